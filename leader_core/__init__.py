@@ -1,0 +1,57 @@
+"""LEADER's engine: cases in, recommendations out.
+
+    from leader_core import Case, Engine, Visit
+
+Imports stay light: `Engine` and the models load torch only when a model is first used.
+"""
+
+from leader_core.domain import (
+    AGE_BANDS,
+    KINDS,
+    PROFILE_FIELDS,
+    SEVERITIES,
+    UNKNOWN,
+    Case,
+    Concept,
+    Fingerprint,
+    Interaction,
+    Order,
+    Prompt,
+    PromptSection,
+    Recommendation,
+    ScoredMedication,
+    UnseenCode,
+    Visit,
+    age_band,
+)
+from leader_core.engine import Engine
+from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError, NotFoundError, TrainingError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AGE_BANDS",
+    "KINDS",
+    "PROFILE_FIELDS",
+    "SEVERITIES",
+    "UNKNOWN",
+    "ArtifactError",
+    "Case",
+    "CaseError",
+    "Concept",
+    "Engine",
+    "Fingerprint",
+    "InputError",
+    "Interaction",
+    "LeaderError",
+    "NotFoundError",
+    "Order",
+    "Prompt",
+    "PromptSection",
+    "Recommendation",
+    "ScoredMedication",
+    "TrainingError",
+    "UnseenCode",
+    "Visit",
+    "age_band",
+]

@@ -1,0 +1,258 @@
+"""The words of the project: cases, visits, scores, interactions and prompts, as frozen values.
+
+Refuses to know where a case comes from (database, page, file) or how it is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final, Literal
+
+from leader_core.errors import CaseError
+
+Kind = Literal["diagnosis", "procedure", "medication"]
+KINDS: Final[tuple[Kind, ...]] = ("diagnosis", "procedure", "medication")
+
+ModelName = Literal["teacher", "student"]
+
+Severity = Literal["contraindicated", "major", "moderate", "minor", "unknown"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("contraindicated", "major", "moderate", "minor", "unknown")
+"""Most severe first; "unknown" is a statistical signal without clinical grading."""
+
+UNKNOWN: Final = "unknown"
+"""The value of a profile field that was not recorded."""
+
+PROFILE_FIELDS: Final[tuple[str, ...]] = (
+    "insurance",
+    "language",
+    "religion",
+    "marital_status",
+    "ethnicity",
+    "admission_type",
+    "age_band",
+    "gender",
+)
+"""Every profile field a case may carry; a model's configuration says which of them it reads."""
+
+AGE_BANDS: Final[tuple[tuple[int, str], ...]] = (
+    (18, "0-17"),
+    (30, "18-29"),
+    (45, "30-44"),
+    (55, "45-54"),
+    (65, "55-64"),
+    (75, "65-74"),
+    (85, "75-84"),
+    (10_000, "85+"),
+)
+"""(exclusive upper age in years, label)."""
+
+
+def age_band(age: int | None) -> str:
+    """The band of an age in years; `UNKNOWN` where the age is missing or negative."""
+    if age is None or age < 0:
+        return UNKNOWN
+    return next(label for upper, label in AGE_BANDS if age < upper)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One hospital admission: the codes given, in the order the source recorded them.
+
+    Diagnosis and procedure codes carry their system (`ICD9:4280`, `ICD10PCS:5A1D70Z`);
+    medications are bare ATC codes.
+    """
+
+    diagnoses: tuple[str, ...] = ()
+    procedures: tuple[str, ...] = ()
+    medications: tuple[str, ...] = ()
+    visit_id: int | None = None
+    visit_no: int | None = None  # 1-based in order of admission, where the visit comes from a cohort
+    admitted_at: datetime | None = None
+    discharged_at: datetime | None = None
+
+    def codes(self, kind: Kind) -> tuple[str, ...]:
+        """The visit's codes of one kind."""
+        if kind == "diagnosis":
+            return self.diagnoses
+        return self.procedures if kind == "procedure" else self.medications
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A patient at the moment of prescribing: a profile, earlier visits (oldest first) and the current one.
+
+    `current.medications`, where known, is the truth to compare with; models only ever see `observed()`.
+    Profile fields left out are `UNKNOWN`.
+
+    Raises:
+        CaseError: for a profile field that is not in `PROFILE_FIELDS`.
+    """
+
+    profile: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[Visit, ...] = ()
+    current: Visit = field(default_factory=Visit)
+    patient_id: int | None = None
+
+    def __post_init__(self) -> None:
+        strange = sorted(set(self.profile) - set(PROFILE_FIELDS))
+        if strange:
+            raise CaseError(
+                f"Unknown profile field {', '.join(map(repr, strange))}: "
+                f"expected any of {', '.join(PROFILE_FIELDS)}. Remove or rename it."
+            )
+        full = {name: (str(self.profile.get(name) or "").strip() or UNKNOWN) for name in PROFILE_FIELDS}
+        object.__setattr__(self, "profile", MappingProxyType(full))
+        object.__setattr__(self, "history", tuple(self.history))
+
+    @property
+    def is_first_visit(self) -> bool:
+        """True where there is no history: the case the profile prompt exists for."""
+        return not self.history
+
+    @property
+    def prescribed(self) -> tuple[str, ...]:
+        """What the current visit really got, where known; never a model input."""
+        return self.current.medications
+
+    def observed(self) -> Case:
+        """The case without the current medications: all that a model may see (no leak by construction)."""
+        if not self.current.medications:
+            return self
+        return replace(self, profile=dict(self.profile), current=replace(self.current, medications=()))
+
+    def codes(self) -> Iterable[tuple[Kind, str]]:
+        """Every code a model may read, with its kind; history first. Current medications are left out."""
+        for visit in self.history:
+            for kind in KINDS:
+                for code in visit.codes(kind):
+                    yield kind, code
+        for code in self.current.diagnoses:
+            yield "diagnosis", code
+        for code in self.current.procedures:
+            yield "procedure", code
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredMedication:
+    """One class of the medication vocabulary with a model's probability in [0, 1]."""
+
+    code: str
+    title: str
+    probability: float
+    selected: bool  # probability at or above the cut-off
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """A pair of medication classes (`code_a < code_b`) that some table lists.
+
+    Severity "unknown" marks a statistical signal; absence of a pair is never proof of safety.
+    """
+
+    code_a: str
+    code_b: str
+    severity: Severity
+    source: str
+    mechanism: str = ""
+    effect: str = ""
+    management: str = ""
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenCode:
+    """A code of a case that the model's vocabulary does not hold; kept in the case, not read by the model."""
+
+    kind: Kind
+    code: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """A model's scores for one case: the whole vocabulary, best first."""
+
+    model: ModelName
+    medications: tuple[ScoredMedication, ...]
+    threshold: float
+    interactions: tuple[Interaction, ...]  # among the selected, most severe first
+    unseen: tuple[UnseenCode, ...]
+    profile_read: tuple[str, ...] = ()  # profile fields this model reads; empty for the teacher
+    truncated: bool = False  # input was cut to fit (prompt tokens or visits)
+
+    @property
+    def selected(self) -> tuple[ScoredMedication, ...]:
+        return tuple(m for m in self.medications if m.selected)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSection:
+    """A stretch of the prompt: `text[start:end]`, and how many tokens it takes."""
+
+    kind: Literal["instruction", "history", "current", "question"]
+    label: str  # for people: "Visit 2 of 4"
+    start: int
+    end: int
+    token_count: int
+    visit_no: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The exact text the teacher reads, and what had to be left out of it to fit."""
+
+    text: str
+    version: str
+    token_count: int  # with the special tokens the tokenizer adds
+    token_limit: int
+    sections: tuple[PromptSection, ...]
+    dropped: tuple[str, ...] = ()  # one plain sentence for each thing cut; empty when nothing was
+    untitled: tuple[str, ...] = ()  # codes without a title, rendered as themselves
+
+    @property
+    def truncated(self) -> bool:
+        return bool(self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """A code with its readable title."""
+
+    kind: Kind
+    code: str
+    system: str
+    title: str
+    parent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A drug string behind a medication class in one visit, as the hospital wrote it."""
+
+    visit_id: int
+    code: str
+    drug: str
+    route: str
+    orders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a cohort is: printed on every report, compared before figures are."""
+
+    label: str  # "Synthetic hospital (MIMIC-III layout)", "MIMIC-III Clinical Database Demo"
+    source: str  # mimic3 | mimic4
+    synthetic: bool
+    preset: str
+    atc_level: int
+    patients: int
+    visits: int
+    single_visit_patients: int
+    diagnoses: int  # distinct codes in the cohort
+    procedures: int
+    medications: int
+    ddi_density: float  # statistical pairs / all pairs of the cohort's medication classes
+    digest: str  # sha256 of the cohort's content; two equal digests are the same cohort

@@ -1,0 +1,1 @@
+"""Commands, configuration and training loops over `leader_core`."""

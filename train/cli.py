@@ -1,0 +1,63 @@
+"""The command line: parse, call one command module, turn errors into exit codes.
+
+Exit codes: 0 success, 2 wrong usage or bad input (one message on stderr, no traceback), 130 interrupted.
+Command modules are imported only when called, so `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from leader_core.errors import LeaderError
+from train.report import Report
+
+COMMANDS: Final[dict[str, str]] = {
+    "synthesize": "raw tables of a synthetic hospital in MIMIC's own file layout",
+    "cohort": "raw MIMIC tables to a cohort database",
+    "teacher": "train the teacher: a language model with LoRA and a classification head",
+    "states": "the teacher's hidden states and logits for every case, once",
+    "student": "train the student, distilled where teacher states are given",
+    "evaluate": "the paper's table for a model on a split",
+    "predict": "one row a case and medication, as Parquet",
+    "benchmark": "throughput, latency and peak memory on this machine, as JSON",
+    "demo": "build what the dashboard's demo needs: cohort, and with --models its models",
+}
+
+
+def build_parser(command: str | None) -> argparse.ArgumentParser:
+    """The parser; only the chosen command's arguments are loaded."""
+    parser = argparse.ArgumentParser(prog="python -m train", description="Train, evaluate and prepare LEADER models.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == command:
+            sub.add_argument("--config", metavar="FILE.toml", default="default", help="'default', 'paper' or a TOML file")
+            sub.add_argument("--seed", type=int, default=None, help="overrides the configuration's seed")
+            sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+            sub.add_argument("--json", action="store_true", help="print the result as one JSON line at the end")
+            importlib.import_module(f"train.commands.{name}").add_arguments(sub)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in words if word in COMMANDS), None)
+    arguments = build_parser(command).parse_args(words)  # exits with 2 on wrong usage
+    report = Report(quiet=arguments.json)
+    try:
+        result = importlib.import_module(f"train.commands.{arguments.command}").run(arguments, report)
+    except LeaderError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written was left in place", file=sys.stderr)
+        return 130
+    if arguments.json:
+        print(json.dumps(result, ensure_ascii=False, sort_keys=True))
+    return 0
