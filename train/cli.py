@@ -11,7 +11,7 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from leader_core.errors import LeaderError
 from train.report import Report
@@ -44,14 +44,24 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Arguments of a command line; exits with 2 on wrong usage."""
+    command = next((word for word in words if word in COMMANDS), None)
+    return build_parser(command).parse_args(words)
+
+
+def call(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    """Run one parsed command and return its result; errors pass through."""
+    result: dict[str, Any] = importlib.import_module(f"train.commands.{arguments.command}").run(arguments, report)
+    return result
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in words if word in COMMANDS), None)
-    arguments = build_parser(command).parse_args(words)  # exits with 2 on wrong usage
+    arguments = parse(list(sys.argv[1:] if argv is None else argv))
     report = Report(quiet=arguments.json)
     try:
-        result = importlib.import_module(f"train.commands.{arguments.command}").run(arguments, report)
+        result = call(arguments, report)
     except LeaderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

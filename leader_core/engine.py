@@ -1,0 +1,237 @@
+"""The Engine: one cohort, its models, and recommendations for cases.
+
+Opening is cheap: a database handle and two manifests. Weights (and torch) are loaded when a model is first used,
+or ahead of time by `warm_up` from another thread. Refuses to know how a page or a command shows the result.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from leader_core.artifacts import Manifest, read_manifest
+from leader_core.cohort import Cohort
+from leader_core.domain import Case, Kind, ModelName, Prompt, Recommendation, ScoredMedication, UnseenCode
+from leader_core.errors import CaseError, InputError, LeaderError, NotFoundError
+from leader_core.vocabulary import Vocabularies
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MODEL_NAMES: Final[tuple[ModelName, ...]] = ("teacher", "student")
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Scorer(Protocol):
+    """What the engine asks of a loaded model; both scorers satisfy it."""
+
+    manifest: Manifest
+    vocabularies: Vocabularies
+
+    def score(self, cases: Sequence[Case]) -> np.ndarray:
+        """(B, M) probabilities in [0, 1], in the order of `cases` and of the medication vocabulary."""
+
+    def unseen(self, case: Case) -> list[tuple[Kind, str]]:
+        """Codes of the case that this model cannot read."""
+
+    def truncated(self, case: Case) -> bool:
+        """Whether some of the case had to be cut to fit the model."""
+
+    @property
+    def profile_read(self) -> tuple[str, ...]:
+        """Profile fields this model reads."""
+
+
+@dataclass(slots=True)
+class ModelCard:
+    """A model folder as the engine found it; `error` says in a sentence why it cannot be used."""
+
+    name: ModelName
+    folder: Path
+    manifest: Manifest | None = None
+    error: str = ""
+    loaded: bool = False
+    notes: tuple[str, ...] = ()  # differences from the cohort worth knowing
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _scorer: Scorer | None = field(default=None, repr=False)
+
+    @property
+    def available(self) -> bool:
+        return self.manifest is not None and not self.error
+
+
+class Engine:
+    """Recommendations of the teacher and the student over one cohort. Safe to share between threads."""
+
+    def __init__(self, cohort: Cohort, cards: Mapping[ModelName, ModelCard], device: Device) -> None:
+        self.cohort = cohort
+        self.device = device
+        self._cards = MappingProxyType(dict(cards))
+
+    @classmethod
+    def open(cls, cohort: str | Path, models: str | Path, device: Device = "auto") -> Engine:
+        """Open a cohort database and a folder with `teacher/` and `student/` inside, either of which may be absent.
+
+        Args:
+            cohort: a database made by `python -m train cohort`.
+            models: the folder that holds the model folders; it need not exist.
+            device: where models run; "auto" takes CUDA where there is one.
+
+        Raises:
+            NotFoundError: no such database.
+            ArtifactError: a file that is not a cohort this version can read.
+            InputError: an unknown device.
+        """
+        if device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"Unknown device {device!r}: expected 'auto', 'cpu' or 'cuda'.")
+        opened = Cohort.open(Path(cohort))
+        return cls(opened, {name: _card(name, Path(models) / name, opened) for name in MODEL_NAMES}, device)
+
+    @property
+    def models(self) -> Mapping[ModelName, ModelCard]:
+        """The card of each model, present or not."""
+        return self._cards
+
+    def warm_up(self, model: ModelName) -> None:
+        """Load a model's weights now; a second call costs nothing. Failures are kept on the card."""
+        self._scorer(model)
+
+    def recommend(self, case: Case, model: ModelName = "student", *, threshold: float | None = None) -> Recommendation:
+        """Score one case; see `recommend_many`."""
+        return self.recommend_many((case,), model, threshold=threshold)[0]
+
+    def recommend_many(
+        self, cases: Sequence[Case], model: ModelName = "student", *, threshold: float | None = None
+    ) -> tuple[Recommendation, ...]:
+        """Score cases in batches, in their order. Their current medications never reach the model.
+
+        Args:
+            cases: any number of cases, from the cohort or made by hand.
+            model: "student" or "teacher".
+            threshold: the cut-off in [0, 1]; by default the one chosen on validation and kept with the model.
+
+        Raises:
+            NotFoundError: the model is not there; the text says how to get it.
+            InputError: an unknown model name or a cut-off outside [0, 1].
+            CaseError: something that is not a `Case`, or one with nothing to read.
+        """
+        if threshold is not None and not 0.0 <= threshold <= 1.0:
+            raise InputError(f"Cut-off {threshold!r}: expected a number between 0 and 1.")
+        for case in cases:
+            check_case(case)
+        scorer = self._scorer(model)
+        if not cases:
+            return ()
+        cut = scorer.manifest.threshold if threshold is None else threshold
+        observed = [case.observed() for case in cases]
+        scores = scorer.score(observed)
+        return tuple(self._recommendation(model, scorer, case, row, cut) for case, row in zip(observed, scores, strict=True))
+
+    def with_threshold(self, recommendation: Recommendation, threshold: float) -> Recommendation:
+        """The same scores under another cut-off: nothing is scored again."""
+        medications = tuple(
+            replace(m, selected=m.probability >= threshold) for m in recommendation.medications
+        )
+        chosen = [m.code for m in medications if m.selected]
+        return replace(
+            recommendation,
+            medications=medications,
+            threshold=threshold,
+            interactions=self.cohort.interactions.among(chosen),
+        )
+
+    def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
+        """The exact prompt the teacher reads; `version` renders another wording for comparison.
+
+        Raises:
+            NotFoundError: there is no teacher, so no tokenizer and no token limit.
+        """
+        check_case(case)
+        scorer = self._scorer("teacher")
+        return scorer.prompt(case.observed(), version=version)  # type: ignore[attr-defined, no-any-return]
+
+    def _recommendation(
+        self, model: ModelName, scorer: Scorer, case: Case, row: np.ndarray, threshold: float
+    ) -> Recommendation:
+        codes = scorer.vocabularies.medication.codes
+        order = sorted(range(len(codes)), key=lambda i: (-row[i], codes[i]))
+        medications = tuple(
+            ScoredMedication(
+                code=codes[i],
+                title=self.cohort.title("medication", codes[i]) or codes[i],
+                probability=float(row[i]),
+                selected=bool(row[i] >= threshold),
+            )
+            for i in order
+        )
+        return Recommendation(
+            model=model,
+            medications=medications,
+            threshold=threshold,
+            interactions=self.cohort.interactions.among([m.code for m in medications if m.selected]),
+            unseen=tuple(UnseenCode(k, c, self.cohort.title(k, c) or c) for k, c in scorer.unseen(case)),
+            profile_read=scorer.profile_read,
+            truncated=scorer.truncated(case),
+        )
+
+    def _scorer(self, model: ModelName) -> Scorer:
+        card = self._cards.get(model)
+        if card is None:
+            raise InputError(f"Unknown model {model!r}: expected {' or '.join(map(repr, MODEL_NAMES))}.")
+        if card.manifest is None or card.error:
+            raise NotFoundError(card.error)
+        with card._lock:
+            if card._scorer is None:
+                try:
+                    card._scorer = self._load(model, card.folder)
+                except LeaderError as error:
+                    card.error = str(error)
+                    raise
+                card.loaded = True
+            return card._scorer
+
+    def _load(self, model: ModelName, folder: Path) -> Scorer:
+        if model == "teacher":
+            from leader_core.teacher.scorer import TeacherScorer
+
+            return TeacherScorer.load(folder, titles=self.cohort.title, device=self.device)
+        from leader_core.student.scorer import StudentScorer
+
+        return StudentScorer.load(folder, device=self.device)
+
+
+def check_case(case: object) -> None:
+    """Refuse what cannot be scored.
+
+    Raises:
+        CaseError: not a `Case`, or a case without any diagnosis or procedure in its current visit and no history.
+    """
+    if not isinstance(case, Case):
+        raise CaseError(f"Expected a Case, found {type(case).__name__}. Build one with leader_core.Case(...).")
+    if not (case.current.diagnoses or case.current.procedures or case.history):
+        raise CaseError("The case is empty: give the current visit at least one diagnosis or procedure.")
+
+
+def _card(name: ModelName, folder: Path, cohort: Cohort) -> ModelCard:
+    """The card of one model folder; what is wrong with it becomes its error."""
+    try:
+        manifest = read_manifest(folder, kind=name)
+    except LeaderError as error:
+        return ModelCard(name, folder, error=str(error))
+    notes = []
+    trained, here = manifest.cohort, cohort.fingerprint
+    if trained.atc_level != here.atc_level:
+        return ModelCard(
+            name,
+            folder,
+            manifest,
+            error=f"The {name} in {folder} names medications at ATC level {trained.atc_level}, but this cohort is at "
+            f"level {here.atc_level}. Build the cohort with --atc-level {trained.atc_level}, or train another model.",
+        )
+    if trained.digest != here.digest:
+        notes.append(f"Trained on another cohort ({trained.label}, {trained.patients:,} patients).")
+    return ModelCard(name, folder, manifest, notes=tuple(notes))
