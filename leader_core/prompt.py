@@ -1,0 +1,375 @@
+"""A case as the text the teacher reads: named, versioned templates, filled by structure and kept within a token budget.
+
+Refuses to know language models: a tokenizer reaches it only as something that counts tokens. It never sees the
+medications of the current visit, because every case passes through `Case.observed()` first.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Literal, Protocol
+
+from leader_core.domain import Case, Kind, Prompt, PromptSection, Visit
+from leader_core.errors import InputError
+
+SectionKind = Literal["instruction", "history", "current", "question"]
+Titles = Callable[[Kind, str], "str | None"]
+
+_PLURALS: Final[Mapping[Kind, str]] = {
+    "diagnosis": "diagnoses",
+    "procedure": "procedures",
+    "medication": "medications",
+}
+
+
+class Tokens(Protocol):
+    """What the prompt needs of a tokenizer."""
+
+    @property
+    def specials(self) -> int:
+        """Special tokens added to every text (BOS, EOS, CLS, SEP)."""
+        ...
+
+    def spans(self, text: str) -> Sequence[tuple[int, int]]:
+        """(start, end) in `text` of each token, special tokens left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A wording. Names in braces are placeholders; every part must fill all of its own."""
+
+    version: str
+    openings: tuple[str, str, str]  # for no, one and more earlier visits; {earlier}
+    history: str  # {number} {diagnoses} {procedures} {medications}
+    current: str  # {diagnoses} {procedures}
+    question: str
+    separator: str  # between the titles of a list
+    empty: str  # stands for a list without codes
+    cut: str  # stands for a list whose codes were all cut: not the same as having none
+    order: tuple[SectionKind, ...]
+    newest_first: bool  # order of history visits
+    lower: tuple[Kind, ...] = ()  # kinds whose titles are written in lower case
+
+
+PAPER: Final = Template(
+    version="paper-1",
+    openings=("The patient has {earlier} times ICU visits. \n ",) * 3,
+    history=(
+        "In {number} visit, the patient had diagnosis: {diagnoses}; procedures: {procedures}. "
+        "The patient was prescribed drugs: {medications}. \n"
+    ),
+    current=" In this visit, he has diagnosis: {diagnoses}; procedures: {procedures}. ",
+    question="Then, the patient should be prescribed: ",
+    separator=", ",
+    empty="",
+    cut="",
+    order=("instruction", "history", "current", "question"),
+    newest_first=False,
+    lower=("medication",),
+)
+"""The published wording to the letter, each visit with its own diagnoses."""
+
+LEADER: Final = Template(
+    version="leader-1",
+    openings=(
+        "The patient has no earlier hospital admission.\n",
+        "The patient has {earlier} earlier hospital admission.\n",
+        "The patient has {earlier} earlier hospital admissions.\n",
+    ),
+    current="This admission. Diagnoses: {diagnoses}. Procedures: {procedures}.\n",
+    history="Admission {number}. Medications: {medications}. Diagnoses: {diagnoses}. Procedures: {procedures}.\n",
+    question="Medications for this admission:",
+    separator="; ",  # titles hold commas
+    empty="none",
+    cut="not shown",
+    order=("instruction", "current", "history", "question"),
+    newest_first=True,
+)
+"""Ours: neutral and short, the current visit first, then history from the newest back."""
+
+PROMPTS: Final[Mapping[str, Template]] = {template.version: template for template in (LEADER, PAPER)}
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Fill a template's placeholders by structure: text inside the values is never expanded.
+
+    Raises:
+        InputError: where a placeholder gets no value, or a value has no placeholder.
+    """
+    parts = _parse(template)
+    wanted = {name for _, name in parts if name is not None}
+    if wanted != set(values):
+        unfilled, unused = sorted(wanted - set(values)), sorted(set(values) - wanted)
+        raise InputError(
+            f"The prompt part {template!r} does not fit its values: placeholders without a value {unfilled}, "
+            f"values without a placeholder {unused}. Mend the template."
+        )
+    return "".join(literal + (values[name] if name is not None else "") for literal, name in parts)
+
+
+@lru_cache(maxsize=256)
+def _parse(template: str) -> tuple[tuple[str, str | None], ...]:
+    return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
+
+
+@dataclass(slots=True)
+class _Part:
+    """A visit on its way into the prompt: its codes, to be cut from the ends of its lists."""
+
+    codes: dict[Kind, list[str]]
+    number: int
+    cut: dict[Kind, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What of a case goes into the prompt, and a sentence for each thing that does not."""
+
+    earlier: int
+    current: _Part
+    history: list[_Part]  # oldest first
+    dropped: list[str]
+
+
+class PromptBuilder:
+    """Renders cases in one wording within one token limit. Caches each title's text and token count.
+
+    Raises:
+        InputError: for an unknown version, or a limit too small for the wording itself.
+    """
+
+    def __init__(
+        self, version: str, titles: Titles, tokens: Tokens, token_limit: int, *, max_history: int = 3
+    ) -> None:
+        if version not in PROMPTS:
+            raise InputError(f"Unknown prompt version {version!r}: expected one of {', '.join(PROMPTS)}.")
+        self.template: Final = PROMPTS[version]
+        self.token_limit: Final = token_limit
+        self.max_history: Final = max_history
+        self._titles = titles
+        self._tokens = tokens
+        self._texts: dict[tuple[Kind, str], str] = {}
+        self._costs: dict[str, int] = {}
+        self._fixed = {
+            "current": self._cost(fill(self.template.current, {"diagnoses": "", "procedures": ""})),
+            "history": self._cost(
+                fill(self.template.history, {"number": "10", **dict.fromkeys(_PLURALS.values(), "")})
+            ),
+            "frame": self._cost(fill(self.template.openings[2], {"earlier": "10"}))
+            + self._cost(self.template.question)
+            + tokens.specials,
+        }
+        self._separator = self._cost(self.template.separator)
+        blank = max(self._cost(self.template.empty), self._cost(self.template.cut))
+        floor = self._fixed["frame"] + self._fixed["current"] + 2 * blank
+        if token_limit < floor:
+            raise InputError(
+                f"A prompt limit of {token_limit} tokens is too small: the wording {version!r} alone takes {floor}. "
+                "Set teacher.max_tokens higher."
+            )
+
+    def text(self, case: Case, *, margin: int = 0) -> tuple[str, bool]:
+        """The prompt's text and whether anything was cut; `margin` tokens are kept free.
+
+        The budget is counted piece by piece. For a tokenizer that merges across pieces the whole may come out
+        longer: count the text, then ask again with the excess as margin (`build` does).
+        """
+        plan = self._plan(case, margin)
+        return "".join(text for _, text, _ in self._sections(plan)), bool(plan.dropped)
+
+    def build(self, case: Case) -> Prompt:
+        """The exact prompt of a case with its sections, token counts and everything that was left out."""
+        margin = 0
+        while True:
+            plan = self._plan(case, margin)
+            pieces = self._sections(plan)
+            text = "".join(piece for _, piece, _ in pieces)
+            spans = self._tokens.spans(text)
+            excess = len(spans) + self._tokens.specials - self.token_limit
+            if excess <= 0 or margin > self.token_limit:
+                break
+            margin += excess
+        sections, start = [], 0
+        for kind, piece, number in pieces:
+            end = start + len(piece)
+            count = sum(1 for first, _ in spans if start <= first < end)
+            sections.append(
+                PromptSection(kind, self._label(kind, number, plan.earlier), start, end, count, visit_no=number)
+            )
+            start = end
+        return Prompt(
+            text=text,
+            version=self.template.version,
+            token_count=len(spans) + self._tokens.specials,
+            token_limit=self.token_limit,
+            sections=tuple(sections),
+            dropped=tuple(plan.dropped),
+            untitled=self._untitled(plan),
+        )
+
+    # -- what goes in ------------------------------------------------------------------------------------------
+
+    def _plan(self, case: Case, margin: int) -> _Plan:
+        case = case.observed()
+        earlier = len(case.history)
+        numbered = [(visit.visit_no or i, visit) for i, visit in enumerate(case.history, start=1)]
+        kept = numbered[max(0, earlier - self.max_history) :] if self.max_history else []
+        plan = _Plan(
+            earlier=earlier,
+            current=_part(case.current, case.current.visit_no or earlier + 1),
+            history=[_part(visit, number) for number, visit in kept],
+            dropped=[],
+        )
+        left = earlier - len(kept)
+        if left:
+            plan.dropped.append(
+                f"{_count(left, 'oldest visit')} left out: at most the last "
+                f"{_count(self.max_history, 'earlier visit')} {'is' if self.max_history == 1 else 'are'} read."
+            )
+        self._fit(plan, self.token_limit - margin)
+        return plan
+
+    def _fit(self, plan: _Plan, limit: int) -> None:
+        """Cut until the budget holds: oldest visits, then lists of the last earlier visit, then current lists."""
+        over = self._fixed["frame"] + self._cost_of(plan.current, "current") - limit
+        over += sum(self._cost_of(part, "history") for part in plan.history)
+        if over <= 0:
+            return
+        while over > 0 and len(plan.history) > 1:
+            over -= self._drop(plan)
+        if plan.history and over > 0:
+            part = plan.history[0]
+            over = self._trim(part, (("diagnosis", "procedure"), ("medication",)), over)
+            if over > 0 or not any(part.codes.values()):
+                over -= self._drop(plan)
+            else:
+                plan.dropped += _trimmed(part, f"visit {part.number}")
+        if over > 0:
+            self._trim(plan.current, (("diagnosis", "procedure"),), over)
+            plan.dropped += _trimmed(plan.current, "the current visit")
+
+    def _drop(self, plan: _Plan) -> int:
+        """Leave the oldest visit out; the tokens that saves."""
+        part = plan.history[0]
+        cost = self._cost_of(part, "history")
+        before = sum(part.cut.values())
+        plan.history.pop(0)
+        codes = before + sum(len(codes) for codes in part.codes.values())
+        plan.dropped.append(f"Visit {part.number} left out with {_count(codes, 'code')}: the prompt was too long.")
+        return cost
+
+    def _trim(self, part: _Part, tiers: Sequence[tuple[Kind, ...]], over: int) -> int:
+        """Cut codes from the end of the longest list, first codes last, tier by tier; what is still over."""
+        for tier in tiers:
+            while over > 0:
+                uncut = [kind for kind in tier if part.codes[kind]]
+                if not uncut:
+                    break
+                longest = max(uncut, key=lambda kind: (len(part.codes[kind]) > 1, self._list_cost(part, kind)))
+                before = self._list_cost(part, longest)
+                part.codes[longest].pop()
+                part.cut[longest] = part.cut.get(longest, 0) + 1
+                over -= before - self._list_cost(part, longest)
+        return over
+
+    def _cost_of(self, part: _Part, where: Literal["current", "history"]) -> int:
+        kinds: tuple[Kind, ...] = ("diagnosis", "procedure") if where == "current" else tuple(_PLURALS)
+        return self._fixed[where] + sum(self._list_cost(part, kind) for kind in kinds)
+
+    def _list_cost(self, part: _Part, kind: Kind) -> int:
+        codes = part.codes[kind]
+        if not codes:
+            return self._cost(self._blank(part, kind))
+        return sum(self._cost(self._text(kind, code)) for code in codes) + self._separator * (len(codes) - 1)
+
+    def _cost(self, text: str) -> int:
+        cost = self._costs.get(text)
+        if cost is None:
+            cost = self._costs[text] = len(self._tokens.spans(text))
+        return cost
+
+    # -- how it reads ------------------------------------------------------------------------------------------
+
+    def _sections(self, plan: _Plan) -> list[tuple[SectionKind, str, int | None]]:
+        """(kind, text, visit number) of each stretch, in reading order."""
+        opening = self.template.openings[min(plan.earlier, 2)]
+        needs_count = any(name for _, name in _parse(opening))
+        history = reversed(plan.history) if self.template.newest_first else iter(plan.history)
+        made: dict[SectionKind, list[tuple[SectionKind, str, int | None]]] = {
+            "instruction": [
+                ("instruction", fill(opening, {"earlier": str(plan.earlier)} if needs_count else {}), None)
+            ],
+            "history": [
+                ("history", fill(self.template.history, {"number": str(p.number), **self._lists(p)}), p.number)
+                for p in history
+            ],
+            "current": [
+                (
+                    "current",
+                    fill(self.template.current, self._lists(plan.current, ("diagnosis", "procedure"))),
+                    plan.current.number,
+                )
+            ],
+            "question": [("question", fill(self.template.question, {}), None)],
+        }
+        return [piece for kind in self.template.order for piece in made[kind]]
+
+    def _lists(self, part: _Part, kinds: Sequence[Kind] = tuple(_PLURALS)) -> dict[str, str]:
+        return {
+            _PLURALS[kind]: self.template.separator.join(self._text(kind, code) for code in part.codes[kind])
+            or self._blank(part, kind)
+            for kind in kinds
+        }
+
+    def _blank(self, part: _Part, kind: Kind) -> str:
+        """What stands for an empty list: having none and having lost all are told apart."""
+        return self.template.cut if part.cut.get(kind) else self.template.empty
+
+    def _text(self, kind: Kind, code: str) -> str:
+        text = self._texts.get((kind, code))
+        if text is None:
+            text = self._titles(kind, code) or code
+            if kind in self.template.lower and text != code:
+                text = text.lower()
+            self._texts[kind, code] = text
+        return text
+
+    def _untitled(self, plan: _Plan) -> tuple[str, ...]:
+        """Codes of the prompt that stand for themselves because no title is known; each once."""
+        found = {
+            code: None
+            for part in (*plan.history, plan.current)
+            for kind, codes in part.codes.items()
+            for code in codes
+            if self._text(kind, code) == code
+        }
+        return tuple(found)
+
+    @staticmethod
+    def _label(kind: SectionKind, number: int | None, earlier: int) -> str:
+        if kind == "instruction":
+            return "Instruction"
+        if kind == "question":
+            return "Question"
+        return f"Visit {number} of {max(earlier + 1, number or 0)}" + (" (current)" if kind == "current" else "")
+
+
+def _part(visit: Visit, number: int) -> _Part:
+    return _Part({kind: list(visit.codes(kind)) for kind in _PLURALS}, number)
+
+
+def _trimmed(part: _Part, where: str) -> list[str]:
+    """One sentence for each list that lost its end."""
+    return [
+        f"{_count(cut, 'last ' + kind, 'last ' + _PLURALS[kind])} of {where} left out: the prompt was too long."
+        for kind, cut in part.cut.items()
+        if cut
+    ]
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
