@@ -1,0 +1,94 @@
+"""What a worklist asks for and gets: plain frozen values.
+
+Refuses to know how the database answers, or how a page shows it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+from leader_core.errors import InputError
+
+Split = Literal["train", "validation", "test"]
+SPLITS: Final[tuple[Split, ...]] = get_args(Split)
+
+Sort = Literal["patient_id", "visits", "age", "admitted_at", "diagnoses", "medications"]
+SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
+
+LARGEST_PAGE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PatientQuery:
+    """One page of the worklist: filters, order and page.
+
+    `text` is searched in the patient id and in code and title of every visit's codes; parts separated by commas must
+    all be found, the words of one part preferably in one title. Empty tuples and None filter nothing; ranges include
+    both ends. Age, admission and counts are those of the patient's last visit.
+
+    Raises:
+        InputError: for a value outside its range, naming it.
+    """
+
+    text: str = ""
+    splits: tuple[Split, ...] = ()
+    genders: tuple[str, ...] = ()
+    ages: tuple[int, int] | None = None
+    visits: tuple[int, int] | None = None
+    sort: Sort = "patient_id"
+    descending: bool = False
+    page: int = 1  # 1-based
+    page_size: int = 25
+
+    def __post_init__(self) -> None:
+        problems: list[str] = []
+        if self.sort not in SORTS:
+            problems.append(f"sort {self.sort!r}: expected one of {', '.join(SORTS)}")
+        if strange := [s for s in self.splits if s not in SPLITS]:
+            problems.append(f"splits {', '.join(map(repr, strange))}: expected any of {', '.join(SPLITS)}")
+        if self.page < 1:
+            problems.append(f"page {self.page}: expected 1 or more")
+        if not 1 <= self.page_size <= LARGEST_PAGE:
+            problems.append(f"page_size {self.page_size}: expected 1 to {LARGEST_PAGE}")
+        for name in ("ages", "visits"):
+            limits = getattr(self, name)
+            if limits is not None and (len(limits) != 2 or limits[0] > limits[1]):
+                problems.append(f"{name} {limits!r}: expected (lowest, highest)")
+        if problems:
+            raise InputError(f"The worklist query cannot be answered: {'; '.join(problems)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRow:
+    """One patient of the worklist; everything but `visits` and `split` is of the last visit."""
+
+    patient_id: int
+    gender: str
+    age: int | None  # full years at admission
+    visits: int
+    split: Split
+    visit_id: int
+    admitted_at: datetime | None
+    admission_type: str
+    main_diagnosis: str  # title of the first-listed diagnosis
+    diagnoses: int  # distinct codes
+    procedures: int
+    medications: int
+
+
+@dataclass(frozen=True, slots=True)
+class PatientPage:
+    """A page of the worklist and how many patients match in all."""
+
+    rows: tuple[PatientRow, ...]
+    total: int
+    page: int
+    page_size: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages the matches fill; 1 where nothing matches."""
+        return max(1, math.ceil(self.total / self.page_size))
