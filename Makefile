@@ -1,0 +1,62 @@
+# LEADER: `make run` serves the dashboard, `make test` checks everything. `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run test lint demo-models clean cohort-demo environment test-environment python
+
+# The first Python that is new enough; plain python3 otherwise, so that the error can name it.
+PYTHON ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p"; done) python3)
+BIN := .venv/bin
+PORT ?= 8501
+COHORT ?= build/demo/cohort.duckdb
+MODELS ?= assets/demo/models
+DEVICE ?= auto
+PYTEST ?= -n 2 --dist loadfile
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  Variables of run: COHORT, MODELS, PORT, DEVICE (auto, cpu, cuda). Any target: PYTHON=python3.12"
+
+run: environment cohort-demo ## serve the dashboard on http://127.0.0.1:8501 (COHORT=… MODELS=… PORT=…)
+	@echo "LEADER on http://127.0.0.1:$(PORT) (cohort $(COHORT), models $(MODELS)); Ctrl-C stops it" >&2
+	@PYTHONPATH="$(CURDIR)" LEADER_COHORT="$(abspath $(COHORT))" LEADER_MODELS="$(abspath $(MODELS))" \
+		LEADER_DEVICE="$(DEVICE)" exec $(BIN)/python -m streamlit run dashboard/app.py \
+		--server.address 127.0.0.1 --server.port $(PORT) --server.headless true --browser.gatherUsageStats false
+
+test: test-environment ## install what the tests need, run lint and every test
+	@$(BIN)/python tests/browser/chromium.py
+	@$(MAKE) --no-print-directory lint
+	@$(BIN)/python -m pytest $(PYTEST)
+
+lint: test-environment ## ruff, the type checker, the architecture test, the SQL lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_sql.py
+
+demo-models: environment ## rebuild the models in assets/demo from nothing and print their evaluation
+	@$(BIN)/python -m train demo --models --fresh
+
+clean: ## remove what can be built again (not .venv, not your own cohorts and models)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+# Only the demo cohort is built here; one that you name yourself must exist.
+cohort-demo: environment
+	@if [ "$(COHORT)" = build/demo/cohort.duckdb ]; then \
+		[ -f "$(COHORT)" ] || $(BIN)/python -m train demo; \
+	elif [ ! -f "$(COHORT)" ]; then \
+		echo "error: there is no cohort $(COHORT): build it with $(BIN)/python -m train cohort --raw DIR --out $(COHORT)" >&2; \
+		exit 2; \
+	fi
+
+environment: python
+	@$(PYTHON) tools/environment.py requirements.txt
+
+test-environment: python
+	@$(PYTHON) tools/environment.py tests/requirements.txt
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: LEADER needs Python 3.11 or newer, but there is no $(PYTHON): install it" >&2; exit 2; }
