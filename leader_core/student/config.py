@@ -1,0 +1,84 @@
+"""The student's architecture as typed values: what `config.json` in its folder holds.
+
+Refuses to know how it is trained (`train.student.settings`), and never imports torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from leader_core.domain import PROFILE_FIELDS
+from leader_core.errors import ArtifactError, InputError
+
+Pooling = Literal["mean", "recency"]
+
+PAPER_PROFILE: Final[tuple[str, ...]] = ("insurance", "language", "religion", "marital_status", "ethnicity")
+"""The five profile fields of the published work (MIMIC-IV has `admission_type` in the place of `religion`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudentConfig:
+    """Widths and switches. The widths' defaults are the published ones.
+
+    `recency` adds an embedding of "visits counted back from the current one" to every visit, so that the
+    student knows which visit is current; `pooling = "recency"` lets each of those places have its own learned
+    weight in the mean over visits. With both off the output does not change when visits change places.
+    """
+
+    d_model: int = 64
+    heads: int = 4
+    ffn: int = 300
+    head_hidden: int = 128
+    dropout: float = 0.4
+    attention_dropout: float = 0.1
+    max_visits: int = 10  # the most recent ones, the current visit always among them
+    max_codes: int = 100  # of one kind in one visit; the first ones recorded
+    profile_fields: tuple[str, ...] = PAPER_PROFILE
+    recency: bool = False
+    pooling: Pooling = "mean"
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} = {getattr(self, name)}: expected at least 1"
+            for name in ("d_model", "heads", "ffn", "head_hidden", "max_visits", "max_codes")
+            if getattr(self, name) < 1
+        ]
+        if not problems and self.d_model % self.heads:
+            problems.append(f"d_model = {self.d_model}: expected a multiple of heads = {self.heads}")
+        problems += [
+            f"{name} = {getattr(self, name)}: expected 0 or more and less than 1"
+            for name in ("dropout", "attention_dropout")
+            if not 0 <= getattr(self, name) < 1
+        ]
+        strange = [name for name in self.profile_fields if name not in PROFILE_FIELDS]
+        if strange:
+            problems.append(f"profile_fields: unknown {', '.join(strange)}; expected any of {', '.join(PROFILE_FIELDS)}")
+        if len(set(self.profile_fields)) != len(self.profile_fields):
+            problems.append("profile_fields: a field is named twice")
+        if self.pooling not in ("mean", "recency"):
+            problems.append(f"pooling = {self.pooling!r}: expected 'mean' or 'recency'")
+        if problems:
+            raise InputError("; ".join(problems))
+
+    def to_json(self) -> dict[str, Any]:
+        """What `config.json` holds."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> StudentConfig:
+        """Inverse of `to_json`.
+
+        Raises:
+            ArtifactError: for fields missing, unknown or out of range.
+        """
+        names = {f.name for f in dataclasses.fields(cls)}
+        if set(record) != names:
+            odd = ", ".join(sorted(set(record) ^ names))
+            raise ArtifactError(f"config.json of a student: fields missing or unknown: {odd}. Train the model again.")
+        try:
+            return cls(**{**record, "profile_fields": tuple(record["profile_fields"])})
+        except (InputError, TypeError) as error:
+            raise ArtifactError(f"config.json of a student is not usable: {error}. Train the model again.") from error

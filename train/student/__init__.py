@@ -1,0 +1,1 @@
+"""Training the student: its settings and its loop."""

@@ -1,0 +1,50 @@
+"""How the student is trained: `[student.training]` of a configuration file. Refuses to know the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from leader_core.errors import InputError
+
+Targets = Literal["last", "all"]
+ThresholdRule = Literal["validation", "fixed"]
+Alignment = Literal["official", "infonce", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class StudentTraining:
+    """Schedule, losses and targets. Validation, selection and test always use last visits."""
+
+    batch_size: int = 4
+    learning_rate: float = 5e-4
+    epochs: int = 100
+    patience: int = 10  # epochs without a strictly better validation PRAUC
+    alpha: float = 0.4  # weight of distillation; nothing to weigh without teacher states
+    beta: float = 0.005  # weight of alignment
+    alignment: Alignment = "official"
+    tau: float = 1.0  # temperature of alignment
+    targets: Targets = "last"  # "all": every visit teaches, with its past as history
+    threshold_rule: ThresholdRule = "fixed"
+    threshold: float = 0.3  # used where the rule is "fixed"
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"{name} = {getattr(self, name)}: expected at least 1"
+            for name in ("batch_size", "epochs", "patience")
+            if getattr(self, name) < 1
+        ]
+        problems += [
+            f"{name} = {getattr(self, name)}: expected more than 0" for name in ("learning_rate", "tau") if not getattr(self, name) > 0
+        ]
+        problems += [f"{name} = {getattr(self, name)}: expected 0 or more" for name in ("alpha", "beta") if not getattr(self, name) >= 0]
+        if not 0 <= self.threshold <= 1:
+            problems.append(f"threshold = {self.threshold}: expected 0 to 1")
+        choices = {"alignment": Alignment, "targets": Targets, "threshold_rule": ThresholdRule}
+        problems += [
+            f"{name} = {getattr(self, name)!r}: expected one of {', '.join(kind.__args__)}"
+            for name, kind in choices.items()
+            if getattr(self, name) not in kind.__args__
+        ]
+        if problems:
+            raise InputError("; ".join(problems))
