@@ -1,36 +1,140 @@
-"""Data that several tests share: the real demo tables and reference files where they are, and small synthetic cohorts.
+"""Data that several tests share: the real demo tables and reference files where they lie, and small synthetic cohorts.
 
-Everything built here is built once a session, through the same commands that users run.
+What is built here is built once a session, for all worker processes, through the commands that users run.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+SYNTHETIC_PATIENTS = 150
 
 
-def _shared(name: str, what: str) -> Path:
+@pytest.fixture(scope="session")
+def mimic3demo() -> Path:
+    """Raw tables of the open MIMIC-III demo."""
+    return _beside("mimic3demo", "the open MIMIC-III demo")
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """Reference files to check our tables against."""
+    return _beside("reference", "the folder of reference files")
+
+
+@pytest.fixture(scope="session")
+def synthetic_raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw tables of a small synthetic hospital in MIMIC-III's layout."""
+    return _once(tmp_path_factory, "raw-mimic3", lambda out: _synthesize("mimic3", out))
+
+
+@pytest.fixture(scope="session")
+def synthetic_raw_mimic4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw tables of a small synthetic hospital in MIMIC-IV's layout."""
+    return _once(tmp_path_factory, "raw-mimic4", lambda out: _synthesize("mimic4", out))
+
+
+@pytest.fixture(scope="session")
+def synthetic_cohort(tmp_path_factory: pytest.TempPathFactory, synthetic_raw: Path) -> Path:
+    """The cohort database of the small MIMIC-III-like hospital."""
+    return _once(tmp_path_factory, "synthetic3.duckdb", lambda out: _cohort(synthetic_raw, "mimic3", out))
+
+
+@pytest.fixture(scope="session")
+def synthetic_cohort_mimic4(tmp_path_factory: pytest.TempPathFactory, synthetic_raw_mimic4: Path) -> Path:
+    """The cohort database of the small MIMIC-IV-like hospital."""
+    return _once(
+        tmp_path_factory, "synthetic4.duckdb", lambda out: _cohort(synthetic_raw_mimic4, "mimic4", out)
+    )
+
+
+@pytest.fixture(scope="session")
+def real_cohort(tmp_path_factory: pytest.TempPathFactory, mimic3demo: Path) -> Path:
+    """The cohort database of the open MIMIC-III demo: real patients."""
+    return _once(tmp_path_factory, "mimic3demo.duckdb", lambda out: _cohort(mimic3demo, "mimic3", out))
+
+
+@pytest.fixture(scope="session")
+def demo_models() -> Path:
+    """The models that ship with the repository."""
+    folder = ROOT / "assets" / "demo" / "models"
+    if not (folder / "student" / "manifest.json").is_file():
+        pytest.skip(f"the demo models are not in {folder}: `make demo-models` builds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> Path:
+    """The browser that journeys drive; without one they skip, but fail where CI must have it."""
+    from tests.browser import chromium
+
+    path = chromium.find()
+    if path is None:
+        (pytest.fail if chromium.required() else pytest.skip)(chromium.ABSENT)
+    return path
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` skip where there is no CUDA device."""
+    marked = [item for item in items if "gpu" in item.keywords]
+    if marked:
+        import torch
+
+        if not torch.cuda.is_available():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def _beside(name: str, what: str) -> Path:
     folder = SHARED_DATA / name
     if not folder.is_dir():
         pytest.skip(f"{what} is not beside the project: {folder}")
     return folder
 
 
-@pytest.fixture(scope="session")
-def mimic3demo() -> Path:
-    """Raw tables of the open MIMIC-III demo."""
-    return _shared("mimic3demo", "the open MIMIC-III demo")
+def _once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """Build `name` in a folder that all worker processes share, unless another has done so."""
+    base = factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    path = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            build(path)
+    return path
 
 
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """Reference files to check our tables against."""
-    return _shared("reference", "the folder of reference files")
+def _run(*words: str) -> None:
+    from train.cli import call, parse
+    from train.report import Report
+
+    call(parse(list(words)), Report(quiet=True))
+
+
+def _synthesize(layout: str, out: Path) -> None:
+    _run(
+        "synthesize",
+        "--layout",
+        layout,
+        "--patients",
+        str(SYNTHETIC_PATIENTS),
+        "--seed",
+        "7",
+        "--out",
+        str(out),
+    )
+
+
+def _cohort(raw: Path, source: str, out: Path) -> None:
+    _run("cohort", "--source", source, "--raw", str(raw), "--out", str(out))
