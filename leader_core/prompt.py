@@ -198,7 +198,9 @@ class PromptBuilder:
             end = start + len(piece)
             count = sum(1 for first, _ in spans if start <= first < end)
             sections.append(
-                PromptSection(kind, self._label(kind, number, plan.earlier), start, end, count, visit_no=number)
+                PromptSection(
+                    kind, self._label(kind, number, plan.earlier), start, end, count, visit_no=number
+                )
             )
             start = end
         return Prompt(
@@ -259,7 +261,9 @@ class PromptBuilder:
         before = sum(part.cut.values())
         plan.history.pop(0)
         codes = before + sum(len(codes) for codes in part.codes.values())
-        plan.dropped.append(f"Visit {part.number} left out with {_count(codes, 'code')}: the prompt was too long.")
+        plan.dropped.append(
+            f"Visit {part.number} left out with {_count(codes, 'code')}: the prompt was too long."
+        )
         return cost
 
     def _trim(self, part: _Part, tiers: Sequence[tuple[Kind, ...]], over: int) -> int:
@@ -269,7 +273,9 @@ class PromptBuilder:
                 uncut = [kind for kind in tier if part.codes[kind]]
                 if not uncut:
                     break
-                longest = max(uncut, key=lambda kind: (len(part.codes[kind]) > 1, self._list_cost(part, kind)))
+                longest = max(
+                    uncut, key=lambda kind: (len(part.codes[kind]) > 1, self._list_cost(part, kind))
+                )
                 before = self._list_cost(part, longest)
                 part.codes[longest].pop()
                 part.cut[longest] = part.cut.get(longest, 0) + 1
@@ -304,7 +310,11 @@ class PromptBuilder:
                 ("instruction", fill(opening, {"earlier": str(plan.earlier)} if needs_count else {}), None)
             ],
             "history": [
-                ("history", fill(self.template.history, {"number": str(p.number), **self._lists(p)}), p.number)
+                (
+                    "history",
+                    fill(self.template.history, {"number": str(p.number), **self._lists(p)}),
+                    p.number,
+                )
                 for p in history
             ],
             "current": [
@@ -355,7 +365,9 @@ class PromptBuilder:
             return "Instruction"
         if kind == "question":
             return "Question"
-        return f"Visit {number} of {max(earlier + 1, number or 0)}" + (" (current)" if kind == "current" else "")
+        return f"Visit {number} of {max(earlier + 1, number or 0)}" + (
+            " (current)" if kind == "current" else ""
+        )
 
 
 def _part(visit: Visit, number: int) -> _Part:

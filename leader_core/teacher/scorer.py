@@ -1,0 +1,206 @@
+"""A trained teacher, loaded and verified: probabilities, hidden states, the prompt it reads, the codes it cannot read.
+
+Refuses to know how it was trained and who asks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import numpy as np
+import torch
+
+from leader_core.artifacts import Manifest, read_manifest
+from leader_core.domain import Case, Kind, Prompt
+from leader_core.errors import ArtifactError
+from leader_core.prompt import PromptBuilder, Titles
+from leader_core.teacher.base import BaseFiles, find_base
+from leader_core.teacher.config import Precision, TeacherConfig
+from leader_core.teacher.encoding import BaseTokenizer, EncodedPrompts, encode_cases, scoring_batches
+from leader_core.teacher.model import (
+    HEAD,
+    TeacherModel,
+    build_model,
+    read_adapter,
+    resolve_device,
+    restore_adapter,
+)
+from leader_core.vocabulary import Vocabularies
+
+SCORING_TOKENS: Final = {"cpu": 4_096, "cuda": 131_072}
+"""Padded tokens in one forward pass."""
+
+
+class TeacherReader:
+    """Everything of a teacher that needs no weights: its tokenizer and its prompts."""
+
+    def __init__(self, files: BaseFiles, config: TeacherConfig, titles: Titles) -> None:
+        self.files: Final = files
+        self.config: Final = config
+        self.titles: Final = titles
+        self.tokenizer: Final = BaseTokenizer(files, config.special_tokens)
+        self._builders: dict[str, PromptBuilder] = {}
+
+    def builder(self, version: str | None = None) -> PromptBuilder:
+        """The builder of the teacher's wording, or of another one under the same limits."""
+        name = version or self.config.prompt_version
+        if name not in self._builders:
+            self._builders[name] = PromptBuilder(
+                name, self.titles, self.tokenizer, self.config.max_tokens, max_history=self.config.max_history
+            )
+        return self._builders[name]
+
+    def encode(self, cases: Sequence[Case]) -> EncodedPrompts:
+        """Cases as token ids."""
+        return encode_cases(cases, self.builder(), self.tokenizer)
+
+
+def fit_to_base(config: TeacherConfig, files: BaseFiles) -> TeacherConfig:
+    """The configuration with a token limit that the base can read."""
+    return replace(config, max_tokens=min(config.max_tokens, files.max_positions))
+
+
+@torch.no_grad()
+def run_batches(
+    model: TeacherModel,
+    encoded: EncodedPrompts,
+    *,
+    budget: int = 0,
+    each: Callable[[int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hidden (N, H) and logits (N, M) float32 of encoded prompts, in their order.
+
+    Args:
+        budget: padded tokens in one pass; 0 takes what suits the device.
+        each: called after every pass with the number of cases it held.
+    """
+    device = model.head.weight.device
+    medications, width = model.head.weight.shape
+    hidden = np.zeros((len(encoded), width), dtype=np.float32)
+    logits = np.zeros((len(encoded), medications), dtype=np.float32)
+    was_training = model.training
+    model.eval()
+    for rows in scoring_batches(encoded.lengths, budget or SCORING_TOKENS[device.type]):
+        ids, mask = encoded.batch(rows)
+        output = model(ids.to(device), mask.to(device))
+        hidden[rows] = output.hidden.cpu().numpy()
+        logits[rows] = output.logits.cpu().numpy()
+        if each is not None:
+            each(len(rows))
+    model.train(was_training)
+    return hidden, logits
+
+
+class TeacherScorer:
+    """A verified teacher, ready to score. Deterministic on one device; safe to share between threads."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        config: TeacherConfig,
+        vocabularies: Vocabularies,
+        reader: TeacherReader,
+        model: TeacherModel,
+    ) -> None:
+        self.manifest: Final = manifest
+        self.config: Final = config
+        self.vocabularies: Final = vocabularies
+        self.reader: Final = reader
+        self.model: Final = model
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path | str,
+        titles: Titles,
+        device: str = "auto",
+        *,
+        base: str | None = None,
+        precision: Precision | Literal["trained"] = "auto",
+    ) -> Self:
+        """Load a teacher folder, verifying it and its base.
+
+        Args:
+            titles: title of a code, or None where there is none.
+            base: where the base lies now, if not where it was at training; its weights must be the same.
+            precision: "auto" is bf16 on a GPU and fp32 on a CPU; "trained" is that of the training.
+
+        Raises:
+            NotFoundError: no such folder, or the base is nowhere.
+            ArtifactError: anything changed, missing or not fitting.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder, kind="teacher")
+        if manifest.base_model is None:
+            raise ArtifactError(f"{folder}: the manifest names no base model. Train the model again.")
+        config, vocabularies = _read_records(folder)
+        files = find_base(base or manifest.base_model.id)
+        if files.sha256 != manifest.base_model.sha256:
+            raise ArtifactError(
+                f"{folder} was trained on a base with sha256 {manifest.base_model.sha256}, but {files.folder} holds "
+                f"{files.sha256}. Restore that base, or train the teacher again."
+            )
+        state = read_adapter(folder / "model.safetensors")
+        rows = state[HEAD].shape[0] if HEAD in state else 0
+        if rows != len(vocabularies.medication):
+            raise ArtifactError(
+                f"{folder}: the head scores {rows} medications, but the vocabulary names "
+                f"{len(vocabularies.medication)}. The folder mixes two models: train again."
+            )
+        target = resolve_device(device)
+        model = build_model(
+            files, config, rows, target, config.precision if precision == "trained" else precision
+        )
+        restore_adapter(model, state, str(folder))
+        model.requires_grad_(False)
+        model.eval()
+        return cls(manifest, config, vocabularies, TeacherReader(files, config, titles), model)
+
+    @property
+    def profile_read(self) -> tuple[str, ...]:
+        """The prompt holds no profile field."""
+        return ()
+
+    def score(self, cases: Sequence[Case]) -> np.ndarray:
+        """(B, M) float32 probabilities, in the order of `cases` and of the medication vocabulary."""
+        _, logits = self.states(cases)
+        return torch.sigmoid(torch.from_numpy(logits)).numpy()
+
+    def states(self, cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
+        """Hidden (B, H) and logits (B, M), float32, in the order of `cases`."""
+        return run_batches(self.model, self.reader.encode(cases))
+
+    def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
+        """The exact prompt of a case; `version` renders another wording for comparison."""
+        return self.reader.builder(version).build(case)
+
+    def truncated(self, case: Case) -> bool:
+        """Whether some of the case did not fit into the prompt."""
+        return self.reader.builder().build(case).truncated
+
+    def unseen(self, case: Case) -> list[tuple[Kind, str]]:
+        """Codes that say nothing to the teacher: without a title, and never met in training."""
+        found: dict[tuple[Kind, str], None] = {}
+        for kind, code in case.codes():
+            if code not in self.vocabularies.of(kind) and not self.reader.titles(kind, code):
+                found[kind, code] = None
+        return list(found)
+
+
+def _read_records(folder: Path) -> tuple[TeacherConfig, Vocabularies]:
+    try:
+        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        vocabularies = Vocabularies.from_json(
+            json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{folder}: config.json or vocabulary.json cannot be read ({error}). Train again."
+        ) from error
+    if not isinstance(record, dict):
+        raise ArtifactError(f"{folder}/config.json holds no table. Train the model again.")
+    return TeacherConfig.from_json(record), vocabularies

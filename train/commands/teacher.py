@@ -1,0 +1,51 @@
+"""`python -m train teacher`: parse, build, call."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from train.report import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cohort", type=Path, required=True, metavar="FILE", help="a cohort database")
+    parser.add_argument(
+        "--base", metavar="DIR_OR_HUB_ID", help="the language model: 'minilm' (default), a folder, a hub id"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model folder to write")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue a run that was stopped, to the same result"
+    )
+    parser.add_argument(
+        "--allow-download", action="store_true", help="fetch a hub id that is not in the local cache"
+    )
+
+
+def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    from leader_core.cohort import Cohort
+    from train.config import load_settings
+    from train.teacher.run import train_teacher
+
+    settings = load_settings(arguments.config, seed=arguments.seed)
+    config = replace(settings.teacher, base=arguments.base) if arguments.base else settings.teacher
+    result = train_teacher(
+        Cohort.open(arguments.cohort),
+        arguments.out,
+        config,
+        settings.teacher_training,
+        preset=settings.preset,
+        seed=settings.seed,
+        device=arguments.device,
+        report=report,
+        resume=arguments.resume,
+        allow_download=arguments.allow_download,
+    )
+    report.table(
+        f"Teacher in {arguments.out}, on validation (threshold {result['threshold']:.3f})",
+        ("metric", "value"),
+        list(result["validation"].items()),
+    )
+    return result

@@ -1,0 +1,96 @@
+"""What a teacher is trained and judged on: prompts as token ids and prescriptions as a matrix, made once.
+
+Refuses to know the model and the optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from leader_core.domain import KINDS, Case
+from leader_core.errors import TrainingError
+from leader_core.metrics import average_precision
+from leader_core.teacher.encoding import EncodedPrompts
+from leader_core.teacher.scorer import TeacherReader
+from leader_core.vocabulary import Vocabularies, Vocabulary
+from train.teacher.settings import Targets
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherData:
+    """N cases of one split."""
+
+    encoded: EncodedPrompts
+    truth: np.ndarray  # bool (N, M): prescribed, of the medications in the vocabulary
+    missed: np.ndarray  # int64 (N,): prescribed medications that the vocabulary lacks
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def take(self, rows: np.ndarray) -> TeacherData:
+        """Some of the cases, in the order of `rows`."""
+        return TeacherData(self.encoded.take(rows), self.truth[rows], self.missed[rows])
+
+
+def vocabularies_of(cohort: Cohort) -> Vocabularies:
+    """The vocabularies of the training split."""
+    return Vocabularies(
+        *(Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS),
+        profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
+    )
+
+
+def prepare(
+    cohort: Cohort, split: str, targets: Targets, reader: TeacherReader, medications: Vocabulary
+) -> TeacherData:
+    """Encode one split of a cohort.
+
+    Raises:
+        TrainingError: where the split is empty.
+    """
+    cases = cohort.cases(split=split, targets=targets)
+    if not cases:
+        raise TrainingError(
+            f"The cohort has no {split} patients to learn from. Build a cohort with more patients (10 or more)."
+        )
+    missed = [len(medications.unseen(case.prescribed)) for case in cases]
+    return TeacherData(
+        reader.encode(cases), truth_matrix(cases, medications), np.asarray(missed, dtype=np.int64)
+    )
+
+
+def truth_matrix(cases: Sequence[Case], medications: Vocabulary) -> np.ndarray:
+    """bool (N, M): what each case's current visit really got, of the medications in the vocabulary."""
+    truth = np.zeros((len(cases), len(medications)), dtype=bool)
+    for row, case in enumerate(cases):
+        truth[row, medications.ids(case.prescribed)] = True
+    return truth
+
+
+def mean_prauc(scores: np.ndarray, data: TeacherData) -> float:
+    """Mean over cases of the average precision; a medication that cannot be named counts as never found.
+
+    Cases with nothing prescribed are left out.
+    """
+    found = data.truth.sum(1)
+    real = found + data.missed
+    judged = real > 0
+    values = average_precision(scores[judged], data.truth[judged]) * found[judged] / real[judged]
+    return float(values.mean()) if judged.any() else 0.0
+
+
+def step_rows(step: int, batch_size: int, cases: int, seed: int) -> np.ndarray:
+    """The cases of an optimiser step: consecutive pieces of one seeded permutation an epoch, end to end."""
+    first, last = step * batch_size, (step + 1) * batch_size
+    pieces = []
+    for epoch in range(first // cases, (last - 1) // cases + 1):
+        order = np.random.default_rng((seed, epoch)).permutation(cases)
+        pieces.append(order[max(first - epoch * cases, 0) : last - epoch * cases])
+    return np.concatenate(pieces)

@@ -1,0 +1,199 @@
+"""The teacher's training loop: steps, schedule, evaluations, best weights, and states to continue from.
+
+Refuses to know cohorts, files of a model folder and the command line.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim import AdamW
+
+from leader_core.errors import TrainingError
+from leader_core.teacher.encoding import split_by_length
+from leader_core.teacher.model import TeacherModel
+from leader_core.teacher.scorer import run_batches
+from train.report import Report
+from train.teacher.checkpoint import Progress, load_checkpoint, save_checkpoint
+from train.teacher.data import TeacherData, mean_prauc, step_rows
+from train.teacher.settings import TeacherTraining
+
+PRIOR_CASES: Final = 256
+"""Training cases whose mean state carries the head's first class frequencies."""
+
+
+@dataclass(slots=True)
+class Trainer:
+    """One run: a model, its data, its settings, and the file that its state is kept in."""
+
+    model: TeacherModel
+    train: TeacherData
+    validation: TeacherData
+    settings: TeacherTraining
+    seed: int
+    run: str  # identifies the run, so that only its own state is continued
+    checkpoint: Path
+    report: Report
+
+    def fit(self, *, resume: bool) -> Progress:
+        """Train to the end and leave the chosen weights in the model.
+
+        Raises:
+            TrainingError: at the first loss or gradient that is not finite.
+            InputError: where the state to resume from is another run's.
+        """
+        trained = self.model.trained()
+        optimizer = self._optimizer()
+        progress, best = Progress(self.run), dict[str, torch.Tensor]()
+        if resume and self.checkpoint.is_file():
+            progress, best = load_checkpoint(self.checkpoint, self.run, trained, optimizer)
+            self.report.line(f"continuing at step {progress.step:,}")
+        else:
+            self.checkpoint.unlink(missing_ok=True)
+            if self.settings.head_prior:
+                set_head_prior(self.model, self.train)
+        total = self.settings.total_steps(len(self.train))
+        every = self.settings.steps_between_evaluations(len(self.train))
+        validation = self._validation_subset()
+        patience = self.settings.patience
+        started, cases = time.perf_counter(), 0
+        for _ in self.report.progress(
+            range(progress.step, total), total=total - progress.step, label="training"
+        ):
+            if patience and progress.stale >= patience:
+                self.report.line(f"stopped early: no improvement in {patience} evaluations")
+                break
+            self._set_rates(optimizer, progress.step, total)
+            progress.loss_sum += self._step(optimizer, trained, progress.step)
+            progress.loss_steps += 1
+            progress.step += 1
+            cases += self.settings.batch_size
+            if progress.step % every == 0 or progress.step == total:
+                best = self._evaluate(progress, best, validation, cases / (time.perf_counter() - started))
+                started, cases = time.perf_counter(), 0
+            if (
+                progress.step % every == 0
+                or progress.step % self.settings.save_every == 0
+                or progress.step == total
+            ):
+                save_checkpoint(self.checkpoint, progress, trained, optimizer, best)
+        if best and self.settings.selection == "best":
+            with torch.no_grad():
+                for name, weight in trained.items():
+                    weight.copy_(best[name])
+        self.model.eval()
+        return progress
+
+    def _optimizer(self) -> AdamW:
+        groups = [
+            {
+                "params": [p for n, p in self.model.trained().items() if not n.startswith("head.")],
+                "rate": "learning_rate",
+            },
+            {"params": [self.model.head.weight], "rate": "head_learning_rate"},
+        ]
+        return AdamW(groups, lr=self.settings.learning_rate, weight_decay=self.settings.weight_decay)
+
+    def _set_rates(self, optimizer: AdamW, step: int, total: int) -> None:
+        factor = rate_factor(step, total, self.settings.warmup, self.settings.schedule)
+        for group in optimizer.param_groups:
+            group["lr"] = getattr(self.settings, group["rate"]) * factor
+
+    def _step(self, optimizer: AdamW, trained: dict[str, torch.nn.Parameter], step: int) -> float:
+        """One optimiser step over `batch_size` cases, in as many passes as the token budget asks; its mean loss."""
+        torch.manual_seed(
+            self.seed * 1_000_003 + step
+        )  # LoRA's dropout, so that a continued run draws the same
+        self.model.train()
+        rows = step_rows(step, self.settings.batch_size, len(self.train), self.seed)
+        device = self.model.head.weight.device
+        scale = 1.0 / (len(rows) * self.train.truth.shape[1])
+        loss_sum = 0.0
+        for group in split_by_length(self.train.encoded.lengths[rows], self.settings.pass_tokens):
+            ids, mask = self.train.encoded.batch(rows[group])
+            truth = torch.from_numpy(self.train.truth[rows[group]]).to(device, torch.float32)
+            logits = self.model(ids.to(device), mask.to(device)).logits
+            loss = binary_cross_entropy_with_logits(logits, truth, reduction="sum") * scale
+            loss.backward()  # type: ignore[no-untyped-call]
+            loss_sum += float(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(trained.values(), self.settings.clip or math.inf)
+        if not (math.isfinite(loss_sum) and math.isfinite(float(norm))):
+            raise TrainingError(
+                f"The loss at step {step + 1:,} is not finite (loss {loss_sum}, gradient norm {float(norm)}). Lower "
+                f"teacher.training.learning_rate (now {self.settings.learning_rate}) and head_learning_rate (now "
+                f"{self.settings.head_learning_rate}), or set teacher.precision to 'fp32'."
+            )
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss_sum
+
+    def _validation_subset(self) -> TeacherData:
+        """What evaluations while training read of validation: all, or a seeded draw."""
+        count = self.settings.validation_cases
+        if not count or count >= len(self.validation):
+            return self.validation
+        drawn = np.random.default_rng((self.seed, 7)).permutation(len(self.validation))[:count]
+        return self.validation.take(np.sort(drawn))
+
+    def _evaluate(
+        self, progress: Progress, best: dict[str, torch.Tensor], judged: TeacherData, speed: float
+    ) -> dict[str, torch.Tensor]:
+        """Score validation cases, add a row to the history, and give the best weights so far."""
+        _, logits = run_batches(self.model, judged.encoded)
+        score = mean_prauc(logits, judged)
+        truth = torch.from_numpy(judged.truth).float()
+        loss = float(binary_cross_entropy_with_logits(torch.from_numpy(logits), truth))
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The validation loss at step {progress.step:,} is not finite. Lower teacher.training.learning_rate."
+            )
+        row = {
+            "step": float(progress.step),
+            "epoch": progress.step * self.settings.batch_size / len(self.train),
+            "train_loss": progress.loss_sum / max(progress.loss_steps, 1),
+            "validation_loss": loss,
+            "validation_prauc": score,
+        }
+        progress.history.append(row)
+        progress.loss_sum, progress.loss_steps = 0.0, 0
+        self.report.line(
+            f"step {progress.step:,}  epoch {row['epoch']:.2f}  loss {row['train_loss']:.4f}  "
+            f"validation loss {loss:.4f}  PRAUC {score:.4f}  {speed:.1f} cases/s"
+        )
+        if score > progress.best_score:
+            progress.best_score, progress.best_step, progress.stale = score, progress.step, 0
+            return {name: weight.detach().cpu().clone() for name, weight in self.model.trained().items()}
+        progress.stale += 1
+        return best
+
+
+def rate_factor(step: int, total: int, warmup: float, schedule: str) -> float:
+    """The share of the learning rate at a step: a linear warm-up, then linear, cosine or constant."""
+    rise = round(warmup * total)
+    if step < rise:
+        return (step + 1) / (rise + 1)
+    done = (step - rise) / max(1, total - rise)
+    if schedule == "constant":
+        return 1.0
+    return 1.0 - done if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+@torch.no_grad()
+def set_head_prior(model: TeacherModel, data: TeacherData) -> None:
+    """Add to the head what makes the mean state answer with each class's log odds in training.
+
+    The head has no bias; without this it spends its first hundreds of steps learning how common each class is.
+    """
+    rows = np.linspace(0, len(data) - 1, min(PRIOR_CASES, len(data))).astype(np.int64)
+    hidden, _ = run_batches(model, data.encoded.take(rows))
+    mean = torch.from_numpy(hidden.mean(0))  # (H,)
+    share = torch.from_numpy((data.truth.sum(0) + 0.5) / (len(data) + 1.0)).float()  # (M,)
+    weight = torch.logit(share)[:, None] * mean[None, :] / mean.square().sum().clamp(min=1e-6)
+    model.head.weight += weight.to(model.head.weight.device)

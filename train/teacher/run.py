@@ -1,0 +1,176 @@
+"""One teacher, from cohort to model folder: base, prompts, training, threshold, sealed artefact.
+
+Refuses to know the command line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from leader_core.artifacts import BaseModel, Manifest, read_manifest, writing_model
+from leader_core.errors import LeaderError
+from leader_core.fsio import write_json
+from leader_core.metrics import case_metrics, choose_threshold
+from leader_core.teacher.base import find_base
+from leader_core.teacher.config import TeacherConfig
+from leader_core.teacher.model import TeacherModel, adapter_state, build_model, resolve_device, save_adapter
+from leader_core.teacher.scorer import TeacherReader, fit_to_base, run_batches
+from train.report import Report
+from train.teacher.checkpoint import checkpoint_path
+from train.teacher.data import TeacherData, mean_prauc, prepare, vocabularies_of
+from train.teacher.loop import Trainer
+from train.teacher.settings import TeacherTraining
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+
+
+def train_teacher(
+    cohort: Cohort,
+    out: Path,
+    config: TeacherConfig,
+    training: TeacherTraining,
+    *,
+    preset: str,
+    seed: int,
+    device: str,
+    report: Report,
+    resume: bool = False,
+    allow_download: bool = False,
+) -> dict[str, Any]:
+    """Train a teacher and write its folder; what was written, as plain values.
+
+    With `resume`, a run that was stopped continues where its last state lies, and a finished one is left as it is.
+
+    Raises:
+        LeaderError: bad settings, base or cohort, or training that cannot go on.
+    """
+    target = resolve_device(device)
+    files = find_base(config.base, allow_download=allow_download)
+    asked, config = config, fit_to_base(config, files)
+    if config != asked:
+        report.line(f"prompt limit {config.max_tokens} tokens: the base {files.id} reads no more")
+    run = _run_key(config, training, seed, cohort.fingerprint.digest, files.sha256)
+    if resume and (finished := _finished(out, run)):
+        report.line(f"{out} is complete already: nothing to resume")
+        return _result(out, finished)
+    vocabularies = vocabularies_of(cohort)
+    reader = TeacherReader(files, config, cohort.title)
+    train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
+    validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
+    torch.manual_seed(seed)
+    model = build_model(files, config, len(vocabularies.medication), target, config.precision)
+    if training.gradient_checkpointing:
+        model.body.enable_input_require_grads()  # type: ignore[operator]
+        model.body.gradient_checkpointing_enable()  # type: ignore[operator]
+    _describe(report, train, validation, model, training)
+    checkpoint = checkpoint_path(out)
+    progress = Trainer(model, train, validation, training, seed, run, checkpoint, report).fit(resume=resume)
+    threshold, rule, metrics = _judge(model, validation, training)
+    manifest = Manifest(
+        kind="teacher",
+        preset=preset,
+        threshold=threshold,
+        threshold_rule=rule,
+        cohort=cohort.fingerprint,
+        settings={
+            "teacher": dataclasses.asdict(config),
+            "training": dataclasses.asdict(training),
+            "seed": seed,
+            "run": run,
+            "steps": progress.step,
+            "best_step": progress.best_step if training.selection == "best" else progress.step,
+            "training_cases": len(train),
+            "truncated_training_prompts": int(train.encoded.truncated.sum()),
+        },
+        validation=metrics,
+        prompt_version=config.prompt_version,
+        base_model=BaseModel(files.id if not Path(files.id).is_dir() else str(files.folder), files.sha256),
+        history=tuple(progress.history),
+    )
+    with writing_model(out, manifest) as folder:
+        save_adapter(adapter_state(model), folder / "model.safetensors")
+        write_json(folder / "config.json", config.to_json())
+        write_json(folder / "vocabulary.json", vocabularies.to_json())
+    checkpoint.unlink(missing_ok=True)
+    return _result(out, read_manifest(out, kind="teacher"))
+
+
+def _run_key(config: TeacherConfig, training: TeacherTraining, seed: int, cohort: str, base: str) -> str:
+    """Identifies a run: two runs with equal keys give the same teacher."""
+    schedule = {k: v for k, v in dataclasses.asdict(training).items() if k != "save_every"}
+    record = [dataclasses.asdict(config), schedule, seed, cohort, base]
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _finished(out: Path, run: str) -> Manifest | None:
+    """The manifest of a complete folder that this very run would write."""
+    try:
+        manifest = read_manifest(out, kind="teacher")
+    except LeaderError:
+        return None
+    return manifest if manifest.settings.get("run") == run else None
+
+
+def _describe(
+    report: Report,
+    train: TeacherData,
+    validation: TeacherData,
+    model: TeacherModel,
+    training: TeacherTraining,
+) -> None:
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    lengths, cut = train.encoded.lengths, int(train.encoded.truncated.sum())
+    report.line(
+        f"{len(train):,} training cases ({training.targets} visits), {len(validation):,} validation cases, "
+        f"{train.truth.shape[1]} medication classes; {trained:,} trained weights; "
+        f"{training.total_steps(len(train)):,} steps of {training.batch_size}"
+    )
+    report.line(
+        f"prompts: {lengths.mean():.0f} tokens on average, {int(np.percentile(lengths, 95))} at the 95th percentile, "
+        f"{lengths.max()} at most; {cut:,} ({cut / len(train):.1%}) cut to fit"
+    )
+
+
+def _judge(
+    model: TeacherModel, validation: TeacherData, training: TeacherTraining
+) -> tuple[float, str, dict[str, Any]]:
+    """Threshold, the rule it came from, and metrics on the whole of validation."""
+    _, logits = run_batches(model, validation.encoded)
+    probabilities = torch.sigmoid(torch.from_numpy(logits)).numpy()
+    if training.threshold:
+        threshold, rule = training.threshold, "fixed by the configuration"
+    else:
+        threshold = choose_threshold(probabilities, validation.truth, missed=validation.missed)
+        rule = "highest mean Jaccard on validation"
+    figures = case_metrics(probabilities, validation.truth, threshold, None)
+    metrics = {
+        "cases": len(validation),
+        "prauc": mean_prauc(logits, validation),
+        "jaccard": float(figures.jaccard.mean()),
+        "f1": float(figures.f1.mean()),
+        "medications": float(figures.medications.mean()),
+        "loss": float(
+            torch.nn.functional.binary_cross_entropy_with_logits(
+                torch.from_numpy(logits), torch.from_numpy(validation.truth).float()
+            )
+        ),
+    }
+    return threshold, rule, metrics
+
+
+def _result(out: Path, manifest: Manifest) -> dict[str, Any]:
+    return {
+        "out": str(out),
+        "validation": dict(manifest.validation),
+        "threshold": manifest.threshold,
+        "best_step": manifest.settings["best_step"],
+        "digest": manifest.digest,
+    }
