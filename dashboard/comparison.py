@@ -1,0 +1,155 @@
+"""Teacher, student and what was prescribed, side by side: rows, groups and the figures under each cut-off.
+
+Plain values in, plain values out; refuses to know how they are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from leader_core import Recommendation
+
+Group = Literal["agreed", "teacher", "student", "missed", "neither"]
+GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "missed", "neither")
+
+AREAS: Final[Mapping[str, str]] = {
+    "A": "Digestion and metabolism",
+    "B": "Blood and clotting",
+    "C": "Heart and circulation",
+    "D": "Skin",
+    "G": "Urology and sex hormones",
+    "H": "Systemic hormones",
+    "J": "Infection",
+    "L": "Cancer and immune system",
+    "M": "Muscles and bones",
+    "N": "Nervous system",
+    "P": "Parasites",
+    "R": "Breathing",
+    "S": "Eyes and ears",
+    "V": "Various",
+}
+"""The therapeutic areas of ATC's first letter, in plain words."""
+
+
+def area(code: str) -> str:
+    """The therapeutic area of an ATC code; "Various" where the letter is none of ATC's."""
+    return AREAS.get(code[:1], AREAS["V"])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One medication class: a score of each model (None where there is none) and whether it was prescribed."""
+
+    code: str
+    title: str
+    prescribed: bool
+    teacher: float | None
+    student: float | None
+    teacher_selected: bool
+    student_selected: bool
+
+    @property
+    def group(self) -> Group:
+        if self.teacher_selected and self.student_selected:
+            return "agreed"
+        if self.teacher_selected:
+            return "teacher"
+        if self.student_selected:
+            return "student"
+        return "missed" if self.prescribed else "neither"
+
+    @property
+    def rank(self) -> float:
+        """Mean of the scores there are; sorts a group, best first."""
+        known = [value for value in (self.teacher, self.student) if value is not None]
+        return sum(known) / len(known) if known else -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How one set of classes compares with what was prescribed."""
+
+    selected: int
+    hits: int
+    jaccard: float | None  # None where both sets are empty
+    f1: float | None
+
+
+def rows(
+    teacher: Recommendation | None,
+    student: Recommendation | None,
+    prescribed: Sequence[str],
+    titles: Mapping[str, str],
+) -> list[Row]:
+    """One row for each class that a model scores or that was prescribed, best first."""
+    scored: dict[str, dict[str, float]] = {}
+    named = dict(titles)
+    chosen: dict[str, set[str]] = {"teacher": set(), "student": set()}
+    for name, recommendation in (("teacher", teacher), ("student", student)):
+        for medication in recommendation.medications if recommendation else ():
+            scored.setdefault(medication.code, {})[name] = medication.probability
+            named[medication.code] = medication.title
+            if medication.selected:
+                chosen[name].add(medication.code)
+    given = set(prescribed)
+    made = [
+        Row(
+            code=code,
+            title=named.get(code, code),
+            prescribed=code in given,
+            teacher=scored.get(code, {}).get("teacher"),
+            student=scored.get(code, {}).get("student"),
+            teacher_selected=code in chosen["teacher"],
+            student_selected=code in chosen["student"],
+        )
+        for code in scored.keys() | given
+    ]
+    return sorted(made, key=lambda row: (-row.rank, row.code))
+
+
+def grouped(made: Iterable[Row]) -> dict[Group, list[Row]]:
+    """Rows by agreement; every group is there, empty or not."""
+    groups: dict[Group, list[Row]] = {name: [] for name in GROUPS}
+    for row in made:
+        groups[row.group].append(row)
+    return groups
+
+
+def by_area(made: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows that matter (suggested or prescribed) by therapeutic area, in ATC's order."""
+    groups: dict[str, list[Row]] = {}
+    for row in sorted(made, key=lambda r: (r.code[:1], -r.rank, r.code)):
+        if row.group != "neither":
+            groups.setdefault(area(row.code), []).append(row)
+    return groups
+
+
+def agreement(selected: Iterable[str], prescribed: Iterable[str]) -> Agreement:
+    """Jaccard and F1 of one set against another.
+
+    >>> agreement({"A", "B", "C"}, {"B", "C", "D", "E"})
+    Agreement(selected=3, hits=2, jaccard=0.4, f1=0.5714285714285714)
+    >>> agreement((), ()).jaccard is None
+    True
+    """
+    ours, theirs = set(selected), set(prescribed)
+    hits = len(ours & theirs)
+    union = len(ours | theirs)
+    return Agreement(
+        selected=len(ours),
+        hits=hits,
+        jaccard=hits / union if union else None,
+        f1=2 * hits / (len(ours) + len(theirs)) if union else None,
+    )
+
+
+def changes(earlier: Iterable[str], now: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Codes that are new, and codes that were stopped, in their order.
+
+    >>> changes(["A", "B"], ["B", "C"])
+    (('C',), ('A',))
+    """
+    before, after = list(dict.fromkeys(earlier)), list(dict.fromkeys(now))
+    return tuple(c for c in after if c not in set(before)), tuple(c for c in before if c not in set(after))

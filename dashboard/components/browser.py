@@ -1,0 +1,31 @@
+"""The small browser components (worklist, comparison table, code search): registered once, each from its files.
+
+Owns where their script and style lie; refuses to know what the pages put into them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from dashboard import theme
+
+_FOLDER = Path(__file__).resolve().parent
+
+
+@functools.cache
+def component(name: str) -> Callable[..., Any]:
+    """The mount function of a component kept as NAME.js and NAME.css beside this file."""
+    return st.components.v2.component(
+        f"leader.{name}",
+        js=(_FOLDER / f"{name}.js").read_text(encoding="utf-8"),
+        css=theme.component_style((_FOLDER / f"{name}.css").read_text(encoding="utf-8")),
+    )
+
+
+def nothing() -> None:
+    """The callback of an event that the page reads from the component's result."""

@@ -1,0 +1,197 @@
+// Teacher and student against each other: one row a class, aligned bars with a cut-off line. Text only enters as text.
+const kept = new WeakMap();
+
+function make(name, text, className) {
+  const element = document.createElement(name);
+  if (text !== undefined && text !== null) element.textContent = text;
+  if (className) element.className = className;
+  return element;
+}
+
+function icon(shape) {
+  const element = make("span", shape);
+  element.setAttribute("aria-hidden", "true");
+  return element;
+}
+
+function bar(side, value, text, selected, model) {
+  const cell = make("td", null, "score " + side + (selected ? " on" : ""));
+  cell.dataset.label = model.label;
+  const box = make("div", null, "box");
+  if (value === null) {
+    box.append(make("span", model.ready ? "not scored" : "–", "none"));
+    cell.append(box);
+    return cell;
+  }
+  const track = make("div", null, "track");
+  const fill = make("div", null, "fill");
+  fill.style.width = (value * 100).toFixed(1) + "%";
+  const cut = make("div", null, "cut");
+  cut.style.left = (model.cut * 100).toFixed(1) + "%";
+  track.append(fill, cut);
+  const number = make("span", text, "number");
+  if (selected) {
+    const mark = icon(model.icon);
+    mark.className = "mark";
+    number.prepend(mark);
+  }
+  box.append(track, number);
+  const told = model.label + " " + text + (selected ? ", above its cut-off" : ", below its cut-off");
+  box.append(make("span", told, "told"));
+  track.setAttribute("aria-hidden", "true");
+  number.setAttribute("aria-hidden", "true");
+  cell.append(box);
+  return cell;
+}
+
+function details(row, columns) {
+  const tr = make("tr", null, "details");
+  const cell = make("td");
+  cell.colSpan = columns;
+  for (const line of row.details) {
+    const p = make("p");
+    p.append(make("span", line.label, "label"), make("span", line.text));
+    cell.append(p);
+  }
+  tr.append(cell);
+  return tr;
+}
+
+function line(row, data, memory) {
+  const tr = make("tr", null, "row");
+  const name = make("th");
+  name.scope = "row";
+  const button = make("button", null, "name");
+  button.type = "button";
+  const open = memory.open.has(row.code);
+  button.setAttribute("aria-expanded", String(open));
+  const arrow = icon(open ? "▾" : "▸");
+  arrow.className = "twist";
+  const words = make("span", null, "words");
+  words.append(make("span", row.title, "title"), " ", make("span", row.code, "code"));
+  button.append(arrow, words);
+  name.append(button);
+  tr.append(name);
+  if (data.prescribed) {
+    const given = make("td", null, "given");
+    given.dataset.label = "Prescribed";
+    const mark = make("span", row.prescribed ? "✓ given" : "not given", row.prescribed ? "yes" : "no");
+    given.append(mark);
+    tr.append(given);
+  }
+  for (const side of ["teacher", "student"]) {
+    tr.append(bar(side, row[side], row[side + "_text"], row[side + "_selected"], data[side]));
+  }
+  const extra = details(row, data.prescribed ? 4 : 3);
+  extra.hidden = !open;
+  button.onclick = () => {
+    const now = extra.hidden;
+    extra.hidden = !now;
+    button.setAttribute("aria-expanded", String(now));
+    arrow.textContent = now ? "▾" : "▸";
+    if (now) memory.open.add(row.code); else memory.open.delete(row.code);
+  };
+  return [tr, extra];
+}
+
+function columns(data) {
+  const head = make("thead");
+  const tr = make("tr");
+  const first = make("th", "Drug class");
+  first.scope = "col";
+  tr.append(first);
+  if (data.prescribed) {
+    const given = make("th", "Prescribed", "given");
+    given.scope = "col";
+    tr.append(given);
+  }
+  for (const side of ["teacher", "student"]) {
+    const model = data[side];
+    const cell = make("th", null, "score " + side);
+    cell.scope = "col";
+    const label = make("span", null, "who");
+    label.append(icon(model.icon), " " + model.label);
+    cell.append(label, make("span", model.note, "cutnote"));
+    tr.append(cell);
+  }
+  head.append(tr);
+  return head;
+}
+
+function group(entry, data, memory, needle) {
+  const tbody = make("tbody", null, "group " + entry.key);
+  const rows = needle ? entry.rows.filter((r) => (r.title + " " + r.code + " " + r.search).toLowerCase().includes(needle)) : entry.rows;
+  if (needle && !rows.length) return null;
+  const folded = !needle && (memory.folded.has(entry.key) ? memory.folded.get(entry.key) : entry.folded);
+  const tr = make("tr", null, "heading");
+  const cell = make("th");
+  cell.colSpan = data.prescribed ? 4 : 3;
+  cell.scope = "rowgroup";
+  const button = make("button");
+  button.type = "button";
+  button.setAttribute("aria-expanded", String(!folded));
+  const arrow = icon(folded ? "▸" : "▾");
+  arrow.className = "twist";
+  button.append(arrow, make("span", entry.label, "label"), make("span", String(rows.length), "count"));
+  if (entry.hint) button.append(make("span", entry.hint, "hint"));
+  cell.append(button);
+  tr.append(cell);
+  tbody.append(tr);
+  const lines = rows.flatMap((row) => line(row, data, memory));
+  const show = (on) => {
+    if (on) tbody.append(...lines); else lines.forEach((one) => one.remove());
+  };
+  show(!folded);
+  let isFolded = folded;
+  button.onclick = () => {
+    isFolded = !isFolded;
+    memory.folded.set(entry.key, isFolded);
+    button.setAttribute("aria-expanded", String(!isFolded));
+    arrow.textContent = isFolded ? "▸" : "▾";
+    show(!isFolded);
+  };
+  if (!rows.length) {
+    button.disabled = true;
+    arrow.textContent = "·";
+  }
+  return tbody;
+}
+
+export default function (component) {
+  const { data, parentElement } = component;
+  let memory = kept.get(parentElement);
+  if (!memory) {
+    memory = { open: new Set(), folded: new Map(), needle: "", subject: data.subject };
+    const root = make("div", null, "root");
+    const tools = make("div", null, "tools");
+    const search = make("input");
+    search.type = "search";
+    search.placeholder = "Find a class or drug";
+    search.setAttribute("aria-label", "Find a class or drug in this table");
+    tools.append(search);
+    memory.note = make("span", "", "note");
+    tools.append(memory.note);
+    memory.scroll = make("div", null, "scroll");
+    memory.search = search;
+    root.append(tools, memory.scroll);
+    parentElement.append(root);
+    kept.set(parentElement, memory);
+  }
+  if (memory.subject !== data.subject) {
+    memory.open.clear();
+    memory.subject = data.subject;
+  }
+  memory.note.textContent = data.note;
+  const draw = () => {
+    const table = make("table", null, data.prescribed ? "" : "bare");
+    table.append(make("caption", data.caption), columns(data));
+    const needle = memory.search.value.trim().toLowerCase();
+    const bodies = data.groups.map((entry) => group(entry, data, memory, needle)).filter(Boolean);
+    table.append(...bodies);
+    memory.scroll.replaceChildren(table);
+    if (!bodies.length) memory.scroll.append(make("p", "No class or drug of this case matches “" + memory.search.value + "”.", "nothing"));
+  };
+  memory.search.oninput = draw;
+  draw();
+  return () => kept.delete(parentElement);
+}

@@ -1,0 +1,57 @@
+"""The frame of every page: what this is, which data, which models, and whether they are ready."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import theme, wording
+from dashboard.formatting import escape, tag
+from dashboard.service import MODELS, ModelStatus, Service
+
+
+def show(service: Service | None) -> None:
+    """Draw the strip under the navigation; while a model loads it refreshes itself, then the page once."""
+    if service is None:
+        st.html(strip(None, ()))
+        return
+    if service.loading():
+        st.fragment(_waiting, run_every=1.0)(service)
+    else:
+        st.html(strip(service, [service.status(name) for name in MODELS]))
+
+
+def _waiting(service: Service) -> None:
+    st.html(strip(service, [service.status(name) for name in MODELS]))
+    if not service.loading():
+        st.rerun()
+
+
+def strip(service: Service | None, statuses: tuple[ModelStatus, ...] | list[ModelStatus]) -> str:
+    """The strip's markup."""
+    parts = [tag("strong", escape(wording.NOT_A_DEVICE))]
+    if service is not None:
+        print_ = service.engine.cohort.fingerprint
+        kind = wording.data_kind(print_.synthetic, print_.label)
+        parts.append(tag("span", escape(f"{print_.label}, {print_.patients:,} patients. {kind}.")))
+    models = "".join(_model(status) for status in statuses)
+    if models:
+        parts.append(tag("span", models, css="ld-push", style="display:inline-flex;gap:1rem;flex-wrap:wrap", role="status"))
+    return tag("div", *parts, css="ld-frame")
+
+
+def _model(status: ModelStatus) -> str:
+    words = {
+        "ready": "ready",
+        "loading": f"loading, {status.seconds:.0f} s",
+        "absent": "not installed",
+        "failed": "could not be loaded",
+    }[status.readiness]
+    icon = tag("span", theme.MODEL_ICONS[status.name], css="ld-shape", aria_hidden="true")
+    busy = " ld-busy" if status.readiness == "loading" else ""
+    return tag(
+        "span",
+        icon,
+        tag("span", escape(f"{wording.MODEL_NAMES[status.name]} {words}"), css=busy.strip()),
+        css=f"ld-model {status.name}",
+        title=status.reason or wording.MODEL_NAMES[status.name],
+    )

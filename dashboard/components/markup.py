@@ -1,0 +1,257 @@
+"""Panels as HTML text: profile, timeline, interactions, tables, notices. Everything given is escaped here.
+
+Plain functions from values to markup; refuses to know about Streamlit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from dashboard import comparison, theme, wording
+from dashboard.formatting import count, day, escape, gap, listing, probability, score, stay, tag, words
+from leader_core import Case, Interaction, ScoredMedication, UnseenCode, Visit
+
+Titles = Callable[[str, str], str]
+_SHORT = 6
+
+
+def title(text: str, detail: str = "") -> str:
+    """A page's heading with one line beside it."""
+    return tag("div", tag("h1", escape(text)), tag("p", escape(detail)) if detail else "", css="ld-title")
+
+
+def panel_title(text: str, detail: str = "") -> str:
+    return tag("div", tag("h2", escape(text)), tag("span", escape(detail)) if detail else "", css="ld-panel-title")
+
+
+def note(text: str) -> str:
+    return tag("p", escape(text), css="ld-note")
+
+
+def callout(text: str, kind: str = "") -> str:
+    """A sentence that must be seen; `kind` is a model's name, "warn" or nothing."""
+    return tag("div", escape(text), css=f"ld-callout {kind}".strip(), role="note")
+
+
+def empty(heading: str, text: str) -> str:
+    return tag("div", tag("strong", escape(heading)), escape(text), css="ld-empty")
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    return tag("dl", *(tag("dt", escape(k)) + tag("dd", escape(v)) for k, v in pairs), css="ld-facts")
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: frozenset[int] = frozenset(), caption: str = "") -> str:
+    """A plain table of text; columns in `numeric` stand to the right."""
+
+    def cell(name: str, i: int, text: str) -> str:
+        return tag(name, escape(text), css="num" if i in numeric else "")
+
+    head = tag("tr", *(cell("th", i, text) for i, text in enumerate(headings)))
+    body = "".join(tag("tr", *(cell("td", i, text) for i, text in enumerate(row))) for row in rows)
+    inside = (tag("caption", escape(caption)) if caption else "") + tag("thead", head) + tag("tbody", body)
+    return tag("div", tag("table", inside, css="ld-table"), css="ld-scroll", tabindex=0)
+
+
+def severity(level: str) -> str:
+    """A severity as icon, word and colour."""
+    icon = tag("span", theme.SEVERITY_ICONS[level], aria_hidden="true")
+    return tag("span", icon, escape(wording.SEVERITY_LABELS[level]), css=f"ld-severity {level}")
+
+
+def interactions(pairs: Sequence[Interaction], titles: Titles, *, opened: int = 0) -> str:
+    """Pairs, most severe first, each with what it does and what to do about it; the first `opened` unfolded."""
+    return tag("ul", *(tag("li", _pair(p, titles, i < opened)) for i, p in enumerate(pairs)), css="ld-pairs")
+
+
+def _pair(pair: Interaction, titles: Titles, is_open: bool) -> str:
+    names = tag(
+        "span", f"{escape(titles('medication', pair.code_a))} + {escape(titles('medication', pair.code_b))}", css="ld-between"
+    )
+    codes = tag("span", f"{escape(pair.code_a)} · {escape(pair.code_b)}", css="ld-code")
+    head = f"{severity(pair.severity)} {names} {codes}"
+    details = pair_details(pair)
+    if not details:
+        return head
+    more = tag("span", "details", css="ld-more")
+    attributes = {"open": ""} if is_open else {}
+    return tag("details", tag("summary", f"{head} {more}"), details, **attributes)
+
+
+def pair_details(pair: Interaction) -> str:
+    """Consequence, mechanism, management, evidence and source of a pair, as far as the table has them."""
+    known = [
+        ("Consequence", pair.effect),
+        ("Mechanism", pair.mechanism),
+        ("What to do", pair.management),
+        ("Evidence", pair.evidence),
+        ("Source", pair.source),
+    ]
+    if pair.severity == "unknown":
+        known.insert(0, ("Note", wording.STATISTICAL))
+    return tag("dl", *(tag("dt", escape(k)) + tag("dd", escape(v)) for k, v in known if v))
+
+
+def profile_facts(case: Case, fields: Sequence[str]) -> list[tuple[str, str]]:
+    """The profile's fields in words; a field that was not recorded says so."""
+    shown = [name for name in fields if name in wording.FIELD_LABELS]
+    values = {name: case.profile[name] for name in shown}
+    if "gender" in values:
+        values["gender"] = wording.GENDER_LABELS.get(values["gender"], values["gender"])
+    return [(wording.FIELD_LABELS[name], words(value)) for name, value in values.items()]
+
+
+def profile(case: Case, fields: Sequence[str], read: Sequence[str]) -> str:
+    """The demographic profile; which of it the student reads stands below, in words."""
+    if read:
+        text = wording.STUDENT_PROFILE.format(fields=listing(wording.FIELD_LABELS[f].lower() for f in read))
+    else:
+        text = wording.STUDENT_PROFILE_NONE
+    return facts(profile_facts(case, fields)) + callout(text, "student")
+
+
+def unseen_sentence(name: str, unseen: Sequence[UnseenCode]) -> str:
+    """Which codes a model could not read."""
+    listed = listing(f"{u.title} ({u.code})" if u.title != u.code else u.code for u in unseen[:5])
+    more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
+    return f"The {name} does not know {count(len(unseen), 'code')} of this case and did not read it: {listed}{more}."
+
+
+def table_covers(interactions: object) -> str:
+    """What the interaction table covers, where it can say so."""
+    try:
+        pairs = f"{len(interactions):,}"  # type: ignore[arg-type]
+    except TypeError:
+        return wording.LIST_COVERS_UNCOUNTED
+    return wording.LIST_COVERS.format(pairs=pairs)
+
+
+def timeline(case: Case, titles: Titles) -> str:
+    """Visits in order of time, newest first: what was diagnosed and done, what was given, what is new and what stopped."""
+    visits = [*case.history, case.current]
+    items = []
+    for index in range(len(visits) - 1, -1, -1):
+        visit = visits[index]
+        before = visits[index - 1] if index else None
+        current = index == len(visits) - 1
+        body = _visit(visit, before, titles, index + 1, current)
+        if before is not None and (between := gap(before.discharged_at or before.admitted_at, visit.admitted_at)):
+            body += tag("div", escape(f"{between} after the visit before"), css="ld-gap")
+        items.append(tag("li", body, css="current" if current else ""))
+    return tag("ol", *items, css="ld-visits", reversed="")
+
+
+def _visit(visit: Visit, before: Visit | None, titles: Titles, number: int, current: bool) -> str:
+    length = stay(visit.admitted_at, visit.discharged_at)
+    when = day(visit.admitted_at) if visit.admitted_at else f"Visit {number}"
+    head = tag("span", escape(when), css="ld-when")
+    told = [f"visit {visit.visit_no or number}", *([length] if length else []), *(["this case"] if current else [])]
+    head += " " + tag("span", escape(" · ".join(told)), css="ld-muted")
+    new_codes, stopped = comparison.changes(before.medications, visit.medications) if before else ((), ())
+    body = head
+    for kind, codes in (("diagnosis", visit.diagnoses), ("procedure", visit.procedures), ("medication", visit.medications)):
+        if not codes:
+            continue
+        label = wording.KIND_LABELS[kind] if kind != "medication" else "Prescribed"
+        marked = set(new_codes) if kind == "medication" else set()
+        lines = [_coded(kind, code, titles, "new" if code in marked else "") for code in codes]
+        fold = kind == "medication" or not current
+        body += _listed(f"{label} ({len(codes)})", lines, shown=0 if fold else _SHORT)
+    if stopped:
+        lines = [_coded("medication", code, titles, "stopped") for code in stopped]
+        body += _listed(f"Stopped since the visit before ({len(stopped)})", lines, shown=0)
+    return body
+
+
+def _coded(kind: str, code: str, titles: Titles, change: str = "") -> str:
+    """A title with its code behind it: plain words before codes."""
+    text = titles(kind, code)
+    shown = escape(text) + (" " + tag("span", escape(code), css="ld-code") if text != code else "")
+    if change:
+        sign = "＋" if change == "new" else "－"
+        shown += tag("span", f"{sign} {escape(change)}", css=f"ld-change {change}")
+    return shown
+
+
+def _listed(label: str, lines: Sequence[str], shown: int) -> str:
+    """A list that folds what is beyond `shown` lines."""
+    visible, folded = lines[:shown], lines[shown:]
+    body = tag("h4", escape(label)) if shown else ""
+    if visible:
+        body += tag("ul", *(tag("li", line) for line in visible))
+    if folded:
+        summary = f"{len(folded)} more" if shown else label
+        body += tag("details", tag("summary", escape(summary)), tag("ul", *(tag("li", line) for line in folded)))
+    return body
+
+
+def figures(pairs: Iterable[tuple[str, str, str]]) -> str:
+    """Four or so figures in a row: (label, value, what it is out of)."""
+    return tag(
+        "dl",
+        *(tag("div", tag("dt", escape(k)), tag("dd", escape(v), f" <small>{escape(of)}</small>" if of else "")) for k, v, of in pairs),
+        css="ld-figures",
+    )
+
+
+def model_head(name: str, sub: str) -> str:
+    """The teacher's or the student's name, in its colour, with its shape."""
+    icon = tag("span", theme.MODEL_ICONS[name], aria_hidden="true")
+    return tag(
+        "div",
+        tag("span", f"{icon} {escape(wording.MODEL_NAMES[name])}", css="ld-name"),
+        " ",
+        tag("span", escape(sub), css="ld-sub"),
+        css=f"ld-head {name}",
+    )
+
+
+def agreement_figures(found: comparison.Agreement, pairs: Sequence[Interaction], *, known: bool) -> str:
+    """The figures under a cut-off; without known prescriptions only the counts."""
+    worst = pairs[0].severity if pairs else ""
+    rows = [
+        ("Classes", f"{found.selected}", f"{found.hits} given" if known else ""),
+        ("Interactions", f"{len(pairs)}", wording.SEVERITY_LABELS[worst].lower() if worst and worst != "unknown" else ""),
+    ]
+    if known:
+        rows = [("Jaccard", score(found.jaccard), ""), ("F1", score(found.f1), ""), *rows]
+    return figures(rows)
+
+
+def ranked(name: str, medications: Sequence[ScoredMedication]) -> str:
+    """Classes best first with a bar each, in the model's colour."""
+
+    def line(m: ScoredMedication) -> str:
+        bar = tag("span", css="ld-bar", style=f"width:{m.probability * 100:.1f}%")
+        return tag(
+            "li",
+            tag("span", f"{escape(m.title)} {tag('span', escape(m.code), css='ld-code')}"),
+            tag("span", bar, css="ld-track", aria_hidden="true"),
+            tag("span", escape(probability(m.probability)), css="ld-value"),
+        )
+
+    return tag("ol", *(line(m) for m in medications), css=f"ld-ranked {name}")
+
+
+def axis(moments: Sequence[datetime | None], current: int) -> str:
+    """Visits as marks on one time axis, to scale; empty where there are no dates or only one visit."""
+    known = [(i, m) for i, m in enumerate(moments) if m is not None]
+    if len(known) < 2:
+        return ""
+    first, last = known[0][1], known[-1][1]
+    span = max((last - first).total_seconds(), 1.0)
+    marks = "".join(
+        tag("circle", cx=f"{2 + 96 * (m - first).total_seconds() / span:.2f}%", cy=9, r=5 if i == current else 4,
+            style=f"fill:var(--{'accent' if i == current else 'paper'});stroke:var(--{'accent' if i == current else 'line-strong'});stroke-width:2")
+        for i, m in known
+    )
+    line = tag("line", x1="2%", x2="98%", y1=9, y2=9, style="stroke:var(--line-strong);stroke-width:1.5")
+    labels = tag("text", escape(day(first)), x="0", y=30) + tag("text", escape(day(last)), x="100%", y=30, text_anchor="end")
+    told = f"{count(len(known), 'visit')} from {day(first)} to {day(last)}"
+    return tag("svg", tag("title", escape(told)), line, marks, labels, css="ld-axis", role="img", aria_label=told)
+
+
+def named(titles: Mapping[str, str]) -> Titles:
+    """A title function over a plain mapping, falling back to the code."""
+    return lambda kind, code: titles.get(code, code)

@@ -1,0 +1,81 @@
+// The worklist: one row a patient. Columns sort, a row opens. Text only ever enters as text.
+const roots = new WeakMap();
+
+function make(name, text, className) {
+  const element = document.createElement(name);
+  if (text !== undefined && text !== null) element.textContent = text;
+  if (className) element.className = className;
+  return element;
+}
+
+function heading(column, data, sort) {
+  const cell = make("th", null, column.numeric ? "num" : "");
+  cell.scope = "col";
+  if (!column.sort) {
+    cell.textContent = column.label;
+    return cell;
+  }
+  const active = data.sort === column.sort;
+  if (active) cell.setAttribute("aria-sort", data.descending ? "descending" : "ascending");
+  const button = make("button", column.label);
+  button.type = "button";
+  button.title = "Sort by " + column.label.toLowerCase();
+  const arrow = make("span", active ? (data.descending ? "↓" : "↑") : "↕", active ? "arrow on" : "arrow");
+  arrow.setAttribute("aria-hidden", "true");
+  button.append(arrow);
+  button.onclick = () => sort(column.sort, active ? !data.descending : Boolean(column.numeric));
+  cell.append(button);
+  return cell;
+}
+
+function body(data, open) {
+  const tbody = make("tbody");
+  for (const row of data.rows) {
+    const tr = make("tr");
+    row.cells.forEach((text, i) => {
+      const column = data.columns[i];
+      const cell = make(i === 0 ? "th" : "td", null, column.numeric ? "num" : column.wide ? "wide" : "");
+      if (i === 0) cell.scope = "row";
+      cell.dataset.label = column.label;
+      if (i === 0) {
+        const link = make("a", text);
+        link.href = row.href;
+        link.onclick = (event) => {
+          if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+          event.preventDefault();
+          event.stopPropagation();
+          open(row.id);
+        };
+        cell.append(link);
+      } else {
+        cell.append(make("span", text));
+        if (column.wide) cell.title = text;
+      }
+      tr.append(cell);
+    });
+    tr.onclick = () => { if (!String(getSelection())) open(row.id); };
+    tbody.append(tr);
+  }
+  return tbody;
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  let root = roots.get(parentElement);
+  if (!root) {
+    root = make("div", null, "scroll");
+    parentElement.append(root);
+    roots.set(parentElement, root);
+  }
+  const open = (id) => setTriggerValue("opened", id);
+  const sort = (key, descending) => setTriggerValue("sorted", { key, descending });
+  const table = make("table");
+  const caption = make("caption", data.caption);
+  const head = make("thead");
+  const line = make("tr");
+  data.columns.forEach((column) => line.append(heading(column, data, sort)));
+  head.append(line);
+  table.append(caption, head, body(data, open));
+  root.replaceChildren(table);
+  return () => roots.delete(parentElement);
+}

@@ -1,0 +1,121 @@
+"""A case in the making: visits, codes and profile as somebody enters them, until it becomes a `Case`.
+
+Immutable: each edit gives a new draft. Refuses to know about widgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from leader_core import UNKNOWN, Case, Concept, Visit
+
+MAX_EARLIER: Final = 9
+
+
+@dataclass(frozen=True, slots=True)
+class DraftVisit:
+    """One visit's codes by kind, in the order they were entered."""
+
+    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, kind: str) -> tuple[str, ...]:
+        return self.codes.get(kind, ())
+
+    def with_code(self, kind: str, code: str) -> DraftVisit:
+        """The visit with one code more; one that is there already changes nothing."""
+        have = self.of(kind)
+        return self if code in have else DraftVisit({**self.codes, kind: (*have, code)})
+
+    def without_code(self, kind: str, code: str) -> DraftVisit:
+        return DraftVisit({**self.codes, kind: tuple(c for c in self.of(kind) if c != code)})
+
+    @property
+    def empty(self) -> bool:
+        return not any(self.codes.values())
+
+    def as_visit(self, visit_no: int | None = None) -> Visit:
+        return Visit(self.of("diagnosis"), self.of("procedure"), self.of("medication"), visit_no=visit_no)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Earlier visits (oldest first), the current one, the profile, and the last version that was submitted."""
+
+    earlier: tuple[DraftVisit, ...] = ()
+    current: DraftVisit = DraftVisit()
+    profile: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)  # code -> title, as it was chosen
+    submitted: Case | None = None
+
+    def visit(self, index: int) -> DraftVisit:
+        """`index` counts earlier visits from 0; the number of earlier visits is the current one."""
+        return self.current if index >= len(self.earlier) else self.earlier[index]
+
+    def with_visit(self, index: int, visit: DraftVisit) -> Draft:
+        if index >= len(self.earlier):
+            return replace(self, current=visit)
+        return replace(self, earlier=(*self.earlier[:index], visit, *self.earlier[index + 1 :]))
+
+    def add(self, index: int, concept: Concept) -> Draft:
+        """One code more in a visit; medications of the current visit are what the models are asked for."""
+        if concept.kind == "medication" and index >= len(self.earlier):
+            return self
+        changed = self.with_visit(index, self.visit(index).with_code(concept.kind, concept.code))
+        return replace(changed, titles={**self.titles, concept.code: concept.title})
+
+    def remove(self, index: int, kind: str, code: str) -> Draft:
+        return self.with_visit(index, self.visit(index).without_code(kind, code))
+
+    def add_visit(self) -> Draft:
+        """One more earlier visit, just before the current one; at most `MAX_EARLIER`."""
+        return self if len(self.earlier) >= MAX_EARLIER else replace(self, earlier=(*self.earlier, DraftVisit()))
+
+    def remove_visit(self, index: int) -> Draft:
+        return replace(self, earlier=(*self.earlier[:index], *self.earlier[index + 1 :]))
+
+    def set_profile(self, profile: Mapping[str, str]) -> Draft:
+        return replace(self, profile={k: v for k, v in profile.items() if v and v != UNKNOWN})
+
+    def submit(self) -> Draft:
+        """The draft with its present content as the submitted case."""
+        return replace(self, submitted=self.case())
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be scored yet, in a sentence; empty where it can."""
+        if not (self.current.of("diagnosis") or self.current.of("procedure")):
+            return "Give the current visit at least one diagnosis or procedure."
+        return ""
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was edited since it was submitted."""
+        return self.submitted is not None and self.submitted != self.case()
+
+    def case(self) -> Case:
+        """The case as entered; earlier visits without any code are left out."""
+        filled = [visit for visit in self.earlier if not visit.empty]
+        return Case(
+            profile=dict(self.profile),
+            history=tuple(visit.as_visit(number) for number, visit in enumerate(filled, 1)),
+            current=self.current.as_visit(len(filled) + 1),
+        )
+
+    @classmethod
+    def from_case(cls, case: Case, titles: Mapping[str, str]) -> Draft:
+        """A draft that starts from another case; what that case's current visit was given is left out."""
+        return cls(
+            earlier=tuple(_drafted(visit, with_medications=True) for visit in case.history[-MAX_EARLIER:]),
+            current=_drafted(case.current, with_medications=False),
+            profile={k: v for k, v in case.profile.items() if v != UNKNOWN},
+            titles=dict(titles),
+        )
+
+
+def _drafted(visit: Visit, *, with_medications: bool) -> DraftVisit:
+    codes = {"diagnosis": visit.diagnoses, "procedure": visit.procedures}
+    if with_medications:
+        codes["medication"] = visit.medications
+    return DraftVisit(codes)

@@ -1,0 +1,144 @@
+"""Numbers, dates, names and codes as people read them, and the one place where text becomes HTML.
+
+Refuses to know which page asks.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from leader_core import UNKNOWN
+
+MISSING = "–"
+
+
+def escape(text: object) -> str:
+    """Text that is safe inside HTML, attributes included."""
+    return html.escape(str(text), quote=True)
+
+
+def tag(name: str, *children: str, css: str = "", **attributes: object) -> str:
+    """An element around children that are HTML already; attribute values are escaped here.
+
+    >>> tag("b", escape("<x>"), css="note", title='"')
+    '<b class="note" title="&quot;">&lt;x&gt;</b>'
+    """
+    given = {"class": css} if css else {}
+    given.update({key.rstrip("_").replace("_", "-"): str(value) for key, value in attributes.items()})
+    written = "".join(f' {key}="{escape(value)}"' for key, value in given.items())
+    return f"<{name}{written}>{''.join(children)}</{name}>"
+
+
+def probability(value: float) -> str:
+    """Two digits; never "1.00" or "0.00" for something that is not.
+
+    >>> [probability(v) for v in (0.456, 0.999, 1.0, 0.001, 0.0)]
+    ['0.46', '>0.99', '1.00', '<0.01', '0.00']
+    """
+    if 0.995 <= value < 1.0:
+        return ">0.99"
+    if 0.0 < value < 0.005:
+        return "<0.01"
+    return f"{value:.2f}"
+
+
+def score(value: float | None) -> str:
+    """A metric in two digits, a dash where there is none."""
+    return MISSING if value is None else f"{value:.2f}"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """
+    >>> count(1, "visit"), count(1200, "visit"), count(2, "diagnosis", "diagnoses")
+    ('1 visit', '1,200 visits', '2 diagnoses')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def day(moment: datetime | None) -> str:
+    """
+    >>> day(datetime(2119, 3, 7)), day(None)
+    ('7 Mar 2119', '–')
+    """
+    return MISSING if moment is None else f"{moment.day} {moment:%b %Y}"
+
+
+def stay(admitted: datetime | None, discharged: datetime | None) -> str:
+    """Length of a stay in words; empty where it is not known."""
+    if admitted is None or discharged is None or discharged < admitted:
+        return ""
+    nights = (discharged.date() - admitted.date()).days
+    return "same day" if nights == 0 else count(nights, "day")
+
+
+def gap(earlier: datetime | None, later: datetime | None) -> str:
+    """Time between two visits, in the unit a person would use; empty where it is not known.
+
+    >>> gap(datetime(2119, 1, 1), datetime(2119, 3, 20))
+    '3 months'
+    """
+    if earlier is None or later is None or later < earlier:
+        return ""
+    days = (later - earlier).days
+    if days < 14:
+        return count(days, "day")
+    if days < 60:
+        return count(round(days / 7), "week")
+    if days < 700:
+        return count(round(days / 30.4), "month")
+    return count(round(days / 365.25), "year")
+
+
+def size(number: int) -> str:
+    """Bytes in the unit a person would use.
+
+    >>> size(900), size(11_534_336)
+    ('900 B', '11.0 MB')
+    """
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1024 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("unreachable")
+
+
+GENDERS: Mapping[str, str] = {"F": "woman", "M": "man"}
+
+
+def person(age: int | None, gender: str | None) -> str:
+    """
+    >>> person(70, "F"), person(None, "M"), person(None, None)
+    ('70-year-old woman', 'man, age not recorded', 'age and gender not recorded')
+    """
+    sex = GENDERS.get((gender or "").upper(), "")
+    if age is None:
+        return f"{sex}, age not recorded" if sex else "age and gender not recorded"
+    return f"{age}-year-old {sex or 'patient'}"
+
+
+def words(value: str) -> str:
+    """A category as the source wrote it, in sentence case: "BLACK/AFRICAN AMERICAN" is shouted at nobody.
+
+    >>> words("NOT SPECIFIED"), words("unknown"), words("Medicare"), words("ENGL")
+    ('Not specified', 'not recorded', 'Medicare', 'ENGL')
+    """
+    text = value.strip()
+    if not text or text == UNKNOWN:
+        return "not recorded"
+    if text.isupper() and len(text) > 4:
+        return "/".join(part.strip().capitalize() for part in text.split("/"))
+    return text
+
+
+def listing(items: Iterable[str], last: str = "and") -> str:
+    """
+    >>> listing(["a"]), listing(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    parts = list(items)
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} {last} {parts[-1]}"

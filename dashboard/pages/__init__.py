@@ -1,0 +1,1 @@
+"""One module a page: guard, fetch, draw."""

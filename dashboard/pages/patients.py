@@ -1,0 +1,189 @@
+"""Patients: the worklist. Search, filters, order and page go to the database; a row opens the case."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import streamlit as st
+
+from dashboard import navigation, state, wording
+from dashboard.components import markup
+from dashboard.components.browser import component, nothing
+from dashboard.formatting import MISSING, count, day, words
+from dashboard.service import Service, get_service
+from dashboard.worklist import (
+    GENDER_CHOICES,
+    OLDEST,
+    PAGE_SIZES,
+    SPLIT_CHOICES,
+    VISIT_CHOICES,
+    Filters,
+    read_sort,
+    ways_out,
+    write_sort,
+)
+from leader_core.cohort import PatientPage, PatientRow
+
+_SEARCH: Final = "_search"  # clinical text: in the session, never in the URL
+_COLUMNS: Final[list[dict[str, Any]]] = [
+    {"label": "Patient", "sort": "patient_id"},
+    {"label": "Age", "sort": "age", "numeric": True},
+    {"label": "Gender"},
+    {"label": "Visits", "sort": "visits", "numeric": True},
+    {"label": "Last admitted", "sort": "admitted_at"},
+    {"label": "Main diagnosis of the last visit", "wide": True},
+    {"label": "Diagnoses", "sort": "diagnoses", "numeric": True},
+    {"label": "Procedures", "numeric": True},
+    {"label": "Drug classes", "sort": "medications", "numeric": True},
+    {"label": "Split"},
+]
+_DEFAULTS: Final[dict[str, Any]] = {_SEARCH: "", "visits": "any", "gender": "any", "split": "any", "ages": (0, OLDEST)}
+
+
+def draw() -> None:
+    service = get_service()
+    st.html(markup.title("Patients", f"{service.engine.cohort.fingerprint.patients:,} in this cohort; open one to compare the models"))
+    filters = _filters()
+    sort, descending = read_sort(st.query_params.get("sort", ""))
+    size = int(st.session_state.get("rows") or PAGE_SIZES[0])
+    page = int(st.session_state.get("page") or _page_from_url())
+    found = service.engine.cohort.patients(filters.query(sort, descending, page, size))
+    if found.total and not found.rows:  # a page number from an older, longer list
+        found = service.engine.cohort.patients(filters.query(sort, descending, 1, size))
+    _told(found, filters)
+    if not found.rows:
+        _empty(service, filters)
+        return
+    _table(found, sort, descending)
+    _pages(found)
+
+
+def _filters() -> Filters:
+    """The search box and the filters in one row; all but the search live in the URL."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.text_input(
+            "Search", key=_SEARCH, type="search", icon=":material/search:", live="250ms", persist_state="session", width=340,
+            placeholder="Patient id, diagnosis, procedure or drug", on_change=_first_page,
+            help="Words or codes. Separate several by commas: all must be found.",
+        )
+        st.segmented_control(
+            "Visits", list(VISIT_CHOICES), key="visits", default="any", required=True, bind="query-params",
+            format_func=lambda v: VISIT_CHOICES[v][0], on_change=_first_page,
+        )
+        st.segmented_control(
+            "Gender", list(GENDER_CHOICES), key="gender", default="any", required=True, bind="query-params",
+            format_func=GENDER_CHOICES.__getitem__, on_change=_first_page,
+        )
+        st.slider("Age", 0, OLDEST, (0, OLDEST), key="ages", bind="query-params", on_change=_first_page, width=200)
+        st.selectbox(
+            "Split", list(SPLIT_CHOICES), key="split", bind="query-params", width=140,
+            format_func=SPLIT_CHOICES.__getitem__, on_change=_first_page,
+        )
+    low, high = st.session_state["ages"]
+    return Filters(
+        text=st.session_state[_SEARCH] or "",
+        visits=st.session_state["visits"] or "any",
+        gender=st.session_state["gender"] or "any",
+        split=st.session_state["split"] or "any",
+        ages=(int(low), int(high)),
+    )
+
+
+def _first_page() -> None:
+    st.session_state["page"] = 1
+
+
+def _page_from_url() -> int:
+    text = st.query_params.get("page", "1")
+    return int(text) if text.isdecimal() and 0 < int(text[:9]) else 1
+
+
+def _told(found: PatientPage, filters: Filters) -> None:
+    """How many patients, under which filters, and one button that undoes them all."""
+    active = filters.active()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        text = count(found.total, "patient")
+        if active:
+            text += f", with {', '.join(active.values())}"
+        st.html(markup.note(text), width="content")
+        if active:
+            st.button("Clear filters", type="tertiary", icon=":material/filter_alt_off:", on_click=_clear, args=(tuple(active),))
+
+
+def _clear(names: tuple[str, ...]) -> None:
+    for name in names:
+        key = _SEARCH if name == "text" else name
+        st.session_state[key] = _DEFAULTS[key]
+    _first_page()
+
+
+def _empty(service: Service, filters: Filters) -> None:
+    """No row: which filter took the last one away, and a button that undoes it."""
+    if not filters.active():
+        st.html(markup.empty("This cohort holds no patients", "Build one with `python -m train cohort`, or serve another."))
+        return
+    ways = ways_out(filters, lambda query: service.engine.cohort.patients(query).total)
+    if ways:
+        st.html(markup.empty("No patient matches all of this", "Any one of these steps brings patients back."))
+        with st.container(horizontal=True):
+            for way in ways:
+                st.button(f"Remove {way.words} ({count(way.total, 'patient')})", on_click=_clear, args=((way.name,),), key=f"out-{way.name}")
+    else:
+        st.html(markup.empty("No patient matches", "No single filter is to blame: clear them all, or search for fewer words."))
+
+
+def _table(found: PatientPage, sort: str, descending: bool) -> None:
+    result = component("worklist")(
+        key="worklist",
+        data={
+            "caption": "Patients; choose one to open the case",
+            "columns": _COLUMNS,
+            "rows": [_row(row) for row in found.rows],
+            "sort": sort,
+            "descending": descending,
+        },
+        on_opened_change=nothing,
+        on_sorted_change=nothing,
+    )
+    if result.opened is not None:
+        navigation.go("case", state.case_query(int(result.opened)))
+    if result.sorted is not None:
+        _sort(cast(dict[str, Any], result.sorted))
+
+
+def _sort(wanted: dict[str, Any]) -> None:
+    written = write_sort(str(wanted.get("key", "")), bool(wanted.get("descending")))
+    if read_sort(written) != read_sort(st.query_params.get("sort", "")):
+        if written:
+            st.query_params["sort"] = written
+        else:
+            st.query_params.pop("sort", None)
+        st.rerun()
+
+
+def _row(row: PatientRow) -> dict[str, Any]:
+    return {
+        "id": str(row.patient_id),
+        "href": f"case?patient={row.patient_id}",
+        "cells": [
+            str(row.patient_id),
+            MISSING if row.age is None else str(row.age),
+            wording.GENDER_LABELS.get(row.gender, words(row.gender or "")),
+            str(row.visits),
+            day(row.admitted_at),
+            row.main_diagnosis or MISSING,
+            str(row.diagnoses),
+            str(row.procedures),
+            str(row.medications),
+            wording.SPLIT_LABELS.get(row.split, row.split),
+        ],
+    }
+
+
+def _pages(found: PatientPage) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.pagination(found.pages, key="page", bind="query-params")
+        st.selectbox(
+            "Rows a page", PAGE_SIZES, key="rows", bind="query-params", on_change=_first_page, width=120,
+            label_visibility="collapsed", format_func=lambda n: f"{n} rows",
+        )

@@ -1,0 +1,172 @@
+"""The engine behind the pages: opened once for the server, its models loaded beside the pages, scores in the background.
+
+Owns waiting: a page asks, gets what is there, and is told what is still running. Refuses to know how it is drawn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import streamlit as st
+
+from dashboard.settings import Settings, read_settings
+from leader_core import Case, Engine, LeaderError, Recommendation
+
+log = logging.getLogger("leader.dashboard")
+
+ModelName = Literal["teacher", "student"]
+MODELS: Final[tuple[ModelName, ...]] = ("teacher", "student")
+LOADING_ORDER: Final[tuple[ModelName, ...]] = ("student", "teacher")
+"""The small one first: it answers while the large one still loads."""
+
+Readiness = Literal["ready", "loading", "absent", "failed"]
+CaseKey = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """How far a model is; `reason` is a sentence for people where it is not ready."""
+
+    name: ModelName
+    readiness: Readiness
+    reason: str = ""
+    seconds: float = 0.0  # since loading began, while it lasts
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one model says of one case, or why it does not say it (yet)."""
+
+    model: ModelName
+    status: Literal["ready", "running", "loading", "absent", "failed"]
+    recommendation: Recommendation | None = None
+    reason: str = ""
+
+    @property
+    def pending(self) -> bool:
+        return self.status in ("running", "loading")
+
+
+@dataclass(slots=True)
+class _Loading:
+    began: float = 0.0
+    failed: str = ""
+    done: bool = False
+
+
+@dataclass(slots=True)
+class Service:
+    """One engine, one worker a model, and how far each has come. Shared by all sessions; holds no session's state."""
+
+    engine: Engine
+    _loading: dict[ModelName, _Loading] = field(default_factory=lambda: {name: _Loading() for name in MODELS})
+    _workers: dict[ModelName, ThreadPoolExecutor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._workers = {name: ThreadPoolExecutor(1, thread_name_prefix=f"leader-{name}") for name in MODELS}
+
+    def start(self) -> None:
+        """Load the models that are there, one after the other, in a thread of their own."""
+        now = time.monotonic()
+        for state in self._loading.values():
+            state.began = now
+        threading.Thread(target=self._load_all, name="leader-loading", daemon=True).start()
+
+    def _load_all(self) -> None:
+        for name in LOADING_ORDER:
+            state = self._loading[name]
+            card = self.engine.models.get(name)
+            if card is None or not card.available:
+                state.done = True
+                continue
+            try:
+                self.engine.warm_up(name)
+            except LeaderError as error:
+                state.failed = str(error)
+            except Exception:
+                log.exception("loading the %s failed", name)
+                state.failed = f"The {name} could not be loaded. The server's log says why."
+            state.done = True
+
+    def status(self, name: ModelName) -> ModelStatus:
+        """Whether a model can be asked now."""
+        card = self.engine.models.get(name)
+        state = self._loading[name]
+        if card is None or card.manifest is None:
+            reason = card.error if card is not None and card.error else f"There is no {name} in the models' folder."
+            return ModelStatus(name, "absent", reason)
+        if card.error or state.failed:
+            return ModelStatus(name, "failed", card.error or state.failed)
+        if card.loaded:
+            return ModelStatus(name, "ready")
+        return ModelStatus(name, "loading", "", time.monotonic() - state.began if state.began else 0.0)
+
+    def loading(self) -> bool:
+        """Whether any model is still on its way."""
+        return any(self.status(name).readiness == "loading" for name in MODELS)
+
+    def submit(self, case: Case, model: ModelName) -> Future[Recommendation]:
+        """Score a case on the model's own worker, so that a slow model never holds up the other."""
+        return self._workers[model].submit(self.engine.recommend, case, model)
+
+
+@st.cache_resource(show_spinner=False)
+def _open(settings: Settings) -> Service:
+    service = Service(open_engine(settings))
+    service.start()
+    return service
+
+
+def open_engine(settings: Settings) -> Engine:
+    """The engine for these settings; tests put a fake one here."""
+    return Engine.open(cohort=settings.cohort, models=settings.models, device=settings.device)
+
+
+def get_service() -> Service:
+    """The server's one service, opened on first use.
+
+    Raises:
+        LeaderError: no cohort, or one that cannot be read; the text says what to do.
+    """
+    return _open(read_settings())
+
+
+def case_key(case: Case) -> CaseKey:
+    """Identifies what a model reads of a case, and nothing else."""
+    seen = case.observed()
+    visits = tuple((v.diagnoses, v.procedures, v.medications) for v in (*seen.history, seen.current))
+    return (tuple(sorted(seen.profile.items())), visits)
+
+
+_SESSION_KEY: Final = "_scores"
+_KEPT: Final = 12
+
+
+def scores(service: Service, case: Case, model: ModelName, *, patience: float = 0.35) -> Scores:
+    """What `model` says of `case`, waiting at most `patience` seconds; the session keeps its last few answers."""
+    status = service.status(model)
+    if status.readiness != "ready":
+        return Scores(model, status.readiness, reason=status.reason)
+    kept: dict[tuple[object, ...], Future[Recommendation]] = st.session_state.setdefault(_SESSION_KEY, {})
+    key = (model, id(service), case_key(case))
+    future = kept.get(key)
+    if future is None:
+        future = kept[key] = service.submit(case, model)
+        for old in list(kept)[:-_KEPT]:
+            del kept[old]
+    try:
+        return Scores(model, "ready", future.result(timeout=patience))
+    except TimeoutError:
+        return Scores(model, "running")
+    except LeaderError as error:
+        del kept[key]
+        return Scores(model, "failed", reason=str(error))
+    except Exception:
+        log.exception("the %s failed on a case", model)
+        del kept[key]
+        return Scores(model, "failed", reason=f"The {model} failed on this case. The server's log says why.")

@@ -1,0 +1,43 @@
+"""What this server serves: which cohort, which models, on which device. Read from the environment, once, on demand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal, cast
+
+from leader_core import InputError
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+DEFAULT_COHORT: Final = ROOT / "build" / "demo" / "cohort.duckdb"
+DEFAULT_MODELS: Final = ROOT / "assets" / "demo" / "models"
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The server's inputs; paths need not exist yet (the pages say so when they don't)."""
+
+    cohort: Path = DEFAULT_COHORT
+    models: Path = DEFAULT_MODELS
+    device: Device = "auto"
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from LEADER_COHORT, LEADER_MODELS and LEADER_DEVICE; what is unset takes the demo's value.
+
+    Raises:
+        InputError: an unknown device.
+    """
+    given = os.environ if environ is None else environ
+    device = given.get("LEADER_DEVICE", "").strip() or "auto"
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"LEADER_DEVICE is {device!r}: expected 'auto', 'cpu' or 'cuda'. Set or unset it.")
+    return Settings(
+        cohort=Path(given.get("LEADER_COHORT", "").strip() or DEFAULT_COHORT),
+        models=Path(given.get("LEADER_MODELS", "").strip() or DEFAULT_MODELS),
+        device=cast(Device, device),
+    )

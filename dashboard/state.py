@@ -1,0 +1,115 @@
+"""What a page is about: read from the URL, written to it, and the little that lives in the session alone.
+
+The URL carries opaque ids, cut-offs and filters. Clinical text (a search, a case that was typed in) never enters it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import streamlit as st
+
+from dashboard.draft import Draft
+from dashboard.service import Service
+from leader_core import Case, InputError, NotFoundError
+
+PATIENT: Final = "patient"
+VISIT: Final = "visit"
+CASE: Final = "case"
+DRAFT: Final = "draft"
+
+_LAST: Final = "_last_case"
+_DRAFT: Final = "_draft"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The case a page is about and where it came from."""
+
+    case: Case
+    source: Literal["cohort", "draft"]
+    patient_id: int | None = None
+    visit_no: int | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The URL parameters that lead back to it."""
+        if self.source == "draft":
+            return {CASE: DRAFT}
+        return case_query(self.patient_id or 0, self.visit_no)
+
+
+def case_query(patient_id: int, visit_no: int | None = None) -> dict[str, str]:
+    """URL parameters of a case in the cohort; without a visit, the patient's last."""
+    query = {PATIENT: str(patient_id)}
+    if visit_no is not None:
+        query[VISIT] = str(visit_no)
+    return query
+
+
+def subject(service: Service) -> Subject | None:
+    """The case that the URL names, or the one that was open last; None where there is neither.
+
+    Raises:
+        InputError: an id or visit number that is not a number.
+        NotFoundError: a patient or visit that this cohort does not hold.
+    """
+    query = {key: st.query_params.get(key, "") for key in (PATIENT, VISIT, CASE)}
+    if not query[PATIENT] and not query[CASE]:
+        query = {**query, **st.session_state.get(_LAST, {})}
+    if query[CASE] == DRAFT:
+        return _drafted()
+    if not query[PATIENT]:
+        return None
+    patient_id = _number(query[PATIENT], "patient id")
+    visit_no = _number(query[VISIT], "visit number") if query[VISIT] else None
+    case = service.engine.cohort.case(patient_id, visit_no)
+    return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
+
+
+def remember(found: Subject) -> None:
+    """Make this the session's open case, and let the URL say so."""
+    st.session_state[_LAST] = found.query
+    for key, value in found.query.items():
+        if st.query_params.get(key) != value:
+            st.query_params[key] = value
+
+
+def draft() -> Draft:
+    """The session's own case in the making."""
+    if not isinstance(st.session_state.get(_DRAFT), Draft):
+        st.session_state[_DRAFT] = Draft()
+    found: Draft = st.session_state[_DRAFT]
+    return found
+
+
+def set_draft(new: Draft) -> None:
+    st.session_state[_DRAFT] = new
+
+
+def start_from(case: Case, service: Service) -> None:
+    """Begin a case of one's own as a copy of another."""
+    cohort = service.engine.cohort
+    known = {code: cohort.title(kind, code) or code for kind, code in case.codes()}
+    set_draft(Draft.from_case(case, known))
+
+
+def _drafted() -> Subject:
+    case = draft().submitted
+    if case is None:
+        raise NotFoundError(
+            "The entered case is not in this session: it was never submitted, or the session has ended. "
+            "Entered cases are kept in the session only and never in the link. Enter it again under New case."
+        )
+    return Subject(case, "draft")
+
+
+def _number(text: str, what: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise InputError(f"The link names {text[:40]!r} as {what}: expected a whole number. Choose a patient instead.") from None
+    if not 0 <= value < 2**63:
+        raise InputError(f"The link names {text[:40]!r} as {what}: that number is out of range. Choose a patient instead.")
+    return value

@@ -1,0 +1,95 @@
+"""Every sentence that stands on more than one page, and those that must never be missing. Plain words, no jargon."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAME: Final = "LEADER"
+TAGLINE: Final = "Medication recommendation workbench"
+NOT_A_DEVICE: Final = "Research and demonstration tool, not a medical device."
+
+CLASSES_ONLY: Final = "These are drug classes (ATC level {level}): no dose, route or timing."
+TEACHER_SCORES: Final = "The teacher is a language model with a scoring head: it gives scores, it writes no reasons."
+STUDENT_PROFILE: Final = "Only the student reads the profile. It read: {fields}."
+STUDENT_PROFILE_NONE: Final = "This student reads no profile field."
+FIRST_VISIT: Final = "First visit, no earlier visits: the student stands in the profile for the missing history."
+NO_PAIR: Final = "No pair of these classes stands in this table. That is not proof that they are safe together."
+SEVERITY_UNKNOWN: Final = "severity unknown"
+STATISTICAL: Final = "A statistical signal from research data; nobody has graded its severity."
+LIST_COVERS: Final = "The table lists {pairs} pairs of classes. A pair that is not in it is unlisted, not safe."
+LIST_COVERS_UNCOUNTED: Final = "A pair that is not in the table is unlisted, not safe."
+TRAINING_OVERLAP: Final = "This patient is in the training split: the models have seen this case while learning."
+
+NO_CASE_TITLE: Final = "No case is open"
+NO_CASE: Final = "Choose a patient from the worklist, or enter a case of your own."
+UNEXPECTED: Final = (
+    "This page could not be shown. The server's log says why, under reference {reference}. "
+    "Going back to the worklist usually helps."
+)
+LOADING: Final = "{model} is loading ({seconds:.0f} s). This page stays usable; scores appear when it is ready."
+RUNNING: Final = "{model} is scoring this case."
+
+MODEL_NAMES: Final[dict[str, str]] = {"teacher": "Teacher", "student": "Student"}
+
+GROUP_LABELS: Final[dict[str, str]] = {
+    "agreed": "Suggested by both",
+    "teacher": "Teacher only",
+    "student": "Student only",
+    "missed": "Prescribed, missed by both",
+    "neither": "Suggested by neither, not prescribed",
+}
+GROUP_LABELS_ONE: Final[dict[str, str]] = {
+    "teacher": "Suggested by the teacher",
+    "student": "Suggested by the student",
+    "missed": "Prescribed, not suggested",
+    "neither": "Not suggested, not prescribed",
+}
+
+KIND_LABELS: Final[dict[str, str]] = {
+    "diagnosis": "Diagnoses",
+    "procedure": "Procedures",
+    "medication": "Medications",
+}
+
+FIELD_LABELS: Final[dict[str, str]] = {
+    "insurance": "Insurance",
+    "language": "Language",
+    "religion": "Religion",
+    "marital_status": "Marital status",
+    "ethnicity": "Ethnicity",
+    "admission_type": "Admission type",
+    "age_band": "Age band",
+    "gender": "Gender",
+}
+
+SPLIT_LABELS: Final[dict[str, str]] = {"train": "Training", "validation": "Validation", "test": "Test"}
+GENDER_LABELS: Final[dict[str, str]] = {"F": "Female", "M": "Male"}
+
+SEVERITY_LABELS: Final[dict[str, str]] = {
+    "contraindicated": "Contraindicated",
+    "major": "Major",
+    "moderate": "Moderate",
+    "minor": "Minor",
+    "unknown": "Severity unknown",
+}
+
+INTENDED_USE: Final = (
+    "For research, teaching and demonstration: to compare a language-model teacher with its distilled student on "
+    "recorded or invented cases. Not for prescribing, and not for any decision about a real patient."
+)
+LIMITS: Final[tuple[str, ...]] = (
+    "It names drug classes, with no dose, route, timing or duration.",
+    "It learned what was prescribed, not what was right: habits and gaps of the source are in its scores.",
+    "It reads coded diagnoses and procedures only: no laboratory values, allergies, weight, renal function or notes.",
+    "A class or code that was rare or absent in training is scored poorly or not at all.",
+    "Interaction tables are incomplete: a pair that is not listed is not thereby safe.",
+)
+
+
+def data_kind(synthetic: bool, label: str) -> str:
+    """Which data this is, in words: invented, openly licensed, or under a data use agreement."""
+    if synthetic:
+        return "Synthetic data: invented patients, no real person"
+    if "demo" in label.lower():
+        return "Open demo data: real, de-identified, openly licensed"
+    return "Credentialed data: de-identified, under its data use agreement"

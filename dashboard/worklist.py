@@ -1,0 +1,105 @@
+"""The worklist's filters as values: what is set, what each means in words, and which of them leaves nothing over.
+
+Refuses to know about widgets; asks the cohort for totals only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Final, Literal
+
+from leader_core.cohort import PatientQuery
+from leader_core.cohort.query import SORTS, Sort, Split
+
+OLDEST: Final = 100
+"""The age slider's end, which means this age or older."""
+_NO_LIMIT: Final = 10_000
+
+VisitChoice = Literal["any", "first", "returning", "many"]
+VISIT_CHOICES: Final[Mapping[VisitChoice, tuple[str, tuple[int, int] | None]]] = {
+    "any": ("Any", None),
+    "first": ("First visit only", (1, 1)),
+    "returning": ("2 or more", (2, _NO_LIMIT)),
+    "many": ("4 or more", (4, _NO_LIMIT)),
+}
+GENDER_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "F": "Female", "M": "Male"}
+SPLIT_CHOICES: Final[Mapping[str, str]] = {"any": "All splits", "train": "Training", "validation": "Validation", "test": "Test"}
+PAGE_SIZES: Final = (25, 50, 100)
+DEFAULT_SORT: Final[Sort] = "patient_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the worklist is narrowed to; the defaults narrow nothing."""
+
+    text: str = ""
+    visits: VisitChoice = "any"
+    gender: str = "any"
+    split: str = "any"
+    ages: tuple[int, int] = (0, OLDEST)
+
+    def query(self, sort: Sort = DEFAULT_SORT, descending: bool = False, page: int = 1, size: int = 25) -> PatientQuery:
+        """The question to the cohort."""
+        split: tuple[Split, ...] = () if self.split == "any" else (self.split,)  # type: ignore[assignment]
+        low, high = self.ages
+        return PatientQuery(
+            text=self.text.strip(),
+            splits=split,
+            genders=() if self.gender == "any" else (self.gender,),
+            ages=None if self.ages == (0, OLDEST) else (low, _NO_LIMIT if high >= OLDEST else high),
+            visits=VISIT_CHOICES[self.visits][1],
+            sort=sort,
+            descending=descending,
+            page=page,
+            page_size=size,
+        )
+
+    def active(self) -> dict[str, str]:
+        """The filters that narrow something, each in words."""
+        default = Filters()
+        told = {
+            "text": f"search “{self.text.strip()}”",
+            "visits": f"visits: {VISIT_CHOICES[self.visits][0].lower()}",
+            "gender": f"gender: {GENDER_CHOICES.get(self.gender, self.gender).lower()}",
+            "split": f"split: {SPLIT_CHOICES.get(self.split, self.split).lower()}",
+            "ages": f"age {self.ages[0]} to {'100 or more' if self.ages[1] >= OLDEST else self.ages[1]}",
+        }
+        set_here = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]
+        return {name: told[name] for name in set_here if name != "text" or self.text.strip()}
+
+    def without(self, name: str) -> Filters:
+        return replace(self, **{name: getattr(Filters(), name)})
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """A filter that can be removed, and how many patients that would show."""
+
+    name: str
+    words: str
+    total: int
+
+
+def ways_out(filters: Filters, total: Callable[[PatientQuery], int]) -> list[WayOut]:
+    """For a worklist without rows: each filter whose removal alone brings patients back, most patients first."""
+    found = [
+        WayOut(name, words, total(filters.without(name).query(size=1))) for name, words in filters.active().items()
+    ]
+    return sorted((way for way in found if way.total), key=lambda way: -way.total)
+
+
+def read_sort(text: str) -> tuple[Sort, bool]:
+    """Sort and direction from the URL ("age", "-age"); anything else is the default.
+
+    >>> read_sort("-age"), read_sort("nonsense")
+    (('age', True), ('patient_id', False))
+    """
+    name = text.removeprefix("-")
+    return next(((s, text.startswith("-")) for s in SORTS if s == name), (DEFAULT_SORT, False))
+
+
+def write_sort(sort: str, descending: bool) -> str:
+    """Inverse of `read_sort`; empty for the default order."""
+    written = ("-" if descending else "") + sort
+    return "" if written == DEFAULT_SORT else written
