@@ -1,0 +1,113 @@
+"""What all benchmarks share: latencies, rates, peak memory of a part's own process, and the machine they ran on.
+
+Refuses to know what is measured.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import psutil
+
+MIB: Final = 1024 * 1024
+WARM_UP: Final = 3
+FEWEST_RUNS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Times of single calls, in milliseconds."""
+
+    p50_ms: float
+    p95_ms: float
+    runs: int
+
+
+def latency(call: Callable[[Any], object], items: Sequence[Any], seconds: float) -> dict[str, Any]:
+    """Call with one item after another, round and round, for about `seconds` (and at least 20 times)."""
+    for item in items[:WARM_UP]:
+        call(item)
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < FEWEST_RUNS or time.perf_counter() < end:
+        item = items[len(times) % len(items)]
+        start = time.perf_counter()
+        call(item)
+        times.append(1000 * (time.perf_counter() - start))
+    p50, p95 = np.percentile(times, [50, 95])
+    return asdict(Latency(round(float(p50), 3), round(float(p95), 3), len(times)))
+
+
+def best_seconds(call: Callable[[], object], seconds: float, *, warm_up: bool = True) -> float:
+    """The shortest of several runs: what the code costs when nothing else disturbs it."""
+    if warm_up:
+        call()
+    best, end = float("inf"), time.perf_counter() + seconds
+    while best == float("inf") or time.perf_counter() < end:
+        start = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def rounded(value: float) -> float:
+    """Four significant digits: more would be noise."""
+    return float(f"{value:.4g}")
+
+
+def isolated(module: str, *arguments: object) -> dict[str, Any]:
+    """Call `run` of a part's module in a fresh process and add that process's peak memory."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(_measured, module, arguments).result()
+
+
+def _measured(module: str, arguments: tuple[object, ...]) -> dict[str, Any]:
+    part = importlib.import_module(module)
+    before = peak_memory()
+    result: dict[str, Any] = part.run(*arguments)
+    return {
+        **result,
+        "peak_memory_mib": round(peak_memory() / MIB),
+        "imports_memory_mib": round(before / MIB),
+    }
+
+
+def peak_memory() -> int:
+    """The most memory this process has held, in bytes; what it holds now where the system does not keep a peak."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration, ValueError):
+        return int(psutil.Process().memory_info().rss)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "processor": _processor(),
+        "cores": available,
+        "memory_gib": round(psutil.virtual_memory().total / MIB / 1024, 1),
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+        "load_before": rounded(psutil.getloadavg()[0]),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration, IndexError):
+        return platform.processor() or platform.machine()

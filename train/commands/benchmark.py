@@ -1,0 +1,120 @@
+"""`benchmark`: throughput, latency and peak memory of the real code paths on this machine, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from leader_core.errors import InputError
+from train.report import Report
+
+PARTS: Final = ("student", "teacher", "cohort")
+CASES: Final = {"student": 2_000, "teacher": 64}
+ROOT: Final = Path(__file__).resolve().parents[2]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        choices=PARTS,
+        metavar="student/teacher/cohort",
+        help="what to measure (default: all)",
+    )
+    parser.add_argument(
+        "--cohort",
+        type=Path,
+        metavar="FILE",
+        default=ROOT / "build" / "demo" / "cohort.duckdb",
+        help="a cohort database for student and teacher (default: the demo's)",
+    )
+    parser.add_argument(
+        "--model", type=Path, metavar="DIR", help="the model to measure, where one part is named"
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        default=ROOT / "assets" / "demo" / "models",
+        help="a folder with teacher/ and student/ inside (default: the demo's)",
+    )
+    parser.add_argument(
+        "--raw", type=Path, metavar="DIR", help="raw tables for cohort (default: a synthetic hospital)"
+    )
+    parser.add_argument(
+        "--patients", type=int, default=2_000, metavar="N", help="of that hospital (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--cases", type=int, metavar="N", help="to measure with (default: student 2000, teacher 64)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="a measurement (default: %(default)s)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write the result there")
+
+
+def _part(word: str) -> str:
+    if word not in PARTS:
+        raise argparse.ArgumentTypeError(f"{word!r}: expected any of {', '.join(PARTS)}")
+    return word
+
+
+def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    from leader_core.fsio import write_json
+    from train.benchmark.measure import machine
+
+    parts = tuple(dict.fromkeys(arguments.parts)) or PARTS
+    _check(arguments, parts)
+    result: dict[str, Any] = {"machine": machine()}
+    for part in parts:
+        report.line(f"measuring {part}")
+        result[part] = _measure(part, arguments)
+    if arguments.out is not None:
+        write_json(arguments.out, result)
+    if not arguments.json:
+        report.table("Benchmark", ["what", "value"], list(_flat(result)))
+    return result
+
+
+def _check(arguments: argparse.Namespace, parts: tuple[str, ...]) -> None:
+    problems = []
+    if arguments.model is not None and len([p for p in parts if p != "cohort"]) != 1:
+        problems.append("--model names one model: name one of student and teacher with it, or give --models")
+    if arguments.patients < 20:
+        problems.append(f"--patients {arguments.patients}: expected 20 or more")
+    if arguments.cases is not None and arguments.cases < 1:
+        problems.append(f"--cases {arguments.cases}: expected 1 or more")
+    if not 0 < arguments.seconds <= 600:
+        problems.append(f"--seconds {arguments.seconds}: expected more than 0 and at most 600")
+    if problems:
+        raise InputError("; ".join(problems) + ".")
+
+
+def _measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """One part in a process of its own, so that its peak memory is its own."""
+    from train.benchmark.measure import isolated
+
+    if part == "cohort":
+        seed = 42 if arguments.seed is None else arguments.seed
+        return isolated("train.benchmark.cohort", arguments.raw, arguments.patients, seed)
+    folder = arguments.model if arguments.model is not None else arguments.models / part
+    cases = arguments.cases or CASES[part]
+    return isolated(
+        f"train.benchmark.{part}", arguments.cohort, folder, arguments.device, cases, arguments.seconds
+    )
+
+
+def _flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested results as rows: `student.ours.one_case.p50_ms`."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in result.items():
+        path = f"{prefix}{name}"
+        rows += _flat(value, f"{path}.") if isinstance(value, Mapping) else [(path, _shown(value))]
+    return rows
+
+
+def _shown(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
