@@ -60,7 +60,9 @@ class GroupMetrics:
     real_medications: float | None  # mean number prescribed
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Flat: the counts, and each figure under its own name."""
+        record = asdict(self)
+        return {**record.pop("scores"), **record}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,12 @@ def evaluate(
 
 
 def case_metrics(
-    probabilities: Floats, truth: Bools, threshold: float, interactions: Bools | None, *, known: Bools | None = None
+    probabilities: Floats,
+    truth: Bools,
+    threshold: float,
+    interactions: Bools | None,
+    *,
+    known: Bools | None = None,
 ) -> CaseMetrics:
     """The figures of each case, in bounded memory."""
     if probabilities.shape != truth.shape:
@@ -167,7 +174,9 @@ def average_precision(scores: Floats, truth: Bools) -> NDArray[np.float64]:
     return np.divide((precision * hits).sum(1), positives, out=np.zeros(count), where=positives > 0)
 
 
-def choose_threshold(probabilities: Floats, truth: Bools, *, missed: NDArray[np.int64] | None = None) -> float:
+def choose_threshold(
+    probabilities: Floats, truth: Bools, *, missed: NDArray[np.int64] | None = None
+) -> float:
     """The cut-off on a grid of 1/200 with the highest mean Jaccard; the middle one where several tie.
 
     Args:
@@ -187,7 +196,9 @@ def choose_threshold(probabilities: Floats, truth: Bools, *, missed: NDArray[np.
         block = slice(start, start + BLOCK)
         scores, real = probabilities[block], truth[block]
         rows = len(real)
-        passed = np.searchsorted(grid, scores.astype(np.float64), side="right")  # how many cut-offs each is at or above
+        passed = np.searchsorted(
+            grid, scores.astype(np.float64), side="right"
+        )  # how many cut-offs each is at or above
         flat = (np.arange(rows)[:, None] * GRID + passed).ravel()
         predicted = _above(np.bincount(flat, minlength=rows * GRID), rows)
         both = _above(np.bincount(flat[real.ravel()], minlength=rows * GRID), rows)
@@ -215,7 +226,12 @@ def _interacting(sets: Bools, table: NDArray[np.float32]) -> Floats:
 
 
 def _group(
-    cases: CaseMetrics, rows: NDArray[np.int64], owners: NDArray[np.int64], with_rates: bool, seed: int, resamples: int
+    cases: CaseMetrics,
+    rows: NDArray[np.int64],
+    owners: NDArray[np.int64],
+    with_rates: bool,
+    seed: int,
+    resamples: int,
 ) -> GroupMetrics:
     """Figures of the cases `rows`."""
     people, owner = np.unique(owners[rows], return_inverse=True)
@@ -265,7 +281,9 @@ def _share(top: Any, bottom: Any) -> Floats:
     return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
 
 
-def _intervals(tops: Floats, bottoms: Floats, resamples: int, random: np.random.Generator) -> tuple[Floats, Floats]:
+def _intervals(
+    tops: Floats, bottoms: Floats, resamples: int, random: np.random.Generator
+) -> tuple[Floats, Floats]:
     """2.5 % and 97.5 % of each figure over resampled people."""
     people, figures = tops.shape
     both = np.concatenate([tops, bottoms], axis=1)

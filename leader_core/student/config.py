@@ -55,7 +55,9 @@ class StudentConfig:
         ]
         strange = [name for name in self.profile_fields if name not in PROFILE_FIELDS]
         if strange:
-            problems.append(f"profile_fields: unknown {', '.join(strange)}; expected any of {', '.join(PROFILE_FIELDS)}")
+            problems.append(
+                f"profile_fields: unknown {', '.join(strange)}; expected any of {', '.join(PROFILE_FIELDS)}"
+            )
         if len(set(self.profile_fields)) != len(self.profile_fields):
             problems.append("profile_fields: a field is named twice")
         if self.pooling not in ("mean", "recency"):
@@ -77,8 +79,12 @@ class StudentConfig:
         names = {f.name for f in dataclasses.fields(cls)}
         if set(record) != names:
             odd = ", ".join(sorted(set(record) ^ names))
-            raise ArtifactError(f"config.json of a student: fields missing or unknown: {odd}. Train the model again.")
+            raise ArtifactError(
+                f"config.json of a student: fields missing or unknown: {odd}. Train the model again."
+            )
         try:
             return cls(**{**record, "profile_fields": tuple(record["profile_fields"])})
         except (InputError, TypeError) as error:
-            raise ArtifactError(f"config.json of a student is not usable: {error}. Train the model again.") from error
+            raise ArtifactError(
+                f"config.json of a student is not usable: {error}. Train the model again."
+            ) from error

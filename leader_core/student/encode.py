@@ -76,7 +76,9 @@ class Ragged:
         rows = list(rows)
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
-        return cls(offsets, np.fromiter((v for row in rows for v in row), dtype=np.int32, count=int(offsets[-1])))
+        return cls(
+            offsets, np.fromiter((v for row in rows for v in row), dtype=np.int32, count=int(offsets[-1]))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,12 @@ class Encoder:
             ),
             first_visit=np.array([case.is_first_visit for case in cases], dtype=bool),
             truncated=np.array([self.truncated(case) for case in cases], dtype=bool),
-            patient_ids=np.array([-1 if c.patient_id is None else c.patient_id for c in cases], dtype=np.int64),
-            visit_ids=np.array([-1 if c.current.visit_id is None else c.current.visit_id for c in cases], dtype=np.int64),
+            patient_ids=np.array(
+                [-1 if c.patient_id is None else c.patient_id for c in cases], dtype=np.int64
+            ),
+            visit_ids=np.array(
+                [-1 if c.current.visit_id is None else c.current.visit_id for c in cases], dtype=np.int64
+            ),
         )
 
     def columns(self, columns: CohortColumns) -> EncodedCases:
@@ -200,7 +206,9 @@ class Encoder:
     def _ragged(self, kind: Kind, column: CodeColumn) -> Ragged:
         """Token ids of one kind for all visits: unknown codes and those beyond `max_codes` left out."""
         find, offset = self.vocabularies.of(kind).find, self.layout.offset(kind)
-        table = np.array([UNSEEN if (i := find(code)) == UNSEEN else i + offset for code in column.table], np.int32)
+        table = np.array(
+            [UNSEEN if (i := find(code)) == UNSEEN else i + offset for code in column.table], np.int32
+        )
         tokens = table[column.ids] if len(table) else np.zeros(0, np.int32)
         lengths = np.diff(column.offsets)
         kept = tokens != UNSEEN
@@ -222,7 +230,10 @@ class Encoder:
 
     def _profile(self, case: Case) -> list[int]:
         """(K,) row 0 for a value that training did not see, else 1 + its id."""
-        return [self.vocabularies.profile[name].find(case.profile[name]) + 1 for name in self.config.profile_fields]
+        return [
+            self.vocabularies.profile[name].find(case.profile[name]) + 1
+            for name in self.config.profile_fields
+        ]
 
     def _profile_columns(self, columns: CohortColumns) -> Ints:
         """(N, K) the same as `_profile`, for all cases."""

@@ -30,9 +30,13 @@ class StudentOutput(NamedTuple):
     """What one pass gives; every tensor in the batch's order."""
 
     logits: Tensor  # (B, M)
-    features: Tensor  # (B, head_hidden) the head's first layer before its activation: what distillation compares
+    features: (
+        Tensor  # (B, head_hidden) the head's first layer before its activation: what distillation compares
+    )
     profile: Tensor  # (B, D)
-    prescribed: Tensor | None  # (B, D) the current medications' set, where packed with labels: for alignment only
+    prescribed: (
+        Tensor | None
+    )  # (B, D) the current medications' set, where packed with labels: for alignment only
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,9 @@ class Shape:
     @classmethod
     def of(cls, rectangle: Rectangle, device: torch.device) -> Shape:
         mask = key_mask(rectangle)
-        return cls(rectangle.rows, rectangle.length, None if mask is None else torch.from_numpy(mask).to(device))
+        return cls(
+            rectangle.rows, rectangle.length, None if mask is None else torch.from_numpy(mask).to(device)
+        )
 
     @property
     def size(self) -> int:
@@ -149,7 +155,9 @@ class Student(nn.Module):
         self.head_in = nn.Linear(3 * width, config.head_hidden)
         self.head_out = nn.Linear(config.head_hidden, layout.medications)
         if config.recency:
-            self.recency = nn.Parameter(torch.zeros(config.max_visits + 1, width))  # the last row: the profile's place
+            self.recency = nn.Parameter(
+                torch.zeros(config.max_visits + 1, width)
+            )  # the last row: the profile's place
         if config.pooling == "recency":
             self.place_weights = nn.Parameter(torch.zeros(config.max_visits))  # equal weights: the plain mean
 
@@ -158,10 +166,16 @@ class Student(nn.Module):
         device = self.codes.weight.device
         profile = self._encode_profile(torch.from_numpy(packed.profile).to(device))  # (B, D)
         held = {kind: self._encode_sets(kind, packed.sets[kind], device) for kind in KINDS}  # (Q + 1, D) each
-        slots = {kind: held[kind][torch.from_numpy(packed.sets[kind].slots).to(device)] for kind in KINDS}  # (S, D)
+        slots = {
+            kind: held[kind][torch.from_numpy(packed.sets[kind].slots).to(device)] for kind in KINDS
+        }  # (S, D)
         starts = torch.from_numpy(packed.profile_slots).to(device)
-        slots["medication"] = slots["medication"].index_add(0, starts, profile)  # those slots hold the zero vector
-        pooled = self._encode_visits(torch.stack([slots[kind] for kind in STREAMS]), packed, starts)  # (B, 3D)
+        slots["medication"] = slots["medication"].index_add(
+            0, starts, profile
+        )  # those slots hold the zero vector
+        pooled = self._encode_visits(
+            torch.stack([slots[kind] for kind in STREAMS]), packed, starts
+        )  # (B, 3D)
         features = self.head_in(functional.relu(pooled))
         restore = torch.from_numpy(packed.restore).to(device)
         labels = packed.sets["medication"].labels

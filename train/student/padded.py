@@ -40,7 +40,9 @@ class PaddedBlock(nn.Module):
         """(R, L, D), (R, L) of 0 and 1 -> (R, L, D)"""
         rows, length, width = x.shape
         y = self.norm_1(x)
-        q, k, v = (f(y).view(rows, length, self.heads, self.d_k).transpose(1, 2) for f in (self.q, self.k, self.v))
+        q, k, v = (
+            f(y).view(rows, length, self.heads, self.d_k).transpose(1, 2) for f in (self.q, self.k, self.v)
+        )
         scores = q @ k.transpose(-2, -1) / math.sqrt(self.d_k)
         scores = scores.masked_fill(mask[:, None, None, :] == 0, -1e9)
         mixed = self.attention_drop(scores.softmax(-1)) @ v
@@ -67,7 +69,10 @@ class PaddedStudent(nn.Module):
         self.visits = PaddedBlock(config)
         self.profile = nn.ModuleList(nn.Embedding(rows, d) for rows in profile_rows)
         self.profile_out = nn.Linear(len(profile_rows) * d, d)
-        self.head_1, self.head_2 = nn.Linear(3 * d, config.head_hidden), nn.Linear(config.head_hidden, layout.medications)
+        self.head_1, self.head_2 = (
+            nn.Linear(3 * d, config.head_hidden),
+            nn.Linear(config.head_hidden, layout.medications),
+        )
 
     def encode_set(self, kind: str, ids: Tensor) -> Tensor:
         """(B, V, C) token ids, 0 for padding -> (B, V, D)"""
@@ -83,7 +88,9 @@ class PaddedStudent(nn.Module):
         diagnoses = self.encode_set("diagnosis", batch.diagnosis)
         procedures = self.encode_set("procedure", batch.procedure)
         medications = torch.cat([prompt, self.encode_set("medication", batch.medication)[:, :-1]], 1)
-        streams = [masked_mean(self.visits(x, batch.mask), batch.mask) for x in (diagnoses, procedures, medications)]
+        streams = [
+            masked_mean(self.visits(x, batch.mask), batch.mask) for x in (diagnoses, procedures, medications)
+        ]
         features = self.head_1(torch.relu(torch.cat(streams, 1)))
         return self.head_2(torch.relu(features)), features
 
@@ -121,7 +128,9 @@ def _copy_block(mine: PaddedBlock, theirs: Block) -> None:
 class PaddedBatch:
     """Cases padded to V visits of C codes, whatever they hold."""
 
-    def __init__(self, encoded: EncodedCases, rows: np.ndarray, *, visits: int = 10, codes: int = 100) -> None:
+    def __init__(
+        self, encoded: EncodedCases, rows: np.ndarray, *, visits: int = 10, codes: int = 100
+    ) -> None:
         shape = (len(rows), visits, codes)
         arrays = {kind: np.zeros(shape, np.int64) for kind in KINDS}
         mask = np.zeros(shape[:2], np.int64)

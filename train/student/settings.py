@@ -35,9 +35,15 @@ class StudentTraining:
             if getattr(self, name) < 1
         ]
         problems += [
-            f"{name} = {getattr(self, name)}: expected more than 0" for name in ("learning_rate", "tau") if not getattr(self, name) > 0
+            f"{name} = {getattr(self, name)}: expected more than 0"
+            for name in ("learning_rate", "tau")
+            if not getattr(self, name) > 0
         ]
-        problems += [f"{name} = {getattr(self, name)}: expected 0 or more" for name in ("alpha", "beta") if not getattr(self, name) >= 0]
+        problems += [
+            f"{name} = {getattr(self, name)}: expected 0 or more"
+            for name in ("alpha", "beta")
+            if not getattr(self, name) >= 0
+        ]
         if not 0 <= self.threshold <= 1:
             problems.append(f"threshold = {self.threshold}: expected 0 to 1")
         choices = {"alignment": Alignment, "targets": Targets, "threshold_rule": ThresholdRule}

@@ -1,0 +1,164 @@
+"""A trained student, loaded and verified: probabilities of cases and of whole cohorts, and the codes it cannot read.
+
+Refuses to know how it was trained and who asks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from leader_core.artifacts import Manifest, read_manifest, writing_model
+from leader_core.domain import Case, Kind
+from leader_core.errors import ArtifactError, InputError
+from leader_core.fsio import write_json
+from leader_core.student.config import StudentConfig
+from leader_core.student.encode import EncodedCases, Encoder, Ints
+from leader_core.student.model import Student
+from leader_core.student.packing import pack
+from leader_core.vocabulary import Vocabularies
+
+if TYPE_CHECKING:
+    from leader_core.cohort.columns import CohortColumns
+
+BLOCK: Final = 512  # cases in one pass
+
+
+class StudentScorer:
+    """A verified student, ready to score. Deterministic on one device; safe to share between threads."""
+
+    def __init__(
+        self, manifest: Manifest, config: StudentConfig, vocabularies: Vocabularies, model: Student
+    ) -> None:
+        self.manifest: Final = manifest
+        self.config: Final = config
+        self.vocabularies: Final = vocabularies
+        self.model: Final = model.eval().requires_grad_(False)
+        self.encoder: Final = Encoder(config, vocabularies)
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str = "auto") -> Self:
+        """Load a student folder, verifying it.
+
+        Raises:
+            NotFoundError: no such folder.
+            ArtifactError: anything changed, missing or not fitting.
+            InputError: CUDA was asked for and is not there.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder, kind="student")
+        config, vocabularies = _read_records(folder)
+        model = build_student(config, vocabularies)
+        try:
+            model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+        except (RuntimeError, SafetensorError) as error:
+            raise ArtifactError(
+                f"{folder}: the weights do not fit config.json and vocabulary.json ({str(error).splitlines()[-1].strip()}). "
+                "The folder mixes two models: train again."
+            ) from error
+        return cls(manifest, config, vocabularies, model.to(resolve_device(device)))
+
+    @property
+    def profile_read(self) -> tuple[str, ...]:
+        """Profile fields that the student reads."""
+        return self.config.profile_fields
+
+    def score(self, cases: Sequence[Case]) -> NDArray[np.float32]:
+        """(B, M) probabilities, in the order of `cases` and of the medication vocabulary."""
+        return self.score_encoded(self.encoder.cases(cases))
+
+    def score_columns(self, columns: CohortColumns) -> NDArray[np.float32]:
+        """(N, M) probabilities of a cohort's columns, in their order."""
+        return self.score_encoded(self.encoder.columns(columns))
+
+    def score_encoded(self, encoded: EncodedCases) -> NDArray[np.float32]:
+        """(N, M) probabilities of encoded cases."""
+        out = np.empty((len(encoded), len(self.vocabularies.medication)), dtype=np.float32)
+        for rows in blocks(len(encoded), BLOCK):
+            out[rows] = predict(self.model, encoded, rows)
+        return out
+
+    def unseen(self, case: Case) -> list[tuple[Kind, str]]:
+        """Codes of the case that training did not see, and that are therefore not read."""
+        return self.encoder.unseen(case)
+
+    def truncated(self, case: Case) -> bool:
+        """Whether some of the case is left out to fit the model's number of visits and codes."""
+        return self.encoder.truncated(case)
+
+
+def build_student(config: StudentConfig, vocabularies: Vocabularies) -> Student:
+    """A student with fresh weights for these vocabularies."""
+    encoder = Encoder(config, vocabularies)
+    return Student(
+        config, encoder.layout, [len(vocabularies.profile[name]) + 1 for name in config.profile_fields]
+    )
+
+
+def predict(model: Student, encoded: EncodedCases, rows: Ints) -> NDArray[np.float32]:
+    """(B, M) probabilities of some encoded cases; the model must be in evaluation mode."""
+    with torch.inference_mode():
+        return model(pack(encoded, rows)).logits.sigmoid().cpu().numpy()  # type: ignore[no-any-return]
+
+
+def blocks(count: int, size: int) -> Iterator[Ints]:
+    """Consecutive row numbers, at most `size` at a time."""
+    for start in range(0, count, size):
+        yield np.arange(start, min(start + size, count))
+
+
+def save_student(
+    folder: Path,
+    manifest: Manifest,
+    config: StudentConfig,
+    vocabularies: Vocabularies,
+    weights: Mapping[str, torch.Tensor],
+) -> None:
+    """Write a student's folder whole; an earlier one stays until the new one is complete."""
+    with writing_model(folder, manifest) as temporary:
+        save_file(
+            {name: value.detach().cpu().contiguous() for name, value in weights.items()},
+            temporary / "model.safetensors",
+        )
+        write_json(temporary / "config.json", config.to_json())
+        write_json(temporary / "vocabulary.json", vocabularies.to_json())
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is CUDA where there is one.
+
+    Raises:
+        InputError: CUDA was asked for and is not there.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("No CUDA device is here: expected one for --device cuda. Use --device cpu or auto.")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def _read_records(folder: Path) -> tuple[StudentConfig, Vocabularies]:
+    try:
+        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        vocabularies = Vocabularies.from_json(
+            json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{folder}: config.json or vocabulary.json cannot be read ({error}). Train again."
+        ) from error
+    if not isinstance(record, dict):
+        raise ArtifactError(f"{folder}/config.json holds no table. Train the model again.")
+    config = StudentConfig.from_json(record)
+    missing = [name for name in config.profile_fields if name not in vocabularies.profile]
+    if missing:
+        raise ArtifactError(
+            f"{folder}: vocabulary.json names no values of {', '.join(missing)}. Train the model again."
+        )
+    return config, vocabularies

@@ -1,0 +1,73 @@
+"""`student`: train the student, distilled where teacher states are given."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from train.config import load_settings
+from train.figures import show_table, worth_quoting
+from train.report import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cohort", type=Path, required=True, metavar="FILE", help="a cohort database")
+    parser.add_argument(
+        "--states", type=Path, metavar="DIR", help="teacher states; without them nothing is distilled"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model folder to write")
+    parser.add_argument("--alpha", type=float, help="weight of distillation, instead of the configuration's")
+    parser.add_argument("--beta", type=float, help="weight of alignment, instead of the configuration's")
+    parser.add_argument("--epochs", type=int, help="at most so many, instead of the configuration's")
+    parser.add_argument(
+        "--targets", choices=("last", "all"), help="which visits teach, instead of the configuration's"
+    )
+    parser.add_argument("--resume", action="store_true", help="continue a stopped run of the same settings")
+
+
+def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    settings = load_settings(arguments.config, seed=arguments.seed)
+    given = {name: getattr(arguments, name) for name in ("alpha", "beta", "epochs", "targets")}
+    training = dataclasses.replace(
+        settings.student_training, **{k: v for k, v in given.items() if v is not None}
+    )
+    from leader_core.cohort import Cohort
+    from train.states import TeacherStates
+    from train.student.data import StudentData
+    from train.student.loop import train_student
+
+    states = TeacherStates.open(arguments.states) if arguments.states else None
+    cohort = Cohort.open(arguments.cohort)
+    data = StudentData.of(cohort, training.targets, states)
+    report.line(
+        f"{len(data.train):,} training cases, {len(data.validation):,} validation cases, "
+        f"{'distilled from teacher states' if states else 'undistilled'}"
+    )
+    manifest = train_student(
+        data,
+        settings.student,
+        training,
+        arguments.out,
+        preset=settings.preset,
+        seed=settings.seed,
+        device=arguments.device,
+        resume=arguments.resume,
+        interactions=cohort.interactions.statistical_matrix(data.vocabularies.medication.codes),
+        report=report,
+    )
+    show_table(report, "Validation (last visits)", manifest.validation)
+    notes = worth_quoting(manifest.cohort, len(data.validation))
+    for note in notes:
+        report.line(note)
+    report.line(f"written to {arguments.out}; threshold {manifest.threshold:.3f}, {manifest.threshold_rule}")
+    return {
+        "model": str(arguments.out),
+        "threshold": manifest.threshold,
+        "threshold_rule": manifest.threshold_rule,
+        "settings": dict(manifest.settings),
+        "validation": dict(manifest.validation),
+        "cohort": dataclasses.asdict(manifest.cohort),
+        "notes": notes,
+    }

@@ -1,0 +1,79 @@
+"""How figures are shown: the paper's table, the fingerprints beside it, and plain words where they mean little.
+
+Refuses to compute any figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from leader_core.domain import Fingerprint
+from train.report import Report
+
+FEW_PATIENTS: Final = 1_000
+FEW_CASES: Final = 100
+SHOWN: Final = (
+    ("prauc", "PRAUC"),
+    ("jaccard", "Jaccard"),
+    ("f1", "F1"),
+    ("precision", "Precision"),
+    ("recall", "Recall"),
+    ("ddi_rate", "DDI rate"),
+    ("medications", "Medications"),
+)
+
+
+def show_table(report: Report, title: str, groups: Mapping[str, Mapping[str, Any]]) -> None:
+    """Every group a row: mean ± standard deviation over ten rounds of 80 %, and the 95 % interval of PRAUC."""
+    header = ["group", "cases", *(label for _, label in SHOWN), "PRAUC 95 %", "real DDI", "real med."]
+    rows = []
+    for name, group in groups.items():
+        prauc = group["prauc"]
+        rows.append(
+            [
+                name,
+                group["cases"],
+                *(_spread(group[key], 2 if key == "medications" else 4) for key, _ in SHOWN),
+                "-" if prauc is None else f"{prauc['low']:.4f} to {prauc['high']:.4f}",
+                _number(group["real_ddi_rate"], 4),
+                _number(group["real_medications"], 2),
+            ]
+        )
+    report.table(title, header, rows)
+
+
+def fingerprint_line(label: str, fingerprint: Fingerprint) -> str:
+    """One sentence that says what a cohort is."""
+    return (
+        f"{label}: {fingerprint.label} [{fingerprint.digest[:12]}], {fingerprint.preset} preset, ATC level "
+        f"{fingerprint.atc_level}, {fingerprint.patients:,} patients ({fingerprint.single_visit_patients:,} with one visit), "
+        f"{fingerprint.visits:,} visits, {fingerprint.diagnoses:,} diagnosis, {fingerprint.procedures:,} procedure and "
+        f"{fingerprint.medications:,} medication codes, interaction table density {fingerprint.ddi_density:.4f}"
+        + (", synthetic data" if fingerprint.synthetic else "")
+    )
+
+
+def worth_quoting(trained_on: Fingerprint, cases: int) -> list[str]:
+    """Plain words where a model learned from too little, or is judged on too little."""
+    notes = []
+    if trained_on.patients < FEW_PATIENTS:
+        notes.append(
+            f"Trained on a cohort of {trained_on.patients:,} patients: so few train nothing worth quoting. "
+            "These figures show that the path runs, not what the method can do."
+        )
+    if cases < FEW_CASES:
+        notes.append(
+            f"Judged on {cases:,} cases: the intervals are wide, and differences within them mean nothing."
+        )
+    if trained_on.synthetic:
+        notes.append("Trained on synthetic patients: never to be compared with figures from real hospitals.")
+    return notes
+
+
+def _spread(score: Mapping[str, float] | None, digits: int) -> str:
+    return "-" if score is None else f"{score['mean']:.{digits}f} ± {score['std']:.{digits}f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

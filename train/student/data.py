@@ -1,0 +1,101 @@
+"""What a student learns from and is judged on: a cohort's columns, its vocabularies and, where given, teacher states.
+
+One class for all: teacher states are an argument, not another data set. Refuses to know the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.cohort.columns import CohortColumns
+from leader_core.domain import KINDS, Fingerprint
+from leader_core.errors import InputError, TrainingError
+from leader_core.student.config import StudentConfig
+from leader_core.vocabulary import Vocabularies, Vocabulary
+from train.student.settings import Targets
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+    from train.states import TeacherStates
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """The teacher's hidden states for the training cases."""
+
+    hidden: NDArray[np.float32]  # (states, H)
+    rows: NDArray[np.int64]  # (N,) the state of each training case, -1 where it has none
+    teacher_digest: str
+
+    @property
+    def width(self) -> int:
+        """H"""
+        return int(self.hidden.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class StudentData:
+    """Training and validation cases of one cohort. Validation cases are always patients' last visits."""
+
+    train: CohortColumns
+    validation: CohortColumns
+    vocabularies: Vocabularies
+    fingerprint: Fingerprint
+    guidance: Guidance | None = None
+
+    @classmethod
+    def of(cls, cohort: Cohort, targets: Targets, states: TeacherStates | None = None) -> StudentData:
+        """Read a cohort.
+
+        Raises:
+            TrainingError: the cohort has no training or no validation patients.
+            InputError: the states are of another cohort, or lack training cases.
+        """
+        train, validation = cohort.columns("train", targets), cohort.columns("validation", "last")
+        for name, columns in (("training", train), ("validation", validation)):
+            if not len(columns):
+                raise TrainingError(
+                    f"{cohort.path} has no {name} patients: expected at least one. Build a cohort of more patients."
+                )
+        vocabularies = Vocabularies(
+            *(Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS),
+            profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
+        )
+        guidance = None
+        if states is not None:
+            if states.cohort_digest != cohort.fingerprint.digest:
+                raise InputError(
+                    f"The teacher states are of another cohort ({states.cohort_digest[:12]}) than {cohort.path} "
+                    f"({cohort.fingerprint.digest[:12]}). Make them again with `python -m train states`."
+                )
+            guidance = guide(states, train.visit_ids, targets)
+        return cls(train, validation, vocabularies, cohort.fingerprint, guidance)
+
+
+def guide(states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets) -> Guidance:
+    """Find the state of each training case. Where every visit is a target, visits without a state learn without one.
+
+    Raises:
+        InputError: a last visit has no state (naming the visits), or no case has one.
+    """
+    if targets == "last":
+        return Guidance(states.hidden, states.rows(visit_ids).astype(np.int64), states.teacher_digest)
+    rows = np.searchsorted(states.visit_ids, visit_ids).clip(max=max(0, len(states.visit_ids) - 1))
+    found = (
+        states.visit_ids[rows] == visit_ids if len(states.visit_ids) else np.zeros(len(visit_ids), dtype=bool)
+    )
+    if not found.any():
+        raise InputError(
+            "No training case has a teacher state. Make them with `python -m train states` for this cohort."
+        )
+    return Guidance(states.hidden, np.where(found, rows, -1), states.teacher_digest)
+
+
+def fields_read(config: StudentConfig, vocabularies: Vocabularies) -> tuple[StudentConfig, tuple[str, ...]]:
+    """The configuration with the profile fields that this cohort records, and those left out."""
+    kept = tuple(name for name in config.profile_fields if name in vocabularies.profile)
+    return replace(config, profile_fields=kept), tuple(n for n in config.profile_fields if n not in kept)

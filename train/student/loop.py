@@ -1,0 +1,311 @@
+"""The student's training: Adam until validation PRAUC stops rising, the best epoch kept, resumable after any epoch.
+
+Refuses to know where cases come from (`data`) and what the network is made of.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from leader_core.artifacts import Manifest
+from leader_core.errors import TrainingError
+from leader_core.metrics import choose_threshold, evaluate
+from leader_core.student.config import StudentConfig
+from leader_core.student.encode import EncodedCases, Encoder
+from leader_core.student.losses import Distillation, ProfileAlignment, prediction_loss
+from leader_core.student.model import Student
+from leader_core.student.packing import pack
+from leader_core.student.scorer import blocks, build_student, predict, resolve_device, save_student
+from train.report import Report
+from train.scoring import Labels, groups_of
+from train.student.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
+from train.student.data import StudentData, fields_read
+from train.student.settings import StudentTraining
+
+VALIDATION_BLOCK: Final = 1024
+RULES: Final = {
+    "validation": "chosen on validation to maximise mean Jaccard",
+    "fixed": "fixed beforehand, not tuned",
+}
+
+
+class Losses(nn.Module):
+    """The student and what only training needs beside it: projector and alignment maps, never shipped."""
+
+    def __init__(self, student: Student, training: StudentTraining, teacher_width: int | None) -> None:
+        super().__init__()
+        self.student = student
+        self.weights = {"distillation": training.alpha, "alignment": training.beta}
+        distils = teacher_width is not None and training.alpha > 0
+        aligns = training.alignment != "off" and training.beta > 0 and bool(student.config.profile_fields)
+        self.distillation = Distillation(student.config.head_hidden, teacher_width or 1) if distils else None
+        self.alignment = (
+            ProfileAlignment(student.config.d_model, form=training.alignment, tau=training.tau)
+            if aligns
+            else None
+        )
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Every loss of a batch, unweighted, and their weighted sum under "loss"."""
+        output = self.student(batch.packed)
+        parts = {"prediction": prediction_loss(output.logits, batch.truth)}
+        if self.distillation is not None and batch.hidden is not None and len(batch.hidden):
+            share = len(batch.hidden) / len(batch.truth)
+            parts["distillation"] = self.distillation(output.features[batch.guided], batch.hidden) * share
+        if self.alignment is not None and output.prescribed is not None:
+            parts["alignment"] = self.alignment(output.prescribed, output.profile)
+        loss = sum(
+            (self.weights.get(name, 1.0) * part for name, part in parts.items()),
+            start=output.logits.new_zeros(()),
+        )
+        return {"loss": loss, **parts}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """B cases ready for a step."""
+
+    packed: Any  # leader_core.student.packing.Packed
+    truth: Tensor  # float32 (B, M)
+    guided: Tensor  # (G,) places of the batch's cases that have a teacher state
+    hidden: Tensor | None  # float32 (G, H)
+
+
+class Trainer:
+    """One run: data encoded once, the modules, the optimiser and the position."""
+
+    def __init__(
+        self,
+        data: StudentData,
+        config: StudentConfig,
+        training: StudentTraining,
+        *,
+        seed: int,
+        device: str,
+        report: Report,
+    ) -> None:
+        self.data, self.training, self.seed, self.report = data, training, seed, report
+        self.device = resolve_device(device)
+        self.config, absent = fields_read(config, data.vocabularies)
+        if absent:
+            report.line(f"Profile fields that this cohort does not record are left out: {', '.join(absent)}")
+        encoder = Encoder(self.config, data.vocabularies)
+        self.encoded: EncodedCases = encoder.columns(data.train)
+        self.validation: EncodedCases = encoder.columns(data.validation)
+        self.labels = Labels.of(data.validation, data.vocabularies.medication)
+        torch.manual_seed(seed)
+        student = build_student(self.config, data.vocabularies)
+        self.losses = Losses(student, training, data.guidance.width if data.guidance else None).to(
+            self.device
+        )
+        self.optimizer = torch.optim.Adam(self.losses.parameters(), lr=training.learning_rate, fused=True)
+        self.progress = Progress(run=self._identity())
+        self.best: dict[str, Tensor] = {}
+
+    @property
+    def student(self) -> Student:
+        return self.losses.student
+
+    def fit(self, path: Path, *, resume: bool) -> None:
+        """Train from the beginning, or from the state at `path`, until patience or epochs run out."""
+        if resume and path.is_file():
+            self.progress, self.best = load_checkpoint(path, self.progress.run, self.losses, self.optimizer)
+            self.report.line(
+                f"continuing after epoch {self.progress.epoch} of at most {self.training.epochs}"
+            )
+        elif resume:
+            self.report.line("nothing to continue: training from the beginning")
+        while self.progress.epoch < self.training.epochs and not self._patience_over():
+            self._epoch()
+            save_checkpoint(path, self.progress, self.losses, self.optimizer, self.best)
+        self.student.load_state_dict(self.best)
+        fill_unseen_rows(self.student, self.encoded.profile)
+
+    def _patience_over(self) -> bool:
+        return self.progress.epoch - self.progress.best_epoch >= self.training.patience
+
+    def _epoch(self) -> None:
+        """One pass over the training cases, then validation."""
+        began = time.perf_counter()
+        epoch = self.progress.epoch + 1
+        torch.manual_seed(self.seed * 100_003 + epoch)
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.encoded))
+        self.losses.train()
+        totals: dict[str, float] = {}
+        size = self.training.batch_size
+        starts = range(0, len(order), size)
+        for start in self.report.progress(starts, label=f"epoch {epoch}"):
+            rows = order[start : start + size]
+            for name, value in self._step(rows, epoch).items():
+                totals[name] = totals.get(name, 0.0) + value * len(rows)
+        spent = time.perf_counter() - began
+        score = self.prauc()
+        row = {name: value / len(order) for name, value in totals.items()}
+        self.progress.history.append(
+            {"epoch": float(epoch), **row, "prauc": score, "seconds": round(spent, 3)}
+        )
+        self.progress.epoch = epoch
+        better = score > self.progress.best_score
+        if better:
+            self.progress.best_score, self.progress.best_epoch = score, epoch
+            self.best = {name: value.detach().clone() for name, value in self.student.state_dict().items()}
+        self.report.line(
+            f"epoch {epoch}: loss {row['loss']:.4f}, validation PRAUC {score:.4f}{' (best)' if better else ''}, "
+            f"{1000 * spent / len(order):.2f} ms a case"
+        )
+
+    def _step(self, rows: np.ndarray, epoch: int) -> dict[str, float]:
+        """One optimiser step; the losses as numbers."""
+        parts = self.losses(self.batch(rows))
+        values = {name: part.item() for name, part in parts.items()}
+        if not math.isfinite(values["loss"]):
+            raise TrainingError(
+                f"The loss became {values['loss']} in epoch {epoch} ({', '.join(f'{k} {v:.4g}' for k, v in values.items())}). "
+                f"Lower learning_rate (now {self.training.learning_rate}) or, where distillation is not finite, make the "
+                "teacher states again."
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        parts["loss"].backward()
+        self.optimizer.step()
+        return values
+
+    def batch(self, rows: np.ndarray) -> Batch:
+        """Pack some training cases."""
+        truth = self.encoded.labels(rows, len(self.data.vocabularies.medication)).astype(np.float32)
+        guidance, guided, hidden = self.data.guidance, np.zeros(0, np.int64), None
+        if guidance is not None and self.losses.distillation is not None:
+            states = guidance.rows[rows]
+            guided = np.flatnonzero(states >= 0)
+            hidden = torch.from_numpy(guidance.hidden[states[guided]]).to(self.device)
+        return Batch(
+            pack(self.encoded, rows, with_labels=self.losses.alignment is not None),
+            torch.from_numpy(truth).to(self.device),
+            torch.from_numpy(guided).to(self.device),
+            hidden,
+        )
+
+    def validation_scores(self) -> np.ndarray:
+        """(N, M) probabilities of the validation cases."""
+        self.student.eval()
+        return np.concatenate(
+            [
+                predict(self.student, self.validation, rows)
+                for rows in blocks(len(self.validation), VALIDATION_BLOCK)
+            ]
+        )
+
+    def prauc(self) -> float:
+        """Validation PRAUC of the weights as they stand."""
+        return self.labels.mean_prauc(self.validation_scores())
+
+    def _identity(self) -> str:
+        """What must be equal for a run to be continued."""
+        record = {
+            "config": self.config.to_json(),
+            "training": dataclasses.asdict(self.training),
+            "seed": self.seed,
+            "cohort": self.data.fingerprint.digest,
+            "teacher": self.data.guidance.teacher_digest if self.data.guidance else "",
+            "device": self.device.type,
+        }
+        return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def fill_unseen_rows(student: Student, profile: np.ndarray) -> None:
+    """Give every profile field's row of unseen values the training cases' average: an unremarkable patient."""
+    with torch.no_grad():
+        for k, table in enumerate(student.profile):
+            counts = np.bincount(profile[:, k], minlength=len(table.weight)).astype(np.float32)
+            counts[0] = 0
+            if counts.sum():
+                shares = torch.from_numpy(counts / counts.sum()).to(table.weight.device)
+                table.weight[0] = shares @ table.weight
+
+
+def train_student(
+    data: StudentData,
+    config: StudentConfig,
+    training: StudentTraining,
+    out: Path,
+    *,
+    preset: str,
+    seed: int,
+    device: str = "auto",
+    resume: bool = False,
+    interactions: np.ndarray | None = None,
+    report: Report | None = None,
+) -> Manifest:
+    """Train, choose the threshold, and write the model folder; an earlier model stays until then.
+
+    Args:
+        interactions: (M, M) statistical interactions of the medication vocabulary, for the validation table.
+
+    Raises:
+        TrainingError: the loss is not finite any more.
+        InputError: `resume` finds the state of another run.
+    """
+    trainer = Trainer(data, config, training, seed=seed, device=device, report=report or Report(quiet=True))
+    state = checkpoint_path(out)
+    trainer.fit(state, resume=resume)
+    scores = trainer.validation_scores()
+    labels = trainer.labels
+    fixed = training.threshold_rule == "fixed"
+    threshold = training.threshold if fixed else choose_threshold(scores, labels.truth, missed=labels.missed)
+    manifest = Manifest(
+        kind="student",
+        preset=preset,
+        threshold=threshold,
+        threshold_rule=RULES[training.threshold_rule],
+        cohort=data.fingerprint,
+        settings={
+            **dataclasses.asdict(training),
+            **trainer.config.to_json(),
+            "seed": seed,
+            "distilled": trainer.losses.distillation is not None,
+            "best_epoch": trainer.progress.best_epoch,
+            "training_cases": len(trainer.encoded),
+            "truncated_cases": int(trainer.encoded.truncated.sum()),
+        },
+        validation=validation_table(scores, labels, threshold, data, interactions, seed),
+        teacher_digest=data.guidance.teacher_digest
+        if data.guidance and trainer.losses.distillation is not None
+        else "",
+        history=tuple(trainer.progress.history),
+    )
+    save_student(out, manifest, trainer.config, data.vocabularies, trainer.student.state_dict())
+    state.unlink(missing_ok=True)
+    return manifest
+
+
+def validation_table(
+    scores: np.ndarray,
+    labels: Labels,
+    threshold: float,
+    data: StudentData,
+    interactions: np.ndarray | None,
+    seed: int,
+) -> Mapping[str, Any]:
+    """The metrics of the validation split, group by group."""
+    found = evaluate(
+        labels.widen(scores),
+        labels.wide_truth,
+        threshold,
+        labels.widen_table(interactions),
+        groups_of(data.validation),
+        known=labels.known,
+        patients=data.validation.patient_ids,
+        seed=seed,
+    )
+    return {name: group.to_json() for name, group in found.items()}
