@@ -1,0 +1,217 @@
+"""A folder of raw hospital tables: which files it holds, in which layout, with which columns.
+
+Only headers are read here. Refuses to know what the rows mean, or anything of SQL.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from leader_core.errors import InputError, NotFoundError
+
+Source = Literal["mimic3", "mimic4"]
+SOURCES: Final[tuple[Source, ...]] = ("mimic3", "mimic4")
+SOURCE_NAMES: Final[Mapping[Source, str]] = {"mimic3": "MIMIC-III", "mimic4": "MIMIC-IV"}
+
+SUFFIXES: Final = (".csv", ".csv.gz")
+_HEADER_BYTES: Final = 65_536
+
+_CODES3: Final = ("subject_id", "hadm_id", "seq_num", "icd9_code")
+_CODES4: Final = ("subject_id", "hadm_id", "seq_num", "icd_code", "icd_version")
+_VISIT: Final = ("subject_id", "hadm_id", "admittime", "dischtime", "admission_type", "insurance", "language")
+
+REQUIRED: Final[Mapping[Source, Mapping[str, tuple[str, ...]]]] = {
+    "mimic3": {
+        "patients": ("subject_id", "gender", "dob"),
+        "admissions": (*_VISIT, "religion", "marital_status", "ethnicity"),
+        "diagnoses_icd": _CODES3,
+        "procedures_icd": _CODES3,
+        "prescriptions": ("subject_id", "hadm_id", "drug_type", "drug", "ndc", "route"),
+    },
+    "mimic4": {
+        "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
+        "admissions": (*_VISIT, "marital_status", "race"),
+        "diagnoses_icd": _CODES4,
+        "procedures_icd": _CODES4,
+        "prescriptions": ("subject_id", "hadm_id", "drug_type", "drug", "ndc", "route"),
+    },
+}
+"""The columns read from each table; a file may hold more."""
+
+OPTIONAL: Final[Mapping[Source, Mapping[str, tuple[str, ...]]]] = {
+    "mimic3": {"d_icd_diagnoses": ("icd9_code", "long_title"), "d_icd_procedures": ("icd9_code", "long_title")},
+    "mimic4": {
+        "d_icd_diagnoses": ("icd_code", "icd_version", "long_title"),
+        "d_icd_procedures": ("icd_code", "icd_version", "long_title"),
+    },
+}
+"""Dictionaries that are read where they are present."""
+
+_SYNONYMS: Final[Mapping[tuple[Source, str], Mapping[str, str]]] = {
+    ("mimic4", "admissions"): {"ethnicity": "race"},  # releases before 2.0
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RawTable:
+    """One raw file and its columns in file order, lower-case, under the names its layout gives them."""
+
+    name: str  # "prescriptions"
+    path: Path
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RawFolder:
+    """The raw tables of one source, each checked for the columns that are read from it."""
+
+    root: Path
+    source: Source
+    tables: Mapping[str, RawTable]
+
+    def __getitem__(self, name: str) -> RawTable:
+        return self.tables[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.tables
+
+
+def open_raw(root: Path, source: str = "auto") -> RawFolder:
+    """Find the tables below `root` (flat, or MIMIC-IV's release with `hosp/`) and check their headers.
+
+    Args:
+        root: the folder.
+        source: "mimic3", "mimic4", or "auto" to tell by the columns.
+
+    Raises:
+        NotFoundError: no such folder, or a table is missing.
+        InputError: two files for one table, an empty or unreadable file, a missing column, another layout.
+    """
+    root = Path(root)
+    if source not in ("auto", *SOURCES):
+        raise InputError(f"Unknown source {source!r}: expected 'mimic3', 'mimic4' or 'auto'.")
+    if not root.exists():
+        raise NotFoundError(f"No folder {root}: expected the raw MIMIC tables there. Check --raw.")
+    if not root.is_dir():
+        raise InputError(f"{root} is a file: expected the folder that holds the raw MIMIC tables. Check --raw.")
+    files = _files(root)
+    needed = tuple(REQUIRED["mimic3"])
+    missing = [name for name in needed if name not in files]
+    if missing:
+        found = ", ".join(sorted(files)) or "none of MIMIC's tables"
+        raise NotFoundError(
+            f"{root} has no {_listed([f'{name}.csv or {name}.csv.gz' for name in missing], 'and no ')}; found: {found}. "
+            "Put the missing tables there; upper- or lower-case names will do, and for MIMIC-IV also the release's root."
+        )
+    headers = {name: _header(path) for name, path in files.items()}
+    detected = _detect(files["diagnoses_icd"], headers["diagnoses_icd"])
+    if source != "auto" and source != detected:
+        raise InputError(
+            f"{files['diagnoses_icd']} is in {SOURCE_NAMES[detected]}'s layout "
+            f"(columns {', '.join(headers['diagnoses_icd'])}), not in {SOURCE_NAMES[source]}'s. "  # type: ignore[index]
+            f"Use --source {detected} or --source auto."
+        )
+    return RawFolder(root, detected, _tables(detected, files, headers))
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """Table name -> file, from the folder and its `hosp/`; names in either case."""
+    known = {*REQUIRED["mimic3"], *OPTIONAL["mimic3"]}
+    folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() == "hosp")]
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        for path in sorted(folder.iterdir()):
+            lower = path.name.lower()
+            suffix = next((s for s in reversed(SUFFIXES) if lower.endswith(s)), None)
+            if suffix and path.is_file() and (name := lower.removesuffix(suffix)) in known:
+                found.setdefault(name, []).append(path)
+    for name, paths in found.items():
+        if len(paths) > 1:
+            raise InputError(
+                f"Two files for the table {name}: {_listed([str(p.relative_to(root)) for p in paths], 'and ')} in {root}. "
+                "Keep one of them."
+            )
+    return {name: paths[0] for name, paths in found.items()}
+
+
+def _tables(source: Source, files: Mapping[str, Path], headers: Mapping[str, tuple[str, ...]]) -> dict[str, RawTable]:
+    """The tables with their columns checked; every problem is raised together."""
+    problems: list[str] = []
+    tables: dict[str, RawTable] = {}
+    for name, wanted in {**REQUIRED[source], **OPTIONAL[source]}.items():
+        if name not in files:
+            continue
+        synonyms = {
+            old: new for old, new in _SYNONYMS.get((source, name), {}).items() if new not in headers[name]
+        }
+        columns = tuple(synonyms.get(c, c) for c in headers[name])
+        if absent := [column for column in wanted if column not in columns]:
+            problems.append(
+                f"{files[name]} has no column {_listed(absent, 'and ')} (its header reads: {', '.join(headers[name])})"
+            )
+        tables[name] = RawTable(name, files[name], columns)
+    if problems:
+        raise InputError(
+            f"Not {SOURCE_NAMES[source]}'s layout: {'; '.join(problems)}. "
+            "Give the tables as PhysioNet distributes them, with a header line; letter case does not matter."
+        )
+    return tables
+
+
+def _detect(path: Path, header: tuple[str, ...]) -> Source:
+    """MIMIC-III and -IV differ in the columns of their diagnoses."""
+    if "icd9_code" in header:
+        return "mimic3"
+    if {"icd_code", "icd_version"} <= set(header):
+        return "mimic4"
+    raise InputError(
+        f"{path} is neither MIMIC-III (column icd9_code) nor MIMIC-IV (columns icd_code and icd_version): "
+        f"its header reads: {', '.join(header)}. Check that --raw names a folder of MIMIC tables with header lines."
+    )
+
+
+def _header(path: Path) -> tuple[str, ...]:
+    """The first record's cells, lower-case.
+
+    Raises:
+        InputError: nothing in the file, not gzip, not text in UTF-8, or a name twice.
+    """
+    try:
+        if path.name.lower().endswith(".gz"):
+            with gzip.open(path) as stream:
+                start = stream.read(_HEADER_BYTES)
+        else:
+            with path.open("rb") as stream:
+                start = stream.read(_HEADER_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{path} cannot be read ({error}): expected {_form(path)}. Download it again.") from error
+    if not start.strip():
+        raise InputError(f"{path} is empty: expected a header line and rows. Download it again.")
+    if b"\0" in start:
+        raise InputError(f"{path} is not text in UTF-8: expected {_form(path)}. Save it as CSV in UTF-8.")
+    try:
+        # The cut may fall within a character: only the first line has to decode.
+        line = start.split(b"\n", 1)[0].split(b"\r", 1)[0].decode("utf-8-sig")
+        cells = next(csv.reader(io.StringIO(line), strict=True), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: the header line cannot be read ({error}). Save it as CSV in UTF-8.") from error
+    names = tuple(cell.strip().lower() for cell in cells)
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{path} names the column {_listed(twice, 'and ')} twice. Give each column its own name.")
+    return names
+
+
+def _form(path: Path) -> str:
+    return "gzip-compressed CSV" if path.name.lower().endswith(".gz") else "CSV"
+
+
+def _listed(words: list[str], joint: str) -> str:
+    """'a, b and c' with the joint before the last."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joint}{words[-1]}"

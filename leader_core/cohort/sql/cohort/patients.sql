@@ -1,0 +1,35 @@
+-- Patients with at least one kept visit. The split depends on the seed and the patient id alone, by md5, which is the
+-- same everywhere and for ever: a patient never moves when the cohort grows. First 8 hex digits modulo 10: 0 to 7 train,
+-- 8 validation, 9 test.
+CREATE TABLE patients AS
+WITH kept AS (
+    SELECT patient_id, count(*) AS visits
+    FROM visit_filters
+    WHERE failed_at IS NULL
+    GROUP BY patient_id
+),
+
+person AS (
+    SELECT patient_id, gender
+    FROM raw_patients
+    WHERE patient_id IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY patient_id ORDER BY record) = 1
+),
+
+hashed AS (
+    SELECT
+        k.patient_id,
+        p.gender,
+        CAST(k.visits AS INTEGER) AS visits,
+        CAST('0x' || substr(md5($seed || ':' || k.patient_id), 1, 8) AS BIGINT) % 10 AS tenth
+    FROM kept AS k
+    INNER JOIN person AS p ON p.patient_id = k.patient_id
+)
+
+SELECT
+    patient_id,
+    gender,
+    visits,
+    CASE WHEN tenth < 8 THEN 'train' WHEN tenth = 8 THEN 'validation' ELSE 'test' END AS split
+FROM hashed
+ORDER BY patient_id;

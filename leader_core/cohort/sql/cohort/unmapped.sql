@@ -1,0 +1,11 @@
+-- Drug strings of usable orders that no medication class was found for, most frequent first: what to map next.
+CREATE TABLE unmapped AS
+SELECT
+    coalesce(filled(d.drug), '') AS drug,
+    coalesce(filled(d.route), '') AS route,
+    CAST(sum(r.rows) AS BIGINT) AS rows
+FROM drug_rows AS r
+INNER JOIN drugs AS d ON d.drug_id = r.drug_id
+WHERE r.reason = 'unmapped drug'
+GROUP BY ALL
+ORDER BY rows DESC, drug, route;

@@ -1,0 +1,17 @@
+-- ADMISSIONS of MIMIC-III as read. DIAGNOSIS, a free text known at discharge, is left out on purpose.
+CREATE TEMP TABLE raw_admissions AS
+SELECT
+    row_number() OVER () AS record,
+    whole_number(subject_id) AS patient_id,
+    whole_number(hadm_id) AS visit_id,
+    moment(admittime) AS admitted_at,
+    moment(dischtime) AS discharged_at,
+    filled(insurance) AS insurance,
+    filled(language) AS language,
+    filled(religion) AS religion,
+    filled(marital_status) AS marital_status,
+    filled(ethnicity) AS ethnicity,
+    filled(admission_type) AS admission_type,
+    unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
+    unreadable_moment(dischtime) OR moment(dischtime) < moment(admittime) AS unreadable_discharge
+FROM raw_csv($path, $columns);

@@ -1,0 +1,11 @@
+-- DIAGNOSES_ICD of MIMIC-III as read: every code is ICD-9. The version stands beside the code from here on.
+CREATE TEMP TABLE raw_diagnoses AS
+SELECT
+    whole_number(subject_id) AS patient_id,
+    whole_number(hadm_id) AS visit_id,
+    whole_number(seq_num) AS sequence,
+    filled(icd9_code) AS icd_code,
+    '9' AS icd_version,
+    unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
+    unreadable_number(seq_num) AS unreadable_sequence
+FROM raw_csv($path, $columns);

@@ -1,0 +1,12 @@
+-- PATIENTS of MIMIC-III as read: birth by date. A patient named twice is kept once, as first written.
+CREATE TEMP TABLE raw_patients AS
+SELECT
+    row_number() OVER () AS record,
+    whole_number(subject_id) AS patient_id,
+    upper(filled(gender)) AS gender,
+    moment(dob) AS born,
+    CAST(NULL AS INTEGER) AS anchor_age,
+    CAST(NULL AS INTEGER) AS anchor_year,
+    unreadable_number(subject_id) AS unreadable_id,
+    unreadable_moment(dob) AS unreadable_birth
+FROM raw_csv($path, $columns);

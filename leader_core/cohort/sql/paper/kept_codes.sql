@@ -1,0 +1,20 @@
+-- Preset paper: the most frequent codes over all visits, as published: 300 medication classes, 2,000 diagnoses, and for
+-- MIMIC-IV 1,001 procedures (the published slice includes its end); MIMIC-III's procedures are not cut. Ties go by code.
+CREATE TEMP TABLE kept_codes AS
+WITH counted AS (
+    SELECT kind, code, count(*) AS visits
+    FROM usable_codes
+    GROUP BY kind, code
+),
+
+ranked AS (
+    SELECT kind, code, row_number() OVER (PARTITION BY kind ORDER BY visits DESC, code) AS place
+    FROM counted
+)
+
+SELECT kind, code
+FROM ranked
+WHERE
+    (kind = 'medication' AND place <= 300)
+    OR (kind = 'diagnosis' AND place <= 2000)
+    OR (kind = 'procedure' AND ($source = 'mimic3' OR place <= 1001));

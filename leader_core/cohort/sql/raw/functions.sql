@@ -1,0 +1,37 @@
+-- Readers of raw text, shared by every staging table.
+-- raw_csv: every cell as text, so that leading zeros of codes survive and no type is guessed; a line that is no CSV
+--   record of the header's width, or not UTF-8, is set aside in reject_errors instead of ending the run.
+-- raw_again: the same records without noting rejects twice; for second looks that number the records.
+-- whole_number: '142345' and '142345.0' are numbers, '1.5', '1e5' and '0x1f' are not (a plain cast takes them all).
+-- filled: trimmed text, and nothing where only blanks stand.
+CREATE TEMP MACRO raw_csv(file, cells) AS TABLE
+    SELECT * FROM read_csv(
+        file, columns = cells, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+        store_rejects = true, rejects_limit = 0
+    );
+
+CREATE TEMP MACRO raw_again(file, cells) AS TABLE
+    SELECT * FROM read_csv(
+        file, columns = cells, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+        ignore_errors = true
+    );
+
+CREATE TEMP MACRO filled(cell) AS nullif(trim(cell), '');
+
+CREATE TEMP MACRO whole_number(cell) AS
+    CASE
+        WHEN CAST(TRY_CAST(cell AS BIGINT) AS VARCHAR) = cell THEN TRY_CAST(cell AS BIGINT)
+        WHEN regexp_full_match(trim(cell), '[0-9]+([.]0*)?') THEN TRY_CAST(regexp_extract(cell, '[0-9]+') AS BIGINT)
+    END;
+
+-- Given, but no number.
+CREATE TEMP MACRO unreadable_number(cell) AS filled(cell) IS NOT NULL AND whole_number(cell) IS NULL;
+
+-- A moment between 1800 and 2300: MIMIC shifts dates into 1800 to 2214; anything else is a damaged cell.
+CREATE TEMP MACRO moment(cell) AS
+    CASE
+        WHEN TRY_CAST(trim(cell) AS TIMESTAMP) BETWEEN TIMESTAMP '1750-01-01' AND TIMESTAMP '2300-01-01'
+            THEN TRY_CAST(trim(cell) AS TIMESTAMP)
+    END;
+
+CREATE TEMP MACRO unreadable_moment(cell) AS filled(cell) IS NOT NULL AND moment(cell) IS NULL;

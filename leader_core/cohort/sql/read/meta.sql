@@ -1,0 +1,2 @@
+-- Everything the database says of itself.
+SELECT key, value FROM meta;

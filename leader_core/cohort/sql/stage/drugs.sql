@@ -1,0 +1,11 @@
+-- Each way in which an order is written, once: medications are mapped on these few thousand rows.
+CREATE TEMP TABLE drugs AS
+SELECT
+    row_number() OVER (ORDER BY drug, route, drug_type, ndc) AS drug_id,
+    drug,
+    route,
+    drug_type,
+    ndc,
+    sum(rows) AS rows
+FROM raw_prescriptions
+GROUP BY drug, route, drug_type, ndc;

@@ -1,0 +1,39 @@
+-- Rows of diagnoses and procedures: one row a visit and code with how often it was written, and for rows that cannot
+-- be used their number by reason (no visit and no code then). The system travels inside `code` (ICD9:..., ICD10:...).
+CREATE TEMP TABLE icd_rows AS
+WITH both_kinds AS (
+    SELECT 'diagnosis' AS kind, * FROM raw_diagnoses
+    UNION ALL
+    SELECT 'procedure' AS kind, * FROM raw_procedures
+),
+
+judged AS (
+    SELECT
+        r.kind,
+        r.visit_id,
+        m.code,
+        r.sequence,
+        CASE
+            WHEN r.unreadable_id THEN 'unreadable patient or admission id'
+            WHEN r.patient_id IS NULL OR r.visit_id IS NULL THEN 'missing patient or admission id'
+            WHEN v.visit_id IS NULL THEN 'unknown admission'
+            WHEN v.patient_id <> r.patient_id THEN 'admission of another patient'
+            WHEN v.reason IS NOT NULL THEN 'admission set aside'
+            WHEN r.icd_code IS NULL THEN 'missing code'
+            ELSE m.reason
+        END AS reason
+    FROM both_kinds AS r
+    LEFT JOIN known_visits AS v ON v.visit_id = r.visit_id
+    LEFT JOIN icd_map AS m
+        ON m.kind = r.kind AND m.icd_code = r.icd_code AND m.icd_version IS NOT DISTINCT FROM r.icd_version
+)
+
+SELECT
+    kind,
+    reason,
+    CASE WHEN reason IS NULL THEN visit_id END AS visit_id,
+    CASE WHEN reason IS NULL THEN code END AS code,
+    min(sequence) AS sequence,
+    count(*) AS rows
+FROM judged
+GROUP BY ALL;
