@@ -1,0 +1,177 @@
+"""The table of ingredients and of what is no drug, as `assets/terminology/` holds it, read once.
+
+Knows names and ATC codes; refuses to know how an order's text is taken apart, which `drug_text` owns.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from leader_core.errors import ArtifactError
+from leader_core.terminology.routes import NEIGHBOURS, PARENTERAL, ROUTE_GROUPS, RouteGroup
+
+ASSETS: Final = Path(__file__).parents[2] / "assets" / "terminology"
+JOINER: Final = " + "
+"""Between the parts of a combination's name."""
+
+_CODE: Final = re.compile(r"[A-Z][0-9]{2}[A-Z]{2}(?:[0-9]{2})?")
+_TOKEN: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+|[a-z]+")
+_LONE: Final = frozenset(
+    "alcohol calcium copper dextrose glucose glycerin iodine iron lanolin magnesium menthol opium oxygen phenol "
+    "potassium sorbitol urea vitamins water zinc".split()
+)
+_SHORT: Final = 3
+
+
+def tokens(text: str) -> tuple[str, ...]:
+    """Lower-case words and numbers of a text; the one notation that names and orders are compared in.
+
+    >>> tokens("HYDROmorphone (Dilaudid) 0.50%"), tokens("Vitamin B-12")
+    (('hydromorphone', 'dilaudid', '0.5'), ('vitamin', 'b', '12'))
+    """
+    found = _TOKEN.findall(text.lower().replace("'", "").replace("\u2019", ""))
+    return tuple(f"{float(t):g}" if t[0] in ".0123456789" and "." in t else t for t in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """A drug or a fixed combination, with its ATC code for each route group.
+
+    `codes` maps a group to a code, and None to the code of every other group; an ingredient without any code
+    only counts as part of a combination.
+    """
+
+    name: str
+    parts: frozenset[str]
+    codes: Mapping[RouteGroup | None, str]
+    default: str | None  # the code for the commonest route
+    synonyms: tuple[str, ...] = ()
+
+    def code(self, group: RouteGroup | None) -> str | None:
+        """The deepest ATC code for a route group: level 5, or level 4 where ATC has no level 5."""
+        if group is not None:
+            for candidate in (group, *NEIGHBOURS[group]):
+                if candidate in self.codes:
+                    return self.codes[candidate]
+        if group is None:
+            return self.default
+        return self.codes.get(None, self.default)
+
+
+@dataclass(frozen=True, slots=True)
+class NotADrug:
+    """Something that stands among prescriptions and is no drug of its own."""
+
+    name: str
+    reason: str
+    always: bool  # also where the text names a drug: a heparin flush is a flush
+
+
+Entry = Ingredient | NotADrug
+
+
+@dataclass(frozen=True, slots=True)
+class DrugTable:
+    """All entries, and every phrase (as tokens) that names one."""
+
+    ingredients: Mapping[str, Ingredient]
+    combinations: Mapping[frozenset[str], Ingredient]
+    phrases: Mapping[tuple[str, ...], Entry]
+    starts: Mapping[str, tuple[int, ...]]  # first token -> lengths of the phrases beginning with it, longest first
+    words: frozenset[str] = field(default_factory=frozenset)  # every token of every phrase
+
+
+def is_lone(phrase: tuple[str, ...]) -> bool:
+    """A name that counts only where no other drug is named: minerals in salts, and short abbreviations."""
+    return len(phrase) == 1 and (phrase[0] in _LONE or len(phrase[0]) <= _SHORT)
+
+
+@cache
+def drug_table() -> DrugTable:
+    """The table, parsed once a process.
+
+    Raises:
+        ArtifactError: a row that contradicts another or breaks the file's own rules, naming it.
+    """
+    ingredients = _ingredients()
+    phrases: dict[tuple[str, ...], Entry] = {}
+    for ingredient in ingredients.values():
+        for name in (ingredient.name, *ingredient.synonyms):
+            _name(phrases, tokens(name), ingredient)
+    for thing, names in _not_drugs():
+        for name in (thing.name, *names):
+            _name(phrases, tokens(name), thing)
+    starts: dict[str, set[int]] = {}
+    for phrase in phrases:
+        starts.setdefault(phrase[0], set()).add(len(phrase))
+    return DrugTable(
+        ingredients=ingredients,
+        combinations={i.parts: i for i in ingredients.values() if len(i.parts) > 1 and i.default is not None},
+        phrases=phrases,
+        starts={first: tuple(sorted(lengths, reverse=True)) for first, lengths in starts.items()},
+        words=frozenset(token for phrase in phrases for token in phrase),
+    )
+
+
+def _name(phrases: dict[tuple[str, ...], Entry], phrase: tuple[str, ...], entry: Entry) -> None:
+    if not phrase:
+        raise ArtifactError(f"The drug table has an empty name for {entry.name!r}.")
+    other = phrases.setdefault(phrase, entry)
+    if other is not entry:
+        raise ArtifactError(
+            f"The drug table gives {' '.join(phrase)!r} to both {other.name!r} and {entry.name!r}: keep one."
+        )
+
+
+def _ingredients() -> dict[str, Ingredient]:
+    codes: dict[str, dict[RouteGroup | None, str]] = {}
+    synonyms: dict[str, tuple[str, ...]] = {}
+    for row in _rows("drugs.csv"):
+        name = row["ingredient"]
+        table = codes.setdefault(name, {})
+        synonyms[name] = synonyms.get(name, ()) + tuple(filter(None, row["synonyms"].split("|")))
+        if not row["atc"]:
+            continue
+        if not _CODE.fullmatch(row["atc"]):
+            raise ArtifactError(f"drugs.csv: {name!r} has {row['atc']!r}: expected an ATC code of level 4 or 5.")
+        for group in _groups(name, row["routes"]):
+            if group in table:
+                raise ArtifactError(f"drugs.csv: {name!r} has two codes for {group or 'any route'}.")
+            table[group] = row["atc"]
+    return {
+        name: Ingredient(
+            name=name,
+            parts=frozenset(name.split(JOINER)),
+            codes=table,
+            default=next(iter(table.values()), None),
+            synonyms=synonyms[name],
+        )
+        for name, table in codes.items()
+    }
+
+
+def _groups(name: str, routes: str) -> Iterator[RouteGroup | None]:
+    if not routes:
+        yield None
+    for word in routes.split():
+        found = PARENTERAL if word == "parenteral" else tuple(g for g in ROUTE_GROUPS if g == word)
+        if not found:
+            raise ArtifactError(f"drugs.csv: {name!r} has the route {word!r}: expected {', '.join(ROUTE_GROUPS)}.")
+        yield from found
+
+
+def _not_drugs() -> Iterator[tuple[NotADrug, tuple[str, ...]]]:
+    for row in _rows("not_drugs.csv"):
+        thing = NotADrug(name=row["name"], reason=row["reason"], always=row["always"] == "yes")
+        yield thing, tuple(filter(None, row["synonyms"].split("|")))
+
+
+def _rows(file: str) -> Iterator[dict[str, str]]:
+    with (ASSETS / file).open(encoding="utf-8", newline="") as stream:
+        yield from csv.DictReader(stream)

@@ -1,0 +1,179 @@
+"""Which drugs a hospital's order text names: longest names first, combinations joined, slips of the pen last.
+
+Works on the names of `drug_table`; refuses to know routes and ATC codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Final, Literal
+
+from leader_core.terminology.drug_table import DrugTable, Ingredient, NotADrug, drug_table, is_lone, tokens
+from leader_core.terminology.routes import is_form_word
+
+Method = Literal["name", "truncated", "misspelt"]
+"""How a name was recognised: as it stands in the table, cut short, or with a slip of one or two letters."""
+
+_NOISE: Final = frozenset(
+    """a acetate acid active adult and bedside besylate bitartrate bromide bulk cap caps capsule capsules carbonate
+    cd chewable chewtab chloride citrate cla compound conc concentrate concentrated controlled cr crrt daily delayed
+    desensitization diluted diphosphate dipropionate disintegrating disodium dose dr drip drops drug ds ds ec elixir
+    emulsion enteric er ethylsuccinate extended extra fe fast fill films flavored foam for free fumarate g gel generic
+    gluconate gm gtt gum half hbr hcl hp hr hrs human hydrobromide hydrochloride hyclate immediate in infant
+    infusion inhaler inj injectable injection ir iv kit la lactate liq liquid liquefied load loading long low maleate
+    max mcg meq mesylate mg micronized minutes mini mix ml mmol monohydrate na nf nap napsylate neb nebs neo nitrate
+    non ns of oil oint ointment once oncology or oral orally order otc ophth opht p packet pack patch ped pediatric
+    pen per pf phosphate pill pkt plus po pot potassium powder preservative preserv prefilled premix prn protocol
+    pump pwd release replacement rapid rectal regular respules saline sc self sl slow sod sodium sol solution soln spray
+    sprinkle sprinkles sr std sterile strength sublingual succ succinate sugar sulf sulfate supp suppository susp
+    suspension sustained syringe syrup tab tablet tablets tabs tartrate tbsp tid tincture to topical tosylate troche
+    tromethamine u unit units usp vag vaginal via vial w weekly wash with xl xr year years""".split()
+)
+_MIN_TRUNCATED: Final = 5
+_MIN_MISSPELT: Final = 7
+_LONG: Final = 10  # from this length on, two letters may be wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text names, before any route: ingredients (combinations joined), and things that are no drug."""
+
+    ingredients: tuple[Ingredient, ...]
+    others: tuple[NotADrug, ...]
+    words: tuple[str, ...]
+    method: Method = "name"
+    unread: tuple[str, ...] = ()  # words that are neither names nor known trimmings
+
+
+def read_drug(text: str) -> Reading:
+    """Read one order text; never raises, and case, spacing and punctuation do not matter.
+
+    >>> [i.name for i in read_drug("OxyCODONE-Acetaminophen Elixir").ingredients]
+    ['oxycodone + acetaminophen']
+    >>> read_drug("propra").method
+    'truncated'
+    """
+    words = tokens(text)
+    table = drug_table()
+    strong, lone, others, unread = _scan(words, table)
+    method: Method = "name"
+    if not strong and not lone and not others:
+        found, method = _guess(unread, words)
+        strong = [found] if found is not None else []
+    elif strong and unread:
+        strong += [i for word in unread if (i := _misspelt(word)) is not None and i not in strong]
+    return Reading(
+        ingredients=_join(strong or lone, table),
+        others=tuple(dict.fromkeys(others)),
+        words=words,
+        method=method,
+        unread=tuple(unread),
+    )
+
+
+def _scan(
+    words: Sequence[str], table: DrugTable
+) -> tuple[list[Ingredient], list[Ingredient], list[NotADrug], list[str]]:
+    """Walk the words, taking the longest name at each place."""
+    strong: list[Ingredient] = []
+    lone: list[Ingredient] = []
+    others: list[NotADrug] = []
+    unread: list[str] = []
+    at = 0
+    while at < len(words):
+        length, entry = _longest(words, at, table)
+        if isinstance(entry, NotADrug):
+            others.append(entry)
+        elif entry is not None:
+            (lone if is_lone(tuple(words[at : at + length])) else strong).append(entry)
+        elif words[at].isalpha() and len(words[at]) > 1 and words[at] not in _NOISE and not is_form_word(words[at]):
+            unread.append(words[at])
+        at += length
+    return strong, lone, others, unread
+
+
+def _longest(words: Sequence[str], at: int, table: DrugTable) -> tuple[int, Ingredient | NotADrug | None]:
+    for length in table.starts.get(words[at], ()):
+        entry = table.phrases.get(tuple(words[at : at + length]))
+        if entry is not None:
+            return length, entry
+    return 1, None
+
+
+def _join(found: Iterable[Ingredient], table: DrugTable) -> tuple[Ingredient, ...]:
+    """One entry for parts that ATC classifies together; a part of a named combination adds nothing."""
+    distinct = list(dict.fromkeys(i.name for i in found))
+    entries = [table.ingredients[name] for name in distinct]
+    parts = frozenset[str]().union(*(entry.parts for entry in entries))
+    whole = table.combinations.get(parts)
+    if whole is not None:
+        return (whole,)
+    kept: list[Ingredient] = [entry for entry in entries if len(entry.parts) > 1]
+    left = parts - frozenset[str]().union(*(entry.parts for entry in kept))
+    if len(left) > 1:
+        inside = [c for c in table.combinations.values() if c.parts <= left]
+        if inside:
+            best = max(inside, key=lambda c: (len(c.parts), c.name))
+            kept.append(best)
+            left -= best.parts
+    kept += [entry for entry in entries if len(entry.parts) == 1 and entry.name in left]
+    return tuple(entry for entry in kept if entry.default is not None)
+
+
+def _guess(unread: Sequence[str], words: Sequence[str]) -> tuple[Ingredient | None, Method]:
+    """A drug whose name was cut short or misspelt, where only one can be meant."""
+    if not unread:
+        return None, "name"
+    letters = [word for word in words if word.isalpha()]
+    pairs = [" ".join(pair) for pair in pairwise(letters) if not _NOISE.issuperset(pair)]
+    for text in dict.fromkeys((" ".join(letters), *pairs, *unread)):
+        if (found := _truncated(text)) is not None:
+            return found, "truncated"
+    for text in dict.fromkeys((" ".join(letters), *pairs, *unread)):
+        if (found := _misspelt(text)) is not None:
+            return found, "misspelt"
+    return None, "name"
+
+
+def _truncated(text: str) -> Ingredient | None:
+    """The only drug whose name begins with `text`."""
+    if len(text) < _MIN_TRUNCATED:
+        return None
+    found = {entry.name: entry for name, entry in _spelled() if name.startswith(text)}
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+@cache
+def _spelled() -> tuple[tuple[str, Ingredient], ...]:
+    """Every name of a drug with letters only, as one string, and its drug."""
+    table = drug_table()
+    return tuple(
+        (" ".join(phrase), entry)
+        for phrase, entry in table.phrases.items()
+        if isinstance(entry, Ingredient) and all(word.isalpha() for word in phrase)
+    )
+
+
+@cache
+def _spellings() -> tuple[tuple[str, ...], dict[str, Ingredient]]:
+    names = {name: entry for name, entry in _spelled() if len(name) >= _MIN_MISSPELT - 1}
+    return tuple(names), names
+
+
+def _misspelt(text: str) -> Ingredient | None:
+    """The drug one slip (two, in long names) away, where every name that near belongs to it."""
+    if len(text) < _MIN_MISSPELT:
+        return None
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    allowed = 2 if len(text) >= _LONG else 1
+    choices, names = _spellings()
+    near = process.extract(text, choices, scorer=OSA.distance, score_cutoff=allowed, limit=20)
+    found = {names[choice].name: names[choice] for choice, _, _ in near}
+    if len(found) != 1 or not any(choice[0] == text[0] for choice, _, _ in near):
+        return None
+    return next(iter(found.values()))

@@ -1,0 +1,183 @@
+"""Where a drug goes into the body: hospital route strings and words in a drug's name, as route groups.
+
+The strings stand in `assets/terminology/routes.csv`. Refuses to know any drug.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final, Literal, cast, get_args
+
+from leader_core.errors import ArtifactError
+
+RouteGroup = Literal[
+    "oral",
+    "sublingual",
+    "oromucosal",
+    "iv",
+    "injection",
+    "neuraxial",
+    "inhaled",
+    "nasal",
+    "ophthalmic",
+    "otic",
+    "topical",
+    "transdermal",
+    "rectal",
+    "vaginal",
+    "irrigation",
+    "catheter",
+    "dialysis",
+]
+ROUTE_GROUPS: Final[tuple[RouteGroup, ...]] = get_args(RouteGroup)
+PARENTERAL: Final[tuple[RouteGroup, ...]] = ("iv", "injection", "neuraxial")
+
+NEIGHBOURS: Final[Mapping[RouteGroup, tuple[RouteGroup, ...]]] = {
+    "oral": (),
+    "sublingual": ("oral",),
+    "oromucosal": ("oral",),
+    "iv": ("injection",),
+    "injection": ("iv",),
+    "neuraxial": ("injection", "iv"),
+    "inhaled": (),
+    "nasal": (),
+    "ophthalmic": ("otic",),
+    "otic": ("ophthalmic",),
+    "topical": ("transdermal",),
+    "transdermal": ("topical",),
+    "rectal": (),
+    "vaginal": (),
+    "irrigation": (),
+    "catheter": ("iv",),
+    "dialysis": ("iv",),
+}
+"""Groups whose code also serves where a drug has none of the group asked for."""
+
+_WORDS: Final[Mapping[str, RouteGroup]] = {
+    "ophth": "ophthalmic",
+    "opht": "ophthalmic",
+    "ophthalmic": "ophthalmic",
+    "ophthal": "ophthalmic",
+    "eye": "ophthalmic",
+    "intravitreal": "ophthalmic",
+    "otic": "otic",
+    "ear": "otic",
+    "nasal": "nasal",
+    "intranasal": "nasal",
+    "inhaler": "inhaled",
+    "inhalation": "inhaled",
+    "inhal": "inhaled",
+    "inh": "inhaled",
+    "mdi": "inhaled",
+    "hfa": "inhaled",
+    "neb": "inhaled",
+    "nebs": "inhaled",
+    "nebulizer": "inhaled",
+    "nebulized": "inhaled",
+    "diskus": "inhaled",
+    "respules": "inhaled",
+    "respimat": "inhaled",
+    "patch": "transdermal",
+    "patches": "transdermal",
+    "transdermal": "transdermal",
+    "vaginal": "vaginal",
+    "vag": "vaginal",
+    "enema": "rectal",
+    "suppository": "rectal",
+    "supp": "rectal",
+    "rectal": "rectal",
+    "rinse": "oromucosal",
+    "mouthwash": "oromucosal",
+    "swish": "oromucosal",
+    "viscous": "oromucosal",
+    "lozenge": "oromucosal",
+    "troche": "oromucosal",
+    "irrigation": "irrigation",
+    "irrigant": "irrigation",
+    "cream": "topical",
+    "ointment": "topical",
+    "oint": "topical",
+    "lotion": "topical",
+    "shampoo": "topical",
+    "topical": "topical",
+    "tab": "oral",
+    "tablet": "oral",
+    "cap": "oral",
+    "capsule": "oral",
+    "oral": "oral",
+    "elixir": "oral",
+    "syrup": "oral",
+    "iv": "iv",
+}
+_FORM_RANK: Final[tuple[RouteGroup, ...]] = (
+    "ophthalmic",
+    "otic",
+    "nasal",
+    "inhaled",
+    "transdermal",
+    "vaginal",
+    "rectal",
+    "oromucosal",
+    "irrigation",
+    "topical",
+    "oral",
+    "iv",
+)
+"""Which word wins where a name has several: 'ophth oint' is for the eye, 'vaginal cream' for the vagina."""
+
+_GENERAL: Final[frozenset[RouteGroup]] = frozenset(("oral", "sublingual", "topical", *PARENTERAL))
+"""Routes that a form in the name overrules: a 'Neb Soln' ordered PO is inhaled. Local routes are believed."""
+_WEAK_FORMS: Final[Mapping[RouteGroup, frozenset[RouteGroup]]] = {
+    "topical": frozenset(("oral", "iv", "injection")),
+    "oral": frozenset(("iv",)),
+    "iv": frozenset(),
+    "irrigation": frozenset(("iv", "topical")),
+    "transdermal": frozenset(("oral", "topical", *PARENTERAL)),
+}
+"""For forms that overrule fewer routes, the routes they overrule."""
+
+
+def route_group(route: str) -> RouteGroup | None:
+    """The group of a hospital's route string; None for a missing or unknown one.
+
+    >>> route_group("po/ng"), route_group("BOTH EYES"), route_group("")
+    ('oral', 'ophthalmic', None)
+    """
+    return _routes().get(" ".join(route.upper().split()))
+
+
+def effective_group(route: RouteGroup | None, words: Iterable[str]) -> RouteGroup | None:
+    """The group to look a drug up by: the route, unless a form in the name says better."""
+    forms = {_WORDS[word] for word in words if word in _WORDS}
+    for form in _FORM_RANK:
+        if form in forms and (route is None or route in _WEAK_FORMS.get(form, _GENERAL)):
+            return form
+    return route
+
+
+def is_form_word(word: str) -> bool:
+    """Does this word of a drug's name tell its form?"""
+    return word in _WORDS
+
+
+def known_routes() -> Mapping[str, RouteGroup]:
+    """Every route string with its group."""
+    return _routes()
+
+
+@cache
+def _routes() -> dict[str, RouteGroup]:
+    path = Path(__file__).parents[2] / "assets" / "terminology" / "routes.csv"
+    table: dict[str, RouteGroup] = {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            if row["group"] not in ROUTE_GROUPS:
+                raise ArtifactError(
+                    f"{path.name}: route {row['route']!r} has the group {row['group']!r}: "
+                    f"expected one of {', '.join(ROUTE_GROUPS)}."
+                )
+            table[row["route"]] = cast(RouteGroup, row["group"])
+    return table
