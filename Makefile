@@ -38,8 +38,8 @@ lint: test-environment ## ruff, the type checker, the architecture test, the SQL
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_sql.py
 
-demo-models: environment ## rebuild the models in assets/demo from nothing and print their evaluation
-	@$(BIN)/python -m train demo --models --fresh
+demo-models: environment ## rebuild the models in assets/demo and print their evaluation (REAL=DIR: on the open demo as well)
+	@$(BIN)/python -m train demo --models $(if $(REAL),--real "$(REAL)")
 
 clean: ## remove what can be built again (not .venv, not your own cohorts and models)
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -48,7 +48,7 @@ clean: ## remove what can be built again (not .venv, not your own cohorts and mo
 # Only the demo cohort is built here; one that you name yourself must exist.
 cohort-demo: environment
 	@if [ "$(COHORT)" = build/demo/cohort.duckdb ]; then \
-		[ -f "$(COHORT)" ] || $(BIN)/python -m train demo; \
+		$(BIN)/python -m train demo; \
 	elif [ ! -f "$(COHORT)" ]; then \
 		echo "error: there is no cohort $(COHORT): build it with $(BIN)/python -m train cohort --raw DIR --out $(COHORT)" >&2; \
 		exit 2; \

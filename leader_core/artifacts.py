@@ -98,20 +98,32 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
         record["history"] = tuple(record.get("history", ()))
         manifest = Manifest(**record)
     except (ValueError, TypeError, KeyError) as error:
-        raise ArtifactError(f"{path} is not a manifest this version can read ({error}). Train the model again.") from error
+        raise ArtifactError(
+            f"{path} is not a manifest this version can read ({error}). Train the model again."
+        ) from error
     if manifest.format != FORMAT:
         raise ArtifactError(f"{path} has format {manifest.format}, expected {FORMAT}. Train the model again.")
     if kind is not None and manifest.kind != kind:
-        raise ArtifactError(f"{folder} holds a {manifest.kind}, but a {kind} was expected. Name the {kind}'s folder.")
+        raise ArtifactError(
+            f"{folder} holds a {manifest.kind}, but a {kind} was expected. Name the {kind}'s folder."
+        )
     for name in REQUIRED:
         if name not in manifest.files:
-            raise ArtifactError(f"{path} does not list {name}. The folder is incomplete: train the model again.")
+            raise ArtifactError(
+                f"{path} does not list {name}. The folder is incomplete: train the model again."
+            )
     for name, expected in manifest.files.items():
         if Path(name).name != name:
-            raise ArtifactError(f"{path} lists {name!r}, which is not a plain file name. The folder is not trusted.")
+            raise ArtifactError(
+                f"{path} lists {name!r}, which is not a plain file name. The folder is not trusted."
+            )
         file = folder / name
         if not file.is_file():
-            raise ArtifactError(f"{file} is missing, but the manifest lists it. Restore it or train the model again.")
+            raise ArtifactError(
+                f"{file} is missing, but the manifest lists it. Restore it or train the model again."
+            )
         if sha256_file(file) != expected:
-            raise ArtifactError(f"{file} was changed since it was written (sha256 differs). Restore it or train again.")
+            raise ArtifactError(
+                f"{file} was changed since it was written (sha256 differs). Restore it or train again."
+            )
     return manifest

@@ -100,7 +100,9 @@ class Engine:
         """Load a model's weights now; a second call costs nothing. Failures are kept on the card."""
         self._scorer(model)
 
-    def recommend(self, case: Case, model: ModelName = "student", *, threshold: float | None = None) -> Recommendation:
+    def recommend(
+        self, case: Case, model: ModelName = "student", *, threshold: float | None = None
+    ) -> Recommendation:
         """Score one case; see `recommend_many`."""
         return self.recommend_many((case,), model, threshold=threshold)[0]
 
@@ -129,7 +131,10 @@ class Engine:
         cut = scorer.manifest.threshold if threshold is None else threshold
         observed = [case.observed() for case in cases]
         scores = scorer.score(observed)
-        return tuple(self._recommendation(model, scorer, case, row, cut) for case, row in zip(observed, scores, strict=True))
+        return tuple(
+            self._recommendation(model, scorer, case, row, cut)
+            for case, row in zip(observed, scores, strict=True)
+        )
 
     def with_threshold(self, recommendation: Recommendation, threshold: float) -> Recommendation:
         """The same scores under another cut-off: nothing is scored again."""
@@ -211,7 +216,9 @@ def check_case(case: object) -> None:
         CaseError: not a `Case`, or a case without any diagnosis or procedure in its current visit and no history.
     """
     if not isinstance(case, Case):
-        raise CaseError(f"Expected a Case, found {type(case).__name__}. Build one with leader_core.Case(...).")
+        raise CaseError(
+            f"Expected a Case, found {type(case).__name__}. Build one with leader_core.Case(...)."
+        )
     if not (case.current.diagnoses or case.current.procedures or case.history):
         raise CaseError("The case is empty: give the current visit at least one diagnosis or procedure.")
 

@@ -31,15 +31,21 @@ COMMANDS: Final[dict[str, str]] = {
 
 def build_parser(command: str | None) -> argparse.ArgumentParser:
     """The parser; only the chosen command's arguments are loaded."""
-    parser = argparse.ArgumentParser(prog="python -m train", description="Train, evaluate and prepare LEADER models.")
+    parser = argparse.ArgumentParser(
+        prog="python -m train", description="Train, evaluate and prepare LEADER models."
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name == command:
-            sub.add_argument("--config", metavar="FILE.toml", default="default", help="'default', 'paper' or a TOML file")
+            sub.add_argument(
+                "--config", metavar="FILE.toml", default="default", help="'default', 'paper' or a TOML file"
+            )
             sub.add_argument("--seed", type=int, default=None, help="overrides the configuration's seed")
             sub.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-            sub.add_argument("--json", action="store_true", help="print the result as one JSON line at the end")
+            sub.add_argument(
+                "--json", action="store_true", help="print the result as one JSON line at the end"
+            )
             importlib.import_module(f"train.commands.{name}").add_arguments(sub)
     return parser
 
@@ -52,7 +58,9 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 def call(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     """Run one parsed command and return its result; errors pass through."""
-    result: dict[str, Any] = importlib.import_module(f"train.commands.{arguments.command}").run(arguments, report)
+    result: dict[str, Any] = importlib.import_module(f"train.commands.{arguments.command}").run(
+        arguments, report
+    )
     return result
 
 

@@ -44,7 +44,9 @@ def load_settings(name: str, *, seed: int | None = None) -> Settings:
     """
     path = CONFIGS / f"{name}.toml" if name in PRESETS else Path(name)
     if not path.is_file():
-        raise InputError(f"No configuration {name!r}: expected {' or '.join(map(repr, PRESETS))}, or a TOML file's path.")
+        raise InputError(
+            f"No configuration {name!r}: expected {' or '.join(map(repr, PRESETS))}, or a TOML file's path."
+        )
     try:
         record = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -53,15 +55,23 @@ def load_settings(name: str, *, seed: int | None = None) -> Settings:
     teacher = _table(record, "teacher", problems)
     student = _table(record, "student", problems)
     built: dict[str, Any] = {
-        "teacher_training": _build(TeacherTraining, _table(teacher, "training", problems), "teacher.training", problems),
-        "student_training": _build(StudentTraining, _table(student, "training", problems), "student.training", problems),
+        "teacher_training": _build(
+            TeacherTraining, _table(teacher, "training", problems), "teacher.training", problems
+        ),
+        "student_training": _build(
+            StudentTraining, _table(student, "training", problems), "student.training", problems
+        ),
         "teacher": _build(TeacherConfig, teacher, "teacher", problems),
         "student": _build(StudentConfig, student, "student", problems),
     }
     file_seed = record.pop("seed", 42)
     if not isinstance(file_seed, int):
         problems.append(f"seed: expected a whole number, found {file_seed!r}")
-    problems += [f"{key}: unknown; expected seed, [teacher] or [student]" for key in record if key not in ("teacher", "student")]
+    problems += [
+        f"{key}: unknown; expected seed, [teacher] or [student]"
+        for key in record
+        if key not in ("teacher", "student")
+    ]
     if problems:
         raise InputError(f"{path}: {len(problems)} problem(s): " + "; ".join(problems) + ".")
     return Settings(preset=path.stem, seed=file_seed if seed is None else seed, **built)

@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from leader_core.fsio import sha256_file, write_json
+from leader_core.artifacts import read_manifest
+from leader_core.cohort import Cohort
+from leader_core.fsio import replacing_folder, sha256_file, write_json
+from train.baselines import BASELINES
 from train.config import CONFIGS
+from train.demo_table import markdown, write_into
 from train.report import Report
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -25,6 +29,9 @@ ASSETS: Final = ROOT / "assets" / "demo"
 PATIENTS: Final = 8_000
 SEED: Final = 42
 CONFIG: Final = CONFIGS / "demo.toml"
+COHORT_CODE: Final = ROOT / "leader_core" / "cohort"
+SOURCES: Final = (".py", ".sql", ".csv", ".toml")
+REAL_LABEL: Final = "MIMIC-III Clinical Database Demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,69 +42,168 @@ class Stages:
     report: Report
     fresh: bool
 
-    def run(self, name: str, words: Sequence[str], outputs: Sequence[Path], inputs: Sequence[Path] = ()) -> dict[str, Any]:
-        """Run `python -m train WORDS` unless its outputs stand already; returns the command's result."""
+    def run(
+        self, name: str, words: Sequence[str], outputs: Sequence[Path], *made_from: str
+    ) -> dict[str, Any]:
+        """Run `python -m train WORDS` unless its outputs stand already; returns the command's result.
+
+        `made_from` identifies what the stage reads (digests): another one makes it run again.
+        """
         from train.cli import call, parse
 
-        key = _key(words, inputs)
-        done = self._done()
-        if not self.fresh and done.get(name, {}).get("key") == key and all(p.exists() for p in outputs):
+        if self.is_done(name, words, outputs, *made_from):
             self.report.line(f"{name}: already done")
-            return dict(done[name]["result"])
+            return dict(self._done()[name]["result"])
         self.report.line(f"{name}: python -m train {' '.join(words)}")
         result = call(parse(list(words)), self.report)
-        done = {**self._done(), name: {"key": key, "words": list(words), "result": result}}
+        done = {**self._done(), name: {"key": _key(words, made_from), "result": result}}
         write_json(self.build / "stages.json", done)
         return result
+
+    def is_done(self, name: str, words: Sequence[str], outputs: Sequence[Path], *made_from: str) -> bool:
+        """Whether `run` would find nothing to do."""
+        same = self._done().get(name, {}).get("key") == _key(words, made_from)
+        return same and not self.fresh and all(path.exists() for path in outputs)
 
     def _done(self) -> dict[str, Any]:
         path = self.build / "stages.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def _key(words: Sequence[str], inputs: Sequence[Path]) -> str:
-    """Identifies a stage by its arguments and the content of the files it reads."""
-    seen = [sha256_file(p) for p in inputs]
-    return hashlib.sha256(json.dumps([list(words), seen]).encode()).hexdigest()
+def _key(words: Sequence[str], made_from: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps([list(words), list(made_from)]).encode()).hexdigest()
+
+
+def _digest_of(*folders: Path) -> str:
+    """One digest for the content of every source and data file under some folders."""
+    files = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in SOURCES)
+    return hashlib.sha256("".join(f"{p.name}{sha256_file(p)}" for p in files).encode()).hexdigest()
 
 
 def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
-    """The demo cohort at `build/cohort.duckdb`, made if it is missing; returns its path."""
+    """The demo cohort at `build/cohort.duckdb`, made where it is missing or its makers have changed; returns its path."""
     cohort, raw = build / "cohort.duckdb", build / "raw"
-    if cohort.exists() and not fresh:
-        return cohort
     stages = Stages(build, report, fresh)
-    stages.run(
+    makers = _digest_of(
+        ROOT / "train" / "synth",
+        COHORT_CODE,
+        COHORT_CODE.parent / "terminology",
+        ROOT / "assets" / "terminology",
+    )
+    synthesize = [
         "synthesize",
-        ["synthesize", "--layout", "mimic3", "--patients", str(PATIENTS), "--seed", str(SEED), "--out", str(raw)],
-        [raw],
-    )
-    stages.run(
-        "cohort",
-        ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), "--seed", str(SEED)],
-        [cohort],
-    )
-    shutil.rmtree(raw, ignore_errors=True)  # 2 % of the time to remake, most of the disk
+        "--layout",
+        "mimic3",
+        "--patients",
+        str(PATIENTS),
+        "--seed",
+        str(SEED),
+        "--out",
+        str(raw),
+    ]
+    build_it = ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), "--seed", str(SEED)]
+    if stages.is_done("cohort", build_it, [cohort], makers):
+        return cohort
+    stages.run("synthesize", synthesize, [raw], makers)
+    stages.run("cohort", build_it, [cohort], makers)
+    shutil.rmtree(raw, ignore_errors=True)  # quickly remade, and most of the disk
     return cohort
 
 
 def build_models(
     build: Path, assets: Path, report: Report, *, device: str, real: Path | None, fresh: bool
 ) -> dict[str, Any]:
-    """Train and evaluate the demo models; installs them under `assets/models` and their table beside them."""
+    """Train and evaluate the demo models; installs them under `assets/models` and their table in the README.
+
+    Args:
+        build: folder for what can be rebuilt.
+        assets: the models go to `assets/models`, the evaluation to `assets/evaluation.json`.
+        report: where progress goes.
+        device: "auto", "cpu" or "cuda".
+        real: raw tables of the open MIMIC-III demo, or None; its figures are left out without them.
+        fresh: redo stages that are done.
+    """
     cohort = build_cohort(build, report, fresh=fresh)
     stages = Stages(build, report, fresh)
-    teacher, states = build / "teacher", build / "states"
-    common = ["--config", str(CONFIG), "--seed", str(SEED), "--device", device]
-    stages.run("teacher", ["teacher", "--cohort", str(cohort), "--base", "minilm", "--out", str(teacher), "--resume", *common], [teacher], [CONFIG])
-    manifest = teacher / "manifest.json"
-    stages.run("states", ["states", "--cohort", str(cohort), "--teacher", str(teacher), "--out", str(states), "--device", device], [states], [manifest])
-    students = {"student": ["--states", str(states)], "student-undistilled": []}
-    for name, extra in students.items():
-        out = build / name
-        stages.run(name, ["student", "--cohort", str(cohort), "--out", str(out), *extra, *common], [out], [CONFIG, manifest])
-    cohorts = {"synthetic": cohort}
+    folders = _train(stages, cohort, device)
+    cohorts = {"synthetic": (cohort, "test")}
     if real is not None:
-        cohorts["mimic3-demo"] = build / "mimic3-demo.duckdb"
-        stages.run("real cohort", ["cohort", "--source", "mimic3", "--raw", str(real), "--out", str(cohorts["mimic3-demo"]), "--label", "MIMIC-III Clinical Database Demo"], [cohorts["mimic3-demo"]])
-    return {"cohorts": {k: str(v) for k, v in cohorts.items()}}
+        cohorts["mimic3-demo"] = (_real_cohort(stages, real), "all")
+    evaluations = {
+        name: _evaluate(stages, name, where, split, cohort, folders)
+        for name, (where, split) in cohorts.items()
+    }
+    for name in ("teacher", "student"):
+        with replacing_folder(assets / "models" / name) as temporary:
+            shutil.copytree(folders[name], temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    write_json(assets / "evaluation.json", evaluations)
+    if assets == ASSETS:
+        write_into(ROOT / "README.md", markdown(evaluations))
+    report.line(markdown(evaluations))
+    return {"evaluations": evaluations}
+
+
+def _train(stages: Stages, cohort: Path, device: str) -> dict[str, Path]:
+    """Teacher, states, and the student with and without them; returns each model's folder."""
+    build = stages.build
+    common = ["--config", str(CONFIG), "--seed", str(SEED), "--device", device]
+    teacher, states = build / "teacher", build / "states"
+    data, config = Cohort.open(cohort).fingerprint.digest, sha256_file(CONFIG)
+    words = [
+        "teacher",
+        "--cohort",
+        str(cohort),
+        "--base",
+        "minilm",
+        "--out",
+        str(teacher),
+        "--resume",
+        *common,
+    ]
+    stages.run("teacher", words, [teacher], data, config)
+    taught = read_manifest(teacher).digest
+    words = [
+        "states",
+        "--cohort",
+        str(cohort),
+        "--teacher",
+        str(teacher),
+        "--out",
+        str(states),
+        "--device",
+        device,
+    ]
+    stages.run("states", words, [states], data, taught)
+    folders = {"teacher": teacher}
+    for name, extra in {"student": ["--states", str(states)], "student-undistilled": []}.items():
+        folders[name] = build / name
+        words = ["student", "--cohort", str(cohort), "--out", str(folders[name]), *extra, *common]
+        stages.run(name, words, [folders[name]], data, config, taught)
+    return folders
+
+
+def _real_cohort(stages: Stages, raw: Path) -> Path:
+    cohort = stages.build / "mimic3-demo.duckdb"
+    words = ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), "--label", REAL_LABEL]
+    stages.run(
+        "mimic3-demo cohort", words, [cohort], _digest_of(COHORT_CODE, ROOT / "assets" / "terminology")
+    )
+    return cohort
+
+
+def _evaluate(
+    stages: Stages, name: str, cohort: Path, split: str, trained_on: Path, folders: dict[str, Path]
+) -> dict[str, Any]:
+    """The paper's table for every model and baseline on one cohort; baselines know the training split only."""
+    found = {}
+    data = [Cohort.open(path).fingerprint.digest for path in (cohort, trained_on)]
+    common = ["--cohort", str(cohort), "--split", split, "--seed", str(SEED)]
+    for model, folder in folders.items():
+        words = ["evaluate", *common, "--model", str(folder)]
+        found[model] = stages.run(
+            f"evaluate {model} on {name}", words, [], *data, read_manifest(folder).digest
+        )
+    for baseline in BASELINES:
+        words = ["evaluate", *common, "--baseline", baseline, "--fit-on", str(trained_on)]
+        found[baseline] = stages.run(f"evaluate {baseline} on {name}", words, [], *data)
+    return found

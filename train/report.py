@@ -28,10 +28,16 @@ class Report:
         """An aligned table: numbers to the right, text to the left."""
         cells = [[str(c) for c in header]] + [[_cell(c) for c in row] for row in rows]
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-        numeric = [all(_is_number(row[i]) for row in cells[1:]) and len(cells) > 1 for i in range(len(header))]
+        numeric = [
+            all(_is_number(row[i]) for row in cells[1:]) and len(cells) > 1 for i in range(len(header))
+        ]
         lines = ["", title]
         for index, row in enumerate(cells):
-            lines.append("  ".join(c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)).rstrip())
+            lines.append(
+                "  ".join(
+                    c.rjust(w) if n else c.ljust(w) for c, w, n in zip(row, widths, numeric, strict=True)
+                ).rstrip()
+            )
             if index == 0:
                 lines.append("  ".join("-" * w for w in widths))
         print("\n".join(lines), file=sys.stderr if self.quiet else sys.stdout, flush=True)
@@ -48,4 +54,8 @@ def _cell(value: Any) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return bool(text) and text[0] in "-0123456789" and text.replace(",", "").replace(".", "").lstrip("-").split(" ")[0].isdigit()
+    return (
+        bool(text)
+        and text[0] in "-0123456789"
+        and text.replace(",", "").replace(".", "").lstrip("-").split(" ")[0].isdigit()
+    )

@@ -16,8 +16,15 @@ COHORT = Fingerprint("Test", "mimic3", True, "clinical", 3, 10, 20, 5, 7, 3, 4, 
 
 def _manifest() -> Manifest:
     return Manifest(
-        kind="student", preset="default", threshold=0.4, threshold_rule="test", cohort=COHORT,
-        settings={"epochs": 1}, validation={"prauc": 0.5}, base_model=BaseModel("minilm", "0" * 64), history=({"epoch": 1.0},),
+        kind="student",
+        preset="default",
+        threshold=0.4,
+        threshold_rule="test",
+        cohort=COHORT,
+        settings={"epochs": 1},
+        validation={"prauc": 0.5},
+        base_model=BaseModel("minilm", "0" * 64),
+        history=({"epoch": 1.0},),
     )
 
 

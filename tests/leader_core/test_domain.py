@@ -23,7 +23,9 @@ def test_unknown_profile_field_is_named_with_the_remedy() -> None:
 
 def test_observed_hides_only_the_current_medications() -> None:
     earlier = Visit(("ICD9:4280",), (), ("C03C",))
-    case = Case({"gender": "F"}, (earlier,), Visit(("ICD9:4019",), ("ICD9PCS:3961",), ("C09A",)), patient_id=7)
+    case = Case(
+        {"gender": "F"}, (earlier,), Visit(("ICD9:4019",), ("ICD9PCS:3961",), ("C09A",)), patient_id=7
+    )
     seen = case.observed()
     assert seen.current.medications == ()
     assert seen.history == (earlier,)
@@ -43,7 +45,19 @@ def test_cases_are_frozen() -> None:
         case.profile["gender"] = "M"  # type: ignore[index]
 
 
-@pytest.mark.parametrize(("age", "band"), [(0, "0-17"), (17, "0-17"), (18, "18-29"), (64, "55-64"), (65, "65-74"), (91, "85+"), (None, UNKNOWN), (-1, UNKNOWN)])
+@pytest.mark.parametrize(
+    ("age", "band"),
+    [
+        (0, "0-17"),
+        (17, "0-17"),
+        (18, "18-29"),
+        (64, "55-64"),
+        (65, "65-74"),
+        (91, "85+"),
+        (None, UNKNOWN),
+        (-1, UNKNOWN),
+    ],
+)
 def test_age_band(age: int | None, band: str) -> None:
     assert age_band(age) == band
 

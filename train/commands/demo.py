@@ -11,11 +11,26 @@ from train.report import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--build", type=Path, default=BUILD, help="folder for what can be rebuilt (default: %(default)s)")
-    parser.add_argument("--models", action="store_true", help="also train, evaluate and install the demo models (hours on a CPU)")
-    parser.add_argument("--assets", type=Path, default=ASSETS, help="where the models go (default: %(default)s)")
-    parser.add_argument("--real", type=Path, metavar="DIR", help="raw tables of the open MIMIC-III demo, to evaluate on as well")
-    parser.add_argument("--fresh", action="store_true", help="redo every stage, even those already done with these settings")
+    parser.add_argument(
+        "--build", type=Path, default=BUILD, help="folder for what can be rebuilt (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--models",
+        action="store_true",
+        help="also train, evaluate and install the demo models (hours on a CPU)",
+    )
+    parser.add_argument(
+        "--assets", type=Path, default=ASSETS, help="where the models go (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--real",
+        type=Path,
+        metavar="DIR",
+        help="raw tables of the open MIMIC-III demo, to evaluate on as well",
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="redo every stage, even those already done with these settings"
+    )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -23,5 +38,10 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     if not arguments.models:
         return {"cohort": str(cohort)}
     return build_models(
-        arguments.build, arguments.assets, report, device=arguments.device, real=arguments.real, fresh=arguments.fresh
+        arguments.build,
+        arguments.assets,
+        report,
+        device=arguments.device,
+        real=arguments.real,
+        fresh=arguments.fresh,
     )
