@@ -60,7 +60,9 @@ def test_average_precision_without_positives_is_zero_and_left_out_of_the_mean() 
     ("chosen", "real", "expected"),
     [((), (), 1.0), ((0,), (), 0.0), ((), (0,), 0.0), ((0,), (1,), 0.0), ((0,), (0,), 1.0)],
 )
-def test_empty_and_disjoint_sets_are_defined(chosen: tuple[int, ...], real: tuple[int, ...], expected: float) -> None:
+def test_empty_and_disjoint_sets_are_defined(
+    chosen: tuple[int, ...], real: tuple[int, ...], expected: float
+) -> None:
     scores, truth = np.zeros((1, 3), np.float32), np.zeros((1, 3), bool)
     scores[0, list(chosen)] = 1
     truth[0, list(real)] = True
@@ -69,7 +71,9 @@ def test_empty_and_disjoint_sets_are_defined(chosen: tuple[int, ...], real: tupl
 
 
 def test_no_pair_gives_a_rate_of_zero() -> None:
-    group = evaluate(rows([0.9, 0.1]), np.array([[True, False]]), 0.5, np.ones((2, 2), bool), {"all": np.ones(1, bool)})["all"]
+    group = evaluate(
+        rows([0.9, 0.1]), np.array([[True, False]]), 0.5, np.ones((2, 2), bool), {"all": np.ones(1, bool)}
+    )["all"]
     assert group.scores["ddi_rate"].value == 0
     assert group.real_ddi_rate == 0
 
@@ -84,7 +88,9 @@ def test_the_interaction_rate_pools_the_pairs_of_all_cases() -> None:
 
 
 def test_an_empty_group_has_no_figures() -> None:
-    group = evaluate(rows([0.9]), np.array([[True]]), 0.5, None, {"multi-visit": np.zeros(1, bool)})["multi-visit"]
+    group = evaluate(rows([0.9]), np.array([[True]]), 0.5, None, {"multi-visit": np.zeros(1, bool)})[
+        "multi-visit"
+    ]
     assert group.cases == 0
     assert set(group.scores.values()) == {None}
 
@@ -115,7 +121,9 @@ def test_groups_are_their_own_cases_and_rounds_are_reproducible() -> None:
     assert found == again
     alone = evaluate(scores[first], truth[first], 0.5, None, {"x": np.ones(80, bool)})["x"]
     assert found["single-visit"].scores == alone.scores
-    pooled = (80 * found["single-visit"].scores["f1"].value + 120 * found["multi-visit"].scores["f1"].value) / 200
+    pooled = (
+        80 * found["single-visit"].scores["f1"].value + 120 * found["multi-visit"].scores["f1"].value
+    ) / 200
     assert found["overall"].scores["f1"].value == pytest.approx(pooled)
     score = found["overall"].scores["f1"]
     assert score.low < score.value < score.high
@@ -155,5 +163,7 @@ def test_a_large_evaluation_takes_seconds() -> None:
     scores = random.random((20_000, 150), dtype=np.float32)
     truth = random.random((20_000, 150), dtype=np.float32) < 0.1
     began = time.perf_counter()
-    evaluate(scores, truth, 0.5, truth[:150] | truth[:150].T, {"overall": np.ones(20_000, bool)}, resamples=100)
+    evaluate(
+        scores, truth, 0.5, truth[:150] | truth[:150].T, {"overall": np.ones(20_000, bool)}, resamples=100
+    )
     assert time.perf_counter() - began < 15

@@ -1,0 +1,177 @@
+"""Encoding and packing: one form from cases and from columns, nothing leaks, nothing is silently lost."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from leader_core.cohort.columns import CohortColumns
+from leader_core.domain import KINDS, Case, Visit
+from leader_core.errors import ArtifactError, InputError
+from leader_core.student.config import StudentConfig
+from leader_core.student.encode import RESERVED, EncodedCases, Encoder, Ragged, TokenLayout, spans
+from leader_core.student.packing import pack, rectangles_of
+from leader_core.vocabulary import Vocabularies, Vocabulary
+from tests.hospital import Hospital
+
+CODES = Vocabularies(
+    diagnosis=Vocabulary.of(["2252", "ICD9:4019", "ICD9:4280"]),
+    procedure=Vocabulary.of(["2252", "ICD9PCS:3961"]),
+    medication=Vocabulary.of(["A02B", "B01A", "C03C"]),
+    profile={"gender": Vocabulary.of(["F", "M"]), "insurance": Vocabulary.of(["Medicare"])},
+)
+CONFIG = StudentConfig(profile_fields=("gender", "insurance"), max_visits=3, max_codes=2)
+
+
+def visit(*codes: str) -> Visit:
+    """Codes told apart by their looks."""
+    return Visit(
+        diagnoses=tuple(c for c in codes if c.startswith("ICD9:")),
+        procedures=tuple(c for c in codes if c.startswith("ICD9PCS:")),
+        medications=tuple(c for c in codes if len(c) == 4),
+    )
+
+
+def sets_of(encoded: EncodedCases, n: int) -> list[tuple[list[int], ...]]:
+    """What case n reads: the three sets of each of its visits."""
+    rows = range(encoded.first[n], encoded.current[n] + 1)
+    return [tuple(encoded.sets(kind).row(row).tolist() for kind in KINDS) for row in rows]
+
+
+def test_every_kind_has_its_own_ids() -> None:
+    layout = TokenLayout.of(CODES)
+    assert layout.size == 3 + 3 + 3 + 2
+    assert [layout.offset(kind) for kind in ("medication", "diagnosis", "procedure")] == [3, 6, 9]
+    encoded = Encoder(CONFIG, CODES).cases([Case(current=Visit(diagnoses=("2252",), procedures=("2252",)))])
+    assert encoded.diagnosis.row(0).tolist() == [6]
+    assert encoded.procedure.row(0).tolist() == [9]
+
+
+def test_cases_and_columns_encode_to_the_same() -> None:
+    hospital = Hospital(60)
+    vocabularies = Vocabularies(
+        *(
+            Vocabulary.of(hospital.vocabulary_codes(kind)[::2]) for kind in KINDS
+        ),  # half of the codes are unseen
+        profile={name: Vocabulary.of(hospital.profile_values(name)[:1]) for name in hospital.profile_fields},
+    )
+    encoder = Encoder(replace(CONFIG, max_codes=3), vocabularies)
+    cases = hospital.cases("all", "all")
+    one, other = encoder.cases(cases), encoder.columns(CohortColumns.from_cases(cases))
+    for field in fields(EncodedCases):
+        if field.name not in ("diagnosis", "procedure", "medication", "first", "current"):
+            np.testing.assert_array_equal(
+                getattr(one, field.name), getattr(other, field.name), err_msg=field.name
+            )
+    assert [sets_of(one, n) for n in range(len(cases))] == [sets_of(other, n) for n in range(len(cases))]
+    assert one.truncated.any()
+    assert not one.truncated.all()
+    rows = np.arange(len(cases))
+    width = len(vocabularies.medication)
+    np.testing.assert_array_equal(one.labels(rows, width), other.labels(rows, width))
+
+
+def test_the_most_recent_visits_are_kept_and_the_current_one_always() -> None:
+    history = tuple(visit("ICD9:4019", "A02B") for _ in range(4))
+    case = Case(history=(*history, visit("ICD9:4019", "B01A")), current=visit("ICD9:4280"))
+    encoder = Encoder(CONFIG, CODES)
+    encoded = encoder.cases([case])
+    assert [s[0] for s in sets_of(encoded, 0)] == [[7], [7], [8]]
+    assert [s[2] for s in sets_of(encoded, 0)][1] == [4]  # the visit before the current one is there
+    assert encoded.truncated.tolist() == [True]
+    assert encoder.truncated(case)
+    assert not encoder.truncated(replace(case, profile={}, history=case.history[:2]))
+
+
+def test_more_codes_than_fit_are_cut_and_said() -> None:
+    long = visit("ICD9:9999", "ICD9:4280", "ICD9:4019")
+    encoder = Encoder(CONFIG, CODES)
+    encoded = encoder.cases([Case(current=long), Case(current=visit("ICD9:4280"), history=(long,))])
+    assert sets_of(encoded, 0)[0][0] == [8]  # the first two codes recorded, of which one is known
+    assert encoded.truncated.tolist() == [True, True]
+    medications = Case(current=Visit(diagnoses=("ICD9:4280",), medications=("A02B", "B01A", "C03C")))
+    assert not encoder.truncated(medications)  # the current prescription is no input
+
+
+def test_unseen_codes_are_left_out_and_reported() -> None:
+    case = Case(
+        current=visit("ICD9:4280", "ICD9:0000", "ICD9PCS:0000"), history=(visit("ICD9:0000", "Z99Z"),)
+    )
+    encoder = Encoder(CONFIG, CODES)
+    assert encoder.unseen(case) == [
+        ("diagnosis", "ICD9:0000"),
+        ("medication", "Z99Z"),
+        ("procedure", "ICD9PCS:0000"),
+    ]
+    assert sets_of(encoder.cases([case]), 0) == [([], [], []), ([8], [], [])]
+
+
+def test_an_unseen_profile_value_has_a_row_of_its_own() -> None:
+    encoded = Encoder(CONFIG, CODES).cases([Case(profile={"gender": "X"}), Case(profile={"gender": "F"})])
+    assert encoded.profile.tolist() == [[0, 0], [1, 0]]
+
+
+def test_the_current_medications_are_packed_for_alignment_only() -> None:
+    case = Case(history=(visit("A02B"),), current=visit("ICD9:4280", "B01A"))
+    encoded = Encoder(CONFIG, CODES).cases([case])
+    rows = np.array([0])
+    assert pack(encoded, rows).sets["medication"].tokens.tolist() == [RESERVED]
+    labelled = pack(encoded, rows, with_labels=True).sets["medication"]
+    assert labelled.tokens.tolist() == [RESERVED, RESERVED + 1]
+    assert labelled.slots.tolist() == [2, 0]  # the profile's place is empty, then the earlier prescription
+    assert labelled.labels.tolist() == [1]
+
+
+def test_a_visit_of_several_cases_is_packed_once() -> None:
+    hospital = Hospital(40)
+    columns = hospital.columns("all", "last")
+    vocabularies = Vocabularies(
+        *(Vocabulary.of(hospital.vocabulary_codes(k, "all")) for k in KINDS), profile={}
+    )
+    encoder = Encoder(StudentConfig(profile_fields=()), vocabularies)
+    once = encoder.columns(columns)
+    twice = np.array([3, 3, 3])
+    packed = pack(once, twice)
+    alone = pack(once, twice[:1])
+    assert len(packed.sets["diagnosis"].tokens) == len(alone.sets["diagnosis"].tokens)
+
+
+def test_rectangles_hold_every_row_and_little_padding() -> None:
+    lengths = np.sort(np.random.default_rng(0).integers(1, 60, 200))
+    rectangles = rectangles_of(lengths, 16)
+    assert sum(r.rows for r in rectangles) == 200
+    assert sum(r.size for r in rectangles) - lengths.sum() <= 16 * len(rectangles)
+    at = 0
+    for r in rectangles:
+        part = lengths[at : at + r.rows]
+        assert part.max() == r.length
+        assert (r.lengths is None) == (part.min() == r.length)
+        at += r.rows
+    assert len(rectangles_of(lengths, 0)) == len(np.unique(lengths))
+    assert rectangles_of(np.zeros(0, np.int64), 16) == ()
+
+
+def test_spans_and_ragged_rows() -> None:
+    assert spans(np.array([5, 0, 2]), np.array([2, 0, 3])).tolist() == [5, 6, 2, 3, 4]
+    ragged = Ragged.of([[1, 2], [], [3]])
+    assert ragged.lengths.tolist() == [2, 0, 1]
+    assert ragged.row(2).tolist() == [3]
+
+
+def test_wrong_settings_are_all_named_at_once() -> None:
+    with pytest.raises(InputError, match=r"heads = 0.*dropout = 1\.0.*colour.*twice"):
+        StudentConfig(heads=0, dropout=1.0, profile_fields=("colour", "colour"))
+    with pytest.raises(InputError, match="multiple"):
+        StudentConfig(d_model=10, heads=4)
+
+
+def test_the_configuration_survives_its_file_and_strangers_are_refused() -> None:
+    config = replace(CONFIG, recency=True, pooling="recency")
+    record = config.to_json()
+    assert StudentConfig.from_json({**record, "profile_fields": list(record["profile_fields"])}) == config
+    with pytest.raises(ArtifactError, match="colour"):
+        StudentConfig.from_json({**record, "colour": 1})
+    with pytest.raises(ArtifactError, match="dropout"):
+        StudentConfig.from_json({**record, "dropout": 7})
