@@ -36,6 +36,7 @@ lint: test-environment ## ruff, the type checker, the architecture test, the SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar leader_core
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_sql.py
 
 demo-models: environment ## rebuild the models in assets/demo and print their evaluation (REAL=DIR: on the open demo as well)

@@ -62,7 +62,6 @@ def test_help_ends_well_and_names_every_promised_argument(
         ["teacher", "--cohort", "x"],
         ["states", "--cohort", "x"],
         ["student", "--out", "x"],
-        ["evaluate", "--cohort", "x"],
         ["predict", "--cohort", "x", "--model", "y"],
         ["evaluate", "--cohort", "x", "--model", "y", "--device", "abacus"],
     ],
