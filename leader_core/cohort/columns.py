@@ -87,13 +87,16 @@ class CohortColumns:
             visits += [*case.history, case.current]
             current.append(len(visits) - 1)
         return cls(
-            visit_ids=np.array([-1 if c.current.visit_id is None else c.current.visit_id for c in cases], np.int64),
+            visit_ids=np.array(
+                [-1 if c.current.visit_id is None else c.current.visit_id for c in cases], np.int64
+            ),
             patient_ids=np.array([-1 if c.patient_id is None else c.patient_id for c in cases], np.int64),
             visit_no=np.array([len(c.history) + 1 for c in cases], np.int32),
             first=np.array(first, np.int64),
             current=np.array(current, np.int64),
             profile={
-                name: np.array([c.profile.get(name, UNKNOWN) for c in cases], dtype=object) for name in PROFILE_FIELDS
+                name: np.array([c.profile.get(name, UNKNOWN) for c in cases], dtype=object)
+                for name in PROFILE_FIELDS
             },
             codes={kind: _ragged([v.codes(kind) for v in visits]) for kind in KINDS},
         )

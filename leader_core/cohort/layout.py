@@ -46,7 +46,10 @@ REQUIRED: Final[Mapping[Source, Mapping[str, tuple[str, ...]]]] = {
 """The columns read from each table; a file may hold more."""
 
 OPTIONAL: Final[Mapping[Source, Mapping[str, tuple[str, ...]]]] = {
-    "mimic3": {"d_icd_diagnoses": ("icd9_code", "long_title"), "d_icd_procedures": ("icd9_code", "long_title")},
+    "mimic3": {
+        "d_icd_diagnoses": ("icd9_code", "long_title"),
+        "d_icd_procedures": ("icd9_code", "long_title"),
+    },
     "mimic4": {
         "d_icd_diagnoses": ("icd_code", "icd_version", "long_title"),
         "d_icd_procedures": ("icd_code", "icd_version", "long_title"),
@@ -100,15 +103,17 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
     if not root.exists():
         raise NotFoundError(f"No folder {root}: expected the raw MIMIC tables there. Check --raw.")
     if not root.is_dir():
-        raise InputError(f"{root} is a file: expected the folder that holds the raw MIMIC tables. Check --raw.")
+        raise InputError(
+            f"{root} is a file: expected the folder that holds the raw MIMIC tables. Check --raw."
+        )
     files = _files(root)
     needed = tuple(REQUIRED["mimic3"])
     missing = [name for name in needed if name not in files]
     if missing:
         found = ", ".join(sorted(files)) or "none of MIMIC's tables"
         raise NotFoundError(
-            f"{root} has no {_listed([f'{name}.csv or {name}.csv.gz' for name in missing], 'and no ')}; found: {found}. "
-            "Put the missing tables there; upper- or lower-case names will do, and for MIMIC-IV also the release's root."
+            f"{root} has no table {_listed(missing, 'and no ')} (.csv or .csv.gz); found: {found}. "
+            "Put what is missing there; names in either letter case will do, and for MIMIC-IV the release's root."
         )
     headers = {name: _header(path) for name, path in files.items()}
     detected = _detect(files["diagnoses_icd"], headers["diagnoses_icd"])
@@ -135,13 +140,16 @@ def _files(root: Path) -> dict[str, Path]:
     for name, paths in found.items():
         if len(paths) > 1:
             raise InputError(
-                f"Two files for the table {name}: {_listed([str(p.relative_to(root)) for p in paths], 'and ')} in {root}. "
+                f"Two files for the table {name} in {root}: "
+                f"{_listed([str(p.relative_to(root)) for p in paths], 'and ')}. "
                 "Keep one of them."
             )
     return {name: paths[0] for name, paths in found.items()}
 
 
-def _tables(source: Source, files: Mapping[str, Path], headers: Mapping[str, tuple[str, ...]]) -> dict[str, RawTable]:
+def _tables(
+    source: Source, files: Mapping[str, Path], headers: Mapping[str, tuple[str, ...]]
+) -> dict[str, RawTable]:
     """The tables with their columns checked; every problem is raised together."""
     problems: list[str] = []
     tables: dict[str, RawTable] = {}
@@ -191,7 +199,9 @@ def _header(path: Path) -> tuple[str, ...]:
             with path.open("rb") as stream:
                 start = stream.read(_HEADER_BYTES)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path} cannot be read ({error}): expected {_form(path)}. Download it again.") from error
+        raise InputError(
+            f"{path} cannot be read ({error}): expected {_form(path)}. Download it again."
+        ) from error
     if not start.strip():
         raise InputError(f"{path} is empty: expected a header line and rows. Download it again.")
     if b"\0" in start:
@@ -201,10 +211,14 @@ def _header(path: Path) -> tuple[str, ...]:
         line = start.split(b"\n", 1)[0].split(b"\r", 1)[0].decode("utf-8-sig")
         cells = next(csv.reader(io.StringIO(line), strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: the header line cannot be read ({error}). Save it as CSV in UTF-8.") from error
+        raise InputError(
+            f"{path}: the header line cannot be read ({error}). Save it as CSV in UTF-8."
+        ) from error
     names = tuple(cell.strip().lower() for cell in cells)
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{path} names the column {_listed(twice, 'and ')} twice. Give each column its own name.")
+        raise InputError(
+            f"{path} names the column {_listed(twice, 'and ')} twice. Give each column its own name."
+        )
     return names
 
 

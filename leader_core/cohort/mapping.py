@@ -10,17 +10,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import pyarrow as pa
 
 from leader_core.domain import Kind
 from leader_core.errors import InputError, NotFoundError
 from leader_core.terminology.codes import chapter, code_title, normalise_icd, parent
-
-AtcLevel = Literal[3, 4, 5]
-ATC_LENGTH: Final[Mapping[int, int]] = {3: 4, 4: 5, 5: 7}
-"""Characters of an ATC code at each level a cohort may have."""
+from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, DrugMapper
 
 UNMAPPED: Final = "unmapped drug"
 NO_NAME: Final = "missing drug name"
@@ -50,31 +48,32 @@ class DrugMapping:
 
     def outcomes(self) -> pa.Table:
         """`drug_id, reason` of every drug."""
-        return pa.table({"drug_id": pa.array(self.ids, pa.int64()), "reason": pa.array(self.reasons, pa.string())})
+        return pa.table(
+            {"drug_id": pa.array(self.ids, pa.int64()), "reason": pa.array(self.reasons, pa.string())}
+        )
 
     def code_table(self) -> pa.Table:
         """`drug_id, code`: several rows for a drug of several ingredients."""
-        return pa.table({"drug_id": pa.array(self.code_ids, pa.int64()), "code": pa.array(self.codes, pa.string())})
+        return pa.table(
+            {"drug_id": pa.array(self.code_ids, pa.int64()), "code": pa.array(self.codes, pa.string())}
+        )
 
 
 def map_drugs(drugs: Iterable[Sequence[Any]], level: AtcLevel) -> DrugMapping:
     """Map `(drug_id, drug, route, drug_type, ndc)` by name and route."""
-    from leader_core.terminology.drugs import DrugMapper
-
-    mapper = DrugMapper.load()
+    rows = list(drugs)
     mapping = DrugMapping()
-    for drug_id, drug, route, drug_type, _ in drugs:
-        name, way, form = ((text or "").strip() for text in (drug, route, drug_type))
-        if not name:
+    for (drug_id, drug, *_), mapped in zip(
+        rows, DrugMapper.load().map_many((row[1:4] for row in rows), level), strict=True
+    ):
+        if not (drug or "").strip():
             mapping.add(drug_id, reason=NO_NAME)
-        elif (aside := mapper.set_aside(name, way, form)) is not None:
-            mapping.add(drug_id, reason=aside)
         else:
-            mapping.add(drug_id, (match.code for match in mapper.map(name, way, level)))
+            mapping.add(drug_id, (match.code for match in mapped.matches), mapped.set_aside)
     return mapping
 
 
-def map_drugs_by_ndc(drugs: Iterable[Sequence[Any]], ndc_map: Mapping[str, str]) -> DrugMapping:
+def map_ndc(drugs: Iterable[Sequence[Any]], ndc_map: Mapping[str, str]) -> DrugMapping:
     """Map `(drug_id, drug, route, drug_type, ndc)` by NDC alone, as published; a missing NDC is never filled in."""
     mapping = DrugMapping()
     for drug_id, _, _, _, ndc in drugs:
@@ -138,9 +137,9 @@ def read_ndc_map(path: Path, level: AtcLevel) -> dict[str, str]:
 
 
 def map_icd(distinct: Iterable[Sequence[Any]]) -> pa.Table:
-    """`kind, icd_code, icd_version, code, reason` for distinct `(kind, icd_code, icd_version)`."""
+    """`kind, icd_code, icd_version, code, reason` for distinct `(kind, icd_code, icd_version, ...)`."""
     rows: list[tuple[str, str, str | None, str | None, str | None]] = []
-    for kind, raw, version in distinct:
+    for kind, raw, version, *_ in distinct:
         number = {"9": 9, "9.0": 9, "10": 10, "10.0": 10}.get((version or "").strip())
         code = normalise_icd(raw, number, cast(Kind, kind)) if number is not None else None
         reason = "unknown ICD version" if number is None else "not an ICD code" if code is None else None
@@ -148,15 +147,31 @@ def map_icd(distinct: Iterable[Sequence[Any]]) -> pa.Table:
     return _table(("kind", "icd_code", "icd_version", "code", "reason"), rows)
 
 
-def describe(codes: Iterable[Sequence[Any]]) -> pa.Table:
-    """`kind, code, system, title, parent, chapter` for `(kind, code, hospital title)`; no title where nobody has one."""
+def describe(codes: Iterable[Sequence[Any]], level: AtcLevel) -> pa.Table:
+    """`kind, code, system, title, parent, chapter, also` for `(kind, code, hospital's title)`; None where unknown.
+
+    `also` holds other words by which a code is found: of a medication class, the names of its drugs.
+    """
+    drugs = drug_names(level)
     rows: list[tuple[str | None, ...]] = []
     for kind, code, given in codes:
         system = "ATC" if kind == "medication" else code.partition(":")[0]
-        rows.append((kind, code, system, given or code_title(kind, code), parent(code), chapter(code)))
-    return _table(("kind", "code", "system", "title", "parent", "chapter"), rows)
+        also = drugs.get(code, "") if kind == "medication" else ""
+        rows.append((kind, code, system, given or code_title(kind, code), parent(code), chapter(code), also))
+    return _table(("kind", "code", "system", "title", "parent", "chapter", "also"), rows)
+
+
+def drug_names(level: AtcLevel) -> dict[str, str]:
+    """Medication code -> names and synonyms of all drugs that map to it, as one text."""
+    found: dict[str, set[str]] = {}
+    for ingredient in drug_table().ingredients.values():
+        for code in ingredient.codes.values():
+            found.setdefault(code[: ATC_LENGTH[level]], set()).update((ingredient.name, *ingredient.synonyms))
+    return {code: "; ".join(sorted(names)) for code, names in found.items()}
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> pa.Table:
     columns = zip(*rows, strict=True) if rows else ((),) * len(names)
-    return pa.table({name: pa.array(list(column), pa.string()) for name, column in zip(names, columns, strict=True)})
+    return pa.table(
+        {name: pa.array(list(column), pa.string()) for name, column in zip(names, columns, strict=True)}
+    )

@@ -9,30 +9,28 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import duckdb
-import numpy as np
 
-from leader_core.cohort.columns import CodeColumn, CohortColumns
-from leader_core.cohort.layout import SOURCE_NAMES
-from leader_core.cohort.query import SPLITS, PatientPage, PatientQuery, PatientRow
-from leader_core.cohort.search import Library, fold, split_parts
-from leader_core.cohort.statements import run
-from leader_core.domain import (
-    KINDS,
-    UNKNOWN,
-    Case,
-    Concept,
-    Fingerprint,
-    Interaction,
-    Kind,
-    Order,
-    Visit,
-    age_band,
+from leader_core.cohort.cases import (
+    PROFILE_TEXTS,
+    Targets,
+    check_split,
+    read_case,
+    read_cases,
+    read_columns,
 )
+from leader_core.cohort.columns import CohortColumns
+from leader_core.cohort.layout import SOURCE_NAMES
+from leader_core.cohort.query import PatientPage, PatientQuery
+from leader_core.cohort.search import Library
+from leader_core.cohort.statements import run
+from leader_core.cohort.worklist import matching, read_patients
+from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
+from leader_core.terminology.drugs import AtcLevel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,17 +38,31 @@ if TYPE_CHECKING:
 FORMAT: Final = "1"
 """Version of the database's tables that this code writes and reads."""
 
-Targets = Literal["last", "all"]
-
 _PROFILE: Final[Mapping[str, tuple[str, ...]]] = {
     "mimic3": ("insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender"),
-    "mimic4": ("insurance", "language", "marital_status", "ethnicity", "admission_type", "age_band", "gender"),
+    "mimic4": (
+        "insurance",
+        "language",
+        "marital_status",
+        "ethnicity",
+        "admission_type",
+        "age_band",
+        "gender",
+    ),
 }
-_TEXT_FIELDS: Final = ("insurance", "language", "religion", "marital_status", "ethnicity", "admission_type")
 _PROMISED: Final = frozenset(
-    ("patients", "visits", "visit_codes", "concepts", "orders", "interactions", "accounting", "rejects", "meta")
+    (
+        "patients",
+        "visits",
+        "visit_codes",
+        "concepts",
+        "orders",
+        "interactions",
+        "accounting",
+        "rejects",
+        "meta",
+    )
 )
-_MOST_CONCEPTS: Final = 100_000  # of one searched part; more than any cohort has
 
 
 class Cohort:
@@ -112,33 +124,7 @@ class Cohort:
         Raises:
             NotFoundError: no such patient, or no such visit of theirs.
         """
-        cursor = self._cursor()
-        rows = run(cursor, "read/case_visits", {"patient_id": patient_id}).fetchall()
-        if not rows:
-            raise NotFoundError(f"No patient {patient_id} in {self.path.name}. Look the id up in the worklist.")
-        if visit_no is not None and not 1 <= visit_no <= len(rows):
-            raise NotFoundError(
-                f"Patient {patient_id} has {len(rows)} visit(s), and no visit {visit_no}. "
-                f"Choose a number from 1 to {len(rows)}."
-            )
-        current = len(rows) if visit_no is None else visit_no
-        codes: dict[tuple[int, str], list[str]] = {}
-        for visit_id, kind, code in run(cursor, "read/case_codes", {"patient_id": patient_id}).fetchall():
-            codes.setdefault((visit_id, kind), []).append(code)
-        visits = [
-            Visit(
-                *(tuple(codes.get((visit_id, kind), ())) for kind in KINDS),
-                visit_id=visit_id,
-                visit_no=number,
-                admitted_at=admitted,
-                discharged_at=discharged,
-            )
-            for visit_id, number, admitted, discharged, *_ in rows[:current]
-        ]
-        _, _, _, _, age, gender, *texts = rows[current - 1]
-        profile = {name: value or UNKNOWN for name, value in zip(_TEXT_FIELDS, texts, strict=True)}
-        profile |= {"age_band": age_band(age), "gender": gender or UNKNOWN}
-        return Case(profile=profile, history=tuple(visits[:-1]), current=visits[-1], patient_id=patient_id)
+        return read_case(self._cursor(), patient_id, visit_no)
 
     def cases(self, split: str = "all", targets: Targets = "last") -> list[Case]:
         """The cases of a split, by patient id and visit; with targets "all" every visit is one, with its past.
@@ -146,69 +132,17 @@ class Cohort:
         Raises:
             InputError: an unknown split or choice of targets.
         """
-        columns, visits = self._read_columns(split, targets)
-        made: list[Case] = []
-        for n in range(len(columns)):
-            first, current = int(columns.first[n]), int(columns.current[n])
-            made.append(
-                Case(
-                    profile={name: values[n] for name, values in columns.profile.items()},
-                    history=tuple(visits[first:current]),
-                    current=visits[current],
-                    patient_id=int(columns.patient_ids[n]),
-                )
-            )
-        return made
+        return read_cases(self._cursor(), split, targets)
 
     def columns(self, split: str = "all", targets: Targets = "last") -> CohortColumns:
         """The same cases as contiguous arrays, in the same order; see `CohortColumns`."""
-        return self._read_columns(split, targets, objects=False)[0]
-
-    def _read_columns(
-        self, split: str, targets: str, *, objects: bool = True
-    ) -> tuple[CohortColumns, list[Visit]]:
-        """Arrays of a split, and (where wanted) its visits as objects, one for each row."""
-        _check_split(split)
-        if targets not in ("last", "all"):
-            raise InputError(f"Unknown targets {targets!r}: expected 'last' or 'all'.")
-        cursor = self._cursor()
-        values = {"split": split}
-        rows = run(cursor, "read/column_visits", values).fetchnumpy()
-        count = len(rows["visit_id"])
-        codes: dict[Kind, CodeColumn] = {}
-        counts = {"diagnosis": "diagnoses", "procedure": "procedures", "medication": "medications"}
-        for kind in KINDS:
-            names, base = self._code_table(cursor, kind)
-            ids = run(cursor, "read/column_codes", {**values, "kind": kind}).fetchnumpy()["concept_id"]
-            offsets = np.zeros(count + 1, np.int64)
-            np.cumsum(rows[counts[kind]], out=offsets[1:])
-            if len(ids) != offsets[-1]:
-                raise ArtifactError(f"{self.path}: visits and codes do not agree. Build the cohort again.")
-            codes[kind] = CodeColumn(names, offsets, np.asarray(ids, np.int32) - np.int32(base))
-        numbers = rows["visit_no"].astype(np.int32)
-        every = np.arange(count, dtype=np.int64)
-        chosen = every[rows["is_last"].astype(bool)] if targets == "last" else every
-        columns = CohortColumns(
-            visit_ids=rows["visit_id"][chosen],
-            patient_ids=rows["patient_id"][chosen],
-            visit_no=numbers[chosen],
-            first=(every - numbers + 1)[chosen],
-            current=chosen,
-            profile=_profile_arrays(rows, chosen),
-            codes=codes,
-        )
-        return columns, _visit_objects(rows, columns) if objects else []
-
-    def _code_table(self, cursor: duckdb.DuckDBPyConnection, kind: Kind) -> tuple[tuple[str, ...], int]:
-        """All codes of a kind in the cohort, sorted, and the concept number of the first."""
-        found = run(cursor, "read/concepts", {"kind": kind}).fetchall()
-        return tuple(row[0] for row in found), found[0][2] if found else 0
+        return read_columns(self._cursor(), split, targets)
 
     # Vocabularies and titles
 
     def vocabulary_codes(self, kind: Kind, split: str = "train") -> list[str]:
         """The distinct codes of a kind that a split's patients have, sorted."""
-        _check_split(split)
+        check_split(split)
         _check_kinds((kind,))
         found = run(self._cursor(), "read/vocabulary_codes", {"kind": kind, "split": split}).fetchall()
         return [row[0] for row in found]
@@ -219,9 +153,9 @@ class Cohort:
         Raises:
             InputError: a field that no case has.
         """
-        _check_split(split)
+        check_split(split)
         found = run(self._cursor(), "read/profile_values", {"split": split}).fetchall()
-        names = ("age_band", "gender", *_TEXT_FIELDS)
+        names = ("age_band", "gender", *PROFILE_TEXTS)
         if field not in names:
             raise InputError(f"Unknown profile field {field!r}: expected one of {', '.join(sorted(names))}.")
         position = names.index(field)
@@ -247,72 +181,31 @@ class Cohort:
         """Titles that differ from the code, read once a kind."""
         with self._lock:
             if kind not in self._titles:
-                self._titles[kind] = {code: title for code, title in self.titles(kind).items() if title != code}
+                self._titles[kind] = {
+                    code: title for code, title in self.titles(kind).items() if title != code
+                }
             return self._titles[kind]
 
     # Worklist and search
 
     def patients(self, query: PatientQuery | None = None) -> PatientPage:
         """One page of the worklist: filtered, sorted and cut in the database."""
-        query = query or PatientQuery()
-        cursor = self._cursor()
-        parts = [self._concepts_of(cursor, part) for part in split_parts(query.text)]
-        # A part that matches no concept leaves nothing but patient ids that begin with the text.
-        values: dict[str, Any] = {
-            "text": query.text.strip(),
-            "parts": parts if parts and all(parts) else [[-1]],
-            "splits": list(query.splits),
-            "genders": list(query.genders),
-            "sort": query.sort,
-            "descending": query.descending,
-            "page_size": query.page_size,
-            "skip": (query.page - 1) * query.page_size,
-        }
-        for name, limits in (("age", query.ages), ("visits", query.visits)):
-            values |= {f"{name}_low": limits[0] if limits else None, f"{name}_high": limits[1] if limits else None}
-        found = run(cursor, "read/patients", values).fetchall()
-        rows = tuple(
-            PatientRow(
-                patient_id=row[0],
-                gender=row[1] or UNKNOWN,
-                age=row[2],
-                visits=row[3],
-                split=row[4],
-                visit_id=row[5],
-                admitted_at=row[6],
-                admission_type=row[7] or UNKNOWN,
-                main_diagnosis=row[8] or "",
-                diagnoses=row[9],
-                procedures=row[10],
-                medications=row[11],
-            )
-            for row in found
-            if row[0] is not None  # an empty page still brings the total
-        )
-        return PatientPage(rows, found[0][12] if found else 0, query.page, query.page_size)
-
-    def _concepts_of(self, cursor: duckdb.DuckDBPyConnection, part: str) -> list[int]:
-        """Numbers of the concepts that a searched part names: all words in one title, else any of the words."""
-        words = fold(part).split()
-        return [row[5] for row in _matching(cursor, words, KINDS, _MOST_CONCEPTS)]
+        return read_patients(self._cursor(), query or PatientQuery())
 
     def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
         """Type-ahead: concepts of the cohort that fit all the words, best match first, then codes of the libraries."""
         wanted = tuple(kinds)
         _check_kinds(wanted)
-        words = fold(text).split()
-        if not words or limit < 1:
-            return ()
-        found = _matching(self._cursor(), words, wanted, limit)
-        if len(found) < limit:
+        found = matching(self._cursor(), text, wanted, limit)
+        if text.strip() and len(found) < limit:
             known = {(row[0], row[1]) for row in found}
-            more = _matching(self._library.cursor(), words, wanted, limit + len(found))
+            more = matching(self._library.cursor(), text, wanted, limit + len(found))
             found += [row for row in more if (row[0], row[1]) not in known][: limit - len(found)]
         return tuple(Concept(*row[:5]) for row in found)
 
     @cached_property
     def _library(self) -> Library:
-        return Library(self.fingerprint.atc_level)
+        return Library(cast(AtcLevel, self.fingerprint.atc_level))
 
     # The builder's own tables
 
@@ -331,7 +224,9 @@ class Cohort:
     @cached_property
     def interactions(self) -> InteractionTable:
         """Pairs of medication classes at the cohort's ATC level."""
-        return InteractionTable(Interaction(*row) for row in run(self._cursor(), "read/interactions").fetchall())
+        return InteractionTable(
+            Interaction(*row) for row in run(self._cursor(), "read/interactions").fetchall()
+        )
 
     def accounting(self) -> pd.DataFrame:
         """Where every raw row went: `source_table, reason, rows`."""
@@ -356,14 +251,6 @@ class Cohort:
         return self._connection.cursor()
 
 
-def _matching(
-    cursor: duckdb.DuckDBPyConnection, words: Sequence[str], kinds: Sequence[str], limit: int
-) -> list[tuple[Any, ...]]:
-    """Rows `(kind, code, system, title, parent, concept_id)` that fit all words."""
-    values = {"words": list(words), "text": " ".join(words), "code": words[-1], "kinds": list(kinds), "limit": limit}
-    return run(cursor, "read/matching_concepts", values).fetchall() if words else []
-
-
 def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:
     """The fingerprint that the builder wrote; raises ArtifactError where it is not whole."""
     try:
@@ -381,41 +268,9 @@ def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:
             digest=meta["digest"],
         )
     except (KeyError, ValueError) as error:
-        raise ArtifactError(f"The cohort's meta table is not whole ({error}). Build the cohort again.") from error
-
-
-def _profile_arrays(rows: Mapping[str, Any], chosen: np.ndarray) -> dict[str, np.ndarray]:
-    """Profile field -> (N,) text for the chosen visit rows."""
-    profile = {name: np.asarray(rows[name], dtype=object)[chosen] for name in (*_TEXT_FIELDS, "gender")}
-    for values in profile.values():
-        values[values == ""] = UNKNOWN
-    bands = np.array([age_band(age) for age in range(-1, 151)], dtype=object)
-    profile["age_band"] = bands[np.clip(rows["age"][chosen], -1, 150) + 1]
-    return profile
-
-
-def _visit_objects(rows: Mapping[str, Any], columns: CohortColumns) -> list[Visit]:
-    codes = [columns.codes[kind] for kind in KINDS]
-    times = (np.ma.filled(rows[name], np.datetime64("NaT")) for name in ("admitted_at", "discharged_at"))
-    facts = zip(
-        rows["visit_id"].tolist(), rows["visit_no"].tolist(),
-        *(values.astype("datetime64[us]").tolist() for values in times), strict=True,
-    )  # fmt: skip
-    return [
-        Visit(
-            *(column.of(r) for column in codes),
-            visit_id=visit_id,
-            visit_no=number,
-            admitted_at=admitted,
-            discharged_at=discharged,
-        )
-        for r, (visit_id, number, admitted, discharged) in enumerate(facts)
-    ]
-
-
-def _check_split(split: str) -> None:
-    if split not in ("all", *SPLITS):
-        raise InputError(f"Unknown split {split!r}: expected one of {', '.join(SPLITS)} or all.")
+        raise ArtifactError(
+            f"The cohort's meta table is not whole ({error}). Build the cohort again."
+        ) from error
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:

@@ -12,8 +12,11 @@ import unicodedata
 import duckdb
 import pyarrow as pa
 
+from leader_core.cohort.mapping import drug_names
 from leader_core.cohort.statements import run
+from leader_core.terminology.atc import all_atc_titles
 from leader_core.terminology.codes import SYSTEMS, all_titles
+from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel
 
 _DOT_IN_CODE = re.compile(r"(?<=[0-9a-z])\.(?=[0-9a-z])")
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
@@ -37,7 +40,7 @@ def split_parts(text: str) -> list[str]:
 class Library:
     """Titles of all codes that the installed code lists hold; loaded on first need, some 170,000 rows."""
 
-    def __init__(self, atc_level: int) -> None:
+    def __init__(self, atc_level: AtcLevel) -> None:
         self._level = atc_level
         self._lock = threading.Lock()
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -54,20 +57,26 @@ class Library:
             return self._connection.cursor()
 
 
-def _library_titles(atc_level: int) -> pa.Table:
-    """`kind, code, system, title` of every system."""
+def _library_titles(level: AtcLevel) -> pa.Table:
+    """`kind, code, system, title, also` of every system; medication classes at the cohort's level."""
+    text = pa.string()
     tables = []
     for system in SYSTEMS:
         titles = all_titles(system)
         kind = "procedure" if system.endswith("PCS") else "diagnosis"
+        constants = {"kind": kind, "system": system, "also": ""}
+        columns = {name: pa.array([value] * len(titles), text) for name, value in constants.items()}
         tables.append(
-            pa.table(
-                {
-                    "kind": pa.array([kind] * len(titles), pa.string()),
-                    "code": titles["code"].cast(pa.string()),
-                    "system": pa.array([system] * len(titles), pa.string()),
-                    "title": titles["title"].cast(pa.string()),
-                }
-            )
+            pa.table({**columns, "code": titles["code"].cast(text), "title": titles["title"].cast(text)})
         )
+    drugs = drug_names(level)
+    classes = {c: t for c, t in all_atc_titles().items() if len(c) == ATC_LENGTH[level]}
+    columns = {
+        "kind": ["medication"] * len(classes),
+        "system": ["ATC"] * len(classes),
+        "also": [drugs.get(code, "") for code in classes],
+        "code": list(classes),
+        "title": list(classes.values()),
+    }
+    tables.append(pa.table({name: pa.array(values, text) for name, values in columns.items()}))
     return pa.concat_tables(tables)

@@ -16,16 +16,33 @@ DEFAULT_SEED: Final = 42
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--raw", type=Path, required=True, metavar="DIR", help="folder of raw tables (.csv or .csv.gz)")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.duckdb", help="the database to write")
-    parser.add_argument("--source", choices=(*SOURCES, "auto"), default="auto", help="layout (default: told by the columns)")
-    parser.add_argument("--preset", choices=PRESETS, default="clinical", help="filters and mapping (default: %(default)s)")
-    parser.add_argument("--atc-level", type=int, choices=(3, 4, 5), default=3, help="of the classes (default: %(default)s)")
-    parser.add_argument("--ndc-map", type=Path, metavar="FILE.csv", help="columns ndc, atc3; needed by --preset paper")
-    parser.add_argument("--ddi", type=Path, metavar="FILE.csv", help="statistical pairs (code_a, code_b) instead of ours")
+    parser.add_argument(
+        "--raw", type=Path, required=True, metavar="DIR", help="folder of raw tables (.csv or .csv.gz)"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.duckdb", help="the database to write"
+    )
+    parser.add_argument(
+        "--source", choices=(*SOURCES, "auto"), default="auto", help="layout (default: told by the columns)"
+    )
+    parser.add_argument(
+        "--preset", choices=PRESETS, default="clinical", help="filters and mapping (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--atc-level", type=int, choices=(3, 4, 5), default=3, help="of the classes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--ndc-map", type=Path, metavar="FILE.csv", help="columns ndc, atc3; needed by --preset paper"
+    )
+    parser.add_argument(
+        "--ddi", type=Path, metavar="FILE.csv", help="statistical pairs (code_a, code_b) instead of ours"
+    )
     parser.add_argument("--label", help="what the data are called on reports (default: told by the source)")
     parser.add_argument(
-        "--memory-limit", default=DEFAULT_MEMORY, metavar="SIZE", help="for DuckDB, which spills to disk beyond (default: %(default)s)"
+        "--memory-limit",
+        default=DEFAULT_MEMORY,
+        metavar="SIZE",
+        help="for DuckDB, which spills to disk beyond (default: %(default)s)",
     )
 
 
@@ -49,7 +66,13 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "fingerprint": asdict(result.fingerprint),
         "accounting": [{"source_table": t, "reason": r, "rows": n} for t, r, n in result.accounting],
         "attrition": [
-            dict(zip(("step", "filter", "patients_before", "patients_after", "visits_before", "visits_after"), row, strict=True))
+            dict(
+                zip(
+                    ("step", "filter", "patients_before", "patients_after", "visits_before", "visits_after"),
+                    row,
+                    strict=True,
+                )
+            )
             for row in result.attrition
         ],
         "rows_read": dict(result.rows_read),
@@ -68,7 +91,11 @@ def print_result(result: BuildResult, report: Report) -> None:
         ("filter", "patients before", "patients after", "visits before", "visits after"),
         [row[1:] for row in result.attrition],
     )
-    report.table("Cohort", ("", "value"), [(key.replace("_", " "), _shown(value)) for key, value in asdict(result.fingerprint).items()])
+    report.table(
+        "Cohort",
+        ("", "value"),
+        [(key.replace("_", " "), _shown(value)) for key, value in asdict(result.fingerprint).items()],
+    )
     for kind, count in result.untitled.items():
         report.line(f"{count:,} {kind} code(s) have no title anywhere and are shown as codes.")
     if result.rejects:
@@ -76,7 +103,9 @@ def print_result(result: BuildResult, report: Report) -> None:
     for note in result.notes:
         report.line(note)
     known = result.mapped_orders + result.unmapped_orders
-    report.line(f"{result.mapping_rate:.1%} of {known:,} orders that name a drug were mapped to a medication class.")
+    report.line(
+        f"{result.mapping_rate:.1%} of {known:,} orders that name a drug were mapped to a medication class."
+    )
     report.line(f"Written to {result.path} in {result.seconds:.1f} s.")
 
 

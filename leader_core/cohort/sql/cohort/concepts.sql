@@ -1,6 +1,6 @@
 -- Every code of the cohort with a readable title; a code that nobody knows is its own title (`titled` is false then).
--- `concept_id` counts kinds and codes in order, `visits` and `patients` say how many have the code, and `folded` is the
--- title in lower-case words without accents, for searching.
+-- `concept_id` counts kinds and codes in order, `visits` and `patients` say how many have the code; `folded` (the title)
+-- and `also` (a class's drugs) are lower-case words without accents, for searching.
 CREATE TABLE concepts AS
 SELECT
     k.kind,
@@ -13,7 +13,8 @@ SELECT
     CAST(row_number() OVER (ORDER BY k.kind, k.code) - 1 AS INTEGER) AS concept_id,
     CAST(k.visits AS INTEGER) AS visits,
     CAST(k.patients AS INTEGER) AS patients,
-    ' ' || trim(regexp_replace(strip_accents(lower(coalesce(t.title, ''))), '[^a-z0-9]+', ' ', 'g')) || ' ' AS folded
+    folded(coalesce(t.title, '')) AS folded,
+    folded(t.also) AS also
 FROM (
     SELECT kind, code, count(*) AS visits, count(DISTINCT patient_id) AS patients
     FROM kept_visit_codes

@@ -1,5 +1,5 @@
--- The cohort's content as one text a table, to be hashed: equal content gives equal text whatever the order in which it
--- was written. Patients are hashed one by one first, so that no text grows with the cohort squared.
+-- The cohort's content as one text a table, to be hashed: equal content gives equal text whatever the order in which
+-- it was written. Patients are hashed one by one first, so that no text grows with the cohort squared.
 WITH codes AS (
     SELECT
         visit_id,

@@ -1,6 +1,6 @@
--- What could not be read, the first 1,000 of each table and reason. Lines are counted from 1 with the header as line 1;
--- the reader numbers records, so lines that it set aside before a record are added to find the record's line (cells
--- with line ends inside quotes would shift the numbers after them).
+-- What could not be read, the first 1,000 of each table and reason. Lines are counted from 1 with the header as line
+-- 1; the reader numbers records, so lines that it set aside before a record are added to find the record's line
+-- (cells with line ends inside quotes would shift the numbers after them).
 CREATE TABLE rejects AS
 WITH passed AS (
     SELECT

@@ -1,6 +1,7 @@
--- Kept visits in order of admission time (then id), numbered from 1 within the patient. Age in full years at admission:
--- both sources hide ages above 89 (MIMIC-III shifts birth some 300 years back, MIMIC-IV writes 91), and 91 stands for
--- them all: the median age that MIMIC-III's documentation gives for these patients. Nothing where birth is not known.
+-- Kept visits in order of admission time (then id), numbered from 1 within the patient. Age in full years at
+-- admission: both sources hide ages above 89 (MIMIC-III shifts birth some 300 years back, MIMIC-IV writes 91), and
+-- 91 stands for them all: the median age that MIMIC-III's documentation gives for these patients. Nothing where
+-- birth is not known.
 CREATE TABLE visits AS
 WITH person AS (
     SELECT patient_id, born, anchor_age, anchor_year

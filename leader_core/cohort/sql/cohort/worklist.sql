@@ -1,5 +1,5 @@
--- One row a patient as the worklist shows it, from the last visit, so that sorting and filtering hundreds of thousands
--- of patients reads one narrow table.
+-- One row a patient as the worklist shows it, from the last visit, so that sorting and filtering hundreds of
+-- thousands of patients reads one narrow table.
 CREATE TABLE worklist AS
 WITH main AS (
     SELECT visit_id, concept_id

@@ -8,5 +8,6 @@ SELECT
     '' AS parent,
     0 AS concept_id,
     0 AS patients,
-    ' ' || trim(regexp_replace(strip_accents(lower(title)), '[^a-z0-9]+', ' ', 'g')) || ' ' AS folded
+    ' ' || trim(regexp_replace(strip_accents(lower(title)), '[^a-z0-9]+', ' ', 'g')) || ' ' AS folded,
+    ' ' || trim(regexp_replace(strip_accents(lower(also)), '[^a-z0-9]+', ' ', 'g')) || ' ' AS also
 FROM library_titles;

@@ -1,21 +1,12 @@
 -- A second look at a damaged PATIENTS table: ids and anchor years that cannot be read.
 INSERT INTO unreadable_cells
-SELECT $table AS source_table, r.record, c.cell.name AS "column", c.cell.value, c.cell.reason
-FROM (SELECT row_number() OVER () AS record, * FROM raw_again($path, $columns)) AS r
-CROSS JOIN LATERAL (
-    SELECT unnest([
-        {
-            'name': 'subject_id', 'value': r.subject_id,
-            'reason': CASE WHEN unreadable_number(r.subject_id) THEN 'unreadable patient id' END
-        },
-        {
-            'name': 'anchor_age', 'value': r.anchor_age,
-            'reason': CASE WHEN unreadable_number(r.anchor_age) THEN 'unreadable anchor age' END
-        },
-        {
-            'name': 'anchor_year', 'value': r.anchor_year,
-            'reason': CASE WHEN unreadable_number(r.anchor_year) THEN 'unreadable anchor year' END
-        }
+SELECT $table AS source_table, c.record, c.cell.name AS "column", c.cell.value, c.cell.reason
+FROM (
+    SELECT r.record, unnest([
+        bad_cell('subject_id', r.subject_id, unreadable_number(r.subject_id), 'unreadable patient id'),
+        bad_cell('anchor_age', r.anchor_age, unreadable_number(r.anchor_age), 'unreadable anchor age'),
+        bad_cell('anchor_year', r.anchor_year, unreadable_number(r.anchor_year), 'unreadable anchor year')
     ]) AS cell
+    FROM (SELECT row_number() OVER () AS record, * FROM raw_again($path, $columns)) AS r
 ) AS c
-WHERE c.cell.reason IS NOT NULL;
+WHERE c.cell IS NOT NULL;

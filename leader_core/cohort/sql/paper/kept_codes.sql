@@ -1,5 +1,6 @@
--- Preset paper: the most frequent codes over all visits, as published: 300 medication classes, 2,000 diagnoses, and for
--- MIMIC-IV 1,001 procedures (the published slice includes its end); MIMIC-III's procedures are not cut. Ties go by code.
+-- Preset paper: the most frequent codes over all visits, as published: 300 medication classes, 2,000 diagnoses, and
+-- for MIMIC-IV 1,001 procedures (the published slice includes its end); MIMIC-III's procedures are not cut. Ties go
+-- by code.
 CREATE TEMP TABLE kept_codes AS
 WITH counted AS (
     SELECT kind, code, count(*) AS visits

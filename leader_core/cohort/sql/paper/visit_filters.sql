@@ -1,5 +1,5 @@
--- Preset paper: the first filter that each row of ADMISSIONS fails, or none. The two-admission filter stands before the
--- mapping and the inner join, as published; that is why some kept patients end with a single visit.
+-- Preset paper: the first filter that each row of ADMISSIONS fails, or none. The two-admission filter stands before
+-- the mapping and the inner join, as published; that is why some kept patients end with a single visit.
 CREATE TEMP TABLE visit_filters AS
 WITH prescribed AS (
     SELECT v.patient_id, count(DISTINCT v.visit_id) AS admissions

@@ -27,7 +27,7 @@ CREATE TEMP MACRO whole_number(cell) AS
 -- Given, but no number.
 CREATE TEMP MACRO unreadable_number(cell) AS filled(cell) IS NOT NULL AND whole_number(cell) IS NULL;
 
--- A moment between 1800 and 2300: MIMIC shifts dates into 1800 to 2214; anything else is a damaged cell.
+-- A moment between 1750 and 2300: MIMIC shifts dates into 1800 to 2214; anything else is a damaged cell.
 CREATE TEMP MACRO moment(cell) AS
     CASE
         WHEN TRY_CAST(trim(cell) AS TIMESTAMP) BETWEEN TIMESTAMP '1750-01-01' AND TIMESTAMP '2300-01-01'
@@ -35,3 +35,11 @@ CREATE TEMP MACRO moment(cell) AS
     END;
 
 CREATE TEMP MACRO unreadable_moment(cell) AS filled(cell) IS NOT NULL AND moment(cell) IS NULL;
+
+-- A cell that cannot be read, or nothing.
+CREATE TEMP MACRO bad_cell(column_name, cell, bad, why) AS
+    CASE WHEN bad THEN struct_pack(name := column_name, value := cell, reason := why) END;
+
+-- Lower-case words without accents, a blank before and after each.
+CREATE TEMP MACRO folded(words) AS
+    ' ' || trim(regexp_replace(strip_accents(lower(words)), '[^a-z0-9]+', ' ', 'g')) || ' ';

@@ -1,5 +1,5 @@
--- Lines that the reader set aside, one row each with the first thing wrong; a quote that swallowed line ends counts the
--- lines it swallowed.
+-- Lines that the reader set aside, one row each with the first thing wrong; a quote that swallowed line ends counts
+-- the lines it swallowed.
 INSERT INTO unreadable_lines
 SELECT
     $table AS source_table,
@@ -14,7 +14,6 @@ SELECT
         WHEN 'LINE SIZE OVER MAXIMUM' THEN 'unreadable line: longer than 2,000,000 bytes'
         ELSE 'unreadable line'
     END AS reason,
-    1 + length(rtrim(csv_line, chr(10) || chr(13))) - length(replace(rtrim(csv_line, chr(10) || chr(13)), chr(10), ''))
-        AS rows
+    len(string_split(rtrim(csv_line, chr(10) || chr(13)), chr(10))) AS rows
 FROM reject_errors
 QUALIFY row_number() OVER (PARTITION BY line ORDER BY column_idx NULLS LAST) = 1;

@@ -1,4 +1,5 @@
--- The drug strings behind each medication of one visit; the patient is looked up first because orders are stored by it.
+-- The drug strings behind each medication of one visit; the patient is looked up first because orders are stored by
+-- it.
 SELECT visit_id, code, drug, route, orders
 FROM orders
 WHERE

@@ -1,4 +1,5 @@
--- Every code of the cohort with the hospital's own title, where its dictionaries have one; the libraries know the rest.
+-- Every code of the cohort with the hospital's own title, where its dictionaries have one; the libraries know the
+-- rest.
 SELECT k.kind, k.code, min(t.title) AS title
 FROM (SELECT DISTINCT kind, code FROM kept_visit_codes) AS k
 LEFT JOIN icd_map AS m ON m.kind = k.kind AND m.code = k.code

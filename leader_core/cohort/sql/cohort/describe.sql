@@ -1,0 +1,2 @@
+-- One fact about the database.
+INSERT INTO meta VALUES ($key, $value);
