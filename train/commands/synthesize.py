@@ -1,0 +1,38 @@
+"""`python -m train synthesize`: parse, write the tables, say what was written."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from train.report import Report
+
+DEFAULT_SEED = 42
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("--layout", choices=("mimic3", "mimic4"), default="mimic3", help="whose tables to imitate")
+    parser.add_argument("--patients", type=int, default=12_000, metavar="N", help="how many patients (default: 12,000)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the raw tables to")
+
+
+def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    """Write a synthetic hospital."""
+    from train.synth.hospital import synthesize
+
+    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
+    summary = synthesize(arguments.out, layout=arguments.layout, patients=arguments.patients, seed=seed, report=report)
+    rows = [
+        ("patients", summary.patients),
+        ("admissions", summary.visits),
+        ("diagnoses", summary.diagnoses),
+        ("procedures", summary.procedures),
+        ("prescriptions", summary.prescriptions),
+        ("patients with one admission", summary.single_visit_patients),
+    ]
+    report.table(f"Synthetic hospital in {arguments.out} (seed {seed}, {arguments.layout} layout)", ("rows of", "count"), rows)
+    report.line("These patients are invented: figures from them say nothing about real ones.")
+    return {"out": str(arguments.out), **asdict(summary)}
