@@ -1,18 +1,33 @@
-"""Pairs of medication classes that some table lists: our graded clinical rules and the papers' statistical signal.
+"""Pairs of medication classes that some table lists: our graded rules and the papers' statistical signal.
 
 The two families are read by separate functions and never mixed: a clinical pair is graded, a statistical one
 always has severity "unknown". Refuses to know about patients, scores or pages.
 """
 
-from leader_core.interactions.clinical import load_clinical
+from leader_core.interactions.clinical import (
+    WithinClass,
+    is_partial,
+    load_clinical,
+    load_within_class,
+    rules_between,
+)
+from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules
 from leader_core.interactions.statistical import StatisticalSignal, load_statistical, read_statistical
 from leader_core.interactions.table import InteractionTable, is_statistical
 
 __all__ = [
+    "Agent",
+    "ClinicalRule",
     "InteractionTable",
+    "Side",
     "StatisticalSignal",
+    "WithinClass",
+    "clinical_rules",
+    "is_partial",
     "is_statistical",
     "load_clinical",
     "load_statistical",
+    "load_within_class",
     "read_statistical",
+    "rules_between",
 ]

@@ -1,10 +1,242 @@
-"""Our graded clinical pairs, projected to the cohort's ATC level."""
+"""Our graded pairs at the cohort's ATC level: rules projected to classes, the drugs that carry them named first.
+
+Refuses to know of the statistical signal. At level 5 a pair is two ingredients. Above it a pair is two classes, and
+most rules hold for some drugs of a class only: such a text begins with "Only when", so that a class is never
+accused of what one of its drugs does.
+"""
 
 from __future__ import annotations
 
-from leader_core.domain import Interaction
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from leader_core.domain import SEVERITIES, Interaction, Severity
+from leader_core.errors import InputError
+from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules, frequencies
+from leader_core.interactions.statistical import LEVEL_LENGTH
+
+_RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_RARITY: Final = {"uncommon": 1, "rare": 2}
+_SELDOM: Final = 2
+_SELDOM_CAP: Final[Severity] = "moderate"
+_NAMED: Final = 6  # drugs named in a text before "and others"
+PARTIAL: Final = "Only when combining "
+"""How the management of a pair begins that only some drugs of the two classes carry."""
 
 
+@dataclass(frozen=True, slots=True)
+class WithinClass:
+    """Drugs of one class that interact with each other; at class level no pair of codes can show it."""
+
+    code: str
+    severity: Severity
+    mechanism: str
+    effect: str
+    management: str
+    evidence: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A rule as it concerns one pair of codes."""
+
+    rule: ClinicalRule
+    a: Side
+    b: Side
+    code_a: str  # of side a; not yet in order
+    code_b: str
+
+    @property
+    def partial(self) -> bool:
+        """Do only some drugs of the two codes carry it? Never so where a code is one ingredient."""
+        if len(self.code_a) == LEVEL_LENGTH[5]:
+            return False
+        return not (self.a.holds_for_all_of(self.code_a) and self.b.holds_for_all_of(self.code_b))
+
+    @property
+    def seldom(self) -> bool:
+        """Does it need drugs that make up little of their classes: a rare one, or an uncommon one on each side?"""
+        if len(self.code_a) == LEVEL_LENGTH[5]:
+            return False
+        return _rarity(self.a, self.code_a) + _rarity(self.b, self.code_b) >= _SELDOM
+
+    def subject(self) -> str:
+        """ "simvastatin or lovastatin with clarithromycin or erythromycin" """
+        return f"{_drugs(self.a, self.code_a)} with {_drugs(self.b, self.code_b)}"
+
+
+@lru_cache(maxsize=3)
 def load_clinical(level: int) -> tuple[Interaction, ...]:
-    """Graded pairs at this ATC level, one entry a pair."""
-    return ()
+    """Graded pairs of ATC codes at this level, one entry a pair, in order of codes.
+
+    Several rules between two classes are merged: a line each in `mechanism`, `effect` and `management`, the one that
+    gives the pair its severity first. That is the most severe rule, with one exception above level 5: a rule that
+    seldom applies because of the drugs it needs (an MAO inhibitor among the antidepressants, methylene blue among
+    the antidotes) is told last with its own severity, and makes the pair of classes at most moderate by itself.
+    `rules_between` gives the single rules.
+    """
+    pairs, _ = _project(level)
+    return tuple(_merged(low, high, pairs[low, high]) for low, high in sorted(pairs))
+
+
+@lru_cache(maxsize=3)
+def load_within_class(level: int) -> tuple[WithinClass, ...]:
+    """Classes whose own drugs interact (warfarin with aspirin inside B01A), in order of codes."""
+    _, within = _project(level)
+    entries = []
+    for code in sorted(within):
+        entry = _merged(code, code, within[code])
+        entries.append(
+            WithinClass(
+                code,
+                entry.severity,
+                entry.mechanism,
+                entry.effect,
+                entry.management,
+                entry.evidence,
+                entry.source,
+            )
+        )
+    return tuple(entries)
+
+
+def rules_between(code_a: str, code_b: str) -> tuple[ClinicalRule, ...]:
+    """The rules behind a pair of codes of any level from 3 to 5, most severe first, in either order."""
+    found = [
+        rule
+        for rule in clinical_rules()
+        for a, b in ((rule.a, rule.b), (rule.b, rule.a))
+        if _pairs_within(a, b, code_a, code_b)
+    ]
+    distinct = {id(rule): rule for rule in found}
+    return tuple(sorted(distinct.values(), key=lambda rule: _RANK[rule.severity]))
+
+
+def is_partial(interaction: Interaction) -> bool:
+    """True where only some drugs of the two classes carry the most severe rule."""
+    return interaction.management.startswith(PARTIAL)
+
+
+def _project(level: int) -> tuple[dict[tuple[str, str], list[_Match]], dict[str, list[_Match]]]:
+    if level not in LEVEL_LENGTH:
+        raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
+    length = LEVEL_LENGTH[level]
+    pairs: dict[tuple[str, str], list[_Match]] = defaultdict(list)
+    within: dict[str, list[_Match]] = defaultdict(list)
+    for rule in clinical_rules():
+        seen: set[tuple[str, str]] = set()
+        for code_a, code_b in _codes_at(rule, length):
+            key = (code_a, code_b) if code_a <= code_b else (code_b, code_a)
+            if key in seen:
+                continue
+            seen.add(key)
+            match = _Match(rule, rule.a, rule.b, code_a, code_b)
+            if code_a == code_b:
+                within[code_a].append(match)
+            else:
+                pairs[key].append(match)
+    return pairs, within
+
+
+def _codes_at(rule: ClinicalRule, length: int) -> Iterator[tuple[str, str]]:
+    """Pairs of codes cut to the length, of two different drugs."""
+    for one in rule.a.carriers:
+        for other in rule.b.carriers:
+            if one.name == other.name:
+                continue
+            for code_a in one.codes:
+                for code_b in other.codes:
+                    if code_a != code_b:
+                        yield code_a[:length], code_b[:length]
+
+
+def _pairs_within(a: Side, b: Side, code_a: str, code_b: str) -> bool:
+    ones, others = a.carriers_within(code_a), b.carriers_within(code_b)
+    return any(one.name != other.name for one in ones for other in others)
+
+
+def _rarity(side: Side, code: str) -> int:
+    """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is."""
+    return min(
+        _RARITY.get(frequencies().get(own, ""), 0)
+        for agent in side.carriers_within(code)
+        for own in agent.codes
+        if own.startswith(code)
+    )
+
+
+def _merged(low: str, high: str, matches: Sequence[_Match]) -> Interaction:
+    ordered = sorted(matches, key=lambda match: (match.seldom, _RANK[match.rule.severity]))
+    first = ordered[0]
+    severity = first.rule.severity
+    if first.seldom and _RANK[severity] < _RANK[_SELDOM_CAP]:
+        severity = _SELDOM_CAP
+    alone = len(ordered) == 1
+    return Interaction(
+        low,
+        high,
+        severity,
+        source="; ".join(_distinct(part for m in ordered for part in m.rule.source.split("; "))),
+        mechanism="\n".join(_headed(m, alone) + _mechanism(m.rule) for m in ordered),
+        effect="\n".join(_headed(m, alone) + _sentence(m.rule.effect) for m in ordered),
+        management="\n".join(_management(m, alone) for m in ordered),
+        evidence=first.rule.evidence,
+    )
+
+
+def _headed(match: _Match, alone: bool) -> str:
+    """Which drugs a line is about; nothing where there is one line and it holds for both classes."""
+    if alone and not match.partial:
+        return ""
+    return f"{_capital(match.subject())}{_grade(match, alone)}: "
+
+
+def _management(match: _Match, alone: bool) -> str:
+    text = _sentence(match.rule.management)
+    if not match.partial:
+        return _headed(match, alone) + text
+    spared = [*match.a.spared_within(match.code_a), *match.b.spared_within(match.code_b)]
+    exempt = f" Not carried by {_join(spared)}." if spared else ""
+    return f"{PARTIAL}{match.subject()}{_grade(match, alone)}: {text}{exempt}"
+
+
+def _mechanism(rule: ClinicalRule) -> str:
+    kind = "pharmacokinetic and pharmacodynamic" if rule.kind == "both" else rule.kind
+    return f"{_sentence(rule.mechanism)} ({_capital(kind)}: {rule.target}.)"
+
+
+def _grade(match: _Match, alone: bool) -> str:
+    """The rule's own severity, where it is not the pair's or not the only one."""
+    if match.seldom:
+        return f" ({match.rule.severity}; seldom the drugs in use)"
+    return "" if alone else f" ({match.rule.severity})"
+
+
+def _drugs(side: Side, code: str) -> str:
+    own = side.carriers_within(code)
+    covers_side = len(own) == len(side.carriers)
+    return side.label if covers_side and len(own) > 2 and side.holds_for_all_of(code) else _join(own)
+
+
+def _join(drugs: Sequence[Agent]) -> str:
+    names = [drug.name for drug in drugs]
+    if len(names) > _NAMED:
+        return f"{', '.join(names[: _NAMED - 1])} or {len(names) - _NAMED + 1} others"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _sentence(text: str) -> str:
+    text = _capital(text.strip())
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _distinct(texts: Iterable[str]) -> Iterator[str]:
+    yield from dict.fromkeys(text.strip() for text in texts)
