@@ -187,7 +187,7 @@ def choose_threshold(
     Raises:
         ValueError: without cases.
     """
-    count, width = truth.shape
+    count = len(truth)
     if not count:
         raise ValueError("a threshold cannot be chosen without cases")
     sums = np.zeros(GRID - 1)

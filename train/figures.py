@@ -17,8 +17,6 @@ SHOWN: Final = (
     ("prauc", "PRAUC"),
     ("jaccard", "Jaccard"),
     ("f1", "F1"),
-    ("precision", "Precision"),
-    ("recall", "Recall"),
     ("ddi_rate", "DDI rate"),
     ("medications", "Medications"),
 )
@@ -47,8 +45,8 @@ def fingerprint_line(label: str, fingerprint: Fingerprint) -> str:
     """One sentence that says what a cohort is."""
     return (
         f"{label}: {fingerprint.label} [{fingerprint.digest[:12]}], {fingerprint.preset} preset, ATC level "
-        f"{fingerprint.atc_level}, {fingerprint.patients:,} patients ({fingerprint.single_visit_patients:,} with one visit), "
-        f"{fingerprint.visits:,} visits, {fingerprint.diagnoses:,} diagnosis, {fingerprint.procedures:,} procedure and "
+        f"{fingerprint.atc_level}, {fingerprint.patients:,} patients "
+        f"({fingerprint.single_visit_patients:,} with one visit), {fingerprint.visits:,} visits, {fingerprint.diagnoses:,} diagnosis, {fingerprint.procedures:,} procedure and "
         f"{fingerprint.medications:,} medication codes, interaction table density {fingerprint.ddi_density:.4f}"
         + (", synthetic data" if fingerprint.synthetic else "")
     )

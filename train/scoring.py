@@ -103,8 +103,8 @@ def open_model(folder: Path, device: str, cohort: Cohort) -> SplitModel:
     manifest = read_manifest(folder)
     if manifest.cohort.atc_level != cohort.fingerprint.atc_level:
         raise InputError(
-            f"The model in {folder} names medications at ATC level {manifest.cohort.atc_level}, but {cohort.path} is at "
-            f"level {cohort.fingerprint.atc_level}. Build the cohort with --atc-level {manifest.cohort.atc_level}."
+            f"The model in {folder} names medications at ATC level {manifest.cohort.atc_level}, but {cohort.path} "
+            f"is at level {cohort.fingerprint.atc_level}. Build the cohort with --atc-level {manifest.cohort.atc_level}."
         )
     return (
         TeacherModel(folder, device, cohort) if manifest.kind == "teacher" else StudentModel(folder, device)

@@ -60,8 +60,9 @@ class StudentScorer:
         try:
             model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
         except (RuntimeError, SafetensorError) as error:
+            detail = str(error).splitlines()[-1].strip()
             raise ArtifactError(
-                f"{folder}: the weights do not fit config.json and vocabulary.json ({str(error).splitlines()[-1].strip()}). "
+                f"{folder}: the weights do not fit config.json and vocabulary.json ({detail}). "
                 "The folder mixes two models: train again."
             ) from error
         return cls(manifest, config, vocabularies, model.to(resolve_device(device)))

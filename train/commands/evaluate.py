@@ -12,7 +12,7 @@ from leader_core.fsio import write_json
 from train.baselines import BASELINES, fit_baseline
 from train.figures import fingerprint_line, show_table, worth_quoting
 from train.report import Report
-from train.scoring import SPLITS, Labels, groups_of, open_model, score_split
+from train.scoring import SPLITS, Labels, SplitModel, groups_of, open_model, score_split
 
 SEED = 42
 
@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)
+    model: SplitModel
     if arguments.baseline:
         model = fit_baseline(
             arguments.baseline, Cohort.open(arguments.fit_on) if arguments.fit_on else cohort
@@ -118,8 +119,9 @@ def _show(result: dict[str, Any], report: Report, judged_on: Any, trained_on: An
     unnamed = result["unnamed"]
     if unnamed["classes"]:
         report.line(
-            f"{unnamed['prescriptions']:,} prescriptions ({unnamed['share']:.1%}) are of {len(unnamed['classes'])} classes that "
-            f"the model cannot name and count as missed: {', '.join(unnamed['classes'])}"
+            f"{unnamed['prescriptions']:,} prescriptions ({unnamed['share']:.1%}) are of "
+            f"{len(unnamed['classes'])} classes that the model cannot name and count as missed: "
+            f"{', '.join(unnamed['classes'])}"
         )
     for note in result["notes"]:
         report.line(note)

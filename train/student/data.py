@@ -61,8 +61,11 @@ class StudentData:
                 raise TrainingError(
                     f"{cohort.path} has no {name} patients: expected at least one. Build a cohort of more patients."
                 )
+        diagnosis, procedure, medication = (Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS)
         vocabularies = Vocabularies(
-            *(Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS),
+            diagnosis,
+            procedure,
+            medication,
             profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
         )
         guidance = None

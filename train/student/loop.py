@@ -171,10 +171,10 @@ class Trainer:
         parts = self.losses(self.batch(rows))
         values = {name: part.item() for name, part in parts.items()}
         if not math.isfinite(values["loss"]):
+            detail = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
             raise TrainingError(
-                f"The loss became {values['loss']} in epoch {epoch} ({', '.join(f'{k} {v:.4g}' for k, v in values.items())}). "
-                f"Lower learning_rate (now {self.training.learning_rate}) or, where distillation is not finite, make the "
-                "teacher states again."
+                f"The loss became {values['loss']} in epoch {epoch} ({detail}). Lower learning_rate (now "
+                f"{self.training.learning_rate}) or, where distillation is not finite, make the teacher states again."
             )
         self.optimizer.zero_grad(set_to_none=True)
         parts["loss"].backward()
@@ -226,12 +226,12 @@ class Trainer:
 def fill_unseen_rows(student: Student, profile: np.ndarray) -> None:
     """Give every profile field's row of unseen values the training cases' average: an unremarkable patient."""
     with torch.no_grad():
-        for k, table in enumerate(student.profile):
-            counts = np.bincount(profile[:, k], minlength=len(table.weight)).astype(np.float32)
+        for k, table in enumerate(student.profile.children()):
+            weight = table.get_parameter("weight")
+            counts = np.bincount(profile[:, k], minlength=len(weight)).astype(np.float32)
             counts[0] = 0
             if counts.sum():
-                shares = torch.from_numpy(counts / counts.sum()).to(table.weight.device)
-                table.weight[0] = shares @ table.weight
+                weight[0] = torch.from_numpy(counts / counts.sum()).to(weight) @ weight
 
 
 def train_student(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from leader_core.errors import InputError
 
@@ -46,11 +46,15 @@ class StudentTraining:
         ]
         if not 0 <= self.threshold <= 1:
             problems.append(f"threshold = {self.threshold}: expected 0 to 1")
-        choices = {"alignment": Alignment, "targets": Targets, "threshold_rule": ThresholdRule}
+        choices = {
+            "alignment": get_args(Alignment),
+            "targets": get_args(Targets),
+            "threshold_rule": get_args(ThresholdRule),
+        }
         problems += [
-            f"{name} = {getattr(self, name)!r}: expected one of {', '.join(kind.__args__)}"
-            for name, kind in choices.items()
-            if getattr(self, name) not in kind.__args__
+            f"{name} = {getattr(self, name)!r}: expected one of {', '.join(values)}"
+            for name, values in choices.items()
+            if getattr(self, name) not in values
         ]
         if problems:
             raise InputError("; ".join(problems))
