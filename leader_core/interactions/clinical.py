@@ -105,15 +105,19 @@ def load_within_class(level: int) -> tuple[WithinClass, ...]:
 
 
 def rules_between(code_a: str, code_b: str) -> tuple[ClinicalRule, ...]:
-    """The rules behind a pair of codes of any level from 3 to 5, most severe first, in either order."""
-    found = [
-        rule
-        for rule in clinical_rules()
-        for a, b in ((rule.a, rule.b), (rule.b, rule.a))
-        if _pairs_within(a, b, code_a, code_b)
-    ]
-    distinct = {id(rule): rule for rule in found}
-    return tuple(sorted(distinct.values(), key=lambda rule: _RANK[rule.severity]))
+    """The rules behind a pair of codes of one level (3, 4 or 5), most severe first, in either order.
+
+    Twice the same code gives the rules among the drugs of that class.
+    """
+    level = next(
+        (level for level, length in LEVEL_LENGTH.items() if len(code_a) == len(code_b) == length), None
+    )
+    if level is None:
+        raise InputError(f"Codes {code_a!r} and {code_b!r}: expected two ATC codes of one level, 3, 4 or 5.")
+    pairs, within = _project(level)
+    key = (code_a, code_b) if code_a <= code_b else (code_b, code_a)
+    matches = within.get(code_a, []) if code_a == code_b else pairs.get(key, [])
+    return tuple(sorted((match.rule for match in matches), key=lambda rule: _RANK[rule.severity]))
 
 
 def is_partial(interaction: Interaction) -> bool:
@@ -121,6 +125,7 @@ def is_partial(interaction: Interaction) -> bool:
     return interaction.management.startswith(PARTIAL)
 
 
+@lru_cache(maxsize=3)
 def _project(level: int) -> tuple[dict[tuple[str, str], list[_Match]], dict[str, list[_Match]]]:
     if level not in LEVEL_LENGTH:
         raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
@@ -152,11 +157,6 @@ def _codes_at(rule: ClinicalRule, length: int) -> Iterator[tuple[str, str]]:
                 for code_b in other.codes:
                     if code_a != code_b:
                         yield code_a[:length], code_b[:length]
-
-
-def _pairs_within(a: Side, b: Side, code_a: str, code_b: str) -> bool:
-    ones, others = a.carriers_within(code_a), b.carriers_within(code_b)
-    return any(one.name != other.name for one in ones for other in others)
 
 
 def _rarity(side: Side, code: str) -> int:

@@ -1,0 +1,492 @@
+"""The pair tables: facts checked against their sources, classical prescribing cases, and look-up."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leader_core.domain import SEVERITIES, Interaction
+from leader_core.errors import InputError, NotFoundError
+from leader_core.interactions import (
+    InteractionTable,
+    clinical_rules,
+    is_partial,
+    is_statistical,
+    load_clinical,
+    load_statistical,
+    load_within_class,
+    read_statistical,
+    rules_between,
+)
+from leader_core.interactions.rules import ASSETS, frequencies, read_rules
+
+LEVELS = (3, 4, 5)
+
+
+@pytest.fixture(scope="session")
+def index(reference: Path) -> dict[str, str]:
+    """ATC code to name, as WHO lists them."""
+    with (reference / "who_atc_index.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["code"]: row["name"] for row in csv.DictReader(stream)}
+
+
+@pytest.fixture(scope="module")
+def table() -> InteractionTable:
+    return InteractionTable((*load_clinical(3), *load_statistical(3)))
+
+
+# --- the ten classical cases: (drugs, ingredient codes, severity, level-3 classes, a word of mechanism, of management)
+
+CLASSICAL = [
+    ("warfarin, trimethoprim-sulfamethoxazole", "B01AA03", "J01EE01", "major", "CYP2C9", "INR"),
+    ("simvastatin, clarithromycin", "C10AA01", "J01FA09", "contraindicated", "CYP3A4", "Hold the statin"),
+    ("lisinopril, spironolactone", "C09AA03", "C03DA01", "major", "aldosterone", "potassium"),
+    ("amiodarone, haloperidol: two QT drugs", "C01BD01", "N05AD01", "major", "hERG", "ECG"),
+    ("haloperidol, ondansetron: two QT drugs", "N05AD01", "A04AA01", "major", "hERG", "ECG"),
+    ("morphine, lorazepam", "N02AA01", "N05BA06", "major", "GABA-A", "naloxone"),
+    ("methotrexate, ibuprofen", "L01BA01", "M01AE01", "major", "renal", "acetaminophen"),
+    ("digoxin, amiodarone", "C01AA05", "C01BD01", "major", "P-gp", "Halve digoxin"),
+    (
+        "sertraline, linezolid",
+        "N06AB06",
+        "J01XX08",
+        "contraindicated",
+        "monoamine oxidase",
+        "stop the antidepressant",
+    ),
+    ("lithium, hydrochlorothiazide", "N05AN01", "C03AA03", "major", "lithium", "level"),
+]
+
+
+@pytest.mark.parametrize(("drugs", "a", "b", "severity", "mechanism", "management"), CLASSICAL)
+@pytest.mark.parametrize("level", LEVELS)
+def test_classical_case_is_found_at_every_level(
+    drugs: str, a: str, b: str, severity: str, mechanism: str, management: str, level: int
+) -> None:
+    length = {3: 4, 4: 5, 5: 7}[level]
+    pairs = InteractionTable(load_clinical(level))
+    (found,) = pairs.pair(a[:length], b[:length])
+    assert found.severity == severity, drugs
+    assert mechanism in found.mechanism
+    assert management in found.management
+    assert found.source
+    assert found.evidence == "established"
+    assert pairs.pair(b[:length], a[:length]) == (found,)
+
+
+@pytest.mark.parametrize("level", [4, 5])
+def test_clopidogrel_with_omeprazole_is_found_where_the_level_can_tell_them_apart(level: int) -> None:
+    """The tenth case, which level 3 shows too: clopidogrel is B01AC04 and omeprazole A02BC01."""
+    length = {4: 5, 5: 7}[level]
+    (found,) = InteractionTable(load_clinical(level)).pair("B01AC04"[:length], "A02BC01"[:length])
+    assert found.severity == "major"
+    assert "CYP2C19" in found.mechanism
+    assert "pantoprazole" in found.management
+
+
+def test_clopidogrel_with_omeprazole_names_its_drugs_at_level_3(table: InteractionTable) -> None:
+    found = table.pair("A02B", "B01A")[0]
+    assert found.severity == "major"
+    assert "clopidogrel with omeprazole or esomeprazole" in found.management
+
+
+# --- the clinical table against the index
+
+
+def test_clinical_table_is_large_enough_and_graded() -> None:
+    rules = clinical_rules()
+    assert len(rules) >= 250
+    grades = Counter(rule.severity for rule in rules)
+    assert set(grades) == {"contraindicated", "major", "moderate", "minor"}
+
+
+def test_every_code_of_the_clinical_table_exists(index: dict[str, str]) -> None:
+    for rule in clinical_rules():
+        for side in (rule.a, rule.b):
+            for code in (*side.codes, *(c for agent in (*side.carriers, *side.spared) for c in agent.codes)):
+                assert code in index, f"{code} of {side.label}"
+
+
+def test_every_drug_name_is_its_codes_ingredient(index: dict[str, str]) -> None:
+    with (ASSETS / "names.csv").open(encoding="utf-8", newline="") as stream:
+        synonyms = {(row["drug"], row["code"]): row["who_name"] for row in csv.DictReader(stream)}
+    for (drug, code), name in synonyms.items():
+        assert index[code] == name, f"{drug} {code}"
+    for rule in clinical_rules():
+        for agent in (*rule.a.carriers, *rule.b.carriers, *rule.a.spared, *rule.b.spared):
+            for code in agent.codes:
+                known = synonyms.get((agent.name, code))
+                assert known or agent.name.lower() in index[code].lower(), (
+                    f"{agent.name} {code} {index[code]}"
+                )
+
+
+def test_carriers_belong_to_their_side_and_the_spared_do_not() -> None:
+    for rule in clinical_rules():
+        for side in (rule.a, rule.b):
+            names = {agent.name for agent in side.carriers}
+            assert not names & {agent.name for agent in side.spared}, side.label
+            for code in side.codes:
+                assert side.carriers_within(code), f"no carrier of {side.label} under {code}"
+
+
+def test_no_rule_repeats_another() -> None:
+    """One rule for two drugs and one way in which they interact."""
+    seen: dict[tuple[frozenset[str], str, str], str] = {}
+    for rule in clinical_rules():
+        own = f"{rule.a.label} | {rule.b.label}"
+        for a in rule.a.carriers:
+            for b in rule.b.carriers:
+                if a.name != b.name:
+                    key = (frozenset((a.name, b.name)), rule.kind, rule.target)
+                    assert seen.setdefault(key, own) == own, f"{key} in {own}"
+
+
+def test_frequencies_are_of_known_codes(index: dict[str, str]) -> None:
+    carried = {
+        code for rule in clinical_rules() for s in (rule.a, rule.b) for a in s.carriers for code in a.codes
+    }
+    for code, frequency in frequencies().items():
+        assert code in index
+        assert code in carried
+        assert frequency in ("uncommon", "rare")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_projected_pairs_are_whole_and_unique(level: int) -> None:
+    length = {3: 4, 4: 5, 5: 7}[level]
+    pairs = load_clinical(level)
+    assert len(InteractionTable(pairs)) == len(pairs)  # raises where a pair stands twice or out of order
+    for pair in pairs:
+        assert len(pair.code_a) == len(pair.code_b) == length
+        assert pair.severity in SEVERITIES[:-1]
+        assert all((pair.mechanism, pair.effect, pair.management, pair.source, pair.evidence))
+
+
+def test_source_can_be_looked_up() -> None:
+    known = (
+        "label",
+        "guideline",
+        "FDA",
+        "CredibleMeds",
+        "criteria",
+        "statement",
+        "report",
+        "Standards",
+        "CDC",
+        "Manual",
+        "Bulletin",
+        "20",
+    )
+    for rule in clinical_rules():
+        for source in rule.source.split("; "):
+            assert any(word in source for word in known), source
+
+
+# --- how classes are spoken of
+
+
+def test_class_pair_names_the_drugs_that_carry_it() -> None:
+    pairs = InteractionTable(load_clinical(3))
+    (found,) = pairs.pair("C10A", "J01F")
+    lines = found.management.split("\n")
+    assert lines[0].startswith(
+        "Only when combining simvastatin or lovastatin with clarithromycin or erythromycin"
+    )
+    assert "Not carried by azithromycin" in lines[0]
+    assert any(
+        line.startswith("Only when combining atorvastatin with clarithromycin (major)") for line in lines
+    )
+    assert is_partial(found)
+
+
+def test_pair_that_whole_classes_carry_is_said_of_the_classes() -> None:
+    (found,) = InteractionTable(load_clinical(3)).pair("C09A", "C03D")
+    assert not is_partial(found)
+    assert not found.management.startswith("Only when")
+
+
+def test_rule_of_seldom_used_drugs_does_not_grade_two_common_classes() -> None:
+    """Sevelamer and methylene blue share a class: citalopram with sevelamer is no contraindication."""
+    (by_class,) = InteractionTable(load_clinical(3)).pair("N06A", "V03A")
+    assert by_class.severity == "moderate"
+    assert "contraindicated; seldom the drugs in use" in by_class.management
+    (by_drug,) = InteractionTable(load_clinical(5)).pair("N06AB04", "V03AB17")
+    assert by_drug.severity == "contraindicated"
+    assert not is_partial(by_drug)
+
+
+def test_most_severe_usual_rule_grades_the_pair_and_comes_first() -> None:
+    for pair in load_clinical(3):
+        rules = rules_between(pair.code_a, pair.code_b)
+        assert rules
+        assert SEVERITIES.index(pair.severity) >= SEVERITIES.index(rules[0].severity)
+        assert len(pair.management.split("\n")) == len(pair.effect.split("\n")) == len(rules)
+
+
+def test_rules_between_is_symmetric_and_knows_single_drugs() -> None:
+    assert rules_between("B01AA03", "J01EE01") == rules_between("J01EE01", "B01AA03")
+    assert [r.severity for r in rules_between("C10AA03", "J01FA09")] == []  # pravastatin is spared
+    assert {r.a.label for r in rules_between("B01A", "B01A")} >= {"warfarin"}
+    with pytest.raises(InputError, match="of one level"):
+        rules_between("B01A", "J01EE01")
+    assert [r.severity for r in rules_between("C10AA01", "J01FA09")] == ["contraindicated"]
+
+
+def test_drugs_of_one_class_that_interact_are_kept_apart() -> None:
+    within = {entry.code: entry for entry in load_within_class(3)}
+    assert within["B01A"].severity == "major"
+    assert "warfarin" in within["B01A"].management
+    assert load_within_class(5) == ()
+
+
+def test_levels_other_than_3_to_5_are_refused() -> None:
+    with pytest.raises(InputError, match="expected 3, 4 or 5"):
+        load_clinical(2)
+    with pytest.raises(InputError, match="expected 3, 4 or 5"):
+        load_statistical(1)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("severity", "severe", "column severity: 'severe' is none of contraindicated"),
+        ("kind", "magic", "column kind"),
+        ("source", " ", "column source: expected a text"),
+        ("codes_a", "B01A!", "'B01A!' is no ATC code"),
+        ("carriers_b", "", "at least one drug"),
+        ("carriers_b", "aspirin", "is no drug with its ATC level-5 codes"),
+    ],
+)
+def test_bad_row_of_the_clinical_table_is_named(
+    tmp_path: Path, column: str, value: str, message: str
+) -> None:
+    with (ASSETS / "clinical.csv").open(encoding="utf-8", newline="") as stream:
+        row = next(csv.DictReader(stream))
+    path = tmp_path / "clinical.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(row))
+        writer.writeheader()
+        writer.writerow({**row, column: value})
+    with pytest.raises(InputError, match="line 2") as caught:
+        read_rules(path)
+    assert message in str(caught.value)
+
+
+# --- the statistical signal
+
+
+def test_shipped_statistical_pairs_are_the_published_ones(reference: Path) -> None:
+    with (reference / "twosides_atc3_pairs.csv").open(encoding="utf-8", newline="") as stream:
+        published = {(min(r.values()), max(r.values())) for r in csv.DictReader(stream)}
+    pairs = load_statistical(3)
+    assert {(p.code_a, p.code_b) for p in pairs} == published
+    assert len(pairs) == 337
+    assert {p.severity for p in pairs} == {"unknown"}
+    assert all("Tatonetti" in p.source and not p.management for p in pairs)
+
+
+def test_density_of_the_published_vocabulary(reference: Path) -> None:
+    with (reference / "atc3_vocabulary_paper.csv").open(encoding="utf-8", newline="") as stream:
+        codes = [row["code"] for row in csv.DictReader(stream)]
+    assert len(codes) == 112
+    assert InteractionTable(load_statistical(3)).density(codes) == pytest.approx(0.0542, abs=5e-5)
+
+
+@pytest.mark.parametrize("level", [4, 5])
+def test_no_statistical_pairs_below_level_3_without_a_file_and_the_reason(level: int) -> None:
+    signal = read_statistical(level)
+    assert signal.pairs == ()
+    assert "level-3 classes" in signal.notes[0]
+
+
+def test_pairs_of_the_users_own(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(
+        "CODE_A,code_b,effect\nJ01FA09,C10AA01,myopathy\nc10aa05,J01FA01,pain\nB01AA03,B01AC06,bleeding\n"
+    )
+    signal = read_statistical(3, path)
+    (pair,) = signal.pairs
+    assert (pair.code_a, pair.code_b, pair.severity) == ("C10A", "J01F", "unknown")
+    assert pair.effect == "Reported together with: myopathy, pain"
+    assert "1 rows join two codes of one class" in signal.notes[1]
+    assert [(p.code_a, p.code_b) for p in load_statistical(5, path)] == [
+        ("B01AA03", "B01AC06"),
+        ("C10AA01", "J01FA09"),
+        ("C10AA05", "J01FA01"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "message"),
+    [
+        ("a,b\nB01A,C10A\n", 3, "has the columns a, b: expected code_a and code_b"),
+        ("", 3, r"has the columns \(none\)"),
+        ("code_a,code_b\nB01A,warfarin\n", 3, "line 2, column code_b: 'warfarin' is no ATC code"),
+        ("code_a,code_b\nB01A,C10A\n", 5, "B01A is less specific than ATC level 5"),
+        ("code_a,code_b\nB01A\n", 3, "line 2, column code_b: '' is no ATC code"),
+    ],
+)
+def test_bad_pair_file_is_refused(tmp_path: Path, text: str, level: int, message: str) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        load_statistical(level, path)
+
+
+def test_missing_and_unreadable_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match=r"nowhere\.csv does not exist"):
+        load_statistical(3, tmp_path / "nowhere.csv")
+    binary = tmp_path / "pairs.csv"
+    binary.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(InputError, match="not readable as CSV"):
+        load_statistical(3, binary)
+
+
+@pytest.fixture
+def twosides(tmp_path: Path) -> Path:
+    """Three side effects: common (3 rows), and two rare ones."""
+    path = tmp_path / "drug-DDI.csv"
+    path.write_text(
+        "STITCH 1,STITCH 2,Polypharmacy Side Effect,Side Effect Name\n"
+        "CID000000001,CID000000002,C01,nausea\n"
+        "CID000000001,CID000000003,C01,nausea\n"
+        "CID000000002,CID000000003,C01,nausea\n"
+        "CID000000002,CID000000001,C02,muscle lysis\n"
+        "CID000000001,CID000000003,C03,bleeding\n"
+        "CID000000009,CID000000003,C03,bleeding\n"
+    )
+    (tmp_path / "drug-atc.csv").write_text(
+        "CID000000001,C10AA01\nCID000000002,J01FA09,A02BD04\nCID000000003,B01AA03,B01AC06\n"
+    )
+    return path
+
+
+def test_twosides_file_keeps_the_rarest_effects_with_their_names(twosides: Path) -> None:
+    signal = read_statistical(3, twosides, rarest=2)
+    assert {
+        (p.code_a, p.code_b): p.effect.removeprefix("Reported together with: ") for p in signal.pairs
+    } == {
+        ("C10A", "J01F"): "muscle lysis",
+        ("A02B", "C10A"): "muscle lysis",
+        ("B01A", "C10A"): "bleeding",
+    }
+    assert {p.severity for p in signal.pairs} == {"unknown"}
+    assert "the 2 rarest of 3 side effects" in signal.notes[0]
+    assert "1 compounds of these rows have no ATC code" in signal.notes[1]
+    assert ("C10AA01", "J01FA09") in {
+        (p.code_a, p.code_b) for p in read_statistical(5, twosides, rarest=1).pairs
+    }
+
+
+def test_twosides_file_needs_its_mapping(twosides: Path) -> None:
+    given = twosides.with_name("mapping.csv")
+    (twosides.parent / "drug-atc.csv").rename(given)
+    with pytest.raises(InputError, match="no table from STITCH to ATC was given"):
+        load_statistical(3, twosides)
+    assert load_statistical(3, twosides, given)
+    given.write_text("compound,codes\n")
+    with pytest.raises(InputError, match="maps no compound"):
+        load_statistical(3, twosides, given)
+    given.write_text("CID000000001,C10AA01\nwarfarin,B01AA03\n")
+    with pytest.raises(InputError, match="line 2: 'warfarin' is no STITCH compound"):
+        load_statistical(3, twosides, given)
+
+
+def test_twosides_file_reads_with_the_published_mapping(twosides: Path, reference: Path) -> None:
+    text = (
+        twosides.read_text().replace("CID000000001", "CID000003015").replace("CID000000003", "CID000004011")
+    )
+    twosides.write_text(text)
+    pairs = load_statistical(5, twosides, reference / "stitch_cid_atc.csv")
+    assert ("G03HA01", "N06AA21") in {(p.code_a, p.code_b) for p in pairs}
+
+
+# --- look-up
+
+
+def test_families_never_mix(table: InteractionTable) -> None:
+    both = table.pair("C01B", "C01A")
+    assert [is_statistical(entry) for entry in both] == [False, True]
+    assert len(table) == len(table.clinical) + len(table.statistical) == len(tuple(table))
+    assert all(entry.severity == "unknown" for entry in table.statistical)
+    assert all(entry.severity != "unknown" for entry in table.clinical)
+    matrix = table.statistical_matrix(["C09A", "C03D"])
+    assert not matrix.any()  # a major clinical pair, and no statistical one
+
+
+def test_among_sorts_most_severe_first_and_ignores_repeats(table: InteractionTable) -> None:
+    codes = ["J01F", "C10A", "B01A", "J01E", "C09A", "C03D", "C03D"]
+    found = table.among(codes)
+    ranks = [SEVERITIES.index(entry.severity) for entry in found]
+    assert ranks == sorted(ranks)
+    assert found[0].severity == "contraindicated"
+    assert {(entry.code_a, entry.code_b) for entry in found} >= {
+        ("C10A", "J01F"),
+        ("B01A", "J01E"),
+        ("C03D", "C09A"),
+    }
+    assert table.among(["B01A"]) == table.among([]) == ()
+    assert table.pair("B01A", "B01A") == ()
+
+
+_CODES = st.sampled_from(
+    ["A02B", "B01A", "C01B", "C09A", "C10A", "J01F", "J01M", "M01A", "N02A", "N05A", "Z99Z"]
+)
+
+
+@given(st.lists(_CODES, max_size=9))
+@settings(max_examples=60, deadline=None)
+def test_look_ups_agree_with_each_other(codes: list[str]) -> None:
+    table = InteractionTable((*load_clinical(3), *load_statistical(3)))
+    chosen = sorted(set(codes))
+    by_pair = [entry for a, b in combinations(chosen, 2) for entry in table.pair(b, a)]
+    assert sorted(map(str, table.among(codes))) == sorted(map(str, by_pair))
+    matrix = table.statistical_matrix(chosen)
+    assert (matrix == matrix.T).all()
+    assert matrix.sum() // 2 == sum(map(is_statistical, by_pair))
+    pairs = len(chosen) * (len(chosen) - 1) // 2
+    assert table.density(codes) == (matrix.sum() / 2 / pairs if pairs else 0.0)
+
+
+def test_matrix_of_unknown_codes_is_empty(table: InteractionTable) -> None:
+    assert table.statistical_matrix([]).shape == (0, 0)
+    assert not table.statistical_matrix(["Z99Z", "C10A"]).any()
+    assert table.statistical_matrix(["A01A", "B03B"]).tolist() == [[False, True], [True, False]]
+    assert table.statistical_matrix(["A01A"]).dtype == np.bool_
+
+
+def test_looking_up_forty_codes_takes_about_a_millisecond(table: InteractionTable) -> None:
+    codes = sorted({code for pair in table.clinical for code in (pair.code_a, pair.code_b)})[::2][:40]
+    times = []
+    for _ in range(20):
+        begun = time.perf_counter()
+        table.among(codes)
+        times.append(time.perf_counter() - begun)
+    assert min(times) < 0.002
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([Interaction("B", "A", "major", "s")], "the smaller one first"),
+        ([Interaction("A", "A", "major", "s")], "two different codes"),
+        ([Interaction("A", "B", "grave", "s")], "expected one of contraindicated"),  # type: ignore[arg-type]
+        (
+            [Interaction("A", "B", "major", "s"), Interaction("A", "B", "minor", "t")],
+            "twice among the clinical",
+        ),
+        ([Interaction("A", "B", "unknown", "s")] * 2, "twice among the statistical"),
+    ],
+)
+def test_table_refuses_pairs_that_cannot_stand(pairs: list[Interaction], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        InteractionTable(pairs)
