@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -44,7 +44,7 @@ class Ingredient:
     """A drug or a fixed combination, with its ATC code for each route group.
 
     `codes` maps a group to a code, and None to the code of every other group; an ingredient without any code
-    only counts as part of a combination.
+    only counts as part of one.
     """
 
     name: str
@@ -83,8 +83,7 @@ class DrugTable:
     ingredients: Mapping[str, Ingredient]
     combinations: Mapping[frozenset[str], Ingredient]
     phrases: Mapping[tuple[str, ...], Entry]
-    starts: Mapping[str, tuple[int, ...]]  # first token -> lengths of the phrases beginning with it, longest first
-    words: frozenset[str] = field(default_factory=frozenset)  # every token of every phrase
+    starts: Mapping[str, tuple[int, ...]]  # first token -> lengths of its phrases, longest first
 
 
 def is_lone(phrase: tuple[str, ...]) -> bool:
@@ -102,8 +101,10 @@ def drug_table() -> DrugTable:
     ingredients = _ingredients()
     phrases: dict[tuple[str, ...], Entry] = {}
     for ingredient in ingredients.values():
-        for name in (ingredient.name, *ingredient.synonyms):
+        for name in (ingredient.name, *ingredient.synonyms) if ingredient.codes else ingredient.synonyms:
             _name(phrases, tokens(name), ingredient)
+    for ingredient in ingredients.values():
+        phrases.setdefault(tokens(ingredient.name), ingredient)  # a part of combinations alone
     for thing, names in _not_drugs():
         for name in (thing.name, *names):
             _name(phrases, tokens(name), thing)
@@ -115,7 +116,6 @@ def drug_table() -> DrugTable:
         combinations={i.parts: i for i in ingredients.values() if len(i.parts) > 1 and i.default is not None},
         phrases=phrases,
         starts={first: tuple(sorted(lengths, reverse=True)) for first, lengths in starts.items()},
-        words=frozenset(token for phrase in phrases for token in phrase),
     )
 
 
@@ -139,18 +139,22 @@ def _ingredients() -> dict[str, Ingredient]:
         if not row["atc"]:
             continue
         if not _CODE.fullmatch(row["atc"]):
-            raise ArtifactError(f"drugs.csv: {name!r} has {row['atc']!r}: expected an ATC code of level 4 or 5.")
+            raise ArtifactError(
+                f"drugs.csv: {name!r} has {row['atc']!r}: expected an ATC code of level 4 or 5."
+            )
         for group in _groups(name, row["routes"]):
             if group in table:
                 raise ArtifactError(f"drugs.csv: {name!r} has two codes for {group or 'any route'}.")
             table[group] = row["atc"]
+    for part in {part for name in codes for part in name.split(JOINER)}:
+        codes.setdefault(part, {})
     return {
         name: Ingredient(
             name=name,
             parts=frozenset(name.split(JOINER)),
             codes=table,
             default=next(iter(table.values()), None),
-            synonyms=synonyms[name],
+            synonyms=synonyms.get(name, ()),
         )
         for name, table in codes.items()
     }
@@ -162,7 +166,9 @@ def _groups(name: str, routes: str) -> Iterator[RouteGroup | None]:
     for word in routes.split():
         found = PARENTERAL if word == "parenteral" else tuple(g for g in ROUTE_GROUPS if g == word)
         if not found:
-            raise ArtifactError(f"drugs.csv: {name!r} has the route {word!r}: expected {', '.join(ROUTE_GROUPS)}.")
+            raise ArtifactError(
+                f"drugs.csv: {name!r} has the route {word!r}: expected {', '.join(ROUTE_GROUPS)}."
+            )
         yield from found
 
 

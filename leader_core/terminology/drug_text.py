@@ -5,10 +5,12 @@ Works on the names of `drug_table`; refuses to know routes and ATC codes.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from operator import itemgetter
 from typing import Final, Literal
 
 from leader_core.terminology.drug_table import DrugTable, Ingredient, NotADrug, drug_table, is_lone, tokens
@@ -18,23 +20,28 @@ Method = Literal["name", "truncated", "misspelt"]
 """How a name was recognised: as it stands in the table, cut short, or with a slip of one or two letters."""
 
 _NOISE: Final = frozenset(
-    """a acetate acid active adult and bedside besylate bitartrate bromide bulk cap caps capsule capsules carbonate
-    cd chewable chewtab chloride citrate cla compound conc concentrate concentrated controlled cr crrt daily delayed
-    desensitization diluted diphosphate dipropionate disintegrating disodium dose dr drip drops drug ds ds ec elixir
-    emulsion enteric er ethylsuccinate extended extra fe fast fill films flavored foam for free fumarate g gel generic
-    gluconate gm gtt gum half hbr hcl hp hr hrs human hydrobromide hydrochloride hyclate immediate in infant
-    infusion inhaler inj injectable injection ir iv kit la lactate liq liquid liquefied load loading long low maleate
-    max mcg meq mesylate mg micronized minutes mini mix ml mmol monohydrate na nf nap napsylate neb nebs neo nitrate
-    non ns of oil oint ointment once oncology or oral orally order otc ophth opht p packet pack patch ped pediatric
-    pen per pf phosphate pill pkt plus po pot potassium powder preservative preserv prefilled premix prn protocol
-    pump pwd release replacement rapid rectal regular respules saline sc self sl slow sod sodium sol solution soln spray
-    sprinkle sprinkles sr std sterile strength sublingual succ succinate sugar sulf sulfate supp suppository susp
-    suspension sustained syringe syrup tab tablet tablets tabs tartrate tbsp tid tincture to topical tosylate troche
-    tromethamine u unit units usp vag vaginal via vial w weekly wash with xl xr year years""".split()
+    """a acetate acid active adult and bd bedside beef besylate bitartrate bolus bovine bromide bulk cap
+    caps capsule capsules carbonate care cd chewable chewtab chloride citrate cla compound conc
+    concentrate concentrated continuous controlled cr critical crrt crushed daily delayed
+    desensitization diluted diphosphate dipropionate disintegrating disodium dose dr drip drops drug ds
+    ec elixir emulsion enteric er ethylsuccinate extended extra fast fe fill films flavored foam for
+    free fumarate g gel generic gluconate gm gtt gum half hbr hcl home hp hr hrs human hyclate
+    hydrobromide hydrochloride immediate in infant infusion inhaler inj injectable injection
+    intermittent ir iv kit la lactate liq liquefied liquid load loading long low maintenance maleate max
+    mcg med meds meq mesylate mg micronized mini minutes mix ml mmol monohydrate na nap napsylate neb
+    nebs neo nf nitrate non ns of oil oint ointment once oncology opht ophth or oral orally order otc
+    own p pack packet patch ped pediatric pen per pf phosphate pill pkt plus po porcine pot potassium
+    powder prefilled premix preparation preparations preserv preservative prn prophylaxis protocol pump
+    push pwd rapid rate rectal regular release replacement respules saline sc self single skin sl slow
+    sod sodium sol soln solution spray sprinkle sprinkles sr std sterile strength sublingual succ
+    succinate sugar sulf sulfate supp supply suppository susp suspension sustained syringe syrup tab
+    tablet tablets tabs tartrate tbsp test therapy tid tincture titrate titrated to topical tosylate
+    treatment troche tromethamine u unit units usp vac vaccine vag vaginal via vial virus w wash weekly
+    with xl xr year years""".split()
 )
 _MIN_TRUNCATED: Final = 5
 _MIN_MISSPELT: Final = 7
-_LONG: Final = 10  # from this length on, two letters may be wrong
+_LONG: Final = 12  # from this length on, two letters may be wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ def read_drug(text: str) -> Reading:
     table = drug_table()
     strong, lone, others, unread = _scan(words, table)
     method: Method = "name"
+    if unread:
+        lone = []  # 'calcium' says nothing in 'calcium pantothenate'
     if not strong and not lone and not others:
         found, method = _guess(unread, words)
         strong = [found] if found is not None else []
@@ -89,7 +98,12 @@ def _scan(
             others.append(entry)
         elif entry is not None:
             (lone if is_lone(tuple(words[at : at + length])) else strong).append(entry)
-        elif words[at].isalpha() and len(words[at]) > 1 and words[at] not in _NOISE and not is_form_word(words[at]):
+        elif (
+            words[at].isalpha()
+            and len(words[at]) > 1
+            and words[at] not in _NOISE
+            and not is_form_word(words[at])
+        ):
             unread.append(words[at])
         at += length
     return strong, lone, others, unread
@@ -128,11 +142,11 @@ def _guess(unread: Sequence[str], words: Sequence[str]) -> tuple[Ingredient | No
     if not unread:
         return None, "name"
     letters = [word for word in words if word.isalpha()]
+    whole = " ".join(letters)
+    if (found := _truncated(whole)) is not None:
+        return found, "truncated"
     pairs = [" ".join(pair) for pair in pairwise(letters) if not _NOISE.issuperset(pair)]
-    for text in dict.fromkeys((" ".join(letters), *pairs, *unread)):
-        if (found := _truncated(text)) is not None:
-            return found, "truncated"
-    for text in dict.fromkeys((" ".join(letters), *pairs, *unread)):
+    for text in dict.fromkeys((whole, *pairs, *unread)):
         if (found := _misspelt(text)) is not None:
             return found, "misspelt"
     return None, "name"
@@ -142,24 +156,37 @@ def _truncated(text: str) -> Ingredient | None:
     """The only drug whose name begins with `text`."""
     if len(text) < _MIN_TRUNCATED:
         return None
-    found = {entry.name: entry for name, entry in _spelled() if name.startswith(text)}
+    names = _spelled()
+    found: dict[str, Ingredient] = {}
+    for name, entry in names[bisect_left(names, text, key=itemgetter(0)) :]:
+        if not name.startswith(text):
+            break
+        if entry.codes:
+            found[entry.name] = entry
     return next(iter(found.values())) if len(found) == 1 else None
 
 
 @cache
-def _spelled() -> tuple[tuple[str, Ingredient], ...]:
-    """Every name of a drug with letters only, as one string, and its drug."""
+def _spelled() -> list[tuple[str, Ingredient]]:
+    """Every name of a drug with letters only, as one string, and its drug, sorted; combinations by their brands alone."""
     table = drug_table()
-    return tuple(
+    names = [
         (" ".join(phrase), entry)
         for phrase, entry in table.phrases.items()
-        if isinstance(entry, Ingredient) and all(word.isalpha() for word in phrase)
-    )
+        if isinstance(entry, Ingredient)
+        and all(word.isalpha() for word in phrase)
+        and not (len(entry.parts) > 1 and phrase == tokens(entry.name))
+    ]
+    return sorted(names, key=itemgetter(0))
 
 
 @cache
 def _spellings() -> tuple[tuple[str, ...], dict[str, Ingredient]]:
-    names = {name: entry for name, entry in _spelled() if len(name) >= _MIN_MISSPELT - 1}
+    names = {
+        name: entry
+        for name, entry in _spelled()
+        if len(name) >= _MIN_MISSPELT - 1 and all(len(word) > 2 for word in name.split())
+    }
     return tuple(names), names
 
 
