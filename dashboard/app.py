@@ -8,7 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-if str(Path(__file__).resolve().parent.parent) not in sys.path:  # streamlit puts this file's own folder there instead
+if (
+    str(Path(__file__).resolve().parent.parent) not in sys.path
+):  # streamlit puts this file's own folder there instead
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import streamlit as st
@@ -22,7 +24,9 @@ from leader_core import LeaderError
 
 def main() -> None:
     """Draw the frame and the page that the URL names."""
-    st.set_page_config(page_title=wording.NAME, page_icon=navigation.ICON, layout="wide", initial_sidebar_state="collapsed")
+    st.set_page_config(
+        page_title=wording.NAME, page_icon=navigation.ICON, layout="wide", initial_sidebar_state="collapsed"
+    )
     st.html(f"<style>{theme.style_sheet()}</style>")
     st.logo(navigation.logo(st.context.theme.type == "dark"), size="medium")
     page = navigation.current_page()

@@ -70,7 +70,9 @@ class Draft:
 
     def add_visit(self) -> Draft:
         """One more earlier visit, just before the current one; at most `MAX_EARLIER`."""
-        return self if len(self.earlier) >= MAX_EARLIER else replace(self, earlier=(*self.earlier, DraftVisit()))
+        return (
+            self if len(self.earlier) >= MAX_EARLIER else replace(self, earlier=(*self.earlier, DraftVisit()))
+        )
 
     def remove_visit(self, index: int) -> Draft:
         return replace(self, earlier=(*self.earlier[:index], *self.earlier[index + 1 :]))

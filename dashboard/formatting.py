@@ -6,6 +6,7 @@ Refuses to know which page asks.
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
@@ -119,18 +120,28 @@ def person(age: int | None, gender: str | None) -> str:
     return f"{age}-year-old {sex or 'patient'}"
 
 
-def words(value: str) -> str:
-    """A category as the source wrote it, in sentence case: "BLACK/AFRICAN AMERICAN" is shouted at nobody.
+_SMALL = frozenset(("and", "of", "or", "the", "to", "in", "by", "with"))
 
-    >>> words("NOT SPECIFIED"), words("unknown"), words("Medicare"), words("ENGL")
-    ('Not specified', 'not recorded', 'Medicare', 'ENGL')
+
+def words(value: str) -> str:
+    """A category as the source wrote it, but not shouted; short abbreviations stay as they are.
+
+    >>> words("BLACK/AFRICAN AMERICAN"), words("HISPANIC OR LATINO"), words("unknown"), words("Medicare"), words("ENGL")
+    ('Black/African American', 'Hispanic or Latino', 'not recorded', 'Medicare', 'ENGL')
     """
-    text = value.strip()
+    text = " ".join(value.split())
     if not text or text == UNKNOWN:
         return "not recorded"
-    if text.isupper() and len(text) > 4:
-        return "/".join(part.strip().capitalize() for part in text.split("/"))
-    return text
+    if not text.isupper() or len(text) <= 4:
+        return text
+    return "".join(
+        part
+        if not part.isalpha()
+        else part.lower()
+        if position and part.lower() in _SMALL
+        else part.capitalize()
+        for position, part in enumerate(re.split(r"([^A-Z]+)", text))
+    )
 
 
 def listing(items: Iterable[str], last: str = "and") -> str:

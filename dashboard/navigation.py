@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -26,7 +26,7 @@ PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "prompt": ("Prompt", ":material/article:"),
     "models": ("Models", ":material/model_training:"),
 }
-"""URL path -> (title, icon); the module in dashboard/pages bears the path's name, "new" being new_case."""
+"""URL path -> (title, icon); the module in dashboard/screens bears the path's name, "new" being new_case."""
 
 _MODULES: Final = {"new": "new_case"}
 
@@ -71,7 +71,9 @@ def no_cohort_help() -> str:
         "python -m train demo builds it alone; then reload this page.",
         "make run COHORT=your.duckdb serves a cohort of your own, built with python -m train cohort.",
     )
-    return tag("div", tag("strong", escape("Three ways on")), *(tag("p", escape(s)) for s in steps), css="ld-empty")
+    return tag(
+        "div", tag("strong", escape("Three ways on")), *(tag("p", escape(s)) for s in steps), css="ld-empty"
+    )
 
 
 def no_case() -> None:
@@ -83,8 +85,7 @@ def no_case() -> None:
 
 
 def _drawer(path: str) -> Callable[[], None]:
-    return guarded(partial(_draw, path), home=home)
+    def draw() -> None:
+        import_module(f"dashboard.screens.{_MODULES.get(path, path)}").draw()
 
-
-def _draw(path: str) -> None:
-    import_module(f"dashboard.pages.{_MODULES.get(path, path)}").draw()
+    return guarded(draw, home=home)

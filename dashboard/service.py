@@ -1,4 +1,4 @@
-"""The engine behind the pages: opened once for the server, its models loaded beside the pages, scores in the background.
+"""The engine behind the pages: opened once for the server, models loaded beside the pages, scores in the background.
 
 Owns waiting: a page asks, gets what is there, and is told what is still running. Refuses to know how it is drawn.
 """
@@ -98,7 +98,11 @@ class Service:
         card = self.engine.models.get(name)
         state = self._loading[name]
         if card is None or card.manifest is None:
-            reason = card.error if card is not None and card.error else f"There is no {name} in the models' folder."
+            reason = (
+                card.error
+                if card is not None and card.error
+                else f"There is no {name} in the models' folder."
+            )
             return ModelStatus(name, "absent", reason)
         if card.error or state.failed:
             return ModelStatus(name, "failed", card.error or state.failed)

@@ -18,6 +18,7 @@ PATIENT: Final = "patient"
 VISIT: Final = "visit"
 CASE: Final = "case"
 DRAFT: Final = "draft"
+HIDE: Final = "hide_prescribed"
 
 _LAST: Final = "_last_case"
 _DRAFT: Final = "_draft"
@@ -68,12 +69,46 @@ def subject(service: Service) -> Subject | None:
     return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
 
 
+def keep(found: Subject) -> None:
+    """Make this the session's open case."""
+    st.session_state[_LAST] = found.query
+
+
 def remember(found: Subject) -> None:
     """Make this the session's open case, and let the URL say so."""
-    st.session_state[_LAST] = found.query
+    keep(found)
     for key, value in found.query.items():
         if st.query_params.get(key) != value:
             st.query_params[key] = value
+
+
+def cut_off(model: str) -> float | None:
+    """The cut-off that the URL sets for a model; None where it leaves the model's own."""
+    try:
+        value = float(st.query_params.get(cut_key(model), ""))
+    except ValueError:
+        return None
+    return value if 0.0 <= value <= 1.0 else None
+
+
+def cut_key(model: str) -> str:
+    """The URL parameter and widget key of a model's cut-off."""
+    return f"{model}_cut"
+
+
+def linked(found: Subject) -> dict[str, str]:
+    """URL parameters for another page about the same case, under the same cut-offs."""
+    cuts = {
+        key: st.query_params[key]
+        for key in (cut_key("teacher"), cut_key("student"))
+        if key in st.query_params
+    }
+    return {**found.query, **cuts}
+
+
+def hidden(found: Subject) -> bool:
+    """Whether the viewer asked not to see what this visit was given."""
+    return found.source == "cohort" and bool(st.session_state.get(HIDE))
 
 
 def draft() -> Draft:
@@ -109,7 +144,11 @@ def _number(text: str, what: str) -> int:
     try:
         value = int(text)
     except ValueError:
-        raise InputError(f"The link names {text[:40]!r} as {what}: expected a whole number. Choose a patient instead.") from None
+        raise InputError(
+            f"The link names {text[:40]!r} as {what}: expected a whole number. Choose a patient instead."
+        ) from None
     if not 0 <= value < 2**63:
-        raise InputError(f"The link names {text[:40]!r} as {what}: that number is out of range. Choose a patient instead.")
+        raise InputError(
+            f"The link names {text[:40]!r} as {what}: that number is out of range. Choose a patient instead."
+        )
     return value

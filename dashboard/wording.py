@@ -9,16 +9,26 @@ TAGLINE: Final = "Medication recommendation workbench"
 NOT_A_DEVICE: Final = "Research and demonstration tool, not a medical device."
 
 CLASSES_ONLY: Final = "These are drug classes (ATC level {level}): no dose, route or timing."
-TEACHER_SCORES: Final = "The teacher is a language model with a scoring head: it gives scores, it writes no reasons."
+TEACHER_SCORES: Final = (
+    "The teacher is a language model with a scoring head: it gives scores, it writes no reasons."
+)
 STUDENT_PROFILE: Final = "Only the student reads the profile. It read: {fields}."
 STUDENT_PROFILE_NONE: Final = "This student reads no profile field."
-FIRST_VISIT: Final = "First visit, no earlier visits: the student stands in the profile for the missing history."
-NO_PAIR: Final = "No pair of these classes stands in this table. That is not proof that they are safe together."
+FIRST_VISIT: Final = (
+    "First visit, no earlier visits: the student stands in the profile for the missing history."
+)
+NO_PAIR: Final = (
+    "No pair of these classes stands in this table. That is not proof that they are safe together."
+)
 SEVERITY_UNKNOWN: Final = "severity unknown"
 STATISTICAL: Final = "A statistical signal from research data; nobody has graded its severity."
-LIST_COVERS: Final = "The table lists {pairs} pairs of classes. A pair that is not in it is unlisted, not safe."
+LIST_COVERS: Final = (
+    "The table lists {pairs} pairs of classes. A pair that is not in it is unlisted, not safe."
+)
 LIST_COVERS_UNCOUNTED: Final = "A pair that is not in the table is unlisted, not safe."
-TRAINING_OVERLAP: Final = "This patient is in the training split: the models have seen this case while learning."
+TRAINING_OVERLAP: Final = (
+    "This patient is in the training split: the models have seen this case while learning."
+)
 
 NO_CASE_TITLE: Final = "No case is open"
 NO_CASE: Final = "Choose a patient from the worklist, or enter a case of your own."
@@ -26,7 +36,9 @@ UNEXPECTED: Final = (
     "This page could not be shown. The server's log says why, under reference {reference}. "
     "Going back to the worklist usually helps."
 )
-LOADING: Final = "{model} is loading ({seconds:.0f} s). This page stays usable; scores appear when it is ready."
+LOADING: Final = (
+    "{model} is loading ({seconds:.0f} s). This page stays usable; scores appear when it is ready."
+)
 RUNNING: Final = "{model} is scoring this case."
 
 MODEL_NAMES: Final[dict[str, str]] = {"teacher": "Teacher", "student": "Student"}

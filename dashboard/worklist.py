@@ -24,7 +24,12 @@ VISIT_CHOICES: Final[Mapping[VisitChoice, tuple[str, tuple[int, int] | None]]] =
     "many": ("4 or more", (4, _NO_LIMIT)),
 }
 GENDER_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "F": "Female", "M": "Male"}
-SPLIT_CHOICES: Final[Mapping[str, str]] = {"any": "All splits", "train": "Training", "validation": "Validation", "test": "Test"}
+SPLIT_CHOICES: Final[Mapping[str, str]] = {
+    "any": "All splits",
+    "train": "Training",
+    "validation": "Validation",
+    "test": "Test",
+}
 PAGE_SIZES: Final = (25, 50, 100)
 DEFAULT_SORT: Final[Sort] = "patient_id"
 
@@ -39,7 +44,9 @@ class Filters:
     split: str = "any"
     ages: tuple[int, int] = (0, OLDEST)
 
-    def query(self, sort: Sort = DEFAULT_SORT, descending: bool = False, page: int = 1, size: int = 25) -> PatientQuery:
+    def query(
+        self, sort: Sort = DEFAULT_SORT, descending: bool = False, page: int = 1, size: int = 25
+    ) -> PatientQuery:
         """The question to the cohort."""
         split: tuple[Split, ...] = () if self.split == "any" else (self.split,)  # type: ignore[assignment]
         low, high = self.ages
@@ -84,7 +91,8 @@ class WayOut:
 def ways_out(filters: Filters, total: Callable[[PatientQuery], int]) -> list[WayOut]:
     """For a worklist without rows: each filter whose removal alone brings patients back, most patients first."""
     found = [
-        WayOut(name, words, total(filters.without(name).query(size=1))) for name, words in filters.active().items()
+        WayOut(name, words, total(filters.without(name).query(size=1)))
+        for name, words in filters.active().items()
     ]
     return sorted((way for way in found if way.total), key=lambda way: -way.total)
 

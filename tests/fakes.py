@@ -90,7 +90,10 @@ PROCEDURES: dict[str, str] = {
     "ICD9PCS:3961": "Extracorporeal circulation auxiliary to open heart surgery",
     "ICD9PCS:4513": "Other endoscopy of small intestine",
 }
-LIBRARY: dict[str, str] = {"ICD10:I50.9".replace(".", ""): "Heart failure, unspecified", "ICD9:0479": "Unspecified viral meningitis"}
+LIBRARY: dict[str, str] = {
+    "ICD10:I50.9".replace(".", ""): "Heart failure, unspecified",
+    "ICD9:0479": "Unspecified viral meningitis",
+}
 """Codes the libraries know and no model has seen."""
 DRUGS: dict[str, tuple[str, str]] = {
     "B01A": ("Warfarin", "PO"),
@@ -99,25 +102,95 @@ DRUGS: dict[str, tuple[str, str]] = {
     "N02B": ("Acetaminophen", "PO"),
 }
 PAIRS: tuple[Interaction, ...] = (
-    Interaction("B01A", "M01A", "major", "Curated", "Platelet inhibition and mucosal injury add to anticoagulation.",
-                "Bleeding, above all gastrointestinal.", "Avoid; where needed, add a proton pump inhibitor and watch for bleeding.", "established"),
-    Interaction("C01A", "C01B", "major", "Curated", "Amiodarone raises digoxin concentrations.", "Digoxin toxicity.",
-                "Halve the digoxin dose and measure its level.", "established"),
-    Interaction("C01A", "C03C", "moderate", "Curated", "Loss of potassium makes the heart more sensitive to digoxin.",
-                "Arrhythmia.", "Monitor potassium and magnesium.", "established"),
-    Interaction("C07A", "R03A", "moderate", "Curated", "Opposing effects at the beta receptor.", "Bronchospasm.",
-                "Prefer a cardioselective beta blocker.", "established"),
-    Interaction("A12B", "C09A", "moderate", "Curated", "Less aldosterone, less potassium excreted.", "Hyperkalaemia.",
-                "Monitor potassium.", "established"),
-    Interaction("N02A", "N05B", "major", "Curated", "Additive depression of breathing.", "Sedation, respiratory depression.",
-                "Lowest doses, monitor breathing.", "established"),
+    Interaction(
+        "B01A",
+        "M01A",
+        "major",
+        "Curated",
+        "Platelet inhibition and mucosal injury add to anticoagulation.",
+        "Bleeding, above all gastrointestinal.",
+        "Avoid; where needed, add a proton pump inhibitor and watch for bleeding.",
+        "established",
+    ),
+    Interaction(
+        "C01A",
+        "C01B",
+        "major",
+        "Curated",
+        "Amiodarone raises digoxin concentrations.",
+        "Digoxin toxicity.",
+        "Halve the digoxin dose and measure its level.",
+        "established",
+    ),
+    Interaction(
+        "C01A",
+        "C03C",
+        "moderate",
+        "Curated",
+        "Loss of potassium makes the heart more sensitive to digoxin.",
+        "Arrhythmia.",
+        "Monitor potassium and magnesium.",
+        "established",
+    ),
+    Interaction(
+        "C07A",
+        "R03A",
+        "moderate",
+        "Curated",
+        "Opposing effects at the beta receptor.",
+        "Bronchospasm.",
+        "Prefer a cardioselective beta blocker.",
+        "established",
+    ),
+    Interaction(
+        "A12B",
+        "C09A",
+        "moderate",
+        "Curated",
+        "Less aldosterone, less potassium excreted.",
+        "Hyperkalaemia.",
+        "Monitor potassium.",
+        "established",
+    ),
+    Interaction(
+        "N02A",
+        "N05B",
+        "major",
+        "Curated",
+        "Additive depression of breathing.",
+        "Sedation, respiratory depression.",
+        "Lowest doses, monitor breathing.",
+        "established",
+    ),
     Interaction("A02B", "J01D", "unknown", "TWOSIDES"),
-    Interaction("J01M", "N05A", "contraindicated", "Curated", "Both prolong the QT interval.", "Torsade de pointes.",
-                "Do not combine; choose another antibacterial.", "established"),
+    Interaction(
+        "J01M",
+        "N05A",
+        "contraindicated",
+        "Curated",
+        "Both prolong the QT interval.",
+        "Torsade de pointes.",
+        "Do not combine; choose another antibacterial.",
+        "established",
+    ),
 )
-_SEVERITY_ORDER = {name: i for i, name in enumerate(("contraindicated", "major", "moderate", "minor", "unknown"))}
+_SEVERITY_ORDER = {
+    name: i for i, name in enumerate(("contraindicated", "major", "moderate", "minor", "unknown"))
+}
 FINGERPRINT = Fingerprint(
-    "Synthetic hospital (MIMIC-III layout)", "mimic3", True, "clinical", 3, 80, 130, 48, 16, 6, 30, 0.054, "ab" * 32
+    "Synthetic hospital (MIMIC-III layout)",
+    "mimic3",
+    True,
+    "clinical",
+    3,
+    80,
+    130,
+    48,
+    16,
+    6,
+    30,
+    0.054,
+    "ab" * 32,
 )
 
 
@@ -145,9 +218,17 @@ class FakeCohort:
     fingerprint: Fingerprint = FINGERPRINT
     interactions: FakeInteractions = field(default_factory=FakeInteractions)
     path: Path = Path("build/demo/cohort.duckdb")
-    meta: dict[str, str] = field(default_factory=lambda: {"source": "mimic3", "built_at": "2026-11-22T12:00:00+00:00"})
+    meta: dict[str, str] = field(
+        default_factory=lambda: {"source": "mimic3", "built_at": "2026-11-22T12:00:00+00:00"}
+    )
     profile_fields: tuple[str, ...] = (
-        "insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender",
+        "insurance",
+        "language",
+        "religion",
+        "marital_status",
+        "ethnicity",
+        "age_band",
+        "gender",
     )
 
     def __post_init__(self) -> None:
@@ -157,18 +238,31 @@ class FakeCohort:
         visit_id = 100_000
         for patient_id in range(10_001, 10_001 + self.size):
             age = source.randint(19, 90)
-            when = datetime(2119, 1, 1) + timedelta(days=source.randint(0, 3000), hours=source.randint(0, 23))
+            began = timedelta(days=source.randint(0, 3000), hours=source.randint(0, 23))
+            when = datetime.fromisoformat("2119-01-01") + began
             chronic = source.sample(sorted(DIAGNOSES), source.randint(2, 4))
             visits = []
             for number in range(1, source.choices((1, 2, 3, 5), (6, 2, 1, 1))[0] + 1):
                 visit_id += 1
-                diagnoses = tuple(dict.fromkeys([*chronic, *source.sample(sorted(DIAGNOSES), source.randint(1, 4))]))
+                diagnoses = tuple(
+                    dict.fromkeys([*chronic, *source.sample(sorted(DIAGNOSES), source.randint(1, 4))])
+                )
                 usual = {m for d in diagnoses for m in DIAGNOSES[d][1]} | {"N02B", "A06A"}
-                given = sorted({m for m in usual if source.random() < 0.75} | set(source.sample(sorted(MEDICATIONS), 2)))
+                given = sorted(
+                    {m for m in sorted(usual) if source.random() < 0.75}
+                    | set(source.sample(sorted(MEDICATIONS), 2))
+                )
                 left = when + timedelta(days=source.randint(1, 12))
                 visits.append(
-                    Visit(diagnoses, tuple(source.sample(sorted(PROCEDURES), source.randint(0, 3))), tuple(given),
-                          visit_id, number, when, left)
+                    Visit(
+                        diagnoses,
+                        tuple(source.sample(sorted(PROCEDURES), source.randint(0, 3))),
+                        tuple(given),
+                        visit_id,
+                        number,
+                        when,
+                        left,
+                    )
                 )
                 when = left + timedelta(days=source.randint(10, 700))
             self._visits[patient_id] = visits
@@ -192,7 +286,18 @@ class FakeCohort:
         if not 1 <= number <= len(visits):
             raise NotFoundError(f"Patient {patient_id} has no visit {visit_no}: expected 1 to {len(visits)}.")
         person = self._people[patient_id]
-        profile = {k: person[k] for k in ("insurance", "language", "religion", "marital_status", "ethnicity", "admission_type", "gender")}
+        profile = {
+            k: person[k]
+            for k in (
+                "insurance",
+                "language",
+                "religion",
+                "marital_status",
+                "ethnicity",
+                "admission_type",
+                "gender",
+            )
+        }
         profile["age_band"] = age_band(person["age"])
         return Case(profile, tuple(visits[: number - 1]), visits[number - 1], patient_id)
 
@@ -217,18 +322,27 @@ class FakeCohort:
         rows = [self._row(p) for p in self._visits]
         text = query.text.lower()
         rows = [
-            r for r in rows
+            r
+            for r in rows
             if (not query.splits or r.split in query.splits)
             and (not query.genders or r.gender in query.genders)
             and (query.ages is None or (r.age is not None and query.ages[0] <= r.age <= query.ages[1]))
             and (query.visits is None or query.visits[0] <= r.visits <= query.visits[1])
-            and (not text or text in str(r.patient_id) or any(text in t.lower() for t in self._texts(r.patient_id)))
+            and (
+                not text
+                or text in str(r.patient_id)
+                or any(text in t.lower() for t in self._texts(r.patient_id))
+            )
         ]
         rows.sort(key=lambda r: (getattr(r, query.sort), r.patient_id), reverse=query.descending)
         start = (query.page - 1) * query.page_size
-        return PatientPage(tuple(rows[start : start + query.page_size]), len(rows), query.page, query.page_size)
+        return PatientPage(
+            tuple(rows[start : start + query.page_size]), len(rows), query.page, query.page_size
+        )
 
-    def search(self, text: str, kinds: Sequence[str] = ("diagnosis", "procedure", "medication"), limit: int = 20) -> tuple[Concept, ...]:
+    def search(
+        self, text: str, kinds: Sequence[str] = ("diagnosis", "procedure", "medication"), limit: int = 20
+    ) -> tuple[Concept, ...]:
         wanted = text.lower().split()
         everything = [
             *(Concept("diagnosis", c, "ICD9", t) for c, (t, _) in DIAGNOSES.items()),
@@ -236,17 +350,25 @@ class FakeCohort:
             *(Concept("medication", c, "ATC", t) for c, t in MEDICATIONS.items()),
             *(Concept("diagnosis", c, c.split(":")[0], t) for c, t in LIBRARY.items()),
         ]
-        found = [c for c in everything if c.kind in kinds and all(w in f"{c.code} {c.title}".lower() for w in wanted)]
+        found = [
+            c
+            for c in everything
+            if c.kind in kinds and all(w in f"{c.code} {c.title}".lower() for w in wanted)
+        ]
         return tuple(found[:limit])
 
     def orders(self, visit_id: int) -> tuple[Order, ...]:
         visit = next((v for visits in self._visits.values() for v in visits if v.visit_id == visit_id), None)
-        found = [(c, *DRUGS.get(c, (MEDICATIONS[c].split(",")[0].split(" and ")[0], "PO"))) for c in (visit.medications if visit else ())]
+        found = [
+            (c, *DRUGS.get(c, (MEDICATIONS[c].split(",")[0].split(" and ")[0], "PO")))
+            for c in (visit.medications if visit else ())
+        ]
         return tuple(Order(visit_id, code, drug, route, 2) for code, drug, route in found)
 
     def _texts(self, patient_id: int) -> list[str]:
         return [
-            text for v in self._visits[patient_id]
+            text
+            for v in self._visits[patient_id]
             for kind in ("diagnosis", "procedure", "medication")
             for c in v.codes(kind)  # type: ignore[arg-type]
             for text in (c, self.title(kind, c) or c)
@@ -256,26 +378,46 @@ class FakeCohort:
         visits, person = self._visits[patient_id], self._people[patient_id]
         last = visits[-1]
         return PatientRow(
-            patient_id, person["gender"], person["age"], len(visits), person["split"], last.visit_id or 0,
-            last.admitted_at, person["admission_type"], self.title("diagnosis", last.diagnoses[0]) or last.diagnoses[0],
-            len(last.diagnoses), len(last.procedures), len(last.medications),
+            patient_id,
+            person["gender"],
+            person["age"],
+            len(visits),
+            person["split"],
+            last.visit_id or 0,
+            last.admitted_at,
+            person["admission_type"],
+            self.title("diagnosis", last.diagnoses[0]) or last.diagnoses[0],
+            len(last.diagnoses),
+            len(last.procedures),
+            len(last.medications),
         )
 
 
 def manifest(kind: str) -> Manifest:
     """A complete manifest as training would write it."""
-    table = {"prauc": {"mean": 0.71, "std": 0.004}, "jaccard": {"mean": 0.48, "std": 0.005}, "f1": {"mean": 0.63, "std": 0.005},
-             "ddi_rate": {"mean": 0.061, "std": 0.001}, "medications": {"mean": 14.2, "std": 0.2}}
+    table = {
+        "prauc": {"mean": 0.71, "std": 0.004},
+        "jaccard": {"mean": 0.48, "std": 0.005},
+        "f1": {"mean": 0.63, "std": 0.005},
+        "ddi_rate": {"mean": 0.061, "std": 0.001},
+        "medications": {"mean": 14.2, "std": 0.2},
+    }
     return Manifest(
-        kind=kind, preset="default", threshold=0.42 if kind == "teacher" else 0.38,
-        threshold_rule="chosen on validation to maximise mean Jaccard", cohort=FINGERPRINT,
+        kind=kind,
+        preset="default",
+        threshold=0.42 if kind == "teacher" else 0.38,
+        threshold_rule="chosen on validation to maximise mean Jaccard",
+        cohort=FINGERPRINT,
         settings={"epochs": 3, "batch_size": 16, "learning_rate": 2e-4, "seed": 42},
         validation={"overall": table, "single-visit": table, "multi-visit": table},
         prompt_version="leader-1" if kind == "teacher" else "",
-        base_model=BaseModel("minilm", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db") if kind == "teacher" else None,
+        base_model=BaseModel("minilm", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db")
+        if kind == "teacher"
+        else None,
         teacher_digest="cd" * 32 if kind == "student" else "",
         history=tuple({"epoch": float(e), "loss": 0.4 / e, "prauc": 0.6 + 0.04 * e} for e in range(1, 6)),
-        created_at="2026-11-22T12:00:00+00:00", packages={"torch": "2.13.0"},
+        created_at="2026-11-22T12:00:00+00:00",
+        packages={"torch": "2.13.0"},
         files={"model.safetensors": "ef" * 32, "config.json": "01" * 32, "vocabulary.json": "23" * 32},
     )
 
@@ -315,9 +457,13 @@ class FakeEngine:
         for name in ("teacher", "student"):
             gone = name in absent
             self.models[name] = FakeCard(
-                name, Path("assets/demo/models") / name, None if gone else manifest(name),
+                name,
+                Path("assets/demo/models") / name,
+                None if gone else manifest(name),
                 error=f"No model in assets/demo/models/{name}: expected a folder with manifest.json. "
-                f"Train one with `python -m train {name}`, or name another folder." if gone else "",
+                f"Train one with `python -m train {name}`, or name another folder."
+                if gone
+                else "",
                 loaded=not gone and name not in loading,
             )
 
@@ -329,7 +475,9 @@ class FakeEngine:
     def finish_loading(self) -> None:
         self._held.set()
 
-    def recommend(self, case: Case, model: str = "student", *, threshold: float | None = None) -> Recommendation:
+    def recommend(
+        self, case: Case, model: str = "student", *, threshold: float | None = None
+    ) -> Recommendation:
         if model in self.failing:
             raise self.failing[model]
         seen = case.observed()
@@ -340,23 +488,35 @@ class FakeEngine:
         cut = (self.models[model].manifest or manifest(model)).threshold if threshold is None else threshold
         ranked = sorted(scores, key=lambda c: (-scores[c], c))
         found = Recommendation(
-            model, tuple(ScoredMedication(c, MEDICATIONS[c], scores[c], scores[c] >= cut) for c in ranked), cut, (),
-            tuple(UnseenCode(k, c, self.cohort.title(k, c) or c) for k, c in seen.codes()
-                  if c not in DIAGNOSES and c not in PROCEDURES and c not in MEDICATIONS),
+            model,
+            tuple(ScoredMedication(c, MEDICATIONS[c], scores[c], scores[c] >= cut) for c in ranked),
+            cut,
+            (),
+            tuple(
+                UnseenCode(k, c, self.cohort.title(k, c) or c)
+                for k, c in seen.codes()
+                if c not in DIAGNOSES and c not in PROCEDURES and c not in MEDICATIONS
+            ),
             self.cohort.profile_fields if model == "student" else (),
         )
         return self.with_threshold(found, cut)
 
     def with_threshold(self, recommendation: Recommendation, threshold: float) -> Recommendation:
         made = tuple(replace(m, selected=m.probability >= threshold) for m in recommendation.medications)
-        return replace(recommendation, medications=made, threshold=threshold,
-                       interactions=self.cohort.interactions.among([m.code for m in made if m.selected]))
+        return replace(
+            recommendation,
+            medications=made,
+            threshold=threshold,
+            interactions=self.cohort.interactions.among([m.code for m in made if m.selected]),
+        )
 
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
         if self.models["teacher"].manifest is None:
             raise NotFoundError(self.models["teacher"].error)
         chosen = version or "leader-1"
-        parts: list[tuple[str, str, str]] = [("instruction", "Instruction", f"[{chosen}] A patient is admitted to hospital.\n")]
+        parts: list[tuple[str, str, str]] = [
+            ("instruction", "Instruction", f"[{chosen}] A patient is admitted to hospital.\n")
+        ]
         for visit in case.history[-3:]:
             names = "; ".join(self.cohort.title("diagnosis", c) or c for c in visit.diagnoses)
             parts.append(("history", f"Visit {visit.visit_no}", f"Visit {visit.visit_no}: {names}.\n"))
@@ -367,13 +527,21 @@ class FakeEngine:
         for kind, label, piece in parts:
             sections.append(PromptSection(kind, label, len(text), len(text) + len(piece), len(piece.split())))  # type: ignore[arg-type]
             text += piece
-        dropped = ("Visit 1 was left out: the prompt keeps the last 3 earlier visits.",) if len(case.history) > 3 else ()
+        dropped = (
+            ("Visit 1 was left out: the prompt keeps the last 3 earlier visits.",)
+            if len(case.history) > 3
+            else ()
+        )
         return Prompt(text, chosen, sum(s.token_count for s in sections) + 2, 512, tuple(sections), dropped)
 
     def _score(self, case: Case, model: str, code: str) -> float:
         wobble = random.Random(f"{model}{code}{case.current.diagnoses}").uniform(-0.12, 0.12)
         reasons = sum(code in DIAGNOSES[d][1] for d in case.current.diagnoses if d in DIAGNOSES)
         before = any(code in v.medications for v in case.history)
-        profile = 0.05 if model == "student" and case.profile["age_band"] in ("75-84", "85+") and code == "A06A" else 0.0
+        profile = (
+            0.05
+            if model == "student" and case.profile["age_band"] in ("75-84", "85+") and code == "A06A"
+            else 0.0
+        )
         base = 0.06 + 0.42 * min(reasons, 2) + 0.22 * before + (0.4 if code in ("N02B", "A06A") else 0.0)
         return min(0.995, max(0.002, base + wobble + profile))

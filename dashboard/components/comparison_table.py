@@ -8,14 +8,14 @@ from typing import Any
 from dashboard import comparison, theme, wording
 from dashboard.components.browser import component
 from dashboard.formatting import count, listing, probability
-from dashboard.service import Scores
+from dashboard.service import ModelName, Scores
 from leader_core import Order
 
 
 def show(
     rows: Sequence[comparison.Row],
-    scores: Mapping[str, Scores],
-    cuts: Mapping[str, float],
+    scores: Mapping[ModelName, Scores],
+    cuts: Mapping[ModelName, float],
     orders: Sequence[Order],
     *,
     subject: str,
@@ -31,8 +31,8 @@ def show(
 
 def table(
     rows: Sequence[comparison.Row],
-    scores: Mapping[str, Scores],
-    cuts: Mapping[str, float],
+    scores: Mapping[ModelName, Scores],
+    cuts: Mapping[ModelName, float],
     orders: Sequence[Order],
     *,
     prescribed_known: bool,
@@ -43,7 +43,13 @@ def table(
     alone = [name for name, found in scores.items() if found.recommendation is not None]
     if by_area:
         groups = [
-            {"key": label, "label": label, "hint": "", "folded": False, "rows": [_row(r, written, prescribed_known) for r in members]}
+            {
+                "key": label,
+                "label": label,
+                "hint": "",
+                "folded": False,
+                "rows": [_row(r, written, prescribed_known) for r in members],
+            }
             for label, members in comparison.by_area(rows).items()
         ]
     else:
@@ -57,28 +63,52 @@ def table(
 
 
 def _by_agreement(
-    rows: Sequence[comparison.Row], written: Mapping[str, str], alone: Sequence[str], prescribed_known: bool
+    rows: Sequence[comparison.Row],
+    written: Mapping[str, str],
+    alone: Sequence[ModelName],
+    prescribed_known: bool,
 ) -> list[dict[str, Any]]:
     labels = wording.GROUP_LABELS if len(alone) == 2 else {**wording.GROUP_LABELS, **wording.GROUP_LABELS_ONE}
     groups = []
     for key, members in comparison.grouped(rows).items():
-        one_sided = len(alone) < 2 and (key == "agreed" or (key in ("teacher", "student") and key not in alone))
+        one_sided = len(alone) < 2 and (
+            key == "agreed" or (key in ("teacher", "student") and key not in alone)
+        )
         if one_sided or (key == "missed" and not prescribed_known):
             continue
         label = labels[key] if prescribed_known or key != "neither" else "Not suggested"
         hits = sum(row.prescribed for row in members)
-        hint = f"{hits} of {len(members)} prescribed" if prescribed_known and key in ("agreed", "teacher", "student") and members else ""
-        groups.append({
-            "key": key, "label": label, "hint": hint, "folded": key == "neither",
-            "rows": [_row(row, written, prescribed_known) for row in members],
-        })
+        hint = (
+            f"{hits} of {len(members)} prescribed"
+            if prescribed_known and key in ("agreed", "teacher", "student") and members
+            else ""
+        )
+        groups.append(
+            {
+                "key": key,
+                "label": label,
+                "hint": hint,
+                "folded": key == "neither",
+                "rows": [_row(row, written, prescribed_known) for row in members],
+            }
+        )
     return groups
 
 
 def _model(name: str, found: Scores, cut: float) -> dict[str, Any]:
     ready = found.recommendation is not None
-    note = f"cut-off {cut:.2f}" if ready else {"loading": "loading", "running": "scoring"}.get(found.status, "not available")
-    return {"label": wording.MODEL_NAMES[name], "icon": theme.MODEL_ICONS[name], "cut": cut, "ready": ready, "note": note}
+    note = (
+        f"cut-off {cut:.2f}"
+        if ready
+        else {"loading": "loading", "running": "scoring"}.get(found.status, "not available")
+    )
+    return {
+        "label": wording.MODEL_NAMES[name],
+        "icon": theme.MODEL_ICONS[name],
+        "cut": cut,
+        "ready": ready,
+        "note": note,
+    }
 
 
 def _row(row: comparison.Row, written: Mapping[str, str], prescribed_known: bool) -> dict[str, Any]:
@@ -87,7 +117,9 @@ def _row(row: comparison.Row, written: Mapping[str, str], prescribed_known: bool
         if row.code in written:
             details.insert(0, {"label": "Ordered in this visit", "text": written[row.code]})
         elif row.prescribed:
-            details.insert(0, {"label": "Ordered in this visit", "text": "yes; the source's drug names are not kept"})
+            details.insert(
+                0, {"label": "Ordered in this visit", "text": "yes; the source's drug names are not kept"}
+            )
         else:
             details.insert(0, {"label": "Ordered in this visit", "text": "no drug of this class"})
     return {

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import theme, wording
 from dashboard.formatting import escape, tag
+from dashboard.guard import fragment
 from dashboard.service import MODELS, ModelStatus, Service
 
 
@@ -15,7 +16,7 @@ def show(service: Service | None) -> None:
         st.html(strip(None, ()))
         return
     if service.loading():
-        st.fragment(_waiting, run_every=1.0)(service)
+        fragment(_waiting, run_every=1.0)(service)
     else:
         st.html(strip(service, [service.status(name) for name in MODELS]))
 
@@ -35,7 +36,15 @@ def strip(service: Service | None, statuses: tuple[ModelStatus, ...] | list[Mode
         parts.append(tag("span", escape(f"{print_.label}, {print_.patients:,} patients. {kind}.")))
     models = "".join(_model(status) for status in statuses)
     if models:
-        parts.append(tag("span", models, css="ld-push", style="display:inline-flex;gap:1rem;flex-wrap:wrap", role="status"))
+        parts.append(
+            tag(
+                "span",
+                models,
+                css="ld-push",
+                style="display:inline-flex;gap:1rem;flex-wrap:wrap",
+                role="status",
+            )
+        )
     return tag("div", *parts, css="ld-frame")
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from dashboard import comparison, theme, wording
 from dashboard.formatting import count, day, escape, gap, listing, probability, score, stay, tag, words
-from leader_core import Case, Interaction, ScoredMedication, UnseenCode, Visit
+from leader_core import SEVERITIES, Case, Interaction, ScoredMedication, UnseenCode, Visit
 
 Titles = Callable[[str, str], str]
 _SHORT = 6
@@ -22,7 +22,9 @@ def title(text: str, detail: str = "") -> str:
 
 
 def panel_title(text: str, detail: str = "") -> str:
-    return tag("div", tag("h2", escape(text)), tag("span", escape(detail)) if detail else "", css="ld-panel-title")
+    return tag(
+        "div", tag("h2", escape(text)), tag("span", escape(detail)) if detail else "", css="ld-panel-title"
+    )
 
 
 def note(text: str) -> str:
@@ -42,7 +44,13 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return tag("dl", *(tag("dt", escape(k)) + tag("dd", escape(v)) for k, v in pairs), css="ld-facts")
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: frozenset[int] = frozenset(), caption: str = "") -> str:
+def table(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numeric: frozenset[int] = frozenset(),
+    caption: str = "",
+) -> str:
     """A plain table of text; columns in `numeric` stand to the right."""
 
     def cell(name: str, i: int, text: str) -> str:
@@ -67,7 +75,9 @@ def interactions(pairs: Sequence[Interaction], titles: Titles, *, opened: int = 
 
 def _pair(pair: Interaction, titles: Titles, is_open: bool) -> str:
     names = tag(
-        "span", f"{escape(titles('medication', pair.code_a))} + {escape(titles('medication', pair.code_b))}", css="ld-between"
+        "span",
+        f"{escape(titles('medication', pair.code_a))} + {escape(titles('medication', pair.code_b))}",
+        css="ld-between",
     )
     codes = tag("span", f"{escape(pair.code_a)} · {escape(pair.code_b)}", css="ld-code")
     head = f"{severity(pair.severity)} {names} {codes}"
@@ -127,16 +137,21 @@ def table_covers(interactions: object) -> str:
     return wording.LIST_COVERS.format(pairs=pairs)
 
 
-def timeline(case: Case, titles: Titles) -> str:
-    """Visits in order of time, newest first: what was diagnosed and done, what was given, what is new and what stopped."""
-    visits = [*case.history, case.current]
+def timeline(case: Case, titles: Titles, *, hide: bool = False) -> str:
+    """Visits, newest first: what was diagnosed and done, what was given, what is new and what stopped.
+
+    With `hide`, what the current visit was given stays out.
+    """
+    visits = [*case.history, (case.observed() if hide else case).current]
     items = []
     for index in range(len(visits) - 1, -1, -1):
         visit = visits[index]
         before = visits[index - 1] if index else None
         current = index == len(visits) - 1
         body = _visit(visit, before, titles, index + 1, current)
-        if before is not None and (between := gap(before.discharged_at or before.admitted_at, visit.admitted_at)):
+        if before is not None and (
+            between := gap(before.discharged_at or before.admitted_at, visit.admitted_at)
+        ):
             body += tag("div", escape(f"{between} after the visit before"), css="ld-gap")
         items.append(tag("li", body, css="current" if current else ""))
     return tag("ol", *items, css="ld-visits", reversed="")
@@ -146,11 +161,22 @@ def _visit(visit: Visit, before: Visit | None, titles: Titles, number: int, curr
     length = stay(visit.admitted_at, visit.discharged_at)
     when = day(visit.admitted_at) if visit.admitted_at else f"Visit {number}"
     head = tag("span", escape(when), css="ld-when")
-    told = [f"visit {visit.visit_no or number}", *([length] if length else []), *(["this case"] if current else [])]
+    told = [
+        f"visit {visit.visit_no or number}",
+        *([length] if length else []),
+        *(["this case"] if current else []),
+    ]
     head += " " + tag("span", escape(" · ".join(told)), css="ld-muted")
-    new_codes, stopped = comparison.changes(before.medications, visit.medications) if before else ((), ())
+    compared = before is not None and bool(visit.medications)
+    new_codes, stopped = (
+        comparison.changes(before.medications if before else (), visit.medications) if compared else ((), ())
+    )
     body = head
-    for kind, codes in (("diagnosis", visit.diagnoses), ("procedure", visit.procedures), ("medication", visit.medications)):
+    for kind, codes in (
+        ("diagnosis", visit.diagnoses),
+        ("procedure", visit.procedures),
+        ("medication", visit.medications),
+    ):
         if not codes:
             continue
         label = wording.KIND_LABELS[kind] if kind != "medication" else "Prescribed"
@@ -182,7 +208,9 @@ def _listed(label: str, lines: Sequence[str], shown: int) -> str:
         body += tag("ul", *(tag("li", line) for line in visible))
     if folded:
         summary = f"{len(folded)} more" if shown else label
-        body += tag("details", tag("summary", escape(summary)), tag("ul", *(tag("li", line) for line in folded)))
+        body += tag(
+            "details", tag("summary", escape(summary)), tag("ul", *(tag("li", line) for line in folded))
+        )
     return body
 
 
@@ -190,7 +218,10 @@ def figures(pairs: Iterable[tuple[str, str, str]]) -> str:
     """Four or so figures in a row: (label, value, what it is out of)."""
     return tag(
         "dl",
-        *(tag("div", tag("dt", escape(k)), tag("dd", escape(v), f" <small>{escape(of)}</small>" if of else "")) for k, v, of in pairs),
+        *(
+            tag("div", tag("dt", escape(k)), tag("dd", escape(v), f"<small>{escape(of)}</small>"))
+            for k, v, of in pairs
+        ),
         css="ld-figures",
     )
 
@@ -212,7 +243,11 @@ def agreement_figures(found: comparison.Agreement, pairs: Sequence[Interaction],
     worst = pairs[0].severity if pairs else ""
     rows = [
         ("Classes", f"{found.selected}", f"{found.hits} given" if known else ""),
-        ("Interactions", f"{len(pairs)}", wording.SEVERITY_LABELS[worst].lower() if worst and worst != "unknown" else ""),
+        (
+            "Interactions",
+            f"{len(pairs)}",
+            wording.SEVERITY_LABELS[worst].lower() if worst and worst != "unknown" else "",
+        ),
     ]
     if known:
         rows = [("Jaccard", score(found.jaccard), ""), ("F1", score(found.f1), ""), *rows]
@@ -242,16 +277,57 @@ def axis(moments: Sequence[datetime | None], current: int) -> str:
     first, last = known[0][1], known[-1][1]
     span = max((last - first).total_seconds(), 1.0)
     marks = "".join(
-        tag("circle", cx=f"{2 + 96 * (m - first).total_seconds() / span:.2f}%", cy=9, r=5 if i == current else 4,
-            style=f"fill:var(--{'accent' if i == current else 'paper'});stroke:var(--{'accent' if i == current else 'line-strong'});stroke-width:2")
+        tag(
+            "circle",
+            cx=f"{2 + 96 * (m - first).total_seconds() / span:.2f}%",
+            cy=9,
+            r=5 if i == current else 4,
+            style=_dot(i == current),
+        )
         for i, m in known
     )
     line = tag("line", x1="2%", x2="98%", y1=9, y2=9, style="stroke:var(--line-strong);stroke-width:1.5")
-    labels = tag("text", escape(day(first)), x="0", y=30) + tag("text", escape(day(last)), x="100%", y=30, text_anchor="end")
+    labels = tag("text", escape(day(first)), x="0", y=30) + tag(
+        "text", escape(day(last)), x="100%", y=30, text_anchor="end"
+    )
     told = f"{count(len(known), 'visit')} from {day(first)} to {day(last)}"
-    return tag("svg", tag("title", escape(told)), line, marks, labels, css="ld-axis", role="img", aria_label=told)
+    return tag(
+        "svg", tag("title", escape(told)), line, marks, labels, css="ld-axis", role="img", aria_label=told
+    )
+
+
+def _dot(current: bool) -> str:
+    fill, stroke = ("accent", "accent") if current else ("paper", "line-strong")
+    return f"fill:var(--{fill});stroke:var(--{stroke});stroke-width:2"
 
 
 def named(titles: Mapping[str, str]) -> Titles:
     """A title function over a plain mapping, falling back to the code."""
     return lambda kind, code: titles.get(code, code)
+
+
+def severity_key() -> str:
+    """What the lines of the graph mean."""
+    return tag("p", *(f"{severity(level)} " for level in SEVERITIES), css="ld-note")
+
+
+def area_key(codes: Iterable[str]) -> str:
+    """The therapeutic areas of these classes, each with its colour in the graph."""
+    letters = sorted({code[:1] for code in codes})
+    return tag(
+        "p",
+        *(
+            tag(
+                "span",
+                tag(
+                    "i",
+                    style=f"background:{theme.AREA_COLOURS.get(letter, theme.AREA_COLOURS['V']).css}",
+                    aria_hidden="true",
+                ),
+                escape(comparison.area(letter)),
+                css="ld-area",
+            )
+            for letter in letters
+        ),
+        css="ld-note",
+    )

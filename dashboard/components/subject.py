@@ -21,13 +21,23 @@ def case_title(subject: Subject) -> str:
     who = person(subject)
     if subject.source == "draft":
         visits = count(len(case.history), "earlier visit") if case.history else "first visit"
-        return tag("div", tag("h1", "Entered case"), tag("p", escape(f"{who} · {visits} · not in the cohort")), css="ld-title")
+        return tag(
+            "div",
+            tag("h1", "Entered case"),
+            tag("p", escape(f"{who} · {visits} · not in the cohort")),
+            css="ld-title",
+        )
     current = case.current
     told = [who, f"visit {current.visit_no or len(case.history) + 1}", f"admitted {day(current.admitted_at)}"]
     told += [length] if (length := stay(current.admitted_at, current.discharged_at)) else []
     kind = case.profile["admission_type"]
     told += [words(kind).lower()] if kind != UNKNOWN else []
-    return tag("div", tag("h1", escape(f"Patient {subject.patient_id}")), tag("p", escape(" · ".join(told))), css="ld-title")
+    return tag(
+        "div",
+        tag("h1", escape(f"Patient {subject.patient_id}")),
+        tag("p", escape(" · ".join(told))),
+        css="ld-title",
+    )
 
 
 def person(subject: Subject) -> str:
@@ -37,4 +47,6 @@ def person(subject: Subject) -> str:
     age = profile["age_band"]
     if age == UNKNOWN and not gender:
         return "age and gender not given"
-    return f"{gender or 'Gender not given'}, {age if age != UNKNOWN else 'age not given'}" + (" years" if age != UNKNOWN else "")
+    return f"{gender or 'Gender not given'}, {age if age != UNKNOWN else 'age not given'}" + (
+        " years" if age != UNKNOWN else ""
+    )

@@ -37,12 +37,23 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Drug classes", "sort": "medications", "numeric": True},
     {"label": "Split"},
 ]
-_DEFAULTS: Final[dict[str, Any]] = {_SEARCH: "", "visits": "any", "gender": "any", "split": "any", "ages": (0, OLDEST)}
+_DEFAULTS: Final[dict[str, Any]] = {
+    _SEARCH: "",
+    "visits": "any",
+    "gender": "any",
+    "split": "any",
+    "ages": (0, OLDEST),
+}
 
 
 def draw() -> None:
     service = get_service()
-    st.html(markup.title("Patients", f"{service.engine.cohort.fingerprint.patients:,} in this cohort; open one to compare the models"))
+    st.html(
+        markup.title(
+            "Patients",
+            f"{service.engine.cohort.fingerprint.patients:,} in this cohort; open one to compare the models",
+        )
+    )
     filters = _filters()
     sort, descending = read_sort(st.query_params.get("sort", ""))
     size = int(st.session_state.get("rows") or PAGE_SIZES[0])
@@ -60,24 +71,50 @@ def draw() -> None:
 
 def _filters() -> Filters:
     """The search box and the filters in one row; all but the search live in the URL."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="filters"):
         st.text_input(
-            "Search", key=_SEARCH, type="search", icon=":material/search:", live="250ms", persist_state="session", width=340,
-            placeholder="Patient id, diagnosis, procedure or drug", on_change=_first_page,
+            "Search",
+            key=_SEARCH,
+            type="search",
+            icon=":material/search:",
+            live="250ms",
+            persist_state="session",
+            width=340,
+            placeholder="Patient id, diagnosis, procedure or drug",
+            on_change=_first_page,
             help="Words or codes. Separate several by commas: all must be found.",
         )
         st.segmented_control(
-            "Visits", list(VISIT_CHOICES), key="visits", default="any", required=True, bind="query-params",
-            format_func=lambda v: VISIT_CHOICES[v][0], on_change=_first_page,
+            "Visits",
+            list(VISIT_CHOICES),
+            key="visits",
+            default="any",
+            required=True,
+            bind="query-params",
+            format_func=lambda v: VISIT_CHOICES[v][0],
+            on_change=_first_page,
         )
         st.segmented_control(
-            "Gender", list(GENDER_CHOICES), key="gender", default="any", required=True, bind="query-params",
-            format_func=GENDER_CHOICES.__getitem__, on_change=_first_page,
+            "Gender",
+            list(GENDER_CHOICES),
+            key="gender",
+            default="any",
+            required=True,
+            bind="query-params",
+            format_func=GENDER_CHOICES.__getitem__,
+            on_change=_first_page,
         )
-        st.slider("Age", 0, OLDEST, (0, OLDEST), key="ages", bind="query-params", on_change=_first_page, width=200)
+        st.slider(
+            "Age", 0, OLDEST, (0, OLDEST), key="ages", bind="query-params", on_change=_first_page, width=165
+        )
         st.selectbox(
-            "Split", list(SPLIT_CHOICES), key="split", bind="query-params", width=140,
-            format_func=SPLIT_CHOICES.__getitem__, on_change=_first_page,
+            "Split",
+            list(SPLIT_CHOICES),
+            key="split",
+            bind="query-params",
+            width=140,
+            format_func=SPLIT_CHOICES.__getitem__,
+            on_change=_first_page,
         )
     low, high = st.session_state["ages"]
     return Filters(
@@ -95,7 +132,7 @@ def _first_page() -> None:
 
 def _page_from_url() -> int:
     text = st.query_params.get("page", "1")
-    return int(text) if text.isdecimal() and 0 < int(text[:9]) else 1
+    return int(text) if text.isdecimal() and int(text[:9]) > 0 else 1
 
 
 def _told(found: PatientPage, filters: Filters) -> None:
@@ -107,7 +144,13 @@ def _told(found: PatientPage, filters: Filters) -> None:
             text += f", with {', '.join(active.values())}"
         st.html(markup.note(text), width="content")
         if active:
-            st.button("Clear filters", type="tertiary", icon=":material/filter_alt_off:", on_click=_clear, args=(tuple(active),))
+            st.button(
+                "Clear filters",
+                type="tertiary",
+                icon=":material/filter_alt_off:",
+                on_click=_clear,
+                args=(tuple(active),),
+            )
 
 
 def _clear(names: tuple[str, ...]) -> None:
@@ -120,16 +163,32 @@ def _clear(names: tuple[str, ...]) -> None:
 def _empty(service: Service, filters: Filters) -> None:
     """No row: which filter took the last one away, and a button that undoes it."""
     if not filters.active():
-        st.html(markup.empty("This cohort holds no patients", "Build one with `python -m train cohort`, or serve another."))
+        st.html(
+            markup.empty(
+                "This cohort holds no patients", "Build one with `python -m train cohort`, or serve another."
+            )
+        )
         return
     ways = ways_out(filters, lambda query: service.engine.cohort.patients(query).total)
     if ways:
-        st.html(markup.empty("No patient matches all of this", "Any one of these steps brings patients back."))
+        st.html(
+            markup.empty("No patient matches all of this", "Any one of these steps brings patients back.")
+        )
         with st.container(horizontal=True):
             for way in ways:
-                st.button(f"Remove {way.words} ({count(way.total, 'patient')})", on_click=_clear, args=((way.name,),), key=f"out-{way.name}")
+                st.button(
+                    f"Remove {way.words} ({count(way.total, 'patient')})",
+                    on_click=_clear,
+                    args=((way.name,),),
+                    key=f"out-{way.name}",
+                )
     else:
-        st.html(markup.empty("No patient matches", "No single filter is to blame: clear them all, or search for fewer words."))
+        st.html(
+            markup.empty(
+                "No patient matches",
+                "No single filter is to blame: clear them all, or search for fewer words.",
+            )
+        )
 
 
 def _table(found: PatientPage, sort: str, descending: bool) -> None:
@@ -184,6 +243,12 @@ def _pages(found: PatientPage) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.pagination(found.pages, key="page", bind="query-params")
         st.selectbox(
-            "Rows a page", PAGE_SIZES, key="rows", bind="query-params", on_change=_first_page, width=120,
-            label_visibility="collapsed", format_func=lambda n: f"{n} rows",
+            "Rows a page",
+            PAGE_SIZES,
+            key="rows",
+            bind="query-params",
+            on_change=_first_page,
+            width=120,
+            label_visibility="collapsed",
+            format_func=lambda n: f"{n} rows",
         )

@@ -1,0 +1,205 @@
+"""A model's manifest and the cohort's fingerprint as facts and tables for people. Values in, text out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from dashboard.formatting import MISSING, count, escape, size, tag
+from dashboard.service import ModelStatus
+from leader_core import Fingerprint
+from leader_core.artifacts import Manifest
+
+METRICS: Final[Mapping[str, str]] = {
+    "prauc": "PRAUC",
+    "jaccard": "Jaccard",
+    "f1": "F1",
+    "ddi_rate": "DDI rate",
+    "ddi": "DDI rate",
+    "medications": "Drug classes",
+    "mean_medications": "Drug classes",
+}
+GROUPS: Final[Mapping[str, str]] = {
+    "overall": "All cases",
+    "single-visit": "First visit only",
+    "single_visit": "First visit only",
+    "multi-visit": "Two or more visits",
+    "multi_visit": "Two or more visits",
+}
+
+
+def what_it_is(name: str) -> str:
+    """One line: the role of each model."""
+    if name == "teacher":
+        return "a language model that reads the case as text, with a scoring head"
+    return "a small network that reads codes and the profile, taught by the teacher"
+
+
+def state_line(status: ModelStatus, folder: Path) -> str:
+    """Ready or not, how large, and that its files were verified."""
+    label, kind = {
+        "ready": ("Ready", "good"),
+        "loading": (f"Loading, {status.seconds:.0f} s", ""),
+        "absent": ("Not installed", "warn"),
+        "failed": ("Cannot be used", "bad"),
+    }[status.readiness]
+    parts = [tag("span", escape(label), css=f"ld-tag {kind}".strip())]
+    if status.readiness in ("ready", "loading"):
+        parts.append(
+            tag(
+                "span",
+                "Files verified",
+                css="ld-tag good",
+                title="Every file's sha256 matched the manifest when it was opened",
+            )
+        )
+        if (total := folder_size(folder)) is not None:
+            parts.append(tag("span", escape(size(total)), css="ld-tag"))
+    return tag("p", *(part + " " for part in parts), css="ld-note")
+
+
+def folder_size(folder: Path) -> int | None:
+    """Bytes of a model folder's files; None where it cannot be read."""
+    try:
+        return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+    except OSError:
+        return None
+
+
+def identity(manifest: Manifest) -> list[tuple[str, str]]:
+    """What it was made from and how its cut-off was chosen."""
+    told = [
+        ("Trained on", f"{manifest.cohort.label}, {manifest.cohort.patients:,} patients"),
+        ("Cohort digest", manifest.cohort.digest[:16]),
+        ("Settings", manifest.preset),
+        (
+            "Cut-off",
+            f"{manifest.threshold:.2f}, {manifest.threshold_rule}"
+            if manifest.threshold_rule
+            else f"{manifest.threshold:.2f}",
+        ),
+    ]
+    if manifest.base_model is not None:
+        told.append(("Base model", f"{manifest.base_model.id} (sha256 {manifest.base_model.sha256[:16]}…)"))
+    if manifest.prompt_version:
+        told.append(("Prompt version", manifest.prompt_version))
+    if manifest.kind == "student":
+        told.append(
+            (
+                "Distilled from",
+                f"teacher {manifest.teacher_digest[:16]}"
+                if manifest.teacher_digest
+                else "no teacher: undistilled",
+            )
+        )
+    told += [
+        ("Weights", f"sha256 {manifest.digest[:16]}…"),
+        ("Made", manifest.created_at.replace("T", " ")[:16] or MISSING),
+    ]
+    return told
+
+
+def validation_table(validation: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Groups down, metrics across; understands nested groups as well as a single flat table."""
+    groups: dict[str, Mapping[str, Any]] = {
+        k: v for k, v in validation.items() if isinstance(v, Mapping) and _has_metrics(v)
+    }
+    if not groups and _has_metrics(validation):
+        groups = {"overall": validation}
+    names = [m for m in METRICS if any(m in group for group in groups.values())]
+    headings = [
+        "Group",
+        *(["Cases"] if any("cases" in g for g in groups.values()) else []),
+        *(METRICS[m] for m in names),
+    ]
+    rows = []
+    for key, group in groups.items():
+        row = [GROUPS.get(key, key)]
+        if "Cases" in headings:
+            row.append(_number(group.get("cases")))
+        rows.append(row + [_figure(group.get(name)) for name in names])
+    return headings, rows
+
+
+def _has_metrics(group: Mapping[str, Any]) -> bool:
+    return any(name in group for name in METRICS)
+
+
+def _figure(value: Any) -> str:
+    """A metric, with its spread where it has one: two digits, three for rates that are small by nature."""
+    mean, std = (value.get("mean"), value.get("std")) if isinstance(value, Mapping) else (value, None)
+    digits = 1 if isinstance(mean, int | float) and abs(mean) >= 10 else 2
+    if isinstance(mean, int | float) and 0 < abs(mean) < 0.1:
+        digits = 3
+    return (
+        _number(mean, digits)
+        if std is None
+        else f"{_number(mean, digits)} ± {_number(std, max(digits, 3 if digits < 3 and std < 0.01 else digits))}"
+    )
+
+
+def _number(value: Any, digits: int = 0) -> str:
+    if not isinstance(value, int | float) or value != value:
+        return MISSING
+    return f"{value:,.{digits}f}"
+
+
+def comparable(trained: Fingerprint) -> str:
+    """Whether these figures may stand beside published ones."""
+    if trained.synthetic:
+        return "Measured on synthetic data: not comparable with published figures, which need credentialed MIMIC data."
+    if "demo" in trained.label.lower():
+        return "Measured on the open demo's 100 patients: not comparable with published figures."
+    return (
+        "Comparable with published figures only under the same cohort, split and way of choosing the cut-off."
+    )
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names.
+
+    >>> flat({"a": 1, "b": {"c": 2}})
+    {'a': 1, 'b.c': 2}
+    """
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            found.update(flat(value, f"{prefix}{key}."))
+        else:
+            found[prefix + str(key)] = (
+                ", ".join(map(str, value))
+                if isinstance(value, Sequence) and not isinstance(value, str)
+                else value
+            )
+    return found
+
+
+def cohort_facts(print_: Fingerprint) -> list[tuple[str, str]]:
+    """Size and shape of the cohort."""
+    return [
+        ("Name", print_.label),
+        ("Kind", "synthetic: invented patients" if print_.synthetic else "real, de-identified"),
+        ("Patients", f"{print_.patients:,}, of whom {print_.single_visit_patients:,} with a single visit"),
+        ("Visits", f"{print_.visits:,}"),
+        (
+            "Codes",
+            f"{count(print_.diagnoses, 'diagnosis', 'diagnoses')}, {count(print_.procedures, 'procedure')}, "
+            f"{count(print_.medications, 'drug class', 'drug classes')} (ATC level {print_.atc_level})",
+        ),
+        ("DDI density", f"{print_.ddi_density:.3f} of all pairs carry a statistical signal"),
+    ]
+
+
+def cohort_origin(meta: Mapping[str, str], path: str) -> list[tuple[str, str]]:
+    """Where the cohort came from."""
+    told = [("File", path)]
+    for key, label in (
+        ("source", "Layout"),
+        ("preset", "Preset"),
+        ("code_version", "Built by version"),
+        ("built_at", "Built"),
+    ):
+        if meta.get(key):
+            told.append((label, str(meta[key]).replace("T", " ")[:40]))
+    return told

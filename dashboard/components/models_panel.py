@@ -1,0 +1,176 @@
+"""Both models on one case: cut-offs with their figures, the comparison table, and interactions among the selected.
+
+Shared by every page that shows scores, so that teacher and student look the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from dashboard import comparison, state, wording
+from dashboard.components import comparison_table, markup
+from dashboard.components.subject import titles_of
+from dashboard.guard import fragment
+from dashboard.service import MODELS, ModelName, Scores, Service, scores
+from dashboard.state import Subject
+from leader_core import Interaction, Recommendation
+
+
+def show(service: Service, subject: Subject, *, beside: bool = True) -> None:
+    """Scores, cut-offs, the comparison table and the interactions; `beside` puts those in a column of their own.
+
+    Everything here moves with the cut-offs and reruns alone; while a model is busy it looks again by itself.
+    """
+    pending = any(scores(service, subject.case, name).pending for name in MODELS)
+    fragment(_panel, run_every=0.7 if pending else None)(service, subject, pending, beside)
+
+
+def _panel(service: Service, subject: Subject, was_pending: bool, beside: bool) -> None:
+    found = {
+        name: scores(service, subject.case, name, patience=0.05 if was_pending else 0.35) for name in MODELS
+    }
+    if was_pending and not any(f.pending for f in found.values()):
+        st.rerun()
+    known = subject.source == "cohort" and not state.hidden(subject)
+    centre, right = st.columns([2.55, 1], gap="large") if beside else (st.container(), st.container())
+    with centre:
+        cut = _cut_offs(service, subject, found, known)
+        _table(service, subject, found, cut, known)
+    with right:
+        _interactions(service, subject, cut, known)
+
+
+def _cut_offs(
+    service: Service, subject: Subject, found: Mapping[ModelName, Scores], known: bool
+) -> dict[ModelName, Recommendation]:
+    """A slider a model, the teacher left and the student right, with the figures that follow from it."""
+    cut: dict[ModelName, Recommendation] = {}
+    for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
+        with column:
+            recommendation = found[name].recommendation
+            if recommendation is None:
+                _not_there(service, name, found[name])
+                continue
+            cut[name] = _cut_off(service, subject, name, recommendation, known)
+    return cut
+
+
+def _cut_off(
+    service: Service, subject: Subject, name: ModelName, recommendation: Recommendation, known: bool
+) -> Recommendation:
+    manifest = service.engine.models[name].manifest
+    chosen, rule = recommendation.threshold, manifest.threshold_rule if manifest else ""
+    st.html(markup.model_head(name, f"its own cut-off is {chosen:.2f}{', ' + rule if rule else ''}"))
+    value = st.slider(
+        f"{wording.MODEL_NAMES[name]} cut-off",
+        0.0,
+        1.0,
+        round(chosen, 2),
+        0.01,
+        key=state.cut_key(name),
+        bind="query-params",
+        label_visibility="collapsed",
+        help="Classes with a score at or above the cut-off are suggested.",
+    )
+    threshold = chosen if value == round(chosen, 2) else float(value)
+    moved = service.engine.with_threshold(recommendation, threshold)
+    agreement = comparison.agreement((m.code for m in moved.selected), subject.case.prescribed)
+    st.html(markup.agreement_figures(agreement, moved.interactions, known=known))
+    if moved.unseen:
+        st.html(markup.callout(markup.unseen_sentence(name, moved.unseen), name))
+    if moved.truncated:
+        st.html(markup.callout(f"The {name} could not read all of this case: it was cut to fit.", name))
+    return moved
+
+
+def _not_there(service: Service, name: ModelName, found: Scores) -> None:
+    """Why a model shows no scores, in a sentence."""
+    st.html(markup.model_head(name, ""))
+    label = wording.MODEL_NAMES[name]
+    if found.status == "loading":
+        st.html(
+            markup.callout(
+                wording.LOADING.format(model=f"The {name}", seconds=service.status(name).seconds), name
+            )
+        )
+        st.skeleton(height=60)
+    elif found.status == "running":
+        st.html(markup.callout(wording.RUNNING.format(model=f"The {name}"), name))
+        st.skeleton(height=60)
+    else:
+        st.html(markup.callout(f"{label} scores are not available. {found.reason}", name))
+
+
+def _table(
+    service: Service,
+    subject: Subject,
+    found: Mapping[ModelName, Scores],
+    cut: Mapping[ModelName, Recommendation],
+    known: bool,
+) -> None:
+    if not cut and not (known and subject.case.prescribed):
+        return
+    case = subject.case
+    made = comparison.rows(
+        cut.get("teacher"),
+        cut.get("student"),
+        case.prescribed if known else (),
+        service.engine.cohort.titles("medication"),
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        grouping = st.segmented_control(
+            "Group by",
+            ["agreement", "area"],
+            default="agreement",
+            required=True,
+            key="grouping",
+            label_visibility="collapsed",
+            format_func={"agreement": "By agreement", "area": "By therapeutic area"}.__getitem__,
+        )
+    orders = (
+        service.engine.cohort.orders(case.current.visit_id)
+        if known and case.current.visit_id is not None
+        else ()
+    )
+    comparison_table.show(
+        made,
+        found,
+        {name: recommendation.threshold for name, recommendation in cut.items()},
+        orders,
+        subject=str(sorted(subject.query.items())),
+        note=wording.CLASSES_ONLY.format(level=service.engine.cohort.fingerprint.atc_level),
+        prescribed_known=known,
+        by_area=grouping == "area",
+    )
+    st.html(markup.note(wording.TEACHER_SCORES))
+
+
+def _interactions(
+    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], known: bool
+) -> None:
+    """Pairs among the selected, most severe first, for one of the sets at a time."""
+    sets: dict[str, tuple[Interaction, ...]] = {name: r.interactions for name, r in cut.items()}
+    if known:
+        sets["prescribed"] = service.engine.cohort.interactions.among(subject.case.prescribed)
+    st.html(markup.panel_title("Interactions", "most severe first"))
+    if not sets:
+        st.html(markup.note("They appear with the first scores."))
+        return
+    labels = {**wording.MODEL_NAMES, "prescribed": "Prescribed"}
+    chosen = st.segmented_control(
+        "Interactions among",
+        list(sets),
+        default=next(iter(sets)),
+        required=True,
+        key="pairs_of",
+        label_visibility="collapsed",
+        format_func=lambda name: f"{labels[name]} {len(sets[name])}",
+    )
+    pairs = sets.get(str(chosen), ())
+    if pairs:
+        st.html(markup.interactions(pairs, titles_of(service)))
+    else:
+        st.html(markup.note(wording.NO_PAIR))
+    st.html(markup.note(markup.table_covers(service.engine.cohort.interactions)))

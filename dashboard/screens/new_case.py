@@ -1,0 +1,235 @@
+"""New case: enter visits, codes and a profile by words or code; both models answer on submit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard import navigation, state, wording
+from dashboard.components import code_search, markup, models_panel
+from dashboard.draft import MAX_EARLIER, Draft
+from dashboard.formatting import words
+from dashboard.guard import fragment
+from dashboard.service import Service, get_service
+from dashboard.state import Subject
+from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
+
+_VISIT = "_draft_visit"
+_START = "_draft_start"
+
+
+def draw() -> None:
+    service = get_service()
+    st.html(
+        markup.title(
+            "New case", "kept in this session only; nothing typed here enters the link or the cohort"
+        )
+    )
+    form, results = st.columns([1, 1.75], gap="large")
+    with form:
+        fragment(_form)(service)
+    with results:
+        _results(service)
+
+
+def _form(service: Service) -> None:
+    draft = state.draft()
+    _start(service)
+    st.html(markup.panel_title("Visits", "the current one is what the models answer"))
+    index = _visit_choice(draft)
+    _codes(service, draft, index)
+    _profile(service, draft)
+    _submit(state.draft())
+
+
+def _start(service: Service) -> None:
+    """Blank, or as a copy of a patient."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        st.text_input(
+            "Start from a patient of the cohort",
+            key=_START,
+            placeholder="Patient id",
+            width=190,
+            persist_state="session",
+        )
+        st.button("Copy", on_click=_copy, args=(service,), icon=":material/content_copy:", key="copy")
+        st.button("Start blank", on_click=_blank, icon=":material/restart_alt:", type="tertiary", key="blank")
+    if problem := st.session_state.pop("_draft_problem", ""):
+        st.warning(problem, icon=":material/search_off:")
+
+
+def _copy(service: Service) -> None:
+    text = str(st.session_state.get(_START) or "").strip()
+    if not text.isdecimal() or len(text) > 18:
+        st.session_state["_draft_problem"] = (
+            "Give the patient's id as a whole number, as it stands in the worklist."
+        )
+        return
+    try:
+        state.start_from(service.engine.cohort.case(int(text)), service)
+    except LeaderError as error:
+        st.session_state["_draft_problem"] = str(error)
+        return
+    _forget_widgets()
+
+
+def _blank() -> None:
+    state.set_draft(Draft())
+    st.session_state[_START] = ""
+    _forget_widgets()
+
+
+def _forget_widgets() -> None:
+    """Profile widgets and the chosen visit belong to the draft before."""
+    for key in [k for k in st.session_state if str(k).startswith(("profile-", _VISIT))]:
+        del st.session_state[key]
+
+
+def _visit_choice(draft: Draft) -> int:
+    """Which visit is being edited; the last index is the current visit."""
+    total = len(draft.earlier)
+    labels = [f"Earlier visit {n}" for n in range(1, total + 1)] + ["Current visit"]
+    chosen = min(int(st.session_state.get(_VISIT, total)), total)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        picked = st.segmented_control(
+            "Visit",
+            range(total + 1),
+            default=chosen,
+            required=True,
+            format_func=labels.__getitem__,
+            key=f"{_VISIT}-of-{total}",
+            label_visibility="collapsed",
+        )
+        st.button(
+            "Add an earlier visit",
+            icon=":material/add:",
+            type="tertiary",
+            on_click=_add_visit,
+            disabled=total >= MAX_EARLIER,
+        )
+    index = chosen if picked is None else int(picked)
+    if index < total:
+        st.button(
+            "Remove this visit",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=_remove_visit,
+            args=(index,),
+        )
+    return index
+
+
+def _add_visit() -> None:
+    state.set_draft(state.draft().add_visit())
+    st.session_state[_VISIT] = len(state.draft().earlier) - 1
+
+
+def _remove_visit(index: int) -> None:
+    state.set_draft(state.draft().remove_visit(index))
+    st.session_state[_VISIT] = len(state.draft().earlier)
+
+
+def _codes(service: Service, draft: Draft, index: int) -> None:
+    """A search for each kind of code; the current visit takes no medications, they are the question."""
+    current = index >= len(draft.earlier)
+
+    def add(concept: Concept) -> None:
+        state.set_draft(state.draft().add(index, concept))
+
+    for kind in KINDS:
+        if kind == "medication" and current:
+            continue
+
+        def remove(code: str, kind: str = kind) -> None:
+            state.set_draft(state.draft().remove(index, kind, code))
+
+        code_search.pick(
+            service,
+            kind,
+            draft.visit(index).of(kind),
+            draft.titles,
+            key=f"pick-{kind}-{index}-of-{len(draft.earlier)}",
+            on_add=add,
+            on_remove=remove,
+        )
+
+
+def _profile(service: Service, draft: Draft) -> None:
+    """The fields this cohort knows; anything left out is "unknown" to the student."""
+    st.html(markup.panel_title("Profile", "optional; only the student reads it"))
+    given: dict[str, str] = {}
+    fields = [name for name in service.engine.cohort.profile_fields if name in wording.FIELD_LABELS]
+    columns = st.columns(2, gap="small")
+    for position, name in enumerate(fields):
+        values = _values(service, name)
+        have = draft.profile.get(name, UNKNOWN)
+        options = [UNKNOWN, *values] + ([have] if have not in (UNKNOWN, *values) else [])
+        with columns[position % 2]:
+            given[name] = st.selectbox(
+                wording.FIELD_LABELS[name],
+                options,
+                index=options.index(have),
+                key=f"profile-{name}",
+                format_func=_told(name),
+            )
+    if draft.set_profile(given) != draft:
+        state.set_draft(draft.set_profile(given))
+
+
+def _told(name: str) -> Callable[[str], str]:
+    """How a field's values are shown."""
+
+    def tell(value: str) -> str:
+        if value == UNKNOWN:
+            return "Not given"
+        return wording.GENDER_LABELS.get(value, value) if name == "gender" else words(value)
+
+    return tell
+
+
+def _values(service: Service, name: str) -> list[str]:
+    if name == "age_band":
+        return [label for _, label in AGE_BANDS]
+    return [v for v in service.engine.cohort.profile_values(name) if v != UNKNOWN]
+
+
+def _submit(draft: Draft) -> None:
+    """The button, and why it does nothing yet."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
+        pressed = st.button(
+            "Recommend",
+            type="primary",
+            disabled=bool(draft.problem),
+            key="recommend",
+            icon=":material/play_arrow:",
+        )
+        if draft.problem:
+            st.html(markup.note(draft.problem), width="content")
+        elif draft.changed:
+            st.html(markup.note("Edited since the scores were made."), width="content")
+    if pressed:
+        state.set_draft(draft.submit())
+        st.rerun()
+
+
+def _results(service: Service) -> None:
+    draft = state.draft()
+    if draft.submitted is None:
+        st.html(markup.panel_title("Recommendations"))
+        st.html(
+            markup.empty(
+                "Nothing scored yet",
+                "Add at least one diagnosis or procedure to the current visit, then press Recommend. "
+                "Earlier visits and the profile are optional.",
+            )
+        )
+        return
+    subject = Subject(draft.submitted, "draft")
+    state.keep(subject)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        navigation.link("interactions", "Interactions", state.linked(subject))
+        navigation.link("prompt", "Prompt", state.linked(subject))
+    if subject.case.is_first_visit:
+        st.html(markup.callout(wording.FIRST_VISIT, "student"))
+    models_panel.show(service, subject, beside=False)

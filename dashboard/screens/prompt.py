@@ -1,0 +1,103 @@
+"""Prompt: the exact text the teacher reads of a case, part by part, what was cut to fit, and the published wording."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import navigation, state, wording
+from dashboard.components import markup
+from dashboard.components.browser import component
+from dashboard.components.prompt_markup import budget, coloured, key_rows
+from dashboard.components.subject import case_title
+from dashboard.formatting import count
+from dashboard.guard import fragment
+from dashboard.service import Service, get_service
+from dashboard.state import Subject
+from leader_core import Prompt
+
+PUBLISHED = "paper-1"
+
+
+def draw() -> None:
+    service = get_service()
+    subject = state.subject(service)
+    if subject is None:
+        st.html(markup.title("Prompt"))
+        navigation.no_case()
+        return
+    state.remember(subject)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.html(case_title(subject), width="content")
+        st.space("stretch")
+        navigation.link(
+            "case" if subject.source == "cohort" else "new", "Back to the case", state.linked(subject)
+        )
+        navigation.link("interactions", "Interactions", state.linked(subject))
+    loading = service.status("teacher").readiness == "loading"
+    fragment(_body, run_every=1.0 if loading else None)(service, subject, loading)
+
+
+def _body(service: Service, subject: Subject, was_loading: bool) -> None:
+    status = service.status("teacher")
+    if status.readiness == "loading":
+        st.html(
+            markup.callout(
+                wording.LOADING.format(
+                    model="The teacher, whose tokenizer counts the prompt,", seconds=status.seconds
+                ),
+                "teacher",
+            )
+        )
+        st.skeleton(height=220)
+        return
+    if was_loading:
+        st.rerun()
+    if status.readiness != "ready":
+        st.html(markup.callout(f"Without the teacher there is no prompt to show. {status.reason}", "teacher"))
+        navigation.link("models", "See which models are there")
+        return
+    ours = service.engine.prompt(subject.case)
+    left, right = st.columns([2.1, 1], gap="large")
+    with right:
+        _account(service, ours)
+    with left:
+        beside = (
+            st.toggle("Show the published wording beside it", key="published", bind="query-params")
+            if ours.version != PUBLISHED
+            else False
+        )
+        if beside:
+            one, two = st.columns(2, gap="medium")
+            with one:
+                _text(ours, "What this teacher reads")
+            with two:
+                _text(service.engine.prompt(subject.case, version=PUBLISHED), "The published wording")
+        else:
+            _text(ours, "What this teacher reads")
+
+
+def _text(prompt: Prompt, heading: str) -> None:
+    st.html(markup.panel_title(heading, f"version {prompt.version} · {count(prompt.token_count, 'token')}"))
+    component("copy")(key=f"copy-{prompt.version}", data={"text": prompt.text, "label": "Copy the text"})
+    st.html(coloured(prompt))
+
+
+def _account(service: Service, prompt: Prompt) -> None:
+    """Tokens a section, against the limit; what was cut and where; codes without a title."""
+    st.html(markup.panel_title("Tokens", f"{prompt.token_count:,} of at most {prompt.token_limit:,}"))
+    st.html(budget(prompt))
+    st.html(key_rows(prompt))
+    st.html(markup.panel_title("Cut to fit"))
+    if prompt.dropped:
+        for sentence in prompt.dropped:
+            st.html(markup.callout(sentence, "warn"))
+    else:
+        st.html(markup.note("Nothing was cut: the teacher reads the whole case as it stands here."))
+    if prompt.untitled:
+        st.html(markup.panel_title("Codes without a title"))
+        st.html(markup.note(f"Written as they are, since no table knows them: {', '.join(prompt.untitled)}."))
+    st.html(markup.panel_title("About this prompt"))
+    st.html(markup.note(wording.TEACHER_SCORES))
+    st.html(
+        markup.note("The demographic profile is not in it, and neither is what was prescribed in this visit.")
+    )

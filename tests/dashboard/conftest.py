@@ -1,0 +1,81 @@
+"""Pages over the fake engine: `serve` says which engine, `open_page` opens a page of it as a browser would."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.app_test import calc_hash
+
+from dashboard import service
+from leader_core import Engine
+from tests.fakes import FakeEngine
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+Serve = Callable[..., FakeEngine]
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
+    """Serve a fake engine, or an error instead of one."""
+    service._open.clear()
+    engines: list[FakeEngine] = []
+
+    def choose(engine: FakeEngine | None = None, *, error: Exception | None = None) -> FakeEngine:
+        chosen = engine or FakeEngine()
+        engines.append(chosen)
+
+        def opened(_: object) -> Engine:
+            if error is not None:
+                raise error
+            return chosen  # type: ignore[return-value]
+
+        monkeypatch.setattr(service, "open_engine", opened)
+        service._open.clear()
+        return chosen
+
+    yield choose
+    for engine in engines:
+        engine.finish_loading()
+    service._open.clear()
+
+
+@pytest.fixture
+def open_page(serve: Serve) -> OpenPage:
+    """Open a page with URL parameters; serves the default fake engine unless `serve` chose another."""
+    serve()
+
+    def opened(path: str = "patients", session: dict[str, Any] | None = None, **query: str) -> AppTest:
+        test = AppTest.from_file(str(APP), default_timeout=20)
+        for key, value in (session or {}).items():
+            test.session_state[key] = value
+        for key, value in query.items():
+            test.query_params[key] = value
+        if path != "patients":
+            test._page_hash = calc_hash(path)
+        return test.run()
+
+    return opened
+
+
+def text(test: AppTest) -> str:
+    """Everything a person can read on the page, as one string."""
+    pieces = [element.value for element in test.html if not element.value.startswith("<style")]
+    for kind in ("markdown", "caption", "warning", "error", "info", "button"):
+        pieces += [str(getattr(e, "value", "")) + str(getattr(e, "label", "")) for e in getattr(test, kind)]
+    return "\n".join(pieces)
+
+
+def component_data(test: AppTest, name: str) -> dict[str, Any]:
+    """What a browser component was given to draw."""
+    import json
+
+    for element in test.get("bidi_component"):
+        if element.proto.component_name == f"leader.{name}":
+            return dict(json.loads(element.proto.json))
+    raise AssertionError(f"no component {name} on the page")

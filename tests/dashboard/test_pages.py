@@ -1,0 +1,371 @@
+"""Every page in its states, over the fake engine: what stands on it, what it says when something is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard import wording
+from dashboard.draft import Draft, DraftVisit
+from leader_core import ArtifactError, LeaderError, NotFoundError
+from tests.dashboard.conftest import OpenPage, Serve, component_data, text
+from tests.fakes import DIAGNOSES, FakeCohort, FakeEngine, FakeInteractions
+
+FIRST_TIMER, RETURNING = "10003", "10006"
+PAGES = ("patients", "case", "new", "interactions", "prompt", "models")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_draws_its_frame_and_no_error(open_page: OpenPage, path: str) -> None:
+    page = open_page(path, **({"patient": RETURNING} if path in ("case", "interactions", "prompt") else {}))
+    assert not page.exception
+    assert not page.error
+    assert wording.NOT_A_DEVICE in text(page)
+    assert "Synthetic data: invented patients" in text(page)
+    assert "Teacher ready" in text(page)
+    assert "Student ready" in text(page)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_a_cohort_every_page_says_what_to_do(serve: Serve, open_page: OpenPage, path: str) -> None:
+    serve(
+        error=NotFoundError("No cohort at build/demo/cohort.duckdb. Build one with `python -m train cohort`.")
+    )
+    page = open_page(path)
+    assert not page.exception
+    assert "No cohort at build/demo/cohort.duckdb" in text(page)
+    assert "make run" in text(page)
+    assert wording.NOT_A_DEVICE in text(page)
+
+
+@pytest.mark.parametrize("path", ["case", "interactions", "prompt"])
+def test_pages_about_a_case_have_an_empty_state(open_page: OpenPage, path: str) -> None:
+    page = open_page(path)
+    assert wording.NO_CASE_TITLE in text(page)
+    assert [link.value for link in page.page_link] == ["Choose a patient", "Enter a case"]
+
+
+@pytest.mark.parametrize("path", ["case", "interactions", "prompt"])
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"patient": "99"}, "No patient 99"),
+        ({"patient": "abc"}, "expected a whole number"),
+        ({"patient": "9" * 40}, "out of range"),
+        ({"patient": RETURNING, "visit": "77"}, "no visit 77"),
+        ({"case": "draft"}, "not in this session"),
+    ],
+)
+def test_a_stale_link_is_a_sentence_and_a_way_on(
+    open_page: OpenPage, path: str, query: dict[str, str], said: str
+) -> None:
+    page = open_page(path, **query)
+    assert not page.exception
+    assert said in text(page)
+    assert page.page_link[-1].value == "Go to the worklist"
+
+
+@pytest.mark.parametrize("broken", ["patients", "case", "titles", "interactions"])
+def test_a_fault_never_shows_a_traceback(
+    serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def fault(*_: object, **__: object) -> None:
+        raise RuntimeError("secret inner workings")
+
+    engine = serve()
+    if broken == "interactions":
+        monkeypatch.setattr(engine.cohort, "interactions", None)
+    else:
+        monkeypatch.setattr(engine.cohort, broken, fault)
+    page = open_page("patients" if broken == "patients" else "case", patient=RETURNING)
+    assert not page.exception
+    assert "could not be shown" in text(page)
+    assert "secret inner workings" not in text(page)
+
+
+# Patients
+
+
+def test_the_worklist_shows_a_page_of_patients(open_page: OpenPage) -> None:
+    data = component_data(open_page(), "worklist")
+    assert len(data["rows"]) == 25
+    assert data["rows"][0]["cells"][0] == "10001"
+    assert data["rows"][0]["href"] == "case?patient=10001"
+
+
+def test_filters_sort_and_page_come_from_the_url(open_page: OpenPage) -> None:
+    page = open_page(visits="First visit only", sort="-age")
+    data = component_data(page, "worklist")
+    ages = [int(row["cells"][1]) for row in data["rows"]]
+    assert ages == sorted(ages, reverse=True)
+    assert {row["cells"][3] for row in data["rows"]} == {"1"}
+    assert "visits: first visit only" in text(page)
+
+
+def test_a_strange_url_is_read_as_the_default(open_page: OpenPage) -> None:
+    page = open_page(visits="<script>", sort="drop table", page="-4", rows="1e9")
+    assert not page.exception
+    assert len(component_data(page, "worklist")["rows"]) == 25
+
+
+def test_search_text_stays_out_of_the_url(open_page: OpenPage) -> None:
+    page = open_page()
+    page.text_input(key="_search").set_value("heart failure").run()
+    found = component_data(page, "worklist")["rows"]
+    assert 0 < len(found) <= 25
+    assert "heart" not in str(page.query_params).lower()
+
+
+def test_an_empty_worklist_says_which_filter_to_remove(open_page: OpenPage) -> None:
+    page = open_page(gender="F")
+    page.text_input(key="_search").set_value("no such thing").run()
+    assert "No patient matches all of this" in text(page)
+    way = next(b for b in page.button if b.label.startswith("Remove search"))
+    way.click().run()
+    assert page.session_state["_search"] == ""
+    assert component_data(page, "worklist")["rows"]
+
+
+def test_a_cohort_without_patients_is_an_empty_state(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(FakeCohort(size=0)))
+    assert "This cohort holds no patients" in text(open_page())
+
+
+# Case
+
+
+def test_a_case_shows_both_models_and_the_prescription(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING)
+    data = component_data(page, "comparison")
+    assert [g["key"] for g in data["groups"]] == ["agreed", "teacher", "student", "missed", "neither"]
+    row = data["groups"][0]["rows"][0]
+    assert isinstance(row["teacher"], float)
+    assert isinstance(row["student"], float)
+    assert "no dose, route or timing" in data["note"]
+    assert "it writes no reasons" in text(page)
+    assert "Only the student reads the profile" in text(page)
+    assert page.query_params["visit"] == "5"
+
+
+def test_moving_a_cut_off_changes_the_sets(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING)
+    before = component_data(page, "comparison")
+    page.slider(key="teacher_cut").set_value(0.95).run()
+    after = component_data(page, "comparison")
+    assert after["teacher"]["cut"] == 0.95
+    assert len(after["groups"][0]["rows"]) < len(before["groups"][0]["rows"])
+
+
+def test_a_link_with_a_cut_off_opens_the_same_view(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING, visit="2", student_cut="0.8")
+    assert component_data(page, "comparison")["student"]["cut"] == 0.8
+    assert "visit 2" in text(page)
+
+
+def test_a_first_visit_says_what_stands_in_for_history(open_page: OpenPage) -> None:
+    assert wording.FIRST_VISIT in text(open_page("case", patient=FIRST_TIMER))
+    assert wording.FIRST_VISIT not in text(open_page("case", patient=RETURNING))
+
+
+def test_hiding_the_prescription_hides_it_everywhere_in_the_table(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING)
+    page.toggle(key="hide_prescribed").set_value(True).run()
+    data = component_data(page, "comparison")
+    assert data["prescribed"] is False
+    rows = [row for group in data["groups"] for row in group["rows"]]
+    assert not any(row["prescribed"] for row in rows)
+    assert "Ordered in this visit" not in str(rows)
+    assert "<dt>Jaccard</dt>" not in text(page)
+    assert "given</small>" not in text(page)
+    assert page.segmented_control(key="pairs_of").options == ["Teacher 3", "Student 3"]
+    assert text(page).count("Prescribed (") == 4  # the earlier visits' only
+    assert "Stopped since" in text(page)
+
+
+def test_an_absent_teacher_leaves_the_student_standing(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("teacher",)))
+    page = open_page("case", patient=RETURNING)
+    assert "python -m train teacher" in text(page)
+    data = component_data(page, "comparison")
+    assert data["teacher"]["ready"] is False
+    assert data["student"]["ready"] is True
+    assert data["groups"][0]["label"] == "Suggested by the student"
+
+
+def test_a_loading_teacher_leaves_the_student_standing(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(loading=("teacher",)))
+    page = open_page("case", patient=RETURNING)
+    assert "The teacher is loading" in text(page)
+    assert component_data(page, "comparison")["student"]["ready"] is True
+
+
+def test_a_failing_teacher_is_a_sentence(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(failing={"teacher": RuntimeError("CUDA out of memory at 0x7f")}))
+    page = open_page("case", patient=RETURNING)
+    assert "The teacher failed on this case" in text(page)
+    assert "0x7f" not in text(page)
+    assert component_data(page, "comparison")["student"]["ready"] is True
+
+
+def test_without_any_model_the_prescription_still_shows(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("teacher", "student")))
+    page = open_page("case", patient=RETURNING)
+    assert not page.exception
+    keys = [g["key"] for g in component_data(page, "comparison")["groups"]]
+    assert keys == ["missed", "neither"]
+
+
+def test_text_from_the_data_is_never_markup(
+    serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = serve()
+    monkeypatch.setattr(engine.cohort, "title", lambda kind, code: "<img src=x onerror=alert(1)>")
+    page = open_page("case", patient=RETURNING)
+    assert "<img" not in text(page)
+    assert "&lt;img" in text(page)
+
+
+# New case
+
+
+def _draft(*codes: str) -> Draft:
+    return Draft(
+        current=DraftVisit({"diagnosis": codes}), titles={c: DIAGNOSES.get(c, (c, ()))[0] for c in codes}
+    )
+
+
+def test_a_blank_case_cannot_be_submitted_and_says_why(open_page: OpenPage) -> None:
+    page = open_page("new")
+    assert page.button(key="recommend").disabled
+    assert "at least one diagnosis or procedure" in text(page)
+    assert "Nothing scored yet" in text(page)
+
+
+def test_submitting_gives_both_recommendations(open_page: OpenPage) -> None:
+    page = open_page("new", session={"_draft": _draft("ICD9:4280", "ICD9:42731")})
+    page.button(key="recommend").click().run()
+    data = component_data(page, "comparison")
+    assert data["teacher"]["ready"]
+    assert data["student"]["ready"]
+    assert data["prescribed"] is False
+    assert data["groups"][0]["rows"]
+    assert "ICD9" not in str(page.query_params)
+
+
+def test_unseen_codes_are_reported_for_each_model(open_page: OpenPage) -> None:
+    page = open_page("new", session={"_draft": _draft("ICD9:4280", "ICD9:0479")})
+    page.button(key="recommend").click().run()
+    assert "The teacher does not know 1 code" in text(page)
+    assert "The student does not know 1 code" in text(page)
+    assert "ICD9:0479" in text(page)
+
+
+def test_the_profile_reaches_the_student(serve: Serve, open_page: OpenPage) -> None:
+    engine = serve()
+    page = open_page("new", session={"_draft": _draft("ICD9:4280")})
+    page.selectbox(key="profile-gender").set_value("F").run()
+    page.button(key="recommend").click().run()
+    assert {case.profile["gender"] for _, case in engine.asked} == {"F"}
+
+
+def test_copying_a_patient_leaves_out_what_was_prescribed(open_page: OpenPage) -> None:
+    page = open_page("new")
+    page.text_input(key="_draft_start").set_value(RETURNING).run()
+    page.button(key="copy").click().run()
+    draft = page.session_state["_draft"]
+    assert len(draft.earlier) == 4
+    assert draft.current.of("medication") == ()
+    assert draft.current.of("diagnosis")
+
+
+@pytest.mark.parametrize(("typed", "said"), [("99", "No patient 99"), ("ten", "whole number")])
+def test_copying_nobody_is_a_sentence(open_page: OpenPage, typed: str, said: str) -> None:
+    page = open_page("new")
+    page.text_input(key="_draft_start").set_value(typed).run()
+    page.button(key="copy").click().run()
+    assert said in text(page)
+
+
+def test_an_earlier_visit_takes_medications(open_page: OpenPage) -> None:
+    page = open_page("new")
+    labels = [component_data_label(e) for e in page.get("bidi_component")]
+    assert labels == ["Diagnoses", "Procedures"]
+    next(b for b in page.button if b.label == "Add an earlier visit").click().run()
+    labels = [component_data_label(e) for e in page.get("bidi_component")]
+    assert labels == ["Diagnoses", "Procedures", "Medications"]
+
+
+def component_data_label(element: object) -> str:
+    import json
+
+    return str(json.loads(element.proto.json)["label"])  # type: ignore[attr-defined]
+
+
+# Interactions, Prompt, Models
+
+
+def test_interactions_list_the_pairs_and_the_sets(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING)
+    assert "Pairs, most severe first" in text(page)
+    assert "Severity unknown" in text(page)
+    assert "unlisted, not safe" in text(page)
+    assert page.get("plotly_chart")
+    sets = page.segmented_control(key="set")
+    assert [o.split(" (")[0] for o in sets.options] == ["Teacher", "Student", "Prescribed", "All together"]
+
+
+def test_no_listed_pair_is_never_called_safe(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(FakeCohort(interactions=FakeInteractions(()))))
+    page = open_page("interactions", patient=RETURNING)
+    assert "No listed pair among" in text(page)
+    assert "not proof that they are safe" in text(page)
+    assert not page.get("plotly_chart")
+
+
+def test_the_prompt_stands_as_it_is_read(serve: Serve, open_page: OpenPage) -> None:
+    engine = serve()
+    page = open_page("prompt", patient=RETURNING)
+    exact = engine.prompt(engine.cohort.case(int(RETURNING))).text
+    assert component_data(page, "copy")["text"] == exact
+    assert "Visit 1 was left out" in text(page)
+    assert "version leader-1" in text(page)
+    assert "of at most 512" in text(page)
+
+
+def test_the_published_wording_stands_beside_ours(open_page: OpenPage) -> None:
+    page = open_page("prompt", patient=RETURNING, published="true")
+    assert "version leader-1" in text(page)
+    assert "version paper-1" in text(page)
+
+
+def test_a_prompt_needs_the_teacher(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("teacher",)))
+    page = open_page("prompt", patient=RETURNING)
+    assert "Without the teacher there is no prompt" in text(page)
+    serve(FakeEngine(loading=("teacher",)))
+    assert "is loading" in text(open_page("prompt", patient=RETURNING))
+
+
+def test_models_say_what_they_are(open_page: OpenPage) -> None:
+    page = open_page("models")
+    for said in (
+        "0.71 ± 0.004",
+        "First visit only",
+        "not comparable with published figures",
+        "Files verified",
+        "53aa51172d142c89",
+        "chosen on validation",
+        "Not for prescribing",
+        "Interaction tables are incomplete",
+    ):
+        assert said in text(page), said
+    assert len(page.get("plotly_chart")) == 2
+
+
+def test_a_model_that_was_changed_is_refused_in_words(serve: Serve, open_page: OpenPage) -> None:
+    engine = FakeEngine()
+    error: LeaderError = ArtifactError("assets/teacher/model.safetensors was changed since it was written.")
+    engine.models["teacher"].error = str(error)
+    engine.models["teacher"].manifest = None
+    engine.models["teacher"].loaded = False
+    serve(engine)
+    assert "was changed since it was written" in text(open_page("models"))
