@@ -106,7 +106,9 @@ def read_config(folder: Path) -> Any:
     return config
 
 
-def load_body(files: BaseFiles, dtype: torch.dtype) -> nn.Module:
+def load_body(
+    files: BaseFiles, dtype: torch.dtype, attention: Literal["sdpa", "eager"] = "sdpa"
+) -> nn.Module:
     """The base without any head, in evaluation mode, every weight from its file.
 
     Raises:
@@ -119,7 +121,7 @@ def load_body(files: BaseFiles, dtype: torch.dtype) -> nn.Module:
     if hasattr(config, "use_cache"):
         config.use_cache = False
     extra: dict[str, Any] = {}
-    known = MODEL_MAPPING.get(type(config), None)
+    known: Any = MODEL_MAPPING.get(type(config), None)
     if inspect.isclass(known) and "add_pooling_layer" in inspect.signature(known.__init__).parameters:
         extra["add_pooling_layer"] = False
     with _quiet():
@@ -128,7 +130,7 @@ def load_body(files: BaseFiles, dtype: torch.dtype) -> nn.Module:
                 files.folder,
                 config=config,
                 dtype=dtype,
-                attn_implementation="sdpa",
+                attn_implementation=attention,
                 use_safetensors=True,
                 local_files_only=True,
                 trust_remote_code=False,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -112,8 +113,8 @@ def encode_cases(cases: Sequence[Case], builder: PromptBuilder, tokenizer: BaseT
             cut.append(flag)
     starts = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in rows], out=starts[1:])
-    ids = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
-    return EncodedPrompts(ids, starts, np.asarray(cut, dtype=bool))
+    flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
+    return EncodedPrompts(flat, starts, np.asarray(cut, dtype=bool))
 
 
 def split_by_length(lengths: np.ndarray, budget: int, overhead: int = 128) -> list[np.ndarray]:
@@ -140,7 +141,7 @@ def split_by_length(lengths: np.ndarray, budget: int, overhead: int = 128) -> li
     while cuts[-1] > 0:
         cuts.append(int(came[cuts[-1]]))
     cuts.reverse()
-    return [order[a:b] for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [order[a:b] for a, b in pairwise(cuts)]
 
 
 def scoring_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

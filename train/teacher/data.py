@@ -42,7 +42,7 @@ class TeacherData:
 def vocabularies_of(cohort: Cohort) -> Vocabularies:
     """The vocabularies of the training split."""
     return Vocabularies(
-        *(Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS),
+        *(Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS),  # type: ignore[misc]
         profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
     )
 

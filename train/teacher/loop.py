@@ -9,7 +9,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -92,7 +92,7 @@ class Trainer:
         return progress
 
     def _optimizer(self) -> AdamW:
-        groups = [
+        groups: list[dict[str, Any]] = [
             {
                 "params": [p for n, p in self.model.trained().items() if not n.startswith("head.")],
                 "rate": "learning_rate",

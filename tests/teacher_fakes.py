@@ -1,0 +1,145 @@
+"""Tiny base models and a tiny cohort, made on the spot: enough of each for the teacher to be trained in a second."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from leader_core.domain import Case, Fingerprint, Kind, Visit
+from leader_core.prompt import LEADER, PAPER
+
+DIAGNOSES: Final = {
+    "ICD9:4280": "heart failure",
+    "ICD9:4019": "hypertension",
+    "ICD9:25000": "diabetes",
+    "ICD9:486": "pneumonia",
+    "ICD9:5849": "kidney failure",
+}
+MEDICATIONS: Final = {
+    "A10A": "insulins",
+    "B05X": "electrolytes",
+    "C03C": "diuretics",
+    "C09A": "ace inhibitors",
+    "J01C": "penicillins",
+}
+PROCEDURES: Final = {"ICD9PCS:3961": "bypass"}
+_TREATS: Final = dict(zip(DIAGNOSES, ("C03C", "C09A", "A10A", "J01C", "B05X"), strict=True))
+
+
+def title(kind: Kind, code: str) -> str | None:
+    """Titles of the tiny cohort's codes."""
+    return {"diagnosis": DIAGNOSES, "procedure": PROCEDURES, "medication": MEDICATIONS}[kind].get(code)
+
+
+class TinyCohort:
+    """What the teacher's training asks of a cohort. Each diagnosis has its own medication."""
+
+    profile_fields = ("insurance",)
+    title = staticmethod(title)
+
+    def __init__(self, patients: int = 60, seed: int = 0) -> None:
+        random = Random(seed)
+        self._cases: dict[str, list[Case]] = {"train": [], "validation": [], "test": []}
+        visit_id = 0
+        for patient in range(patients):
+            visits: list[Visit] = []
+            for number in range(random.choice((1, 1, 2, 3))):
+                visit_id += 1
+                found = random.sample(sorted(DIAGNOSES), random.randint(1, 3))
+                medications = tuple(sorted({_TREATS[code] for code in found}))
+                procedures = ("ICD9PCS:3961",) if random.random() < 0.3 else ()
+                visits.append(Visit(tuple(found), procedures, medications, visit_id, number + 1))
+            split = ("train",) * 8 + ("validation", "test")
+            for number, visit in enumerate(visits):
+                case = Case({"insurance": "Private"}, tuple(visits[:number]), visit, patient)
+                self._cases[split[patient % 10]].append(case)
+        self.fingerprint = Fingerprint(
+            "Tiny",
+            "mimic3",
+            True,
+            "clinical",
+            3,
+            patients,
+            visit_id,
+            0,
+            5,
+            1,
+            5,
+            0.0,
+            f"tiny-{patients}-{seed}",
+        )
+
+    def cases(self, split: str = "all", targets: str = "last") -> list[Case]:
+        found = [case for name, cases in self._cases.items() if split in ("all", name) for case in cases]
+        if targets == "last":
+            found = list({case.patient_id: case for case in found}.values())
+        return found
+
+    def vocabulary_codes(self, kind: Kind, split: str = "train") -> list[str]:
+        return sorted({code for case in self.cases(split, "all") for code in case.current.codes(kind)})
+
+    def profile_values(self, field: str, split: str = "train") -> list[str]:
+        return ["Private"]
+
+
+def tokenizer_words() -> list[str]:
+    """Every word that a prompt of the tiny cohort may hold."""
+    texts = [*DIAGNOSES.values(), *MEDICATIONS.values(), *PROCEDURES.values()]
+    texts += [
+        part
+        for t in (LEADER, PAPER)
+        for part in (*t.openings, t.history, t.current, t.question, t.empty, t.cut)
+    ]
+    split = pre_tokenizers.Whitespace()
+    return sorted(
+        {word.lower() for text in texts for word, _ in split.pre_tokenize_str(text)} | set("0123456789")
+    )
+
+
+def save_tokenizer(folder: Path, *, bos: bool, pad: bool) -> int:
+    """Write a word-level tokenizer; with BOS, or with CLS and SEP. Returns the vocabulary's size."""
+    words = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "<s>", "</s>", *tokenizer_words()]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    around = ("<s> $A", [("<s>", 4)]) if bos else ("[CLS] $A [SEP]", [("[CLS]", 1), ("[SEP]", 2)])
+    tokenizer.post_processor = processors.TemplateProcessing(single=around[0], special_tokens=around[1])
+    tokenizer.enable_truncation(8)  # some published tokenizers carry such a limit; it must not be obeyed
+    names = {"unk_token": "[UNK]", "eos_token": "</s>", **({"pad_token": "[PAD]"} if pad else {})}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    return len(words)
+
+
+def tiny_bert(folder: Path) -> Path:
+    """A random two-layer BERT with its tokenizer; positions for 96 tokens."""
+    torch.manual_seed(0)
+    size = save_tokenizer(folder, bos=False, pad=True)
+    config = BertConfig(
+        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=96, initializer_range=0.3,
+    )  # fmt: skip
+    BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def tiny_llama(folder: Path) -> Path:
+    """A random two-layer Llama with its tokenizer, which has no padding token."""
+    torch.manual_seed(0)
+    size = save_tokenizer(folder, bos=True, pad=False)
+    config = LlamaConfig(
+        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        intermediate_size=32, max_position_embeddings=256, initializer_range=0.3, pad_token_id=None,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def without_medications(case: Case) -> Case:
+    """The case with other current medications: what no model may notice."""
+    return replace(case, profile=dict(case.profile), current=replace(case.current, medications=("J01C",)))
