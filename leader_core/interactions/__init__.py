@@ -6,14 +6,13 @@ always has severity "unknown". Refuses to know about patients, scores or pages.
 
 from leader_core.interactions.clinical import (
     WithinClass,
-    is_partial,
     load_clinical,
     load_within_class,
     rules_between,
 )
 from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules
 from leader_core.interactions.statistical import StatisticalSignal, load_statistical, read_statistical
-from leader_core.interactions.table import InteractionTable, is_statistical
+from leader_core.interactions.table import InteractionTable, is_partial, is_statistical
 
 __all__ = [
     "Agent",

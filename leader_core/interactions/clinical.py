@@ -17,14 +17,13 @@ from leader_core.domain import SEVERITIES, Interaction, Severity
 from leader_core.errors import InputError
 from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules, frequencies
 from leader_core.interactions.statistical import LEVEL_LENGTH
+from leader_core.interactions.table import PARTIAL
 
 _RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _RARITY: Final = {"uncommon": 1, "rare": 2}
 _SELDOM: Final = 2
 _SELDOM_CAP: Final[Severity] = "moderate"
 _NAMED: Final = 6  # drugs named in a text before "and others"
-PARTIAL: Final = "Only when combining "
-"""How the management of a pair begins that only some drugs of the two classes carry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +117,6 @@ def rules_between(code_a: str, code_b: str) -> tuple[ClinicalRule, ...]:
     key = (code_a, code_b) if code_a <= code_b else (code_b, code_a)
     matches = within.get(code_a, []) if code_a == code_b else pairs.get(key, [])
     return tuple(sorted((match.rule for match in matches), key=lambda rule: _RANK[rule.severity]))
-
-
-def is_partial(interaction: Interaction) -> bool:
-    """True where only some drugs of the two classes carry the most severe rule."""
-    return interaction.management.startswith(PARTIAL)
 
 
 @lru_cache(maxsize=3)

@@ -14,12 +14,20 @@ import numpy.typing as npt
 from leader_core.domain import SEVERITIES, Interaction
 from leader_core.errors import InputError
 
+PARTIAL: Final = "Only when combining "
+"""How the management of a pair begins that only some drugs of the two classes carry."""
+
 _RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 
 def is_statistical(interaction: Interaction) -> bool:
     """True for a statistical signal, which has no grading; False for a graded clinical pair."""
     return interaction.severity == "unknown"
+
+
+def is_partial(interaction: Interaction) -> bool:
+    """True where only some drugs of the two classes carry the rule that grades the pair."""
+    return interaction.management.startswith(PARTIAL)
 
 
 class InteractionTable:
@@ -61,14 +69,14 @@ class InteractionTable:
         return self._rows.get(low, {}).get(high, ())
 
     def among(self, codes: Iterable[str]) -> tuple[Interaction, ...]:
-        """Every entry between two of these codes, most severe first, then by code."""
+        """Every entry between two of these codes, most severe first; among equals whole classes, then by code."""
         chosen = sorted(set(codes))
         found: list[Interaction] = []
         for position, a in enumerate(chosen):
             if row := self._rows.get(a):
                 for b in chosen[position + 1 :]:
                     found.extend(row.get(b, ()))
-        found.sort(key=lambda i: (_RANK[i.severity], i.code_a, i.code_b))
+        found.sort(key=lambda i: (_RANK[i.severity], is_partial(i), i.code_a, i.code_b))
         return tuple(found)
 
     @property
