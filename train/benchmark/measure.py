@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 import psutil
+
+from train.report import Report
 
 MIB: Final = 1024 * 1024
 WARM_UP: Final = 3
@@ -48,16 +50,29 @@ def latency(call: Callable[[Any], object], items: Sequence[Any], seconds: float)
     return asdict(Latency(round(float(p50), 3), round(float(p95), 3), len(times)))
 
 
-def best_seconds(call: Callable[[], object], seconds: float, *, warm_up: bool = True) -> float:
-    """The shortest of several runs: what the code costs when nothing else disturbs it."""
+def best_seconds(
+    call: Callable[[], object], seconds: float, *, warm_up: bool = True, fewest: int = 2
+) -> float:
+    """The shortest of the runs that fit in `seconds`: what the code costs when nothing else disturbs it."""
     if warm_up:
         call()
-    best, end = float("inf"), time.perf_counter() + seconds
-    while best == float("inf") or time.perf_counter() < end:
+    times: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(times) < fewest or time.perf_counter() < end:
         start = time.perf_counter()
         call()
-        best = min(best, time.perf_counter() - start)
-    return best
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+class Silent(Report):
+    """A report that says nothing: what is measured may report, and must not be read as a result."""
+
+    def line(self, text: str) -> None:
+        """Nothing."""
+
+    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Nothing."""
 
 
 def rounded(value: float) -> float:

@@ -20,8 +20,7 @@ from leader_core.errors import InputError
 from leader_core.teacher.encoding import EncodedPrompts, scoring_batches, split_by_length
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import SCORING_TOKENS, TeacherScorer
-from train.benchmark.measure import best_seconds, latency, rounded
-from train.report import Report
+from train.benchmark.measure import Silent, best_seconds, latency, rounded
 from train.teacher.data import TeacherData, truth_matrix
 from train.teacher.loop import Trainer
 from train.teacher.settings import TeacherTraining
@@ -90,7 +89,7 @@ def _training(scorer: TeacherScorer, data: TeacherData) -> dict[str, Any]:
         def train(steps: int) -> None:
             fitted = dataclasses.replace(settings, steps=steps)
             state = Path(folder) / "state.safetensors"
-            Trainer(model, chosen, one, fitted, 0, "benchmark", state, Report(quiet=True)).fit(resume=False)
+            Trainer(model, chosen, one, fitted, 0, "benchmark", state, Silent()).fit(resume=False)
 
         train(1)
         seconds = best_seconds(lambda: train(STEPS), 0.0, warm_up=False)

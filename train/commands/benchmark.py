@@ -94,17 +94,15 @@ def _check(arguments: argparse.Namespace, parts: tuple[str, ...]) -> None:
 
 
 def _measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    """One part in a process of its own, so that its peak memory is its own."""
-    from train.benchmark.measure import isolated
+    from train.benchmark import parts
+    from train.config import load_settings
 
+    settings = load_settings(arguments.config, seed=arguments.seed)
     if part == "cohort":
-        seed = 42 if arguments.seed is None else arguments.seed
-        return isolated("train.benchmark.cohort", arguments.raw, arguments.patients, seed)
+        return parts.cohort(arguments.raw, arguments.patients, settings.seed)
     folder = arguments.model if arguments.model is not None else arguments.models / part
-    cases = arguments.cases or CASES[part]
-    return isolated(
-        f"train.benchmark.{part}", arguments.cohort, folder, arguments.device, cases, arguments.seconds
-    )
+    common = (arguments.cohort, folder, arguments.device, arguments.cases or CASES[part], arguments.seconds)
+    return parts.student(*common, settings.student_training) if part == "student" else parts.teacher(*common)
 
 
 def _flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -1,0 +1,40 @@
+"""The parts of the benchmark, each in a process of its own, and the student's two forms side by side.
+
+Imports no model library: what is measured is imported where it is measured.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from train.benchmark.measure import isolated, rounded
+from train.student.settings import StudentTraining
+
+
+def student(
+    cohort: Path, folder: Path, device: str, cases: int, seconds: float, training: StudentTraining
+) -> dict[str, Any]:
+    """Our student, the published padded form on the CPU, and how many times faster ours is."""
+    common = (cases, seconds, training)
+    ours = isolated("train.benchmark.student", "ours", cohort, folder, device, *common)
+    published = isolated("train.benchmark.student", "published", cohort, folder, "cpu", *common)
+    return {
+        "ours": ours,
+        "published_padded_form": published,
+        "times_faster": {
+            "one_case": rounded(published["one_case_scored"]["p50_ms"] / ours["one_case_scored"]["p50_ms"]),
+            "scoring": rounded(published["scoring_ms_per_case"] / ours["scoring_ms_per_case"]),
+            "training": rounded(published["training_ms_per_case"] / ours["training_ms_per_case"]),
+        },
+    }
+
+
+def teacher(cohort: Path, folder: Path, device: str, cases: int, seconds: float) -> dict[str, Any]:
+    """One case, states and training steps of a trained teacher."""
+    return isolated("train.benchmark.teacher", cohort, folder, device, cases, seconds)
+
+
+def cohort(raw: Path | None, patients: int, seed: int) -> dict[str, Any]:
+    """Raw tables to a cohort."""
+    return isolated("train.benchmark.cohort", raw, patients, seed)
