@@ -91,7 +91,8 @@ class Cohort:
                 f"No cohort database {path}. Build one: python -m train cohort --raw FOLDER --out {path}."
             )
         try:
-            connection = duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"})
+            connection = duckdb.connect(str(path), read_only=True)
+            run(connection, "read/no_files")
             tables = {row[0] for row in run(connection, "read/tables").fetchall()}
         except duckdb.Error as error:
             raise ArtifactError(

@@ -91,7 +91,6 @@ def stage(job: Job) -> None:
     job.run("stage/visit_candidates")
     job.run("stage/known_visits")
     job.give("icd_map", mapping.map_icd(job.rows("stage/icd_distinct")))
-    job.run("stage/icd_rows")
     job.run("stage/drugs")
     drugs = job.rows("stage/drugs_to_map")
     mapped = (
@@ -101,7 +100,8 @@ def stage(job: Job) -> None:
     )
     job.give("drug_outcomes", mapped.outcomes())
     job.give("drug_codes", mapped.code_table())
-    job.run("stage/drug_rows")
+    for name in ("code_ids", "icd_rows", "drug_rows", "forget_raw"):
+        job.run(f"stage/{name}")
     job.run("stage/usable_codes")
     for name in ("kept_codes", "filters", "visit_filters"):
         job.run(f"{job.preset}/{name}", source=job.raw.source)

@@ -3,11 +3,12 @@
 CREATE TEMP TABLE visit_filters AS
 WITH has AS (
     SELECT
-        visit_id,
-        bool_or(kind = 'diagnosis') AS diagnosis,
-        bool_or(kind = 'medication') AS medication
-    FROM usable_codes
-    GROUP BY visit_id
+        u.visit_id,
+        bool_or(k.kind = 'diagnosis') AS diagnosis,
+        bool_or(k.kind = 'medication') AS medication
+    FROM usable_codes AS u
+    INNER JOIN kept_codes AS k ON k.code_id = u.code_id
+    GROUP BY u.visit_id
 )
 
 SELECT

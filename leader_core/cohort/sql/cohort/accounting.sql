@@ -38,7 +38,7 @@ WITH outcomes AS (
         CASE
             WHEN i.reason IS NOT NULL THEN i.reason
             WHEN l.label IS NOT NULL THEN l.label
-            WHEN k.code IS NULL THEN 'code not among the most frequent'
+            WHEN k.code_id IS NULL THEN 'code not among the most frequent'
             ELSE 'kept'
         END AS reason,
         -- Of a code written several times in one visit, one row is kept.
@@ -46,7 +46,7 @@ WITH outcomes AS (
     FROM icd_rows AS i
     LEFT JOIN visit_filters AS f ON f.visit_id = i.visit_id AND f.failed_at IS DISTINCT FROM 1
     LEFT JOIN filters AS l ON l.step = f.failed_at
-    LEFT JOIN kept_codes AS k ON k.kind = i.kind AND k.code = i.code
+    LEFT JOIN kept_codes AS k ON k.code_id = i.code_id
 
     UNION ALL
 

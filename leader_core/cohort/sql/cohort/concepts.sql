@@ -16,9 +16,13 @@ SELECT
     folded(coalesce(t.title, '')) AS folded,
     folded(t.also) AS also
 FROM (
-    SELECT kind, code, count(*) AS visits, count(DISTINCT patient_id) AS patients
-    FROM kept_visit_codes
-    GROUP BY kind, code
+    SELECT i.kind, i.code, c.visits, c.patients
+    FROM (
+        SELECT code_id, count(*) AS visits, count(DISTINCT patient_id) AS patients
+        FROM kept_visit_codes
+        GROUP BY code_id
+    ) AS c
+    INNER JOIN code_ids AS i ON i.code_id = c.code_id
 ) AS k
 INNER JOIN concept_titles AS t ON t.kind = k.kind AND t.code = k.code
 ORDER BY concept_id;

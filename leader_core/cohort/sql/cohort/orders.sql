@@ -1,16 +1,30 @@
 -- The drug strings behind each medication of a visit, as the hospital wrote them, with how often each was ordered.
+-- Rows are grouped and sorted by number; the texts are joined at the end.
 CREATE TABLE orders AS
+WITH texts AS (
+    SELECT DISTINCT text_id, coalesce(filled(drug), '') AS drug, coalesce(filled(route), '') AS route
+    FROM drugs
+),
+
+counted AS (
+    SELECT k.patient_id, k.visit_id, k.code_id, d.text_id, sum(r.rows) AS orders
+    FROM drug_rows AS r
+    INNER JOIN drugs AS d ON d.drug_id = r.drug_id
+    INNER JOIN drug_codes AS c ON c.drug_id = r.drug_id
+    INNER JOIN code_ids AS i ON i.kind = 'medication' AND i.code = c.code
+    INNER JOIN kept_visit_codes AS k ON k.visit_id = r.visit_id AND k.code_id = i.code_id
+    WHERE r.reason IS NULL
+    GROUP BY ALL
+    ORDER BY k.patient_id, k.visit_id, k.code_id, d.text_id
+)
+
 SELECT
-    k.visit_id,
-    k.code,
-    coalesce(filled(d.drug), '') AS drug,
-    coalesce(filled(d.route), '') AS route,
-    CAST(sum(r.rows) AS INTEGER) AS orders,
-    k.patient_id
-FROM drug_rows AS r
-INNER JOIN drug_codes AS c ON c.drug_id = r.drug_id
-INNER JOIN drugs AS d ON d.drug_id = r.drug_id
-INNER JOIN kept_visit_codes AS k ON k.kind = 'medication' AND k.visit_id = r.visit_id AND k.code = c.code
-WHERE r.reason IS NULL
-GROUP BY ALL
-ORDER BY k.patient_id, k.visit_id, k.code, drug, route;
+    c.visit_id,
+    i.code,
+    t.drug,
+    t.route,
+    CAST(c.orders AS INTEGER) AS orders,
+    c.patient_id
+FROM counted AS c
+INNER JOIN code_ids AS i ON i.code_id = c.code_id
+INNER JOIN texts AS t ON t.text_id = c.text_id;

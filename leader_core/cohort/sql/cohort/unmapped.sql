@@ -6,6 +6,6 @@ SELECT
     CAST(sum(r.rows) AS BIGINT) AS rows
 FROM drug_rows AS r
 INNER JOIN drugs AS d ON d.drug_id = r.drug_id
-WHERE r.reason = 'unmapped drug'
+WHERE r.reason IN ('unmapped drug', 'NDC not in the map')
 GROUP BY ALL
 ORDER BY rows DESC, drug, route;

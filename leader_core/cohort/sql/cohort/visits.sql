@@ -21,12 +21,13 @@ aged AS (
 
 counted AS (
     SELECT
-        visit_id,
-        count(*) FILTER (kind = 'diagnosis') AS diagnoses,
-        count(*) FILTER (kind = 'procedure') AS procedures,
-        count(*) FILTER (kind = 'medication') AS medications
-    FROM kept_visit_codes
-    GROUP BY visit_id
+        k.visit_id,
+        count(*) FILTER (i.kind = 'diagnosis') AS diagnoses,
+        count(*) FILTER (i.kind = 'procedure') AS procedures,
+        count(*) FILTER (i.kind = 'medication') AS medications
+    FROM kept_visit_codes AS k
+    INNER JOIN code_ids AS i ON i.code_id = k.code_id
+    GROUP BY k.visit_id
 )
 
 SELECT

@@ -3,17 +3,18 @@
 -- by code.
 CREATE TEMP TABLE kept_codes AS
 WITH counted AS (
-    SELECT kind, code, count(*) AS visits
-    FROM usable_codes
-    GROUP BY kind, code
+    SELECT i.code_id, i.kind, i.code, count(*) AS visits
+    FROM usable_codes AS u
+    INNER JOIN code_ids AS i ON i.code_id = u.code_id
+    GROUP BY i.code_id, i.kind, i.code
 ),
 
 ranked AS (
-    SELECT kind, code, row_number() OVER (PARTITION BY kind ORDER BY visits DESC, code) AS place
+    SELECT code_id, kind, code, row_number() OVER (PARTITION BY kind ORDER BY visits DESC, code) AS place
     FROM counted
 )
 
-SELECT kind, code
+SELECT code_id, kind, code
 FROM ranked
 WHERE
     (kind = 'medication' AND place <= 300)

@@ -3,26 +3,20 @@
 CREATE TEMP TABLE visit_filters AS
 WITH prescribed AS (
     SELECT v.patient_id, count(DISTINCT v.visit_id) AS admissions
-    FROM raw_prescriptions AS r
-    INNER JOIN known_visits AS v ON v.visit_id = whole_number(r.hadm_id)
-    INNER JOIN drugs AS d
-        ON d.drug IS NOT DISTINCT FROM r.drug
-        AND d.route IS NOT DISTINCT FROM r.route
-        AND d.drug_type IS NOT DISTINCT FROM r.drug_type
-        AND d.ndc IS NOT DISTINCT FROM r.ndc
-    LEFT JOIN drug_outcomes AS o ON o.drug_id = d.drug_id
-    WHERE o.reason IS DISTINCT FROM 'missing NDC'
+    FROM drug_rows AS r
+    INNER JOIN known_visits AS v ON v.visit_id = r.visit_id
+    WHERE r.reason IS NULL OR r.reason = 'NDC not in the map'
     GROUP BY v.patient_id
 ),
 
 has AS (
     SELECT
         u.visit_id,
-        bool_or(u.kind = 'diagnosis') AS diagnosis,
-        bool_or(u.kind = 'procedure') AS procedure,
-        bool_or(u.kind = 'medication') AS medication
+        bool_or(k.kind = 'diagnosis') AS diagnosis,
+        bool_or(k.kind = 'procedure') AS procedure,
+        bool_or(k.kind = 'medication') AS medication
     FROM usable_codes AS u
-    SEMI JOIN kept_codes AS k ON k.kind = u.kind AND k.code = u.code
+    INNER JOIN kept_codes AS k ON k.code_id = u.code_id
     GROUP BY u.visit_id
 )
 

@@ -36,9 +36,9 @@ judged AS (
 
 SELECT
     reason,
-    -- Unmapped drugs keep their identity to be listed; other unusable rows only their number.
-    CASE WHEN reason IS NULL THEN visit_id END AS visit_id,
-    CASE WHEN reason IS NULL OR reason = 'unmapped drug' THEN drug_id END AS drug_id,
+    -- Unmapped drugs keep their identity to be listed and counted; other unusable rows only their number.
+    CASE WHEN reason IS NULL OR reason = 'NDC not in the map' THEN visit_id END AS visit_id,
+    CASE WHEN reason IS NULL OR reason IN ('unmapped drug', 'NDC not in the map') THEN drug_id END AS drug_id,
     CAST(sum(rows) AS BIGINT) AS rows
 FROM judged
 GROUP BY ALL;

@@ -1,7 +1,8 @@
 -- Each way in which an order is written, once: medications are mapped on these few thousand rows.
 CREATE TEMP TABLE drugs AS
 SELECT
-    row_number() OVER (ORDER BY drug, route, drug_type, ndc) AS drug_id,
+    CAST(row_number() OVER (ORDER BY drug, route, drug_type, ndc) AS INTEGER) AS drug_id,
+    CAST(dense_rank() OVER (ORDER BY filled(drug), filled(route)) AS INTEGER) AS text_id,
     drug,
     route,
     drug_type,

@@ -1,7 +1,13 @@
 -- Rows of diagnoses and procedures: one row a visit and code with how often it was written, and for rows that cannot
--- be used their number by reason (no visit and no code then). The system travels inside `code` (ICD9:..., ICD10:...).
+-- be used their number by reason (no visit and no code then). The system travels inside the code (ICD9:..., ICD10:...).
 CREATE TEMP TABLE icd_rows AS
-WITH both_kinds AS (
+WITH notations AS (
+    SELECT m.kind, m.icd_code, m.icd_version, m.reason, i.code_id
+    FROM icd_map AS m
+    LEFT JOIN code_ids AS i ON i.kind = m.kind AND i.code = m.code
+),
+
+both_kinds AS (
     SELECT 'diagnosis' AS kind, * FROM raw_diagnoses
     UNION ALL
     SELECT 'procedure' AS kind, * FROM raw_procedures
@@ -11,7 +17,7 @@ judged AS (
     SELECT
         r.kind,
         r.visit_id,
-        m.code,
+        m.code_id,
         r.sequence,
         CASE
             WHEN r.unreadable_id THEN 'unreadable patient or admission id'
@@ -24,7 +30,7 @@ judged AS (
         END AS reason
     FROM both_kinds AS r
     LEFT JOIN known_visits AS v ON v.visit_id = r.visit_id
-    LEFT JOIN icd_map AS m
+    LEFT JOIN notations AS m
         ON m.kind = r.kind AND m.icd_code = r.icd_code AND m.icd_version IS NOT DISTINCT FROM r.icd_version
 )
 
@@ -32,7 +38,7 @@ SELECT
     kind,
     reason,
     CASE WHEN reason IS NULL THEN visit_id END AS visit_id,
-    CASE WHEN reason IS NULL THEN code END AS code,
+    CASE WHEN reason IS NULL THEN code_id END AS code_id,
     min(sequence) AS sequence,
     count(*) AS rows
 FROM judged

@@ -1,6 +1,6 @@
 -- The codes of kept visits that the preset keeps: what the cohort is made of.
 CREATE TEMP TABLE kept_visit_codes AS
-SELECT u.kind, u.visit_id, f.patient_id, u.code, u.sequence
+SELECT u.visit_id, f.patient_id, u.code_id, u.sequence
 FROM usable_codes AS u
 INNER JOIN visit_filters AS f ON f.visit_id = u.visit_id AND f.failed_at IS NULL
-SEMI JOIN kept_codes AS k ON k.kind = u.kind AND k.code = u.code;
+SEMI JOIN kept_codes AS k ON k.code_id = u.code_id;

@@ -1,0 +1,276 @@
+"""The cohort builder on a hospital worked out by hand, and on the open demo's real tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from leader_core.cohort import BuildResult, Cohort, build_cohort
+from tests import raw_tables
+
+Accounts = dict[str, dict[str, int]]
+
+
+def accounts(result: BuildResult) -> Accounts:
+    told: Accounts = {}
+    for table, reason, rows in result.accounting:
+        told.setdefault(table, {})[reason] = rows
+    return told
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    folder = tmp_path_factory.mktemp("mimic3")
+    return build_cohort(raw_tables.write(folder / "raw", raw_tables.mimic3()), folder / "cohort.duckdb")
+
+
+@pytest.fixture(scope="module")
+def cohort(built: BuildResult) -> Cohort:
+    return Cohort.open(built.path)
+
+
+def test_every_row_of_every_table_is_accounted_for(built: BuildResult) -> None:
+    assert accounts(built) == {
+        "patients": {"kept": 2, "patient without a kept visit": 2},
+        "admissions": {"kept": 3, "visit without a diagnosis": 1, "visit without a mapped medication": 1},
+        "diagnoses_icd": {
+            "kept": 5,
+            "duplicate code in the visit": 1,
+            "missing code": 1,
+            "visit without a mapped medication": 1,
+        },
+        "procedures_icd": {"kept": 1, "unknown admission": 1},
+        "prescriptions": {
+            "kept": 6,
+            "diluent": 2,
+            "flush": 1,
+            "additive": 1,
+            "unmapped drug": 1,
+            "missing drug name": 1,
+            "visit without a diagnosis": 1,
+            "admission of another patient": 1,
+        },
+    }
+    assert built.rows_read == {
+        "patients": 4,
+        "admissions": 5,
+        "diagnoses_icd": 8,
+        "procedures_icd": 2,
+        "prescriptions": 14,
+    }
+
+
+def test_attrition_tells_each_filter(built: BuildResult) -> None:
+    assert [row[1:] for row in built.attrition] == [
+        ("readable admission of a known patient", 4, 4, 5, 5),
+        ("at least one diagnosis", 4, 3, 5, 4),
+        ("at least one mapped medication", 3, 2, 4, 3),
+    ]
+
+
+def test_visits_are_in_order_of_admission_and_not_of_their_ids(cohort: Cohort) -> None:
+    case = cohort.case(1)
+    assert [v.visit_id for v in (*case.history, case.current)] == [20, 10]
+    assert [v.visit_no for v in (*case.history, case.current)] == [1, 2]
+    assert cohort.case(1, visit_no=1).current.visit_id == 20
+
+
+def test_codes_keep_their_zeros_their_system_and_the_source_order(cohort: Cohort) -> None:
+    first, last = cohort.case(1).history[0], cohort.case(1).current
+    assert first.diagnoses == ("ICD9:4280", "ICD9:4019")
+    assert last.diagnoses == ("ICD9:0389", "ICD9:V1046")
+    assert last.procedures == ("ICD9PCS:0066",)
+    assert first.medications == ("C03C", "J01X")  # vancomycin into a vein ...
+    assert last.medications == ("A07A",)  # ... and by mouth
+
+
+def test_orders_show_the_hospital_s_words(cohort: Cohort) -> None:
+    assert [(o.code, o.drug, o.route, o.orders) for o in cohort.orders(20)] == [
+        ("C03C", "Furosemide", "IV", 2),
+        ("C03C", "Furosemide", "PO", 1),
+        ("J01X", "Vancomycin", "IV", 1),
+    ]
+
+
+def test_profile_is_that_of_the_current_visit(cohort: Cohort) -> None:
+    assert cohort.case(1, 1).profile["insurance"] == "Medicare"
+    assert cohort.case(1, 2).profile["insurance"] == "Private"
+    assert cohort.case(1, 2).profile["age_band"] == "55-64"  # 61 on the day after the birthday
+    assert cohort.case(2).profile["marital_status"] == "unknown"
+    assert cohort.case(2).profile["age_band"] == "85+"
+
+
+@pytest.mark.parametrize("layout", ["mimic3", "mimic4"])
+def test_ages_are_full_years_and_hidden_above_89(layout: str, tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", getattr(raw_tables, layout)())
+    build_cohort(raw, tmp_path / "c.duckdb")
+    with duckdb.connect(str(tmp_path / "c.duckdb"), read_only=True) as connection:
+        ages = dict(connection.execute("SELECT visit_id, age FROM visits").fetchall())
+    assert ages == {20: 59 if layout == "mimic3" else 60, 10: 61, 30: 91}
+
+
+def test_the_promised_columns_are_there(cohort: Cohort) -> None:
+    promised = {
+        "patients": "patient_id gender visits split",
+        "visits": "visit_id patient_id visit_no admitted_at discharged_at age insurance language religion "
+        "marital_status ethnicity admission_type",
+        "visit_codes": "visit_id kind code position",
+        "concepts": "kind code system title parent",
+        "orders": "visit_id code drug route orders",
+        "interactions": "code_a code_b severity source mechanism effect management evidence",
+        "accounting": "source_table reason rows",
+        "rejects": "source_table line column value reason",
+        "meta": "key value",
+    }
+    with duckdb.connect(str(cohort.path), read_only=True) as connection:
+        found = connection.execute("SELECT table_name, column_name FROM information_schema.columns").fetchall()
+        types = dict(
+            connection.execute(
+                "SELECT table_name || '.' || column_name, data_type FROM information_schema.columns"
+            ).fetchall()
+        )
+        pairs = connection.execute("SELECT count(*), count(*) FILTER (code_a < code_b) FROM interactions").fetchone()
+    for table, columns in promised.items():
+        assert set(columns.split()) <= {column for name, column in found if name == table}, table
+    assert types["patients.patient_id"] == types["visits.visit_id"] == types["accounting.rows"] == "BIGINT"
+    assert types["patients.visits"] == types["visits.visit_no"] == types["visits.age"] == "INTEGER"
+    assert pairs is not None and pairs[0] == pairs[1] > 0
+
+
+def test_the_split_is_the_documented_hash(built: BuildResult, cohort: Cohort) -> None:
+    for patient in (1, 2):
+        tenth = int(hashlib.md5(f"42:{patient}".encode(), usedforsecurity=False).hexdigest()[:8], 16) % 10
+        expected = "train" if tenth < 8 else "validation" if tenth == 8 else "test"
+        assert [c.patient_id for c in cohort.cases(expected)].count(patient) == 1
+
+
+def test_mimic4_keeps_icd_versions_apart_and_reads_hosp_folders_and_gzip(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "release" / "hosp", raw_tables.mimic4(), compress=True)
+    result = build_cohort(raw.parent, tmp_path / "c.duckdb")
+    cohort = Cohort.open(result.path)
+    assert result.fingerprint.source == "mimic4"
+    assert cohort.case(2).current.diagnoses == ("ICD10:I4891",)
+    assert cohort.case(1).current.diagnoses == ("ICD9:0389", "ICD9:V1046")
+    assert "admission_type" in cohort.profile_fields and "religion" not in cohort.profile_fields
+    assert cohort.case(1).profile["religion"] == "unknown" and cohort.case(1).profile["ethnicity"] == "WHITE"
+
+
+def test_the_hospital_s_own_titles_win_and_are_told_apart_by_version(tmp_path: Path) -> None:
+    tables = raw_tables.mimic4()
+    tables["diagnoses_icd"] += [
+        {"subject_id": 1, "hadm_id": 10, "seq_num": 4, "icd_code": "E8809", "icd_version": 9},
+        {"subject_id": 2, "hadm_id": 30, "seq_num": 2, "icd_code": "E8809", "icd_version": 10},
+        {"subject_id": 2, "hadm_id": 30, "seq_num": 3, "icd_code": "99999", "icd_version": 9},
+    ]
+    tables["d_icd_diagnoses"] = [
+        {"icd_code": "E8809", "icd_version": 9, "long_title": "Fall on stairs"},
+        {"icd_code": "E8809", "icd_version": 10, "long_title": "Plasma-protein disorder"},
+        {"icd_code": "0010", "icd_version": 9, "long_title": "Cholera"},
+    ]
+    result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    cohort = Cohort.open(result.path)
+    assert cohort.title("diagnosis", "ICD9:E8809") == "Fall on stairs"
+    assert cohort.title("diagnosis", "ICD10:E8809") == "Plasma-protein disorder"
+    assert cohort.title("diagnosis", "ICD9:4280") == "Congestive heart failure, unspecified"
+    assert cohort.titles("diagnosis")["ICD9:99999"] == "ICD9:99999"
+    assert result.untitled == {"diagnosis": 1}
+    assert accounts(result)["d_icd_diagnoses"] == {"kept": 2, "code not in the cohort": 1}
+
+
+def test_the_same_tables_give_the_same_digest_whatever_their_form(built: BuildResult, tmp_path: Path) -> None:
+    tables = raw_tables.mimic3()
+    turned = {name.lower(): [raw_tables._lower(row) for row in rows] for name, rows in tables.items()}
+    turned["prescriptions"].reverse()
+    raw = raw_tables.write(tmp_path / "raw", turned, compress=True)
+    again = build_cohort(raw, tmp_path / "other name.duckdb", label="Renamed")
+    assert again.fingerprint.digest == built.fingerprint.digest
+
+    tables["DIAGNOSES_ICD"][0]["ICD9_CODE"] = "4010"
+    other = build_cohort(raw_tables.write(tmp_path / "changed", tables), tmp_path / "changed.duckdb")
+    assert other.fingerprint.digest != built.fingerprint.digest
+
+
+@pytest.mark.parametrize(("level", "code"), [(3, "B01A"), (4, "B01AA"), (5, "B01AA03")])
+def test_atc_levels(level: int, code: str, tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    build_cohort(raw, tmp_path / "c.duckdb", atc_level=level)
+    cohort = Cohort.open(tmp_path / "c.duckdb")
+    assert cohort.case(2).current.medications == (code,)
+    assert cohort.fingerprint.atc_level == level
+
+
+def test_synthetic_tables_say_so(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    (raw / "SYNTHETIC.json").write_text(json.dumps({"synthetic": True}))
+    made = build_cohort(raw, tmp_path / "c.duckdb").fingerprint
+    assert made.synthetic and made.label == "Synthetic hospital (MIMIC-III layout)"
+    assert Cohort.open(tmp_path / "c.duckdb").fingerprint == made
+
+
+def test_meta_names_every_raw_file_by_its_hash(built: BuildResult, cohort: Cohort) -> None:
+    raw = built.path.parent / "raw" / "PRESCRIPTIONS.csv"
+    assert cohort.meta["sha256:PRESCRIPTIONS.csv"] == hashlib.sha256(raw.read_bytes()).hexdigest()
+    assert {"source", "preset", "parameters", "code_version", "built_at"} <= set(cohort.meta)
+    assert cohort.fingerprint == built.fingerprint
+
+
+def test_paper_preset_maps_by_ndc_and_keeps_patients_with_two_prescribed_admissions(tmp_path: Path) -> None:
+    tables = raw_tables.mimic3()
+    for row in tables["PRESCRIPTIONS"]:
+        if row["HADM_ID"] == 10 and row["DRUG"] == "Vancomycin Oral Liquid":
+            row["NDC"] = "338-3552-48"  # the same package as the infusion, with dashes and without zeros
+    tables["PROCEDURES_ICD"].append({"SUBJECT_ID": 1, "HADM_ID": 20, "SEQ_NUM": 1, "ICD9_CODE": "3961"})
+    (tmp_path / "ndc.csv").write_text("ndc,atc3\n00054329425,C03C\n338355248,A07A\n00056017275,B01A\n")
+    result = build_cohort(
+        raw_tables.write(tmp_path / "raw", tables),
+        tmp_path / "c.duckdb",
+        preset="paper",
+        ndc_map=tmp_path / "ndc.csv",
+    )
+    case = Cohort.open(result.path).case(1)
+    assert case.history[0].medications == ("A07A", "C03C")
+    assert case.current.medications == ("A07A",)
+    assert [row[2:] for row in result.attrition] == [
+        (4, 4, 5, 5),
+        (4, 1, 5, 2),
+        (1, 1, 2, 2),
+        (1, 1, 2, 2),
+        (1, 1, 2, 2),
+    ]
+    assert accounts(result)["prescriptions"] == {
+        "kept": 5,
+        "missing NDC": 5,
+        "NDC not in the map": 2,
+        "patient with one prescribed admission": 1,
+        "admission of another patient": 1,
+    }
+
+
+def test_the_open_demo_adds_up(real_cohort: Path) -> None:
+    cohort = Cohort.open(real_cohort)
+    rows = cohort.accounting().groupby("source_table")["rows"].sum().to_dict()
+    assert rows == {
+        "admissions": 129,
+        "diagnoses_icd": 1761,
+        "patients": 100,
+        "prescriptions": 10398,
+        "procedures_icd": 506,
+    }
+    assert len(cohort.rejects()) == 0
+    with duckdb.connect(str(real_cohort), read_only=True) as connection:
+        late = connection.execute(
+            "SELECT count(*) FROM visits a JOIN visits b USING (patient_id) "
+            "WHERE a.visit_no < b.visit_no AND a.admitted_at > b.admitted_at"
+        ).fetchone()
+        numbering = connection.execute(
+            "SELECT count(*) FROM (SELECT patient_id, max(visit_no) m, count(*) n FROM visits GROUP BY 1) WHERE m <> n"
+        ).fetchone()
+    assert late == (0,) and numbering == (0,)
+    kept = cohort.accounting().query("source_table == 'prescriptions' and reason == 'kept'")["rows"].sum()
+    with duckdb.connect(str(real_cohort), read_only=True) as connection:
+        ordered = connection.execute("SELECT sum(orders) FROM orders").fetchone()
+    assert ordered is not None and ordered[0] >= kept > 7_000  # a combination stands behind several classes
