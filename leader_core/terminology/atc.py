@@ -6,19 +6,38 @@ Refuses to know how an order becomes a code, which `drugs` owns.
 
 from __future__ import annotations
 
-import csv
 import re
+from collections import Counter
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from leader_core.errors import InputError
+from leader_core.terminology.drug_table import JOINER, table_rows
 
 LENGTHS: Final[dict[int, int]] = {1: 1, 2: 3, 3: 4, 4: 5, 5: 7}
 """Characters of a code by its level."""
 
 _SHAPE: Final = re.compile(r"[A-Z](?:[0-9]{2}(?:[A-Z](?:[A-Z](?:[0-9]{2})?)?)?)?")
-_CLASSES: Final = Path(__file__).parents[2] / "assets" / "terminology" / "atc_classes.csv"
+_WAYS: Final = {
+    "oral": "by mouth",
+    "sublingual": "under the tongue",
+    "oromucosal": "in the mouth",
+    "parenteral": "injected",
+    "iv": "injected",
+    "injection": "injected",
+    "neuraxial": "spinal",
+    "inhaled": "inhaled",
+    "nasal": "for the nose",
+    "ophthalmic": "for the eye",
+    "otic": "for the ear",
+    "topical": "on the skin",
+    "transdermal": "patch",
+    "rectal": "rectal",
+    "vaginal": "vaginal",
+    "irrigation": "for irrigation",
+    "catheter": "in a catheter",
+    "dialysis": "in dialysis",
+}
 
 
 def atc_title(code: str) -> str | None:
@@ -27,7 +46,7 @@ def atc_title(code: str) -> str | None:
     >>> atc_title("H02A"), atc_title("B01AC06"), atc_title("Z99")
     ('Corticosteroids for systemic use', 'Aspirin', None)
     """
-    return _classes().get(code) if len(code) < LENGTHS[5] else _ingredients().get(code)
+    return (_classes() if len(code) < LENGTHS[5] else _ingredients()).get(code)
 
 
 def atc_level(code: str, level: int) -> str:
@@ -64,19 +83,27 @@ def all_atc_titles() -> dict[str, str]:
 
 @cache
 def _classes() -> dict[str, str]:
-    with _CLASSES.open(encoding="utf-8", newline="") as stream:
-        return {row["code"]: row["title"] for row in csv.DictReader(stream)}
+    return {row["code"]: row["title"] for row in table_rows("atc_classes.csv")}
 
 
 @cache
 def _ingredients() -> dict[str, str]:
-    """Titles at level 5: the ingredient's name as American hospitals write it."""
-    from leader_core.terminology.drug_table import JOINER, drug_table
+    """Titles at level 5: the ingredient as American hospitals write it, with the route where it has several codes."""
+    rows = [row for row in table_rows("drugs.csv") if len(row["atc"]) == LENGTHS[5]]
+    rows.sort(key=lambda row: (row["index_name"] != "", row["ingredient"].count(JOINER)))  # exact names first
+    named: dict[str, dict[str, str]] = {}
+    for row in rows:
+        named.setdefault(row["atc"], row)
+    names = Counter(row["ingredient"] for row in named.values())
+    titles = {
+        code: _title(row["ingredient"], row["routes"].split() if names[row["ingredient"]] > 1 else [])
+        for code, row in named.items()
+    }
+    return titles | {code: title for code, title in _classes().items() if len(code) == LENGTHS[5]}
 
-    titles: dict[str, str] = {}
-    for ingredient in sorted(drug_table().ingredients.values(), key=lambda i: len(i.parts)):
-        *others, last = ingredient.name.split(JOINER)
-        name = f"{', '.join(others)} and {last}" if others else last
-        for code in ingredient.codes.values():
-            titles.setdefault(code, name[:1].upper() + name[1:])
-    return {code: title for code, title in titles.items() if len(code) == LENGTHS[5]}
+
+def _title(ingredient: str, routes: list[str]) -> str:
+    *others, last = ingredient.split(JOINER)
+    name = f"{', '.join(others)} and {last}" if others else last
+    ways = " or ".join(dict.fromkeys(_WAYS[route] for route in routes[:2]))
+    return f"{name[:1].upper()}{name[1:]}{', ' if ways else ''}{ways}"

@@ -132,7 +132,7 @@ def _name(phrases: dict[tuple[str, ...], Entry], phrase: tuple[str, ...], entry:
 def _ingredients() -> dict[str, Ingredient]:
     codes: dict[str, dict[RouteGroup | None, str]] = {}
     synonyms: dict[str, tuple[str, ...]] = {}
-    for row in _rows("drugs.csv"):
+    for row in table_rows("drugs.csv"):
         name = row["ingredient"]
         table = codes.setdefault(name, {})
         synonyms[name] = synonyms.get(name, ()) + tuple(filter(None, row["synonyms"].split("|")))
@@ -173,11 +173,12 @@ def _groups(name: str, routes: str) -> Iterator[RouteGroup | None]:
 
 
 def _not_drugs() -> Iterator[tuple[NotADrug, tuple[str, ...]]]:
-    for row in _rows("not_drugs.csv"):
+    for row in table_rows("not_drugs.csv"):
         thing = NotADrug(name=row["name"], reason=row["reason"], always=row["always"] == "yes")
         yield thing, tuple(filter(None, row["synonyms"].split("|")))
 
 
-def _rows(file: str) -> Iterator[dict[str, str]]:
+def table_rows(file: str) -> Iterator[dict[str, str]]:
+    """The rows of one of our tables."""
     with (ASSETS / file).open(encoding="utf-8", newline="") as stream:
         yield from csv.DictReader(stream)

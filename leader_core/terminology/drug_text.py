@@ -168,7 +168,7 @@ def _truncated(text: str) -> Ingredient | None:
 
 @cache
 def _spelled() -> list[tuple[str, Ingredient]]:
-    """Every name of a drug with letters only, as one string, and its drug, sorted; combinations by their brands alone."""
+    """Every name with letters only as one string, sorted, with its drug; combinations by their brands alone."""
     table = drug_table()
     names = [
         (" ".join(phrase), entry)
