@@ -14,17 +14,35 @@ DEFAULT_SEED = 42
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--layout", choices=("mimic3", "mimic4"), default="mimic3", help="whose tables to imitate")
-    parser.add_argument("--patients", type=int, default=12_000, metavar="N", help="how many patients (default: 12,000)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write the raw tables to")
+    parser.add_argument(
+        "--layout", choices=("mimic3", "mimic4"), default="mimic3", help="whose tables to imitate"
+    )
+    parser.add_argument(
+        "--patients", type=int, default=12_000, metavar="N", help="how many patients (default: 12,000)"
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, metavar="DIR", help="folder to write the raw tables to")
+    what.add_argument(
+        "--realism",
+        type=Path,
+        nargs=2,
+        metavar=("REAL.duckdb", "SYNTHETIC.duckdb"),
+        help="write nothing: compare a real cohort database with a synthetic one",
+    )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    """Write a synthetic hospital."""
+    """Write a synthetic hospital, or compare one with a real cohort."""
+    if arguments.realism:
+        from train.synth.realism import compare, show
+
+        return show(compare(*arguments.realism), report)
     from train.synth.hospital import synthesize
 
     seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
-    summary = synthesize(arguments.out, layout=arguments.layout, patients=arguments.patients, seed=seed, report=report)
+    summary = synthesize(
+        arguments.out, layout=arguments.layout, patients=arguments.patients, seed=seed, report=report
+    )
     rows = [
         ("patients", summary.patients),
         ("admissions", summary.visits),
@@ -33,6 +51,10 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         ("prescriptions", summary.prescriptions),
         ("patients with one admission", summary.single_visit_patients),
     ]
-    report.table(f"Synthetic hospital in {arguments.out} (seed {seed}, {arguments.layout} layout)", ("rows of", "count"), rows)
+    report.table(
+        f"Synthetic hospital in {arguments.out} (seed {seed}, {arguments.layout} layout)",
+        ("rows of", "count"),
+        rows,
+    )
     report.line("These patients are invented: figures from them say nothing about real ones.")
     return {"out": str(arguments.out), **asdict(summary)}

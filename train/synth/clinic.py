@@ -9,15 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri  # type: ignore[import-untyped]
 
 from train.synth.knowledge import CLUSTERS, ETHNICITIES, BoolArray, Codes, FloatArray, IntArray, Knowledge
 from train.synth.patients import Patients
 
 _REMEMBERED = 0.92  # correlation of the same home medication between visits of one patient
-_HABIT = 0.25  # the same for what is ordered only in the hospital
+_HABIT = 0.3  # the same for what is ordered only in the hospital
+_RESOLVE = 1.3  # clinicians agree more than independent causes would: odds are raised to this power
 _ONSET = 0.10  # share of a chronic condition's probability that a later visit brings
-_PULL = 0.6  # how far chronic conditions sway the reason for an admission, against the odds of having it at all
+_PULL = (
+    0.6  # how far chronic conditions sway the reason for an admission, against the odds of having it at all
+)
 _CODED = 0.9  # probability that a condition present is written down
 
 
@@ -44,15 +47,19 @@ def treat(rng: np.random.Generator, know: Knowledge, patients: Patients, version
     present, principal, severity = _conditions(rng, know, patients)
     diagnosis_visit, condition, uniform = _recorded(rng, know, patients, present, principal)
     diagnosis = _choose(know.diagnosis, version[diagnosis_visit], condition, uniform)
-    diagnosis_visit, diagnosis = _ranked(rng, diagnosis_visit, diagnosis, condition == principal[diagnosis_visit])
+    diagnosis_visit, diagnosis = _ranked(
+        rng, diagnosis_visit, diagnosis, condition == principal[diagnosis_visit]
+    )
     procedure_visit, kind = _procedures(rng, know, present)
     procedure = _choose(know.procedure, version[procedure_visit], kind, rng.random(kind.size))
-    procedure_visit, procedure = _ranked(rng, procedure_visit, procedure, np.zeros(procedure.size, dtype=bool))
+    procedure_visit, procedure = _ranked(
+        rng, procedure_visit, procedure, np.zeros(procedure.size, dtype=bool)
+    )
     cues = _cues(know, version, diagnosis_visit, diagnosis)
     product_visit, product = _products(rng, know, patients, np.hstack([present, cues]))
     last = patients.visit_no == patients.visits[patients.owner] - 1
-    risk = 1 / (1 + np.exp(4.6 - 0.85 * severity - 0.02 * (patients.visit_age - 65)))
-    length = np.clip(np.exp(rng.normal(1.35 + 0.22 * np.clip(severity, -2, 5), 0.55)), 0.6, 120)
+    risk = 1 / (1 + np.exp(3.3 - 0.85 * severity - 0.02 * (patients.visit_age - 65)))
+    length = np.clip(np.exp(rng.normal(1.6 + 0.2 * np.clip(severity, -2, 5), 0.55)), 0.6, 120)
     return Clinic(
         principal=principal,
         severity=severity,
@@ -69,7 +76,9 @@ def treat(rng: np.random.Generator, know: Knowledge, patients: Patients, version
     )
 
 
-def _conditions(rng: np.random.Generator, know: Knowledge, patients: Patients) -> tuple[BoolArray, IntArray, FloatArray]:
+def _conditions(
+    rng: np.random.Generator, know: Knowledge, patients: Patients
+) -> tuple[BoolArray, IntArray, FloatArray]:
     """Which conditions are present at each visit, what led to it, and how severe it is."""
     total, count = patients.owner.size, len(know.conditions)
     present = np.zeros((total, count), dtype=bool)
@@ -79,7 +88,9 @@ def _conditions(rng: np.random.Generator, know: Knowledge, patients: Patients) -
     for number in range(int(patients.visits.max())):
         rows = np.flatnonzero(patients.visit_no == number)
         who = patients.owner[rows]
-        now, why, grave = _one_round(rng, know, patients, who, patients.visit_age[rows], carried[who], number == 0)
+        now, why, grave = _one_round(
+            rng, know, patients, who, patients.visit_age[rows], carried[who], number == 0
+        )
         present[rows], principal[rows], severity[rows] = now, why, grave
         for i, condition in enumerate(know.conditions):
             if condition.stage == "chronic":
@@ -100,7 +111,7 @@ def _one_round(
 ) -> tuple[BoolArray, IntArray, FloatArray]:
     """The n-th visit of all patients who have one."""
     now = carried.copy()
-    severity = 0.85 * rng.normal(size=who.size) + 0.25 * patients.latent[who, CLUSTERS.index("frailty")] - 0.3
+    severity = 1.05 * rng.normal(size=who.size) + 0.25 * patients.latent[who, CLUSTERS.index("frailty")] - 0.3
     lean = np.stack([_leaning(know, i, patients, who, age) for i in range(len(know.conditions))], axis=1)
     chronic = [i for i, c in enumerate(know.conditions) if c.stage == "chronic"]
     for i in chronic:
@@ -201,7 +212,9 @@ def _choose(codes: dict[int, Codes], version: IntArray, owner: IntArray, uniform
     return found
 
 
-def _ranked(rng: np.random.Generator, visit: IntArray, code: IntArray, first: BoolArray) -> tuple[IntArray, IntArray]:
+def _ranked(
+    rng: np.random.Generator, visit: IntArray, code: IntArray, first: BoolArray
+) -> tuple[IntArray, IntArray]:
     """Each pair once, by visit; those marked `first` lead, the rest follow in a loose order of importance."""
     order = np.lexsort((rng.random(visit.size) - 2.0 * first, visit))
     return visit[order], code[order]
@@ -231,6 +244,8 @@ def _products(
     """Medication products of each visit: probabilities join as independent causes, contraindications hold back."""
     drive = drivers.astype(np.float64)
     chance = (1 - np.exp(drive @ know.log_absent)) * np.exp(drive @ know.log_avoid)
+    odds = (chance / (1 - np.minimum(chance, 1 - 1e-9))) ** _RESOLVE
+    chance = odds / (1 + odds)
     drugs = know.formulary
     width = len(drugs.groups)
     rho = np.where(drugs.persistent, _REMEMBERED, _HABIT)

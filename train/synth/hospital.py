@@ -59,7 +59,10 @@ def synthesize(out: Path, *, layout: str, patients: int, seed: int, report: Repo
     chunks = range(0, patients, CHUNK)
     with replacing_folder(out) as folder:
         with ExitStack() as stack:
-            writers = {name: stack.enter_context(_writer(folder / FILES[layout][name], layout == "mimic3")) for name in counts}
+            writers = {
+                name: stack.enter_context(_writer(folder / FILES[layout][name], layout == "mimic3"))
+                for name in counts
+            }
             for first in report.progress(chunks, total=len(chunks), label="patients"):
                 tables, lone = draw_chunk(know, first // CHUNK, min(CHUNK, patients - first), layout, seed)
                 single += lone
@@ -95,7 +98,9 @@ def draw_chunk(
     if keep < CHUNK:
         key = "SUBJECT_ID" if layout == "mimic3" else "subject_id"
         limit = tables["patients"][key][keep - 1].as_py()
-        tables = {name: table.filter(pa.compute.less_equal(table[key], limit)) for name, table in tables.items()}
+        tables = {
+            name: table.filter(pa.compute.less_equal(table[key], limit)) for name, table in tables.items()
+        }
     return tables, int((patients.visits[:keep] == 1).sum())
 
 
@@ -145,13 +150,19 @@ class _Writer:
 @contextmanager
 def _writer(path: Path, numbered: bool) -> Iterator[_Writer]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as raw, gzip.GzipFile(filename="", mode="wb", compresslevel=2, fileobj=raw, mtime=0) as stream:
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", compresslevel=2, fileobj=raw, mtime=0) as stream,
+    ):
         yield _Writer(stream, numbered)
 
 
 def _dictionaries(folder: Path, know: knowledge.Knowledge, layout: str) -> None:
     """D_ICD_DIAGNOSES and D_ICD_PROCEDURES with the codes that the hospital can use."""
-    for name, kind, codes in (("d_diagnoses", "diagnosis", know.diagnosis), ("d_procedures", "procedure", know.procedure)):
+    for name, kind, codes in (
+        ("d_diagnoses", "diagnosis", know.diagnosis),
+        ("d_procedures", "procedure", know.procedure),
+    ):
         with _writer(folder / FILES[layout][name], layout == "mimic3") as writer:
             for version, table in codes.items():
                 used = sorted(set(table.code))
@@ -159,7 +170,11 @@ def _dictionaries(folder: Path, know: knowledge.Knowledge, layout: str) -> None:
                 long = [titles[code] for code in used]
                 if layout == "mimic3":
                     short = knowledge.titles_icd9(kind, "SHORT")
-                    columns = {"ICD9_CODE": used, "SHORT_TITLE": [short[c] for c in used], "LONG_TITLE": long}
+                    columns: dict[str, list[Any]] = {
+                        "ICD9_CODE": used,
+                        "SHORT_TITLE": [short[c] for c in used],
+                        "LONG_TITLE": long,
+                    }
                 else:
                     columns = {"icd_code": used, "icd_version": [version] * len(used), "long_title": long}
                 writer.write(pa.table(columns))

@@ -27,10 +27,18 @@ STAGES: Final = ("chronic", "acute", "state")
 CLUSTERS: Final = ("metabolic", "vascular", "lung", "liver", "cancer", "psych", "immune", "renal", "frailty")
 ETHNICITIES: Final = ("white", "black", "hispanic", "asian", "other", "unknown")
 _TAIL_LIMIT: Final = 400
+_TAIL_SLOPE: Final = 0.8
+_RELATIVES: Final = 0.04  # share of a procedure's near relatives
+_TAIL_SHARE: Final = 1.6  # scales the tails of all conditions
 _UNFIT: Final = re.compile(
     r"newborn|neonat|congenital|juvenile|pediatric|fetus|fetal|infant|childhood|in childbirth|antepartum|"
     r"pregnan|delivery|puerper|obstetric|perinatal"
 )
+
+_DENIED: Final = re.compile(
+    r"\bwithout\b[^,;]*|\bnon-?(?=rheumatic|traumatic|venomous|infect)\w+|not having achieved"
+)
+_HARM: Final = re.compile(r"poisoning|adverse effect")
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -151,16 +159,26 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
     where = [c.name for c in conditions] + list(cues)
     groups = {g: i for i, g in enumerate(formulary.groups)}
     names = {p: i for i, p in enumerate(procedure_rows)}
-    meds = [_pairs(row.get("meds", ""), groups, f"{at}.meds", problems) for row, at in zip(drivers, where, strict=True)]
-    avoid = [_pairs(row.get("avoid", ""), groups, f"{at}.avoid", problems) for row, at in zip(drivers, where, strict=True)]
-    done = [_pairs(raw[c.name].get("procedures", ""), names, f"{c.name}.procedures", problems) for c in conditions]
+    meds = [
+        _pairs(row.get("meds", ""), groups, f"{at}.meds", problems)
+        for row, at in zip(drivers, where, strict=True)
+    ]
+    avoid = [
+        _pairs(row.get("avoid", ""), groups, f"{at}.avoid", problems)
+        for row, at in zip(drivers, where, strict=True)
+    ]
+    done = [
+        _pairs(raw[c.name].get("procedures", ""), names, f"{c.name}.procedures", problems) for c in conditions
+    ]
     heads = [_parse_codes(raw[c.name].get("codes", ""), f"{c.name}.codes", problems) for c in conditions]
     own_tail = [bool(c.fertile) for c in conditions]
     patterns = [re.compile(row["pattern"]) for row in cues.values()]
     diagnosis = {v: _diagnoses(v, conditions, heads, own_tail, patterns, problems) for v in versions}
     procedure = {v: _procedures(v, procedure_rows, problems) for v in versions}
     if problems:
-        raise InputError(f"The synthetic hospital's tables hold {len(problems)} problem(s): " + "; ".join(problems[:60]))
+        raise InputError(
+            f"The synthetic hospital's tables hold {len(problems)} problem(s): " + "; ".join(problems[:60])
+        )
     return Knowledge(
         conditions=conditions,
         index=index,
@@ -179,7 +197,10 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
 
 def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> Condition:
     """One table of a condition file; unknown keys and clusters are reported."""
-    known = {"kind", "codes", "meds", "avoid", "procedures"} | set(Condition.__dataclass_fields__) - {"name", "stage"}
+    known = {"kind", "codes", "meds", "avoid", "procedures"} | set(Condition.__dataclass_fields__) - {
+        "name",
+        "stage",
+    }
     problems += [f"{name}: unknown key {key!r}" for key in row if key not in known]
     problems += [f"{name}: unknown cluster {key!r}" for key in row.get("cluster", {}) if key not in CLUSTERS]
     problems += [f"{name}: unknown group {key!r}" for key in row.get("group", {}) if key not in ETHNICITIES]
@@ -207,16 +228,19 @@ def _order(conditions: list[Condition], problems: list[str]) -> tuple[Condition,
     """Chronic, acute, state; within each, what raises another comes first."""
     by_name = {c.name: c for c in conditions}
     for c in conditions:
-        for other in (*c.raised, *filter(None, (c.implies, c.becomes))):
-            if other not in by_name:
-                problems.append(f"{c.name}: refers to unknown condition {other!r}")
+        others = (*c.raised, *filter(None, (c.implies, c.becomes)))
+        problems += [f"{c.name}: refers to unknown condition {o!r}" for o in others if o not in by_name]
     done: dict[str, Condition] = {}
     for stage in STAGES:
         waiting = [c for c in conditions if c.stage == stage]
         while waiting:
-            ready = [c for c in waiting if all(o in done or by_name.get(o, c).stage != stage for o in c.raised)]
+            ready = [
+                c for c in waiting if all(o in done or by_name.get(o, c).stage != stage for o in c.raised)
+            ]
             if not ready:
-                problems.append("conditions raise each other in a circle: " + ", ".join(c.name for c in waiting))
+                problems.append(
+                    "conditions raise each other in a circle: " + ", ".join(c.name for c in waiting)
+                )
                 ready = waiting
             done.update((c.name, c) for c in ready)
             waiting = [c for c in waiting if c.name not in done]
@@ -254,14 +278,14 @@ def _parse_codes(text: str, where: str, problems: list[str]) -> tuple[dict[str, 
         except ValueError:
             problems.append(f"{where}: {part!r} is not CODE:WEIGHT")
     prefixes = [p for p in tail.split() if not p.startswith("~")]
-    share = sum(float(p[1:]) for p in tail.split() if p.startswith("~"))
+    share = _TAIL_SHARE * sum(float(p[1:]) for p in tail.split() if p.startswith("~"))
     return weights, prefixes, share
 
 
 def _zipf(codes: list[str], total: float) -> dict[str, float]:
     """Unequal weights that add up to `total`, in an order fixed by the codes' own digests."""
     ranked = sorted(codes, key=lambda code: zlib.crc32(code.encode()))[:_TAIL_LIMIT]
-    weights = 1.0 / np.arange(1, len(ranked) + 1)
+    weights = 1.0 / np.arange(1, len(ranked) + 1) ** _TAIL_SLOPE
     return dict(zip(ranked, (weights * total / weights.sum()).tolist(), strict=True)) if ranked else {}
 
 
@@ -277,7 +301,11 @@ def _diagnoses(
     titles = titles_icd9("diagnosis")
     owners: list[dict[str, float]] = []
     for condition, (head, prefixes, share), birth in zip(conditions, heads, obstetric, strict=True):
-        problems += [f"{condition.name}: no ICD-9-CM code {code}" for code in head if code not in titles and version == 9]
+        problems += [
+            f"{condition.name}: no ICD-9-CM code {code}"
+            for code in head
+            if code not in titles and version == 9
+        ]
         tail = [
             code
             for code in _beginning(prefixes)
@@ -301,16 +329,28 @@ def _beginning(prefixes: list[str]) -> list[str]:
     return [code for code in titles_icd9("diagnosis") if pattern.match(code)]
 
 
-def _codes(owners: list[dict[str, float]], titles: Mapping[str, str], patterns: list[re.Pattern[str]]) -> Codes:
+def _codes(
+    owners: list[dict[str, float]], titles: Mapping[str, str], patterns: list[re.Pattern[str]]
+) -> Codes:
     """Lay the owners' codes end to end and look up what each title says."""
     flat = [code for owner in owners for code in owner]
     said: dict[str, list[int]] = {}
     for code in set(flat):
-        title = titles.get(code, "").lower()
-        said[code] = [i for i, pattern in enumerate(patterns) if pattern.search(title)]
+        said[code] = _read_title(titles.get(code, ""), patterns)
     counts = np.array([0] + [len(said[code]) for code in flat], dtype=np.int64)
     listed = np.array([cue for code in flat for cue in said[code]], dtype=np.int64)
     return Codes(flat, Choices.build(owner.values() for owner in owners), np.cumsum(counts), listed)
+
+
+def _read_title(title: str, patterns: list[re.Pattern[str]]) -> list[int]:
+    """Cues in a title; what it denies is left out, and a drug that did harm is not one that is called for."""
+    text = _DENIED.sub("", title.lower())
+    harm = _HARM.search(text) is not None
+    return [
+        i
+        for i, pattern in enumerate(patterns)
+        if pattern.search(text) and (not harm or _HARM.search(pattern.pattern))
+    ]
 
 
 def _to_icd10(owner: Mapping[str, float]) -> dict[str, float]:
@@ -336,12 +376,18 @@ def _current(code: str) -> tuple[str, ...]:
 
 
 def _procedures(version: int, rows: Mapping[str, Any], problems: list[str]) -> Codes:
+    """Procedure codes of one ICD version; near relatives of those named, by a common beginning, form the tail."""
     titles = titles_icd9("procedure") if version == 9 else titles_icd10("procedure")
+    common = 3 if version == 9 else 5
+    relatives: dict[str, list[str]] = {}
+    for code in titles:
+        relatives.setdefault(code[:common], []).append(code)
     owners = []
     for name, row in rows.items():
         head, _, _ = _parse_codes(row[f"icd{version}"], f"{name}.icd{version}", problems)
         problems += [f"procedure {name}: no ICD-{version} code {code}" for code in head if code not in titles]
-        owners.append(head)
+        near = {other for code in head for other in relatives.get(code[:common], []) if other not in head}
+        owners.append(head | _zipf(sorted(near), _RELATIVES * sum(head.values())))
     return _codes(owners, titles, [])
 
 
@@ -355,7 +401,9 @@ def _formulary(file: str, problems: list[str]) -> Formulary:
     flags = tomllib.loads((FOLDER / "groups.toml").read_text(encoding="utf-8"))
     persistent, second = set(flags["persistent"].split()), flags["second"]
     if file == "formulary.csv":
-        problems += [f"groups.toml: unknown group {g!r}" for g in sorted((persistent | set(second)) - set(groups))]
+        problems += [
+            f"groups.toml: unknown group {g!r}" for g in sorted((persistent | set(second)) - set(groups))
+        ]
     return Formulary(
         groups=groups,
         products=Choices.build([float(r["weight"]) for r in rows if r["group"] == group] for group in groups),

@@ -45,14 +45,18 @@ def draw_patients(rng: np.random.Generator, numbers: IntArray, population: Mappi
     count = numbers.size
     parts = np.asarray(population["age"]["parts"])
     part = rng.choice(len(parts), size=count, p=parts[:, 0] / parts[:, 0].sum())
-    age = np.clip(rng.normal(parts[part, 1], parts[part, 2]), population["age"]["minimum"], population["age"]["maximum"])
+    age = np.clip(
+        rng.normal(parts[part, 1], parts[part, 2]), population["age"]["minimum"], population["age"]["maximum"]
+    )
     shares = np.asarray(population["visits"]["shares"])
     visits = 1 + rng.choice(shares.size, size=count, p=shares / shares.sum())
     groups = population["ethnicity"]["groups"]
     weights = np.asarray([groups[name] for name in ETHNICITIES])
     owner = np.repeat(np.arange(count), visits)
     visit_no = np.arange(owner.size) - np.repeat(np.cumsum(visits) - visits, visits)
-    gaps = np.where(rng.random(owner.size) < 0.35, rng.exponential(30.0, owner.size), rng.exponential(330.0, owner.size))
+    gaps = np.where(
+        rng.random(owner.size) < 0.35, rng.exponential(30.0, owner.size), rng.exponential(330.0, owner.size)
+    )
     gaps = np.where(visit_no == 0, 0.0, gaps + 12.0)
     total = np.cumsum(gaps)
     span = (_REAL_ERA[1] - _REAL_ERA[0]).astype(int)

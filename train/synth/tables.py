@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from train.synth.clinic import Clinic
-from train.synth.knowledge import BoolArray, Formulary, FloatArray, IntArray, Knowledge
+from train.synth.knowledge import BoolArray, FloatArray, Formulary, IntArray, Knowledge
 from train.synth.patients import Patients, Text, draw_profile
 
 LAYOUTS: Final = ("mimic3", "mimic4")
@@ -40,7 +40,19 @@ FILES: Final[dict[str, dict[str, str]]] = {
         "d_procedures": "hosp/d_icd_procedures.csv.gz",
     },
 }
-_LABELERS: Final = ("00338", "00904", "63323", "00409", "51079", "00517", "10019", "00074", "68084", "00781", "55390")
+_LABELERS: Final = (
+    "00338",
+    "00904",
+    "63323",
+    "00409",
+    "51079",
+    "00517",
+    "10019",
+    "00074",
+    "68084",
+    "00781",
+    "55390",
+)
 _STRIDE: Final = 16  # admission numbers reserved for a patient: more than the most visits there are
 
 
@@ -76,7 +88,9 @@ def chunk_tables(
     return build(rng, know, patients, clinic, admitted, discharged, subject, hadm, profile, elective, orders)
 
 
-def _times(rng: np.random.Generator, patients: Patients, clinic: Clinic) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
+def _times(
+    rng: np.random.Generator, patients: Patients, clinic: Clinic
+) -> tuple[NDArray[np.datetime64], NDArray[np.datetime64]]:
     """Admission and discharge, seconds; whole years are added to hide the true date, as MIMIC does."""
     years = (patients.shift * 365.25).astype(np.int64)
     day = (patients.first + years)[patients.owner].astype("datetime64[s]")
@@ -95,7 +109,9 @@ def _identifiers(rng: np.random.Generator, patients: Patients, layout: str) -> t
     step = 7 if layout == "mimic3" else 33
     subject = base + patients.number * step + rng.integers(0, step - 1, patients.number.size)
     slot = np.argsort(rng.random((patients.number.size, _STRIDE)), axis=1)
-    return subject, start + patients.number[patients.owner] * _STRIDE + slot[patients.owner, patients.visit_no]
+    return subject, start + patients.number[patients.owner] * _STRIDE + slot[
+        patients.owner, patients.visit_no
+    ]
 
 
 def _orders(
@@ -108,7 +124,9 @@ def _orders(
     """All prescription rows of a chunk: drugs with repeated orders, what they are dissolved in, fluids and flushes."""
     drugs, extras = know.formulary, know.extras
     visits = clinic.length.size
-    repeats = 1 + np.minimum(rng.poisson(0.25 + 0.05 * np.minimum(clinic.length, 30))[clinic.product_visit], 14)
+    repeats = 1 + np.minimum(
+        rng.poisson(0.25 + 0.05 * np.minimum(clinic.length, 30))[clinic.product_visit], 14
+    )
     repeats = 1 + (rng.random(repeats.size) < 0.55) * (repeats - 1) + (rng.random(repeats.size) < 0.2)
     visit, product = np.repeat(clinic.product_visit, repeats), np.repeat(clinic.product, repeats)
     main = _rows(rng, drugs, visit, product, "MAIN")
@@ -137,7 +155,9 @@ def _extra(rng: np.random.Generator, extras: Formulary, group: str, size: int) -
     return extras.products.draw(np.full(size, extras.groups.index(group)), rng.random(size))
 
 
-def _rows(rng: np.random.Generator, drugs: Formulary, visit: IntArray, product: IntArray, kind: str) -> dict[str, Any]:
+def _rows(
+    rng: np.random.Generator, drugs: Formulary, visit: IntArray, product: IntArray, kind: str
+) -> dict[str, Any]:
     """Columns that depend on the product alone; the spelling varies from order to order."""
     spelled = drugs.names.draw(product, rng.random(product.size))
     name, route = np.asarray(drugs.name, dtype=object), np.asarray(drugs.route, dtype=object)
@@ -145,7 +165,13 @@ def _rows(rng: np.random.Generator, drugs: Formulary, visit: IntArray, product: 
     marks = np.asarray([zlib.crc32(n.encode()) for n in drugs.name])
     ndc = np.asarray([f"{_LABELERS[m % len(_LABELERS)]}{m // 7 % 1000000:06d}" for m in marks], dtype=object)
     gsn = np.asarray([f"{m // 13 % 70000:06d}" for m in marks], dtype=object)
-    code = np.asarray([f"{''.join(c for c in n.upper() if c.isalpha())[:4]}{m % 90 + 10}" for n, m in zip(drugs.name, marks, strict=True)], dtype=object)
+    code = np.asarray(
+        [
+            f"{''.join(c for c in n.upper() if c.isalpha())[:4]}{m % 90 + 10}"
+            for n, m in zip(drugs.name, marks, strict=True)
+        ],
+        dtype=object,
+    )
     unit = np.asarray([_unit(s) for s in drugs.strength], dtype=object)
     dose = np.asarray([_dose(s) for s in drugs.strength], dtype=object)
     packages = ndc[spelled]
@@ -168,7 +194,11 @@ def _rows(rng: np.random.Generator, drugs: Formulary, visit: IntArray, product: 
 
 def _unit(strength: str) -> str:
     text = strength.lower()
-    return next((u for u in ("mcg", "mg", "meq", "unit", "gm", "ml") if u in text), "dose").replace("meq", "mEq").replace("unit", "UNIT")
+    return (
+        next((u for u in ("mcg", "mg", "meq", "unit", "gm", "ml") if u in text), "dose")
+        .replace("meq", "mEq")
+        .replace("unit", "UNIT")
+    )
 
 
 def _dose(strength: str) -> str:
@@ -225,13 +255,17 @@ def _table(columns: Mapping[str, Any]) -> pa.Table:
 
 def _choice(rng: np.random.Generator, size: int, table: Mapping[str, float]) -> Text:
     weights = np.asarray(list(table.values()))
-    return np.asarray(list(table), dtype=object)[rng.choice(weights.size, size=size, p=weights / weights.sum())]
+    return np.asarray(list(table), dtype=object)[
+        rng.choice(weights.size, size=size, p=weights / weights.sum())
+    ]
 
 
 def _types(rng: np.random.Generator, know: Knowledge, layout: str, elective: BoolArray) -> Text:
     tables = know.population["admission_type"][layout]
     return np.where(
-        elective, _choice(rng, elective.size, tables["elective"]), _choice(rng, elective.size, tables["emergency"])
+        elective,
+        _choice(rng, elective.size, tables["elective"]),
+        _choice(rng, elective.size, tables["emergency"]),
     )
 
 
@@ -243,13 +277,18 @@ def _numbered(visit: IntArray) -> IntArray:
 
 def _unique(visit: IntArray, codes: Text) -> IntArray:
     """Rows that give a visit a code for the first time."""
-    seen: set[tuple[int, str]] = set()
-    keep = [i for i, pair in enumerate(zip(visit.tolist(), codes.tolist(), strict=True)) if not (pair in seen or seen.add(pair))]  # type: ignore[func-returns-value]
-    return np.asarray(keep, dtype=np.int64)
+    number = np.unique(codes.astype(str), return_inverse=True)[1]
+    first = np.unique(visit * (int(number.max(initial=0)) + 1) + number, return_index=True)[1]
+    return np.sort(first)
 
 
 def _coded(
-    rng: np.random.Generator, tables: dict[int, Any], version: IntArray, visit: IntArray, found: IntArray, empty: float
+    rng: np.random.Generator,
+    tables: dict[int, Any],
+    version: IntArray,
+    visit: IntArray,
+    found: IntArray,
+    empty: float,
 ) -> tuple[IntArray, Text, IntArray]:
     """Visit, code and ICD version of each row, without repeats; a few codes were never filled in."""
     code = np.empty(found.size, dtype=object)
@@ -302,8 +341,12 @@ def _mimic3(
             "DISCHTIME": discharged,
             "DEATHTIME": np.where(clinic.dead, discharged, nothing),
             "ADMISSION_TYPE": kind,
-            "ADMISSION_LOCATION": np.where(emergency, "EMERGENCY ROOM ADMIT", "PHYS REFERRAL/NORMAL DELI").astype(object),
-            "DISCHARGE_LOCATION": _leaving(rng, clinic, ("DEAD/EXPIRED", "HOME", "HOME HEALTH CARE", "SNF", "REHAB/DISTINCT PART HOSP")),
+            "ADMISSION_LOCATION": np.where(
+                emergency, "EMERGENCY ROOM ADMIT", "PHYS REFERRAL/NORMAL DELI"
+            ).astype(object),
+            "DISCHARGE_LOCATION": _leaving(
+                rng, clinic, ("DEAD/EXPIRED", "HOME", "HOME HEALTH CARE", "SNF", "REHAB/DISTINCT PART HOSP")
+            ),
             "INSURANCE": profile["insurance"],
             "LANGUAGE": profile["language"],
             "RELIGION": profile["religion"],
@@ -321,15 +364,24 @@ def _mimic3(
         ("procedures", know.procedure, clinic.procedure_visit, clinic.procedure, 0.0),
     ):
         rows, code, _ = _coded(rng, codes, clinic.version, visit, found, empty)
-        tables[name] = {"SUBJECT_ID": subject[owner[rows]], "HADM_ID": hadm[rows], "SEQ_NUM": _numbered(rows), "ICD9_CODE": code}
+        tables[name] = {
+            "SUBJECT_ID": subject[owner[rows]],
+            "HADM_ID": hadm[rows],
+            "SEQ_NUM": _numbered(rows),
+            "ICD9_CODE": code,
+        }
     day = "datetime64[D]"
     bare = rng.random(orders.visit.size) < 0.42
     tables["prescriptions"] = {
         "SUBJECT_ID": subject[owner[orders.visit]],
         "HADM_ID": hadm[orders.visit],
         "ICUSTAY_ID": np.full(orders.visit.size, "", dtype=object),
-        "STARTDATE": np.where(rng.random(bare.size) < 0.0007, nothing, orders.start.astype(day).astype("datetime64[s]")),
-        "ENDDATE": np.where(rng.random(bare.size) < 0.0012, nothing, orders.stop.astype(day).astype("datetime64[s]")),
+        "STARTDATE": np.where(
+            rng.random(bare.size) < 0.0007, nothing, orders.start.astype(day).astype("datetime64[s]")
+        ),
+        "ENDDATE": np.where(
+            rng.random(bare.size) < 0.0012, nothing, orders.stop.astype(day).astype("datetime64[s]")
+        ),
         "DRUG_TYPE": orders.kind,
         "DRUG": orders.drug,
         "DRUG_NAME_POE": np.where(bare, "", orders.drug),
@@ -388,22 +440,47 @@ def _mimic4(
             "admission_type": kind,
             "admit_provider_id": provider[rng.integers(0, 400, owner.size)],
             "admission_location": np.where(emergency, "EMERGENCY ROOM", "PHYSICIAN REFERRAL").astype(object),
-            "discharge_location": _leaving(rng, clinic, ("DIED", "HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB")),
+            "discharge_location": _leaving(
+                rng, clinic, ("DIED", "HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB")
+            ),
             "insurance": profile["insurance"],
             "language": profile["language"],
-            "marital_status": np.where(np.isin(profile["marital_status"].astype(str), ("SINGLE", "MARRIED", "WIDOWED", "DIVORCED")), profile["marital_status"], ""),
+            "marital_status": np.where(
+                np.isin(profile["marital_status"].astype(str), ("SINGLE", "MARRIED", "WIDOWED", "DIVORCED")),
+                profile["marital_status"],
+                "",
+            ),
             "race": profile["ethnicity"],
             "edregtime": np.where(emergency, admitted - np.timedelta64(14400, "s"), nothing),
             "edouttime": np.where(emergency, admitted + np.timedelta64(5400, "s"), nothing),
             "hospital_expire_flag": clinic.dead.astype(np.int64),
         },
     }
-    visit, code, version = _coded(rng, know.diagnosis, clinic.version, clinic.diagnosis_visit, clinic.diagnosis, 0.0)
-    tables["diagnoses"] = {"subject_id": subject[owner[visit]], "hadm_id": hadm[visit], "seq_num": _numbered(visit), "icd_code": code, "icd_version": version}
-    visit, code, version = _coded(rng, know.procedure, clinic.version, clinic.procedure_visit, clinic.procedure, 0.0)
+    visit, code, version = _coded(
+        rng, know.diagnosis, clinic.version, clinic.diagnosis_visit, clinic.diagnosis, 0.0
+    )
+    tables["diagnoses"] = {
+        "subject_id": subject[owner[visit]],
+        "hadm_id": hadm[visit],
+        "seq_num": _numbered(visit),
+        "icd_code": code,
+        "icd_version": version,
+    }
+    visit, code, version = _coded(
+        rng, know.procedure, clinic.version, clinic.procedure_visit, clinic.procedure, 0.0
+    )
     length = (discharged - admitted).astype(np.int64)[visit]
-    when = (admitted[visit] + (rng.random(visit.size) * length).astype("timedelta64[s]")).astype("datetime64[D]")
-    tables["procedures"] = {"subject_id": subject[owner[visit]], "hadm_id": hadm[visit], "seq_num": _numbered(visit), "chartdate": pa.array(when), "icd_code": code, "icd_version": version}
+    when = (admitted[visit] + (rng.random(visit.size) * length).astype("timedelta64[s]")).astype(
+        "datetime64[D]"
+    )
+    tables["procedures"] = {
+        "subject_id": subject[owner[visit]],
+        "hadm_id": hadm[visit],
+        "seq_num": _numbered(visit),
+        "chartdate": pa.array(when),
+        "icd_code": code,
+        "icd_version": version,
+    }
     size = orders.visit.size
     number = rng.integers(10_000_000, 99_999_999, size)
     tables["prescriptions"] = {
