@@ -1,0 +1,138 @@
+"""What runs before any package is there, and what the README and the Makefile promise of one another."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.browser import chromium
+from train.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def environment() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("environment", ROOT / "tools" / "environment.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_an_old_python_is_refused_in_one_sentence(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(environment.sys, "version_info", (3, 10, 13))
+    assert environment.main(["requirements.txt"]) == 2
+    error = capsys.readouterr().err
+    assert "3.11 or newer" in error and "3.10.13" in error and len(error.splitlines()) == 1
+
+
+def test_a_change_in_an_included_file_is_noticed(environment: ModuleType) -> None:
+    names = set(environment.digests(ROOT / "tests" / "requirements.txt"))
+    assert names == {"tests/requirements.txt", "requirements.txt"}
+
+
+def test_nothing_is_installed_twice(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs: list[Path] = []
+    monkeypatch.setattr(environment, "works", lambda: True)
+    monkeypatch.setattr(environment, "STAMP", tmp_path / "installed.json")
+    monkeypatch.setattr(environment, "pip_install", lambda path: runs.append(path) or True)
+    for _ in range(2):
+        assert environment.main([str(ROOT / "tests" / "requirements.txt")]) == 0
+    assert environment.main([str(ROOT / "requirements.txt")]) == 0  # the tests' packages include these
+    assert runs == [ROOT / "tests" / "requirements.txt"]
+    monkeypatch.setattr(environment, "digests", lambda _: {"requirements.txt": "changed"})
+    assert environment.main([str(ROOT / "requirements.txt")]) == 0
+    assert len(runs) == 2
+
+
+def test_a_failed_install_is_not_remembered(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(environment, "works", lambda: True)
+    monkeypatch.setattr(environment, "STAMP", tmp_path / "installed.json")
+    monkeypatch.setattr(environment, "pip_install", lambda _: False)
+    assert environment.main([str(ROOT / "requirements.txt")]) == 2
+    assert not (tmp_path / "installed.json").exists()
+
+
+def test_a_named_browser_is_taken_and_a_missing_one_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "browser"
+    program.write_text("", encoding="utf-8")
+    monkeypatch.setenv("BROWSER_PATH", str(program))
+    assert chromium.find() == program
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "absent"))
+    assert chromium.find() is None
+
+
+def test_only_continuous_integration_insists_on_a_browser(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(chromium, "find", lambda: None)
+    monkeypatch.setattr(chromium, "install", lambda: None)
+    monkeypatch.delenv("CI", raising=False)
+    assert chromium.main() == 0
+    monkeypatch.setenv("CI", "true")
+    assert chromium.main() == 1
+    assert "skip" in capsys.readouterr().err
+
+
+def test_continuous_integration_runs_make_test() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111, "must be executable"
+    assert script.read_text(encoding="utf-8").splitlines()[-1] == "exec make test"
+
+
+def test_make_help_lists_every_target_with_its_purpose() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for target in ("run", "test", "lint", "demo-models", "clean"):
+        assert re.search(rf"^  make {target} +\w", listed, flags=re.MULTILINE), target
+
+
+def test_a_cohort_that_is_not_there_ends_make_run_with_one_sentence() -> None:
+    done = subprocess.run(
+        ["make", "--no-print-directory", "cohort-demo", "COHORT=no/such.duckdb", "-o", "environment"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: there is no cohort no/such.duckdb")
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE)) >= set(COMMANDS)
+    assert set(re.findall(r"python -m train (\w+)", README)) - {"COMMAND"} <= set(COMMANDS)
+
+
+def test_the_readme_names_only_targets_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)\b", README)) <= targets
+
+
+def test_every_file_and_picture_the_readme_points_to_is_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    pictures = re.findall(r'src="([^":]+)"', README)
+    folders = re.findall(r"^\| `([\w./]+/)` \|", README, flags=re.MULTILINE)
+    assert [name for name in (*links, *pictures, *folders) if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_gives_a_reason_for_every_package() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    packages = {line.split("==")[0] for line in lines if "==" in line and not line.startswith("#")}
+    reasons = README.split("## Why these packages")[1].split("\n## ")[0]
+    assert sorted(name for name in packages if f"`{name}`" not in reasons) == []
