@@ -164,6 +164,8 @@ def _tables(
             problems.append(
                 f"{files[name]} has no column {_listed(absent, 'and ')} (its header reads: {', '.join(headers[name])})"
             )
+        if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
+            problems.append(f"{files[name]} names the column {_listed(twice, 'and ')} twice")
         tables[name] = RawTable(name, files[name], columns)
     if problems:
         raise InputError(
@@ -189,7 +191,7 @@ def _header(path: Path) -> tuple[str, ...]:
     """The first record's cells, lower-case.
 
     Raises:
-        InputError: nothing in the file, not gzip, not text in UTF-8, or a name twice.
+        InputError: nothing in the file, not gzip, or not text in UTF-8.
     """
     try:
         if path.name.lower().endswith(".gz"):
@@ -214,12 +216,7 @@ def _header(path: Path) -> tuple[str, ...]:
         raise InputError(
             f"{path}: the header line cannot be read ({error}). Save it as CSV in UTF-8."
         ) from error
-    names = tuple(cell.strip().lower() for cell in cells)
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(
-            f"{path} names the column {_listed(twice, 'and ')} twice. Give each column its own name."
-        )
-    return names
+    return tuple(cell.strip().lower() for cell in cells)
 
 
 def _form(path: Path) -> str:

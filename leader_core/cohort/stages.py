@@ -118,6 +118,7 @@ def find_unreadable_cells(job: Job) -> None:
         }.get(name, f"{job.raw.source}/unreadable_codes")
         kind = {"diagnoses_icd": "diagnosis", "procedures_icd": "procedure"}.get(name)
         job.run(script, table=name, path=str(table.path), columns=_columns(table), kind=kind)
+        job.run("raw/forget_errors")
 
 
 def nothing_left(job: Job) -> str:

@@ -127,13 +127,17 @@ def test_the_promised_columns_are_there(cohort: Cohort) -> None:
         "meta": "key value",
     }
     with duckdb.connect(str(cohort.path), read_only=True) as connection:
-        found = connection.execute("SELECT table_name, column_name FROM information_schema.columns").fetchall()
+        found = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+        ).fetchall()
         types = dict(
             connection.execute(
                 "SELECT table_name || '.' || column_name, data_type FROM information_schema.columns"
             ).fetchall()
         )
-        pairs = connection.execute("SELECT count(*), count(*) FILTER (code_a < code_b) FROM interactions").fetchone()
+        pairs = connection.execute(
+            "SELECT count(*), count(*) FILTER (code_a < code_b) FROM interactions"
+        ).fetchone()
     for table, columns in promised.items():
         assert set(columns.split()) <= {column for name, column in found if name == table}, table
     assert types["patients.patient_id"] == types["visits.visit_id"] == types["accounting.rows"] == "BIGINT"

@@ -9,7 +9,7 @@ FROM (
         bad_cell('seq_num', r.seq_num, unreadable_number(r.seq_num), 'unreadable sequence number'),
         bad_cell('icd_code', concat_ws(' version ', r.icd_code, r.icd_version), m.reason IS NOT NULL, m.reason)
     ]) AS cell
-    FROM (SELECT row_number() OVER () AS record, * FROM raw_again($path, $columns)) AS r
+    FROM (SELECT row_number() OVER () AS record, * FROM raw_csv($path, $columns)) AS r
     LEFT JOIN icd_map AS m
         ON m.kind = $kind
         AND m.icd_code = filled(r.icd_code)

@@ -1,19 +1,12 @@
 -- Readers of raw text, shared by every staging table.
 -- raw_csv: every cell as text, so that leading zeros of codes survive and no type is guessed; a line that is no CSV
 --   record of the header's width, or not UTF-8, is set aside in reject_errors instead of ending the run.
--- raw_again: the same records without noting rejects twice; for second looks that number the records.
 -- whole_number: '142345' and '142345.0' are numbers, '1.5', '1e5' and '0x1f' are not (a plain cast takes them all).
 -- filled: trimmed text, and nothing where only blanks stand.
 CREATE TEMP MACRO raw_csv(file, cells) AS TABLE
     SELECT * FROM read_csv(
         file, columns = cells, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
         store_rejects = true, rejects_limit = 0
-    );
-
-CREATE TEMP MACRO raw_again(file, cells) AS TABLE
-    SELECT * FROM read_csv(
-        file, columns = cells, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-        ignore_errors = true
     );
 
 CREATE TEMP MACRO filled(cell) AS nullif(trim(cell), '');

@@ -1,0 +1,377 @@
+"""Damaged raw tables: each kind ends in one clear sentence or in counted rejects; an earlier database stays."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.errors import InputError
+from tests import raw_tables
+
+Damage = Callable[[Path], object]
+
+
+def _edit(name: str, old: bytes, new: bytes, count: int = 1) -> Damage:
+    def damage(raw: Path) -> None:
+        path = raw / f"{name}.csv"
+        data = path.read_bytes()
+        assert old in data
+        path.write_bytes(data.replace(old, new, count))
+
+    return damage
+
+
+def _append(name: str, *lines: bytes) -> Damage:
+    return lambda raw: (raw / f"{name}.csv").open("ab").write(b"\n".join(lines) + b"\n")
+
+
+def _compress(raw: Path, name: str, keep: float = 1.0, junk: bytes = b"") -> None:
+    path = raw / f"{name}.csv"
+    packed = junk or gzip.compress(path.read_bytes())
+    path.with_suffix(".csv.gz").write_bytes(packed[: int(len(packed) * keep)])
+    path.unlink()
+
+
+def _only_header(name: str) -> Damage:
+    def damage(raw: Path) -> None:
+        path = raw / f"{name}.csv"
+        path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n")
+
+    return damage
+
+
+def _reencode(name: str, encoding: str) -> Damage:
+    def damage(raw: Path) -> None:
+        path = raw / f"{name}.csv"
+        path.write_bytes(path.read_text().encode(encoding))
+
+    return damage
+
+
+FATAL: dict[str, tuple[Damage, str]] = {
+    "a table is missing": (lambda raw: (raw / "PRESCRIPTIONS.csv").unlink(), "no table prescriptions"),
+    "two tables are missing": (
+        lambda raw: [(raw / f"{n}.csv").unlink() for n in ("PATIENTS", "ADMISSIONS")],
+        "no table patients and no admissions",
+    ),
+    "a table stands twice": (
+        lambda raw: (raw / "patients.csv.gz").write_bytes(gzip.compress((raw / "PATIENTS.csv").read_bytes())),
+        "Two files for the table patients",
+    ),
+    "a column is missing": (_edit("PRESCRIPTIONS", b"DRUG_TYPE", b"KIND"), "no column drug_type"),
+    "several columns are missing": (
+        _edit("ADMISSIONS", b"RELIGION,MARITAL_STATUS", b"A,B"),
+        "religion and marital_status",
+    ),
+    "a column stands twice": (_edit("PRESCRIPTIONS", b"STARTDATE", b"DRUG"), "the column drug twice"),
+    "no header": (
+        lambda raw: (raw / "DIAGNOSES_ICD.csv").write_bytes(b"1,20,1,4280\n1,20,2,4019\n"),
+        "neither MIMIC-III",
+    ),
+    "another layout": (_edit("DIAGNOSES_ICD", b"ICD9_CODE", b"CODE"), "neither MIMIC-III"),
+    "layouts are mixed": (
+        _edit("DIAGNOSES_ICD", b"ICD9_CODE", b"ICD_CODE,ICD_VERSION"),
+        "Not MIMIC-IV's layout",
+    ),
+    "nothing in the file": (lambda raw: (raw / "PATIENTS.csv").write_bytes(b""), "PATIENTS.csv is empty"),
+    "only blanks in the file": (
+        lambda raw: (raw / "PATIENTS.csv").write_bytes(b"\n \n"),
+        "PATIENTS.csv is empty",
+    ),
+    "only a header": (_only_header("PRESCRIPTIONS"), "header line and no rows"),
+    "no admissions": (_only_header("ADMISSIONS"), "header line and no rows"),
+    "semicolons": (
+        lambda raw: (raw / "DIAGNOSES_ICD.csv").write_bytes(
+            (raw / "DIAGNOSES_ICD.csv").read_bytes().replace(b",", b";")
+        ),
+        "neither MIMIC-III",
+    ),
+    "UTF-16": (_reencode("PATIENTS", "utf-16"), "not text in UTF-8"),
+    "gzip that is none": (
+        lambda raw: _compress(raw, "PATIENTS", junk=b"no gzip"),
+        "PATIENTS.csv.gz cannot be read",
+    ),
+    "gzip cut short": (
+        lambda raw: _compress(raw, "PRESCRIPTIONS", keep=0.6),
+        "PRESCRIPTIONS.csv.gz cannot be read",
+    ),
+    "an empty gzip": (lambda raw: _compress(raw, "PATIENTS", junk=gzip.compress(b"")), "is empty"),
+    "mixed line ends": (_append("PRESCRIPTIONS", b"1,20,,MAIN,Warfarin,,PO\r"), "line ends are mixed"),
+    "a quote that swallows the rest": (
+        lambda raw: _append("PRESCRIPTIONS", b'1,20,"x', *[b"2,30,2160-01-01,MAIN,Warfarin,,PO"] * 500)(raw),
+        "line 16: a quotation mark opens",
+    ),
+    "visits without diagnoses": (
+        lambda raw: (raw / "DIAGNOSES_ICD.csv").write_bytes(
+            b"SUBJECT_ID,HADM_ID,SEQ_NUM,ICD9_CODE\n7,77,1,4280\n"
+        ),
+        "No visit is left",
+    ),
+    "a mark that is no JSON": (lambda raw: (raw / "SYNTHETIC.json").write_text("yes"), "SYNTHETIC.json"),
+}
+
+
+@pytest.mark.parametrize("kind", FATAL)
+def test_what_cannot_be_built_from_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
+    damage, expected = FATAL[kind]
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    out = tmp_path / "out" / "cohort.duckdb"
+    out.parent.mkdir()
+    damage(raw)
+    with pytest.raises(InputError) as caught:
+        build_cohort(raw, out)
+    text = str(caught.value)
+    assert expected in text and text.endswith(".") and "\n" not in text and str(tmp_path) in text
+    assert list(out.parent.iterdir()) == []
+
+
+COUNTED: dict[str, tuple[Damage, str, str, int]] = {
+    "too few cells": (
+        _append("PRESCRIPTIONS", b"1,20,2160"),
+        "prescriptions",
+        "unreadable line: too few cells",
+        1,
+    ),
+    "too many cells": (
+        _append("PRESCRIPTIONS", b"1,20,2160,MAIN,Warfarin,,PO,x,y"),
+        "prescriptions",
+        "unreadable line: too many cells",
+        1,
+    ),
+    "bad UTF-8": (
+        _append("PRESCRIPTIONS", b"1,20,2160,MAIN,Warf\xe9rin,,PO"),
+        "prescriptions",
+        "unreadable line: not UTF-8",
+        1,
+    ),
+    "a stray quote": (
+        _append("PRESCRIPTIONS", b'1,20,2160,MAIN,"Warf"arin,,PO'),
+        "prescriptions",
+        "unreadable line: quotes do not match",
+        1,
+    ),
+    "a quote over two lines": (
+        _append("PRESCRIPTIONS", b'1,20,2160,MAIN,"Warf,,PO', b'1,20,2160,MAIN,War"f,,PO'),
+        "prescriptions",
+        "unreadable line: quotes do not match",
+        2,
+    ),
+    "an admission id in words": (
+        _edit("PRESCRIPTIONS", b"1,20,", b"1,abc,"),
+        "prescriptions",
+        "unreadable patient or admission id",
+        1,
+    ),
+    "an admission id with a fraction": (
+        _edit("DIAGNOSES_ICD", b"1,20,", b"1,20.5,"),
+        "diagnoses_icd",
+        "unreadable patient or admission id",
+        1,
+    ),
+    "an id in scientific notation": (
+        _edit("DIAGNOSES_ICD", b"1,20,", b"1,2e1,"),
+        "diagnoses_icd",
+        "unreadable patient or admission id",
+        1,
+    ),
+    "an id too long for a number": (
+        _edit("DIAGNOSES_ICD", b"1,20,", b"1,99999999999999999999,"),
+        "diagnoses_icd",
+        "unreadable patient or admission id",
+        1,
+    ),
+    "a missing admission id": (
+        _edit("PRESCRIPTIONS", b"1,20,", b"1,,"),
+        "prescriptions",
+        "missing patient or admission id",
+        1,
+    ),
+    "a sequence number in words": (
+        _edit("DIAGNOSES_ICD", b"1,20,2,", b"1,20,two,"),
+        "",
+        "unreadable sequence number",
+        1,
+    ),
+    "a code that is none": (_edit("DIAGNOSES_ICD", b"4280", b"4-28"), "diagnoses_icd", "not an ICD code", 1),
+    "an admission time that is none": (
+        _edit("ADMISSIONS", b"2170-01-01 00:00:00", b"2170-13-01"),
+        "admissions",
+        "missing or unreadable admission time",
+        1,
+    ),
+    "an admission time of another age": (
+        _edit("ADMISSIONS", b"2170-01-01 00:00:00", b"0001-01-01"),
+        "admissions",
+        "missing or unreadable admission time",
+        1,
+    ),
+    "a discharge that is none": (
+        _edit("ADMISSIONS", b"2170-01-05 00:00:00", b"soon"),
+        "",
+        "unreadable discharge time",
+        1,
+    ),
+    "a discharge before admission": (
+        _edit("ADMISSIONS", b"2170-01-05 00:00:00", b"2169-01-05"),
+        "",
+        "discharge before admission",
+        1,
+    ),
+    "a date of birth that is none": (
+        _edit("PATIENTS", b"2100-06-01 00:00:00", b"June"),
+        "",
+        "unreadable date of birth",
+        1,
+    ),
+    "a patient twice": (_append("PATIENTS", b"9,1,M,2100-06-01"), "patients", "duplicate patient", 1),
+    "an admission twice": (
+        _append("ADMISSIONS", b"1,20,2199-01-01,,EMERGENCY,,,,,"),
+        "admissions",
+        "duplicate admission",
+        1,
+    ),
+    "an admission of nobody": (
+        _append("ADMISSIONS", b"8,80,2199-01-01,,EMERGENCY,,,,,"),
+        "admissions",
+        "unknown patient",
+        1,
+    ),
+    "a patient id in words": (
+        _append("PATIENTS", b"9,x,M,2100-06-01"),
+        "patients",
+        "unreadable patient id",
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", COUNTED)
+def test_what_can_be_left_out_is_counted(kind: str, tmp_path: Path) -> None:
+    damage, table, reason, rows = COUNTED[kind]
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    damage(raw)
+    result = build_cohort(raw, tmp_path / "c.duckdb")
+    _adds_up(result, raw)
+    found = {(name, why): count for name, why, count in result.accounting}
+    if table:
+        assert found[table, reason] == rows
+    if reason.startswith(("unreadable", "not an", "discharge", "missing or")):
+        rejects = Cohort.open(result.path).rejects()
+        assert reason in set(rejects["reason"])
+
+
+def test_rejects_name_line_column_and_value(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    lines = (raw / "PRESCRIPTIONS.csv").read_bytes().splitlines()
+    lines[2] = b"too,few"
+    lines[4] = b'1,20,x,MAIN,"open,,PO'
+    lines[5] = b'1,20,x,MAIN,clo"sed,,PO'
+    lines[8] = lines[8].replace(b"1,10,", b"1,ten,")
+    (raw / "PRESCRIPTIONS.csv").write_bytes(b"\n".join(lines) + b"\n")
+    _edit("ADMISSIONS", b"2170-01-05 00:00:00", b"soon")(raw)
+    result = build_cohort(raw, tmp_path / "c.duckdb")
+    _adds_up(result, raw)
+    rejects = Cohort.open(result.path).rejects()
+    assert [
+        tuple(row) for row in rejects[["source_table", "line", "column", "value"]].itertuples(index=False)
+    ] == [
+        ("admissions", 4, "dischtime", "soon"),
+        ("prescriptions", 3, "startdate", "too,few"),
+        ("prescriptions", 5, "drug", '1,20,x,MAIN,"open,,PO\n1,20,x,MAIN,clo"sed,,PO'),
+        ("prescriptions", 9, "hadm_id", "ten"),
+    ]
+
+
+def test_the_first_thousand_rejects_of_a_reason_are_kept_and_all_are_counted(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    _append("PRESCRIPTIONS", *[b"1,20"] * 1_200, *[b"1,many,2160,MAIN,Warfarin,,PO"] * 1_100)(raw)
+    result = build_cohort(raw, tmp_path / "c.duckdb")
+    _adds_up(result, raw)
+    found = {(name, why): count for name, why, count in result.accounting}
+    assert found["prescriptions", "unreadable line: too few cells"] == 1_200
+    assert found["prescriptions", "unreadable patient or admission id"] == 1_100
+    counts = Cohort.open(result.path).rejects()["reason"].value_counts()
+    assert set(counts) == {1_000}
+
+
+def test_ids_that_a_spreadsheet_turned_into_decimals_are_read(tmp_path: Path) -> None:
+    tables = raw_tables.mimic3()
+    for row in tables["PRESCRIPTIONS"]:
+        row["HADM_ID"] = f"{row['HADM_ID']}.0"
+    plain = build_cohort(raw_tables.write(tmp_path / "a", raw_tables.mimic3()), tmp_path / "a.duckdb")
+    decimal = build_cohort(raw_tables.write(tmp_path / "b", tables), tmp_path / "b.duckdb")
+    assert decimal.accounting == plain.accounting
+    assert decimal.fingerprint.digest == plain.fingerprint.digest
+
+
+@pytest.mark.parametrize("form", ["crlf", "bom", "no last line end", "blank lines", "quoted"])
+def test_harmless_forms_read_alike(form: str, tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    expected = build_cohort(raw, tmp_path / "a.duckdb")
+    for path in raw.iterdir():
+        data = path.read_bytes()
+        path.write_bytes(
+            {
+                "crlf": data.replace(b"\n", b"\r\n"),
+                "bom": b"\xef\xbb\xbf" + data,
+                "no last line end": data.rstrip(b"\n"),
+                "blank lines": data.replace(b"\n", b"\n\n"),
+                "quoted": b"\n".join(
+                    b",".join(b'"%s"' % cell for cell in line.split(b",")) for line in data.splitlines()
+                ),
+            }[form]
+        )
+    again = build_cohort(raw, tmp_path / "b.duckdb")
+    assert again.accounting == expected.accounting
+    assert again.fingerprint.digest == expected.fingerprint.digest
+
+
+def test_a_failed_build_leaves_the_earlier_database(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    out = tmp_path / "out" / "c.duckdb"
+    build_cohort(raw, out)
+    before = out.read_bytes()
+    _edit("DIAGNOSES_ICD", b"1,20,", b'1,"20,')(raw)  # found only while reading
+    (raw / "PRESCRIPTIONS.csv").write_bytes((raw / "PRESCRIPTIONS.csv").read_bytes().split(b"\n")[0] + b"\n")
+    with pytest.raises(InputError):
+        build_cohort(raw, out)
+    assert out.read_bytes() == before
+    assert [path.name for path in out.parent.iterdir()] == ["c.duckdb"]
+
+
+def test_options_and_destinations_are_checked_first(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    letter = tmp_path / "letter.txt"
+    letter.write_text("not a database at all")
+    wrong: list[tuple[dict[str, object], str]] = [
+        ({"out": tmp_path}, "is a folder"),
+        ({"out": letter}, "no DuckDB database"),
+        ({"out": letter / "c.duckdb"}, "cannot be written"),
+        ({"raw": tmp_path / "nowhere"}, "No folder"),
+        ({"raw": letter}, "is a file"),
+        ({"source": "mimic5"}, "mimic5"),
+        ({"source": "mimic4"}, "--source mimic3"),
+        ({"preset": "best"}, "Unknown preset"),
+        ({"preset": "paper"}, "--ndc-map"),
+        ({"preset": "paper", "ndc_map": tmp_path / "none.csv"}, "does not exist"),
+        ({"preset": "paper", "ndc_map": letter}, "expected ndc and atc3"),
+        ({"atc_level": 2}, "ATC level 2"),
+        ({"ddi": tmp_path / "none.csv"}, "does not exist"),
+        ({"memory_limit": "plenty"}, "plenty"),
+    ]
+    for options, expected in wrong:
+        arguments: dict[str, object] = {"raw": raw, "out": tmp_path / "new" / "c.duckdb", **options}
+        with pytest.raises(InputError, match=expected):
+            build_cohort(**arguments)  # type: ignore[arg-type]
+    assert letter.read_text() == "not a database at all"
+
+
+def _adds_up(result: BuildResult, raw: Path) -> None:
+    """Rows told are the lines of each file."""
+    for table in ("patients", "admissions", "diagnoses_icd", "procedures_icd", "prescriptions"):
+        lines = len((raw / f"{table.upper()}.csv").read_bytes().splitlines()) - 1
+        assert sum(rows for name, _, rows in result.accounting if name == table) == lines, table
