@@ -4,6 +4,12 @@ The two families are read by separate functions and never mixed: a clinical pair
 always has severity "unknown". Refuses to know about patients, scores or pages.
 """
 
+from leader_core.interactions.cautions import (
+    ConditionWarning,
+    Duplication,
+    condition_warnings,
+    duplications,
+)
 from leader_core.interactions.clinical import (
     WithinClass,
     load_clinical,
@@ -17,11 +23,15 @@ from leader_core.interactions.table import InteractionTable, is_partial, is_stat
 __all__ = [
     "Agent",
     "ClinicalRule",
+    "ConditionWarning",
+    "Duplication",
     "InteractionTable",
     "Side",
     "StatisticalSignal",
     "WithinClass",
     "clinical_rules",
+    "condition_warnings",
+    "duplications",
     "is_partial",
     "is_statistical",
     "load_clinical",

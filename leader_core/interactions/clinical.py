@@ -59,9 +59,7 @@ class _Match:
     @property
     def seldom(self) -> bool:
         """Does it need drugs that make up little of their classes: a rare one, or an uncommon one on each side?"""
-        if len(self.code_a) == LEVEL_LENGTH[5]:
-            return False
-        return _rarity(self.a, self.code_a) + _rarity(self.b, self.code_b) >= _SELDOM
+        return rarity(self.a, self.code_a) + rarity(self.b, self.code_b) >= _SELDOM
 
     def subject(self) -> str:
         """ "simvastatin or lovastatin with clarithromycin or erythromycin" """
@@ -153,8 +151,13 @@ def _codes_at(rule: ClinicalRule, length: int) -> Iterator[tuple[str, str]]:
                         yield code_a[:length], code_b[:length]
 
 
-def _rarity(side: Side, code: str) -> int:
-    """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is."""
+def rarity(side: Side, code: str) -> int:
+    """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is (1, 2).
+
+    One ingredient is what it is: 0.
+    """
+    if len(code) == LEVEL_LENGTH[5]:
+        return 0
     return min(
         _RARITY.get(frequencies().get(own, ""), 0)
         for agent in side.carriers_within(code)
@@ -163,12 +166,17 @@ def _rarity(side: Side, code: str) -> int:
     )
 
 
+def tempered(severity: Severity, rarity_of_carriers: int) -> Severity:
+    """The severity to show for a class: at most moderate where the drugs that carry the rule are seldom used."""
+    if rarity_of_carriers < _SELDOM or _RANK[severity] >= _RANK[_SELDOM_CAP]:
+        return severity
+    return _SELDOM_CAP
+
+
 def _merged(low: str, high: str, matches: Sequence[_Match]) -> Interaction:
     ordered = sorted(matches, key=lambda match: (match.seldom, _RANK[match.rule.severity]))
     first = ordered[0]
-    severity = first.rule.severity
-    if first.seldom and _RANK[severity] < _RANK[_SELDOM_CAP]:
-        severity = _SELDOM_CAP
+    severity = tempered(first.rule.severity, _SELDOM if first.seldom else 0)
     alone = len(ordered) == 1
     return Interaction(
         low,
@@ -194,7 +202,7 @@ def _management(match: _Match, alone: bool) -> str:
     if not match.partial:
         return _headed(match, alone) + text
     spared = [*match.a.spared_within(match.code_a), *match.b.spared_within(match.code_b)]
-    exempt = f" Not carried by {_join(spared)}." if spared else ""
+    exempt = f" Not carried by {in_words(spared)}." if spared else ""
     return f"{PARTIAL}{match.subject()}{_grade(match, alone)}: {text}{exempt}"
 
 
@@ -213,10 +221,11 @@ def _grade(match: _Match, alone: bool) -> str:
 def _drugs(side: Side, code: str) -> str:
     own = side.carriers_within(code)
     covers_side = len(own) == len(side.carriers)
-    return side.label if covers_side and len(own) > 2 and side.holds_for_all_of(code) else _join(own)
+    return side.label if covers_side and len(own) > 2 and side.holds_for_all_of(code) else in_words(own)
 
 
-def _join(drugs: Sequence[Agent]) -> str:
+def in_words(drugs: Sequence[Agent]) -> str:
+    """The names of a few drugs, the rest counted."""
     names = [drug.name for drug in drugs]
     if len(names) > _NAMED:
         return f"{', '.join(names[: _NAMED - 1])} or {len(names) - _NAMED + 1} others"
