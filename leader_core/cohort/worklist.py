@@ -20,12 +20,10 @@ _MOST_CONCEPTS: Final = 100_000  # of one searched part; more than any cohort ha
 
 def read_patients(cursor: duckdb.DuckDBPyConnection, query: PatientQuery) -> PatientPage:
     """One page of the worklist."""
-    parts = [
-        [row[5] for row in matching(cursor, part, KINDS, _MOST_CONCEPTS)] for part in split_parts(query.text)
-    ]
+    parts = [concepts for part in split_parts(query.text) for concepts in _concepts(cursor, part)]
     ages, visits = query.ages or (None, None), query.visits or (None, None)
     values: dict[str, Any] = {
-        "text": query.text.strip(),
+        "text": query.text.strip() if parts else "",
         # A part that no concept fits leaves only patients whose id begins with the text.
         "parts": parts if parts and all(parts) else [[-1]],
         "splits": list(query.splits),
@@ -43,6 +41,15 @@ def read_patients(cursor: duckdb.DuckDBPyConnection, query: PatientQuery) -> Pat
     # An empty page still brings one row, with the total and no patient.
     rows = tuple(_row(row) for row in found if row[0] is not None)
     return PatientPage(rows, found[0][12], query.page, query.page_size)
+
+
+def _concepts(cursor: duckdb.DuckDBPyConnection, part: str) -> list[list[int]]:
+    """The concepts that hold all words of a part; where none does, those of each word by itself."""
+    together = [row[5] for row in matching(cursor, part, KINDS, _MOST_CONCEPTS)]
+    words = fold(part).split()
+    if together or len(words) == 1:
+        return [together]
+    return [[row[5] for row in matching(cursor, word, KINDS, _MOST_CONCEPTS)] for word in words]
 
 
 def _row(row: Sequence[Any]) -> PatientRow:

@@ -1,0 +1,249 @@
+"""Reading a cohort: cases and columns agree, the worklist filters and sorts, search finds, threads share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from leader_core.cohort import Cohort, CohortColumns, PatientQuery, build_cohort
+from leader_core.domain import KINDS, PROFILE_FIELDS
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from tests import raw_tables
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cohort]:
+    """Twenty-five copies of the hand-written hospital, so that every split has patients."""
+    folder = tmp_path_factory.mktemp("read")
+    tables: raw_tables.Tables = {}
+    for copy in range(25):
+        for name, rows in raw_tables.mimic3().items():
+            for row in rows:
+                row["SUBJECT_ID"] = int(str(row["SUBJECT_ID"])) + 100 * copy
+                if "HADM_ID" in row:
+                    row["HADM_ID"] = int(str(row["HADM_ID"])) + 1000 * copy
+            tables.setdefault(name, []).extend(rows)
+    build_cohort(raw_tables.write(folder / "raw", tables), folder / "c.duckdb")
+    opened = Cohort.open(folder / "c.duckdb")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("split", ["all", "train", "validation", "test"])
+@pytest.mark.parametrize("targets", ["last", "all"])
+def test_cases_columns_and_single_cases_agree(cohort: Cohort, split: str, targets: str) -> None:
+    cases = cohort.cases(split, targets)  # type: ignore[arg-type]
+    columns = cohort.columns(split, targets)  # type: ignore[arg-type]
+    assert len(cases) == len(columns) > 0
+    assert [(c.patient_id, c.current.visit_no) for c in cases] == sorted(
+        (c.patient_id, c.current.visit_no) for c in cases
+    )
+    for n, case in enumerate(cases):
+        assert case.patient_id is not None
+        assert case == cohort.case(case.patient_id, case.current.visit_no)
+        assert (columns.patient_ids[n], columns.visit_ids[n]) == (case.patient_id, case.current.visit_id)
+        assert {name: columns.profile[name][n] for name in PROFILE_FIELDS} == dict(case.profile)
+        rows = range(columns.first[n], columns.current[n] + 1)
+        for row, visit in zip(rows, (*case.history, case.current), strict=True):
+            for kind in KINDS:
+                assert columns.codes[kind].of(row) == visit.codes(kind)
+
+
+def test_columns_of_cases_made_by_hand_hold_the_same(cohort: Cohort) -> None:
+    cases = cohort.cases("test", "all")
+    made = CohortColumns.from_cases(cases)
+    for n, case in enumerate(cases):
+        visits = [*case.history, case.current]
+        rows = range(made.first[n], made.current[n] + 1)
+        assert [made.codes["medication"].of(row) for row in rows] == [v.medications for v in visits]
+        assert made.profile["insurance"][n] == case.profile["insurance"]
+    assert len(CohortColumns.from_cases([])) == 0
+
+
+def test_taking_cases_copies_no_codes(cohort: Cohort) -> None:
+    columns = cohort.columns("all", "all")
+    chosen = columns.take([3, 0])
+    assert chosen.visit_ids.tolist() == columns.visit_ids[[3, 0]].tolist()
+    assert chosen.codes["diagnosis"].ids is columns.codes["diagnosis"].ids
+    assert columns.history_lengths.tolist() == [len(c.history) for c in cohort.cases("all", "all")]
+
+
+def test_splits_part_the_patients(cohort: Cohort) -> None:
+    found = [{c.patient_id for c in cohort.cases(split)} for split in ("train", "validation", "test")]
+    assert sum(map(len, found)) == len(set.union(*found)) == cohort.fingerprint.patients == 50
+
+
+def test_vocabularies_come_from_the_asked_split_alone(cohort: Cohort) -> None:
+    codes = {code for case in cohort.cases("train", "all") for code in case.current.diagnoses}
+    assert cohort.vocabulary_codes("diagnosis") == sorted(codes)
+    assert cohort.profile_values("insurance") == ["Medicare", "Private"]
+    assert cohort.profile_values("marital_status", "all") == ["MARRIED", "unknown"]
+    assert cohort.profile_values("age_band", "all") == ["55-64", "85+"]
+    with pytest.raises(InputError, match="shoe_size"):
+        cohort.profile_values("shoe_size")
+
+
+def test_the_worklist_shows_the_last_visit(cohort: Cohort) -> None:
+    row = cohort.patients(PatientQuery(text="1", page_size=1)).rows[0]
+    assert (row.patient_id, row.visits, row.visit_id, row.age, row.gender) == (1, 2, 10, 61, "F")
+    assert row.main_diagnosis == "Unspecified septicemia"
+    assert (row.diagnoses, row.procedures, row.medications) == (2, 1, 1)
+
+
+def test_pages_part_the_matches(cohort: Cohort) -> None:
+    pages = [cohort.patients(PatientQuery(page=n, page_size=20)) for n in (1, 2, 3, 4)]
+    assert [len(p.rows) for p in pages] == [20, 20, 10, 0]
+    assert {p.total for p in pages} == {50} and pages[0].pages == 3
+    ids = [row.patient_id for page in pages for row in page.rows]
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize("sort", ["patient_id", "visits", "age", "admitted_at", "diagnoses", "medications"])
+@pytest.mark.parametrize("descending", [False, True])
+def test_every_order_sorts(cohort: Cohort, sort: str, descending: bool) -> None:
+    rows = cohort.patients(PatientQuery(sort=sort, descending=descending, page_size=50)).rows  # type: ignore[arg-type]
+    values = [getattr(row, sort) for row in rows]
+    assert values == sorted(values, reverse=descending)
+
+
+def test_filters_narrow(cohort: Cohort) -> None:
+    def total(**options: object) -> int:
+        return cohort.patients(PatientQuery(**options)).total  # type: ignore[arg-type]
+
+    assert total(genders=("M",)) == total(ages=(89, 120)) == total(visits=(1, 1)) == 25
+    assert total(genders=("M",), visits=(2, 9)) == 0
+    assert total(splits=("train",)) == len(cohort.cases("train"))
+    assert total(splits=("validation", "test")) == 50 - len(cohort.cases("train"))
+
+
+@pytest.mark.parametrize(
+    ("text", "patients"),
+    [
+        ("heart failure", 25),  # of an earlier visit
+        ("428.0", 25),
+        ("icd9:4280", 25),
+        ("ATRIAL fib", 25),
+        ("furosemide", 25),  # a drug of a class
+        ("warfarin, atrial fibrillation", 25),
+        ("warfarin, heart failure", 0),
+        ("heart fibrillation", 0),
+        ("warfarin fibrillation", 25),  # no title has both words: a code for each
+        ("2401", 1),
+        ("1' OR '1'='1", 0),
+        ("%", 50),  # no word in it: nothing is asked
+        ("zzz", 0),
+    ],
+)
+def test_the_worklist_searches_ids_codes_and_words(cohort: Cohort, text: str, patients: int) -> None:
+    assert cohort.patients(PatientQuery(text=text)).total == patients
+
+
+def test_a_query_out_of_range_names_every_problem() -> None:
+    with pytest.raises(InputError) as caught:
+        PatientQuery(sort="name", page=0, page_size=10_000, splits=("dev",), ages=(9, 1))  # type: ignore[arg-type]
+    for word in ("'name'", "page 0", "page_size 10000", "'dev'", "ages (9, 1)"):
+        assert word in str(caught.value)
+
+
+def test_search_puts_the_cohort_s_codes_first(cohort: Cohort) -> None:
+    found = cohort.search("heart failure", kinds=("diagnosis",), limit=5)
+    assert found[0].code == "ICD9:4280" and len(found) == len({c.code for c in found}) == 5
+    assert cohort.search("428.0")[0].code == "ICD9:4280"
+    assert cohort.search("I50.9")[0].code == "ICD10:I509"  # known to the libraries alone
+    assert cohort.search("warfarin", kinds=("medication",))[0].code == "B01A"
+    assert cohort.search("septicemia", kinds=("medication",)) == ()
+    assert cohort.search("  ") == cohort.search("heart", limit=0) == ()
+    with pytest.raises(InputError, match="'drug'"):
+        cohort.search("x", kinds=("drug",))  # type: ignore[arg-type]
+
+
+def test_titles_come_from_the_cohort_then_the_libraries(cohort: Cohort) -> None:
+    assert cohort.title("diagnosis", "ICD9:4280") == "Congestive heart failure, unspecified"
+    assert cohort.title("diagnosis", "ICD10:I509") == "Heart failure, unspecified"
+    assert cohort.title("medication", "B01A")
+    assert cohort.title("diagnosis", "ICD9:99999") is None
+
+
+def test_what_is_not_there_is_named(cohort: Cohort) -> None:
+    with pytest.raises(NotFoundError, match="999999"):
+        cohort.case(999_999)
+    with pytest.raises(NotFoundError, match="no visit 3"):
+        cohort.case(1, visit_no=3)
+    with pytest.raises(NotFoundError, match="no visit 0"):
+        cohort.case(1, visit_no=0)
+    with pytest.raises(NotFoundError, match="424242"):
+        cohort.orders(424_242)
+    for call in (cohort.cases, cohort.columns):
+        with pytest.raises(InputError, match="'dev'"):
+            call("dev")
+        with pytest.raises(InputError, match="'some'"):
+            call("all", "some")  # type: ignore[arg-type]
+
+
+def test_threads_share_one_cohort(cohort: Cohort) -> None:
+    def work(n: int) -> tuple[object, ...]:
+        patient = 1 + 100 * (n % 25)
+        return cohort.case(patient).patient_id, cohort.patients(PatientQuery(text="heart")).total
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(100))) == [(1 + 100 * (n % 25), 25) for n in range(100)]
+
+
+def test_readers_do_not_write_and_see_no_other_file(cohort: Cohort) -> None:
+    cursor = cohort._cursor()
+    with pytest.raises(duckdb.Error):
+        cursor.execute("DELETE FROM patients")
+    with pytest.raises(duckdb.Error):
+        cursor.execute("SELECT * FROM read_text($p)", {"p": str(cohort.path)})
+
+
+def test_what_is_no_cohort_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="python -m train cohort"):
+        Cohort.open(tmp_path / "none.duckdb")
+    text = tmp_path / "text.duckdb"
+    text.write_text("no database, though long enough to be looked at " * 200)
+    with pytest.raises(ArtifactError, match="cannot be opened"):
+        Cohort.open(text)
+    other = tmp_path / "other.duckdb"
+    with duckdb.connect(str(other)) as connection:
+        connection.execute("CREATE TABLE patients (patient_id BIGINT)")
+    with pytest.raises(ArtifactError, match="it lacks the table accounting"):
+        Cohort.open(other)
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    path = build_cohort(raw, tmp_path / "c.duckdb").path
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE meta SET value = '0' WHERE key = 'format'")
+    with pytest.raises(ArtifactError, match="format '0'"):
+        Cohort.open(path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
+        connection.execute("DELETE FROM meta WHERE key = 'digest'")
+    with pytest.raises(ArtifactError, match="digest"):
+        Cohort.open(path)
+
+
+def test_codes_are_stored_patient_by_patient(real_cohort: Path) -> None:
+    with duckdb.connect(str(real_cohort), read_only=True) as connection:
+        stored = connection.execute(
+            "SELECT patient_id, visit_no, kind, position FROM visit_codes ORDER BY rowid"
+        ).fetchall()
+    assert stored == sorted(stored) and len(stored) > 3_000
+
+
+def test_arrays_are_contiguous_and_typed(real_cohort: Path) -> None:
+    columns = Cohort.open(real_cohort).columns("all", "all")
+    for kind in KINDS:
+        column = columns.codes[kind]
+        assert column.ids.dtype == np.int32 and column.ids.flags.c_contiguous
+        assert column.offsets[0] == 0 and column.offsets[-1] == len(column.ids)
+        assert len(column.offsets) == columns.visits + 1
+        assert list(column.table) == sorted(column.table)
+        assert column.ids.min() >= 0 and column.ids.max() < len(column.table)
