@@ -43,12 +43,12 @@ def show_table(report: Report, title: str, groups: Mapping[str, Mapping[str, Any
 
 def fingerprint_line(label: str, fingerprint: Fingerprint) -> str:
     """One sentence that says what a cohort is."""
+    f = fingerprint
     return (
-        f"{label}: {fingerprint.label} [{fingerprint.digest[:12]}], {fingerprint.preset} preset, ATC level "
-        f"{fingerprint.atc_level}, {fingerprint.patients:,} patients "
-        f"({fingerprint.single_visit_patients:,} with one visit), {fingerprint.visits:,} visits, {fingerprint.diagnoses:,} diagnosis, {fingerprint.procedures:,} procedure and "
-        f"{fingerprint.medications:,} medication codes, interaction table density {fingerprint.ddi_density:.4f}"
-        + (", synthetic data" if fingerprint.synthetic else "")
+        f"{label}: {f.label} [{f.digest[:12]}], {f.preset} preset, ATC level {f.atc_level}, {f.patients:,} patients "
+        f"({f.single_visit_patients:,} with one visit), {f.visits:,} visits, {f.diagnoses:,} diagnosis, "
+        f"{f.procedures:,} procedure and {f.medications:,} medication codes, interaction table density "
+        f"{f.ddi_density:.4f}{', synthetic data' if f.synthetic else ''}"
     )
 
 

@@ -104,7 +104,8 @@ def open_model(folder: Path, device: str, cohort: Cohort) -> SplitModel:
     if manifest.cohort.atc_level != cohort.fingerprint.atc_level:
         raise InputError(
             f"The model in {folder} names medications at ATC level {manifest.cohort.atc_level}, but {cohort.path} "
-            f"is at level {cohort.fingerprint.atc_level}. Build the cohort with --atc-level {manifest.cohort.atc_level}."
+            f"is at level {cohort.fingerprint.atc_level}. "
+            f"Build the cohort with --atc-level {manifest.cohort.atc_level}."
         )
     return (
         TeacherModel(folder, device, cohort) if manifest.kind == "teacher" else StudentModel(folder, device)
@@ -160,7 +161,7 @@ class Labels:
         return table if table is None or not extra else np.pad(table, ((0, extra), (0, extra)))
 
     def mean_prauc(self, scores: Scores) -> float:
-        """Mean average precision of (N, M) scores over the cases that got something, as `leader_core.metrics` defines."""
+        """Mean average precision of (N, M) scores over the cases that got something: PRAUC of `leader_core.metrics`."""
         real = self.wide_truth.sum(1)
         judged = real > 0
         values = (

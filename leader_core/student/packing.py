@@ -2,12 +2,12 @@
 
 The layout changes no result: it only decides which rows are multiplied together. Refuses to know any weight.
 
-Letters: B cases, S slots (visits of all cases in the batch), Q distinct non-empty sets, T tokens in the packed order.
+Letters: B cases, S visits of all cases of a batch (3S places: three streams), Q distinct non-empty sets, T tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,61 +35,81 @@ class Rectangle:
 
 
 @dataclass(frozen=True, slots=True)
-class PackedSets:
-    """The distinct non-empty sets of one kind that a batch reads."""
-
-    tokens: Ints  # (T,) token ids, PAD in padding
-    rectangles: tuple[Rectangle, ...]
-    slots: Ints  # (S,) which set each slot holds; Q, the zero vector, where it is empty or not to be read
-    labels: Ints  # (B,) medication only, and only for alignment: the set prescribed at the current visit; else empty
-
-
-@dataclass(frozen=True, slots=True)
 class Packed:
-    """B cases, reordered by number of visits; `order[i]` is the place in the batch of the i-th packed case."""
+    """B cases, reordered by number of visits.
 
-    sets: dict[Kind, PackedSets]
-    profile: Ints  # (B, K) in packed order
-    visits: tuple[Rectangle, ...]  # of the slots: cases with the same number of visits
-    places: Ints  # (S,) visits counted back from the current one, 0 for the current
-    profile_slots: Ints  # (B,) the slot that holds the profile in the medication stream
-    restore: Ints  # (B,) packed place of each case of the batch
+    Q distinct non-empty sets of all kinds are numbered in the order of `rectangles`; number Q is the empty set.
+    """
+
+    tokens: Ints  # (T,) token ids of all sets, PAD in padding
+    rectangles: Mapping[Kind, tuple[Rectangle, ...]]  # of the tokens, kind after kind in the order of KINDS
+    visits: tuple[Rectangle, ...]  # of the places below: a row for each case and stream
+    held: Ints  # (3S,) the set that each place of each stream holds
+    recency: Ints  # (3S,) 1 at the current visit, 2 at the one before, and so on; 0 at the profile's place
+    profile_places: Ints  # (B,) the place that the profile takes in each case's medication stream
+    profile: Ints  # (B, K) rows of each field's table
+    prescribed: Ints  # (B,) only for alignment: the set prescribed at the current visit; else empty
+    restore: Ints  # (B,) packed row of each case of the batch
 
 
 def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare: int = SPARE) -> Packed:
     """Lay out the cases `rows`.
 
-    Slot t of a case holds the diagnoses and procedures of visit t and the medications of visit t - 1; its first
-    slot's medications are the profile. The current visit's medications are packed only `with_labels`, and then
-    reachable through `labels` alone.
+    Place t of a case's streams holds the diagnoses and the procedures of visit t and the medications of visit t - 1;
+    the first place's medications are the profile. The current visit's medications are packed only `with_labels`, and
+    then reachable through `prescribed` alone.
     """
     visits = encoded.current[rows] - encoded.first[rows] + 1  # (B,)
     order = np.argsort(visits, kind="stable")
     rows, visits = rows[order], visits[order]
     ends = np.cumsum(visits)
     starts = ends - visits
-    slot_rows = spans(encoded.first[rows], visits)  # (S,) visit of each slot
-    places = np.repeat(ends, visits) - 1 - np.arange(len(slot_rows))
-    earlier = np.empty_like(slot_rows)  # (S,) visit whose medications each slot reads, -1 at the profile's
-    earlier[1:] = slot_rows[:-1]
+    slots = spans(encoded.first[rows], visits)  # (S,) the visit at each place
+    back = np.repeat(ends, visits) - np.arange(len(slots))
+    earlier = np.empty_like(
+        slots
+    )  # (S,) the visit whose medications a place holds, -1 where it is the profile
+    earlier[1:] = slots[:-1]
     earlier[starts] = -1
     current = encoded.current[rows] if with_labels else np.zeros(0, dtype=np.int64)
-    sets: dict[Kind, PackedSets] = {}
+    wanted = {"diagnosis": slots, "procedure": slots, "medication": np.concatenate((earlier, current))}
+    packed = {kind: _pack_sets(encoded.sets(kind), wanted[kind], spare) for kind in KINDS}
+    total = sum(p.count for p in packed.values())
+    numbers, first = {}, 0
     for kind in KINDS:
-        wanted = np.concatenate((earlier, current)) if kind == "medication" else slot_rows
-        sets[kind] = _pack_sets(encoded.sets(kind), wanted, len(slot_rows), spare)
+        numbers[kind] = np.where(packed[kind].held < packed[kind].count, packed[kind].held + first, total)
+        first += packed[kind].count
+    # From (stream, place) to (case, stream, place): a case's three streams stand together
+    case_major = spans(np.repeat(starts, len(KINDS)), np.repeat(visits, len(KINDS)))
+    stream = np.repeat(np.tile(np.arange(len(KINDS)), len(rows)), np.repeat(visits, len(KINDS)))
+    streams = np.stack([numbers[kind][: len(slots)] for kind in KINDS])
+    places = np.stack([back, back, back])
+    places[-1, starts] = 0
     counts = np.bincount(visits)
     return Packed(
-        sets=sets,
+        tokens=np.concatenate([packed[kind].tokens for kind in KINDS]),
+        rectangles={kind: packed[kind].rectangles for kind in KINDS},
+        visits=tuple(Rectangle(int(counts[n]) * len(KINDS), int(n), None) for n in np.flatnonzero(counts)),
+        held=streams[stream, case_major],
+        recency=places[stream, case_major],
+        profile_places=len(KINDS) * starts + (len(KINDS) - 1) * visits,
         profile=encoded.profile[rows],
-        visits=tuple(Rectangle(int(counts[n]), int(n), None) for n in np.flatnonzero(counts)),
-        places=places,
-        profile_slots=starts,
+        prescribed=numbers["medication"][len(slots) :],
         restore=np.argsort(order, kind="stable"),
     )
 
 
-def _pack_sets(sets: Ragged, wanted: Ints, slots: int, spare: int) -> PackedSets:
+@dataclass(frozen=True, slots=True)
+class _Sets:
+    """The distinct non-empty sets of one kind."""
+
+    tokens: Ints
+    rectangles: tuple[Rectangle, ...]
+    held: Ints  # which set each wanted row is; `count` where it is empty
+    count: int
+
+
+def _pack_sets(sets: Ragged, wanted: Ints, spare: int) -> _Sets:
     """Pack each distinct non-empty set among `wanted` (-1: none) once."""
     distinct, index = np.unique(wanted, return_inverse=True)  # a negative row comes first
     offsets = sets.offsets
@@ -97,20 +117,19 @@ def _pack_sets(sets: Ragged, wanted: Ints, slots: int, spare: int) -> PackedSets
     if len(distinct) and distinct[0] < 0:
         lengths[0] = 0
     by_length = np.argsort(lengths, kind="stable")
-    empty = int((lengths == 0).sum())
-    by_length = by_length[empty:]
-    place = np.full(len(distinct), len(by_length), dtype=np.int64)
-    place[by_length] = np.arange(len(by_length))
+    by_length = by_length[int((lengths == 0).sum()) :]
+    count = len(by_length)
+    number = np.full(len(distinct), count, dtype=np.int64)
+    number[by_length] = np.arange(count)
     lengths, begins = lengths[by_length], offsets[distinct[by_length]]
     rectangles = rectangles_of(lengths, spare)
-    padded = np.repeat([r.length for r in rectangles], [r.rows for r in rectangles]).astype(np.int64)
-    if any(r.lengths is not None for r in rectangles):
-        tokens = np.full(int(padded.sum()), PAD, dtype=np.int64)
-        tokens[spans(np.cumsum(padded) - padded, lengths)] = sets.values[spans(begins, lengths)]
-    else:
-        tokens = sets.values[spans(begins, lengths)].astype(np.int64)
-    held = place[index]
-    return PackedSets(tokens, rectangles, held[:slots], held[slots:])
+    values = sets.values[spans(begins, lengths)]
+    if all(r.lengths is None for r in rectangles):
+        return _Sets(values.astype(np.int64), rectangles, number[index], count)
+    padded = np.repeat([r.length for r in rectangles], [r.rows for r in rectangles])
+    tokens = np.full(int(padded.sum()), PAD, dtype=np.int64)
+    tokens[spans(np.cumsum(padded) - padded, lengths)] = values
+    return _Sets(tokens, rectangles, number[index], count)
 
 
 def rectangles_of(lengths: Ints, spare: int) -> tuple[Rectangle, ...]:
@@ -132,17 +151,7 @@ def rectangles_of(lengths: Ints, spare: int) -> tuple[Rectangle, ...]:
     )
 
 
-def padding_share(packed: Sequence[Packed]) -> float:
-    """Share of packed places that are padding; what the layout costs."""
-    total = sum(len(s.tokens) for p in packed for s in p.sets.values())
-    pads = sum(int((s.tokens == PAD).sum()) for p in packed for s in p.sets.values())
-    return pads / total if total else 0.0
-
-
-Mask = NDArray[np.bool_]
-
-
-def key_mask(rectangle: Rectangle) -> Mask | None:
+def key_mask(rectangle: Rectangle) -> NDArray[np.bool_] | None:
     """(rows, length) True at real places; None where all are real."""
     if rectangle.lengths is None:
         return None

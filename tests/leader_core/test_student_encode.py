@@ -117,11 +117,22 @@ def test_the_current_medications_are_packed_for_alignment_only() -> None:
     case = Case(history=(visit("A02B"),), current=visit("ICD9:4280", "B01A"))
     encoded = Encoder(CONFIG, CODES).cases([case])
     rows = np.array([0])
-    assert pack(encoded, rows).sets["medication"].tokens.tolist() == [RESERVED]
-    labelled = pack(encoded, rows, with_labels=True).sets["medication"]
-    assert labelled.tokens.tolist() == [RESERVED, RESERVED + 1]
-    assert labelled.slots.tolist() == [2, 0]  # the profile's place is empty, then the earlier prescription
-    assert labelled.labels.tolist() == [1]
+    diagnosis, earlier, now = 8, RESERVED, RESERVED + 1
+    plain, labelled = pack(encoded, rows), pack(encoded, rows, with_labels=True)
+    assert plain.tokens.tolist() == [diagnosis, earlier]
+    assert labelled.tokens.tolist() == [diagnosis, earlier, now]
+    assert plain.held.tolist() == [
+        2,
+        0,
+        2,
+        2,
+        2,
+        1,
+    ]  # 2: the empty set
+    assert labelled.held.tolist() == [3, 0, 3, 3, 3, 1]
+    assert plain.profile_places.tolist() == [4]
+    assert plain.recency.tolist() == [2, 1, 2, 1, 0, 1]
+    assert (plain.prescribed.tolist(), labelled.prescribed.tolist()) == ([], [2])
 
 
 def test_a_visit_of_several_cases_is_packed_once() -> None:
@@ -135,7 +146,7 @@ def test_a_visit_of_several_cases_is_packed_once() -> None:
     twice = np.array([3, 3, 3])
     packed = pack(once, twice)
     alone = pack(once, twice[:1])
-    assert len(packed.sets["diagnosis"].tokens) == len(alone.sets["diagnosis"].tokens)
+    assert packed.tokens.tolist() == alone.tokens.tolist()
 
 
 def test_rectangles_hold_every_row_and_little_padding() -> None:

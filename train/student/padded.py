@@ -20,7 +20,8 @@ from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, TokenLayout
 
 if TYPE_CHECKING:
-    from leader_core.student.model import Block, Student
+    from leader_core.student.block import Block
+    from leader_core.student.model import Student
 
 
 class PaddedBlock(nn.Module):
