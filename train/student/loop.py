@@ -27,14 +27,13 @@ from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.losses import Distillation, ProfileAlignment, prediction_loss
 from leader_core.student.model import Student
 from leader_core.student.packing import pack
-from leader_core.student.scorer import blocks, build_student, predict, resolve_device, save_student
+from leader_core.student.scorer import build_student, predict, resolve_device, save_student
 from train.report import Report
 from train.scoring import Labels, groups_of
 from train.student.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 from train.student.data import StudentData, fields_read
 from train.student.settings import StudentTraining
 
-VALIDATION_BLOCK: Final = 1024
 RULES: Final = {
     "validation": "chosen on validation to maximise mean Jaccard",
     "fixed": "fixed beforehand, not tuned",
@@ -199,12 +198,7 @@ class Trainer:
     def validation_scores(self) -> np.ndarray:
         """(N, M) probabilities of the validation cases."""
         self.student.eval()
-        return np.concatenate(
-            [
-                predict(self.student, self.validation, rows)
-                for rows in blocks(len(self.validation), VALIDATION_BLOCK)
-            ]
-        )
+        return predict(self.student, self.validation, np.arange(len(self.validation)))
 
     def prauc(self) -> float:
         """Validation PRAUC of the weights as they stand."""
