@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,18 @@ JOINER: Final = " + "
 
 _CODE: Final = re.compile(r"[A-Z][0-9]{2}[A-Z]{2}(?:[0-9]{2})?")
 _TOKEN: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+|[a-z]+")
+_SPELLINGS: Final = {
+    "aluminium": "aluminum",
+    "chl": "chloride",
+    "mag": "magnesium",
+    "pot": "potassium",
+    "sod": "sodium",
+    "sulf": "sulfate",
+    "sulphate": "sulfate",
+    "vit": "vitamin",
+    "vits": "vitamins",
+}
+"""Short and British forms, wherever they stand."""
 _LONE: Final = frozenset(
     "alcohol calcium copper dextrose glucose glycerin iodine iron lanolin magnesium menthol opium oxygen phenol "
     "potassium sorbitol urea vitamins water zinc".split()
@@ -35,8 +48,16 @@ def tokens(text: str) -> tuple[str, ...]:
     >>> tokens("HYDROmorphone (Dilaudid) 0.50%"), tokens("Vitamin B-12")
     (('hydromorphone', 'dilaudid', '0.5'), ('vitamin', 'b', '12'))
     """
-    found = _TOKEN.findall(text.lower().replace("'", "").replace("\u2019", ""))
-    return tuple(f"{float(t):g}" if t[0] in ".0123456789" and "." in t else t for t in found)
+    if not text.isascii():
+        text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    found = _TOKEN.findall(text.casefold().replace("'", "").replace("\u2019", ""))
+    return tuple(_plain(token) if "." in token else _SPELLINGS.get(token, token) for token in found)
+
+
+def _plain(number: str) -> str:
+    whole, _, fraction = number.partition(".")
+    fraction = fraction.rstrip("0")
+    return f"{whole or '0'}.{fraction}" if fraction else whole or "0"
 
 
 @dataclass(frozen=True, slots=True)

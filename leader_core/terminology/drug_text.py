@@ -20,24 +20,24 @@ Method = Literal["name", "truncated", "misspelt"]
 """How a name was recognised: as it stands in the table, cut short, or with a slip of one or two letters."""
 
 _NOISE: Final = frozenset(
-    """a acetate acid active adult and bd bedside beef besylate bitartrate bolus bovine bromide bulk cap
-    caps capsule capsules carbonate care cd chewable chewtab chloride citrate cla compound conc
-    concentrate concentrated continuous controlled cr critical crrt crushed daily delayed
+    """a acetate acid active adult and bd bedside beef besylate bitartrate bolus bovine brand bromide bulk
+    cap caps capsule capsules carbonate care cd chemo chewable chewtab chloride citrate cla compound
+    conc concentrate concentrated continuous controlled cr critical crrt crushed daily delayed
     desensitization diluted diphosphate dipropionate disintegrating disodium dose dr drip drops drug ds
     ec elixir emulsion enteric er ethylsuccinate extended extra fast fe fill films flavored foam for
     free fumarate g gel generic gluconate gm gtt gum half hbr hcl home hp hr hrs human hyclate
-    hydrobromide hydrochloride immediate in infant infusion inhaler inj injectable injection
+    hydrobromide hydrochloride icu immediate in infant infusion inhaler inj injectable injection
     intermittent ir iv kit la lactate liq liquefied liquid load loading long low maintenance maleate max
-    mcg med meds meq mesylate mg micronized mini minutes mix ml mmol monohydrate na nap napsylate neb
-    nebs neo nf nitrate non ns of oil oint ointment once oncology opht ophth or oral orally order otc
-    own p pack packet patch ped pediatric pen per pf phosphate pill pkt plus po porcine pot potassium
-    powder prefilled premix preparation preparations preserv preservative prn prophylaxis protocol pump
-    push pwd rapid rate rectal regular release replacement respules saline sc self single skin sl slow
-    sod sodium sol soln solution spray sprinkle sprinkles sr std sterile strength sublingual succ
-    succinate sugar sulf sulfate supp supply suppository susp suspension sustained syringe syrup tab
-    tablet tablets tabs tartrate tbsp test therapy tid tincture titrate titrated to topical tosylate
-    treatment troche tromethamine u unit units usp vac vaccine vag vaginal via vial virus w wash weekly
-    with xl xr year years""".split()
+    mcg med meds meq mesylate mg micronized mini minutes mix ml mmol monohydrate na name nap napsylate
+    neb nebs neo nf nitrate non ns of oil oint ointment once oncology opht ophth or oral orally order
+    otc own p pack packet patch ped pediatric pen per pf phosphate pill pkt plus po porcine pot
+    potassium powder prefilled premix preparation preparations preserv preservative prn prophylaxis
+    protocol pump push pwd rapid rate rectal regular release replacement respules room saline sc self
+    single skin sl slow sod sodium sol soln solution spray sprinkle sprinkles sr std sterile strength
+    sublingual succ succinate sugar sulf sulfate supp supply suppository susp suspension sustained
+    syringe syrup tab tablet tablets tabs tartrate tbsp test therapy tid tincture titrate titrated to
+    topical tosylate treatment troche tromethamine u unit units usp vac vaccine vag vaginal via vial
+    virus w ward wash weekly with xl xr year years""".split()
 )
 _MIN_TRUNCATED: Final = 5
 _MIN_MISSPELT: Final = 7

@@ -142,4 +142,4 @@ def _read(drug: str) -> Reading:
 
 def _is_carrier(ingredient: Ingredient, group: RouteGroup | None) -> bool:
     """Plain sodium chloride is a drug as a tablet or a nose spray, and a carrier anywhere else."""
-    return ingredient.name == "sodium chloride" and group not in ("oral", "nasal", "sublingual", None)
+    return ingredient.name == "sodium chloride" and group not in ("oral", "nasal", "sublingual")
