@@ -16,6 +16,7 @@ import streamlit as st
 
 from dashboard.settings import Settings, read_settings
 from leader_core import Case, Engine, LeaderError, Recommendation
+from leader_core.cohort import PatientQuery
 
 log = logging.getLogger("leader.dashboard")
 
@@ -66,6 +67,7 @@ class Service:
     engine: Engine
     _loading: dict[ModelName, _Loading] = field(default_factory=lambda: {name: _Loading() for name in MODELS})
     _workers: dict[ModelName, ThreadPoolExecutor] = field(default_factory=dict)
+    _splits: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._workers = {name: ThreadPoolExecutor(1, thread_name_prefix=f"leader-{name}") for name in MODELS}
@@ -78,6 +80,7 @@ class Service:
         threading.Thread(target=self._load_all, name="leader-loading", daemon=True).start()
 
     def _load_all(self) -> None:
+        self._index_codes()
         for name in LOADING_ORDER:
             state = self._loading[name]
             card = self.engine.models.get(name)
@@ -92,6 +95,26 @@ class Service:
                 log.exception("loading the %s failed", name)
                 state.failed = f"The {name} could not be loaded. The server's log says why."
             state.done = True
+
+    def _index_codes(self) -> None:
+        """The first search beyond the cohort's own codes indexes the code libraries; do it before somebody types."""
+        try:
+            self.engine.cohort.search("heart failure with every code", limit=1)
+        except Exception:
+            log.exception("indexing the code libraries failed")
+
+    def split(self, patient_id: int) -> str:
+        """The split a patient belongs to; empty where it cannot be told."""
+        if patient_id not in self._splits:
+            found = self.engine.cohort.patients(PatientQuery(text=str(patient_id), page_size=50))
+            self._splits[patient_id] = next((r.split for r in found.rows if r.patient_id == patient_id), "")
+        return self._splits[patient_id]
+
+    def learned_from(self, patient_id: int) -> bool:
+        """Whether a model being served learned from this very patient."""
+        here = self.engine.cohort.fingerprint.digest
+        manifests = [card.manifest for card in self.engine.models.values() if card.manifest is not None]
+        return any(m.cohort.digest == here for m in manifests) and self.split(patient_id) == "train"
 
     def status(self, name: ModelName) -> ModelStatus:
         """Whether a model can be asked now."""

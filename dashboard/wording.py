@@ -99,9 +99,9 @@ LIMITS: Final[tuple[str, ...]] = (
 
 
 def data_kind(synthetic: bool, label: str) -> str:
-    """Which data this is, in words: invented, openly licensed, or under a data use agreement."""
+    """Which data this is, in words: invented, openly licensed, or under its source's terms."""
     if synthetic:
         return "Synthetic data: invented patients, no real person"
     if "demo" in label.lower():
         return "Open demo data: real, de-identified, openly licensed"
-    return "Credentialed data: de-identified, under its data use agreement"
+    return "Real data, de-identified, under its source's terms of use"

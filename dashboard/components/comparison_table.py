@@ -74,9 +74,15 @@ def _by_agreement(
         one_sided = len(alone) < 2 and (
             key == "agreed" or (key in ("teacher", "student") and key not in alone)
         )
-        if one_sided or (key == "missed" and not prescribed_known):
+        if one_sided or (key == "missed" and not prescribed_known) or (key == "neither" and not alone):
             continue
-        label = labels[key] if prescribed_known or key != "neither" else "Not suggested"
+        label = (
+            "Prescribed"
+            if not alone
+            else labels[key]
+            if prescribed_known or key != "neither"
+            else "Not suggested"
+        )
         hits = sum(row.prescribed for row in members)
         hint = (
             f"{hits} of {len(members)} prescribed"

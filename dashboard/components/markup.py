@@ -36,6 +36,11 @@ def callout(text: str, kind: str = "") -> str:
     return tag("div", escape(text), css=f"ld-callout {kind}".strip(), role="note")
 
 
+def plain_list(items: Iterable[str]) -> str:
+    """A short list of sentences."""
+    return tag("ul", *(tag("li", escape(item)) for item in items), css="ld-plain")
+
+
 def empty(heading: str, text: str) -> str:
     return tag("div", tag("strong", escape(heading)), escape(text), css="ld-empty")
 

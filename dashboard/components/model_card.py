@@ -107,6 +107,10 @@ def validation_table(validation: Mapping[str, Any]) -> tuple[list[str], list[lis
     }
     if not groups and _has_metrics(validation):
         groups = {"overall": validation}
+    order = list(GROUPS)
+    groups = dict(
+        sorted(groups.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
+    )
     names = [m for m in METRICS if any(m in group for group in groups.values())]
     headings = [
         "Group",

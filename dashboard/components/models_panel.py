@@ -9,13 +9,15 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import comparison, state, wording
+from dashboard import comparison, navigation, state, wording
 from dashboard.components import comparison_table, markup
 from dashboard.components.subject import titles_of
 from dashboard.guard import fragment
 from dashboard.service import MODELS, ModelName, Scores, Service, scores
 from dashboard.state import Subject
 from leader_core import Interaction, Recommendation
+
+_SHOWN = 10
 
 
 def show(service: Service, subject: Subject, *, beside: bool = True) -> None:
@@ -170,7 +172,10 @@ def _interactions(
     )
     pairs = sets.get(str(chosen), ())
     if pairs:
-        st.html(markup.interactions(pairs, titles_of(service)))
+        st.html(markup.interactions(pairs[:_SHOWN], titles_of(service)))
+        if len(pairs) > _SHOWN:
+            more = f"{len(pairs) - _SHOWN} more, and the graph"
+            navigation.link("interactions", more, state.linked(subject))
     else:
         st.html(markup.note(wording.NO_PAIR))
     st.html(markup.note(markup.table_covers(service.engine.cohort.interactions)))

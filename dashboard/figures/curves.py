@@ -36,6 +36,15 @@ def series(
     return axis or "row", xs, losses, quality
 
 
+def label(name: str) -> str:
+    """
+    >>> label("validation_prauc"), label("train_loss")
+    ('validation PRAUC', 'train loss')
+    """
+    words = name.replace("_", " ")
+    return words.replace("prauc", "PRAUC").replace("jaccard", "Jaccard").replace("f1", "F1")
+
+
 def figure(history: Sequence[Mapping[str, float]], model: str, mode: Mode = "light") -> go.Figure | None:
     """Loss and validation metrics over training; None where there is nothing to draw."""
     axis, xs, losses, quality = series(history)
@@ -53,7 +62,7 @@ def figure(history: Sequence[Mapping[str, float]], model: str, mode: Mode = "lig
             drawn.add_scatter(
                 x=xs,
                 y=values,
-                name=name.replace("_", " "),
+                name=label(name),
                 mode="lines+markers",
                 connectgaps=True,
                 line={"color": colour, "dash": style, "width": 2},
@@ -65,7 +74,7 @@ def figure(history: Sequence[Mapping[str, float]], model: str, mode: Mode = "lig
     paper = theme.COLOURS["paper"].of(mode)
     drawn.update_layout(
         height=240,
-        margin={"l": 0, "r": 0, "t": 26, "b": 0},
+        margin={"l": 44, "r": 4, "t": 26, "b": 0},
         paper_bgcolor=paper,
         plot_bgcolor=paper,
         font={"family": theme.FONT, "size": 12, "color": ink},

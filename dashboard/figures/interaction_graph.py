@@ -21,15 +21,27 @@ if TYPE_CHECKING:
 
 
 def positions(codes: Sequence[str]) -> dict[str, tuple[float, float]]:
-    """A place on the unit circle for each class, in ATC's order (so areas stand together), starting at the top.
+    """A place for each class, in ATC's order so that areas stand together: down the right side, up the left.
 
-    >>> places = positions(["N02A", "A02B"])
-    >>> [round(v, 3) for v in places["A02B"]]
-    [0.0, 1.0]
+    Heights are even, so that names beside the marks never run into each other.
+
+    >>> positions(["N02A", "A02B"])
+    {'A02B': (1.0, 0.0), 'N02A': (-1.0, 0.0)}
     """
     ordered = sorted(set(codes))
-    step = 2 * math.pi / max(len(ordered), 1)
-    return {code: (math.sin(i * step), math.cos(i * step)) for i, code in enumerate(ordered)}
+    half = (len(ordered) + 1) // 2
+    places = _side(ordered[:half], 1.0)
+    places.update(_side(ordered[half:][::-1], -1.0))
+    return places
+
+
+def _side(codes: Sequence[str], sign: float) -> dict[str, tuple[float, float]]:
+    """Places on one side, from the top down."""
+    rows = len(codes)
+    heights = [0.0] if rows == 1 else [1.0 - 2.0 * i / (rows - 1) for i in range(rows)]
+    return {
+        code: (sign * math.sqrt(1.0 - (0.94 * y) ** 2), y) for code, y in zip(codes, heights, strict=True)
+    }
 
 
 def figure(
@@ -51,17 +63,17 @@ def figure(
             _edges(drawn, among, severity, places, titles, mode)
     _nodes(drawn, codes, pairs, places, titles, mode)
     ink, paper = theme.COLOURS["ink"].of(mode), theme.COLOURS["paper"].of(mode)
-    limit = 1.62
+    rows = (len(places) + 1) // 2
     drawn.update_layout(
-        height=560,
+        height=max(360, 29 * rows + 60),
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
         paper_bgcolor=paper,
         plot_bgcolor=paper,
         font={"family": theme.FONT, "size": 12, "color": ink},
         showlegend=False,
         hoverlabel={"font": {"family": theme.FONT, "size": 13}},
-        xaxis={"visible": False, "range": [-limit, limit], "fixedrange": True},
-        yaxis={"visible": False, "range": [-1.28, 1.28], "fixedrange": True},
+        xaxis={"visible": False, "range": [-2.5, 2.5], "fixedrange": True},
+        yaxis={"visible": False, "range": [-1.1, 1.1], "fixedrange": True},
         dragmode=False,
         clickmode="event+select",
     )
@@ -91,6 +103,7 @@ def _edges(
         x=xs,
         y=ys,
         mode="lines",
+        opacity=0.8,
         line={"color": colour, "width": width, "dash": dash},
         hoverinfo="skip",
         name=severity,
@@ -147,7 +160,6 @@ def _nodes(
     """One mark a class in its area's colour; classes in a pair are named, the others only on hover."""
     involved = {code for pair in pairs for code in (pair.code_a, pair.code_b)}
     ordered = sorted(codes)
-    muted = theme.COLOURS["muted"].of(mode)
     drawn.add_scatter(
         x=[places[c][0] for c in ordered],
         y=[places[c][1] for c in ordered],
@@ -170,14 +182,13 @@ def _nodes(
         told = titles.get(code, code)
         if code not in involved:
             continue
-        wrapped = "<br>".join(textwrap.wrap(textwrap.shorten(told, 46, placeholder="…"), 24))
+        side = 1 if x > 0 else -1
         drawn.add_annotation(
-            x=x * 1.06,
-            y=y * 1.06,
-            text=wrapped,
+            x=x,
+            y=y,
+            xshift=13 * side,
+            text=textwrap.shorten(told, 44, placeholder="…"),
             showarrow=False,
-            align="left" if x >= 0 else "right",
-            xanchor="center" if abs(x) < 0.1 else ("left" if x > 0 else "right"),
-            yanchor="middle" if abs(y) < 0.9 else ("bottom" if y > 0 else "top"),
-            font={"size": 12, "color": theme.COLOURS["ink"].of(mode) if code in involved else muted},
+            xanchor="left" if side > 0 else "right",
+            font={"size": 12, "color": theme.COLOURS["ink"].of(mode)},
         )

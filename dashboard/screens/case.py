@@ -88,6 +88,8 @@ def _person(service: Service, subject: Subject) -> None:
         else markup.panel_title("Profile")
         + markup.facts(markup.profile_facts(case, service.engine.cohort.profile_fields))
     )
+    if subject.patient_id is not None and service.learned_from(subject.patient_id):
+        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
     if case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     visits = [*case.history, case.current]

@@ -14,8 +14,10 @@ from dashboard.formatting import count
 from dashboard.guard import fragment
 from dashboard.service import MODELS, Service, get_service, scores
 from dashboard.state import Subject
-from leader_core import Interaction
+from leader_core import SEVERITIES, Interaction
+from leader_core.domain import Severity
 
+_READABLE: Final = 40
 _LABELS: Final[Mapping[str, str]] = {
     **wording.MODEL_NAMES,
     "prescribed": "Prescribed",
@@ -61,12 +63,42 @@ def _body(service: Service, subject: Subject, was_pending: bool) -> None:
         format_func=lambda name: f"{_LABELS[name]} ({count(len(sets[name]), 'class', 'classes')})",
     )
     codes = sets.get(str(chosen), sets[names[-1]])
-    pairs = service.engine.cohort.interactions.among(codes)
+    every = service.engine.cohort.interactions.among(codes)
+    pairs = _by_severity(every)
     left, right = st.columns([1, 1.25], gap="large")
     with right:
         picked = _graph(service, sets, codes, pairs) if pairs else None
     with left:
-        _list(service, codes, pairs, picked)
+        _list(service, codes, every, pairs, picked)
+
+
+def _by_severity(every: Sequence[Interaction]) -> list[Interaction]:
+    """The pairs of the chosen severities; at first the most severe ones, as many levels as stay readable."""
+    counts = {level: sum(p.severity == level for p in every) for level in SEVERITIES}
+    present = [level for level in SEVERITIES if counts[level]]
+    if len(present) < 2:
+        return list(every)
+    chosen = st.pills(
+        "Severity",
+        present,
+        selection_mode="multi",
+        default=readable(counts),
+        key=f"severities-{'-'.join(present)}",
+        format_func=lambda level: f"{wording.SEVERITY_LABELS[level]} {counts[level]}",
+    )
+    return [p for p in every if p.severity in chosen]
+
+
+def readable(counts: Mapping[Severity, int]) -> list[Severity]:
+    """The most severe levels whose pairs together stay under a few dozen; always at least one level."""
+    levels: list[Severity] = []
+    total = 0
+    for level in (s for s in SEVERITIES if counts.get(s)):
+        if levels and total + counts[level] > _READABLE:
+            break
+        levels.append(level)
+        total += counts[level]
+    return levels
 
 
 def _sets(
@@ -103,26 +135,33 @@ def _sets(
 
 
 def _list(
-    service: Service, codes: tuple[str, ...], pairs: Sequence[Interaction], picked: tuple[str, ...] | None
+    service: Service,
+    codes: tuple[str, ...],
+    every: Sequence[Interaction],
+    pairs: Sequence[Interaction],
+    picked: tuple[str, ...] | None,
 ) -> None:
     titles = titles_of(service)
-    shown = [p for p in pairs if picked is None or set(picked) <= {p.code_a, p.code_b}]
-    heading = f"{count(len(pairs), 'pair')} among {count(len(codes), 'class', 'classes')}"
+    classes = count(len(codes), "class", "classes")
+    heading = f"{count(len(every), 'pair')} among {classes}"
+    if len(pairs) != len(every):
+        heading = f"{len(pairs)} shown of {heading}"
     st.html(markup.panel_title("Pairs, most severe first", heading))
-    if not pairs:
-        st.html(
-            markup.empty(f"No listed pair among {count(len(codes), 'class', 'classes')}", wording.NO_PAIR)
-        )
-    elif picked is not None:
-        about = " and ".join(titles("medication", code) for code in picked)
-        st.html(markup.note(f"Chosen in the graph: {about}. {count(len(shown), 'pair')} of {len(pairs)}."))
-        st.html(
-            markup.interactions(shown, titles, opened=3)
-            if shown
-            else markup.note("This class is in no listed pair of this set.")
-        )
+    shown = [p for p in pairs if picked is None or set(picked) <= {p.code_a, p.code_b}]
+    if not every:
+        st.html(markup.empty(f"No listed pair among {classes}", wording.NO_PAIR))
+    elif not pairs:
+        st.html(markup.empty("No severity is chosen", "Choose at least one severity above to see its pairs."))
     else:
-        st.html(markup.interactions(pairs, titles, opened=1))
+        if picked is not None:
+            about = " and ".join(titles("medication", code) for code in picked)
+            st.html(
+                markup.note(f"Chosen in the graph: {about}. {count(len(shown), 'pair')} of {len(pairs)}.")
+            )
+        if shown:
+            st.html(markup.interactions(shown, titles, opened=1 if picked is None else 3))
+        else:
+            st.html(markup.note("This class is in no pair shown here."))
     st.html(markup.note(markup.table_covers(service.engine.cohort.interactions)))
 
 
@@ -143,14 +182,15 @@ def _graph(
         titles={c: service.engine.cohort.title("medication", c) or c for c in everything},
         mode="dark" if st.context.theme.type == "dark" else "light",
     )
-    event = st.plotly_chart(
-        drawn,
-        key="graph",
-        theme=None,
-        on_select="rerun",
-        selection_mode="points",
-        config={"displayModeBar": False},
-    )
+    with st.container(key="graph_box"):
+        event = st.plotly_chart(
+            drawn,
+            key="graph",
+            theme=None,
+            on_select="rerun",
+            selection_mode="points",
+            config={"displayModeBar": False},
+        )
     points = event.selection.points if event else []
     st.html(markup.severity_key() + markup.area_key(codes))
     return tuple(str(points[0]["customdata"]).split("|")) if points and points[0].get("customdata") else None

@@ -28,8 +28,7 @@ def draw() -> None:
         )
     st.html(markup.panel_title("Intended use and limits"))
     st.html(markup.callout(f"{wording.NOT_A_DEVICE} {wording.INTENDED_USE}", "warn"))
-    for limit in wording.LIMITS:
-        st.html(markup.note(limit))
+    st.html(markup.plain_list(wording.LIMITS))
 
 
 def _model(service: Service, name: ModelName) -> None:

@@ -89,8 +89,7 @@ def _account(service: Service, prompt: Prompt) -> None:
     st.html(key_rows(prompt))
     st.html(markup.panel_title("Cut to fit"))
     if prompt.dropped:
-        for sentence in prompt.dropped:
-            st.html(markup.callout(sentence, "warn"))
+        st.html(markup.plain_list(prompt.dropped))
     else:
         st.html(markup.note("Nothing was cut: the teacher reads the whole case as it stands here."))
     if prompt.untitled:

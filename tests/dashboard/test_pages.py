@@ -7,6 +7,7 @@ import pytest
 from dashboard import wording
 from dashboard.draft import Draft, DraftVisit
 from leader_core import ArtifactError, LeaderError, NotFoundError
+from leader_core.cohort import PatientQuery
 from tests.dashboard.conftest import OpenPage, Serve, component_data, text
 from tests.fakes import DIAGNOSES, FakeCohort, FakeEngine, FakeInteractions
 
@@ -146,6 +147,15 @@ def test_a_case_shows_both_models_and_the_prescription(open_page: OpenPage) -> N
     assert page.query_params["visit"] == "5"
 
 
+def test_a_training_patient_is_said_to_be_one(serve: Serve, open_page: OpenPage) -> None:
+    cohort = serve().cohort
+    people = {r.patient_id: r.split for r in cohort.patients(PatientQuery(page_size=100)).rows}
+    seen = next(p for p, split in people.items() if split == "train")
+    unseen = next(p for p, split in people.items() if split == "test")
+    assert wording.TRAINING_OVERLAP in text(open_page("case", patient=str(seen)))
+    assert wording.TRAINING_OVERLAP not in text(open_page("case", patient=str(unseen)))
+
+
 def test_moving_a_cut_off_changes_the_sets(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING)
     before = component_data(page, "comparison")
@@ -210,8 +220,8 @@ def test_without_any_model_the_prescription_still_shows(serve: Serve, open_page:
     serve(FakeEngine(absent=("teacher", "student")))
     page = open_page("case", patient=RETURNING)
     assert not page.exception
-    keys = [g["key"] for g in component_data(page, "comparison")["groups"]]
-    assert keys == ["missed", "neither"]
+    groups = component_data(page, "comparison")["groups"]
+    assert [g["label"] for g in groups] == ["Prescribed"]
 
 
 def test_text_from_the_data_is_never_markup(
