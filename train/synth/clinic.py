@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri  # type: ignore[import-untyped]
 
-from train.synth.knowledge import CLUSTERS, ETHNICITIES, BoolArray, Codes, FloatArray, IntArray, Knowledge
+from train.synth.coding import BoolArray, Codes, FloatArray, IntArray
+from train.synth.knowledge import CLUSTERS, ETHNICITIES, Knowledge
 from train.synth.patients import Patients
 
 _REMEMBERED = 0.92  # correlation of the same home medication between visits of one patient

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute
 
 from train.synth.clinic import Clinic
-from train.synth.knowledge import BoolArray, Codes, FloatArray, IntArray, Knowledge
+from train.synth.coding import BoolArray, Codes, FloatArray, IntArray
+from train.synth.knowledge import Knowledge
 from train.synth.patients import Text
 
 NOTHING = np.datetime64("NaT", "s")

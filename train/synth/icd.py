@@ -7,8 +7,10 @@ library's data files.
 from __future__ import annotations
 
 import csv
+from bisect import bisect_left
 from functools import cache
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 
 from leader_core.domain import Kind
@@ -51,8 +53,15 @@ def equivalences() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 @cache
 def current_codes(code: str) -> tuple[str, ...]:
     """An ICD-10-CM code itself, or those that have replaced it by adding a character."""
-    known = icd10_titles("diagnosis")
-    return (code,) if code in known else tuple(c for c in known if c.startswith(code))
+    if code in icd10_titles("diagnosis"):
+        return (code,)
+    known = _sorted_icd10()
+    return tuple(takewhile(lambda c: c.startswith(code), known[bisect_left(known, code) :]))
+
+
+@cache
+def _sorted_icd10() -> tuple[str, ...]:
+    return tuple(sorted(icd10_titles("diagnosis")))
 
 
 @cache

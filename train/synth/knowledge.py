@@ -7,42 +7,30 @@ Refuses to know how a patient is drawn.
 from __future__ import annotations
 
 import csv
-import re
 import tomllib
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leader_core.errors import InputError
-from train.synth.icd import current_codes, equivalences, icd9_titles, icd10_titles
+from train.synth.coding import (
+    BoolArray,
+    Choices,
+    CodeList,
+    Codes,
+    FloatArray,
+    diagnosis_codes,
+    procedure_codes,
+)
 
 FOLDER: Final = Path(__file__).parent / "knowledge"
 STAGES: Final = ("chronic", "acute", "state")
 CLUSTERS: Final = ("metabolic", "vascular", "lung", "liver", "cancer", "psych", "immune", "renal", "frailty")
 ETHNICITIES: Final = ("white", "black", "hispanic", "asian", "other", "unknown")
-_TAIL_LIMIT: Final = 400
-_TAIL_SLOPE: Final = 0.8
-_RELATIVES: Final = 0.04  # share of a procedure's near relatives
-_TAIL_SHARE: Final = 1.6  # scales the tails of all conditions
-_UNFIT: Final = re.compile(
-    r"newborn|neonat|congenital|juvenile|pediatric|fetus|fetal|infant|childhood|in childbirth|antepartum|"
-    r"pregnan|delivery|puerper|obstetric|perinatal"
-)
-
-_DENIED: Final = re.compile(
-    r"\bwithout\b[^,;]*|\bnon-?(?=rheumatic|traumatic|venomous|infect)\w+|not having achieved"
-)
-_HARM: Final = re.compile(r"poisoning|adverse effect")
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +54,6 @@ class Condition:
     raised: Mapping[str, float]  # log-odds by conditions already present
     implies: str
     becomes: str
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """Weighted alternatives of many owners, laid end to end, so that one search draws for all rows at once."""
-
-    cumulative: FloatArray  # owner index + cumulative share within the owner; ascending
-    start: IntArray  # first alternative of each owner; length owners + 1
-
-    @classmethod
-    def build(cls, weights: Iterable[Iterable[float]]) -> Choices:
-        pieces: list[FloatArray] = []
-        start = [0]
-        for owner, row in enumerate(weights):
-            values = np.asarray(list(row), dtype=np.float64)
-            start.append(start[-1] + values.size)
-            if values.size:
-                share = np.cumsum(values) / values.sum()
-                share[-1] = 1.0
-                pieces.append(owner + share)
-        flat = np.concatenate(pieces) if pieces else np.zeros(0)
-        return cls(flat, np.asarray(start, dtype=np.int64))
-
-    def draw(self, owner: IntArray, uniform: FloatArray) -> IntArray:
-        """Index of an alternative for each owner, from uniforms in [0, 1)."""
-        found = np.searchsorted(self.cumulative, owner + np.minimum(uniform, 1 - 1e-12), side="right")
-        return np.minimum(found, self.start[owner + 1] - 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Codes:
-    """The codes of one kind in one ICD version and how each condition or procedure chooses among them."""
-
-    code: list[str]
-    choices: Choices
-    cues: NDArray[np.int64]  # for each code, start of its cues in `cue_list`; length codes + 1
-    cue_list: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,11 +121,10 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
     done = [
         _pairs(raw[c.name].get("procedures", ""), names, f"{c.name}.procedures", problems) for c in conditions
     ]
-    heads = [_parse_codes(raw[c.name].get("codes", ""), f"{c.name}.codes", problems) for c in conditions]
-    own_tail = [bool(c.fertile) for c in conditions]
-    patterns = [re.compile(row["pattern"]) for row in cues.values()]
-    diagnosis = {v: _diagnoses(v, conditions, heads, own_tail, patterns, problems) for v in versions}
-    procedure = {v: _procedures(v, procedure_rows, problems) for v in versions}
+    spoken = [CodeList(c.name, raw[c.name].get("codes", ""), c.fertile) for c in conditions]
+    patterns = [row["pattern"] for row in cues.values()]
+    diagnosis = {v: diagnosis_codes(v, spoken, patterns, problems) for v in versions}
+    procedure = {v: procedure_codes(v, procedure_rows, problems) for v in versions}
     if problems:
         raise InputError(
             f"The synthetic hospital's tables hold {len(problems)} problem(s): " + "; ".join(problems[:60])
@@ -265,123 +215,6 @@ def _matrix(rows: list[list[tuple[int, float]]], width: int, transform: Any) -> 
         for j, value in row:
             matrix[i, j] += transform(value)
     return matrix
-
-
-def _parse_codes(text: str, where: str, problems: list[str]) -> tuple[dict[str, float], list[str], float]:
-    """'4019:150 4011:6 | 401 405 ~3': weighted codes, prefixes of the long tail, and the tail's weight."""
-    head, _, tail = text.partition("|")
-    weights: dict[str, float] = {}
-    for part in head.split():
-        code, _, weight = part.partition(":")
-        try:
-            weights[code] = weights.get(code, 0.0) + float(weight)
-        except ValueError:
-            problems.append(f"{where}: {part!r} is not CODE:WEIGHT")
-    prefixes = [p for p in tail.split() if not p.startswith("~")]
-    share = _TAIL_SHARE * sum(float(p[1:]) for p in tail.split() if p.startswith("~"))
-    return weights, prefixes, share
-
-
-def _zipf(codes: list[str], total: float) -> dict[str, float]:
-    """Unequal weights that add up to `total`, in an order fixed by the codes' own digests."""
-    ranked = sorted(codes, key=lambda code: zlib.crc32(code.encode()))[:_TAIL_LIMIT]
-    weights = 1.0 / np.arange(1, len(ranked) + 1) ** _TAIL_SLOPE
-    return dict(zip(ranked, (weights * total / weights.sum()).tolist(), strict=True)) if ranked else {}
-
-
-def _diagnoses(
-    version: int,
-    conditions: tuple[Condition, ...],
-    heads: list[tuple[dict[str, float], list[str], float]],
-    obstetric: list[bool],
-    patterns: list[re.Pattern[str]],
-    problems: list[str],
-) -> Codes:
-    """Diagnosis codes of all conditions in one ICD version."""
-    titles = icd9_titles("diagnosis")
-    owners: list[dict[str, float]] = []
-    for condition, (head, prefixes, share), birth in zip(conditions, heads, obstetric, strict=True):
-        problems += [
-            f"{condition.name}: no ICD-9-CM code {code}"
-            for code in head
-            if code not in titles and version == 9
-        ]
-        tail = [
-            code
-            for code in _beginning(prefixes)
-            if code not in head and (birth or not _UNFIT.search(titles[code].lower()))
-        ]
-        if prefixes and version == 9 and not _beginning(prefixes):
-            problems.append(f"{condition.name}: no ICD-9-CM code begins with {' or '.join(prefixes)}")
-        owners.append(head | _zipf(tail, share))
-    if version == 10:
-        owners = [_to_icd10(owner) for owner in owners]
-        titles = icd10_titles("diagnosis")
-    for condition, owner in zip(conditions, owners, strict=True):
-        if condition.stage != "state" and not owner:
-            problems.append(f"{condition.name}: no code in ICD-{version}")
-    return _codes(owners, titles, patterns)
-
-
-def _beginning(prefixes: list[str]) -> list[str]:
-    """ICD-9-CM diagnosis codes that begin with any of the prefixes; '?' stands for one character."""
-    pattern = re.compile("|".join(p.replace("?", ".") for p in prefixes) or r"(?!)")
-    return [code for code in icd9_titles("diagnosis") if pattern.match(code)]
-
-
-def _codes(
-    owners: list[dict[str, float]], titles: Mapping[str, str], patterns: list[re.Pattern[str]]
-) -> Codes:
-    """Lay the owners' codes end to end and look up what each title says."""
-    flat = [code for owner in owners for code in owner]
-    said: dict[str, list[int]] = {}
-    for code in set(flat):
-        said[code] = _read_title(titles.get(code, ""), patterns)
-    counts = np.array([0] + [len(said[code]) for code in flat], dtype=np.int64)
-    listed = np.array([cue for code in flat for cue in said[code]], dtype=np.int64)
-    return Codes(flat, Choices.build(owner.values() for owner in owners), np.cumsum(counts), listed)
-
-
-def _read_title(title: str, patterns: list[re.Pattern[str]]) -> list[int]:
-    """Cues in a title; what it denies is left out, and a drug that did harm is not one that is called for."""
-    text = _DENIED.sub("", title.lower())
-    harm = _HARM.search(text) is not None
-    return [
-        i
-        for i, pattern in enumerate(patterns)
-        if pattern.search(text) and (not harm or _HARM.search(pattern.pattern))
-    ]
-
-
-def _to_icd10(owner: Mapping[str, float]) -> dict[str, float]:
-    """The same condition's ICD-10-CM codes, by the official equivalence tables, with the reverse ones as a tail."""
-    forward, backward = equivalences()
-    known = icd10_titles("diagnosis")
-    weights: dict[str, float] = {}
-    for code, weight in owner.items():
-        targets = [t for target in forward.get(code, []) for t in current_codes(target)]
-        extra = [t for t in backward.get(code, []) if t in known and t not in targets]
-        for target in targets:
-            weights[target] = weights.get(target, 0.0) + weight * (0.85 if extra else 1.0) / len(targets)
-        for target, part in _zipf(extra, weight * (0.15 if targets else 1.0)).items():
-            weights[target] = weights.get(target, 0.0) + part
-    return weights
-
-
-def _procedures(version: int, rows: Mapping[str, Any], problems: list[str]) -> Codes:
-    """Procedure codes of one ICD version; near relatives of those named, by a common beginning, form the tail."""
-    titles = icd9_titles("procedure") if version == 9 else icd10_titles("procedure")
-    common = 3 if version == 9 else 5
-    relatives: dict[str, list[str]] = {}
-    for code in titles:
-        relatives.setdefault(code[:common], []).append(code)
-    owners = []
-    for name, row in rows.items():
-        head, _, _ = _parse_codes(row[f"icd{version}"], f"{name}.icd{version}", problems)
-        problems += [f"procedure {name}: no ICD-{version} code {code}" for code in head if code not in titles]
-        near = {other for code in head for other in relatives.get(code[:common], []) if other not in head}
-        owners.append(head | _zipf(sorted(near), _RELATIVES * sum(head.values())))
-    return _codes(owners, titles, [])
 
 
 def _formulary(file: str, problems: list[str]) -> Formulary:

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from train.synth.knowledge import Formulary, IntArray
+from train.synth.coding import IntArray
+from train.synth.knowledge import Formulary
 from train.synth.patients import Text
 from train.synth.stays import Stays, Times
 

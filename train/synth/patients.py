@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.synth.knowledge import CLUSTERS, ETHNICITIES, BoolArray, FloatArray, IntArray
+from train.synth.coding import BoolArray, FloatArray, IntArray
+from train.synth.knowledge import CLUSTERS, ETHNICITIES
 
 Text = NDArray[np.object_]
 _REAL_ERA = (np.datetime64("2009-01-01"), np.datetime64("2016-06-30"))  # first admissions, before shifting

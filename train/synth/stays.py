@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.synth.clinic import Clinic
-from train.synth.knowledge import BoolArray, IntArray, Knowledge
+from train.synth.coding import BoolArray, IntArray
+from train.synth.knowledge import Knowledge
 from train.synth.patients import Patients, Text, draw_profile
 
 _STRIDE: Final = 16  # admission numbers reserved for a patient: more than the most visits there are
