@@ -24,7 +24,6 @@ from leader_core.cohort.stages import (
     PRESETS,
     Job,
     Preset,
-    find_unreadable_cells,
     first_line,
     nothing_left,
     read_raw,
@@ -197,8 +196,6 @@ def _build(job: Job, hashes: Future[dict[str, str]], out: Path, started: float) 
         job.tell("Writing the cohort")
         if not job.rows("stage/any_visit"):
             raise InputError(nothing_left(job))
-        find_unreadable_cells(job)
-        job.run("stage/kept_visit_codes")
         job.give("concept_titles", mapping.describe(job.rows("stage/titles"), job.atc_level))
         interactions = _interactions(job)
         for name in _COHORT_TABLES:

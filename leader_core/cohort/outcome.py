@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from leader_core.cohort.read import FORMAT
 from leader_core.cohort.stages import Job
 from leader_core.domain import Fingerprint
 from leader_core.errors import LeaderError
 from leader_core.interactions import InteractionTable
+
+_ROWS_AT_ONCE: Final = 50_000
+_VECTORS_AT_ONCE: Final = 100  # of 2,048 rows each
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ class BuildResult:
     rows_read: Mapping[str, int]
     mapped_orders: int
     unmapped_orders: int
+    unmapped: tuple[tuple[str, str, int], ...]  # drug, route, orders; most frequent first
     untitled: Mapping[str, int]  # kind -> codes without any title
     rejects: int  # cells and lines kept in `rejects`
     notes: tuple[str, ...]
@@ -47,10 +52,6 @@ class BuildResult:
 def fingerprint(job: Job, interactions: InteractionTable) -> Fingerprint:
     """What the cohort is; the digest covers settings and content, not when or where it was built."""
     patients, visits, single, diagnoses, procedures, medications = job.rows("cohort/counts")[0]
-    content = "\n".join(
-        [FORMAT, job.raw.source, job.preset, str(job.atc_level), str(job.synthetic)]
-        + [digest for _, digest in job.rows("cohort/digest")]
-    )
     return Fingerprint(
         label=job.label,
         source=job.raw.source,
@@ -64,8 +65,23 @@ def fingerprint(job: Job, interactions: InteractionTable) -> Fingerprint:
         procedures=procedures,
         medications=medications,
         ddi_density=interactions.density(row[0] for row in job.rows("cohort/medications")),
-        digest=hashlib.sha256(content.encode()).hexdigest(),
+        digest=_digest(job),
     )
+
+
+def _digest(job: Job) -> str:
+    """sha256 of settings, visits, codes, concepts and interactions, each in a set order; read in pieces."""
+    digest = hashlib.sha256(
+        f"{FORMAT}|{job.raw.source}|{job.preset}|{job.atc_level}|{job.synthetic}\n".encode()
+    )
+    for name in ("concepts", "interactions", "visits"):
+        found = job.run(f"digest/{name}")
+        while rows := found.fetchmany(_ROWS_AT_ONCE):
+            digest.update("".join(f"{text}\n" for (text,) in rows).encode())
+    found = job.run("digest/codes")
+    while len(chunk := found.fetch_df_chunk(_VECTORS_AT_ONCE)):
+        digest.update(chunk["concept_id"].to_numpy("<i4").tobytes())
+    return digest.hexdigest()
 
 
 def result(job: Job, made: Fingerprint, out: Path, seconds: float) -> BuildResult:
@@ -90,6 +106,7 @@ def result(job: Job, made: Fingerprint, out: Path, seconds: float) -> BuildResul
         rows_read=dict(job.rows_read),
         mapped_orders=mapped,
         unmapped_orders=unmapped,
+        unmapped=tuple(job.rows("read/unmapped")),
         untitled=dict(job.rows("cohort/untitled")),
         rejects=len(job.rows("read/rejects")),
         notes=tuple(job.notes),

@@ -100,14 +100,18 @@ def stage(job: Job) -> None:
     )
     job.give("drug_outcomes", mapped.outcomes())
     job.give("drug_codes", mapped.code_table())
-    for name in ("code_ids", "icd_rows", "drug_rows", "forget_raw"):
+    for name in ("code_ids", "icd_rows", "drug_rows"):
         job.run(f"stage/{name}")
+    _find_unreadable_cells(job)
+    job.run("stage/forget_raw")
     job.run("stage/usable_codes")
     for name in ("kept_codes", "filters", "visit_filters"):
         job.run(f"{job.preset}/{name}", source=job.raw.source)
+    for name in ("code_accounts", "kept_visit_codes", "forget_rows"):
+        job.run(f"stage/{name}")
 
 
-def find_unreadable_cells(job: Job) -> None:
+def _find_unreadable_cells(job: Job) -> None:
     """A second look at tables with damaged cells, to say on which line they are."""
     for name in [name for name, rows in job.rows("stage/damage") if rows]:
         table = job.raw[name]

@@ -4,4 +4,4 @@ FROM visit_codes AS c
 WHERE
     c.kind = $kind
     AND ($split = 'all' OR c.patient_id IN (SELECT p.patient_id FROM patients AS p WHERE p.split = $split))
-ORDER BY c.patient_id, c.visit_no, c.position;
+ORDER BY c.row_no;

@@ -1,2 +1,4 @@
--- The largest staging table is not read again.
+-- The largest staging tables are not read again.
 DROP TABLE raw_prescriptions;
+DROP TABLE raw_diagnoses;
+DROP TABLE raw_procedures;
