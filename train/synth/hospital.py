@@ -50,39 +50,48 @@ def synthesize(out: Path, *, layout: str, patients: int, seed: int, report: Repo
     """Write the raw tables of a synthetic hospital.
 
     Raises:
-        InputError: for an unknown layout, a number of patients out of range, or a folder that holds something else.
+        InputError: for an unknown layout, a number of patients out of range, a folder that holds something else or
+            cannot be written.
     """
     _check(out, layout, patients, seed)
-    report = report or Report(quiet=True)
+    try:
+        with replacing_folder(out) as folder:
+            summary = _fill(folder, layout, patients, seed, report or Report(quiet=True))
+            write_json(folder / MARKER, {"synthetic": True, "generator": GENERATOR, **asdict(summary)})
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"Cannot write to {out}: {reason}. Choose a folder that can be written.") from error
+    return summary
+
+
+def _fill(folder: Path, layout: str, patients: int, seed: int, report: Report) -> Summary:
+    """Write all tables to an empty folder."""
     know = knowledge.load((9,) if layout == "mimic3" else (9, 10))
     counts = dict.fromkeys(("patients", "admissions", "diagnoses", "procedures", "prescriptions"), 0)
     single = 0
     chunks = range(0, patients, CHUNK)
-    with replacing_folder(out) as folder:
-        with ExitStack() as stack:
-            writers = {
-                name: stack.enter_context(_writer(folder / FILES[layout][name], layout == "mimic3"))
-                for name in counts
-            }
-            for first in report.progress(chunks, total=len(chunks), label="patients"):
-                tables, lone = draw_chunk(know, first // CHUNK, min(CHUNK, patients - first), layout, seed)
-                single += lone
-                for name, table in tables.items():
-                    counts[name] += table.num_rows
-                    writers[name].write(table)
-        _dictionaries(folder, know, layout)
-        summary = Summary(
-            layout=layout,
-            patients=counts["patients"],
-            visits=counts["admissions"],
-            diagnoses=counts["diagnoses"],
-            procedures=counts["procedures"],
-            prescriptions=counts["prescriptions"],
-            single_visit_patients=single,
-            seed=seed,
-        )
-        write_json(folder / MARKER, {"synthetic": True, "generator": GENERATOR, **asdict(summary)})
-    return summary
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(_writer(folder / FILES[layout][name], layout == "mimic3"))
+            for name in counts
+        }
+        for first in report.progress(chunks, total=len(chunks), label="patients"):
+            tables, lone = draw_chunk(know, first // CHUNK, min(CHUNK, patients - first), layout, seed)
+            single += lone
+            for name, table in tables.items():
+                counts[name] += table.num_rows
+                writers[name].write(table)
+    _dictionaries(folder, know, layout)
+    return Summary(
+        layout=layout,
+        patients=counts["patients"],
+        visits=counts["admissions"],
+        diagnoses=counts["diagnoses"],
+        procedures=counts["procedures"],
+        prescriptions=counts["prescriptions"],
+        single_visit_patients=single,
+        seed=seed,
+    )
 
 
 def draw_chunk(
