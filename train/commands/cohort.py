@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from math import floor
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from leader_core.cohort.layout import SOURCES
 from train.report import Report
 
 DEFAULT_SEED: Final = 42
+_LISTED: Final = 40  # unmapped strings printed; all of them stand in the database
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +79,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         ],
         "rows_read": dict(result.rows_read),
         "mapping_rate": result.mapping_rate,
+        "unmapped": [{"drug": drug, "route": route, "orders": n} for drug, route, n in result.unmapped],
         "untitled": dict(result.untitled),
         "rejects": result.rejects,
         "seconds": round(result.seconds, 3),
@@ -103,10 +106,22 @@ def print_result(result: BuildResult, report: Report) -> None:
     for note in result.notes:
         report.line(note)
     known = result.mapped_orders + result.unmapped_orders
+    if result.unmapped:
+        report.table(
+            "Drugs without a medication class", ("drug", "route", "orders"), result.unmapped[:_LISTED]
+        )
+    if (more := len(result.unmapped) - _LISTED) > 0:
+        report.line(f"... and {more:,} more strings: see the table 'unmapped'.")
     report.line(
-        f"{result.mapping_rate:.1%} of {known:,} orders that name a drug were mapped to a medication class."
+        f"{result.mapped_orders:,} of {known:,} orders that name a drug ({_percent(result.mapping_rate)}) "
+        "were mapped to a medication class."
     )
     report.line(f"Written to {result.path} in {result.seconds:.1f} s.")
+
+
+def _percent(share: float) -> str:
+    """Two decimals, never rounded up: 100 % means all of them."""
+    return f"{floor(share * 10_000) / 100:.2f} %"
 
 
 def _shown(value: object) -> str:
