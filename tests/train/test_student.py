@@ -15,6 +15,7 @@ from leader_core.errors import ArtifactError, InputError, TrainingError
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
+from train.report import Report
 from train.states import TeacherStates
 from train.student import loop
 from train.student.checkpoint import checkpoint_path
@@ -217,3 +218,26 @@ def test_importing_the_configuration_loads_no_torch() -> None:
 def test_wrong_training_settings_are_named(field: str, value: Any) -> None:
     with pytest.raises(InputError, match=field):
         StudentTraining(**{field: value})
+
+
+def test_training_can_start_at_the_class_frequencies() -> None:
+    data = StudentData.of(HOSPITAL, "last")  # type: ignore[arg-type]
+    settings = dataclasses.replace(QUICK, head_prior=True)
+    trainer = loop.Trainer(data, CONFIG, settings, seed=1, device="cpu", report=Report(quiet=True))
+    with torch.no_grad():
+        trainer.student.head_out.weight.zero_()
+    shares = trainer.encoded.labels(np.arange(len(data.train)), len(data.vocabularies.medication)).mean(0)
+    np.testing.assert_allclose(trainer.validation_scores()[0], shares, atol=0.01)
+
+
+def test_states_can_be_standardised_over_the_training_cases() -> None:
+    found = states()
+    found.hidden[:] = found.hidden * 50 + 7
+    data = StudentData.of(HOSPITAL, "last", found)  # type: ignore[arg-type]
+    assert data.guidance is not None
+    there, hidden = data.guidance.standardised().of(np.arange(len(data.train)))
+    assert len(there) == len(data.train)
+    np.testing.assert_allclose(hidden.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(hidden.std(0), 1, atol=1e-4)
+    _, raw = data.guidance.of(np.arange(3))
+    np.testing.assert_array_equal(raw, found.hidden[found.rows(data.train.visit_ids[:3])])

@@ -30,6 +30,20 @@ class Guidance:
     hidden: NDArray[np.float32]  # (states, H)
     rows: NDArray[np.int64]  # (N,) the state of each training case, -1 where it has none
     teacher_digest: str
+    mean: NDArray[np.float32] | None = None  # (H,) taken from every state before use
+    scale: NDArray[np.float32] | None = None  # (H,) that it is divided by then
+
+    def of(self, cases: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Which of some training cases have a state, and (G, H) those states."""
+        rows = self.rows[cases]
+        there = np.flatnonzero(rows >= 0)
+        hidden = self.hidden[rows[there]]
+        return there, hidden if self.mean is None else (hidden - self.mean) / self.scale
+
+    def standardised(self) -> Guidance:
+        """The same states with mean 0 and variance 1 in each of their H values over the training cases."""
+        used = self.hidden[np.unique(self.rows[self.rows >= 0])]
+        return replace(self, mean=used.mean(0), scale=np.maximum(used.std(0), 1e-6))
 
     @property
     def width(self) -> int:

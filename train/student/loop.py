@@ -106,6 +106,11 @@ class Trainer:
         self.labels = Labels.of(data.validation, data.vocabularies.medication)
         torch.manual_seed(seed)
         student = build_student(self.config, data.vocabularies)
+        if training.head_prior:
+            start_at_frequencies(student, self.encoded)
+        self.guidance = data.guidance
+        if self.guidance is not None and training.standardise_states:
+            self.guidance = self.guidance.standardised()
         self.losses = Losses(student, training, data.guidance.width if data.guidance else None).to(
             self.device
         )
@@ -183,11 +188,10 @@ class Trainer:
     def batch(self, rows: np.ndarray) -> Batch:
         """Pack some training cases."""
         truth = self.encoded.labels(rows, len(self.data.vocabularies.medication)).astype(np.float32)
-        guidance, guided, hidden = self.data.guidance, np.zeros(0, np.int64), None
-        if guidance is not None and self.losses.distillation is not None:
-            states = guidance.rows[rows]
-            guided = np.flatnonzero(states >= 0)
-            hidden = torch.from_numpy(guidance.hidden[states[guided]]).to(self.device)
+        guided, hidden = np.zeros(0, np.int64), None
+        if self.guidance is not None and self.losses.distillation is not None:
+            guided, states = self.guidance.of(rows)
+            hidden = torch.from_numpy(states).to(self.device)
         return Batch(
             pack(self.encoded, rows, with_labels=self.losses.alignment is not None),
             torch.from_numpy(truth).to(self.device),
@@ -215,6 +219,17 @@ class Trainer:
             "device": self.device.type,
         }
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def start_at_frequencies(student: Student, encoded: EncodedCases) -> None:
+    """Set the last layer's bias to the log odds of each class among the training cases."""
+    counts = np.zeros(student.layout.medications)
+    for start in range(0, len(encoded), 4096):
+        rows = np.arange(start, min(start + 4096, len(encoded)))
+        counts += encoded.labels(rows, student.layout.medications).sum(0)
+    odds = (counts + 0.5) / (len(encoded) - counts + 0.5)
+    with torch.no_grad():
+        student.head_out.bias.copy_(torch.from_numpy(np.log(odds)))
 
 
 def fill_unseen_rows(student: Student, profile: np.ndarray) -> None:

@@ -24,6 +24,10 @@ class StudentTraining:
     beta: float = 0.005  # weight of alignment
     alignment: Alignment = "official"
     tau: float = 1.0  # temperature of alignment
+    standardise_states: bool = (
+        False  # bring each of the teacher's H values to mean 0, variance 1, whatever its scale
+    )
+    head_prior: bool = False  # start the last layer at the training cases' class frequencies
     targets: Targets = "last"  # "all": every visit teaches, with its past as history
     threshold_rule: ThresholdRule = "fixed"
     threshold: float = 0.3  # used where the rule is "fixed"
