@@ -29,8 +29,13 @@ Device = Literal["auto", "cpu", "cuda"]
 class Scorer(Protocol):
     """What the engine asks of a loaded model; both scorers satisfy it."""
 
-    manifest: Manifest
-    vocabularies: Vocabularies
+    @property
+    def manifest(self) -> Manifest:
+        """What the model's folder says of itself."""
+
+    @property
+    def vocabularies(self) -> Vocabularies:
+        """The codes and profile values that the model knows."""
 
     def score(self, cases: Sequence[Case]) -> np.ndarray:
         """(B, M) probabilities in [0, 1], in the order of `cases` and of the medication vocabulary."""

@@ -79,6 +79,8 @@ class Vocabularies:
         if not isinstance(profile, Mapping):
             raise ValueError("vocabulary: 'profile' must map field names to values")
         return cls(
-            *(Vocabulary(tuple(record[kind])) for kind in ("diagnosis", "procedure", "medication")),
+            diagnosis=Vocabulary(tuple(record["diagnosis"])),
+            procedure=Vocabulary(tuple(record["procedure"])),
+            medication=Vocabulary(tuple(record["medication"])),
             profile={name: Vocabulary(tuple(values)) for name, values in profile.items()},
         )

@@ -24,6 +24,7 @@ from train.report import Report
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
+    from leader_core.cohort.cases import Targets
     from leader_core.domain import Case
     from leader_core.teacher.scorer import TeacherScorer
 
@@ -102,7 +103,7 @@ def write_states(
     out: Path,
     *,
     device: str = "auto",
-    targets: str = "all",
+    targets: Targets = "all",
     report: Report | None = None,
 ) -> dict[str, Any]:
     """Write the states of every case of a cohort; continues where an earlier, stopped run was.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leader_core.domain import KINDS, Case
+from leader_core.domain import Case
 from leader_core.errors import TrainingError
 from leader_core.metrics import average_precision
 from leader_core.teacher.encoding import EncodedPrompts
@@ -42,7 +42,9 @@ class TeacherData:
 def vocabularies_of(cohort: Cohort) -> Vocabularies:
     """The vocabularies of the training split."""
     return Vocabularies(
-        *(Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS),  # type: ignore[misc]
+        diagnosis=Vocabulary.of(cohort.vocabulary_codes("diagnosis")),
+        procedure=Vocabulary.of(cohort.vocabulary_codes("procedure")),
+        medication=Vocabulary.of(cohort.vocabulary_codes("medication")),
         profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
     )
 
