@@ -1,4 +1,4 @@
-"""What runs before any package is there, and what the README and the Makefile promise of one another."""
+"""What runs before any package is there: the environment, the browser, the Makefile."""
 
 from __future__ import annotations
 
@@ -11,11 +11,8 @@ from types import ModuleType
 import pytest
 
 from tests.browser import chromium
-from train.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -112,27 +109,3 @@ def test_a_cohort_that_is_not_there_ends_make_run_with_one_sentence() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is no cohort no/such.duckdb")
-
-
-def test_the_readme_names_every_command_and_no_other() -> None:
-    assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE)) >= set(COMMANDS)
-    assert set(re.findall(r"python -m train (\w+)", README)) - {"COMMAND"} <= set(COMMANDS)
-
-
-def test_the_readme_names_only_targets_that_exist() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
-    assert set(re.findall(r"\bmake ([a-z-]+)\b", README)) <= targets
-
-
-def test_every_file_and_picture_the_readme_points_to_is_there() -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
-    pictures = re.findall(r'src="([^":]+)"', README)
-    folders = re.findall(r"^\| `([\w./]+/)` \|", README, flags=re.MULTILINE)
-    assert [name for name in (*links, *pictures, *folders) if not (ROOT / name).exists()] == []
-
-
-def test_the_readme_gives_a_reason_for_every_package() -> None:
-    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    packages = {line.split("==")[0] for line in lines if "==" in line and not line.startswith("#")}
-    reasons = README.split("## Why these packages")[1].split("\n## ")[0]
-    assert sorted(name for name in packages if f"`{name}`" not in reasons) == []

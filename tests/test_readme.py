@@ -1,0 +1,61 @@
+"""The README's promises: what it names exists, and its example runs as printed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from train.cli import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_command_and_no_other() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", README, flags=re.MULTILINE)) >= set(COMMANDS)
+    assert set(re.findall(r"python -m train (\w+)", README)) - {"COMMAND"} <= set(COMMANDS)
+
+
+def test_the_readme_names_only_targets_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)\b", README)) <= targets
+
+
+def test_every_file_and_picture_the_readme_points_to_is_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in link]
+    pictures = re.findall(r'src="([^":]+)"', README)
+    folders = re.findall(r"^\| `([\w./]+/)` \|", README, flags=re.MULTILINE)
+    assert [name for name in (*links, *pictures, *folders) if not (ROOT / name).exists()] == []
+
+
+def test_the_readme_gives_a_reason_for_every_package() -> None:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    packages = {line.split("==")[0] for line in lines if "==" in line and not line.startswith("#")}
+    reasons = README.split("## Why these packages")[1].split("\n## ")[0]
+    assert sorted(name for name in packages if f"`{name}`" not in reasons) == []
+
+
+def test_every_command_line_in_the_readme_is_understood() -> None:
+    from train.cli import parse
+
+    lines = re.findall(r"^python -m train ([^#\n]+)", README, flags=re.MULTILINE)
+    lines += re.findall(r"^\| `\w+` \|[^|]+\| `([^`]+)` \|$", README, flags=re.MULTILINE)
+    assert len(lines) >= 2 * len(COMMANDS) - 5
+    for line in lines:
+        parse(line.split())  # exits with 2 where the command would not take it
+
+
+def test_the_example_runs_as_printed(
+    synthetic_cohort: Path, demo_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    example = example.replace("build/demo/cohort.duckdb", str(synthetic_cohort))
+    example = example.replace("assets/demo/models", str(demo_models))
+    names: dict[str, object] = {}
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102
+    printed = capsys.readouterr().out
+    assert re.search(r"^\d\.\d\d  [A-Z]\d\d[A-Z]  \w", printed, flags=re.MULTILINE), "drugs with titles"
+    assert "heart failure" in printed.lower(), "the prompt names what the patient has"
