@@ -180,7 +180,7 @@ class TeacherScorer:
 
     def truncated(self, case: Case) -> bool:
         """Whether some of the case did not fit into the prompt."""
-        return self.reader.builder().build(case).truncated
+        return bool(self.reader.encode([case]).truncated[0])
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
         """Codes that say nothing to the teacher: without a title, and never met in training."""

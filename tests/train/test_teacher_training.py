@@ -141,6 +141,15 @@ def test_resuming_a_finished_run_keeps_it_and_another_one_is_refused(
     assert fit(bert, tmp_path / "other")["digest"] == done["digest"]  # without --resume it starts again
 
 
+def test_gradient_checkpointing_changes_memory_not_results(tmp_path: Path) -> None:
+    llama = tiny_llama(tmp_path / "base")
+    plain, saving = (
+        fit(llama, tmp_path / str(on), steps=2, gradient_checkpointing=on)["validation"]["loss"]
+        for on in (False, True)
+    )
+    assert saving == pytest.approx(plain, abs=1e-4)
+
+
 def test_the_seed_decides(bert: Path, tmp_path: Path) -> None:
     first, again, other = (fit(bert, tmp_path / str(i), seed=s)["digest"] for i, s in enumerate((1, 1, 2)))
     assert first == again != other

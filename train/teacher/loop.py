@@ -6,6 +6,7 @@ Refuses to know cohorts, files of a model folder and the command line.
 from __future__ import annotations
 
 import math
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from train.teacher.settings import TeacherTraining
 
 PRIOR_CASES: Final = 256
 """Training cases whose mean state carries the head's first class frequencies."""
+PULSE_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -63,21 +65,21 @@ class Trainer:
         every = self.settings.steps_between_evaluations(len(self.train))
         validation = self._validation_subset()
         patience = self.settings.patience
-        started, cases = time.perf_counter(), 0
+        pulse = _Pulse(self.report, total)
         for _ in self.report.progress(
             range(progress.step, total), total=total - progress.step, label="training"
         ):
             if patience and progress.stale >= patience:
                 self.report.line(f"stopped early: no improvement in {patience} evaluations")
                 break
+            pulse.start()
             self._set_rates(optimizer, progress.step, total)
             progress.loss_sum += self._step(optimizer, trained, progress.step)
             progress.loss_steps += 1
             progress.step += 1
-            cases += self.settings.batch_size
+            pulse.beat(progress, self.settings.batch_size)
             if progress.step % every == 0 or progress.step == total:
-                best = self._evaluate(progress, best, validation, cases / (time.perf_counter() - started))
-                started, cases = time.perf_counter(), 0
+                best = self._evaluate(progress, best, validation, pulse.speed)
             if (
                 progress.step % every == 0
                 or progress.step % self.settings.save_every == 0
@@ -172,6 +174,38 @@ class Trainer:
             return {name: weight.detach().cpu().clone() for name, weight in self.model.trained().items()}
         progress.stale += 1
         return best
+
+
+class _Pulse:
+    """A line a minute where no progress bar is drawn, and the speed of training."""
+
+    def __init__(self, report: Report, total: int) -> None:
+        self._report, self._total = report, total
+        self._silent = sys.stderr.isatty()  # a bar is drawn there
+        self._seconds, self._cases = 0.0, 0
+        self._began = self._said = time.perf_counter()
+
+    @property
+    def speed(self) -> float:
+        """Training cases a second, evaluations and states left out."""
+        return self._cases / max(self._seconds, 1e-9)
+
+    def start(self) -> None:
+        """A step begins."""
+        self._began = time.perf_counter()
+
+    def beat(self, progress: Progress, cases: int) -> None:
+        """A step of so many cases has ended."""
+        now = time.perf_counter()
+        self._seconds, self._cases = self._seconds + now - self._began, self._cases + cases
+        if now - self._said < PULSE_SECONDS or self._silent:
+            return
+        self._said = now
+        left = (self._total - progress.step) * cases / self.speed
+        self._report.line(
+            f"step {progress.step:,} of {self._total:,}  loss {progress.loss_sum / progress.loss_steps:.4f}  "
+            f"{self.speed:.1f} cases/s  about {left / 60:.0f} min left"
+        )
 
 
 def rate_factor(step: int, total: int, warmup: float, schedule: str) -> float:

@@ -23,7 +23,7 @@ from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import TeacherModel, adapter_state, build_model, resolve_device, save_adapter
 from leader_core.teacher.scorer import TeacherReader, fit_to_base, run_batches
 from train.report import Report
-from train.teacher.checkpoint import checkpoint_path
+from train.teacher.checkpoint import Progress, checkpoint_path
 from train.teacher.data import TeacherData, mean_prauc, prepare, vocabularies_of
 from train.teacher.loop import Trainer
 from train.teacher.settings import TeacherTraining
@@ -80,19 +80,10 @@ def train_teacher(
         threshold=threshold,
         threshold_rule=rule,
         cohort=cohort.fingerprint,
-        settings={
-            "teacher": dataclasses.asdict(config),
-            "training": dataclasses.asdict(training),
-            "seed": seed,
-            "run": run,
-            "steps": progress.step,
-            "best_step": progress.best_step if training.selection == "best" else progress.step,
-            "training_cases": len(train),
-            "truncated_training_prompts": int(train.encoded.truncated.sum()),
-        },
+        settings=_record(config, training, seed, run, progress, train),
         validation=metrics,
         prompt_version=config.prompt_version,
-        base_model=BaseModel(files.id if not Path(files.id).is_dir() else str(files.folder), files.sha256),
+        base_model=BaseModel(str(files.folder) if Path(files.id).is_dir() else files.id, files.sha256),
         history=tuple(progress.history),
     )
     with writing_model(out, manifest) as folder:
@@ -101,6 +92,27 @@ def train_teacher(
         write_json(folder / "vocabulary.json", vocabularies.to_json())
     checkpoint.unlink(missing_ok=True)
     return _result(out, read_manifest(out, kind="teacher"))
+
+
+def _record(
+    config: TeacherConfig,
+    training: TeacherTraining,
+    seed: int,
+    run: str,
+    progress: Progress,
+    train: TeacherData,
+) -> dict[str, Any]:
+    """The settings as run, and what became of them."""
+    return {
+        "teacher": dataclasses.asdict(config),
+        "training": dataclasses.asdict(training),
+        "seed": seed,
+        "run": run,
+        "steps": progress.step,
+        "best_step": progress.best_step if training.selection == "best" else progress.step,
+        "training_cases": len(train),
+        "truncated_training_prompts": int(train.encoded.truncated.sum()),
+    }
 
 
 def _run_key(config: TeacherConfig, training: TeacherTraining, seed: int, cohort: str, base: str) -> str:
