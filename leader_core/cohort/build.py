@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Final, Protocol, cast
 import duckdb
 
 from leader_core.cohort import mapping, outcome
+from leader_core.cohort.destination import Workplace, check_destination, workplace
 from leader_core.cohort.layout import SOURCE_NAMES, RawFolder, open_raw
 from leader_core.cohort.mapping import AtcLevel
 from leader_core.cohort.outcome import BuildResult
@@ -30,13 +29,12 @@ from leader_core.cohort.stages import (
     stage,
 )
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_file, sha256_file
+from leader_core.fsio import sha256_file
 from leader_core.interactions import InteractionTable, load_clinical, read_statistical
 
 DEFAULT_MEMORY: Final = "1GB"
 """What DuckDB may hold in memory; beyond it, it spills beside the destination."""
 
-_DUCKDB_MAGIC: Final = b"DUCK"
 _COHORT_TABLES: Final = (
     "patients",
     "visits",
@@ -97,7 +95,7 @@ def build_cohort(
     tell = report.line if report is not None else lambda _: None
     raw, out = Path(raw), Path(out)
     _check_options(preset, atc_level)
-    _check_destination(out)
+    check_destination(out)
     if preset == "paper" and ndc_map is None:
         raise InputError(
             "The preset 'paper' maps medications by NDC and needs --ndc-map FILE.csv with the columns ndc and atc3 "
@@ -110,19 +108,14 @@ def build_cohort(
     )
     described, synthetic = _describe_source(folder, label)
     try:
-        with replacing_file(out) as partial, ThreadPoolExecutor(1) as pool:
-            spill = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".spill", dir=out.parent))
-            try:
-                hashes = pool.submit(_hash_files, folder)  # reads the files once more, while SQL is busy
-                with _connect(partial, memory_limit, spill) as connection:
-                    job = Job(
-                        folder, cast(Preset, preset), level, seed, described, synthetic, read_map,
-                        Path(ddi) if ddi is not None else None, connection, tell,
-                    )  # fmt: skip
-                    result = _build(job, hashes, out, started)
-            finally:
-                shutil.rmtree(spill, ignore_errors=True)
-                partial.with_name(f"{partial.name}.wal").unlink(missing_ok=True)
+        with workplace(out) as place, ThreadPoolExecutor(1) as pool:
+            hashes = pool.submit(_hash_files, folder)  # reads the files once more, while SQL is busy
+            with _connect(place, memory_limit) as connection:
+                job = Job(
+                    folder, cast(Preset, preset), level, seed, described, synthetic, read_map,
+                    Path(ddi) if ddi is not None else None, connection, tell,
+                )  # fmt: skip
+                result = _build(job, hashes, out, started)
     except OSError as error:
         raise InputError(f"The cohort cannot be written to {out} ({error}). Choose another --out.") from error
     return result
@@ -133,20 +126,6 @@ def _check_options(preset: str, atc_level: int) -> None:
         raise InputError(f"Unknown preset {preset!r}: expected {' or '.join(map(repr, PRESETS))}.")
     if atc_level not in mapping.ATC_LENGTH:
         raise InputError(f"ATC level {atc_level!r}: expected 3, 4 or 5.")
-
-
-def _check_destination(out: Path) -> None:
-    """Refuse to replace what is no database: a slip of the keyboard must not cost a file."""
-    if out.is_dir():
-        raise InputError(
-            f"{out} is a folder: expected the path of the database to write, like {out / 'cohort.duckdb'}."
-        )
-    if out.is_file() and out.stat().st_size:
-        with out.open("rb") as stream:
-            if stream.read(12)[8:] != _DUCKDB_MAGIC:
-                raise InputError(
-                    f"{out} exists and is no DuckDB database, so it is not replaced. Choose another --out."
-                )
 
 
 def _describe_source(folder: RawFolder, label: str | None) -> tuple[str, bool]:
@@ -170,17 +149,18 @@ def _hash_files(folder: RawFolder) -> dict[str, str]:
     return {table.path.name: sha256_file(table.path) for table in folder.tables.values()}
 
 
-def _connect(path: Path, memory_limit: str, spill: Path) -> duckdb.DuckDBPyConnection:
+def _connect(place: Workplace, memory_limit: str) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "temp_directory": str(place.spill),
+        "threads": _threads(),
+    }
     try:
-        connection = duckdb.connect(
-            str(path),
-            config={"memory_limit": memory_limit, "temp_directory": str(spill), "threads": _threads()},
-        )
+        return duckdb.connect(str(place.database), config=config)
     except duckdb.Error as error:
         raise InputError(
             f"DuckDB refused to start: {first_line(error)} (memory limit {memory_limit!r})."
         ) from error
-    return connection
 
 
 def _threads() -> int:
@@ -203,6 +183,8 @@ def _build(job: Job, hashes: Future[dict[str, str]], out: Path, started: float) 
         made = outcome.fingerprint(job, interactions)
         built = outcome.result(job, made, out, time.perf_counter() - started)
         outcome.write_meta(job, built, hashes.result())
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
     except duckdb.Error as error:
         raise InputError(_database_problem(error)) from error
     return built

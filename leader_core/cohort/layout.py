@@ -106,7 +106,10 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
         raise InputError(
             f"{root} is a file: expected the folder that holds the raw MIMIC tables. Check --raw."
         )
-    files = _files(root)
+    try:
+        files = _files(root)
+    except OSError as error:
+        raise InputError(f"The folder {root} cannot be read ({error}). Check its permissions.") from error
     needed = tuple(REQUIRED["mimic3"])
     missing = [name for name in needed if name not in files]
     if missing:

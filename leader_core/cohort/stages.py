@@ -73,6 +73,8 @@ def read_raw(job: Job) -> None:
             )
             job.run("raw/unreadable_lines", table=name)
             job.run("raw/forget_errors")
+        except duckdb.InterruptException:
+            raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise InputError(_unreadable(table, error)) from error
         _check_swallowed(job, table)

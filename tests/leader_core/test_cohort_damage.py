@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.cohort.destination import workplace
 from leader_core.errors import InputError
 from tests import raw_tables
 
@@ -375,3 +376,31 @@ def _adds_up(result: BuildResult, raw: Path) -> None:
     for table in ("patients", "admissions", "diagnoses_icd", "procedures_icd", "prescriptions"):
         lines = len((raw / f"{table.upper()}.csv").read_bytes().splitlines()) - 1
         assert sum(rows for name, _, rows in result.accounting if name == table) == lines, table
+
+
+def test_two_builds_do_not_write_one_file_and_the_dead_are_cleared_away(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    out = tmp_path / "out" / "c.duckdb"
+    with workplace(out) as place:
+        place.database.touch()
+        with pytest.raises(InputError, match="Another build is writing"):
+            build_cohort(raw, out)
+    out.parent.joinpath(".c.duckdb.x1.partial").write_text("left by a killed build")
+    out.parent.joinpath(".c.duckdb.x1.partial.wal").write_text("left by a killed build")
+    out.parent.joinpath(".c.duckdb.spill").mkdir()
+    build_cohort(raw, out)
+    assert [path.name for path in out.parent.iterdir()] == ["c.duckdb"]
+
+
+def test_an_interrupt_ends_the_build_and_leaves_nothing(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    out = tmp_path / "out" / "c.duckdb"
+
+    class Impatient:
+        def line(self, text: str) -> None:
+            if text == "Writing the cohort":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_cohort(raw, out, report=Impatient())
+    assert list(out.parent.iterdir()) == []
