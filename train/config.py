@@ -1,6 +1,7 @@
 """Settings of every training step, as typed dataclasses read from TOML and validated once.
 
-A preset is a file in `train/configs/`: `default` (what we believe in) or `paper` (the published behaviour).
+A preset is a file in `train/configs/`: `default` (what we believe in) or `paper` (the published behaviour). Any other
+file says only what differs from `default`, or from the preset that its first line names: `extends = "paper"`.
 Every problem in a file is collected and raised together, naming the fields.
 """
 
@@ -43,14 +44,12 @@ def load_settings(name: str, *, seed: int | None = None) -> Settings:
         InputError: file missing, not TOML, or with unknown fields or wrong values (all listed).
     """
     path = CONFIGS / f"{name}.toml" if name in PRESETS else Path(name)
-    if not path.is_file():
-        raise InputError(
-            f"No configuration {name!r}: expected {' or '.join(map(repr, PRESETS))}, or a TOML file's path."
-        )
-    try:
-        record = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from error
+    record = _read(path)
+    if name not in PRESETS:
+        base = record.pop("extends", "default")
+        if base not in PRESETS:
+            raise InputError(f"{path}: extends = {base!r}: expected {' or '.join(map(repr, PRESETS))}.")
+        record = _merged(_read(CONFIGS / f"{base}.toml"), record)
     problems: list[str] = []
     teacher = _table(record, "teacher", problems)
     student = _table(record, "student", problems)
@@ -75,6 +74,26 @@ def load_settings(name: str, *, seed: int | None = None) -> Settings:
     if problems:
         raise InputError(f"{path}: {len(problems)} problem(s): " + "; ".join(problems) + ".")
     return Settings(preset=path.stem, seed=file_seed if seed is None else seed, **built)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InputError(
+            f"No configuration {str(path)!r}: expected {' or '.join(map(repr, PRESETS))}, or a TOML file's path."
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with the values of `over` in their place, table by table."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def _table(record: dict[str, Any], name: str, problems: list[str]) -> dict[str, Any]:

@@ -1,0 +1,275 @@
+"""The engine's promises on models trained on the spot: inputs matter, the truth never leaks, errors say what to do.
+
+The last tests ask the same of the models that ship.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from leader_core import (
+    ArtifactError,
+    Case,
+    CaseError,
+    Engine,
+    InputError,
+    NotFoundError,
+    Recommendation,
+    Visit,
+)
+from leader_core.cohort import PatientQuery
+from leader_core.domain import ModelName
+from tests.teacher_fakes import tiny_bert
+from train.cli import call, parse
+from train.report import Report
+
+BOTH: tuple[ModelName, ...] = ("teacher", "student")
+CONFIG = """
+[teacher]
+max_tokens = 256
+lora_rank = 2
+[teacher.training]
+steps = 3
+batch_size = 8
+validation_cases = 8
+[student.training]
+epochs = 2
+patience = 2
+"""
+
+
+def _train(*words: str) -> None:
+    call(parse([*words, "--device", "cpu"]), Report(quiet=True))
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> Path:
+    root = tmp_path_factory.mktemp("engine")
+    config = root / "tiny.toml"
+    config.write_text(CONFIG)
+    common = ["--cohort", str(synthetic_cohort), "--config", str(config)]
+    _train("teacher", *common, "--base", str(tiny_bert(root / "base")), "--out", str(root / "teacher"))
+    _train("student", *common, "--out", str(root / "student"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def engine(models: Path, synthetic_cohort: Path) -> Engine:
+    return Engine.open(cohort=synthetic_cohort, models=models, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def returning(engine: Engine) -> Case:
+    """A patient with earlier visits."""
+    row = engine.cohort.patients(PatientQuery(visits=(3, 12))).rows[0]
+    return engine.cohort.case(row.patient_id)
+
+
+def _scores(recommendation: Recommendation) -> dict[str, float]:
+    return {m.code: m.probability for m in recommendation.medications}
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_a_recommendation_is_the_whole_vocabulary_best_first(
+    engine: Engine, returning: Case, model: ModelName
+) -> None:
+    found = engine.recommend(returning, model)
+    probabilities = [m.probability for m in found.medications]
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert sorted(_scores(found)) == engine.cohort.vocabulary_codes("medication")
+    assert all(m.selected == (m.probability >= found.threshold) for m in found.medications)
+    assert all(m.title != m.code for m in found.medications)
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_changing_a_diagnosis_changes_the_scores(engine: Engine, returning: Case, model: ModelName) -> None:
+    seen = engine.cohort.vocabulary_codes("diagnosis")
+    other = next(code for code in seen if code not in returning.current.diagnoses)
+    changed = replace(
+        returning,
+        profile=dict(returning.profile),
+        current=replace(returning.current, diagnoses=(other, *returning.current.diagnoses[1:])),
+    )
+    assert _scores(engine.recommend(changed, model)) != _scores(engine.recommend(returning, model))
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_the_history_is_read(engine: Engine, returning: Case, model: ModelName) -> None:
+    forgetful = replace(returning, profile=dict(returning.profile), history=())
+    assert _scores(engine.recommend(forgetful, model)) != _scores(engine.recommend(returning, model))
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_the_current_prescription_never_leaks(engine: Engine, returning: Case, model: ModelName) -> None:
+    assert returning.prescribed
+    assert engine.recommend(returning, model) == engine.recommend(returning.observed(), model)
+    lied = replace(
+        returning, profile=dict(returning.profile), current=replace(returning.current, medications=("A02B",))
+    )
+    assert _scores(engine.recommend(lied, model)) == _scores(engine.recommend(returning, model))
+
+
+def test_only_the_student_reads_the_profile(engine: Engine, returning: Case) -> None:
+    flipped = replace(
+        returning, profile={**returning.profile, "gender": "F" if returning.profile["gender"] == "M" else "M"}
+    )
+    assert _scores(engine.recommend(flipped, "student")) != _scores(engine.recommend(returning, "student"))
+    assert _scores(engine.recommend(flipped, "teacher")) == _scores(engine.recommend(returning, "teacher"))
+    assert "gender" in engine.recommend(returning, "student").profile_read
+    assert engine.recommend(returning, "teacher").profile_read == ()
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_a_first_visit_works(engine: Engine, model: ModelName) -> None:
+    found = engine.recommend(Case(current=Visit(diagnoses=("ICD9:4280", "ICD9:42731"))), model)
+    assert found.medications and not found.unseen
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_a_code_that_no_model_knows_is_reported(engine: Engine, model: ModelName) -> None:
+    found = engine.recommend(Case(current=Visit(diagnoses=("ICD9:4280", "ICD9:0000X"))), model)
+    assert [(u.kind, u.code) for u in found.unseen] == [("diagnosis", "ICD9:0000X")]
+
+
+def test_the_teacher_reads_a_titled_code_that_the_student_never_saw(engine: Engine) -> None:
+    known = set(engine.cohort.vocabulary_codes("diagnosis"))
+    rare = next(code for code in ("ICD9:0208", "ICD9:0212", "ICD9:0223", "ICD9:0239") if code not in known)
+    case = Case(current=Visit(diagnoses=("ICD9:4280", rare)))
+    assert [u.code for u in engine.recommend(case, "student").unseen] == [rare]
+    assert not engine.recommend(case, "teacher").unseen
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_many_cases_give_the_same_as_one_by_one_in_order(engine: Engine, model: ModelName) -> None:
+    cases = engine.cohort.cases(split="test")[:9]
+    together = engine.recommend_many(cases, model)
+    for case, found in zip(cases, together, strict=True):
+        alone = engine.recommend(case, model)
+        assert _scores(found) == pytest.approx(_scores(alone), abs=1e-5)
+        assert found.unseen == alone.unseen
+    assert engine.recommend_many((), model) == ()
+
+
+def test_a_cut_off_moves_the_selection_without_scoring_again(engine: Engine, returning: Case) -> None:
+    found = engine.recommend(returning, "student", threshold=0.3)
+    moved = engine.with_threshold(found, 0.6)
+    assert moved == engine.recommend(returning, "student", threshold=0.6)
+    assert len(moved.selected) < len(found.selected)
+    nothing = engine.with_threshold(found, 1.0)
+    assert nothing.selected == () and nothing.interactions == ()
+
+
+def test_interactions_are_those_of_the_selected_most_severe_first(engine: Engine, returning: Case) -> None:
+    found = engine.recommend(returning, "student", threshold=0.2)
+    chosen = {m.code for m in found.selected}
+    assert found.interactions
+    assert all({pair.code_a, pair.code_b} <= chosen for pair in found.interactions)
+    order = ["contraindicated", "major", "moderate", "minor", "unknown"]
+    ranks = [order.index(pair.severity) for pair in found.interactions]
+    assert ranks == sorted(ranks)
+
+
+def test_the_prompt_is_what_the_teacher_reads(engine: Engine, returning: Case) -> None:
+    prompt = engine.prompt(returning)
+    first = engine.cohort.title("diagnosis", returning.current.diagnoses[0])
+    assert first and first in prompt.text
+    assert prompt.token_count <= prompt.token_limit
+    assert "".join(prompt.text[s.start : s.end] for s in prompt.sections) == prompt.text
+    assert engine.prompt(returning, version="paper-1").text.startswith("The patient has")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        ({"model": "oracle"}, InputError, "'teacher' or 'student'"),
+        ({"threshold": 1.5}, InputError, "between 0 and 1"),
+        ({"case": Case()}, CaseError, "at least one diagnosis or procedure"),
+        ({"case": "patient 7"}, CaseError, "Expected a Case, found str"),
+    ],
+)
+def test_bad_input_says_what_was_expected(
+    engine: Engine, returning: Case, words: dict[str, object], error: type[Exception], message: str
+) -> None:
+    given = {"case": returning, "model": "student", **words}
+    with pytest.raises(error, match=message):
+        engine.recommend(given.pop("case"), given.pop("model"), **given)  # type: ignore[arg-type]
+
+
+def test_one_model_works_without_the_other(
+    models: Path, synthetic_cohort: Path, tmp_path: Path, returning: Case
+) -> None:
+    for present, absent in (BOTH, BOTH[::-1]):
+        folder = tmp_path / present
+        shutil.copytree(models / present, folder / present)
+        lonely = Engine.open(cohort=synthetic_cohort, models=folder, device="cpu")
+        assert lonely.recommend(returning, present).medications
+        with pytest.raises(NotFoundError, match="python -m train"):
+            lonely.recommend(returning, absent)
+        assert not lonely.models[absent].available
+
+
+def test_a_changed_model_is_refused_by_name(
+    models: Path, synthetic_cohort: Path, tmp_path: Path, returning: Case
+) -> None:
+    shutil.copytree(models / "student", tmp_path / "student")
+    vocabulary = tmp_path / "student" / "vocabulary.json"
+    vocabulary.write_text(vocabulary.read_text().replace("A02B", "A02C"))
+    broken = Engine.open(cohort=synthetic_cohort, models=tmp_path, device="cpu")
+    assert "vocabulary.json" in broken.models["student"].error
+    with pytest.raises(NotFoundError, match=r"vocabulary\.json"):
+        broken.recommend(returning, "student")
+
+
+def test_models_of_another_level_are_refused(models: Path, synthetic_cohort: Path, tmp_path: Path) -> None:
+    shutil.copytree(models / "student", tmp_path / "student")
+    path = tmp_path / "student" / "manifest.json"
+    record = json.loads(path.read_text())
+    record["cohort"]["atc_level"] = 5
+    path.write_text(json.dumps(record))
+    card = Engine.open(cohort=synthetic_cohort, models=tmp_path, device="cpu").models["student"]
+    assert "--atc-level 5" in card.error
+
+
+def test_unknown_patients_files_and_devices_are_named(
+    engine: Engine, models: Path, synthetic_cohort: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(NotFoundError, match="999999999"):
+        engine.cohort.case(999_999_999)
+    with pytest.raises(NotFoundError, match=r"none\.duckdb"):
+        Engine.open(cohort=tmp_path / "none.duckdb", models=models)
+    with pytest.raises(InputError, match="'tpu'"):
+        Engine.open(cohort=synthetic_cohort, models=models, device="tpu")  # type: ignore[arg-type]
+    text = tmp_path / "text.duckdb"
+    text.write_text("not a database")
+    with pytest.raises(ArtifactError, match=r"text\.duckdb"):
+        Engine.open(cohort=text, models=models)
+
+
+def test_opening_an_engine_does_not_load_torch(models: Path, synthetic_cohort: Path) -> None:
+    program = (
+        "import sys; from leader_core import Engine; "
+        f"e = Engine.open({str(synthetic_cohort)!r}, {str(models)!r}); e.cohort.fingerprint; "
+        "assert e.models['student'].available; assert 'torch' not in sys.modules; assert 'transformers' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize("model", BOTH)
+def test_shipped_models_load_read_and_differ_by_case(
+    demo_models: Path, real_cohort: Path, model: ModelName
+) -> None:
+    shipped = Engine.open(cohort=real_cohort, models=demo_models, device="cpu")
+    failing = Case(current=Visit(diagnoses=("ICD9:4280",)))
+    infected = Case(
+        current=Visit(diagnoses=("ICD9:48241",))
+    )  # pneumonia by methicillin-susceptible Staph. aureus
+    heart, lung = (_scores(shipped.recommend(case, model)) for case in (failing, infected))
+    assert heart["C03C"] > lung["C03C"], "loop diuretics belong to heart failure"
+    assert lung["J01X"] > heart["J01X"], "antibacterials belong to pneumonia"
