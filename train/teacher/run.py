@@ -69,7 +69,7 @@ def train_teacher(
     model = build_model(files, config, len(vocabularies.medication), target, config.precision)
     if training.gradient_checkpointing:
         model.body.enable_input_require_grads()  # type: ignore[operator]
-        model.body.gradient_checkpointing_enable()  # type: ignore[operator]
+        model.body.activation_checkpointing_enable()  # type: ignore[operator]
     _describe(report, train, validation, model, training)
     checkpoint = checkpoint_path(out)
     progress = Trainer(model, train, validation, training, seed, run, checkpoint, report).fit(resume=resume)
