@@ -21,7 +21,7 @@ PAPER_PROFILE: Final[tuple[str, ...]] = ("insurance", "language", "religion", "m
 
 @dataclass(frozen=True, slots=True)
 class StudentConfig:
-    """Widths and switches. The widths' defaults are the published ones.
+    """Widths and switches. The widths are the published ones, the profile fields those of `default.toml`.
 
     `recency` adds an embedding of "visits counted back from the current one" to every visit, so that the
     student knows which visit is current; `pooling = "recency"` lets each of those places have its own learned
@@ -36,7 +36,7 @@ class StudentConfig:
     attention_dropout: float = 0.1
     max_visits: int = 10  # the most recent ones, the current visit always among them
     max_codes: int = 100  # of one kind in one visit; the first ones recorded
-    profile_fields: tuple[str, ...] = PAPER_PROFILE
+    profile_fields: tuple[str, ...] = PROFILE_FIELDS  # those that the cohort records are read
     recency: bool = False
     pooling: Pooling = "mean"
 

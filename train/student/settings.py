@@ -14,22 +14,22 @@ Alignment = Literal["official", "infonce", "off"]
 
 @dataclass(frozen=True, slots=True)
 class StudentTraining:
-    """Schedule, losses and targets. Validation, selection and test always use last visits."""
+    """Schedule, losses and targets, as `default.toml` has them. Validation, selection and test use last visits only."""
 
-    batch_size: int = 4
-    learning_rate: float = 5e-4
+    batch_size: int = 32
+    learning_rate: float = 1e-3
     epochs: int = 100
     patience: int = 10  # epochs without a strictly better validation PRAUC
     alpha: float = 0.4  # weight of distillation; nothing to weigh without teacher states
+    standardise_states: bool = (
+        True  # bring each of the teacher's H values to mean 0 and variance 1 beforehand
+    )
     beta: float = 0.005  # weight of alignment
     alignment: Alignment = "official"
     tau: float = 1.0  # temperature of alignment
-    standardise_states: bool = (
-        False  # bring each of the teacher's H values to mean 0, variance 1, whatever its scale
-    )
-    head_prior: bool = False  # start the last layer at the training cases' class frequencies
+    head_prior: bool = True  # start the last layer at the training cases' class frequencies
     targets: Targets = "last"  # "all": every visit teaches, with its past as history
-    threshold_rule: ThresholdRule = "fixed"
+    threshold_rule: ThresholdRule = "validation"
     threshold: float = 0.3  # used where the rule is "fixed"
 
     def __post_init__(self) -> None:
