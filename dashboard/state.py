@@ -5,6 +5,7 @@ The URL carries opaque ids, cut-offs and filters. Clinical text (a search, a cas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -96,14 +97,14 @@ def cut_key(model: str) -> str:
     return f"{model}_cut"
 
 
-def linked(found: Subject) -> dict[str, str]:
-    """URL parameters for another page about the same case, under the same cut-offs."""
-    cuts = {
-        key: st.query_params[key]
-        for key in (cut_key("teacher"), cut_key("student"))
-        if key in st.query_params
-    }
-    return {**found.query, **cuts}
+def linked(found: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
+    """URL parameters for another page about the same case, under the same cut-offs.
+
+    `cuts` are those that differ from a model's own; without them, the ones in this page's URL are handed on.
+    """
+    if cuts is None:
+        cuts = {name: value for name in ("teacher", "student") if (value := cut_off(name)) is not None}
+    return {**found.query, **{cut_key(name): f"{value:.2f}" for name, value in cuts.items()}}
 
 
 def hidden(found: Subject) -> bool:

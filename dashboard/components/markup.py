@@ -208,7 +208,7 @@ def _coded(kind: str, code: str, titles: Titles, change: str = "") -> str:
 def _listed(label: str, lines: Sequence[str], shown: int) -> str:
     """A list that folds what is beyond `shown` lines."""
     visible, folded = lines[:shown], lines[shown:]
-    body = tag("h4", escape(label)) if shown else ""
+    body = tag("h3", escape(label)) if shown else ""
     if visible:
         body += tag("ul", *(tag("li", line) for line in visible))
     if folded:

@@ -41,7 +41,15 @@ def _panel(service: Service, subject: Subject, was_pending: bool, beside: bool) 
         cut = _cut_offs(service, subject, found, known)
         _table(service, subject, found, cut, known)
     with right:
-        _interactions(service, subject, cut, known)
+        link = state.linked(subject, _moved(service, cut))
+        _interactions(service, subject, cut, known, link)
+        navigation.link("prompt", "The prompt that the teacher reads", link)
+
+
+def _moved(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
+    """The cut-offs that are not the models' own."""
+    own = {name: card.manifest.threshold for name, card in service.engine.models.items() if card.manifest}
+    return {name: r.threshold for name, r in cut.items() if r.threshold != own.get(name)}
 
 
 def _cut_offs(
@@ -79,7 +87,8 @@ def _cut_off(
     threshold = chosen if value == round(chosen, 2) else float(value)
     moved = service.engine.with_threshold(recommendation, threshold)
     agreement = comparison.agreement((m.code for m in moved.selected), subject.case.prescribed)
-    st.html(markup.agreement_figures(agreement, moved.interactions, known=known))
+    with st.container(key=f"figures-{name}"):
+        st.html(markup.agreement_figures(agreement, moved.interactions, known=known))
     if moved.unseen:
         st.html(markup.callout(markup.unseen_sentence(name, moved.unseen), name))
     if moved.truncated:
@@ -150,7 +159,11 @@ def _table(
 
 
 def _interactions(
-    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], known: bool
+    service: Service,
+    subject: Subject,
+    cut: Mapping[ModelName, Recommendation],
+    known: bool,
+    link: Mapping[str, str],
 ) -> None:
     """Pairs among the selected, most severe first, for one of the sets at a time."""
     sets: dict[str, tuple[Interaction, ...]] = {name: r.interactions for name, r in cut.items()}
@@ -173,9 +186,8 @@ def _interactions(
     pairs = sets.get(str(chosen), ())
     if pairs:
         st.html(markup.interactions(pairs[:_SHOWN], titles_of(service)))
-        if len(pairs) > _SHOWN:
-            more = f"{len(pairs) - _SHOWN} more, and the graph"
-            navigation.link("interactions", more, state.linked(subject))
     else:
         st.html(markup.note(wording.NO_PAIR))
+    more = f"{len(pairs) - _SHOWN} more, and the graph" if len(pairs) > _SHOWN else "Details and graph"
+    navigation.link("interactions", more, link)
     st.html(markup.note(markup.table_covers(service.engine.cohort.interactions)))

@@ -42,8 +42,6 @@ def _head(service: Service, subject: Subject) -> None:
                 persist_state="session",
                 help="For demonstrations: what this visit was given, and every figure that follows from it.",
             )
-        navigation.link("interactions", "Interactions", state.linked(subject))
-        navigation.link("prompt", "Prompt", state.linked(subject))
         if st.button(
             "Edit a copy",
             icon=":material/edit:",

@@ -60,7 +60,7 @@ def _body(service: Service, subject: Subject, was_pending: bool) -> None:
         required=True,
         key="set",
         bind="query-params",
-        format_func=lambda name: f"{_LABELS[name]} ({count(len(sets[name]), 'class', 'classes')})",
+        format_func=_LABELS.__getitem__,
     )
     codes = sets.get(str(chosen), sets[names[-1]])
     every = service.engine.cohort.interactions.among(codes)

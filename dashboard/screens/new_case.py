@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import navigation, state, wording
+from dashboard import state, wording
 from dashboard.components import code_search, markup, models_panel
 from dashboard.draft import MAX_EARLIER, Draft
 from dashboard.formatting import words
@@ -227,9 +227,6 @@ def _results(service: Service) -> None:
         return
     subject = Subject(draft.submitted, "draft")
     state.keep(subject)
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        navigation.link("interactions", "Interactions", state.linked(subject))
-        navigation.link("prompt", "Prompt", state.linked(subject))
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     models_panel.show(service, subject, beside=False)

@@ -1,0 +1,148 @@
+"""A real server on a free port over a small synthetic cohort and the shipped models, and a real browser on it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+QUIET = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE = 180_000  # ms; a busy machine with two cores loads a language model in this time
+OWN_PROBES = "/_stcore/"  # Streamlit looks for its server below a deep link's path first, and logs the 404
+
+
+@dataclass
+class Visitor:
+    """A page of the browser and everything that went wrong on it."""
+
+    page: Page
+    base: str
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def listen(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._request)
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.base + path)
+        expect(self.page.locator("h1").first).to_be_visible()
+        expect(self.page.get_by_text("not a medical device").first).to_be_visible()
+
+    def settled(self) -> None:
+        """Both models loaded, nothing running, nothing wrong."""
+        for name in ("Teacher ready", "Student ready"):
+            expect(self.page.get_by_text(name)).to_be_visible()
+        self.unharmed()
+
+    def unharmed(self) -> None:
+        """No error element, no console error, no request to anywhere else."""
+        assert self.page.locator("[data-testid=stException]").count() == 0
+        assert self.page.locator("[data-testid=stAlertContentError]").count() == 0
+        assert self.errors == []
+        assert self.foreign == []
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and OWN_PROBES not in message.location.get("url", ""):
+            self.errors.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.base, "data:", "blob:", self.base.replace("http", "ws"))):
+            self.foreign.append(request.url)
+
+
+@pytest.fixture(scope="session")
+def server(browser_path: Path, synthetic_cohort: Path, models: Path) -> Iterator[str]:
+    """The dashboard as `make run` serves it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "LEADER_COHORT": str(synthetic_cohort),
+        "LEADER_MODELS": str(models),
+    }
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    base = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{base}/_stcore/health", process)
+        yield base
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+@pytest.fixture(scope="session")
+def models(request: pytest.FixtureRequest) -> Path:
+    """The shipped models, or those that LEADER_MODELS names."""
+    named = os.environ.get("LEADER_MODELS")
+    return Path(named) if named else request.getfixturevalue("demo_models")
+
+
+@pytest.fixture(scope="session")
+def browser(browser_path: Path) -> Iterator[Browser]:
+    with sync_playwright() as driver:
+        launched = driver.chromium.launch(executable_path=str(browser_path), args=list(QUIET))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, server: str) -> Iterator[Callable[..., Visitor]]:
+    """Start a fresh browser session; its arguments are Playwright's for a context."""
+    contexts = []
+
+    def start(*, width: int = 1440, height: int = 900, scheme: str = "light") -> Visitor:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,  # type: ignore[arg-type]
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        visitor = Visitor(context.new_page(), server)
+        visitor.listen()
+        return visitor
+
+    expect.set_options(timeout=PATIENCE)
+    yield start
+    for context in contexts:
+        context.close()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with exit code {process.returncode}")
+        try:
+            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise RuntimeError(f"no answer from {url} within a minute")

@@ -1,0 +1,136 @@
+"""What people do, in a real browser on real models: find a patient, compare, move a cut-off, enter a case, share a link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+PAGES = ("", "case", "new", "interactions", "prompt", "models")
+
+
+def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/")
+    rows = page.locator("tbody tr")
+    expect(rows).to_have_count(25)
+
+    page.get_by_placeholder("Patient id, diagnosis, procedure or drug").fill("pneumonia")
+    expect(page.get_by_text(re.compile(r"^[\d,]+ patients?, with search “pneumonia”$"))).to_be_visible()
+    assert "pneumonia" not in page.url
+    patient = rows.first.locator("a").inner_text()
+    rows.first.locator("a").click()
+
+    expect(page.get_by_role("heading", name=f"Patient {patient}")).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"/case\?patient={patient}"))
+    assert "pneumonia" not in page.url
+    expect(page.get_by_text("no dose, route or timing")).to_be_visible()
+    _both_scored(page)
+
+    before = _figure(page, "teacher").inner_text()
+    slider = page.get_by_role("slider", name="Teacher cut-off")
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("PageDown")
+    expect(page).to_have_url(re.compile(r"teacher_cut=0\.\d+"))
+    expect(_figure(page, "teacher")).not_to_have_text(before)
+    visitor.settled()
+
+    cut = page.get_by_role("slider", name="Teacher cut-off").input_value()
+    friend = visit()
+    friend.page.goto(page.url)
+    expect(friend.page.get_by_role("heading", name=f"Patient {patient}")).to_be_visible()
+    expect(friend.page.get_by_role("slider", name="Teacher cut-off")).to_have_value(cut)
+    friend.settled()
+
+
+def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/new")
+    recommend = page.get_by_role("button", name="Recommend")
+    expect(recommend).to_be_disabled()
+    _add(page, "Diagnoses", "congestive heart failure")
+    expect(recommend).to_be_enabled()
+    recommend.click()
+    _both_scored(page)
+    expect(page.get_by_text("First visit, no earlier visits")).to_be_visible()
+    first = _table(page)
+
+    _add(page, "Diagnoses", "pneumonia")
+    expect(page.get_by_text("Edited since the scores were made.")).to_be_visible()
+    recommend.click()
+    expect(page.get_by_text("Edited since the scores were made.")).to_have_count(0)
+    _both_scored(page)
+    expect(page.locator("td.score").first).to_be_visible()
+    _wait_until(lambda: _table(page) != first, page)
+    assert "ICD" not in page.url
+    visitor.settled()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_opens_whole(visit: Visit, width: int, height: int, scheme: str) -> None:
+    visitor = visit(width=width, height=height, scheme=scheme)
+    page = visitor.page
+    visitor.open("/")
+    patient = page.locator("tbody tr a").first.inner_text()
+    for path in PAGES:
+        visitor.open(
+            f"/{path}?patient={patient}" if path in ("case", "interactions", "prompt") else f"/{path}"
+        )
+        visitor.settled()
+        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert over <= 0, f"{path or 'patients'} is {over} px too wide"
+
+
+def test_a_stale_link_says_so_and_leads_back(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    page.goto(f"{visitor.base}/case?patient=999999999")
+    expect(page.get_by_text("No patient 999999999")).to_be_visible()
+    page.get_by_role("link", name="Go to the worklist").click()
+    expect(page.get_by_role("heading", name="Patients")).to_be_visible()
+    visitor.unharmed()
+
+
+def _both_scored(page: Page) -> None:
+    """Both models' scores are on the page."""
+    for name in ("teacher", "student"):
+        expect(page.locator(f".st-key-figures-{name}")).to_be_visible()
+
+
+def _figure(page: Page, name: str) -> Locator:
+    """The number of classes that a model suggests, as it stands under its cut-off."""
+    return page.locator(f".st-key-figures-{name} dl > div", has_text="Classes").locator("dd")
+
+
+def _wait_until(true: Callable[[], bool], page: Page) -> None:
+    for _ in range(100):
+        if true():
+            return
+        page.wait_for_timeout(200)
+    raise AssertionError("nothing changed within 20 s")
+
+
+def _table(page: Page) -> str:
+    """The scores in the comparison table, as text."""
+    return " ".join(page.locator("td.score").all_inner_texts())
+
+
+def _add(page: Page, label: str, text: str) -> None:
+    """Type into a code search and take the first match."""
+    box = page.get_by_role("combobox", name=label)
+    box.click()
+    box.press_sequentially(text, delay=15)
+    expect(page.get_by_role("option").first).to_be_visible()
+    box.press("Enter")
+    expect(box).to_have_value("")
