@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from leader_core.cohort.read import FORMAT
 from leader_core.cohort.stages import Job
 from leader_core.domain import Fingerprint
@@ -136,5 +138,8 @@ def write_meta(job: Job, built: BuildResult, hashes: Mapping[str, str]) -> None:
         **{key: str(value) for key, value in asdict(built.fingerprint).items()},
         **{f"sha256:{name}": digest for name, digest in hashes.items()},
     }
-    for key, value in sorted(record.items()):
-        job.run("cohort/describe", key=key, value=value)
+    columns = {"key": list(record), "value": list(record.values())}
+    job.give(
+        "given_meta", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    )
+    job.run("cohort/describe")

@@ -117,6 +117,13 @@ class Cohort:
         """Let go of the file; the cohort cannot be used afterwards."""
         self._connection.close()
 
+    def warm_up(self) -> None:
+        """Load what the first look-ups would wait for: titles, interactions and the libraries' codes."""
+        for kind in KINDS:
+            self._own_titles(kind)
+        _ = self.interactions
+        self._library.cursor().close()
+
     # Cases
 
     def case(self, patient_id: int, visit_no: int | None = None) -> Case:

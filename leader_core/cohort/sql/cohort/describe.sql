@@ -1,2 +1,2 @@
--- One fact about the database.
-INSERT INTO meta VALUES ($key, $value);
+-- The facts that the builder knows about the database.
+INSERT INTO meta SELECT key, value FROM given_meta ORDER BY key;

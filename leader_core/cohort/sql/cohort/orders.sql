@@ -1,5 +1,5 @@
 -- The drug strings behind each medication of a visit, as the hospital wrote them, with how often each was ordered.
--- Rows are grouped and sorted by number; the texts are joined at the end.
+-- Rows are grouped and sorted by number, and stored patient by patient like the codes.
 CREATE TABLE orders AS
 WITH texts AS (
     SELECT DISTINCT text_id, coalesce(filled(drug), '') AS drug, coalesce(filled(route), '') AS route
@@ -15,7 +15,6 @@ counted AS (
     INNER JOIN kept_visit_codes AS k ON k.visit_id = r.visit_id AND k.code_id = i.code_id
     WHERE r.reason IS NULL
     GROUP BY ALL
-    ORDER BY k.patient_id, k.visit_id, k.code_id, d.text_id
 )
 
 SELECT
@@ -27,4 +26,5 @@ SELECT
     c.patient_id
 FROM counted AS c
 INNER JOIN code_ids AS i ON i.code_id = c.code_id
-INNER JOIN texts AS t ON t.text_id = c.text_id;
+INNER JOIN texts AS t ON t.text_id = c.text_id
+ORDER BY c.patient_id, c.visit_id, c.code_id, c.text_id;

@@ -52,4 +52,5 @@ SELECT
     s.row_no
 FROM sorted AS s
 INNER JOIN begins AS b ON b.visit_row = s.visit_row
-INNER JOIN numbered AS n ON n.code_id = s.code_id;
+INNER JOIN numbered AS n ON n.code_id = s.code_id
+ORDER BY s.row_no;
