@@ -20,6 +20,7 @@ from leader_core.teacher.base import BaseFiles
 from leader_core.teacher.config import SpecialTokens
 
 _CHUNK: Final = 512  # cases rendered and tokenised together
+_WIDTH: Final = 32  # T in steps: a CPU's kernels are made anew for every shape, and few shapes are made once
 
 
 class BaseTokenizer:
@@ -86,9 +87,9 @@ class EncodedPrompts:
         )
 
     def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-        """ids and mask (B, T), int64, padded on the right to the longest of these rows."""
+        """ids and mask (B, T), int64, padded on the right to the longest of these rows, in steps of `_WIDTH`."""
         lengths = self.lengths[rows]
-        width = int(lengths.max())
+        width = -(-int(lengths.max()) // _WIDTH) * _WIDTH
         ids = np.zeros((len(rows), width), dtype=np.int64)
         for i, row in enumerate(rows):
             ids[i, : lengths[i]] = self.ids[self.starts[row] : self.starts[row + 1]]

@@ -68,7 +68,11 @@ def test_every_problem_is_named_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("seed = ", "not valid TOML"), ('extends = "mine"', "'default' or 'paper'"), ("teacher = 3", "expected a table")],
+    [
+        ("seed = ", "not valid TOML"),
+        ('extends = "mine"', "'default' or 'paper'"),
+        ("teacher = 3", "expected a table"),
+    ],
 )
 def test_files_that_cannot_be_read_say_so(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
