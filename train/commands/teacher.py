@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    # Training meets more shapes than oneDNN keeps kernels for; making them again costs as much as the work itself.
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from leader_core.cohort import Cohort
     from train.config import load_settings
     from train.teacher.run import train_teacher
