@@ -38,7 +38,7 @@ def index(reference: Path) -> dict[str, str]:
         ("B01AA03", "ICD9:431", "contraindicated", "reverse"),  # warfarin and intracerebral bleeding
         ("B01AB01", "ICD9:28984", "contraindicated", "Argatroban"),  # heparin and HIT
         ("C09AA03", "ICD10:E875", "major", "Hold"),  # lisinopril and hyperkalaemia
-        ("A03FA01", "ICD9:3320", "contraindicated", "ondansetron"),  # metoclopramide and Parkinson's disease
+        ("A03FA01", "ICD9:3320", "major", "ondansetron"),  # metoclopramide and Parkinson's disease
         ("G04BD04", "ICD10:R338", "moderate", "bladder scan"),  # oxybutynin and retention
     ],
 )
