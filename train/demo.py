@@ -19,7 +19,7 @@ from leader_core.artifacts import read_manifest
 from leader_core.cohort import Cohort
 from leader_core.fsio import replacing_folder, sha256_file, write_json
 from train.baselines import BASELINES
-from train.config import CONFIGS
+from train.config import CONFIGS, load_settings
 from train.demo_table import markdown, write_into
 from train.report import Report
 
@@ -149,30 +149,13 @@ def _train(stages: Stages, cohort: Path, device: str) -> dict[str, Path]:
     common = ["--config", str(CONFIG), "--seed", str(SEED), "--device", device]
     teacher, states = build / "teacher", build / "states"
     data, config = Cohort.open(cohort).fingerprint.digest, sha256_file(CONFIG)
-    words = [
-        "teacher",
-        "--cohort",
-        str(cohort),
-        "--base",
-        "minilm",
-        "--out",
-        str(teacher),
-        "--resume",
-        *common,
-    ]
+    words = ["teacher", "--cohort", str(cohort), "--base", "minilm", "--out", str(teacher), *common]
+    words.append("--resume")
     stages.run("teacher", words, [teacher], data, config)
     taught = read_manifest(teacher).digest
-    words = [
-        "states",
-        "--cohort",
-        str(cohort),
-        "--teacher",
-        str(teacher),
-        "--out",
-        str(states),
-        "--device",
-        device,
-    ]
+    targets = load_settings(str(CONFIG)).student_training.targets
+    words = ["states", "--cohort", str(cohort), "--teacher", str(teacher), "--out", str(states)]
+    words += ["--targets", targets, "--device", device]
     stages.run("states", words, [states], data, taught)
     folders = {"teacher": teacher}
     for name, extra in {"student": ["--states", str(states)], "student-undistilled": []}.items():

@@ -72,10 +72,11 @@ def fingerprint(job: Job, interactions: InteractionTable) -> Fingerprint:
 
 
 def _digest(job: Job) -> str:
-    """sha256 of settings, visits, codes, concepts and interactions, each in a set order; read in pieces."""
-    digest = hashlib.sha256(
-        f"{FORMAT}|{job.raw.source}|{job.preset}|{job.atc_level}|{job.synthetic}\n".encode()
-    )
+    """sha256 of what models learn from and are judged by, each in a set order; read in pieces.
+
+    Settings, visits, codes, titles and statistical pairs; not the clinical table, whose wording no figure depends on.
+    """
+    digest = hashlib.sha256(f"{job.raw.source}|{job.preset}|{job.atc_level}|{job.synthetic}\n".encode())
     for name in ("concepts", "interactions", "visits"):
         found = job.run(f"digest/{name}")
         while rows := found.fetchmany(_ROWS_AT_ONCE):
