@@ -29,7 +29,11 @@ ASSETS: Final = ROOT / "assets" / "demo"
 PATIENTS: Final = 8_000
 SEED: Final = 42
 CONFIG: Final = CONFIGS / "demo.toml"
-COHORT_CODE: Final = ROOT / "leader_core" / "cohort"
+MAKERS: Final = (
+    *(ROOT / "leader_core" / room for room in ("cohort", "interactions", "terminology")),
+    *(ROOT / "assets" / room for room in ("interactions", "terminology")),
+)
+"""Where the code and tables stand that decide what a cohort holds."""
 SOURCES: Final = (".py", ".sql", ".csv", ".toml")
 REAL_LABEL: Final = "MIMIC-III Clinical Database Demo"
 
@@ -84,24 +88,10 @@ def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
     """The demo cohort at `build/cohort.duckdb`, made where it is missing or its makers have changed; returns its path."""
     cohort, raw = build / "cohort.duckdb", build / "raw"
     stages = Stages(build, report, fresh)
-    makers = _digest_of(
-        ROOT / "train" / "synth",
-        COHORT_CODE,
-        COHORT_CODE.parent / "terminology",
-        ROOT / "assets" / "terminology",
-    )
-    synthesize = [
-        "synthesize",
-        "--layout",
-        "mimic3",
-        "--patients",
-        str(PATIENTS),
-        "--seed",
-        str(SEED),
-        "--out",
-        str(raw),
-    ]
-    build_it = ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), "--seed", str(SEED)]
+    makers = _digest_of(ROOT / "train" / "synth", *MAKERS)
+    seed = ["--seed", str(SEED)]
+    synthesize = ["synthesize", "--layout", "mimic3", "--patients", str(PATIENTS), "--out", str(raw), *seed]
+    build_it = ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), *seed]
     if stages.is_done("cohort", build_it, [cohort], makers):
         return cohort
     stages.run("synthesize", synthesize, [raw], makers)
@@ -148,29 +138,28 @@ def _train(stages: Stages, cohort: Path, device: str) -> dict[str, Path]:
     build = stages.build
     common = ["--config", str(CONFIG), "--seed", str(SEED), "--device", device]
     teacher, states = build / "teacher", build / "states"
-    data, config = Cohort.open(cohort).fingerprint.digest, sha256_file(CONFIG)
+    settings = load_settings(str(CONFIG), seed=SEED)
+    data = Cohort.open(cohort).fingerprint.digest
     words = ["teacher", "--cohort", str(cohort), "--base", "minilm", "--out", str(teacher), *common]
     words.append("--resume")
-    stages.run("teacher", words, [teacher], data, config)
+    stages.run("teacher", words, [teacher], data, repr((settings.teacher, settings.teacher_training)))
     taught = read_manifest(teacher).digest
-    targets = load_settings(str(CONFIG)).student_training.targets
     words = ["states", "--cohort", str(cohort), "--teacher", str(teacher), "--out", str(states)]
-    words += ["--targets", targets, "--device", device]
+    words += ["--targets", settings.student_training.targets, "--device", device]
     stages.run("states", words, [states], data, taught)
     folders = {"teacher": teacher}
+    learned_from = (data, taught, repr((settings.student, settings.student_training)))
     for name, extra in {"student": ["--states", str(states)], "student-undistilled": []}.items():
         folders[name] = build / name
         words = ["student", "--cohort", str(cohort), "--out", str(folders[name]), *extra, *common]
-        stages.run(name, words, [folders[name]], data, config, taught)
+        stages.run(name, words, [folders[name]], *learned_from)
     return folders
 
 
 def _real_cohort(stages: Stages, raw: Path) -> Path:
     cohort = stages.build / "mimic3-demo.duckdb"
     words = ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), "--label", REAL_LABEL]
-    stages.run(
-        "mimic3-demo cohort", words, [cohort], _digest_of(COHORT_CODE, ROOT / "assets" / "terminology")
-    )
+    stages.run("mimic3-demo cohort", words, [cohort], _digest_of(*MAKERS))
     return cohort
 
 
@@ -189,4 +178,6 @@ def _evaluate(
     for baseline in BASELINES:
         words = ["evaluate", *common, "--baseline", baseline, "--fit-on", str(trained_on)]
         found[baseline] = stages.run(f"evaluate {baseline} on {name}", words, [], *data)
+    for result in found.values():
+        result["model"].pop("folder")  # a path of the machine it was run on
     return found
