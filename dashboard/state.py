@@ -50,6 +50,14 @@ def case_query(patient_id: int, visit_no: int | None = None) -> dict[str, str]:
     return query
 
 
+def asked() -> dict[str, str]:
+    """What the URL asks for; where it names no case, the case that was open last, as it was seen."""
+    query = {key: st.query_params[key] for key in st.query_params}
+    if PATIENT in query or CASE in query:
+        return query
+    return {**st.session_state.get(_LAST, {}), **query}
+
+
 def subject(service: Service) -> Subject | None:
     """The case that the URL names, or the one that was open last; None where there is neither.
 
@@ -57,36 +65,31 @@ def subject(service: Service) -> Subject | None:
         InputError: an id or visit number that is not a number.
         NotFoundError: a patient or visit that this cohort does not hold.
     """
-    query = {key: st.query_params.get(key, "") for key in (PATIENT, VISIT, CASE)}
-    if not query[PATIENT] and not query[CASE]:
-        query = {**query, **st.session_state.get(_LAST, {})}
-    if query[CASE] == DRAFT:
+    query = asked()
+    if query.get(CASE) == DRAFT:
         return _drafted()
-    if not query[PATIENT]:
+    if not query.get(PATIENT):
         return None
     patient_id = _number(query[PATIENT], "patient id")
-    visit_no = _number(query[VISIT], "visit number") if query[VISIT] else None
+    visit_no = _number(query[VISIT], "visit number") if query.get(VISIT) else None
     case = service.engine.cohort.case(patient_id, visit_no)
     return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
 
 
-def keep(found: Subject) -> None:
-    """Make this the session's open case."""
-    st.session_state[_LAST] = found.query
-
-
-def remember(found: Subject) -> None:
-    """Make this the session's open case, and let the URL say so."""
-    keep(found)
-    for key, value in found.query.items():
-        if st.query_params.get(key) != value:
-            st.query_params[key] = value
+def keep(query: Mapping[str, str]) -> None:
+    """Make this the session's open case, under these cut-offs."""
+    st.session_state[_LAST] = dict(query)
 
 
 def cut_off(model: str) -> float | None:
-    """The cut-off that the URL sets for a model; None where it leaves the model's own."""
+    """The cut-off that is asked for; None where it is the model's own."""
+    return read_cut_off(asked().get(cut_key(model), ""))
+
+
+def read_cut_off(text: str) -> float | None:
+    """A number from 0 to 1, or None."""
     try:
-        value = float(st.query_params.get(cut_key(model), ""))
+        value = float(text)
     except ValueError:
         return None
     return value if 0.0 <= value <= 1.0 else None
@@ -98,9 +101,9 @@ def cut_key(model: str) -> str:
 
 
 def linked(found: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
-    """URL parameters for another page about the same case, under the same cut-offs.
+    """URL parameters for any page about the same case, under the same cut-offs.
 
-    `cuts` are those that differ from a model's own; without them, the ones in this page's URL are handed on.
+    `cuts` are those that differ from a model's own; without them, the ones that this page was asked for.
     """
     if cuts is None:
         cuts = {name: value for name in ("teacher", "student") if (value := cut_off(name)) is not None}

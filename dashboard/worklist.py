@@ -111,3 +111,21 @@ def write_sort(sort: str, descending: bool) -> str:
     """Inverse of `read_sort`; empty for the default order."""
     written = ("-" if descending else "") + sort
     return "" if written == DEFAULT_SORT else written
+
+
+def read_ages(text: str) -> tuple[int, int] | None:
+    """Both ends from the URL ("30-70"); None for anything else.
+
+    >>> read_ages("30-70"), read_ages("70-30"), read_ages("old")
+    ((30, 70), None, None)
+    """
+    low, _, high = text.partition("-")
+    if not (low.isdecimal() and high.isdecimal() and len(text) < 10):
+        return None
+    ages = int(low), int(high)
+    return ages if ages[0] <= ages[1] <= OLDEST else None
+
+
+def write_ages(ages: tuple[int, int]) -> str:
+    """Inverse of `read_ages`."""
+    return f"{ages[0]}-{ages[1]}"

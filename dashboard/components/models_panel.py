@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import comparison, navigation, state, wording
+from dashboard import address, comparison, navigation, state, wording
 from dashboard.components import comparison_table, markup
 from dashboard.components.subject import titles_of
 from dashboard.guard import fragment
@@ -18,25 +18,29 @@ from dashboard.state import Subject
 from leader_core import Interaction, Recommendation
 
 _SHOWN = 10
+_BINDINGS = {state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS}
+"""None stands for the model's own cut-off."""
 
 
-def show(service: Service, subject: Subject, *, beside: bool = True) -> None:
-    """Scores, cut-offs, the comparison table and the interactions; `beside` puts those in a column of their own.
+def show(service: Service, subject: Subject, page: str) -> None:
+    """Scores, cut-offs, the comparison table and the interactions, for the page "case" or "new".
 
     Everything here moves with the cut-offs and reruns alone; while a model is busy it looks again by itself.
     """
+    identity = f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
+    address.enter(identity, _BINDINGS, state.asked() if page == "case" else None)
     pending = any(scores(service, subject.case, name).pending for name in MODELS)
-    fragment(_panel, run_every=0.7 if pending else None)(service, subject, pending, beside)
+    fragment(_panel, run_every=0.7 if pending else None)(service, subject, page, pending)
 
 
-def _panel(service: Service, subject: Subject, was_pending: bool, beside: bool) -> None:
+def _panel(service: Service, subject: Subject, page: str, was_pending: bool) -> None:
     found = {
         name: scores(service, subject.case, name, patience=0.05 if was_pending else 0.35) for name in MODELS
     }
     if was_pending and not any(f.pending for f in found.values()):
         st.rerun()
     known = subject.source == "cohort" and not state.hidden(subject)
-    centre, right = st.columns([2.55, 1], gap="large") if beside else (st.container(), st.container())
+    centre, right = st.columns([2.55, 1], gap="large") if page == "case" else (st.container(), st.container())
     with centre:
         cut = _cut_offs(service, subject, found, known)
         _table(service, subject, found, cut, known)
@@ -44,6 +48,10 @@ def _panel(service: Service, subject: Subject, was_pending: bool, beside: bool) 
         link = state.linked(subject, _moved(service, cut))
         _interactions(service, subject, cut, known, link)
         navigation.link("prompt", "The prompt that the teacher reads", link)
+    state.keep(link)
+    address.publish(
+        page, link if page == "case" else {k: v for k, v in link.items() if k not in subject.query}
+    )
 
 
 def _moved(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
@@ -73,14 +81,16 @@ def _cut_off(
     manifest = service.engine.models[name].manifest
     chosen, rule = recommendation.threshold, manifest.threshold_rule if manifest else ""
     st.html(markup.model_head(name, f"its own cut-off is {chosen:.2f}{', ' + rule if rule else ''}"))
+    key = state.cut_key(name)
+    if st.session_state.get(key) is None:
+        st.session_state[key] = round(chosen, 2)
     value = st.slider(
         f"{wording.MODEL_NAMES[name]} cut-off",
         0.0,
         1.0,
         round(chosen, 2),
         0.01,
-        key=state.cut_key(name),
-        bind="query-params",
+        key=key,
         label_visibility="collapsed",
         help="Classes with a score at or above the cut-off are suggested.",
     )

@@ -20,13 +20,12 @@ def draw() -> None:
         st.html(markup.title("Case"))
         navigation.no_case()
         return
-    state.remember(subject)
     _head(service, subject)
     left, rest = st.columns([1, 3.4], gap="large")
     with left, st.container(key="person"):
         _person(service, subject)
     with rest:
-        models_panel.show(service, subject)
+        models_panel.show(service, subject, "case")
 
 
 def _head(service: Service, subject: Subject) -> None:

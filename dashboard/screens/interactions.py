@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import navigation, state, wording
+from dashboard import address, navigation, state, wording
 from dashboard.components import markup
 from dashboard.components.subject import case_title, titles_of
 from dashboard.formatting import count
@@ -18,6 +18,9 @@ from leader_core import SEVERITIES, Interaction
 from leader_core.domain import Severity
 
 _READABLE: Final = 40
+_BINDINGS: Final = {
+    "set": address.Binding.choice("union", dict.fromkeys(("teacher", "student", "prescribed", "union")))
+}
 _LABELS: Final[Mapping[str, str]] = {
     **wording.MODEL_NAMES,
     "prescribed": "Prescribed",
@@ -32,7 +35,7 @@ def draw() -> None:
         st.html(markup.title("Interactions"))
         navigation.no_case()
         return
-    state.remember(subject)
+    address.enter(f"interactions {subject.query}", _BINDINGS)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(case_title(subject), width="content")
         st.space("stretch")
@@ -41,6 +44,7 @@ def draw() -> None:
         )
         navigation.link("prompt", "Prompt", state.linked(subject))
     pending = any(scores(service, subject.case, name).pending for name in MODELS)
+    state.keep(state.linked(subject))
     fragment(_body, run_every=0.7 if pending else None)(service, subject, pending)
 
 
@@ -53,13 +57,14 @@ def _body(service: Service, subject: Subject, was_pending: bool) -> None:
     if not sets:
         return
     names = list(sets)
+    if st.session_state.get("set") not in names:
+        st.session_state["set"] = names[-1]
     chosen = st.segmented_control(
         "Pairs among",
         names,
         default=names[-1],
         required=True,
         key="set",
-        bind="query-params",
         format_func=_LABELS.__getitem__,
     )
     codes = sets.get(str(chosen), sets[names[-1]])
@@ -70,6 +75,7 @@ def _body(service: Service, subject: Subject, was_pending: bool) -> None:
         picked = _graph(service, sets, codes, pairs) if pairs else None
     with left:
         _list(service, codes, every, pairs, picked)
+    address.publish("interactions", {**state.linked(subject), **address.written(_BINDINGS)})
 
 
 def _by_severity(every: Sequence[Interaction]) -> list[Interaction]:

@@ -226,7 +226,6 @@ def _results(service: Service) -> None:
         )
         return
     subject = Subject(draft.submitted, "draft")
-    state.keep(subject)
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
-    models_panel.show(service, subject, beside=False)
+    models_panel.show(service, subject, "new")

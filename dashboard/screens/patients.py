@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import streamlit as st
 
-from dashboard import navigation, state, wording
+from dashboard import address, navigation, state, wording
 from dashboard.components import markup
 from dashboard.components.browser import component, nothing
 from dashboard.formatting import MISSING, count, day, words
@@ -18,13 +18,16 @@ from dashboard.worklist import (
     SPLIT_CHOICES,
     VISIT_CHOICES,
     Filters,
+    read_ages,
     read_sort,
     ways_out,
+    write_ages,
     write_sort,
 )
 from leader_core.cohort import PatientPage, PatientRow
 
 _SEARCH: Final = "_search"  # clinical text: in the session, never in the URL
+_LAST: Final = "_worklist"  # filters as they were last seen: the navigation's link leads back to them
 _COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Patient", "sort": "patient_id"},
     {"label": "Age", "sort": "age", "numeric": True},
@@ -37,12 +40,14 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Drug classes", "sort": "medications", "numeric": True},
     {"label": "Split"},
 ]
-_DEFAULTS: Final[dict[str, Any]] = {
-    _SEARCH: "",
-    "visits": "any",
-    "gender": "any",
-    "split": "any",
-    "ages": (0, OLDEST),
+_BINDINGS: Final[dict[str, address.Binding]] = {
+    "visits": address.Binding.choice("any", VISIT_CHOICES),
+    "gender": address.Binding.choice("any", GENDER_CHOICES),
+    "split": address.Binding.choice("any", SPLIT_CHOICES),
+    "ages": address.Binding((0, OLDEST), read_ages, write_ages),
+    "sort": address.Binding(read_sort(""), read_sort, lambda sort: write_sort(*sort)),
+    "page": address.Binding.number(1),
+    "rows": address.Binding.number(PAGE_SIZES[0], PAGE_SIZES),
 }
 
 
@@ -54,14 +59,17 @@ def draw() -> None:
             f"{service.engine.cohort.fingerprint.patients:,} in this cohort; open one to compare the models",
         )
     )
+    address.enter("patients", _BINDINGS, st.query_params.to_dict() or st.session_state.get(_LAST))
     filters = _filters()
-    sort, descending = read_sort(st.query_params.get("sort", ""))
-    size = int(st.session_state.get("rows") or PAGE_SIZES[0])
-    page = int(st.session_state.get("page") or _page_from_url())
+    sort, descending = st.session_state["sort"]
+    size, page = int(st.session_state["rows"]), int(st.session_state["page"])
     found = service.engine.cohort.patients(filters.query(sort, descending, page, size))
     if found.total and not found.rows:  # a page number from an older, longer list
+        st.session_state["page"] = 1
         found = service.engine.cohort.patients(filters.query(sort, descending, 1, size))
     _told(found, filters)
+    st.session_state[_LAST] = address.written(_BINDINGS)
+    address.publish("patients", st.session_state[_LAST])
     if not found.rows:
         _empty(service, filters)
         return
@@ -90,7 +98,6 @@ def _filters() -> Filters:
             key="visits",
             default="any",
             required=True,
-            bind="query-params",
             format_func=lambda v: VISIT_CHOICES[v][0],
             on_change=_first_page,
         )
@@ -100,18 +107,14 @@ def _filters() -> Filters:
             key="gender",
             default="any",
             required=True,
-            bind="query-params",
             format_func=GENDER_CHOICES.__getitem__,
             on_change=_first_page,
         )
-        st.slider(
-            "Age", 0, OLDEST, (0, OLDEST), key="ages", bind="query-params", on_change=_first_page, width=165
-        )
+        st.slider("Age", 0, OLDEST, (0, OLDEST), key="ages", on_change=_first_page, width=165)
         st.selectbox(
             "Split",
             list(SPLIT_CHOICES),
             key="split",
-            bind="query-params",
             width=140,
             format_func=SPLIT_CHOICES.__getitem__,
             on_change=_first_page,
@@ -128,11 +131,6 @@ def _filters() -> Filters:
 
 def _first_page() -> None:
     st.session_state["page"] = 1
-
-
-def _page_from_url() -> int:
-    text = st.query_params.get("page", "1")
-    return int(text) if text.isdecimal() and int(text[:9]) > 0 else 1
 
 
 def _told(found: PatientPage, filters: Filters) -> None:
@@ -155,8 +153,10 @@ def _told(found: PatientPage, filters: Filters) -> None:
 
 def _clear(names: tuple[str, ...]) -> None:
     for name in names:
-        key = _SEARCH if name == "text" else name
-        st.session_state[key] = _DEFAULTS[key]
+        if name == "text":
+            st.session_state[_SEARCH] = ""
+        else:
+            st.session_state[name] = _BINDINGS[name].default
     _first_page()
 
 
@@ -205,25 +205,23 @@ def _table(found: PatientPage, sort: str, descending: bool) -> None:
         on_sorted_change=nothing,
     )
     if result.opened is not None:
-        navigation.go("case", state.case_query(int(result.opened)))
+        number = next((row.visits for row in found.rows if str(row.patient_id) == result.opened), None)
+        navigation.go("case", state.case_query(int(result.opened), number))
     if result.sorted is not None:
         _sort(cast(dict[str, Any], result.sorted))
 
 
 def _sort(wanted: dict[str, Any]) -> None:
     written = write_sort(str(wanted.get("key", "")), bool(wanted.get("descending")))
-    if read_sort(written) != read_sort(st.query_params.get("sort", "")):
-        if written:
-            st.query_params["sort"] = written
-        else:
-            st.query_params.pop("sort", None)
+    if read_sort(written) != st.session_state["sort"]:
+        st.session_state["sort"] = read_sort(written)
         st.rerun()
 
 
 def _row(row: PatientRow) -> dict[str, Any]:
     return {
         "id": str(row.patient_id),
-        "href": f"case?patient={row.patient_id}",
+        "href": f"case?patient={row.patient_id}&visit={row.visits}",
         "cells": [
             str(row.patient_id),
             MISSING if row.age is None else str(row.age),
@@ -241,12 +239,11 @@ def _row(row: PatientRow) -> dict[str, Any]:
 
 def _pages(found: PatientPage) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.pagination(found.pages, key="page", bind="query-params")
+        st.pagination(found.pages, key="page")
         st.selectbox(
             "Rows a page",
             PAGE_SIZES,
             key="rows",
-            bind="query-params",
             on_change=_first_page,
             width=120,
             label_visibility="collapsed",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import navigation, state, wording
+from dashboard import address, navigation, state, wording
 from dashboard.components import markup
 from dashboard.components.browser import component
 from dashboard.components.prompt_markup import budget, coloured, key_rows
@@ -16,6 +16,7 @@ from dashboard.state import Subject
 from leader_core import Prompt
 
 PUBLISHED = "paper-1"
+_BINDINGS = {"published": address.Binding.flag()}
 
 
 def draw() -> None:
@@ -25,7 +26,7 @@ def draw() -> None:
         st.html(markup.title("Prompt"))
         navigation.no_case()
         return
-    state.remember(subject)
+    address.enter(f"prompt {subject.query}", _BINDINGS)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(case_title(subject), width="content")
         st.space("stretch")
@@ -38,6 +39,12 @@ def draw() -> None:
 
 
 def _body(service: Service, subject: Subject, was_loading: bool) -> None:
+    _shown(service, subject, was_loading)
+    state.keep(state.linked(subject))
+    address.publish("prompt", {**state.linked(subject), **address.written(_BINDINGS)})
+
+
+def _shown(service: Service, subject: Subject, was_loading: bool) -> None:
     status = service.status("teacher")
     if status.readiness == "loading":
         st.html(
@@ -62,7 +69,7 @@ def _body(service: Service, subject: Subject, was_loading: bool) -> None:
         _account(service, ours)
     with left:
         beside = (
-            st.toggle("Show the published wording beside it", key="published", bind="query-params")
+            st.toggle("Show the published wording beside it", key="published")
             if ours.version != PUBLISHED
             else False
         )

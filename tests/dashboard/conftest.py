@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -73,9 +75,12 @@ def text(test: AppTest) -> str:
 
 def component_data(test: AppTest, name: str) -> dict[str, Any]:
     """What a browser component was given to draw."""
-    import json
-
     for element in test.get("bidi_component"):
         if element.proto.component_name == f"leader.{name}":
             return dict(json.loads(element.proto.json))
     raise AssertionError(f"no component {name} on the page")
+
+
+def address(test: AppTest) -> dict[str, str]:
+    """What the address bar is told to say."""
+    return dict(parse_qsl(component_data(test, "address")["query"]))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from dashboard import wording
 from dashboard.draft import Draft, DraftVisit
 from leader_core import ArtifactError, LeaderError, NotFoundError
 from leader_core.cohort import PatientQuery
-from tests.dashboard.conftest import OpenPage, Serve, component_data, text
+from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import DIAGNOSES, FakeCohort, FakeEngine, FakeInteractions
 
 FIRST_TIMER, RETURNING = "10003", "10006"
@@ -90,11 +93,11 @@ def test_the_worklist_shows_a_page_of_patients(open_page: OpenPage) -> None:
     data = component_data(open_page(), "worklist")
     assert len(data["rows"]) == 25
     assert data["rows"][0]["cells"][0] == "10001"
-    assert data["rows"][0]["href"] == "case?patient=10001"
+    assert data["rows"][0]["href"] == "case?patient=10001&visit=1"
 
 
 def test_filters_sort_and_page_come_from_the_url(open_page: OpenPage) -> None:
-    page = open_page(visits="First visit only", sort="-age")
+    page = open_page(visits="first", sort="-age")
     data = component_data(page, "worklist")
     ages = [int(row["cells"][1]) for row in data["rows"]]
     assert ages == sorted(ages, reverse=True)
@@ -102,8 +105,18 @@ def test_filters_sort_and_page_come_from_the_url(open_page: OpenPage) -> None:
     assert "visits: first visit only" in text(page)
 
 
+def test_filters_go_to_the_url_and_reset_the_page(open_page: OpenPage) -> None:
+    page = open_page(page="2", rows="25")
+    assert address(page) == {"page": "2"}
+    page.segmented_control(key="gender").set_value("F").run()
+    page.slider(key="ages").set_value((40, 100)).run()
+    assert address(page) == {"gender": "F", "ages": "40-100"}
+    next(b for b in page.button if b.label == "Clear filters").click().run()
+    assert address(page) == {}
+
+
 def test_a_strange_url_is_read_as_the_default(open_page: OpenPage) -> None:
-    page = open_page(visits="<script>", sort="drop table", page="-4", rows="1e9")
+    page = open_page(visits="<script>", sort="drop table", page="-4", rows="1e9", ages="9-1", gender="X")
     assert not page.exception
     assert len(component_data(page, "worklist")["rows"]) == 25
 
@@ -113,7 +126,7 @@ def test_search_text_stays_out_of_the_url(open_page: OpenPage) -> None:
     page.text_input(key="_search").set_value("heart failure").run()
     found = component_data(page, "worklist")["rows"]
     assert 0 < len(found) <= 25
-    assert "heart" not in str(page.query_params).lower()
+    assert "heart" not in str(page.query_params).lower() + str(address(page)).lower()
 
 
 def test_an_empty_worklist_says_which_filter_to_remove(open_page: OpenPage) -> None:
@@ -144,7 +157,7 @@ def test_a_case_shows_both_models_and_the_prescription(open_page: OpenPage) -> N
     assert "no dose, route or timing" in data["note"]
     assert "it writes no reasons" in text(page)
     assert "Only the student reads the profile" in text(page)
-    assert page.query_params["visit"] == "5"
+    assert address(page) == {"patient": RETURNING, "visit": "5"}
 
 
 def test_a_training_patient_is_said_to_be_one(serve: Serve, open_page: OpenPage) -> None:
@@ -156,19 +169,23 @@ def test_a_training_patient_is_said_to_be_one(serve: Serve, open_page: OpenPage)
     assert wording.TRAINING_OVERLAP not in text(open_page("case", patient=str(unseen)))
 
 
-def test_moving_a_cut_off_changes_the_sets(open_page: OpenPage) -> None:
+def test_moving_a_cut_off_changes_the_sets_and_the_url(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING)
     before = component_data(page, "comparison")
     page.slider(key="teacher_cut").set_value(0.95).run()
     after = component_data(page, "comparison")
     assert after["teacher"]["cut"] == 0.95
     assert len(after["groups"][0]["rows"]) < len(before["groups"][0]["rows"])
+    assert address(page) == {"patient": RETURNING, "visit": "5", "teacher_cut": "0.95"}
 
 
 def test_a_link_with_a_cut_off_opens_the_same_view(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING, visit="2", student_cut="0.8")
     assert component_data(page, "comparison")["student"]["cut"] == 0.8
     assert "visit 2" in text(page)
+    assert address(page) == {"patient": RETURNING, "visit": "2", "student_cut": "0.80"}
+    for link in page.page_link:
+        assert "student_cut=0.80" in link.proto.query_string
 
 
 def test_a_first_visit_says_what_stands_in_for_history(open_page: OpenPage) -> None:
@@ -258,7 +275,7 @@ def test_submitting_gives_both_recommendations(open_page: OpenPage) -> None:
     assert data["student"]["ready"]
     assert data["prescribed"] is False
     assert data["groups"][0]["rows"]
-    assert "ICD9" not in str(page.query_params)
+    assert "ICD9" not in str(page.query_params) + str(address(page))
 
 
 def test_unseen_codes_are_reported_for_each_model(open_page: OpenPage) -> None:
@@ -297,17 +314,16 @@ def test_copying_nobody_is_a_sentence(open_page: OpenPage, typed: str, said: str
 
 def test_an_earlier_visit_takes_medications(open_page: OpenPage) -> None:
     page = open_page("new")
-    labels = [component_data_label(e) for e in page.get("bidi_component")]
+    labels = _searches(page)
     assert labels == ["Diagnoses", "Procedures"]
     next(b for b in page.button if b.label == "Add an earlier visit").click().run()
-    labels = [component_data_label(e) for e in page.get("bidi_component")]
+    labels = _searches(page)
     assert labels == ["Diagnoses", "Procedures", "Medications"]
 
 
-def component_data_label(element: object) -> str:
-    import json
-
-    return str(json.loads(element.proto.json)["label"])  # type: ignore[attr-defined]
+def _searches(page: AppTest) -> list[str]:
+    found = [e for e in page.get("bidi_component") if e.proto.component_name == "leader.code_search"]
+    return [json.loads(e.proto.json)["label"] for e in found]
 
 
 # Interactions, Prompt, Models
@@ -342,7 +358,7 @@ def test_the_prompt_stands_as_it_is_read(serve: Serve, open_page: OpenPage) -> N
 
 
 def test_the_published_wording_stands_beside_ours(open_page: OpenPage) -> None:
-    page = open_page("prompt", patient=RETURNING, published="true")
+    page = open_page("prompt", patient=RETURNING, published="1")
     assert "version leader-1" in text(page)
     assert "version paper-1" in text(page)
 

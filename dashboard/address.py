@@ -1,0 +1,89 @@
+"""The address bar: what the URL asks for on entering a page, and keeping it true while the page is used.
+
+Widgets own their values while a page is open; the URL follows them in place, without entries in the history. It is
+read only on entering (a link, Back, another case), so that quick clicking can never be undone by a late URL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboard.components.browser import component
+
+_ENTERED: Final = "_entered"
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """How one session value stands in the URL: `read` gives None for text that means nothing."""
+
+    default: Any
+    read: Callable[[str], Any]
+    write: Callable[[Any], str] = str
+
+    @classmethod
+    def choice(cls, default: str, allowed: Mapping[Any, object]) -> Binding:
+        """One of some words."""
+        return cls(default, lambda text: text if text in allowed else None)
+
+    @classmethod
+    def number(cls, default: int, allowed: tuple[int, ...] = ()) -> Binding:
+        """A positive whole number, or one of a few."""
+
+        def read(text: str) -> int | None:
+            value = int(text) if text.isdecimal() and len(text) < 10 else 0
+            return value if value > 0 and (not allowed or value in allowed) else None
+
+        return cls(default, read)
+
+    @classmethod
+    def flag(cls) -> Binding:
+        """On or off."""
+        return cls(False, lambda text: text == "1", lambda value: "1" if value else "")
+
+
+def enter(identity: str, bindings: Mapping[str, Binding], query: Mapping[str, str] | None = None) -> None:
+    """Set the session's values from the URL where this page (or case) was just entered; else only what is missing.
+
+    Call before the widgets that bear these keys. `query` stands in for the URL where a page has its own idea of it.
+    """
+    given = st.query_params if query is None else query
+    fresh = st.session_state.get(_ENTERED) != identity
+    st.session_state[_ENTERED] = identity
+    for key, binding in bindings.items():
+        if fresh:
+            value = binding.read(given.get(key, "")) if given.get(key) else None
+            st.session_state[key] = binding.default if value is None else value
+        elif st.session_state.get(key) is None:
+            st.session_state[key] = binding.default
+
+
+def written(bindings: Mapping[str, Binding]) -> dict[str, str]:
+    """The URL parameters of the session's values; what has its default is left out."""
+    values = {key: st.session_state.get(key, binding.default) for key, binding in bindings.items()}
+    return {
+        key: binding.write(values[key])
+        for key, binding in bindings.items()
+        if values[key] is not None and values[key] != binding.default
+    }
+
+
+def publish(page: str, query: Mapping[str, str]) -> None:
+    """Let the address bar say `query`, as long as `page` is still the one that is open."""
+    from dashboard.navigation import PAGES
+
+    with st.container(key="address"):
+        component("address")(
+            key="address-bar",
+            data={
+                "page": page,
+                "home": page == "patients",
+                "pages": dict.fromkeys(PAGES, True),
+                "query": urlencode(query),
+            },
+        )
