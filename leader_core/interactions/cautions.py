@@ -16,7 +16,16 @@ from typing import Final, cast
 from leader_core.domain import SEVERITIES, Severity
 from leader_core.errors import InputError
 from leader_core.interactions.clinical import in_words, rarity, tempered
-from leader_core.interactions.rules import ASSETS, EVIDENCE, GRADED, Agent, Side, agents, atc_codes
+from leader_core.interactions.rules import (
+    ASSETS,
+    EVIDENCE,
+    GRADED,
+    Agent,
+    Side,
+    agents,
+    atc_codes,
+    with_combinations,
+)
 
 CONDITIONS: Final = ASSETS / "conditions.csv"
 DUPLICATIONS: Final = ASSETS / "duplications.csv"
@@ -142,7 +151,7 @@ def _condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
     side = Side(
         row["drug"],
         atc_codes(row["codes"], f"{where}, column codes"),
-        agents(row["carriers"], f"{where}, column carriers"),
+        with_combinations(agents(row["carriers"], f"{where}, column carriers")),
         agents(row["spared"], f"{where}, column spared"),
     )
     severity = cast(Severity, row["severity"])

@@ -145,8 +145,8 @@ def _codes_at(rule: ClinicalRule, length: int) -> Iterator[tuple[str, str]]:
         for other in rule.b.carriers:
             if one.name == other.name:
                 continue
-            for code_a in one.codes:
-                for code_b in other.codes:
+            for code_a in one.speaking(length):
+                for code_b in other.speaking(length):
                     if code_a != code_b:
                         yield code_a[:length], code_b[:length]
 
@@ -161,7 +161,7 @@ def rarity(side: Side, code: str) -> int:
     return min(
         _RARITY.get(frequencies().get(own, ""), 0)
         for agent in side.carriers_within(code)
-        for own in agent.codes
+        for own in agent.speaking(len(code))
         if own.startswith(code)
     )
 

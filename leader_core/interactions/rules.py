@@ -19,6 +19,7 @@ from leader_core.errors import InputError
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
 RULES: Final = ASSETS / "clinical.csv"
 FREQUENCIES: Final = ASSETS / "frequency.csv"
+COMBINATIONS: Final = ASSETS / "combinations.csv"
 
 GRADED: Final[tuple[Severity, ...]] = SEVERITIES[:-1]
 KINDS_OF_MECHANISM: Final = ("pharmacokinetic", "pharmacodynamic", "both")
@@ -27,16 +28,23 @@ EVIDENCE: Final = ("established", "probable", "theoretical")
 Frequency = Literal["uncommon", "rare"]
 """How little of a class's use in hospital a drug makes up: a tenth or less, a hundredth or less."""
 
+_INGREDIENT: Final = 7  # characters of an ATC code of level 5
 _ATC: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
 _AGENT: Final = re.compile(r"(?P<name>.+?)\s+(?P<codes>[A-Z]\d{2}[A-Z]{2}\d{2}(?: [A-Z]\d{2}[A-Z]{2}\d{2})*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An ingredient as hospitals call it, with its ATC level-5 codes (one for each way it is given)."""
+    """An ingredient as hospitals call it, with its ATC level-5 codes (one for each way it is given, alone or combined)."""
 
     name: str
     codes: tuple[str, ...]
+
+    def speaking(self, length: int) -> tuple[str, ...]:
+        """The drug's codes that may speak for codes of so many characters: rare combinations speak for no class."""
+        if length == _INGREDIENT:
+            return self.codes
+        return tuple(own for own in self.codes if own not in rare_combinations())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,9 @@ class Side:
 
     def carriers_within(self, code: str) -> tuple[Agent, ...]:
         """The carriers that fall under an ATC code of any level."""
-        return tuple(agent for agent in self.carriers if any(c.startswith(code) for c in agent.codes))
+        return tuple(
+            agent for agent in self.carriers if any(c.startswith(code) for c in agent.speaking(len(code)))
+        )
 
     def spared_within(self, code: str) -> tuple[Agent, ...]:
         """The spared drugs that fall under an ATC code of any level."""
@@ -82,6 +92,32 @@ def frequencies() -> Mapping[str, Frequency]:
     """ATC level-5 codes that make up little of their class in hospital use; those left out are common."""
     with FREQUENCIES.open(encoding="utf-8", newline="") as stream:
         return {row["code"]: cast(Frequency, row["frequency"]) for row in csv.DictReader(stream)}
+
+
+@lru_cache(maxsize=1)
+def combinations() -> Mapping[str, tuple[str, ...]]:
+    """Drug to the ATC level-5 codes of the fixed combinations that hold it: they carry what it carries."""
+    found: dict[str, tuple[str, ...]] = {}
+    with COMBINATIONS.open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            for drug in row["drugs"].split("; "):
+                found[drug] = (*found.get(drug, ()), row["code"])
+    return found
+
+
+@lru_cache(maxsize=1)
+def rare_combinations() -> frozenset[str]:
+    """Fixed combinations that make up next to nothing of their class."""
+    combined = {code for codes in combinations().values() for code in codes}
+    return frozenset(code for code in combined if frequencies().get(code) == "rare")
+
+
+def with_combinations(drugs: tuple[Agent, ...]) -> tuple[Agent, ...]:
+    """The drugs, each with the codes of the fixed combinations that hold it."""
+    more = combinations()
+    return tuple(
+        Agent(drug.name, tuple(dict.fromkeys((*drug.codes, *more.get(drug.name, ()))))) for drug in drugs
+    )
 
 
 @lru_cache(maxsize=1)
@@ -124,7 +160,7 @@ def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:
 
 def _side(row: Mapping[str, str], side: str, where: str) -> Side:
     codes = atc_codes(row[f"codes_{side}"], f"{where}, column codes_{side}")
-    carriers = agents(row[f"carriers_{side}"], f"{where}, column carriers_{side}")
+    carriers = with_combinations(agents(row[f"carriers_{side}"], f"{where}, column carriers_{side}"))
     if not carriers:
         raise InputError(
             f"{where}, column carriers_{side}: expected at least one drug that carries the interaction."

@@ -16,7 +16,7 @@ from leader_core.interactions.cautions import (
     duplication_rules,
     read_condition_rules,
 )
-from leader_core.interactions.rules import ASSETS
+from leader_core.interactions.rules import ASSETS, combinations
 from leader_core.terminology.codes import code_title
 
 
@@ -97,6 +97,7 @@ def test_one_drug_by_two_routes_is_no_duplication() -> None:
 def test_tables_are_sound(index: dict[str, str]) -> None:
     with (ASSETS / "names.csv").open(encoding="utf-8", newline="") as stream:
         synonyms = {(row["drug"], row["code"]) for row in csv.DictReader(stream)}
+    synonyms |= {(drug, code) for drug, codes in combinations().items() for code in codes}
     assert len(condition_rules()) >= 50
     assert len(duplication_rules()) >= 20
     sides = [(*rule.side.carriers, *rule.side.spared) for rule in condition_rules()]

@@ -27,6 +27,7 @@ from leader_core.interactions import (
     rules_between,
 )
 from leader_core.interactions.rules import ASSETS, frequencies, read_rules
+from leader_core.interactions.rules import combinations as combinations_by_drug
 
 LEVELS = (3, 4, 5)
 
@@ -118,15 +119,37 @@ def test_every_code_of_the_clinical_table_exists(index: dict[str, str]) -> None:
 def test_every_drug_name_is_its_codes_ingredient(index: dict[str, str]) -> None:
     with (ASSETS / "names.csv").open(encoding="utf-8", newline="") as stream:
         synonyms = {(row["drug"], row["code"]): row["who_name"] for row in csv.DictReader(stream)}
+    combined = {(drug, code) for drug, codes in combinations_by_drug().items() for code in codes}
     for (drug, code), name in synonyms.items():
         assert index[code] == name, f"{drug} {code}"
     for rule in clinical_rules():
         for agent in (*rule.a.carriers, *rule.b.carriers, *rule.a.spared, *rule.b.spared):
             for code in agent.codes:
-                known = synonyms.get((agent.name, code))
+                known = (agent.name, code) in synonyms or (agent.name, code) in combined
                 assert known or agent.name.lower() in index[code].lower(), (
                     f"{agent.name} {code} {index[code]}"
                 )
+
+
+def test_combinations_are_what_they_are_called(index: dict[str, str]) -> None:
+    with (ASSETS / "combinations.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len({row["code"] for row in rows}) == len(rows)
+    for row in rows:
+        assert index[row["code"]] == row["who_name"]
+
+
+def test_fixed_combination_carries_what_its_drugs_carry() -> None:
+    """Lisinopril with hydrochlorothiazide in one tablet, beside spironolactone and beside lithium."""
+    pairs = InteractionTable(load_clinical(5))
+    assert pairs.pair("C09BA03", "C03DA01")[0].severity == "major"
+    assert pairs.pair("C09BA03", "N05AN01")[0].severity == "major"
+    assert pairs.pair("A02BD07", "C10AA01")[0].severity == "contraindicated"  # clarithromycin in it
+
+
+def test_rare_combination_does_not_speak_for_its_class() -> None:
+    """Few acid suppressants hold clarithromycin: the class does not interact with statins."""
+    assert InteractionTable(load_clinical(3)).pair("A02B", "C10A") == ()
 
 
 def test_carriers_belong_to_their_side_and_the_spared_do_not() -> None:
