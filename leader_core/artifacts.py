@@ -44,7 +44,7 @@ class Manifest:
     settings: Mapping[str, Any]  # training settings, as run
     validation: Mapping[str, Any]  # metrics on the validation split
     prompt_version: str = ""  # teacher only
-    base_model: BaseModel | None = None  # teacher only
+    base_model: BaseModel | None = None  # a teacher, or a student that reads titles
     teacher_digest: str = ""  # student only: digest of the teacher it was distilled from; "" = undistilled
     history: tuple[Mapping[str, float], ...] = ()  # one row an epoch or evaluation, for the training curves
     created_at: str = ""

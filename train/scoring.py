@@ -51,10 +51,10 @@ class SplitModel(Protocol):
 class StudentModel:
     """A student folder."""
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, folder: Path, device: str, cohort: Cohort) -> None:
         from leader_core.student.scorer import StudentScorer
 
-        self.scorer: StudentScorer = StudentScorer.load(folder, device)
+        self.scorer: StudentScorer = StudentScorer.load(folder, device, titles=cohort.title)
         self.manifest: Manifest | None = self.scorer.manifest
         self.name = "student"
         self.medications = self.scorer.vocabularies.medication
@@ -67,7 +67,7 @@ class StudentModel:
     def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
         from leader_core.student.scorer import predict
 
-        encoded = self.scorer.encoder.columns(columns)
+        encoded = self.scorer.encode_columns(columns)
         for rows in blocks_of(len(columns)):
             yield rows, predict(self.scorer.model, encoded, rows)
 
@@ -108,7 +108,9 @@ def open_model(folder: Path, device: str, cohort: Cohort) -> SplitModel:
             f"Build the cohort with --atc-level {manifest.cohort.atc_level}."
         )
     return (
-        TeacherModel(folder, device, cohort) if manifest.kind == "teacher" else StudentModel(folder, device)
+        TeacherModel(folder, device, cohort)
+        if manifest.kind == "teacher"
+        else StudentModel(folder, device, cohort)
     )
 
 

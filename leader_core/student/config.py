@@ -26,6 +26,8 @@ class StudentConfig:
     `recency` adds an embedding of "visits counted back from the current one" to every visit, so that the
     student knows which visit is current; `pooling = "recency"` lets each of those places have its own learned
     weight in the mean over visits. With both off the output does not change when visits change places.
+    `code_text` makes a code's embedding the sum of a map of its title's vector and a part of its own, so that a code
+    that training never saw is read by its title.
     """
 
     d_model: int = 64
@@ -39,6 +41,8 @@ class StudentConfig:
     profile_fields: tuple[str, ...] = PROFILE_FIELDS  # those that the cohort records are read
     recency: bool = False
     pooling: Pooling = "mean"
+    code_text: bool = False
+    text_width: int = 0  # of the title vectors; set when a student with `code_text` is made
 
     def __post_init__(self) -> None:
         problems = [

@@ -112,7 +112,9 @@ class EncodedCases:
         visits = self.current[rows]
         lengths = self.medication.lengths[visits]
         tokens = self.medication.values[spans(self.medication.offsets[visits], lengths)]
-        out[np.repeat(np.arange(len(rows)), lengths), tokens - RESERVED] = True
+        owners = np.repeat(np.arange(len(rows)), lengths)
+        named = tokens < RESERVED + medications  # others are read by their title, and are no label
+        out[owners[named], tokens[named] - RESERVED] = True
         return out
 
 
@@ -132,6 +134,7 @@ class Encoder:
         self.config = config
         self.vocabularies = vocabularies
         self.layout = TokenLayout.of(vocabularies)
+        self.added: dict[tuple[Kind, str], int] = {}  # token ids of codes that are read by their title alone
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
         """Codes of a case that the vocabularies do not hold, each once, in the case's order."""
@@ -198,17 +201,18 @@ class Encoder:
         return case.history[max(0, len(case.history) + 1 - self.config.max_visits) :]
 
     def _tokens(self, kind: Kind, codes: Sequence[str]) -> list[int]:
-        """Token ids of the known codes among the first `max_codes`, repeats left out."""
-        offset = self.layout.offset(kind)
-        known = self.vocabularies.of(kind).ids(dict.fromkeys(codes[: self.config.max_codes]))
-        return [offset + i for i in known]
+        """Token ids of the codes that can be read among the first `max_codes`, repeats left out."""
+        found = (self._token(kind, code) for code in dict.fromkeys(codes[: self.config.max_codes]))
+        return [token for token in found if token != UNSEEN]
+
+    def _token(self, kind: Kind, code: str) -> int:
+        """The token id of a code, or UNSEEN."""
+        known = self.vocabularies.of(kind).find(code)
+        return self.added.get((kind, code), UNSEEN) if known == UNSEEN else known + self.layout.offset(kind)
 
     def _ragged(self, kind: Kind, column: CodeColumn) -> Ragged:
         """Token ids of one kind for all visits: unknown codes and those beyond `max_codes` left out."""
-        find, offset = self.vocabularies.of(kind).find, self.layout.offset(kind)
-        table = np.array(
-            [UNSEEN if (i := find(code)) == UNSEEN else i + offset for code in column.table], np.int32
-        )
+        table = np.array([self._token(kind, code) for code in column.table], dtype=np.int32)
         tokens = table[column.ids] if len(table) else np.zeros(0, np.int32)
         lengths = np.diff(column.offsets)
         kept = tokens != UNSEEN

@@ -10,7 +10,7 @@ Letters: B cases, S their visits, Q sets of codes, T tokens, K profile fields, D
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,9 @@ from leader_core.student.block import Block, Shape, row_means
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import TokenLayout
 from leader_core.student.packing import Packed
+
+TITLE_ALONE: Final = 0.1
+"""Share of codes that a training step reads by their title alone, as it will have to read those it never saw."""
 
 
 class StudentOutput(NamedTuple):
@@ -54,6 +57,17 @@ class Student(nn.Module):
             self.profile_constant = nn.Parameter(torch.randn(width))
         self.head_in = nn.Linear(3 * width, config.head_hidden)
         self.head_out = nn.Linear(config.head_hidden, layout.medications)
+        self.added: Tensor | None = (
+            None  # (N + more, D) the code table with rows of codes that have only a title
+        )
+        self.register_buffer(
+            "titles", None, persistent=False
+        )  # (N, text_width) in training, until `fold_titles`
+        self.titles: Tensor | None
+        if config.code_text:
+            self.title_out = nn.Linear(config.text_width, width, bias=False)
+            self.register_buffer("title_mean", torch.zeros(config.text_width))
+            self.title_mean: Tensor
         if config.recency:
             self.recency = nn.Parameter(
                 torch.zeros(config.max_visits + 1, width)
@@ -93,7 +107,7 @@ class Student(nn.Module):
     def _encode_sets(self, packed: Packed, device: torch.device) -> Tensor:
         """(Q + 1, D): the mean of each set's encoded codes, and the zero vector of the empty set."""
         shapes = {kind: [Shape.of(r, device) for r in packed.rectangles[kind]] for kind in KINDS}
-        tokens = self.codes(torch.from_numpy(packed.tokens).to(device))  # (T, D)
+        tokens = self._embed(torch.from_numpy(packed.tokens).to(device))  # (T, D)
         parts = tokens.split([sum(s.size for s in shapes[kind]) for kind in KINDS])
         means = [
             row_means(self.set_encoders[kind](part, shapes[kind]), shapes[kind])
@@ -101,6 +115,41 @@ class Student(nn.Module):
             if shapes[kind]
         ]
         return torch.cat([*means, tokens.new_zeros(1, self.config.d_model)])
+
+    def _embed(self, tokens: Tensor) -> Tensor:
+        """(T,) -> (T, D)"""
+        if self.titles is None:
+            return functional.embedding(tokens, self.codes.weight if self.added is None else self.added)
+        distinct, places = tokens.unique(return_inverse=True)
+        own = self.codes(distinct)
+        if self.training:
+            own = own * (torch.rand(len(own), 1, device=own.device) >= TITLE_ALONE)
+        return (own + self.title_out(self.titles[distinct])).index_select(0, places)
+
+    def start_from_titles(self, vectors: Tensor, titled: Tensor) -> None:
+        """Make every titled code's embedding its title's: (N, text_width) vectors, (N,) which codes have a title."""
+        with torch.no_grad():
+            self.title_mean.copy_(vectors[titled].mean(0))
+            self.titles = self._centred(vectors) * titled[:, None]
+            self.title_out.weight.normal_()  # of unit vectors: the scale that embeddings by id start with
+            self.codes.weight[titled] = 0
+
+    def fold_titles(self) -> None:
+        """Write the titles' share into the code table: what is stored, and read without any title."""
+        if self.titles is not None:
+            with torch.no_grad():
+                self.codes.weight += self.title_out(self.titles)
+            self.titles = None
+
+    def add_codes(self, vectors: Tensor) -> int:
+        """Append rows for codes that have only a title, (n, text_width); the token id of the first."""
+        table = self.codes.weight.detach() if self.added is None else self.added
+        with torch.no_grad():
+            self.added = torch.cat([table, self.title_out(self._centred(vectors.to(table)))])
+        return len(table)
+
+    def _centred(self, vectors: Tensor) -> Tensor:
+        return functional.normalize(vectors - self.title_mean, dim=1)
 
     def _pool(self, x: Tensor, shapes: Sequence[Shape]) -> Tensor:
         """(3S, D) -> (3B, D): the shared visit encoder, then the mean over each stream's places."""

@@ -6,7 +6,8 @@ Refuses to know how it was trained and who asks.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from leader_core.artifacts import Manifest, read_manifest, writing_model
-from leader_core.domain import Case, Kind
+from leader_core.domain import KINDS, Case, Kind
 from leader_core.errors import ArtifactError, InputError
 from leader_core.fsio import write_json
 from leader_core.student.config import StudentConfig
@@ -28,6 +29,7 @@ from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
     from leader_core.cohort.columns import CohortColumns
+    from leader_core.student.text import Titles, TitleVectors
 
 PASS: Final = 128  # cases scored at once: as many as a CPU's cache likes
 
@@ -43,10 +45,22 @@ class StudentScorer:
         self.vocabularies: Final = vocabularies
         self.model: Final = model.eval().requires_grad_(False)
         self.encoder: Final = Encoder(config, vocabularies)
+        self._reader: _TitleReader | None = None
 
     @classmethod
-    def load(cls, folder: Path | str, device: str = "auto") -> Self:
+    def load(
+        cls,
+        folder: Path | str,
+        device: str = "auto",
+        *,
+        titles: Titles | None = None,
+        vectors: TitleVectors | None = None,
+    ) -> Self:
         """Load a student folder, verifying it.
+
+        Args:
+            titles: title of a code, for a student that reads codes it never saw by their titles.
+            vectors: what it reads titles with; by default the base its manifest names.
 
         Raises:
             NotFoundError: no such folder.
@@ -65,7 +79,10 @@ class StudentScorer:
                 f"{folder}: the weights do not fit config.json and vocabulary.json ({detail}). "
                 "The folder mixes two models: train again."
             ) from error
-        return cls(manifest, config, vocabularies, model.to(resolve_device(device)))
+        scorer = cls(manifest, config, vocabularies, model.to(resolve_device(device)))
+        if config.code_text and titles is not None:
+            scorer._reader = _TitleReader(scorer, folder, titles, vectors)
+        return scorer
 
     @property
     def profile_read(self) -> tuple[str, ...]:
@@ -74,23 +91,84 @@ class StudentScorer:
 
     def score(self, cases: Sequence[Case]) -> NDArray[np.float32]:
         """(B, M) probabilities, in the order of `cases` and of the medication vocabulary."""
-        return self.score_encoded(self.encoder.cases(cases))
+        return self.score_encoded(self.encode(cases))
 
     def score_columns(self, columns: CohortColumns) -> NDArray[np.float32]:
         """(N, M) probabilities of a cohort's columns, in their order."""
-        return self.score_encoded(self.encoder.columns(columns))
+        return self.score_encoded(self.encode_columns(columns))
+
+    def encode(self, cases: Sequence[Case]) -> EncodedCases:
+        """Cases as arrays of what this student reads."""
+        if self._reader is not None:
+            self._reader.read((kind, code) for case in cases for kind, code in case.codes())
+        return self.encoder.cases(cases)
+
+    def encode_columns(self, columns: CohortColumns) -> EncodedCases:
+        """A cohort's columns as arrays of what this student reads."""
+        if self._reader is not None:
+            self._reader.read((kind, code) for kind in KINDS for code in columns.codes[kind].table)
+        return self.encoder.columns(columns)
 
     def score_encoded(self, encoded: EncodedCases) -> NDArray[np.float32]:
         """(N, M) probabilities of encoded cases."""
         return predict(self.model, encoded, np.arange(len(encoded)))
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        """Codes of the case that training did not see, and that are therefore not read."""
-        return self.encoder.unseen(case)
+        """Codes of the case that are not read: training did not see them, nor does a title stand for them."""
+        found = self.encoder.unseen(case)
+        return found if self._reader is None else [each for each in found if not self._reader.titles(*each)]
 
     def truncated(self, case: Case) -> bool:
         """Whether some of the case is left out to fit the model's number of visits and codes."""
         return self.encoder.truncated(case)
+
+
+class _TitleReader:
+    """Gives a student embeddings of codes that it never saw, from their titles; kept for as long as the scorer."""
+
+    def __init__(
+        self, scorer: StudentScorer, folder: Path, titles: Titles, vectors: TitleVectors | None
+    ) -> None:
+        self.titles: Final = titles
+        self._scorer = scorer
+        self._folder = folder
+        self._vectors = vectors
+        self._lock = threading.Lock()
+
+    def read(self, codes: Iterable[tuple[Kind, str]]) -> None:
+        """Add the codes that are not in the vocabulary and have a title."""
+        encoder = self._scorer.encoder
+        new: dict[tuple[Kind, str], str] = {}
+        for kind, code in codes:
+            known = code in encoder.vocabularies.of(kind) or (kind, code) in encoder.added
+            if not known and (title := self.titles(kind, code)):
+                new[kind, code] = title
+        if not new:
+            return
+        with self._lock:
+            new = {key: title for key, title in new.items() if key not in encoder.added}
+            if new:
+                first = self._scorer.model.add_codes(
+                    torch.from_numpy(self._encoder().encode(list(new.values())))
+                )
+                encoder.added.update({key: first + i for i, key in enumerate(new)})
+
+    def _encoder(self) -> TitleVectors:
+        if self._vectors is None:
+            from leader_core.student.text import TitleEncoder
+
+            base = self._scorer.manifest.base_model
+            if base is None:
+                raise ArtifactError(
+                    f"{self._folder}: the manifest names no base model. Train the student again."
+                )
+            self._vectors = TitleEncoder(base.id)
+            if self._vectors.sha256 != base.sha256:
+                raise ArtifactError(
+                    f"{self._folder} reads titles with a base of sha256 {base.sha256}, but {base.id} has "
+                    f"{self._vectors.sha256} here. Restore that base, or train the student again."
+                )
+        return self._vectors
 
 
 def build_student(config: StudentConfig, vocabularies: Vocabularies) -> Student:

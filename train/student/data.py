@@ -20,6 +20,7 @@ from train.student.settings import Targets
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
+    from leader_core.student.text import Titles
     from train.states import TeacherStates
 
 
@@ -60,6 +61,7 @@ class StudentData:
     vocabularies: Vocabularies
     fingerprint: Fingerprint
     guidance: Guidance | None = None
+    titles: Titles | None = None  # of codes, for a student that reads them
 
     @classmethod
     def of(cls, cohort: Cohort, targets: Targets, states: TeacherStates | None = None) -> StudentData:
@@ -90,7 +92,7 @@ class StudentData:
                     f"({cohort.fingerprint.digest[:12]}). Make them again with `python -m train states`."
                 )
             guidance = guide(states, train.visit_ids, targets)
-        return cls(train, validation, vocabularies, cohort.fingerprint, guidance)
+        return cls(train, validation, vocabularies, cohort.fingerprint, guidance, cohort.title)
 
 
 def guide(states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets) -> Guidance:

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leader_core.artifacts import Manifest
+from leader_core.artifacts import BaseModel, Manifest
+from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
 from leader_core.metrics import choose_threshold, evaluate
 from leader_core.student.config import StudentConfig
@@ -28,6 +29,8 @@ from leader_core.student.losses import Distillation, ProfileAlignment, predictio
 from leader_core.student.model import Student
 from leader_core.student.packing import pack
 from leader_core.student.scorer import build_student, predict, resolve_device, save_student
+from leader_core.student.text import TitleEncoder, TitleVectors
+from leader_core.teacher.config import DEFAULT_BASE
 from train.report import Report
 from train.scoring import Labels, groups_of
 from train.student.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
@@ -94,18 +97,25 @@ class Trainer:
         seed: int,
         device: str,
         report: Report,
+        vectors: TitleVectors | None = None,
     ) -> None:
         self.data, self.training, self.seed, self.report = data, training, seed, report
         self.device = resolve_device(device)
         self.config, absent = fields_read(config, data.vocabularies)
         if absent:
             report.line(f"Profile fields that this cohort does not record are left out: {', '.join(absent)}")
-        encoder = Encoder(self.config, data.vocabularies)
-        self.encoded: EncodedCases = encoder.columns(data.train)
-        self.validation: EncodedCases = encoder.columns(data.validation)
+        self.vectors = None
+        if self.config.code_text:
+            self.vectors = vectors or TitleEncoder(DEFAULT_BASE)
+            self.config = dataclasses.replace(self.config, text_width=self.vectors.width)
+        self.encoder = Encoder(self.config, data.vocabularies)
+        self.encoded: EncodedCases = self.encoder.columns(data.train)
+        self.validation: EncodedCases = self.encoder.columns(data.validation)
         self.labels = Labels.of(data.validation, data.vocabularies.medication)
         torch.manual_seed(seed)
         student = build_student(self.config, data.vocabularies)
+        if self.vectors is not None:
+            self._start_from_titles(student, self.vectors)
         if training.head_prior:
             start_at_frequencies(student, self.encoded)
         self.guidance = data.guidance
@@ -136,6 +146,44 @@ class Trainer:
             save_checkpoint(path, self.progress, self.losses, self.optimizer, self.best)
         self.student.load_state_dict(self.best)
         fill_unseen_rows(self.student, self.encoded.profile)
+        if self.vectors is not None:
+            self._fold_titles(self.vectors)
+
+    def _start_from_titles(self, student: Student, vectors: TitleVectors) -> None:
+        """Begin with the embeddings of the vocabulary's titles."""
+        titles = self.data.titles or (lambda kind, code: None)
+        found = {
+            self.encoder.layout.offset(kind) + i: title
+            for kind in KINDS
+            for i, code in enumerate(self.data.vocabularies.of(kind))
+            if (title := titles(kind, code))
+        }
+        if not found:
+            raise TrainingError(
+                "code_text needs titles, and no code of this cohort has one. Set code_text = false."
+            )
+        self.report.line(f"reading the titles of {len(found):,} codes")
+        table = torch.zeros(self.encoder.layout.size, vectors.width)
+        tokens = torch.tensor(list(found))
+        table[tokens] = torch.from_numpy(vectors.encode(list(found.values())))
+        titled = torch.zeros(len(table), dtype=torch.bool)
+        titled[tokens] = True
+        student.start_from_titles(table, titled)
+
+    def _fold_titles(self, vectors: TitleVectors) -> None:
+        """Store the embeddings as they are read, and read the validation cases' unseen codes by their titles."""
+        self.student.fold_titles()
+        titles = self.data.titles or (lambda kind, code: None)
+        unseen = {
+            (kind, code): title
+            for kind in KINDS
+            for code in self.data.vocabularies.of(kind).unseen(self.data.validation.codes[kind].table)
+            if (title := titles(kind, code))
+        }
+        if unseen:
+            first = self.student.add_codes(torch.from_numpy(vectors.encode(list(unseen.values()))))
+            self.encoder.added.update({key: first + i for i, key in enumerate(unseen)})
+            self.validation = self.encoder.columns(self.data.validation)
 
     def _patience_over(self) -> bool:
         return self.progress.epoch - self.progress.best_epoch >= self.training.patience
@@ -255,17 +303,27 @@ def train_student(
     resume: bool = False,
     interactions: np.ndarray | None = None,
     report: Report | None = None,
+    vectors: TitleVectors | None = None,
 ) -> Manifest:
     """Train, choose the threshold, and write the model folder; an earlier model stays until then.
 
     Args:
         interactions: (M, M) statistical interactions of the medication vocabulary, for the validation table.
+        vectors: what titles are read with, where the configuration asks for it; by default the MiniLM encoder.
 
     Raises:
         TrainingError: the loss is not finite any more.
         InputError: `resume` finds the state of another run.
     """
-    trainer = Trainer(data, config, training, seed=seed, device=device, report=report or Report(quiet=True))
+    trainer = Trainer(
+        data,
+        config,
+        training,
+        seed=seed,
+        device=device,
+        report=report or Report(quiet=True),
+        vectors=vectors,
+    )
     state = checkpoint_path(out)
     trainer.fit(state, resume=resume)
     scores = trainer.validation_scores()
@@ -291,6 +349,7 @@ def train_student(
         teacher_digest=data.guidance.teacher_digest
         if data.guidance and trainer.losses.distillation is not None
         else "",
+        base_model=BaseModel(trainer.vectors.id, trainer.vectors.sha256) if trainer.vectors else None,
         history=tuple(trainer.progress.history),
     )
     save_student(out, manifest, trainer.config, data.vocabularies, trainer.student.state_dict())
