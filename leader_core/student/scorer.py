@@ -162,12 +162,13 @@ class _TitleReader:
                 raise ArtifactError(
                     f"{self._folder}: the manifest names no base model. Train the student again."
                 )
-            self._vectors = TitleEncoder(base.id)
-            if self._vectors.sha256 != base.sha256:
+            found = TitleEncoder(base.id)
+            if found.sha256 != base.sha256:
                 raise ArtifactError(
                     f"{self._folder} reads titles with a base of sha256 {base.sha256}, but {base.id} has "
-                    f"{self._vectors.sha256} here. Restore that base, or train the student again."
+                    f"{found.sha256} here. Restore that base, or train the student again."
                 )
+            self._vectors = found
         return self._vectors
 
 

@@ -29,7 +29,10 @@ class TitleVectors(Protocol):
 
     id: str
     sha256: str
-    width: int
+
+    @property
+    def width(self) -> int:
+        """How many numbers a vector has."""
 
     def encode(self, titles: Sequence[str]) -> NDArray[np.float32]:
         """(n, width)"""

@@ -39,7 +39,9 @@ class Guidance:
         rows = self.rows[cases]
         there = np.flatnonzero(rows >= 0)
         hidden = self.hidden[rows[there]]
-        return there, hidden if self.mean is None else (hidden - self.mean) / self.scale
+        if self.mean is None or self.scale is None:
+            return there, hidden
+        return there, (hidden - self.mean) / self.scale
 
     def standardised(self) -> Guidance:
         """The same states with mean 0 and variance 1 in each of their H values over the training cases."""
