@@ -50,7 +50,8 @@ class Scores:
 
     @property
     def pending(self) -> bool:
-        return self.status in ("running", "loading")
+        """Whether asking again soon is worth it; loading is watched by the frame, for the whole page."""
+        return self.status == "running"
 
 
 @dataclass(slots=True)
@@ -132,10 +133,6 @@ class Service:
         if card.loaded:
             return ModelStatus(name, "ready")
         return ModelStatus(name, "loading", "", time.monotonic() - state.began if state.began else 0.0)
-
-    def loading(self) -> bool:
-        """Whether any model is still on its way."""
-        return any(self.status(name).readiness == "loading" for name in MODELS)
 
     def submit(self, case: Case, model: ModelName) -> Future[Recommendation]:
         """Score a case on the model's own worker, so that a slow model never holds up the other."""

@@ -36,9 +36,7 @@ UNEXPECTED: Final = (
     "This page could not be shown. The server's log says why, under reference {reference}. "
     "Going back to the worklist usually helps."
 )
-LOADING: Final = (
-    "{model} is loading ({seconds:.0f} s). This page stays usable; scores appear when it is ready."
-)
+LOADING: Final = "{model} is loading. This page stays usable; scores appear when it is ready."
 RUNNING: Final = "{model} is scoring this case."
 
 MODEL_NAMES: Final[dict[str, str]] = {"teacher": "Teacher", "student": "Student"}

@@ -11,19 +11,24 @@ from dashboard.service import MODELS, ModelStatus, Service
 
 
 def show(service: Service | None) -> None:
-    """Draw the strip under the navigation; while a model loads it refreshes itself, then the page once."""
+    """Draw the strip under the navigation; while a model loads it refreshes itself, and the page when one is there.
+
+    It is the only thing that polls for loading, so that waiting costs the loading as little as can be.
+    """
     if service is None:
         st.html(strip(None, ()))
         return
-    if service.loading():
-        fragment(_waiting, run_every=1.0)(service)
+    statuses = [service.status(name) for name in MODELS]
+    if any(status.readiness == "loading" for status in statuses):
+        fragment(_waiting, run_every=1.5)(service, tuple(status.readiness for status in statuses))
     else:
-        st.html(strip(service, [service.status(name) for name in MODELS]))
+        st.html(strip(service, statuses))
 
 
-def _waiting(service: Service) -> None:
-    st.html(strip(service, [service.status(name) for name in MODELS]))
-    if not service.loading():
+def _waiting(service: Service, drawn: tuple[str, ...]) -> None:
+    statuses = [service.status(name) for name in MODELS]
+    st.html(strip(service, statuses))
+    if tuple(status.readiness for status in statuses) != drawn:
         st.rerun()
 
 

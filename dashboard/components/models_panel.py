@@ -111,11 +111,7 @@ def _not_there(service: Service, name: ModelName, found: Scores) -> None:
     st.html(markup.model_head(name, ""))
     label = wording.MODEL_NAMES[name]
     if found.status == "loading":
-        st.html(
-            markup.callout(
-                wording.LOADING.format(model=f"The {name}", seconds=service.status(name).seconds), name
-            )
-        )
+        st.html(markup.callout(wording.LOADING.format(model=f"The {name}"), name))
         st.skeleton(height=60)
     elif found.status == "running":
         st.html(markup.callout(wording.RUNNING.format(model=f"The {name}"), name))

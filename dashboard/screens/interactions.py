@@ -121,16 +121,10 @@ def _sets(
             if (moved := state.cut_off(name)) is not None:
                 recommendation = service.engine.with_threshold(recommendation, moved)
             sets[name] = tuple(m.code for m in recommendation.selected)
-        elif found.pending:
-            pending = True
-            missing.append(
-                (
-                    wording.LOADING.format(model=f"The {name}", seconds=service.status(name).seconds)
-                    if found.status == "loading"
-                    else wording.RUNNING.format(model=f"The {name}"),
-                    name,
-                )
-            )
+        elif found.status in ("loading", "running"):
+            pending = pending or found.pending
+            text = wording.LOADING if found.status == "loading" else wording.RUNNING
+            missing.append((text.format(model=f"The {name}"), name))
         else:
             missing.append((f"{wording.MODEL_NAMES[name]} is not available. {found.reason}", name))
     if subject.source == "cohort" and subject.case.prescribed and not state.hidden(subject):

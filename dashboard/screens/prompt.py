@@ -34,31 +34,26 @@ def draw() -> None:
             "case" if subject.source == "cohort" else "new", "Back to the case", state.linked(subject)
         )
         navigation.link("interactions", "Interactions", state.linked(subject))
-    loading = service.status("teacher").readiness == "loading"
-    fragment(_body, run_every=1.0 if loading else None)(service, subject, loading)
+    fragment(_body)(service, subject)
 
 
-def _body(service: Service, subject: Subject, was_loading: bool) -> None:
-    _shown(service, subject, was_loading)
+def _body(service: Service, subject: Subject) -> None:
+    _shown(service, subject)
     state.keep(state.linked(subject))
     address.publish("prompt", {**state.linked(subject), **address.written(_BINDINGS)})
 
 
-def _shown(service: Service, subject: Subject, was_loading: bool) -> None:
+def _shown(service: Service, subject: Subject) -> None:
     status = service.status("teacher")
     if status.readiness == "loading":
         st.html(
             markup.callout(
-                wording.LOADING.format(
-                    model="The teacher, whose tokenizer counts the prompt,", seconds=status.seconds
-                ),
+                wording.LOADING.format(model="The teacher, whose tokenizer counts the prompt,"),
                 "teacher",
             )
         )
         st.skeleton(height=220)
         return
-    if was_loading:
-        st.rerun()
     if status.readiness != "ready":
         st.html(markup.callout(f"Without the teacher there is no prompt to show. {status.reason}", "teacher"))
         navigation.link("models", "See which models are there")

@@ -1,0 +1,94 @@
+"""Takes the README's pictures of the dashboard from a server that is running.
+
+    python tests/browser/screens.py --base http://127.0.0.1:8501 [--patient ID] [--out assets/screens]
+
+Waits until both models answer, so that no picture shows a page half drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser import chromium
+
+PATIENCE: Final = 300_000  # ms
+ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+DIAGNOSES: Final = ("congestive heart failure", "atrial fibrillation", "pneumonia")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--base", default="http://127.0.0.1:8501", help="the server (default: %(default)s)")
+    parser.add_argument("--patient", help="the case to show (default: the one with the most visits)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("assets/screens"), help="folder (default: %(default)s)"
+    )
+    arguments = parser.parse_args()
+    path = chromium.find()
+    if path is None:
+        print(chromium.ABSENT, file=sys.stderr)
+        return 1
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(path), args=list(ARGUMENTS))
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.set_default_timeout(PATIENCE)
+        take(page, arguments.base.rstrip("/"), arguments.patient, arguments.out)
+        browser.close()
+    return 0
+
+
+def take(page: Page, base: str, patient: str | None, out: Path) -> None:
+    """patients.png, case.png and new-case.png."""
+    page.goto(f"{base}/?sort=-visits")
+    page.locator("tbody tr a").first.wait_for()
+    patient = patient or page.locator("tbody tr a").first.inner_text()
+    page.get_by_text("Teacher ready").wait_for()
+    page.goto(base)
+    page.locator("tbody tr a").first.wait_for()
+    _settle(page)
+    page.screenshot(path=out / "patients.png")
+    page.goto(f"{base}/case?patient={patient}")
+    _scored(page)
+    page.screenshot(path=out / "case.png")
+    page.goto(f"{base}/new")
+    box = page.get_by_role("combobox", name="Diagnoses")
+    for words in DIAGNOSES:
+        box.click()
+        box.press_sequentially(words, delay=20)
+        page.get_by_role("option").first.wait_for()
+        box.press("Enter")
+        page.get_by_role("option").first.wait_for(state="hidden")
+        _settle(page)
+    page.get_by_role("button", name="Recommend").click()
+    _scored(page)
+    page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
+    _settle(page)
+    page.screenshot(path=out / "new-case.png")
+
+
+def _scored(page: Page) -> None:
+    for name in ("teacher", "student"):
+        page.locator(f".st-key-figures-{name}").wait_for()
+    page.locator("td.score").first.wait_for()
+    _settle(page)
+
+
+def _settle(page: Page) -> None:
+    """Nothing running, no placeholder left, fonts there."""
+    page.wait_for_function(
+        "!document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget]')"
+    )
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    page.wait_for_timeout(1_500)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
