@@ -39,6 +39,11 @@ UNEXPECTED: Final = (
 LOADING: Final = "{model} is loading. This page stays usable; scores appear when it is ready."
 RUNNING: Final = "{model} is scoring this case."
 
+CUT_TO_FIT: Final[dict[str, str]] = {
+    "teacher": "The teacher could not read all of this case: it was cut to fit. The Prompt page says what.",
+    "student": "The student could not read all of this case: the oldest visits or the last codes of a long list were left out.",
+}
+
 MODEL_NAMES: Final[dict[str, str]] = {"teacher": "Teacher", "student": "Student"}
 
 GROUP_LABELS: Final[dict[str, str]] = {

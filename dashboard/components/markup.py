@@ -238,7 +238,7 @@ def model_head(name: str, sub: str) -> str:
         "div",
         tag("span", f"{icon} {escape(wording.MODEL_NAMES[name])}", css="ld-name"),
         " ",
-        tag("span", escape(sub), css="ld-sub"),
+        tag("span", escape(sub), css="ld-sub", title=sub),
         css=f"ld-head {name}",
     )
 
@@ -283,27 +283,23 @@ def axis(moments: Sequence[datetime | None], current: int) -> str:
     span = max((last - first).total_seconds(), 1.0)
     marks = "".join(
         tag(
-            "circle",
-            cx=f"{2 + 96 * (m - first).total_seconds() / span:.2f}%",
-            cy=9,
-            r=5 if i == current else 4,
-            style=_dot(i == current),
+            "i",
+            css="current" if i == current else "",
+            style=f"left:{100 * (m - first).total_seconds() / span:.2f}%",
+            title=day(m),
         )
         for i, m in known
     )
-    line = tag("line", x1="2%", x2="98%", y1=9, y2=9, style="stroke:var(--line-strong);stroke-width:1.5")
-    labels = tag("text", escape(day(first)), x="0", y=30) + tag(
-        "text", escape(day(last)), x="100%", y=30, text_anchor="end"
-    )
     told = f"{count(len(known), 'visit')} from {day(first)} to {day(last)}"
     return tag(
-        "svg", tag("title", escape(told)), line, marks, labels, css="ld-axis", role="img", aria_label=told
+        "div",
+        tag("div", marks, css="ld-axis-line"),
+        tag("span", escape(day(first))),
+        tag("span", escape(day(last))),
+        css="ld-axis",
+        role="img",
+        aria_label=told,
     )
-
-
-def _dot(current: bool) -> str:
-    fill, stroke = ("accent", "accent") if current else ("paper", "line-strong")
-    return f"fill:var(--{fill});stroke:var(--{stroke});stroke-width:2"
 
 
 def named(titles: Mapping[str, str]) -> Titles:

@@ -80,7 +80,7 @@ def _cut_off(
 ) -> Recommendation:
     manifest = service.engine.models[name].manifest
     chosen, rule = recommendation.threshold, manifest.threshold_rule if manifest else ""
-    st.html(markup.model_head(name, f"its own cut-off is {chosen:.2f}{', ' + rule if rule else ''}"))
+    st.html(markup.model_head(name, f"own cut-off {chosen:.2f}{', ' + rule if rule else ''}"))
     key = state.cut_key(name)
     if st.session_state.get(key) is None:
         st.session_state[key] = round(chosen, 2)
@@ -102,7 +102,7 @@ def _cut_off(
     if moved.unseen:
         st.html(markup.callout(markup.unseen_sentence(name, moved.unseen), name))
     if moved.truncated:
-        st.html(markup.callout(f"The {name} could not read all of this case: it was cut to fit.", name))
+        st.html(markup.callout(wording.CUT_TO_FIT[name], name))
     return moved
 
 
@@ -185,7 +185,7 @@ def _interactions(
         list(sets),
         default=next(iter(sets)),
         required=True,
-        key="pairs_of",
+        key=f"pairs_of_{'_'.join(sets)}",
         label_visibility="collapsed",
         format_func=lambda name: f"{labels[name]} {len(sets[name])}",
     )

@@ -22,10 +22,13 @@ def draw() -> None:
         return
     _head(service, subject)
     left, rest = st.columns([1, 3.4], gap="large")
-    with left, st.container(key="person"):
-        _person(service, subject)
     with rest:
         models_panel.show(service, subject, "case")
+    with (
+        left,
+        st.container(key="person"),
+    ):  # after the models: which fields were read is known with the scores
+        _person(service, subject)
 
 
 def _head(service: Service, subject: Subject) -> None:
