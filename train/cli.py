@@ -66,10 +66,9 @@ def call(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    arguments = parse(list(sys.argv[1:] if argv is None else argv))
-    report = Report(quiet=arguments.json)
     try:
-        result = call(arguments, report)
+        arguments = parse(list(sys.argv[1:] if argv is None else argv))
+        result = call(arguments, Report(quiet=arguments.json))
     except LeaderError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
