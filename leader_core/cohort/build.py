@@ -18,6 +18,7 @@ from leader_core.cohort import mapping, outcome
 from leader_core.cohort.destination import Workplace, check_destination, workplace
 from leader_core.cohort.layout import SOURCE_NAMES, RawFolder, open_raw
 from leader_core.cohort.mapping import AtcLevel
+from leader_core.cohort.ndc import read_ndc_map
 from leader_core.cohort.outcome import BuildResult
 from leader_core.cohort.stages import (
     PRESETS,
@@ -30,7 +31,7 @@ from leader_core.cohort.stages import (
 )
 from leader_core.errors import InputError
 from leader_core.fsio import sha256_file
-from leader_core.interactions import InteractionTable, load_clinical, read_statistical
+from leader_core.interactions import InteractionTable, StatisticalSignal, load_clinical, read_statistical
 
 DEFAULT_MEMORY: Final = "1GB"
 """What DuckDB may hold in memory; beyond it, it spills beside the destination."""
@@ -47,6 +48,7 @@ _COHORT_TABLES: Final = (
     "accounting",
     "attrition",
     "unmapped",
+    "ndc_check",
     "rejects",
     "meta",
 )
@@ -69,6 +71,7 @@ def build_cohort(
     seed: int = 42,
     ndc_map: Path | None = None,
     ddi: Path | None = None,
+    ddi_map: Path | None = None,
     label: str | None = None,
     memory_limit: str = DEFAULT_MEMORY,
     report: Reporter | None = None,
@@ -82,8 +85,10 @@ def build_cohort(
         preset: "clinical" maps drugs by name and route; "paper" repeats the published filters and needs `ndc_map`.
         atc_level: level of the medication classes, 3 to 5.
         seed: of the split.
-        ndc_map: CSV of `ndc, atc3`, for the preset "paper".
+        ndc_map: CSV of `ndc, atc3`. The preset "paper" maps by it; "clinical" compares it with the names, which win,
+            and uses it only for an order whose name nobody knows.
         ddi: CSV of statistical interaction pairs instead of those that come with the project.
+        ddi_map: for a `ddi` that names compounds by STITCH id, the table from these to ATC.
         label: what the data are called on reports.
         memory_limit: for DuckDB, like "1GB" or "500MB".
         report: told of each stage.
@@ -104,16 +109,19 @@ def build_cohort(
     folder = open_raw(raw, source)
     level = cast(AtcLevel, atc_level)
     read_map = (
-        mapping.read_ndc_map(Path(ndc_map), level) if preset == "paper" and ndc_map is not None else None
+        read_ndc_map(Path(ndc_map), level, coarser=preset == "clinical") if ndc_map is not None else None
     )
+    signal = _signal(level, ddi, ddi_map)
     described, synthetic = _describe_source(folder, label)
     try:
         with workplace(out) as place, ThreadPoolExecutor(1) as pool:
-            hashes = pool.submit(_hash_files, folder)  # reads the files once more, while SQL is busy
+            hashes = pool.submit(
+                _hash_files, folder, ndc_map, ddi, ddi_map
+            )  # reads the files once more, while SQL is busy
             with _connect(place, memory_limit) as connection:
                 job = Job(
                     folder, cast(Preset, preset), level, seed, described, synthetic, read_map,
-                    Path(ddi) if ddi is not None else None, connection, tell,
+                    signal, connection, tell,
                 )  # fmt: skip
                 result = _build(job, hashes, out, started)
     except OSError as error:
@@ -145,8 +153,19 @@ def _describe_source(folder: RawFolder, label: str | None) -> tuple[str, bool]:
     return label or f"Synthetic hospital ({name} layout)", True
 
 
-def _hash_files(folder: RawFolder) -> dict[str, str]:
-    return {table.path.name: sha256_file(table.path) for table in folder.tables.values()}
+def _signal(level: AtcLevel, ddi: Path | None, ddi_map: Path | None) -> StatisticalSignal:
+    """The statistical pairs; read before anything else, because a wrong file is found at once."""
+    if ddi_map is not None and ddi is None:
+        raise InputError(
+            f"--ddi-map {ddi_map} says what the compounds of a drug-DDI.csv are, and no such file was given. "
+            "Give it with --ddi, or leave --ddi-map out."
+        )
+    return read_statistical(level, ddi, ddi_map)
+
+
+def _hash_files(folder: RawFolder, *given: Path | None) -> dict[str, str]:
+    paths = [*(table.path for table in folder.tables.values()), *(Path(path) for path in given if path)]
+    return {path.name: sha256_file(path) for path in paths}
 
 
 def _connect(place: Workplace, memory_limit: str) -> duckdb.DuckDBPyConnection:
@@ -194,9 +213,8 @@ def _interactions(job: Job) -> InteractionTable:
     """Hand over the pairs of this ATC level; returns their table."""
     import pyarrow as pa
 
-    signal = read_statistical(job.atc_level, job.ddi)
-    job.notes += signal.notes
-    table = InteractionTable((*load_clinical(job.atc_level), *signal.pairs))
+    job.notes += job.signal.notes
+    table = InteractionTable((*load_clinical(job.atc_level), *job.signal.pairs))
     names = ("code_a", "code_b", "severity", "source", "mechanism", "effect", "management", "evidence")
     columns = {name: pa.array([getattr(pair, name) for pair in table], pa.string()) for name in names}
     job.give("given_interactions", pa.table(columns))

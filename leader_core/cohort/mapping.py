@@ -5,17 +5,14 @@ Works on distinct values only, a few thousand of each; the builder joins the ans
 
 from __future__ import annotations
 
-import csv
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, cast
 
 import pyarrow as pa
 
+from leader_core.cohort import ndc
 from leader_core.domain import Kind
-from leader_core.errors import InputError, NotFoundError
 from leader_core.terminology.codes import chapter, code_title, normalise_icd, parent
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, DrugMapper
@@ -25,31 +22,52 @@ NO_NAME: Final = "missing drug name"
 NO_NDC: Final = "missing NDC"
 NDC_UNKNOWN: Final = "NDC not in the map"
 
-_ATC: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
-_NDC_PARTS: Final = (5, 4, 2)
-
 
 @dataclass(slots=True)
 class DrugMapping:
-    """For each distinct drug its medication codes, or the reason why it has none."""
+    """For each distinct drug its medication codes, or the reason why it has none, and what became of its NDC."""
 
     ids: list[int] = field(default_factory=list)
     reasons: list[str | None] = field(default_factory=list)
     code_ids: list[int] = field(default_factory=list)
     codes: list[str] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
+    ndc_codes: list[str | None] = field(default_factory=list)
+    name_codes: list[str | None] = field(default_factory=list)
 
-    def add(self, drug_id: int, codes: Iterable[str] = (), reason: str | None = None) -> None:
-        """Note one drug: a reason, or its codes (no code and no reason is an unmapped drug)."""
+    def add(
+        self,
+        drug_id: int,
+        codes: Iterable[str] = (),
+        reason: str | None = None,
+        ndc: tuple[str, str | None, str | None] = (ndc.NO_MAP, None, None),
+    ) -> None:
+        """Note one drug: a reason, or its codes (no code and no reason is an unmapped drug).
+
+        `ndc` is the verdict on its NDC, the NDC's code, and what the name says where the two are compared.
+        """
         found = sorted(set(codes)) if reason is None else []
         self.ids.append(drug_id)
         self.reasons.append(reason if reason is not None or found else UNMAPPED)
         self.code_ids += [drug_id] * len(found)
         self.codes += found
+        self.verdicts.append(ndc[0])
+        self.ndc_codes.append(ndc[1])
+        self.name_codes.append(ndc[2])
 
     def outcomes(self) -> pa.Table:
-        """`drug_id, reason` of every drug."""
+        """`drug_id, reason, verdict, ndc_code, name_code` of every drug."""
+        texts = {
+            "reason": self.reasons,
+            "verdict": self.verdicts,
+            "ndc_code": self.ndc_codes,
+            "name_code": self.name_codes,
+        }
         return pa.table(
-            {"drug_id": pa.array(self.ids, pa.int64()), "reason": pa.array(self.reasons, pa.string())}
+            {
+                "drug_id": pa.array(self.ids, pa.int64()),
+                **{name: pa.array(column, pa.string()) for name, column in texts.items()},
+            }
         )
 
     def code_table(self) -> pa.Table:
@@ -59,81 +77,45 @@ class DrugMapping:
         )
 
 
-def map_drugs(drugs: Iterable[Sequence[Any]], level: AtcLevel) -> DrugMapping:
-    """Map `(drug_id, drug, route, drug_type, ndc)` by name and route."""
+def map_drugs(
+    drugs: Iterable[Sequence[Any]], level: AtcLevel, ndc_map: Mapping[str, str] | None = None
+) -> DrugMapping:
+    """Map `(drug_id, drug, route, drug_type, ndc)` by name and route; with a map, its NDC is compared with the name.
+
+    The name wins. An order whose name nobody knows, and which is not set aside, gets its NDC's code.
+    """
     rows = list(drugs)
     mapping = DrugMapping()
-    for (drug_id, drug, *_), mapped in zip(
-        rows, DrugMapper.load().map_many((row[1:4] for row in rows), level), strict=True
-    ):
-        if not (drug or "").strip():
-            mapping.add(drug_id, reason=NO_NAME)
-        else:
-            mapping.add(drug_id, (match.code for match in mapped.matches), mapped.set_aside)
+    mapped = DrugMapper.load().map_many((row[1:4] for row in rows), level)
+    for (drug_id, drug, _, _, code), order in zip(rows, mapped, strict=True):
+        codes = {match.code for match in order.matches}
+        named = bool((drug or "").strip())
+        set_aside = order.set_aside if named else None
+        reason = set_aside if named else NO_NAME
+        if ndc_map is None:
+            mapping.add(drug_id, codes, reason)
+            continue
+        verdict, by_ndc = ndc.compare(code, ndc_map, codes, set_aside, level)
+        said = set_aside or "; ".join(sorted(codes)) or None
+        if verdict == ndc.FILLED_IN and by_ndc is not None:
+            codes, reason = {by_ndc}, None
+        mapping.add(drug_id, codes, reason, (verdict, by_ndc, said))
     return mapping
 
 
 def map_ndc(drugs: Iterable[Sequence[Any]], ndc_map: Mapping[str, str]) -> DrugMapping:
     """Map `(drug_id, drug, route, drug_type, ndc)` by NDC alone, as published; a missing NDC is never filled in."""
     mapping = DrugMapping()
-    for drug_id, _, _, _, ndc in drugs:
-        normal = normalise_ndc(ndc)
+    for drug_id, _, _, _, code in drugs:
+        normal = ndc.normalise_ndc(code)
         if normal is None:
-            mapping.add(drug_id, reason=NO_NDC)
+            mapping.add(drug_id, reason=NO_NDC, ndc=(ndc.NOT_VALID, None, None))
         elif normal in ndc_map:
-            mapping.add(drug_id, (ndc_map[normal],))
+            found = ndc_map[normal]
+            mapping.add(drug_id, (found,), ndc=(ndc.FILLED_IN, found, None))
         else:
-            mapping.add(drug_id, reason=NDC_UNKNOWN)
+            mapping.add(drug_id, reason=NDC_UNKNOWN, ndc=(ndc.NOT_IN_MAP, None, None))
     return mapping
-
-
-def normalise_ndc(raw: str | None) -> str | None:
-    """Eleven digits, or None for nothing, zero, or what is no NDC.
-
-    >>> normalise_ndc("0006-4943-00"), normalise_ndc("6494300"), normalise_ndc("0")
-    ('00006494300', '00006494300', None)
-    """
-    text = (raw or "").strip().removesuffix(".0")
-    parts = text.split("-")
-    if len(parts) == len(_NDC_PARTS):
-        digits = "".join(part.zfill(length) for part, length in zip(parts, _NDC_PARTS, strict=True))
-    else:
-        digits = text.replace("-", "").zfill(11)
-    return digits if re.fullmatch(r"[0-9]{11}", digits) and digits.strip("0") else None
-
-
-def read_ndc_map(path: Path, level: AtcLevel) -> dict[str, str]:
-    """NDC (11 digits) to ATC code from a CSV with columns `ndc` and `atc3` (or `atc`); the first row of an NDC counts.
-
-    Raises:
-        NotFoundError: no such file.
-        InputError: another layout, a value that is no NDC or no ATC code, or a code above the level asked for.
-    """
-    if not path.is_file():
-        raise NotFoundError(f"The NDC map {path} does not exist. Check --ndc-map.")
-    table: dict[str, str] = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            names = {name.strip().lower(): name for name in reader.fieldnames or ()}
-            code_column = next((names[n] for n in ("atc3", "atc", "code") if n in names), None)
-            if "ndc" not in names or code_column is None:
-                raise InputError(
-                    f"The NDC map {path} has the columns {', '.join(names) or '(none)'}: expected ndc and atc3."
-                )
-            for row in reader:
-                ndc, code = normalise_ndc(row[names["ndc"]]), (row[code_column] or "").strip().upper()
-                if ndc is None or not _ATC.fullmatch(code) or len(code) < ATC_LENGTH[level]:
-                    raise InputError(
-                        f"The NDC map {path}, line {reader.line_num}: {row[names['ndc']]!r} and {code!r}: expected an "
-                        f"NDC of up to 11 digits and an ATC code of level {level} or deeper."
-                    )
-                table.setdefault(ndc, code[: ATC_LENGTH[level]])
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The NDC map {path} is not readable as CSV in UTF-8: {error}.") from error
-    if not table:
-        raise InputError(f"The NDC map {path} holds no row: expected lines like 00006494300,J07A.")
-    return table
 
 
 def map_icd(distinct: Iterable[Sequence[Any]]) -> pa.Table:

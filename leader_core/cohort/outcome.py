@@ -15,6 +15,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from leader_core.cohort.ndc import NdcCheck, check_of
 from leader_core.cohort.read import FORMAT
 from leader_core.cohort.stages import Job
 from leader_core.domain import Fingerprint
@@ -39,6 +40,7 @@ class BuildResult:
     mapped_orders: int
     unmapped_orders: int
     unmapped: tuple[tuple[str, str, int], ...]  # drug, route, orders; most frequent first
+    ndc: NdcCheck  # what the NDCs say beside the names
     untitled: Mapping[str, int]  # kind -> codes without any title
     rejects: int  # cells and lines kept in `rejects`
     notes: tuple[str, ...]
@@ -101,6 +103,8 @@ def result(job: Job, made: Fingerprint, out: Path, seconds: float) -> BuildResul
                 "This is a fault of the builder: please report it with the printed accounting."
             )
     mapped, unmapped = job.rows("stage/mapping_rate")[0]
+    ndc = check_of(job.rows("read/ndc_check"))
+    job.notes += ndc.notes()
     return BuildResult(
         path=out,
         fingerprint=made,
@@ -110,6 +114,7 @@ def result(job: Job, made: Fingerprint, out: Path, seconds: float) -> BuildResul
         mapped_orders=mapped,
         unmapped_orders=unmapped,
         unmapped=tuple(job.rows("read/unmapped")),
+        ndc=ndc,
         untitled=dict(job.rows("cohort/untitled")),
         rejects=len(job.rows("read/rejects")),
         notes=tuple(job.notes),

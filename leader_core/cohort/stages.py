@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 import duckdb
@@ -17,6 +16,7 @@ from leader_core.cohort.layout import RawFolder, RawTable
 from leader_core.cohort.mapping import AtcLevel
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError
+from leader_core.interactions import StatisticalSignal
 
 Preset = Literal["clinical", "paper"]
 PRESETS: Final[tuple[Preset, ...]] = get_args(Preset)
@@ -36,7 +36,7 @@ class Job:
     label: str
     synthetic: bool
     ndc_map: Mapping[str, str] | None
-    ddi: Path | None
+    signal: StatisticalSignal
     connection: duckdb.DuckDBPyConnection
     tell: Callable[[str], None]
     notes: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ def read_raw(job: Job) -> None:
         own = "raw" if name == "prescriptions" else job.raw.source
         try:
             job.run(
-                f"{own}/{name}", path=str(table.path), columns=_columns(table), by_ndc=job.preset == "paper"
+                f"{own}/{name}", path=str(table.path), columns=_columns(table), by_ndc=job.ndc_map is not None
             )
             job.run("raw/unreadable_lines", table=name)
             job.run("raw/forget_errors")
@@ -96,9 +96,9 @@ def stage(job: Job) -> None:
     job.run("stage/drugs")
     drugs = job.rows("stage/drugs_to_map")
     mapped = (
-        mapping.map_drugs(drugs, job.atc_level)
-        if job.ndc_map is None
-        else mapping.map_ndc(drugs, job.ndc_map)
+        mapping.map_ndc(drugs, job.ndc_map)
+        if job.preset == "paper" and job.ndc_map is not None
+        else mapping.map_drugs(drugs, job.atc_level, job.ndc_map)
     )
     job.give("drug_outcomes", mapped.outcomes())
     job.give("drug_codes", mapped.code_table())

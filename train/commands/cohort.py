@@ -11,6 +11,7 @@ from typing import Any, Final
 from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
 from leader_core.cohort.layout import SOURCES
+from train.ndc_tables import ndc_json, print_ndc
 from train.report import Report
 
 DEFAULT_SEED: Final = 42
@@ -34,10 +35,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--atc-level", type=int, choices=(3, 4, 5), default=3, help="of the classes (default: %(default)s)"
     )
     parser.add_argument(
-        "--ndc-map", type=Path, metavar="FILE.csv", help="columns ndc, atc3; needed by --preset paper"
+        "--ndc-map",
+        type=Path,
+        metavar="FILE.csv",
+        help="columns ndc, atc3: --preset paper maps by it; "
+        "clinical compares it with the drugs' names, which win",
     )
     parser.add_argument(
-        "--ddi", type=Path, metavar="FILE.csv", help="statistical pairs (code_a, code_b) instead of ours"
+        "--ddi",
+        type=Path,
+        metavar="FILE.csv",
+        help="statistical pairs instead of ours: columns code_a, code_b, or the published drug-DDI.csv",
+    )
+    parser.add_argument(
+        "--ddi-map",
+        type=Path,
+        metavar="FILE.csv",
+        help="for drug-DDI.csv: lines of STITCH compound, ATC codes "
+        "(default: drug-atc.csv or stitch_cid_atc.csv beside it)",
     )
     parser.add_argument("--label", help="what the data are called on reports (default: told by the source)")
     parser.add_argument(
@@ -58,6 +73,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         seed=DEFAULT_SEED if arguments.seed is None else arguments.seed,
         ndc_map=arguments.ndc_map,
         ddi=arguments.ddi,
+        ddi_map=arguments.ddi_map,
         label=arguments.label,
         memory_limit=arguments.memory_limit,
         report=report,
@@ -80,6 +96,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "rows_read": dict(result.rows_read),
         "mapping_rate": result.mapping_rate,
         "unmapped": [{"drug": drug, "route": route, "orders": n} for drug, route, n in result.unmapped],
+        "ndc": ndc_json(result.ndc),
+        "notes": list(result.notes),
         "untitled": dict(result.untitled),
         "rejects": result.rejects,
         "seconds": round(result.seconds, 3),
@@ -105,6 +123,7 @@ def print_result(result: BuildResult, report: Report) -> None:
         report.line(f"{result.rejects:,} cells or lines could not be read: see the table 'rejects'.")
     for note in result.notes:
         report.line(note)
+    print_ndc(result.ndc, report)
     known = result.mapped_orders + result.unmapped_orders
     if result.unmapped:
         report.table(

@@ -2,7 +2,7 @@
 -- Rows are grouped and sorted by number, and stored patient by patient like the codes.
 CREATE TABLE orders AS
 WITH texts AS (
-    SELECT DISTINCT text_id, coalesce(filled(drug), '') AS drug, coalesce(filled(route), '') AS route
+    SELECT DISTINCT text_id, coalesce(filled(drug), 'no drug name') AS drug, coalesce(filled(route), '') AS route
     FROM drugs
 ),
 

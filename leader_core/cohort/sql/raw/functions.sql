@@ -33,6 +33,21 @@ CREATE TEMP MACRO unreadable_moment(cell) AS filled(cell) IS NOT NULL AND moment
 CREATE TEMP MACRO bad_cell(column_name, cell, bad, why) AS
     CASE WHEN bad THEN struct_pack(name := column_name, value := cell, reason := why) END;
 
+-- An NDC as eleven digits, and nothing for zero or what is no NDC: what normalise_ndc of ndc.py does, row by row.
+CREATE TEMP MACRO normal_ndc(cell) AS
+    nullif(
+        CASE
+            WHEN regexp_full_match(trim(cell), '[0-9]{1,11}([.]0)?')
+                THEN lpad(split_part(trim(cell), '.', 1), 11, '0')
+            WHEN regexp_full_match(trim(cell), '[0-9]{1,5}-[0-9]{1,4}-[0-9]{1,2}')
+                THEN
+                    lpad(split_part(trim(cell), '-', 1), 5, '0')
+                    || lpad(split_part(trim(cell), '-', 2), 4, '0')
+                    || lpad(split_part(trim(cell), '-', 3), 2, '0')
+        END,
+        '00000000000'
+    );
+
 -- Lower-case words without accents, a blank before and after each.
 CREATE TEMP MACRO folded(words) AS
     ' ' || trim(regexp_replace(strip_accents(lower(words)), '[^a-z0-9]+', ' ', 'g')) || ' ';

@@ -7,6 +7,7 @@ SELECT
     route,
     drug_type,
     ndc,
-    sum(rows) AS rows
+    sum(rows) AS rows,
+    sum(with_ndc) AS with_ndc
 FROM raw_prescriptions
 GROUP BY drug, route, drug_type, ndc;
