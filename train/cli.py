@@ -19,6 +19,7 @@ from train.report import Report
 COMMANDS: Final[dict[str, str]] = {
     "synthesize": "raw tables of a synthetic hospital in MIMIC's own file layout",
     "cohort": "raw MIMIC tables to a cohort database",
+    "mapping": "how well drug strings become ATC codes: rate, unmapped strings, precision, draws to judge",
     "teacher": "train the teacher: a language model with LoRA and a classification head",
     "states": "the teacher's hidden states and logits for every case, once",
     "student": "train the student, distilled where teacher states are given",

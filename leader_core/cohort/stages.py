@@ -69,7 +69,10 @@ def read_raw(job: Job) -> None:
         own = "raw" if name == "prescriptions" else job.raw.source
         try:
             job.run(
-                f"{own}/{name}", path=str(table.path), columns=_columns(table), by_ndc=job.ndc_map is not None
+                f"{own}/{name}",
+                path=str(table.path),
+                columns=columns_of(table),
+                by_ndc=job.ndc_map is not None,
             )
             job.run("raw/unreadable_lines", table=name)
             job.run("raw/forget_errors")
@@ -123,7 +126,7 @@ def _find_unreadable_cells(job: Job) -> None:
             "prescriptions": "raw/unreadable_ids",
         }.get(name, f"{job.raw.source}/unreadable_codes")
         kind = {"diagnoses_icd": "diagnosis", "procedures_icd": "procedure"}.get(name)
-        job.run(script, table=name, path=str(table.path), columns=_columns(table), kind=kind)
+        job.run(script, table=name, path=str(table.path), columns=columns_of(table), kind=kind)
         job.run("raw/forget_errors")
 
 
@@ -137,7 +140,7 @@ def nothing_left(job: Job) -> str:
     )
 
 
-def _columns(table: RawTable) -> dict[str, str]:
+def columns_of(table: RawTable) -> dict[str, str]:
     """Every column as text; a header cell without a name gets one that nothing reads."""
     return {name or f"unnamed_{i}": "VARCHAR" for i, name in enumerate(table.columns)}
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from math import floor
 from pathlib import Path
 from typing import Any, Final
 
 from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
 from leader_core.cohort.layout import SOURCES
-from train.ndc_tables import ndc_json, print_ndc
+from train.mapping_tables import ndc_json, percent, print_ndc
 from train.report import Report
 
 DEFAULT_SEED: Final = 42
@@ -132,15 +131,10 @@ def print_result(result: BuildResult, report: Report) -> None:
     if (more := len(result.unmapped) - _LISTED) > 0:
         report.line(f"... and {more:,} more strings: see the table 'unmapped'.")
     report.line(
-        f"{result.mapped_orders:,} of {known:,} orders that name a drug ({_percent(result.mapping_rate)}) "
+        f"{result.mapped_orders:,} of {known:,} orders that name a drug ({percent(result.mapping_rate)}) "
         "were mapped to a medication class."
     )
     report.line(f"Written to {result.path} in {result.seconds:.1f} s.")
-
-
-def _percent(share: float) -> str:
-    """Two decimals, never rounded up: 100 % means all of them."""
-    return f"{floor(share * 10_000) / 100:.2f} %"
 
 
 def _shown(value: object) -> str:

@@ -1,10 +1,11 @@
-"""How the NDCs of a hospital's orders compare with the drugs' names, as tables and as JSON.
+"""What the commands `cohort` and `mapping` both tell of drugs: shares, and how NDCs compare with names.
 
-Refuses to know how they were compared.
+Refuses to know how anything was mapped or compared.
 """
 
 from __future__ import annotations
 
+from math import floor
 from typing import Any, Final
 
 from leader_core.cohort.ndc import (
@@ -20,6 +21,11 @@ from leader_core.cohort.ndc import (
 from train.report import Report
 
 LISTED: Final = 20  # disagreements printed; all of them stand in the cohort's table `ndc_check`
+
+
+def percent(share: float) -> str:
+    """Two decimals, never rounded up: 100 % means all of them."""
+    return f"{floor(round(share * 10_000, 6)) / 100:.2f} %"
 
 
 def print_ndc(check: NdcCheck, report: Report) -> None:
@@ -44,7 +50,7 @@ def print_ndc(check: NdcCheck, report: Report) -> None:
 
 def _lines(check: NdcCheck) -> list[tuple[str, int, str]]:
     def share(orders: int) -> str:
-        return f"{100 * orders / check.in_map:.1f} %" if check.in_map else ""
+        return percent(orders / check.in_map) if check.in_map else ""
 
     judged = (
         ("agreeing", AGREE),

@@ -1,0 +1,122 @@
+"""(drug, route) pairs that a person judged, and how often the mapper is right on them, with an interval.
+
+Refuses to know how pairs were drawn: a draw at random is the caller's business.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Final
+
+from leader_core.errors import InputError, NotFoundError
+from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
+
+CORRECT: Final = "correct"
+VERDICTS: Final = (CORRECT, "doubtful", "wrong", "unmapped")
+COLUMNS: Final = ("drug", "route", "expected", "verdict", "remark")
+_Z95: Final = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPair:
+    """One pair as it was judged: `expected` holds the level-5 codes that the mapper gave, parted by blanks."""
+
+    drug: str
+    route: str
+    expected: str
+    verdict: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How many judged pairs are right, with Wilson's 95 % interval, and those that are not."""
+
+    pairs: int
+    correct: int
+    low: float
+    high: float
+    not_correct: tuple[tuple[JudgedPair, str], ...]  # with what the mapper gives now
+
+    @property
+    def value(self) -> float:
+        """The share of pairs that is right."""
+        return self.correct / self.pairs
+
+
+def read_judged(path: Path) -> tuple[JudgedPair, ...]:
+    """The pairs of a CSV with columns `drug, route, expected, verdict, remark`.
+
+    Raises:
+        NotFoundError: no such file.
+        InputError: other columns, a pair twice, a verdict that is none (as in a draw not yet judged), or no row.
+    """
+    if not path.is_file():
+        raise NotFoundError(
+            f"The judged file {path} does not exist. Check --judged, or draw one with --sample."
+        )
+    pairs: dict[tuple[str, str], JudgedPair] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if missing := [name for name in COLUMNS if name not in (reader.fieldnames or ())]:
+                raise InputError(
+                    f"The judged file {path} has no column {', '.join(missing)}: expected {', '.join(COLUMNS)}."
+                )
+            for row in reader:
+                pair = JudgedPair(*((row[name] or "").strip() for name in COLUMNS))
+                where = f"The judged file {path}, line {reader.line_num}"
+                if pair.verdict not in VERDICTS:
+                    raise InputError(
+                        f"{where}: {pair.drug!r} has the verdict {pair.verdict!r}: expected {', '.join(VERDICTS)}."
+                    )
+                if (pair.drug, pair.route) in pairs:
+                    raise InputError(f"{where}: {pair.drug!r} by {pair.route!r} was judged before. Keep one.")
+                pairs[pair.drug, pair.route] = pair
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The judged file {path} is not readable as CSV in UTF-8: {error}.") from error
+    if not pairs:
+        raise InputError(f"The judged file {path} holds no row. Draw pairs with --sample and judge them.")
+    return tuple(pairs.values())
+
+
+def precision(judged: Sequence[JudgedPair], level: int = 5) -> Precision:
+    """How often the mapper is right: a pair counts where it was judged correct and the mapper still gives its codes.
+
+    Raises:
+        InputError: a level other than 3, 4 or 5, or no pair.
+    """
+    if level not in ATC_LENGTH:
+        raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
+    if not judged:
+        raise InputError("No judged pair: expected at least one.")
+    mapper = DrugMapper.load()
+    wrong = []
+    for pair in judged:
+        given = _codes((match.code for match in mapper.map(pair.drug, pair.route, level)), level)
+        if pair.verdict != CORRECT or given != _codes(pair.expected.split(), level):
+            wrong.append((pair, " ".join(given)))
+    correct = len(judged) - len(wrong)
+    return Precision(len(judged), correct, *wilson(correct, len(judged)), tuple(wrong))
+
+
+def wilson(hits: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share (Wilson 1927); it stays within 0 and 1 and holds near them.
+
+    >>> [round(bound, 4) for bound in wilson(198, 200)]
+    [0.9643, 0.9973]
+    """
+    share, squared = hits / trials, _Z95 * _Z95
+    middle = (share + squared / (2 * trials)) / (1 + squared / trials)
+    half = (
+        _Z95 * sqrt(share * (1 - share) / trials + squared / (4 * trials * trials)) / (1 + squared / trials)
+    )
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _codes(codes: Iterable[str], level: int) -> list[str]:
+    return sorted({code[: ATC_LENGTH[level]] for code in codes})

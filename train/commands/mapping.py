@@ -1,0 +1,165 @@
+"""`mapping`: how well drug strings become ATC codes: rate, unmapped strings, precision on judged pairs, draws to judge."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any, Final
+
+from leader_core.cohort.drug_orders import MAPPED, DrugOrders, read_drug_orders
+from leader_core.cohort.layout import SOURCES
+from leader_core.cohort.ndc import read_ndc_map
+from leader_core.errors import InputError
+from leader_core.fsio import replacing_file
+from leader_core.terminology.atc import atc_title
+from leader_core.terminology.drugs import DrugMapper
+from leader_core.terminology.judged import COLUMNS, Precision, precision, read_judged
+from train.mapping_tables import ndc_json, percent, print_ndc
+from train.report import Report
+
+DEFAULT_SEED: Final = 2026
+"""Of the draw that tests/leader_core/data/judged_drugs.csv was judged from."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--raw",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="DIR",
+        help="folders of raw tables, taken together",
+    )
+    parser.add_argument(
+        "--source", choices=(*SOURCES, "auto"), default="auto", help="layout (default: told by the columns)"
+    )
+    parser.add_argument(
+        "--atc-level", type=int, choices=(3, 4, 5), default=3, help="of the codes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--judged",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE.csv",
+        help=f"pairs judged by hand, to print the precision: columns {', '.join(COLUMNS)}",
+    )
+    parser.add_argument(
+        "--ndc-map",
+        type=Path,
+        metavar="FILE.csv",
+        help="columns ndc, atc3: compared with the names, which win",
+    )
+    parser.add_argument(
+        "--sample", type=int, metavar="N", help="draw N distinct (drug, route) pairs into --out, to be judged"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE.csv", help="where the draw goes")
+
+
+def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    if (arguments.sample is None) != (arguments.out is None):
+        raise InputError("--sample N and --out FILE.csv go together: give both to draw pairs, or neither.")
+    level = arguments.atc_level
+    ndc_map = read_ndc_map(arguments.ndc_map, level, coarser=True) if arguments.ndc_map is not None else None
+    judged = [(path, precision(read_judged(path), level)) for path in arguments.judged]
+    found = read_drug_orders(arguments.raw, source=arguments.source, atc_level=level, ndc_map=ndc_map)
+    _print(found, report)
+    print_ndc(found.ndc, report)
+    for path, figures in judged:
+        _print_precision(path, figures, report)
+    result = {
+        "atc_level": level,
+        "orders": found.count(),
+        "unreadable_lines": found.unreadable,
+        "outcomes": [{"outcome": o, "strings": s, "orders": n} for o, s, n in found.outcomes()],
+        "drug_orders": found.drug_orders,
+        "mapping_rate": found.rate,
+        "unmapped": [{"drug": d, "route": r, "orders": n} for d, r, n in found.unmapped()],
+        "ndc": ndc_json(found.ndc),
+        "judged": [_precision_json(path, figures) for path, figures in judged],
+    }
+    if arguments.sample is not None:
+        seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
+        pairs = found.draw(arguments.sample, seed)
+        write_draw(pairs, arguments.out)
+        report.line(
+            f"{len(pairs):,} pairs drawn with seed {seed} to {arguments.out}: fill in the column verdict."
+        )
+        result |= {"sample": str(arguments.out), "seed": seed}
+    return result
+
+
+def _print(found: DrugOrders, report: Report) -> None:
+    """What became of all orders, and every string without a code."""
+    rows: list[tuple[str, int, int]] = found.outcomes()
+    if found.unreadable:
+        rows.append(("unreadable line", 0, found.unreadable))
+    rows.append(("all", len(found.orders), found.count() + found.unreadable))
+    report.table("What became of the orders", ("outcome", "distinct strings", "orders"), rows)
+    if unmapped := found.unmapped():
+        report.table("Drugs without an ATC code", ("drug", "route", "orders"), unmapped)
+    report.line(
+        f"{found.count(MAPPED):,} of {found.drug_orders:,} orders that name a drug ({percent(found.rate)}) "
+        f"have a code of ATC level {found.atc_level}."
+    )
+    for note in found.ndc.notes():
+        report.line(note)
+
+
+def _print_precision(path: Path, figures: Precision, report: Report) -> None:
+    report.table(
+        f"Precision on the pairs of {path.name}",
+        ("pairs", "correct", "precision", "95 % interval (Wilson)"),
+        [
+            (
+                figures.pairs,
+                figures.correct,
+                percent(figures.value),
+                f"{percent(figures.low)} to {percent(figures.high)}",
+            )
+        ],
+    )
+    if figures.not_correct:
+        report.table(
+            "Not correct",
+            ("drug", "route", "judged", "given now", "verdict", "remark"),
+            [
+                (pair.drug, pair.route, pair.expected, given, pair.verdict, pair.remark)
+                for pair, given in figures.not_correct
+            ],
+        )
+
+
+def _precision_json(path: Path, figures: Precision) -> dict[str, Any]:
+    return {
+        "file": path.name,
+        "pairs": figures.pairs,
+        "correct": figures.correct,
+        "precision": figures.value,
+        "low": figures.low,
+        "high": figures.high,
+        "not_correct": [
+            {
+                "drug": pair.drug,
+                "route": pair.route,
+                "expected": pair.expected,
+                "given": given,
+                "verdict": pair.verdict,
+                "remark": pair.remark,
+            }
+            for pair, given in figures.not_correct
+        ],
+    }
+
+
+def write_draw(pairs: list[tuple[str, str]], out: Path) -> None:
+    """A file to be judged: each pair with the level-5 codes that the mapper gives, their titles, and no verdict."""
+    mapper = DrugMapper.load()
+    with replacing_file(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for drug, route in pairs:
+            codes = [match.code for match in mapper.map(drug, route, 5)]
+            titles = "; ".join(atc_title(code) or code for code in codes)
+            writer.writerow((drug, route, " ".join(codes), "" if codes else "unmapped", titles))
