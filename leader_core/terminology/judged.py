@@ -16,7 +16,8 @@ from leader_core.errors import InputError, NotFoundError
 from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
 
 CORRECT: Final = "correct"
-VERDICTS: Final = (CORRECT, "doubtful", "wrong", "unmapped")
+UNMAPPED: Final = "unmapped"
+VERDICTS: Final = (CORRECT, "doubtful", "wrong", UNMAPPED)
 COLUMNS: Final = ("drug", "route", "expected", "verdict", "remark")
 _Z95: Final = 1.959963984540054
 
@@ -34,9 +35,10 @@ class JudgedPair:
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """How many judged pairs are right, with Wilson's 95 % interval, and those that are not."""
+    """How many of the pairs that got a code are right, with Wilson's 95 % interval, and those that are not."""
 
-    pairs: int
+    pairs: int  # with a code
+    unmapped: int  # without one, and judged so: they lower the mapping rate, not the precision
     correct: int
     low: float
     high: float
@@ -88,20 +90,23 @@ def precision(judged: Sequence[JudgedPair], level: int = 5) -> Precision:
     """How often the mapper is right: a pair counts where it was judged correct and the mapper still gives its codes.
 
     Raises:
-        InputError: a level other than 3, 4 or 5, or no pair.
+        InputError: a level other than 3, 4 or 5, or no pair with a code.
     """
     if level not in ATC_LENGTH:
         raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
-    if not judged:
-        raise InputError("No judged pair: expected at least one.")
     mapper = DrugMapper.load()
-    wrong = []
+    wrong, unmapped = [], 0
     for pair in judged:
         given = _codes((match.code for match in mapper.map(pair.drug, pair.route, level)), level)
-        if pair.verdict != CORRECT or given != _codes(pair.expected.split(), level):
+        if pair.verdict == UNMAPPED and not given:
+            unmapped += 1
+        elif pair.verdict != CORRECT or given != _codes(pair.expected.split(), level):
             wrong.append((pair, " ".join(given)))
-    correct = len(judged) - len(wrong)
-    return Precision(len(judged), correct, *wilson(correct, len(judged)), tuple(wrong))
+    coded = len(judged) - unmapped
+    if not coded:
+        raise InputError("No judged pair has a code: there is no precision to speak of.")
+    correct = coded - len(wrong)
+    return Precision(coded, unmapped, correct, *wilson(correct, coded), tuple(wrong))
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:

@@ -110,10 +110,11 @@ def _print(found: DrugOrders, report: Report) -> None:
 def _print_precision(path: Path, figures: Precision, report: Report) -> None:
     report.table(
         f"Precision on the pairs of {path.name}",
-        ("pairs", "correct", "precision", "95 % interval (Wilson)"),
+        ("pairs with a code", "without", "correct", "precision", "95 % interval (Wilson)"),
         [
             (
                 figures.pairs,
+                figures.unmapped,
                 figures.correct,
                 percent(figures.value),
                 f"{percent(figures.low)} to {percent(figures.high)}",
@@ -135,6 +136,7 @@ def _precision_json(path: Path, figures: Precision) -> dict[str, Any]:
     return {
         "file": path.name,
         "pairs": figures.pairs,
+        "unmapped": figures.unmapped,
         "correct": figures.correct,
         "precision": figures.value,
         "low": figures.low,
