@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -64,11 +65,13 @@ def read_statistical(
             level or a deeper one; or the TWOSIDES-style `drug-DDI.csv` (columns STITCH 1, STITCH 2,
             Polypharmacy Side Effect, Side Effect Name).
         mapping: for `drug-DDI.csv`, the table from STITCH compound to ATC codes, one compound a line and no header
-            (`CID000003015,G03HA01`). Left out, `drug-atc.csv` or `stitch_cid_atc.csv` beside `path` is taken.
+            (`CID000003015,G03HA01`); a compound on two lines has the codes of both. Left out,
+            `drug-atc.csv` or `stitch_cid_atc.csv` beside `path` is taken.
         rarest: for `drug-DDI.csv`, how many of the rarest side effects count.
 
     Raises:
-        InputError: a file of another layout, or codes that cannot be brought to the level.
+        InputError: a file of another layout, without rows or not readable, codes that cannot be brought to the level,
+            a mapping that knows none of the compounds, or one that is given and not needed.
         NotFoundError: a file that does not exist.
     """
     if level not in LEVEL_LENGTH:
@@ -87,6 +90,11 @@ def read_statistical(
     if set(_TWOSIDES_COLUMNS) <= set(header):
         return _read_twosides(level, path, _mapping_beside(path, mapping), rarest)
     if {"code_a", "code_b"} <= set(header):
+        if mapping is not None:
+            raise InputError(
+                f"{path} names ATC codes itself, so the table from STITCH to ATC {mapping} has nothing to do. "
+                "Leave --ddi-map out, or give --ddi the file that names compounds (drug-DDI.csv)."
+            )
         return _read_code_pairs(level, path)
     raise InputError(
         f"The interaction file {path} has the columns {', '.join(header) or '(none)'}: expected code_a and code_b "
@@ -120,24 +128,25 @@ def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
     effects: dict[tuple[str, str], list[str]] = {}
     sources: dict[tuple[str, str], str] = {}
     within = 0
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        for row in reader:
-            low, high = sorted(
-                _code_at(level, length, row.get(name) or "", f"{path}, line {reader.line_num}, column {name}")
-                for name in ("code_a", "code_b")
-            )
-            if low == high:
-                within += 1
-                continue
-            names = effects.setdefault((low, high), [])
-            effect = (row.get("effect") or row.get("side_effect") or "").strip()
-            if effect and effect not in names:
-                names.append(effect)
-            sources.setdefault(
-                (low, high), (row.get("source") or "").strip() or f"pairs given in {path.name}"
-            )
+    lines = _lines(path, "interaction file")
+    _, header = next(lines)
+    columns = [name.strip().lower() for name in header]
+    for number, cells in lines:
+        row = dict(zip(columns, cells, strict=False))
+        low, high = sorted(
+            _code_at(level, length, row.get(name) or "", f"{path}, line {number}, column {name}")
+            for name in ("code_a", "code_b")
+        )
+        if low == high:
+            within += 1
+            continue
+        names = effects.setdefault((low, high), [])
+        effect = (row.get("effect") or row.get("side_effect") or "").strip()
+        if effect and effect not in names:
+            names.append(effect)
+        sources.setdefault((low, high), (row.get("source") or "").strip() or f"pairs given in {path.name}")
+    if not effects and not within:
+        raise InputError(f"The interaction file {path} holds no pair: expected lines like B01A,C10A.")
     notes = [f"{len(effects)} pairs read from {path.name}."]
     if within:
         notes.append(
@@ -169,31 +178,42 @@ def _mapping_beside(path: Path, mapping: Path | str | None) -> Path:
             return beside
     raise InputError(
         f"{path} names compounds by STITCH id, and no table from STITCH to ATC was given: "
-        f"expected one beside it ({' or '.join(_MAPPING_NAMES)}), with lines like CID000003015,G03HA01. "
-        "Put it there, or give a file of code_a, code_b instead."
+        f"expected --ddi-map FILE.csv with lines like CID000003015,G03HA01, or such a file beside it "
+        f"({' or '.join(_MAPPING_NAMES)}). Give it, or a file of code_a, code_b instead."
     )
 
 
 def _read_mapping(path: Path, length: int) -> dict[int, tuple[str, ...]]:
     """STITCH compound number to its ATC codes, cut to the level; codes that are not ATC raise."""
-    table: dict[int, tuple[str, ...]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        for number, row in enumerate(csv.reader(stream), start=1):
-            cells = [cell.strip() for cell in row if cell.strip()]
-            if not cells:
-                continue
-            compound = _STITCH.fullmatch(cells[0])
-            if compound is None:
-                if number == 1:
-                    continue  # a header
-                raise InputError(
-                    f"{path}, line {number}: {cells[0]!r} is no STITCH compound (like CID000003015)."
-                )
-            codes = {_code_at(5, length, cell, f"{path}, line {number}") for cell in cells[1:]}
-            table[int(compound[1])] = tuple(sorted(codes))
+    table: dict[int, set[str]] = {}
+    for number, row in _lines(path, "table from STITCH compound to ATC"):
+        cells = [cell.strip() for cell in row if cell.strip()]
+        if not cells:
+            continue
+        compound = _STITCH.fullmatch(cells[0])
+        if compound is None:
+            if number == 1:
+                continue  # a header
+            raise InputError(
+                f"{path}, line {number}: {cells[0]!r} is no STITCH compound (like CID000003015)."
+            )
+        codes = {_code_at(5, length, cell, f"{path}, line {number}") for cell in cells[1:]}
+        table.setdefault(int(compound[1]), set()).update(codes)
     if not table:
         raise InputError(f"{path} maps no compound: expected lines like CID000003015,G03HA01.")
-    return table
+    return {compound: tuple(sorted(codes)) for compound, codes in table.items()}
+
+
+def _lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of a CSV; blank lines are left out."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream)
+            for cells in reader:
+                if cells:
+                    yield reader.line_num, cells
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The {what} {path} is not readable as CSV in UTF-8: {error}.") from error
 
 
 def _read_twosides(level: int, path: Path, mapping: Path, rarest: int) -> StatisticalSignal:
@@ -216,6 +236,11 @@ def _read_twosides(level: int, path: Path, mapping: Path, rarest: int) -> Statis
             for b in sides[1]:
                 if a != b:
                     effects[min(a, b), max(a, b)][effect] = None
+    if not effects:
+        raise InputError(
+            f"{path} gives no pair: of the compounds of its {len(rows):,} rows that count, {mapping.name} has codes "
+            "for too few. Check that --ddi has rows, and that --ddi-map belongs to it."
+        )
     pairs = tuple(_signal(low, high, sorted(effects[low, high]), SOURCE) for low, high in sorted(effects))
     found = (
         f"{len(pairs)} pairs at ATC level {level} from {path.name}: the {kept_effects} rarest of {all_effects} "
@@ -228,18 +253,19 @@ def _read_twosides(level: int, path: Path, mapping: Path, rarest: int) -> Statis
 def _rarest_rows(path: Path, rarest: int) -> tuple[list[tuple[str, str, str]], int, int]:
     """(compound, compound, effect name) of the rarest side effects; ties are broken by the effect's id.
 
-    The published file has 4.6 million rows, so it is read column by column with dictionary encoding.
+    The published file has 4.6 million rows, so it is read by columns; every cell is text, and a blank one stays blank.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import csv as arrow_csv
 
+    texts = {name: pa.string() for _, names in islice(_lines(path, "interaction file"), 1) for name in names}
     try:
-        data = arrow_csv.read_csv(path)
+        data = arrow_csv.read_csv(path, convert_options=arrow_csv.ConvertOptions(column_types=texts))
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"The interaction file {path} is not readable as CSV: {error}.") from error
     data = data.rename_columns([name.strip().lower() for name in data.column_names])
-    first, second, effect_id, effect_name = (data[name].cast(pa.string()) for name in _TWOSIDES_COLUMNS)
+    first, second, effect_id, effect_name = (data[name] for name in _TWOSIDES_COLUMNS)
     counts: Iterable[Mapping[str, object]] = pc.value_counts(effect_id).to_pylist()
     by_size: Sequence[tuple[int, str]] = sorted((int(str(c["counts"])), str(c["values"])) for c in counts)
     chosen = [name for _, name in by_size[:rarest]]

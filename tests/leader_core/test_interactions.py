@@ -416,12 +416,54 @@ def test_twosides_file_needs_its_mapping(twosides: Path) -> None:
     with pytest.raises(InputError, match="no table from STITCH to ATC was given"):
         load_statistical(3, twosides)
     assert load_statistical(3, twosides, given)
+    given.write_bytes(b"CID000000001,C10AA01\n\xff\xfe,B01AA03\n")
+    with pytest.raises(InputError, match=r"table from STITCH compound to ATC .* is not readable as CSV"):
+        load_statistical(3, twosides, given)
+    given.write_text("CID000000007,C10AA01\n")
+    with pytest.raises(InputError, match=r"gives no pair: .* mapping\.csv has codes for too few"):
+        load_statistical(3, twosides, given)
+    with pytest.raises(NotFoundError, match=r"table from STITCH compound to ATC .* does not exist"):
+        load_statistical(3, twosides, twosides.with_name("nowhere.csv"))
     given.write_text("compound,codes\n")
     with pytest.raises(InputError, match="maps no compound"):
         load_statistical(3, twosides, given)
     given.write_text("CID000000001,C10AA01\nwarfarin,B01AA03\n")
     with pytest.raises(InputError, match="line 2: 'warfarin' is no STITCH compound"):
         load_statistical(3, twosides, given)
+
+
+def test_a_compound_on_two_lines_has_the_codes_of_both(twosides: Path) -> None:
+    (twosides.parent / "drug-atc.csv").write_text(
+        "CID000000001,C10AA01\nCID000000002,J01FA09\nCID000000002,A02BD04\n\nCID000000003,B01AA03\n"
+    )
+    found = {(p.code_a, p.code_b) for p in load_statistical(5, twosides)}
+    assert {("C10AA01", "J01FA09"), ("A02BD04", "C10AA01")} <= found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "gives no pair"),
+        ("CID000000001,CID000000002\n", "not readable as CSV"),
+        ("warfarin,CID000000002,C01,nausea\n", "'warfarin' is no STITCH compound"),
+        (",CID000000002,C01,nausea\n", "'' is no STITCH compound"),
+    ],
+)
+def test_bad_rows_of_a_twosides_file_are_refused(twosides: Path, text: str, message: str) -> None:
+    header = twosides.read_text().splitlines()[0]
+    twosides.write_text(f"{header}\n{text}")
+    with pytest.raises(InputError, match=message):
+        load_statistical(3, twosides)
+
+
+def test_a_mapping_for_a_file_that_needs_none_is_refused(twosides: Path) -> None:
+    pairs = twosides.with_name("pairs.csv")
+    pairs.write_text("code_a,code_b\nB01A,C10A\n")
+    with pytest.raises(InputError, match=r"has nothing to do\. Leave --ddi-map out"):
+        load_statistical(3, pairs, twosides.with_name("drug-atc.csv"))
+    pairs.write_text("code_a,code_b\n")
+    with pytest.raises(InputError, match="holds no pair"):
+        load_statistical(3, pairs)
 
 
 def test_twosides_file_reads_with_the_published_mapping(twosides: Path, reference: Path) -> None:

@@ -125,14 +125,12 @@ def print_result(result: BuildResult, report: Report) -> None:
     print_ndc(result.ndc, report)
     known = result.mapped_orders + result.unmapped_orders
     if result.unmapped:
-        report.table(
-            "Drugs without a medication class", ("drug", "route", "orders"), result.unmapped[:_LISTED]
-        )
+        report.table("Drugs without an ATC code", ("drug", "route", "orders"), result.unmapped[:_LISTED])
     if (more := len(result.unmapped) - _LISTED) > 0:
         report.line(f"... and {more:,} more strings: see the table 'unmapped'.")
     report.line(
         f"{result.mapped_orders:,} of {known:,} orders that name a drug ({percent(result.mapping_rate)}) "
-        "were mapped to a medication class."
+        "have an ATC code."
     )
     report.line(f"Written to {result.path} in {result.seconds:.1f} s.")
 
