@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 NAME: Final = "LEADER"
 TAGLINE: Final = "Medication recommendation workbench"
 NOT_A_DEVICE: Final = "Research and demonstration tool, not a medical device."
 
-CLASSES_ONLY: Final = "These are drug classes (ATC level {level}): no dose, route or timing."
 TEACHER_SCORES: Final = (
     "The teacher is a language model with a scoring head: it gives scores, it writes no reasons."
 )
@@ -17,14 +18,10 @@ STUDENT_PROFILE_NONE: Final = "This student reads no profile field."
 FIRST_VISIT: Final = (
     "First visit, no earlier visits: the student stands in the profile for the missing history."
 )
-NO_PAIR: Final = (
-    "No pair of these classes stands in this table. That is not proof that they are safe together."
-)
+NO_PAIR: Final = "No pair of these stands in this table. That is not proof that they are safe together."
 SEVERITY_UNKNOWN: Final = "severity unknown"
 STATISTICAL: Final = "A statistical signal from research data; nobody has graded its severity."
-LIST_COVERS: Final = (
-    "The table lists {pairs} pairs of classes. A pair that is not in it is unlisted, not safe."
-)
+LIST_COVERS: Final = "The table lists {pairs} pairs. A pair that is not in it is unlisted, not safe."
 LIST_COVERS_UNCOUNTED: Final = "A pair that is not in the table is unlisted, not safe."
 TRAINING_OVERLAP: Final = (
     "This patient is in the training split: the models have seen this case while learning."
@@ -93,12 +90,65 @@ INTENDED_USE: Final = (
     "recorded or invented cases. Not for prescribing, and not for any decision about a real patient."
 )
 LIMITS: Final[tuple[str, ...]] = (
-    "It names drug classes, with no dose, route, timing or duration.",
+    "It names drug classes (or single drugs, in a cohort of ATC level 5), with no dose, timing or duration.",
     "It learned what was prescribed, not what was right: habits and gaps of the source are in its scores.",
     "It reads coded diagnoses and procedures only: no laboratory values, allergies, weight, renal function or notes.",
-    "A class or code that was rare or absent in training is scored poorly or not at all.",
+    "A class, drug or code that was rare or absent in training is scored poorly or not at all.",
     "Interaction tables are incomplete: a pair that is not listed is not thereby safe.",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one medication code stands for: a class of drugs, or at ATC level 5 a single drug."""
+
+    one: str
+    many: str
+    long_one: str
+    long_many: str
+
+    @property
+    def heading(self) -> str:
+        """ "Drug class", or "Drug" """
+        return self.long_one.capitalize()
+
+    @property
+    def headings(self) -> str:
+        """ "Drug classes", or "Drugs" """
+        return self.long_many.capitalize()
+
+
+_CLASS: Final = Unit("class", "classes", "drug class", "drug classes")
+_DRUG: Final = Unit("drug", "drugs", "drug", "drugs")
+_DRUG_LEVEL: Final = 5
+_DRUG_LENGTH: Final = 7  # characters of an ATC code of that level
+
+
+def unit(level: int) -> Unit:
+    """What a medication code of this ATC level is called.
+
+    >>> unit(3).many, unit(4).heading, unit(5).many
+    ('classes', 'Drug class', 'drugs')
+    """
+    return _DRUG if level == _DRUG_LEVEL else _CLASS
+
+
+def unit_of(codes: Iterable[str]) -> Unit:
+    """The same from the codes themselves: at level 5 a few drugs that ATC has no code for stand as level 4.
+
+    >>> unit_of(["B01AA03", "B05ZB"]).one, unit_of(["B01A"]).one
+    ('drug', 'class')
+    """
+    return _DRUG if any(len(code) == _DRUG_LENGTH for code in codes) else _CLASS
+
+
+def scope(level: int) -> str:
+    """What a list of medications says and does not say.
+
+    >>> scope(3)
+    'These are drug classes (ATC level 3): no dose, route or timing.'
+    """
+    return f"These are {unit(level).long_many} (ATC level {level}): no dose, route or timing."
 
 
 def data_kind(synthetic: bool, label: str) -> str:

@@ -97,7 +97,7 @@ function line(row, data, memory) {
 function columns(data) {
   const head = make("thead");
   const tr = make("tr");
-  const first = make("th", "Drug class");
+  const first = make("th", data.heading);
   first.scope = "col";
   tr.append(first);
   if (data.prescribed) {
@@ -166,8 +166,8 @@ export default function (component) {
     const tools = make("div", null, "tools");
     const search = make("input");
     search.type = "search";
-    search.placeholder = "Find a class or drug";
-    search.setAttribute("aria-label", "Find a class or drug in this table");
+    search.placeholder = data.find;
+    search.setAttribute("aria-label", data.find + " in this table");
     tools.append(search);
     memory.note = make("span", "", "note");
     tools.append(memory.note);
@@ -189,7 +189,7 @@ export default function (component) {
     const bodies = data.groups.map((entry) => group(entry, data, memory, needle)).filter(Boolean);
     table.append(...bodies);
     memory.scroll.replaceChildren(table);
-    if (!bodies.length) memory.scroll.append(make("p", "No class or drug of this case matches “" + memory.search.value + "”.", "nothing"));
+    if (!bodies.length) memory.scroll.append(make("p", "Nothing in this case matches “" + memory.search.value + "”.", "nothing"));
   };
   memory.search.oninput = draw;
   draw();

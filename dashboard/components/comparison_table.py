@@ -39,6 +39,7 @@ def table(
     by_area: bool = False,
 ) -> dict[str, Any]:
     """What the component draws, as plain JSON values."""
+    unit = wording.unit_of(row.code for row in rows)
     written = drugs(orders)
     alone = [name for name, found in scores.items() if found.recommendation is not None]
     if by_area:
@@ -55,7 +56,9 @@ def table(
     else:
         groups = _by_agreement(rows, written, alone, prescribed_known)
     return {
-        "caption": "Drug classes with the score of each model and whether they were prescribed",
+        "caption": f"{unit.headings} with the score of each model and whether they were prescribed",
+        "heading": unit.heading,
+        "find": "Find a drug" if unit.one == "drug" else "Find a class or drug",
         "prescribed": prescribed_known,
         "groups": groups,
         **{name: _model(name, found, cuts.get(name, 0.5)) for name, found in scores.items()},
@@ -127,7 +130,7 @@ def _row(row: comparison.Row, written: Mapping[str, str], prescribed_known: bool
                 0, {"label": "Ordered in this visit", "text": "yes; the source's drug names are not kept"}
             )
         else:
-            details.insert(0, {"label": "Ordered in this visit", "text": "no drug of this class"})
+            details.insert(0, {"label": "Ordered in this visit", "text": "no"})
     return {
         "code": row.code,
         "title": row.title,

@@ -243,11 +243,13 @@ def model_head(name: str, sub: str) -> str:
     )
 
 
-def agreement_figures(found: comparison.Agreement, pairs: Sequence[Interaction], *, known: bool) -> str:
+def agreement_figures(
+    found: comparison.Agreement, pairs: Sequence[Interaction], *, known: bool, unit: wording.Unit
+) -> str:
     """The figures under a cut-off; without known prescriptions only the counts."""
     worst = pairs[0].severity if pairs else ""
     rows = [
-        ("Classes", f"{found.selected}", f"{found.hits} given" if known else ""),
+        (unit.many.capitalize(), f"{found.selected}", f"{found.hits} given" if known else ""),
         (
             "Interactions",
             f"{len(pairs)}",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dashboard import wording
 from dashboard.formatting import MISSING, count, escape, size, tag
 from dashboard.service import ModelStatus
 from leader_core import Fingerprint
@@ -17,8 +18,8 @@ METRICS: Final[Mapping[str, str]] = {
     "f1": "F1",
     "ddi_rate": "DDI rate",
     "ddi": "DDI rate",
-    "medications": "Drug classes",
-    "mean_medications": "Drug classes",
+    "medications": "Medications",
+    "mean_medications": "Medications",
 }
 GROUPS: Final[Mapping[str, str]] = {
     "overall": "All cases",
@@ -181,6 +182,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def cohort_facts(print_: Fingerprint) -> list[tuple[str, str]]:
     """Size and shape of the cohort."""
+    unit = wording.unit(print_.atc_level)
     return [
         ("Name", print_.label),
         ("Kind", "synthetic: invented patients" if print_.synthetic else "real, de-identified"),
@@ -189,7 +191,7 @@ def cohort_facts(print_: Fingerprint) -> list[tuple[str, str]]:
         (
             "Codes",
             f"{count(print_.diagnoses, 'diagnosis', 'diagnoses')}, {count(print_.procedures, 'procedure')}, "
-            f"{count(print_.medications, 'drug class', 'drug classes')} (ATC level {print_.atc_level})",
+            f"{count(print_.medications, unit.long_one, unit.long_many)} (ATC level {print_.atc_level})",
         ),
         ("DDI density", f"{print_.ddi_density:.3f} of all pairs carry a statistical signal"),
     ]

@@ -92,13 +92,14 @@ def _cut_off(
         0.01,
         key=key,
         label_visibility="collapsed",
-        help="Classes with a score at or above the cut-off are suggested.",
+        help="What scores at or above the cut-off is suggested.",
     )
     threshold = chosen if value == round(chosen, 2) else float(value)
     moved = service.engine.with_threshold(recommendation, threshold)
     agreement = comparison.agreement((m.code for m in moved.selected), subject.case.prescribed)
+    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     with st.container(key=f"figures-{name}"):
-        st.html(markup.agreement_figures(agreement, moved.interactions, known=known))
+        st.html(markup.agreement_figures(agreement, moved.interactions, known=known, unit=unit))
     if moved.unseen:
         st.html(markup.callout(markup.unseen_sentence(name, moved.unseen), name))
     if moved.truncated:
@@ -157,7 +158,7 @@ def _table(
         {name: recommendation.threshold for name, recommendation in cut.items()},
         orders,
         subject=str(sorted(subject.query.items())),
-        note=wording.CLASSES_ONLY.format(level=service.engine.cohort.fingerprint.atc_level),
+        note=wording.scope(service.engine.cohort.fingerprint.atc_level),
         prescribed_known=known,
         by_area=grouping == "area",
     )

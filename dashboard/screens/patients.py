@@ -192,11 +192,14 @@ def _empty(service: Service, filters: Filters) -> None:
 
 
 def _table(found: PatientPage, sort: str, descending: bool) -> None:
+    unit = wording.unit(get_service().engine.cohort.fingerprint.atc_level)
     result = component("worklist")(
         key="worklist",
         data={
             "caption": "Patients; choose one to open the case",
-            "columns": _COLUMNS,
+            "columns": [
+                {**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS
+            ],
             "rows": [_row(row) for row in found.rows],
             "sort": sort,
             "descending": descending,

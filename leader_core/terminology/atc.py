@@ -38,6 +38,9 @@ _WAYS: Final = {
     "catheter": "in a catheter",
     "dialysis": "in dialysis",
 }
+_RARE: Final = frozenset(("irrigation", "catheter", "dialysis"))
+"""Ways that are not said where there are others."""
+_INJECTED: Final = frozenset(("parenteral", "iv", "injection"))
 
 
 def atc_title(code: str) -> str | None:
@@ -103,7 +106,12 @@ def _ingredients() -> dict[str, str]:
 
 
 def _title(ingredient: str, routes: list[str]) -> str:
+    """The ingredient, and how it is given; what is given by mouth and injected is simply the drug."""
     *others, last = ingredient.split(JOINER)
     name = f"{', '.join(others)} and {last}" if others else last
-    ways = " or ".join(dict.fromkeys(_WAYS[route] for route in routes[:2]))
+    first = routes[:2]
+    common = [route for route in first if route not in _RARE] or first
+    if "oral" in common and not _INJECTED.isdisjoint(common):
+        common = []
+    ways = " or ".join(dict.fromkeys(_WAYS[route] for route in common))
     return f"{name[:1].upper()}{name[1:]}{', ' if ways else ''}{ways}"

@@ -236,7 +236,7 @@ def test_numbers_never_claim_certainty() -> None:
 
 def test_validation_tables_of_either_shape() -> None:
     headings, rows = model_card.validation_table(manifest("teacher").validation)
-    assert headings == ["Group", "PRAUC", "Jaccard", "F1", "DDI rate", "Drug classes"]
+    assert headings == ["Group", "PRAUC", "Jaccard", "F1", "DDI rate", "Medications"]
     assert rows[0] == [
         "All cases",
         "0.71 ± 0.004",

@@ -27,7 +27,10 @@ TITLES = all_atc_titles()
         ("S01B", "Eye anti-inflammatory drugs"),
         ("A07A", "Intestinal anti-infectives"),
         ("B01AC06", "Aspirin"),
-        ("J01XA01", "Vancomycin, injected or for irrigation"),
+        ("J01XA01", "Vancomycin, injected"),
+        ("J01MA12", "Levofloxacin"),  # by mouth and injected, the eye drops apart
+        ("S01AE05", "Levofloxacin, for the eye"),
+        ("B01AB01", "Heparin, injected"),
         ("A07AA09", "Vancomycin, by mouth or rectal"),
         ("N02AJ17", "Oxycodone and acetaminophen"),
         ("B05ZB", "Hemofiltration fluids"),
