@@ -102,6 +102,29 @@ def test_form_in_the_name(drug: str, route: str, expected: str) -> None:
     assert codes(drug, route) == expected
 
 
+@pytest.mark.parametrize(
+    ("drug", "route", "expected"),
+    [
+        ("Albuterol 0.083% Neb Soln", "IH", "R03AC02"),
+        ("MethylPREDNISolone Sodium Succ.", "IV", "H02AB04"),
+        ("Hydrocortisone Na Succ.", "IV", "H02AB09"),
+        ("Morphine SR (MS Contin)", "PO", "N02AA01"),
+        ("Lansoprazole Oral Disintegrating Tab", "NG", "A02BC03"),
+        ("Acetaminophen w/Codeine", "PO", "N02AJ06"),
+        ("Guaifenesin w/Codeine", "PO", "R05FA02"),
+        ("HYDROmorphone (Dilaudid)", "IV", "N02AA03"),
+        ("Metoprolol Succinate XL", "PO", "C07AB02"),
+        ("Levothyroxine Sodium", "PO", "H03AA01"),
+        ("Cefepime HCl 2 g/100 mL Premix", "IV", "J01DE01"),
+        ("Doxycycline Hyclate", "PO", "J01AA02"),
+        ("Esomeprazole Magnesium Trihydrate", "PO", "A02BC05"),
+        ("Insulin Pen Needle", "SC", ""),
+    ],
+)
+def test_salts_strengths_brands_forms_and_devices(drug: str, route: str, expected: str) -> None:
+    assert codes(drug, route) == expected
+
+
 def test_a_combination_has_its_own_class_in_any_order() -> None:
     assert codes("Acetaminophen/Oxycodone", "PO") == codes("Oxycodone-Acetaminophen", "PO") == "N02AJ17"
     assert codes("Percocet (oxycodone-acetaminophen)", "PO") == "N02AJ17"
@@ -269,6 +292,19 @@ def test_the_formulary_is_large_enough() -> None:
     ]
     assert len(medicines) >= 900
     assert len({code for i in medicines for code in i.codes.values()}) >= 1_000
+
+
+def test_the_notice_cites_the_owner_of_the_codes() -> None:
+    notice = " ".join((ROOT / "NOTICE").read_text(encoding="utf-8").split())
+    assert "WHO Collaborating Centre for Drug Statistics Methodology (WHOCC)" in notice
+    assert "https://www.whocc.no/" in notice and "non-commercial, with attribution" in notice
+
+
+def test_the_index_itself_is_not_shipped() -> None:
+    """The project holds what hospital formularies use, in its own words, and not a copy of WHOCC's index."""
+    shipped = {row["atc"] for row in coded()}
+    assert len(shipped) < 2_500
+    assert not [path for path in ROOT.joinpath("assets").rglob("*") if path.name == "who_atc_index.csv"]
 
 
 def test_every_code_exists_and_names_its_ingredient(reference: Path) -> None:
