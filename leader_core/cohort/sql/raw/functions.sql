@@ -37,6 +37,7 @@ CREATE TEMP MACRO bad_cell(column_name, cell, bad, why) AS
 CREATE TEMP MACRO normal_ndc(cell) AS
     nullif(
         CASE
+            WHEN regexp_full_match(cell, '[0-9]{11}') THEN cell
             WHEN regexp_full_match(trim(cell), '[0-9]{1,11}([.]0)?')
                 THEN lpad(split_part(trim(cell), '.', 1), 11, '0')
             WHEN regexp_full_match(trim(cell), '[0-9]{1,5}-[0-9]{1,4}-[0-9]{1,2}')
