@@ -90,7 +90,7 @@ INTENDED_USE: Final = (
     "recorded or invented cases. Not for prescribing, and not for any decision about a real patient."
 )
 LIMITS: Final[tuple[str, ...]] = (
-    "It names drug classes (or single drugs, in a cohort of ATC level 5), with no dose, timing or duration.",
+    "It names drug classes (single drugs at ATC level 5), with no dose, route, timing or duration.",
     "It learned what was prescribed, not what was right: habits and gaps of the source are in its scores.",
     "It reads coded diagnoses and procedures only: no laboratory values, allergies, weight, renal function or notes.",
     "A class, drug or code that was rare or absent in training is scored poorly or not at all.",
