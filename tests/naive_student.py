@@ -1,8 +1,8 @@
 """The published student once more, as plainly as its formulas read: the yardstick that ours must equal.
 
-Written from the description of the published network (its sections on the student and on the losses), not from
-`leader_core.student`: every batch is padded to 10 visits of 100 codes, heads and visits are plain loops, every number is a float64. Weights
-carry the names of the published state dict. Knows cases only as lists of strings.
+Written from the description of the published network and its losses, not from `leader_core.student`: every case is
+padded to 10 visits of 100 codes, heads and visits are plain loops, every number is a float64. Weights carry the names
+of the published state dict. Knows cases only as lists of strings.
 
 Letters: B cases, V visits, S codes of one kind, d width, M medications.
 """
@@ -38,9 +38,6 @@ class NaiveVocabulary:
     medications: Sequence[str]  # the columns of the logits
     profile: Sequence[Sequence[str]]
 
-    def id(self, word: str) -> int:
-        return SPECIAL + list(self.words).index(word)
-
 
 def random_weights(vocabulary: NaiveVocabulary, generator: torch.Generator) -> dict[str, Tensor]:
     """A state dict with the published names and shapes, those parts left out that nothing reads."""
@@ -70,7 +67,8 @@ def random_weights(vocabulary: NaiveVocabulary, generator: torch.Generator) -> d
         shapes[f"align_loss_fct.{side}.weight"], shapes[f"align_loss_fct.{side}.bias"] = (d, d), (d,)
     found = {}
     for name, shape in shapes.items():
-        scale = 1.0 if "embeddings" in name or "profile_encoder.profile" in name else 1 / math.sqrt(shape[-1])
+        table = "embeddings" in name or "profile_encoder.profile" in name
+        scale = 1.0 if table else 1 / math.sqrt(max(shape[-1], 1))
         value = torch.randn(shape, generator=generator) * scale
         found[name] = value + 1 if name.endswith("norm.weight") else value
     return found
@@ -104,9 +102,7 @@ def block(weights: Mapping[str, Tensor], name: str, x: Tensor, mask: Tensor) -> 
         heads.append(torch.softmax(scores, -1) @ v[:, part])
     z = x + linear(weights, f"{name}.attention.output_linear", torch.cat(heads, 1))
     inner = gelu(
-        linear(
-            weights, f"{name}.feed_forward.w_1", layer_norm(weights, f"{name}.output_sublayer.norm", z)
-        )
+        linear(weights, f"{name}.feed_forward.w_1", layer_norm(weights, f"{name}.output_sublayer.norm", z))
     )
     return z + linear(weights, f"{name}.feed_forward.w_2", inner)
 
@@ -126,13 +122,14 @@ class NaiveStudent:
     def __init__(self, weights: Mapping[str, Tensor], vocabulary: NaiveVocabulary) -> None:
         self.weights = {name: value.double() for name, value in weights.items()}
         self.vocabulary = vocabulary
+        self.ids = {word: SPECIAL + i for i, word in enumerate(vocabulary.words)}
 
     def pad(self, sets: Sequence[Sequence[str]]) -> Tensor:
         """(V, S) ids"""
         ids = torch.zeros(VISITS, CODES, dtype=torch.long)
         for v, codes in enumerate(sets):
             for s, code in enumerate(codes):
-                ids[v, s] = self.vocabulary.id(code)
+                ids[v, s] = self.ids[code]
         return ids
 
     def encode_set(self, name: str, ids: Tensor) -> Tensor:
@@ -168,9 +165,13 @@ class NaiveStudent:
         """(128,) before the second ReLU: what distillation compares"""
         return linear(self.weights, "medrec.1", torch.relu(self.streams(case)))
 
+    def head(self, features: Tensor) -> Tensor:
+        """(128,) -> (M,)"""
+        return linear(self.weights, "medrec.3", torch.relu(features))
+
     def logits(self, case: NaiveCase) -> Tensor:
         """(M,)"""
-        return linear(self.weights, "medrec.3", torch.relu(self.features(case)))
+        return self.head(self.features(case))
 
     def prediction_loss(self, cases: Sequence[NaiveCase]) -> float:
         losses = []

@@ -18,6 +18,9 @@ Pooling = Literal["mean", "recency"]
 PAPER_PROFILE: Final[tuple[str, ...]] = ("insurance", "language", "religion", "marital_status", "ethnicity")
 """The five profile fields of the published work (MIMIC-IV has `admission_type` in the place of `religion`)."""
 
+_BEFORE: Final[Mapping[str, Any]] = {"current_apart": False}
+"""Fields that came later, as folders written before them mean it."""
+
 
 @dataclass(frozen=True, slots=True)
 class StudentConfig:
@@ -26,6 +29,7 @@ class StudentConfig:
     `recency` adds an embedding of "visits counted back from the current one" to every visit, so that the
     student knows which visit is current; `pooling = "recency"` lets each of those places have its own learned
     weight in the mean over visits. With both off the output does not change when visits change places.
+    `current_apart` gives the head each stream's current place beside the mean over all of them.
     `code_text` makes a code's embedding the sum of a map of its title's vector and a part of its own, so that a code
     that training never saw is read by its title.
     """
@@ -41,6 +45,7 @@ class StudentConfig:
     profile_fields: tuple[str, ...] = PROFILE_FIELDS  # those that the cohort records are read
     recency: bool = False
     pooling: Pooling = "mean"
+    current_apart: bool = False
     code_text: bool = False
     text_width: int = 0  # of the title vectors; set when a student with `code_text` is made
 
@@ -81,6 +86,7 @@ class StudentConfig:
             ArtifactError: for fields missing, unknown or out of range.
         """
         names = {f.name for f in dataclasses.fields(cls)}
+        record = {**_BEFORE, **record}
         if set(record) != names:
             odd = ", ".join(sorted(set(record) ^ names))
             raise ArtifactError(

@@ -87,21 +87,29 @@ class EncodedCases:
 
     Case n reads rows `first[n]` to `current[n]`, at most `max_visits` of them. `medication` holds the sets of all
     visits; only those of earlier visits are ever read as input (`leader_core.student.packing` decides).
+    `prescribed` holds the same sets uncut, for the truth knows no limit of the input.
     """
 
     diagnosis: Ragged  # R rows of token ids
     procedure: Ragged
     medication: Ragged
+    prescribed: Ragged
     first: Ints  # (N,) row of the oldest visit that is read
     current: Ints  # (N,) row of the current visit
     profile: Ints  # (N, K) rows of each field's table
     first_visit: NDArray[np.bool_]  # (N,) no history at all
-    truncated: NDArray[np.bool_]  # (N,) visits or codes were left out to fit
+    visits_cut: NDArray[np.bool_]  # (N,) visits were left out to fit `max_visits`
+    codes_cut: NDArray[np.bool_]  # (N,) codes of a visit that is read were left out to fit `max_codes`
     patient_ids: Ints  # (N,) -1 where a case has none
     visit_ids: Ints  # (N,) likewise
 
     def __len__(self) -> int:
         return len(self.current)
+
+    @property
+    def truncated(self) -> NDArray[np.bool_]:
+        """(N,) visits or codes were left out to fit"""
+        return self.visits_cut | self.codes_cut
 
     def sets(self, kind: Kind) -> Ragged:
         return {"diagnosis": self.diagnosis, "procedure": self.procedure, "medication": self.medication}[kind]
@@ -110,8 +118,8 @@ class EncodedCases:
         """(B, M) what was prescribed at the current visits of some cases, within the vocabulary."""
         out = np.zeros((len(rows), medications), dtype=bool)
         visits = self.current[rows]
-        lengths = self.medication.lengths[visits]
-        tokens = self.medication.values[spans(self.medication.offsets[visits], lengths)]
+        lengths = self.prescribed.lengths[visits]
+        tokens = self.prescribed.values[spans(self.prescribed.offsets[visits], lengths)]
         owners = np.repeat(np.arange(len(rows)), lengths)
         named = tokens < RESERVED + medications  # others are read by their title, and are no label
         out[owners[named], tokens[named] - RESERVED] = True
@@ -142,34 +150,42 @@ class Encoder:
 
     def truncated(self, case: Case) -> bool:
         """Whether visits or codes of a case are left out to fit `max_visits` and `max_codes`."""
-        limit, history = self.config.max_codes, self._history(case)
-        return (
-            len(history) < len(case.history)
-            or any(len(codes) > limit for codes in (case.current.diagnoses, case.current.procedures))
-            or any(len(visit.codes(kind)) > limit for visit in history for kind in KINDS)
+        return self._visits_cut(case) or self._codes_cut(case)
+
+    def _visits_cut(self, case: Case) -> bool:
+        return len(self._history(case)) < len(case.history)
+
+    def _codes_cut(self, case: Case) -> bool:
+        limit = self.config.max_codes
+        return any(len(codes) > limit for codes in (case.current.diagnoses, case.current.procedures)) or any(
+            len(visit.codes(kind)) > limit for visit in self._history(case) for kind in KINDS
         )
 
     def cases(self, cases: Sequence[Case]) -> EncodedCases:
         """Encode cases one after another; every visit of every case is a row of its own."""
         sets: dict[Kind, list[list[int]]] = {kind: [] for kind in KINDS}
+        prescribed: list[list[int]] = []
         first, current = [], []
         for case in cases:
             first.append(len(sets["diagnosis"]))
             for visit in (*self._history(case), case.current):
                 for kind in KINDS:
-                    sets[kind].append(self._tokens(kind, visit.codes(kind)))
+                    sets[kind].append(self._tokens(kind, visit.codes(kind)[: self.config.max_codes]))
+                prescribed.append(self._tokens("medication", visit.medications))
             current.append(len(sets["diagnosis"]) - 1)
         return EncodedCases(
             diagnosis=Ragged.of(sets["diagnosis"]),
             procedure=Ragged.of(sets["procedure"]),
             medication=Ragged.of(sets["medication"]),
+            prescribed=Ragged.of(prescribed),
             first=np.array(first, dtype=np.int64),
             current=np.array(current, dtype=np.int64),
             profile=np.array([self._profile(case) for case in cases], dtype=np.int64).reshape(
                 len(cases), len(self.config.profile_fields)
             ),
             first_visit=np.array([case.is_first_visit for case in cases], dtype=bool),
-            truncated=np.array([self.truncated(case) for case in cases], dtype=bool),
+            visits_cut=np.array([self._visits_cut(case) for case in cases], dtype=bool),
+            codes_cut=np.array([self._codes_cut(case) for case in cases], dtype=bool),
             patient_ids=np.array(
                 [-1 if c.patient_id is None else c.patient_id for c in cases], dtype=np.int64
             ),
@@ -181,17 +197,20 @@ class Encoder:
     def columns(self, columns: CohortColumns) -> EncodedCases:
         """Encode a cohort's columns; the same arrays as `cases` gives, but each visit is a row once."""
         config = self.config
-        sets = {kind: self._ragged(kind, columns.codes[kind]) for kind in KINDS}
+        limit = config.max_codes
+        sets = {kind: self._ragged(kind, columns.codes[kind], limit) for kind in KINDS}
         first = np.maximum(columns.first, columns.current - config.max_visits + 1)
         return EncodedCases(
             diagnosis=sets["diagnosis"],
             procedure=sets["procedure"],
             medication=sets["medication"],
+            prescribed=self._ragged("medication", columns.codes["medication"], None),
             first=first,
             current=columns.current,
             profile=self._profile_columns(columns),
             first_visit=columns.first == columns.current,
-            truncated=(first > columns.first) | self._overlong(columns, first),
+            visits_cut=first > columns.first,
+            codes_cut=self._overlong(columns, first),
             patient_ids=columns.patient_ids,
             visit_ids=columns.visit_ids,
         )
@@ -201,8 +220,8 @@ class Encoder:
         return case.history[max(0, len(case.history) + 1 - self.config.max_visits) :]
 
     def _tokens(self, kind: Kind, codes: Sequence[str]) -> list[int]:
-        """Token ids of the codes that can be read among the first `max_codes`, repeats left out."""
-        found = (self._token(kind, code) for code in dict.fromkeys(codes[: self.config.max_codes]))
+        """Token ids of the codes that can be read, repeats left out."""
+        found = (self._token(kind, code) for code in dict.fromkeys(codes))
         return [token for token in found if token != UNSEEN]
 
     def _token(self, kind: Kind, code: str) -> int:
@@ -210,14 +229,14 @@ class Encoder:
         known = self.vocabularies.of(kind).find(code)
         return self.added.get((kind, code), UNSEEN) if known == UNSEEN else known + self.layout.offset(kind)
 
-    def _ragged(self, kind: Kind, column: CodeColumn) -> Ragged:
-        """Token ids of one kind for all visits: unknown codes and those beyond `max_codes` left out."""
+    def _ragged(self, kind: Kind, column: CodeColumn, limit: int | None) -> Ragged:
+        """Token ids of one kind for all visits: unknown codes and those of a visit beyond `limit` left out."""
         table = np.array([self._token(kind, code) for code in column.table], dtype=np.int32)
         tokens = table[column.ids] if len(table) else np.zeros(0, np.int32)
         lengths = np.diff(column.offsets)
         kept = tokens != UNSEEN
-        if lengths.max(initial=0) > self.config.max_codes:
-            kept &= np.arange(len(tokens)) - np.repeat(column.offsets[:-1], lengths) < self.config.max_codes
+        if limit is not None and lengths.max(initial=0) > limit:
+            kept &= np.arange(len(tokens)) - np.repeat(column.offsets[:-1], lengths) < limit
         if kept.all():
             return Ragged(column.offsets, tokens)
         before = np.concatenate(([0], np.cumsum(kept)))

@@ -55,7 +55,8 @@ class Student(nn.Module):
         self.profile_out = nn.Linear(max(1, len(profile_rows)) * width, width)
         if not profile_rows:  # without fields one learned vector stands for everybody
             self.profile_constant = nn.Parameter(torch.randn(width))
-        self.head_in = nn.Linear(3 * width, config.head_hidden)
+        views = 2 if config.current_apart else 1
+        self.head_in = nn.Linear(3 * views * width, config.head_hidden)
         self.head_out = nn.Linear(config.head_hidden, layout.medications)
         self.added: Tensor | None = (
             None  # (N + more, D) the code table with rows of codes that have only a title
@@ -152,8 +153,19 @@ class Student(nn.Module):
         return functional.normalize(vectors - self.title_mean, dim=1)
 
     def _pool(self, x: Tensor, shapes: Sequence[Shape]) -> Tensor:
-        """(3S, D) -> (3B, D): the shared visit encoder, then the mean over each stream's places."""
+        """(3S, D) -> (3B, D), or (3B, 2D) with the current place apart: the shared visit encoder, then the mean."""
         x = self.visit_encoder(x, shapes)
+        pooled = self._mean(x, shapes)
+        if not self.config.current_apart:
+            return pooled
+        ends = [
+            part.view(shape.rows, shape.length, -1)[:, -1]
+            for shape, part in zip(shapes, x.split([s.size for s in shapes]), strict=True)
+        ]
+        return torch.cat([pooled, torch.cat(ends)], dim=1)
+
+    def _mean(self, x: Tensor, shapes: Sequence[Shape]) -> Tensor:
+        """(3S, D) -> (3B, D): the mean over each stream's places, plain or with the weights learned for them."""
         if self.config.pooling == "mean":
             return row_means(x, shapes)
         pooled = []
@@ -166,7 +178,10 @@ class Student(nn.Module):
 
 
 def parameter_count(config: StudentConfig, layout: TokenLayout, profile_rows: Sequence[int]) -> int:
-    """Weights of the published architecture, in closed form: all that inference needs."""
+    """Weights of the published architecture, in closed form: all that inference needs.
+
+    Additions of ours (`recency`, `current_apart`, `code_text`) are not counted.
+    """
     d, fields = config.d_model, max(1, len(profile_rows))
     block = 3 * d * d + (d * d + d) + (d * config.ffn + config.ffn) + (config.ffn * d + d) + 4 * d
     head = 3 * d * config.head_hidden + config.head_hidden + (config.head_hidden + 1) * layout.medications

@@ -61,7 +61,7 @@ def test_cases_and_columns_encode_to_the_same() -> None:
     cases = hospital.cases("all", "all")
     one, other = encoder.cases(cases), encoder.columns(CohortColumns.from_cases(cases))
     for field in fields(EncodedCases):
-        if field.name not in ("diagnosis", "procedure", "medication", "first", "current"):
+        if field.name not in ("diagnosis", "procedure", "medication", "prescribed", "first", "current"):
             np.testing.assert_array_equal(
                 getattr(one, field.name), getattr(other, field.name), err_msg=field.name
             )
@@ -93,6 +93,11 @@ def test_more_codes_than_fit_are_cut_and_said() -> None:
     assert encoded.truncated.tolist() == [True, True]
     medications = Case(current=Visit(diagnoses=("ICD9:4280",), medications=("A02B", "B01A", "C03C")))
     assert not encoder.truncated(medications)  # the current prescription is no input
+    assert encoded.codes_cut.tolist() == [True, True]
+    assert not encoded.visits_cut.any()
+    for found in (encoder.cases([medications]), encoder.columns(CohortColumns.from_cases([medications]))):
+        assert found.medication.row(0).tolist() == [3, 4]
+        assert found.labels(np.array([0]), 3).tolist() == [[True] * 3]  # but the truth is never cut
 
 
 def test_unseen_codes_are_left_out_and_reported() -> None:
@@ -184,5 +189,9 @@ def test_the_configuration_survives_its_file_and_strangers_are_refused() -> None
     assert StudentConfig.from_json({**record, "profile_fields": list(record["profile_fields"])}) == config
     with pytest.raises(ArtifactError, match="colour"):
         StudentConfig.from_json({**record, "colour": 1})
+    earlier = {name: value for name, value in record.items() if name != "current_apart"}
+    assert StudentConfig.from_json(earlier) == config  # a folder from before the field means it off
+    with pytest.raises(ArtifactError, match="recency"):
+        StudentConfig.from_json({name: value for name, value in record.items() if name != "recency"})
     with pytest.raises(ArtifactError, match="dropout"):
         StudentConfig.from_json({**record, "dropout": 7})

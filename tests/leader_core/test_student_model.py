@@ -96,7 +96,7 @@ def test_the_published_size_to_the_last_weight() -> None:
 
 
 def test_every_weight_learns() -> None:
-    for config in (CONFIG, replace(CONFIG, recency=True, pooling="recency")):
+    for config in (CONFIG, replace(CONFIG, recency=True, pooling="recency", current_apart=True)):
         model = student(config).train()
         encoded = Encoder(config, VOCABULARIES).columns(HOSPITAL.columns("all", "all"))
         model(pack(encoded, np.arange(len(encoded)))).logits.square().mean().backward()
@@ -161,6 +161,32 @@ def test_only_with_recency_does_the_order_of_visits_matter() -> None:
                 if name in ("recency", "place_weights"):
                     weight.normal_()
         assert np.abs(logits(model, [one], config) - logits(model, [other], config)).max() > 1e-4
+
+
+def test_the_current_visit_told_apart_reaches_the_head_by_itself() -> None:
+    """With the part of the head that reads the mean at zero, only the current place is left."""
+    config = replace(CONFIG, current_apart=True)
+    model = student(config)
+    width = config.d_model
+    with torch.no_grad():
+        model.head_in.weight.view(-1, 3, 2, width)[:, :, 0] = 0
+        model.visit_encoder.query_key_value.weight.zero_()  # places keep to themselves
+    case = next(c for c in HOSPITAL.cases() if len(c.history) >= 2)
+    profile = dict(case.profile)
+    oldest, *rest = case.history
+    past = replace(
+        case, profile=profile, history=(replace(oldest, diagnoses=(), procedures=(), medications=()), *rest)
+    )
+    np.testing.assert_allclose(logits(model, [past], config), logits(model, [case], config), atol=1e-6)
+    now = replace(case, profile=profile, current=replace(case.current, diagnoses=()))
+    last = replace(
+        case, profile=profile, history=(*case.history[:-1], replace(case.history[-1], medications=()))
+    )
+    for changed in (now, last):
+        assert np.abs(logits(model, [changed], config) - logits(model, [case], config)).max() > 1e-4
+    several = HOSPITAL.cases("all", "all")[:20]
+    apart = np.concatenate([logits(model, [c], config) for c in several])
+    np.testing.assert_allclose(logits(model, several, config), apart, atol=1e-5)
 
 
 def test_nothing_known_gives_numbers_all_the_same() -> None:

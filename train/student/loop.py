@@ -112,6 +112,7 @@ class Trainer:
         self.encoded: EncodedCases = self.encoder.columns(data.train)
         self.validation: EncodedCases = self.encoder.columns(data.validation)
         self.labels = Labels.of(data.validation, data.vocabularies.medication)
+        self._say_what_is_cut()
         torch.manual_seed(seed)
         student = build_student(self.config, data.vocabularies)
         if self.vectors is not None:
@@ -148,6 +149,15 @@ class Trainer:
         fill_unseen_rows(self.student, self.encoded.profile)
         if self.vectors is not None:
             self._fold_titles(self.vectors)
+
+    def _say_what_is_cut(self) -> None:
+        for name, encoded in (("training", self.encoded), ("validation", self.validation)):
+            cut = cut_record(encoded)
+            self.report.line(
+                f"{cut['truncated_cases']:,} of {len(encoded):,} {name} cases are not read whole: "
+                f"{cut['truncated_visits']:,} have more than {self.config.max_visits} visits, "
+                f"{cut['truncated_codes']:,} a visit of more than {self.config.max_codes} codes of a kind"
+            )
 
     def _start_from_titles(self, student: Student, vectors: TitleVectors) -> None:
         """Begin with the embeddings of the vocabulary's titles."""
@@ -269,6 +279,15 @@ class Trainer:
         return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
+def cut_record(encoded: EncodedCases) -> dict[str, int]:
+    """How many training cases are not read whole, and why."""
+    return {
+        "truncated_cases": int(encoded.truncated.sum()),
+        "truncated_visits": int(encoded.visits_cut.sum()),
+        "truncated_codes": int(encoded.codes_cut.sum()),
+    }
+
+
 def start_at_frequencies(student: Student, encoded: EncodedCases) -> None:
     """Set the last layer's bias to the log odds of each class among the training cases."""
     counts = np.zeros(student.layout.medications)
@@ -343,7 +362,7 @@ def train_student(
             "distilled": trainer.losses.distillation is not None,
             "best_epoch": trainer.progress.best_epoch,
             "training_cases": len(trainer.encoded),
-            "truncated_cases": int(trainer.encoded.truncated.sum()),
+            **cut_record(trainer.encoded),
         },
         validation=validation_table(scores, labels, threshold, data, interactions, seed),
         teacher_digest=data.guidance.teacher_digest
