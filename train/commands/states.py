@@ -21,19 +21,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="all",
         help="every visit with its past, or each patient's last",
     )
+    parser.add_argument(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="cross-fitted: train K teachers as this one was, each without a fold, and take every training patient's "
+        "states from the one that never saw that patient",
+    )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.states import write_states
 
-    result = write_states(
-        Cohort.open(arguments.cohort),
-        arguments.teacher,
-        arguments.out,
-        device=arguments.device,
-        targets=arguments.targets,
-        report=report,
-    )
+    shared: dict[str, Any] = {
+        "device": arguments.device,
+        "targets": arguments.targets,
+        "report": report,
+    }
+    cohort = Cohort.open(arguments.cohort)
+    if arguments.folds is None:
+        result = write_states(cohort, arguments.teacher, arguments.out, **shared)
+    else:
+        from train.crossfit import write_crossfitted_states
+
+        result = write_crossfitted_states(
+            cohort, arguments.teacher, arguments.out, folds=arguments.folds, seed=arguments.seed, **shared
+        )
     report.line(f"{result['cases']:,} cases in {result['shards']} shards: {result['out']}")
     return result
