@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal, Protocol
 
@@ -53,6 +53,7 @@ class Template:
     order: tuple[SectionKind, ...]
     newest_first: bool  # order of history visits
     lower: tuple[Kind, ...] = ()  # kinds whose titles are written in lower case
+    repeats_current: bool = False  # tells the current diagnoses of every earlier visit, instead of its own
 
 
 PAPER: Final = Template(
@@ -73,6 +74,9 @@ PAPER: Final = Template(
 )
 """The published wording to the letter, each visit with its own diagnoses."""
 
+PAPER_AS_RUN: Final = replace(PAPER, version="paper-1-as-run", repeats_current=True)
+"""What the published code really sends, its history filled with the current diagnoses: to reproduce figures only."""
+
 LEADER: Final = Template(
     version="leader-1",
     openings=(
@@ -91,7 +95,9 @@ LEADER: Final = Template(
 )
 """Ours: neutral and short, the current visit first, then history from the newest back."""
 
-PROMPTS: Final[Mapping[str, Template]] = {template.version: template for template in (LEADER, PAPER)}
+PROMPTS: Final[Mapping[str, Template]] = {
+    template.version: template for template in (LEADER, PAPER, PAPER_AS_RUN)
+}
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
@@ -220,6 +226,8 @@ class PromptBuilder:
         earlier = len(case.history)
         numbered = [(visit.visit_no or i, visit) for i, visit in enumerate(case.history, start=1)]
         kept = numbered[max(0, earlier - self.max_history) :] if self.max_history else []
+        if self.template.repeats_current:
+            kept = [(number, replace(visit, diagnoses=case.current.diagnoses)) for number, visit in kept]
         plan = _Plan(
             earlier=earlier,
             current=_part(case.current, case.current.visit_no or earlier + 1),

@@ -109,7 +109,7 @@ def test_current_medications_never_reach_it(version: str) -> None:
     assert "N02B" not in shown.text
 
 
-@pytest.mark.parametrize("version", PROMPTS)
+@pytest.mark.parametrize("version", ["leader-1", "paper-1"])
 def test_each_visit_shows_its_own_diagnoses(version: str) -> None:
     other = Case(history=(replace(FIRST, diagnoses=("ICD9:5849",)), SECOND), current=CASE.current)
     assert builder(version).build(other).text != builder(version).build(CASE).text

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import train.teacher.run as teacher_run
 from leader_core.errors import InputError
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.scorer import TeacherScorer
-from tests.teacher_fakes import TinyCohort, tiny_bert
+from tests.teacher_fakes import DIAGNOSES, TinyCohort, tiny_bert
 from train.crossfit import PartOfCohort, fold_of, write_crossfitted_states
 from train.report import Report
-from train.states import TeacherStates
+from train.states import TeacherStates, write_states
 from train.teacher.run import train_teacher
 from train.teacher.settings import TeacherTraining
 
@@ -84,6 +85,21 @@ def test_no_patients_states_come_from_a_teacher_that_trained_on_them(
         rows = states.rows(np.array([case.current.visit_id for case in mine]))
         np.testing.assert_allclose(states.hidden[rows], hidden, atol=1e-5)
         np.testing.assert_allclose(states.logits[rows], logits, atol=1e-5)
+
+
+def test_states_hold_numbers_and_no_text(teacher: Path, tmp_path: Path) -> None:
+    write_states(COHORT, teacher, tmp_path / "states")
+    files = sorted((tmp_path / "states").iterdir())
+    assert {file.suffix for file in files} == {".json", ".safetensors"}
+    for file in files[1:]:
+        assert {name: str(value.dtype) for name, value in load_file(file).items()} == {
+            "visit_ids": "int64",
+            "hidden": "float32",
+            "logits": "float32",
+        }
+    index = files[0].read_text()
+    assert files[0].name == "index.json"
+    assert not [title for title in (*DIAGNOSES.values(), *DIAGNOSES, "visit", "Private") if title in index]
 
 
 def test_a_stopped_run_continues_and_a_finished_one_is_left(
