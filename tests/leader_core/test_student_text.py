@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from leader_core.domain import Case
+from leader_core.domain import Case, Visit
 from leader_core.errors import TrainingError
 from leader_core.student.config import StudentConfig
 from leader_core.student.packing import pack
@@ -105,6 +106,41 @@ def test_a_code_that_training_never_saw_is_read_by_its_title(folder: Path) -> No
     assert scorer.unseen(with_code("ICD9:NEW")) == []
     assert scorer.unseen(with_code("ICD9:UNTITLED")) == [("diagnosis", "ICD9:UNTITLED")]
     assert blind.unseen(with_code("ICD9:NEW")) == [("diagnosis", "ICD9:NEW")]
+
+
+def test_an_earlier_medication_that_training_never_saw_is_read_by_its_title_and_is_no_label(
+    folder: Path,
+) -> None:
+    scorer = StudentScorer.load(folder, "cpu", titles=title, vectors=WordVectors())
+    case = HOSPITAL.cases("test")[0]
+    scores = []
+    for code in ("Z01Z", "Z02Z", None):
+        visit = Visit(medications=() if code is None else (code,))
+        past = dataclasses.replace(case, profile=dict(case.profile), history=(visit,))
+        scores.append(scorer.score([past])[0])
+        assert scorer.unseen(past) == []
+    assert np.abs(scores[0] - scores[1]).max() > 1e-3
+    assert np.abs(scores[0] - scores[2]).max() > 1e-3
+    given = dataclasses.replace(
+        case, profile=dict(case.profile), current=dataclasses.replace(case.current, medications=("Z01Z",))
+    )
+    assert not scorer.encode([given]).labels(np.arange(1), len(scorer.vocabularies.medication)).any()
+
+
+def test_what_is_shipped_to_read_titles_is_small(folder: Path) -> None:
+    """One map of title vectors to embeddings and their mean: not the title vectors, and no titles."""
+    blind = StudentScorer.load(folder, "cpu").model
+    rows = len(blind.codes.weight)
+    assert rows == blind.layout.size
+    shipped = load_file(folder / "model.safetensors")
+    extra = {n: tuple(v.shape) for n, v in shipped.items() if n.startswith("title")}
+    assert extra == {"title_out.weight": (64, 12), "title_mean": (12,)}
+    assert {p.name for p in folder.iterdir()} == {
+        "config.json",
+        "manifest.json",
+        "model.safetensors",
+        "vocabulary.json",
+    }
 
 
 def test_cases_and_columns_read_the_same(folder: Path) -> None:
