@@ -132,8 +132,8 @@ def to_published(weights: Weights, published: PublishedVocabulary, ours: Vocabul
         if mine in weights:
             found[theirs] = weights[mine]
     for theirs, mine in _BLOCKS.items():
-        for j, part in enumerate(weights[f"{mine}.query_key_value.weight"].chunk(3)):
-            found[f"{theirs}.{_QUERY_KEY_VALUE.format(j)}"] = part
+        for j, matrix in enumerate(weights[f"{mine}.query_key_value.weight"].chunk(3)):
+            found[f"{theirs}.{_QUERY_KEY_VALUE.format(j)}"] = matrix
         for inner, name in _IN_BLOCK.items():
             found[f"{theirs}.{inner}"] = weights[f"{mine}.{name}"]
     for k, (name, values) in enumerate(published.profile.items()):
