@@ -20,7 +20,7 @@ import torch
 
 from leader_core.cohort import BuildResult, Cohort, build_cohort
 from leader_core.cohort.columns import CohortColumns
-from leader_core.cohort.mapping import normalise_ndc
+from leader_core.cohort.ndc import normalise_ndc
 from leader_core.cohort.statements import run
 from leader_core.domain import KINDS, Case, Visit
 from leader_core.prompt import LEADER, PROMPTS, PromptBuilder
