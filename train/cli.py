@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -76,6 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: nothing half-written was left in place", file=sys.stderr)
         return 130
-    if arguments.json:
+    if (
+        arguments.json and os.environ.get("RANK", "0") == "0"
+    ):  # of processes that work together, the first answers
         print(json.dumps(result, ensure_ascii=False, sort_keys=True))
     return 0

@@ -47,6 +47,20 @@ class Report:
         return tqdm(items, total=total, desc=label, disable=not sys.stderr.isatty(), leave=False)
 
 
+class Silent(Report):
+    """A report that says nothing: of what is measured, or of one of several processes that do the same."""
+
+    def line(self, text: str) -> None:
+        """Nothing."""
+
+    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Nothing."""
+
+    def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
+        """The items."""
+        return items
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"

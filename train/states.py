@@ -1,7 +1,8 @@
 """Teacher states: the hidden state and logits of every case, computed once, so that distillation needs no teacher.
 
 A folder of safetensors shards with an index that seals them. Written shard by shard in a folder beside the
-destination, so that a stopped run continues, and moved into place only when complete.
+destination, so that a stopped run continues (with any number of processes, each writing its own shards), and moved into
+place only when complete.
 Refuses to know what a student does with them.
 """
 
@@ -27,8 +28,10 @@ if TYPE_CHECKING:
     from leader_core.cohort.cases import Targets
     from leader_core.domain import Case
     from leader_core.teacher.scorer import TeacherScorer
+    from train.teacher.processes import Processes
 
 INDEX: Final = "index.json"
+_RUN: Final = "run.json"  # in the working folder: which run its shards are of
 FORMAT: Final = 1
 SHARD: Final = 4_096  # cases in a shard
 
@@ -105,19 +108,21 @@ def write_states(
     device: str = "auto",
     targets: Targets = "all",
     report: Report | None = None,
+    processes: Processes | None = None,
 ) -> dict[str, Any]:
     """Write the states of every case of a cohort; continues where an earlier, stopped run was.
 
     Args:
         targets: "all" visits as current ones, or each patient's "last".
+        processes: those that share the work; each must call this with the same arguments. Default: this one alone.
 
     Raises:
         LeaderError: a teacher that cannot be loaded, or one trained on medications of another ATC level.
     """
     from leader_core.artifacts import read_manifest
-    from leader_core.teacher.scorer import TeacherScorer
+    from train.teacher.processes import Processes
 
-    report = report or Report(quiet=True)
+    report, processes = report or Report(quiet=True), processes or Processes()
     manifest = read_manifest(teacher, kind="teacher")
     if manifest.cohort.atc_level != cohort.fingerprint.atc_level:
         raise InputError(
@@ -129,17 +134,24 @@ def write_states(
         report.line(f"{out} is complete already")
         return _result(out, ready)
     work = out.with_name(f"{out.name}.states.partial")
-    shards = _continue(work, run)
-    scorer = TeacherScorer.load(teacher, cohort.title, device, precision="trained")
+    if processes.main:
+        _continue(work, run)
+    processes.wait()
     cases = sorted(cohort.cases(split="all", targets=targets), key=lambda case: case.current.visit_id or 0)
     blocks = range(0, len(cases), SHARD)
-    if shards:
-        report.line(f"continuing after {len(shards)} of {len(blocks)} shards")
-    for number in report.progress(range(len(shards), len(blocks)), label="states"):
+    missing = [number for number in range(len(blocks)) if not _entry(work, number).is_file()]
+    if not processes.agree(len(missing)):
+        raise InputError(f"Not every process sees {work}. Put --out on a file system that all of them see.")
+    if len(missing) < len(blocks):
+        report.line(f"continuing after {len(blocks) - len(missing)} of {len(blocks)} shards")
+    scorer = _load(teacher, cohort, device, processes)
+    # a teacher spread over processes needs them all for every pass; whole ones take a shard each
+    own = missing if processes.sharded else missing[processes.rank :: processes.count]
+    for number in report.progress(own, label="states"):
         start = blocks[number]
-        shards.append(_write_shard(work, number, cases[start : start + SHARD], scorer))
-        write_json(work / INDEX, {"run": run, "shards": shards})
-        report.line(f"states of {min(start + SHARD, len(cases)):,} of {len(cases):,} cases")
+        _write_shard(work, number, cases[start : start + SHARD], scorer, processes)
+        report.line(f"states of cases {start + 1:,} to {min(start + SHARD, len(cases)):,} of {len(cases):,}")
+    processes.wait()
     index = {
         "format": FORMAT,
         "run": run,
@@ -150,11 +162,31 @@ def write_states(
         "medications": list(scorer.vocabularies.medication),
         "hidden_size": int(scorer.model.head.weight.shape[1]),
         "cases": len(cases),
-        "shards": shards,
+        "shards": [json.loads(_entry(work, n).read_text(encoding="utf-8")) for n in range(len(blocks))],
     }
-    write_json(work / INDEX, index)
-    _move_into_place(work, out)
+    processes.wait()  # every process has read the entries
+    if processes.main:
+        for path in (work / _RUN, *(_entry(work, number) for number in range(len(blocks)))):
+            path.unlink()
+        write_json(work / INDEX, index)
+        _move_into_place(work, out)
+    processes.wait()
     return _result(out, index)
+
+
+def _load(teacher: Path, cohort: Cohort, device: str, processes: Processes) -> TeacherScorer:
+    """The teacher on this process's device, or its part of it."""
+    from leader_core.teacher.scorer import TeacherScorer
+
+    scorer = TeacherScorer.load(
+        teacher,
+        cohort.title,
+        processes.device(device),
+        precision="trained",
+        place=not processes.sharded,
+    )
+    processes.spread(scorer.model)
+    return scorer
 
 
 def _run_key(teacher: str, cohort: str, targets: str, device: str) -> str:
@@ -170,29 +202,50 @@ def _index(folder: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _continue(work: Path, run: str) -> list[dict[str, Any]]:
-    """The shards that this very run has already written; anything else in the way is removed."""
-    index = _index(work)
-    if index is None or index.get("run") != run:
+def _entry(work: Path, number: int) -> Path:
+    """The file that says that a shard is complete: its name, rows and digest."""
+    return work / f"states-{number:05d}.json"
+
+
+def _continue(work: Path, run: str) -> None:
+    """Keep the shards that this very run has already written; anything else in the way is removed."""
+    try:
+        same = json.loads((work / _RUN).read_text(encoding="utf-8")) == run
+    except (OSError, ValueError):
+        same = False
+    if not same:
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        return []
-    done: list[dict[str, Any]] = []
-    for entry in index.get("shards", []):
-        file = work / str(entry["name"])
-        if not file.is_file() or sha256_file(file) != entry["sha256"]:
-            break
-        done.append(entry)
-    return done
+        write_json(work / _RUN, run)
+    for path in work.glob("states-*.json"):
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            whole = sha256_file(work / str(entry["name"])) == entry["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            path.unlink()
 
 
-def _write_shard(work: Path, number: int, cases: list[Case], scorer: TeacherScorer) -> dict[str, Any]:
-    hidden, logits = scorer.states(cases)
+def _write_shard(
+    work: Path, number: int, cases: list[Case], scorer: TeacherScorer, processes: Processes
+) -> None:
+    """Score some cases and write their states, then the entry that says so."""
+    from leader_core.teacher.scorer import run_batches
+    from train.teacher.passes import run_together
+
+    encoded = scorer.reader.encode(cases)
+    if processes.sharded:
+        hidden, logits = run_together(scorer.model, encoded, processes)
+        if not processes.main:
+            return
+    else:
+        hidden, logits = run_batches(scorer.model, encoded)
     ids = np.asarray([case.current.visit_id for case in cases], dtype=np.int64)
     path = work / f"states-{number:05d}.safetensors"
     with replacing_file(path) as temporary:
         save_file({"visit_ids": ids, "hidden": hidden, "logits": logits}, temporary)
-    return {"name": path.name, "rows": len(cases), "sha256": sha256_file(path)}
+    entry = {"name": path.name, "rows": len(cases), "sha256": sha256_file(path)}
+    write_json(_entry(work, number), entry)
 
 
 def _read_shard(folder: Path, entry: dict[str, Any]) -> dict[str, np.ndarray]:

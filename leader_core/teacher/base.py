@@ -8,12 +8,13 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import torch
@@ -43,6 +44,20 @@ _DROPOUTS: Final = (
     "embd_pdrop",
     "attn_pdrop",
     "dropout",
+)
+_OFFSET_POSITIONS: Final = frozenset(
+    {
+        "roberta",
+        "roberta-prelayernorm",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "camembert",
+        "mpnet",
+        "longformer",
+        "data2vec-text",
+        "ibert",
+        "xmod",
+    }
 )
 
 
@@ -80,8 +95,7 @@ def find_base(base: str, *, allow_download: bool = False) -> BaseFiles:
     positions = int(
         getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 20
     )
-    if config.model_type in ("roberta", "xlm-roberta", "camembert"):
-        positions -= 2  # positions of these start after the padding id
+    positions -= position_offset(config)
     return BaseFiles(base, folder, digest, _architecture(config), positions)
 
 
@@ -106,10 +120,21 @@ def read_config(folder: Path) -> Any:
     return config
 
 
+def position_offset(config: Any) -> int:
+    """The position of a text's first token: 0, but after the padding id in RoBERTa and what descends from it."""
+    return int(config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
+
+
 def load_body(
-    files: BaseFiles, dtype: torch.dtype, attention: Literal["sdpa", "eager"] = "sdpa"
+    files: BaseFiles,
+    dtype: torch.dtype,
+    attention: Literal["sdpa", "eager"] = "sdpa",
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> nn.Module:
     """The base without any head, in evaluation mode, every weight from its file.
+
+    Args:
+        options: passed on to the library: where to put the base, and how to quantise it.
 
     Raises:
         ArtifactError: where weights are missing from the file or have another shape.
@@ -120,7 +145,7 @@ def load_body(
     config = read_config(files.folder)
     if hasattr(config, "use_cache"):
         config.use_cache = False
-    extra: dict[str, Any] = {}
+    extra: dict[str, Any] = dict(options)
     known: Any = MODEL_MAPPING.get(type(config), None)
     if inspect.isclass(known) and "add_pooling_layer" in inspect.signature(known.__init__).parameters:
         extra["add_pooling_layer"] = False

@@ -16,8 +16,12 @@ from leader_core.prompt import PROMPTS
 Pooling = Literal["auto", "mean", "first", "last"]
 Precision = Literal["auto", "fp32", "bf16"]
 SpecialTokens = Literal["base", "eos"]
+Quantisation = Literal["none", "8bit", "4bit"]
+Attention = Literal["auto", "sdpa", "eager"]
 
 DEFAULT_BASE: Final = "minilm"
+_ADDED: Final = frozenset({"quantisation", "attention"})
+"""Fields that older teachers' `config.json` lacks; their defaults are what those teachers did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,9 @@ class TeacherConfig:
     `pooling`: "mean" over real tokens or the "first" token (encoders), the "last" real token (decoders);
     "auto" is mean for an encoder and last for a decoder. `special_tokens`: "base" adds what the base's tokenizer adds
     (BOS included), "eos" only ends the text with EOS, as published. `precision` is that of the frozen base while
-    training and writing states: "auto" is bf16 on a GPU and fp32 on a CPU; adapter and head are always fp32.
+    training and writing states: "auto" is bf16 on a GPU that has it and fp32 elsewhere; adapter and head are always
+    fp32. fp16 is not offered: newer bases overflow in it. `quantisation` keeps the frozen base in 8 or 4 bits, which
+    needs a GPU and bitsandbytes. `attention` is the library's kernel: "auto" is what is quickest on the device.
     """
 
     base: str = DEFAULT_BASE  # "minilm", a local folder, or a hub id
@@ -41,6 +47,8 @@ class TeacherConfig:
     lora_dropout: float = 0.0
     lora_targets: tuple[str, ...] = ("all-linear",)  # or names of the base's linear layers
     precision: Precision = "auto"
+    quantisation: Quantisation = "none"
+    attention: Attention = "auto"
 
     def __post_init__(self) -> None:
         problems = [
@@ -62,15 +70,26 @@ class TeacherConfig:
             ("pooling", ("auto", "mean", "first", "last")),
             ("precision", ("auto", "fp32", "bf16")),
             ("special_tokens", ("base", "eos")),
+            ("quantisation", ("none", "8bit", "4bit")),
+            ("attention", ("auto", "sdpa", "eager")),
         ):
             if getattr(self, name) not in values:
                 problems.append(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(values)}")
+        if self.quantisation != "none" and self.precision == "fp32":
+            problems.append(
+                f"quantisation = {self.quantisation!r} with precision = 'fp32': expected precision 'auto' or 'bf16'"
+            )
         if problems:
             raise InputError("; ".join(problems))
 
     def to_json(self) -> dict[str, Any]:
         """What `config.json` holds."""
         return dataclasses.asdict(self)
+
+    def identity(self) -> dict[str, Any]:
+        """What tells this teacher from another: `to_json` without newer fields that are left at what they always were."""
+        kept = {f.name: f.default for f in dataclasses.fields(self) if f.name in _ADDED}
+        return {k: v for k, v in self.to_json().items() if k not in kept or v != kept[k]}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> TeacherConfig:
@@ -80,8 +99,8 @@ class TeacherConfig:
             ArtifactError: for fields missing, unknown or out of range.
         """
         names = {f.name for f in dataclasses.fields(cls)}
-        if set(record) != names:
-            odd = ", ".join(sorted(set(record) ^ names))
+        if odd_names := (set(record) ^ names) - (_ADDED - set(record)):
+            odd = ", ".join(sorted(odd_names))
             raise ArtifactError(
                 f"config.json of a teacher: fields missing or unknown: {odd}. Train the model again."
             )

@@ -1,17 +1,20 @@
 """The teacher's network: a frozen base with a LoRA adapter, a pooled state, and a head without bias.
 
 Shapes: B batch, T tokens, H hidden, M medications. Notable: dropout of the base is off (only LoRA's own remains);
-adapter and head are fp32 whatever the base's precision, which autocast bridges; the head sees the pooled state only.
+adapter and head are fp32 whatever the base's precision, which autocast bridges; the head sees the pooled state only;
+a causal base gets no mask where padding is on the right, because no real token can see it.
 Refuses to know cases, prompts and training.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -19,8 +22,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from leader_core.errors import ArtifactError, InputError
-from leader_core.teacher.base import BaseFiles, load_body
-from leader_core.teacher.config import Precision, TeacherConfig
+from leader_core.teacher.base import Architecture, BaseFiles, load_body, position_offset
+from leader_core.teacher.config import Attention, Precision, Quantisation, TeacherConfig
 
 HEAD: Final = "head.weight"
 _HEAD_STD: Final = 0.02
@@ -43,7 +46,8 @@ class TeacherModel(nn.Module):
         medications: int,
         pooling: Literal["mean", "first", "last"],
         precision: Literal["fp32", "bf16"],
-        positions: bool,
+        first_position: int | None,
+        causal: bool,
     ) -> None:
         super().__init__()
         self.body = body
@@ -51,16 +55,21 @@ class TeacherModel(nn.Module):
         nn.init.normal_(self.head.weight, std=_HEAD_STD)
         self.pooling: Final = pooling
         self.precision: Final = precision
-        self.positions: Final = positions  # give position ids, so that the padding's side does not matter
+        self.first_position: Final = first_position  # None: the base takes no position ids
+        self.causal: Final = causal  # no token sees a later one
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> TeacherOutput:
         """Pooled states and logits of ids and mask (B, T); mask is 1 on real tokens, padding may be on any side."""
-        extra = {"position_ids": (attention_mask.cumsum(1) - 1).clamp(min=0)} if self.positions else {}
         padded = bool((attention_mask == 0).any())
+        if padded and self.causal:  # without a mask the quickest kernels can be used
+            padded = bool((attention_mask[:, 1:] > attention_mask[:, :-1]).any())
+        extra: dict[str, torch.Tensor] = {}
+        if padded:
+            extra["attention_mask"] = attention_mask
+            if self.first_position is not None:  # so that the padding's side does not matter
+                extra["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0) + self.first_position
         with self._autocast(input_ids.device.type):
-            states = self.body(
-                input_ids=input_ids, attention_mask=attention_mask if padded else None, **extra
-            ).last_hidden_state  # (B, T, H)
+            states = self.body(input_ids=input_ids, **extra).last_hidden_state  # (B, T, H)
         hidden = pool(states, attention_mask, self.pooling)
         return TeacherOutput(hidden, self.head(hidden))
 
@@ -89,24 +98,56 @@ def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Literal["mean", "fir
 
 
 def build_model(
-    files: BaseFiles, config: TeacherConfig, medications: int, device: torch.device, precision: Precision
+    files: BaseFiles,
+    config: TeacherConfig,
+    medications: int,
+    device: torch.device,
+    precision: Precision,
+    *,
+    place: bool = True,
 ) -> TeacherModel:
     """A teacher with a fresh adapter and head over a base, on a device.
 
+    Args:
+        place: False leaves the weights in main memory, in the form meant for `device`: for who spreads them over several.
+
     Raises:
         ArtifactError: the base cannot be loaded.
+        InputError: LoRA targets that the base does not have, or a quantisation that this machine cannot do.
+    """
+    resolved = resolve_precision(precision, device)
+    options = quantised(config.quantisation, device)
+    if options and not place:
+        raise InputError(
+            f"teacher.quantisation = {config.quantisation!r} cannot be spread over processes (FSDP). "
+            "Use the DDP configuration, or quantisation 'none'."
+        )
+    dtype = torch.bfloat16 if resolved == "bf16" else torch.float32
+    body = load_body(files, dtype, resolve_attention(config.attention, resolved, device), options)
+    model = adapt(body, files.architecture, config, medications, resolved, name=files.id)
+    if options:  # the quantised base lies on the device already, and cannot be moved
+        model.head.to(device)
+        return model
+    return model.to(device) if place else model
+
+
+def adapt(
+    body: nn.Module,
+    architecture: Architecture,
+    config: TeacherConfig,
+    medications: int,
+    precision: Literal["fp32", "bf16"],
+    *,
+    name: str,
+) -> TeacherModel:
+    """A fresh adapter and head over a loaded base; `name` is what errors call it.
+
+    Raises:
         InputError: LoRA targets that the base does not have.
     """
     from peft import LoraConfig, get_peft_model
 
-    resolved = resolve_precision(precision, device)
-    half = resolved == "bf16"
-    attention: Literal["sdpa", "eager"] = (
-        "eager" if half and device.type == "cpu" else "sdpa"
-    )  # twice as fast there
-    body = load_body(files, torch.bfloat16 if half else torch.float32, attention)
-    hidden_size = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
-    model_type = str(body.config.model_type)  # type: ignore[union-attr]
+    base: Any = body.config
     targets = config.lora_targets
     lora = LoraConfig(
         r=config.lora_rank,
@@ -115,28 +156,85 @@ def build_model(
         target_modules="all-linear" if targets == ("all-linear",) else list(targets),
         bias="none",
     )
+    takes_positions = "position_ids" in inspect.signature(body.forward).parameters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         try:
             adapted = get_peft_model(body, lora)  # type: ignore[arg-type]
         except ValueError as error:
             raise InputError(
-                f"teacher.lora_targets {list(targets)} do not fit the base {files.id!r}: {error}"
+                f"teacher.lora_targets {list(targets)} do not fit the base {name!r}: {error}"
             ) from error
     for weight in adapted.parameters():
         if weight.requires_grad:
             weight.data = weight.data.float()
+    layers: Iterator[Any] = adapted.modules()
+    for module in layers:
+        if precision == "bf16" and hasattr(module, "cast_input_dtype_enabled"):
+            module.cast_input_dtype_enabled = False  # autocast would only turn it back, after a copy in fp32
     pooling = config.pooling
     if pooling == "auto":
-        pooling = "mean" if files.architecture == "encoder" else "last"
-    positions = files.architecture == "decoder" or model_type == "bert"
-    return TeacherModel(adapted, hidden_size, medications, pooling, resolved, positions).to(device)
+        pooling = "mean" if architecture == "encoder" else "last"
+    return TeacherModel(
+        adapted,
+        int(base.hidden_size),
+        medications,
+        pooling,
+        precision,
+        position_offset(base) if takes_positions else None,
+        architecture == "decoder" and not getattr(base, "use_bidirectional_attention", False),
+    )
+
+
+def quantised(quantisation: Quantisation, device: torch.device) -> dict[str, Any]:
+    """What the library needs to hold a base in 8 or 4 bits (NF4, computing in bf16); nothing for "none".
+
+    Raises:
+        InputError: no GPU, or no bitsandbytes.
+    """
+    if quantisation == "none":
+        return {}
+    lacking = []
+    if device.type != "cuda":
+        lacking.append("a CUDA device")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        lacking.append("the package bitsandbytes (`pip install bitsandbytes`)")
+    if lacking:
+        raise InputError(
+            f"teacher.quantisation = {quantisation!r} needs {' and '.join(lacking)}, which this machine lacks. "
+            "Set it to 'none', or train where they are."
+        )
+    from transformers import BitsAndBytesConfig
+
+    wanted = BitsAndBytesConfig(
+        load_in_8bit=quantisation == "8bit",
+        load_in_4bit=quantisation == "4bit",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": wanted, "device_map": {"": device}}
+
+
+def can_quantise(device: torch.device) -> bool:
+    """Whether a base can be quantised here."""
+    return device.type == "cuda" and importlib.util.find_spec("bitsandbytes") is not None
+
+
+def resolve_attention(
+    attention: Attention, precision: Literal["fp32", "bf16"], device: torch.device
+) -> Literal["sdpa", "eager"]:
+    """ "auto" is sdpa, but eager for bf16 on a CPU, where it is twice as fast."""
+    if attention == "auto":
+        return "eager" if precision == "bf16" and device.type == "cpu" else "sdpa"
+    return attention
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp32", "bf16"]:
-    """ "auto" is bf16 on a GPU and fp32 on a CPU."""
+    """ "auto" is bf16 on a GPU that computes in it, and fp32 on an older one or a CPU."""
     if precision == "auto":
-        return "bf16" if device.type == "cuda" else "fp32"
+        able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        return "bf16" if able else "fp32"
     return precision
 
 
@@ -157,6 +255,8 @@ def adapter_state(model: TeacherModel) -> dict[str, torch.Tensor]:
 
     state = get_peft_model_state_dict(model.body, save_embedding_layers=False)
     state[HEAD] = model.head.weight
+    # weights that are spread over processes are put together: every process must ask
+    state = {name: getattr(weight, "full_tensor", lambda w=weight: w)() for name, weight in state.items()}
     return {name: weight.detach().to("cpu", copy=True).contiguous() for name, weight in state.items()}
 
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from leader_core.teacher.model import (
     HEAD,
     TeacherModel,
     build_model,
+    can_quantise,
     read_adapter,
     resolve_device,
     restore_adapter,
@@ -32,7 +33,7 @@ from leader_core.teacher.model import (
 from leader_core.vocabulary import Vocabularies
 
 SCORING_TOKENS: Final = {"cpu": 4_096, "cuda": 131_072}
-"""Padded tokens in one forward pass."""
+"""Padded tokens in one forward pass, where memory allows."""
 
 
 class TeacherReader:
@@ -64,18 +65,37 @@ def fit_to_base(config: TeacherConfig, files: BaseFiles) -> TeacherConfig:
     return replace(config, max_tokens=min(config.max_tokens, files.max_positions))
 
 
+def pass_tokens(model: TeacherModel) -> int:
+    """Padded tokens of one forward pass: what suits the device, and fits beside the weights in a GPU's memory.
+
+    Reads the card's size and not what is free just now, so that batches, and so the last bits of results, never change.
+    """
+    device = model.head.weight.device
+    most = SCORING_TOKENS[device.type]
+    if device.type != "cuda":
+        return most
+    config: Any = model.body.config
+    width = int(config.hidden_size)
+    token = 2 * (
+        8 * width + 4 * int(getattr(config, "intermediate_size", 0) or 4 * width)
+    )  # bytes alive in a layer
+    weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    free = 0.8 * torch.cuda.get_device_properties(device).total_memory - weights
+    return int(min(most, max(SCORING_TOKENS["cpu"], free / token)))
+
+
 @torch.no_grad()
 def run_batches(
     model: TeacherModel,
     encoded: EncodedPrompts,
     *,
-    budget: int = 0,
+    batches: Sequence[np.ndarray] | None = None,
     each: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hidden (N, H) and logits (N, M) float32 of encoded prompts, in their order.
 
     Args:
-        budget: padded tokens in one pass; 0 takes what suits the device.
+        batches: row numbers of each pass, where they are not to be chosen here; rows in none of them stay 0.
         each: called after every pass with the number of cases it held.
     """
     device = model.head.weight.device
@@ -84,7 +104,7 @@ def run_batches(
     logits = np.zeros((len(encoded), medications), dtype=np.float32)
     was_training = model.training
     model.eval()
-    for rows in scoring_batches(encoded.lengths, budget or SCORING_TOKENS[device.type]):
+    for rows in scoring_batches(encoded.lengths, pass_tokens(model)) if batches is None else batches:
         ids, mask = encoded.batch(rows)
         output = model(ids.to(device), mask.to(device))
         hidden[rows] = output.hidden.cpu().numpy()
@@ -117,17 +137,20 @@ class TeacherScorer:
         cls,
         folder: Path | str,
         titles: Titles,
-        device: str = "auto",
+        device: str | torch.device = "auto",
         *,
         base: str | None = None,
         precision: Precision | Literal["trained"] = "auto",
+        place: bool = True,
     ) -> Self:
         """Load a teacher folder, verifying it and its base.
 
         Args:
             titles: title of a code, or None where there is none.
             base: where the base lies now, if not where it was at training; its weights must be the same.
-            precision: "auto" is bf16 on a GPU and fp32 on a CPU; "trained" is that of the training.
+            precision: "auto" is bf16 on a GPU and fp32 on a CPU, with the base quantised as in training where this
+                machine can; "trained" is exactly that of the training.
+            place: False leaves the weights in main memory for who spreads them over processes.
 
         Raises:
             NotFoundError: no such folder, or the base is nowhere.
@@ -151,9 +174,12 @@ class TeacherScorer:
                 f"{folder}: the head scores {rows} medications, but the vocabulary names "
                 f"{len(vocabularies.medication)}. The folder mixes two models: train again."
             )
-        target = resolve_device(device)
+        target = device if isinstance(device, torch.device) else resolve_device(device)
+        built = (
+            config if precision == "trained" or can_quantise(target) else replace(config, quantisation="none")
+        )
         model = build_model(
-            files, config, rows, target, config.precision if precision == "trained" else precision
+            files, built, rows, target, config.precision if precision == "trained" else precision, place=place
         )
         restore_adapter(model, state, str(folder))
         model.requires_grad_(False)

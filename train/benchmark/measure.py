@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from train.report import Report
+from train.report import Silent as Silent
 
 MIB: Final = 1024 * 1024
 WARM_UP: Final = 3
@@ -63,16 +63,6 @@ def best_seconds(
         call()
         times.append(time.perf_counter() - start)
     return min(times)
-
-
-class Silent(Report):
-    """A report that says nothing: what is measured may report, and must not be read as a result."""
-
-    def line(self, text: str) -> None:
-        """Nothing."""
-
-    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Nothing."""
 
 
 def rounded(value: float) -> float:

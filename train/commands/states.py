@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from train.report import Report
+from train.report import Report, Silent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.states import write_states
+    from train.teacher.processes import join_processes
 
+    processes = join_processes(arguments.device)
+    if not processes.main:
+        report = Silent()
     shared: dict[str, Any] = {
         "device": arguments.device,
         "targets": arguments.targets,
         "report": report,
+        "processes": processes,
     }
     cohort = Cohort.open(arguments.cohort)
     if arguments.folds is None:
@@ -46,7 +51,13 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         from train.crossfit import write_crossfitted_states
 
         result = write_crossfitted_states(
-            cohort, arguments.teacher, arguments.out, folds=arguments.folds, seed=arguments.seed, **shared
+            cohort,
+            arguments.teacher,
+            arguments.out,
+            folds=arguments.folds,
+            seed=arguments.seed,
+            main=processes.main,
+            **shared,
         )
     report.line(f"{result['cases']:,} cases in {result['shards']} shards: {result['out']}")
     return result

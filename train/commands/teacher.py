@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from train.report import Report
+from train.report import Report, Silent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,8 +30,12 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from leader_core.cohort import Cohort
     from train.config import load_settings
+    from train.teacher.processes import join_processes
     from train.teacher.run import train_teacher
 
+    processes = join_processes(arguments.device)
+    if not processes.main:
+        report = Silent()
     settings = load_settings(arguments.config, seed=arguments.seed)
     config = replace(settings.teacher, base=arguments.base) if arguments.base else settings.teacher
     result = train_teacher(
@@ -45,6 +49,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         report=report,
         resume=arguments.resume,
         allow_download=arguments.allow_download,
+        processes=processes,
     )
     report.table(
         f"Teacher in {arguments.out}, on validation (threshold {result['threshold']:.3f})",

@@ -19,6 +19,7 @@ from torch.optim import AdamW
 
 from leader_core.errors import InputError
 from leader_core.fsio import replacing_file
+from train.teacher.processes import like, whole
 
 
 @dataclass(slots=True)
@@ -46,13 +47,21 @@ def save_checkpoint(
     trained: Mapping[str, torch.nn.Parameter],
     optimizer: AdamW,
     best: Mapping[str, torch.Tensor],
+    *,
+    write: bool = True,
 ) -> None:
-    """Write the state beside `path`, then move it into place."""
+    """Write the state beside `path`, then move it into place.
+
+    Weights are written whole, however they are spread, so that any number of processes can continue. Every process must
+    call this; those with `write` False only give their parts.
+    """
     tensors: dict[str, torch.Tensor] = {f"best/{name}": weight for name, weight in best.items()}
     for name, weight in trained.items():
-        tensors[f"weight/{name}"] = weight.detach()
+        tensors[f"weight/{name}"] = whole(weight.detach())
         for moment, value in optimizer.state.get(weight, {}).items():
-            tensors[f"{moment}/{name}"] = torch.as_tensor(value)
+            tensors[f"{moment}/{name}"] = whole(torch.as_tensor(value))
+    if not write:
+        return
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
     with replacing_file(path) as temporary:
         save_file(tensors, temporary, metadata={"progress": json.dumps(asdict(progress))})
@@ -79,7 +88,7 @@ def load_checkpoint(
         )
     with torch.no_grad():
         for name, weight in trained.items():
-            weight.copy_(tensors[f"weight/{name}"])
+            weight.copy_(like(tensors[f"weight/{name}"], weight))
             moments = {
                 moment: tensors[f"{moment}/{name}"]
                 for moment in ("step", "exp_avg", "exp_avg_sq")
@@ -87,7 +96,7 @@ def load_checkpoint(
             }
             if moments:
                 optimizer.state[weight] = {
-                    moment: value if moment == "step" else value.to(weight.device)
+                    moment: value if moment == "step" else like(value, weight)
                     for moment, value in moments.items()
                 }
     best = {name.removeprefix("best/"): value for name, value in tensors.items() if name.startswith("best/")}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,13 +17,14 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import AdamW
 
-from leader_core.errors import TrainingError
+from leader_core.errors import InputError, TrainingError
 from leader_core.teacher.encoding import split_by_length
 from leader_core.teacher.model import TeacherModel
-from leader_core.teacher.scorer import run_batches
 from train.report import Report
 from train.teacher.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.teacher.data import TeacherData, mean_prauc, step_rows
+from train.teacher.passes import run_together
+from train.teacher.processes import Processes, like, whole
 from train.teacher.settings import TeacherTraining
 
 PRIOR_CASES: Final = 256
@@ -43,6 +44,7 @@ class Trainer:
     run: str  # identifies the run, so that only its own state is continued
     checkpoint: Path
     report: Report
+    processes: Processes = field(default_factory=Processes)
 
     def fit(self, *, resume: bool) -> Progress:
         """Train to the end and leave the chosen weights in the model.
@@ -53,14 +55,7 @@ class Trainer:
         """
         trained = self.model.trained()
         optimizer = self._optimizer()
-        progress, best = Progress(self.run), dict[str, torch.Tensor]()
-        if resume and self.checkpoint.is_file():
-            progress, best = load_checkpoint(self.checkpoint, self.run, trained, optimizer)
-            self.report.line(f"continuing at step {progress.step:,}")
-        else:
-            self.checkpoint.unlink(missing_ok=True)
-            if self.settings.head_prior:
-                set_head_prior(self.model, self.train)
+        progress, best = self._begin(trained, optimizer, resume)
         total = self.settings.total_steps(len(self.train))
         every = self.settings.steps_between_evaluations(len(self.train))
         validation = self._validation_subset()
@@ -85,13 +80,36 @@ class Trainer:
                 or progress.step % self.settings.save_every == 0
                 or progress.step == total
             ):
-                save_checkpoint(self.checkpoint, progress, trained, optimizer, best)
+                save_checkpoint(
+                    self.checkpoint, progress, trained, optimizer, best, write=self.processes.main
+                )
         if best and self.settings.selection == "best":
             with torch.no_grad():
                 for name, weight in trained.items():
-                    weight.copy_(best[name])
+                    weight.copy_(like(best[name], weight))
         self.model.eval()
         return progress
+
+    def _begin(
+        self, trained: dict[str, torch.nn.Parameter], optimizer: AdamW, resume: bool
+    ) -> tuple[Progress, dict[str, torch.Tensor]]:
+        """Where to start: at the state that an earlier run left, or at the first step."""
+        progress, best = Progress(self.run), dict[str, torch.Tensor]()
+        continuing = resume and self.checkpoint.is_file()
+        if continuing:
+            progress, best = load_checkpoint(self.checkpoint, self.run, trained, optimizer)
+            self.report.line(f"continuing at step {progress.step:,}")
+        if not self.processes.agree(progress.step if continuing else -1):
+            raise InputError(
+                f"Not every process finds the same state in {self.checkpoint}. "
+                "Put --out on a file system that all of them see."
+            )
+        if not continuing:
+            if self.processes.main:
+                self.checkpoint.unlink(missing_ok=True)
+            if self.settings.head_prior:
+                set_head_prior(self.model, self.train, self.processes)
+        return progress, best
 
     def _optimizer(self) -> AdamW:
         groups: list[dict[str, Any]] = [
@@ -110,31 +128,57 @@ class Trainer:
 
     def _step(self, optimizer: AdamW, trained: dict[str, torch.nn.Parameter], step: int) -> float:
         """One optimiser step over `batch_size` cases, in as many passes as the token budget asks; its mean loss."""
-        torch.manual_seed(
-            self.seed * 1_000_003 + step
-        )  # LoRA's dropout, so that a continued run draws the same
+        together = self.processes
+        # LoRA's dropout, so that a continued run draws the same; each process its own
+        torch.manual_seed(self.seed * 1_000_003 + step + 7_919_000_003 * together.rank)
         self.model.train()
         rows = step_rows(step, self.settings.batch_size, len(self.train), self.seed)
-        device = self.model.head.weight.device
-        scale = 1.0 / (len(rows) * self.train.truth.shape[1])
-        loss_sum = 0.0
-        for group in split_by_length(self.train.encoded.lengths[rows], self.settings.pass_tokens):
-            ids, mask = self.train.encoded.batch(rows[group])
-            truth = torch.from_numpy(self.train.truth[rows[group]]).to(device, torch.float32)
-            logits = self.model(ids.to(device), mask.to(device)).logits
-            loss = binary_cross_entropy_with_logits(logits, truth, reduction="sum") * scale
-            loss.backward()  # type: ignore[no-untyped-call]
-            loss_sum += float(loss.detach())
-        norm = torch.nn.utils.clip_grad_norm_(trained.values(), self.settings.clip or math.inf)
-        if not (math.isfinite(loss_sum) and math.isfinite(float(norm))):
-            raise TrainingError(
-                f"The loss at step {step + 1:,} is not finite (loss {loss_sum}, gradient norm {float(norm)}). Lower "
-                f"teacher.training.learning_rate (now {self.settings.learning_rate}) and head_learning_rate (now "
-                f"{self.settings.head_learning_rate}), or set teacher.precision to 'fp32'."
-            )
+        scale = 1.0 / (len(rows) * self.train.truth.shape[1])  # of the whole step, whoever passes its cases
+        own = rows[together.own(self.train.encoded.lengths[rows])]
+        groups = split_by_length(self.train.encoded.lengths[own], self.settings.pass_tokens)
+        number = together.passes(len(groups))
+        loss_sum = torch.zeros((), dtype=torch.float64, device=self.model.head.weight.device)
+        for group in groups:
+            loss_sum += self._pass(own[group], scale)
+        for _ in range(number - len(groups)):
+            self._pass(rows[:1], 0.0)
+        together.add_gradients(trained.values())
+        loss = float(together.total(loss_sum))
+        norm = float(whole(torch.nn.utils.clip_grad_norm_(trained.values(), self.settings.clip or math.inf)))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise TrainingError(self._not_finite(step, loss, norm))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return loss_sum
+        return loss
+
+    def _pass(self, rows: np.ndarray, scale: float) -> torch.Tensor:
+        """Forward and backward over some cases; the sum of their losses, scaled."""
+        device = self.model.head.weight.device
+        ids, mask = self.train.encoded.batch(rows)
+        truth = torch.from_numpy(self.train.truth[rows]).to(device, torch.float32)
+        logits = self.model(ids.to(device), mask.to(device)).logits
+        loss = binary_cross_entropy_with_logits(logits, truth, reduction="sum") * scale
+        # spread weights get the mean of the processes' gradients, where their sum is meant
+        (loss * self.processes.count if self.processes.sharded else loss).backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _not_finite(self, step: int, loss: float, norm: float) -> str:
+        """What happened, what to change, and what is kept."""
+        what = f"loss {loss}" if not math.isfinite(loss) else f"gradient norm {norm} at loss {loss:.4g}"
+        changes = [
+            f"Lower teacher.training.learning_rate (now {self.settings.learning_rate:g}) and head_learning_rate "
+            f"(now {self.settings.head_learning_rate:g})"
+        ]
+        if not self.settings.clip:
+            changes.append("set teacher.training.clip to 1.0")
+        if self.model.precision == "bf16":
+            changes.append("set teacher.precision to 'fp32'")
+        kept = (
+            f"The last good state is kept in {self.checkpoint}"
+            if self.checkpoint.is_file()
+            else f"No state was saved yet (save_every = {self.settings.save_every})"
+        )
+        return f"Step {step + 1:,} is not finite: {what}. {', or '.join(changes)}. {kept}."
 
     def _validation_subset(self) -> TeacherData:
         """What evaluations while training read of validation: all, or a seeded draw."""
@@ -148,7 +192,7 @@ class Trainer:
         self, progress: Progress, best: dict[str, torch.Tensor], judged: TeacherData, speed: float
     ) -> dict[str, torch.Tensor]:
         """Score validation cases, add a row to the history, and give the best weights so far."""
-        _, logits = run_batches(self.model, judged.encoded)
+        _, logits = run_together(self.model, judged.encoded, self.processes)
         score = mean_prauc(logits, judged)
         truth = torch.from_numpy(judged.truth).float()
         loss = float(binary_cross_entropy_with_logits(torch.from_numpy(logits), truth))
@@ -171,7 +215,9 @@ class Trainer:
         )
         if score > progress.best_score:
             progress.best_score, progress.best_step, progress.stale = score, progress.step, 0
-            return {name: weight.detach().cpu().clone() for name, weight in self.model.trained().items()}
+            return {
+                name: whole(weight.detach()).cpu().clone() for name, weight in self.model.trained().items()
+            }
         progress.stale += 1
         return best
 
@@ -220,14 +266,14 @@ def rate_factor(step: int, total: int, warmup: float, schedule: str) -> float:
 
 
 @torch.no_grad()
-def set_head_prior(model: TeacherModel, data: TeacherData) -> None:
+def set_head_prior(model: TeacherModel, data: TeacherData, processes: Processes) -> None:
     """Add to the head what makes the mean state answer with each class's log odds in training.
 
     The head has no bias; without this it spends its first hundreds of steps learning how common each class is.
     """
     rows = np.linspace(0, len(data) - 1, min(PRIOR_CASES, len(data))).astype(np.int64)
-    hidden, _ = run_batches(model, data.encoded.take(rows))
+    hidden, _ = run_together(model, data.encoded.take(rows), processes)
     mean = torch.from_numpy(hidden.mean(0))  # (H,)
     share = torch.from_numpy((data.truth.sum(0) + 0.5) / (len(data) + 1.0)).float()  # (M,)
     weight = torch.logit(share)[:, None] * mean[None, :] / mean.square().sum().clamp(min=1e-6)
-    model.head.weight += weight.to(model.head.weight.device)
+    model.head.weight += like(weight, model.head.weight)

@@ -20,12 +20,14 @@ from leader_core.fsio import write_json
 from leader_core.metrics import case_metrics, choose_threshold
 from leader_core.teacher.base import find_base
 from leader_core.teacher.config import TeacherConfig
-from leader_core.teacher.model import TeacherModel, adapter_state, build_model, resolve_device, save_adapter
-from leader_core.teacher.scorer import TeacherReader, fit_to_base, run_batches
+from leader_core.teacher.model import TeacherModel, adapter_state, build_model, save_adapter
+from leader_core.teacher.scorer import TeacherReader, fit_to_base
 from train.report import Report
 from train.teacher.checkpoint import Progress, checkpoint_path
 from train.teacher.data import TeacherData, mean_prauc, prepare, vocabularies_of
 from train.teacher.loop import Trainer
+from train.teacher.passes import run_together
+from train.teacher.processes import Processes
 from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:
@@ -44,15 +46,18 @@ def train_teacher(
     report: Report,
     resume: bool = False,
     allow_download: bool = False,
+    processes: Processes | None = None,
 ) -> dict[str, Any]:
     """Train a teacher and write its folder; what was written, as plain values.
 
     With `resume`, a run that was stopped continues where its last state lies, and a finished one is left as it is.
+    `processes` are those that train it together; each calls this with the same arguments, and one of them writes.
 
     Raises:
         LeaderError: bad settings, base or cohort, or training that cannot go on.
     """
-    target = resolve_device(device)
+    processes = processes or Processes()
+    target = processes.device(device)
     files = find_base(config.base, allow_download=allow_download)
     asked, config = config, fit_to_base(config, files)
     if config != asked:
@@ -66,14 +71,17 @@ def train_teacher(
     train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
     torch.manual_seed(seed)
-    model = build_model(files, config, len(vocabularies.medication), target, config.precision)
+    model = build_model(
+        files, config, len(vocabularies.medication), target, config.precision, place=not processes.sharded
+    )
     if training.gradient_checkpointing:
-        model.body.enable_input_require_grads()  # type: ignore[operator]
-        model.body.activation_checkpointing_enable()  # type: ignore[operator]
+        save_activations(model)
     _describe(report, train, validation, model, training)
+    model = processes.spread(model)
     checkpoint = checkpoint_path(out)
-    progress = Trainer(model, train, validation, training, seed, run, checkpoint, report).fit(resume=resume)
-    threshold, rule, metrics = _judge(model, validation, training)
+    trainer = Trainer(model, train, validation, training, seed, run, checkpoint, report, processes)
+    progress = trainer.fit(resume=resume)
+    threshold, rule, metrics = _judge(model, validation, training, processes)
     manifest = Manifest(
         kind="teacher",
         preset=preset,
@@ -86,12 +94,21 @@ def train_teacher(
         base_model=BaseModel(str(files.folder) if Path(files.id).is_dir() else files.id, files.sha256),
         history=tuple(progress.history),
     )
-    with writing_model(out, manifest) as folder:
-        save_adapter(adapter_state(model), folder / "model.safetensors")
-        write_json(folder / "config.json", config.to_json())
-        write_json(folder / "vocabulary.json", vocabularies.to_json())
-    checkpoint.unlink(missing_ok=True)
+    weights = adapter_state(model)
+    if processes.main:
+        with writing_model(out, manifest) as folder:
+            save_adapter(weights, folder / "model.safetensors")
+            write_json(folder / "config.json", config.to_json())
+            write_json(folder / "vocabulary.json", vocabularies.to_json())
+        checkpoint.unlink(missing_ok=True)
+    processes.wait()
     return _result(out, read_manifest(out, kind="teacher"))
+
+
+def save_activations(model: TeacherModel) -> None:
+    """Gradient checkpointing: keep each layer's input only, and compute the rest again on the way back."""
+    model.body.enable_input_require_grads()  # type: ignore[operator]
+    model.body.activation_checkpointing_enable()  # type: ignore[operator]
 
 
 def _record(
@@ -118,7 +135,7 @@ def _record(
 def _run_key(config: TeacherConfig, training: TeacherTraining, seed: int, cohort: str, base: str) -> str:
     """Identifies a run: two runs with equal keys give the same teacher."""
     schedule = {k: v for k, v in dataclasses.asdict(training).items() if k != "save_every"}
-    record = [dataclasses.asdict(config), schedule, seed, cohort, base]
+    record = [config.identity(), schedule, seed, cohort, base]
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
@@ -152,10 +169,10 @@ def _describe(
 
 
 def _judge(
-    model: TeacherModel, validation: TeacherData, training: TeacherTraining
+    model: TeacherModel, validation: TeacherData, training: TeacherTraining, processes: Processes
 ) -> tuple[float, str, dict[str, Any]]:
     """Threshold, the rule it came from, and metrics on the whole of validation."""
-    _, logits = run_batches(model, validation.encoded)
+    _, logits = run_together(model, validation.encoded, processes)
     probabilities = torch.sigmoid(torch.from_numpy(logits)).numpy()
     if training.threshold:
         threshold, rule = training.threshold, "fixed by the configuration"

@@ -1,0 +1,33 @@
+"""What each of two launched processes does for `test_processes`: the real commands, under DDP and then under FSDP."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from accelerate.state import AcceleratorState
+from torch.distributed import destroy_process_group
+
+from train.cli import main
+from train.config import CONFIGS
+
+
+def commands(folder: Path, cohort: str, config: str) -> None:
+    """Train a teacher and write states of the one in `alone`, into `folder`."""
+    common = ["--cohort", cohort, "--config", config, "--device", "cpu", "--json"]
+    assert main(["teacher", *common, "--out", str(folder / "teacher")]) == 0
+    alone = folder.parent / "alone" / "teacher"
+    assert main(["states", *common, "--teacher", str(alone), "--out", str(folder / "states")]) == 0
+
+
+if __name__ == "__main__":
+    root, cohort, config = sys.argv[1:]
+    commands(Path(root) / "ddp", cohort, config)
+    AcceleratorState._reset_state()
+    options = yaml.safe_load((CONFIGS / "accelerate" / "fsdp.yaml").read_text(encoding="utf-8"))["fsdp_config"]
+    os.environ["ACCELERATE_USE_FSDP"] = "true"  # as the launcher passes that file on
+    os.environ |= {name.upper(): str(value).lower() for name, value in options.items()}
+    commands(Path(root) / "fsdp", cohort, config)
+    destroy_process_group()
