@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from leader_core.errors import InputError
 from train.report import Report, Silent
 
 
@@ -23,6 +24,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-download", action="store_true", help="fetch a hub id that is not in the local cache"
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="train nothing: print base, prompts, steps, and estimated memory and time",
+    )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="TFLOPS",
+        help="with --dry-run: the bf16 matrix rate of the card to plan for (default: this machine's, measured)",
+    )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -30,14 +42,27 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from leader_core.cohort import Cohort
     from train.config import load_settings
+    from train.teacher.plan import plan_teacher
     from train.teacher.processes import join_processes
     from train.teacher.run import train_teacher
 
+    if arguments.rate is not None and not arguments.dry_run:
+        raise InputError("--rate plans for another card: give --dry-run with it.")
     processes = join_processes(arguments.device)
     if not processes.main:
         report = Silent()
     settings = load_settings(arguments.config, seed=arguments.seed)
     config = replace(settings.teacher, base=arguments.base) if arguments.base else settings.teacher
+    if arguments.dry_run:
+        return plan_teacher(
+            Cohort.open(arguments.cohort),
+            config,
+            settings.teacher_training,
+            device=arguments.device,
+            rate=arguments.rate,
+            report=report,
+            allow_download=arguments.allow_download,
+        )
     result = train_teacher(
         Cohort.open(arguments.cohort),
         arguments.out,
