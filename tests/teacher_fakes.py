@@ -9,7 +9,17 @@ from typing import Final
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    BertConfig,
+    BertModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from leader_core.domain import Case, Fingerprint, Kind, Visit
 from leader_core.prompt import LEADER, PAPER
@@ -102,17 +112,20 @@ def tokenizer_words() -> list[str]:
     )
 
 
-def save_tokenizer(folder: Path, *, bos: bool, pad: bool) -> int:
-    """Write a word-level tokenizer; with BOS, or with CLS and SEP. Returns the vocabulary's size."""
+def save_tokenizer(folder: Path, *, bos: bool | None, pad: bool, left: bool = False) -> int:
+    """Write a word-level tokenizer; with BOS, with CLS and SEP, or (None) neither. Returns the vocabulary's size."""
     words = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "<s>", "</s>", *tokenizer_words()]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     around = ("<s> $A", [("<s>", 4)]) if bos else ("[CLS] $A [SEP]", [("[CLS]", 1), ("[SEP]", 2)])
+    if bos is None:
+        around = ("$A", [])
     tokenizer.post_processor = processors.TemplateProcessing(single=around[0], special_tokens=around[1])
     tokenizer.enable_truncation(8)  # some published tokenizers carry such a limit; it must not be obeyed
     names = {"unk_token": "[UNK]", "eos_token": "</s>", **({"pad_token": "[PAD]"} if pad else {})}
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    side = {"padding_side": "left"} if left else {}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names, **side).save_pretrained(folder)
     return len(words)
 
 
@@ -138,6 +151,33 @@ def tiny_llama(folder: Path) -> Path:
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+def tiny_qwen(folder: Path) -> Path:
+    """A random two-layer Qwen3; its tokenizer pads on the left and adds no special token."""
+    torch.manual_seed(0)
+    size = save_tokenizer(folder, bos=None, pad=True, left=True)
+    config = Qwen3Config(
+        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=8,
+        intermediate_size=32, max_position_embeddings=256, initializer_range=0.3, pad_token_id=3,
+    )  # fmt: skip
+    Qwen3ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def tiny_roberta(folder: Path) -> Path:
+    """A random two-layer RoBERTa, whose positions begin after the padding id."""
+    torch.manual_seed(0)
+    size = save_tokenizer(folder, bos=False, pad=True)
+    config = RobertaConfig(
+        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=100, initializer_range=0.3, pad_token_id=3,
+    )  # fmt: skip
+    RobertaModel(config).save_pretrained(folder)
+    return folder
+
+
+TINY: Final = {"bert": tiny_bert, "llama": tiny_llama, "qwen": tiny_qwen, "roberta": tiny_roberta}
 
 
 def without_medications(case: Case) -> Case:

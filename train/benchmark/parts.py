@@ -35,6 +35,11 @@ def teacher(cohort: Path, folder: Path, device: str, cases: int, seconds: float)
     return isolated("train.benchmark.teacher", cohort, folder, device, cases, seconds)
 
 
+def teacher_shape(name: str, device: str, seconds: float) -> dict[str, Any]:
+    """Training and states of a teacher of a named size with random weights."""
+    return isolated("train.benchmark.teacher_shape", name, device, seconds)
+
+
 def cohort(raw: Path | None, patients: int, seed: int) -> dict[str, Any]:
     """Raw tables to a cohort."""
     return isolated("train.benchmark.cohort", raw, patients, seed)

@@ -12,6 +12,7 @@ from leader_core.errors import InputError
 from train.report import Report
 
 PARTS: Final = ("student", "teacher", "cohort")
+SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
 CASES: Final = {"student": 2_000, "teacher": 64}
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -53,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=float, default=3.0, metavar="S", help="a measurement (default: %(default)s)"
     )
+    parser.add_argument(
+        "--shape",
+        choices=SHAPES,
+        help="with teacher: random weights of this size instead of a trained model; all but tiny need a GPU",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write the result there")
 
 
@@ -83,6 +89,8 @@ def _check(arguments: argparse.Namespace, parts: tuple[str, ...]) -> None:
     problems = []
     if arguments.model is not None and len([p for p in parts if p != "cohort"]) != 1:
         problems.append("--model names one model: name one of student and teacher with it, or give --models")
+    if arguments.shape is not None and parts != ("teacher",):
+        problems.append(f"--shape {arguments.shape} is a teacher's: name the part teacher alone with it")
     if arguments.patients < 20:
         problems.append(f"--patients {arguments.patients}: expected 20 or more")
     if arguments.cases is not None and arguments.cases < 1:
@@ -100,6 +108,11 @@ def _measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
     settings = load_settings(arguments.config, seed=arguments.seed)
     if part == "cohort":
         return parts.cohort(arguments.raw, arguments.patients, settings.seed)
+    if arguments.shape is not None:
+        from train.benchmark import teacher_shape
+
+        teacher_shape.check(arguments.shape, arguments.device)
+        return parts.teacher_shape(arguments.shape, arguments.device, arguments.seconds)
     folder = arguments.model if arguments.model is not None else arguments.models / part
     common = (arguments.cohort, folder, arguments.device, arguments.cases or CASES[part], arguments.seconds)
     return parts.student(*common, settings.student_training) if part == "student" else parts.teacher(*common)

@@ -134,14 +134,17 @@ def estimate(
     judging = (
         evaluations * len(judged) * float(np.mean([token_flops(shape, n) * n for n in _quantiles(judged)]))
     )
-    size = _QUANTISED_BYTES.get(teacher.quantisation, 4.0 if precision == "fp32" else 2.0)
+    size = 4.0 if precision == "fp32" else 2.0
+    held = _QUANTISED_BYTES.get(
+        teacher.quantisation, size
+    )  # of the matrices; embeddings and norms stay as they are
     tokens = max(float(lengths.max()), min(training.pass_tokens, training.batch_size * float(lengths.mean())))
     kept = pass_bytes(shape, tokens, precision, teacher.lora_dropout, training.gradient_checkpointing)
     return Estimate(
         steps=steps,
         tokens=cases * float(lengths.mean()),
         flops=flops,
-        weights_gib=shape.parameters * size / GIB,
+        weights_gib=(shape.matrix * held + (shape.parameters - shape.matrix) * size) / GIB,
         trained_gib=shape.trained * TRAINED_BYTES / GIB,
         activations_gib=kept / GIB,
         training_hours=flops / (TRAINING_SHARE * rate) / 3600,
