@@ -81,7 +81,7 @@ def gradients(
 def test_one_step_saved_and_loaded_gives_equal_logits(base: Path, tmp_path: Path) -> None:
     model, given = network(base), data(base)
     before = run_batches(model, given.encoded)[1]
-    settings = TeacherTraining(steps=1, batch_size=len(given), learning_rate=1e-2, head_prior=False)
+    settings = TeacherTraining(steps=1, batch_size=len(given), learning_rate=1e-3, head_prior=False)
     Trainer(model, given, given, settings, 0, "test", tmp_path / "state", Silent()).fit(resume=False)
     after = run_batches(model, given.encoded)[1]
     truth = torch.from_numpy(given.truth).float()

@@ -17,7 +17,7 @@ from leader_core.teacher.config import TeacherConfig
 from tests.teacher_fakes import TinyCohort, tiny_bert, tiny_llama
 from train.config import load_settings
 from train.report import Report
-from train.teacher import loop
+from train.teacher import checkpoint, loop
 from train.teacher.checkpoint import checkpoint_path
 from train.teacher.data import step_rows
 from train.teacher.loop import rate_factor
@@ -33,7 +33,14 @@ def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def fit(
-    base: Path, out: Path, *, resume: bool = False, seed: int = 1, cohort: Any = COHORT, **options: Any
+    base: Path,
+    out: Path,
+    *,
+    resume: bool = False,
+    seed: int = 1,
+    cohort: Any = COHORT,
+    report: Report | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     config = TeacherConfig(base=str(base), max_tokens=96, lora_rank=4, lora_dropout=0.1)
     settings = {
@@ -52,7 +59,7 @@ def fit(
         preset="default",
         seed=seed,
         device="cpu",
-        report=Report(quiet=True),
+        report=report or Report(quiet=True),
         resume=resume,
     )
 
@@ -99,6 +106,57 @@ def test_a_killed_run_resumes_to_the_same_teacher(
         assert resumed["digest"] == whole["digest"]
         assert resumed["validation"] == whole["validation"]
         assert read_manifest(out).history == read_manifest(tmp_path / "whole").history
+
+
+@pytest.mark.parametrize("where", ["in a pass", "in a save"])
+def test_a_run_killed_within_a_step_or_a_save_resumes_to_the_same_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """In the second epoch, with gradients half accumulated or a state half written."""
+    llama = tiny_llama(tmp_path / "base")
+    options: dict[str, Any] = {
+        "steps": 17,
+        "pass_tokens": 150,
+        "gradient_checkpointing": True,
+        "save_every": 3,
+    }
+    whole = fit(llama, tmp_path / "whole", **options)
+    if where == "in a pass":
+        owner, name, left = loop.Trainer, "_pass", 70
+    else:
+        owner, name, left = checkpoint, "save_file", 5
+    real = getattr(owner, name)
+
+    def killed(*arguments: Any, **named: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            if where == "in a save":
+                Path(arguments[1]).write_bytes(b"half")
+            raise KeyboardInterrupt
+        return real(*arguments, **named)
+
+    monkeypatch.setattr(owner, name, killed)
+    with pytest.raises(KeyboardInterrupt):
+        fit(llama, tmp_path / "out", **options)
+    monkeypatch.setattr(owner, name, real)
+    said = Lines()
+    resumed = fit(llama, tmp_path / "out", resume=True, report=said, **options)
+    (step,) = [int(line.split()[-1]) for line in said.lines if line.startswith("continuing at step")]
+    assert 12 < step < 17  # 12 and a bit are an epoch
+    assert resumed["digest"] == whole["digest"]
+    assert not list(tmp_path.glob("*partial*"))
+
+
+class Lines(Report):
+    """Keeps what is reported."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
 
 
 def test_a_killed_run_leaves_the_earlier_teacher(
