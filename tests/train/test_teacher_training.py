@@ -122,7 +122,7 @@ def test_a_run_killed_within_a_step_or_a_save_resumes_to_the_same_teacher(
     }
     whole = fit(llama, tmp_path / "whole", **options)
     if where == "in a pass":
-        owner, name, left = loop.Trainer, "_pass", 70
+        owner, name, left = loop.Trainer, "_pass", 50
     else:
         owner, name, left = checkpoint, "save_file", 5
     real = getattr(owner, name)
@@ -143,7 +143,7 @@ def test_a_run_killed_within_a_step_or_a_save_resumes_to_the_same_teacher(
     said = Lines()
     resumed = fit(llama, tmp_path / "out", resume=True, report=said, **options)
     (step,) = [int(line.split()[-1]) for line in said.lines if line.startswith("continuing at step")]
-    assert 12 < step < 17  # 12 and a bit are an epoch
+    assert 11 < step < 17  # 11 and a half are an epoch
     assert resumed["digest"] == whole["digest"]
     assert not list(tmp_path.glob("*partial*"))
 
@@ -214,7 +214,7 @@ def test_the_seed_decides(bert: Path, tmp_path: Path) -> None:
 
 
 def test_it_stops_at_the_first_loss_that_is_not_finite(bert: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"step \d+ is not finite.*learning_rate"):
+    with pytest.raises(TrainingError, match=r"Step \d+ is not finite.*learning_rate"):
         fit(bert, tmp_path / "out", learning_rate=1e20, head_learning_rate=1e30, clip=0.0)
     assert not (tmp_path / "out").exists()
 
