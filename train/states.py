@@ -124,11 +124,7 @@ def write_states(
 
     report, processes = report or Report(quiet=True), processes or Processes()
     manifest = read_manifest(teacher, kind="teacher")
-    if manifest.cohort.atc_level != cohort.fingerprint.atc_level:
-        raise InputError(
-            f"The teacher names medications at ATC level {manifest.cohort.atc_level}, the cohort at level "
-            f"{cohort.fingerprint.atc_level}. Build the cohort with --atc-level {manifest.cohort.atc_level}."
-        )
+    _check_level(manifest.cohort.atc_level, cohort.fingerprint.atc_level)
     run = _run_key(manifest.digest, cohort.fingerprint.digest, targets, device)
     if (ready := _index(out)) and ready.get("run") == run:
         report.line(f"{out} is complete already")
@@ -172,6 +168,15 @@ def write_states(
         _move_into_place(work, out)
     processes.wait()
     return _result(out, index)
+
+
+def _check_level(teacher: int, cohort: int) -> None:
+    """Refuse a teacher whose medications are of another ATC level than the cohort's."""
+    if teacher != cohort:
+        raise InputError(
+            f"The teacher names medications at ATC level {teacher}, the cohort at level {cohort}. "
+            f"Build the cohort with --atc-level {teacher}."
+        )
 
 
 def _load(teacher: Path, cohort: Cohort, device: str, processes: Processes) -> TeacherScorer:
