@@ -226,6 +226,7 @@ class Concept:
     system: str
     title: str
     parent: str = ""
+    hint: str = ""  # why a search found it, where the title does not show it: "CHF", "Lasix: furosemide"
 
 
 @dataclass(frozen=True, slots=True)

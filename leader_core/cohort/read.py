@@ -21,12 +21,13 @@ from leader_core.cohort.cases import (
     read_cases,
     read_columns,
 )
+from leader_core.cohort.code_index import CodeIndex
+from leader_core.cohort.code_tables import own_codes, with_libraries
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.layout import SOURCE_NAMES
 from leader_core.cohort.query import PatientPage, PatientQuery
-from leader_core.cohort.search import Library
 from leader_core.cohort.statements import run
-from leader_core.cohort.worklist import matching, read_patients
+from leader_core.cohort.worklist import read_patients
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
@@ -76,6 +77,9 @@ class Cohort:
         self._connection = connection
         self._lock = threading.Lock()
         self._titles: dict[Kind, dict[str, str]] = {}
+        self._indexing = threading.Lock()
+        self._own_index: CodeIndex | None = None
+        self._full_index: CodeIndex | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
@@ -118,11 +122,11 @@ class Cohort:
         self._connection.close()
 
     def warm_up(self) -> None:
-        """Load what the first look-ups would wait for: titles, interactions and the libraries' codes."""
+        """Load what the first look-ups would wait for: titles, interactions and the index of codes."""
         for kind in KINDS:
             self._own_titles(kind)
         _ = self.interactions
-        self._library.cursor().close()
+        self._all_codes()
 
     # Cases
 
@@ -198,22 +202,36 @@ class Cohort:
 
     def patients(self, query: PatientQuery | None = None) -> PatientPage:
         """One page of the worklist: filtered, sorted and cut in the database."""
-        return read_patients(self._cursor(), query or PatientQuery())
+        query = query or PatientQuery()
+        return read_patients(self._cursor(), query, self._own_codes().matching if query.text.strip() else None)
 
     def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
-        """Type-ahead: concepts of the cohort that fit all the words, best match first, then codes of the libraries."""
+        """Type-ahead over the cohort's codes and the libraries': by code, title, synonym or brand, begun or misspelt.
+
+        The best match first, among equal ones the more frequent in the cohort, then the plainer; see `code_match`.
+
+        Raises:
+            InputError: an unknown kind.
+        """
         wanted = tuple(kinds)
         _check_kinds(wanted)
-        found = matching(self._cursor(), text, wanted, limit)
-        if text.strip() and len(found) < limit:
-            known = {(row[0], row[1]) for row in found}
-            more = matching(self._library.cursor(), text, wanted, limit + len(found))
-            found += [row for row in more if (row[0], row[1]) not in known][: limit - len(found)]
-        return tuple(Concept(*row[:5]) for row in found)
+        return self._all_codes().search(text, wanted, limit)
 
-    @cached_property
-    def _library(self) -> Library:
-        return Library(cast(AtcLevel, self.fingerprint.atc_level))
+    def _own_codes(self) -> CodeIndex:
+        """The cohort's own codes, indexed on first need."""
+        with self._indexing:
+            if self._own_index is None:
+                level = cast(AtcLevel, self.fingerprint.atc_level)
+                self._own_index = CodeIndex(own_codes(self._cursor(), level))
+            return self._own_index
+
+    def _all_codes(self) -> CodeIndex:
+        """Those and the libraries', indexed on first need."""
+        own = self._own_codes()
+        with self._indexing:
+            if self._full_index is None:
+                self._full_index = CodeIndex(with_libraries(own.table))
+            return self._full_index
 
     # The builder's own tables
 

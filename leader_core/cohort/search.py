@@ -1,82 +1,84 @@
-"""Searching codes by words: how text is folded, and the libraries' codes as a table of their own.
+"""How searched text and titles are folded into words, and which spellings of a word count as the same.
 
-Refuses to know which cohort is searched.
+Refuses to know codes, and which cohort is searched.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 import unicodedata
+from collections.abc import Sequence
+from typing import Final
 
-import duckdb
-import pyarrow as pa
+LONGEST_TEXT: Final = 200
+MOST_WORDS: Final = 8
+"""Characters and words of a search that are read; nobody types more, and a pasted page must not cost seconds."""
 
-from leader_core.cohort.mapping import drug_names
-from leader_core.cohort.statements import run
-from leader_core.terminology.atc import all_atc_titles
-from leader_core.terminology.codes import SYSTEMS, all_titles
-from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel
+SMALL_WORDS: Final = frozenset("of the an and or in on to for with by at due from".split())
+"""Left out of a search that has other words; "without", "no" and "not" are not among them, and "a" names vitamins."""
 
-_DOT_IN_CODE = re.compile(r"(?<=[0-9a-z])\.(?=[0-9a-z])")
-_NOT_WORD = re.compile(r"[^a-z0-9]+")
+_DOT_IN_CODE: Final = re.compile(r"(?<=[0-9a-z])\.(?=[0-9a-z])")
+_POSSESSIVE: Final = re.compile(r"(?<=[a-z])['\u2019]s(?![0-9a-z])")
+_FOREIGN: Final = re.compile(r"[^\x00-\x7f]")
+_PLAIN: Final = {n: chr(n) if chr(n).isalnum() or chr(n) == "\n" else " " for n in range(128)}
+_AMERICAN: Final = (("ae", "e"), ("oe", "e"), ("our", "or"), ("sulph", "sulf"))
 
 
 def fold(text: str) -> str:
-    """Lower-case words without accents; the dot of a code is dropped.
+    """Lower-case words without accents; the dot of a code and a possessive s are dropped.
 
     >>> fold("Ménière's  disease"), fold("428.0")
-    ('meniere s disease', '4280')
+    ('meniere disease', '4280')
     """
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
-    return _NOT_WORD.sub(" ", _DOT_IN_CODE.sub("", plain)).strip()
+    return " ".join(fold_lines(text.replace("\n", " ")).split())
+
+
+def fold_lines(text: str) -> str:
+    """The same for many titles at once, one a line; words may stand several spaces apart."""
+    plain = text.lower()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", _POSSESSIVE.sub("", plain))
+        plain = _FOREIGN.sub(lambda m: "" if unicodedata.combining(m[0]) else " ", plain).lower()
+    return _DOT_IN_CODE.sub("", _POSSESSIVE.sub("", plain)).translate(_PLAIN)
+
+
+def search_words(text: str) -> list[str]:
+    """The words of a search that are looked for, in order."""
+    return fold(text[:LONGEST_TEXT]).split()[:MOST_WORDS]
+
+
+def content_words(words: Sequence[str]) -> list[str]:
+    """Those that must be found: all but the small ones, unless there are no others."""
+    return [word for word in words if word not in SMALL_WORDS] or list(words)
 
 
 def split_parts(text: str) -> list[str]:
     """The parts of a worklist search that must all be found: 'heart failure, warfarin' has two."""
-    return [part for part in re.split(r"[,;]", text) if fold(part)]
+    return [part for part in re.split(r"[,;]", text[:LONGEST_TEXT]) if fold(part)]
 
 
-class Library:
-    """Titles of all codes that the installed code lists hold; loaded on first need, some 170,000 rows."""
+def spellings(word: str) -> list[str]:
+    """The word, its other number, and its American form: what counts as the very same word.
 
-    def __init__(self, atc_level: AtcLevel) -> None:
-        self._level = atc_level
-        self._lock = threading.Lock()
-        self._connection: duckdb.DuckDBPyConnection | None = None
-
-    def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A cursor on a database in memory with a table `concepts`."""
-        with self._lock:
-            if self._connection is None:
-                connection = duckdb.connect(":memory:")
-                connection.register("library_titles", _library_titles(self._level))
-                run(connection, "library/concepts")
-                connection.unregister("library_titles")
-                self._connection = connection
-            return self._connection.cursor()
-
-
-def _library_titles(level: AtcLevel) -> pa.Table:
-    """`kind, code, system, title, also` of every system; medication classes at the cohort's level."""
-    text = pa.string()
-    tables = []
-    for system in SYSTEMS:
-        titles = all_titles(system)
-        kind = "procedure" if system.endswith("PCS") else "diagnosis"
-        constants = {"kind": kind, "system": system, "also": ""}
-        columns = {name: pa.array([value] * len(titles), text) for name, value in constants.items()}
-        tables.append(
-            pa.table({**columns, "code": titles["code"].cast(text), "title": titles["title"].cast(text)})
-        )
-    drugs = drug_names(level)
-    classes = {c: t for c, t in all_atc_titles().items() if len(c) == ATC_LENGTH[level]}
-    columns = {
-        "kind": ["medication"] * len(classes),
-        "system": ["ATC"] * len(classes),
-        "also": [drugs.get(code, "") for code in classes],
-        "code": list(classes),
-        "title": list(classes.values()),
-    }
-    tables.append(pa.table({name: pa.array(values, text) for name, values in columns.items()}))
-    return pa.concat_tables(tables)
+    >>> spellings("fractures"), spellings("anaemia")
+    (['fractures', 'fracture', 'fractur'], ['anaemia', 'anaemias', 'anemia', 'anemias'])
+    """
+    forms = [word]
+    american = word
+    for british, ours in _AMERICAN:
+        american = american.replace(british, ours)
+    for form in dict.fromkeys((word, american)):
+        forms.append(form)
+        if len(form) < 3 or not form.isalpha():
+            continue
+        if form.endswith("s") and not form.endswith(("ss", "us", "is")):
+            forms.append(form[:-1])
+            if form.endswith("es"):
+                forms.append(form[:-2])
+            if form.endswith("ies"):
+                forms.append(f"{form[:-3]}y")
+        elif form.endswith("y"):
+            forms.append(f"{form[:-1]}ies")
+        elif not form.endswith("s"):
+            forms.append(f"{form}s")
+    return list(dict.fromkeys(forms))

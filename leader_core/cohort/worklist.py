@@ -1,26 +1,30 @@
-"""The worklist and the search for codes, answered in the database with bound values.
+"""The worklist, answered in the database with bound values.
 
-Refuses to know how pages show them.
+Refuses to know how pages show it, and how a text finds codes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import duckdb
 
 from leader_core.cohort.query import PatientPage, PatientQuery, PatientRow
-from leader_core.cohort.search import fold, split_parts
+from leader_core.cohort.search import content_words, search_words, split_parts
 from leader_core.cohort.statements import run
-from leader_core.domain import KINDS, UNKNOWN
+from leader_core.domain import UNKNOWN
 
-_MOST_CONCEPTS: Final = 100_000  # of one searched part; more than any cohort has
+Matching = Callable[[str], list[int]]
+"""Numbers of the concepts that fit a text."""
 
 
-def read_patients(cursor: duckdb.DuckDBPyConnection, query: PatientQuery) -> PatientPage:
-    """One page of the worklist."""
-    parts = [concepts for part in split_parts(query.text) for concepts in _concepts(cursor, part)]
+def read_patients(
+    cursor: duckdb.DuckDBPyConnection, query: PatientQuery, matching: Matching | None = None
+) -> PatientPage:
+    """One page of the worklist; a query with a text needs `matching`."""
+    asked = split_parts(query.text) if matching is not None else []
+    parts = [concepts for part in asked if matching is not None for concepts in _concepts(matching, part)]
     ages, visits = query.ages or (None, None), query.visits or (None, None)
     values: dict[str, Any] = {
         "text": query.text.strip() if parts else "",
@@ -43,13 +47,13 @@ def read_patients(cursor: duckdb.DuckDBPyConnection, query: PatientQuery) -> Pat
     return PatientPage(rows, found[0][12], query.page, query.page_size)
 
 
-def _concepts(cursor: duckdb.DuckDBPyConnection, part: str) -> list[list[int]]:
-    """The concepts that hold all words of a part; where none does, those of each word by itself."""
-    together = [row[5] for row in matching(cursor, part, KINDS, _MOST_CONCEPTS)]
-    words = fold(part).split()
+def _concepts(matching: Matching, part: str) -> list[list[int]]:
+    """The concepts that fit all words of a part; where none does, those of each word by itself."""
+    together = matching(part)
+    words = search_words(part)
     if together or len(words) == 1:
         return [together]
-    return [[row[5] for row in matching(cursor, word, KINDS, _MOST_CONCEPTS)] for word in words]
+    return [matching(word) for word in content_words(words)]
 
 
 def _row(row: Sequence[Any]) -> PatientRow:
@@ -68,20 +72,3 @@ def _row(row: Sequence[Any]) -> PatientRow:
         medications=row[11],
     )
 
-
-def matching(
-    cursor: duckdb.DuckDBPyConnection, text: str, kinds: Sequence[str], limit: int
-) -> list[tuple[Any, ...]]:
-    """Rows `(kind, code, system, title, parent, concept_id)` that fit all words of the text, best first."""
-    words = fold(text).split()
-    if not words or limit < 1:
-        return []
-    values = {
-        "words": words,
-        "text": " ".join(words),
-        "longest": max(words, key=len),
-        "code": words[-1],  # after the system, where one was typed: "ICD9:4280"
-        "kinds": list(kinds),
-        "limit": limit,
-    }
-    return run(cursor, "read/matching_concepts", values).fetchall()

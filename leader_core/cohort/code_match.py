@@ -1,0 +1,169 @@
+"""One search over a code index: how well each code fits what was typed, and why.
+
+Refuses to know the order among codes that fit equally well, which the index owns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from leader_core.cohort.search import content_words, fold, search_words
+from leader_core.cohort.words import EXACT, FUZZY, PREFIX
+
+if TYPE_CHECKING:
+    from leader_core.cohort.code_index import CodeIndex
+
+CODE, CODE_BEGINS, NAMED, SYNONYM, PHRASE, WORDS, BEGUN, BEGUN_SYNONYM, MISSPELT_NAMED, MISSPELT = range(10, 0, -1)
+"""How a code was found, best first: the code; its beginning; its very name, or a synonym's plain code; a synonym's
+other codes; all words as they stand; all words; words begun; a synonym begun; the same with slips of the keyboard."""
+
+GRADES: Final = (
+    (CODE, CODE_BEGINS),
+    (NAMED, SYNONYM, PHRASE, WORDS),
+    (BEGUN, BEGUN_SYNONYM),
+    (MISSPELT_NAMED, MISSPELT),
+)
+"""Matches of like worth, where all are wanted and not the best few."""
+
+_LONGEST_TERM: Final = 5
+_SHORTEST_CODE: Final = 2
+
+
+class Match:
+    """`tiers` says for every row how it was found, 0 where it was not or is of no wanted kind."""
+
+    def __init__(self, index: CodeIndex, text: str, wanted: NDArray[np.bool_], limit: int) -> None:
+        self._index = index
+        self._wanted = wanted
+        self._words = search_words(text)
+        self._content = content_words(self._words)
+        self._why = np.full(len(index), -1, np.int32)  # the term that found a row
+        self.tiers = np.zeros(len(index), np.int8)
+        if not self._words:
+            return
+        self._parts = self._terms_inside()
+        self._look(slips=False)
+        self._codes()
+        enough = self.tiers.max(initial=0) >= WORDS or np.count_nonzero(self.tiers) >= limit
+        self._slipped = [] if enough else [w for w in self._content if index.words.near(w)]
+        if self._slipped:
+            self._look(slips=True)
+
+    def hint(self, row: int) -> str:
+        """Why a row was found, where its title does not show it; empty where it does."""
+        title = set(fold(self._index.table.titles[row]).split())
+        if (number := int(self._why[row])) >= 0:
+            term = self._index.aliases.terms[number]
+            if title.issuperset(fold(term.text).split()):
+                return ""
+            if term.text == term.meaning or title.issuperset(fold(term.meaning).split()):
+                return term.text
+            return f"{term.text}: {term.meaning}"
+        if self.tiers[row] == MISSPELT:
+            near = [w for typed in self._slipped for w in self._index.words.near(typed) if w in title]
+            return f"read as \u201c{' '.join(dict.fromkeys(near))}\u201d" if near else ""
+        return ""
+
+    def _codes(self) -> None:
+        """The text as a code, with or without its system before it."""
+        words = self._words[1:] if self._system(self._words[0]) else self._words
+        code = "".join(words)
+        if len(code) < _SHORTEST_CODE or not any(c.isdigit() for c in code):
+            return
+        exact, begins = self._index.code_rows(code)
+        for rows, tier in ((begins, CODE_BEGINS), (exact, CODE)):
+            if len(words) < len(self._words):
+                rows = rows[self._index.systems[rows] == self._system(self._words[0])]
+            self._put(rows, tier, why=-1)
+
+    def _look(self, *, slips: bool) -> None:
+        """Titles and terms that hold all the words; with slips, only rows that nothing else has found."""
+        index = self._index
+        before = self.tiers > 0 if slips else None
+        fits = self._fits(slips=slips)
+        titles, terms = fits[: len(index)], fits[len(index) :]
+        self._titles(titles, slips=slips)
+        self._terms(terms, slips=slips)
+        if before is not None and not slips:
+            self.tiers[before] = 0
+
+    def _fits(self, *, slips: bool) -> NDArray[np.uint8]:
+        """For every title and term how well its worst word fits."""
+        total: NDArray[np.uint8] | None = None
+        for word in self._content:
+            fits = self._index.words.fit(word, slips=slips)
+            if len(self._content) > 1:
+                self._fit_codes(word, fits)
+            for covered, rows, _ in self._parts:
+                if word in covered:
+                    fits[rows] = EXACT
+            total = fits if total is None else np.minimum(total, fits)
+        assert total is not None
+        return total
+
+    def _fit_codes(self, word: str, fits: NDArray[np.uint8]) -> None:
+        """A word may also be a system, or the beginning of a code."""
+        if system := self._system(word):
+            fits[: len(self._index)][self._index.systems == system] = EXACT
+        elif len(word) > _SHORTEST_CODE and any(c.isdigit() for c in word):
+            fits[self._index.code_rows(word)[1]] = EXACT
+
+    def _titles(self, fits: NDArray[np.uint8], *, slips: bool) -> None:
+        index = self._index
+        if slips:
+            self._put(np.flatnonzero(fits >= FUZZY), MISSPELT, why=-1)
+            return
+        self._put(np.flatnonzero(fits == PREFIX), BEGUN, why=-1)
+        exact = np.flatnonzero(fits == EXACT)
+        self._put(exact, WORDS, why=-1)
+        if self._parts:
+            for _, rows, number in self._parts:
+                found = rows[self.tiers[rows] == WORDS]
+                self._why[found] = number
+            return
+        self._put(exact[index.content[exact] == len(self._content)], NAMED, why=-1)
+        if len(self._words) > 1 and len(exact):
+            together = pc.match_substring(index.folded.take(pa.array(exact)), f" {' '.join(self._words)} ")
+            self._put(exact[together.to_numpy(zero_copy_only=False)], PHRASE, why=-1)
+
+    def _terms(self, fits: NDArray[np.uint8], *, slips: bool) -> None:
+        whole = self._index.aliases.lengths == len(self._content)
+        steps: tuple[tuple[NDArray[np.bool_], int, int], ...]
+        if slips:
+            near = fits >= FUZZY
+            steps = ((near & ~whole, MISSPELT, MISSPELT), (near & whole, MISSPELT_NAMED, MISSPELT))
+        else:
+            full = (fits == EXACT) & whole
+            steps = (((fits >= PREFIX) & ~full, BEGUN, BEGUN_SYNONYM), (full, NAMED, SYNONYM))
+        for chosen, plain_tier, other_tier in steps:
+            rows, plain, numbers = self._index.aliases.expand(np.flatnonzero(chosen))
+            self._put(rows[~plain], other_tier, why=numbers[~plain])
+            self._put(rows[plain], plain_tier, why=numbers[plain])
+
+    def _put(self, rows: NDArray[np.integer], tier: int, why: int | NDArray[np.integer]) -> None:
+        """Raise rows of wanted kinds to a tier, with the term that found them."""
+        better = self._wanted[rows] & (self.tiers[rows] < tier)
+        self.tiers[rows[better]] = tier
+        self._why[rows[better]] = why if isinstance(why, int) else why[better]
+
+    def _terms_inside(self) -> list[tuple[frozenset[str], NDArray[np.int32], int]]:
+        """Synonyms among the words, as 'CHF' in 'acute CHF': the words each covers, its rows, its number."""
+        found = []
+        aliases = self._index.aliases
+        for first in range(len(self._words)):
+            for last in range(first + 1, min(len(self._words), first + _LONGEST_TERM) + 1):
+                if last - first == len(self._words):
+                    continue
+                for number in aliases.named.get(" ".join(self._words[first:last]), ()):
+                    rows = aliases.expand([number])[0]
+                    found.append((frozenset(self._words[first:last]), rows, number))
+        return found
+
+    def _system(self, word: str) -> str:
+        return word.upper() if word.upper() in ("ICD9", "ICD10", "ICD9PCS", "ICD10PCS", "ATC") else ""
