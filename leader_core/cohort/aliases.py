@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from leader_core.cohort.code_tables import CodeTable
@@ -47,6 +48,7 @@ class Aliases:
     terms: list[Term]
     groups: NDArray[np.int64]
     lengths: NDArray[np.int64]  # words of each term, small words left out
+    folded: pa.StringArray  # each term as its words, with a space before and after
     starts: NDArray[np.int64]
     rows: NDArray[np.int32]
     plain: NDArray[np.bool_]
@@ -65,7 +67,7 @@ class Aliases:
 
 
 def resolve(table: CodeTable, words: WordIndex) -> Aliases:
-    """All terms with the rows they stand for; `words` indexes the table's titles and then, perhaps, other texts."""
+    """All terms with the rows they stand for; `words` indexes the table's titles and then `all_terms()`."""
     finder = _Finder(table, words)
     found = [finder.rows(synonym) for synonym in _all_synonyms()]
     terms = all_terms()
@@ -77,6 +79,7 @@ def resolve(table: CodeTable, words: WordIndex) -> Aliases:
         terms=terms,
         groups=np.array([term.group for term in terms], np.int64),
         lengths=np.array([len(content_words(text.split())) for text in folded], np.int64),
+        folded=words.folded.slice(len(table)),
         starts=np.concatenate([[0], np.cumsum([len(rows) for rows, _ in found])]).astype(np.int64),
         rows=np.concatenate([rows for rows, _ in found]),
         plain=np.concatenate([plain for _, plain in found]),

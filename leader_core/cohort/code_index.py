@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leader_core.cohort.aliases import all_terms, resolve
@@ -46,7 +45,8 @@ class CodeIndex:
         self._by_code = np.array(by_code, np.int32)
         idle = dict.fromkeys((*_NARROWS_NOTHING, *_NARROWS_NOTHING_ELSE), 0)
         self.content = self.words.weights(idle)[: len(table)]
-        self.folded = pc.binary_join_element_wise("", self.words.folded.slice(0, len(table)), "", " ")
+        used = {system for system, n in zip(table.systems, table.patients.tolist(), strict=True) if n}
+        self.foreign = np.array([system not in used for system in table.systems], np.bool_)
         self._standing = self._rank(idle)
 
     def __len__(self) -> int:
@@ -94,11 +94,9 @@ class CodeIndex:
         weights = {**idle, **dict.fromkeys(_EXOTIC.split(), 4)}
         plainness = 2 * self.words.weights(weights) - self.words.weights({"unspecified": 1}, otherwise=0)
         table = self.table
-        used = {system for system, n in zip(table.systems, table.patients.tolist(), strict=True) if n}
-        foreign = np.array([system not in used for system in table.systems])
         by_code = np.empty(len(self), np.int64)
         by_code[self._by_code] = np.arange(len(self))
-        order = np.lexsort((by_code, self.kinds, foreign, plainness[: len(self)], -table.patients))
+        order = np.lexsort((by_code, self.kinds, self.foreign, plainness[: len(self)], -table.patients))
         standing = np.empty(len(self), np.int64)
         standing[order] = np.arange(len(self))
         return standing

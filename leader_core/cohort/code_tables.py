@@ -5,17 +5,17 @@ Refuses to know how they are searched.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from leader_core.cohort.statements import run
 from leader_core.domain import Kind
 from leader_core.terminology.atc import all_atc_titles
-from leader_core.terminology.codes import SYSTEMS, all_titles
+from leader_core.terminology.codes import SYSTEMS, listed_titles
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel
 
 @dataclass(frozen=True, slots=True)
@@ -54,42 +54,28 @@ def own_codes(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:
 
 def with_libraries(own: CodeTable) -> CodeTable:
     """The same, and every code of the installed lists that is not among them."""
-    text = pa.string()
-    tables = []
-    for system in SYSTEMS:
-        titles = all_titles(system)
-        kind = "procedure" if system.endswith("PCS") else "diagnosis"
-        constant = {"kind": kind, "system": system}
-        tables.append(
-            pa.table(
-                {
-                    **{name: pa.array([value] * len(titles), text) for name, value in constant.items()},
-                    "code": titles["code"].cast(text),
-                    "title": titles["title"].cast(text),
-                }
-            )
-        )
-    length = ATC_LENGTH[own.atc_level]
-    classes = {code: title for code, title in all_atc_titles().items() if len(code) == length}
-    columns = {
-        "kind": ["medication"] * len(classes),
-        "system": ["ATC"] * len(classes),
-        "code": list(classes),
-        "title": list(classes.values()),
-    }
-    tables.append(pa.table({name: pa.array(values, text) for name, values in columns.items()}))
-    library = pa.concat_tables(tables)
     known = set(own.codes)
-    new = pa.array([code not in known for code in library["code"].to_pylist()])
-    library = library.filter(new)
-    more = len(library)
+    kinds, codes, systems, titles = list(own.kinds), list(own.codes), list(own.systems), list(own.titles)
+
+    def add(kind: Kind, system: str, listed: Iterable[tuple[str, str]]) -> None:
+        new = [(code, title) for code, title in listed if code not in known]
+        kinds.extend([kind] * len(new))
+        systems.extend([system] * len(new))
+        codes.extend(code for code, _ in new)
+        titles.extend(title for _, title in new)
+
+    for system in SYSTEMS:
+        kind: Kind = "procedure" if system.endswith("PCS") else "diagnosis"
+        add(kind, system, ((f"{system}:{bare}", title) for bare, title in listed_titles(system).items()))
+    length = ATC_LENGTH[own.atc_level]
+    add("medication", "ATC", ((code, t) for code, t in all_atc_titles().items() if len(code) == length))
+    more = len(codes) - len(own)
     return CodeTable(
-        own.kinds + library["kind"].to_pylist(),
-        own.codes + library["code"].to_pylist(),
-        own.systems + library["system"].to_pylist(),
-        own.titles + library["title"].to_pylist(),
+        kinds,
+        codes,
+        systems,
+        titles,
         np.concatenate([own.concept_ids, np.full(more, -1, np.int32)]),
         np.concatenate([own.patients, np.zeros(more, np.int32)]),
         own.atc_level,
     )
-

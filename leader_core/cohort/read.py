@@ -217,6 +217,11 @@ class Cohort:
         _check_kinds(wanted)
         return self._all_codes().search(text, wanted, limit)
 
+    @property
+    def searchable_codes(self) -> int:
+        """How many codes `search` knows: the cohort's and the libraries'."""
+        return len(self._all_codes())
+
     def _own_codes(self) -> CodeIndex:
         """The cohort's own codes, indexed on first need."""
         with self._indexing:

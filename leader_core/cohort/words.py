@@ -30,26 +30,26 @@ class WordIndex:
     """`texts` words of all texts, sorted, and for each the numbers of the texts that hold it."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        lines = pa.array(fold_lines("\n".join(text.replace("\n", " ") for text in texts)).split("\n"))
+        lines = pc.list_flatten(pc.split_pattern(pa.array([fold_lines(texts)]), "\n"))
         split = pc.split_pattern_regex(pc.utf8_trim(lines, " "), " +")
-        self.folded: pa.StringArray = pc.binary_join(split, " ")
-        flat = pc.list_flatten(split)
-        parents = pc.list_parent_indices(split).to_numpy().astype(np.int32)
-        encoded = pc.dictionary_encode(flat)
-        words = np.array(encoded.dictionary.to_pylist(), dtype=object)
-        order = np.argsort(words, kind="stable")
+        self.folded: pa.StringArray = pc.binary_join_element_wise("", pc.binary_join(split, " "), "", " ")
+        """Each text as its words, with a space before and after."""
+        encoded = pc.dictionary_encode(pc.list_flatten(split))
+        words = encoded.dictionary.to_pylist()
+        order = sorted(range(len(words)), key=words.__getitem__)
         place = np.empty(len(words), np.int32)
         place[order] = np.arange(len(words), dtype=np.int32)
         ids = place[encoded.indices.to_numpy()]
         by_word = np.argsort(ids, kind="stable")
-        self.words: list[str] = words[order].tolist()
-        self._postings: NDArray[np.int32] = parents[by_word]
-        self._starts: NDArray[np.int64] = np.searchsorted(ids[by_word], np.arange(len(words) + 1))
+        self.words: list[str] = [words[n] for n in order]
+        self._postings: NDArray[np.int32] = pc.list_parent_indices(split).to_numpy().astype(np.int32)[by_word]
+        self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=len(words)))])
+        pa.default_memory_pool().release_unused()
         self._known = set(self.words)
+        self._by_length: dict[int, list[str]] = {}
+        for word in self.words:
+            self._by_length.setdefault(len(word), []).append(word)
         self.near = lru_cache(maxsize=1024)(self._near)
-
-    def __contains__(self, word: str) -> bool:
-        return word in self._known
 
     def __len__(self) -> int:
         return len(self.folded)
@@ -100,16 +100,23 @@ class WordIndex:
         """
         if len(word) < _SHORTEST_MISSPELT or not word.isalpha() or self.known(word):
             return ()
-        for slips in (1, 2) if len(word) >= _SHORTEST_TWO_SLIPS else (1,):
-            found = [w for w in self._within(word, self.words, slips) if len(w) >= _SHORTEST_MISSPELT - 1]
-            if len(word) > _SHORTEST_MISSPELT and slips == 1:
-                for length in (len(word) - 1, len(word), len(word) + 1):
-                    for start in self._within(word, self._beginnings(length), slips):
-                        first, last = self._beginning(start)
-                        found += self.words[first:last]
-            if found:
-                return tuple(dict.fromkeys(found))[:_MOST_NEAR]
-        return ()
+        found = self._within(word, self._of_length(len(word), 1), 1)
+        if len(word) > _SHORTEST_MISSPELT:
+            first, last = self._beginning(word[0])  # few get the first letter wrong
+            alike = self.words[first:last]
+            for length in (len(word) - 1, len(word), len(word) + 1):
+                starts = {w[:length] for w in alike if len(w) > length}
+                for start in self._within(word, sorted(starts), 1):
+                    first, last = self._beginning(start)
+                    found += self.words[first:last]
+        if not found and len(word) >= _SHORTEST_TWO_SLIPS:
+            found = self._within(word, self._of_length(len(word), 2), 2)
+        return tuple(dict.fromkeys(w for w in found if len(w) >= _SHORTEST_MISSPELT - 1))[:_MOST_NEAR]
+
+    def _of_length(self, length: int, slips: int) -> list[str]:
+        """The words that can be so few slips away from one of this length."""
+        lengths = range(length - slips, length + slips + 1)
+        return [word for n in lengths for word in self._by_length.get(n, ())]
 
     @staticmethod
     def _within(word: str, choices: Sequence[str], slips: int) -> list[str]:
@@ -118,8 +125,3 @@ class WordIndex:
 
         near = process.extract(word, choices, scorer=OSA.distance, score_cutoff=slips, limit=_MOST_NEAR)
         return [choice for choice, _, _ in near]
-
-    @lru_cache(maxsize=32)  # noqa: B019 - an index lives as long as its cohort
-    def _beginnings(self, length: int) -> list[str]:
-        """The distinct beginnings of that length of longer words."""
-        return sorted({word[:length] for word in self.words if len(word) > length})

@@ -35,6 +35,7 @@ __all__ = [
     "all_titles",
     "chapter",
     "code_title",
+    "listed_titles",
     "normalise_icd",
     "parent",
     "system_of",
@@ -117,13 +118,22 @@ def code_title(kind: Kind, code: str) -> str | None:
     return _retired_titles().get((kind, bare)) or _icd9_category_title(known, bare)
 
 
-def all_titles(system: System) -> pyarrow.Table:
-    """Every billable code of a system, as a table of `code` (with its system) and `title`, for joins in bulk."""
-    import pyarrow
+def listed_titles(system: System) -> Mapping[str, str]:
+    """Title of every billable code of a system, by its bare code, in the list's order.
 
+    Raises:
+        InputError: no such system.
+    """
     if system not in _FILES:
         raise InputError(f"No code system {system!r}: expected any of {', '.join(SYSTEMS)}.")
-    titles = _titles(system)
+    return _titles(system)
+
+
+def all_titles(system: System) -> pyarrow.Table:
+    """The same as a table of `code` (with its system) and `title`, for joins in bulk."""
+    import pyarrow
+
+    titles = listed_titles(system)
     return pyarrow.table({"code": [f"{system}:{bare}" for bare in titles], "title": list(titles.values())})
 
 

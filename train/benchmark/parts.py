@@ -43,3 +43,8 @@ def teacher_shape(name: str, device: str, seconds: float) -> dict[str, Any]:
 def cohort(raw: Path | None, patients: int, seed: int) -> dict[str, Any]:
     """Raw tables to a cohort."""
     return isolated("train.benchmark.cohort", raw, patients, seed)
+
+
+def search(cohort: Path, seconds: float) -> dict[str, Any]:
+    """Codes and patients found by what people type."""
+    return isolated("train.benchmark.search", cohort, seconds)

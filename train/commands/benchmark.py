@@ -11,8 +11,9 @@ from typing import Any, Final
 from leader_core.errors import InputError
 from train.report import Report
 
-PARTS: Final = ("student", "teacher", "cohort")
 SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
+PARTS: Final = ("student", "teacher", "cohort", "search")
+MODELS: Final = ("student", "teacher")
 CASES: Final = {"student": 2_000, "teacher": 64}
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "parts",
         nargs="*",
         choices=PARTS,
-        metavar="student/teacher/cohort",
+        metavar="student/teacher/cohort/search",
         help="what to measure (default: all)",
     )
     parser.add_argument(
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         default=ROOT / "build" / "demo" / "cohort.duckdb",
-        help="a cohort database for student and teacher (default: the demo's)",
+        help="a cohort database for student, teacher and search (default: the demo's)",
     )
     parser.add_argument(
         "--model", type=Path, metavar="DIR", help="the model to measure, where one part is named"
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 def _check(arguments: argparse.Namespace, parts: tuple[str, ...]) -> None:
     problems = []
-    if arguments.model is not None and len([p for p in parts if p != "cohort"]) != 1:
+    if arguments.model is not None and len([p for p in parts if p in MODELS]) != 1:
         problems.append("--model names one model: name one of student and teacher with it, or give --models")
     if arguments.shape is not None and parts != ("teacher",):
         problems.append(f"--shape {arguments.shape} is a teacher's: name the part teacher alone with it")
@@ -113,6 +114,8 @@ def _measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
 
         teacher_shape.check(arguments.shape, arguments.device)
         return parts.teacher_shape(arguments.shape, arguments.device, arguments.seconds)
+    if part == "search":
+        return parts.search(arguments.cohort, arguments.seconds)
     folder = arguments.model if arguments.model is not None else arguments.models / part
     common = (arguments.cohort, folder, arguments.device, arguments.cases or CASES[part], arguments.seconds)
     return parts.student(*common, settings.student_training) if part == "student" else parts.teacher(*common)
