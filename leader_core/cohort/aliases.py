@@ -99,14 +99,24 @@ class _Finder:
         self._codes = [table.codes[row] for row in self._order]
         self._kinds = np.array([KINDS.index(kind) for kind in table.kinds], np.int8)
         self._all = table.codes
+        self._patients = table.patients
         self._words = words
 
     def rows(self, synonym: Synonym) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        """The rows a synonym finds, those of its exact codes first and marked."""
+        """The rows a synonym finds, its exact codes first.
+
+        Of these the first of each system is the code itself, and so are those that patients of the cohort have.
+        """
         exact: dict[int, bool] = {}
+        systems: set[str] = set()
         for pattern in synonym.codes:
-            if "*" not in pattern:
-                exact.update((row, True) for row in self._matching(pattern, synonym.kind))
+            system = pattern.rpartition(":")[0]
+            if "*" in pattern:
+                continue
+            for row in self._matching(pattern, synonym.kind):
+                first = system not in systems or synonym.kind == "medication"
+                exact[row] = first or bool(self._patients[row])
+                systems.add(system)
         for pattern in synonym.codes:
             for row in self._matching(pattern, synonym.kind):
                 exact.setdefault(row, False)

@@ -22,7 +22,16 @@ from leader_core.domain import KINDS, Concept
 from leader_core.terminology.codes import parent
 
 _LAST: Final = "\U0010ffff"
-_NARROWS_NOTHING: Final = (*SMALL_WORDS, "not", "unspecified", "nos", "nec", "elsewhere", "classified", "organism")
+_NARROWS_NOTHING: Final = (
+    *SMALL_WORDS,
+    "not",
+    "unspecified",
+    "nos",
+    "nec",
+    "elsewhere",
+    "classified",
+    "organism",
+)
 _NARROWS_NOTHING_ELSE: Final = ("other", "mention", "complication", "complications", "site", "type")
 _EXOTIC: Final = (
     "sequela subsequent delayed nonunion malunion newborn neonatal puerperium trimester poisoning adverse underdosing "
@@ -67,7 +76,8 @@ class CodeIndex:
         tiers = Match(self, text, self._of_kinds(KINDS), 1).tiers
         best = int(tiers.max(initial=0))
         grade = next((grade for grade in GRADES if best in grade), ())
-        found: list[int] = self.table.concept_ids[np.isin(tiers, grade)].tolist() if grade else []
+        fitting = self.table.concept_ids[np.isin(tiers, grade)]
+        found: list[int] = fitting[fitting >= 0].tolist()
         return found
 
     def code_rows(self, code: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -145,7 +145,9 @@ class Match:
                 self._why[rows[self.tiers[rows] == WORDS]] = number
             return
         if len(self._words) > 1 and len(exact):
-            together = pc.match_substring(index.words.folded.take(pa.array(exact)), f" {' '.join(self._words)} ")
+            together = pc.match_substring(
+                index.words.folded.take(pa.array(exact)), f" {' '.join(self._words)} "
+            )
             self._put(exact[together.to_numpy(zero_copy_only=False)], PHRASE, why=-1)
         # A title that says no more is the code's very name; in a system that the cohort does not use it comes later.
         self._put(exact[(index.content[exact] == len(self._content)) & ~index.foreign[exact]], NAMED, why=-1)
@@ -154,7 +156,9 @@ class Match:
         aliases = self._index.aliases
         full = (fits == EXACT) & (aliases.lengths == len(self._content))
         begun = (fits >= PREFIX) & ~full
-        starts = begun & pc.starts_with(aliases.folded, f" {' '.join(self._words)}").to_numpy(zero_copy_only=False)
+        starts = begun & pc.starts_with(aliases.folded, f" {' '.join(self._words)}").to_numpy(
+            zero_copy_only=False
+        )
         self._expand(begun & ~starts, BEGUN, BEGUN_KIN)
         self._expand(starts, BEGUN_TERM, BEGUN_KIN)
         self._expand(full, NAMED, SYNONYM)

@@ -18,6 +18,7 @@ from leader_core.terminology.atc import all_atc_titles
 from leader_core.terminology.codes import SYSTEMS, listed_titles
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel
 
+
 @dataclass(frozen=True, slots=True)
 class CodeTable:
     """Parallel columns; the cohort's codes first, where there are any.

@@ -203,7 +203,9 @@ class Cohort:
     def patients(self, query: PatientQuery | None = None) -> PatientPage:
         """One page of the worklist: filtered, sorted and cut in the database."""
         query = query or PatientQuery()
-        return read_patients(self._cursor(), query, self._own_codes().matching if query.text.strip() else None)
+        return read_patients(
+            self._cursor(), query, self._own_codes().matching if query.text.strip() else None
+        )
 
     def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
         """Type-ahead over the cohort's codes and the libraries': by code, title, synonym or brand, begun or misspelt.

@@ -43,7 +43,9 @@ class WordIndex:
         by_word = np.argsort(ids, kind="stable")
         self.words: list[str] = [words[n] for n in order]
         self._postings: NDArray[np.int32] = pc.list_parent_indices(split).to_numpy().astype(np.int32)[by_word]
-        self._starts: NDArray[np.int64] = np.concatenate([[0], np.cumsum(np.bincount(ids, minlength=len(words)))])
+        self._starts: NDArray[np.int64] = np.concatenate(
+            [[0], np.cumsum(np.bincount(ids, minlength=len(words)))]
+        )
         pa.default_memory_pool().release_unused()
         self._known = set(self.words)
         self._by_length: dict[int, list[str]] = {}
@@ -94,14 +96,15 @@ class WordIndex:
         return bisect_left(self.words, prefix), bisect_left(self.words, prefix + _LAST)
 
     def _near(self, word: str) -> tuple[str, ...]:
-        """The words the fewest slips away (a letter more, less, other, or two swapped), or that begin so.
+        """The words the fewest slips away: a letter more, less, other, or two swapped.
 
-        One slip from 4 letters on, two from 7 on; none for words with digits, and none where the word itself is known.
+        One slip from 4 letters on; where no word is so near, words that begin one slip away, being still typed, from
+        5 on; else two slips, from 7 on. None for a word with digits, and none where the word itself is known.
         """
         if len(word) < _SHORTEST_MISSPELT or not word.isalpha() or self.known(word):
             return ()
         found = self._within(word, self._of_length(len(word), 1), 1)
-        if len(word) > _SHORTEST_MISSPELT:
+        if not found and len(word) > _SHORTEST_MISSPELT:
             first, last = self._beginning(word[0])  # few get the first letter wrong
             alike = self.words[first:last]
             for length in (len(word) - 1, len(word), len(word) + 1):

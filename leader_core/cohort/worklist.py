@@ -71,4 +71,3 @@ def _row(row: Sequence[Any]) -> PatientRow:
         procedures=row[10],
         medications=row[11],
     )
-

@@ -126,6 +126,8 @@ def test_an_unknown_code_has_no_title(kind: Kind, code: str) -> None:
         ("ICD10PCS:02100Z9", "Cardiovascular procedures"),
         ("ICD10PCS:10D00Z1", "Obstetric procedures"),
         ("ICD10PCS:5A1D70Z", "Other diagnostic and therapeutic procedures"),
+        ("ICD10PCS:X2RX0N7", "Cardiovascular procedures"),
+        ("ICD10PCS:XW033E5", "Procedures on body regions"),
         ("C03C", UNCLASSIFIED),
         ("", UNCLASSIFIED),
     ],
@@ -170,12 +172,31 @@ def test_bulk_tables_are_whole_and_agree_with_single_titles(system: codes.System
         )
 
 
-def test_every_listed_code_has_a_chapter() -> None:
+def test_every_listed_code_has_a_chapter_and_parents_up_to_its_category() -> None:
+    """All four lists, whole: a chapter of its own kind, the same for all that stand under one category."""
     for system in codes.SYSTEMS:
-        unplaced = [
-            c for c in codes.all_titles(system)["code"].to_pylist() if codes.chapter(c) == UNCLASSIFIED
-        ]
-        assert unplaced == []
+        chapters: dict[str, str] = {}
+        for bare in codes.listed_titles(system):
+            code = f"{system}:{bare}"
+            above, steps = code, [code]
+            while above := codes.parent(above):
+                assert steps[-1].startswith(above) and len(above) < len(steps[-1])
+                steps.append(above)
+            category = steps[-1].partition(":")[2]
+            length = {"ICD9PCS": 2, "ICD9": 4 if bare.startswith("E") else 3}.get(system, 3)
+            assert len(category) == length == len(bare[:length]), code
+            found = {codes.chapter(step) for step in steps}
+            assert len(found) == 1 and UNCLASSIFIED not in found, code
+            assert chapters.setdefault(category, min(found)) == min(found)
+        procedures = [c.endswith("procedures") or "procedures" in c for c in chapters.values()]
+        assert all(procedures) if system.endswith("PCS") else not any(procedures)
+
+
+def test_a_parent_is_a_code_and_not_a_place_kept_for_the_7th_character() -> None:
+    parents = {codes.parent(f"ICD10:{bare}") for bare in codes.listed_titles("ICD10")}
+    assert not [code for code in parents if code.endswith("X")]
+    assert codes.parent("ICD10:T391X1A") == "ICD10:T391X1"
+    assert codes.parent("ICD10:W19XXXA") == "ICD10:W19"
 
 
 @given(st.text(max_size=12), st.sampled_from([9, 10]), st.sampled_from(["diagnosis", "procedure"]))

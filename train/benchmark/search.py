@@ -15,14 +15,42 @@ LIMIT: Final = 12  # what the type-ahead shows
 QUERIES: Final[dict[str, tuple[str, ...]]] = {
     "codes": ("428.0", "I50", "icd9:4280", "250", "5A1D70Z", "B01A", "Z9"),
     "words": ("heart failure", "pneumonia", "chronic kidney disease stage 3", "fracture femur", "chest pain"),
-    "synonyms": ("heart attack", "CHF", "afib", "DM2", "COPD", "CABG", "water pill", "lasix", "acute chf", "h/o mi"),
+    "synonyms": (
+        "heart attack",
+        "CHF",
+        "afib",
+        "DM2",
+        "COPD",
+        "CABG",
+        "water pill",
+        "lasix",
+        "acute chf",
+        "h/o mi",
+    ),
     "beginnings": ("a", "e", "he", "pne", "hyperten", "heart att", "warf", "cor", "per"),
-    "misspelt": ("hart failure", "diabetis", "pnuemonia", "atrial fibrilation", "warfrin", "colonscopy", "pneumna"),
+    "misspelt": (
+        "hart failure",
+        "diabetis",
+        "pnuemonia",
+        "atrial fibrilation",
+        "warfrin",
+        "colonscopy",
+        "pneumna",
+    ),
     "nothing": ("zzzzzz", "qqqqqqq wwwwwww", "xylophonistic", "heart xyzzy", "% _ '", "x" * 10_000),
 }
 """What people type, by the way it is answered; the short and the hopeless cost most."""
 
-PATIENTS: Final = ("heart failure", "CHF", "afib, warfarin", "diabetis", "a", "pneumonia copd", "zzzzzz", "428.0")
+PATIENTS: Final = (
+    "heart failure",
+    "CHF",
+    "afib, warfarin",
+    "diabetis",
+    "a",
+    "pneumonia copd",
+    "zzzzzz",
+    "428.0",
+)
 
 
 def run(cohort: Path, seconds: float) -> dict[str, Any]:
@@ -39,7 +67,9 @@ def run(cohort: Path, seconds: float) -> dict[str, Any]:
     }
     every = [(q, (kind,)) for queries in QUERIES.values() for q in queries for kind in KINDS]
     typed = [("congestive heart failure"[:n], KINDS) for n in range(1, 25)]
-    first = _first_times(opened, ["athritis", "hypertenson", "acetominophen", "apendicitis", "hemorhage", "siezure"])
+    first = _first_times(
+        opened, ["athritis", "hypertenson", "acetominophen", "apendicitis", "hemorhage", "siezure"]
+    )
     return {
         "cohort": opened.fingerprint.label,
         "codes": opened.searchable_codes,
