@@ -98,9 +98,9 @@ class Service:
             state.done = True
 
     def _index_codes(self) -> None:
-        """The first search beyond the cohort's own codes indexes the code libraries; do it before somebody types."""
+        """The first search indexes every code; do it before somebody types, with a slip to make that ready too."""
         try:
-            self.engine.cohort.search("heart failure with every code", limit=1)
+            self.engine.cohort.search("hart failure", limit=1)
         except Exception:
             log.exception("indexing the code libraries failed")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import streamlit as st
@@ -14,9 +14,9 @@ from leader_core import Concept
 
 LIMIT: Final = 12
 _PLACEHOLDERS: Final[Mapping[str, str]] = {
-    "diagnosis": "Words or ICD code: heart failure, I50",
-    "procedure": "Words or ICD code: ventilation, 9671",
-    "medication": "Words or ATC code: diuretics, B01A",
+    "diagnosis": "Words, abbreviation or ICD code: CHF, I50",
+    "procedure": "Words, abbreviation or ICD code: CABG, 9671",
+    "medication": "Drug, brand, class or ATC code: Lasix, B01A",
 }
 
 
@@ -40,7 +40,7 @@ def pick(
             "placeholder": _PLACEHOLDERS[kind],
             "chosen": [{"code": code, "title": titles.get(code, code)} for code in chosen],
             "query": query,
-            "results": [_result(concept) for concept in found],
+            "results": list(_results(found)),
         },
         on_searched_change=nothing,
         on_added_change=nothing,
@@ -61,5 +61,10 @@ def pick(
         st.rerun(scope="fragment")
 
 
-def _result(concept: Concept) -> dict[str, Any]:
-    return {"code": concept.code, "title": concept.title, "hint": ""}
+def _results(found: Iterable[Concept]) -> Iterator[dict[str, Any]]:
+    """What the list shows; a reason that several results share is spelt out once."""
+    told: set[str] = set()
+    for concept in found:
+        hint = concept.hint.partition(": ")[0] if concept.hint in told else concept.hint
+        told.add(concept.hint)
+        yield {"code": concept.code, "title": concept.title, "hint": hint}

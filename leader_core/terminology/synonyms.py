@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, cast
+from typing import Final
 
 from leader_core.domain import KINDS, Kind
 from leader_core.errors import ArtifactError
@@ -59,7 +59,7 @@ def synonyms() -> tuple[Synonym, ...]:
                 f"synonyms.csv, line {number}: {row}: expected a kind of {', '.join(KINDS)}, a meaning, terms, and "
                 "codes or phrases."
             )
-        found.append(Synonym(cast(Kind, kind), row["meaning"], terms, codes, phrases))
+        found.append(Synonym(kind, row["meaning"], terms, codes, phrases))
     return tuple(found)
 
 
