@@ -40,7 +40,7 @@ def pick(
             "placeholder": _PLACEHOLDERS[kind],
             "chosen": [{"code": code, "title": titles.get(code, code)} for code in chosen],
             "query": query,
-            "results": list(_results(found)),
+            "results": list(shown(found)),
         },
         on_searched_change=nothing,
         on_added_change=nothing,
@@ -61,10 +61,10 @@ def pick(
         st.rerun(scope="fragment")
 
 
-def _results(found: Iterable[Concept]) -> Iterator[dict[str, Any]]:
-    """What the list shows; a reason that several results share is spelt out once."""
+def shown(found: Iterable[Concept]) -> Iterator[dict[str, Any]]:
+    """What the list shows; a reason that several results share is given with the first."""
     told: set[str] = set()
     for concept in found:
-        hint = concept.hint.partition(": ")[0] if concept.hint in told else concept.hint
-        told.add(concept.hint)
-        yield {"code": concept.code, "title": concept.title, "hint": hint}
+        term = concept.hint.partition(": ")[0]
+        yield {"code": concept.code, "title": concept.title, "hint": "" if term in told else concept.hint}
+        told.add(term)

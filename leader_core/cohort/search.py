@@ -12,7 +12,9 @@ from typing import Final
 
 LONGEST_TEXT: Final = 200
 MOST_WORDS: Final = 8
-"""Characters and words of a search that are read; nobody types more, and a pasted page must not cost seconds."""
+MOST_PARTS: Final = 60
+"""Characters, words and parts of a search that are read; nobody types more, and a pasted page must not cost seconds.
+A query counts the parts found in the bits of a number."""
 
 SMALL_WORDS: Final = frozenset("of the an and or in on to for with by at due from".split())
 """Left out of a search that has other words; "without", "no" and "not" are not among them, and "a" names vitamins."""
@@ -82,7 +84,7 @@ def content_words(words: Sequence[str]) -> list[str]:
 
 def split_parts(text: str) -> list[str]:
     """The parts of a worklist search that must all be found: 'heart failure, warfarin' has two."""
-    return [part for part in re.split(r"[,;]", text[:LONGEST_TEXT]) if fold(part)]
+    return [part for part in re.split(r"[,;]", text[:LONGEST_TEXT]) if fold(part)][:MOST_PARTS]
 
 
 def spellings(word: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import comparison, settings, theme, worklist
-from dashboard.components import markup, model_card, prompt_markup
+from dashboard.components import code_search, markup, model_card, prompt_markup
 from dashboard.components.comparison_table import drugs
 from dashboard.draft import MAX_EARLIER, Draft
 from dashboard.figures import curves, interaction_graph
@@ -378,3 +378,16 @@ def test_settings_come_from_the_environment_and_are_checked() -> None:
     with pytest.raises(InputError, match="LEADER_DEVICE is 'tpu'"):
         read_settings({"LEADER_DEVICE": "tpu"})
     assert settings.DEFAULT_COHORT.parts[-3:] == ("build", "demo", "cohort.duckdb")
+
+
+# Type-ahead
+
+
+def test_a_shared_reason_is_told_once() -> None:
+    found = [
+        Concept("procedure", f"ICD9PCS:361{n}", "ICD9PCS", "Bypass", hint=hint)
+        for n, hint in enumerate(("", "CABG: coronary artery bypass graft", "CABG", "bypass surgery"))
+    ]
+    shown = list(code_search.shown(found))
+    assert [one["hint"] for one in shown] == ["", "CABG: coronary artery bypass graft", "", "bypass surgery"]
+    assert [one["code"] for one in shown] == [concept.code for concept in found]

@@ -90,6 +90,19 @@ def test_the_student_is_set_beside_its_published_form(
     assert student["times_faster"]["scoring"] > 1
 
 
+def test_searching_is_measured_over_all_codes(
+    synthetic_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "isolated", _in_this_process)
+    words = ["benchmark", "search", "--cohort", str(synthetic_cohort), "--seconds", "0.1"]
+    result = call(parse(words), measure.Silent())["search"]
+    assert result["codes"] > 170_000
+    assert result["warm_up_seconds"] > 0 and result["patients_in_cohort"] > 0
+    assert result["all_queries"]["runs"] >= measure.FEWEST_RUNS
+    assert result["by_kind_of_query"].keys() >= {"codes", "synonyms", "beginnings", "misspelt", "nothing"}
+    assert all(0 < ms for ms in result["misspelt_words_never_seen_before_ms"].values())
+
+
 def _in_this_process(module: str, *arguments: object) -> dict[str, Any]:
     part: Any = importlib.import_module(module)
     return dict(part.run(*arguments))

@@ -13,7 +13,8 @@ having_all AS (
     FROM patient_codes AS pc
     INNER JOIN wanted AS q ON q.concept_id = pc.concept_id
     GROUP BY pc.patient_id
-    HAVING count(DISTINCT q.part) = len($parts)
+    -- A bit for each part: far cheaper over millions of rows than counting distinct parts.
+    HAVING bit_count(bit_or(CAST(1 AS BIGINT) << (q.part - 1))) = len($parts)
 ),
 
 matches AS (
