@@ -137,6 +137,12 @@ def test_filters_narrow(cohort: Cohort) -> None:
         ("1' OR '1'='1", 0),
         ("%", 50),  # no word in it: nothing is asked
         ("zzz", 0),
+        ("CHF", 25),  # synonyms, brands and slips, as the search for codes knows them
+        ("afib, blood thinner", 25),
+        ("Coumadin", 25),
+        ("hart failure", 25),
+        ("warfrin, CHF", 0),
+        (", ".join(["CHF"] * 200), 25),  # more than are read
     ],
 )
 def test_the_worklist_searches_ids_codes_and_words(cohort: Cohort, text: str, patients: int) -> None:
@@ -154,6 +160,8 @@ def test_search_puts_the_cohort_s_codes_first(cohort: Cohort) -> None:
     found = cohort.search("heart failure", kinds=("diagnosis",), limit=5)
     assert found[0].code == "ICD9:4280" and len(found) == len({c.code for c in found}) == 5
     assert cohort.search("428.0")[0].code == "ICD9:4280"
+    assert [c.hint for c in cohort.search("CHF", ("diagnosis",), 1)] == ["CHF"]
+    assert cohort.searchable_codes > 170_000
     assert cohort.search("I50.9")[0].code == "ICD10:I509"  # known to the libraries alone
     assert cohort.search("warfarin", kinds=("medication",))[0].code == "B01A"
     assert cohort.search("septicemia", kinds=("medication",)) == ()

@@ -100,7 +100,7 @@ def test_searching_is_measured_over_all_codes(
     assert result["warm_up_seconds"] > 0 and result["patients_in_cohort"] > 0
     assert result["all_queries"]["runs"] >= measure.FEWEST_RUNS
     assert result["by_kind_of_query"].keys() >= {"codes", "synonyms", "beginnings", "misspelt", "nothing"}
-    assert all(0 < ms for ms in result["misspelt_words_never_seen_before_ms"].values())
+    assert all(ms > 0 for ms in result["misspelt_words_never_seen_before_ms"].values())
 
 
 def _in_this_process(module: str, *arguments: object) -> dict[str, Any]:
