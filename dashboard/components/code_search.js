@@ -111,7 +111,9 @@ export default function (component) {
   if (data.query && data.query === ui.input.value.trim()) {
     ui.results = data.results;
     ui.told.textContent = data.results.length ? "" : "No code or title matches “" + data.query + "”. Try fewer words, or the code itself.";
-    if (parentElement.activeElement === ui.input || document.activeElement === ui.input || !ui.list.hidden || data.results.length) draw();
+    // Another field's search draws this one again too: only the list of the field in use opens.
+    if (ui.input.getRootNode().activeElement === ui.input) draw();
+    else close();
   }
 
   ui.input.oninput = () => {
