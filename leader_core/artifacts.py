@@ -12,11 +12,16 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from leader_core.calibration import Calibration
 from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError, NotFoundError
 from leader_core.fsio import replacing_folder, sha256_file, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MANIFEST: Final = "manifest.json"
 REQUIRED: Final[tuple[str, ...]] = ("model.safetensors", "config.json", "vocabulary.json")
@@ -51,11 +56,16 @@ class Manifest:
     packages: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256
     format: int = FORMAT
+    calibration: Calibration | None = None  # None: probabilities as the network gives them
 
     @property
     def digest(self) -> str:
         """Identifies the weights: their sha256."""
         return self.files.get("model.safetensors", "")
+
+    def calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network's probabilities as this model gives them: calibrated where it carries a calibration."""
+        return probabilities if self.calibration is None else self.calibration.apply(probabilities)
 
 
 @contextmanager
@@ -96,8 +106,10 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
         record["cohort"] = Fingerprint(**record["cohort"])
         record["base_model"] = BaseModel(**record["base_model"]) if record.get("base_model") else None
         record["history"] = tuple(record.get("history", ()))
+        if (fitted := record.get("calibration")) is not None:
+            record["calibration"] = Calibration.from_json(fitted)
         manifest = Manifest(**record)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, ArtifactError) as error:
         raise ArtifactError(
             f"{path} is not a manifest this version can read ({error}). Train the model again."
         ) from error
@@ -127,3 +139,15 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
                 f"{file} was changed since it was written (sha256 differs). Restore it or train again."
             )
     return manifest
+
+
+def rewrite_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest of a sealed folder at once, its files and their hashes as they are.
+
+    Raises:
+        ArtifactError: the folder is not the one that the manifest was read from, or was changed since.
+    """
+    found = read_manifest(folder, kind=manifest.kind)
+    if dict(found.files) != dict(manifest.files):
+        raise ArtifactError(f"{folder} holds another model than its manifest was read from. Read it again.")
+    write_json(Path(folder) / MANIFEST, asdict(manifest))

@@ -135,7 +135,7 @@ class Engine:
             return ()
         cut = scorer.manifest.threshold if threshold is None else threshold
         observed = [case.observed() for case in cases]
-        scores = scorer.score(observed)
+        scores = scorer.manifest.calibrated(scorer.score(observed))
         return tuple(
             self._recommendation(model, scorer, case, row, cut)
             for case, row in zip(observed, scores, strict=True)
@@ -152,6 +152,34 @@ class Engine:
             medications=medications,
             threshold=threshold,
             interactions=self.cohort.interactions.among(chosen),
+        )
+
+    def conformal_set(
+        self, recommendation: Recommendation, *, share: float = 0.9, confidence: float = 0.9
+    ) -> tuple[ScoredMedication, ...]:
+        """The classes that hold at least `share` of what is prescribed in at least `confidence` of cases, best first.
+
+        What is promised, and to whom, stands in `leader_core.calibration`.
+
+        Raises:
+            NotFoundError: the model carries no calibration; the text says how to add one.
+            InputError: a promise that it does not carry, or that no set keeps.
+        """
+        card = self._cards.get(recommendation.model)
+        calibration = card.manifest.calibration if card is not None and card.manifest is not None else None
+        if card is None or calibration is None:
+            raise NotFoundError(
+                f"The {recommendation.model} carries no conformal cut-offs. Add them with "
+                "`python -m train calibrate --model DIR --cohort FILE`."
+            )
+        kept = [each for each in calibration.cutoffs if each.cutoff is not None]
+        for each in kept:
+            if abs(each.share - share) < 1e-9 and abs(each.confidence - confidence) < 1e-9:
+                cutoff = each.cutoff or 0.0
+                return tuple(m for m in recommendation.medications if m.probability >= cutoff)
+        offered = ", ".join(f"{each.share:g} at {each.confidence:g}" for each in kept) or "none"
+        raise InputError(
+            f"Share {share:g} at confidence {confidence:g}: expected one that the {recommendation.model} keeps: {offered}."
         )
 
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:

@@ -17,12 +17,14 @@ Letters: N cases, M medications, G groups.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from leader_core.resampling import intervals, per_person, share
 
 Floats = NDArray[np.floating[Any]]
 Bools = NDArray[np.bool_]
@@ -111,9 +113,29 @@ def evaluate(
         resamples: bootstrap resamples; 0 gives intervals of the value itself.
     """
     cases = case_metrics(probabilities, truth, threshold, interactions, known=known)
+    return summarise(
+        cases,
+        groups,
+        patients=patients,
+        with_rates=interactions is not None,
+        seed=seed,
+        resamples=resamples,
+    )
+
+
+def summarise(
+    cases: CaseMetrics,
+    groups: Mapping[str, Bools],
+    *,
+    patients: NDArray[np.int64] | None = None,
+    with_rates: bool = True,
+    seed: int = 42,
+    resamples: int = RESAMPLES,
+) -> dict[str, GroupMetrics]:
+    """Metrics of every group from the figures of each case; arguments as in `evaluate`."""
     owners = np.arange(len(cases)) if patients is None else patients
     return {
-        name: _group(cases, np.flatnonzero(mask), owners, interactions is not None, seed, resamples)
+        name: _group(cases, np.flatnonzero(mask), owners, with_rates, seed, resamples)
         for name, mask in groups.items()
     }
 
@@ -158,20 +180,45 @@ def average_precision(scores: Floats, truth: Bools) -> NDArray[np.float64]:
     """(N,) area under each row's precision-recall steps, as `sklearn.metrics.average_precision_score`.
 
     Equal scores stand at one step together. A row without positives gives 0, as scikit-learn does.
+
+    Raises:
+        ValueError: a score that is not a number.
     """
     count, width = truth.shape
     if not width:
         return np.zeros(count)
-    order = np.argsort(-scores, axis=1, kind="stable")
-    ranked = np.take_along_axis(scores, order, axis=1)
-    hits = np.take_along_axis(truth, order, axis=1)
-    last = np.ones((count, width), dtype=bool)  # the last place of each run of equal scores
-    last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
-    ends = np.where(last, np.arange(width), width - 1)
-    ends = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1]  # where each place's run ends
-    precision = np.take_along_axis(np.cumsum(hits, axis=1), ends, axis=1) / (ends + 1)
-    positives = hits.sum(1)
-    return np.divide((precision * hits).sum(1), positives, out=np.zeros(count), where=positives > 0)
+    if np.isnan(scores).any():
+        raise ValueError("a score is not a number: nothing can be ranked by it")
+    out = np.zeros(count)
+    for start in range(0, count, BLOCK):
+        ranked, hits = _ranked(scores[start : start + BLOCK], truth[start : start + BLOCK])
+        last = np.ones(hits.shape, dtype=bool)  # the last place of each run of equal scores
+        last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
+        found = np.cumsum(hits, axis=1, dtype=np.int32)
+        # A run adds its share of the positives times the precision at its end.
+        rows, places = np.nonzero(last)
+        ends = found[rows, places]
+        before = np.zeros_like(ends)
+        before[1:] = np.where(rows[1:] == rows[:-1], ends[:-1], 0)
+        steps = (ends - before) * (ends / (places + 1))
+        positives = found[:, -1]
+        sums = np.bincount(rows, steps, minlength=len(hits))
+        out[start : start + BLOCK] = np.divide(sums, positives, out=np.zeros(len(hits)), where=positives > 0)
+    return out
+
+
+def _ranked(scores: Floats, truth: Bools) -> tuple[NDArray[Any], Bools]:
+    """Each row's scores, best first, in a form that keeps their order and ties, and the truth in the same order."""
+    if scores.dtype != np.float32:
+        order = np.argsort(-scores, axis=1)
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(truth, order, axis=1)
+    # Sorting one integer that holds score and truth costs a fraction of sorting places and gathering by them.
+    bits = (scores + np.float32(0)).view(np.uint32)  # adding 0 makes -0 equal 0
+    rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
+    keys = (rising.astype(np.uint64) << np.uint64(1)) | truth
+    keys.sort(axis=1)
+    keys = keys[:, ::-1]
+    return keys >> np.uint64(1), (keys & np.uint64(1)).astype(bool)
 
 
 def choose_threshold(
@@ -240,16 +287,16 @@ def _group(
     random = np.random.default_rng(seed)
     size = max(1, round(SHARE * len(rows)))
     rounds = [random.choice(len(rows), size, replace=False) for _ in range(ROUNDS)]
-    tops, bottoms = _sums(cases, rows)
-    lows, highs = _intervals(_per_person(tops, owner), _per_person(bottoms, owner), resamples, random)
-    parts = np.array([_share(tops[:, r].sum(1), bottoms[:, r].sum(1)) for r in rounds])  # (ROUNDS, figures)
-    values = _share(tops.sum(1), bottoms.sum(1))
+    tops, bottoms = sums(cases, rows)
+    lows, highs = intervals(per_person(tops, owner), per_person(bottoms, owner), resamples, random)
+    parts = np.array([share(tops[:, r].sum(1), bottoms[:, r].sum(1)) for r in rounds])  # (ROUNDS, figures)
+    values = share(tops.sum(1), bottoms.sum(1))
     scores: dict[str, Score | None] = {}
     for i, name in enumerate(METRICS):
         defined = with_rates if name == "ddi_rate" else bool(bottoms[i].any())
         numbers = (values[i], parts[:, i].mean(), parts[:, i].std(), lows[i], highs[i])
         scores[name] = Score(*map(float, numbers)) if defined else None
-    real = _share(cases.real_interacting[rows].sum(), cases.real_pairs[rows].sum())
+    real = share(cases.real_interacting[rows].sum(), cases.real_pairs[rows].sum())
     return GroupMetrics(
         cases=len(rows),
         patients=len(people),
@@ -260,7 +307,7 @@ def _group(
     )
 
 
-def _sums(cases: CaseMetrics, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
+def sums(cases: CaseMetrics, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """(figures, n) twice, in the order of METRICS: what is summed over cases above and below the line."""
     values = np.stack([getattr(cases, name)[rows] for name in MEANS])
     there = ~np.isnan(values)
@@ -270,26 +317,8 @@ def _sums(cases: CaseMetrics, rows: NDArray[np.int64]) -> tuple[Floats, Floats]:
     )
 
 
-def _per_person(sums: Floats, owner: NDArray[np.int64]) -> Floats:
-    """(figures, n) -> (people, figures)"""
-    return np.stack([np.bincount(owner, row) for row in sums], axis=1)
-
-
-def _share(top: Any, bottom: Any) -> Floats:
-    """top / bottom, 0 where there is nothing below the line."""
-    top, bottom = np.asarray(top, np.float64), np.asarray(bottom, np.float64)
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
-
-
-def _intervals(
-    tops: Floats, bottoms: Floats, resamples: int, random: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """2.5 % and 97.5 % of each figure over resampled people."""
-    people, figures = tops.shape
-    both = np.concatenate([tops, bottoms], axis=1)
-    drawn = np.empty((max(1, resamples), 2 * figures))
-    drawn[:] = both.sum(0)
-    for i in range(resamples):
-        drawn[i] = np.bincount(random.integers(0, people, people), minlength=people) @ both
-    low, high = np.quantile(_share(drawn[:, :figures], drawn[:, figures:]), (0.025, 0.975), axis=0)
-    return low, high
+def mean_cases(runs: Sequence[CaseMetrics]) -> CaseMetrics:
+    """The figures of each case, averaged over runs of one model with different seeds on the same cases."""
+    return CaseMetrics(
+        **{name: np.mean([getattr(run, name) for run in runs], axis=0) for name in CaseMetrics.__slots__}
+    )

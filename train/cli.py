@@ -25,8 +25,11 @@ COMMANDS: Final[dict[str, str]] = {
     "states": "the teacher's hidden states and logits for every case, once",
     "student": "train the student, distilled where teacher states are given",
     "evaluate": "the paper's table for a model on a split",
+    "baseline": "fit a baseline and write its scores",
+    "calibrate": "give a trained model calibrated probabilities and conformal sets",
     "predict": "one row a case and medication, as Parquet",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
+    "realdata": "folds over a few real patients: students from scratch and from another student",
     "demo": "build what the dashboard's demo needs: cohort, and with --models its models",
 }
 

@@ -1,34 +1,44 @@
-"""The demo, from nothing: synthetic hospital, cohort, teacher, states, students, and the table the README quotes.
+"""The demo, from nothing: synthetic hospital, cohort, teacher, states, students, baselines, and what they are worth.
 
-Each stage is one of the project's own commands with fixed arguments. A stage that finished with the same arguments,
-configuration and inputs is not run again, so that an interrupted run continues where it stopped.
-Refuses to know how any stage works.
+Each stage is one of the project's own commands with fixed arguments (`train.stages` keeps what is done); what is
+trained stands in `train.demo_plan`, how it is judged in `train.demo_evaluation`. Refuses to know how any stage works.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from leader_core.artifacts import read_manifest
+from leader_core.artifacts import Manifest, read_manifest
 from leader_core.cohort import Cohort
+from leader_core.errors import LeaderError
 from leader_core.fsio import replacing_folder, sha256_file, write_json
-from train.baselines import BASELINES
-from train.config import CONFIGS, load_settings
-from train.demo_table import markdown, write_into
+from train.commands.baseline import SCORES
+from train.config import Settings, load_settings
+from train.demo_plan import (
+    BASELINE_ROWS,
+    CALIBRATED,
+    CONFIG,
+    SEEDS,
+    STUDENTS,
+    StudentRow,
+    differing,
+    settings_of,
+)
 from train.report import Report
+from train.stages import Runner, Stage
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BUILD: Final = ROOT / "build" / "demo"
 ASSETS: Final = ROOT / "assets" / "demo"
 PATIENTS: Final = 8_000
-SEED: Final = 42
-CONFIG: Final = CONFIGS / "demo.toml"
+SEED: Final = SEEDS[0]
 MAKERS: Final = (
     *(ROOT / "leader_core" / room for room in ("cohort", "interactions", "terminology")),
     *(ROOT / "assets" / room for room in ("interactions", "terminology")),
@@ -36,46 +46,311 @@ MAKERS: Final = (
 """Where the code and tables stand that decide what a cohort holds."""
 SOURCES: Final = (".py", ".sql", ".csv", ".toml")
 REAL_LABEL: Final = "MIMIC-III Clinical Database Demo"
+REAL: Final = "mimic3-demo"
+STUDENT_MINUTES: Final = 5.0
+
+
+def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
+    """The demo cohort at `build/cohort.duckdb`, made where it is missing or its makers have changed; returns its path."""
+    cohort, raw = build / "cohort.duckdb", build / "raw"
+    runner = Runner(build, report, jobs=1, fresh=fresh)
+    makers = _digest_of(ROOT / "train" / "synth", *MAKERS)
+    seed = ("--seed", str(SEED))
+    synthesize = ("synthesize", "--layout", "mimic3", "--patients", str(PATIENTS), "--out", str(raw), *seed)
+    words = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), *seed)
+    made = Stage("cohort", words, (cohort,), lambda: [makers], after=("synthesize",), minutes=0.3)
+    if runner.is_done(made):
+        return cohort
+    runner.run([Stage("synthesize", synthesize, (raw,), lambda: [makers], minutes=0.5), made])
+    shutil.rmtree(raw, ignore_errors=True)  # quickly remade, and most of the disk
+    return cohort
 
 
 @dataclass(frozen=True, slots=True)
-class Stages:
-    """Runs stages under `build`, and remembers in `stages.json` what each was made from."""
+class Plan:
+    """Where everything of one run lies. Stages are made from it."""
 
     build: Path
-    report: Report
-    fresh: bool
+    cohort: Path
+    real: Path | None  # raw tables of the open demo
+    device: str
+    teacher_seeds: tuple[int, ...]
 
-    def run(
-        self, name: str, words: Sequence[str], outputs: Sequence[Path], *made_from: str
-    ) -> dict[str, Any]:
-        """Run `python -m train WORDS` unless its outputs stand already; returns the command's result.
+    def folder(self, name: str, seed: int) -> Path:
+        """The model or scores of a row with one seed."""
+        return self.build / "models" / name / str(seed)
 
-        `made_from` identifies what the stage reads (digests): another one makes it run again.
-        """
-        from train.cli import call, parse
+    @property
+    def teacher(self) -> Path:
+        """The teacher that students are distilled from."""
+        return self.folder("teacher", SEED)
 
-        if self.is_done(name, words, outputs, *made_from):
-            self.report.line(f"{name}: already done")
-            return dict(self._done()[name]["result"])
-        self.report.line(f"{name}: python -m train {' '.join(words)}")
-        result = call(parse(list(words)), self.report)
-        done = {**self._done(), name: {"key": _key(words, made_from), "result": result}}
-        write_json(self.build / "stages.json", done)
-        return result
+    @property
+    def states(self) -> Path:
+        return self.build / "states"
 
-    def is_done(self, name: str, words: Sequence[str], outputs: Sequence[Path], *made_from: str) -> bool:
-        """Whether `run` would find nothing to do."""
-        same = self._done().get(name, {}).get("key") == _key(words, made_from)
-        return same and not self.fresh and all(path.exists() for path in outputs)
+    @property
+    def real_cohort(self) -> Path | None:
+        return self.build / f"{REAL}.duckdb" if self.real else None
 
-    def _done(self) -> dict[str, Any]:
-        path = self.build / "stages.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    def cohorts(self) -> Mapping[str, tuple[Path, str]]:
+        """What models are judged on: name -> file and split."""
+        found = {"synthetic": (self.cohort, "test")}
+        if self.real_cohort is not None:
+            found[REAL] = (self.real_cohort, "all")
+        return found
+
+    def scores(self, name: str, seed: int, on: str) -> Path:
+        """Stored scores: of a teacher beside its folder, of a baseline inside it."""
+        if name.startswith("teacher"):
+            return self.build / "scores" / f"{name}-{seed}-{on}.parquet"
+        folder = self.folder(name, seed)
+        return folder / SCORES if on == "synthetic" else folder / on / SCORES
 
 
-def _key(words: Sequence[str], made_from: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps([list(words), list(made_from)]).encode()).hexdigest()
+def build_models(
+    build: Path,
+    assets: Path,
+    report: Report,
+    *,
+    device: str,
+    real: Path | None,
+    fresh: bool,
+    jobs: int | None = None,
+) -> dict[str, Any]:
+    """Train and evaluate the demo models; installs two of them under `assets/models`, and writes the tables.
+
+    Args:
+        build: folder for what can be rebuilt.
+        assets: the models go to `assets/models`, the evaluation to `assets/evaluation.json`.
+        report: where progress goes.
+        device: "auto", "cpu" or "cuda"; with CUDA the teacher is trained with three seeds.
+        real: raw tables of the open MIMIC-III demo, or None; its figures are left out without them.
+        fresh: redo stages that are done.
+        jobs: stages at once; by default one a core, at most four.
+    """
+    from train.demo_evaluation import evaluate_all
+    from train.demo_table import markdown, write_into
+
+    cohort = build_cohort(build, report, fresh=fresh)
+    seeds = SEEDS if _has_cuda(device) else SEEDS[:1]
+    plan = Plan(build, cohort, real, device, seeds)
+    runner = Runner(build, report, jobs or min(4, os.cpu_count() or 1), fresh)
+    if not fresh:
+        _accept_teacher(plan, runner, assets / "models" / "teacher", report)
+    results = runner.run(stages_of(plan))
+    evaluation = evaluate_all(plan, report)
+    evaluation["real-data"] = results.get("real data")
+    for name in ("teacher", "student"):
+        with replacing_folder(assets / "models" / name) as temporary:
+            shutil.copytree(
+                plan.folder(name, SEED),
+                temporary,
+                dirs_exist_ok=True,
+                ignore=shutil.ignore_patterns(".*"),
+            )
+    write_json(assets / "evaluation.json", evaluation)
+    text = markdown(evaluation)
+    if assets == ASSETS:
+        write_into(ROOT / "README.md", text)
+    report.line(text)
+    return {"evaluation": str(assets / "evaluation.json"), "models": str(assets / "models")}
+
+
+def stages_of(plan: Plan) -> Iterator[Stage]:
+    """Every stage after the cohort, in the order in which they are best started."""
+    data = Cohort.open(plan.cohort).fingerprint.digest
+    settings = load_settings(str(CONFIG), seed=SEED)
+    if plan.real is not None:
+        yield from _real_stages(plan, plan.real, data, settings)
+    yield from (_teacher_stage(plan, seed, settings, data) for seed in plan.teacher_seeds)
+    yield _states_stage(plan, data)
+    for row in BASELINE_ROWS:
+        for seed in row.seeds:
+            words = [
+                "baseline",
+                "--cohort",
+                str(plan.cohort),
+                "--name",
+                row.baseline,
+                "--targets",
+                row.targets,
+            ]
+            words += ["--seed", str(seed), "--split", "test", "--out", str(plan.folder(row.name, seed))]
+            after = ()
+            if plan.real_cohort is not None:
+                words += ["--score", str(plan.real_cohort)]
+                after = (f"{REAL} cohort",)
+            outputs = tuple(plan.scores(row.name, seed, on) for on in plan.cohorts())
+            yield Stage(
+                f"{row.name} {seed}", tuple(words), outputs, lambda: [data], after, minutes=row.minutes
+            )
+    for row in STUDENTS:
+        yield from (_student_stage(plan, row, seed, data) for seed in SEEDS)
+    for name in CALIBRATED:
+        yield from _calibrated_stages(plan, name, plan.teacher_seeds if name == "teacher" else SEEDS)
+    for seed in plan.teacher_seeds:
+        for name, trained in (("teacher", "teacher"), ("teacher-calibrated", "calibrate teacher")):
+            yield from _teacher_scores(plan, name, seed, f"{trained} {seed}")
+
+
+def _real_stages(plan: Plan, raw: Path, data: str, settings: Settings) -> Iterator[Stage]:
+    """The real demo's cohort, and what can be learned from it alone."""
+    assert plan.real_cohort is not None
+    words = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(plan.real_cohort))
+    yield Stage(
+        f"{REAL} cohort",
+        (*words, "--label", REAL_LABEL),
+        (plan.real_cohort,),
+        lambda: [_digest_of(*MAKERS)],
+    )
+    words = ("realdata", "--cohort", str(plan.real_cohort), "--student", str(plan.folder("student", SEED)))
+    yield Stage(
+        "real data",
+        (*words, "--seed", str(SEED), "--config", str(CONFIG), "--out", str(plan.build / "realdata.json")),
+        (plan.build / "realdata.json",),
+        lambda: [read_manifest(plan.folder("student", SEED)).digest, differing(settings.student_training)],
+        (f"{REAL} cohort", f"student {SEED}"),
+        minutes=4,
+    )
+
+
+def _teacher_stage(plan: Plan, seed: int, settings: Settings, data: str) -> Stage:
+    out = plan.folder("teacher", seed)
+    words = ("teacher", "--cohort", str(plan.cohort), "--base", "minilm", "--out", str(out), "--resume")
+    return Stage(
+        f"teacher {seed}",
+        (*words, "--config", str(CONFIG), "--seed", str(seed), "--device", plan.device),
+        (out,),
+        lambda: [data, differing(settings.teacher), differing(settings.teacher_training)],
+        minutes=60,
+        alone=True,
+        state=out.with_name(f"{out.name}.training.safetensors"),
+    )
+
+
+def _states_stage(plan: Plan, data: str) -> Stage:
+    words = (
+        "states",
+        "--cohort",
+        str(plan.cohort),
+        "--teacher",
+        str(plan.teacher),
+        "--out",
+        str(plan.states),
+    )
+    return Stage(
+        "states",
+        (*words, "--targets", "all", "--device", plan.device),
+        (plan.states,),
+        lambda: [data, read_manifest(plan.teacher).digest],
+        (f"teacher {SEED}",),
+        minutes=20,
+        alone=True,
+    )
+
+
+def _student_stage(plan: Plan, row: StudentRow, seed: int, data: str) -> Stage:
+    out = plan.folder(row.name, seed)
+    config, settings = settings_of(row, plan.build)
+    words = ["student", "--cohort", str(plan.cohort), "--out", str(out), "--resume", "--config", str(config)]
+    words += ["--seed", str(seed), "--device", plan.device]
+    if row.states:
+        words += ["--states", str(plan.states)]
+    return Stage(
+        f"{row.name} {seed}",
+        tuple(words),
+        (out,),
+        lambda: [
+            data,
+            read_manifest(plan.teacher).digest if row.states else "",
+            differing(settings.student),
+            differing(settings.student_training),
+        ],
+        (row.states,) if row.states else (),
+        minutes=STUDENT_MINUTES * row.times,
+        state=out.with_name(f"{out.name}.training.safetensors"),
+    )
+
+
+def _calibrated_stages(plan: Plan, name: str, seeds: tuple[int, ...]) -> Iterator[Stage]:
+    """The same model with a calibration, in a folder of its own."""
+    for seed in seeds:
+        source, out = plan.folder(name, seed), plan.folder(f"{name}-calibrated", seed)
+        words = ("calibrate", "--model", str(source), "--cohort", str(plan.cohort), "--out", str(out))
+        yield Stage(
+            f"calibrate {name} {seed}",
+            (*words, "--device", plan.device),
+            (out,),
+            lambda source=source: [read_manifest(source).digest],  # type: ignore[misc]
+            (f"{name} {seed}",),
+            minutes=4 if name == "teacher" else 0.3,
+        )
+
+
+def _teacher_scores(plan: Plan, name: str, seed: int, after: str) -> Iterator[Stage]:
+    """The teacher is slow enough to keep its scores."""
+    for on, (cohort, split) in plan.cohorts().items():
+        out, folder = plan.scores(name, seed, on), plan.folder(name, seed)
+        words = (
+            "predict",
+            "--cohort",
+            str(cohort),
+            "--model",
+            str(folder),
+            "--split",
+            split,
+            "--out",
+            str(out),
+        )
+        before = (after,) if on == "synthetic" else (after, f"{REAL} cohort")
+        yield Stage(
+            f"scores of {name} {seed} on {on}",
+            (*words, "--device", plan.device),
+            (out,),
+            lambda cohort=cohort, folder=folder: [  # type: ignore[misc]
+                Cohort.open(cohort).fingerprint.digest,
+                _seal(read_manifest(folder)),
+            ],
+            before,
+            minutes=4 if on == "synthetic" else 0.7,
+        )
+
+
+def _accept_teacher(plan: Plan, runner: Runner, folder: Path, report: Report) -> None:
+    """Take the installed teacher for the stage's result where it was trained with these settings on this cohort."""
+    settings = load_settings(str(CONFIG), seed=SEED)
+    data = Cohort.open(plan.cohort).fingerprint.digest
+    stage = _teacher_stage(plan, SEED, settings, data)
+    if runner.is_done(stage):
+        return
+    try:
+        manifest = read_manifest(folder, kind="teacher")
+    except LeaderError:
+        return
+    if manifest.cohort.digest != data or not _same_training(manifest, settings):
+        report.line(f"The teacher in {folder} was trained with other settings or data: it is trained again.")
+        return
+    with replacing_folder(plan.teacher) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+    runner.accept(stage, {"taken_from": str(folder)})
+    report.line(f"teacher {SEED}: the one in {folder} has these settings and this cohort, and is taken")
+
+
+def _same_training(manifest: Manifest, settings: Settings) -> bool:
+    """Whether a teacher's manifest tells of these settings; a field it does not name has its default."""
+    for key, wanted in (("teacher", settings.teacher), ("training", settings.teacher_training)):
+        told = manifest.settings.get(key, {})
+        for f in dataclasses.fields(wanted):
+            value = told.get(f.name, f.default)
+            if (tuple(value) if isinstance(value, list) else value) != getattr(wanted, f.name):
+                return False
+    return manifest.settings.get("seed") == settings.seed
+
+
+def _seal(manifest: Manifest) -> str:
+    """Identifies weights and calibration."""
+    return f"{manifest.digest} {manifest.calibration!r}"
 
 
 def _digest_of(*folders: Path) -> str:
@@ -84,100 +359,9 @@ def _digest_of(*folders: Path) -> str:
     return hashlib.sha256("".join(f"{p.name}{sha256_file(p)}" for p in files).encode()).hexdigest()
 
 
-def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
-    """The demo cohort at `build/cohort.duckdb`, made where it is missing or its makers have changed; returns its path."""
-    cohort, raw = build / "cohort.duckdb", build / "raw"
-    stages = Stages(build, report, fresh)
-    makers = _digest_of(ROOT / "train" / "synth", *MAKERS)
-    seed = ["--seed", str(SEED)]
-    synthesize = ["synthesize", "--layout", "mimic3", "--patients", str(PATIENTS), "--out", str(raw), *seed]
-    build_it = ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), *seed]
-    if stages.is_done("cohort", build_it, [cohort], makers):
-        return cohort
-    stages.run("synthesize", synthesize, [raw], makers)
-    stages.run("cohort", build_it, [cohort], makers)
-    shutil.rmtree(raw, ignore_errors=True)  # quickly remade, and most of the disk
-    return cohort
+def _has_cuda(device: str) -> bool:
+    if device == "cpu":
+        return False
+    import torch
 
-
-def build_models(
-    build: Path, assets: Path, report: Report, *, device: str, real: Path | None, fresh: bool
-) -> dict[str, Any]:
-    """Train and evaluate the demo models; installs them under `assets/models` and their table in the README.
-
-    Args:
-        build: folder for what can be rebuilt.
-        assets: the models go to `assets/models`, the evaluation to `assets/evaluation.json`.
-        report: where progress goes.
-        device: "auto", "cpu" or "cuda".
-        real: raw tables of the open MIMIC-III demo, or None; its figures are left out without them.
-        fresh: redo stages that are done.
-    """
-    cohort = build_cohort(build, report, fresh=fresh)
-    stages = Stages(build, report, fresh)
-    folders = _train(stages, cohort, device)
-    cohorts = {"synthetic": (cohort, "test")}
-    if real is not None:
-        cohorts["mimic3-demo"] = (_real_cohort(stages, real), "all")
-    evaluations = {
-        name: _evaluate(stages, name, where, split, cohort, folders)
-        for name, (where, split) in cohorts.items()
-    }
-    for name in ("teacher", "student"):
-        with replacing_folder(assets / "models" / name) as temporary:
-            shutil.copytree(folders[name], temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
-    write_json(assets / "evaluation.json", evaluations)
-    if assets == ASSETS:
-        write_into(ROOT / "README.md", markdown(evaluations))
-    report.line(markdown(evaluations))
-    return {"evaluations": evaluations}
-
-
-def _train(stages: Stages, cohort: Path, device: str) -> dict[str, Path]:
-    """Teacher, states, and the student with and without them; returns each model's folder."""
-    build = stages.build
-    common = ["--config", str(CONFIG), "--seed", str(SEED), "--device", device]
-    teacher, states = build / "teacher", build / "states"
-    settings = load_settings(str(CONFIG), seed=SEED)
-    data = Cohort.open(cohort).fingerprint.digest
-    words = ["teacher", "--cohort", str(cohort), "--base", "minilm", "--out", str(teacher), *common]
-    words.append("--resume")
-    stages.run("teacher", words, [teacher], data, repr((settings.teacher, settings.teacher_training)))
-    taught = read_manifest(teacher).digest
-    words = ["states", "--cohort", str(cohort), "--teacher", str(teacher), "--out", str(states)]
-    words += ["--targets", settings.student_training.targets, "--device", device]
-    stages.run("states", words, [states], data, taught)
-    folders = {"teacher": teacher}
-    learned_from = (data, taught, repr((settings.student, settings.student_training)))
-    for name, extra in {"student": ["--states", str(states)], "student-undistilled": []}.items():
-        folders[name] = build / name
-        words = ["student", "--cohort", str(cohort), "--out", str(folders[name]), *extra, *common]
-        stages.run(name, words, [folders[name]], *learned_from)
-    return folders
-
-
-def _real_cohort(stages: Stages, raw: Path) -> Path:
-    cohort = stages.build / "mimic3-demo.duckdb"
-    words = ["cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), "--label", REAL_LABEL]
-    stages.run("mimic3-demo cohort", words, [cohort], _digest_of(*MAKERS))
-    return cohort
-
-
-def _evaluate(
-    stages: Stages, name: str, cohort: Path, split: str, trained_on: Path, folders: dict[str, Path]
-) -> dict[str, Any]:
-    """The paper's table for every model and baseline on one cohort; baselines know the training split only."""
-    found = {}
-    data = [Cohort.open(path).fingerprint.digest for path in (cohort, trained_on)]
-    common = ["--cohort", str(cohort), "--split", split, "--seed", str(SEED)]
-    for model, folder in folders.items():
-        words = ["evaluate", *common, "--model", str(folder)]
-        found[model] = stages.run(
-            f"evaluate {model} on {name}", words, [], *data, read_manifest(folder).digest
-        )
-    for baseline in BASELINES:
-        words = ["evaluate", *common, "--baseline", baseline, "--fit-on", str(trained_on)]
-        found[baseline] = stages.run(f"evaluate {baseline} on {name}", words, [], *data)
-    for result in found.values():
-        result["model"].pop("folder")  # a path of the machine it was run on
-    return found
+    return torch.cuda.is_available()

@@ -5,7 +5,7 @@ Refuses to compute any figure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from leader_core.domain import Fingerprint
@@ -16,6 +16,8 @@ FEW_CASES: Final = 100
 SHOWN: Final = (
     ("prauc", "PRAUC"),
     ("jaccard", "Jaccard"),
+    ("precision", "Precision"),
+    ("recall", "Recall"),
     ("f1", "F1"),
     ("ddi_rate", "DDI rate"),
     ("medications", "Medications"),
@@ -30,7 +32,7 @@ def show_table(report: Report, title: str, groups: Mapping[str, Mapping[str, Any
         prauc = group["prauc"]
         rows.append(
             [
-                name,
+                f"{name} (few)" if group.get("few") else name,
                 group["cases"],
                 *(_spread(group[key], 2 if key == "medications" else 4) for key, _ in SHOWN),
                 "-" if prauc is None else f"{prauc['low']:.4f} to {prauc['high']:.4f}",
@@ -39,6 +41,30 @@ def show_table(report: Report, title: str, groups: Mapping[str, Mapping[str, Any
             ]
         )
     report.table(title, header, rows)
+
+
+def show_differences(report: Report, against: Mapping[str, Any]) -> None:
+    """Every group a row: this model minus the other, the 95 % interval and p of each figure."""
+    header = ["group", *(label for _, label in SHOWN)]
+    rows = [[name, *(_difference(row[key]) for key, _ in SHOWN)] for name, row in against["groups"].items()]
+    report.table(f"Difference to {against['name']} (95 % interval; p)", header, rows)
+    report.line(f"Tested by {against['method']}")
+
+
+def show_reliability(
+    report: Report, reliability: Mapping[str, Any], conformal: Sequence[Mapping[str, Any]]
+) -> None:
+    """How far the probabilities are from what was so, and what the conformal sets kept of their promises."""
+    calibrated = (
+        "as the model gives them"
+        if reliability["temperature"] is None
+        else f"calibrated with temperature {reliability['temperature']:.3f} and bias {reliability['bias']:+.3f}"
+    )
+    report.line(f"Expected calibration error {reliability['ece']:.4f}, probabilities {calibrated}")
+    if conformal:
+        header = ["share held", "promised", "kept", "standard error", "classes a case"]
+        names = ("share", "confidence", "kept", "standard_error", "medications")
+        report.table("Conformal sets", header, [[each[name] for name in names] for each in conformal])
 
 
 def fingerprint_line(label: str, fingerprint: Fingerprint) -> str:
@@ -71,6 +97,12 @@ def worth_quoting(trained_on: Fingerprint, cases: int) -> list[str]:
 
 def _spread(score: Mapping[str, float] | None, digits: int) -> str:
     return "-" if score is None else f"{score['mean']:.{digits}f} ± {score['std']:.{digits}f}"
+
+
+def _difference(found: Mapping[str, float] | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found['value']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f}; {found['p']:.4f})"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -45,10 +45,20 @@ class SplitModel(Protocol):
     manifest: Manifest | None
 
     def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
-        """Row numbers of `columns` and their (B, M) probabilities, in order."""
+        """Row numbers of `columns` and their (B, M) probabilities (calibrated where the model is), in order."""
 
 
-class StudentModel:
+class _FolderModel:
+    """What both kinds of model folder share."""
+
+    manifest: Manifest | None
+
+    def _given(self, scores: Scores) -> Scores:
+        """The network's probabilities, calibrated where the manifest says so."""
+        return scores if self.manifest is None else self.manifest.calibrated(scores)
+
+
+class StudentModel(_FolderModel):
     """A student folder."""
 
     def __init__(self, folder: Path, device: str, cohort: Cohort) -> None:
@@ -69,10 +79,14 @@ class StudentModel:
 
         encoded = self.scorer.encode_columns(columns)
         for rows in blocks_of(len(columns)):
-            yield rows, predict(self.scorer.model, encoded, rows)
+            yield rows, self._given(predict(self.scorer.model, encoded, rows))
+
+    def truncated(self, columns: CohortColumns) -> NDArray[np.bool_]:
+        """(N,) whether some of each case is left out to fit the student."""
+        return self.scorer.encode_columns(columns).truncated
 
 
-class TeacherModel:
+class TeacherModel(_FolderModel):
     """A teacher folder."""
 
     def __init__(self, folder: Path, device: str, cohort: Cohort) -> None:
@@ -90,7 +104,13 @@ class TeacherModel:
 
     def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
         for rows in blocks_of(len(columns), TEACHER_BLOCK):
-            yield rows, self.scorer.score(cases_of(columns, rows))
+            yield rows, self._given(self.scorer.score(cases_of(columns, rows)))
+
+    def truncated(self, columns: CohortColumns) -> NDArray[np.bool_]:
+        """(N,) whether some of each case is left out of its prompt."""
+        blocks = blocks_of(len(columns), TEACHER_BLOCK)
+        cut = [self.scorer.reader.encode(cases_of(columns, rows)).truncated for rows in blocks]
+        return np.concatenate(cut) if cut else np.zeros(0, dtype=bool)
 
 
 def open_model(folder: Path, device: str, cohort: Cohort) -> SplitModel:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from leader_core.errors import InputError
 from train.demo import ASSETS, BUILD, build_cohort, build_models
 from train.report import Report
 
@@ -29,11 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="raw tables of the open MIMIC-III demo, to evaluate on as well",
     )
     parser.add_argument(
+        "--jobs", type=int, metavar="N", help="stages at once (default: one a core, at most 4)"
+    )
+    parser.add_argument(
         "--fresh", action="store_true", help="redo every stage, even those already done with these settings"
     )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise InputError(f"--jobs {arguments.jobs}: expected 1 or more.")
+    if arguments.real is not None and not arguments.real.is_dir():
+        raise InputError(
+            f"--real {arguments.real}: no such folder. Name the folder of the demo's raw tables."
+        )
     cohort = build_cohort(arguments.build, report, fresh=arguments.fresh)
     if not arguments.models:
         return {"cohort": str(cohort)}
@@ -44,4 +54,5 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         device=arguments.device,
         real=arguments.real,
         fresh=arguments.fresh,
+        jobs=arguments.jobs,
     )

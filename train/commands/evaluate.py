@@ -1,18 +1,21 @@
-"""`evaluate`: the paper's table for a model or a baseline on a split, with what it was trained and judged on."""
+"""`evaluate`: the paper's table for a model, a baseline or stored scores, with what it was trained and judged on."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leader_core.errors import InputError
 from leader_core.fsio import write_json
-from train.baselines import BASELINES, fit_baseline
-from train.figures import fingerprint_line, show_table, worth_quoting
+from train.baselines.registry import BASELINES
+from train.figures import fingerprint_line, show_differences, show_reliability, show_table, worth_quoting
 from train.report import Report
-from train.scoring import SPLITS, Labels, SplitModel, groups_of, open_model, score_split
+from train.scoring import SPLITS, SplitModel, open_model
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
 
 SEED = 42
 
@@ -20,9 +23,18 @@ SEED = 42
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cohort", type=Path, required=True, metavar="FILE", help="a cohort database")
     parser.add_argument("--model", type=Path, metavar="DIR", help="a teacher's or student's folder")
-    parser.add_argument("--baseline", choices=BASELINES, help="a baseline instead of a model")
+    parser.add_argument("--baseline", choices=BASELINES, help="a baseline instead of a model, fitted now")
     parser.add_argument(
-        "--fit-on", type=Path, metavar="FILE", help="cohort to fit the baseline on (default: --cohort)"
+        "--scores",
+        type=Path,
+        metavar="FILE.parquet",
+        help="scores of `predict` or `baseline` instead of a model",
+    )
+    parser.add_argument(
+        "--fit-on",
+        type=Path,
+        metavar="FILE",
+        help="cohort to fit the baseline on, or whose training codes `--by codes` counts (default: --cohort)",
     )
     parser.add_argument(
         "--split", choices=SPLITS, default="test", help="which patients (default: %(default)s)"
@@ -31,42 +43,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--targets", choices=("last", "all"), default="last", help="which visits (default: %(default)s)"
     )
     parser.add_argument("--threshold", type=float, help="another cut-off than the one kept with the model")
+    parser.add_argument(
+        "--by",
+        type=lambda text: [word.strip() for word in text.split(",") if word.strip()],
+        default=[],
+        metavar="COLUMNS",
+        help="more groups, comma-separated: profile fields, chapter, visits, truncated, codes",
+    )
+    parser.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR|FILE.parquet",
+        help="another model or its scores: differences on the same cases, with a paired test",
+    )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from leader_core.metrics import evaluate
+    from train.evaluation import Judged, differences
+    from train.grouping import groups_by
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)
-    model: SplitModel
-    if arguments.baseline:
-        model = fit_baseline(
-            arguments.baseline, Cohort.open(arguments.fit_on) if arguments.fit_on else cohort
-        )
-    else:
-        model = open_model(arguments.model, arguments.device, cohort)
+    fit_on = Cohort.open(arguments.fit_on) if arguments.fit_on else cohort
+    model = _model(arguments, cohort, fit_on, report)
     columns = cohort.columns(arguments.split, arguments.targets)
     if not len(columns):
         raise InputError(
             f"{arguments.cohort} has no patients in split {arguments.split!r}. Name another --split."
         )
-    threshold = model.threshold if arguments.threshold is None else arguments.threshold
-    rule = model.threshold_rule if arguments.threshold is None else "given on the command line"
-    labels = Labels.of(columns, model.medications)
-    scores = labels.widen(score_split(model, cohort, columns))
-    table = cohort.interactions.statistical_matrix(labels.codes)
-    found = evaluate(
-        scores,
-        labels.wide_truth,
-        threshold,
-        table,
-        groups_of(columns),
-        known=labels.known,
-        patients=columns.patient_ids,
-        seed=SEED if arguments.seed is None else arguments.seed,
-    )
+    seed = SEED if arguments.seed is None else arguments.seed
+    trained_on = fit_on if fit_on.fingerprint.digest == model.trained_on.digest else None
+    groups = groups_by(arguments.by, columns, model, trained_on)
+    judged = Judged.of(model, cohort, columns, threshold=arguments.threshold)
     result = {
         "model": {
             "name": model.name,
@@ -79,28 +89,58 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "trained_on": dataclasses.asdict(model.trained_on),
         "split": arguments.split,
         "targets": arguments.targets,
-        "threshold": threshold,
-        "threshold_rule": rule,
-        "interaction_density": cohort.interactions.density(labels.codes),
-        "groups": {name: group.to_json() for name, group in found.items()},
-        "unnamed": {
-            "classes": list(labels.unnamed),
-            "prescriptions": int(labels.missed.sum()),
-            "share": float(labels.missed.sum() / max(1, labels.wide_truth.sum())),
-        },
+        "threshold": judged.threshold,
+        "threshold_rule": judged.threshold_rule,
+        "interaction_density": judged.density,
+        "groups": judged.groups(groups, seed=seed),
+        "unnamed": judged.unnamed(),
+        "reliability": judged.reliability(),
+        "conformal": judged.conformal(),
+        "against": None,
         "notes": worth_quoting(model.trained_on, len(columns)),
     }
+    if arguments.against:
+        other = Judged.of(_open(arguments.against, arguments.device, cohort), cohort, columns)
+        result["against"] = {
+            "name": other.model.name,
+            "threshold": other.threshold,
+            **differences(judged, other, groups, seed=seed),
+        }
     _show(result, report, cohort.fingerprint, model.trained_on)
     if arguments.out:
         write_json(arguments.out, result)
     return result
 
 
+def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report: Report) -> SplitModel:
+    """What the command line names."""
+    if arguments.baseline:
+        from train.baselines import fit_baseline
+
+        seed = SEED if arguments.seed is None else arguments.seed
+        return fit_baseline(arguments.baseline, fit_on, seed=seed, report=report)
+    return _open(arguments.model or arguments.scores, arguments.device, cohort)
+
+
+def _open(path: Path, device: str, cohort: Cohort) -> SplitModel:
+    """A model folder, or a file of scores."""
+    if path.suffix == ".parquet":
+        from train.predictions import StoredScores
+
+        return StoredScores(path, cohort)
+    return open_model(path, device, cohort)
+
+
 def _check(arguments: argparse.Namespace) -> None:
-    if (arguments.model is None) == (arguments.baseline is None):
-        raise InputError("Nothing to evaluate, or too much: give either --model DIR or --baseline NAME.")
-    if arguments.fit_on and not arguments.baseline:
-        raise InputError("--fit-on says what a baseline is fitted on: give it with --baseline.")
+    given = [arguments.model, arguments.baseline, arguments.scores]
+    if sum(each is not None for each in given) != 1:
+        raise InputError(
+            "Nothing to evaluate, or too much: give either --model DIR or --baseline NAME, or --scores FILE.parquet."
+        )
+    if arguments.fit_on and not arguments.baseline and "codes" not in arguments.by:
+        raise InputError(
+            "--fit-on says what a baseline is fitted on: give it with --baseline, or with --by codes."
+        )
     if arguments.threshold is not None and not 0 <= arguments.threshold <= 1:
         raise InputError(f"--threshold {arguments.threshold}: expected 0 to 1.")
 
@@ -114,6 +154,9 @@ def _show(result: dict[str, Any], report: Report, judged_on: Any, trained_on: An
         if judged_on == trained_on
         else fingerprint_line("Trained on", trained_on)
     )
+    if result["against"]:
+        show_differences(report, result["against"])
+    show_reliability(report, result["reliability"], result["conformal"])
     report.line(f"Threshold {result['threshold']:.3f}, {result['threshold_rule']}")
     report.line(f"Interaction table density among these classes: {result['interaction_density']:.4f}")
     unnamed = result["unnamed"]

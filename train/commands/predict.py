@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import Any
 
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_file
+from train.predictions import write_predictions
 from train.report import Report
-from train.scoring import SPLITS, Labels, SplitModel, blocks_of, open_model, prescriptions
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from leader_core.cohort import Cohort
-    from leader_core.cohort.columns import CohortColumns
-
-ROW_GROUP: Final = 2048  # cases
+from train.scoring import SPLITS, Labels, blocks_of, open_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,53 +51,3 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "threshold": threshold,
         "unnamed_prescriptions": missed,
     }
-
-
-def write_predictions(
-    out: Path, model: SplitModel, cohort: Cohort, columns: CohortColumns, threshold: float, report: Report
-) -> None:
-    """Stream the scores of all cases into `out`; an earlier file stays until the new one is complete."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema(
-        [
-            ("patient_id", pa.int64()),
-            ("visit_id", pa.int64()),
-            ("code", pa.string()),
-            ("probability", pa.float32()),
-            ("selected", pa.bool_()),
-            ("prescribed", pa.bool_()),
-        ]
-    )
-    codes = pa.array(model.medications.codes, pa.string())
-    total = -(-len(columns) // ROW_GROUP)
-    with replacing_file(out) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for rows, scores in report.progress(model.blocks(cohort, columns), total=total, label="scoring"):
-            writer.write_table(_table(schema, codes, columns, rows, scores, threshold))
-
-
-def _table(
-    schema: pa.Schema,
-    codes: pa.Array,
-    columns: CohortColumns,
-    rows: np.ndarray,
-    scores: np.ndarray,
-    threshold: float,
-) -> pa.Table:
-    """The rows of one block."""
-    import pyarrow as pa
-
-    width = len(codes)
-    real = prescriptions(columns, columns.current[rows], codes.to_pylist())
-    return pa.table(
-        [
-            np.repeat(columns.patient_ids[rows], width),
-            np.repeat(columns.visit_ids[rows], width),
-            codes.take(pa.array(np.tile(np.arange(width), len(rows)))),
-            scores.ravel(),
-            (scores >= threshold).ravel(),
-            real.ravel(),
-        ],
-        schema=schema,
-    )

@@ -1,0 +1,253 @@
+"""Probabilities that mean what they say, and sets with a promise: fitted on validation, kept with the model.
+
+Calibration is one temperature and one bias for all classes: `sigmoid(logit(p) / temperature + bias)`. It never changes
+the order of a case's classes.
+
+A conformal set holds every class at or above a cut-off. Its promise, for a chosen `share` and `confidence`: of new
+cases like the validation cases, at least `confidence` have at least `share` of their prescribed classes in the set.
+The cut-off is the split-conformal one: for each validation case take the highest cut-off that still keeps `share` of
+its classes, and of these the k-th smallest, k = floor((n + 1)(1 - confidence)). The promise then holds on average over
+draws of validation and new cases, whatever the model, if they are exchangeable and validation has no other use. Here
+validation also chose the epoch, temperature and bias, so the promise is only nearly exact: `evaluate` measures it on
+test. It says nothing of any single patient or group.
+
+Refuses to know models and files. Letters: N cases, M classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.errors import ArtifactError
+
+Floats = NDArray[np.floating[Any]]
+Bools = NDArray[np.bool_]
+
+BINS: Final = 15
+SHARES: Final = (0.5, 0.7, 0.8, 0.9, 1.0)
+CONFIDENCES: Final = (0.8, 0.9, 0.95)
+EDGE: Final = 1e-7  # probabilities nearer to 0 or 1 are taken as this near
+STEPS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """The cut-off of one promise; None where no set keeps it: too few cases, or classes the model cannot name."""
+
+    share: float
+    confidence: float
+    cutoff: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Pairs of case and class whose probability lies in one of `BINS` equal parts of 0 to 1."""
+
+    count: int
+    probability: float  # mean
+    observed: float  # share of them that were prescribed
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a manifest keeps."""
+
+    temperature: float
+    bias: float
+    cases: int  # validation cases it was fitted on
+    ece_before: float  # on those cases; `evaluate` gives it on test
+    ece_after: float
+    cutoffs: tuple[Cutoff, ...]  # of calibrated probabilities
+
+    def apply(self, probabilities: Floats) -> NDArray[np.float32]:
+        """Calibrated probabilities of the same shape."""
+        return _sigmoid(_logits(probabilities) / self.temperature + self.bias).astype(np.float32)
+
+    def cutoff(self, share: float, confidence: float) -> float | None:
+        """The cut-off of a promise.
+
+        Raises:
+            KeyError: a promise that was not prepared.
+        """
+        for each in self.cutoffs:
+            if math.isclose(each.share, share) and math.isclose(each.confidence, confidence):
+                return each.cutoff
+        raise KeyError((share, confidence))
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Inverse of `dataclasses.asdict`.
+
+        Raises:
+            ArtifactError: a record of another shape, or without a usable temperature.
+        """
+        try:
+            made = cls(**{**record, "cutoffs": tuple(Cutoff(**each) for each in record["cutoffs"])})
+            usable = 0 < made.temperature < math.inf and math.isfinite(made.bias)
+        except (TypeError, KeyError) as error:
+            raise ArtifactError(f"calibration: not readable ({error})") from error
+        if not usable:
+            raise ArtifactError(
+                f"calibration: temperature {made.temperature} and bias {made.bias}, expected a positive and a finite number"
+            )
+        return made
+
+
+def fit_calibration(
+    probabilities: Floats,
+    truth: Bools,
+    *,
+    missed: NDArray[np.int64] | None = None,
+    shares: Sequence[float] = SHARES,
+    confidences: Sequence[float] = CONFIDENCES,
+) -> Calibration:
+    """Fit on validation cases.
+
+    Args:
+        probabilities: (N, M) as the model gives them.
+        truth: (N, M).
+        missed: (N,) prescribed classes that are no column; no set can hold them.
+        shares: of the prescribed classes that a set is to hold.
+        confidences: how often.
+
+    Raises:
+        ValueError: without cases, or without both prescribed and not prescribed pairs.
+    """
+    if not truth.any() or truth.all():
+        raise ValueError(
+            "calibration needs cases with classes that were prescribed and classes that were not"
+        )
+    temperature, bias = _fit(_logits(probabilities).ravel(), truth.ravel())
+    plain = Calibration(
+        temperature, bias, len(truth), expected_error(reliability(probabilities, truth)), 0.0, ()
+    )
+    calibrated = plain.apply(probabilities)
+    return Calibration(
+        temperature,
+        bias,
+        len(truth),
+        plain.ece_before,
+        expected_error(reliability(calibrated, truth)),
+        tuple(
+            Cutoff(share, confidence, conformal_cutoff(calibrated, truth, share, confidence, missed=missed))
+            for share in shares
+            for confidence in confidences
+        ),
+    )
+
+
+def conformal_cutoff(
+    probabilities: Floats,
+    truth: Bools,
+    share: float,
+    confidence: float,
+    *,
+    missed: NDArray[np.int64] | None = None,
+) -> float | None:
+    """The highest cut-off whose sets keep the promise of the module's docstring; None where none does.
+
+    A case with nothing prescribed is satisfied by any set.
+    """
+    rank = math.floor((len(truth) + 1) * (1 - confidence) + 1e-9)
+    if rank < 1:
+        return None
+    highest = np.sort(_highest_cutoffs(probabilities, truth, share, missed))[rank - 1]
+    if highest == -np.inf:
+        return None
+    return float(min(highest, 1.0))
+
+
+def covered(
+    probabilities: Floats,
+    truth: Bools,
+    cutoff: float,
+    share: float,
+    *,
+    missed: NDArray[np.int64] | None = None,
+) -> Bools:
+    """(N,) whether each case's set holds at least `share` of its prescribed classes."""
+    return _highest_cutoffs(probabilities, truth, share, missed) >= cutoff
+
+
+def _highest_cutoffs(
+    probabilities: Floats, truth: Bools, share: float, missed: NDArray[np.int64] | None
+) -> NDArray[np.float64]:
+    """(N,) the highest cut-off that keeps `share` of each case's classes; -inf where none does, inf without any."""
+    named = truth.sum(1)
+    needed = np.ceil(share * (named + (0 if missed is None else missed)) - 1e-9).astype(np.int64)
+    ranked = -np.sort(
+        np.where(truth, -probabilities.astype(np.float64), np.inf), axis=1
+    )  # best first, then -inf
+    reachable = np.clip(needed - 1, 0, truth.shape[1] - 1)
+    found = np.take_along_axis(ranked, reachable[:, None], axis=1)[:, 0]
+    return np.where(needed == 0, np.inf, np.where(needed > named, -np.inf, found))
+
+
+def reliability(probabilities: Floats, truth: Bools, bins: int = BINS) -> tuple[Bin, ...]:
+    """What was said and what was so, over all pairs of case and class, in equal parts of 0 to 1; empty parts too."""
+    said = probabilities.ravel().astype(np.float64)
+    place = np.minimum((said * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    sums = np.bincount(place, said, minlength=bins)
+    hits = np.bincount(place, truth.ravel(), minlength=bins)
+    return tuple(
+        Bin(int(n), float(s / n) if n else 0.0, float(h / n) if n else 0.0)
+        for n, s, h in zip(counts, sums, hits, strict=True)
+    )
+
+
+def expected_error(bins: Sequence[Bin]) -> float:
+    """Expected calibration error: the mean gap between what was said and what was so, weighed by pairs."""
+    total = sum(each.count for each in bins)
+    return sum(each.count * abs(each.probability - each.observed) for each in bins) / max(1, total)
+
+
+def bins_to_json(bins: Sequence[Bin]) -> list[dict[str, Any]]:
+    """For a report."""
+    return [asdict(each) for each in bins]
+
+
+def _logits(probabilities: Floats) -> NDArray[np.float64]:
+    inside = np.clip(probabilities.astype(np.float64), EDGE, 1 - EDGE)
+    return np.log(inside) - np.log1p(-inside)
+
+
+def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 1 / (1 + np.exp(-logits))
+
+
+def _fit(logits: NDArray[np.float64], truth: Bools) -> tuple[float, float]:
+    """Temperature and bias of the highest likelihood, by Newton's method with halved steps where one overshoots."""
+    scale, bias = 1.0, 0.0
+    loss = _loss(logits, truth, scale, bias)
+    for _ in range(STEPS):
+        said = _sigmoid(scale * logits + bias)
+        gap, weight = said - truth, said * (1 - said)
+        gradient = np.array([(gap * logits).mean(), gap.mean()])
+        cross = (weight * logits).mean()
+        curve = np.array([[(weight * logits**2).mean() + 1e-12, cross], [cross, weight.mean() + 1e-12]])
+        step = np.linalg.solve(curve, gradient)
+        size = 1.0
+        while size > 1e-6:
+            moved = (max(1e-3, scale - size * step[0]), bias - size * step[1])
+            if (found := _loss(logits, truth, *moved)) <= loss:
+                break
+            size /= 2
+        else:
+            break
+        done = loss - found < 1e-12
+        (scale, bias), loss = moved, found
+        if done:
+            break
+    return float(1 / scale), float(bias)
+
+
+def _loss(logits: NDArray[np.float64], truth: Bools, scale: float, bias: float) -> float:
+    moved = scale * logits + bias
+    return float((np.logaddexp(0, moved) - truth * moved).mean())

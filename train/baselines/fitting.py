@@ -1,0 +1,168 @@
+"""Fitting a baseline on a cohort: what it may learn from, its cut-off, and its face towards the evaluator.
+
+Refuses to know how any baseline works.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.cohort.columns import CohortColumns
+from leader_core.domain import KINDS, Fingerprint
+from leader_core.errors import TrainingError
+from leader_core.metrics import choose_threshold
+from leader_core.student.config import StudentConfig
+from leader_core.student.encode import EncodedCases, Encoder
+from leader_core.vocabulary import Vocabularies, Vocabulary
+from train.baselines.registry import Baseline, BaselineName, make
+from train.report import Report
+from train.scoring import Labels, Scores, Targets, blocks_of
+
+if TYPE_CHECKING:
+    from leader_core.artifacts import Manifest
+    from leader_core.cohort import Cohort
+
+SEED: Final = 42
+THRESHOLD_RULE: Final = "chosen on validation to maximise mean Jaccard"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """One cohort as baselines see it: M medications; codes as token ids of the training vocabularies."""
+
+    train: EncodedCases
+    validation: EncodedCases
+    labels: Labels  # of the validation cases
+    encoder: Encoder
+    interactions: NDArray[np.bool_]  # (M, M) statistical interactions
+
+    @classmethod
+    def of(cls, cohort: Cohort, targets: Targets = "last") -> TrainingData:
+        """Read a cohort. Vocabularies are those of the training split.
+
+        Raises:
+            TrainingError: the cohort has no training or no validation patients.
+        """
+        train, validation = cohort.columns("train", targets), cohort.columns("validation", "last")
+        if not len(train) or not len(validation):
+            raise TrainingError(
+                f"{cohort.path} has no training or no validation patients to fit a baseline on: expected at least one "
+                "of each. Build a cohort of more patients."
+            )
+        diagnosis, procedure, medication = (Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS)
+        profile = {name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields}
+        return cls.from_columns(
+            train,
+            validation,
+            Vocabularies(diagnosis, procedure, medication, profile),
+            cohort.interactions.statistical_matrix(medication.codes),
+        )
+
+    @classmethod
+    def from_columns(
+        cls,
+        train: CohortColumns,
+        validation: CohortColumns,
+        vocabularies: Vocabularies,
+        interactions: NDArray[np.bool_],
+    ) -> TrainingData:
+        """The same from columns, such as one fold's."""
+        encoder = Encoder(StudentConfig(profile_fields=tuple(vocabularies.profile)), vocabularies)
+        labels = Labels.of(validation, vocabularies.medication)
+        return cls(encoder.columns(train), encoder.columns(validation), labels, encoder, interactions)
+
+    @property
+    def medications(self) -> int:
+        """M"""
+        return len(self.encoder.vocabularies.medication)
+
+    def truth(self) -> NDArray[np.bool_]:
+        """(N, M) what the training cases were prescribed."""
+        return self.train.labels(np.arange(len(self.train)), self.medications)
+
+    def frequencies(self) -> NDArray[np.float64]:
+        """(M,) share of the training cases with each class."""
+        counts = np.zeros(self.medications)
+        for rows in blocks_of(len(self.train)):
+            counts += self.train.labels(rows, self.medications).sum(0)
+        return counts / len(self.train)
+
+
+class FittedBaseline:
+    """A fitted baseline with its cut-off, ready to score any cohort (`train.scoring.SplitModel`)."""
+
+    def __init__(
+        self, name: BaselineName, baseline: Baseline, data: TrainingData, trained_on: Fingerprint
+    ) -> None:
+        self.name: str = name
+        self.baseline = baseline
+        self.encoder = data.encoder
+        self.medications = data.encoder.vocabularies.medication
+        self.trained_on = trained_on
+        self.manifest: Manifest | None = None
+        self.seconds = 0.0
+        self.threshold_rule = THRESHOLD_RULE
+        scores = self.score(data.validation)
+        self.validation_prauc = data.labels.mean_prauc(scores)
+        self.threshold = choose_threshold(scores, data.labels.truth, missed=data.labels.missed)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What was fixed or chosen, for the record."""
+        return self.baseline.settings
+
+    def score(self, encoded: EncodedCases) -> Scores:
+        """(N, M)"""
+        out = np.empty((len(encoded), len(self.medications)), dtype=np.float32)
+        for rows in blocks_of(len(encoded)):
+            out[rows] = self.baseline.score(encoded, rows)
+        return out
+
+    def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
+        encoded = self.encoder.columns(columns)
+        for rows in blocks_of(len(columns)):
+            yield rows, self.baseline.score(encoded, rows)
+
+
+def fit_baseline(
+    name: BaselineName,
+    cohort: Cohort,
+    *,
+    targets: Targets = "last",
+    seed: int = SEED,
+    report: Report | None = None,
+) -> FittedBaseline:
+    """Fit on a cohort's training cases; settings, stopping and the cut-off come from its validation patients.
+
+    Args:
+        targets: "last" visits teach, as in the paper, or "all" of them.
+        seed: of what is random in it, see `SEEDED`.
+
+    Raises:
+        TrainingError: the cohort has no training or no validation patients.
+    """
+    data = TrainingData.of(cohort, targets)
+    return fit_on(name, data, cohort.fingerprint, seed=seed, report=report)
+
+
+def fit_on(
+    name: BaselineName,
+    data: TrainingData,
+    trained_on: Fingerprint,
+    *,
+    seed: int = SEED,
+    report: Report | None = None,
+) -> FittedBaseline:
+    """Fit on data read already."""
+    began = time.perf_counter()
+    baseline = make(name)
+    baseline.fit(data, seed=seed, report=report or Report(quiet=True))
+    fitted = FittedBaseline(name, baseline, data, trained_on)
+    fitted.seconds = time.perf_counter() - began
+    return fitted

@@ -1,0 +1,36 @@
+"""The prescription of the visit before, ranked by popularity; popularity alone at a first visit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.student.encode import RESERVED, EncodedCases, spans
+from train.baselines.popularity import Popularity
+from train.scoring import Scores
+
+REPEATED: Final = 0.9
+"""What a class of the last prescription is given before the popularity term, which fills the rest up to 1."""
+
+
+class Repeat(Popularity):
+    """Popularity below whatever the patient got last time."""
+
+    def score(self, cases: EncodedCases, rows: NDArray[np.int64]) -> Scores:
+        """(B, M)"""
+        popular = super().score(cases, rows)
+        returning = np.flatnonzero(~cases.first_visit[rows])
+        before = np.zeros_like(popular[returning])
+        visits = cases.current[rows][returning] - 1
+        lengths = cases.medication.lengths[visits]
+        tokens = cases.medication.values[spans(cases.medication.offsets[visits], lengths)]
+        before[np.repeat(np.arange(len(visits)), lengths), tokens - RESERVED] = 1
+        popular[returning] = REPEATED * before + np.float32(1 - REPEATED) * popular[returning]
+        return popular
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        return {"repeated": REPEATED}

@@ -1,0 +1,60 @@
+"""A manifest with a calibration fitted on the validation patients, and the threshold chosen anew on what it gives.
+
+Refuses to know how the calibration is fitted (`leader_core.calibration`) and where the manifest is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.artifacts import Manifest
+from leader_core.calibration import fit_calibration
+from leader_core.errors import InputError
+from leader_core.metrics import choose_threshold
+from train.scoring import Labels, Scores, SplitModel, score_split
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+
+CHOSEN: Final = "Jaccard"
+"""A rule that names it was chosen on validation, and is chosen again; any other threshold was fixed and stays."""
+
+
+def with_calibration(manifest: Manifest, scores: Scores, labels: Labels) -> Manifest:
+    """The manifest of a model with raw `scores` (N, M) of its validation cases, calibrated."""
+    calibration = fit_calibration(scores, labels.truth, missed=labels.missed)
+    threshold = _threshold(manifest, calibration.apply(scores), labels)
+    return replace(manifest, calibration=calibration, threshold=threshold)
+
+
+def calibrated(model: SplitModel, cohort: Cohort) -> Manifest:
+    """The manifest of an opened model with a calibration; an earlier one is fitted anew."""
+    manifest, scores, labels = _raw(model, cohort)
+    return with_calibration(manifest, scores, labels)
+
+
+def uncalibrated(model: SplitModel, cohort: Cohort) -> Manifest:
+    """The manifest without any calibration."""
+    manifest, scores, labels = _raw(model, cohort)
+    return replace(manifest, threshold=_threshold(manifest, scores, labels))
+
+
+def _raw(model: SplitModel, cohort: Cohort) -> tuple[Manifest, NDArray[np.float32], Labels]:
+    """The manifest without calibration, the network's own probabilities of the validation cases, and their truth."""
+    assert model.manifest is not None
+    plain = replace(model.manifest, calibration=None)
+    columns = cohort.columns("validation", "last")
+    if not len(columns):
+        raise InputError(f"{cohort.path} has no validation patients: calibration needs at least one.")
+    model.manifest = plain  # from here on it gives what the network gives
+    return plain, score_split(model, cohort, columns), Labels.of(columns, model.medications)
+
+
+def _threshold(manifest: Manifest, scores: Scores, labels: Labels) -> float:
+    if CHOSEN not in manifest.threshold_rule:
+        return manifest.threshold
+    return choose_threshold(scores, labels.truth, missed=labels.missed)

@@ -1,0 +1,70 @@
+"""`calibrate`: give a trained model calibrated probabilities and conformal sets, without training it again."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+from leader_core.errors import InputError
+from leader_core.fsio import replacing_folder
+from train.report import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="DIR", help="a teacher's or student's folder"
+    )
+    parser.add_argument(
+        "--cohort", type=Path, required=True, metavar="FILE", help="the cohort it was trained on"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write a calibrated copy there and leave the model as it is"
+    )
+    parser.add_argument("--remove", action="store_true", help="take an earlier calibration away instead")
+
+
+def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    from leader_core.artifacts import rewrite_manifest
+    from leader_core.cohort import Cohort
+    from train.calibrating import calibrated, uncalibrated
+    from train.scoring import open_model
+
+    cohort = Cohort.open(arguments.cohort)
+    model = open_model(arguments.model, arguments.device, cohort)
+    manifest = model.manifest
+    assert manifest is not None
+    if manifest.cohort.digest != cohort.fingerprint.digest:
+        raise InputError(
+            f"The model in {arguments.model} was trained on another cohort ({manifest.cohort.label}, "
+            f"{manifest.cohort.digest[:12]}) than {arguments.cohort} ({cohort.fingerprint.digest[:12]}): calibration "
+            "needs that one's validation patients. Name it with --cohort."
+        )
+    make = uncalibrated if arguments.remove else calibrated
+    new = make(model, cohort)
+    folder = arguments.out or arguments.model
+    if arguments.out:
+        with replacing_folder(folder) as temporary:
+            shutil.copytree(
+                arguments.model, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*")
+            )
+            rewrite_manifest(temporary, new)
+    else:
+        rewrite_manifest(folder, new)
+    report.line(
+        f"{folder}: "
+        + (
+            f"temperature {new.calibration.temperature:.3f}, bias {new.calibration.bias:+.3f}, expected calibration "
+            f"error on validation {new.calibration.ece_before:.4f} before and {new.calibration.ece_after:.4f} after"
+            if new.calibration
+            else "no calibration"
+        )
+        + f"; threshold {new.threshold:.3f}"
+    )
+    return {
+        "model": str(folder),
+        "threshold": new.threshold,
+        "calibration": dataclasses.asdict(new.calibration) if new.calibration else None,
+    }

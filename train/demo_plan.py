@@ -1,0 +1,154 @@
+"""What the demo trains: every model of its table, with its label, its settings and its seeds.
+
+A new ablation is one line in `STUDENTS`; a new baseline registers itself. Refuses to know how anything is run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from leader_core.fsio import write_text
+from leader_core.student.config import PAPER_PROFILE
+from train.baselines.registry import BASELINES, SEEDED, BaselineName
+from train.config import CONFIGS, Settings, load_settings
+
+SEEDS: Final = (42, 43, 44)
+CONFIG: Final = CONFIGS / "demo.toml"
+
+Overrides = Mapping[str, Any]  # as a TOML file would have them
+
+
+@dataclass(frozen=True, slots=True)
+class StudentRow:
+    """A student of the table: what differs from `demo.toml`."""
+
+    name: str
+    label: str
+    overrides: Overrides = field(default_factory=dict)
+    states: Literal["states", ""] = "states"  # which teacher states it is distilled from; "" for none
+    times: float = 1.0  # its training time, in those of the plain student
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRow:
+    """A baseline of the table."""
+
+    name: str
+    label: str
+    baseline: BaselineName
+    targets: Literal["last", "all"] = "last"
+    minutes: float = 0.3
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """One where a seed changes nothing."""
+        return SEEDS if self.baseline in SEEDED else SEEDS[:1]
+
+
+def _training(**values: Any) -> Overrides:
+    return {"student": {"training": values}}
+
+
+STUDENTS: Final[tuple[StudentRow, ...]] = (
+    StudentRow("student", "Student, distilled"),
+    StudentRow("student-undistilled", "Student, undistilled", states=""),
+    StudentRow("student-unaligned", "Student, no alignment", _training(alignment="off")),
+    StudentRow("student-recency", "Student + recency", {"student": {"recency": True, "pooling": "recency"}}),
+    StudentRow("student-titles", "Student + titles of codes", {"student": {"code_text": True}}, times=1.3),
+    StudentRow("student-all-visits", "Student + every visit teaches", _training(targets="all"), times=2.0),
+    StudentRow(
+        "student-five-fields",
+        "Student - age band and gender",
+        {"student": {"profile_fields": list(PAPER_PROFILE)}},
+    ),
+    StudentRow("student-no-profile", "Student - whole profile", {"student": {"profile_fields": []}}),
+)
+BASELINE_ROWS: Final[tuple[BaselineRow, ...]] = (
+    BaselineRow("gamenet", "GAMENet", "gamenet", minutes=6),
+    BaselineRow("gamenet-all-visits", "GAMENet, every visit teaches", "gamenet", "all", 10),
+    BaselineRow("retain", "RETAIN", "retain", minutes=4),
+    BaselineRow("retain-all-visits", "RETAIN, every visit teaches", "retain", "all", 7),
+    BaselineRow("logistic", "Logistic regression", "logistic", minutes=3),
+    BaselineRow("logistic-all-visits", "Logistic regression, every visit teaches", "logistic", "all", 5),
+    BaselineRow("neighbours", "Nearest neighbours", "neighbours", minutes=0.5),
+    BaselineRow("repeat", "Repeat last prescription", "repeat"),
+    BaselineRow("popularity", "Popularity", "popularity"),
+)
+CALIBRATED: Final[Mapping[str, str]] = {
+    "teacher": "Teacher, calibrated",
+    "student": "Student, distilled, calibrated",
+}
+"""Which rows are also shown calibrated (as "NAME-calibrated"): nothing is trained for it."""
+REFERENCE: Final = "student"
+"""The row that every other one is compared with."""
+
+LABELS: Final[Mapping[str, str]] = {
+    "teacher": "Teacher",
+    **{row.name: row.label for row in STUDENTS},
+    **{f"{name}-calibrated": label for name, label in CALIBRATED.items()},
+    **{row.name: row.label for row in BASELINE_ROWS},
+}
+assert {row.baseline for row in BASELINE_ROWS} == set(BASELINES)
+
+
+def settings_of(row: StudentRow, build: Path) -> tuple[Path, Settings]:
+    """A configuration file for a student, written under `build`, and what it says."""
+    if not row.overrides:
+        return CONFIG, load_settings(str(CONFIG))
+    path = build / "configs" / row.name / CONFIG.name
+    record = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+    write_text(path, toml(_merged(record, row.overrides)))
+    return path, load_settings(str(path))
+
+
+def differing(settings: Any) -> dict[str, Any]:
+    """The fields of a settings dataclass that are not at their default: a new field at its default changes nothing."""
+    return {
+        f.name: getattr(settings, f.name)
+        for f in dataclasses.fields(settings)
+        if getattr(settings, f.name) != f.default
+    }
+
+
+def toml(record: Mapping[str, Any], prefix: str = "") -> str:
+    """Nested tables of plain values and lists of strings as TOML.
+
+    >>> print(toml({"seed": 1, "student": {"recency": True, "training": {"targets": "all"}}}))
+    seed = 1
+    <BLANKLINE>
+    [student]
+    recency = true
+    <BLANKLINE>
+    [student.training]
+    targets = "all"
+    """
+    plain = [f"{key} = {_value(value)}" for key, value in record.items() if not isinstance(value, Mapping)]
+    parts = [f"[{prefix}]"] if prefix else []
+    text = ["\n".join([*parts, *plain])] if plain or prefix else []
+    for key, value in record.items():
+        if isinstance(value, Mapping):
+            text.append(toml(value, f"{prefix}.{key}" if prefix else key))
+    return "\n\n".join(text)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = (
+            _merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+        )
+    return merged
