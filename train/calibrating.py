@@ -45,7 +45,8 @@ def uncalibrated(model: SplitModel, cohort: Cohort) -> Manifest:
 
 def _raw(model: SplitModel, cohort: Cohort) -> tuple[Manifest, NDArray[np.float32], Labels]:
     """The manifest without calibration, the network's own probabilities of the validation cases, and their truth."""
-    assert model.manifest is not None
+    if model.manifest is None:
+        raise InputError(f"{model.name} has no manifest: expected a model folder.")
     plain = replace(model.manifest, calibration=None)
     columns = cohort.columns("validation", "last")
     if not len(columns):

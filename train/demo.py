@@ -27,6 +27,7 @@ from train.demo_plan import (
     CONFIG,
     SEEDS,
     STUDENTS,
+    BaselineRow,
     StudentRow,
     differing,
     settings_of,
@@ -161,30 +162,12 @@ def stages_of(plan: Plan) -> Iterator[Stage]:
     """Every stage after the cohort, in the order in which they are best started."""
     data = Cohort.open(plan.cohort).fingerprint.digest
     settings = load_settings(str(CONFIG), seed=SEED)
-    if plan.real is not None:
-        yield from _real_stages(plan, plan.real, data, settings)
+    if plan.real is not None and plan.real_cohort is not None:
+        yield from _real_stages(plan, plan.real, plan.real_cohort, data, settings)
     yield from (_teacher_stage(plan, seed, settings, data) for seed in plan.teacher_seeds)
     yield _states_stage(plan, data)
-    for row in BASELINE_ROWS:
-        for seed in row.seeds:
-            words = [
-                "baseline",
-                "--cohort",
-                str(plan.cohort),
-                "--name",
-                row.baseline,
-                "--targets",
-                row.targets,
-            ]
-            words += ["--seed", str(seed), "--split", "test", "--out", str(plan.folder(row.name, seed))]
-            after = ()
-            if plan.real_cohort is not None:
-                words += ["--score", str(plan.real_cohort)]
-                after = (f"{REAL} cohort",)
-            outputs = tuple(plan.scores(row.name, seed, on) for on in plan.cohorts())
-            yield Stage(
-                f"{row.name} {seed}", tuple(words), outputs, lambda: [data], after, minutes=row.minutes
-            )
+    for baseline in BASELINE_ROWS:
+        yield from (_baseline_stage(plan, baseline, seed, data) for seed in baseline.seeds)
     for row in STUDENTS:
         yield from (_student_stage(plan, row, seed, data) for seed in SEEDS)
     for name in CALIBRATED:
@@ -194,17 +177,16 @@ def stages_of(plan: Plan) -> Iterator[Stage]:
             yield from _teacher_scores(plan, name, seed, f"{trained} {seed}")
 
 
-def _real_stages(plan: Plan, raw: Path, data: str, settings: Settings) -> Iterator[Stage]:
+def _real_stages(plan: Plan, raw: Path, cohort: Path, data: str, settings: Settings) -> Iterator[Stage]:
     """The real demo's cohort, and what can be learned from it alone."""
-    assert plan.real_cohort is not None
-    words = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(plan.real_cohort))
+    words: tuple[str, ...] = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort))
     yield Stage(
         f"{REAL} cohort",
         (*words, "--label", REAL_LABEL),
-        (plan.real_cohort,),
+        (cohort,),
         lambda: [_digest_of(*MAKERS)],
     )
-    words = ("realdata", "--cohort", str(plan.real_cohort), "--student", str(plan.folder("student", SEED)))
+    words = ("realdata", "--cohort", str(cohort), "--student", str(plan.folder("student", SEED)))
     yield Stage(
         "real data",
         (*words, "--seed", str(SEED), "--config", str(CONFIG), "--out", str(plan.build / "realdata.json")),
@@ -247,6 +229,22 @@ def _states_stage(plan: Plan, data: str) -> Stage:
         (f"teacher {SEED}",),
         minutes=20,
         alone=True,
+    )
+
+
+def _baseline_stage(plan: Plan, row: BaselineRow, seed: int, data: str) -> Stage:
+    out = plan.folder(row.name, seed)
+    words = ["baseline", "--cohort", str(plan.cohort), "--name", row.baseline, "--targets", row.targets]
+    words += ["--seed", str(seed), "--split", "test", "--out", str(out)]
+    if plan.real_cohort is not None:
+        words += ["--score", str(plan.real_cohort)]
+    return Stage(
+        f"{row.name} {seed}",
+        tuple(words),
+        tuple(plan.scores(row.name, seed, on) for on in plan.cohorts()),
+        lambda: [data],
+        () if plan.real_cohort is None else (f"{REAL} cohort",),
+        minutes=row.minutes,
     )
 
 

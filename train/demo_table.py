@@ -38,7 +38,7 @@ def _cohort(found: Entry, evaluation: Entry) -> Iterator[str]:
     yield (
         f"#### {about['label']}\n\n{kind[0].upper()}{kind[1:]}; split `{found['split']}`: {found['cases']:,} patients, "
         f"{groups['single-visit']['cases']:,} on their first visit; cohort `{about['digest'][:12]}`. "
-        f"Every model but the teacher, and all that no seed changes, is the mean of seeds "
+        "Rows with ± are the mean over seeds "
         f"{', '.join(map(str, evaluation['seeds']))}. In brackets: the 95 % interval (bootstrap over patients); "
         "±: standard deviation over seeds."
     )

@@ -32,9 +32,9 @@ from train.student.settings import StudentTraining
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
+    from leader_core.student.encode import Encoder
     from leader_core.student.model import Student
     from leader_core.student.scorer import StudentScorer
-    from leader_core.student.encode import Encoder
 
 FOLDS: Final = 5
 VALIDATION_SHARE: Final = 0.2  # of the patients that are not judged
@@ -89,14 +89,14 @@ def folds_of(cohort: Cohort, folds: int, seed: int) -> Iterator[Fold]:
 
 def _vocabularies(train: CohortColumns, fields: tuple[str, ...]) -> Vocabularies:
     """Codes and profile values of the training visits."""
-    found = []
+    found: dict[str, Vocabulary] = {}
     for kind in KINDS:
         column = train.codes[kind]
         lengths = column.offsets[train.current + 1] - column.offsets[train.current]
         used = np.unique(column.ids[spans(column.offsets[train.current], lengths)])
-        found.append(Vocabulary.of(column.table[i] for i in used))
+        found[kind] = Vocabulary.of(column.table[i] for i in used)
     profile = {name: Vocabulary.of(set(train.profile[name].tolist())) for name in fields}
-    return Vocabularies(*found, profile=profile)
+    return Vocabularies(found["diagnosis"], found["procedure"], found["medication"], profile)
 
 
 def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dict[str, int]:
@@ -122,9 +122,9 @@ def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dic
     pairs.append(("codes.weight", tokens))
     fields = source.config.profile_fields
     for k, name in enumerate(encoder.config.profile_fields):
-        values, other = encoder.vocabularies.profile[name], source.vocabularies.profile.get(name)
-        if name in fields and other is not None and fields.index(name) == k:
-            rows = [(0, 0), *((values.find(v) + 1, other.find(v) + 1) for v in values if v in other)]
+        values, known = encoder.vocabularies.profile[name], source.vocabularies.profile.get(name)
+        if name in fields and known is not None and fields.index(name) == k:
+            rows = [(0, 0), *((values.find(v) + 1, known.find(v) + 1) for v in values if v in known)]
             pairs.append((f"profile.{k}.weight", rows))
     by_row = {name for name, _ in pairs} | {name for name in own if name.startswith("profile.")}
     with torch.no_grad():
@@ -155,6 +155,8 @@ def evaluate_folds(
         student: a student folder to start from, and to judge as it is.
         training: as `[student.training]`; every visit of the training patients teaches.
     """
+    import torch
+
     from leader_core.student.scorer import StudentScorer
 
     report = report or Report(quiet=True)
@@ -164,6 +166,7 @@ def evaluate_folds(
             f"The student in {student} names medications at ATC level {source.manifest.cohort.atc_level}, the cohort "
             f"is at level {cohort.fingerprint.atc_level}: expected the same. Name another student."
         )
+    torch.set_num_threads(1)  # so few cases make steps too small for threads
     parts: dict[str, list[CaseMetrics]] = {name: [] for name in LABELS}
     tests, training_cases, matched = [], [], []
     for number, fold in enumerate(folds_of(cohort, folds, seed), 1):

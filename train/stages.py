@@ -25,6 +25,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 STATE: Final = "stages.json"
 THREADS: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 POLL: Final = 0.2  # seconds between looks at what is running
+PATIENCE: Final = 20.0  # seconds for an interrupted process to tidy up
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Runner:
     report: Report
     jobs: int = 2
     fresh: bool = False
+    command: tuple[str, ...] = (sys.executable, "-m", "train")
     _failed: list[str] = field(default_factory=list)
 
     def run(self, stages: Iterable[Stage]) -> dict[str, dict[str, Any]]:
@@ -83,10 +85,7 @@ class Runner:
                     running.remove(job)
                     self._finish(job, running, results, clock)
         except BaseException:
-            for job in running:
-                job.process.send_signal(signal.SIGINT)
-            for job in running:
-                job.process.wait()
+            _stop([job.process for job in running])
             raise
         if self._failed or waiting:
             raise TrainingError(
@@ -150,7 +149,7 @@ class Runner:
         threads = str((os.cpu_count() or 1) if stage.alone else max(1, (os.cpu_count() or 1) // self.jobs))
         with log.open("wb") as messages, log.with_suffix(".json").open("wb") as result:
             process = subprocess.Popen(  # noqa: S603 (our own command line)
-                [sys.executable, "-m", "train", *stage.words, "--json"],
+                [*self.command, *stage.words, "--json"],
                 cwd=ROOT,
                 stdout=result,
                 stderr=messages,
@@ -189,6 +188,18 @@ class Runner:
 
     def _remember(self, name: str, record: Mapping[str, Any]) -> None:
         write_json(self.build / STATE, {**self._records(), name: record})
+
+
+def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Interrupt processes, so that they tidy up; end those that do not listen."""
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    for process in processes:
+        try:
+            process.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait()
 
 
 class _Clock:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score, f1_score, jaccard_score, precision_score, recall_score
 
 from leader_core.metrics import average_precision, case_metrics, choose_threshold, evaluate
 
@@ -156,6 +156,48 @@ def test_missed_classes_weigh_in_the_threshold() -> None:
     truth = np.array([[True, False]])
     assert 0.6 < choose_threshold(scores, truth) <= 0.9
     assert choose_threshold(scores, truth, missed=np.array([3])) > 0.6
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 40), st.integers(0, 2**32 - 1), st.booleans())
+def test_every_figure_is_scikit_learns_case_by_case(width: int, levels: int, seed: int, double: bool) -> None:
+    random = np.random.default_rng(seed)
+    scores = (random.integers(-levels, levels + 1, (6, width)) / levels).astype(
+        np.float64 if double else np.float32
+    )
+    truth = random.random((6, width)) < 0.4
+    figures = case_metrics(scores, truth, 0.25, None)
+    chosen = scores >= 0.25
+    for i in range(6):
+        if not truth[i].any():
+            assert np.isnan(figures.prauc[i])
+            continue
+        assert figures.prauc[i] == pytest.approx(average_precision_score(truth[i], scores[i]), abs=1e-9)
+        for name, theirs in (
+            ("jaccard", jaccard_score),
+            ("precision", precision_score),
+            ("recall", recall_score),
+            ("f1", f1_score),
+        ):
+            expected = theirs(truth[i], chosen[i], zero_division=0)
+            assert getattr(figures, name)[i] == pytest.approx(expected, abs=1e-9)
+
+
+def test_scores_that_only_differ_in_the_last_bit_are_not_tied() -> None:
+    low = np.float32(0.3)
+    high = np.nextafter(low, np.float32(1))
+    truth = np.array([[False, True]])
+    assert average_precision(np.array([[low, high]]), truth)[0] == 1
+    assert average_precision(np.array([[high, low]]), truth)[0] == 0.5
+    assert average_precision(np.array([[0.0, -0.0]], np.float32), truth)[0] == 0.5
+    tiny = np.array([[0.3, 0.3 + 1e-16 + 1e-15]])  # apart as doubles, equal as floats
+    assert average_precision(tiny, truth)[0] == 1
+    assert average_precision(tiny.astype(np.float32), truth)[0] == 0.5
+
+
+def test_what_is_not_a_number_cannot_be_ranked() -> None:
+    with pytest.raises(ValueError, match="not a number"):
+        average_precision(rows([0.1, float("nan")]), np.array([[True, False]]))
 
 
 def test_a_large_evaluation_takes_seconds() -> None:

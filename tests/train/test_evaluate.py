@@ -15,7 +15,6 @@ from leader_core.cohort import Cohort
 from leader_core.metrics import case_metrics
 from leader_core.vocabulary import Vocabulary
 from tests.hospital import MEDICATIONS, Hospital
-from train.baselines import fit_baseline
 from train.cli import main
 from train.scoring import Labels, cases_of, prescriptions
 
@@ -147,7 +146,7 @@ def test_predictions_are_written_in_blocks_and_whole_or_not_at_all(
     def fail(*args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("train.commands.predict._table", fail)
+    monkeypatch.setattr("train.predictions._table", fail)
     assert main(words) == 130
     assert out.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["p.parquet"]
@@ -178,32 +177,6 @@ def test_classes_outside_the_vocabulary_count_as_missed(
     assert after["groups"]["overall"]["medications"] == before["groups"]["overall"]["medications"]
 
 
-def test_popularity_ranks_by_training_frequency() -> None:
-    model = fit_baseline("popularity", HOSPITAL)  # type: ignore[arg-type]
-    train = HOSPITAL.cases("train")
-    share = np.mean([MEDICATIONS[0] in c.prescribed for c in train])
-    columns = HOSPITAL.columns("test")
-    scores = model.scores(columns, np.arange(len(columns)))
-    assert scores[0, model.medications.find(MEDICATIONS[0])] == pytest.approx(share)
-    assert (scores == scores[0]).all()
-    assert 0 < model.threshold < 1
-
-
-def test_repeat_puts_the_last_prescription_first_and_falls_back() -> None:
-    model, popular = fit_baseline("repeat", HOSPITAL), fit_baseline("popularity", HOSPITAL)  # type: ignore[arg-type]
-    cases, columns = HOSPITAL.cases("test"), HOSPITAL.columns("test")
-    rows = np.arange(len(cases))
-    scores, plain = model.scores(columns, rows), popular.scores(columns, rows)
-    for case, mine, other in zip(cases, scores, plain, strict=True):
-        if case.is_first_visit:
-            np.testing.assert_array_equal(mine, other)
-        else:
-            repeated = [model.medications.find(code) for code in case.history[-1].medications]
-            rest = np.delete(mine, repeated)
-            assert mine[repeated].min() > rest.max()
-            np.testing.assert_array_equal(np.argsort(rest), np.argsort(np.delete(other, repeated)))
-
-
 def test_a_baseline_fitted_elsewhere_is_judged_here(capsys: pytest.CaptureFixture[str]) -> None:
     found = evaluated(capsys, "--baseline", "popularity", "--fit-on", "other.duckdb")
     assert found["trained_on"]["digest"] == OTHER.fingerprint.digest
@@ -223,6 +196,10 @@ def test_models_beat_popularity_on_what_they_learned(model: Path, capsys: pytest
         ((), "either --model DIR or --baseline"),
         (("--model", "x", "--baseline", "repeat"), "either --model DIR or --baseline"),
         (("--model", "x", "--fit-on", "y"), "with --baseline"),
+        (("--model", "x", "--scores", "y"), "either --model DIR or --baseline"),
+        (("--scores", "nowhere.parquet"), "No scores at nowhere.parquet"),
+        (("--baseline", "popularity", "--by", "shoe_size"), "shoe_size"),
+        (("--baseline", "popularity", "--by", "truncated"), "Name a teacher or a student"),
         (("--baseline", "repeat", "--threshold", "2"), "expected 0 to 1"),
         (("--model", "nowhere"), "No model in nowhere"),
     ],

@@ -30,14 +30,12 @@ class Logistic:
         truth = data.truth()
         rows = np.arange(len(data.validation))
         self.tried: dict[float, float] = {}
-        best: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        fitted = {}
         for penalty in CHOICES:
-            self._weights, self._bias = _fit(matrix, truth, penalty)
+            self._weights, self._bias = fitted[penalty] = _fit(matrix, truth, penalty)
             self.tried[penalty] = data.labels.mean_prauc(self.score(data.validation, rows))
-            if best is None or self.tried[penalty] >= max(self.tried.values()):
-                best, self.c = (self._weights, self._bias), penalty
-        assert best is not None
-        self._weights, self._bias = best
+        self.c = max(self.tried, key=lambda penalty: self.tried[penalty])
+        self._weights, self._bias = fitted[self.c]
         report.line(f"logistic: C = {self.c} (validation PRAUC {self.tried[self.c]:.4f})")
 
     def score(self, cases: EncodedCases, rows: NDArray[np.int64]) -> Scores:
@@ -55,15 +53,17 @@ def _fit(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(features, M) weights and (M,) biases. A class with one outcome only keeps its smoothed log odds."""
     from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
 
     count, width = truth.shape
     weights = np.zeros((matrix.shape[1], width))
     bias = np.zeros(width)
-    for m in range(width):
-        positives = truth[:, m].sum()
-        bias[m] = np.log((positives + 0.5) / (count - positives + 0.5))
-        if 0 < positives < count:
-            model = LogisticRegression(C=penalty, solver="lbfgs", max_iter=200, tol=1e-3)
-            model.fit(matrix, truth[:, m])
-            weights[:, m], bias[m] = model.coef_[0], model.intercept_[0]
+    with threadpool_limits(1):  # steps are too small for threads: waiting for them took 30 times the work
+        for m in range(width):
+            positives = truth[:, m].sum()
+            bias[m] = np.log((positives + 0.5) / (count - positives + 0.5))
+            if 0 < positives < count:
+                model = LogisticRegression(C=penalty, solver="lbfgs", max_iter=200, tol=1e-3)
+                model.fit(matrix, truth[:, m])
+                weights[:, m], bias[m] = model.coef_[0], model.intercept_[0]
     return weights, bias

@@ -27,21 +27,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    from leader_core.artifacts import rewrite_manifest
+    from leader_core.artifacts import read_manifest, rewrite_manifest
     from leader_core.cohort import Cohort
     from train.calibrating import calibrated, uncalibrated
     from train.scoring import open_model
 
     cohort = Cohort.open(arguments.cohort)
-    model = open_model(arguments.model, arguments.device, cohort)
-    manifest = model.manifest
-    assert manifest is not None
+    manifest = read_manifest(arguments.model)
     if manifest.cohort.digest != cohort.fingerprint.digest:
         raise InputError(
             f"The model in {arguments.model} was trained on another cohort ({manifest.cohort.label}, "
             f"{manifest.cohort.digest[:12]}) than {arguments.cohort} ({cohort.fingerprint.digest[:12]}): calibration "
             "needs that one's validation patients. Name it with --cohort."
         )
+    model = open_model(arguments.model, arguments.device, cohort)
     make = uncalibrated if arguments.remove else calibrated
     new = make(model, cohort)
     folder = arguments.out or arguments.model

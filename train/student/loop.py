@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from leader_core.artifacts import BaseModel, Manifest
+from leader_core.calibration import fit_calibration
 from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
 from leader_core.metrics import choose_threshold, evaluate
@@ -347,6 +348,10 @@ def train_student(
     trainer.fit(state, resume=resume)
     scores = trainer.validation_scores()
     labels = trainer.labels
+    calibration = None
+    if training.calibrate:
+        calibration = fit_calibration(scores, labels.truth, missed=labels.missed)
+        scores = calibration.apply(scores)
     fixed = training.threshold_rule == "fixed"
     threshold = training.threshold if fixed else choose_threshold(scores, labels.truth, missed=labels.missed)
     manifest = Manifest(
@@ -370,6 +375,7 @@ def train_student(
         else "",
         base_model=BaseModel(trainer.vectors.id, trainer.vectors.sha256) if trainer.vectors else None,
         history=tuple(trainer.progress.history),
+        calibration=calibration,
     )
     save_student(out, manifest, trainer.config, data.vocabularies, trainer.student.state_dict())
     state.unlink(missing_ok=True)

@@ -31,6 +31,9 @@ class StudentTraining:
     targets: Targets = "last"  # "all": every visit teaches, with its past as history
     threshold_rule: ThresholdRule = "validation"
     threshold: float = 0.3  # used where the rule is "fixed"
+    calibrate: bool = (
+        False  # fit temperature, bias and conformal cut-offs on validation, and keep them with the model
+    )
 
     def __post_init__(self) -> None:
         problems = [
