@@ -48,3 +48,8 @@ def cohort(raw: Path | None, patients: int, seed: int) -> dict[str, Any]:
 def search(cohort: Path, seconds: float) -> dict[str, Any]:
     """Codes and patients found by what people type."""
     return isolated("train.benchmark.search", cohort, seconds)
+
+
+def evaluate(cases: int) -> dict[str, Any]:
+    """The evaluator on made-up scores."""
+    return isolated("train.benchmark.evaluate", cases)

@@ -12,9 +12,9 @@ from leader_core.errors import InputError
 from train.report import Report
 
 SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
-PARTS: Final = ("student", "teacher", "cohort", "search")
+PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate")
 MODELS: Final = ("student", "teacher")
-CASES: Final = {"student": 2_000, "teacher": 64}
+CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000}
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "parts",
         nargs="*",
         choices=PARTS,
-        metavar="student/teacher/cohort/search",
+        metavar="student/teacher/cohort/search/evaluate",
         help="what to measure (default: all)",
     )
     parser.add_argument(
@@ -50,7 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--patients", type=int, default=2_000, metavar="N", help="of that hospital (default: %(default)s)"
     )
     parser.add_argument(
-        "--cases", type=int, metavar="N", help="to measure with (default: student 2000, teacher 64)"
+        "--cases",
+        type=int,
+        metavar="N",
+        help="to measure with (default: student 2000, teacher 64, evaluate 100000)",
     )
     parser.add_argument(
         "--seconds", type=float, default=3.0, metavar="S", help="a measurement (default: %(default)s)"
@@ -116,6 +119,8 @@ def _measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
         return parts.teacher_shape(arguments.shape, arguments.device, arguments.seconds)
     if part == "search":
         return parts.search(arguments.cohort, arguments.seconds)
+    if part == "evaluate":
+        return parts.evaluate(arguments.cases or CASES[part])
     folder = arguments.model if arguments.model is not None else arguments.models / part
     common = (arguments.cohort, folder, arguments.device, arguments.cases or CASES[part], arguments.seconds)
     return parts.student(*common, settings.student_training) if part == "student" else parts.teacher(*common)
