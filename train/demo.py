@@ -18,7 +18,7 @@ from typing import Any, Final
 from leader_core.artifacts import Manifest, read_manifest
 from leader_core.cohort import Cohort
 from leader_core.errors import LeaderError
-from leader_core.fsio import replacing_folder, sha256_file, write_json
+from leader_core.fsio import replacing_folder, sha256_file, write_text
 from train.commands.baseline import SCORES
 from train.config import Settings, load_settings
 from train.demo_plan import (
@@ -130,7 +130,7 @@ def build_models(
         fresh: redo stages that are done.
         jobs: stages at once; by default one a core, at most four.
     """
-    from train.demo_evaluation import evaluate_all
+    from train.demo_evaluation import evaluate_all, to_text
     from train.demo_table import markdown, write_into
 
     cohort = build_cohort(build, report, fresh=fresh)
@@ -150,7 +150,7 @@ def build_models(
                 dirs_exist_ok=True,
                 ignore=shutil.ignore_patterns(".*"),
             )
-    write_json(assets / "evaluation.json", evaluation)
+    write_text(assets / "evaluation.json", to_text(evaluation))
     text = markdown(evaluation)
     if assets == ASSETS:
         write_into(ROOT / "README.md", text)

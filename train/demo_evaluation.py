@@ -7,6 +7,7 @@ Refuses to know how models were trained and how figures are shown.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,8 @@ from train.scoring import SplitModel, groups_of, open_model
 if TYPE_CHECKING:
     from train.demo import Plan
 
-DIGITS: Final = 6
+DIGITS: Final = 5
+COMPARED: Final = ("prauc", "jaccard", "f1", "ddi_rate")  # figures whose differences are kept
 FORMAT: Final = 2
 SEED: Final = SEEDS[0]
 
@@ -95,7 +97,11 @@ def _cohort(
         entry = _entry(row, runs, columns, groups)
         if row.name != REFERENCE:
             mean = mean_cases([run.cases for run in runs])
-            entry["difference"] = differences_of(mean, reference, columns.patient_ids, groups, SEED)
+            found_differences = differences_of(mean, reference, columns.patient_ids, groups, SEED)
+            entry["difference"] = {
+                name: {metric: row_of[metric] for metric in COMPARED}
+                for name, row_of in found_differences.items()
+            }
         found["models"][row.name] = entry
     return _rounded(found)
 
@@ -127,7 +133,8 @@ def _entry(row: Row, runs: list[Judged], columns: CohortColumns, groups: Groups)
             scores = [run[name].scores[metric] for run in single]
             values = [score.value for score in scores if score is not None]
             if table[name][metric] is not None:
-                table[name][metric]["seeds"] = values
+                if len(values) > 1 and metric == "prauc":
+                    table[name][metric]["seeds"] = values
                 table[name][metric]["seed_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return {
         "label": LABELS[row.name],
@@ -136,7 +143,7 @@ def _entry(row: Row, runs: list[Judged], columns: CohortColumns, groups: Groups)
         "threshold_rule": runs[0].threshold_rule,
         "groups": table,
         "unnamed": runs[0].unnamed(),
-        "reliability": runs[0].reliability(),
+        "reliability": runs[0].reliability() if row.name.split("-calibrated")[0] in CALIBRATED else None,
         "ece": [run.reliability()["ece"] for run in runs],
         "conformal": _conformal(runs),
     }
@@ -166,3 +173,16 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _rounded(each) for key, each in value.items()}
     return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def to_text(evaluation: Mapping[str, Any]) -> str:
+    """JSON with one line a model: small enough to keep, and a change shows which model changed."""
+    return _lines(evaluation, 4) + "\n"
+
+
+def _lines(value: Any, depth: int, indent: str = "") -> str:
+    if not isinstance(value, Mapping) or depth == 0:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    inner = indent + " "
+    rows = [f"{inner}{json.dumps(key)}: {_lines(each, depth - 1, inner)}" for key, each in value.items()]
+    return "{\n" + ",\n".join(rows) + f"\n{indent}}}" if rows else "{}"

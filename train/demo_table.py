@@ -17,6 +17,7 @@ from leader_core.fsio import write_text
 BEGIN: Final = "<!-- demo-figures:begin -->"
 END: Final = "<!-- demo-figures:end -->"
 LEVEL: Final = 0.05
+CALIBRATED: Final = ", calibrated"  # how the labels of calibrated rows end
 SHOWN_PROMISES: Final = ((0.5, 0.9), (0.8, 0.9), (0.9, 0.9), (0.9, 0.95))
 FOLD_METRICS: Final = (("prauc", "PRAUC"), ("jaccard", "Jaccard"), ("f1", "F1"), ("ddi_rate", "DDI rate"))
 
@@ -36,7 +37,7 @@ def _cohort(found: Entry, evaluation: Entry) -> Iterator[str]:
     groups = next(iter(models.values()))["groups"]
     kind = "synthetic data" if about["synthetic"] else "real data, none of it trained on"
     yield (
-        f"#### {about['label']}\n\n{kind[0].upper()}{kind[1:]}; split `{found['split']}`: {found['cases']:,} patients, "
+        f"### {about['label']}\n\n{kind[0].upper()}{kind[1:]}; split `{found['split']}`: {found['cases']:,} patients, "
         f"{groups['single-visit']['cases']:,} on their first visit; cohort `{about['digest'][:12]}`. "
         "Rows with ± are the mean over seeds "
         f"{', '.join(map(str, evaluation['seeds']))}. In brackets: the 95 % interval (bootstrap over patients); "
@@ -89,7 +90,7 @@ def _differences(models: Entry, evaluation: Entry) -> str:
     header = [f"PRAUC against *{reference}*", "all", "p", "first visits", "later visits"]
     rows = []
     for entry in models.values():
-        if (against := entry.get("difference")) is None:
+        if (against := entry.get("difference")) is None or _is_calibrated(entry):
             continue
         cells = [against[group]["prauc"] for group in ("overall", "single-visit", "multi-visit")]
         p = "–" if cells[0] is None else f"{cells[0]['p']:.4f}"
@@ -101,7 +102,7 @@ def _differences(models: Entry, evaluation: Entry) -> str:
 def _claims(models: Entry, reference: str) -> Iterator[str]:
     """What the table shows, in words: the order, and which differences chance does not explain."""
     ranked = sorted(
-        (entry for entry in models.values() if entry["groups"]["overall"]["prauc"]),
+        (e for e in models.values() if e["groups"]["overall"]["prauc"] and not _is_calibrated(e)),
         key=lambda entry: -entry["groups"]["overall"]["prauc"]["value"],
     )
     order = ", ".join(f"{e['label']} {e['groups']['overall']['prauc']['value']:.4f}" for e in ranked)
@@ -110,8 +111,8 @@ def _claims(models: Entry, reference: str) -> Iterator[str]:
     found: dict[str, list[str]] = {"above": [], "below": [], "undecided": []}
     for entry in models.values():
         against = (entry.get("difference") or {}).get("overall", {}).get("prauc")
-        if against is None or entry["label"].endswith(", calibrated"):
-            continue  # calibration does not change the order of classes
+        if against is None or _is_calibrated(entry):
+            continue
         certain = against["p"] < LEVEL and (against["low"] > 0 or against["high"] < 0)
         where = "undecided" if not certain else "above" if against["value"] > 0 else "below"
         found[where].append(entry["label"])
@@ -131,7 +132,7 @@ def _codes(models: Entry, groups: Entry, evaluation: Entry) -> str:
     rows = [
         [entry["label"], *(_interval(entry["groups"][name]["prauc"]) for name in names)]
         for entry in models.values()
-        if not entry["label"].endswith(", calibrated")
+        if not _is_calibrated(entry)
     ]
     few = [name.split("=")[1] for name in names if groups[name]["few"]]
     note = (
@@ -180,16 +181,21 @@ def _remarks(models: Entry) -> Iterator[str]:
 def _folds(found: Entry) -> Iterator[str]:
     about = found["cohort"]
     yield (
-        f"#### Trained on {about['label']}\n\nReal data, {found['folds']} folds of patients: each of the "
+        f"### Trained on {about['label']}\n\nReal data, {found['folds']} folds of patients: each of the "
         f"{found['cases']:,} patients is judged by models that saw none of that patient. In brackets: the 95 % interval "
         "(bootstrap over patients)."
     )
     rows = [
         [entry["label"], *(_interval(entry["groups"]["overall"][key]) for key, _ in FOLD_METRICS)]
-        for entry in found["models"].values()
+        for entry in (found["models"][name] for name in found["order"])
     ]
     yield _table(["model", *(label for _, label in FOLD_METRICS)], rows)
     yield "\n".join(f"- {sentence}" for sentence in found["words"])
+
+
+def _is_calibrated(entry: Entry) -> bool:
+    """Calibration does not change the order of a case's classes: ranking figures are those of the plain row."""
+    return str(entry["label"]).endswith(CALIBRATED)
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

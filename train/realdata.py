@@ -196,18 +196,28 @@ def evaluate_folds(
         "training_visits": training_cases,
         "matched_codes": matched,
         "reference": REFERENCE,
-        "models": {},
+        "order": list(LABELS),
     }
-    for name, found in cases.items():
-        table = summarise(found, groups, patients=patients, seed=seed)
-        entry: dict[str, Any] = {
-            "label": LABELS[name],
-            "groups": {key: {**g.to_json(), "few": g.cases < FEWEST} for key, g in table.items()},
-        }
-        if name != REFERENCE:
-            entry["difference"] = differences_of(found, cases[REFERENCE], patients, groups, seed)
-        result["models"][name] = entry
+    result["models"] = {name: _entry(name, cases, groups, patients, seed) for name in LABELS}
     return {**result, "words": words(result)}
+
+
+def _entry(
+    name: str,
+    cases: Mapping[str, CaseMetrics],
+    groups: Mapping[str, NDArray[np.bool_]],
+    patients: NDArray[np.int64],
+    seed: int,
+) -> dict[str, Any]:
+    """One model's figures over all folds, and how it differs from the reference."""
+    table = summarise(cases[name], groups, patients=patients, seed=seed)
+    entry: dict[str, Any] = {
+        "label": LABELS[name],
+        "groups": {key: {**group.to_json(), "few": group.cases < FEWEST} for key, group in table.items()},
+    }
+    if name != REFERENCE:
+        entry["difference"] = differences_of(cases[name], cases[REFERENCE], patients, dict(groups), seed)
+    return entry
 
 
 class _FoldRun:
@@ -288,7 +298,7 @@ def _joined(parts: list[CaseMetrics]) -> CaseMetrics:
 
 def words(result: Mapping[str, Any]) -> list[str]:
     """Plain sentences on what so little data can say, from the figures alone."""
-    models = result["models"]
+    models = {name: result["models"][name] for name in result["order"]}
     overall = {name: entry["groups"]["overall"] for name, entry in models.items()}
     first = next(iter(overall.values()))
     width = np.mean([group["prauc"]["high"] - group["prauc"]["low"] for group in overall.values()])
@@ -309,7 +319,7 @@ def words(result: Mapping[str, Any]) -> list[str]:
             f"{entry['label']}: {where} *{reference}* on the same patients ({prauc['value']:+.4f} PRAUC, "
             f"{prauc['low']:+.4f} to {prauc['high']:+.4f}; p {prauc['p']:.4f})."
         )
-    multi = next(iter(models.values()))["groups"]["multi-visit"]
+    multi = models[result["reference"]]["groups"]["multi-visit"]
     if multi["few"]:
         found.append(
             f"Only {multi['cases']} of the patients have an earlier visit: nothing here tests what the history is worth."

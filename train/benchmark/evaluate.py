@@ -51,7 +51,9 @@ def run(cases: int, classes: int = CLASSES) -> dict[str, Any]:
     result["evaluation_seconds"] = rounded(
         result["figures_of_cases_seconds"] + result["groups_with_intervals_seconds"]
     )
-    result["evaluation_processor_seconds"] = rounded(time.process_time() - computed)  # a busy machine adds none
+    result["evaluation_processor_seconds"] = rounded(
+        time.process_time() - computed
+    )  # a busy machine adds none
     began = time.perf_counter()
     choose_threshold(scores, truth)
     timed("threshold", began)
