@@ -53,17 +53,16 @@ def _fit(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(features, M) weights and (M,) biases. A class with one outcome only keeps its smoothed log odds."""
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     count, width = truth.shape
     weights = np.zeros((matrix.shape[1], width))
     bias = np.zeros(width)
-    with threadpool_limits(1):  # steps are too small for threads: waiting for them took 30 times the work
-        for m in range(width):
-            positives = truth[:, m].sum()
-            bias[m] = np.log((positives + 0.5) / (count - positives + 0.5))
-            if 0 < positives < count:
-                model = LogisticRegression(C=penalty, solver="lbfgs", max_iter=200, tol=1e-3)
-                model.fit(matrix, truth[:, m])
-                weights[:, m], bias[m] = model.coef_[0], model.intercept_[0]
+    for m in range(width):
+        positives = truth[:, m].sum()
+        bias[m] = np.log((positives + 0.5) / (count - positives + 0.5))
+        if 0 < positives < count:
+            # liblinear penalises the intercept too: scaled, hardly. It needs no threads, which steps this small wait for.
+            model = LogisticRegression(C=penalty, solver="liblinear", intercept_scaling=10.0, random_state=0)
+            model.fit(matrix, truth[:, m])
+            weights[:, m], bias[m] = model.coef_[0], model.intercept_[0]
     return weights, bias
