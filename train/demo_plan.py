@@ -59,6 +59,9 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
     StudentRow("student-undistilled", "Student, undistilled", states=""),
     StudentRow("student-unaligned", "Student, no alignment", _training(alignment="off")),
     StudentRow("student-recency", "Student + recency", {"student": {"recency": True, "pooling": "recency"}}),
+    StudentRow(
+        "student-current-apart", "Student + current visit apart", {"student": {"current_apart": True}}
+    ),
     StudentRow("student-titles", "Student + titles of codes", {"student": {"code_text": True}}, times=1.3),
     StudentRow("student-all-visits", "Student + every visit teaches", _training(targets="all"), times=2.0),
     StudentRow(
