@@ -26,6 +26,8 @@ from leader_core.domain import (
 )
 from leader_core.engine import Engine
 from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError, NotFoundError, TrainingError
+from leader_core.interactions import InteractionTable, PairReview, Review
+from leader_core.safer_set import ConflictError, Limit, SaferSet
 
 __version__ = "0.1.0"
 
@@ -39,16 +41,22 @@ __all__ = [
     "Case",
     "CaseError",
     "Concept",
+    "ConflictError",
     "Engine",
     "Fingerprint",
     "InputError",
     "Interaction",
+    "InteractionTable",
     "LeaderError",
+    "Limit",
     "NotFoundError",
     "Order",
+    "PairReview",
     "Prompt",
     "PromptSection",
     "Recommendation",
+    "Review",
+    "SaferSet",
     "ScoredMedication",
     "TrainingError",
     "UnseenCode",

@@ -7,7 +7,7 @@ or ahead of time by `warm_up` from another thread. Refuses to know how a page or
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +15,19 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from leader_core.artifacts import Manifest, read_manifest
 from leader_core.cohort import Cohort
-from leader_core.domain import Case, Kind, ModelName, Prompt, Recommendation, ScoredMedication, UnseenCode
+from leader_core.domain import (
+    Case,
+    Kind,
+    ModelName,
+    Order,
+    Prompt,
+    Recommendation,
+    ScoredMedication,
+    UnseenCode,
+)
 from leader_core.errors import CaseError, InputError, LeaderError, NotFoundError
+from leader_core.interactions.reviews import Review, review
+from leader_core.safer_set import Limit, SaferSet, safer_set
 from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
@@ -181,6 +192,37 @@ class Engine:
         raise InputError(
             f"Share {share:g} at confidence {confidence:g}: expected one that the {recommendation.model} keeps: {offered}."
         )
+
+    def review(
+        self, codes: Iterable[str], *, diagnoses: Iterable[str] = (), orders: Iterable[Order] = ()
+    ) -> Review:
+        """What the tables say about a set of medications: pairs, conditions, duplications, the statistical signal.
+
+        Args:
+            codes: ATC codes at the cohort's level.
+            diagnoses: the patient's codes, with their system.
+            orders: drug strings behind the classes (`cohort.orders`); they tell which pairs the drugs really carry.
+        """
+        table, level = self.cohort.interactions, self.cohort.fingerprint.atc_level
+        return review(codes, table, level, diagnoses=diagnoses, orders=orders)
+
+    def safer_set(
+        self,
+        recommendation: Recommendation,
+        limit: Limit,
+        *,
+        keep: Iterable[str] = (),
+        avoid: Iterable[str] = (),
+    ) -> SaferSet:
+        """The best set of a recommendation's classes within a limit on interactions; see `leader_core.safer_set`.
+
+        Raises:
+            InputError: a class that was not scored, or one both kept and avoided.
+            ConflictError: wishes that no set within the limit fulfils.
+        """
+        probabilities = {m.code: m.probability for m in recommendation.medications}
+        table = self.cohort.interactions
+        return safer_set(probabilities, table, recommendation.threshold, limit, keep=keep, avoid=avoid)
 
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
         """The exact prompt the teacher reads; `version` renders another wording for comparison.

@@ -28,6 +28,15 @@ _TOLERANCE: Final = 1e-9
 Pair = tuple[str, str]
 
 
+class ConflictError(InputError):
+    """Wishes that no set within the limit fulfils; `pairs` are what stands between the classes that must stay."""
+
+    def __init__(self, message: str, kept: Iterable[str], pairs: Iterable[Interaction]) -> None:
+        super().__init__(message)
+        self.kept = tuple(sorted(kept))
+        self.pairs = tuple(pairs)
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """What the set may not exceed; a limit left at None is not applied.
@@ -114,8 +123,8 @@ def safer_set(
         avoid: classes that must not appear.
 
     Raises:
-        InputError: for classes without a probability, the same class kept and avoided, or wishes that no set
-            within the limit fulfils; names the pairs that stand against it.
+        InputError: for classes without a probability, or the same class kept and avoided.
+        ConflictError: for wishes that no set within the limit fulfils; carries the pairs that stand against it.
     """
     kept, avoided = frozenset(keep), frozenset(avoid)
     _check(probabilities, cut_off, kept, avoided)
@@ -123,6 +132,14 @@ def safer_set(
     candidates = sorted((set(plain) | kept) - avoided)
     _check_wishes(table, limit, kept)
     chosen = _solve(candidates, {c: probabilities[c] - cut_off for c in candidates}, table, limit, kept)
+    if chosen is None:
+        signals = tuple(i for i in table.among(kept) if is_statistical(i))
+        raise ConflictError(
+            f"No set within the limit holds all the classes that must stay: {', '.join(sorted(kept))}. "
+            f"{len(signals)} statistical pairs stand between them. Release one, or raise the DDI rate allowed.",
+            kept,
+            signals,
+        )
     codes = _by_probability(chosen, probabilities)
     room = _Room(codes, table, limit)
     left_out = tuple(
@@ -180,9 +197,11 @@ def _check_wishes(table: InteractionTable, limit: Limit, kept: frozenset[str]) -
     for severity, most in limit.by_severity():
         pairs = [f"{i.code_a} with {i.code_b}" for i in among if i.severity == severity]
         if most is not None and len(pairs) > most:
-            raise InputError(
+            raise ConflictError(
                 f"The classes that must stay hold {len(pairs)} {severity} pairs ({', '.join(pairs[:5])}), "
-                f"and at most {most} are allowed. Release one of them, or raise the limit."
+                f"and at most {most} are allowed. Release one of them, or raise the limit.",
+                kept,
+                (i for i in among if i.severity == severity),
             )
 
 
@@ -192,8 +211,11 @@ def _solve(
     table: InteractionTable,
     limit: Limit,
     kept: frozenset[str],
-) -> frozenset[str]:
-    """The best subset of the candidates; classes that stand in no limited pair are free and simply stay."""
+) -> frozenset[str] | None:
+    """The best subset of the candidates, None where none holds all that are kept.
+
+    Classes that stand in no limited pair are free and simply stay.
+    """
     bounded = _bounded_pairs(candidates, table, limit)
     tied = {code for pairs, _ in bounded.values() for pair in pairs for code in pair}
     free = {code for code in candidates if code not in tied}
@@ -206,7 +228,8 @@ def _solve(
             program.limit_rate(pairs, most, others=len(free))
         else:
             program.limit_pairs(pairs, int(most))
-    return frozenset(free | program.best())
+    best = program.best()
+    return None if best is None else frozenset(free | best)
 
 
 def _bounded_pairs(
@@ -260,8 +283,8 @@ class _Program:
         allowed = {column: -most * size * (size - 1) / 2 for column, size in zip(columns, sizes, strict=True)}
         self._rows.append((dict.fromkeys(both, 1.0) | allowed, -np.inf, _TOLERANCE))
 
-    def best(self) -> set[str]:
-        """The classes of the best set."""
+    def best(self) -> set[str] | None:
+        """The classes of the best set; None where no set keeps all the rows."""
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import csr_array
 
@@ -279,9 +302,7 @@ class _Program:
             options={"mip_rel_gap": 0.0, "time_limit": _TIME_LIMIT_S},
         )
         if result.status == 2:
-            raise InputError(
-                "No set within the limit holds all the classes that must stay. Release one, or raise the limit."
-            )
+            return None
         if result.status != 0:
             raise LeaderError(
                 f"The safer set was not found: {result.message} Raise the limit or the cut-off."

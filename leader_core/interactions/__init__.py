@@ -11,10 +11,24 @@ from leader_core.interactions.cautions import (
     duplications,
 )
 from leader_core.interactions.clinical import (
+    PairRule,
     WithinClass,
     load_clinical,
     load_within_class,
+    pair_rules,
     rules_between,
+)
+from leader_core.interactions.reviews import (
+    ConditionReview,
+    Coverage,
+    Ordered,
+    OrderedDrug,
+    PairReview,
+    Review,
+    RuleReview,
+    coverage,
+    pair_review,
+    review,
 )
 from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules
 from leader_core.interactions.statistical import StatisticalSignal, load_statistical, read_statistical
@@ -23,20 +37,32 @@ from leader_core.interactions.table import InteractionTable, is_partial, is_stat
 __all__ = [
     "Agent",
     "ClinicalRule",
+    "ConditionReview",
     "ConditionWarning",
+    "Coverage",
     "Duplication",
     "InteractionTable",
+    "Ordered",
+    "OrderedDrug",
+    "PairReview",
+    "PairRule",
+    "Review",
+    "RuleReview",
     "Side",
     "StatisticalSignal",
     "WithinClass",
     "clinical_rules",
     "condition_warnings",
+    "coverage",
     "duplications",
     "is_partial",
     "is_statistical",
     "load_clinical",
     "load_statistical",
     "load_within_class",
+    "pair_review",
+    "pair_rules",
     "read_statistical",
+    "review",
     "rules_between",
 ]

@@ -40,6 +40,16 @@ class WithinClass:
 
 
 @dataclass(frozen=True, slots=True)
+class PairRule:
+    """One rule as it stands between two classes, the smaller code first."""
+
+    rule: ClinicalRule
+    ways: tuple[tuple[Side, Side], ...]  # (side of the smaller code, side of the larger), one or two
+    partial: bool  # only some drugs of the two classes carry it
+    seldom: bool  # and those are seldom the drugs in use
+
+
+@dataclass(frozen=True, slots=True)
 class _Match:
     """A rule as it concerns one pair of codes."""
 
@@ -60,6 +70,16 @@ class _Match:
     def seldom(self) -> bool:
         """Does it need drugs that make up little of their classes: a rare one, or an uncommon one on each side?"""
         return rarity(self.a, self.code_a) + rarity(self.b, self.code_b) >= _SELDOM
+
+    def ways(self) -> tuple[tuple[Side, Side], ...]:
+        """The sides as they fall on the two codes; a rule among drugs of one kind may fall on them either way."""
+        found = []
+        for one, other in ((self.a, self.b), (self.b, self.a)):
+            named = {drug.name for drug in one.carriers_within(self.code_a)}
+            others = {drug.name for drug in other.carriers_within(self.code_b)}
+            if any(name != second for name in named for second in others):
+                found.append((one, other))
+        return tuple(found[:1] if self.code_a == self.code_b else found)
 
     def subject(self) -> str:
         """ "simvastatin or lovastatin with clarithromycin or erythromycin" """
@@ -106,15 +126,40 @@ def rules_between(code_a: str, code_b: str) -> tuple[ClinicalRule, ...]:
 
     Twice the same code gives the rules among the drugs of that class.
     """
-    level = next(
-        (level for level, length in LEVEL_LENGTH.items() if len(code_a) == len(code_b) == length), None
-    )
-    if level is None:
-        raise InputError(f"Codes {code_a!r} and {code_b!r}: expected two ATC codes of one level, 3, 4 or 5.")
-    pairs, within = _project(level)
-    key = (code_a, code_b) if code_a <= code_b else (code_b, code_a)
-    matches = within.get(code_a, []) if code_a == code_b else pairs.get(key, [])
+    matches = _matches(*sorted((code_a, code_b)))
     return tuple(sorted((match.rule for match in matches), key=lambda rule: _RANK[rule.severity]))
+
+
+def _matches(low: str, high: str) -> list[_Match]:
+    level = next((level for level, length in LEVEL_LENGTH.items() if len(low) == len(high) == length), None)
+    if level is None:
+        raise InputError(f"Codes {low!r} and {high!r}: expected two ATC codes of one level, 3, 4 or 5.")
+    pairs, within = _project(level)
+    return within.get(low, []) if low == high else pairs.get((low, high), [])
+
+
+def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
+    """The rules of `rules_between` with what each says of the two codes, the one that gives the pair its grade first."""
+    low, high = sorted((code_a, code_b))
+    return tuple(
+        PairRule(
+            match.rule,
+            match.ways() if match.code_a == low else tuple((b, a) for a, b in match.ways()),
+            match.partial,
+            match.seldom,
+        )
+        for match in sorted(_matches(low, high), key=_grading)
+    )
+
+
+def grade(rules: Iterable[PairRule]) -> Severity | None:
+    """The severity that these rules give a pair of classes, as `load_clinical` grades it; None where there is none."""
+    first = min(rules, key=_grading, default=None)
+    return None if first is None else tempered(first.rule.severity, _SELDOM if first.seldom else 0)
+
+
+def _grading(match: _Match | PairRule) -> tuple[bool, int]:
+    return match.seldom, _RANK[match.rule.severity]
 
 
 @lru_cache(maxsize=3)
@@ -174,7 +219,7 @@ def tempered(severity: Severity, rarity_of_carriers: int) -> Severity:
 
 
 def _merged(low: str, high: str, matches: Sequence[_Match]) -> Interaction:
-    ordered = sorted(matches, key=lambda match: (match.seldom, _RANK[match.rule.severity]))
+    ordered = sorted(matches, key=_grading)
     first = ordered[0]
     severity = tempered(first.rule.severity, _SELDOM if first.seldom else 0)
     alone = len(ordered) == 1
