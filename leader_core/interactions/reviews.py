@@ -60,9 +60,8 @@ class RuleReview:
 
     between: PairRule
     standing: Standing
-    carried: tuple[
-        tuple[str, str], ...
-    ] = ()  # drugs ordered that carry it, of the smaller code and the larger
+    carried: tuple[tuple[str, str], ...] = ()  # drugs ordered, of the smaller code and the larger
+    lacks: tuple[str, ...] = ()  # codes of which only drugs were ordered that do not carry it
 
 
 @dataclass(frozen=True, slots=True)
