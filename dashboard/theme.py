@@ -100,6 +100,24 @@ EDGE_STYLES: Final[dict[str, tuple[str, float]]] = {
 }
 """Plotly dash and width of an interaction's line, by severity."""
 
+EDGE_MARKS: Final[dict[str, str]] = {
+    "contraindicated": "x",
+    "major": "triangle-up",
+    "moderate": "diamond",
+    "minor": "circle",
+    "unknown": "circle-open",
+}
+"""Plotly's symbol on an interaction's line, by severity."""
+
+CELL_SIZES: Final[dict[str, float]] = {
+    "contraindicated": 1.0,
+    "major": 0.9,
+    "moderate": 0.62,
+    "minor": 0.4,
+    "unknown": 0.72,
+}
+"""How much of a matrix's cell a pair fills: size says what colour says."""
+
 FONT: Final = "IBM Plex Sans, system-ui, sans-serif"
 MONO: Final = "IBM Plex Mono, ui-monospace, monospace"
 

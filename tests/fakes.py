@@ -19,11 +19,15 @@ from leader_core import (
     Concept,
     Fingerprint,
     Interaction,
+    InteractionTable,
+    Limit,
     NotFoundError,
     Order,
     Prompt,
     PromptSection,
     Recommendation,
+    Review,
+    SaferSet,
     ScoredMedication,
     UnseenCode,
     Visit,
@@ -31,6 +35,8 @@ from leader_core import (
 )
 from leader_core.artifacts import BaseModel, Manifest
 from leader_core.cohort import PatientPage, PatientQuery, PatientRow
+from leader_core.interactions import review
+from leader_core.safer_set import safer_set
 
 MEDICATIONS: dict[str, str] = {
     "A02B": "Drugs for peptic ulcer and reflux disease",
@@ -174,9 +180,6 @@ PAIRS: tuple[Interaction, ...] = (
         "established",
     ),
 )
-_SEVERITY_ORDER = {
-    name: i for i, name in enumerate(("contraindicated", "major", "moderate", "minor", "unknown"))
-}
 FINGERPRINT = Fingerprint(
     "Synthetic hospital (MIMIC-III layout)",
     "mimic3",
@@ -194,19 +197,11 @@ FINGERPRINT = Fingerprint(
 )
 
 
-class FakeInteractions:
-    """Stands in for the interaction table."""
+class FakeInteractions(InteractionTable):
+    """The real table over a few pairs."""
 
     def __init__(self, pairs: Sequence[Interaction] = PAIRS) -> None:
-        self._pairs = tuple(pairs)
-
-    def among(self, codes: Sequence[str]) -> tuple[Interaction, ...]:
-        given = set(codes)
-        found = [p for p in self._pairs if p.code_a in given and p.code_b in given]
-        return tuple(sorted(found, key=lambda p: (_SEVERITY_ORDER[p.severity], p.code_a, p.code_b)))
-
-    def __len__(self) -> int:
-        return len(self._pairs)
+        super().__init__(pairs)
 
 
 @dataclass
@@ -509,6 +504,24 @@ class FakeEngine:
             threshold=threshold,
             interactions=self.cohort.interactions.among([m.code for m in made if m.selected]),
         )
+
+    def review(
+        self, codes: Sequence[str], *, diagnoses: Sequence[str] = (), orders: Sequence[Order] = ()
+    ) -> Review:
+        level = self.cohort.fingerprint.atc_level
+        return review(codes, self.cohort.interactions, level, diagnoses=diagnoses, orders=orders)
+
+    def safer_set(
+        self,
+        recommendation: Recommendation,
+        limit: Limit,
+        *,
+        keep: Sequence[str] = (),
+        avoid: Sequence[str] = (),
+    ) -> SaferSet:
+        scores = {m.code: m.probability for m in recommendation.medications}
+        table = self.cohort.interactions
+        return safer_set(scores, table, recommendation.threshold, limit, keep=keep, avoid=avoid)
 
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
         if self.models["teacher"].manifest is None:

@@ -310,8 +310,32 @@ def named(titles: Mapping[str, str]) -> Titles:
 
 
 def severity_key() -> str:
-    """What the lines of the graph mean."""
-    return tag("p", *(f"{severity(level)} " for level in SEVERITIES), css="ld-note")
+    """What the lines of the graph mean: style and mark say what colour says."""
+    line = {"solid": "solid", "dash": "dashed", "dashdot": "dashed", "dot": "dotted"}
+
+    def sample(level: str) -> str:
+        dash, width = theme.EDGE_STYLES[level]
+        style = f"border-top:{max(1, round(width * 0.75))}px {line[dash]} var(--{level})"
+        return tag(
+            "span",
+            tag("i", style=style, css="ld-line-sample", aria_hidden="true"),
+            escape(wording.SEVERITY_LABELS[level]),
+            css="ld-area",
+        )
+
+    return tag("p", *(sample(level) for level in SEVERITIES[:-1]), css="ld-note")
+
+
+def severity_levels(levels: Sequence[str] | None = None) -> str:
+    """What the cells of the matrix mean: the more severe, the fuller the cell."""
+
+    def sample(level: str) -> str:
+        size = f"{round(12 * theme.CELL_SIZES[level])}px"
+        style = f"background:var(--{level});width:{size};height:{size};border-radius:0"
+        label = escape(wording.SEVERITY_LABELS[level])
+        return tag("span", tag("i", style=style, aria_hidden="true"), label, css="ld-area")
+
+    return tag("p", *(sample(level) for level in levels or SEVERITIES[:-1]), css="ld-note")
 
 
 def area_key(codes: Iterable[str]) -> str:

@@ -1,30 +1,60 @@
-"""Interactions: pairs among the selected classes, as a list first and as a graph beside it."""
+"""Interactions: the pairs among a set as a list with cards, and as cautions, graph, safer set, structures and matrix.
+
+Clinical alerts and the statistical signal stand in views of their own and are never mixed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import streamlit as st
 
-from dashboard import address, navigation, state, wording
-from dashboard.components import markup
+from dashboard import address, alerts, navigation, sets, state
+from dashboard.components import markup, matrix_panel, pair_views, safer_panel
+from dashboard.components.pair_views import View
 from dashboard.components.subject import case_title, titles_of
-from dashboard.formatting import count
 from dashboard.guard import fragment
 from dashboard.service import MODELS, Service, get_service, scores
+from dashboard.sets import Sets
 from dashboard.state import Subject
-from leader_core import SEVERITIES, Interaction
-from leader_core.domain import Severity
 
-_READABLE: Final = 40
-_BINDINGS: Final = {
-    "set": address.Binding.choice("union", dict.fromkeys(("teacher", "student", "prescribed", "union")))
+VIEWS: Final[Mapping[str, str]] = {
+    "pairs": "Pairs",
+    "cautions": "Cautions",
+    "graph": "Graph",
+    "safer": "Safer set",
+    "structures": "Structures",
+    "signal": "Statistical signal",
+    "matrix": "Whole table",
 }
-_LABELS: Final[Mapping[str, str]] = {
-    **wording.MODEL_NAMES,
-    "prescribed": "Prescribed",
-    "union": "All together",
+_CODE: Final = r"[A-Z]\d{2}[A-Z0-9]{1,4}"
+_LEVELS: Final = ("contraindicated", "major", "moderate")
+
+
+def _pair(text: str) -> str | None:
+    return text if re.fullmatch(f"{_CODE}-{_CODE}", text) else None
+
+
+def _about(text: str) -> str | None:
+    return text if re.fullmatch(_CODE, text) else None
+
+
+def _levels(text: str) -> list[str] | None:
+    asked = [str(level) for level in text.split(",") if level in alerts.GRADED]
+    return asked or None
+
+
+_BINDINGS: Final[Mapping[str, address.Binding]] = {
+    "set": address.Binding.choice("union", sets.LABELS),
+    "view": address.Binding.choice("pairs", VIEWS),
+    "severity": address.Binding(list(_LEVELS), _levels, ",".join),
+    "pair": address.Binding(None, _pair),
+    "about": address.Binding(None, _about),
+    "classes_only": address.Binding.flag(),
+    **safer_panel.BINDINGS,
+    **matrix_panel.BINDINGS,
 }
 
 
@@ -49,148 +79,100 @@ def draw() -> None:
 
 
 def _body(service: Service, subject: Subject, was_pending: bool) -> None:
-    sets, missing, pending = _sets(service, subject)
-    if was_pending and not pending:
+    found = sets.of(service, subject)
+    if was_pending and not found.pending:
         st.rerun()
-    for text, name in missing:
+    for text, name in found.missing:
         st.html(markup.callout(text, name))
-    if not sets:
+    if not found.codes:
         return
-    names = list(sets)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="which"):
+        chosen = _set(found)
+        by_orders = bool(found.orders) and not _classes_only()
+    view = _view(service, subject, found, chosen, by_orders)
+    _show(view)
+    address.publish("interactions", {**state.linked(subject), **_written()})
+
+
+def _classes_only() -> bool:
+    return st.toggle(
+        "Ignore what was ordered",
+        key="classes_only",
+        help="Show every pair as the classes have it, without looking at the drugs ordered in this visit.",
+    )
+
+
+def _set(found: Sets) -> str:
+    names = list(found.codes)
     if st.session_state.get("set") not in names:
         st.session_state["set"] = names[-1]
     chosen = st.segmented_control(
-        "Pairs among",
-        names,
-        default=names[-1],
+        "Pairs among", names, required=True, key="set", format_func=sets.LABELS.__getitem__
+    )
+    return str(chosen) if chosen in names else names[-1]
+
+
+def _view(service: Service, subject: Subject, found: Sets, chosen: str, by_orders: bool) -> View:
+    orders = found.orders if by_orders else ()
+    named = titles_of(service)
+    level = service.engine.cohort.fingerprint.atc_level
+    return View(
+        service=service,
+        subject=subject,
+        sets=found,
+        chosen=chosen,
+        codes=found.codes[chosen],
+        review=sets.review(service, subject, found.codes[chosen], orders),
+        orders=orders,
+        titles=lambda code: named("medication", code),
+        noun="drugs" if level == 5 else "classes",
+    )
+
+
+def _show(view: View) -> None:
+    """The tabs with what each holds, and the one that is open."""
+    review = view.review
+    standing = len(review.standing)
+    numbers = {
+        "pairs": f" {standing}",
+        "cautions": f" {pair_views.cautions_count(review)}",
+        "signal": f" {len(review.signals)}",
+    }
+    name = st.segmented_control(
+        "View",
+        list(VIEWS),
         required=True,
-        key="set",
-        format_func=_LABELS.__getitem__,
+        key="view",
+        label_visibility="collapsed",
+        format_func=lambda key: VIEWS[key] + numbers.get(key, ""),
     )
-    codes = sets.get(str(chosen), sets[names[-1]])
-    every = service.engine.cohort.interactions.among(codes)
-    pairs = _by_severity(every)
-    left, right = st.columns([1, 1.25], gap="large")
-    with right:
-        picked = _graph(service, sets, codes, pairs) if pairs else None
-    with left:
-        _list(service, codes, every, pairs, picked)
-    address.publish("interactions", {**state.linked(subject), **address.written(_BINDINGS)})
+    drawers: dict[str, Callable[[View], None]] = {
+        "pairs": pair_views.pairs,
+        "cautions": pair_views.cautions,
+        "graph": pair_views.graph,
+        "safer": _safer,
+        "structures": pair_views.structures,
+        "signal": pair_views.signal,
+        "matrix": pair_views.matrix,
+    }
+    drawers[str(name) if name in drawers else "pairs"](view)
 
 
-def _by_severity(every: Sequence[Interaction]) -> list[Interaction]:
-    """The pairs of the chosen severities; at first the most severe ones, as many levels as stay readable."""
-    counts = {level: sum(p.severity == level for p in every) for level in SEVERITIES}
-    present = [level for level in SEVERITIES if counts[level]]
-    if len(present) < 2:
-        return list(every)
-    chosen = st.pills(
-        "Severity",
-        present,
-        selection_mode="multi",
-        default=readable(counts),
-        key=f"severities-{'-'.join(present)}",
-        format_func=lambda level: f"{wording.SEVERITY_LABELS[level]} {counts[level]}",
-    )
-    return [p for p in every if p.severity in chosen]
+def _safer(view: View) -> None:
+    safer_panel.show(view.service, view.sets.recommendations, view.titles, view.noun)
 
 
-def readable(counts: Mapping[Severity, int]) -> list[Severity]:
-    """The most severe levels whose pairs together stay under a few dozen; always at least one level."""
-    levels: list[Severity] = []
-    total = 0
-    for level in (s for s in SEVERITIES if counts.get(s)):
-        if levels and total + counts[level] > _READABLE:
-            break
-        levels.append(level)
-        total += counts[level]
-    return levels
-
-
-def _sets(
-    service: Service, subject: Subject
-) -> tuple[dict[str, tuple[str, ...]], list[tuple[str, str]], bool]:
-    """What each model selects at its cut-off, what was prescribed, and all together; and who is missing, why."""
-    sets: dict[str, tuple[str, ...]] = {}
-    missing: list[tuple[str, str]] = []
-    pending = False
-    for name in MODELS:
-        found = scores(service, subject.case, name)
-        if found.recommendation is not None:
-            recommendation = found.recommendation
-            if (moved := state.cut_off(name)) is not None:
-                recommendation = service.engine.with_threshold(recommendation, moved)
-            sets[name] = tuple(m.code for m in recommendation.selected)
-        elif found.status in ("loading", "running"):
-            pending = pending or found.pending
-            text = wording.LOADING if found.status == "loading" else wording.RUNNING
-            missing.append((text.format(model=f"The {name}"), name))
-        else:
-            missing.append((f"{wording.MODEL_NAMES[name]} is not available. {found.reason}", name))
-    if subject.source == "cohort" and subject.case.prescribed and not state.hidden(subject):
-        sets["prescribed"] = subject.case.prescribed
-    if len(sets) > 1:
-        sets["union"] = tuple(dict.fromkeys(code for codes in sets.values() for code in codes))
-    return sets, missing, pending
-
-
-def _list(
-    service: Service,
-    codes: tuple[str, ...],
-    every: Sequence[Interaction],
-    pairs: Sequence[Interaction],
-    picked: tuple[str, ...] | None,
-) -> None:
-    titles = titles_of(service)
-    classes = count(len(codes), "class", "classes")
-    heading = f"{count(len(every), 'pair')} among {classes}"
-    if len(pairs) != len(every):
-        heading = f"{len(pairs)} shown of {heading}"
-    st.html(markup.panel_title("Pairs, most severe first", heading))
-    shown = [p for p in pairs if picked is None or set(picked) <= {p.code_a, p.code_b}]
-    if not every:
-        st.html(markup.empty(f"No listed pair among {classes}", wording.NO_PAIR))
-    elif not pairs:
-        st.html(markup.empty("No severity is chosen", "Choose at least one severity above to see its pairs."))
-    else:
-        if picked is not None:
-            about = " and ".join(titles("medication", code) for code in picked)
-            st.html(
-                markup.note(f"Chosen in the graph: {about}. {count(len(shown), 'pair')} of {len(pairs)}.")
-            )
-        if shown:
-            st.html(markup.interactions(shown, titles, opened=1 if picked is None else 3))
-        else:
-            st.html(markup.note("This class is in no pair shown here."))
-    st.html(markup.note(markup.table_covers(service.engine.cohort.interactions)))
-
-
-def _graph(
-    service: Service,
-    sets: Mapping[str, tuple[str, ...]],
-    codes: tuple[str, ...],
-    pairs: Sequence[Interaction],
-) -> tuple[str, ...] | None:
-    """The graph; gives the class or pair that was chosen in it."""
-    from dashboard.figures.interaction_graph import figure
-
-    everything = tuple(dict.fromkeys(code for members in sets.values() for code in members))
-    drawn = figure(
-        codes,
-        pairs,
-        everything=everything,
-        titles={c: service.engine.cohort.title("medication", c) or c for c in everything},
-        mode="dark" if st.context.theme.type == "dark" else "light",
-    )
-    with st.container(key="graph_box"):
-        event = st.plotly_chart(
-            drawn,
-            key="graph",
-            theme=None,
-            on_select="rerun",
-            selection_mode="points",
-            config={"displayModeBar": False},
-        )
-    points = event.selection.points if event else []
-    st.html(markup.severity_key() + markup.area_key(codes))
-    return tuple(str(points[0]["customdata"]).split("|")) if points and points[0].get("customdata") else None
+def _written() -> dict[str, str]:
+    """The URL's share of this view: settings of the other views stay out of it."""
+    view = st.session_state.get("view", "pairs")
+    own = {
+        "set": True,
+        "view": True,
+        "classes_only": True,
+        "severity": view in ("pairs", "graph"),
+        "about": view in ("pairs", "graph"),
+        "pair": view not in ("cautions", "safer"),
+        **dict.fromkeys(safer_panel.BINDINGS, view == "safer"),
+        **dict.fromkeys(matrix_panel.BINDINGS, view == "matrix"),
+    }
+    return {key: value for key, value in address.written(_BINDINGS).items() if own[key]}
