@@ -63,6 +63,20 @@ def enter(identity: str, bindings: Mapping[str, Binding], query: Mapping[str, st
             st.session_state[key] = binding.default
 
 
+def mirror(key: str) -> dict[str, Any]:
+    """Arguments for a widget that shows the session's value `key`, for widgets whose labels change as one looks.
+
+    Streamlit takes a widget with other labels for another widget and drops its value; the session's stays.
+    """
+    shown = f"{key}_shown"
+    st.session_state[shown] = st.session_state.get(key)
+
+    def take_over() -> None:
+        st.session_state[key] = st.session_state[shown]
+
+    return {"key": shown, "on_change": take_over}
+
+
 def written(bindings: Mapping[str, Binding]) -> dict[str, str]:
     """The URL parameters of the session's values; what has its default is left out."""
     values = {key: st.session_state.get(key, binding.default) for key, binding in bindings.items()}

@@ -128,6 +128,7 @@ def ordered(pair: PairReview) -> str:
     for position, code in enumerate(dict.fromkeys(pair.codes)):
         found = sides[code]
         if found is None:
+            told.append(f"nothing of {code}")
             continue
         if code in first.lacks:
             names = few(d.name for way in first.between.ways for d in way[position].carriers_within(code))

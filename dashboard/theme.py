@@ -109,6 +109,15 @@ EDGE_MARKS: Final[dict[str, str]] = {
 }
 """Plotly's symbol on an interaction's line, by severity."""
 
+CELL_COLOURS: Final[dict[str, Colour]] = {
+    "contraindicated": Colour("#a61b1b", "#ff6b61"),
+    "major": Colour("#e0701f", "#f0954a"),
+    "moderate": Colour("#d3a514", "#b8962f"),
+    "minor": Colour("#8fb0d0", "#5f86ad"),
+    "unknown": Colour("#6b7785", "#8f9dab"),
+}
+"""Cells carry no text, so they may be further apart than text colours can be."""
+
 CELL_SIZES: Final[dict[str, float]] = {
     "contraindicated": 1.0,
     "major": 0.9,

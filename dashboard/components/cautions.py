@@ -1,4 +1,4 @@
-"""Warnings beside pairs, as HTML text: against the patient's conditions, within one class, the same drug twice.
+"""Reviewed warnings as short lists in HTML: pairs, the patient's conditions, within one class, one kind twice.
 
 Plain functions from values to markup; refuses to know about Streamlit.
 """
@@ -13,6 +13,27 @@ from dashboard.components.markup import Titles, severity
 from dashboard.formatting import count, escape, listing, tag
 from leader_core import PairReview, Review
 from leader_core.interactions import ConditionReview, Duplication
+
+
+def pairs(found: Sequence[PairReview], titles: Titles) -> str:
+    """A short list of pairs, each with what it does and what to do folded below."""
+
+    def line(pair: PairReview) -> str:
+        names = f"{titles('medication', pair.codes[0])} + {titles('medication', pair.codes[1])}"
+        head = f"{severity(pair.severity)} {tag('span', escape(names), css='ld-between')}"
+        first = pair.rules[0] if pair.rules else None
+        if first is None:
+            return head
+        if pair.standing == "ordered":
+            only = f"Ordered here: {alerts.ordered(pair)}"
+        else:
+            only = alerts.carriers(first, pair.codes)
+        told = first.between.rule
+        facts = [("Consequence", told.effect), ("Mechanism", told.mechanism), ("What to do", told.management)]
+        more = tag("span", escape(only), " ", tag("span", "details", css="ld-more"), css="ld-only")
+        return tag("details", tag("summary", f"{head} {more}"), _facts([*facts, ("Source", told.source)]))
+
+    return _listed([line(pair) for pair in found])
 
 
 def conditions(found: Sequence[ConditionReview], titles: Titles, *, most: int | None = None) -> str:
@@ -91,7 +112,7 @@ def _within(pair: PairReview, titles: Title) -> str:
         told = rule.between.rule
         carried = alerts.few((f"{a} with {b}" for a, b in rule.carried), "and")
         lines.append(
-            tag("strong", escape(alerts.subject(rule, pair.codes, titles)))
+            tag("h4", escape(alerts.subject(rule, pair.codes, titles)))
             + _facts(
                 [
                     ("Ordered here", carried),

@@ -22,7 +22,8 @@ def show(service: Service | None) -> None:
     if any(status.readiness == "loading" for status in statuses):
         fragment(_waiting, run_every=1.5)(service, tuple(status.readiness for status in statuses))
     else:
-        st.html(strip(service, statuses))
+        with st.container():  # a block, as the waiting strip is: a late refresh of that one finds its place
+            st.html(strip(service, statuses))
 
 
 def _waiting(service: Service, drawn: tuple[str, ...]) -> None:

@@ -247,14 +247,11 @@ def agreement_figures(
     found: comparison.Agreement, pairs: Sequence[Interaction], *, known: bool, unit: wording.Unit
 ) -> str:
     """The figures under a cut-off; without known prescriptions only the counts."""
-    worst = pairs[0].severity if pairs else ""
+    graded = [pair for pair in pairs if pair.severity != "unknown"]
+    worst = wording.SEVERITY_LABELS[graded[0].severity].lower() if graded else ""
     rows = [
         (unit.many.capitalize(), f"{found.selected}", f"{found.hits} given" if known else ""),
-        (
-            "Interactions",
-            f"{len(pairs)}",
-            wording.SEVERITY_LABELS[worst].lower() if worst and worst != "unknown" else "",
-        ),
+        ("Listed pairs", f"{len(graded)}", worst),
     ]
     if known:
         rows = [("Jaccard", score(found.jaccard), ""), ("F1", score(found.f1), ""), *rows]
@@ -331,7 +328,7 @@ def severity_levels(levels: Sequence[str] | None = None) -> str:
 
     def sample(level: str) -> str:
         size = f"{round(12 * theme.CELL_SIZES[level])}px"
-        style = f"background:var(--{level});width:{size};height:{size};border-radius:0"
+        style = f"background:{theme.CELL_COLOURS[level].css};width:{size};height:{size};border-radius:0"
         label = escape(wording.SEVERITY_LABELS[level])
         return tag("span", tag("i", style=style, aria_hidden="true"), label, css="ld-area")
 

@@ -9,15 +9,18 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from dashboard import address, comparison, navigation, state, wording
+from dashboard import address, comparison, navigation, sets, state, wording
+from dashboard.components import cautions as reviewed
 from dashboard.components import comparison_table, markup
 from dashboard.components.subject import titles_of
+from dashboard.formatting import count
 from dashboard.guard import fragment
 from dashboard.service import MODELS, ModelName, Scores, Service, scores
 from dashboard.state import Subject
-from leader_core import Interaction, Recommendation
+from leader_core import Recommendation
 
 _SHOWN = 10
+_WARNINGS = 4
 _BINDINGS = {state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS}
 """None stands for the model's own cut-off."""
 
@@ -80,7 +83,7 @@ def _cut_off(
 ) -> Recommendation:
     manifest = service.engine.models[name].manifest
     chosen, rule = recommendation.threshold, manifest.threshold_rule if manifest else ""
-    st.html(markup.model_head(name, f"own cut-off {chosen:.2f}{', ' + rule if rule else ''}"))
+    st.html(markup.model_head(name, f"own cut-off {chosen:.2f}{', ' + rule_in_words(rule) if rule else ''}"))
     key = state.cut_key(name)
     if st.session_state.get(key) is None:
         st.session_state[key] = round(chosen, 2)
@@ -105,6 +108,16 @@ def _cut_off(
     if moved.truncated:
         st.html(markup.callout(wording.CUT_TO_FIT[name], name))
     return moved
+
+
+def rule_in_words(rule: str) -> str:
+    """How a model's cut-off was chosen, worded alike for both models, whoever wrote the manifest.
+
+    >>> rule_in_words("chosen on validation to maximise mean Jaccard"), rule_in_words("set by hand")
+    ('best mean Jaccard on validation', 'set by hand')
+    """
+    words = rule.lower()
+    return "best mean Jaccard on validation" if "validation" in words and "mean jaccard" in words else rule
 
 
 def _not_there(service: Service, name: ModelName, found: Scores) -> None:
@@ -172,29 +185,41 @@ def _interactions(
     known: bool,
     link: Mapping[str, str],
 ) -> None:
-    """Pairs among the selected, most severe first, for one of the sets at a time."""
-    sets: dict[str, tuple[Interaction, ...]] = {name: r.interactions for name, r in cut.items()}
+    """Pairs among the selected, most severe first, for one of the sets at a time, and what their conditions add."""
+    codes: dict[str, tuple[str, ...]] = {name: tuple(m.code for m in r.selected) for name, r in cut.items()}
     if known:
-        sets["prescribed"] = service.engine.cohort.interactions.among(subject.case.prescribed)
+        codes["prescribed"] = subject.case.prescribed
     st.html(markup.panel_title("Interactions", "most severe first"))
-    if not sets:
+    if not codes:
         st.html(markup.note("They appear with the first scores."))
         return
-    labels = {**wording.MODEL_NAMES, "prescribed": "Prescribed"}
+    orders = sets.orders(service, subject) if known else ()
+    found = {name: sets.review(service, subject, own, orders) for name, own in codes.items()}
     chosen = st.segmented_control(
         "Interactions among",
-        list(sets),
-        default=next(iter(sets)),
+        list(codes),
+        default=next(iter(codes)),
         required=True,
-        key=f"pairs_of_{'_'.join(sets)}",
+        key=f"pairs_of_{'_'.join(codes)}",
         label_visibility="collapsed",
-        format_func=lambda name: f"{labels[name]} {len(sets[name])}",
+        width="stretch",
+        format_func=lambda name: f"{sets.LABELS[name]} {len(found[name].standing)}",
     )
-    pairs = sets.get(str(chosen), ())
+    review = found.get(str(chosen), next(iter(found.values())))
+    titles = titles_of(service)
+    pairs = review.standing
     if pairs:
-        st.html(markup.interactions(pairs[:_SHOWN], titles_of(service)))
+        st.html(reviewed.pairs(pairs[:_SHOWN], titles))
     else:
         st.html(markup.note(wording.NO_PAIR))
     more = f"{len(pairs) - _SHOWN} more, and the graph" if len(pairs) > _SHOWN else "Details and graph"
-    navigation.link("interactions", more, link)
+    navigation.link("interactions", more, {**link, "set": str(chosen)})
+    if ruled_out := len(review.pairs) - len(pairs):
+        told = f"{count(ruled_out, 'more pair')} of these classes: not carried by the drugs ordered in this visit."
+        st.html(markup.note(told))
+    if review.conditions:
+        st.html(
+            markup.panel_title("Against the conditions")
+            + reviewed.conditions(review.conditions, titles, most=_WARNINGS)
+        )
     st.html(markup.note(markup.table_covers(service.engine.cohort.interactions)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import streamlit as st
 
-from dashboard import alerts, wording
+from dashboard import address, alerts, wording
 from dashboard import sets as sets_
 from dashboard.alerts import Title
 from dashboard.components import (
@@ -250,7 +250,7 @@ def _severities(view: View) -> list[str]:
         "Severity",
         list(alerts.GRADED),
         selection_mode="multi",
-        key="severity",
+        **address.mirror("severity"),
         label_visibility="collapsed",
         format_func=lambda level: f"{wording.SEVERITY_LABELS[level]} {counts[level]}",
     )

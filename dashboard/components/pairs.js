@@ -27,7 +27,7 @@ function row(item, data, open) {
   button.append(head);
   if (item.only) button.append(make("span", item.only, "only"));
   if (item.ordered) {
-    const told = make("span", null, "ordered " + item.standing.replace(" ", "-"));
+    const told = make("span", null, "ordered is-" + item.standing.replace(" ", "-"));
     const shape = { ordered: "●", open: "◐", "not ordered": "○" }[item.standing];
     told.append(icon(shape + " "), make("span", "Ordered here: ", "label"), item.ordered);
     button.append(told);
@@ -101,7 +101,6 @@ export default function (component) {
     kept.set(parentElement, memory);
   }
   if (memory.subject !== data.subject) { memory.subject = data.subject; memory.folded.clear(); memory.search.value = ""; }
-  memory.search.dataset.pageSearch = "";
   memory.tools.hidden = !data.search;
   const open = (id) => {
     setTriggerValue("opened", id);

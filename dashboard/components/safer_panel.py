@@ -81,14 +81,15 @@ def show(
 
 def _model(recommendations: Mapping[ModelName, Recommendation]) -> ModelName:
     names = list(recommendations)
-    if st.session_state.get("model") not in names:
-        st.session_state["model"] = names[0]
+    asked = st.session_state.get("model")
+    st.session_state["model_shown"] = asked if asked in names else names[0]
     chosen: Any = st.segmented_control(
         "Safer set for",
         names,
         required=True,
-        key="model",
+        key="model_shown",
         format_func=wording.MODEL_NAMES.__getitem__,
+        on_change=lambda: st.session_state.update(model=st.session_state["model_shown"]),
     )
     return chosen if chosen in names else names[0]
 
@@ -113,19 +114,19 @@ def _wishes(recommendation: Recommendation, titles: Title) -> tuple[Limit, list[
             value=None, format="%.2f", help="Statistical pairs as a share of all pairs of the set.",
         )  # fmt: skip
     scores = {m.code: m.probability for m in recommendation.medications}
-    for key in ("keep", "avoid"):
-        st.session_state[key] = [code for code in st.session_state.get(key) or [] if code in scores]
-    st.session_state["avoid"] = [c for c in st.session_state["avoid"] if c not in st.session_state["keep"]]
+    pinned = [code for code in st.session_state.get("keep") or [] if code in scores]
+    excluded = [c for c in st.session_state.get("avoid") or [] if c in scores and c not in pinned]
+    st.session_state.update(keep=pinned, avoid=excluded)
 
     def label(code: str) -> str:
         return f"{titles(code)} ({code}) {probability(scores[code])}"
 
     keep = st.multiselect(
-        "Must stay", [c for c in scores if c not in st.session_state["avoid"]], key="keep", format_func=label,
+        "Must stay", [c for c in scores if c not in excluded], **address.mirror("keep"), format_func=label,
         placeholder="Pin a class or drug",
     )  # fmt: skip
     avoid = st.multiselect(
-        "Must not appear", [c for c in scores if c not in keep], key="avoid", format_func=label,
+        "Must not appear", [c for c in scores if c not in keep], **address.mirror("avoid"), format_func=label,
         placeholder="Exclude a class or drug",
     )  # fmt: skip
     limit = Limit(

@@ -15,6 +15,8 @@ from leader_core import ConflictError, Interaction, SaferSet
 from leader_core.safer_set import LeftOut
 
 _REASONS = 4
+_LIKELY = 0.05
+"""Below it a class is no alternative that anybody would think of."""
 
 
 def result(
@@ -108,15 +110,17 @@ def _left_out(item: LeftOut, titles: Title, avoided: Sequence[str]) -> str:
     else:
         why = "it must not appear" if item.code in avoided else "together with what else was left out"
         body += tag("p", escape(f"Left out because {why}."), css="ld-note")
-    if item.alternatives:
+    likely = [a for a in item.alternatives if a.probability >= _LIKELY]
+    if likely:
         told = "; ".join(
             f"{titles(a.code)} ({a.code}) {probability(a.probability)}, "
             + (f"{a.cost:.2f} less" if a.cost >= 0 else f"{-a.cost:.2f} more")
-            for a in item.alternatives
+            for a in likely
         )
         body += tag("p", tag("span", "In its place, same therapeutic group: ", css="ld-muted"), escape(told))
     else:
-        body += tag("p", escape("No class of its therapeutic group fits within the limit."), css="ld-note")
+        told = f"No class of its therapeutic group that scores {_LIKELY:.2f} or more fits within the limit."
+        body += tag("p", escape(told), css="ld-note")
     return body
 
 

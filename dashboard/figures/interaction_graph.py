@@ -19,10 +19,10 @@ from leader_core import Interaction
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-LINE: Final = 30  # pixels a class takes; room for a name of two lines
+LINE: Final = 31  # pixels a class takes; room for a name of two lines
 _AREA_GAP: Final = 0.45  # of a line, between two therapeutic areas
-_NAMES: Final = 205  # pixels of margin for the names
-_WIDTH_OF_NAME: Final = 30  # characters a line
+_NAMES: Final = 226  # pixels of margin for the names
+_WIDTH_OF_NAME: Final = 35  # characters a line
 _STEPS: Final = 28
 
 

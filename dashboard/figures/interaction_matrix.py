@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ACROSS: Final = 1000  # pixels that the cells may take
 _CELL: Final = (7.5, 22.0)  # pixels, least and most
 _LABELS: Final = 46  # pixels for codes
-_HEAD: Final = 64
+_HEAD: Final = 24
 
 
 def cell_size(classes: int) -> float:
@@ -63,8 +63,8 @@ def figure(
     font = {"family": theme.MONO, "size": min(11.0, max(7.0, size - 0.5)), "color": ink}
     drawn.update_layout(
         width=int(size * len(across)) + _LABELS + 8,
-        height=int(size * len(down)) + _HEAD + _LABELS + 4,
-        margin={"l": _LABELS, "r": 8, "t": _HEAD + _LABELS, "b": 4},
+        height=int(size * len(down)) + _HEAD + _LABELS - 6,
+        margin={"l": _LABELS, "r": 8, "t": _HEAD + _LABELS - 10, "b": 4},
         paper_bgcolor=paper,
         plot_bgcolor=paper,
         showlegend=False,
@@ -129,7 +129,7 @@ def _cells(
         marker={
             "symbol": "square",
             "size": size * theme.CELL_SIZES[severity],
-            "color": theme.COLOURS[severity].of(mode),
+            "color": theme.CELL_COLOURS[severity].of(mode),
             "opacity": 1.0,
             "line": {"width": 0},
         },
@@ -165,7 +165,7 @@ def _areas(drawn: go.Figure, across: Mapping[str, int], down: Mapping[str, int],
             line={"color": colour, "width": 4},
         )  # fmt: skip
         drawn.add_annotation(
-            x=(own[0] + own[-1]) / 2, y=1, yref="paper", yshift=_LABELS + 12, showarrow=False,
+            x=(own[0] + own[-1]) / 2, y=1, yref="paper", yshift=_LABELS - 8, showarrow=False,
             text=area(letter).split()[0] if len(own) > 5 else letter,
             font={"size": 12, "color": colour}, xanchor="center", yanchor="bottom",
         )  # fmt: skip

@@ -82,11 +82,12 @@ def _body(service: Service, subject: Subject, was_pending: bool) -> None:
     found = sets.of(service, subject)
     if was_pending and not found.pending:
         st.rerun()
-    for text, name in found.missing:
-        st.html(markup.callout(text, name))
+    with st.container():  # every part has a place of its own, whatever the others show
+        for text, name in found.missing:
+            st.html(markup.callout(text, name))
     if not found.codes:
         return
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="which"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="which"):
         chosen = _set(found)
         by_orders = bool(found.orders) and not _classes_only()
     view = _view(service, subject, found, chosen, by_orders)
@@ -103,11 +104,18 @@ def _classes_only() -> bool:
 
 
 def _set(found: Sets) -> str:
+    """The set that was asked for, or the widest there is while it is not there yet."""
     names = list(found.codes)
-    if st.session_state.get("set") not in names:
-        st.session_state["set"] = names[-1]
+    asked = st.session_state.get("set")
+    st.session_state["set_shown"] = asked if asked in names else names[-1]
     chosen = st.segmented_control(
-        "Pairs among", names, required=True, key="set", format_func=sets.LABELS.__getitem__
+        "Pairs among",
+        names,
+        required=True,
+        key="set_shown",
+        format_func=sets.LABELS.__getitem__,
+        label_visibility="collapsed",
+        on_change=lambda: st.session_state.update(set=st.session_state["set_shown"]),
     )
     return str(chosen) if chosen in names else names[-1]
 
@@ -142,7 +150,7 @@ def _show(view: View) -> None:
         "View",
         list(VIEWS),
         required=True,
-        key="view",
+        **address.mirror("view"),
         label_visibility="collapsed",
         format_func=lambda key: VIEWS[key] + numbers.get(key, ""),
     )
@@ -155,7 +163,8 @@ def _show(view: View) -> None:
         "signal": pair_views.signal,
         "matrix": pair_views.matrix,
     }
-    drawers[str(name) if name in drawers else "pairs"](view)
+    with st.container(key=f"view-{name}"):
+        drawers[str(name) if name in drawers else "pairs"](view)
 
 
 def _safer(view: View) -> None:
