@@ -6,7 +6,7 @@ read only on entering (a link, Back, another case), so that quick clicking can n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -63,13 +63,16 @@ def enter(identity: str, bindings: Mapping[str, Binding], query: Mapping[str, st
             st.session_state[key] = binding.default
 
 
-def mirror(key: str) -> dict[str, Any]:
-    """Arguments for a widget that shows the session's value `key`, for widgets whose labels change as one looks.
+def mirror(key: str, options: Sequence[str] | None = None) -> dict[str, Any]:
+    """Arguments for a widget that shows the session's value `key`, for widgets that come, go or change their labels.
 
-    Streamlit takes a widget with other labels for another widget and drops its value; the session's stays.
+    Streamlit takes a widget with other labels for another one and drops its value, and tells the browser of a value
+    only in the run that set it; so the value is kept beside the widget and set in every run. With `options` that
+    change, each list of them is a widget of its own, and the last of them stands in for a value that is not there.
     """
-    shown = f"{key}_shown"
-    st.session_state[shown] = st.session_state.get(key)
+    shown = f"{key}_shown" if options is None else f"{key}_shown_{'_'.join(options)}"
+    value = st.session_state.get(key)
+    st.session_state[shown] = value if options is None or value in options else options[-1]
 
     def take_over() -> None:
         st.session_state[key] = st.session_state[shown]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,7 +20,6 @@ from leader_core.interactions import Ordered, RuleReview
 Title = Callable[[str], str]
 GRADED: Final[tuple[Severity, ...]] = SEVERITIES[:-1]
 _NAMED: Final = 3
-_READABLE: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +37,6 @@ def counts(pairs: Iterable[PairReview]) -> dict[Severity, int]:
         if pair.standing != "not ordered":
             found[pair.severity] += 1
     return found
-
-
-def readable(by_severity: Mapping[Severity, int]) -> list[Severity]:
-    """The most severe levels whose pairs together stay under a few dozen; always at least one level."""
-    levels: list[Severity] = []
-    total = 0
-    for level in (s for s in GRADED if by_severity.get(s)):
-        if levels and total + by_severity[level] > _READABLE:
-            break
-        levels.append(level)
-        total += by_severity[level]
-    return levels
 
 
 def grouped(pairs: Sequence[PairReview], levels: Iterable[str]) -> tuple[Group, ...]:

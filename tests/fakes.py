@@ -106,6 +106,15 @@ DRUGS: dict[str, tuple[str, str]] = {
     "C03C": ("Furosemide", "IV"),
     "C07A": ("Metoprolol Tartrate", "PO"),
     "N02B": ("Acetaminophen", "PO"),
+    "C09A": ("Lisinopril", "PO"),
+    "A12B": ("Potassium Chloride", "PO"),
+    "C01A": ("Digoxin", "PO"),
+    "C01B": ("Amiodarone HCl", "PO"),
+    "J01M": ("Levofloxacin", "IV"),
+    "N05A": ("Haloperidol", "IV"),
+    "A06A": ("Senna", "PO"),
+    "M01A": ("Ibuprofen", "PO"),
+    "R03A": ("Albuterol 0.083% Neb Soln", "NEB"),
 }
 PAIRS: tuple[Interaction, ...] = (
     Interaction(

@@ -24,10 +24,8 @@ def pairs(found: Sequence[PairReview], titles: Titles) -> str:
         first = pair.rules[0] if pair.rules else None
         if first is None:
             return head
-        if pair.standing == "ordered":
-            only = f"Ordered here: {alerts.ordered(pair)}"
-        else:
-            only = alerts.carriers(first, pair.codes)
+        carried = pair.standing == "ordered"
+        only = f"Ordered here: {alerts.ordered(pair)}" if carried else alerts.carriers(first, pair.codes)
         told = first.between.rule
         facts = [("Consequence", told.effect), ("Mechanism", told.mechanism), ("What to do", told.management)]
         more = tag("span", escape(only), " ", tag("span", "details", css="ld-more"), css="ld-only")

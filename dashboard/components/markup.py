@@ -73,41 +73,6 @@ def severity(level: str) -> str:
     return tag("span", icon, escape(wording.SEVERITY_LABELS[level]), css=f"ld-severity {level}")
 
 
-def interactions(pairs: Sequence[Interaction], titles: Titles, *, opened: int = 0) -> str:
-    """Pairs, most severe first, each with what it does and what to do about it; the first `opened` unfolded."""
-    return tag("ul", *(tag("li", _pair(p, titles, i < opened)) for i, p in enumerate(pairs)), css="ld-pairs")
-
-
-def _pair(pair: Interaction, titles: Titles, is_open: bool) -> str:
-    names = tag(
-        "span",
-        f"{escape(titles('medication', pair.code_a))} + {escape(titles('medication', pair.code_b))}",
-        css="ld-between",
-    )
-    codes = tag("span", f"{escape(pair.code_a)} · {escape(pair.code_b)}", css="ld-code")
-    head = f"{severity(pair.severity)} {names} {codes}"
-    details = pair_details(pair)
-    if not details:
-        return head
-    more = tag("span", "details", css="ld-more")
-    attributes = {"open": ""} if is_open else {}
-    return tag("details", tag("summary", f"{head} {more}"), details, **attributes)
-
-
-def pair_details(pair: Interaction) -> str:
-    """Consequence, mechanism, management, evidence and source of a pair, as far as the table has them."""
-    known = [
-        ("Consequence", pair.effect),
-        ("Mechanism", pair.mechanism),
-        ("What to do", pair.management),
-        ("Evidence", pair.evidence),
-        ("Source", pair.source),
-    ]
-    if pair.severity == "unknown":
-        known.insert(0, ("Note", wording.STATISTICAL))
-    return tag("dl", *(tag("dt", escape(k)) + tag("dd", escape(v)) for k, v in known if v))
-
-
 def profile_facts(case: Case, fields: Sequence[str]) -> list[tuple[str, str]]:
     """The profile's fields in words; a field that was not recorded says so."""
     shown = [name for name in fields if name in wording.FIELD_LABELS]

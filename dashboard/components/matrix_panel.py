@@ -37,7 +37,7 @@ def show(
             "Table",
             ["clinical", "statistical"],
             required=True,
-            key="family",
+            **address.mirror("family"),
             format_func={"clinical": "Clinical alerts", "statistical": "Statistical signal"}.__getitem__,
         )
         rows, columns = _areas(letters, len(titles))
@@ -57,7 +57,7 @@ def show(
         chosen=chosen,
         mode="dark" if st.context.theme.type == "dark" else "light",
     )
-    with st.container(key="matrix_box"):
+    with st.container(key="matrix_box"), st.container(width=int(drawn.layout.width)):
         st.plotly_chart(
             drawn,
             key=key,
@@ -87,7 +87,7 @@ def _areas(letters: list[str], size: int) -> tuple[str, str]:
         picked = st.selectbox(
             label,
             options,
-            key=key,
+            **address.mirror(key),
             width=220,
             format_func=lambda letter: "All areas" if letter == WHOLE else f"{letter}  {area(letter)}",
         )

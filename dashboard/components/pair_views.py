@@ -193,14 +193,33 @@ def structures(view: View) -> None:
     ):
         st.session_state["structures_pair"] = asked or options[0]
     st.session_state["_structures_asked"] = asked
-    key = st.selectbox("Pair", options, key="structures_pair", format_func=label)
-    if key != asked:
-        st.session_state[PAIR] = st.session_state["_structures_asked"] = key
+    key = st.selectbox(
+        "Pair",
+        options,
+        key="structures_pair",
+        format_func=label,
+        on_change=_take_pair,
+        args=("structures_pair",),
+    )
     one, other = str(key).split("-")
-    preferred = {
-        code: tuple(drug.code for drug in found.drugs) for code, found in view.review.ordered.items()
-    }
+    preferred = {code: _to_draw(view, listed.get(str(key)), code) for code in (one, other)}
     structures_panel.show((one, other), preferred, view.titles, dark=st.context.theme.type == "dark")
+
+
+def _take_pair(key: str) -> None:
+    st.session_state[PAIR] = st.session_state[key]
+
+
+def _to_draw(view: View, pair: PairReview | None, code: str) -> tuple[str, ...]:
+    """Ingredients to draw first: ordered ones that carry the pair, others that carry it, others ordered."""
+    found = view.review.ordered.get(code)
+    ordered = [drug.code for drug in found.drugs] if found else []
+    carriers: list[str] = []
+    if pair is not None and pair.rules and code in pair.codes:
+        place = pair.codes.index(code)
+        for way in pair.rules[0].between.ways:
+            carriers += [own for drug in way[place].carriers_within(code) for own in drug.codes]
+    return tuple(dict.fromkeys([*(c for c in ordered if c in carriers), *carriers, *ordered]))
 
 
 def signal(view: View) -> None:

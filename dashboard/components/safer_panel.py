@@ -81,15 +81,12 @@ def show(
 
 def _model(recommendations: Mapping[ModelName, Recommendation]) -> ModelName:
     names = list(recommendations)
-    asked = st.session_state.get("model")
-    st.session_state["model_shown"] = asked if asked in names else names[0]
     chosen: Any = st.segmented_control(
         "Safer set for",
         names,
         required=True,
-        key="model_shown",
         format_func=wording.MODEL_NAMES.__getitem__,
-        on_change=lambda: st.session_state.update(model=st.session_state["model_shown"]),
+        **address.mirror("model", names),
     )
     return chosen if chosen in names else names[0]
 
@@ -99,18 +96,18 @@ def _wishes(recommendation: Recommendation, titles: Title) -> tuple[Limit, list[
         "Contraindicated pairs",
         ["none", "any"],
         required=True,
-        key="contraindicated",
+        **address.mirror("contraindicated"),
         format_func={"none": "None allowed", "any": "Not limited"}.__getitem__,
     )
     one, other = st.columns(2)
     with one:
         major = st.number_input(
-            "Major pairs, at most", min_value=0, max_value=999, step=1, key="major", placeholder="not limited",
-            value=None,
+            "Major pairs, at most", min_value=0, max_value=999, step=1, value=None, placeholder="not limited",
+            **address.mirror("major"),
         )  # fmt: skip
     with other:
         rate = st.number_input(
-            "DDI rate, at most", min_value=0.0, max_value=1.0, step=0.01, key="rate", placeholder="not limited",
+            "DDI rate, at most", min_value=0.0, max_value=1.0, step=0.01, **address.mirror("rate"), placeholder="not limited",
             value=None, format="%.2f", help="Statistical pairs as a share of all pairs of the set.",
         )  # fmt: skip
     scores = {m.code: m.probability for m in recommendation.medications}

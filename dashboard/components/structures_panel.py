@@ -49,9 +49,13 @@ def show(pair: tuple[str, str], preferred: dict[str, tuple[str, ...]], titles: T
 
 
 def _choice(code: str, side: str, preferred: tuple[str, ...], titles: Title) -> Structure | None:
-    options = sorted(structures.representatives(code), key=lambda s: (s.ingredient not in preferred, s.drug))
+    rank = {ingredient: i for i, ingredient in enumerate(preferred)}
+    options = sorted(
+        structures.representatives(code), key=lambda s: (rank.get(s.ingredient, len(rank)), s.drug)
+    )
     if not options:
-        told = f"No single small molecule stands for {titles(code)}"
+        name = titles(code)
+        told = f"No single small molecule stands for {name[:1].lower() + name[1:] if name[1:2].islower() else name}"
         st.html(markup.empty(told, "Salts, mixtures, insulins, antibodies and vaccines have none to draw."))
         return None
     if len(options) == 1:

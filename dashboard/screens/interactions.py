@@ -98,7 +98,7 @@ def _body(service: Service, subject: Subject, was_pending: bool) -> None:
 def _classes_only() -> bool:
     return st.toggle(
         "Ignore what was ordered",
-        key="classes_only",
+        **address.mirror("classes_only"),
         help="Show every pair as the classes have it, without looking at the drugs ordered in this visit.",
     )
 
@@ -106,16 +106,13 @@ def _classes_only() -> bool:
 def _set(found: Sets) -> str:
     """The set that was asked for, or the widest there is while it is not there yet."""
     names = list(found.codes)
-    asked = st.session_state.get("set")
-    st.session_state["set_shown"] = asked if asked in names else names[-1]
     chosen = st.segmented_control(
         "Pairs among",
         names,
         required=True,
-        key="set_shown",
         format_func=sets.LABELS.__getitem__,
         label_visibility="collapsed",
-        on_change=lambda: st.session_state.update(set=st.session_state["set_shown"]),
+        **address.mirror("set", names),
     )
     return str(chosen) if chosen in names else names[-1]
 

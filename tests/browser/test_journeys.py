@@ -92,6 +92,50 @@ def test_every_page_opens_whole(visit: Visit, width: int, height: int, scheme: s
         assert over <= 0, f"{path or 'patients'} is {over} px too wide"
 
 
+def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
+    """Open a case, read what to do about a severe pair, see the safer set without it, and the two drugs' structures."""
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/?sort=-visits")
+    page.locator("tbody tr a").first.click()
+    _both_scored(page)
+    page.get_by_role("link", name=re.compile("and the graph|Details and graph")).click()
+    expect(page).to_have_url(re.compile(r"/interactions\?"))
+    page.get_by_role("button", name="Teacher", exact=True).click()
+
+    severe = page.locator("section.contraindicated button.row, section.major button.row")
+    expect(severe.first).to_be_visible()
+    chosen = severe.nth(1)
+    pair = chosen.get_attribute("data-id")
+    chosen.click()
+    expect(page).to_have_url(re.compile(f"pair={pair}"))
+    card = page.locator(".st-key-pair_card")
+    expect(card.get_by_text("What to do").first).to_be_visible()
+    expect(card.get_by_text("Mechanism").first).to_be_visible()
+    first, second = (pair or "").split("-")
+    expect(card.get_by_text(first, exact=True).first).to_be_visible()
+
+    page.get_by_placeholder("Find a drug, class or consequence").fill("no such drug")
+    expect(page.get_by_text("No pair shown here has these words.")).to_be_visible()
+
+    page.get_by_role("button", name="Safer set").click()
+    page.get_by_role("spinbutton", name="Major pairs, at most").fill("0")
+    page.keyboard.press("Enter")
+    figures = page.locator(".ld-safer-figures div", has_text="Major")
+    expect(figures.locator("dd").last).to_contain_text(re.compile(r"^0was"))
+    stays = page.locator(".ld-kept .ld-code")
+    expect(stays.first).to_be_visible()
+    assert not {first, second} <= set(stays.all_inner_texts())
+    expect(page).to_have_url(re.compile("major=0"))
+
+    page.get_by_role("button", name="Structures").click()
+    expect(page.get_by_text("explains no interaction")).to_be_visible()
+    assert (
+        page.locator(".ld-structure img").count() + page.get_by_text("No single small molecule").count() == 2
+    )
+    visitor.settled()
+
+
 def test_a_stale_link_says_so_and_leads_back(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page

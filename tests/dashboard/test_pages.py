@@ -12,7 +12,7 @@ from dashboard.draft import Draft, DraftVisit
 from leader_core import ArtifactError, LeaderError, NotFoundError
 from leader_core.cohort import PatientQuery
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
-from tests.fakes import DIAGNOSES, FakeCohort, FakeEngine, FakeInteractions
+from tests.fakes import DIAGNOSES, FakeCohort, FakeEngine
 
 FIRST_TIMER, RETURNING = "10003", "10006"
 PAGES = ("patients", "case", "new", "interactions", "prompt", "models")
@@ -326,25 +326,7 @@ def _searches(page: AppTest) -> list[str]:
     return [json.loads(e.proto.json)["label"] for e in found]
 
 
-# Interactions, Prompt, Models
-
-
-def test_interactions_list_the_pairs_and_the_sets(open_page: OpenPage) -> None:
-    page = open_page("interactions", patient=RETURNING)
-    assert "Pairs, most severe first" in text(page)
-    assert "Severity unknown" in text(page)
-    assert "unlisted, not safe" in text(page)
-    assert page.get("plotly_chart")
-    sets = page.segmented_control(key="set")
-    assert list(sets.options) == ["Teacher", "Student", "Prescribed", "All together"]
-
-
-def test_no_listed_pair_is_never_called_safe(serve: Serve, open_page: OpenPage) -> None:
-    serve(FakeEngine(FakeCohort(interactions=FakeInteractions(()))))
-    page = open_page("interactions", patient=RETURNING)
-    assert "No listed pair among" in text(page)
-    assert "not proof that they are safe" in text(page)
-    assert not page.get("plotly_chart")
+# Prompt, Models
 
 
 def test_the_prompt_stands_as_it_is_read(serve: Serve, open_page: OpenPage) -> None:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from dashboard import comparison, settings, theme, worklist
-from dashboard.components import code_search, markup, model_card, prompt_markup
+from dashboard.components import code_search, markup, model_card, pair_card, prompt_markup
 from dashboard.components.comparison_table import drugs
 from dashboard.draft import MAX_EARLIER, Draft
-from dashboard.figures import curves, interaction_graph
+from dashboard.figures import curves, interaction_graph, interaction_matrix
 from dashboard.formatting import gap, person, probability, stay
-from dashboard.screens.interactions import readable
 from dashboard.service import case_key
 from dashboard.settings import Settings, read_settings
-from leader_core import Case, Concept, InputError, Interaction, Order, Visit
+from leader_core import Case, Concept, InputError, Interaction, Order, PairReview, Visit
 from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +179,9 @@ def test_everything_given_is_escaped() -> None:
         return bad
 
     drawn = [
-        markup.interactions([pair], title, opened=1),
+        pair_card.signal(pair, lambda code: bad),
+        pair_card.card(PairReview(pair, "major", "open", ()), lambda code: bad),
+        pair_card.unlisted("A01A", "B01A", lambda code: bad, bad),
         markup.timeline(case, title),
         markup.profile(case, ("insurance",), ("insurance",)),
         markup.title(bad, bad),
@@ -193,7 +195,7 @@ def test_everything_given_is_escaped() -> None:
 
 
 def test_a_statistical_pair_has_no_severity_and_says_so() -> None:
-    text = markup.interactions([Interaction("A02B", "J01D", "unknown", "TWOSIDES")], lambda kind, code: code)
+    text = pair_card.signal(Interaction("A02B", "J01D", "unknown", "TWOSIDES"), str)
     assert "Severity unknown" in text
     assert "nobody has graded its severity" in text
 
@@ -277,15 +279,33 @@ def test_severity_shows_in_style_as_well_as_colour() -> None:
 
 
 def test_names_never_share_a_line() -> None:
-    places = interaction_graph.positions([f"A{i:02}B" for i in range(41)])
-    assert len({(x > 0, round(y, 4)) for x, y in places.values()}) == 41
+    heights = sorted(interaction_graph.positions([f"{a}{i:02}B" for a in "ABC" for i in range(14)]).values())
+    assert min(b - a for a, b in pairwise(heights)) >= 1.0
 
 
-def test_a_crowded_graph_starts_with_the_most_severe() -> None:
-    assert readable({"contraindicated": 7, "major": 60, "moderate": 62}) == ["contraindicated"]
-    assert readable({"contraindicated": 0, "major": 90, "minor": 2}) == ["major"]
-    assert readable({"major": 3, "moderate": 5, "unknown": 9}) == ["major", "moderate", "unknown"]
-    assert readable({}) == []
+def test_a_chosen_class_leaves_the_other_pairs_faint() -> None:
+    codes = ["B01A", "M01A", "C01A", "C01B"]
+    pairs = FakeEngine().cohort.interactions.among(codes)
+    drawn = interaction_graph.figure(codes, pairs, everything=codes, titles={}, chosen=["B01A"])
+    marks = {mark for t in drawn.data if t.name == "major pairs" for mark in (t.customdata, t.opacity)}
+    assert marks == {("B01A|M01A",), 1.0, ("C01A|C01B",), 0.35}
+
+
+def test_the_matrix_shows_a_pair_on_both_sides_and_says_what_it_is() -> None:
+    codes = ["B01A", "C01A", "C01B", "M01A"]
+    pairs = FakeEngine().cohort.interactions.among(codes)
+    drawn = interaction_matrix.figure(
+        codes, codes, pairs, titles={"B01A": "Antithrombotics"}, marked={"B01A"}
+    )
+    cells = next(trace for trace in drawn.data if trace.name == "major")
+    where = set(zip(cells.x, cells.y, cells.customdata, strict=True))
+    assert {(3, 0, "B01A|M01A"), (0, 3, "B01A|M01A"), (2, 1, "C01A|C01B"), (1, 2, "C01A|C01B")} == where
+    assert "<b>Major</b>" in cells.text[0]
+    assert "Antithrombotics (B01A)" in " ".join(cells.text)
+    assert drawn.layout.xaxis.ticktext[0] == "<b>B01A</b>"
+    part = interaction_matrix.figure(codes, ["M01A"], pairs, titles={})
+    assert [trace.name for trace in part.data if trace.name == "major"] == ["major"]
+    assert set(next(t for t in part.data if t.name == "major").y) == {0}
 
 
 def test_curves_draw_what_training_kept_and_nothing_else() -> None:
