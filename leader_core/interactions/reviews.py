@@ -260,7 +260,7 @@ def _conditions(
     found = []
     for warning in condition_warnings(codes, diagnoses):
         ordered = known.get(warning.code)
-        own = [w for w in of_drugs if w.code.startswith(warning.code) and w.condition == warning.condition]
+        own = [w for w in of_drugs if w.code.startswith(warning.code) and _one_rule(w, warning)]
         if own:
             names = tuple(dict.fromkeys(given[w.code] for w in own))
             exact = own[0] if own[0].code == warning.code else _for_class(own[0], warning.code)
@@ -281,6 +281,11 @@ def _conditions(
             ),
         )
     )
+
+
+def _one_rule(one: ConditionWarning, other: ConditionWarning) -> bool:
+    """Do both come from one rule? A class may have two for a condition: beta-blockers that are selective, or not."""
+    return (one.condition, one.effect, one.source) == (other.condition, other.effect, other.source)
 
 
 def _for_class(warning: ConditionWarning, code: str) -> ConditionWarning:

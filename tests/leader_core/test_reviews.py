@@ -127,6 +127,11 @@ def test_a_condition_speaks_against_the_drug_ordered_not_its_class(table: Intera
     first = nadolol.conditions[0]
     assert (first.standing, first.ordered, first.warning.code) == ("ordered", ("nadolol",), "C07A")
     assert not first.warning.management.startswith("Only when")
+    metoprolol = review(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Metoprolol", "PO")))
+    assert [(c.standing, c.warning.severity) for c in metoprolol.conditions] == [
+        ("ordered", "moderate"),
+        ("not ordered", "major"),
+    ]
     unknown = review(["C07A"], table, 3, diagnoses=asthma)
     assert {c.standing for c in unknown.conditions} == {"open"}
     assert unknown.conditions[0].warning.management.startswith("Only when it is")
