@@ -395,6 +395,8 @@ def _cell(key: str) -> None:
         return
     if "|" in data:
         st.session_state[PAIR] = data.replace("|", "-")
+        if st.session_state.get(ABOUT) not in data.split("|"):
+            st.session_state[ABOUT] = None
     else:
         st.session_state[ABOUT], st.session_state[PAIR] = data, None
 
@@ -406,7 +408,7 @@ def _no_pairs(view: View) -> None:
 def _export(view: View) -> None:
     st.download_button(
         "Pairs as CSV",
-        data=lambda: alerts.csv_text(view.review, view.titles).encode(),
+        data=alerts.csv_text(view.review, view.titles).encode(),
         file_name=f"interactions-{sets_.LABELS[view.chosen].lower().replace(' ', '-')}.csv",
         mime="text/csv",
         icon=":material/download:",

@@ -101,7 +101,7 @@ def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
     _both_scored(page)
     page.get_by_role("link", name=re.compile("and the graph|Details and graph")).click()
     expect(page).to_have_url(re.compile(r"/interactions\?"))
-    page.get_by_role("button", name="Teacher", exact=True).click()
+    page.get_by_role("radio", name="Teacher", exact=True).click()
 
     severe = page.locator("section.contraindicated button.row, section.major button.row")
     expect(severe.first).to_be_visible()
@@ -118,7 +118,7 @@ def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
     page.get_by_placeholder("Find a drug, class or consequence").fill("no such drug")
     expect(page.get_by_text("No pair shown here has these words.")).to_be_visible()
 
-    page.get_by_role("button", name="Safer set").click()
+    page.get_by_role("radio", name="Safer set").click()
     page.get_by_role("spinbutton", name="Major pairs, at most").fill("0")
     page.keyboard.press("Enter")
     figures = page.locator(".ld-safer-figures div", has_text="Major")
@@ -128,7 +128,7 @@ def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
     assert not {first, second} <= set(stays.all_inner_texts())
     expect(page).to_have_url(re.compile("major=0"))
 
-    page.get_by_role("button", name="Structures").click()
+    page.get_by_role("radio", name="Structures").click()
     expect(page.get_by_text("explains no interaction")).to_be_visible()
     assert (
         page.locator(".ld-structure img").count() + page.get_by_text("No single small molecule").count() == 2

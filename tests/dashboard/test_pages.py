@@ -203,7 +203,7 @@ def test_hiding_the_prescription_hides_it_everywhere_in_the_table(open_page: Ope
     assert "Ordered in this visit" not in str(rows)
     assert "<dt>Jaccard</dt>" not in text(page)
     assert "given</small>" not in text(page)
-    assert page.segmented_control(key="pairs_of_teacher_student").options == ["Teacher 3", "Student 3"]
+    assert page.segmented_control(key="pairs_of_teacher_student").options == ["Teacher 2", "Student 2"]
     assert text(page).count("Prescribed (") == 4  # the earlier visits' only
     assert "Stopped since" in text(page)
 
