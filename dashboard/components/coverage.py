@@ -7,6 +7,7 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard import wording
 from dashboard.components import markup
 from dashboard.formatting import count, day
 from dashboard.service import Service
@@ -19,7 +20,7 @@ _NEVER: Final = "A pair that is not listed is unlisted: absence is never proof o
 def text(service: Service) -> str:
     """What was looked through, and that absence proves nothing."""
     found = _counted(id(service), service)
-    of = "drugs" if service.engine.cohort.fingerprint.atc_level == 5 else "classes"
+    of = wording.unit(service.engine.cohort.fingerprint.atc_level).many
     told = (
         f"The tables list {count(found.graded, 'graded pair')} of {of}, projected from {count(found.rules, 'rule')} that "
         f"this project compiled in its own words from {count(found.sources, 'source')} (product labels, FDA tables, "

@@ -13,6 +13,7 @@ from dashboard.alerts import Title
 from dashboard.components import markup, safer_result
 from dashboard.formatting import probability
 from dashboard.service import ModelName, Service
+from dashboard.wording import Unit
 from leader_core import ConflictError, Limit, Recommendation
 
 _CODES: Final = re.compile(r"[A-Z]\d{2}[A-Z0-9]{1,4}")
@@ -47,7 +48,7 @@ BINDINGS: Final[Mapping[str, address.Binding]] = {
 
 
 def show(
-    service: Service, recommendations: Mapping[ModelName, Recommendation], titles: Title, noun: str
+    service: Service, recommendations: Mapping[ModelName, Recommendation], titles: Title, unit: Unit
 ) -> None:
     """The wishes on the left, the answer on the right."""
     if not recommendations:
@@ -64,11 +65,11 @@ def show(
         limit, keep, avoid = _wishes(recommendation, titles)
         st.html(
             markup.note(
-                f"Solved exactly: of all sets within the limit, the one whose {noun} score most above the cut-off. "
-                f"Only {noun} at or above the cut-off are chosen from, and those that must stay."
+                f"Solved exactly: of all sets within the limit, the one whose {unit.many} score most above the cut-off. "
+                f"Only {unit.many} at or above the cut-off are chosen from, and those that must stay."
             )
         )
-        if noun == "classes":
+        if not unit.is_drug:
             st.html(
                 markup.note(
                     "A pair of classes counts even where only some of their drugs carry it: choosing another drug of "
@@ -76,7 +77,7 @@ def show(
                 )
             )
     with right:
-        _answer(service, recommendation, limit, keep, avoid, titles)
+        _answer(service, recommendation, limit, keep, avoid, titles, unit)
 
 
 def _model(recommendations: Mapping[ModelName, Recommendation]) -> ModelName:
@@ -141,6 +142,7 @@ def _answer(
     keep: list[str],
     avoid: list[str],
     titles: Title,
+    unit: Unit,
 ) -> None:
     st.html(
         markup.model_head(
@@ -154,5 +156,7 @@ def _answer(
         return
     scores = {m.code: m.probability for m in recommendation.medications}
     st.html(
-        safer_result.result(found, recommendation.interactions, scores, titles, pinned=keep, avoided=avoid)
+        safer_result.result(
+            found, recommendation.interactions, scores, titles, pinned=keep, avoided=avoid, unit=unit
+        )
     )

@@ -27,9 +27,10 @@ def result(
     *,
     pinned: Sequence[str],
     avoided: Sequence[str],
+    unit: wording.Unit,
 ) -> str:
     """The whole answer."""
-    body = _figures(found, plain_pairs)
+    body = _figures(found, plain_pairs, unit)
     if not found.left_out and not found.added:
         body += tag(
             "p",
@@ -39,13 +40,15 @@ def result(
         )
     if found.left_out:
         body += panel_title("Left out", "what it costs, why, and what could stand for it")
-        body += tag("ul", *(tag("li", _left_out(x, titles, avoided)) for x in found.left_out), css="ld-swaps")
+        body += tag(
+            "ul", *(tag("li", _left_out(x, titles, avoided, unit)) for x in found.left_out), css="ld-swaps"
+        )
     if found.added:
         body += panel_title("Added", "below the cut-off, because it must stay")
         lines = (tag("li", _named(code, titles, probabilities[code])) for code in found.added)
         body += tag("ul", *lines, css="ld-swaps")
     kept = [code for code in found.codes if code not in found.added]
-    body += panel_title("The set that stays", count(len(kept), "class", "classes"))
+    body += panel_title("The set that stays", count(len(kept), unit.one, unit.many))
     body += tag(
         "ul",
         *(
@@ -80,11 +83,11 @@ def conflict(error: ConflictError, titles: Title) -> str:
     )
 
 
-def _figures(found: SaferSet, plain_pairs: Sequence[Interaction]) -> str:
+def _figures(found: SaferSet, plain_pairs: Sequence[Interaction], unit: wording.Unit) -> str:
     """Before and after, and what it costs."""
     before = {level: sum(p.severity == level for p in plain_pairs) for level in GRADED}
     after = {level: sum(p.severity == level for p in found.remaining) for level in GRADED}
-    rows = [("Classes", f"{len(found.codes)}", f"was {len(found.plain)}")]
+    rows = [(unit.many.capitalize(), f"{len(found.codes)}", f"was {len(found.plain)}")]
     rows += [
         (wording.SEVERITY_LABELS[level], f"{after[level]}", f"was {before[level]}")
         for level in ("contraindicated", "major", "moderate")
@@ -96,7 +99,7 @@ def _figures(found: SaferSet, plain_pairs: Sequence[Interaction]) -> str:
     return tag("div", figures(rows), css="ld-safer-figures")
 
 
-def _left_out(item: LeftOut, titles: Title, avoided: Sequence[str]) -> str:
+def _left_out(item: LeftOut, titles: Title, avoided: Sequence[str], unit: wording.Unit) -> str:
     body = _named(item.code, titles, item.probability, f"costs {item.cost:.2f}")
     if item.because:
         shown = item.because[:_REASONS]
@@ -119,7 +122,9 @@ def _left_out(item: LeftOut, titles: Title, avoided: Sequence[str]) -> str:
         )
         body += tag("p", tag("span", "In its place, same therapeutic group: ", css="ld-muted"), escape(told))
     else:
-        told = f"No class of its therapeutic group that scores {_LIKELY:.2f} or more fits within the limit."
+        told = (
+            f"No {unit.one} of its therapeutic group that scores {_LIKELY:.2f} or more fits within the limit."
+        )
         body += tag("p", escape(told), css="ld-note")
     return body
 

@@ -11,9 +11,9 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import address, alerts, navigation, sets, state
-from dashboard.components import markup, matrix_panel, pair_views, safer_panel
-from dashboard.components.pair_views import View
+from dashboard import address, alerts, navigation, sets, state, wording
+from dashboard.components import markup, matrix_panel, pair_figures, pair_views, safer_panel
+from dashboard.components.pair_parts import View
 from dashboard.components.subject import case_title, titles_of
 from dashboard.guard import fragment
 from dashboard.service import MODELS, Service, get_service, scores
@@ -130,7 +130,7 @@ def _view(service: Service, subject: Subject, found: Sets, chosen: str, by_order
         review=sets.review(service, subject, found.codes[chosen], orders),
         orders=orders,
         titles=lambda code: named("medication", code),
-        noun="drugs" if level == 5 else "classes",
+        unit=wording.unit(level),
     )
 
 
@@ -154,18 +154,18 @@ def _show(view: View) -> None:
     drawers: dict[str, Callable[[View], None]] = {
         "pairs": pair_views.pairs,
         "cautions": pair_views.cautions,
-        "graph": pair_views.graph,
+        "graph": pair_figures.graph,
         "safer": _safer,
         "structures": pair_views.structures,
         "signal": pair_views.signal,
-        "matrix": pair_views.matrix,
+        "matrix": pair_figures.matrix,
     }
     with st.container(key=f"view-{name}"):
         drawers[str(name) if name in drawers else "pairs"](view)
 
 
 def _safer(view: View) -> None:
-    safer_panel.show(view.service, view.sets.recommendations, view.titles, view.noun)
+    safer_panel.show(view.service, view.sets.recommendations, view.titles, view.unit)
 
 
 def _written() -> dict[str, str]:

@@ -307,6 +307,7 @@ def test_what_is_left_out_names_its_reason_and_price() -> None:
         str,
         pinned=(),
         avoided=["A06A"],
+        unit=wording.unit(3),
     )
     assert "it must not appear" in drawn
     for item in found.left_out:
