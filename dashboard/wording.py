@@ -27,6 +27,11 @@ TRAINING_OVERLAP: Final = (
     "This patient is in the training split: the models have seen this case while learning."
 )
 
+NO_SCORES: Final = (
+    "No scores are stored for this cohort, so that it cannot be filtered or sorted by them. "
+    "`python -m train scores` stores them."
+)
+
 NO_CASE_TITLE: Final = "No case is open"
 NO_CASE: Final = "Choose a patient from the worklist, or enter a case of your own."
 UNEXPECTED: Final = (

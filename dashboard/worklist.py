@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Final, Literal
 
+from dashboard.formatting import listing
 from leader_core.cohort import PatientQuery
 from leader_core.cohort.query import SORTS, Sort, Split
 
@@ -30,6 +31,34 @@ SPLIT_CHOICES: Final[Mapping[str, str]] = {
     "validation": "Validation",
     "test": "Test",
 }
+CUT_CHOICES: Final[Mapping[str, str]] = {
+    "any": "Any",
+    "cut": "Cut to fit",
+    "whole": "Read whole",
+}
+"""Whether the teacher's prompt held all of the case."""
+SHARES: Final[Mapping[str, str]] = {
+    "teacher_jaccard": "Teacher Jaccard",
+    "student_jaccard": "Student Jaccard",
+    "gap": "Gap between the models",
+}
+"""Filters that are a range from 0 to 1."""
+LEASTS: Final[Mapping[str, str]] = {
+    "prescribed_severe": "Severe pairs prescribed",
+    "suggested_severe": "Severe pairs suggested",
+}
+"""Filters that are a least number of pairs, contraindicated or major."""
+SPREAD_CHOICES: Final[Mapping[Sort, str]] = {
+    "age": "Age",
+    "visits": "Visits",
+    "diagnoses": "Diagnoses",
+    "medications": "Drug classes",
+    "teacher_jaccard": "Teacher Jaccard",
+    "student_jaccard": "Student Jaccard",
+    "gap": "Gap between the models",
+    "prescribed_severe": "Severe pairs prescribed",
+}
+"""What the distribution above the table can show; the later ones need stored scores."""
 PAGE_SIZES: Final = (25, 50, 100)
 DEFAULT_SORT: Final[Sort] = "patient_id"
 
@@ -43,6 +72,13 @@ class Filters:
     gender: str = "any"
     split: str = "any"
     ages: tuple[int, int] = (0, OLDEST)
+    chapters: tuple[str, ...] = ()
+    teacher_jaccard: tuple[float, float] = (0.0, 1.0)
+    student_jaccard: tuple[float, float] = (0.0, 1.0)
+    gap: tuple[float, float] = (0.0, 1.0)
+    prescribed_severe: int = 0  # at least
+    suggested_severe: int = 0
+    truncated: str = "any"
 
     def query(
         self, sort: Sort = DEFAULT_SORT, descending: bool = False, page: int = 1, size: int = 25
@@ -56,6 +92,13 @@ class Filters:
             genders=() if self.gender == "any" else (self.gender,),
             ages=None if self.ages == (0, OLDEST) else (low, _NO_LIMIT if high >= OLDEST else high),
             visits=VISIT_CHOICES[self.visits][1],
+            chapters=self.chapters,
+            teacher_jaccard=_within(self.teacher_jaccard),
+            student_jaccard=_within(self.student_jaccard),
+            gap=_within(self.gap),
+            prescribed_severe=_at_least(self.prescribed_severe),
+            suggested_severe=_at_least(self.suggested_severe),
+            truncated={"cut": True, "whole": False}.get(self.truncated),
             sort=sort,
             descending=descending,
             page=page,
@@ -71,6 +114,10 @@ class Filters:
             "gender": f"gender: {GENDER_CHOICES.get(self.gender, self.gender).lower()}",
             "split": f"split: {SPLIT_CHOICES.get(self.split, self.split).lower()}",
             "ages": f"age {self.ages[0]} to {'100 or more' if self.ages[1] >= OLDEST else self.ages[1]}",
+            "chapters": f"diagnosis in {listing(self.chapters, 'or')}",
+            **{name: f"{label.lower()} {_told(getattr(self, name))}" for name, label in SHARES.items()},
+            **{name: f"{label.lower()}: {getattr(self, name)} or more" for name, label in LEASTS.items()},
+            "truncated": f"prompt {CUT_CHOICES.get(self.truncated, self.truncated).lower()}",
         }
         set_here = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]
         return {name: told[name] for name in set_here if name != "text" or self.text.strip()}
@@ -95,6 +142,39 @@ def ways_out(filters: Filters, total: Callable[[PatientQuery], int]) -> list[Way
         for name, words in filters.active().items()
     ]
     return sorted((way for way in found if way.total), key=lambda way: -way.total)
+
+
+def _within(limits: tuple[float, float]) -> tuple[float, float] | None:
+    """A range that narrows something, a little widened against rounding; None for the whole of it."""
+    low, high = limits
+    return None if (low, high) == (0.0, 1.0) else (low - 0.0005, high + 0.0005)
+
+
+def _at_least(number: int) -> tuple[int, int] | None:
+    return (number, _NO_LIMIT) if number else None
+
+
+def _told(limits: tuple[float, float]) -> str:
+    return f"{limits[0]:.2f} to {limits[1]:.2f}"
+
+
+def read_share(text: str) -> tuple[float, float] | None:
+    """Both ends from the URL ("0.20-0.60"); None for anything else.
+
+    >>> read_share("0.20-0.60"), read_share("0.9-0.1"), read_share("-1-2"), read_share("much")
+    ((0.2, 0.6), None, None, None)
+    """
+    low, _, high = text.partition("-")
+    try:
+        limits = float(low), float(high)
+    except ValueError:
+        return None
+    return limits if 0.0 <= limits[0] <= limits[1] <= 1.0 else None
+
+
+def write_share(limits: tuple[float, float]) -> str:
+    """Inverse of `read_share`."""
+    return f"{limits[0]:.2f}-{limits[1]:.2f}"
 
 
 def read_sort(text: str) -> tuple[Sort, bool]:

@@ -224,6 +224,34 @@ class Engine:
         table = self.cohort.interactions
         return safer_set(probabilities, table, recommendation.threshold, limit, keep=keep, avoid=avoid)
 
+    def stored(self, case: Case, model: ModelName) -> Recommendation | None:
+        """What `python -m train scores` kept of this very case, without running the model; None where it kept nothing.
+
+        The scores are those of the model that made them: `cohort.scores.models` says which and when. Which codes the
+        model could not read is not stored.
+        """
+        store = self.cohort.scores
+        if store is None or model not in store.models or case.current.visit_id is None:
+            return None
+        found = store.case(case.current.visit_id, model)
+        if found is None:
+            return None
+        probabilities, truncated = found
+        threshold = store.models[model].threshold
+        medications = tuple(
+            ScoredMedication(code, self.cohort.title("medication", code) or code, p, p >= threshold)
+            for code, p in sorted(probabilities.items(), key=lambda item: (-item[1], item[0]))
+        )
+        chosen = [m.code for m in medications if m.selected]
+        return Recommendation(
+            model=model,
+            medications=medications,
+            threshold=threshold,
+            interactions=self.cohort.interactions.among(chosen),
+            unseen=(),
+            truncated=truncated,
+        )
+
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
         """The exact prompt the teacher reads; `version` renders another wording for comparison.
 

@@ -34,7 +34,7 @@ from leader_core import (
     age_band,
 )
 from leader_core.artifacts import BaseModel, Manifest
-from leader_core.cohort import PatientPage, PatientQuery, PatientRow
+from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
 from leader_core.interactions import review
 from leader_core.safer_set import safer_set
 
@@ -343,6 +343,25 @@ class FakeCohort:
         return PatientPage(
             tuple(rows[start : start + query.page_size]), len(rows), query.page, query.page_size
         )
+
+    scores = None
+    scores_note = ""
+
+    def chapters(self) -> tuple[str, ...]:
+        return ("Circulatory system", "Respiratory system")
+
+    def spread(self, query: PatientQuery, figure: str, bins: int = 20) -> Spread:
+        rows = self.patients(replace(query, page=1, page_size=1000)).rows
+        values = [v for r in rows if (v := getattr(r, figure)) is not None]
+        if not values:
+            return Spread((), (), len(rows))
+        low, high = int(min(values)), int(max(values))
+        counts = [sum(v == n for v in values) for n in range(low, high + 1)]
+        return Spread(tuple(map(float, range(low, high + 2))), tuple(counts), len(rows) - len(values))
+
+    def worklist_csv(self, query: PatientQuery) -> bytes:
+        rows = self.patients(replace(query, page=1, page_size=1000)).rows
+        return "\n".join(["patient_id", *(str(r.patient_id) for r in rows)]).encode()
 
     def search(
         self, text: str, kinds: Sequence[str] = ("diagnosis", "procedure", "medication"), limit: int = 20

@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "baseline": "fit a baseline and write its scores",
     "calibrate": "give a trained model calibrated probabilities and conformal sets",
     "predict": "one row a case and medication, as Parquet",
+    "scores": "both models' scores of every case, stored beside the cohort for the worklist",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
     "realdata": "folds over a few real patients: students from scratch and from another student",
     "demo": "build what the dashboard's demo needs: cohort, and with --models its models",

@@ -113,7 +113,10 @@ class TeacherModel(_FolderModel):
         return np.concatenate(cut) if cut else np.zeros(0, dtype=bool)
 
 
-def open_model(folder: Path, device: str, cohort: Cohort) -> SplitModel:
+FolderModel = StudentModel | TeacherModel
+
+
+def open_model(folder: Path, device: str, cohort: Cohort) -> FolderModel:
     """The model of a folder, by its manifest's kind.
 
     Raises:

@@ -11,6 +11,7 @@ from datetime import datetime
 from dashboard import comparison, theme, wording
 from dashboard.formatting import count, day, escape, gap, listing, probability, score, stay, tag, words
 from leader_core import SEVERITIES, Case, Interaction, ScoredMedication, UnseenCode, Visit
+from leader_core.cohort import Spread
 
 Titles = Callable[[str, str], str]
 _SHORT = 6
@@ -263,6 +264,45 @@ def axis(moments: Sequence[datetime | None], current: int) -> str:
         css="ld-axis",
         role="img",
         aria_label=told,
+    )
+
+
+def spread(found: Spread, label: str) -> str:
+    """A small distribution as bars, with its ends named; every bar says its range and count."""
+    if not found.counts:
+        return note(f"{label}: nothing to show for these patients.")
+    highest = max(found.counts) or 1
+    whole = all(edge == int(edge) for edge in found.edges)
+
+    def at(edge: float) -> str:
+        return f"{edge:.0f}" if whole else f"{edge:.2f}"
+
+    def told(i: int) -> str:
+        low, high = found.edges[i], found.edges[i + 1]
+        if whole:
+            return at(low) if high - low == 1 else f"{at(low)} to {at(high - 1)}"
+        return f"{at(low)} to {at(high)}"
+
+    bars = "".join(
+        tag(
+            "i",
+            style=f"height:{max(3, 100 * number / highest) if number else 0:.0f}%",
+            title=f"{told(i)}: {count(number, 'patient')}",
+        )
+        for i, number in enumerate(found.counts)
+    )
+    fullest = max(range(len(found.counts)), key=found.counts.__getitem__)
+    summary = f"{label} of {count(sum(found.counts), 'patient')}; most often {told(fullest)}"
+    missing = f" · {count(found.missing, 'patient')} without" if found.missing else ""
+    last = at(found.edges[-1] - 1) if whole else at(found.edges[-1])
+    ends = tag("span", at(found.edges[0])) + tag("span", escape(f"{summary}{missing}")) + tag("span", last)
+    return tag(
+        "div",
+        tag("div", bars, css="ld-spread-bars", aria_hidden="true"),
+        tag("div", ends, css="ld-spread-ends"),
+        css="ld-spread",
+        role="img",
+        aria_label=summary + missing,
     )
 
 

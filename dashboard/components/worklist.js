@@ -19,7 +19,7 @@ function heading(column, data, sort) {
   if (active) cell.setAttribute("aria-sort", data.descending ? "descending" : "ascending");
   const button = make("button", column.label);
   button.type = "button";
-  button.title = "Sort by " + column.label.toLowerCase();
+  button.title = (column.help ? column.help + ". " : "") + "Sort by " + column.label.toLowerCase();
   const arrow = make("span", active ? (data.descending ? "↓" : "↑") : "↕", active ? "arrow on" : "arrow");
   arrow.setAttribute("aria-hidden", "true");
   button.append(arrow);

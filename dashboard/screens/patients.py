@@ -9,22 +9,29 @@ import streamlit as st
 from dashboard import address, navigation, state, wording
 from dashboard.components import markup
 from dashboard.components.browser import component, nothing
-from dashboard.formatting import MISSING, count, day, words
+from dashboard.formatting import MISSING, count, day, score, words
 from dashboard.service import Service, get_service
 from dashboard.worklist import (
+    CUT_CHOICES,
     GENDER_CHOICES,
+    LEASTS,
     OLDEST,
     PAGE_SIZES,
+    SHARES,
     SPLIT_CHOICES,
+    SPREAD_CHOICES,
     VISIT_CHOICES,
     Filters,
     read_ages,
+    read_share,
     read_sort,
     ways_out,
     write_ages,
+    write_share,
     write_sort,
 )
 from leader_core.cohort import PatientPage, PatientRow
+from leader_core.cohort.query import SCORE_SORTS, Sort
 
 _SEARCH: Final = "_search"  # clinical text: in the session, never in the URL
 _LAST: Final = "_worklist"  # filters as they were last seen: the navigation's link leads back to them
@@ -40,11 +47,28 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Drug classes", "sort": "medications", "numeric": True},
     {"label": "Split"},
 ]
+_SCORE_COLUMNS: Final[list[dict[str, Any]]] = [
+    {"label": "Teacher", "sort": "teacher_jaccard", "numeric": True, "help": "Jaccard of the teacher's set"},
+    {"label": "Student", "sort": "student_jaccard", "numeric": True, "help": "Jaccard of the student's set"},
+    {"label": "Gap", "sort": "gap", "numeric": True, "help": "Share of the suggested that only one suggests"},
+    {
+        "label": "Severe pairs",
+        "sort": "prescribed_severe",
+        "numeric": True,
+        "help": "Contraindicated and major pairs in what was prescribed",
+    },
+]
+"""Shown where scores are stored, in place of the number of procedures."""
 _BINDINGS: Final[dict[str, address.Binding]] = {
     "visits": address.Binding.choice("any", VISIT_CHOICES),
     "gender": address.Binding.choice("any", GENDER_CHOICES),
     "split": address.Binding.choice("any", SPLIT_CHOICES),
     "ages": address.Binding((0, OLDEST), read_ages, write_ages),
+    "chapters": address.Binding([], lambda text: text.split("|"), "|".join),
+    **{name: address.Binding((0.0, 1.0), read_share, write_share) for name in SHARES},
+    **{name: address.Binding.number(0) for name in LEASTS},
+    "truncated": address.Binding.choice("any", CUT_CHOICES),
+    "spread": address.Binding.choice("age", SPREAD_CHOICES),
     "sort": address.Binding(read_sort(""), read_sort, lambda sort: write_sort(*sort)),
     "page": address.Binding.number(1),
     "rows": address.Binding.number(PAGE_SIZES[0], PAGE_SIZES),
@@ -60,24 +84,25 @@ def draw() -> None:
         )
     )
     address.enter("patients", _BINDINGS, st.query_params.to_dict() or st.session_state.get(_LAST))
-    filters = _filters()
+    filters = _filters(service)
     sort, descending = st.session_state["sort"]
     size, page = int(st.session_state["rows"]), int(st.session_state["page"])
     found = service.engine.cohort.patients(filters.query(sort, descending, page, size))
     if found.total and not found.rows:  # a page number from an older, longer list
         st.session_state["page"] = 1
         found = service.engine.cohort.patients(filters.query(sort, descending, 1, size))
-    _told(found, filters)
+    _told(service, found, filters, sort, descending)
     st.session_state[_LAST] = address.written(_BINDINGS)
     address.publish("patients", st.session_state[_LAST])
     if not found.rows:
         _empty(service, filters)
         return
-    _table(found, sort, descending)
+    _spread(service, filters)
+    _table(service, found, sort, descending)
     _pages(found)
 
 
-def _filters() -> Filters:
+def _filters(service: Service) -> Filters:
     """The search box and the filters in one row; all but the search live in the URL."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="filters"):
         st.text_input(
@@ -119,6 +144,7 @@ def _filters() -> Filters:
             format_func=SPLIT_CHOICES.__getitem__,
             on_change=_first_page,
         )
+        _more_filters(service)
     low, high = st.session_state["ages"]
     return Filters(
         text=st.session_state[_SEARCH] or "",
@@ -126,15 +152,58 @@ def _filters() -> Filters:
         gender=st.session_state["gender"] or "any",
         split=st.session_state["split"] or "any",
         ages=(int(low), int(high)),
+        chapters=tuple(st.session_state["chapters"]),
+        prescribed_severe=int(st.session_state["prescribed_severe"]),
+        suggested_severe=int(st.session_state["suggested_severe"]),
+        truncated=st.session_state["truncated"] or "any",
+        **{name: tuple(map(float, st.session_state[name])) for name in SHARES},  # type: ignore[arg-type]
     )
+
+
+def _more_filters(service: Service) -> None:
+    """Filters that are wanted less often, and those that need stored scores."""
+    chapters = service.engine.cohort.chapters()
+    st.session_state["chapters"] = [c for c in st.session_state["chapters"] if c in chapters]
+    set_here = sum(
+        st.session_state[name] != _BINDINGS[name].default
+        for name in ("chapters", *SHARES, *LEASTS, "truncated")
+    )
+    with st.popover(f"More filters ({set_here})" if set_here else "More filters", icon=":material/tune:"):
+        st.multiselect(
+            "Diagnosis chapter",
+            chapters,
+            key="chapters",
+            on_change=_first_page,
+            placeholder="Any chapter",
+            help="Patients whose last visit has a diagnosis in any of these chapters.",
+        )
+        absent = service.engine.cohort.scores is None
+        if absent:
+            st.html(markup.callout(wording.NO_SCORES + " " + service.engine.cohort.scores_note, "warn"))
+        for name, label in SHARES.items():
+            st.slider(label, 0.0, 1.0, step=0.05, key=name, on_change=_first_page, disabled=absent)
+        for name, label in LEASTS.items():
+            st.number_input(
+                f"{label}, at least", 0, 999, step=1, key=name, on_change=_first_page, disabled=absent
+            )
+        st.segmented_control(
+            "The teacher's prompt",
+            list(CUT_CHOICES),
+            key="truncated",
+            default="any",
+            required=True,
+            format_func=CUT_CHOICES.__getitem__,
+            on_change=_first_page,
+            disabled=absent,
+        )
 
 
 def _first_page() -> None:
     st.session_state["page"] = 1
 
 
-def _told(found: PatientPage, filters: Filters) -> None:
-    """How many patients, under which filters, and one button that undoes them all."""
+def _told(service: Service, found: PatientPage, filters: Filters, sort: Sort, descending: bool) -> None:
+    """How many patients, under which filters, one button that undoes them all, and the list to take along."""
     active = filters.active()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         text = count(found.total, "patient")
@@ -149,6 +218,36 @@ def _told(found: PatientPage, filters: Filters) -> None:
                 on_click=_clear,
                 args=(tuple(active),),
             )
+        st.space("stretch")
+        if found.total:
+            query = filters.query(sort, descending)
+            st.download_button(
+                "CSV",
+                lambda: service.engine.cohort.worklist_csv(query),
+                file_name="patients.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                type="tertiary",
+                help=f"All {count(found.total, 'patient')} of this list, with their scores where there are any.",
+            )
+
+
+def _spread(service: Service, filters: Filters) -> None:
+    """How the listed patients spread over one figure."""
+    choices = [s for s in SPREAD_CHOICES if service.engine.cohort.scores is not None or s not in SCORE_SORTS]
+    if st.session_state["spread"] not in choices:
+        st.session_state["spread"] = choices[0]
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="spread_box"):
+        st.selectbox(
+            "Distribution of",
+            choices,
+            key="spread",
+            format_func=SPREAD_CHOICES.__getitem__,
+            width=190,
+        )
+        figure = st.session_state["spread"]
+        found = service.engine.cohort.spread(filters.query(), figure)
+        st.html(markup.spread(found, SPREAD_CHOICES[figure]), width="stretch")
 
 
 def _clear(names: tuple[str, ...]) -> None:
@@ -191,16 +290,14 @@ def _empty(service: Service, filters: Filters) -> None:
         )
 
 
-def _table(found: PatientPage, sort: str, descending: bool) -> None:
-    unit = wording.unit(get_service().engine.cohort.fingerprint.atc_level)
+def _table(service: Service, found: PatientPage, sort: str, descending: bool) -> None:
+    scored = service.engine.cohort.scores is not None
     result = component("worklist")(
         key="worklist",
         data={
             "caption": "Patients; choose one to open the case",
-            "columns": [
-                {**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS
-            ],
-            "rows": [_row(row) for row in found.rows],
+            "columns": _columns(service, scored),
+            "rows": [_row(row, scored) for row in found.rows],
             "sort": sort,
             "descending": descending,
         },
@@ -214,6 +311,16 @@ def _table(found: PatientPage, sort: str, descending: bool) -> None:
         _sort(cast(dict[str, Any], result.sorted))
 
 
+def _columns(service: Service, scored: bool) -> list[dict[str, Any]]:
+    """The columns, with the scores in place of the number of procedures where there are scores."""
+    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+    shown = [{**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS]
+    if not scored:
+        return shown
+    shown = [c for c in shown if c["label"] != "Procedures"]
+    return [*shown[:-1], *_SCORE_COLUMNS, shown[-1]]
+
+
 def _sort(wanted: dict[str, Any]) -> None:
     written = write_sort(str(wanted.get("key", "")), bool(wanted.get("descending")))
     if read_sort(written) != st.session_state["sort"]:
@@ -221,22 +328,25 @@ def _sort(wanted: dict[str, Any]) -> None:
         st.rerun()
 
 
-def _row(row: PatientRow) -> dict[str, Any]:
+def _row(row: PatientRow, scored: bool) -> dict[str, Any]:
+    cells = [
+        str(row.patient_id),
+        MISSING if row.age is None else str(row.age),
+        wording.GENDER_LABELS.get(row.gender, words(row.gender or "")),
+        str(row.visits),
+        day(row.admitted_at),
+        row.main_diagnosis or MISSING,
+        str(row.diagnoses),
+        *([] if scored else [str(row.procedures)]),
+        str(row.medications),
+    ]
+    if scored:
+        cells += [score(value) for value in (row.teacher_jaccard, row.student_jaccard, row.gap)]
+        cells.append(MISSING if row.prescribed_severe is None else str(row.prescribed_severe))
     return {
         "id": str(row.patient_id),
         "href": f"case?patient={row.patient_id}&visit={row.visits}",
-        "cells": [
-            str(row.patient_id),
-            MISSING if row.age is None else str(row.age),
-            wording.GENDER_LABELS.get(row.gender, words(row.gender or "")),
-            str(row.visits),
-            day(row.admitted_at),
-            row.main_diagnosis or MISSING,
-            str(row.diagnoses),
-            str(row.procedures),
-            str(row.medications),
-            wording.SPLIT_LABELS.get(row.split, row.split),
-        ],
+        "cells": [*cells, wording.SPLIT_LABELS.get(row.split, row.split)],
     }
 
 

@@ -5,11 +5,12 @@ Refuses to know about models and pages.
 
 from leader_core.cohort.build import BuildResult, build_cohort
 from leader_core.cohort.columns import CodeColumn, CohortColumns
-from leader_core.cohort.query import SORTS, SPLITS, PatientPage, PatientQuery, PatientRow
+from leader_core.cohort.query import SCORE_SORTS, SORTS, SPLITS, PatientPage, PatientQuery, PatientRow, Spread
 from leader_core.cohort.read import FORMAT, Cohort
 
 __all__ = [
     "FORMAT",
+    "SCORE_SORTS",
     "SORTS",
     "SPLITS",
     "BuildResult",
@@ -19,5 +20,6 @@ __all__ = [
     "PatientPage",
     "PatientQuery",
     "PatientRow",
+    "Spread",
     "build_cohort",
 ]

@@ -15,10 +15,34 @@ from leader_core.errors import InputError
 Split = Literal["train", "validation", "test"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 
-Sort = Literal["patient_id", "visits", "age", "admitted_at", "diagnoses", "medications"]
+Sort = Literal[
+    "patient_id",
+    "visits",
+    "age",
+    "admitted_at",
+    "diagnoses",
+    "medications",
+    "teacher_jaccard",
+    "student_jaccard",
+    "gap",
+    "prescribed_severe",
+]
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
+SCORE_SORTS: Final[frozenset[Sort]] = frozenset(SORTS[6:])
+"""Orders that need stored scores."""
 
 LARGEST_PAGE: Final = 1_000
+
+RANGES: Final = (
+    "ages",
+    "visits",
+    "teacher_jaccard",
+    "student_jaccard",
+    "gap",
+    "prescribed_severe",
+    "suggested_severe",
+)
+"""Filters that are (lowest, highest)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +51,28 @@ class PatientQuery:
 
     `text` is searched in the patient id and in code and title of every visit's codes; parts separated by commas must
     all be found, the words of one part preferably in one title. Empty tuples and None filter nothing; ranges include
-    both ends. Age, admission and counts are those of the patient's last visit.
+    both ends. Age, admission, counts and scores are those of the patient's last visit; a filter on a score leaves out
+    patients whose last visit has none.
 
     Raises:
         InputError: for a value outside its range, naming it.
     """
 
     text: str = ""
+    patient_ids: tuple[int, ...] | None = None  # these patients only; an empty tuple leaves nobody
     splits: tuple[Split, ...] = ()
     genders: tuple[str, ...] = ()
+    chapters: tuple[str, ...] = ()  # of any diagnosis of the last visit
     ages: tuple[int, int] | None = None
     visits: tuple[int, int] | None = None
+    teacher_jaccard: tuple[float, float] | None = None  # of what each model suggests with what was prescribed
+    student_jaccard: tuple[float, float] | None = None
+    gap: tuple[float, float] | None = (
+        None  # share of the suggested classes that only one of the models suggests
+    )
+    prescribed_severe: tuple[int, int] | None = None  # contraindicated and major pairs in the prescription
+    suggested_severe: tuple[int, int] | None = None  # in the model's suggestion that has more of them
+    truncated: bool | None = None  # whether the teacher's prompt was cut
     sort: Sort = "patient_id"
     descending: bool = False
     page: int = 1  # 1-based
@@ -53,7 +88,7 @@ class PatientQuery:
             problems.append(f"page {self.page}: expected 1 or more")
         if not 1 <= self.page_size <= LARGEST_PAGE:
             problems.append(f"page_size {self.page_size}: expected 1 to {LARGEST_PAGE}")
-        for name in ("ages", "visits"):
+        for name in RANGES:
             limits = getattr(self, name)
             if limits is not None and (len(limits) != 2 or limits[0] > limits[1]):
                 problems.append(f"{name} {limits!r}: expected (lowest, highest)")
@@ -77,6 +112,25 @@ class PatientRow:
     diagnoses: int  # distinct codes
     procedures: int
     medications: int
+    teacher_jaccard: float | None = None  # None where no scores are stored
+    student_jaccard: float | None = None
+    gap: float | None = None
+    prescribed_severe: int | None = None
+    teacher_severe: int | None = None
+    student_severe: int | None = None
+    truncated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How the matching patients spread over a figure: `counts[i]` of them from `edges[i]` to below `edges[i + 1]`.
+
+    The last bin holds its upper edge too.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+    missing: int  # patients without the figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,13 @@ from leader_core.cohort.code_index import CodeIndex
 from leader_core.cohort.code_tables import own_codes, with_libraries
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.layout import SOURCE_NAMES
-from leader_core.cohort.query import PatientPage, PatientQuery
+from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Spread
 from leader_core.cohort.statements import run
-from leader_core.cohort.worklist import read_patients
+from leader_core.cohort.worklist import Matching, read_ids, read_patients, read_spread, write_csv
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
+from leader_core.scores.store import ScoreStore, attach_nothing, scores_path
 from leader_core.terminology.drugs import AtcLevel
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Cohort:
         self.path = path
         self.meta = dict(meta)
         self.fingerprint = _fingerprint(self.meta)
+        self.scores: ScoreStore | None = None  # stored scores of this cohort's cases
+        self.scores_note = ""  # why stored scores that lie beside it are not used
         self.profile_fields = _PROFILE[self.fingerprint.source]
         self._connection = connection
         self._lock = threading.Lock()
@@ -83,7 +86,7 @@ class Cohort:
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
-        """Open a database made by `python -m train cohort`.
+        """Open a database made by `python -m train cohort`, with the scores that are stored beside it.
 
         Raises:
             NotFoundError: no such file.
@@ -95,8 +98,10 @@ class Cohort:
                 f"No cohort database {path}. Build one: python -m train cohort --raw FOLDER --out {path}."
             )
         try:
-            connection = duckdb.connect(str(path), read_only=True)
-            run(connection, "read/no_files")
+            # In memory with the file attached: what one reader attaches or defines is not another reader's.
+            connection = duckdb.connect(":memory:")
+            run(connection, "read/attach", {"path": str(path)})
+            run(connection, "read/use")
             tables = {row[0] for row in run(connection, "read/tables").fetchall()}
         except duckdb.Error as error:
             raise ArtifactError(
@@ -115,7 +120,22 @@ class Cohort:
                 f"{path} has cohort format {meta.get('format', 'unknown')!r}, and this version reads {FORMAT!r}. "
                 "Build the cohort again: python -m train cohort."
             )
-        return cls(path, connection, meta)
+        cohort = cls(path, connection, meta)
+        cohort._attach_scores(scores_path(path))
+        run(connection, "read/no_files")
+        return cohort
+
+    def _attach_scores(self, path: Path) -> None:
+        """Put stored scores beside the cohort's tables, or nothing where there are none that fit."""
+        if path.is_file():
+            try:
+                self.scores = ScoreStore.attach(self._connection, path, self.fingerprint.digest)
+            except ArtifactError as error:
+                self.scores_note = str(error)
+        if self.scores is None:
+            attach_nothing(self._connection)
+        run(self._connection, "read/working_memory")
+        run(self._connection, "read/matches")
 
     def close(self) -> None:
         """Let go of the file; the cohort cannot be used afterwards."""
@@ -203,9 +223,27 @@ class Cohort:
     def patients(self, query: PatientQuery | None = None) -> PatientPage:
         """One page of the worklist: filtered, sorted and cut in the database."""
         query = query or PatientQuery()
-        return read_patients(
-            self._cursor(), query, self._own_codes().matching if query.text.strip() else None
-        )
+        return read_patients(self._cursor(), query, self._matching(query))
+
+    def spread(self, query: PatientQuery, figure: Sort, bins: int = 20) -> Spread:
+        """How the patients that a query matches (all pages) spread over a figure.
+
+        Raises:
+            InputError: a figure that has no distribution.
+        """
+        return read_spread(self._cursor(), query, figure, bins, self._matching(query))
+
+    def patient_ids(self, query: PatientQuery) -> tuple[int, ...]:
+        """Every patient that a query matches, on all pages, by id."""
+        return read_ids(self._cursor(), query, self._matching(query))
+
+    def worklist_csv(self, query: PatientQuery) -> bytes:
+        """Every patient that a query matches, on all pages, as CSV."""
+        return write_csv(self._cursor(), query, self._matching(query))
+
+    def chapters(self) -> tuple[str, ...]:
+        """The chapters of the cohort's diagnoses, the most frequent first."""
+        return tuple(row[0] for row in run(self._cursor(), "read/chapters").fetchall())
 
     def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
         """Type-ahead over the cohort's codes and the libraries': by code, title, synonym or brand, begun or misspelt.
@@ -223,6 +261,10 @@ class Cohort:
     def searchable_codes(self) -> int:
         """How many codes `search` knows: the cohort's and the libraries'."""
         return len(self._all_codes())
+
+    def _matching(self, query: PatientQuery) -> Matching | None:
+        """How a query's text finds codes; None where it has no text, so that nothing is indexed for it."""
+        return self._own_codes().matching if query.text.strip() else None
 
     def _own_codes(self) -> CodeIndex:
         """The cohort's own codes, indexed on first need."""
@@ -281,7 +323,10 @@ class Cohort:
         return cast("pd.DataFrame", run(self._cursor(), f"read/{name}").df())
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        return self._connection.cursor()
+        """A connection of its own to the same database, for one thread's question."""
+        cursor = self._connection.cursor()
+        run(cursor, "read/use")
+        return cursor
 
 
 def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:

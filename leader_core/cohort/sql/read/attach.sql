@@ -1,0 +1,2 @@
+-- The cohort's file, for reading only.
+ATTACH $path AS cohort (READ_ONLY);

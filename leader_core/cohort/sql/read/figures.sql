@@ -1,0 +1,16 @@
+-- One figure of every patient that a worklist query matches, for its distribution.
+SELECT
+    CASE $figure
+        WHEN 'visits' THEN visits
+        WHEN 'age' THEN age
+        WHEN 'diagnoses' THEN diagnoses
+        WHEN 'medications' THEN medications
+        WHEN 'teacher_jaccard' THEN teacher_jaccard
+        WHEN 'student_jaccard' THEN student_jaccard
+        WHEN 'gap' THEN gap
+        WHEN 'prescribed_severe' THEN prescribed_severe
+    END AS figure
+FROM working_memory.matches(
+    $text, $parts, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard,
+    $gap, $prescribed_severe, $suggested_severe, $truncated
+);

@@ -1,0 +1,2 @@
+-- Tables named without a database are the cohort's.
+USE cohort;

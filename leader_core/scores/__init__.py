@@ -1,0 +1,6 @@
+"""Scores of a whole cohort, kept beside it: what the worklist sorts by and a page shows without waiting for a model."""
+
+from leader_core.scores.store import ScoredModel, ScoreStore, scores_path
+from leader_core.scores.write import CaseBlock, ScoreWriter
+
+__all__ = ["CaseBlock", "ScoreStore", "ScoreWriter", "ScoredModel", "scores_path"]

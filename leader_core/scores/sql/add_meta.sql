@@ -1,0 +1,2 @@
+-- One fact about the file.
+INSERT INTO meta VALUES ($key, $value);

@@ -1,0 +1,113 @@
+"""Reading stored scores: which models, of when, and what they say of a case.
+
+The file is attached to the cohort's database as `stored_scores`, so that worklist and analysis join it there.
+Refuses to know how scores were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Self
+
+import duckdb
+
+from leader_core import statements
+from leader_core.errors import ArtifactError
+
+FORMAT: Final = "1"
+PRESCRIBED: Final = "prescribed"
+"""The pseudo-model whose choice is what was really given."""
+
+_ROOM: Final = "leader_core.scores"
+
+
+def scores_path(cohort: Path) -> Path:
+    """Where the scores of a cohort's database are looked for: beside it."""
+    return cohort.with_name(f"{cohort.stem}.scores.duckdb")
+
+
+def run(
+    connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Execute `sql/NAME.sql` of this room."""
+    return statements.run(_ROOM, connection, name, values)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredModel:
+    """A model whose scores are stored."""
+
+    name: str  # "teacher", "student", or a baseline's name
+    digest: str  # of its weights; "" where it has none
+    threshold: float  # its cut-off when it scored
+    cases: int
+    scored_at: datetime
+    known: tuple[bool, ...]  # which of the store's classes it can name
+
+
+class ScoreStore:
+    """Stored scores of one cohort, read through the cohort's own database."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, models: Mapping[str, ScoredModel], codes: tuple[str, ...]
+    ) -> None:
+        self._connection = connection
+        self.models = dict(models)
+        self.codes = codes
+
+    @classmethod
+    def attach(cls, connection: duckdb.DuckDBPyConnection, path: Path, digest: str) -> Self:
+        """Attach a file read-only.
+
+        Raises:
+            ArtifactError: no file of stored scores, one of another format, or of another cohort.
+        """
+        remake = "Make them again: python -m train scores."
+        try:
+            run(connection, "attach", {"path": str(path)})
+        except duckdb.Error as error:
+            raise ArtifactError(
+                f"The stored scores {path.name} cannot be opened ({str(error).splitlines()[0]}). {remake}"
+            ) from error
+        try:
+            meta = dict(run(connection, "read_meta").fetchall())
+            if meta.get("format") != FORMAT:
+                raise ArtifactError(
+                    f"The stored scores {path.name} have format {meta.get('format')!r}, expected {FORMAT!r}. {remake}"
+                )
+            if meta.get("cohort") != digest:
+                raise ArtifactError(f"The stored scores {path.name} are of another cohort. {remake}")
+            models = {row[0]: _model(row) for row in run(connection, "read_models").fetchall()}
+            codes = tuple(row[0] for row in run(connection, "read_codes").fetchall())
+        except (duckdb.Error, ArtifactError) as error:
+            run(connection, "detach")
+            if isinstance(error, ArtifactError):
+                raise
+            raise ArtifactError(
+                f"{path.name} holds no stored scores ({str(error).splitlines()[0]}). {remake}"
+            ) from error
+        return cls(connection, models, codes)
+
+    def case(self, visit_id: int, model: str) -> tuple[dict[str, float], bool] | None:
+        """Score of every class that the model can name, and whether the case was cut to fit; None if not scored."""
+        values = {"visit_id": visit_id, "model": model}
+        found = run(self._connection.cursor(), "read_case", values).fetchall()
+        if not found:
+            return None
+        scores, truncated = found[0]
+        named = self.models[model].known
+        return {code: scores[i] for i, code in enumerate(self.codes) if named[i]}, truncated
+
+
+def _model(row: tuple[Any, ...]) -> ScoredModel:
+    name, digest, threshold, cases, scored_at, known = row
+    return ScoredModel(name, digest, threshold, cases, scored_at, tuple(known))
+
+
+def attach_nothing(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put an empty overview where stored scores would stand, so that the worklist's query is one and the same."""
+    run(connection, "nothing/attach")
+    run(connection, "nothing/overview")

@@ -1,0 +1,192 @@
+"""Writing a file of stored scores: blocks of cases in, one DuckDB file out, moved into place when complete.
+
+Refuses to know models: it is handed probabilities, and what was prescribed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.domain import SEVERITIES
+from leader_core.errors import InputError
+from leader_core.fsio import replacing_file
+from leader_core.interactions import InteractionTable
+from leader_core.metrics import case_metrics
+from leader_core.scores.store import FORMAT, PRESCRIBED, run
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+_COUNTED: Final = {"unknown": "statistical"}
+"""Columns bear the severity's name, but for pairs without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseBlock:
+    """B cases as one model scored them, over the writer's A classes (zero for what the model cannot name)."""
+
+    visit_ids: NDArray[np.int64]  # (B,)
+    patient_ids: NDArray[np.int64]  # (B,)
+    scores: NDArray[np.float32]  # (B, A) probabilities
+    truth: NDArray[np.bool_]  # (B, A) what was prescribed
+    truncated: NDArray[np.bool_]  # (B,) whether some of the case was cut to fit
+
+
+class ScoreWriter:
+    """Collects models' scores of one cohort's cases; use `ScoreWriter.writing`.
+
+    Every case's prescription is written once, as the pseudo-model "prescribed".
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, codes: Sequence[str], table: InteractionTable
+    ) -> None:
+        self._connection = connection
+        self._codes = tuple(codes)
+        self._pairs = {name: _pairs(table, self._codes, name) for name in SEVERITIES}
+        self._written: set[str] = set()
+
+    @classmethod
+    @contextmanager
+    def writing(
+        cls, path: Path, digest: str, targets: str, codes: Sequence[str], table: InteractionTable
+    ) -> Iterator[Self]:
+        """A writer whose file replaces `path` when the block ends without an error.
+
+        Args:
+            path: the file.
+            digest: of the cohort that is scored.
+            targets: "last" or "all", which of a patient's visits are cases.
+            codes: the A classes of all models and prescriptions.
+            table: pairs at the level of these codes.
+        """
+        import duckdb
+
+        with replacing_file(path) as temporary:
+            connection = duckdb.connect(str(temporary))
+            try:
+                for name in ("meta", "models", "case_scores", "codes"):
+                    run(connection, name)
+                for key, value in (("format", FORMAT), ("cohort", digest), ("targets", targets)):
+                    run(connection, "add_meta", {"key": key, "value": value})
+                run(connection, "add_codes", {"codes": list(codes)})
+                yield cls(connection, codes, table)
+                run(connection, "overview")
+            finally:
+                connection.close()
+
+    def add(
+        self, model: str, digest: str, threshold: float, known: NDArray[np.bool_], blocks: Iterator[CaseBlock]
+    ) -> int:
+        """Write all cases of one model; returns how many.
+
+        Args:
+            model: "teacher", "student" or a baseline's name.
+            digest: of its weights.
+            threshold: at or above it a class is chosen.
+            known: (A,) false for classes that the model cannot name.
+            blocks: every case once.
+
+        Raises:
+            InputError: a model that stands in the file already.
+        """
+        if model in self._written:
+            raise InputError(f"The scores of {model!r} are written already: name each model once.")
+        first = not self._written
+        self._written.add(model)
+        cases = 0
+        for block in blocks:
+            self._insert(model, block, block.scores, threshold, known)
+            if first:
+                everything = np.ones_like(known)
+                self._insert(PRESCRIBED, block, block.truth.astype(np.float32), 0.5, everything)
+            cases += len(block.visit_ids)
+        self._note(model, digest, threshold, cases, known)
+        if first:
+            self._note(PRESCRIBED, "", 0.5, cases, np.ones_like(known))
+        return cases
+
+    def _note(self, model: str, digest: str, threshold: float, cases: int, known: NDArray[np.bool_]) -> None:
+        values = {
+            "model": model,
+            "digest": digest,
+            "threshold": threshold,
+            "cases": cases,
+            "scored_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
+            "known": known.tolist(),
+        }
+        run(self._connection, "add_model", values)
+
+    def _insert(
+        self,
+        model: str,
+        block: CaseBlock,
+        scores: NDArray[np.float32],
+        threshold: float,
+        known: NDArray[np.bool_],
+    ) -> None:
+        cursor = self._connection.cursor()
+        cursor.register("block", self._table(model, block, scores, threshold, known))
+        run(cursor, "add_cases")
+        cursor.close()
+
+    def _table(
+        self,
+        model: str,
+        block: CaseBlock,
+        scores: NDArray[np.float32],
+        threshold: float,
+        known: NDArray[np.bool_],
+    ) -> pa.Table:
+        """The rows of one block."""
+        import pyarrow as pa
+
+        chosen = (scores >= threshold) & known
+        figures = case_metrics(scores, block.truth, threshold, None, known=known)
+        rows = len(scores)
+        columns: dict[str, pa.Array] = {
+            "model": pa.array([model] * rows, pa.string()),
+            "visit_id": pa.array(block.visit_ids),
+            "patient_id": pa.array(block.patient_ids),
+            "chosen": _lists(chosen.sum(1), np.nonzero(chosen)[1].astype(np.int16)),
+            "selected": pa.array(chosen.sum(1).astype(np.int16)),
+            "prescribed": pa.array(block.truth.sum(1).astype(np.int16)),
+            "hits": pa.array((chosen & block.truth).sum(1).astype(np.int16)),
+            "truncated": pa.array(block.truncated),
+        }
+        if model != PRESCRIBED:
+            columns["probabilities"] = _lists(np.full(rows, scores.shape[1]), scores.ravel())
+            for name in ("jaccard", "f1", "prauc"):
+                columns[name] = pa.array(getattr(figures, name).astype(np.float32), from_pandas=True)
+        for severity, pairs in self._pairs.items():
+            counts = ((chosen @ pairs) * chosen).sum(1) / 2
+            columns[_COUNTED.get(severity, severity)] = pa.array(counts.astype(np.int16))
+        return pa.table(columns)
+
+
+def _pairs(table: InteractionTable, codes: Sequence[str], severity: str) -> NDArray[np.float32]:
+    """(A, A) symmetric: 1 where the table lists the pair at this severity."""
+    matrix = np.zeros((len(codes), len(codes)), np.float32)
+    place = {code: i for i, code in enumerate(codes)}
+    for pair in table.among(codes):
+        if pair.severity == severity:
+            i, j = place[pair.code_a], place[pair.code_b]
+            matrix[i, j] = matrix[j, i] = 1.0
+    return matrix
+
+
+def _lists(lengths: NDArray[np.int64], values: NDArray[np.generic]) -> pa.ListArray:
+    """Ragged rows from their lengths and all their values."""
+    import pyarrow as pa
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
