@@ -1,0 +1,237 @@
+"""Case files of ours ("leader-case/1"): a `Case` to JSON and back, strictly.
+
+Owns the format; every problem of a file is told at once. Refuses to know about models and cohorts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
+from leader_core.errors import InputError
+from leader_core.exchange.strict_json import read_json
+from leader_core.terminology.atc import level_of
+from leader_core.terminology.codes import SYSTEMS, normalise_icd
+
+SCHEMA: Final = "leader-case/1"
+LARGEST: Final = 2_000_000
+"""Bytes."""
+MOST_VISITS: Final = 200
+MOST_CODES: Final = 1_000
+"""Codes of one kind in one visit."""
+LONGEST_VALUE: Final = 200
+"""Characters of a profile value."""
+TOLD: Final = 20
+"""Problems that are told one by one."""
+
+_PLURAL: Final[Mapping[Kind, str]] = {
+    "diagnosis": "diagnoses",
+    "procedure": "procedures",
+    "medication": "medications",
+}
+_KEYS: Final = ("schema", "profile", "history", "current", "patient_id")
+_VISIT_KEYS: Final = (*_PLURAL.values(), "admitted_at", "discharged_at", "visit_id", "visit_no")
+_VERSION_OF: Final = {"ICD9": 9, "ICD9PCS": 9, "ICD10": 10, "ICD10PCS": 10}
+
+
+def write_case(case: Case, *, identified: bool = False, prescribed: bool = True) -> str:
+    """A case as JSON text.
+
+    Args:
+        case: any case.
+        identified: also the patient's and the visits' ids and numbers.
+        prescribed: also what the current visit was given.
+    """
+    record = case_to_record(case, identified=identified, prescribed=prescribed)
+    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_case_file(data: bytes, what: str = "The case file") -> Case:
+    """A case from the bytes of a file.
+
+    Raises:
+        InputError: no JSON, or no case of this format; the text lists every problem.
+    """
+    return case_from_record(read_json(data, what, LARGEST), what=what)
+
+
+def case_to_record(case: Case, *, identified: bool = False, prescribed: bool = True) -> dict[str, Any]:
+    """A case as plain JSON values; unknown profile fields, absent dates and empty lists are left out."""
+    current = case.current if prescribed else case.observed().current
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "profile": {name: value for name, value in case.profile.items() if value != UNKNOWN},
+        "history": [_visit_record(visit, identified) for visit in case.history],
+        "current": _visit_record(current, identified),
+    }
+    if identified and case.patient_id is not None:
+        record["patient_id"] = case.patient_id
+    return record
+
+
+def case_from_record(record: object, *, what: str = "The case") -> Case:
+    """The inverse of `case_to_record`.
+
+    Raises:
+        InputError: listing every problem with where it stands.
+    """
+    found = _Reading()
+    case = found.case(record)
+    if found.problems:
+        told = found.problems[:TOLD]
+        more = len(found.problems) - len(told)
+        listed = "; ".join(told) + (f"; and {more} more" if more else "")
+        raise InputError(f"{what} cannot be read: {listed}.")
+    return case
+
+
+def check_code(kind: Kind, code: str) -> str:
+    """What is wrong with a code as cohorts write it; empty where nothing is.
+
+    >>> check_code("diagnosis", "ICD9:428.0"), check_code("medication", "B01A")
+    ("expected 'ICD9:4280', without a dot and in capitals", '')
+    """
+    if kind == "medication":
+        level = level_of(code)
+        return "" if level in (3, 4, 5) else "expected an ATC code like B01A"
+    system, _, bare = code.partition(":")
+    fits = [s for s in SYSTEMS if s.endswith("PCS") == (kind == "procedure")]
+    if system not in fits:
+        return f"expected a code that begins with {' or '.join(f'{s}:' for s in fits)}"
+    proper = normalise_icd(bare, _VERSION_OF[system], kind)
+    if proper is None:
+        return f"{bare[:20]!r} has not the form of {'an' if system.startswith('I') else 'a'} {system} code"
+    return "" if proper == code else f"expected {proper!r}, without a dot and in capitals"
+
+
+def _visit_record(visit: Visit, identified: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {_PLURAL[kind]: list(codes) for kind in KINDS if (codes := visit.codes(kind))}
+    for name in ("admitted_at", "discharged_at"):
+        if (moment := getattr(visit, name)) is not None:
+            record[name] = moment.isoformat()
+    if identified:
+        record |= {
+            name: value for name in ("visit_id", "visit_no") if (value := getattr(visit, name)) is not None
+        }
+    return record
+
+
+class _Reading:
+    """One pass over a record that collects what is wrong with it."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def case(self, record: object) -> Case:
+        if not isinstance(record, dict):
+            self.problems.append(f"expected an object, found {_named(record)}")
+            return Case()
+        if record.get("schema") != SCHEMA:
+            self.problems.append(f"schema {_short(record.get('schema'))}: expected {SCHEMA!r}")
+            return Case()
+        self._unknown(record, _KEYS, "")
+        history = record.get("history", [])
+        if not isinstance(history, list):
+            self.problems.append(f"history: expected a list of visits, found {_named(history)}")
+            history = []
+        if len(history) >= MOST_VISITS:
+            self.problems.append(f"history: {len(history):,} visits, expected fewer than {MOST_VISITS}")
+            history = []
+        if "current" not in record:
+            self.problems.append("current: missing; it is the visit to recommend for")
+        return Case(
+            profile=self._profile(record.get("profile", {})),
+            history=tuple(self._visit(visit, f"history[{i}]") for i, visit in enumerate(history)),
+            current=self._visit(record.get("current", {}), "current"),
+            patient_id=self._number(record, "patient_id", ""),
+        )
+
+    def _profile(self, record: object) -> dict[str, str]:
+        if not isinstance(record, dict):
+            self.problems.append(f"profile: expected an object, found {_named(record)}")
+            return {}
+        self._unknown(record, PROFILE_FIELDS, "profile.")
+        found: dict[str, str] = {}
+        for name in (name for name in record if name in PROFILE_FIELDS):
+            value = record[name]
+            if not isinstance(value, str) or len(value) > LONGEST_VALUE or not value.isprintable():
+                self.problems.append(
+                    f"profile.{name} {_short(value)}: expected text of at most {LONGEST_VALUE} characters"
+                )
+            else:
+                found[name] = value
+        return found
+
+    def _visit(self, record: object, where: str) -> Visit:
+        if not isinstance(record, dict):
+            self.problems.append(f"{where}: expected an object, found {_named(record)}")
+            return Visit()
+        self._unknown(record, _VISIT_KEYS, f"{where}.")
+        codes = {kind: self._codes(record.get(_PLURAL[kind], []), kind, where) for kind in KINDS}
+        admitted, discharged = (
+            self._moment(record, name, where) for name in ("admitted_at", "discharged_at")
+        )
+        if admitted and discharged and (admitted.tzinfo is None) != (discharged.tzinfo is None):
+            self.problems.append(f"{where}: one date names a time zone and the other does not")
+        return Visit(
+            codes["diagnosis"],
+            codes["procedure"],
+            codes["medication"],
+            visit_id=self._number(record, "visit_id", f"{where}."),
+            visit_no=self._number(record, "visit_no", f"{where}."),
+            admitted_at=admitted,
+            discharged_at=discharged,
+        )
+
+    def _codes(self, given: object, kind: Kind, where: str) -> tuple[str, ...]:
+        name = f"{where}.{_PLURAL[kind]}"
+        if not isinstance(given, list):
+            self.problems.append(f"{name}: expected a list of codes, found {_named(given)}")
+            return ()
+        if len(given) > MOST_CODES:
+            self.problems.append(f"{name}: {len(given):,} codes, expected at most {MOST_CODES:,}")
+            return ()
+        for position, code in enumerate(given):
+            if not isinstance(code, str):
+                self.problems.append(f"{name}[{position}]: expected a code as text, found {_named(code)}")
+            elif problem := check_code(kind, code):
+                self.problems.append(f"{name}[{position}] {_short(code)}: {problem}")
+        return tuple(code for code in given if isinstance(code, str))
+
+    def _moment(self, record: dict[str, Any], name: str, where: str) -> datetime | None:
+        value = record.get(name)
+        if value is None:
+            return None
+        try:
+            return datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            self.problems.append(
+                f"{where}.{name} {_short(value)}: expected a date and time like 2119-03-07T14:30:00"
+            )
+            return None
+
+    def _number(self, record: dict[str, Any], name: str, where: str) -> int | None:
+        value = record.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63:
+            self.problems.append(f"{where}{name} {_short(value)}: expected a whole number from 0")
+            return None
+        return value
+
+    def _unknown(self, record: dict[str, Any], known: tuple[str, ...], where: str) -> None:
+        for name in sorted(set(record) - set(known)):
+            self.problems.append(f"{where}{name[:40]} is not known: expected any of {', '.join(known)}")
+
+
+def _named(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "nothing"}
+    return names.get(type(value), "a number")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 42 else f"{text[:40]}…"

@@ -1,0 +1,116 @@
+"""JSON from strangers: bounded in size, depth and numbers, UTF-8 only, no name twice in an object.
+
+Every refusal is one sentence. Refuses to know what the JSON is about.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+
+from leader_core.errors import InputError
+
+DEEPEST: Final = 60
+LONGEST_NUMBER: Final = 40
+"""Characters of a number."""
+
+_STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A string that never ends runs to the end of the text, so that no text is looked at twice."""
+
+
+def read_json(data: bytes, what: str, largest: int) -> Any:
+    """The value that `data` says.
+
+    Args:
+        data: the file as it came.
+        what: names it in errors ("The case file").
+        largest: bytes at most; checked before anything is parsed.
+
+    Raises:
+        InputError: too large, not UTF-8, no JSON, too deep, a name twice, a number beyond reason.
+    """
+    if len(data) > largest:
+        raise InputError(
+            f"{what} has {len(data) / 1e6:.1f} MB: expected at most {largest / 1e6:.0f} MB. "
+            "Export fewer resources, or one patient at a time."
+        )
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{what} is not UTF-8 text (byte {error.start:,} does not fit). Save it as JSON in UTF-8."
+        ) from None
+    _check_depth(text, what)
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_whole,
+            parse_float=_real,
+            parse_constant=_constant,
+        )
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{what} is not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}. "
+            "Export it again, or check what was edited."
+        ) from None
+    except _RefusedError as error:
+        raise InputError(f"{what} {error}") from None
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{what} cannot be read as JSON ({type(error).__name__}).") from None
+
+
+class _RefusedError(ValueError):
+    """Well-formed, and still not accepted."""
+
+
+def _check_depth(text: str, what: str) -> None:
+    """Before the parser recurses: how deep brackets stand in each other, strings left out."""
+    depth = 0
+    for match in _STRING_OR_BRACKET.finditer(text):
+        sign = match.group()
+        if sign in "[{":
+            depth += 1
+            if depth > DEEPEST:
+                raise InputError(
+                    f"{what} nests more than {DEEPEST} levels deep: no case or FHIR resource does. "
+                    "Check where it comes from."
+                )
+        elif sign in "]}":
+            depth -= 1
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _RefusedError(
+            f"gives {twice[:60]!r} twice in one object, so that it cannot be told which is meant. Remove one."
+        )
+    return found
+
+
+def _whole(text: str) -> int:
+    _check_number(text)
+    return int(text)
+
+
+def _real(text: str) -> float:
+    _check_number(text)
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise _RefusedError(f"holds the number {text[:20]}, which is beyond any measurement. Correct it.")
+    return value
+
+
+def _check_number(text: str) -> None:
+    if len(text) > LONGEST_NUMBER:
+        raise _RefusedError(
+            f"holds a number of {len(text):,} characters ({text[:12]}…): expected at most {LONGEST_NUMBER}. Correct it."
+        )
+
+
+def _constant(text: str) -> float:
+    raise _RefusedError(f"holds {text}, which is no JSON. Leave it out.")

@@ -1,0 +1,2 @@
+-- What the file says of itself.
+SELECT key, value FROM about;

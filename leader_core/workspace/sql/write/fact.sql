@@ -1,0 +1,2 @@
+-- What the file says of itself.
+INSERT INTO about VALUES ($key, $value) ON CONFLICT DO UPDATE SET value = excluded.value;

@@ -1,0 +1,2 @@
+-- Take a star away.
+DELETE FROM stars WHERE patient_id = $patient_id;
