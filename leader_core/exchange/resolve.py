@@ -1,0 +1,193 @@
+"""From what somebody wrote to a code of the cohort: ICD codes, ATC codes, titles and drug texts.
+
+Owns which reading wins where several are possible, and says so. Refuses to know where the text came from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from leader_core.domain import Concept, Fingerprint, Kind
+from leader_core.terminology.atc import level_of
+from leader_core.terminology.codes import System, code_title, normalise_icd
+from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
+from leader_core.terminology.routes import known_routes
+
+CANDIDATES: Final = 5
+_SYSTEMS: Final[Mapping[Kind, tuple[tuple[int, System], ...]]] = {
+    "diagnosis": ((9, "ICD9"), (10, "ICD10")),
+    "procedure": ((9, "ICD9PCS"), (10, "ICD10PCS")),
+    "medication": (),
+}
+NAMES: Final[Mapping[System, str]] = {
+    "ICD9": "ICD-9-CM",
+    "ICD10": "ICD-10-CM",
+    "ICD9PCS": "ICD-9-CM procedures",
+    "ICD10PCS": "ICD-10-PCS",
+}
+
+
+class CodeBook(Protocol):
+    """What is asked of a cohort; `Cohort` gives it."""
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Source and ATC level."""
+
+    def titles(self, kind: Kind) -> Mapping[str, str]:
+        """Title of every code of a kind in the cohort."""
+
+    def title(self, kind: Kind, code: str) -> str | None:
+        """A readable title."""
+
+    def search(self, text: str, kinds: Iterable[Kind] = ..., limit: int = ...) -> tuple[Concept, ...]:
+        """Concepts that fit all words, best first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A code that a text means; `note` says what had to be decided on the way."""
+
+    kind: Kind
+    code: str
+    title: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """Why a text means no code that we know, and what may have been meant."""
+
+    reason: str
+    candidates: tuple[Concept, ...] = ()
+    unknown: bool = False  # nothing was recognised at all
+
+
+Answer = tuple[Found, ...] | NotFound
+
+
+class Resolver:
+    """Reads codes and words as one cohort writes them."""
+
+    def __init__(self, cohort: CodeBook) -> None:
+        self._cohort = cohort
+        self._own: dict[Kind, Mapping[str, str]] = {}
+        self._drugs: DrugMapper | None = None
+        self.atc_level = cohort.fingerprint.atc_level
+        self.preferred = 9 if cohort.fingerprint.source == "mimic3" else 10
+
+    def icd(self, text: str, kind: Kind, version: int | None = None) -> Answer:
+        """A diagnosis or procedure code; without a version, the one that it is valid in.
+
+        A code that is valid in both is read in the system that this cohort has it in, else in the cohort's usual one.
+        """
+        shaped = {
+            number: code
+            for number, _ in _SYSTEMS[kind]
+            if version in (None, number) and (code := normalise_icd(text, number, kind)) is not None
+        }
+        if not shaped:
+            asked = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if version in (None, n))
+            return NotFound(f"has not the form of a code in {asked}")
+        known = {number: code for number, code in shaped.items() if self.knows(kind, code)}
+        if not known:
+            asked = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if n in shaped)
+            return NotFound(f"is no code that the lists of {asked} hold")
+        if len(known) == 1:
+            ((number, code),) = known.items()
+            return (self._found(kind, code),)
+        own = [number for number, code in known.items() if code in self.own(kind)]
+        number = own[0] if len(own) == 1 else self.preferred
+        systems = dict(_SYSTEMS[kind])
+        other = next(n for n in known if n != number)
+        title = self.title(kind, known[other])
+        note = f"read as {NAMES[systems[number]]}, as this cohort is coded; in {NAMES[systems[other]]} it is {title}"
+        return (self._found(kind, known[number], note),)
+
+    def atc(self, text: str) -> Answer:
+        """An ATC code, at the cohort's level."""
+        code = text.strip().upper()
+        level = level_of(code)
+        if level is None:
+            return NotFound("has not the form of an ATC code")
+        if level < self.atc_level:
+            return NotFound(f"is coarser than the classes here (ATC level {self.atc_level}): name the class")
+        short = code[: ATC_LENGTH[self.atc_level]]
+        if not self.knows("medication", short):
+            return NotFound("is no class of the ATC tables here")
+        note = f"{code} read as its class {short}" if short != code else ""
+        return (self._found("medication", short, note),)
+
+    def drug(self, text: str, route: str = "") -> Answer:
+        """The classes of a drug as a hospital writes it, like "warfarin 5 mg PO"; the route may stand in the text."""
+        name, written = split_route(text)
+        way = route or written
+        if self._drugs is None:
+            self._drugs = DrugMapper.load()
+        if reason := self._drugs.set_aside(name, way):
+            return NotFound(f"is no drug of its own ({reason})")
+        matches = self._drugs.map(name, way, self.atc_level)
+        if not matches:
+            return NotFound("names no drug of the drug table", unknown=True)
+        found = []
+        for match in matches:
+            guess = {"misspelt": ", spelling corrected", "truncated": ", name cut short"}.get(
+                match.method, ""
+            )
+            found.append(self._found("medication", match.code, f"{match.ingredient}{guess}"))
+        return tuple(found)
+
+    def words(self, text: str, kind: Kind) -> Answer:
+        """A title in words. Only a title that says just this is taken; a search that merely fits is offered, not taken.
+
+        ("CHF" fits one title among the code lists, and it is a haemorrhagic fever.)
+        """
+        found = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1)
+        exact = next((c for c in found if _plain(c.title) == _plain(text)), None)
+        if exact is not None:  # two systems may share a title; the cohort's own codes come first in a search
+            return (Found(kind, exact.code, exact.title),)
+        if found:
+            return NotFound(f"fits {_many(kind)} but names none: choose one", found[:CANDIDATES])
+        return NotFound(f"fits no {kind} that we know")
+
+    def knows(self, kind: Kind, code: str) -> bool:
+        """Whether the cohort or a code list has this code."""
+        return code in self.own(kind) or code_title(kind, code) is not None
+
+    def own(self, kind: Kind) -> Mapping[str, str]:
+        """The cohort's own codes."""
+        if kind not in self._own:
+            self._own[kind] = self._cohort.titles(kind)
+        return self._own[kind]
+
+    def title(self, kind: Kind, code: str) -> str:
+        return self._cohort.title(kind, code) or code_title(kind, code) or code
+
+    def _found(self, kind: Kind, code: str, note: str = "") -> Found:
+        return Found(kind, code, self.title(kind, code), note)
+
+
+def split_route(text: str) -> tuple[str, str]:
+    """A drug's text and the route that is written behind its name, as hospitals abbreviate it.
+
+    >>> split_route("warfarin 5 mg PO daily"), split_route("Heparin")
+    (('warfarin 5 mg daily', 'PO'), ('Heparin', ''))
+    """
+    words = text.split()
+    for position in range(len(words) - 1, 0, -1):
+        for length in (3, 2, 1):
+            span = " ".join(words[position : position + length]).strip(".,;()").upper()
+            if span in known_routes() and len(words) >= position + length:
+                return " ".join(words[:position] + words[position + length :]), span
+    return text.strip(), ""
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\W+", " ", text.casefold()).strip()
+
+
+def _many(kind: Kind) -> str:
+    return "diagnoses" if kind == "diagnosis" else f"{kind}s"

@@ -1,0 +1,130 @@
+"""Pasted lists: each piece becomes a code or is listed with its reason, in any usual writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leader_core import InputError
+from leader_core.cohort import Cohort
+from leader_core.domain import Kind
+from leader_core.exchange.paste import PastedList, read_list
+from leader_core.exchange.resolve import split_route
+from tests.fakes import FINGERPRINT, FakeCohort
+
+
+@pytest.fixture(scope="module")
+def cohort(synthetic_cohort: Path) -> Iterator[Cohort]:
+    opened = Cohort.open(synthetic_cohort)
+    yield opened
+    opened.close()
+
+
+def _codes(found: PastedList) -> list[str]:
+    return [r.found.code for r in found.resolved]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("428.0, I50.9; 4019\t250.00", ["ICD9:4280", "ICD10:I509", "ICD9:4019", "ICD9:25000"]),
+        ("ICD9:428.0\nicd-10: I50.9\nICD-10-CM E11.9", ["ICD9:4280", "ICD10:I509", "ICD10:E119"]),
+        ("428.0 - CHF\n486 pneumonia\nE11.9 (type 2)", ["ICD9:4280", "ICD9:486", "ICD10:E119"]),
+        ('1. 486\n2) 428.0\n- 4019\n\u2022 "250.00"', ["ICD9:486", "ICD9:4280", "ICD9:4019", "ICD9:25000"]),
+        ("congestive heart failure, UNSPECIFIED", ["ICD9:4280"]),
+        ("ATC B01AA03; ICD9PCS:39.61", ["B01A", "ICD9PCS:3961"]),
+    ],
+)
+def test_diagnoses_in_usual_writings(cohort: Cohort, text: str, codes: list[str]) -> None:
+    found = read_list(text, "diagnosis", cohort)
+    assert _codes(found) == codes
+    assert found.unmapped == ()
+
+
+def test_procedures(cohort: Cohort) -> None:
+    found = read_list("39.61, 9671\n5A1D70Z\nICD9: 38.93", "procedure", cohort)
+    assert _codes(found) == ["ICD9PCS:3961", "ICD9PCS:9671", "ICD10PCS:5A1D70Z", "ICD9PCS:3893"]
+
+
+def test_drugs_by_name_route_and_code(cohort: Cohort) -> None:
+    found = read_list(
+        "warfarin 5 mg PO\naspirin 81 mg po daily, Vancomycin HCl IV\nVancomycin 125 mg, PO, q6h\nC03C",
+        "medication",
+        cohort,
+    )
+    assert _codes(found) == ["B01A", "J01X", "A07A", "C03C"]
+    assert found.repeated == ("aspirin 81 mg po daily",), "aspirin stands in warfarin's class"
+    assert found.resolved[2].text == "Vancomycin 125 mg, PO, q6h"
+
+
+def test_what_cannot_be_read_is_listed_with_its_reason(cohort: Cohort) -> None:
+    found = read_list("99999\nxyzzy\nheart failure\nCHF", "diagnosis", cohort)
+    reasons = {u.text: u.reason for u in found.unmapped}
+    assert "no code that the lists of ICD-9-CM hold" in reasons["99999"]
+    assert "fits no diagnosis" in reasons["xyzzy"]
+    assert "choose one" in reasons["heart failure"]
+    assert {c.kind for u in found.unmapped for c in u.candidates} == {"diagnosis"}
+    assert "CHF" in reasons, "one title holds these letters, and it is another illness"
+    drugs = read_list("heparin flush\nB01\nZ99Z\nfoozumab\nD5W", "medication", cohort)
+    assert [u.reason.split(":")[0] for u in drugs.unmapped] == [
+        "is no drug of its own (flush)",
+        "is coarser than the classes here (ATC level 3)",
+        "is no class of the ATC tables here",
+        "names no drug of the drug table",
+        "is no drug of its own (diluent)",
+    ]
+
+
+def test_words_behind_a_code_and_a_comma_are_its_description(cohort: Cohort) -> None:
+    (only,) = read_list("428.0, CHF", "diagnosis", cohort).resolved
+    assert (only.found.code, only.found.note) == ("ICD9:4280", "'CHF' taken as its description")
+
+
+@pytest.mark.parametrize(("source", "system"), [("mimic3", "ICD9"), ("mimic4", "ICD10")])
+def test_a_code_of_both_systems_is_read_as_the_cohort_is_coded_and_says_so(source: str, system: str) -> None:
+    cohort = FakeCohort(fingerprint=replace(FINGERPRINT, source=source))
+    found = read_list("V90.01; E928.1", "diagnosis", cohort)  # type: ignore[arg-type]
+    assert len(found.resolved) + len(found.unmapped) == 2
+    both = read_list("E8342", "diagnosis", cohort)  # type: ignore[arg-type]
+    assert _codes(both) == [f"{system}:E8342"]
+    assert "as this cohort is coded; in ICD-" in both.resolved[0].found.note
+    named = read_list("ICD9 E8342, ICD10 E8342", "diagnosis", cohort)  # type: ignore[arg-type]
+    assert _codes(named) == ["ICD9:E8342", "ICD10:E8342"]
+    assert {r.found.note for r in named.resolved} == {""}
+
+
+def test_the_cohorts_own_code_wins_over_its_usual_system() -> None:
+    class Mixed(FakeCohort):
+        def titles(self, kind: str) -> dict[str, str]:
+            return {**super().titles(kind), "ICD10:E8342": "Hypomagnesemia"}
+
+    assert _codes(read_list("E83.42", "diagnosis", Mixed())) == ["ICD10:E8342"]  # type: ignore[arg-type]
+    assert _codes(read_list("E8342", "diagnosis", Mixed())) == ["ICD10:E8342"]  # type: ignore[arg-type]
+
+
+def test_limits(cohort: Cohort) -> None:
+    with pytest.raises(InputError, match="Paste it in parts"):
+        read_list("x" * 100_001, "diagnosis", cohort)
+    with pytest.raises(InputError, match="more than 1,000"):
+        read_list("428.0\n" * 1_001, "diagnosis", cohort)
+    (long,) = read_list("x" * 400, "diagnosis", cohort).unmapped
+    assert "longer than 300" in long.reason
+    assert read_list(" \n;;,\t", "diagnosis", cohort) == PastedList((), (), ())
+
+
+@settings(max_examples=60)
+@given(text=st.text(max_size=60), kind=st.sampled_from(["diagnosis", "procedure", "medication"]))
+def test_no_text_breaks_it_and_no_piece_is_lost(text: str, kind: Kind) -> None:
+    found = read_list(text, kind, FakeCohort())  # type: ignore[arg-type]
+    told = [r.text for r in found.resolved] + [u.text for u in found.unmapped] + list(found.repeated)
+    assert bool(told) or not any(c.isalnum() for c in text)
+
+
+def test_a_route_is_found_behind_the_name_only() -> None:
+    assert split_route("Lisinopril 10 mg PO/NG daily") == ("Lisinopril 10 mg daily", "PO/NG")
+    assert split_route("PO phosphate") == ("PO phosphate", "")
