@@ -168,7 +168,7 @@ def test_saved_cohorts_are_filters_or_lists(workspace: Workspace) -> None:
 def test_a_filter_from_a_newer_version_says_so(workspace: Workspace) -> None:
     workspace.save_cohort("mine", PatientQuery())
     with workspace._store.writing() as cursor:
-        cursor.execute("UPDATE entries SET body = '{\"query\": {\"moon\": \"full\"}}'")
+        cursor.execute('UPDATE entries SET body = \'{"query": {"moon": "full"}}\'')
     with pytest.raises(ArtifactError, match="filters by moon"):
         workspace.cohorts()
 
@@ -233,7 +233,9 @@ def test_twenty_threads_lose_nothing(workspace: Workspace) -> None:
     notes = {n.text for n in workspace.notes()}
     assert notes >= {f"{n}-{t}" for n in range(100, 120) for t in range(50) if t % 25}
     history = workspace.note_history(shared.note_id)
-    assert {v.body for v in history} == {"0"} | {f"{n}-{t}" for n in range(100, 120) for t in range(0, 50, 25)}
+    assert {v.body for v in history} == {"0"} | {
+        f"{n}-{t}" for n in range(100, 120) for t in range(0, 50, 25)
+    }
     assert [v.version for v in history] == list(range(1, 42))
     assert sorted(refused) == sorted(v.body for v in history if v.state == "refused")
     assert refused, "edits of one version at once must meet"
@@ -324,7 +326,10 @@ def test_it_remembers_its_cohort_and_says_when_there_is_another(path: Path, work
     assert workspace.notices == ()
     workspace.close()
     other = Workspace.open(path, OTHER)
-    assert "begun beside another cohort (Synthetic hospital (MIMIC-III layout), abababababab)" in other.notices[0]
+    assert (
+        "begun beside another cohort (Synthetic hospital (MIMIC-III layout), abababababab)"
+        in other.notices[0]
+    )
     assert [n.patient_id for n in other.notes()] == [3]
     other.adopt()
     assert other.notices == ()

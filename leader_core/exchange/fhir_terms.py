@@ -1,0 +1,187 @@
+"""FHIR's words in the cohort's: code systems by URI, and a patient's attributes as one cohort writes them.
+
+Owns the tables of equivalents; refuses to know how a bundle is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+SYSTEMS: Final[Mapping[str, str]] = {
+    # diagnoses and procedures; ICD-9-CM has one URI for both, told apart by the resource
+    "http://hl7.org/fhir/sid/icd-9-cm": "icd9",
+    "http://hl7.org/fhir/sid/icd-9-cm/diagnosis": "icd9",
+    "http://hl7.org/fhir/sid/icd-9-cm/procedure": "icd9",
+    "urn:oid:2.16.840.1.113883.6.103": "icd9",
+    "urn:oid:2.16.840.1.113883.6.104": "icd9",
+    "urn:oid:2.16.840.1.113883.6.2": "icd9",
+    "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-diagnosis-icd9": "icd9",
+    "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-procedure-icd9": "icd9",
+    "http://hl7.org/fhir/sid/icd-10-cm": "icd10",
+    "urn:oid:2.16.840.1.113883.6.90": "icd10",
+    "http://hl7.org/fhir/sid/icd-10-pcs": "icd10",
+    "http://www.cms.gov/medicare/coding/icd10": "icd10",
+    "http://www.icd10data.com/icd10pcs": "icd10",
+    "urn:oid:2.16.840.1.113883.6.4": "icd10",
+    "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-diagnosis-icd10": "icd10",
+    "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-procedure-icd10": "icd10",
+    "http://www.whocc.no/atc": "atc",
+    "urn:oid:2.16.840.1.113883.6.73": "atc",
+}
+"""URI in lower case -> the system that we read."""
+
+OTHER_SYSTEMS: Final[Mapping[str, str]] = {
+    "http://snomed.info/sct": "SNOMED CT",
+    "http://www.ama-assn.org/go/cpt": "CPT",
+    "urn:oid:2.16.840.1.113883.6.285": "HCPCS",
+    "http://hl7.org/fhir/sid/icd-10": "ICD-10 (WHO)",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
+    "http://hl7.org/fhir/sid/ndc": "NDC",
+    "http://loinc.org": "LOINC",
+}
+"""Systems that we know by name and have no mapping for."""
+
+ROUTES: Final[Mapping[str, str]] = {
+    "26643006": "PO",
+    "47625008": "IV",
+    "34206005": "SC",
+    "78421000": "IM",
+    "447694001": "IH",
+    "37161004": "PR",
+    "45890007": "TD",
+    "46713006": "NU",
+    "54485002": "OU",
+    "37839007": "SL",
+    "6064005": "TP",
+}
+"""SNOMED CT routes -> as hospitals abbreviate them."""
+
+_ROUTE_WORDS: Final[Sequence[tuple[str, str]]] = (
+    ("intravenous", "IV"),
+    ("subcutaneous", "SC"),
+    ("intramuscular", "IM"),
+    ("sublingual", "SL"),
+    ("transdermal", "TD"),
+    ("inhal", "IH"),
+    ("ophthalmic", "OU"),
+    ("nasal", "NU"),
+    ("rectal", "PR"),
+    ("topical", "TP"),
+    ("mouth", "PO"),
+    ("oral", "PO"),
+)
+
+_LANGUAGES: Final[Mapping[str, str]] = {
+    "en": "English", "es": "Spanish", "ru": "Russian", "pt": "Portuguese", "zh": "Chinese", "yue": "Cantonese",
+    "cmn": "Mandarin", "ht": "Haitian", "it": "Italian", "vi": "Vietnamese", "el": "Greek", "ar": "Arabic",
+    "fa": "Persian", "km": "Cambodian", "pl": "Polish", "hi": "Hindi", "ko": "Korean", "sq": "Albanian", "fr": "French",
+    "de": "German", "ja": "Japanese", "ase": "American Sign Language",
+}  # fmt: skip
+_MARITAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "M": ("married",),
+    "S": ("single",),
+    "D": ("divorced",),
+    "A": ("separated", "divorced"),
+    "I": ("married",),
+    "L": ("separated",),
+    "W": ("widowed",),
+    "T": ("life partner",),
+}
+_COVERAGE: Final[Sequence[tuple[re.Pattern[str], tuple[str, ...]]]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), values)
+    for pattern, values in (
+        (r"medicare", ("Medicare",)),
+        (r"medicaid|mass ?health|chip\b", ("Medicaid",)),
+        (r"self[- ]?pay|uninsured|no insurance", ("Self Pay", "No charge", "Other")),
+        (r"tricare|veteran|\bva\b|government|public", ("Government", "Other")),
+        (
+            r"private|commercial|blue ?cross|\bhmo\b|\bppo\b|aetna|cigna|humana|united|anthem|managed",
+            ("Private", "Other"),
+        ),
+    )
+)
+_PAYMENT_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "1": ("Medicare",),
+    "2": ("Medicaid",),
+    "3": ("Government", "Other"),
+    "4": ("Government", "Other"),
+    "5": ("Private", "Other"),
+    "6": ("Private", "Other"),
+    "8": ("Self Pay", "Other"),
+    "9": ("Other",),
+}
+"""Source of Payment Typology, by its first digit."""
+PAYMENT_TYPES: Final = ("https://nahdo.org/sopt", "urn:oid:2.16.840.1.113883.3.221.5")
+
+_ETHNICITY: Final[Mapping[str, tuple[str, ...]]] = {
+    "black or african american": ("BLACK/AFRICAN AMERICAN", "BLACK"),
+    "african american": ("BLACK/AFRICAN AMERICAN", "BLACK"),
+    "hispanic or latino": ("HISPANIC OR LATINO", "HISPANIC/LATINO", "HISPANIC"),
+    "american indian or alaska native": ("AMERICAN INDIAN/ALASKA NATIVE",),
+    "native hawaiian or other pacific islander": ("NATIVE HAWAIIAN OR OTHER PACIFIC ISLANDER",),
+    "other race": ("OTHER",),
+    "asked but unknown": ("UNABLE TO OBTAIN",),
+}
+
+
+def system_name(uri: str) -> str:
+    """A code system's name for people.
+
+    >>> system_name("http://snomed.info/sct"), system_name("")
+    ('SNOMED CT', 'no code system')
+    """
+    return OTHER_SYSTEMS.get(uri.rstrip("/").lower(), uri[:80] or "no code system")
+
+
+def route(code: str, words: str) -> str:
+    """A route as hospitals abbreviate it; the words themselves where none is known."""
+    if code in ROUTES:
+        return ROUTES[code]
+    folded = words.casefold()
+    return next((short for part, short in _ROUTE_WORDS if part in folded), words)
+
+
+def marital(code: str, words: str, values: Iterable[str]) -> str | None:
+    """Marital status as one of the cohort's values; None where none fits."""
+    return pick((*_MARITAL.get(code.upper(), ()), words), values)
+
+
+def language(code: str, words: str, values: Iterable[str]) -> str | None:
+    """A language as one of the cohort's values: its name, or the four letters that MIMIC-III keeps of it.
+
+    >>> language("en-US", "", ["ENGL", "SPAN"]), language("es", "", ["ENGLISH", "SPANISH"])
+    ('ENGL', 'SPANISH')
+    """
+    name = _LANGUAGES.get(code.lower().split("-")[0], words)
+    return pick((name, words, name[:4], words[:4]), values) if name or words else None
+
+
+def insurance(code: str, words: str, values: Iterable[str], *, payment_type: bool) -> str | None:
+    """Who pays, as one of the cohort's values."""
+    wanted = _PAYMENT_TYPES.get(code[:1], ()) if payment_type else ()
+    for pattern, meant in _COVERAGE:
+        if pattern.search(words):
+            wanted = (*wanted, *meant)
+            break
+    return pick((*wanted, words), values)
+
+
+def ethnicity(names: Iterable[str], values: Iterable[str]) -> str | None:
+    """Race or ethnicity as one of the cohort's values; the first name that fits."""
+    have = tuple(values)
+    for name in names:
+        if (found := pick((name, *_ETHNICITY.get(name.casefold(), ())), have)) is not None:
+            return found
+    return None
+
+
+def pick(wanted: Iterable[str], values: Iterable[str]) -> str | None:
+    """The first of the wanted words that is one of the values, whatever its case and punctuation."""
+    folded = {_fold(value): value for value in values}
+    return next((folded[_fold(word)] for word in wanted if word and _fold(word) in folded), None)
+
+
+def _fold(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", " ", text.casefold()).strip()

@@ -1,0 +1,139 @@
+"""Case files: what is written is read back, what is wrong is told all at once, and hostile JSON gets one sentence."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leader_core import PROFILE_FIELDS, Case, InputError, Visit
+from leader_core.exchange.case_json import SCHEMA, read_case_file, write_case
+from leader_core.exchange.strict_json import read_json
+
+CASE = Case(
+    {"gender": "F", "insurance": "Medicare"},
+    (Visit(("ICD9:4280", "ICD10:I509"), ("ICD9PCS:3961",), ("C03C",), 5, 1, datetime(2119, 1, 2, 3, 4, 5)),),
+    Visit(("ICD9:4019",), (), ("B01A",), visit_id=6, visit_no=2),
+    patient_id=77,
+)
+
+_DIGITS = st.text("0123456789", min_size=3, max_size=3)
+_DIAGNOSES = st.one_of(_DIGITS.map(lambda d: f"ICD9:{d}"), _DIGITS.map(lambda d: f"ICD10:A{d[:2]}{d[2]}"))
+_PROCEDURES = _DIGITS.map(lambda d: f"ICD9PCS:{d}")
+_MEDICATIONS = st.from_regex(r"[A-Z][0-9]{2}[A-Z](?:[A-Z](?:[0-9]{2})?)?", fullmatch=True)
+_NUMBERS = st.one_of(st.none(), st.integers(0, 2**63 - 1))
+_MOMENTS = st.one_of(st.none(), st.datetimes())
+_VISITS = st.builds(
+    Visit,
+    *(st.lists(codes, max_size=4).map(tuple) for codes in (_DIAGNOSES, _PROCEDURES, _MEDICATIONS)),
+    _NUMBERS, _NUMBERS, _MOMENTS, _MOMENTS,
+)  # fmt: skip
+_VALUES = st.text(max_size=30).filter(str.isprintable)
+_CASES = st.builds(
+    Case,
+    st.dictionaries(st.sampled_from(PROFILE_FIELDS), _VALUES),
+    st.lists(_VISITS, max_size=3).map(tuple),
+    _VISITS,
+    _NUMBERS,
+)
+
+
+@settings(max_examples=80)
+@given(case=_CASES)
+def test_every_case_is_read_back_as_it_was(case: Case) -> None:
+    assert read_case_file(write_case(case, identified=True).encode()) == case
+
+
+def test_ids_stay_out_unless_asked_for_and_so_may_the_truth() -> None:
+    record = json.loads(write_case(CASE))
+    assert record["schema"] == SCHEMA == "leader-case/1"
+    assert "patient_id" not in record and "visit_id" not in record["history"][0]
+    assert record["current"] == {"diagnoses": ["ICD9:4019"], "medications": ["B01A"]}
+    assert read_case_file(write_case(CASE).encode()).patient_id is None
+    hidden = json.loads(write_case(CASE, prescribed=False))
+    assert "medications" not in hidden["current"] and hidden["history"][0]["medications"] == ["C03C"]
+
+
+def test_every_problem_is_told_at_once() -> None:
+    record = {
+        "schema": SCHEMA,
+        "colour": "red",
+        "profile": {"gender": 3, "shoe_size": "9"},
+        "history": [{"diagnoses": ["428.0", "ICD9:428.0", 7], "admitted_at": "soon", "visit_no": -1}],
+        "current": {"medications": ["warfarin"], "procedures": "none"},
+    }
+    with pytest.raises(InputError) as raised:
+        read_case_file(json.dumps(record).encode())
+    said = str(raised.value)
+    for part in (
+        "colour is not known", "profile.gender 3", "profile.shoe_size is not known",
+        "history[0].diagnoses[0] '428.0': expected a code that begins with ICD9: or ICD10:",
+        "history[0].diagnoses[1] 'ICD9:428.0': expected 'ICD9:4280'", "diagnoses[2]: expected a code as text",
+        "history[0].admitted_at 'soon'", "history[0].visit_no -1", "current.medications[0] 'warfarin'",
+        "current.procedures: expected a list of codes, found text",
+    ):  # fmt: skip
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ([], "expected an object, found a list"),
+        ({}, "expected 'leader-case/1'"),
+        ({"schema": "leader-case/2"}, "'leader-case/2': expected"),
+        ({"schema": SCHEMA}, "current: missing"),
+        ({"schema": SCHEMA, "current": {}, "history": [{}] * 200}, "200 visits"),
+        ({"schema": SCHEMA, "current": {"diagnoses": ["ICD9:4280"] * 1001}}, "1,001 codes"),
+        ({"schema": SCHEMA, "current": {"diagnoses": ["x"] * 50}}, "and 30 more"),
+    ],
+)
+def test_other_shapes_are_refused_in_words(record: object, said: str) -> None:
+    with pytest.raises(InputError, match="cannot be read") as raised:
+        read_case_file(json.dumps(record).encode())
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b" " * 1001, "at most"),
+        (b"\xff\xfe{}", "not UTF-8"),
+        (b"{", "not JSON"),
+        (b"", "not JSON"),
+        (b"[" * 500 + b"]" * 500, "levels deep"),
+        (b'{"a": 1, "a": 2}', "'a' twice"),
+        (b"[NaN]", "NaN"),
+        (b"[" + b"9" * 500 + b"]", "a number of 500 characters"),
+        (b"[1e999]", "beyond any measurement"),
+        (b'"\\', "not JSON"),
+    ],
+)
+def test_hostile_json_gets_one_sentence(data: bytes, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read_json(data, "The file", 1000)
+    assert said in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_brackets_inside_strings_are_no_depth() -> None:
+    assert read_json(b'["' + b"[" * 500 + b'"]', "The file", 1000) == ["[" * 500]
+    assert read_json('\ufeff{"ä": "\\"["}'.encode(), "The file", 1000) == {"ä": '"['}
+
+
+def test_a_file_made_to_be_slow_is_not() -> None:
+    began = time.perf_counter()
+    for data in (b'\\"' * 1_000_000, b'"' + b"\\" * 2_000_001, b'"a' * 700_000):
+        with pytest.raises(InputError):
+            read_json(data, "The file", 3_000_000)
+    assert time.perf_counter() - began < 10
+
+
+@given(data=st.binary(max_size=80))
+def test_junk_never_raises_anything_else(data: bytes) -> None:
+    try:
+        read_case_file(data)
+    except InputError as error:
+        assert str(error)
