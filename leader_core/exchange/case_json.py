@@ -17,6 +17,8 @@ from leader_core.terminology.atc import level_of
 from leader_core.terminology.codes import SYSTEMS, normalise_icd
 
 SCHEMA: Final = "leader-case/1"
+REPORT_SCHEMA: Final = "leader-report/1"
+"""An exported report, which holds a case under "case"."""
 LARGEST: Final = 2_000_000
 """Bytes."""
 MOST_VISITS: Final = 200
@@ -50,12 +52,15 @@ def write_case(case: Case, *, identified: bool = False, prescribed: bool = True)
 
 
 def read_case_file(data: bytes, what: str = "The case file") -> Case:
-    """A case from the bytes of a file.
+    """A case from the bytes of a file: a case file, or an exported report, whose case is taken.
 
     Raises:
         InputError: no JSON, or no case of this format; the text lists every problem.
     """
-    return case_from_record(read_json(data, what, LARGEST), what=what)
+    record = read_json(data, what, LARGEST)
+    if isinstance(record, dict) and record.get("schema") == REPORT_SCHEMA:
+        record = record.get("case")
+    return case_from_record(record, what=what)
 
 
 def case_to_record(case: Case, *, identified: bool = False, prescribed: bool = True) -> dict[str, Any]:
