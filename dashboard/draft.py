@@ -48,6 +48,9 @@ class Draft:
     profile: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)  # code -> title, as it was chosen
     submitted: Case | None = None
+    origin: Case | None = None  # the case it started from, without what that was given
+    origin_name: str = ""  # "patient 10006", "variant ‘base’"
+    variant_id: str | None = None  # the kept variant it started from
 
     def visit(self, index: int) -> DraftVisit:
         """`index` counts earlier visits from 0; the number of earlier visits is the current one."""
@@ -106,14 +109,23 @@ class Draft:
         )
 
     @classmethod
-    def from_case(cls, case: Case, titles: Mapping[str, str]) -> Draft:
-        """A draft that starts from another case; what that case's current visit was given is left out."""
-        return cls(
+    def from_case(
+        cls, case: Case, titles: Mapping[str, str], *, name: str = "", variant_id: str | None = None
+    ) -> Draft:
+        """A draft that starts from another case; what that case's current visit was given is left out.
+
+        `name` says for people which case that is; by default its patient.
+        """
+        patient = f"patient {case.patient_id}" if case.patient_id is not None else ""
+        made = cls(
             earlier=tuple(_drafted(visit, with_medications=True) for visit in case.history[-MAX_EARLIER:]),
             current=_drafted(case.current, with_medications=False),
             profile={k: v for k, v in case.profile.items() if v != UNKNOWN},
             titles=dict(titles),
+            origin_name=name or patient,
+            variant_id=variant_id,
         )
+        return replace(made, origin=made.case()) if made.origin_name else made
 
 
 def _drafted(visit: Visit, *, with_medications: bool) -> DraftVisit:

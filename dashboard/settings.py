@@ -24,10 +24,11 @@ class Settings:
     cohort: Path = DEFAULT_COHORT
     models: Path = DEFAULT_MODELS
     device: Device = "auto"
+    workspace: Path | None = None  # by default beside the cohort
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from LEADER_COHORT, LEADER_MODELS and LEADER_DEVICE; what is unset takes the demo's value.
+    """Settings from LEADER_COHORT, LEADER_MODELS, LEADER_DEVICE and LEADER_WORKSPACE; unset ones take the demo's values.
 
     Raises:
         InputError: an unknown device.
@@ -40,4 +41,5 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         cohort=Path(given.get("LEADER_COHORT", "").strip() or DEFAULT_COHORT),
         models=Path(given.get("LEADER_MODELS", "").strip() or DEFAULT_MODELS),
         device=cast(Device, device),
+        workspace=Path(named) if (named := given.get("LEADER_WORKSPACE", "").strip()) else None,
     )

@@ -47,9 +47,10 @@ def record(report: Report) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "interactions": {
-            name.lower(): [asdict(pair) for pair in pairs] for name, pairs in report.interactions
-        },
+        "interactions": [
+            {**asdict(pair), "among": [name.lower() for name in holders]}
+            for pair, holders in report.interactions
+        ],
         "interactions_note": report.interaction_note,
     }
 

@@ -14,7 +14,7 @@ from typing import Final
 from dashboard import theme, wording
 from dashboard.comparison import Row
 from dashboard.exports.report import CLASSES_ONLY, Coded, ModelPart, Report, VisitPart
-from dashboard.formatting import count, day, escape, probability, tag
+from dashboard.formatting import count, day, escape, listing, probability, tag
 from leader_core import Interaction, __version__
 
 _ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
@@ -101,9 +101,8 @@ def _table(report: Report, groups: Sequence[tuple[str, Sequence[Row]]], caption:
     body = ""
     for label, rows in groups:
         if label:
-            width = {"colspan": len(head)}
             heading = escape(label) + " " + tag("span", escape(f"({len(rows)})"), css="code")
-            body += tag("tr", tag("th", heading, scope="colgroup", **width), css="group")
+            body += tag("tr", tag("th", heading, scope="colgroup", colspan=len(head)), css="group")
         body += "".join(_row(report, row) for row in rows)
     inside = tag("caption", escape(caption)) if caption else ""
     return tag("table", inside, tag("thead", tag("tr", *head)), tag("tbody", body))
@@ -133,33 +132,37 @@ def _bar(value: float | None, chosen: bool, cut: float) -> str:
 
 
 def _interactions(report: Report) -> str:
-    made = tag("h2", "Interactions, most severe first")
-    seen: set[tuple[str, str, str]] = set()
-    for name, pairs in report.interactions:
-        made += tag("h3", escape(f"Among the classes of: {name} ({len(pairs)})"))
-        if not pairs:
-            made += tag("p", escape(wording.NO_PAIR), css="note")
-            continue
-        items = []
-        for pair in pairs:
-            key = (pair.code_a, pair.code_b, pair.severity)
-            items.append(_pair(report, pair, told=key in seen))
-            seen.add(key)
-        made += tag("ul", *items, css="pairs")
+    """Graded pairs in full; statistical ones, which nobody has graded, folded below."""
+    made = tag("h2", "Interactions, most severe first") + tag("p", escape(counted(report)), css="note")
+    graded = [item for item in report.interactions if item[0].severity != "unknown"]
+    signals = [item for item in report.interactions if item[0].severity == "unknown"]
+    if graded:
+        made += tag("ul", *(_pair(report, *item) for item in graded), css="pairs")
+    if signals:
+        summary = tag("summary", escape(f"{count(len(signals), 'statistical signal')}, severity unknown"))
+        made += tag("details", summary, tag("ul", *(_pair(report, *item) for item in signals), css="pairs"))
+    if not report.interactions and report.interaction_counts:
+        made += tag("p", escape(wording.NO_PAIR))
     return made + tag("p", escape(report.interaction_note), css="note")
 
 
-def _pair(report: Report, pair: Interaction, *, told: bool) -> str:
-    """A pair with its details; where it stood above already, its name alone."""
+def counted(report: Report) -> str:
+    """How many pairs stand among each set of classes."""
+    sets = listing(f"{name.lower()} {number}" for name, number in report.interaction_counts)
+    return (
+        f"Pairs among the classes of each set: {sets}." if sets else "There is no set of classes to look at."
+    )
+
+
+def _pair(report: Report, pair: Interaction, holders: Sequence[str]) -> str:
     icon = theme.SEVERITY_ICONS[pair.severity]
     level = tag(
         "span", escape(f"{icon} {wording.SEVERITY_LABELS[pair.severity]}"), css=f"severity {pair.severity}"
     )
     names = " + ".join(report.titles.get(code, code) for code in (pair.code_a, pair.code_b))
-    head = f"{level}{escape(names)} {tag('span', escape(f'{pair.code_a} · {pair.code_b}'), css='code')}"
-    if told:
-        return tag("li", head, " ", tag("span", "described above", css="detail"))
-    return tag("li", head, _facts(pair_facts(pair)))
+    codes = tag("span", escape(f"{pair.code_a} · {pair.code_b}"), css="code")
+    among = tag("span", escape(f"in: {listing(holders).lower()}"), css="detail")
+    return tag("li", f"{level}{escape(names)} {codes} ", among, _facts(pair_facts(pair)))
 
 
 def pair_facts(pair: Interaction) -> list[tuple[str, str]]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 from dashboard import wording
 from dashboard.comparison import Row
-from dashboard.exports.html import data_facts, pair_facts
+from dashboard.exports.html import counted, data_facts, pair_facts
 from dashboard.exports.pdf_page import Page
 from dashboard.exports.report import CLASSES_ONLY, Coded, Report, VisitPart
-from dashboard.formatting import count, day, probability
+from dashboard.formatting import count, day, listing, probability
 from leader_core import Interaction, __version__
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _table_head(page: Page, report: Report, names: Sequence[ModelName], widths: 
 def _row(page: Page, report: Report, row: Row, widths: Sequence[float]) -> None:
     """A class with its code and drugs, whether it was prescribed, and a bar for each model."""
     top = page.y
-    lines = [(f"{row.title}  ", "ink", 9.0, row.code)]
+    lines = [(row.title, "ink", 9.0, row.code)]
     if row.code in report.orders:
         lines.append((report.orders[row.code], "muted", 8.0, ""))
     bottom = page.cell_lines(lines, widths[0] - 3)
@@ -145,28 +145,36 @@ def _row(page: Page, report: Report, row: Row, widths: Sequence[float]) -> None:
 
 
 def _interactions(page: Page, report: Report) -> None:
+    """Graded pairs with what to do; on paper the mechanism and the ungraded signals would fill pages."""
     page.heading("Interactions, most severe first")
-    seen: set[tuple[str, str, str]] = set()
-    for name, pairs in report.interactions:
-        page.gap(1)
-        page.text(f"Among the classes of: {name} ({len(pairs)})", bold=True, size=9.5)
-        if not pairs:
-            page.text(wording.NO_PAIR, colour="muted", size=8.5)
-        for pair in pairs:
-            key = (pair.code_a, pair.code_b, pair.severity)
-            _pair(page, report, pair, told=key in seen)
-            seen.add(key)
+    page.text(counted(report), colour="muted", size=8.5)
+    graded = [item for item in report.interactions if item[0].severity != "unknown"]
+    for pair, holders in graded:
+        _pair(page, report, pair, holders)
+    page.gap(1.5)
+    if signals := len(report.interactions) - len(graded):
+        text = f"{count(signals, 'statistical signal')} of unknown severity, and the mechanism and evidence of the pairs "
+        page.text(f"{text}above, stand in the HTML and JSON reports.", colour="muted", size=8.5)
+    if not report.interactions and report.interaction_counts:
+        page.text(wording.NO_PAIR)
     page.text(report.interaction_note, colour="muted", size=8.5)
 
 
-def _pair(page: Page, report: Report, pair: Interaction, *, told: bool) -> None:
+def _pair(page: Page, report: Report, pair: Interaction, holders: Sequence[str]) -> None:
+    """A severe pair with its consequence; any with what to do and where that is from."""
     names = " + ".join(report.titles.get(code, code) for code in (pair.code_a, pair.code_b))
-    codes = f"{pair.code_a} · {pair.code_b}" + ("   described above" if told else "")
-    page.needs(10 if told else 22)
+    page.needs(20)
     page.gap(1)
-    page.severity(wording.SEVERITY_LABELS[pair.severity], pair.severity, names, codes)
-    if not told:
-        page.facts(pair_facts(pair), size=8.5, label=24)
+    page.severity(
+        wording.SEVERITY_LABELS[pair.severity], pair.severity, names,
+        f"{pair.code_a} · {pair.code_b}, in: {listing(holders).lower()}",
+    )  # fmt: skip
+    wanted = (
+        ("What to do", "Consequence", "Source")
+        if pair.severity in ("contraindicated", "major")
+        else ("What to do",)
+    )
+    page.facts([fact for fact in pair_facts(pair) if fact[0] in wanted], size=8.5, label=24)
     page.rule("line", 0.15)
 
 

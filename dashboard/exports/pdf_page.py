@@ -6,10 +6,11 @@ Owns the PDF library; refuses to know what is written.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dashboard import theme
 
@@ -17,6 +18,9 @@ _MARGIN: Final = 16.0  # mm
 _FOOT: Final = 18.0
 _LINE: Final = 0.3528 * 1.38  # mm of a line's height for each point of type
 _FAMILY: Final = "plex"
+
+_Run = tuple[str, str, float, bool, float]
+"""Text, colour, size in points, bold, width in mm."""
 
 
 class Page:
@@ -41,7 +45,9 @@ class Page:
         self._pdf.set_auto_page_break(True, _FOOT)
         self._pdf.add_font(_FAMILY, "", str(fonts / "IBMPlexSans-Regular.ttf"))
         self._pdf.add_font(_FAMILY, "B", str(fonts / "IBMPlexSans-SemiBold.ttf"))
-        self._glyphs = frozenset(self._pdf.fonts[_FAMILY].cmap)
+        faces: list[Any] = [self._pdf.fonts[_FAMILY], self._pdf.fonts[f"{_FAMILY}B"]]
+        self._widths = [face.cw for face in faces]  # by character, in thousandths of the size
+        self._glyphs = frozenset(faces[0].cmap)
         self._pdf.add_page()
         self.left = _MARGIN
         self.width = self._pdf.epw
@@ -71,25 +77,55 @@ class Page:
 
     def text(self, text: str, *, size: float = 9.5, bold: bool = False, colour: str = "ink") -> None:
         """A paragraph over the whole width."""
-        self._set(size, bold, colour)
-        self._pdf.set_x(self.left)
-        self._pdf.multi_cell(
-            self.width, size * _LINE, self.safe(text), align="L", new_x="LMARGIN", new_y="NEXT"
-        )
+        self.spans([(text, colour, size, bold)])
 
-    def spans(self, parts: Iterable[tuple[str, str, float, bool]], indent: float = 0.0) -> None:
-        """One paragraph of (text, colour, size, bold) parts."""
-        self._pdf.set_left_margin(self.left + indent)
-        self._pdf.set_x(self.left + indent)
-        height = 0.0
-        for text, colour, size, bold in parts:
-            height = max(height, size * _LINE)
-            if text.strip():
+    def spans(
+        self, parts: Iterable[tuple[str, str, float, bool]], indent: float = 0.0, width: float | None = None
+    ) -> None:
+        """One paragraph of (text, colour, size, bold) parts, broken between words; `width` from the left margin."""
+        given = list(parts)
+        left = self.left + indent
+        height = max((size for _, _, size, _ in given), default=9.0) * _LINE
+        for line in self._broken(given, (width or self.width) - indent):
+            self.needs(height)
+            x, y = left, self.y
+            for text, colour, size, bold, length in line:
                 self._set(size, bold, colour)
-                self._pdf.write(height, self.safe(text))
-        self._pdf.ln(height)
-        self._pdf.set_left_margin(self.left)
-        self._pdf.set_x(self.left)
+                self._pdf.text(x, y + height * 0.74, text)
+                x += length
+            self._pdf.set_xy(self.left, y + height)
+
+    def _broken(self, parts: Sequence[tuple[str, str, float, bool]], width: float) -> list[list[_Run]]:
+        """Lines of runs; a word longer than a line is cut."""
+        lines: list[list[_Run]] = [[]]
+        room = width
+        for text, colour, size, bold in parts:
+            for word in re.findall(r"\s*\S+", self.safe(text).rstrip()):
+                piece = word if lines[-1] else word.lstrip()
+                length = self._measure(piece, size, bold)
+                if length > room and lines[-1]:
+                    lines.append([])
+                    room, piece = width, word.lstrip()
+                    length = self._measure(piece, size, bold)
+                while length > width and len(piece) > 1:
+                    fits = max(1, int(len(piece) * width / length) - 1)
+                    head = piece[:fits]
+                    lines[-1].append((head, colour, size, bold, self._measure(head, size, bold)))
+                    lines.append([])
+                    room, piece = width, piece[fits:]
+                    length = self._measure(piece, size, bold)
+                last = lines[-1][-1] if lines[-1] else None
+                if last is not None and last[1:4] == (colour, size, bold):
+                    lines[-1][-1] = (last[0] + piece, colour, size, bold, last[4] + length)
+                else:
+                    lines[-1].append((piece, colour, size, bold, length))
+                room -= length
+        return lines
+
+    def _measure(self, text: str, size: float, bold: bool) -> float:
+        """Width in mm."""
+        widths = self._widths[bold]
+        return float(sum(widths[ord(c)] for c in text)) * size * 0.3528 / 1000
 
     def row(self, left: str, right: str) -> None:
         """Two short texts at both ends of a line."""
@@ -117,15 +153,9 @@ class Page:
         """Labels and values in two columns."""
         height = size * _LINE
         for name, value in pairs:
-            lines = self._lines(value, self.width - label, size)
-            self.needs(height * min(lines, 3) + 1)
-            self._set(size, False, "muted")
-            self._pdf.set_x(self.left)
-            self._pdf.cell(label, height, self.safe(name))
-            self._set(size, False, "ink")
-            self._pdf.multi_cell(
-                self.width - label, height, self.safe(value), align="L", new_x="LMARGIN", new_y="NEXT"
-            )
+            self.needs(height * min(self._lines(value, self.width - label, size), 3))
+            self.at(self.left, self.y, name, size=size, colour="muted")
+            self.spans([(value, "ink", size, False)], indent=label)
 
     def callout(self, text: str, colour: str, *, tinted: bool = False) -> None:
         """A sentence that must be seen, with a coloured edge."""
@@ -137,9 +167,8 @@ class Page:
         self._pdf.rect(self.left, top, self.width, height, style="F")
         self._pdf.set_fill_color(_hex(colour))
         self._pdf.rect(self.left, top, 1.0, height, style="F")
-        self._pdf.set_xy(self.left + inset, top + 1.2)
-        self._set(size, False, "ink")
-        self._pdf.multi_cell(self.width - 2 * inset, size * _LINE, self.safe(text), align="L")
+        self._pdf.set_xy(self.left, top + 1.2)
+        self.spans([(text, "ink", size, False)], indent=inset, width=self.width - inset)
         self._pdf.set_xy(self.left, top + height + 1)
 
     def model_head(self, model: str, name: str, figures: Sequence[tuple[str, str]]) -> None:
@@ -181,10 +210,9 @@ class Page:
     def cell_lines(self, lines: Sequence[tuple[str, str, float, str]], width: float) -> float:
         """Paragraphs of (text, colour, size, code behind it) in the first column; returns where they end."""
         top = self.y
-        self._pdf.set_right_margin(self._pdf.w - self.left - width)
         for text, colour, size, code in lines:
-            self.spans([(text, colour, size, False), (code, "muted", 8.0, False)])
-        self._pdf.set_right_margin(_MARGIN)
+            behind = (f"  {code}" if code else "", "muted", 8.0, False)
+            self.spans([(text, colour, size, False), behind], width=width)
         bottom = self.y
         self._pdf.set_xy(self.left, top)
         return bottom
@@ -199,11 +227,8 @@ class Page:
         self, x: float, y: float, text: str, *, size: float = 9.0, bold: bool = False, colour: str = "ink"
     ) -> None:
         """A short text at a place; the pen stays where it was."""
-        keep = self._pdf.get_x(), self._pdf.get_y()
         self._set(size, bold, colour)
-        self._pdf.set_xy(x, y)
-        self._pdf.cell(0, size * _LINE, self.safe(text))
-        self._pdf.set_xy(*keep)
+        self._pdf.text(x, y + size * _LINE * 0.74, self.safe(text))
 
     def bar(
         self, x: float, y: float, width: float, value: float, cut: float, model: str, *, chosen: bool
@@ -218,8 +243,7 @@ class Page:
 
     def severity(self, label: str, level: str, names: str, codes: str) -> None:
         """A severity as a coloured word, then the pair."""
-        self._set(8, True, level)
-        width = self._pdf.get_string_width(self.safe(label)) + 4
+        width = self._measure(self.safe(label), 8, True) + 3
         top = self.y
         self._pdf.set_fill_color(_hex(f"{level}-soft"))
         self._pdf.rect(self.left, top, width, 4.4, style="F")
@@ -236,9 +260,7 @@ class Page:
             self._pdf.circle(x, y, 1.2, style="F")
 
     def _lines(self, text: str, width: float, size: float) -> int:
-        self._set(size, False, "ink")
-        found = self._pdf.multi_cell(width, 5, self.safe(text), dry_run=True, output="LINES")
-        return len(found) if isinstance(found, list) else 1
+        return len(self._broken([(text, "ink", size, False)], width))
 
     def _set(self, size: float, bold: bool, colour: str) -> None:
         self._pdf.set_font(_FAMILY, "B" if bold else "", size)

@@ -17,7 +17,7 @@ from dashboard.components.subject import person
 from dashboard.formatting import count, day, gap, listing, score, stay
 from dashboard.service import MODELS, ModelName
 from dashboard.state import Subject
-from leader_core import Case, Engine, Fingerprint, Interaction, Recommendation, Visit
+from leader_core import SEVERITIES, Case, Engine, Fingerprint, Interaction, Recommendation, Visit
 from leader_core.artifacts import Manifest
 
 Coded = tuple[str, str]
@@ -71,18 +71,12 @@ class Report:
     absent: tuple[str, ...]  # a sentence for each model without scores
     groups: tuple[tuple[str, tuple[comparison.Row, ...]], ...]  # heading, rows; "neither" last
     orders: Mapping[str, str]  # class -> the hospital's own drug strings
-    interactions: tuple[tuple[str, tuple[Interaction, ...]], ...]  # among whose classes, pairs
+    interactions: tuple[
+        tuple[Interaction, tuple[str, ...]], ...
+    ]  # each pair once, and in whose sets it stands
+    interaction_counts: tuple[tuple[str, int], ...]  # whose set, pairs in it
     interaction_note: str
     titles: Mapping[str, str]  # medication class -> title
-
-    @property
-    def file_name(self) -> str:
-        """A name without an ending, made of nothing but letters, digits and hyphens."""
-        who = f"patient-{self.case.patient_id}" if self.identified else "entered-case"
-        visit = (
-            f"-visit-{self.case.current.visit_no}" if self.identified and self.case.current.visit_no else ""
-        )
-        return f"leader-{who}{visit}-{self.made_at:%Y-%m-%d}"
 
 
 CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
@@ -116,13 +110,9 @@ def compose(
     rows = comparison.rows(
         recommendations.get("teacher"), recommendations.get("student"), case.prescribed, titles
     )
-    pairs: list[tuple[str, tuple[Interaction, ...]]] = [
-        (wording.MODEL_NAMES[name], recommendations[name].interactions)
-        for name in MODELS
-        if name in recommendations
-    ]
+    sets = {wording.MODEL_NAMES[n]: recommendations[n].interactions for n in MODELS if n in recommendations}
     if known:
-        pairs.append(("Prescribed", cohort.interactions.among(case.prescribed)))
+        sets["Prescribed"] = cohort.interactions.among(case.prescribed)
     student = recommendations.get("student")
     visit_id = case.current.visit_id
     return Report(
@@ -143,10 +133,23 @@ def compose(
         absent=tuple(NOT_SCORED.format(name=name) for name in MODELS if name not in recommendations),
         groups=_groups(rows, known, tuple(recommendations)),
         orders=drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
-        interactions=tuple(pairs),
+        interactions=_merged(sets),
+        interaction_counts=tuple((name, len(pairs)) for name, pairs in sets.items()),
         interaction_note=markup.table_covers(cohort.interactions),
         titles={**titles, **{row.code: row.title for row in rows}},
     )  # fmt: skip
+
+
+def _merged(
+    sets: Mapping[str, tuple[Interaction, ...]],
+) -> tuple[tuple[Interaction, tuple[str, ...]], ...]:
+    """Every pair of any set once, most severe first, with the sets it stands in."""
+    holders: dict[Interaction, list[str]] = {}
+    for name, pairs in sets.items():
+        for pair in pairs:
+            holders.setdefault(pair, []).append(name)
+    order = sorted(holders, key=lambda p: (SEVERITIES.index(p.severity), p.code_a, p.code_b))
+    return tuple((pair, tuple(holders[pair])) for pair in order)
 
 
 def _subtitle(subject: Subject) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import state, wording
-from dashboard.components import code_search, markup, models_panel
+from dashboard import differences, drafting, state, wording
+from dashboard.components import case_import, code_search, markup, models_panel
+from dashboard.components.subject import titles_of
 from dashboard.draft import MAX_EARLIER, Draft
-from dashboard.formatting import words
+from dashboard.formatting import probability, words
 from dashboard.guard import fragment
-from dashboard.service import Service, get_service
+from dashboard.service import MODELS, Service, get_service, scores
 from dashboard.state import Subject
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 
@@ -23,7 +24,7 @@ def draw() -> None:
     service = get_service()
     st.html(
         markup.title(
-            "New case", "kept in this session only; nothing typed here enters the link or the cohort"
+            "New case", "nothing typed here enters the link or the cohort; it is kept only where you say so"
         )
     )
     form, results = st.columns([1, 1.75], gap="large")
@@ -38,6 +39,7 @@ def _form(service: Service) -> None:
     _start(service)
     st.html(markup.panel_title("Visits", "the current one is what the models answer"))
     index = _visit_choice(draft)
+    case_import.show(service, index)
     _codes(service, draft, index)
     _profile(service, draft)
     _submit(state.draft())
@@ -55,6 +57,14 @@ def _start(service: Service) -> None:
         )
         st.button("Copy", on_click=_copy, args=(service,), icon=":material/content_copy:", key="copy")
         st.button("Start blank", on_click=_blank, icon=":material/restart_alt:", type="tertiary", key="blank")
+        st.button(
+            "Undo",
+            on_click=_undo,
+            icon=":material/undo:",
+            type="tertiary",
+            key="undo",
+            disabled=not drafting.undoable(),
+        )
     if problem := st.session_state.pop("_draft_problem", ""):
         st.warning(problem, icon=":material/search_off:")
 
@@ -67,7 +77,9 @@ def _copy(service: Service) -> None:
         )
         return
     try:
-        state.start_from(service.engine.cohort.case(int(text)), service)
+        case = service.engine.cohort.case(int(text))
+        drafting.remember()
+        state.start_from(case, service)
     except LeaderError as error:
         st.session_state["_draft_problem"] = str(error)
         return
@@ -75,8 +87,13 @@ def _copy(service: Service) -> None:
 
 
 def _blank() -> None:
-    state.set_draft(Draft())
+    drafting.change(Draft())
     st.session_state[_START] = ""
+    _forget_widgets()
+
+
+def _undo() -> None:
+    drafting.undo()
     _forget_widgets()
 
 
@@ -121,12 +138,12 @@ def _visit_choice(draft: Draft) -> int:
 
 
 def _add_visit() -> None:
-    state.set_draft(state.draft().add_visit())
+    drafting.change(state.draft().add_visit())
     st.session_state[_VISIT] = len(state.draft().earlier) - 1
 
 
 def _remove_visit(index: int) -> None:
-    state.set_draft(state.draft().remove_visit(index))
+    drafting.change(state.draft().remove_visit(index))
     st.session_state[_VISIT] = len(state.draft().earlier)
 
 
@@ -135,14 +152,14 @@ def _codes(service: Service, draft: Draft, index: int) -> None:
     current = index >= len(draft.earlier)
 
     def add(concept: Concept) -> None:
-        state.set_draft(state.draft().add(index, concept))
+        drafting.change(state.draft().add(index, concept))
 
     for kind in KINDS:
         if kind == "medication" and current:
             continue
 
         def remove(code: str, kind: str = kind) -> None:
-            state.set_draft(state.draft().remove(index, kind, code))
+            drafting.change(state.draft().remove(index, kind, code))
 
         code_search.pick(
             service,
@@ -174,7 +191,7 @@ def _profile(service: Service, draft: Draft) -> None:
                 format_func=_told(name),
             )
     if draft.set_profile(given) != draft:
-        state.set_draft(draft.set_profile(given))
+        drafting.change(draft.set_profile(given))
 
 
 def _told(name: str) -> Callable[[str], str]:
@@ -229,3 +246,44 @@ def _results(service: Service) -> None:
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     models_panel.show(service, subject, "new")
+    _difference(service, draft)
+    st.html(markup.panel_title("Keep"))
+    fragment(case_import.keep)(service)
+
+
+def _difference(service: Service, draft: Draft) -> None:
+    """What changed against the case that this one came from, in the case and in each model's answer."""
+    before, after = draft.origin, draft.submitted
+    if before is None or after is None or before == after:
+        return
+    st.html(markup.panel_title(f"Against {draft.origin_name}", "at the models' own cut-offs"))
+    added, gone = differences.codes(before, after)
+    titles = titles_of(service)
+    lines = [f"Added: {titles(kind, code)} ({code})" for kind, code in added]
+    lines += [f"Taken out: {titles(kind, code)} ({code})" for kind, code in gone]
+    lines += [
+        f"{wording.FIELD_LABELS[name]}: {words(old)} → {words(new)}"
+        for name, old, new in differences.fields(before, after)
+    ]
+    st.html(markup.plain_list(lines))
+    for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
+        with column:
+            st.html(markup.model_head(name, ""))
+            old, new = (scores(service, case, name).recommendation for case in (before, after))
+            if old is None or new is None:
+                st.html(markup.note("Not compared: the scores of one of the two cases are not there yet."))
+                continue
+            _answers(differences.between(old, new))
+
+
+def _answers(found: differences.Difference) -> None:
+    """One model's suggestions that came, went or moved."""
+    if found.empty:
+        st.html(markup.note("No suggestion changed, and no score moved by 0.05 or more."))
+        return
+    rows = [
+        (label, f"{m.title} {m.code}", f"{probability(m.before)} → {probability(m.after)}", f"{m.by:+.2f}")
+        for label, group in (("＋ added", found.added), ("－ removed", found.removed), ("moved", found.moved))
+        for m in group
+    ]
+    st.html(markup.table(["", "Class", "Score", "By"], rows, numeric=frozenset((2, 3))))

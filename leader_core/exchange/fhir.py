@@ -133,8 +133,8 @@ def _imported(reading: _Reading, stays: list[_Stay], current: str | None, cohort
     begin = stays[chosen].span.start
     if stays[chosen].codes["medication"]:
         reading.notes.append(
-            f"{len(stays[chosen].codes['medication'])} medication classes of the current visit are kept as what was "
-            "prescribed; the models do not see them."
+            f"{len(stays[chosen].codes['medication'])} medication classes of the current visit are what was prescribed: "
+            "the models do not see them."
         )
     encounter = stays[chosen].resource
     profile, missed = read_profile(

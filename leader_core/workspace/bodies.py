@@ -51,7 +51,9 @@ def _query(record: dict[str, Any], name: str) -> PatientQuery:
             f"The saved cohort {name!r} filters by {', '.join(strange)}, which this version does not know. "
             "Open it with the newer version that saved it, or save it again."
         )
-    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in record.items()}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
+    }
     try:
         return PatientQuery(**values)
     except (LeaderError, TypeError) as error:

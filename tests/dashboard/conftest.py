@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
-from dashboard import service
+from dashboard import service, workspace
 from leader_core import Engine
 from tests.fakes import FakeEngine
 
@@ -23,9 +23,11 @@ OpenPage = Callable[..., AppTest]
 
 
 @pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Serve a fake engine, or an error instead of one."""
+def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
+    """Serve a fake engine, or an error instead of one; its workspace is the test's own."""
     service._open.clear()
+    workspace.forget()
+    monkeypatch.setenv("LEADER_WORKSPACE", str(tmp_path / "workspace.duckdb"))
     engines: list[FakeEngine] = []
 
     def choose(engine: FakeEngine | None = None, *, error: Exception | None = None) -> FakeEngine:

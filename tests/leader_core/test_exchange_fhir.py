@@ -55,7 +55,7 @@ def test_encounters_become_visits_in_order_of_time(imported: Imported) -> None:
     assert second.medications == ("A07A", "C07A", "C09A"), (
         "oral vancomycin, contained metoprolol, ATC lisinopril"
     )
-    assert second.admitted_at == datetime(2120, 2, 10, 22, 15), "the hospital's own clock"
+    assert second.admitted_at == datetime.fromisoformat("2120-02-10T22:15"), "the hospital's own clock"
     assert imported.current == "Encounter/e3"
     assert imported.case.current.diagnoses == ("ICD9:4280", "ICD9:42731"), "by the encounter's ranks"
     assert imported.case.current.procedures == ("ICD10PCS:5A1D70Z",)
