@@ -24,6 +24,9 @@ from leader_core.workspace import Parent
 _TOLD: Final = "_import_told"
 _TURN: Final = "_import_turn"
 _MEGABYTES: Final = 20
+_SHORT: Final = 6
+_TALLEST: Final = 260
+"""Rows that stand open, and the height in pixels that more of them scroll in."""
 _KINDS: Final = {"diagnosis": "Diagnoses", "procedure": "Procedures", "medication": "Medications"}
 _ASKED_FOR: Final = "is a medication of the current visit, which is what the models are asked for"
 
@@ -163,11 +166,11 @@ def _told(index: int) -> None:
     if told.notes:
         st.html(markup.plain_list(told.notes))
     if told.rows:
-        st.html(
-            markup.table(
-                ["Not in the case", "About", "Why"], told.rows, caption=f"{len(told.rows)} not taken over"
-            )
+        listed = markup.table(
+            ["Not in the case", "About", "Why"], told.rows, caption=f"{len(told.rows)} not taken over"
         )
+        with st.container(height=_TALLEST if len(told.rows) > _SHORT else "content", border=False):
+            st.html(listed)
     for text, candidates in told.candidates[:5]:
         with st.container(horizontal=True, gap="small"):
             st.html(markup.note(f"{text}:"), width="content")

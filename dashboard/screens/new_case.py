@@ -182,14 +182,13 @@ def _profile(service: Service, draft: Draft) -> None:
         values = _values(service, name)
         have = draft.profile.get(name, UNKNOWN)
         options = [UNKNOWN, *values] + ([have] if have not in (UNKNOWN, *values) else [])
+        key = f"profile-{name}"
+        if (
+            key not in st.session_state
+        ):  # through the state, which also tells a browser that shows another value
+            st.session_state[key] = have
         with columns[position % 2]:
-            given[name] = st.selectbox(
-                wording.FIELD_LABELS[name],
-                options,
-                index=options.index(have),
-                key=f"profile-{name}",
-                format_func=_told(name),
-            )
+            given[name] = st.selectbox(wording.FIELD_LABELS[name], options, key=key, format_func=_told(name))
     if draft.set_profile(given) != draft:
         drafting.change(draft.set_profile(given))
 
@@ -246,16 +245,26 @@ def _results(service: Service) -> None:
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     models_panel.show(service, subject, "new")
-    _difference(service, draft)
+    if draft.origin is not None and draft.origin != draft.submitted:
+        pending = _pending(service, draft)
+        fragment(_difference, run_every=0.7 if pending else None)(service, draft, pending)
     st.html(markup.panel_title("Keep"))
     fragment(case_import.keep)(service)
 
 
-def _difference(service: Service, draft: Draft) -> None:
+def _pending(service: Service, draft: Draft) -> bool:
+    """Whether a score of the case or of the one it came from is still being made."""
+    cases = [case for case in (draft.origin, draft.submitted) if case is not None]
+    return any(scores(service, case, name, patience=0.05).pending for case in cases for name in MODELS)
+
+
+def _difference(service: Service, draft: Draft, was_pending: bool) -> None:
     """What changed against the case that this one came from, in the case and in each model's answer."""
     before, after = draft.origin, draft.submitted
-    if before is None or after is None or before == after:
+    if before is None or after is None:
         return
+    if was_pending and not _pending(service, draft):
+        st.rerun()
     st.html(markup.panel_title(f"Against {draft.origin_name}", "at the models' own cut-offs"))
     added, gone = differences.codes(before, after)
     titles = titles_of(service)

@@ -16,7 +16,16 @@ from leader_core.exchange.strict_json import read_json
 
 CASE = Case(
     {"gender": "F", "insurance": "Medicare"},
-    (Visit(("ICD9:4280", "ICD10:I509"), ("ICD9PCS:3961",), ("C03C",), 5, 1, datetime(2119, 1, 2, 3, 4, 5)),),
+    (
+        Visit(
+            ("ICD9:4280", "ICD10:I509"),
+            ("ICD9PCS:3961",),
+            ("C03C",),
+            5,
+            1,
+            datetime.fromisoformat("2119-01-02T03:04:05"),
+        ),
+    ),
     Visit(("ICD9:4019",), (), ("B01A",), visit_id=6, visit_no=2),
     patient_id=77,
 )
