@@ -11,7 +11,7 @@ CREATE TABLE entries (
     visit_id BIGINT,
     name VARCHAR NOT NULL DEFAULT '',
     body VARCHAR NOT NULL,
-    tags VARCHAR [] NOT NULL,
+    tags VARCHAR[] NOT NULL,
     author VARCHAR NOT NULL,
     written_at TIMESTAMP NOT NULL, -- UTC
     PRIMARY KEY (entry_id, version)
