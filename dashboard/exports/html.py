@@ -201,9 +201,9 @@ def _visit(part: VisitPart) -> str:
     body = tag("h3", escape(part.heading), " ", tag("span", escape(part.detail), css="detail"))
     for label, codes in (("Diagnoses", part.diagnoses), ("Procedures", part.procedures)):
         body += _codes(label, codes)
-    body += _codes("Prescribed", part.medications, frozenset(part.new), "new", "＋ new")
+    body += _codes("Prescribed", part.medications, frozenset(part.new), "new", "+ new")
     stopped = frozenset(code or title for title, code in part.stopped)
-    body += _codes("Stopped since the visit before", part.stopped, stopped, "stopped", "－ stopped")
+    body += _codes("Stopped since the visit before", part.stopped, stopped, "stopped", "− stopped")
     return tag("li", body, css="current" if part.current else "")
 
 

@@ -292,7 +292,7 @@ def _answers(found: differences.Difference) -> None:
         return
     rows = [
         (label, f"{m.title} {m.code}", f"{probability(m.before)} → {probability(m.after)}", f"{m.by:+.2f}")
-        for label, group in (("＋ added", found.added), ("－ removed", found.removed), ("moved", found.moved))
+        for label, group in (("+ added", found.added), ("− removed", found.removed), ("moved", found.moved))
         for m in group
     ]
     st.html(markup.table(["", "Class", "Score", "By"], rows, numeric=frozenset((2, 3))))

@@ -135,7 +135,7 @@ def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> No
     said = text(page)
     assert "Against the file x.json" in said
     assert "Added: Atrial fibrillation (ICD9:42731)" in said
-    assert "＋ added" in said
+    assert "+ added" in said
     same = open_page("new", session={state._DRAFT: start.submit()})
     assert "Against" not in text(same)
 
