@@ -16,7 +16,7 @@ if (
 import streamlit as st
 
 from dashboard import navigation, theme, wording
-from dashboard.components import frame
+from dashboard.components import frame, keyboard
 from dashboard.guard import guarded
 from dashboard.service import get_service
 from leader_core import LeaderError
@@ -38,6 +38,7 @@ def main() -> None:
         st.html(navigation.no_cohort_help())
         return
     frame.show(service)
+    keyboard.show()
     page.run()
 
 

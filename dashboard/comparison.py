@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 from leader_core import Recommendation
 
-Group = Literal["agreed", "teacher", "student", "missed", "neither"]
-GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "missed", "neither")
+Group = Literal["agreed", "teacher", "student", "missed", "own", "neither"]
+GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "missed", "own", "neither")
 
 AREAS: Final[Mapping[str, str]] = {
     "A": "Digestion and metabolism",
@@ -49,6 +49,7 @@ class Row:
     student: float | None
     teacher_selected: bool
     student_selected: bool
+    own: bool = False  # chosen by the viewer, who decided first
 
     @property
     def group(self) -> Group:
@@ -58,7 +59,9 @@ class Row:
             return "teacher"
         if self.student_selected:
             return "student"
-        return "missed" if self.prescribed else "neither"
+        if self.prescribed:
+            return "missed"
+        return "own" if self.own else "neither"
 
     @property
     def rank(self) -> float:
@@ -82,8 +85,9 @@ def rows(
     student: Recommendation | None,
     prescribed: Sequence[str],
     titles: Mapping[str, str],
+    own: Sequence[str] = (),
 ) -> list[Row]:
-    """One row for each class that a model scores or that was prescribed, best first."""
+    """One row for each class that a model scores, that was prescribed or that the viewer chose; best first."""
     scored: dict[str, dict[str, float]] = {}
     named = dict(titles)
     chosen: dict[str, set[str]] = {"teacher": set(), "student": set()}
@@ -93,7 +97,7 @@ def rows(
             named[medication.code] = medication.title
             if medication.selected:
                 chosen[name].add(medication.code)
-    given = set(prescribed)
+    given, mine = set(prescribed), set(own)
     made = [
         Row(
             code=code,
@@ -103,8 +107,9 @@ def rows(
             student=scored.get(code, {}).get("student"),
             teacher_selected=code in chosen["teacher"],
             student_selected=code in chosen["student"],
+            own=code in mine,
         )
-        for code in scored.keys() | given
+        for code in scored.keys() | given | mine
     ]
     return sorted(made, key=lambda row: (-row.rank, row.code))
 

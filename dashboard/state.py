@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import streamlit as st
 
+from dashboard import decision
 from dashboard.draft import Draft
 from dashboard.service import Service
 from leader_core import Case, InputError, NotFoundError
@@ -19,10 +20,19 @@ PATIENT: Final = "patient"
 VISIT: Final = "visit"
 CASE: Final = "case"
 DRAFT: Final = "draft"
-HIDE: Final = "hide_prescribed"
+VIEW: Final = "view"
+BESIDE: Final = "beside"
+
+VIEWS: Final[Mapping[str, str]] = {
+    "all": "Show everything",
+    "hide": "Hide prescription",
+    "decide": "Decide first",
+}
+"""How a case is shown: with what was prescribed, without it, or only after the viewer has chosen a set of their own."""
 
 _LAST: Final = "_last_case"
 _DRAFT: Final = "_draft"
+_VIEW: Final = "_view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,11 @@ class Subject:
         if self.source == "draft":
             return {CASE: DRAFT}
         return case_query(self.patient_id or 0, self.visit_no)
+
+    @property
+    def key(self) -> str:
+        """What the session keeps things about this case under."""
+        return "draft" if self.source == "draft" else f"{self.patient_id}-{self.visit_no}"
 
 
 def case_query(patient_id: int, visit_no: int | None = None) -> dict[str, str]:
@@ -71,9 +86,32 @@ def subject(service: Service) -> Subject | None:
     if not query.get(PATIENT):
         return None
     patient_id = _number(query[PATIENT], "patient id")
-    visit_no = _number(query[VISIT], "visit number") if query.get(VISIT) else None
+    return recorded(service, patient_id, _number(query[VISIT], "visit number") if query.get(VISIT) else None)
+
+
+def recorded(service: Service, patient_id: int, visit_no: int | None = None) -> Subject:
+    """A case of the cohort, at the patient's last visit unless another is named.
+
+    Raises:
+        NotFoundError: a patient or visit that this cohort does not hold.
+    """
     case = service.engine.cohort.case(patient_id, visit_no)
     return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
+
+
+def write_beside(found: Subject) -> str:
+    """The URL's short name of a case in the cohort: "185-12"."""
+    return f"{found.patient_id}-{found.visit_no}"
+
+
+def read_beside(text: str) -> str | None:
+    """The same name where it is well formed, else None.
+
+    >>> read_beside("185-12"), read_beside("185"), read_beside("x-1")
+    ('185-12', None, None)
+    """
+    patient, _, visit = text.partition("-")
+    return text if patient.isdecimal() and visit.isdecimal() and len(text) < 30 else None
 
 
 def keep(query: Mapping[str, str]) -> None:
@@ -107,12 +145,29 @@ def linked(found: Subject, cuts: Mapping[str, float] | None = None) -> dict[str,
     """
     if cuts is None:
         cuts = {name: value for name in ("teacher", "student") if (value := cut_off(name)) is not None}
-    return {**found.query, **{cut_key(name): f"{value:.2f}" for name, value in cuts.items()}}
+    shown = {VIEW: view()} if found.source == "cohort" and view() != "all" else {}
+    return {**found.query, **{cut_key(name): f"{value:.2f}" for name, value in cuts.items()}, **shown}
+
+
+def view() -> str:
+    """How cases are shown in this session: as it was last chosen, else as the link asks."""
+    wanted = st.session_state.get(_VIEW) or asked().get(VIEW, "")
+    return wanted if wanted in VIEWS else "all"
+
+
+def set_view(wanted: str) -> None:
+    """Show every case this way from now on: a demonstration moves from case to case without a glimpse of the truth."""
+    st.session_state[_VIEW] = wanted if wanted in VIEWS else "all"
+
+
+def undecided(found: Subject) -> bool:
+    """Whether the viewer wants to decide first, and has not yet."""
+    return found.source == "cohort" and view() == "decide" and not decision.revealed(found.key)
 
 
 def hidden(found: Subject) -> bool:
     """Whether the viewer asked not to see what this visit was given."""
-    return found.source == "cohort" and bool(st.session_state.get(HIDE))
+    return undecided(found) or (found.source == "cohort" and view() == "hide")
 
 
 def draft() -> Draft:

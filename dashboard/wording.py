@@ -53,6 +53,7 @@ GROUP_LABELS: Final[dict[str, str]] = {
     "teacher": "Teacher only",
     "student": "Student only",
     "missed": "Prescribed, missed by both",
+    "own": "Chosen by you alone",
     "neither": "Suggested by neither, not prescribed",
 }
 GROUP_LABELS_ONE: Final[dict[str, str]] = {
@@ -168,3 +169,21 @@ def data_kind(synthetic: bool, label: str) -> str:
     if "demo" in label.lower():
         return "Open demo data: real, de-identified, openly licensed"
     return "Real data, de-identified, under its source's terms of use"
+
+
+TOUR_OFFER: Final = "Five steps on a prepared case: the patient, the models, the classes, the interactions, and deciding first."
+
+DECIDE_FIRST: Final = (
+    "Tick the classes that you would give. The models' answers and the record stay hidden until you reveal them; "
+    "your set stays in this session."
+)
+THRESHOLD_RULES: Final[dict[str, str]] = {
+    "highest mean Jaccard on validation": "chosen for the highest mean Jaccard on validation",
+    "chosen on validation to maximise mean Jaccard": "chosen for the highest mean Jaccard on validation",
+}
+"""One rule, as the models' manifests have worded it over time, in one wording."""
+
+
+def threshold_rule(rule: str) -> str:
+    """How a cut-off was chosen, worded alike for every model."""
+    return THRESHOLD_RULES.get(rule, rule)

@@ -3,6 +3,8 @@ export default function (component) {
   const { data } = component;
   const here = location.pathname.replace(/\/+$/, "").split("/").pop();
   if (here !== data.page && !(data.home && !(here in data.pages))) return;
-  const wanted = data.query ? "?" + data.query : "";
+  const tour = data.page === "case" ? new URLSearchParams(location.search).get("tour") : null; // its card keeps it
+  const query = [data.query, tour ? "tour=" + encodeURIComponent(tour) : ""].filter(Boolean).join("&");
+  const wanted = query ? "?" + query : "";
   if (location.search !== wanted) history.replaceState(history.state, "", location.pathname + wanted + location.hash);
 }

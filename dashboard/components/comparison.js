@@ -44,6 +44,10 @@ function bar(side, value, text, selected, model) {
   return cell;
 }
 
+function width(data) {
+  return 3 + Number(data.prescribed) + Number(Boolean(data.own));
+}
+
 function details(row, columns) {
   const tr = make("tr", null, "details");
   const cell = make("td");
@@ -79,10 +83,16 @@ function line(row, data, memory) {
     given.append(mark);
     tr.append(given);
   }
+  if (data.own) {
+    const own = make("td", null, "own");
+    own.dataset.label = "You";
+    own.append(make("span", row.own ? "✓ chosen" : "not chosen", row.own ? "yes" : "no"));
+    tr.append(own);
+  }
   for (const side of ["teacher", "student"]) {
     tr.append(bar(side, row[side], row[side + "_text"], row[side + "_selected"], data[side]));
   }
-  const extra = details(row, data.prescribed ? 4 : 3);
+  const extra = details(row, width(data));
   extra.hidden = !open;
   button.onclick = () => {
     const now = extra.hidden;
@@ -105,6 +115,11 @@ function columns(data) {
     given.scope = "col";
     tr.append(given);
   }
+  if (data.own) {
+    const own = make("th", "You", "own");
+    own.scope = "col";
+    tr.append(own);
+  }
   for (const side of ["teacher", "student"]) {
     const model = data[side];
     const cell = make("th", null, "score " + side);
@@ -125,7 +140,7 @@ function group(entry, data, memory, needle) {
   const folded = !needle && (memory.folded.has(entry.key) ? memory.folded.get(entry.key) : entry.folded);
   const tr = make("tr", null, "heading");
   const cell = make("th");
-  cell.colSpan = data.prescribed ? 4 : 3;
+  cell.colSpan = width(data);
   cell.scope = "rowgroup";
   const button = make("button");
   button.type = "button";

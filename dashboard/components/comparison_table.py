@@ -22,10 +22,11 @@ def show(
     note: str,
     prescribed_known: bool,
     by_area: bool = False,
+    own: bool = False,
     key: str = "comparison",
 ) -> None:
-    """Draw the table; opened rows and folded groups survive a move of the cut-off."""
-    data = table(rows, scores, cuts, orders, prescribed_known=prescribed_known, by_area=by_area)
+    """Draw the table; opened rows and folded groups survive a move of the cut-off. `own`: with the viewer's column."""
+    data = table(rows, scores, cuts, orders, prescribed_known=prescribed_known, by_area=by_area, own=own)
     component("comparison")(key=key, data={**data, "subject": subject, "note": note})
 
 
@@ -37,6 +38,7 @@ def table(
     *,
     prescribed_known: bool,
     by_area: bool = False,
+    own: bool = False,
 ) -> dict[str, Any]:
     """What the component draws, as plain JSON values."""
     unit = wording.unit_of(row.code for row in rows)
@@ -60,6 +62,7 @@ def table(
         "heading": unit.heading,
         "find": "Find a drug" if unit.one == "drug" else "Find a class or drug",
         "prescribed": prescribed_known,
+        "own": own,
         "groups": groups,
         **{name: _model(name, found, cuts.get(name, 0.5)) for name, found in scores.items()},
     }
@@ -77,7 +80,12 @@ def _by_agreement(
         one_sided = len(alone) < 2 and (
             key == "agreed" or (key in ("teacher", "student") and key not in alone)
         )
-        if one_sided or (key == "missed" and not prescribed_known) or (key == "neither" and not alone):
+        if (
+            one_sided
+            or (key == "own" and not members)
+            or (key == "missed" and not prescribed_known)
+            or (key == "neither" and not alone)
+        ):
             continue
         label = (
             "Prescribed"
@@ -143,6 +151,7 @@ def _row(row: comparison.Row, written: Mapping[str, str], prescribed_known: bool
         "student": row.student,
         "student_text": "" if row.student is None else probability(row.student),
         "student_selected": row.student_selected,
+        "own": row.own,
     }
 
 

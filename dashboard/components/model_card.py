@@ -76,7 +76,7 @@ def identity(manifest: Manifest) -> list[tuple[str, str]]:
         ("Settings", manifest.preset),
         (
             "Cut-off",
-            f"{manifest.threshold:.2f}, {manifest.threshold_rule}"
+            f"{manifest.threshold:.2f}, {wording.threshold_rule(manifest.threshold_rule)}"
             if manifest.threshold_rule
             else f"{manifest.threshold:.2f}",
         ),
@@ -125,6 +125,15 @@ def validation_table(validation: Mapping[str, Any]) -> tuple[list[str], list[lis
             row.append(_number(group.get("cases")))
         rows.append(row + [_figure(group.get(name)) for name in names])
     return headings, rows
+
+
+def spread(validation: Mapping[str, Any]) -> str:
+    """What the figures of a validation table are: means over rounds with their spread, or one measurement."""
+    nested = [group for group in validation.values() if isinstance(group, Mapping)]
+    figures = [figure for group in (validation, *nested) for figure in group.values()]
+    if any(isinstance(figure, Mapping) and "std" in figure for figure in figures):
+        return "mean ± standard deviation over 10 rounds of 80 % of the cases"
+    return "measured once, on all validation cases: no spread was kept"
 
 
 def _has_metrics(group: Mapping[str, Any]) -> bool:

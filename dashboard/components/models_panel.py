@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import address, comparison, navigation, sets, state, wording
+from dashboard import address, comparison, decision, navigation, sets, state, wording
 from dashboard.components import cautions as reviewed
-from dashboard.components import comparison_table, markup
+from dashboard.components import comparison_table, decide_first, markup, scoreboard
 from dashboard.components.subject import titles_of
 from dashboard.formatting import count
 from dashboard.guard import fragment
@@ -21,7 +22,7 @@ from leader_core import Recommendation
 
 _SHOWN = 10
 _WARNINGS = 4
-_BINDINGS = {state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS}
+BINDINGS = {state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS}
 """None stands for the model's own cut-off."""
 
 
@@ -30,10 +31,14 @@ def show(service: Service, subject: Subject, page: str) -> None:
 
     Everything here moves with the cut-offs and reruns alone; while a model is busy it looks again by itself.
     """
-    identity = f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
-    address.enter(identity, _BINDINGS, state.asked() if page == "case" else None)
+    address.enter(identity(subject, page), BINDINGS, state.asked() if page == "case" else None)
     pending = any(scores(service, subject.case, name).pending for name in MODELS)
     fragment(_panel, run_every=0.7 if pending else None)(service, subject, page, pending)
+
+
+def identity(subject: Subject, page: str) -> str:
+    """What the page is about: another case means that its values are read from the link anew."""
+    return f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
 
 
 def _panel(service: Service, subject: Subject, page: str, was_pending: bool) -> None:
@@ -42,19 +47,60 @@ def _panel(service: Service, subject: Subject, page: str, was_pending: bool) -> 
     }
     if was_pending and not any(f.pending for f in found.values()):
         st.rerun()
-    known = subject.source == "cohort" and not state.hidden(subject)
     centre, right = st.columns([2.55, 1], gap="large") if page == "case" else (st.container(), st.container())
-    with centre:
-        cut = _cut_offs(service, subject, found, known)
-        _table(service, subject, found, cut, known)
-    with right:
-        link = state.linked(subject, _moved(service, cut))
-        _interactions(service, subject, cut, known, link)
-        navigation.link("prompt", "The prompt that the teacher reads", link)
+    if state.undecided(subject):
+        with centre, st.container(key="classes"):
+            decide_first.choose(service, subject)
+        with right, st.container(key="pairs"):
+            decide_first.alone(service, subject)
+        link = state.linked(subject)
+    else:
+        link = _answers(service, subject, found, centre, right)
     state.keep(link)
     address.publish(
         page, link if page == "case" else {k: v for k, v in link.items() if k not in subject.query}
     )
+
+
+def _answers(
+    service: Service,
+    subject: Subject,
+    found: Mapping[ModelName, Scores],
+    centre: DeltaGenerator,
+    right: DeltaGenerator,
+) -> dict[str, str]:
+    """Everything that the models say, beside what is known; gives the URL parameters of this view."""
+    known = subject.source == "cohort" and not state.hidden(subject)
+    own = decision.chosen(subject.key) if known and state.view() == "decide" else None
+    with centre:
+        with st.container(key="cut_offs"):
+            cut = _cut_offs(service, subject, found, known)
+            _together(service, subject, cut, own, known)
+        with st.container(key="classes"):
+            _table(service, subject, found, cut, known, own)
+    with right, st.container(key="pairs"):
+        link = state.linked(subject, _moved(service, cut))
+        _interactions(service, subject, cut, known, link)
+        navigation.link("prompt", "The prompt that the teacher reads", link)
+    return link
+
+
+def _together(
+    service: Service,
+    subject: Subject,
+    cut: Mapping[ModelName, Recommendation],
+    own: tuple[str, ...] | None,
+    known: bool,
+) -> None:
+    """The combined figures; nothing where there is only one set to tell of."""
+    chosen = {name: [m.code for m in r.selected] for name, r in cut.items()}
+    lines = scoreboard.lines(chosen, own)
+    if lines:
+        st.html(
+            scoreboard.table(
+                lines, subject.case.prescribed, service.engine.cohort.interactions.among, known=known
+            )
+        )
 
 
 def _moved(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
@@ -82,8 +128,11 @@ def _cut_off(
     service: Service, subject: Subject, name: ModelName, recommendation: Recommendation, known: bool
 ) -> Recommendation:
     manifest = service.engine.models[name].manifest
-    chosen, rule = recommendation.threshold, manifest.threshold_rule if manifest else ""
-    st.html(markup.model_head(name, f"own cut-off {chosen:.2f}{', ' + rule_in_words(rule) if rule else ''}"))
+    chosen, rule = (
+        recommendation.threshold,
+        wording.threshold_rule(manifest.threshold_rule) if manifest else "",
+    )
+    st.html(markup.model_head(name, f"own cut-off {chosen:.2f}{', ' + rule if rule else ''}"))
     key = state.cut_key(name)
     if st.session_state.get(key) is None:
         st.session_state[key] = round(chosen, 2)
@@ -110,16 +159,6 @@ def _cut_off(
     return moved
 
 
-def rule_in_words(rule: str) -> str:
-    """How a model's cut-off was chosen, worded alike for both models, whoever wrote the manifest.
-
-    >>> rule_in_words("chosen on validation to maximise mean Jaccard"), rule_in_words("set by hand")
-    ('best mean Jaccard on validation', 'set by hand')
-    """
-    words = rule.lower()
-    return "best mean Jaccard on validation" if "validation" in words and "mean jaccard" in words else rule
-
-
 def _not_there(service: Service, name: ModelName, found: Scores) -> None:
     """Why a model shows no scores, in a sentence."""
     st.html(markup.model_head(name, ""))
@@ -140,6 +179,7 @@ def _table(
     found: Mapping[ModelName, Scores],
     cut: Mapping[ModelName, Recommendation],
     known: bool,
+    own: tuple[str, ...] | None,
 ) -> None:
     if not cut and not (known and subject.case.prescribed):
         return
@@ -149,6 +189,7 @@ def _table(
         cut.get("student"),
         case.prescribed if known else (),
         service.engine.cohort.titles("medication"),
+        own or (),
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         grouping = st.segmented_control(
@@ -160,6 +201,8 @@ def _table(
             label_visibility="collapsed",
             format_func={"agreement": "By agreement", "area": "By therapeutic area"}.__getitem__,
         )
+        if own is not None:
+            decide_first.again(subject)
     orders = (
         service.engine.cohort.orders(case.current.visit_id)
         if known and case.current.visit_id is not None
@@ -174,6 +217,7 @@ def _table(
         note=wording.scope(service.engine.cohort.fingerprint.atc_level),
         prescribed_known=known,
         by_area=grouping == "area",
+        own=own is not None,
     )
     st.html(markup.note(wording.TEACHER_SCORES))
 

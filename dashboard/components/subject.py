@@ -15,15 +15,15 @@ def titles_of(service: Service) -> Titles:
     return lambda kind, code: service.engine.cohort.title(kind, code) or code  # type: ignore[arg-type]
 
 
-def case_title(subject: Subject) -> str:
-    """Patient, person and visit in one line."""
+def case_title(subject: Subject, level: int = 1) -> str:
+    """Patient, person and visit in one line, as a heading of this level."""
     case = subject.case
     who = person(subject)
     if subject.source == "draft":
         visits = count(len(case.history), "earlier visit") if case.history else "first visit"
         return tag(
             "div",
-            tag("h1", "Entered case"),
+            tag(f"h{level}", "Entered case"),
             tag("p", escape(f"{who} · {visits} · not in the cohort")),
             css="ld-title",
         )
@@ -34,7 +34,7 @@ def case_title(subject: Subject) -> str:
     told += [words(kind).lower()] if kind != UNKNOWN else []
     return tag(
         "div",
-        tag("h1", escape(f"Patient {subject.patient_id}")),
+        tag(f"h{level}", escape(f"Patient {subject.patient_id}")),
         tag("p", escape(" · ".join(told))),
         css="ld-title",
     )

@@ -69,7 +69,7 @@ export default function (component) {
   }
   const open = (id) => setTriggerValue("opened", id);
   const sort = (key, descending) => setTriggerValue("sorted", { key, descending });
-  const table = make("table");
+  const table = make("table", null, "worklist");
   const caption = make("caption", data.caption);
   const head = make("thead");
   const line = make("tr");

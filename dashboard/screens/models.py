@@ -45,9 +45,7 @@ def _model(service: Service, name: ModelName) -> None:
     if card.error:
         st.html(markup.callout(card.error, "warn"))
     st.html(markup.facts(model_card.identity(manifest)))
-    st.html(
-        markup.panel_title("On validation", "mean ± standard deviation over 10 rounds of 80 % of the cases")
-    )
+    st.html(markup.panel_title("On validation", model_card.spread(manifest.validation)))
     headings, rows = model_card.validation_table(manifest.validation)
     if rows:
         st.html(markup.table(headings, rows, numeric=frozenset(range(1, len(headings)))))

@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 import streamlit as st
 
 from dashboard import address, navigation, state, wording
-from dashboard.components import markup
+from dashboard.components import case_head, guide, markup
 from dashboard.components.browser import component, nothing
 from dashboard.formatting import MISSING, count, day, score, words
 from dashboard.service import Service, get_service
@@ -83,6 +83,7 @@ def draw() -> None:
             f"{service.engine.cohort.fingerprint.patients:,} in this cohort; open one to compare the models",
         )
     )
+    guide.offer()
     address.enter("patients", _BINDINGS, st.query_params.to_dict() or st.session_state.get(_LAST))
     filters = _filters(service)
     sort, descending = st.session_state["sort"]
@@ -91,6 +92,7 @@ def draw() -> None:
     if found.total and not found.rows:  # a page number from an older, longer list
         st.session_state["page"] = 1
         found = service.engine.cohort.patients(filters.query(sort, descending, 1, size))
+    st.session_state[case_head.LISTED] = filters.query(sort, descending, found.page, size)
     _told(service, found, filters, sort, descending)
     st.session_state[_LAST] = address.written(_BINDINGS)
     address.publish("patients", st.session_state[_LAST])

@@ -1,0 +1,117 @@
+"""The head of a case: who and when, the way through the worklist, how the case is shown, and what can be done with it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard import navigation, state, stepping
+from dashboard.components import pinned
+from dashboard.components.subject import case_title
+from dashboard.service import Service
+from dashboard.state import Subject
+from leader_core.cohort import PatientQuery
+
+LISTED: Final = "_listed"
+"""Session key of the worklist as it was last shown (a `PatientQuery`)."""
+_PLACE: Final = "_place"
+_MOST_BUTTONS: Final = 5
+
+
+def show(service: Service, subject: Subject) -> None:
+    """Two rows: title and steps; then visit, way of showing, and actions."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_head"):
+        st.html(case_title(subject), width="content")
+        st.space("stretch")
+        if subject.source == "cohort":
+            _steps(service, subject)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_tools"):
+        if subject.source == "cohort":
+            _visit_choice(service, subject)
+            with st.container(key="view_choice", width="content"):
+                _view_choice()
+        st.space("stretch")
+        if subject.source == "cohort":
+            pinned.tools(subject)
+        if st.button(
+            "Edit a copy",
+            icon=":material/edit:",
+            type="tertiary",
+            help="Opens the case under New case; the patient stays as recorded.",
+        ):
+            state.start_from(subject.case, service)
+            navigation.go("new")
+
+
+def _view_choice() -> None:
+    """Everything, without the prescription, or decide first; the same for every case from now on."""
+    chosen = st.segmented_control(
+        "How the case is shown",
+        list(state.VIEWS),
+        key=state.VIEW,
+        default="all",
+        required=True,
+        format_func=state.VIEWS.__getitem__,
+        label_visibility="collapsed",
+    )
+    state.set_view(str(chosen or "all"))
+
+
+def _steps(service: Service, subject: Subject) -> None:
+    """Previous and next case of the worklist that was open, and where this one stands in it."""
+    found = place(service, subject.patient_id or 0)
+    if found is None:
+        return
+    carried = {k: v for k, v in state.linked(subject, {}).items() if k not in subject.query}
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", width="content", key="steps"
+    ):
+        for step, name, label, icon in (
+            (found.previous, "previous", "Previous", ":material/chevron_left:"),
+            (found.next, "next", "Next", ":material/chevron_right:"),
+        ):
+            if name == "next":
+                st.html(f'<span class="ld-muted">{found.number:,} of {found.total:,}</span>', width="content")
+            if step is None:
+                st.button(label, icon=icon, type="tertiary", disabled=True, key=f"no_{name}")
+                continue
+            with st.container(key=f"step_{name}", width="content"):
+                navigation.link(
+                    "case", label, {**state.case_query(step.patient_id, step.visit_no), **carried}, icon=icon
+                )
+
+
+def place(service: Service, patient_id: int) -> stepping.Place | None:
+    """Where the patient stands in the worklist as it was last shown; looked up once for each."""
+    listed = st.session_state.get(LISTED) or PatientQuery()
+    kept = st.session_state.get(_PLACE)
+    if kept is None or kept[:2] != (listed, patient_id):
+        near = kept[2].number if kept is not None and kept[0] == listed and kept[2] is not None else None
+        kept = (listed, patient_id, stepping.place(service.engine.cohort.patients, listed, patient_id, near))
+        st.session_state[_PLACE] = kept
+    found: stepping.Place | None = kept[2]
+    return found
+
+
+def _visit_choice(service: Service, subject: Subject) -> None:
+    """The patient's visits; the widget is a new one for each visit, so that the URL alone decides which is open."""
+    total = service.engine.cohort.case(subject.patient_id or 0).current.visit_no or 1
+    if total < 2 or subject.visit_no is None:
+        return
+    numbers = list(range(1, total + 1))
+    key = f"visit-{subject.patient_id}-{subject.visit_no}"
+    chosen: int | None
+    if total <= _MOST_BUTTONS:
+        chosen = st.segmented_control(
+            "Visit", numbers, default=subject.visit_no, required=True, key=key,
+            format_func=lambda n: f"Visit {n}", label_visibility="collapsed",
+        )  # fmt: skip
+    else:
+        chosen = st.selectbox(
+            "Visit", numbers, index=subject.visit_no - 1, key=key,
+            format_func=lambda n: f"Visit {n} of {total}", label_visibility="collapsed", width=150,
+        )  # fmt: skip
+    if chosen is not None and chosen != subject.visit_no:
+        st.query_params[state.VISIT] = str(chosen)
+        st.rerun()

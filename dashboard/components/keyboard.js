@@ -1,0 +1,146 @@
+// Shortcuts for every page, and the help that lists them. Never acts while somebody is typing.
+const FIELDS = new Set(["text", "search", "number", "email", "password", "tel", "url", "date", "time"]);
+const listening = new WeakMap();
+
+function make(name, text, className) {
+  const element = document.createElement(name);
+  if (text !== undefined && text !== null) element.textContent = text;
+  if (className) element.className = className;
+  return element;
+}
+
+// Everything that fits the selector, in this tree and in the components' own trees.
+function all(selector, root = document) {
+  const found = [...root.querySelectorAll(selector)];
+  for (const host of root.querySelectorAll("*")) if (host.shadowRoot) found.push(...all(selector, host.shadowRoot));
+  return found.filter((element) => element.getClientRects().length);
+}
+
+function focused() {
+  let element = document.activeElement;
+  while (element && element.shadowRoot && element.shadowRoot.activeElement) element = element.shadowRoot.activeElement;
+  return element;
+}
+
+function typing(event) {
+  const element = event.composedPath()[0];
+  if (!(element instanceof Element)) return false;
+  if (element.isContentEditable || /^(TEXTAREA|SELECT)$/.test(element.tagName)) return true;
+  if (element.tagName === "INPUT") return FIELDS.has(element.type);
+  return Boolean(element.closest("[role=listbox], [role=menu], [role=textbox]"));
+}
+
+function search() {
+  const main = document.querySelector("[data-testid=stMain]") || document;
+  const field = all(".st-key-_search input", main)[0] || all("input[type=search], input[role=combobox]", main)[0];
+  if (!field) return false;
+  field.focus();
+  field.select();
+  field.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function step(forward) {
+  const link = document.querySelector(".st-key-" + (forward ? "step_next" : "step_previous") + " a");
+  if (link) {
+    link.click();
+    return true;
+  }
+  const rows = all("table.worklist tbody th a");
+  if (!rows.length) return false;
+  const at = rows.indexOf(focused());
+  const row = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? (forward ? 0 : rows.length - 1) : at + (forward ? 1 : -1)))];
+  row.focus();
+  row.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function help(data, begin) {
+  const dialog = make("dialog");
+  dialog.setAttribute("aria-labelledby", "help-title");
+  const head = make("div", null, "head");
+  const title = make("h2", data.title);
+  title.id = "help-title";
+  const close = make("button", "Close");
+  close.type = "button";
+  close.onclick = () => dialog.close();
+  head.append(title, close);
+  dialog.append(head, make("h3", "Keyboard"));
+  const list = make("dl");
+  for (const [keys, words] of data.shortcuts) {
+    const term = make("dt");
+    keys.forEach((key, i) => term.append(i ? " or " : "", make("kbd", key)));
+    list.append(term, make("dd", words));
+  }
+  dialog.append(list, make("h3", data.tour.title), make("p", data.tour.words));
+  const start = make("button", data.tour.start, "primary");
+  start.type = "button";
+  start.onclick = () => { dialog.close(); begin(1); };
+  const row = make("div", null, "actions");
+  const reached = Number(sessionStorage.getItem("leader.tour") || 0);
+  if (reached > 1 && reached <= data.tour.steps) {
+    const resume = make("button", data.tour.resume.replace("{step}", String(reached)), "primary");
+    resume.type = "button";
+    resume.onclick = () => { dialog.close(); begin(reached); };
+    row.append(resume);
+    start.className = "";
+  }
+  row.append(start);
+  dialog.append(row, make("h3", "What this is"));
+  for (const line of data.about) dialog.append(make("p", line));
+  dialog.onclick = (event) => { if (event.target === dialog) dialog.close(); };
+  return dialog;
+}
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  listening.get(parentElement)?.abort();
+  const control = new AbortController();
+  listening.set(parentElement, control);
+  const begin = (number) => setTriggerValue("tour", number);
+
+  const skip = make("button", "Skip to the page", "skip");
+  skip.type = "button";
+  const main = document.querySelector("[data-testid=stMain]");
+  if (main) {
+    main.setAttribute("role", "main");
+    if (!main.hasAttribute("tabindex")) main.tabIndex = -1;
+  }
+  skip.onclick = () => {
+    const heading = all("[data-testid=stMain] h1")[0];
+    if (!heading) return;
+    heading.tabIndex = -1;
+    heading.focus();
+  };
+  const button = make("button", null, "help");
+  button.type = "button";
+  button.setAttribute("aria-haspopup", "dialog");
+  button.title = "Help and keyboard shortcuts (?)";
+  const sign = make("span", "?", "sign");
+  sign.setAttribute("aria-hidden", "true");
+  button.append(sign, make("span", "Help", "word"));
+  let dialog = null;
+  const toggle = () => {
+    if (dialog && dialog.open) { dialog.close(); return; }
+    dialog?.remove();
+    dialog = help(data, begin);
+    parentElement.append(dialog);
+    dialog.showModal();
+  };
+  button.onclick = toggle;
+  for (const old of [...parentElement.querySelectorAll("button, dialog")]) old.remove();
+  parentElement.append(skip, button);
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
+    const modal = (dialog && dialog.open) || document.querySelector("[data-testid=stDialog]");
+    let done = false;
+    if (event.key === "?") { toggle(); done = true; }
+    else if (modal) return;
+    else if (event.key === "/") done = search();
+    else if (event.key === "j") done = step(true);
+    else if (event.key === "k") done = step(false);
+    if (done) event.preventDefault();
+  }, { signal: control.signal });
+  return () => { control.abort(); dialog?.remove(); };
+}

@@ -1,0 +1,208 @@
+"""A pinned case beside the one that is open: profile, visits and scores of a model, and what differs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard import address, contrast, navigation, state, wording
+from dashboard.components import markup, score_moves
+from dashboard.components.subject import case_title, titles_of
+from dashboard.formatting import count, listing
+from dashboard.guard import fragment
+from dashboard.service import MODELS, ModelName, Service, scores
+from dashboard.state import Subject
+from leader_core import KINDS, Recommendation
+
+_PIN: Final = "_pin"
+_MODEL: Final = "beside_model"
+_SHOWN: Final = 20
+BINDINGS: Final = {_MODEL: address.Binding.choice("student", wording.MODEL_NAMES)}
+
+
+def tools(subject: Subject) -> None:
+    """Pin this case, compare it with the one that is pinned, or leave the comparison."""
+    here, pin = state.write_beside(subject), st.session_state.get(_PIN)
+    if st.session_state.get(state.BESIDE):
+        st.session_state[_PIN] = pin = st.session_state[state.BESIDE]
+        st.button(
+            "Leave the comparison", icon=":material/close:", type="tertiary", on_click=_beside, args=("",)
+        )
+    elif pin and pin != here:
+        patient, _, visit = pin.partition("-")
+        st.button(
+            f"Compare with {patient}, visit {visit}",
+            icon=":material/compare_arrows:",
+            on_click=_beside,
+            args=(pin,),
+            key="compare",
+        )
+    if pin == here:
+        st.button(
+            "Unpin", icon=":material/keep_off:", type="tertiary", on_click=_pin, args=(None,), key="unpin"
+        )
+    else:
+        st.button(
+            "Pin",
+            icon=":material/keep:",
+            type="tertiary",
+            on_click=_pin,
+            args=(here,),
+            key="pin",
+            help="Keeps this case at hand; open another one to compare the two side by side.",
+        )
+
+
+def _beside(name: str) -> None:
+    st.session_state[state.BESIDE] = name
+
+
+def _pin(name: str | None) -> None:
+    st.session_state[_PIN] = name
+    st.session_state[state.BESIDE] = ""
+
+
+def show(service: Service, subject: Subject) -> None:
+    """Two cases side by side: the pinned one left, the open one right."""
+    patient, _, visit = st.session_state[state.BESIDE].partition("-")
+    other = state.recorded(service, int(patient), int(visit))
+    pending = any(scores(service, s.case, name).pending for s in (other, subject) for name in MODELS)
+    fragment(_body, run_every=0.7 if pending else None)(service, other, subject, pending)
+
+
+def _body(service: Service, other: Subject, subject: Subject, was_pending: bool) -> None:
+    if was_pending and not any(
+        scores(service, s.case, name, patience=0.05).pending for s in (other, subject) for name in MODELS
+    ):
+        st.rerun()
+    _heads(other, subject)
+    _differences(service, other, subject)
+    if state.undecided(other) or state.undecided(subject):
+        st.html(markup.callout("Decide first is on: the scores of a case appear once you have revealed it."))
+    else:
+        _scores(service, other, subject)
+    for side, column in zip((other, subject), st.columns(2, gap="large"), strict=True):
+        with column:
+            _person(service, side)
+    link = state.linked(subject)
+    state.keep(link)
+    address.publish("case", {**link, state.BESIDE: state.write_beside(other), **address.written(BINDINGS)})
+
+
+def _heads(other: Subject, subject: Subject) -> None:
+    for side, label, column in zip(
+        (other, subject), ("Pinned", "Open"), st.columns(2, gap="large"), strict=True
+    ):
+        with column, st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.html(f'<span class="ld-tag">{label}</span>', width="content")
+            st.html(case_title(side, level=2), width="content")
+            if side is other:
+                st.space("stretch")
+                navigation.link("case", "Open alone", state.linked(other))
+
+
+def _differences(service: Service, other: Subject, subject: Subject) -> None:
+    """What is the same and what is not, in a few lines."""
+    one, two = other.case, subject.case
+    titles = titles_of(service)
+    rows: list[tuple[str, ...]] = []
+    fields = [f for f in service.engine.cohort.profile_fields if f in wording.FIELD_LABELS]
+    values = [dict(markup.profile_facts(case, fields)) for case in (one, two)]
+    for name in contrast.profile_differences(one, two, fields):
+        label = wording.FIELD_LABELS[name]
+        rows.append((label, values[0][label], values[1][label], ""))
+    rows.append(
+        ("Earlier visits", str(len(one.history)), str(len(two.history)), "")
+        if len(one.history) != len(two.history)
+        else ("Earlier visits", "", "", str(len(one.history)))
+    )
+    for kind in KINDS:
+        if kind == "medication" and (state.hidden(other) or state.hidden(subject)):
+            continue
+        found = contrast.sides(one.current.codes(kind), two.current.codes(kind))
+        label = "Prescribed" if kind == "medication" else wording.KIND_LABELS[kind]
+        rows.append(
+            (label, *(_named(codes, kind, titles) for codes in (found.first, found.second, found.both)))
+        )
+    st.html(
+        markup.panel_title("What differs", "of the visits that are compared")
+        + markup.table(("", "Pinned alone", "Open alone", "In both"), rows, caption="")
+    )
+
+
+def _named(codes: tuple[str, ...], kind: str, titles: markup.Titles) -> str:
+    if not codes:
+        return "none"
+    shown = listing(titles(kind, code) for code in codes[:5])
+    return (
+        shown
+        if len(codes) <= 5
+        else f"{', '.join(titles(kind, c) for c in codes[:5])} and {len(codes) - 5} more"
+    )
+
+
+def _scores(service: Service, other: Subject, subject: Subject) -> None:
+    """One model's scores of both cases, classes that only one of them gets first."""
+    st.html(markup.panel_title("Scores", "classes suggested for one case alone stand first"))
+    name: ModelName = st.segmented_control(
+        "Model",
+        list(MODELS),
+        key=_MODEL,
+        default="student",
+        required=True,
+        format_func=wording.MODEL_NAMES.__getitem__,
+        label_visibility="collapsed",
+    )
+    found = []
+    for side in (other, subject):
+        answer = scores(service, side.case, name)
+        if answer.recommendation is None:
+            text = {"loading": wording.LOADING, "running": wording.RUNNING}.get(answer.status, "")
+            text = text.format(model=f"The {name}") or f"The {name} is not available. {answer.reason}"
+            st.html(markup.callout(text, name))
+            return
+        found.append(_cut(service, name, answer.recommendation))
+    every = [m for m in contrast.moves(*found) if m.first_selected or m.second_selected]
+    hidden = state.hidden(other) or state.hidden(subject)
+    crossed = sum(m.crossed for m in every)
+    st.html(
+        markup.note(
+            f"{count(crossed, 'class', 'classes')} suggested for one case alone, {len(every) - crossed} for both."
+        )
+    )
+
+    def drawn(some: list[contrast.Move]) -> str:
+        return score_moves.table(
+            some,
+            name,
+            f"Pinned: {other.patient_id}",
+            f"Open: {subject.patient_id}",
+            given=None if hidden else (other.case.prescribed, subject.case.prescribed),
+            caption=f"Scores of the {name} for both cases",
+        )
+
+    st.html(drawn(every[:_SHOWN]))
+    if len(every) > _SHOWN:
+        with st.expander(f"{len(every) - _SHOWN} more classes"):
+            st.html(drawn(every[_SHOWN:]))
+
+
+def _cut(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:
+    """Under the cut-off that the link asks for, else the model's own."""
+    moved = state.cut_off(name)
+    return recommendation if moved is None else service.engine.with_threshold(recommendation, moved)
+
+
+def _person(service: Service, side: Subject) -> None:
+    """Profile and visits of one case."""
+    st.html(
+        markup.panel_title("Profile")
+        + markup.facts(markup.profile_facts(side.case, service.engine.cohort.profile_fields))
+    )
+    if side.patient_id is not None and service.learned_from(side.patient_id):
+        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
+    st.html(
+        markup.panel_title("Visits", "newest first")
+        + markup.timeline(side.case, titles_of(service), hide=state.hidden(side))
+    )
