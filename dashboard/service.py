@@ -92,9 +92,9 @@ class Service:
                 self.engine.warm_up(name)
             except LeaderError as error:
                 state.failed = str(error)
-            except Exception:
+            except Exception as error:
                 log.exception("loading the %s failed", name)
-                state.failed = f"The {name} could not be loaded. The server's log says why."
+                state.failed = told(name, error, "while it was being loaded")
             state.done = True
 
     def _index_codes(self) -> None:
@@ -137,6 +137,10 @@ class Service:
     def submit(self, case: Case, model: ModelName) -> Future[Recommendation]:
         """Score a case on the model's own worker, so that a slow model never holds up the other."""
         return self._workers[model].submit(self.engine.recommend, case, model)
+
+    def submit_text(self, text: str) -> Future[Recommendation]:
+        """Let the teacher score a text, on its own worker."""
+        return self._workers["teacher"].submit(self.engine.score_prompt, text)
 
 
 @st.cache_resource(show_spinner=False)
@@ -190,7 +194,17 @@ def scores(service: Service, case: Case, model: ModelName, *, patience: float = 
     except LeaderError as error:
         del kept[key]
         return Scores(model, "failed", reason=str(error))
-    except Exception:
+    except Exception as error:
         log.exception("the %s failed on a case", model)
         del kept[key]
-        return Scores(model, "failed", reason=f"The {model} failed on this case. The server's log says why.")
+        return Scores(model, "failed", reason=told(model, error))
+
+
+def told(model: str, error: Exception, during: str = "on this case") -> str:
+    """Why a model gave no answer, in a sentence: being out of memory is common enough to say what helps."""
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return (
+            f"The {model} ran out of memory {during}. Close other programs that use the device, or serve on the "
+            "processor with DEVICE=cpu; then try again."
+        )
+    return f"The {model} failed {during}. The server's log says why."

@@ -65,6 +65,11 @@ def case_query(patient_id: int, visit_no: int | None = None) -> dict[str, str]:
     return query
 
 
+def open_case(patient_id: int, visit_no: int) -> None:
+    """Open another case on the page that is open; call from a widget's callback. Back leads to this one."""
+    st.query_params.from_dict(case_query(patient_id, visit_no))
+
+
 def asked() -> dict[str, str]:
     """What the URL asks for; where it names no case, the case that was open last, as it was seen."""
     query = {key: st.query_params[key] for key in st.query_params}

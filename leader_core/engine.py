@@ -262,6 +262,25 @@ class Engine:
         scorer = self._scorer("teacher")
         return scorer.prompt(case.observed(), version=version)  # type: ignore[attr-defined, no-any-return]
 
+    def prompt_tokens(self, text: str) -> int:
+        """How many tokens the teacher counts in a text, special tokens among them.
+
+        Raises:
+            NotFoundError: there is no teacher.
+        """
+        return self._scorer("teacher").token_count(text)  # type: ignore[attr-defined, no-any-return]
+
+    def score_prompt(self, text: str) -> Recommendation:
+        """The teacher's scores of a text as it is written; behind it stands no case, so nothing is unseen or cut.
+
+        Raises:
+            NotFoundError: there is no teacher.
+            InputError: an empty text, or one of more tokens than the teacher reads.
+        """
+        scorer = self._scorer("teacher")
+        row = scorer.score_text(text)  # type: ignore[attr-defined]
+        return self._recommendation("teacher", scorer, Case(), row, scorer.manifest.threshold)
+
     def _recommendation(
         self, model: ModelName, scorer: Scorer, case: Case, row: np.ndarray, threshold: float
     ) -> Recommendation:

@@ -18,6 +18,7 @@ from leader_core import (
     CaseError,
     Concept,
     Fingerprint,
+    InputError,
     Interaction,
     InteractionTable,
     Limit,
@@ -574,6 +575,20 @@ class FakeEngine:
             else ()
         )
         return Prompt(text, chosen, sum(s.token_count for s in sections) + 2, 512, tuple(sections), dropped)
+
+    def prompt_tokens(self, text: str) -> int:
+        return len(text.split()) + 2
+
+    def score_prompt(self, text: str) -> Recommendation:
+        if "teacher" in self.failing:
+            raise self.failing["teacher"]
+        if not text.strip():
+            raise InputError("The text is empty: write what the teacher should read.")
+        if (tokens := self.prompt_tokens(text)) > 512:
+            raise InputError(f"The text has {tokens} tokens, and this teacher reads at most 512.")
+        named = tuple(code for code, (title, _) in DIAGNOSES.items() if title in text)
+        read = Case(current=Visit(diagnoses=named, procedures=("ICD9PCS:3893",)))
+        return self.recommend(read, "teacher")
 
     def _score(self, case: Case, model: str, code: str) -> float:
         wobble = random.Random(f"{model}{code}{case.current.diagnoses}").uniform(-0.12, 0.12)

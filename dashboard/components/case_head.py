@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import navigation, state, stepping
-from dashboard.components import pinned
+from dashboard.components import markup, pinned
 from dashboard.components.subject import case_title
 from dashboard.service import Service
 from dashboard.state import Subject
@@ -63,23 +63,26 @@ def _steps(service: Service, subject: Subject) -> None:
     found = place(service, subject.patient_id or 0)
     if found is None:
         return
-    carried = {k: v for k, v in state.linked(subject, {}).items() if k not in subject.query}
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", width="content", key="steps"
     ):
-        for step, name, label, icon in (
-            (found.previous, "previous", "Previous", ":material/chevron_left:"),
-            (found.next, "next", "Next", ":material/chevron_right:"),
-        ):
-            if name == "next":
-                st.html(f'<span class="ld-muted">{found.number:,} of {found.total:,}</span>', width="content")
-            if step is None:
-                st.button(label, icon=icon, type="tertiary", disabled=True, key=f"no_{name}")
-                continue
-            with st.container(key=f"step_{name}", width="content"):
-                navigation.link(
-                    "case", label, {**state.case_query(step.patient_id, step.visit_no), **carried}, icon=icon
-                )
+        _step("Previous", "step_previous", ":material/chevron_left:", found.previous)
+        st.html(markup.note(f"{found.number:,} of {found.total:,}"), width="content")
+        _step("Next", "step_next", ":material/chevron_right:", found.next)
+
+
+def _step(label: str, key: str, icon: str, to: stepping.Step | None) -> None:
+    """A button, not a link: Streamlit forgets the parameters of a link to the page that is open."""
+    st.button(
+        label,
+        icon=icon,
+        icon_position="right" if key == "step_next" else "left",
+        type="tertiary",
+        disabled=to is None,
+        key=key,
+        on_click=state.open_case,
+        args=(to.patient_id, to.visit_no) if to is not None else None,
+    )
 
 
 def place(service: Service, patient_id: int) -> stepping.Place | None:

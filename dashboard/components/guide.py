@@ -9,6 +9,8 @@ import streamlit as st
 from dashboard import navigation, tour, wording
 from dashboard.components.browser import component, nothing
 
+_RUN = "_tour_run"
+
 
 def offer() -> None:
     """Offer the tour; the browser shows it once and remembers."""
@@ -27,7 +29,15 @@ def offer() -> None:
         navigation.go("case", tour.link())
 
 
-def show(step: int) -> None:
-    """The card, from this step on; going from step to step needs no round trip."""
+def begin() -> None:
+    """A new run of the tour: the browser forgets that an earlier one was left."""
+    st.session_state[_RUN] = st.session_state.get(_RUN, 0) + 1
+
+
+def show() -> None:
+    """The card, at the step that the link names; going from step to step needs no round trip."""
     with st.container(key="tour_card"):
-        component("tour")(key="tour", data={"step": step, "stops": [asdict(stop) for stop in tour.STOPS]})
+        component("tour")(
+            key="tour",
+            data={"run": st.session_state.get(_RUN, 0), "stops": [asdict(stop) for stop in tour.STOPS]},
+        )

@@ -41,9 +41,9 @@ function search() {
 }
 
 function step(forward) {
-  const link = document.querySelector(".st-key-" + (forward ? "step_next" : "step_previous") + " a");
-  if (link) {
-    link.click();
+  const button = document.querySelector(".st-key-" + (forward ? "step_next" : "step_previous") + " button");
+  if (button) {
+    button.click();
     return true;
   }
   const rows = all("table.worklist tbody th a");

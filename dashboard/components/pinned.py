@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import address, contrast, navigation, state, wording
+from dashboard import address, contrast, state, wording
 from dashboard.components import markup, score_moves
 from dashboard.components.subject import case_title, titles_of
 from dashboard.formatting import count, listing
@@ -99,7 +99,13 @@ def _heads(other: Subject, subject: Subject) -> None:
             st.html(case_title(side, level=2), width="content")
             if side is other:
                 st.space("stretch")
-                navigation.link("case", "Open alone", state.linked(other))
+                st.button(
+                    "Open alone",
+                    icon=":material/open_in_full:",
+                    type="tertiary",
+                    on_click=state.open_case,
+                    args=(other.patient_id, other.visit_no),
+                )
 
 
 def _differences(service: Service, other: Subject, subject: Subject) -> None:

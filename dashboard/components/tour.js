@@ -1,5 +1,6 @@
 // The tour's card: says one step at a time, frames the panel it speaks of, and keeps the step in the link.
 const running = new WeakMap();
+const reached = new Map(); // run -> step, or 0 once it was left: the server's idea of the link may be older
 const FRAME = "ld-tour-panel";
 
 function make(name, text, className) {
@@ -28,8 +29,11 @@ export default function (component) {
   running.set(parentElement, control);
   parentElement.querySelector("section")?.remove();
   const asked = Number(new URLSearchParams(location.search).get("tour"));
-  if (!(asked >= 1 && asked <= data.stops.length)) return; // it was left; the server hears of it with the next click
-  let at = asked;
+  let at = reached.has(data.run) ? reached.get(data.run) : asked;
+  if (!(at >= 1 && at <= data.stops.length)) {
+    if (asked) write(0);
+    return;
+  }
   let over = false;
 
   const card = make("section");
@@ -63,6 +67,7 @@ export default function (component) {
   };
   const end = () => {
     over = true;
+    reached.set(data.run, 0);
     watch.disconnect();
     control.abort();
     unframe();
@@ -77,6 +82,7 @@ export default function (component) {
     text.textContent = stop.text;
     back.disabled = at === 1;
     next.textContent = at === data.stops.length ? "Done" : "Next";
+    reached.set(data.run, at);
     write(at);
     frame(true);
     if (moved) heading.focus({ preventScroll: true });

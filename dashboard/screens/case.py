@@ -36,7 +36,7 @@ def draw() -> None:
     else:
         _panels(service, subject)
     if step is not None:
-        guide.show(step)
+        guide.show()
 
 
 def _enter(subject: Subject) -> None:
@@ -55,6 +55,7 @@ def _begin_tour(service: Service, step: int) -> None:
     if found is None:
         return
     state.set_view("all")
+    guide.begin()
     st.query_params.from_dict({**state.case_query(*found), tour.TOUR: str(step)})
 
 

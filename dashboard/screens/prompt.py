@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import address, navigation, state, wording
-from dashboard.components import markup
+from dashboard.components import markup, prompt_editor
 from dashboard.components.browser import component
 from dashboard.components.prompt_markup import budget, coloured, key_rows
 from dashboard.components.subject import case_title
@@ -16,7 +16,8 @@ from dashboard.state import Subject
 from leader_core import Prompt
 
 PUBLISHED = "paper-1"
-_BINDINGS = {"published": address.Binding.flag()}
+MODES = {"read": "Read", "published": "Beside the published wording", "edit": "Edit the text"}
+_BINDINGS = {"mode": address.Binding.choice("read", MODES), "published": address.Binding.flag()}
 
 
 def draw() -> None:
@@ -27,6 +28,8 @@ def draw() -> None:
         navigation.no_case()
         return
     address.enter(f"prompt {subject.query}", _BINDINGS)
+    if st.session_state["published"]:  # as links said it before
+        st.session_state.update(mode="published", published=False)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(case_title(subject), width="content")
         st.space("stretch")
@@ -63,17 +66,24 @@ def _shown(service: Service, subject: Subject) -> None:
     with right:
         _account(service, ours)
     with left:
-        beside = (
-            st.toggle("Show the published wording beside it", key="published")
-            if ours.version != PUBLISHED
-            else False
+        modes = [m for m in MODES if m != "published" or ours.version != PUBLISHED]
+        mode = st.segmented_control(
+            "How the prompt is shown",
+            modes,
+            key="mode",
+            default="read",
+            required=True,
+            format_func=MODES.__getitem__,
+            label_visibility="collapsed",
         )
-        if beside:
+        if mode == "published":
             one, two = st.columns(2, gap="medium")
             with one:
                 _text(ours, "What this teacher reads")
             with two:
                 _text(service.engine.prompt(subject.case, version=PUBLISHED), "The published wording")
+        elif mode == "edit":
+            prompt_editor.show(service, subject, ours)
         else:
             _text(ours, "What this teacher reads")
 

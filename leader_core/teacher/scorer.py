@@ -16,7 +16,7 @@ import torch
 
 from leader_core.artifacts import Manifest, read_manifest
 from leader_core.domain import Case, Kind, Prompt
-from leader_core.errors import ArtifactError
+from leader_core.errors import ArtifactError, InputError
 from leader_core.prompt import PromptBuilder, Titles
 from leader_core.teacher.base import BaseFiles, find_base
 from leader_core.teacher.config import Precision, TeacherConfig
@@ -203,6 +203,28 @@ class TeacherScorer:
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
         """The exact prompt of a case; `version` renders another wording for comparison."""
         return self.reader.builder(version).build(case)
+
+    def token_count(self, text: str) -> int:
+        """Tokens of a text with the special tokens, as the teacher would read it."""
+        return len(self.reader.tokenizer.ids([text])[0])
+
+    def score_text(self, text: str) -> np.ndarray:
+        """(M,) float32 probabilities of a prompt as it is written, nothing added and nothing cut.
+
+        Raises:
+            InputError: a text without words, or one of more tokens than this teacher reads.
+        """
+        if not text.strip():
+            raise InputError("The text is empty: write what the teacher should read.")
+        ids = np.asarray(self.reader.tokenizer.ids([text])[0], dtype=np.int32)
+        if (excess := len(ids) - self.config.max_tokens) > 0:
+            raise InputError(
+                f"The text has {len(ids):,} tokens, and this teacher reads at most {self.config.max_tokens:,}: "
+                f"shorten it by {excess:,}."
+            )
+        encoded = EncodedPrompts(ids, np.asarray([0, len(ids)], dtype=np.int64), np.zeros(1, dtype=bool))
+        _, logits = run_batches(self.model, encoded)
+        return torch.sigmoid(torch.from_numpy(logits)).numpy()[0]  # type: ignore[no-any-return]
 
     def truncated(self, case: Case) -> bool:
         """Whether some of the case did not fit into the prompt."""
