@@ -178,8 +178,8 @@ DECIDE_FIRST: Final = (
     "your set stays in this session."
 )
 THRESHOLD_RULES: Final[dict[str, str]] = {
-    "highest mean Jaccard on validation": "chosen for the highest mean Jaccard on validation",
-    "chosen on validation to maximise mean Jaccard": "chosen for the highest mean Jaccard on validation",
+    "highest mean Jaccard on validation": "highest mean Jaccard on validation",
+    "chosen on validation to maximise mean Jaccard": "highest mean Jaccard on validation",
 }
 """One rule, as the models' manifests have worded it over time, in one wording."""
 

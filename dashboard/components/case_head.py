@@ -7,8 +7,9 @@ from typing import Final
 import streamlit as st
 
 from dashboard import navigation, state, stepping
-from dashboard.components import markup, pinned
+from dashboard.components import pinned
 from dashboard.components.subject import case_title
+from dashboard.formatting import tag
 from dashboard.service import Service
 from dashboard.state import Subject
 from leader_core.cohort import PatientQuery
@@ -67,7 +68,7 @@ def _steps(service: Service, subject: Subject) -> None:
         horizontal=True, vertical_alignment="center", gap="small", width="content", key="steps"
     ):
         _step("Previous", "step_previous", ":material/chevron_left:", found.previous)
-        st.html(markup.note(f"{found.number:,} of {found.total:,}"), width="content")
+        st.html(tag("span", f"{found.number:,} of {found.total:,}", css="ld-muted"), width="content")
         _step("Next", "step_next", ":material/chevron_right:", found.next)
 
 

@@ -71,10 +71,15 @@ export default function (component) {
   memory.nothing = make("p", "", "nothing");
   memory.nothing.setAttribute("role", "status");
   memory.list = make("div", null, "areas");
+  const scroll = make("div", null, "scroll");
+  scroll.tabIndex = 0;
+  scroll.setAttribute("role", "group");
+  scroll.setAttribute("aria-label", data.label);
   const order = data.areas.flatMap((entry) => entry.classes.map((one) => one.code));
   const change = () => setStateValue("chosen", { subject: data.subject, codes: order.filter((code) => memory.chosen.has(code)) });
   memory.list.append(...data.areas.map((entry) => area(entry, memory, change)));
-  root.append(memory.search, make("span", data.hint, "hint"), memory.nothing, memory.list);
+  root.append(memory.search, make("span", data.hint, "hint"), memory.nothing, scroll);
+  scroll.append(memory.list);
   parentElement.append(root);
   narrow(memory);
   return () => kept.delete(parentElement);

@@ -29,6 +29,7 @@ def choose(service: Service, subject: Subject) -> None:
                 "subject": subject.key,
                 "areas": areas(service.engine.cohort.titles("medication")),
                 "chosen": list(decision.chosen(subject.key)),
+                "label": "Classes to tick, by therapeutic area",
                 "hint": "Enter ticks the first match",
             },
             on_chosen_change=nothing,

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard import address, contrast, state, wording
 from dashboard.components import markup, score_moves
 from dashboard.components.subject import case_title, titles_of
-from dashboard.formatting import count, listing
+from dashboard.formatting import count, tag
 from dashboard.guard import fragment
 from dashboard.service import MODELS, ModelName, Service, scores
 from dashboard.state import Subject
@@ -76,7 +76,7 @@ def _body(service: Service, other: Subject, subject: Subject, was_pending: bool)
         scores(service, s.case, name, patience=0.05).pending for s in (other, subject) for name in MODELS
     ):
         st.rerun()
-    _heads(other, subject)
+    _head(other)
     _differences(service, other, subject)
     if state.undecided(other) or state.undecided(subject):
         st.html(markup.callout("Decide first is on: the scores of a case appear once you have revealed it."))
@@ -90,22 +90,18 @@ def _body(service: Service, other: Subject, subject: Subject, was_pending: bool)
     address.publish("case", {**link, state.BESIDE: state.write_beside(other), **address.written(BINDINGS)})
 
 
-def _heads(other: Subject, subject: Subject) -> None:
-    for side, label, column in zip(
-        (other, subject), ("Pinned", "Open"), st.columns(2, gap="large"), strict=True
-    ):
-        with column, st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.html(f'<span class="ld-tag">{label}</span>', width="content")
-            st.html(case_title(side, level=2), width="content")
-            if side is other:
-                st.space("stretch")
-                st.button(
-                    "Open alone",
-                    icon=":material/open_in_full:",
-                    type="tertiary",
-                    on_click=state.open_case,
-                    args=(other.patient_id, other.visit_no),
-                )
+def _head(other: Subject) -> None:
+    """Who is pinned, under the head of the case that is open."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pinned_head"):
+        st.html(tag("span", "Beside it", css="ld-tag"), width="content")
+        st.html(case_title(other, level=2), width="content")
+        st.button(
+            "Open this one",
+            icon=":material/open_in_full:",
+            type="tertiary",
+            on_click=state.open_case,
+            args=(other.patient_id, other.visit_no),
+        )
 
 
 def _differences(service: Service, other: Subject, subject: Subject) -> None:
@@ -132,20 +128,21 @@ def _differences(service: Service, other: Subject, subject: Subject) -> None:
             (label, *(_named(codes, kind, titles) for codes in (found.first, found.second, found.both)))
         )
     st.html(
-        markup.panel_title("What differs", "of the visits that are compared")
-        + markup.table(("", "Pinned alone", "Open alone", "In both"), rows, caption="")
+        markup.panel_title("What differs", "what only one of the two visits has, and what both have")
+        + markup.table(("", _name(other), _name(subject), "Both"), rows)
     )
 
 
 def _named(codes: tuple[str, ...], kind: str, titles: markup.Titles) -> str:
     if not codes:
         return "none"
-    shown = listing(titles(kind, code) for code in codes[:5])
-    return (
-        shown
-        if len(codes) <= 5
-        else f"{', '.join(titles(kind, c) for c in codes[:5])} and {len(codes) - 5} more"
-    )
+    more = f"; and {len(codes) - 5} more" if len(codes) > 5 else ""
+    return "; ".join(titles(kind, code) for code in codes[:5]) + more
+
+
+def _name(side: Subject) -> str:
+    """A case in a few words."""
+    return f"Patient {side.patient_id}, visit {side.visit_no}"
 
 
 def _scores(service: Service, other: Subject, subject: Subject) -> None:
@@ -182,8 +179,8 @@ def _scores(service: Service, other: Subject, subject: Subject) -> None:
         return score_moves.table(
             some,
             name,
-            f"Pinned: {other.patient_id}",
-            f"Open: {subject.patient_id}",
+            _name(other),
+            _name(subject),
             given=None if hidden else (other.case.prescribed, subject.case.prescribed),
             caption=f"Scores of the {name} for both cases",
         )
@@ -203,7 +200,7 @@ def _cut(service: Service, name: ModelName, recommendation: Recommendation) -> R
 def _person(service: Service, side: Subject) -> None:
     """Profile and visits of one case."""
     st.html(
-        markup.panel_title("Profile")
+        markup.panel_title(_name(side))
         + markup.facts(markup.profile_facts(side.case, service.engine.cohort.profile_fields))
     )
     if side.patient_id is not None and service.learned_from(side.patient_id):

@@ -60,6 +60,7 @@ export default function (component) {
     const panel = document.querySelector(".st-key-" + data.stops[at - 1].panel);
     if (!panel) return;
     panel.classList.add(FRAME);
+    card.classList.toggle("left", panel.getBoundingClientRect().left > innerWidth * 0.6);
     if (!move) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const high = panel.getBoundingClientRect().height > innerHeight * 0.5;
@@ -81,6 +82,7 @@ export default function (component) {
     heading.textContent = stop.heading;
     text.textContent = stop.text;
     back.disabled = at === 1;
+    skip.hidden = at === data.stops.length;
     next.textContent = at === data.stops.length ? "Done" : "Next";
     reached.set(data.run, at);
     write(at);

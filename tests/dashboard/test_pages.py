@@ -184,7 +184,7 @@ def test_a_link_with_a_cut_off_opens_the_same_view(open_page: OpenPage) -> None:
     assert component_data(page, "comparison")["student"]["cut"] == 0.8
     assert "visit 2" in text(page)
     assert address(page) == {"patient": RETURNING, "visit": "2", "student_cut": "0.80"}
-    for link in page.page_link:
+    for link in page.page_link:  # to the other pages about this case
         assert "student_cut=0.80" in link.proto.query_string
 
 
@@ -195,7 +195,7 @@ def test_a_first_visit_says_what_stands_in_for_history(open_page: OpenPage) -> N
 
 def test_hiding_the_prescription_hides_it_everywhere_in_the_table(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING)
-    page.toggle(key="hide_prescribed").set_value(True).run()
+    page.segmented_control(key="view").set_value("hide").run()
     data = component_data(page, "comparison")
     assert data["prescribed"] is False
     rows = [row for group in data["groups"] for row in group["rows"]]
@@ -231,6 +231,46 @@ def test_a_failing_teacher_is_a_sentence(serve: Serve, open_page: OpenPage) -> N
     assert "The teacher failed on this case" in text(page)
     assert "0x7f" not in text(page)
     assert component_data(page, "comparison")["student"]["ready"] is True
+
+
+@pytest.mark.parametrize(
+    "fault", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")]
+)
+def test_a_teacher_out_of_memory_says_what_helps(serve: Serve, open_page: OpenPage, fault: Exception) -> None:
+    serve(FakeEngine(failing={"teacher": fault}))
+    page = open_page("case", patient=RETURNING)
+    assert "The teacher ran out of memory on this case" in text(page)
+    assert "DEVICE=cpu" in text(page)
+    assert "2 GiB" not in text(page)
+    assert component_data(page, "comparison")["student"]["ready"] is True
+
+
+@pytest.mark.parametrize("path", ["case", "interactions", "prompt", "models"])
+def test_models_that_do_not_fit_the_cohort_are_refused_in_words(
+    serve: Serve, open_page: OpenPage, path: str
+) -> None:
+    engine = FakeEngine()
+    for card in engine.models.values():
+        card.error = (
+            "It names medications at ATC level 4, but this cohort is at level 3. Train another model."
+        )
+        card.loaded = False
+    serve(engine)
+    page = open_page(path, patient=RETURNING)
+    assert not page.exception
+    assert "this cohort is at level 3" in text(page)
+    assert "Teacher could not be loaded" in text(page)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_any_model_no_page_breaks(serve: Serve, open_page: OpenPage, path: str) -> None:
+    serve(FakeEngine(absent=("teacher", "student")))
+    page = open_page(path, **({"patient": RETURNING} if path in ("case", "interactions", "prompt") else {}))
+    assert not page.exception
+    assert not page.error
+    assert "Teacher not installed" in text(page)
+    if path in ("case", "prompt", "models"):
+        assert "python -m train teacher" in text(page)
 
 
 def test_without_any_model_the_prescription_still_shows(serve: Serve, open_page: OpenPage) -> None:
@@ -361,7 +401,8 @@ def test_models_say_what_they_are(open_page: OpenPage) -> None:
         "not comparable with published figures",
         "Files verified",
         "53aa51172d142c89",
-        "chosen on validation",
+        "0.42, highest mean Jaccard on validation",
+        "0.38, highest mean Jaccard on validation",
         "Not for prescribing",
         "Interaction tables are incomplete",
     ):

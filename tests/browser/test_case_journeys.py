@@ -1,0 +1,184 @@
+"""A case in a real browser: Back and Forward, the keyboard alone, deciding first, comparing, the tour, two people at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+LIST = "/?sort=-visits&visits=returning"
+
+
+def _rows(page: Page) -> Locator:
+    return page.locator("table.worklist tbody th a")
+
+
+def _patient(page: Page) -> str:
+    return re.search(r"patient=(\d+)", page.url)[1]  # type: ignore[index]
+
+
+def _on_case(page: Page, patient: str) -> None:
+    expect(page).to_have_url(re.compile(rf"/case\?patient={patient}\b"))
+    expect(page.get_by_role("heading", level=1, name=f"Patient {patient}", exact=True)).to_be_visible()
+
+
+def test_back_and_forward_bring_the_views_back(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/")
+    page.get_by_role("radio", name="2 or more").click()
+    expect(page).to_have_url(re.compile(r"visits=returning"))
+    first = _rows(page).first.inner_text()
+    second = _rows(page).nth(1).inner_text()
+    _rows(page).first.click()
+    _on_case(page, first)
+    expect(page.locator(".st-key-figures-student")).to_be_visible()
+    slider = page.get_by_role("slider", name="Student cut-off")
+    slider.focus()
+    page.keyboard.press("PageUp")
+    expect(page).to_have_url(re.compile(r"student_cut="))
+    cut = re.search(r"student_cut=([\d.]+)", page.url)[1]  # type: ignore[index]
+    page.get_by_role("button", name="Next").click()
+    _on_case(page, second)
+    page.go_back()
+    _on_case(page, first)
+    expect(page).to_have_url(re.compile(rf"student_cut={cut}"))
+    page.go_back()
+    expect(page.get_by_role("heading", name="Patients")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"visits=returning"))
+    expect(page.get_by_role("radio", name="2 or more")).to_be_checked()
+    page.go_forward()
+    _on_case(page, first)
+    expect(page).to_have_url(re.compile(rf"student_cut={cut}"))
+    expect(page.get_by_role("slider", name="Student cut-off")).to_have_value(re.compile(f"{float(cut):g}"))
+    visitor.unharmed()
+
+
+def test_the_keyboard_alone(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open(LIST)
+    expect(_rows(page).nth(2)).to_be_visible()
+    names = _rows(page).all_inner_texts()
+    for _ in range(3):
+        page.keyboard.press("j")
+    page.keyboard.press("k")
+    expect(_rows(page).nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    _on_case(page, names[1])
+    page.keyboard.press("j")
+    _on_case(page, names[2])
+    page.keyboard.press("k")
+    _on_case(page, names[1])
+    page.keyboard.press("?")
+    help_box = page.get_by_role("dialog", name="Help")
+    expect(help_box).to_be_visible()
+    page.keyboard.press("j")  # the help is open: nothing moves behind it
+    page.keyboard.press("Escape")
+    expect(help_box).to_be_hidden()
+    _on_case(page, names[1])
+    expect(page.locator(".st-key-figures-student")).to_be_visible()
+    search = page.get_by_label("Find a class or drug in this table")
+    expect(search).to_be_visible()
+    page.keyboard.press("/")
+    expect(search).to_be_focused()
+    page.keyboard.type("jk?/")  # typing is only typing
+    expect(search).to_have_value("jk?/")
+    _on_case(page, names[1])
+    expect(help_box).to_be_hidden()
+    visitor.unharmed()
+
+
+def test_deciding_first_hides_until_it_is_revealed_and_is_ones_own(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open(LIST)
+    _rows(page).first.click()
+    page.get_by_role("radio", name="Decide first").click()
+    expect(page).to_have_url(re.compile(r"view=decide"))
+    expect(page.locator("td.score")).to_have_count(0)
+    expect(page.locator(".st-key-figures-teacher")).to_have_count(0)
+    page.get_by_label("Find a class to tick").fill("beta block")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 class ticked")).to_be_visible()
+    page.get_by_label("Find a class to tick").fill("insulins")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("2 classes ticked")).to_be_visible()
+    assert "C07A" not in page.url
+
+    friend = visit()
+    friend.page.goto(page.url)
+    expect(friend.page.get_by_text("0 classes ticked")).to_be_visible()
+
+    page.get_by_role("button", name="Reveal the models").click()
+    board = page.get_by_role("region", name="Figures together")
+    expect(board.get_by_role("rowheader", name="You")).to_be_visible()
+    expect(page.locator("td.own .yes")).to_have_count(2)
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.get_by_role("button", name="Unpin")).to_be_visible()
+    expect(friend.page.get_by_text("0 classes ticked")).to_be_visible()
+    expect(friend.page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
+    visitor.unharmed()
+    friend.unharmed()
+
+
+def test_a_pinned_case_stands_beside_another_and_the_link_keeps_it(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open(LIST)
+    first = _rows(page).first.inner_text()
+    _rows(page).first.click()
+    page.get_by_role("button", name="Pin", exact=True).click()
+    expect(page.get_by_role("button", name="Unpin")).to_be_visible()
+    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name=f"Compare with {first}").click()
+    expect(page.get_by_role("heading", name="What differs")).to_be_visible()
+    expect(page.locator(".ld-moves").first).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"beside={first}-\d+"))
+    friend = visit(width=390, height=844)
+    friend.page.goto(page.url)
+    expect(friend.page.get_by_role("heading", level=2, name=f"Patient {first}", exact=True)).to_be_visible()
+    expect(friend.page.locator(".ld-moves").first).to_be_visible()
+    friend.unharmed()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_tour_is_offered_once_told_in_five_steps_and_resumed(
+    visit: Visit, width: int, height: int
+) -> None:
+    visitor = visit(width=width, height=height)
+    page = visitor.page
+    visitor.open("/")
+    page.get_by_role("button", name="Take the tour").click()
+    card = page.get_by_role("dialog", name="A patient at the moment of prescribing")
+    expect(card).to_be_visible()
+    expect(page).to_have_url(re.compile(r"patient=\d+.*tour=1"))
+    expect(page.locator(".st-key-figures-teacher")).to_be_visible()
+    for step in range(2, 6):
+        page.get_by_role("dialog").get_by_role("button", name="Next").click()
+        expect(page.get_by_text(f"Step {step} of 5")).to_be_visible()
+        expect(page).to_have_url(re.compile(rf"tour={step}\b"))
+        expect(page.locator(".ld-tour-panel")).to_have_count(1)
+        expect(page.get_by_role("dialog").get_by_role("heading")).to_be_focused()
+    page.get_by_role("dialog").get_by_role("button", name="Back").click()
+    expect(page.get_by_text("Step 4 of 5")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Step 4 of 5")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("Step 4 of 5")).to_be_hidden()
+    expect(page.locator(".ld-tour-panel")).to_have_count(0)
+    assert "tour=" not in page.url
+    page.goto(visitor.base)
+    expect(_rows(page).first).to_be_visible()
+    expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)
+    page.keyboard.press("?")
+    page.get_by_role("button", name="Resume at step 4").click()
+    expect(page.get_by_text("Step 4 of 5")).to_be_visible()
+    visitor.unharmed()
