@@ -185,6 +185,19 @@ def test_the_prompt_is_what_the_teacher_reads(engine: Engine, returning: Case) -
     assert engine.prompt(returning, version="paper-1").text.startswith("The patient has")
 
 
+def test_a_text_is_scored_as_it_is_written(engine: Engine, returning: Case) -> None:
+    prompt = engine.prompt(returning)
+    read = engine.score_prompt(prompt.text)
+    assert _scores(read) == pytest.approx(_scores(engine.recommend(returning, "teacher")), abs=1e-6)
+    assert read.interactions == engine.recommend(returning, "teacher").interactions
+    assert engine.prompt_tokens(prompt.text) == prompt.token_count
+    assert _scores(engine.score_prompt("Diagnoses: none.")) != _scores(read)
+    with pytest.raises(InputError, match=rf"reads at most {prompt.token_limit}: shorten it by \d+"):
+        engine.score_prompt("fever " * 400)
+    with pytest.raises(InputError, match="The text is empty"):
+        engine.score_prompt(" \n")
+
+
 @pytest.mark.parametrize(
     ("words", "error", "message"),
     [
