@@ -44,7 +44,7 @@ function body(data, open) {
           if (event.metaKey || event.ctrlKey || event.shiftKey) return;
           event.preventDefault();
           event.stopPropagation();
-          open(row.id);
+          open(row);
         };
         cell.append(link);
       } else {
@@ -53,7 +53,7 @@ function body(data, open) {
       }
       tr.append(cell);
     });
-    tr.onclick = () => { if (!String(getSelection())) open(row.id); };
+    tr.onclick = () => { if (!String(getSelection())) open(row); };
     tbody.append(tr);
   }
   return tbody;
@@ -67,7 +67,11 @@ export default function (component) {
     parentElement.append(root);
     roots.set(parentElement, root);
   }
-  const open = (id) => setTriggerValue("opened", id);
+  // As a link would: one entry in the history. Streamlit's own switch of pages leaves a second one, of this page.
+  const open = (row) => {
+    history.pushState({}, "", row.href);
+    dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+  };
   const sort = (key, descending) => setTriggerValue("sorted", { key, descending });
   const table = make("table", null, "worklist");
   const caption = make("caption", data.caption);

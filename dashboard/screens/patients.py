@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 import streamlit as st
 
-from dashboard import address, navigation, state, wording
+from dashboard import address, wording
 from dashboard.components import case_head, guide, markup
 from dashboard.components.browser import component, nothing
 from dashboard.formatting import MISSING, count, day, score, words
@@ -84,7 +84,8 @@ def draw() -> None:
         )
     )
     guide.offer()
-    address.enter("patients", _BINDINGS, st.query_params.to_dict() or st.session_state.get(_LAST))
+    asked = {key: value for key, value in st.query_params.to_dict().items() if key in _BINDINGS}
+    address.enter("patients", _BINDINGS, asked or st.session_state.get(_LAST))
     filters = _filters(service)
     sort, descending = st.session_state["sort"]
     size, page = int(st.session_state["rows"]), int(st.session_state["page"])
@@ -303,12 +304,8 @@ def _table(service: Service, found: PatientPage, sort: str, descending: bool) ->
             "sort": sort,
             "descending": descending,
         },
-        on_opened_change=nothing,
         on_sorted_change=nothing,
     )
-    if result.opened is not None:
-        number = next((row.visits for row in found.rows if str(row.patient_id) == result.opened), None)
-        navigation.go("case", state.case_query(int(result.opened), number))
     if result.sorted is not None:
         _sort(cast(dict[str, Any], result.sorted))
 
