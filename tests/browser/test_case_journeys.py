@@ -67,6 +67,7 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     visitor.open(LIST)
     expect(_rows(page).nth(2)).to_be_visible()
     names = _rows(page).all_inner_texts()
+    expect(page.get_by_role("button", name="Help", exact=True)).to_be_visible()
     for _ in range(3):
         page.keyboard.press("j")
     page.keyboard.press("k")
