@@ -20,7 +20,7 @@ PATIENT: Final = "patient"
 VISIT: Final = "visit"
 CASE: Final = "case"
 DRAFT: Final = "draft"
-VIEW: Final = "view"
+VIEW: Final = "show"
 BESIDE: Final = "beside"
 
 VIEWS: Final[Mapping[str, str]] = {

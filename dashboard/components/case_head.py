@@ -6,10 +6,10 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard import navigation, state, stepping
+from dashboard import navigation, state, stepping, wording
 from dashboard.components import pinned
 from dashboard.components.subject import case_title
-from dashboard.formatting import tag
+from dashboard.formatting import escape, tag
 from dashboard.service import Service
 from dashboard.state import Subject
 from leader_core.cohort import PatientQuery
@@ -24,6 +24,8 @@ def show(service: Service, subject: Subject) -> None:
     """Two rows: title and steps; then visit, way of showing, and actions."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_head"):
         st.html(case_title(subject), width="content")
+        if subject.patient_id is not None:
+            _split(service, subject.patient_id)
         st.space("stretch")
         if subject.source == "cohort":
             _steps(service, subject)
@@ -43,6 +45,16 @@ def show(service: Service, subject: Subject) -> None:
         ):
             state.start_from(subject.case, service)
             navigation.go("new")
+
+
+def _split(service: Service, patient_id: int) -> None:
+    """Which split the patient is in, as a warning where a model that is served learned from them."""
+    split = wording.SPLIT_LABELS.get(service.split(patient_id), "")
+    if split:
+        seen = service.learned_from(patient_id)
+        st.html(
+            tag("span", escape(f"{split} split"), css="ld-tag warn" if seen else "ld-tag"), width="content"
+        )
 
 
 def _view_choice() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import comparison, decision, wording
-from dashboard.components import markup
+from dashboard import comparison, decision, sets, wording
+from dashboard.components import cautions, markup
 from dashboard.components.browser import component, nothing
 from dashboard.components.subject import titles_of
 from dashboard.formatting import count
@@ -57,12 +57,12 @@ def areas(titles: Mapping[str, str]) -> list[dict[str, Any]]:
 def alone(service: Service, subject: Subject) -> None:
     """Before revealing: the interactions among the viewer's own classes, and nothing else."""
     own = decision.chosen(subject.key)
-    pairs = service.engine.cohort.interactions.among(own)
+    pairs = sets.review(service, subject, own, ()).standing if len(own) > 1 else ()
     st.html(markup.panel_title("Interactions in your set", "most severe first"))
     if len(own) < 2:
         st.html(markup.note("They appear with the second class that you tick."))
     elif pairs:
-        st.html(markup.interactions(pairs[:_SHOWN], titles_of(service)))
+        st.html(cautions.pairs(pairs[:_SHOWN], titles_of(service)))
         if len(pairs) > _SHOWN:
             st.html(markup.note(f"{len(pairs) - _SHOWN} more."))
     else:

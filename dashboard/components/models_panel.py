@@ -118,7 +118,8 @@ def _cut_offs(
         with column:
             recommendation = found[name].recommendation
             if recommendation is None:
-                _not_there(service, name, found[name])
+                others = [other for other in MODELS if other != name and found[other].recommendation]
+                _not_there(name, found[name], others)
                 continue
             cut[name] = _cut_off(service, subject, name, recommendation, known)
     return cut
@@ -159,18 +160,19 @@ def _cut_off(
     return moved
 
 
-def _not_there(service: Service, name: ModelName, found: Scores) -> None:
-    """Why a model shows no scores, in a sentence."""
+def _not_there(name: ModelName, found: Scores, others: list[ModelName]) -> None:
+    """Why a model shows no scores, in a sentence, and who stands alone meanwhile."""
+    alone = f" Only the {others[0]}'s scores stand here." if others else ""
     st.html(markup.model_head(name, ""))
     label = wording.MODEL_NAMES[name]
     if found.status == "loading":
-        st.html(markup.callout(wording.LOADING.format(model=f"The {name}"), name))
+        st.html(markup.callout(wording.LOADING.format(model=f"The {name}") + alone, name))
         st.skeleton(height=60)
     elif found.status == "running":
         st.html(markup.callout(wording.RUNNING.format(model=f"The {name}"), name))
         st.skeleton(height=60)
     else:
-        st.html(markup.callout(f"{label} scores are not available. {found.reason}", name))
+        st.html(markup.callout(f"{label} scores are not available.{alone} {found.reason}", name))
 
 
 def _table(

@@ -40,8 +40,8 @@ def lines(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] | None) 
 
 
 def table(sets: Sequence[Line], prescribed: Sequence[str], among: Among, *, known: bool) -> str:
-    """One row a set: how many classes, how many of them were given, Jaccard, F1, interactions and the worst of them."""
-    headings = ["Set", "Classes", *(["Given", "Jaccard", "F1"] if known else []), "Interactions", "Worst"]
+    """One row a set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
+    headings = ["Set", "Classes", *(["Given", "Jaccard", "F1"] if known else []), "Listed pairs", "Worst"]
     head = tag(
         "tr",
         *(
@@ -57,7 +57,7 @@ def table(sets: Sequence[Line], prescribed: Sequence[str], among: Among, *, know
 
 def _row(line: Line, prescribed: Sequence[str], among: Among, known: bool) -> str:
     found = comparison.agreement(line.codes, prescribed)
-    pairs = among(line.codes)
+    pairs = [pair for pair in among(line.codes) if pair.severity != "unknown"]  # as under the cut-offs
     icon = theme.MODEL_ICONS.get(line.css, "")
     name = (tag("span", icon, aria_hidden="true") + " " if icon else "") + escape(line.name)
     figures = [str(found.selected)]

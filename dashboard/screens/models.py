@@ -72,4 +72,10 @@ def _curves(name: ModelName, history: tuple[object, ...]) -> None:
     if drawn is None:
         st.html(markup.note("No training history was kept with this model."))
         return
-    st.plotly_chart(drawn, key=f"curves-{name}", theme=None, config={"displayModeBar": False})
+    st.plotly_chart(
+        drawn,
+        key=f"curves-{name}",
+        theme=None,
+        alt=f"Training curves of the {name}",
+        config={"displayModeBar": False},
+    )

@@ -41,7 +41,7 @@ def test_axe_finds_nothing_grave_on_any_page(
     for path, there in (
         (f"case?patient={one}&tour=2", ".st-key-figures-teacher"),
         (f"case?patient={two}&beside={one}-1", ".ld-moves"),
-        (f"case?patient={two}&view=decide", "fieldset"),
+        (f"case?patient={two}&show=decide", "fieldset"),
         ("new", ".st-key-recommend"),
         (f"interactions?patient={one}", ".ld-panel-title"),
         (f"prompt?patient={one}&published=1", ".ld-prompt"),

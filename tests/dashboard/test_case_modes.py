@@ -34,29 +34,30 @@ def _asked(page: Any, name: str) -> str:
 
 def test_how_a_case_is_shown_stands_in_the_link_and_stays_for_the_next_case(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING)
-    page.segmented_control(key="view").set_value("hide").run()
-    assert address(page)["view"] == "hide"
+    page.segmented_control(key="show").set_value("hide").run()
+    assert address(page)["show"] == "hide"
     page.button(key="step_next").click().run()
     assert _asked(page, "patient") == "10007"
-    assert address(page)["view"] == "hide"
+    assert address(page)["show"] == "hide"
     assert component_data(page, "comparison")["prescribed"] is False
 
 
 def test_a_link_to_decide_first_shows_no_score_and_no_prescription(open_page: OpenPage) -> None:
-    page = open_page("case", patient=RETURNING, view="decide")
+    page = open_page("case", patient=RETURNING, show="decide")
     assert not _has(page, "comparison")
     assert not page.slider
     assert "<dt>Jaccard</dt>" not in text(page)
     assert text(page).count("Prescribed (") == 4  # the earlier visits' only
     listed = [c["code"] for a in component_data(page, "decide_first")["areas"] for c in a["classes"]]
     assert sorted(listed) == sorted(MEDICATIONS)
-    assert address(page) == {"patient": RETURNING, "visit": "5", "view": "decide"}
+    assert address(page) == {"patient": RETURNING, "visit": "5", "show": "decide"}
 
 
 def test_before_revealing_only_the_viewers_own_interactions_are_told(open_page: OpenPage) -> None:
-    page = open_page("case", {"_decided": {KEY: ("B01A", "M01A")}}, patient=RETURNING, view="decide")
-    assert "Bleeding, above all gastrointestinal." in text(page)
-    assert "Digoxin toxicity" not in text(page)
+    page = open_page("case", {"_decided": {KEY: ("B01A", "M01A")}}, patient=RETURNING, show="decide")
+    told = text(page)
+    assert "Antithrombotic agents + Non-steroidal" in told
+    assert told.count('class="ld-between"') == 1
     assert "2 classes ticked" in text(page)
 
 
@@ -65,7 +66,7 @@ def test_revealing_puts_the_viewers_set_beside_the_models(serve: Serve, open_pag
     given = engine.cohort.case(int(RETURNING)).prescribed
     alone = next(c for c in MEDICATIONS if c not in given)
     own = (*given[:3], alone)
-    page = open_page("case", {"_decided": {KEY: own}}, patient=RETURNING, view="decide")
+    page = open_page("case", {"_decided": {KEY: own}}, patient=RETURNING, show="decide")
     page.button(key="reveal").click().run()
     data = component_data(page, "comparison")
     assert data["own"] is True
@@ -198,7 +199,7 @@ def test_a_comparison_with_a_case_that_is_gone_is_a_sentence(open_page: OpenPage
 
 
 def test_deciding_first_holds_in_the_comparison_too(open_page: OpenPage) -> None:
-    page = open_page("case", patient=RETURNING, beside="10004-1", view="decide")
+    page = open_page("case", patient=RETURNING, beside="10004-1", show="decide")
     assert "appear once you have revealed it" in text(page)
     assert "ld-moves" not in text(page)
 

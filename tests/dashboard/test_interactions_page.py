@@ -109,7 +109,7 @@ def test_a_link_names_the_pair_and_opens_its_card(open_page: OpenPage) -> None:
 
 
 def test_hiding_the_prescription_hides_its_orders_too(open_page: OpenPage) -> None:
-    page = open_page("interactions", session={"hide_prescribed": True}, patient=RETURNING)
+    page = open_page("interactions", session={"_view": "hide"}, patient=RETURNING)
     assert "Ordered here" not in str(component_data(page, "pairs"))
     assert "ordered in this visit" not in text(page)
     assert page.segmented_control(key="set_shown_teacher_student_union")
