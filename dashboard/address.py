@@ -56,7 +56,9 @@ def enter(identity: str, bindings: Mapping[str, Binding], query: Mapping[str, st
     fresh = st.session_state.get(_ENTERED) != identity
     st.session_state[_ENTERED] = identity
     for key, binding in bindings.items():
-        if fresh or key not in st.session_state:  # Streamlit drops a widget's value with the page that showed it
+        if (
+            fresh or key not in st.session_state
+        ):  # Streamlit drops a widget's value with the page that showed it
             value = binding.read(given.get(key, "")) if given.get(key) else None
             st.session_state[key] = binding.default if value is None else value
         elif st.session_state[key] is None:
