@@ -58,14 +58,13 @@ def _choice(code: str, side: str, preferred: tuple[str, ...], titles: Title) -> 
         told = f"No single small molecule stands for {name[:1].lower() + name[1:] if name[1:2].islower() else name}"
         st.html(markup.empty(told, "Salts, mixtures, insulins, antibodies and vaccines have none to draw."))
         return None
-    if len(options) == 1:
-        return options[0]
     names = [s.drug for s in options]
     picked = st.selectbox(
         "Drug",
         names,
         key=f"drug-{side}-{code}",
         label_visibility="collapsed",
+        disabled=len(names) == 1,
         help="Which drug stands for the class",
     )
     return next((s for s in options if s.drug == picked), options[0])

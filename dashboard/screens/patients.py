@@ -55,7 +55,7 @@ _SCORE_COLUMNS: Final[list[dict[str, Any]]] = [
         "label": "Severe pairs",
         "sort": "prescribed_severe",
         "numeric": True,
-        "help": "Contraindicated and major pairs in what was prescribed",
+        "help": "Contraindicated and major pairs of the classes prescribed; the drugs ordered may rule some out",
     },
 ]
 """Shown where scores are stored, in place of the number of procedures."""
@@ -115,7 +115,7 @@ def _filters(service: Service) -> Filters:
             icon=":material/search:",
             live="250ms",
             persist_state="session",
-            width=340,
+            width=270,
             placeholder="Patient id, diagnosis, procedure or drug",
             on_change=_first_page,
             help="Words or codes. Separate several by commas: all must be found.",
@@ -138,7 +138,7 @@ def _filters(service: Service) -> Filters:
             format_func=GENDER_CHOICES.__getitem__,
             on_change=_first_page,
         )
-        st.slider("Age", 0, OLDEST, (0, OLDEST), key="ages", on_change=_first_page, width=165)
+        st.slider("Age", 0, OLDEST, (0, OLDEST), key="ages", on_change=_first_page, width=140)
         st.selectbox(
             "Split",
             list(SPLIT_CHOICES),
