@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import address
 from dashboard.comparison import AREAS, area
 from dashboard.components import markup
-from dashboard.formatting import count
+from dashboard.formatting import count, tag
 from dashboard.service import Service
 from leader_core import Interaction
 from leader_core.interactions import is_statistical
@@ -58,6 +58,8 @@ def show(
         mode="dark" if st.context.theme.type == "dark" else "light",
     )
     with st.container(key="matrix_box"), st.container(width=int(drawn.layout.width)):
+        # Something to stand on for the keyboard, so that arrow keys scroll the table sideways.
+        st.html(tag("p", "The table scrolls sideways.", css="ld-note", tabindex=0))
         st.plotly_chart(
             drawn,
             key=key,

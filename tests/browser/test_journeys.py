@@ -98,10 +98,14 @@ def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
     page = visitor.page
     visitor.open("/?sort=-visits")
     page.locator("tbody tr a").first.click()
+    expect(page).to_have_url(re.compile(r"/case\?patient=\d+"))
+    page.goto(f"{page.url}&teacher_cut=0.10")  # many classes, so that severe pairs are among them
     _both_scored(page)
     page.get_by_role("link", name=re.compile("and the graph|Details and graph")).click()
     expect(page).to_have_url(re.compile(r"/interactions\?"))
     page.get_by_role("radio", name="Teacher", exact=True).click()
+    page.get_by_text("Ignore what was ordered").first.click()
+    expect(page).to_have_url(re.compile("classes_only=1"))
 
     severe = page.locator("section.contraindicated button.row, section.major button.row")
     expect(severe.first).to_be_visible()
