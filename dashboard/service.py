@@ -9,7 +9,8 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, Literal
 
 import streamlit as st
@@ -47,6 +48,7 @@ class Scores:
     status: Literal["ready", "running", "loading", "absent", "failed"]
     recommendation: Recommendation | None = None
     reason: str = ""
+    stored_at: datetime | None = None  # UTC, where these are stored scores and not an answer of now
 
     @property
     def pending(self) -> bool:
@@ -176,7 +178,23 @@ _KEPT: Final = 12
 
 
 def scores(service: Service, case: Case, model: ModelName, *, patience: float = 0.35) -> Scores:
-    """What `model` says of `case`, waiting at most `patience` seconds; the session keeps its last few answers."""
+    """What `model` says of `case`, waiting at most `patience` seconds; the session keeps its last few answers.
+
+    While there is no answer, what was stored of this case stands in for it, as long as the same weights made it.
+    """
+    found = _asked(service, case, model, patience)
+    if found.recommendation is None:
+        store, card = service.engine.cohort.scores, service.engine.models.get(model)
+        made = store.models.get(model) if store is not None else None
+        manifest = card.manifest if card is not None else None
+        if made is not None and (manifest is None or manifest.digest == made.digest):
+            stored = service.engine.stored(case, model)
+            if stored is not None:
+                return replace(found, recommendation=stored, stored_at=made.scored_at)
+    return found
+
+
+def _asked(service: Service, case: Case, model: ModelName, patience: float) -> Scores:
     status = service.status(model)
     if status.readiness != "ready":
         return Scores(model, status.readiness, reason=status.reason)

@@ -41,6 +41,12 @@ UNEXPECTED: Final = (
 LOADING: Final = "{model} is loading. This page stays usable; scores appear when it is ready."
 RUNNING: Final = "{model} is scoring this case."
 
+STORED: Final = "These scores were stored on {day}. {why}"
+STORED_WHILE: Final[dict[str, str]] = {
+    "loading": "The model is still loading.",
+    "running": "The model is scoring this case now.",
+}
+
 CUT_TO_FIT: Final[dict[str, str]] = {
     "teacher": "The teacher could not read all of this case: it was cut to fit. The Prompt page says what.",
     "student": "The student could not read all of this case: the oldest visits or the last codes of a long list were left out.",
@@ -96,7 +102,7 @@ INTENDED_USE: Final = (
     "recorded or invented cases. Not for prescribing, and not for any decision about a real patient."
 )
 LIMITS: Final[tuple[str, ...]] = (
-    "It names drug classes (single drugs at ATC level 5), with no dose, route, timing or duration.",
+    "It says which medications, with no dose, route, timing or duration.",
     "It learned what was prescribed, not what was right: habits and gaps of the source are in its scores.",
     "It reads coded diagnoses and procedures only: no laboratory values, allergies, weight, renal function or notes.",
     "A class, drug or code that was rare or absent in training is scored poorly or not at all.",

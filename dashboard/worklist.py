@@ -31,6 +31,11 @@ SPLIT_CHOICES: Final[Mapping[str, str]] = {
     "validation": "Validation",
     "test": "Test",
 }
+MARK_CHOICES: Final[Mapping[str, str]] = {
+    "any": "Everybody",
+    "starred": "Starred",
+    "noted": "With notes",
+}
 CUT_CHOICES: Final[Mapping[str, str]] = {
     "any": "Any",
     "cut": "Cut to fit",
@@ -79,6 +84,30 @@ class Filters:
     prescribed_severe: int = 0  # at least
     suggested_severe: int = 0
     truncated: str = "any"
+    marked: str = "any"
+    patient_ids: tuple[int, ...] | None = None  # who is meant by `marked`
+
+    @classmethod
+    def of(cls, query: PatientQuery) -> Filters:
+        """The filters that ask `query`; what the page cannot show (a fixed list of patients) is left out."""
+        default = cls()
+        limits = {name: (0.0, 1.0) if (v := getattr(query, name)) is None else _shown(v) for name in SHARES}
+        leasts = {name: 0 if (v := getattr(query, name)) is None else v[0] for name in LEASTS}
+        ages = default.ages if query.ages is None else (query.ages[0], min(query.ages[1], OLDEST))
+        return cls(
+            text=query.text,
+            visits=next((k for k, (_, v) in VISIT_CHOICES.items() if v == query.visits), default.visits),
+            gender=query.genders[0] if query.genders else default.gender,
+            split=query.splits[0] if query.splits else default.split,
+            ages=ages,
+            chapters=query.chapters,
+            truncated={True: "cut", False: "whole", None: "any"}[query.truncated],
+            teacher_jaccard=limits["teacher_jaccard"],
+            student_jaccard=limits["student_jaccard"],
+            gap=limits["gap"],
+            prescribed_severe=leasts["prescribed_severe"],
+            suggested_severe=leasts["suggested_severe"],
+        )
 
     def query(
         self, sort: Sort = DEFAULT_SORT, descending: bool = False, page: int = 1, size: int = 25
@@ -88,6 +117,7 @@ class Filters:
         low, high = self.ages
         return PatientQuery(
             text=self.text.strip(),
+            patient_ids=None if self.marked == "any" else self.patient_ids or (),
             splits=split,
             genders=() if self.gender == "any" else (self.gender,),
             ages=None if self.ages == (0, OLDEST) else (low, _NO_LIMIT if high >= OLDEST else high),
@@ -117,10 +147,13 @@ class Filters:
             "chapters": f"diagnosis in {listing(self.chapters, 'or')}",
             **{name: f"{label.lower()} {_told(getattr(self, name))}" for name, label in SHARES.items()},
             **{name: f"{label.lower()}: {getattr(self, name)} or more" for name, label in LEASTS.items()},
+            "marked": f"only {MARK_CHOICES.get(self.marked, self.marked).lower()}",
             "truncated": f"prompt {CUT_CHOICES.get(self.truncated, self.truncated).lower()}",
         }
         set_here = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]
-        return {name: told[name] for name in set_here if name != "text" or self.text.strip()}
+        return {
+            name: told[name] for name in set_here if name in told and (name != "text" or self.text.strip())
+        }
 
     def without(self, name: str) -> Filters:
         return replace(self, **{name: getattr(Filters(), name)})
@@ -148,6 +181,11 @@ def _within(limits: tuple[float, float]) -> tuple[float, float] | None:
     """A range that narrows something, a little widened against rounding; None for the whole of it."""
     low, high = limits
     return None if (low, high) == (0.0, 1.0) else (low - 0.0005, high + 0.0005)
+
+
+def _shown(limits: tuple[float, float]) -> tuple[float, float]:
+    """Inverse of `_within`."""
+    return max(0.0, round(limits[0], 2)), min(1.0, round(limits[1], 2))
 
 
 def _at_least(number: int) -> tuple[int, int] | None:

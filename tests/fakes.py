@@ -329,7 +329,8 @@ class FakeCohort:
         rows = [
             r
             for r in rows
-            if (not query.splits or r.split in query.splits)
+            if (query.patient_ids is None or r.patient_id in query.patient_ids)
+            and (not query.splits or r.split in query.splits)
             and (not query.genders or r.gender in query.genders)
             and (query.ages is None or (r.age is not None and query.ages[0] <= r.age <= query.ages[1]))
             and (query.visits is None or query.visits[0] <= r.visits <= query.visits[1])

@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import navigation, state, stepping, wording
-from dashboard.components import pinned
+from dashboard.components import notes, pinned
 from dashboard.components.subject import case_title
 from dashboard.formatting import escape, tag
 from dashboard.service import Service
@@ -35,7 +35,8 @@ def show(service: Service, subject: Subject) -> None:
             with st.container(key="view_choice", width="content"):
                 _view_choice()
         st.space("stretch")
-        if subject.source == "cohort":
+        if subject.patient_id is not None:
+            notes.star(service, subject.patient_id)
             pinned.tools(subject)
         if st.button(
             "Edit a copy",

@@ -12,9 +12,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import address, comparison, decision, navigation, sets, state, wording
 from dashboard.components import cautions as reviewed
-from dashboard.components import comparison_table, decide_first, markup, scoreboard
+from dashboard.components import comparison_table, decide_first, exports, markup, scoreboard
 from dashboard.components.subject import titles_of
-from dashboard.formatting import count
+from dashboard.formatting import count, day
 from dashboard.guard import fragment
 from dashboard.service import MODELS, ModelName, Scores, Service, scores
 from dashboard.state import Subject
@@ -82,6 +82,8 @@ def _answers(
         link = state.linked(subject, _moved(service, cut))
         _interactions(service, subject, cut, known, link)
         navigation.link("prompt", "The prompt that the teacher reads", link)
+        if cut:
+            exports.show(service, subject, cut)
     return link
 
 
@@ -121,13 +123,14 @@ def _cut_offs(
                 others = [other for other in MODELS if other != name and found[other].recommendation]
                 _not_there(name, found[name], others)
                 continue
-            cut[name] = _cut_off(service, subject, name, recommendation, known)
+            cut[name] = _cut_off(service, subject, found[name], recommendation, known)
     return cut
 
 
 def _cut_off(
-    service: Service, subject: Subject, name: ModelName, recommendation: Recommendation, known: bool
+    service: Service, subject: Subject, found: Scores, recommendation: Recommendation, known: bool
 ) -> Recommendation:
+    name = found.model
     manifest = service.engine.models[name].manifest
     chosen, rule = (
         recommendation.threshold,
@@ -153,6 +156,9 @@ def _cut_off(
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     with st.container(key=f"figures-{name}"):
         st.html(markup.agreement_figures(agreement, moved.interactions, known=known, unit=unit))
+    if found.stored_at is not None:
+        why = wording.STORED_WHILE.get(found.status, found.reason)
+        st.html(markup.callout(wording.STORED.format(day=day(found.stored_at), why=why).strip(), name))
     if moved.unseen:
         st.html(markup.callout(markup.unseen_sentence(name, moved.unseen), name))
     if moved.truncated:

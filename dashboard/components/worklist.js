@@ -70,7 +70,13 @@ export default function (component) {
   // As a link would: one entry in the history. Streamlit's own switch of pages leaves a second one, of this page.
   const open = (row) => {
     history.pushState({}, "", row.href);
-    dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+    const asked = location.href;
+    const tell = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+    tell();
+    // A redraw that the server began at the same moment can swallow the request: ask again while this list still stands.
+    for (const wait of [4000, 12000, 30000]) {
+      setTimeout(() => { if (root.isConnected && location.href === asked) tell(); }, wait);
+    }
   };
   const sort = (key, descending) => setTriggerValue("sorted", { key, descending });
   const table = make("table", null, "worklist");

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import address, navigation, state, tour, wording
-from dashboard.components import case_head, guide, markup, models_panel, pinned
+from dashboard.components import case_head, guide, markup, models_panel, notes, pinned
 from dashboard.components.subject import titles_of
 from dashboard.service import ModelName, Scores, Service, get_service, scores
 from dashboard.state import Subject
@@ -76,7 +76,9 @@ def _panels(service: Service, subject: Subject) -> None:
 
 def _person(service: Service, subject: Subject) -> None:
     case = subject.case
-    student = scores(service, case, "student").recommendation
+    found = scores(service, case, "student")
+    # Stored scores do not say which fields were read.
+    student = found.recommendation if found.stored_at is None else None
     fields = service.engine.cohort.profile_fields
     st.html(
         markup.panel_title("Profile")
@@ -96,3 +98,5 @@ def _person(service: Service, subject: Subject) -> None:
         + markup.axis([v.admitted_at for v in visits], len(visits) - 1)
         + markup.timeline(case, titles_of(service), hide=state.hidden(subject))
     )
+    if subject.patient_id is not None:
+        notes.show(service, subject.patient_id, case.current.visit_id)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, cast
 
 import streamlit as st
 
 from dashboard import address, wording
-from dashboard.components import case_head, guide, markup
+from dashboard.components import case_head, guide, markup, saved_lists
 from dashboard.components.browser import component, nothing
 from dashboard.formatting import MISSING, count, day, score, words
 from dashboard.service import Service, get_service
@@ -15,6 +16,7 @@ from dashboard.worklist import (
     CUT_CHOICES,
     GENDER_CHOICES,
     LEASTS,
+    MARK_CHOICES,
     OLDEST,
     PAGE_SIZES,
     SHARES,
@@ -68,6 +70,7 @@ _BINDINGS: Final[dict[str, address.Binding]] = {
     **{name: address.Binding((0.0, 1.0), read_share, write_share) for name in SHARES},
     **{name: address.Binding.number(0) for name in LEASTS},
     "truncated": address.Binding.choice("any", CUT_CHOICES),
+    "marked": address.Binding.choice("any", MARK_CHOICES),
     "spread": address.Binding.choice("age", SPREAD_CHOICES),
     "sort": address.Binding(read_sort(""), read_sort, lambda sort: write_sort(*sort)),
     "page": address.Binding.number(1),
@@ -159,6 +162,8 @@ def _filters(service: Service) -> Filters:
         prescribed_severe=int(st.session_state["prescribed_severe"]),
         suggested_severe=int(st.session_state["suggested_severe"]),
         truncated=st.session_state["truncated"] or "any",
+        marked=(marked := st.session_state["marked"] or "any"),
+        patient_ids=saved_lists.marked_ids(service, marked),
         **{name: tuple(map(float, st.session_state[name])) for name in SHARES},  # type: ignore[arg-type]
     )
 
@@ -169,9 +174,18 @@ def _more_filters(service: Service) -> None:
     st.session_state["chapters"] = [c for c in st.session_state["chapters"] if c in chapters]
     set_here = sum(
         st.session_state[name] != _BINDINGS[name].default
-        for name in ("chapters", *SHARES, *LEASTS, "truncated")
+        for name in ("marked", "chapters", *SHARES, *LEASTS, "truncated")
     )
     with st.popover(f"More filters ({set_here})" if set_here else "More filters", icon=":material/tune:"):
+        st.segmented_control(
+            "Show",
+            list(MARK_CHOICES),
+            key="marked",
+            default="any",
+            required=True,
+            format_func=MARK_CHOICES.__getitem__,
+            on_change=_first_page,
+        )
         st.multiselect(
             "Diagnosis chapter",
             chapters,
@@ -222,6 +236,7 @@ def _told(service: Service, found: PatientPage, filters: Filters, sort: Sort, de
                 args=(tuple(active),),
             )
         st.space("stretch")
+        saved_lists.show(service, filters, sort, descending, _open_list)
         if found.total:
             query = filters.query(sort, descending)
             st.download_button(
@@ -233,6 +248,17 @@ def _told(service: Service, found: PatientPage, filters: Filters, sort: Sort, de
                 type="tertiary",
                 help=f"All {count(found.total, 'patient')} of this list, with their scores where there are any.",
             )
+
+
+def _open_list(filters: Filters, sort: Sort, descending: bool) -> None:
+    """Show a saved list: its filters and order become the page's."""
+    st.session_state[_SEARCH] = filters.text
+    for name in _BINDINGS:
+        if hasattr(filters, name):
+            value = getattr(filters, name)
+            st.session_state[name] = list(value) if name == "chapters" else value
+    st.session_state["sort"] = (sort, descending)
+    _first_page()
 
 
 def _spread(service: Service, filters: Filters) -> None:
@@ -295,12 +321,13 @@ def _empty(service: Service, filters: Filters) -> None:
 
 def _table(service: Service, found: PatientPage, sort: str, descending: bool) -> None:
     scored = service.engine.cohort.scores is not None
+    marks = saved_lists.marks(service, [row.patient_id for row in found.rows])
     result = component("worklist")(
         key="worklist",
         data={
             "caption": "Patients; choose one to open the case",
-            "columns": _columns(service, scored),
-            "rows": [_row(row, scored) for row in found.rows],
+            "columns": _columns(service, scored, bool(marks)),
+            "rows": [_row(row, scored, marks) for row in found.rows],
             "sort": sort,
             "descending": descending,
         },
@@ -310,14 +337,14 @@ def _table(service: Service, found: PatientPage, sort: str, descending: bool) ->
         _sort(cast(dict[str, Any], result.sorted))
 
 
-def _columns(service: Service, scored: bool) -> list[dict[str, Any]]:
-    """The columns, with the scores in place of the number of procedures where there are scores."""
+def _columns(service: Service, scored: bool, marked: bool) -> list[dict[str, Any]]:
+    """The columns: scores in place of the number of procedures where there are any; stars and notes last."""
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     shown = [{**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS]
-    if not scored:
-        return shown
-    shown = [c for c in shown if c["label"] != "Procedures"]
-    return [*shown[:-1], *_SCORE_COLUMNS, shown[-1]]
+    if scored:
+        shown = [c for c in shown if c["label"] != "Procedures"]
+        shown = [*shown[:-1], *_SCORE_COLUMNS, shown[-1]]
+    return [*shown, {"label": "Marked"}] if marked else shown
 
 
 def _sort(wanted: dict[str, Any]) -> None:
@@ -327,7 +354,7 @@ def _sort(wanted: dict[str, Any]) -> None:
         st.rerun()
 
 
-def _row(row: PatientRow, scored: bool) -> dict[str, Any]:
+def _row(row: PatientRow, scored: bool, marks: Mapping[int, str]) -> dict[str, Any]:
     cells = [
         str(row.patient_id),
         MISSING if row.age is None else str(row.age),
@@ -345,7 +372,11 @@ def _row(row: PatientRow, scored: bool) -> dict[str, Any]:
     return {
         "id": str(row.patient_id),
         "href": f"case?patient={row.patient_id}&visit={row.visits}",
-        "cells": [*cells, wording.SPLIT_LABELS.get(row.split, row.split)],
+        "cells": [
+            *cells,
+            wording.SPLIT_LABELS.get(row.split, row.split),
+            *([marks.get(row.patient_id, "")] if marks else []),
+        ],
     }
 
 
