@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 QUIET = (
@@ -47,6 +47,17 @@ class Visitor:
         self.page.goto(self.base + path)
         expect(self.page.locator("h1").first).to_be_visible()
         expect(self.page.get_by_text("not a medical device").first).to_be_visible()
+
+    def press_until(self, key: str, there: Locator) -> None:
+        """Press a key until what it opens is there: one pressed before the page listens is lost, as anybody's would be."""
+        for _ in range(20):
+            self.page.keyboard.press(key)
+            try:
+                expect(there).to_be_visible(timeout=5_000)
+            except AssertionError:
+                continue
+            return
+        expect(there).to_be_visible()
 
     def settled(self) -> None:
         """Both models loaded, nothing running, nothing wrong."""
