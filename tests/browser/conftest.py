@@ -47,6 +47,8 @@ class Visitor:
         self.page.goto(self.base + path)
         expect(self.page.locator("h1").first).to_be_visible()
         expect(self.page.get_by_text("not a medical device").first).to_be_visible()
+        for name in ("Teacher ready", "Student ready"):  # the page is drawn anew as each model comes
+            expect(self.page.get_by_text(name)).to_be_visible()
 
     def press_until(self, key: str, there: Locator) -> None:
         """Press a key until what it opens is there: one pressed before the page listens is lost, as anybody's would be."""
