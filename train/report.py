@@ -6,7 +6,7 @@ stdout is kept for results, so that `--json` output can be piped.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -41,6 +41,9 @@ class Report:
             if index == 0:
                 lines.append("  ".join("-" * w for w in widths))
         print("\n".join(lines), file=sys.stderr if self.quiet else sys.stdout, flush=True)
+
+    def epoch(self, row: Mapping[str, float], of: int) -> None:
+        """The figures of a finished epoch, of at most `of`; for programs that follow along (`train.progress`)."""
 
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """Iterate with a progress bar on a terminal, silently elsewhere."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from leader_core.errors import ArtifactError, InputError, TrainingError
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
+from train.progress import ProgressFile
 from train.report import Report
 from train.states import TeacherStates
 from train.student import loop
@@ -241,3 +243,29 @@ def test_states_can_be_standardised_over_the_training_cases() -> None:
     np.testing.assert_allclose(hidden.std(0), 1, atol=1e-4)
     _, raw = data.guidance.of(np.arange(3))
     np.testing.assert_array_equal(raw, found.hidden[found.rows(data.train.visit_ids[:3])])
+
+
+def test_another_program_can_follow_a_training(tmp_path: Path) -> None:
+    """Every epoch appears as it ends, with its figures and a time left that falls to nothing."""
+    report = ProgressFile(tmp_path / "progress.jsonl", quiet=True)
+    manifest = train(tmp_path / "model", report=report)
+    rows = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    epochs = [row for row in rows if row["event"] == "epoch"]
+    assert [row["epoch"] for row in epochs] == [1, 2, 3]
+    assert {row["of"] for row in epochs} == {3}
+    assert [row["prauc"] for row in epochs] == [row["prauc"] for row in manifest.history]
+    assert epochs[0]["seconds_left"] > epochs[1]["seconds_left"] > epochs[2]["seconds_left"] == 0
+
+
+def test_a_pass_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.progress.EVERY", 0.0)
+    report = ProgressFile(tmp_path / "deep" / "progress.jsonl", quiet=True)
+    assert list(report.progress(range(3), label="epoch 1")) == [0, 1, 2]
+    rows = [json.loads(line) for line in (tmp_path / "deep" / "progress.jsonl").read_text().splitlines()]
+    assert [(row["label"], row["done"], row["of"]) for row in rows] == [("epoch 1", n, 3) for n in (1, 2, 3)]
+
+
+def test_progress_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        ProgressFile(tmp_path / "file" / "progress.jsonl")

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--targets", choices=("last", "all"), help="which visits teach, instead of the configuration's"
     )
     parser.add_argument("--resume", action="store_true", help="continue a stopped run of the same settings")
+    parser.add_argument(
+        "--progress", type=Path, metavar="FILE", help="JSON lines for another program: every epoch as it ends"
+    )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -34,10 +37,13 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         settings.student_training, **{k: v for k, v in given.items() if v is not None}
     )
     from leader_core.cohort import Cohort
+    from train.progress import ProgressFile
     from train.states import TeacherStates
     from train.student.data import StudentData
     from train.student.loop import train_student
 
+    follower = ProgressFile(arguments.progress, quiet=report.quiet) if arguments.progress else None
+    report = follower or report
     states = TeacherStates.open(arguments.states) if arguments.states else None
     cohort = Cohort.open(arguments.cohort)
     data = StudentData.of(cohort, training.targets, states)
@@ -45,6 +51,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         f"{len(data.train):,} training cases, {len(data.validation):,} validation cases, "
         f"{'distilled from teacher states' if states else 'undistilled'}"
     )
+    if follower:
+        cases = {"training_cases": len(data.train), "validation_cases": len(data.validation)}
+        follower.event("started", epochs=training.epochs, distilled=states is not None, **cases)
     manifest = train_student(
         data,
         settings.student,
@@ -57,6 +66,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         interactions=cohort.interactions.statistical_matrix(data.vocabularies.medication.codes),
         report=report,
     )
+    if follower:
+        follower.event("finished", threshold=manifest.threshold, best_epoch=manifest.settings["best_epoch"])
     show_table(report, "Validation (last visits)", manifest.validation)
     notes = worth_quoting(manifest.cohort, len(data.validation))
     for note in notes:

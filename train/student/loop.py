@@ -228,6 +228,7 @@ class Trainer:
             f"epoch {epoch}: loss {row['loss']:.4f}, validation PRAUC {score:.4f}{' (best)' if better else ''}, "
             f"{1000 * spent / len(order):.2f} ms a case"
         )
+        self.report.epoch(self.progress.history[-1], self.training.epochs)
 
     def _step(self, rows: np.ndarray, epoch: int) -> dict[str, float]:
         """One optimiser step; the losses as numbers."""
