@@ -6,15 +6,17 @@ Owns the folder's shape (interface: "A model folder"); refuses to know what the 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.calibration import Calibration
+from leader_core.class_evidence import EVIDENCE, Evidence, write_evidence
 from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError, NotFoundError
 from leader_core.fsio import replacing_folder, sha256_file, write_json
@@ -141,13 +143,18 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
     return manifest
 
 
-def rewrite_manifest(folder: Path, manifest: Manifest) -> None:
-    """Replace the manifest of a sealed folder at once, its files and their hashes as they are.
+def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence) -> None:
+    """Replace a sealed folder by one with another manifest and evidence; the model's own files stay as they are.
 
     Raises:
         ArtifactError: the folder is not the one that the manifest was read from, or was changed since.
     """
+    folder = Path(folder)
     found = read_manifest(folder, kind=manifest.kind)
     if dict(found.files) != dict(manifest.files):
         raise ArtifactError(f"{folder} holds another model than its manifest was read from. Read it again.")
-    write_json(Path(folder) / MANIFEST, asdict(manifest))
+    with replacing_folder(folder) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        write_evidence(temporary, evidence)
+        files = {**manifest.files, EVIDENCE: sha256_file(temporary / EVIDENCE)}
+        write_json(temporary / MANIFEST, asdict(replace(manifest, files=files)))

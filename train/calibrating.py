@@ -1,10 +1,11 @@
-"""A manifest with a calibration fitted on the validation patients, and the threshold chosen anew on what it gives.
+"""A manifest with a calibration fitted on the validation patients, the threshold chosen anew, and evidence by class.
 
 Refuses to know how the calibration is fitted (`leader_core.calibration`) and where the manifest is kept.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from leader_core.artifacts import Manifest
 from leader_core.calibration import fit_calibration
+from leader_core.class_evidence import Evidence
 from leader_core.errors import InputError
 from leader_core.metrics import choose_threshold
 from train.scoring import Labels, Scores, SplitModel, score_split
@@ -31,16 +33,24 @@ def with_calibration(manifest: Manifest, scores: Scores, labels: Labels) -> Mani
     return replace(manifest, calibration=calibration, threshold=threshold)
 
 
-def calibrated(model: SplitModel, cohort: Cohort) -> Manifest:
-    """The manifest of an opened model with a calibration; an earlier one is fitted anew."""
+def calibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
+    """The manifest of an opened model with a calibration, an earlier one fitted anew, and its evidence by class."""
     manifest, scores, labels = _raw(model, cohort)
-    return with_calibration(manifest, scores, labels)
+    new = with_calibration(manifest, scores, labels)
+    return new, evidence_of(model.medications.codes, new, scores, labels)
 
 
-def uncalibrated(model: SplitModel, cohort: Cohort) -> Manifest:
-    """The manifest without any calibration."""
+def uncalibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
+    """The manifest without any calibration, and the evidence by class of what the network gives."""
     manifest, scores, labels = _raw(model, cohort)
-    return replace(manifest, threshold=_threshold(manifest, scores, labels))
+    new = replace(manifest, threshold=_threshold(manifest, scores, labels))
+    return new, evidence_of(model.medications.codes, new, scores, labels)
+
+
+def evidence_of(codes: Sequence[str], manifest: Manifest, scores: Scores, labels: Labels) -> Evidence:
+    """What the validation cases say of each class, by their raw `scores` (N, M) as the manifest gives them."""
+    given = manifest.calibrated(scores)
+    return Evidence.of(codes, given, labels.truth, calibrated=manifest.calibration is not None)
 
 
 def _raw(model: SplitModel, cohort: Cohort) -> tuple[Manifest, NDArray[np.float32], Labels]:

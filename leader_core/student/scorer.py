@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from leader_core.artifacts import Manifest, read_manifest, writing_model
+from leader_core.class_evidence import Evidence, write_evidence
 from leader_core.domain import KINDS, Case, Kind
 from leader_core.errors import ArtifactError, InputError
 from leader_core.fsio import write_json
@@ -196,6 +197,7 @@ def save_student(
     config: StudentConfig,
     vocabularies: Vocabularies,
     weights: Mapping[str, torch.Tensor],
+    evidence: Evidence | None = None,
 ) -> None:
     """Write a student's folder whole; an earlier one stays until the new one is complete."""
     with writing_model(folder, manifest) as temporary:
@@ -205,6 +207,8 @@ def save_student(
         )
         write_json(temporary / "config.json", config.to_json())
         write_json(temporary / "vocabulary.json", vocabularies.to_json())
+        if evidence is not None:
+            write_evidence(temporary, evidence)
 
 
 def resolve_device(name: str) -> torch.device:

@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="write a calibrated copy there and leave the model as it is"
     )
-    parser.add_argument("--remove", action="store_true", help="take an earlier calibration away instead")
+    parser.add_argument(
+        "--remove",
+        action="store_true",
+        help="take an earlier calibration away instead; what validation says of each class is written either way",
+    )
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -42,16 +46,16 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         )
     model = open_model(arguments.model, arguments.device, cohort)
     make = uncalibrated if arguments.remove else calibrated
-    new = make(model, cohort)
+    new, evidence = make(model, cohort)
     folder = arguments.out or arguments.model
     if arguments.out:
         with replacing_folder(folder) as temporary:
             shutil.copytree(
                 arguments.model, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*")
             )
-            rewrite_manifest(temporary, new)
+            rewrite_manifest(temporary, new, evidence)
     else:
-        rewrite_manifest(folder, new)
+        rewrite_manifest(folder, new, evidence)
     report.line(
         f"{folder}: "
         + (

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from leader_core.artifacts import BaseModel, Manifest
 from leader_core.calibration import fit_calibration
+from leader_core.class_evidence import Evidence
 from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
 from leader_core.metrics import choose_threshold, evaluate
@@ -378,7 +379,10 @@ def train_student(
         history=tuple(trainer.progress.history),
         calibration=calibration,
     )
-    save_student(out, manifest, trainer.config, data.vocabularies, trainer.student.state_dict())
+    evidence = Evidence.of(
+        data.vocabularies.medication.codes, scores, labels.truth, calibrated=calibration is not None
+    )
+    save_student(out, manifest, trainer.config, data.vocabularies, trainer.student.state_dict(), evidence)
     state.unlink(missing_ok=True)
     return manifest
 

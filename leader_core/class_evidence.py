@@ -1,0 +1,179 @@
+"""What the validation cases say of a model class by class: how it scored, and how often it was right. Kept with the model.
+
+For each class the validation cases are counted in `GRID` equal parts of 0 to 1 by their score, so that precision and
+recall at any cut-off of a page, and how often a score like this one was borne out, are sums over a few counts.
+Scores are those that the model gives: calibrated where it carries a calibration. The cases had a part in choosing the
+epoch, the cut-off and the calibration, so the figures are a little kind. Refuses to know models and pages.
+
+Letters: N cases, M classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.errors import ArtifactError
+
+EVIDENCE: Final = "validation.json"
+"""The file in a model's folder; models from before it have none."""
+GRID: Final = 200
+"""Cut-offs are chosen on this grid and moved in steps of two of it, so every count at a cut-off is exact."""
+FORMAT: Final = 1
+NEAR: Final = 0.1
+"""Scores are alike when they lie in the same tenth."""
+
+Counts = tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """`part` of `whole` cases, with a 95 % Wilson interval; nothing to say of no case."""
+
+    part: int
+    whole: int
+
+    @property
+    def value(self) -> float | None:
+        return self.part / self.whole if self.whole else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """(low, high); 0 to 1 without cases."""
+        if not self.whole:
+            return 0.0, 1.0
+        z, n, p = 1.959964, self.whole, self.part / self.whole
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassEvidence:
+    """The validation cases of one class; parts of `GRID` without a case are left out."""
+
+    cases: int
+    given: int  # cases in which it was prescribed
+    expected: float  # sum of the scores: as many prescriptions as the model expected
+    counts: Counts  # (part of the grid, cases, prescribed in), by part
+
+    @property
+    def prevalence(self) -> Share:
+        return Share(self.given, self.cases)
+
+    def at(self, cut_off: float) -> tuple[Share, Share]:
+        """(precision, recall) of what scores at or above a cut-off, which is taken as the nearest on the grid."""
+        first = round(cut_off * GRID)
+        chosen = sum(n for part, n, _ in self.counts if part >= first)
+        hits = sum(k for part, _, k in self.counts if part >= first)
+        return Share(hits, chosen), Share(hits, self.given)
+
+    def like(self, score: float) -> tuple[float, float, Share]:
+        """(from, to, how many of the cases scored there were prescribed it): the tenth that a score lies in."""
+        tenths = round(1 / NEAR)
+        tenth = min(int(score * tenths + 1e-6), tenths - 1)
+        wide = GRID // tenths
+        inside = [(n, k) for part, n, k in self.counts if min(part // wide, tenths - 1) == tenth]
+        share = Share(sum(k for _, k in inside), sum(n for n, _ in inside))
+        return tenth / tenths, (tenth + 1) / tenths, share
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All classes of one model."""
+
+    classes: Mapping[str, ClassEvidence]
+    cases: int
+    calibrated: bool  # whether the scores counted were calibrated ones
+
+    @classmethod
+    def of(
+        cls,
+        codes: Sequence[str],
+        scores: NDArray[np.floating[Any]],
+        truth: NDArray[np.bool_],
+        *,
+        calibrated: bool,
+    ) -> Self:
+        """Count (N, M) scores against (N, M) prescriptions; columns as in `codes`."""
+        grid = (np.arange(GRID + 1) / GRID).astype(np.float32)  # as scores are compared with a cut-off
+        parts = np.searchsorted(grid, scores.astype(np.float32), side="right") - 1
+        classes = {}
+        for column, code in enumerate(codes):
+            every = np.bincount(parts[:, column], minlength=GRID + 1)
+            right = np.bincount(parts[truth[:, column], column], minlength=GRID + 1)
+            counts = tuple((int(i), int(every[i]), int(right[i])) for i in np.flatnonzero(every))
+            expected = round(float(scores[:, column].sum(dtype=np.float64)), 4)
+            classes[code] = ClassEvidence(len(scores), int(right.sum()), expected, counts)
+        return cls(classes, len(scores), calibrated)
+
+    def to_json(self) -> dict[str, Any]:
+        """A record for `EVIDENCE`."""
+        return {
+            "format": FORMAT,
+            "cases": self.cases,
+            "calibrated": self.calibrated,
+            "grid": GRID,
+            "classes": {
+                code: {"given": c.given, "expected": c.expected, "counts": [list(row) for row in c.counts]}
+                for code, c in self.classes.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`.
+
+        Raises:
+            ArtifactError: another shape or format.
+        """
+        try:
+            if (record["format"], record["grid"]) != (FORMAT, GRID):
+                raise ArtifactError(f"{EVIDENCE}: format {record['format']!r}, expected {FORMAT}.")
+            cases = int(record["cases"])
+            classes = {
+                str(code): ClassEvidence(
+                    cases, int(each["given"]), float(each["expected"]), _counts(each["counts"])
+                )
+                for code, each in record["classes"].items()
+            }
+            return cls(classes, cases, bool(record["calibrated"]))
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise ArtifactError(f"{EVIDENCE}: not readable ({error}).") from error
+
+
+def _counts(rows: Iterable[Sequence[int]]) -> Counts:
+    return tuple((int(part), int(cases), int(given)) for part, cases, given in rows)
+
+
+def write_evidence(folder: Path, evidence: Evidence) -> None:
+    """Write `EVIDENCE` into a model's folder that is being made; one class a line."""
+    record = evidence.to_json()
+    classes = record.pop("classes")
+    head = json.dumps(record, sort_keys=True)[:-1]
+    lines = ",\n".join(f"{json.dumps(code)}: {json.dumps(classes[code])}" for code in sorted(classes))
+    (folder / EVIDENCE).write_text(f'{head}, "classes": {{\n{lines}\n}}}}\n', encoding="utf-8")
+
+
+def read_evidence(folder: Path) -> Evidence | None:
+    """What a model's folder says of its classes; None where it was trained before this was kept.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    path = Path(folder) / EVIDENCE
+    if not path.is_file():
+        return None
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(
+            f"{path} is not readable ({error}). Write it again: python -m train calibrate."
+        ) from error
+    return Evidence.from_json(record)
