@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from leader_core.artifacts import BaseModel, Manifest
-from leader_core.calibration import fit_calibration
+from leader_core.calibration import Calibration, fit_calibration
 from leader_core.class_evidence import Evidence
 from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
@@ -348,14 +348,8 @@ def train_student(
     )
     state = checkpoint_path(out)
     trainer.fit(state, resume=resume)
-    scores = trainer.validation_scores()
+    scores, calibration, threshold = judge(trainer, training)
     labels = trainer.labels
-    calibration = None
-    if training.calibrate:
-        calibration = fit_calibration(scores, labels.truth, missed=labels.missed)
-        scores = calibration.apply(scores)
-    fixed = training.threshold_rule == "fixed"
-    threshold = training.threshold if fixed else choose_threshold(scores, labels.truth, missed=labels.missed)
     manifest = Manifest(
         kind="student",
         preset=preset,
@@ -379,12 +373,22 @@ def train_student(
         history=tuple(trainer.progress.history),
         calibration=calibration,
     )
-    evidence = Evidence.of(
-        data.vocabularies.medication.codes, scores, labels.truth, calibrated=calibration is not None
-    )
+    codes = data.vocabularies.medication.codes
+    evidence = Evidence.of(codes, scores, labels.truth, calibrated=calibration is not None)
     save_student(out, manifest, trainer.config, data.vocabularies, trainer.student.state_dict(), evidence)
     state.unlink(missing_ok=True)
     return manifest
+
+
+def judge(trainer: Trainer, training: StudentTraining) -> tuple[np.ndarray, Calibration | None, float]:
+    """(N, M) scores of the validation cases as the student is to give them, its calibration if any, and its cut-off."""
+    scores, labels, calibration = trainer.validation_scores(), trainer.labels, None
+    if training.calibrate:
+        calibration = fit_calibration(scores, labels.truth, missed=labels.missed)
+        scores = calibration.apply(scores)
+    fixed = training.threshold_rule == "fixed"
+    threshold = training.threshold if fixed else choose_threshold(scores, labels.truth, missed=labels.missed)
+    return scores, calibration, threshold
 
 
 def validation_table(
