@@ -123,6 +123,11 @@ class StoredScores:
         trained = about.get("trained_on")
         self.trained_on = Fingerprint(**trained) if trained else cohort.fingerprint
 
+    @property
+    def visit_ids(self) -> NDArray[np.int64]:
+        """The visits that the file holds."""
+        return self._visits
+
     def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
         """The stored scores of the cases' current visits.
 

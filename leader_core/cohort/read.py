@@ -322,6 +322,10 @@ class Cohort:
     def _frame(self, name: str) -> pd.DataFrame:
         return cast("pd.DataFrame", run(self._cursor(), f"read/{name}").df())
 
+    def reader(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own, read-only, for a room that brings queries of its own (`leader_core.analysis`)."""
+        return self._cursor()
+
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same database, for one thread's question."""
         cursor = self._connection.cursor()

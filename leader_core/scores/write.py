@@ -5,6 +5,7 @@ Refuses to know models: it is handed probabilities, and what was prescribed.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.domain import SEVERITIES
-from leader_core.errors import InputError
+from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.fsio import replacing_file
 from leader_core.interactions import InteractionTable
 from leader_core.metrics import case_metrics
@@ -44,7 +45,7 @@ class CaseBlock:
 class ScoreWriter:
     """Collects models' scores of one cohort's cases; use `ScoreWriter.writing`.
 
-    Every case's prescription is written once, as the pseudo-model "prescribed".
+    Every case's prescription is written once, as the pseudo-model "prescribed"; models may score different cases.
     """
 
     def __init__(
@@ -54,6 +55,8 @@ class ScoreWriter:
         self._codes = tuple(codes)
         self._pairs = {name: _pairs(table, self._codes, name) for name in SEVERITIES}
         self._written: set[str] = set()
+        self.targets = ""  # of a file that is continued
+        self._given: NDArray[np.int64] = np.zeros(0, np.int64)  # visits whose prescription is written
 
     @classmethod
     @contextmanager
@@ -84,6 +87,65 @@ class ScoreWriter:
             finally:
                 connection.close()
 
+    @classmethod
+    @contextmanager
+    def adding(cls, path: Path, digest: str, table: InteractionTable) -> Iterator[Self]:
+        """A writer of further models into a copy of a file, which replaces it when the block ends without an error.
+
+        Args:
+            path: a file of stored scores.
+            digest: of the cohort that is scored.
+            table: pairs at the level of its codes.
+
+        Raises:
+            NotFoundError: no such file.
+            ArtifactError: no stored scores of this cohort.
+        """
+        import duckdb
+
+        if not path.is_file():
+            raise NotFoundError(
+                f"No stored scores {path} to add to. Store both models' first: python -m train scores --models DIR."
+            )
+        with replacing_file(path) as temporary:
+            shutil.copyfile(path, temporary)
+            connection = duckdb.connect(str(temporary))
+            try:
+                yield cls._continued(connection, path, digest, table)
+                run(connection, "drop_overview")
+                run(connection, "overview")
+            finally:
+                connection.close()
+
+    @classmethod
+    def _continued(
+        cls, connection: duckdb.DuckDBPyConnection, path: Path, digest: str, table: InteractionTable
+    ) -> Self:
+        import duckdb
+
+        try:
+            facts, codes, models, given = (
+                run(connection, f"continue/{name}").fetchall()
+                for name in ("meta", "codes", "models", "given")
+            )
+        except duckdb.Error as error:
+            raise ArtifactError(f"{path} holds no stored scores ({str(error).splitlines()[0]}).") from error
+        meta = dict(facts)
+        if (meta.get("format"), meta.get("cohort")) != (FORMAT, digest):
+            raise ArtifactError(
+                f"The stored scores {path} are of another cohort or format. Make them again: python -m train scores."
+            )
+        writer = cls(connection, [row[0] for row in codes], table)
+        writer._written = {row[0] for row in models}
+        writer._given = np.array([row[0] for row in given], np.int64)
+        writer.targets = meta["targets"]
+        return writer
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The A classes of the file."""
+        return self._codes
+
     def add(
         self, model: str, digest: str, threshold: float, known: NDArray[np.bool_], blocks: Iterator[CaseBlock]
     ) -> int:
@@ -94,7 +156,7 @@ class ScoreWriter:
             digest: of its weights.
             threshold: at or above it a class is chosen.
             known: (A,) false for classes that the model cannot name.
-            blocks: every case once.
+            blocks: each case that the model scores, once.
 
         Raises:
             InputError: a model that stands in the file already.
@@ -102,17 +164,21 @@ class ScoreWriter:
         if model in self._written:
             raise InputError(f"The scores of {model!r} are written already: name each model once.")
         first = not self._written
-        self._written.add(model)
+        self._written |= {model, PRESCRIBED}
+        everything = np.ones_like(known)
         cases = 0
         for block in blocks:
             self._insert(model, block, block.scores, threshold, known)
-            if first:
-                everything = np.ones_like(known)
-                self._insert(PRESCRIBED, block, block.truth.astype(np.float32), 0.5, everything)
+            new = np.flatnonzero(~np.isin(block.visit_ids, self._given))
+            if len(new):
+                fresh = _of(block, new)
+                self._insert(PRESCRIBED, fresh, fresh.truth.astype(np.float32), 0.5, everything)
+                self._given = np.concatenate([self._given, fresh.visit_ids])
             cases += len(block.visit_ids)
         self._note(model, digest, threshold, cases, known)
-        if first:
-            self._note(PRESCRIBED, "", 0.5, cases, np.ones_like(known))
+        if not first:
+            run(self._connection, "forget_model", {"model": PRESCRIBED})
+        self._note(PRESCRIBED, "", 0.5, len(self._given), everything)
         return cases
 
     def _note(self, model: str, digest: str, threshold: float, cases: int, known: NDArray[np.bool_]) -> None:
@@ -171,6 +237,17 @@ class ScoreWriter:
             counts = ((chosen @ pairs) * chosen).sum(1) / 2
             columns[_COUNTED.get(severity, severity)] = pa.array(counts.astype(np.int16))
         return pa.table(columns)
+
+
+def _of(block: CaseBlock, rows: NDArray[np.int64]) -> CaseBlock:
+    """Some cases of a block."""
+    return CaseBlock(
+        block.visit_ids[rows],
+        block.patient_ids[rows],
+        block.scores[rows],
+        block.truth[rows],
+        block.truncated[rows],
+    )
 
 
 def _pairs(table: InteractionTable, codes: Sequence[str], severity: str) -> NDArray[np.float32]:

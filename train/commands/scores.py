@@ -1,20 +1,23 @@
-"""`scores`: what both models say of every case, stored beside the cohort for the worklist and the error analysis."""
+"""`scores`: what both models and baselines say of every case, stored for the worklist and the error analysis."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leader_core.engine import MODEL_NAMES
-from leader_core.errors import NotFoundError
+from leader_core.errors import InputError, NotFoundError
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
+from leader_core.scores.store import PRESCRIBED
 from train.report import Report
-from train.scoring import FolderModel, open_model, prescriptions
+from train.scoring import SPLITS, FolderModel, SplitModel, open_model, prescriptions
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -22,12 +25,19 @@ if TYPE_CHECKING:
 
 SPEAK_EVERY: Final = 15.0
 """Seconds between lines of progress."""
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cohort", type=Path, required=True, metavar="FILE", help="a cohort database")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="folder with teacher/ and student/ inside")
     parser.add_argument(
-        "--models", type=Path, required=True, metavar="DIR", help="folder with teacher/ and student/ inside"
+        "--add",
+        action="append",
+        default=[],
+        metavar="NAME=FILE.parquet",
+        help="scores of `baseline` or `predict` as a further model, for the error analysis (may be repeated); "
+        "without --models they join the scores that are stored",
     )
     parser.add_argument(
         "--out",
@@ -41,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="last",
         help="each patient's last visit, or every visit with its past (default: %(default)s)",
     )
+    parser.add_argument(
+        "--split", choices=SPLITS, default="all", help="whose cases are scored (default: %(default)s)"
+    )
     parser.add_argument("--only", choices=MODEL_NAMES, help="one model only; the other's columns stay empty")
 
 
@@ -48,25 +61,85 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
 
     began = time.perf_counter()
+    added = _added(arguments)
     cohort = Cohort.open(arguments.cohort)
-    models = _models(arguments, cohort)
-    columns = cohort.columns("all", arguments.targets)
-    codes = _codes(columns, models)
     out = arguments.out or scores_path(arguments.cohort)
-    cohort_digest = cohort.fingerprint.digest
-    done: dict[str, int] = {}
-    with ScoreWriter.writing(out, cohort_digest, arguments.targets, codes, cohort.interactions) as writer:
-        for model in models:
-            known = np.array([code in model.medications for code in codes])
-            blocks = _blocks(model, cohort, columns, codes)
-            digest = model.manifest.digest if model.manifest is not None else ""
-            told = _told(blocks, len(columns), model.name, report)
-            done[model.name] = writer.add(model.name, digest, model.threshold, known, told)
+    done = _new(arguments, cohort, out, report) if arguments.models is not None else {}
+    if added:
+        done |= _join(added, cohort, out, report)
     seconds = time.perf_counter() - began
     for name, count in done.items():
         report.line(f"{name}: {count:,} cases")
     report.line(f"Written to {out} in {seconds:.1f} s.")
     return {"file": str(out), "targets": arguments.targets, "cases": done, "seconds": round(seconds, 3)}
+
+
+def _added(arguments: argparse.Namespace) -> dict[str, Path]:
+    """Name -> file of every `--add`.
+
+    Raises:
+        InputError: nothing to do, or a name or file that is not one.
+    """
+    if arguments.models is None and not arguments.add:
+        raise InputError("Nothing to store: name --models DIR, or --add NAME=FILE.parquet, or both.")
+    found: dict[str, Path] = {}
+    for text in arguments.add:
+        name, _, path = text.partition("=")
+        if not _NAME.fullmatch(name) or not path or name in (*MODEL_NAMES, PRESCRIBED) or name in found:
+            raise InputError(
+                f"--add {text}: expected NAME=FILE.parquet with a name of its own of small letters, digits, "
+                f"- and _ (not {', '.join((*MODEL_NAMES, PRESCRIBED))})."
+            )
+        found[name] = Path(path)
+    return found
+
+
+def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Report) -> dict[str, int]:
+    """A new file with the folder's models; how many cases each scored."""
+    models = _models(arguments, cohort)
+    columns = cohort.columns(arguments.split, arguments.targets)
+    codes = _codes(columns, models)
+    done: dict[str, int] = {}
+    digest, table = cohort.fingerprint.digest, cohort.interactions
+    with ScoreWriter.writing(out, digest, arguments.targets, codes, table) as writer:
+        for model in models:
+            truncated = model.truncated(columns)
+            blocks = _told(
+                _blocks(model, cohort, columns, codes, truncated), len(columns), model.name, report
+            )
+            own = model.manifest.digest if model.manifest is not None else ""
+            done[model.name] = writer.add(model.name, own, model.threshold, _known(model, codes), blocks)
+    return done
+
+
+def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) -> dict[str, int]:
+    """Further models into the file that is there."""
+    from train.predictions import StoredScores
+
+    done: dict[str, int] = {}
+    with ScoreWriter.adding(out, cohort.fingerprint.digest, cohort.interactions) as writer:
+        columns = cohort.columns("all", "all" if writer.targets == "all" else "last")
+        for name, path in added.items():
+            model = StoredScores(path, cohort)
+            if strange := sorted(set(model.medications.codes) - set(writer.codes)):
+                raise InputError(
+                    f"{path} scores {len(strange)} classes that the stored scores do not know (first: {strange[0]}). "
+                    "It was made for another cohort: make it again for this one."
+                )
+            own = columns.take(np.flatnonzero(np.isin(columns.visit_ids, model.visit_ids)))
+            if not len(own):
+                raise InputError(
+                    f"{path} holds no case of {cohort.path.name}: it was made for another cohort."
+                )
+            nowhere = np.zeros(len(own), bool)
+            blocks = _told(_blocks(model, cohort, own, writer.codes, nowhere), len(own), name, report)
+            known = _known(model, writer.codes)
+            done[name] = writer.add(name, "", model.threshold, known, blocks)
+    return done
+
+
+def _known(model: SplitModel, codes: Sequence[str]) -> NDArray[np.bool_]:
+    return np.array([code in model.medications for code in codes])
 
 
 def _models(arguments: argparse.Namespace, cohort: Cohort) -> list[FolderModel]:
@@ -79,19 +152,22 @@ def _models(arguments: argparse.Namespace, cohort: Cohort) -> list[FolderModel]:
     return [open_model(arguments.models / name, arguments.device, cohort) for name in there]
 
 
-def _codes(columns: CohortColumns, models: Sequence[FolderModel]) -> tuple[str, ...]:
+def _codes(columns: CohortColumns, models: Sequence[SplitModel]) -> tuple[str, ...]:
     """Every class that a model can name or that was prescribed, sorted."""
     prescribed = columns.codes["medication"].table
     return tuple(sorted({*prescribed, *(code for model in models for code in model.medications.codes)}))
 
 
 def _blocks(
-    model: FolderModel, cohort: Cohort, columns: CohortColumns, codes: Sequence[str]
+    model: SplitModel,
+    cohort: Cohort,
+    columns: CohortColumns,
+    codes: Sequence[str],
+    truncated: NDArray[np.bool_],
 ) -> Iterator[CaseBlock]:
     """The cases block by block, over all classes."""
     place = {code: i for i, code in enumerate(codes)}
     own = np.array([place[code] for code in model.medications.codes])
-    truncated = model.truncated(columns)
     for rows, scores in model.blocks(cohort, columns):
         wide = np.zeros((len(rows), len(codes)), np.float32)
         wide[:, own] = scores

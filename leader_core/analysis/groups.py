@@ -1,0 +1,212 @@
+"""Figures by group: every metric of every model with its interval over patients, and the gap to a reference group.
+
+Definitions are those of `leader_core.metrics`: means over cases, the interaction rate pooled over pairs. A group below
+`FEWEST` cases is marked, never left out. Refuses to know databases and pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.analysis import bootstrap
+from leader_core.analysis.fields import Column
+from leader_core.analysis.frame import Bools, Figures, Frame
+from leader_core.metrics import MEANS, METRICS
+from leader_core.resampling import share
+
+FEWEST: Final = 20
+"""Cases below which a group says little."""
+SEED: Final = 42
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure and its 95 % interval by bootstrap over patients."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFigures:
+    """One model on one group; a figure that is not defined there is None."""
+
+    group: str
+    model: str
+    cases: int  # that this model scored
+    patients: int
+    scores: Mapping[str, Estimate | None]  # by metric, see leader_core.metrics.METRICS
+    gaps: Mapping[
+        str, Estimate | None
+    ]  # to the reference group: this minus that; None for the reference itself
+    real_medications: float | None  # mean number prescribed
+    real_ddi_rate: float | None
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few cases to say much."""
+        return self.cases < FEWEST
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """All groups of one field, or whatever groups were asked for, in order."""
+
+    field: str
+    reference: str  # the group that gaps are measured against: the one with most cases; "" without any
+    rows: tuple[GroupFigures, ...]  # models within groups
+
+    def of(self, group: str, model: str) -> GroupFigures:
+        """
+        Raises:
+            KeyError: no such group or model.
+        """
+        for row in self.rows:
+            if row.group == group and row.model == model:
+                return row
+        raise KeyError((group, model))
+
+
+def by_column(
+    frame: Frame,
+    figures: Mapping[str, Figures],
+    column: Column,
+    within: Bools | None = None,
+    seed: int = SEED,
+) -> Grouping:
+    """Figures by the values of a field.
+
+    Args:
+        frame: the N cases.
+        figures: model -> its figures.
+        column: the field.
+        within: (N,) the cases to look at; all of them by default.
+        seed: of the bootstrap.
+    """
+    codes = column.codes if within is None else np.where(within, column.codes, np.int16(-1))
+    return _grouped(frame, figures, column.name, codes, column.values, seed)
+
+
+def by_masks(
+    frame: Frame, figures: Mapping[str, Figures], name: str, masks: Mapping[str, Bools], seed: int = SEED
+) -> Grouping:
+    """Figures of groups that may overlap, as saved lists do; the first is the reference."""
+    rows: list[GroupFigures] = []
+    for group, mask in masks.items():
+        rows += _grouped(frame, figures, name, np.where(mask, 0, -1), (group,), seed).rows
+    return Grouping(name, next(iter(masks), ""), tuple(rows))
+
+
+def _grouped(
+    frame: Frame,
+    figures: Mapping[str, Figures],
+    name: str,
+    codes: NDArray[Any],
+    values: Sequence[str],
+    seed: int,
+) -> Grouping:
+    sizes = np.bincount(codes[codes >= 0].astype(np.int64), minlength=len(values))
+    reference = int(sizes.argmax()) if len(values) and sizes.any() else -1
+    made: dict[str, list[GroupFigures]] = {}
+    for model, own in figures.items():
+        made[model] = _model(frame, model, own, np.where(own.there, codes, -1), values, reference, seed)
+    rows = tuple(made[model][i] for i in range(len(values)) for model in figures)
+    return Grouping(name, values[reference] if reference >= 0 else "", rows)
+
+
+def _model(
+    frame: Frame,
+    model: str,
+    own: Figures,
+    codes: NDArray[Any],
+    values: Sequence[str],
+    reference: int,
+    seed: int,
+) -> list[GroupFigures]:
+    count = len(values)
+    rows, pools, people = bootstrap.pooled(codes, count, frame.people[1])
+    summed = bootstrap.sums(pools, count, _parts(frame, own, rows))
+    totals = summed.sum(1)
+    drawn = {i: _figures(bootstrap.draws(summed[i], int(people[i]), seed)) for i in range(count) if people[i]}
+    found = []
+    for i, value in enumerate(values):
+        scores, gaps = _estimates(totals, drawn, i, reference)
+        cases = int(totals[i, _COUNT])
+        found.append(
+            GroupFigures(
+                group=value,
+                model=model,
+                cases=cases,
+                patients=int(people[i]),
+                scores=scores,
+                gaps=gaps,
+                real_medications=float(totals[i, _GIVEN] / cases) if cases else None,
+                real_ddi_rate=float(share(totals[i, _REAL_TOP], totals[i, _REAL_BOTTOM])) if cases else None,
+            )
+        )
+    return found
+
+
+_TOPS: Final = len(METRICS)  # the columns of `_parts`: a top for each metric, then what stands below the line
+_COUNT: Final = _TOPS
+_RANKED: Final = _TOPS + 1
+_PAIRS: Final = _TOPS + 2
+_GIVEN: Final = _TOPS + 3
+_REAL_TOP: Final = _TOPS + 4
+_REAL_BOTTOM: Final = _TOPS + 5
+_BELOW: Final = [_RANKED if name == "prauc" else _COUNT for name in MEANS] + [_PAIRS]
+
+
+def _parts(frame: Frame, own: Figures, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
+    prauc = own.prauc[rows]
+    ranked = ~np.isnan(prauc)
+    tops: list[NDArray[Any]] = [
+        np.where(ranked, prauc, 0) if name == "prauc" else own.of(name)[rows] for name in MEANS
+    ]
+    below: list[NDArray[Any]] = [np.ones(len(rows)), ranked.astype(np.float64), own.pairs[rows]]
+    real: list[NDArray[Any]] = [
+        frame.numbers["prescribed"][rows],
+        frame.real_interacting[rows],
+        frame.real_pairs[rows],
+    ]
+    return [*tops, own.interacting[rows], *below, *real]
+
+
+def _figures(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., columns of `_parts`) -> (..., metrics)."""
+    return share(parts[..., :_TOPS], parts[..., _BELOW])
+
+
+def _estimates(
+    totals: NDArray[np.float64], drawn: Mapping[int, NDArray[np.float64]], group: int, reference: int
+) -> tuple[dict[str, Estimate | None], dict[str, Estimate | None]]:
+    """A group's figures, and their gaps to the reference group."""
+    if group not in drawn:
+        return dict.fromkeys(METRICS), dict.fromkeys(METRICS)
+    values = _figures(totals[group])
+    low, high = bootstrap.bounds(drawn[group])
+    # A rate over no pair at all is 0, as the evaluator has it; a mean over nothing is undefined.
+    defined = [
+        name == "ddi_rate" or bool(totals[group, below]) for name, below in zip(METRICS, _BELOW, strict=True)
+    ]
+    scores = {
+        name: Estimate(*map(float, (values[i], low[i], high[i]))) if defined[i] else None
+        for i, name in enumerate(METRICS)
+    }
+    if group == reference or reference not in drawn:
+        return scores, dict.fromkeys(METRICS)
+    against = values - _figures(totals[reference])
+    low, high = bootstrap.bounds(drawn[group] - drawn[reference])
+    gaps = {
+        name: Estimate(*map(float, (against[i], low[i], high[i])))
+        if defined[i] and (name == "ddi_rate" or totals[reference, _BELOW[i]])
+        else None
+        for i, name in enumerate(METRICS)
+    }
+    return scores, gaps

@@ -1,0 +1,146 @@
+"""A set of cases as conditions that all hold, and its short form for a link: fields and numbers, never clinical text.
+
+A value of a field stands as its place in the field's list, so that a link names nobody's religion. What the
+workspace keeps (saved lists, tags) is named by its opaque id and looked up by whoever asks.
+Refuses to know databases and pages.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+from leader_core.errors import InputError
+
+Kind = Literal["is", "not", "lt", "ge", "has", "lacks", "class", "bin", "score", "better", "list", "tag"]
+
+LONGEST: Final = 600
+"""Characters of a selection's text."""
+MOST: Final = 12
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_CODE: Final = re.compile(r"[A-Z0-9]{1,10}|all")
+_SIDES: Final = ("lt", "ge")
+_ID: Final = re.compile(r"[a-z0-9-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition. What `names` and `number` hold depends on the kind:
+
+    * is, not: (field,) and the place of the value;
+    * lt, ge: (number's name,) and the limit: below it, or at least it;
+    * has, lacks: () and the place of a diagnosis chapter;
+    * class: (ATC code, "who-1" or "who-0" ...): who chose it and who did not, "prescribed" for what was given;
+    * bin: (model, ATC code or "all") and the place of the part of 0 to 1 that the probability lies in;
+    * score: (metric, model, "lt" or "ge") and the limit;
+    * better: (model, other) and by how much more than that the first's Jaccard is higher;
+    * list, tag: (id,).
+    """
+
+    kind: Kind
+    names: tuple[str, ...] = ()
+    number: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The short form."""
+        number = f"{self.number:g}"
+        if self.kind in ("is", "not", "lt", "ge"):
+            return f"{self.names[0]}:{self.kind}:{number}"
+        if self.kind in ("has", "lacks"):
+            return f"chapter:{self.kind}:{number}"
+        if self.kind in ("class", "list", "tag"):
+            return ":".join((self.kind, *self.names))
+        return ":".join((self.kind, *self.names, number))
+
+    @property
+    def who(self) -> dict[str, bool]:
+        """Of a condition on a class: who chose it, who did not."""
+        return {part[:-2]: part.endswith("1") for part in self.names[1:]}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Cases for which every condition holds; without conditions, all of them."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The short form for a link; empty for all cases."""
+        return ",".join(condition.text for condition in self.conditions)
+
+    def but(self, *more: Condition) -> Self:
+        """The same with further conditions, each once."""
+        return type(self)(tuple(dict.fromkeys((*self.conditions, *more))))
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Inverse of `text`.
+
+        Raises:
+            InputError: something that is no selection, saying what.
+        """
+        if len(text) > LONGEST:
+            raise InputError(f"The link's selection has {len(text)} characters: expected at most {LONGEST}.")
+        parts = [part for part in text.split(",") if part]
+        if len(parts) > MOST:
+            raise InputError(f"The link's selection has {len(parts)} conditions: expected at most {MOST}.")
+        return cls(tuple(map(_condition, parts)))
+
+
+def classed(code: str, who: Iterable[tuple[str, bool]]) -> Condition:
+    """A condition on one class: who chose it and who did not.
+
+    >>> classed("B01A", [("prescribed", True), ("teacher", False)]).text
+    'class:B01A:prescribed-1:teacher-0'
+    """
+    return Condition("class", (code, *(f"{name}-{int(yes)}" for name, yes in who)))
+
+
+def _condition(text: str) -> Condition:
+    parts = text.split(":")
+    head, rest = parts[0], parts[1:]
+    try:
+        if head == "class" and _CODE.fullmatch(rest[0]) and len(rest) > 1 and all(map(_is_who, rest[1:])):
+            return Condition("class", tuple(rest))
+        if head in ("list", "tag") and len(rest) == 1 and _ID.fullmatch(rest[0]):
+            return Condition(head, (rest[0],))  # type: ignore[arg-type]
+        if head == "bin" and len(rest) == 3 and _NAME.fullmatch(rest[0]) and _CODE.fullmatch(rest[1]):
+            return Condition("bin", (rest[0], rest[1]), _whole(rest[2]))
+        if head == "score" and len(rest) == 4 and all(map(_NAME.fullmatch, rest[:2])) and rest[2] in _SIDES:
+            return Condition("score", (rest[0], rest[1], rest[2]), _number(rest[3]))
+        if head == "better" and len(rest) == 3 and all(map(_NAME.fullmatch, rest[:2])):
+            return Condition("better", (rest[0], rest[1]), _number(rest[2]))
+        if head == "chapter" and rest[0] in ("has", "lacks") and len(rest) == 2:
+            return Condition(rest[0], (), _whole(rest[1]))  # type: ignore[arg-type]
+        if _NAME.fullmatch(head) and len(rest) == 2 and rest[0] in ("is", "not"):
+            return Condition(rest[0], (head,), _whole(rest[1]))  # type: ignore[arg-type]
+        if _NAME.fullmatch(head) and len(rest) == 2 and rest[0] in ("lt", "ge"):
+            return Condition(rest[0], (head,), _number(rest[1]))  # type: ignore[arg-type]
+    except (ValueError, IndexError):
+        pass
+    raise InputError(
+        f"The link names {text[:60]!r} as a condition on cases, which this version does not know. "
+        "Choose the cases anew under Error analysis."
+    )
+
+
+def _is_who(text: str) -> bool:
+    return len(text) > 2 and text[-2:] in ("-0", "-1") and bool(_NAME.fullmatch(text[:-2]))
+
+
+def _whole(text: str) -> float:
+    if not text.isdecimal() or len(text) > 4:
+        raise ValueError(text)
+    return float(text)
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value) or abs(value) > 1e6:
+        raise ValueError(text)
+    return value

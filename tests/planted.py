@@ -1,0 +1,65 @@
+"""Stored scores made by hand beside a copy of a cohort, and the arrays they were made from: for tests without models."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from leader_core.cohort import Cohort
+from leader_core.cohort.columns import CohortColumns
+from leader_core.scores import CaseBlock, ScoreWriter, scores_path
+
+CUT = {"teacher": 0.5, "student": 0.3, "popularity": 0.4}
+UNNAMED = 3  # classes the student cannot name
+
+
+class Planted:
+    """A cohort with three models' scores: `popularity` covers the test split alone."""
+
+    def __init__(self, cohort: Path, folder: Path, seed: int = 5) -> None:
+        self.path = folder / "planted.duckdb"
+        shutil.copy(cohort, self.path)
+        plain = Cohort.open(self.path)
+        self.columns: CohortColumns = plain.columns("all", "last")
+        self.codes = tuple(sorted(self.columns.codes["medication"].table))
+        self.truth = truth_of(self.columns, self.codes)
+        random = np.random.default_rng(seed)
+        shape = self.truth.shape
+        self.scores = {
+            name: np.clip(0.25 * self.truth + random.random(shape) * 0.6, 0, 1).astype(np.float32)
+            for name in CUT
+        }
+        self.known = {name: np.ones(shape[1], bool) for name in CUT}
+        self.known["student"][:UNNAMED] = False
+        self.scores["student"][:, :UNNAMED] = 0.0
+        self.truncated = random.random(shape[0]) < 0.3
+        test = np.isin(self.columns.patient_ids, plain.columns("test", "last").patient_ids)
+        self.there = {name: np.ones(shape[0], bool) for name in CUT} | {"popularity": test}
+        digest, table = plain.fingerprint.digest, plain.interactions
+        with ScoreWriter.writing(scores_path(self.path), digest, "last", self.codes, table) as writer:
+            for name, cut in CUT.items():
+                writer.add(name, f"{name}-digest", cut, self.known[name], self._blocks(name))
+        plain.close()
+        self.cohort = Cohort.open(self.path)
+
+    def _blocks(self, name: str) -> Iterator[CaseBlock]:
+        for rows in np.array_split(np.flatnonzero(self.there[name]), 3):
+            yield CaseBlock(
+                self.columns.visit_ids[rows],
+                self.columns.patient_ids[rows],
+                self.scores[name][rows],
+                self.truth[rows],
+                self.truncated[rows],
+            )
+
+
+def truth_of(columns: CohortColumns, codes: tuple[str, ...]) -> np.ndarray:
+    """(N, A) what was prescribed."""
+    place = {code: i for i, code in enumerate(codes)}
+    truth = np.zeros((len(columns), len(codes)), bool)
+    for n, row in enumerate(columns.current):
+        truth[n, [place[code] for code in columns.codes["medication"].of(int(row))]] = True
+    return truth
