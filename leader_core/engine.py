@@ -281,6 +281,10 @@ class Engine:
         row = scorer.score_text(text)  # type: ignore[attr-defined]
         return self._recommendation("teacher", scorer, Case(), row, scorer.manifest.threshold)
 
+    def scorer(self, model: ModelName) -> Scorer:
+        """The loaded model itself, for what reads more of it than its scores (`leader_core.explain`)."""
+        return self._scorer(model)
+
     def _recommendation(
         self, model: ModelName, scorer: Scorer, case: Case, row: np.ndarray, threshold: float
     ) -> Recommendation:

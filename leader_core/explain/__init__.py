@@ -1,0 +1,81 @@
+"""Why a model scores a class as it does: attributions, and exact counterfactuals, in items that both models share.
+
+What there is, each a function over an `Engine` and a `Case` that gives frozen values:
+
+- `items`: `Item`, one name for a code of a visit, a visit, a profile field, or wording of the prompt.
+- `changes`: `Change` and `apply(case, change)`; lists of changes: `removals`, `without_each_diagnosis`, `flips`,
+  `interacting_drugs`.
+- `score_changes(engine, case, model, changes)` scores a case under any changes, all classes at once, and gives
+  `Outcomes`: `effects(code)` for one class, `moved()` for the whole recommendation. Ready-made lists:
+  `leave_one_out`, `flip_profile`, `add_interacting`.
+- `smallest_flip(engine, case, model, code)`: the fewest removals, found greedily, that take a class over the cut-off.
+
+What removal guarantees: every changed case is rendered and encoded anew, so a difference is exactly what the model
+would say otherwise. What it does not: effects of several removals need not add up, and none of this says what would
+happen to a patient. Everything takes `each(done, whole)`, called between passes: raise in it to stop.
+
+Nothing heavy is imported here; a model loads torch when it is first used.
+"""
+
+from leader_core.explain.changes import (
+    Change,
+    apply,
+    drop,
+    flips,
+    interacting_drugs,
+    removals,
+    without_each_diagnosis,
+)
+from leader_core.explain.flip import Flip, smallest_flip
+from leader_core.explain.items import (
+    SENSITIVE_FIELDS,
+    Item,
+    code_item,
+    code_items,
+    inside,
+    profile_item,
+    profile_items,
+    visit_item,
+    visit_items,
+    visits_of,
+    wording_item,
+)
+from leader_core.explain.outcomes import (
+    Moved,
+    Outcomes,
+    Progress,
+    add_interacting,
+    flip_profile,
+    leave_one_out,
+    score_changes,
+)
+
+__all__ = [
+    "SENSITIVE_FIELDS",
+    "Change",
+    "Flip",
+    "Item",
+    "Moved",
+    "Outcomes",
+    "Progress",
+    "add_interacting",
+    "apply",
+    "code_item",
+    "code_items",
+    "drop",
+    "flip_profile",
+    "flips",
+    "inside",
+    "interacting_drugs",
+    "leave_one_out",
+    "profile_item",
+    "profile_items",
+    "removals",
+    "score_changes",
+    "smallest_flip",
+    "visit_item",
+    "visit_items",
+    "visits_of",
+    "without_each_diagnosis",
+    "wording_item",
+]

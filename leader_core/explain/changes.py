@@ -1,0 +1,151 @@
+"""Changes to a case, one at a time: something left out, a profile field that says otherwise, a drug added.
+
+Refuses to know models: a changed case is a case like any other, and is rendered and encoded anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from leader_core.domain import SEVERITIES, UNKNOWN, Case, Kind, Visit
+from leader_core.errors import InputError
+from leader_core.explain.items import (
+    SENSITIVE_FIELDS,
+    Item,
+    code_item,
+    code_items,
+    profile_items,
+    visit_items,
+    visits_of,
+)
+from leader_core.interactions import InteractionTable
+
+Action = Literal["drop", "set", "add"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is done to a case: `item` is left out, set to `value` (a profile field), or added (a code)."""
+
+    action: Action
+    item: Item
+    value: str = ""
+
+
+def drop(item: Item) -> Change:
+    """Leave something out."""
+    return Change("drop", item)
+
+
+def apply(case: Case, *changes: Change) -> Case:
+    """The case with the changes made.
+
+    A code is left out of its visit, wherever it stands there. A profile field that is left out is not recorded. An
+    earlier visit that is left out is gone as if it had never been: later visits are numbered down. Of the current
+    visit, its diagnoses and procedures are left out.
+
+    Raises:
+        InputError: a change of something that the case does not have, or that cannot be changed that way.
+    """
+    visits: list[Visit | None] = list(visits_of(case))
+    profile = dict(case.profile)
+    for change in changes:
+        item = change.item
+        if item.part == "profile" and item.name in profile and change.action != "add":
+            profile[item.name] = (change.value or UNKNOWN) if change.action == "set" else UNKNOWN
+            continue
+        visit = visits[item.visit] if item.visit is not None and item.visit < len(visits) else None
+        if change.action == "drop" and item.part == "visit" and item.visit is not None:
+            current = item.visit == len(visits) - 1
+            visits[item.visit] = (
+                replace(case.current, diagnoses=(), procedures=(), medications=()) if current else None
+            )
+        elif change.action == "drop" and item.part == "code" and visit is None:
+            continue  # its visit went before it
+        elif (
+            change.action != "set"
+            and item.part == "code"
+            and item.kind is not None
+            and item.visit is not None
+            and visit is not None
+        ):
+            visits[item.visit] = _changed(visit, item.kind, item.name, change.action)
+        else:
+            raise InputError(
+                f"{change}: expected a code or visit to drop, a code to add, or a profile field to set."
+            )
+    return replace(case, profile=profile, history=_renumbered(visits[:-1]), current=_moved(visits))
+
+
+def _changed(visit: Visit, kind: Kind, code: str, action: Action) -> Visit:
+    codes = visit.codes(kind)
+    after = (*codes, code) if action == "add" and code not in codes else codes
+    if action == "drop":
+        after = tuple(each for each in codes if each != code)
+    if kind == "diagnosis":
+        return replace(visit, diagnoses=after)
+    return replace(visit, procedures=after) if kind == "procedure" else replace(visit, medications=after)
+
+
+def _renumbered(visits: Sequence[Visit | None]) -> tuple[Visit, ...]:
+    """The visits that are left, numbered down by those that went before them."""
+    made: list[Visit] = []
+    for place, visit in enumerate(visits):
+        if visit is not None:
+            gone = place - len(made)
+            made.append(replace(visit, visit_no=visit.visit_no - gone) if gone and visit.visit_no else visit)
+    return tuple(made)
+
+
+def _moved(visits: Sequence[Visit | None]) -> Visit:
+    return _renumbered(visits)[-1]
+
+
+def removals(case: Case, fields: Iterable[str] = ()) -> tuple[Change, ...]:
+    """Each code, each visit and each recorded one of the profile `fields` left out in turn."""
+    return tuple(drop(item) for item in (*code_items(case), *visit_items(case), *profile_items(case, fields)))
+
+
+def without_each_diagnosis(case: Case) -> tuple[Change, ...]:
+    """Each diagnosis of the current visit left out in turn."""
+    last = len(case.history)
+    return tuple(drop(item) for item in code_items(case) if item.visit == last and item.kind == "diagnosis")
+
+
+def flips(
+    case: Case, values: Mapping[str, Iterable[str]], fields: Iterable[str] = SENSITIVE_FIELDS
+) -> tuple[Change, ...]:
+    """Each of the profile `fields` set to each other value of `values` in turn; fields without values are passed over."""
+    return tuple(
+        Change("set", Item("profile", name=field), value)
+        for field in fields
+        for value in values.get(field, ())
+        if value not in (case.profile[field], UNKNOWN)
+    )
+
+
+def interacting_drugs(
+    case: Case, table: InteractionTable, among: Iterable[str], vocabulary: Iterable[str], *, most: int = 12
+) -> tuple[Change, ...]:
+    """Drug classes added to the last earlier visit that interact with a class of `among`, the gravest first.
+
+    Only graded pairs count. Nothing for a first visit: what a patient took before has no place in it.
+    """
+    if not case.history:
+        return ()
+    place = len(case.history) - 1
+    known, chosen = set(case.history[place].medications), list(dict.fromkeys(among))
+    ranked = []
+    for code in vocabulary:
+        ranks = [
+            SEVERITIES.index(entry.severity)
+            for other in chosen
+            if other != code
+            for entry in table.pair(code, other)
+            if entry.severity != "unknown"
+        ]
+        if ranks and code not in known:
+            ranked.append((min(ranks), -len(ranks), code))
+    return tuple(Change("add", code_item(place, "medication", code)) for _, _, code in sorted(ranked)[:most])

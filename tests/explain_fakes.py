@@ -1,0 +1,72 @@
+"""A linear model with a scorer's face: what each thing it reads adds to the log-odds is known by heart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from leader_core.artifacts import Manifest
+from leader_core.domain import Case, Kind
+from leader_core.explain.items import visits_of
+from leader_core.interactions import InteractionTable
+from leader_core.vocabulary import Vocabularies, Vocabulary
+from tests.fakes import manifest
+
+CLASSES = ("A02B", "B01A", "C03C")
+
+
+@dataclass
+class LinearScorer:
+    """Log-odds of class m: `start[m]` plus `weights[code][m]` for every visit that holds the code, plus the profile's."""
+
+    weights: Mapping[str, tuple[float, float, float]]
+    start: tuple[float, float, float] = (-1.0, -1.0, -1.0)
+    profile: Mapping[tuple[str, str], tuple[float, float, float]] = field(default_factory=dict)
+    profile_read: tuple[str, ...] = ("insurance", "gender")
+    read: list[Case] = field(default_factory=list)
+
+    @property
+    def manifest(self) -> Manifest:
+        return replace(manifest("student"), threshold=0.5)
+
+    @property
+    def vocabularies(self) -> Vocabularies:
+        values: dict[str, list[str]] = {name: [] for name in self.profile_read}
+        for name, value in self.profile:
+            values[name].append(value)
+        profile = {name: Vocabulary.of(found) for name, found in values.items()}
+        return Vocabularies(Vocabulary(()), Vocabulary(()), Vocabulary(CLASSES), profile)
+
+    def logits(self, case: Case) -> np.ndarray:
+        """(M,)"""
+        total = np.array(self.start)
+        for visit in visits_of(case):
+            for kind in ("diagnosis", "procedure", "medication"):
+                for code in set(visit.codes(kind)):
+                    total = total + self.weights.get(code, (0.0, 0.0, 0.0))
+        for each in case.profile.items():
+            total = total + self.profile.get(each, (0.0, 0.0, 0.0))
+        return np.asarray(total)
+
+    def score(self, cases: Sequence[Case]) -> np.ndarray:
+        self.read += cases
+        return (1 / (1 + np.exp(-np.stack([self.logits(case) for case in cases])))).astype(np.float32)
+
+    def unseen(self, case: Case) -> list[tuple[Kind, str]]:
+        return []
+
+    def truncated(self, case: Case) -> bool:
+        return False
+
+
+class OneModel:
+    """The engine's face as far as explanations ask for it."""
+
+    def __init__(self, scorer: object, table: InteractionTable | None = None) -> None:
+        self._scorer = scorer
+        self.cohort = type("Cohort", (), {"interactions": table or InteractionTable([])})()
+
+    def scorer(self, model: str) -> object:
+        return self._scorer
