@@ -64,14 +64,8 @@ def apply(case: Case, *changes: Change) -> Case:
             )
         elif change.action == "drop" and item.part == "code" and visit is None:
             continue  # its visit went before it
-        elif (
-            change.action != "set"
-            and item.part == "code"
-            and item.kind is not None
-            and item.visit is not None
-            and visit is not None
-        ):
-            visits[item.visit] = _changed(visit, item.kind, item.name, change.action)
+        elif change.action in ("drop", "add") and item.kind is not None and visit is not None:
+            visits[item.visit or 0] = _changed(visit, item.kind, item.name, change.action)
         else:
             raise InputError(
                 f"{change}: expected a code or visit to drop, a code to add, or a profile field to set."

@@ -21,6 +21,7 @@ from leader_core.explain.items import SENSITIVE_FIELDS, Item
 
 if TYPE_CHECKING:
     from leader_core.engine import Engine, Scorer
+    from leader_core.teacher.scorer import TeacherScorer
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -172,7 +173,9 @@ def score_cases(scorer: Scorer, cases: Sequence[Case], each: Progress | None = N
     return scorer.manifest.calibrated(np.concatenate(parts)), len(cases)
 
 
-def _teacher_scores(scorer: object, cases: Sequence[Case], each: Progress | None) -> tuple[Floats, int]:
+def _teacher_scores(
+    scorer: TeacherScorer, cases: Sequence[Case], each: Progress | None
+) -> tuple[Floats, int]:
     """The same for a teacher, which reads no prompt twice: much of a case may never reach it."""
     import torch
 
