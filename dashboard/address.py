@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from dashboard import students
 from dashboard.components.browser import component
 
 _ENTERED: Final = "_entered"
@@ -93,7 +94,7 @@ def written(bindings: Mapping[str, Binding]) -> dict[str, str]:
 
 
 def publish(page: str, query: Mapping[str, str]) -> None:
-    """Let the address bar say `query`, as long as `page` is still the one that is open."""
+    """Let the address bar say `query` and the student that this session chose, as long as `page` is still open."""
     from dashboard.navigation import PAGES
 
     with st.container(key="address"):
@@ -103,6 +104,6 @@ def publish(page: str, query: Mapping[str, str]) -> None:
                 "page": page,
                 "home": page == "patients",
                 "pages": dict.fromkeys(PAGES, True),
-                "query": urlencode(query),
+                "query": urlencode({**query, **students.query()}),
             },
         )

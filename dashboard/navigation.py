@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 from streamlit.navigation.page import Page
 
-from dashboard import wording
+from dashboard import students, wording
 from dashboard.formatting import escape, tag
 from dashboard.guard import guarded
 
@@ -46,12 +46,13 @@ def current_page() -> Page:
 
 def go(path: str, query: Mapping[str, str] | None = None) -> None:
     """Open another page; `query` becomes its URL parameters."""
-    st.switch_page(pages()[path], query_params=dict(query or {}))
+    st.switch_page(pages()[path], query_params={**(query or {}), **students.query()})
 
 
 def link(path: str, label: str, query: Mapping[str, str] | None = None, *, icon: str | None = None) -> None:
     """A link to another page."""
-    st.page_link(pages()[path], label=label, icon=icon or PAGES[path][1], query_params=dict(query or {}))
+    asked = {**(query or {}), **students.query()}
+    st.page_link(pages()[path], label=label, icon=icon or PAGES[path][1], query_params=asked)
 
 
 def home() -> None:

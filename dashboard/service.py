@@ -11,10 +11,12 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final, Literal
 
 import streamlit as st
 
+from dashboard import students
 from dashboard.settings import Settings, read_settings
 from leader_core import Case, Engine, LeaderError, Recommendation
 from leader_core.cohort import PatientQuery
@@ -38,6 +40,7 @@ class ModelStatus:
     readiness: Readiness
     reason: str = ""
     seconds: float = 0.0  # since loading began, while it lasts
+    called: str = ""  # what sets it apart from the model that the server was started with
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Service:
     """One engine, one worker a model, and how far each has come. Shared by all sessions; holds no session's state."""
 
     engine: Engine
+    student_name: str = ""  # of a student trained here that stands in for the server's own
     _loading: dict[ModelName, _Loading] = field(default_factory=lambda: {name: _Loading() for name in MODELS})
     _workers: dict[ModelName, ThreadPoolExecutor] = field(default_factory=dict)
     _splits: dict[int, str] = field(default_factory=dict)
@@ -82,22 +86,34 @@ class Service:
             state.began = now
         threading.Thread(target=self._load_all, name="leader-loading", daemon=True).start()
 
+    def with_student(self, folder: Path, called: str) -> Service:
+        """A service over the same cohort and teacher with the student of `folder`, which loads behind the page."""
+        found = Service(self.engine.with_student(folder), called)
+        found._loading["teacher"], found._splits = self._loading["teacher"], self._splits
+        found._workers["teacher"] = self._workers["teacher"]
+        found._loading["student"].began = time.monotonic()
+        threading.Thread(target=found._load, args=("student",), name="leader-loading", daemon=True).start()
+        return found
+
     def _load_all(self) -> None:
         self._index_codes()
         for name in LOADING_ORDER:
-            state = self._loading[name]
-            card = self.engine.models.get(name)
-            if card is None or not card.available:
-                state.done = True
-                continue
-            try:
-                self.engine.warm_up(name)
-            except LeaderError as error:
-                state.failed = str(error)
-            except Exception as error:
-                log.exception("loading the %s failed", name)
-                state.failed = told(name, error, "while it was being loaded")
+            self._load(name)
+
+    def _load(self, name: ModelName) -> None:
+        state = self._loading[name]
+        card = self.engine.models.get(name)
+        if card is None or not card.available:
             state.done = True
+            return
+        try:
+            self.engine.warm_up(name)
+        except LeaderError as error:
+            state.failed = str(error)
+        except Exception as error:
+            log.exception("loading the %s failed", name)
+            state.failed = told(name, error, "while it was being loaded")
+        state.done = True
 
     def _index_codes(self) -> None:
         """The first search indexes every code; do it before somebody types, with a slip to make that ready too."""
@@ -121,6 +137,9 @@ class Service:
 
     def status(self, name: ModelName) -> ModelStatus:
         """Whether a model can be asked now."""
+        return replace(self._status(name), called=self.student_name if name == "student" else "")
+
+    def _status(self, name: ModelName) -> ModelStatus:
         card = self.engine.models.get(name)
         state = self._loading[name]
         if card is None or card.manifest is None:
@@ -157,13 +176,26 @@ def open_engine(settings: Settings) -> Engine:
     return Engine.open(cohort=settings.cohort, models=settings.models, device=settings.device)
 
 
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _with_student(settings: Settings, folder: Path, called: str) -> Service:
+    """The server's service with a student trained here; a few of them are kept, for whichever session chose them."""
+    return _open(settings).with_student(folder, called)
+
+
+def shipped() -> Service:
+    """The service of the models that the server was started with, whatever this session chose."""
+    return _open(read_settings())
+
+
 def get_service() -> Service:
-    """The server's one service, opened on first use.
+    """The server's service, opened on first use; with the student that this session chose.
 
     Raises:
         LeaderError: no cohort, or one that cannot be read; the text says what to do.
     """
-    return _open(read_settings())
+    settings = read_settings()
+    served, chosen = _open(settings), students.chosen()
+    return _with_student(settings, chosen.model, chosen.name) if chosen else served
 
 
 def case_key(case: Case) -> CaseKey:

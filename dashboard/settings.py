@@ -15,6 +15,7 @@ DEFAULT_COHORT: Final = ROOT / "build" / "demo" / "cohort.duckdb"
 DEFAULT_MODELS: Final = ROOT / "assets" / "demo" / "models"
 
 Device = Literal["auto", "cpu", "cuda"]
+Training = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +26,37 @@ class Settings:
     models: Path = DEFAULT_MODELS
     device: Device = "auto"
     workspace: Path | None = None  # by default beside the cohort
+    runs: Path | None = None  # where models trained from the page are kept; by default beside the workspace
+    states: Path | None = None  # stored states of the teacher, for distilled students
+    training: Training = (
+        "auto"  # whether the page may start trainings; "auto": where only this machine can ask
+    )
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Settings from LEADER_COHORT, LEADER_MODELS, LEADER_DEVICE and LEADER_WORKSPACE; unset ones take the demo's values.
+    """Settings from LEADER_COHORT, LEADER_MODELS, LEADER_DEVICE, LEADER_WORKSPACE, LEADER_RUNS, LEADER_STATES and
+    LEADER_TRAINING; unset ones take the demo's values.
 
     Raises:
-        InputError: an unknown device.
+        InputError: an unknown device, or training neither on nor off.
     """
     given = os.environ if environ is None else environ
     device = given.get("LEADER_DEVICE", "").strip() or "auto"
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"LEADER_DEVICE is {device!r}: expected 'auto', 'cpu' or 'cuda'. Set or unset it.")
+    training = given.get("LEADER_TRAINING", "").strip().lower() or "auto"
+    if training not in ("auto", "on", "off"):
+        raise InputError(f"LEADER_TRAINING is {training!r}: expected 'on', 'off' or 'auto'. Set or unset it.")
+
+    def named(key: str) -> Path | None:
+        return Path(value) if (value := given.get(key, "").strip()) else None
+
     return Settings(
         cohort=Path(given.get("LEADER_COHORT", "").strip() or DEFAULT_COHORT),
         models=Path(given.get("LEADER_MODELS", "").strip() or DEFAULT_MODELS),
         device=cast(Device, device),
-        workspace=Path(named) if (named := given.get("LEADER_WORKSPACE", "").strip()) else None,
+        workspace=named("LEADER_WORKSPACE"),
+        runs=named("LEADER_RUNS"),
+        states=named("LEADER_STATES"),
+        training=cast(Training, training),
     )

@@ -107,6 +107,11 @@ class Engine:
         opened = Cohort.open(Path(cohort))
         return cls(opened, {name: _card(name, Path(models) / name, opened) for name in MODEL_NAMES}, device)
 
+    def with_student(self, folder: str | Path) -> Engine:
+        """An engine over the same cohort and the same teacher (loaded once for both) with the student of `folder`."""
+        card = _card("student", Path(folder), self.cohort)
+        return Engine(self.cohort, {**self._cards, "student": card}, self.device)
+
     @property
     def models(self) -> Mapping[ModelName, ModelCard]:
         """The card of each model, present or not."""

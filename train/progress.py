@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -57,7 +57,7 @@ class ProgressFile(Report):
         """The items, with a line every now and then that says how many are done."""
         if self._began is None:
             self._began = time.monotonic()
-        of = total if total is not None else len(items) if hasattr(items, "__len__") else 0
+        of = total if total is not None else len(items) if isinstance(items, Sized) else 0
         return self._told(super().progress(items, total=total, label=label), of, label)
 
     def _told(self, items: Iterable[T], of: int, label: str) -> Iterator[T]:

@@ -54,6 +54,11 @@ def strip(service: Service | None, statuses: tuple[ModelStatus, ...] | list[Mode
     return tag("div", *parts, css="ld-frame")
 
 
+def _called(status: ModelStatus) -> str:
+    name = wording.MODEL_NAMES[status.name]
+    return f"{name} “{status.called}”, trained here," if status.called else name
+
+
 def _model(status: ModelStatus) -> str:
     words = {
         "ready": "ready",
@@ -66,7 +71,7 @@ def _model(status: ModelStatus) -> str:
     return tag(
         "span",
         icon,
-        tag("span", escape(f"{wording.MODEL_NAMES[status.name]} {words}"), css=busy.strip()),
+        tag("span", escape(f"{_called(status)} {words}"), css=busy.strip()),
         css=f"ld-model {status.name}",
         title=status.reason or wording.MODEL_NAMES[status.name],
     )
