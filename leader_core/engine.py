@@ -337,7 +337,7 @@ class Engine:
             return TeacherScorer.load(folder, titles=self.cohort.title, device=self.device)
         from leader_core.student.scorer import StudentScorer
 
-        return StudentScorer.load(folder, device=self.device)
+        return StudentScorer.load(folder, titles=self.cohort.title, device=self.device)
 
 
 def check_case(case: object) -> None:

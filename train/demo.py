@@ -48,7 +48,7 @@ MAKERS: Final = (
 SOURCES: Final = (".py", ".sql", ".csv", ".toml")
 REAL_LABEL: Final = "MIMIC-III Clinical Database Demo"
 REAL: Final = "mimic3-demo"
-STUDENT_MINUTES: Final = 5.0
+STUDENT_MINUTES: Final = 4.5
 
 
 def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
@@ -166,10 +166,10 @@ def stages_of(plan: Plan) -> Iterator[Stage]:
         yield from _real_stages(plan, plan.real, plan.real_cohort, data, settings)
     yield from (_teacher_stage(plan, seed, settings, data) for seed in plan.teacher_seeds)
     yield _states_stage(plan, data)
-    for baseline in BASELINE_ROWS:
-        yield from (_baseline_stage(plan, baseline, seed, data) for seed in baseline.seeds)
     for row in STUDENTS:
         yield from (_student_stage(plan, row, seed, data) for seed in SEEDS)
+    for baseline in BASELINE_ROWS:
+        yield from (_baseline_stage(plan, baseline, seed, data) for seed in baseline.seeds)
     for name in CALIBRATED:
         yield from _calibrated_stages(plan, name, plan.teacher_seeds if name == "teacher" else SEEDS)
     for seed in plan.teacher_seeds:
@@ -252,7 +252,7 @@ def _student_stage(plan: Plan, row: StudentRow, seed: int, data: str) -> Stage:
     out = plan.folder(row.name, seed)
     config, settings = settings_of(row, plan.build)
     words = ["student", "--cohort", str(plan.cohort), "--out", str(out), "--resume", "--config", str(config)]
-    words += ["--seed", str(seed), "--device", plan.device]
+    words += ["--seed", str(seed), "--device", plan.device, "--titles", str(plan.build / "titles")]
     if row.states:
         words += ["--states", str(plan.states)]
     return Stage(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from leader_core.student.encode import Encoder
     from leader_core.student.model import Student
     from leader_core.student.scorer import StudentScorer
+    from leader_core.student.text import TitleVectors
 
 FOLDS: Final = 5
 VALIDATION_SHARE: Final = 0.2  # of the patients that are not judged
@@ -127,6 +128,7 @@ def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dic
             rows = [(0, 0), *((values.find(v) + 1, known.find(v) + 1) for v in values if v in known)]
             pairs.append((f"profile.{k}.weight", rows))
     by_row = {name for name, _ in pairs} | {name for name in own if name.startswith("profile.")}
+    by_row.add("title_mean")  # of these codes' titles, as they were centred
     with torch.no_grad():
         for name, rows in pairs:
             for mine_row, their_row in rows:
@@ -134,6 +136,11 @@ def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dic
         for name, value in own.items():
             if name not in by_row and name in theirs and theirs[name].shape == value.shape:
                 value.copy_(theirs[name])
+        if (
+            student.titles is not None
+        ):  # what is stored holds the titles' share; a matched code shall read the same
+            matching = [mine_row for mine_row, _ in tokens]
+            own["codes.weight"][matching] -= student.titles[matching] @ own["title_out.weight"].T
     student.load_state_dict(own)
     return matched
 
@@ -158,9 +165,12 @@ def evaluate_folds(
     import torch
 
     from leader_core.student.scorer import StudentScorer
+    from leader_core.student.text import TitleEncoder
+    from leader_core.teacher.config import DEFAULT_BASE
+    from train.student.titles import SharedTitles
 
     report = report or Report(quiet=True)
-    source = StudentScorer.load(student, device)
+    source = StudentScorer.load(student, device, titles=cohort.title)
     if source.manifest.cohort.atc_level != cohort.fingerprint.atc_level:
         raise InputError(
             f"The student in {student} names medications at ATC level {source.manifest.cohort.atc_level}, the cohort "
@@ -169,12 +179,13 @@ def evaluate_folds(
     torch.set_num_threads(1)  # so few cases make steps too small for threads
     parts: dict[str, list[CaseMetrics]] = {name: [] for name in LABELS}
     tests, training_cases, matched = [], [], []
+    titles = SharedTitles(TitleEncoder(DEFAULT_BASE)) if source.config.code_text else None
     for number, fold in enumerate(folds_of(cohort, folds, seed), 1):
         report.line(
             f"fold {number} of {folds}: {len(fold.train)} training visits, {len(fold.validation)} patients choose, "
             f"{len(fold.test)} are judged"
         )
-        run = _FoldRun(cohort, fold, source, training, seed, device, report)
+        run = _FoldRun(cohort, fold, source, training, seed, device, report, titles)
         for name in LABELS:
             parts[name].append(run.judge(name))
         tests.append(fold.test)
@@ -232,8 +243,9 @@ class _FoldRun:
         seed: int,
         device: str,
         report: Report,
+        titles: TitleVectors | None = None,
     ) -> None:
-        self.cohort, self.fold, self.source, self.seed = cohort, fold, source, seed
+        self.cohort, self.fold, self.source, self.seed, self.titles = cohort, fold, source, seed, titles
         self.training = dataclasses.replace(training, targets="all", alpha=0.0)
         self.device, self.report = device, report
         self.matched: dict[str, int] = {}
@@ -267,7 +279,13 @@ class _FoldRun:
             fold.train, fold.validation, fold.vocabularies, self.cohort.fingerprint, None, self.cohort.title
         )
         trainer = Trainer(
-            data, self.source.config, self.training, seed=self.seed, device=self.device, report=Silent()
+            data,
+            self.source.config,
+            self.training,
+            seed=self.seed,
+            device=self.device,
+            report=Silent(),
+            vectors=self.titles,
         )
         if start:
             self.matched = start_from(trainer.student, trainer.encoder, self.source)

@@ -63,6 +63,7 @@ class Runner:
     fresh: bool = False
     command: tuple[str, ...] = (sys.executable, "-m", "train")
     _failed: list[str] = field(default_factory=list)
+    _keys: dict[str, str] = field(default_factory=dict)  # of stages whose `after` are done
 
     def run(self, stages: Iterable[Stage]) -> dict[str, dict[str, Any]]:
         """Run what is not done yet; returns each stage's result by name.
@@ -71,6 +72,7 @@ class Runner:
             TrainingError: stages that failed, naming their logs; what finished is kept.
         """
         stages = tuple(stages)
+        self._keys.clear()
         waiting = {stage.name: stage for stage in stages}
         results: dict[str, dict[str, Any]] = {}
         running: list[_Running] = []
@@ -125,7 +127,9 @@ class Runner:
             for stage in list(waiting.values()):
                 if any(name not in results for name in stage.after) or self._failed:
                     continue
-                key = _key(stage)
+                if stage.name not in self._keys:  # asks for digests of what it is made from
+                    self._keys[stage.name] = _key(stage)
+                key = self._keys[stage.name]
                 if not self.fresh and self._stands(stage, key):
                     results[stage.name] = dict(self._records()[stage.name]["result"])
                     clock.done(stage, None)

@@ -17,10 +17,10 @@ from leader_core.teacher.config import TeacherConfig
 from tests.teacher_fakes import TinyCohort, tiny_bert, tiny_llama
 from train.config import load_settings
 from train.report import Report
+from train.schedule import rate_factor
 from train.teacher import checkpoint, loop
 from train.teacher.checkpoint import checkpoint_path
 from train.teacher.data import step_rows
-from train.teacher.loop import rate_factor
 from train.teacher.run import train_teacher
 from train.teacher.settings import TeacherTraining
 

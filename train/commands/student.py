@@ -24,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--targets", choices=("last", "all"), help="which visits teach, instead of the configuration's"
     )
+    parser.add_argument(
+        "--titles",
+        type=Path,
+        metavar="DIR",
+        help="keep the vectors of the codes' titles there, and reuse them",
+    )
     parser.add_argument("--resume", action="store_true", help="continue a stopped run of the same settings")
     parser.add_argument(
         "--progress", type=Path, metavar="FILE", help="JSON lines for another program: every epoch as it ends"
@@ -41,6 +47,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from train.states import TeacherStates
     from train.student.data import StudentData
     from train.student.loop import train_student
+    from train.student.titles import kept_titles
 
     follower = ProgressFile(arguments.progress, quiet=report.quiet) if arguments.progress else None
     report = follower or report
@@ -65,6 +72,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         resume=arguments.resume,
         interactions=cohort.interactions.statistical_matrix(data.vocabularies.medication.codes),
         report=report,
+        vectors=kept_titles(arguments.titles) if settings.student.code_text else None,
     )
     if follower:
         follower.event("finished", threshold=manifest.threshold, best_epoch=manifest.settings["best_epoch"])

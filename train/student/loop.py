@@ -34,6 +34,7 @@ from leader_core.student.scorer import build_student, predict, resolve_device, s
 from leader_core.student.text import TitleEncoder, TitleVectors
 from leader_core.teacher.config import DEFAULT_BASE
 from train.report import Report
+from train.schedule import rate_factor
 from train.scoring import Labels, groups_of
 from train.student.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 from train.student.data import StudentData, fields_read
@@ -210,7 +211,10 @@ class Trainer:
         totals: dict[str, float] = {}
         size = self.training.batch_size
         starts = range(0, len(order), size)
-        for start in self.report.progress(starts, label=f"epoch {epoch}"):
+        done, total = self.progress.epoch * len(starts), self.training.epochs * len(starts)
+        for step, start in enumerate(self.report.progress(starts, label=f"epoch {epoch}"), done):
+            factor = rate_factor(step, total, self.training.warmup, self.training.schedule)
+            self.optimizer.param_groups[0]["lr"] = self.training.learning_rate * factor
             rows = order[start : start + size]
             for name, value in self._step(rows, epoch).items():
                 totals[name] = totals.get(name, 0.0) + value * len(rows)

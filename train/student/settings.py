@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from leader_core.errors import InputError
+from train.schedule import Schedule
 
 Targets = Literal["last", "all"]
 ThresholdRule = Literal["validation", "fixed"]
@@ -18,6 +19,8 @@ class StudentTraining:
 
     batch_size: int = 32
     learning_rate: float = 1e-3
+    schedule: Schedule = "constant"  # of the learning rate over all `epochs`
+    warmup: float = 0.0  # the share of all steps over which the rate rises from nothing
     epochs: int = 100
     patience: int = 10  # epochs without a strictly better validation PRAUC
     alpha: float = 0.4  # weight of distillation; nothing to weigh without teacher states
@@ -53,7 +56,10 @@ class StudentTraining:
         ]
         if not 0 <= self.threshold <= 1:
             problems.append(f"threshold = {self.threshold}: expected 0 to 1")
+        if not 0 <= self.warmup < 1:
+            problems.append(f"warmup = {self.warmup}: expected 0 or more and less than 1")
         choices = {
+            "schedule": get_args(Schedule),
             "alignment": get_args(Alignment),
             "targets": get_args(Targets),
             "threshold_rule": get_args(ThresholdRule),

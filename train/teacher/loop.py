@@ -21,6 +21,7 @@ from leader_core.errors import InputError, TrainingError
 from leader_core.teacher.encoding import split_by_length
 from leader_core.teacher.model import TeacherModel
 from train.report import Report
+from train.schedule import rate_factor
 from train.teacher.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.teacher.data import TeacherData, mean_prauc, step_rows
 from train.teacher.passes import run_together
@@ -252,17 +253,6 @@ class _Pulse:
             f"step {progress.step:,} of {self._total:,}  loss {progress.loss_sum / progress.loss_steps:.4f}  "
             f"{self.speed:.1f} cases/s  about {left / 60:.0f} min left"
         )
-
-
-def rate_factor(step: int, total: int, warmup: float, schedule: str) -> float:
-    """The share of the learning rate at a step: a linear warm-up, then linear, cosine or constant."""
-    rise = round(warmup * total)
-    if step < rise:
-        return (step + 1) / (rise + 1)
-    done = (step - rise) / max(1, total - rise)
-    if schedule == "constant":
-        return 1.0
-    return 1.0 - done if schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 @torch.no_grad()

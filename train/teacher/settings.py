@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from leader_core.errors import InputError
+from train.schedule import Schedule
 
 Targets = Literal["last", "all"]
-Schedule = Literal["linear", "cosine", "constant"]
 Selection = Literal["best", "last"]
 
 
