@@ -24,17 +24,31 @@ if TYPE_CHECKING:
 
 CHOSEN: Final = "Jaccard"
 """A rule that names it was chosen on validation, and is chosen again; any other threshold was fixed and stays."""
+BEFORE: Final = "threshold_before_calibration"
+"""Under which setting a calibrated manifest keeps the threshold of the network's own probabilities."""
 
 
 def with_calibration(manifest: Manifest, scores: Scores, labels: Labels) -> Manifest:
     """The manifest of a model with raw `scores` (N, M) of its validation cases, calibrated."""
     calibration = fit_calibration(scores, labels.truth, missed=labels.missed)
     threshold = _threshold(manifest, calibration.apply(scores), labels)
-    return replace(manifest, calibration=calibration, threshold=threshold)
+    settings = {**manifest.settings, BEFORE: manifest.threshold}
+    return replace(manifest, calibration=calibration, threshold=threshold, settings=settings)
+
+
+def without_calibration(manifest: Manifest) -> Manifest:
+    """The manifest as it was before `with_calibration`; one that carries none is returned as it is."""
+    if manifest.calibration is None:
+        return manifest
+    settings = {key: value for key, value in manifest.settings.items() if key != BEFORE}
+    threshold = float(manifest.settings.get(BEFORE, manifest.threshold))
+    return replace(manifest, calibration=None, threshold=threshold, settings=settings)
 
 
 def calibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
     """The manifest of an opened model with a calibration, an earlier one fitted anew, and its evidence by class."""
+    if model.manifest is not None:
+        model.manifest = without_calibration(model.manifest)
     manifest, scores, labels = _raw(model, cohort)
     new = with_calibration(manifest, scores, labels)
     return new, evidence_of(model.medications.codes, new, scores, labels)
@@ -43,7 +57,8 @@ def calibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
 def uncalibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
     """The manifest without any calibration, and the evidence by class of what the network gives."""
     manifest, scores, labels = _raw(model, cohort)
-    new = replace(manifest, threshold=_threshold(manifest, scores, labels))
+    settings = {key: value for key, value in manifest.settings.items() if key != BEFORE}
+    new = replace(manifest, threshold=_threshold(manifest, scores, labels), settings=settings)
     return new, evidence_of(model.medications.codes, new, scores, labels)
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from leader_core.artifacts import Manifest, read_manifest
+from leader_core.artifacts import Manifest, read_manifest, rewrite_manifest
 from leader_core.cohort import Cohort
 from leader_core.errors import LeaderError
 from leader_core.fsio import replacing_folder, sha256_file, write_text
+from train.calibrating import without_calibration
 from train.commands.baseline import SCORES
 from train.config import Settings, load_settings
 from train.demo_plan import (
@@ -48,7 +49,7 @@ MAKERS: Final = (
 SOURCES: Final = (".py", ".sql", ".csv", ".toml")
 REAL_LABEL: Final = "MIMIC-III Clinical Database Demo"
 REAL: Final = "mimic3-demo"
-STUDENT_MINUTES: Final = 4.5
+STUDENT_MINUTES: Final = 3.0
 
 
 def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
@@ -145,7 +146,7 @@ def build_models(
     for name in ("teacher", "student"):
         with replacing_folder(assets / "models" / name) as temporary:
             shutil.copytree(
-                plan.folder(name, SEED),
+                plan.folder(f"{name}-calibrated", SEED),
                 temporary,
                 dirs_exist_ok=True,
                 ignore=shutil.ignore_patterns(".*"),
@@ -331,6 +332,8 @@ def _accept_teacher(plan: Plan, runner: Runner, folder: Path, report: Report) ->
         return
     with replacing_folder(plan.teacher) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
+        if manifest.calibration is not None:  # a stage of its own
+            rewrite_manifest(temporary, without_calibration(manifest))
     runner.accept(stage, {"taken_from": str(folder)})
     report.line(f"teacher {SEED}: the one in {folder} has these settings and this cohort, and is taken")
 

@@ -65,7 +65,7 @@ PUBLISHED: Final[Overrides] = {
             "targets": "last",
             "learning_rate": 1e-3,
             "schedule": "constant",
-            "epochs": 60,
+            "epochs": 40,
             "patience": 10,
             "standardise_states": False,
             "head_prior": False,
@@ -82,7 +82,7 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
     StudentRow(
         "student-last-visits",
         "Student - earlier visits as targets",
-        _training(targets="last", epochs=22, patience=22),
+        _training(targets="last", epochs=15, patience=15),
     ),
     StudentRow(
         "student-no-place",

@@ -94,7 +94,9 @@ def _manifest(**changes: Any) -> SimpleNamespace:
     }
     told["training"].pop("weight_decay")  # a field that an older manifest does not name has its default
     told = json.loads(json.dumps(told))
-    return SimpleNamespace(cohort=SimpleNamespace(digest=DIGEST), settings=told, digest="weights")
+    return SimpleNamespace(
+        cohort=SimpleNamespace(digest=DIGEST), settings=told, digest="weights", calibration=None
+    )
 
 
 @pytest.mark.parametrize(("changes", "taken"), [({}, True), ({"epochs": 7.0}, False)])

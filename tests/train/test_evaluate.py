@@ -23,6 +23,7 @@ OTHER = Hospital(120, seed=9)
 CONFIG = """
 [student]
 profile_fields = ["insurance", "gender"]
+code_text = false
 [student.training]
 batch_size = 16
 epochs = 2

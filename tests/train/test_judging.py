@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Mapping
@@ -19,15 +20,18 @@ from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Case, Visit
 from leader_core.errors import ArtifactError, InputError
+from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
+from tests.leader_core.test_student_text import WordVectors, title
+from train.calibrating import without_calibration
 from train.cli import main
 from train.grouping import RARE, code_groups, groups_by
 from train.predictions import StoredScores
 from train.realdata import folds_of, start_from, words
 from train.scoring import Labels, open_model, score_split
 from train.student.data import StudentData
-from train.student.loop import Trainer
+from train.student.loop import Trainer, train_student
 from train.student.settings import StudentTraining
 
 HOSPITAL = Hospital(160)
@@ -35,6 +39,7 @@ OTHER = Hospital(60, seed=9)
 CONFIG = """
 [student]
 profile_fields = ["insurance", "gender"]
+code_text = false
 [student.training]
 batch_size = 16
 epochs = 3
@@ -159,6 +164,8 @@ def test_calibration_keeps_the_ranking_and_can_be_taken_back(
     assert tables[1]["reliability"]["temperature"] == after.calibration.temperature
     run(capsys, "calibrate", "--model", str(copy))  # again: fitted on what the network gives, not on itself
     assert read_manifest(copy) == after
+    assert without_calibration(read_manifest(copy)).threshold == before.threshold
+    assert without_calibration(before) is before
     run(capsys, "calibrate", "--model", str(copy), "--remove")
     assert read_manifest(copy) == before
 
@@ -324,6 +331,32 @@ def test_a_student_starts_from_another_where_names_match(model: Path) -> None:
     common = [c for c in data.vocabularies.medication if c in source.vocabularies.medication]
     places = [[v.medication.find(c) for c in common] for v in (data.vocabularies, source.vocabularies)]
     np.testing.assert_allclose(mine[:, places[0]], source.score_columns(columns)[:, places[1]], atol=0.2)
+
+
+def test_a_started_student_that_reads_titles_reads_matching_codes_as_the_other_does(tmp_path: Path) -> None:
+    from train.benchmark.measure import Silent
+
+    config = StudentConfig(profile_fields=("gender",), code_text=True)
+    quick = StudentTraining(batch_size=16, epochs=1)
+
+    def trainer(hospital: Hospital) -> Trainer:
+        data = dataclasses.replace(StudentData.of(hospital, "last"), titles=title)  # type: ignore[arg-type]
+        return Trainer(data, config, quick, seed=1, device="cpu", report=Silent(), vectors=WordVectors())
+
+    data = dataclasses.replace(StudentData.of(HOSPITAL, "last"), titles=title)  # type: ignore[arg-type]
+    train_student(
+        data, config, quick, tmp_path / "s", preset="test", seed=1, device="cpu", vectors=WordVectors()
+    )
+    source = StudentScorer.load(tmp_path / "s", "cpu")
+    started = trainer(OTHER)
+    start_from(started.student, started.encoder, source)
+    started.student.fold_titles()
+    own, theirs = started.student.state_dict(), source.model.state_dict()
+    here, there = started.data.vocabularies.diagnosis, source.vocabularies.diagnosis
+    for code in [code for code in here if code in there][:20]:
+        mine = own["codes.weight"][started.encoder.layout.offset("diagnosis") + here.find(code)]
+        other = theirs["codes.weight"][source.encoder.layout.offset("diagnosis") + there.find(code)]
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
 
 
 def test_folds_over_a_few_patients_end_in_figures_and_plain_words(

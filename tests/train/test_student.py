@@ -75,9 +75,11 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_a_killed_run_leaves_the_earlier_model_and_resumes_to_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, schedule: Any
 ) -> None:
+    training = dataclasses.replace(QUICK, schedule=schedule, warmup=0.1)
     out, straight = tmp_path / "model", tmp_path / "straight"
     data = dataclasses.replace(StudentData.of(HOSPITAL, "last", states()))  # type: ignore[arg-type]
     train(out, dataclasses.replace(QUICK, epochs=1))
@@ -94,16 +96,24 @@ def test_a_killed_run_leaves_the_earlier_model_and_resumes_to_the_same(
 
     monkeypatch.setattr(loop, "save_checkpoint", stop_after_two)
     with pytest.raises(KeyboardInterrupt):
-        train(out, data=data)
+        train(out, training, data)
     assert all(torch.equal(earlier[k], v) for k, v in weights(out).items())
     monkeypatch.setattr(loop, "save_checkpoint", saved)
-    resumed = train(out, data=data, resume=True)
-    whole = train(straight, data=data)
+    resumed = train(out, training, data, resume=True)
+    whole = train(straight, training, data)
     assert [r["epoch"] for r in resumed.history] == [1, 2, 3]
     assert [r["loss"] for r in resumed.history] == [r["loss"] for r in whole.history]
     one, other = weights(out), weights(straight)
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert resumed.threshold == whole.threshold
+
+
+def test_the_schedule_changes_what_is_learned(tmp_path: Path) -> None:
+    constant, cosine = tmp_path / "constant", tmp_path / "cosine"
+    train(constant)
+    train(cosine, dataclasses.replace(QUICK, schedule="cosine"))
+    one, other = weights(constant), weights(cosine)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
 def test_the_state_of_another_run_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
