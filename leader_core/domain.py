@@ -164,11 +164,12 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class UnseenCode:
-    """A code of a case that the model's vocabulary does not hold; kept in the case, not read by the model."""
+    """A code of a case that the model's vocabulary does not hold; kept in the case, and not read as a code."""
 
     kind: Kind
     code: str
     title: str
+    by_title: bool = False  # the model read its title in the code's place
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,10 @@ class Scorer(Protocol):
         """(B, M) probabilities in [0, 1], in the order of `cases` and of the medication vocabulary."""
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        """Codes of the case that this model cannot read."""
+        """Codes of the case that this model does not know."""
+
+    def by_title(self, kind: Kind, code: str) -> bool:
+        """Whether the model reads the title of such a code in its place."""
 
     def truncated(self, case: Case) -> bool:
         """Whether some of the case had to be cut to fit the model."""
@@ -309,7 +312,10 @@ class Engine:
             medications=medications,
             threshold=threshold,
             interactions=self.cohort.interactions.among([m.code for m in medications if m.selected]),
-            unseen=tuple(UnseenCode(k, c, self.cohort.title(k, c) or c) for k, c in scorer.unseen(case)),
+            unseen=tuple(
+                UnseenCode(kind, code, self.cohort.title(kind, code) or code, scorer.by_title(kind, code))
+                for kind, code in scorer.unseen(case)
+            ),
             profile_read=scorer.profile_read,
             truncated=scorer.truncated(case),
         )

@@ -93,10 +93,26 @@ def profile(case: Case, fields: Sequence[str], read: Sequence[str]) -> str:
 
 
 def unseen_sentence(name: str, unseen: Sequence[UnseenCode]) -> str:
-    """Which codes a model could not read."""
-    listed = listing(f"{u.title} ({u.code})" if u.title != u.code else u.code for u in unseen[:5])
-    more = f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
-    return f"The {name} does not know {count(len(unseen), 'code')} of this case and did not read it: {listed}{more}."
+    """Which codes a model does not know, and whether it read their titles instead."""
+    sentences = []
+    for by_title, told in (
+        (False, "The {name} does not know {codes} of this case and did not read {them}: {listed}."),
+        (True, "The {name} never met {codes} of this case in training and read only the {titles}: {listed}."),
+    ):
+        if not (found := [each for each in unseen if each.by_title is by_title]):
+            continue
+        listed = listing(f"{u.title} ({u.code})" if u.title != u.code else u.code for u in found[:5])
+        one = len(found) == 1
+        sentences.append(
+            told.format(
+                name=name,
+                codes=count(len(found), "code"),
+                them="it" if one else "them",
+                titles="title" if one else "titles",
+                listed=listed + (f" and {len(found) - 5} more" if len(found) > 5 else ""),
+            )
+        )
+    return " ".join(sentences)
 
 
 def table_covers(interactions: object) -> str:

@@ -115,9 +115,12 @@ class StudentScorer:
         return predict(self.model, encoded, np.arange(len(encoded)))
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        """Codes of the case that are not read: training did not see them, nor does a title stand for them."""
-        found = self.encoder.unseen(case)
-        return found if self._reader is None else [each for each in found if not self._reader.titles(*each)]
+        """Codes of the case that training did not see."""
+        return self.encoder.unseen(case)
+
+    def by_title(self, kind: Kind, code: str) -> bool:
+        """Whether the student reads the title of a code that training did not see."""
+        return self._reader is not None and bool(self._reader.titles(kind, code))
 
     def truncated(self, case: Case) -> bool:
         """Whether some of the case is left out to fit the model's number of visits and codes."""

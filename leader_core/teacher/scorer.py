@@ -238,6 +238,10 @@ class TeacherScorer:
                 found[kind, code] = None
         return list(found)
 
+    def by_title(self, kind: Kind, code: str) -> bool:
+        """Never: a title is all that the teacher reads of any code, so that one with a title is not unseen."""
+        return False
+
 
 def _read_records(folder: Path) -> tuple[TeacherConfig, Vocabularies]:
     try:

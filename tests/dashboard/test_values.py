@@ -18,6 +18,7 @@ from dashboard.formatting import gap, person, probability, stay
 from dashboard.service import case_key
 from dashboard.settings import Settings, read_settings
 from leader_core import Case, Concept, InputError, Interaction, Order, PairReview, Visit
+from leader_core.domain import UnseenCode
 from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
 
 ROOT = Path(__file__).parents[2]
@@ -411,3 +412,13 @@ def test_a_shared_reason_is_told_once() -> None:
     shown = list(code_search.shown(found))
     assert [one["hint"] for one in shown] == ["", "CABG: coronary artery bypass graft", "", "bypass surgery"]
     assert [one["code"] for one in shown] == [concept.code for concept in found]
+
+
+def test_a_code_read_by_its_title_is_told_apart_from_one_that_is_not_read() -> None:
+    unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
+    titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
+    both = markup.unseen_sentence("student", (unread, titled, titled))
+    assert "does not know 1 code of this case and did not read it: ICD9:0479." in both
+    assert "never met 2 codes of this case in training and read only the titles: Left heart failure" in both
+    assert "only the title: " in markup.unseen_sentence("student", (titled,))
+    assert "did not read" not in markup.unseen_sentence("student", (titled,))
