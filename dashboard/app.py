@@ -15,8 +15,8 @@ if (
 
 import streamlit as st
 
-from dashboard import navigation, theme, wording
-from dashboard.components import frame, keyboard
+from dashboard import navigation, students, theme, wording
+from dashboard.components import frame, keyboard, markup
 from dashboard.guard import guarded
 from dashboard.service import get_service
 from leader_core import LeaderError
@@ -38,6 +38,8 @@ def main() -> None:
         st.html(navigation.no_cohort_help())
         return
     frame.show(service)
+    if students.gone():
+        st.html(markup.callout(wording.STUDENT_GONE, "warn"))
     keyboard.show()
     page.run()
 

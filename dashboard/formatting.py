@@ -92,6 +92,20 @@ def gap(earlier: datetime | None, later: datetime | None) -> str:
     return count(round(days / 365.25), "year")
 
 
+def duration(seconds: float) -> str:
+    """Time that passed or is to come, in the unit a person would use.
+
+    >>> duration(0.4), duration(42), duration(154), duration(5400)
+    ('0 s', '42 s', '2 min 34 s', '1 h 30 min')
+    """
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 def size(number: int) -> str:
     """Bytes in the unit a person would use.
 

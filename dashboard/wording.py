@@ -177,6 +177,38 @@ def data_kind(synthetic: bool, label: str) -> str:
     return "Real data, de-identified, under its source's terms of use"
 
 
+OTHER_STUDENT: Final = (
+    "In this session the student is “{name}”, trained here. "
+    "Its scores are not those that were stored for the worklist."
+)
+STUDENT_GONE: Final = (
+    "The student that the link names is not here: it was deleted, or never finished. "
+    "The server's own is used instead."
+)
+TRAINING_OFF: Final = (
+    "Training from this page is switched off: whoever runs the server allows it with LEADER_TRAINING=on. "
+    "`python -m train student` trains one from the command line."
+)
+NO_STATES: Final = (
+    "No stored states of this teacher are here, so that nothing can be distilled. `python -m train states` makes them "
+    "(minutes to hours); put them in a folder named states beside the cohort, or name it with LEADER_STATES."
+)
+SELF_CHECK: Final = (
+    "Reads every file of both models again, checks that they fit the cohort, and lets each answer two cases."
+)
+NO_CALIBRATION: Final = (
+    "This {model} carries no calibration, and no reliability of it was kept. Read its scores as an order and a cut-off, "
+    "not as chances. `python -m train calibrate` adds a calibration."
+)
+SEVERAL_SEEDS: Final = (
+    "Test figures are means over several trainings with different seeds, this model among them; "
+    "intervals are over patients."
+)
+COMPARABLE: Final = (
+    "The published row was measured on last visits of test patients of the same kind of cohort; "
+    "the split is not the same."
+)
+
 TOUR_OFFER: Final = "Five steps on a prepared case: the patient, the models, the classes, the interactions, and deciding first."
 
 DECIDE_FIRST: Final = (

@@ -64,6 +64,8 @@ class Calibration:
     ece_before: float  # on those cases; `evaluate` gives it on test
     ece_after: float
     cutoffs: tuple[Cutoff, ...]  # of calibrated probabilities
+    bins_before: tuple[Bin, ...] = ()  # reliability on those cases; empty in manifests of before it was kept
+    bins_after: tuple[Bin, ...] = ()
 
     def apply(self, probabilities: Floats) -> NDArray[np.float32]:
         """Calibrated probabilities of the same shape."""
@@ -88,7 +90,10 @@ class Calibration:
             ArtifactError: a record of another shape, or without a usable temperature.
         """
         try:
-            made = cls(**{**record, "cutoffs": tuple(Cutoff(**each) for each in record["cutoffs"])})
+            parts: dict[str, Any] = {"cutoffs": tuple(Cutoff(**each) for each in record["cutoffs"])}
+            for name in ("bins_before", "bins_after"):
+                parts[name] = tuple(Bin(**each) for each in record.get(name, ()))
+            made = cls(**{**record, **parts})
             usable = 0 < made.temperature < math.inf and math.isfinite(made.bias)
         except (TypeError, KeyError) as error:
             raise ArtifactError(f"calibration: not readable ({error})") from error
@@ -124,21 +129,21 @@ def fit_calibration(
             "calibration needs cases with classes that were prescribed and classes that were not"
         )
     temperature, bias = _fit(_logits(probabilities).ravel(), truth.ravel())
-    plain = Calibration(
-        temperature, bias, len(truth), expected_error(reliability(probabilities, truth)), 0.0, ()
-    )
-    calibrated = plain.apply(probabilities)
+    calibrated = Calibration(temperature, bias, len(truth), 0.0, 0.0, ()).apply(probabilities)
+    before, after = reliability(probabilities, truth), reliability(calibrated, truth)
     return Calibration(
         temperature,
         bias,
         len(truth),
-        plain.ece_before,
-        expected_error(reliability(calibrated, truth)),
+        expected_error(before),
+        expected_error(after),
         tuple(
             Cutoff(share, confidence, conformal_cutoff(calibrated, truth, share, confidence, missed=missed))
             for share in shares
             for confidence in confidences
         ),
+        before,
+        after,
     )
 
 

@@ -492,6 +492,11 @@ class FakeEngine:
                 loaded=not gone and name not in loading,
             )
 
+    def with_student(self, folder: Path) -> FakeEngine:
+        other = FakeEngine(self.cohort, failing=self.failing)
+        other.models = {**self.models, "student": FakeCard("student", folder, manifest("student"))}
+        return other
+
     def warm_up(self, model: str) -> None:
         if model in self._loading:
             self._held.wait(60)

@@ -15,6 +15,8 @@ from leader_core.artifacts import Manifest
 METRICS: Final[Mapping[str, str]] = {
     "prauc": "PRAUC",
     "jaccard": "Jaccard",
+    "precision": "Precision",
+    "recall": "Recall",
     "f1": "F1",
     "ddi_rate": "DDI rate",
     "ddi": "DDI rate",
@@ -101,30 +103,34 @@ def identity(manifest: Manifest) -> list[tuple[str, str]]:
     return told
 
 
-def validation_table(validation: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Groups down, metrics across; understands nested groups as well as a single flat table."""
-    groups: dict[str, Mapping[str, Any]] = {
-        k: v for k, v in validation.items() if isinstance(v, Mapping) and _has_metrics(v)
-    }
-    if not groups and _has_metrics(validation):
-        groups = {"overall": validation}
-    order = list(GROUPS)
-    groups = dict(
-        sorted(groups.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order))
-    )
-    names = [m for m in METRICS if any(m in group for group in groups.values())]
-    headings = [
-        "Group",
-        *(["Cases"] if any("cases" in g for g in groups.values()) else []),
-        *(METRICS[m] for m in names),
+def headline(validation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The four figures of all validation cases that a glance should tell: (label, value, interval or spread)."""
+    overall = _overall(validation)
+    told = []
+    for name in ("prauc", "jaccard", "f1", "medications"):
+        if (text := cell(overall.get(name))) != MISSING:
+            value, _, around = text.partition(" ")
+            told.append((METRICS[name], value, around.strip("()")))
+    return told
+
+
+def side_by_side(
+    names: Sequence[str], tables: Sequence[Mapping[str, Any]]
+) -> tuple[list[str], list[list[str]]]:
+    """Metrics down, models across: all validation cases of each."""
+    overall = [_overall(table) for table in tables]
+    shown = [m for m in METRICS if any(cell(each.get(m)) != MISSING for each in overall)]
+    return ["", *names], [[METRICS[m], *(cell(each.get(m)) for each in overall)] for m in shown]
+
+
+def differing(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Settings that are not the same in both; what only one of them names shows a dash."""
+    one, two = flat(own), flat(other)
+    return [
+        (key, str(one.get(key, MISSING)), str(two.get(key, MISSING)))
+        for key in sorted(one.keys() | two.keys())
+        if one.get(key) != two.get(key)
     ]
-    rows = []
-    for key, group in groups.items():
-        row = [GROUPS.get(key, key)]
-        if "Cases" in headings:
-            row.append(_number(group.get("cases")))
-        rows.append(row + [_figure(group.get(name)) for name in names])
-    return headings, rows
 
 
 def spread(validation: Mapping[str, Any]) -> str:
@@ -132,42 +138,37 @@ def spread(validation: Mapping[str, Any]) -> str:
     nested = [group for group in validation.values() if isinstance(group, Mapping)]
     figures = [figure for group in (validation, *nested) for figure in group.values()]
     if any(isinstance(figure, Mapping) and "std" in figure for figure in figures):
+        if any(isinstance(figure, Mapping) and "low" in figure for figure in figures):
+            return "with 95 % intervals over patients"
         return "mean ± standard deviation over 10 rounds of 80 % of the cases"
     return "measured once, on all validation cases: no spread was kept"
 
 
-def _has_metrics(group: Mapping[str, Any]) -> bool:
+def _overall(validation: Mapping[str, Any]) -> Mapping[str, Any]:
+    overall = validation.get("overall")
+    return overall if isinstance(overall, Mapping) else validation
+
+
+def has_metrics(group: Mapping[str, Any]) -> bool:
     return any(name in group for name in METRICS)
 
 
-def _figure(value: Any) -> str:
-    """A metric, with its spread where it has one: two digits, three for rates that are small by nature."""
-    mean, std = (value.get("mean"), value.get("std")) if isinstance(value, Mapping) else (value, None)
-    digits = 1 if isinstance(mean, int | float) and abs(mean) >= 10 else 2
-    if isinstance(mean, int | float) and 0 < abs(mean) < 0.1:
-        digits = 3
-    return (
-        _number(mean, digits)
-        if std is None
-        else f"{_number(mean, digits)} ± {_number(std, max(digits, 3 if digits < 3 and std < 0.01 else digits))}"
-    )
+def cell(value: Any) -> str:
+    """A metric with its 95 % interval, or its spread, where it has one; a dash where there is none.
 
-
-def _number(value: Any, digits: int = 0) -> str:
-    if not isinstance(value, int | float) or value != value:
+    >>> cell({"value": 0.7216, "low": 0.7137, "high": 0.7297}), cell({"mean": 0.71, "std": 0.004}), cell(18.51)
+    ('0.722 (0.714 to 0.730)', '0.71 ± 0.004', '18.5')
+    """
+    record = value if isinstance(value, Mapping) else {}
+    mean = record.get("value", record.get("mean")) if record else value
+    if not isinstance(mean, int | float) or mean != mean:
         return MISSING
-    return f"{value:,.{digits}f}"
-
-
-def comparable(trained: Fingerprint) -> str:
-    """Whether these figures may stand beside published ones."""
-    if trained.synthetic:
-        return "Measured on synthetic data: not comparable with published figures, which need credentialed MIMIC data."
-    if "demo" in trained.label.lower():
-        return "Measured on the open demo's 100 patients: not comparable with published figures."
-    return (
-        "Comparable with published figures only under the same cohort, split and way of choosing the cut-off."
-    )
+    digits = 1 if abs(mean) >= 10 else 3
+    if "low" in record and "high" in record:
+        return f"{mean:,.{digits}f} ({record['low']:,.{digits}f} to {record['high']:,.{digits}f})"
+    if record.get("std") is None:
+        return f"{mean:,.{digits}f}"
+    return f"{mean:,.{1 if digits == 1 else 2}f} ± {record['std']:,.{digits}f}"
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -393,23 +393,6 @@ def test_a_prompt_needs_the_teacher(serve: Serve, open_page: OpenPage) -> None:
     assert "is loading" in text(open_page("prompt", patient=RETURNING))
 
 
-def test_models_say_what_they_are(open_page: OpenPage) -> None:
-    page = open_page("models")
-    for said in (
-        "0.71 ± 0.004",
-        "First visit only",
-        "not comparable with published figures",
-        "Files verified",
-        "53aa51172d142c89",
-        "0.42, highest mean Jaccard on validation",
-        "0.38, highest mean Jaccard on validation",
-        "Not for prescribing",
-        "Interaction tables are incomplete",
-    ):
-        assert said in text(page), said
-    assert len(page.get("plotly_chart")) == 2
-
-
 def test_a_model_that_was_changed_is_refused_in_words(serve: Serve, open_page: OpenPage) -> None:
     engine = FakeEngine()
     error: LeaderError = ArtifactError("assets/teacher/model.safetensors was changed since it was written.")

@@ -1,0 +1,53 @@
+"""Train a student from the page in a real browser, cancel another, and look at a case with the first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visitor
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+
+
+def ask(page: Page, epochs: int, seed: int) -> None:
+    for label, value in (("Epochs at most", epochs), ("Seed", seed)):
+        field = page.get_by_label(label, exact=True)
+        field.fill(str(value))
+        field.press("Enter")
+    page.get_by_role("button", name="Start training").click()
+
+
+def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open("/models?model=training")
+    page = visitor.page
+    ask(page, 2, 701)
+    expect(page.get_by_text("Elapsed")).to_be_visible()
+    trained = page.locator("[class*=st-key-run-]").filter(has_text="default, seed 701")
+    expect(trained.get_by_text("✓ Finished")).to_be_visible()
+    expect(trained.get_by_text("PRAUC", exact=True)).to_be_visible()
+    ask(page, 500, 702)
+    expect(page.get_by_text("Validation PRAUC")).to_be_visible()
+    other = visit()
+    other.open("/models?model=training")
+    expect(other.page.get_by_text("Elapsed")).to_be_visible()  # a second tab sees the same run
+    other.page.get_by_role("button", name="Cancel").click()
+    stopped = page.locator("[class*=st-key-run-]").filter(has_text="default, seed 702")
+    expect(stopped.get_by_text("Cancelled")).to_be_visible()
+    trained.get_by_role("button", name="Use this student").click()
+    named = page.get_by_text("“default, seed 701”, trained here, ready")
+    expect(named).to_be_visible()
+    page.get_by_role("link", name="Patients").first.click()
+    page.locator("tbody tr").first.locator("a").click()
+    expect(page).to_have_url(re.compile(r"/case\?.*student=[0-9a-f]{12}"))
+    expect(named).to_be_visible()
+    fresh = visit()
+    fresh.page.goto(page.url)  # a copied link names the same student
+    expect(fresh.page.get_by_text("“default, seed 701”, trained here, ready")).to_be_visible()
+    visitor.unharmed()
