@@ -143,8 +143,8 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
     return manifest
 
 
-def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence) -> None:
-    """Replace a sealed folder by one with another manifest and evidence; the model's own files stay as they are.
+def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None) -> None:
+    """Replace a sealed folder by one with another manifest and evidence, or none; the model's own files stay.
 
     Raises:
         ArtifactError: the folder is not the one that the manifest was read from, or was changed since.
@@ -155,6 +155,9 @@ def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence) -> No
         raise ArtifactError(f"{folder} holds another model than its manifest was read from. Read it again.")
     with replacing_folder(folder) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)
-        write_evidence(temporary, evidence)
-        files = {**manifest.files, EVIDENCE: sha256_file(temporary / EVIDENCE)}
+        files = {name: digest for name, digest in manifest.files.items() if name != EVIDENCE}
+        (temporary / EVIDENCE).unlink(missing_ok=True)
+        if evidence is not None:
+            write_evidence(temporary, evidence)
+            files[EVIDENCE] = sha256_file(temporary / EVIDENCE)
         write_json(temporary / MANIFEST, asdict(replace(manifest, files=files)))

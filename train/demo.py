@@ -333,7 +333,7 @@ def _accept_teacher(plan: Plan, runner: Runner, folder: Path, report: Report) ->
     with replacing_folder(plan.teacher) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
         if manifest.calibration is not None:  # a stage of its own
-            rewrite_manifest(temporary, without_calibration(manifest))
+            rewrite_manifest(temporary, without_calibration(manifest), None)
     runner.accept(stage, {"taken_from": str(folder)})
     report.line(f"teacher {SEED}: the one in {folder} has these settings and this cohort, and is taken")
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import alerts
+from dashboard import alerts, sets
 from dashboard.components import coverage, markup, matrix_panel, pair_list, pair_parts
 from dashboard.components.pair_parts import ABOUT, PAIR, View
+from dashboard.exports.graph import graphml
 from dashboard.formatting import count
 from leader_core import Interaction
 from leader_core.interactions import is_statistical
@@ -26,6 +27,7 @@ def graph(view: View) -> None:
         levels = pair_parts.severities(view)
         drawn = [replace(p.entry, severity=p.severity) for p in view.review.standing if p.severity in levels]
         _figure(view, drawn, pair.split("-") if pair else [about] if about else [])
+        _export(view, drawn)
     with right:
         if not pair and not about:
             st.html(
@@ -67,6 +69,23 @@ def matrix(view: View) -> None:
         else:
             st.html(markup.empty("No cell chosen", "Choose a cell to see what the two classes do together."))
         st.html(coverage.note(view.service))
+
+
+def _export(view: View, drawn: Sequence[Interaction]) -> None:
+    """The graph as it is shown, for Cytoscape, Gephi and the like."""
+    found = view.sets.recommendations
+    scores = {name: {m.code: m.probability for m in rec.medications} for name, rec in found.items()}
+    st.download_button(
+        "Graph as GraphML",
+        data=lambda: graphml(view.codes, drawn, view.titles, scores),
+        file_name=f"interactions-{sets.LABELS[view.chosen].lower().replace(' ', '-')}.graphml",
+        mime="application/graphml+xml",
+        icon=":material/download:",
+        type="tertiary",
+        on_click="ignore",
+        key="export-graph",
+        help="Classes with both scores, pairs with severity and mechanism, for Cytoscape, Gephi or networkx.",
+    )
 
 
 def _figure(view: View, drawn: Sequence[Interaction], chosen: Sequence[str]) -> None:

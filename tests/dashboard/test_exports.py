@@ -10,11 +10,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+import networkx as nx
 import pytest
 
 from dashboard import wording
 from dashboard.components.exports import file_name
 from dashboard.exports.data import write_json
+from dashboard.exports.graph import graphml
 from dashboard.exports.html import write_html
 from dashboard.exports.pdf import write_pdf
 from dashboard.exports.report import Report, compose
@@ -22,7 +24,7 @@ from dashboard.exports.tables import comparison_csv, safe_cell
 from dashboard.state import Subject
 from leader_core import Case, Visit
 from leader_core.exchange.case_json import read_case_file
-from tests.fakes import FakeEngine
+from tests.fakes import PAIRS, FakeEngine
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
 EVIL = "<script>alert(1)</script>\"'&"
@@ -163,3 +165,15 @@ def test_file_names_hold_nothing_of_the_case(engine: FakeEngine) -> None:
         == "leader-patient-10006-visit-2-2026-11-22"
     )
     assert file_name(Subject(Case(current=Visit((EVIL,))), "draft"), NOW) == "leader-entered-case-2026-11-22"
+
+
+def test_the_graph_opens_elsewhere_with_scores_and_pairs() -> None:
+    pair = PAIRS[0]
+    codes = (pair.code_a, pair.code_b, "Z99Z")
+    written = graphml(codes, [pair], lambda code: f"<{code}> & more", {"student": {pair.code_a: 0.25}})
+    found = nx.read_graphml(io.BytesIO(written))
+    assert set(found) == set(codes)
+    assert found.nodes[pair.code_a]["title"] == f"<{pair.code_a}> & more"
+    assert found.nodes[pair.code_a]["student"] == 0.25 and "student" not in found.nodes[pair.code_b]
+    assert found.edges[pair.code_a, pair.code_b]["severity"] == pair.severity
+    assert len(found.edges) == 1

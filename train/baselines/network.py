@@ -6,6 +6,7 @@ Refuses to know any architecture. Letters: B cases, V visits, D width, M medicat
 from __future__ import annotations
 
 import copy
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -89,20 +90,20 @@ def batch_of(cases: EncodedCases, rows: NDArray[np.int64], medications: int) -> 
     )
 
 
-class NeuralBaseline:
+class NeuralBaseline(ABC):
     """Trains a network that takes a `VisitBatch` to logits (B, M)."""
 
     schedule = Schedule()
 
+    @abstractmethod
     def build(self, data: TrainingData) -> nn.Module:
         """A network with fresh weights."""
-        raise NotImplementedError
 
     def loss(self, logits: Tensor, truth: Tensor) -> Tensor:
         """Of one batch: (B, M) logits against (B, M) of 0 and 1."""
         return nn.functional.binary_cross_entropy_with_logits(logits, truth)
 
-    def end_of_epoch(self) -> None:
+    def end_of_epoch(self) -> None:  # noqa: B027 (a hook that most leave empty)
         """Called after every pass over the training cases."""
 
     def fit(self, data: TrainingData, *, seed: int, report: Report) -> None:
