@@ -140,6 +140,7 @@ def test_what_is_shipped_to_read_titles_is_small(folder: Path) -> None:
         "config.json",
         "manifest.json",
         "model.safetensors",
+        "validation.json",
         "vocabulary.json",
     }
 
