@@ -78,14 +78,15 @@ class Runner:
         running: list[_Running] = []
         clock = _Clock(stages, self.jobs)
         try:
-            while waiting or running:
-                self._start_ready(waiting, running, results, clock)
-                if not running:
-                    break
+            self._start_ready(waiting, running, results, clock)
+            while running:
                 time.sleep(POLL)
-                for job in [job for job in running if job.process.poll() is not None]:
+                ended = [job for job in running if job.process.poll() is not None]
+                for job in ended:
                     running.remove(job)
                     self._finish(job, running, results, clock)
+                if ended:  # nothing else can make a stage ready
+                    self._start_ready(waiting, running, results, clock)
         except BaseException:
             _stop([job.process for job in running])
             raise
