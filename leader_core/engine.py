@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -28,6 +29,7 @@ from leader_core.domain import (
 from leader_core.errors import CaseError, InputError, LeaderError, NotFoundError
 from leader_core.interactions.reviews import Review, review
 from leader_core.safer_set import Limit, SaferSet, safer_set
+from leader_core.similar import SimilarCases
 from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
@@ -119,6 +121,14 @@ class Engine:
     def models(self) -> Mapping[ModelName, ModelCard]:
         """The card of each model, present or not."""
         return self._cards
+
+    @cached_property
+    def similar(self) -> SimilarCases:
+        """Training patients that the student reads like a case; see `leader_core.similar`."""
+        card = self._cards.get("student")
+        manifest = card.manifest if card is not None and card.available else None
+        digest = manifest.digest if manifest is not None else ""
+        return SimilarCases(self.cohort, digest, lambda: self._scorer("student"))  # type: ignore[arg-type, return-value]
 
     def warm_up(self, model: ModelName) -> None:
         """Load a model's weights now; a second call costs nothing. Failures are kept on the card."""

@@ -194,6 +194,16 @@ def predict(model: Student, encoded: EncodedCases, rows: Ints) -> NDArray[np.flo
     return out
 
 
+def represent(model: Student, encoded: EncodedCases, rows: Ints) -> NDArray[np.float32]:
+    """(B, head_hidden) the head's first layer before its activation; the model must be in evaluation mode."""
+    out = np.empty((len(rows), model.config.head_hidden), dtype=np.float32)
+    with torch.inference_mode():
+        for start in range(0, len(rows), PASS):
+            part = model(pack(encoded, rows[start : start + PASS])).features
+            out[start : start + PASS] = part.cpu().numpy()
+    return out
+
+
 def save_student(
     folder: Path,
     manifest: Manifest,

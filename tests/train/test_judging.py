@@ -21,6 +21,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Case, Visit
 from leader_core.errors import ArtifactError, InputError
 from leader_core.student.config import StudentConfig
+from leader_core.similar import CaseIndex
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
 from tests.leader_core.test_student_text import WordVectors, title
@@ -195,6 +196,19 @@ def test_what_validation_says_of_each_class_is_kept_with_the_model(
     (copy / EVIDENCE).write_text("{}")
     with pytest.raises(ArtifactError, match="changed since"):
         read_manifest(copy)
+
+
+def test_scores_are_stored_with_the_training_patients_beside_them(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "c.scores.duckdb"
+    found = run(capsys, "scores", "--models", str(model.parent), "--out", str(out))
+    assert found["cases"] == {"student": 160} and out.is_file()
+    digest = read_manifest(model).digest
+    index = CaseIndex.open(
+        tmp_path / "c.similar.safetensors", student=digest, cohort=HOSPITAL.fingerprint.digest
+    )
+    assert index.patient_ids.tolist() == [c.patient_id for c in HOSPITAL.cases("train")]
 
 
 def test_the_engine_gives_calibrated_probabilities_and_sets(

@@ -16,8 +16,9 @@ from leader_core.engine import MODEL_NAMES
 from leader_core.errors import InputError, NotFoundError
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
 from leader_core.scores.store import PRESCRIBED
+from leader_core.similar import CaseIndex, index_path
 from train.report import Report
-from train.scoring import SPLITS, FolderModel, SplitModel, open_model, prescriptions
+from train.scoring import SPLITS, FolderModel, SplitModel, StudentModel, open_model, prescriptions
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -74,6 +75,22 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return {"file": str(out), "targets": arguments.targets, "cases": done, "seconds": round(seconds, 3)}
 
 
+def _similar(
+    arguments: argparse.Namespace, cohort: Cohort, models: Sequence[FolderModel], report: Report
+) -> None:
+    """Store the training patients as the student sees them, for `leader_core.similar`."""
+    student = next((model for model in models if isinstance(model, StudentModel)), None)
+    if student is None:
+        return
+    cohort_file = arguments.cohort
+    if arguments.out:  # beside the scores, under the name of their cohort
+        cohort_file = arguments.out.with_name(arguments.out.name.replace(".scores.", "."))
+    path = index_path(cohort_file)
+    index = CaseIndex.build(student.scorer, cohort)
+    index.save(path)
+    report.line(f"training patients to find similar ones among: {len(index):,}, in {path}")
+
+
 def _added(arguments: argparse.Namespace) -> dict[str, Path]:
     """Name -> file of every `--add`.
 
@@ -109,6 +126,7 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
             )
             own = model.manifest.digest if model.manifest is not None else ""
             done[model.name] = writer.add(model.name, own, model.threshold, _known(model, codes), blocks)
+    _similar(arguments, cohort, models, report)
     return done
 
 
