@@ -38,6 +38,7 @@ from leader_core.artifacts import BaseModel, Manifest
 from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
 from leader_core.interactions import review
 from leader_core.safer_set import safer_set
+from leader_core.similar import Given, Neighbour, Preparation, Similar, SimilarQuery
 
 MEDICATIONS: dict[str, str] = {
     "A02B": "Drugs for peptic ulcer and reflux disease",
@@ -418,6 +419,43 @@ class FakeCohort:
         )
 
 
+@dataclass
+class FakeSimilar:
+    """Training patients by how many diagnoses they share with a case."""
+
+    cohort: FakeCohort
+    state: Preparation = Preparation("ready")
+
+    def prepare(self, *, wait: bool = False) -> None:
+        pass
+
+    def find(self, case: Case, query: SimilarQuery) -> Similar:
+        found = []
+        training = [p for p in self.cohort.patients(PatientQuery(page_size=1000)).rows if p.split == "train"]
+        for row in training:
+            other = self.cohort.case(row.patient_id)
+            shared = tuple(c for c in case.current.diagnoses if c in other.current.diagnoses)
+            if row.patient_id == case.patient_id or (
+                query.same_gender and row.gender != case.profile["gender"]
+            ):
+                continue
+            union = len({*case.current.diagnoses, *other.current.diagnoses})
+            found.append(
+                Neighbour(
+                    row.patient_id, other.current.visit_id or 0, row.visits, len(shared) / max(1, union),
+                    other.profile["gender"], other.profile["age_band"], shared, len(other.current.diagnoses),
+                    tuple(sorted(other.prescribed)),
+                )
+            )  # fmt: skip
+        found.sort(key=lambda n: (-n.similarity, n.patient_id))
+        nearest = tuple(found[: query.count])
+        given = {}
+        for code in sorted({c for n in nearest for c in n.given}):
+            count = sum(code in n.given for n in nearest)
+            given[code] = Given(count, len(nearest), count / len(nearest))
+        return Similar(nearest, given, len(found), len(training), 0.5, 0.42)
+
+
 def manifest(kind: str) -> Manifest:
     """A complete manifest as training would write it."""
     table = {
@@ -496,6 +534,10 @@ class FakeEngine:
         other = FakeEngine(self.cohort, failing=self.failing)
         other.models = {**self.models, "student": FakeCard("student", folder, manifest("student"))}
         return other
+
+    @property
+    def similar(self) -> FakeSimilar:
+        return FakeSimilar(self.cohort)
 
     def warm_up(self, model: str) -> None:
         if model in self._loading:

@@ -23,10 +23,17 @@ def show(
     prescribed_known: bool,
     by_area: bool = False,
     own: bool = False,
+    more: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
     key: str = "comparison",
 ) -> None:
-    """Draw the table; opened rows and folded groups survive a move of the cut-off. `own`: with the viewer's column."""
+    """Draw the table; opened rows and folded groups survive a move of the cut-off.
+
+    `own`: with the viewer's column; `more`: lines for the details of some classes, by code.
+    """
     data = table(rows, scores, cuts, orders, prescribed_known=prescribed_known, by_area=by_area, own=own)
+    for group in data["groups"]:
+        for row in group["rows"]:
+            row["details"] += (more or {}).get(row["code"], ())
     component("comparison")(key=key, data={**data, "subject": subject, "note": note})
 
 

@@ -12,7 +12,15 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import address, comparison, decision, navigation, sets, state, wording
 from dashboard.components import cautions as reviewed
-from dashboard.components import comparison_table, decide_first, exports, markup, scoreboard
+from dashboard.components import (
+    comparison_table,
+    decide_first,
+    exports,
+    markup,
+    scoreboard,
+    similar_panel,
+    trust_panel,
+)
 from dashboard.components.subject import titles_of
 from dashboard.formatting import count, day
 from dashboard.guard import fragment
@@ -22,7 +30,10 @@ from leader_core import Recommendation
 
 _SHOWN = 10
 _WARNINGS = 4
-BINDINGS = {state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS}
+BINDINGS = {
+    **{state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS},
+    **similar_panel.BINDINGS,
+}
 """None stands for the model's own cut-off."""
 
 
@@ -72,18 +83,21 @@ def _answers(
     """Everything that the models say, beside what is known; gives the URL parameters of this view."""
     known = subject.source == "cohort" and not state.hidden(subject)
     own = decision.chosen(subject.key) if known and state.view() == "decide" else None
+    near = similar_panel.find(service, subject.case)
     with centre:
         with st.container(key="cut_offs"):
             cut = _cut_offs(service, subject, found, known)
             _together(service, subject, cut, own, known)
         with st.container(key="classes"):
-            _table(service, subject, found, cut, known, own)
+            _table(service, subject, found, cut, known, own, trust_panel.details(service, cut, near))
     with right, st.container(key="pairs"):
-        link = state.linked(subject, _moved(service, cut))
+        link = {**state.linked(subject, _moved(service, cut)), **address.written(similar_panel.BINDINGS)}
         _interactions(service, subject, cut, known, link)
         navigation.link("prompt", "The prompt that the teacher reads", link)
         if cut:
             exports.show(service, subject, cut)
+            similar_panel.show(service, subject, cut, near)
+            trust_panel.show(service, cut, near)
     return link
 
 
@@ -188,6 +202,7 @@ def _table(
     cut: Mapping[ModelName, Recommendation],
     known: bool,
     own: tuple[str, ...] | None,
+    more: trust_panel.Lines,
 ) -> None:
     if not cut and not (known and subject.case.prescribed):
         return
@@ -226,6 +241,7 @@ def _table(
         prescribed_known=known,
         by_area=grouping == "area",
         own=own is not None,
+        more=more,
     )
     st.html(markup.note(wording.TEACHER_SCORES))
 
