@@ -34,7 +34,7 @@ class Judged:
     threshold: float
     threshold_rule: str
     cases: CaseMetrics
-    density: float  # of the interaction table among these classes
+    density: float | None  # of the interaction table among these classes; None without a table at their level
 
     @classmethod
     def of(
@@ -44,15 +44,16 @@ class Judged:
         labels = Labels.of(columns, model.medications)
         scores = score_split(model, cohort, columns)
         cut = model.threshold if threshold is None else threshold
+        table = bool(cohort.interactions.statistical)
         cases = case_metrics(
             labels.widen(scores),
             labels.wide_truth,
             cut,
-            cohort.interactions.statistical_matrix(labels.codes),
+            cohort.interactions.statistical_matrix(labels.codes) if table else None,
             known=labels.known,
         )
         rule = model.threshold_rule if threshold is None else "given on the command line"
-        density = cohort.interactions.density(labels.codes)
+        density = cohort.interactions.density(labels.codes) if table else None
         return cls(model, columns, labels, scores, cut, rule, cases, density)
 
     def groups(self, groups: Groups, *, seed: int) -> dict[str, Any]:

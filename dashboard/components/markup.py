@@ -10,7 +10,7 @@ from datetime import datetime
 
 from dashboard import comparison, theme, wording
 from dashboard.formatting import count, day, escape, gap, listing, probability, score, stay, tag, words
-from leader_core import SEVERITIES, Case, Interaction, ScoredMedication, UnseenCode, Visit
+from leader_core import SEVERITIES, Case, PairReview, ScoredMedication, UnseenCode, Visit
 from leader_core.cohort import Spread
 
 Titles = Callable[[str, str], str]
@@ -182,7 +182,7 @@ def _coded(kind: str, code: str, titles: Titles, change: str = "") -> str:
     text = titles(kind, code)
     shown = escape(text) + (" " + tag("span", escape(code), css="ld-code") if text != code else "")
     if change:
-        sign = "＋" if change == "new" else "－"
+        sign = tag("span", "+" if change == "new" else "−", css="ld-sign", aria_hidden="true")
         shown += tag("span", f"{sign} {escape(change)}", css=f"ld-change {change}")
     return shown
 
@@ -226,14 +226,13 @@ def model_head(name: str, sub: str) -> str:
 
 
 def agreement_figures(
-    found: comparison.Agreement, pairs: Sequence[Interaction], *, known: bool, unit: wording.Unit
+    found: comparison.Agreement, pairs: Sequence[PairReview], *, known: bool, unit: wording.Unit
 ) -> str:
-    """The figures under a cut-off; without known prescriptions only the counts."""
-    graded = [pair for pair in pairs if pair.severity != "unknown"]
-    worst = wording.SEVERITY_LABELS[graded[0].severity].lower() if graded else ""
+    """The figures under a cut-off; without known prescriptions only the counts. `pairs`: most severe first."""
+    worst = wording.SEVERITY_LABELS[pairs[0].severity].lower() if pairs else ""
     rows = [
         (unit.many.capitalize(), f"{found.selected}", f"{found.hits} given" if known else ""),
-        ("Listed pairs", f"{len(graded)}", worst),
+        ("Listed pairs", f"{len(pairs)}", worst),
     ]
     if known:
         rows = [("Jaccard", score(found.jaccard), ""), ("F1", score(found.f1), ""), *rows]

@@ -5,7 +5,7 @@ Shared by every page that shows scores, so that teacher and student look the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -26,7 +26,7 @@ from dashboard.formatting import count, day
 from dashboard.guard import fragment
 from dashboard.service import MODELS, ModelName, Scores, Service, scores
 from dashboard.state import Subject
-from leader_core import Recommendation
+from leader_core import PairReview, Recommendation
 
 _SHOWN = 10
 _WARNINGS = 4
@@ -114,9 +114,18 @@ def _together(
     if lines:
         st.html(
             scoreboard.table(
-                lines, subject.case.prescribed, service.engine.cohort.interactions.among, known=known
+                lines,
+                subject.case.prescribed,
+                lambda codes: _standing(service, subject, codes, known),
+                known=known,
             )
         )
+
+
+def _standing(service: Service, subject: Subject, codes: Sequence[str], known: bool) -> Sequence[PairReview]:
+    """The pairs of a set that the list beside it shows, so that every count on the page agrees with it."""
+    ordered = sets.orders(service, subject) if known else ()
+    return sets.review(service, subject, tuple(codes), ordered).standing
 
 
 def _moved(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
@@ -169,7 +178,8 @@ def _cut_off(
     agreement = comparison.agreement((m.code for m in moved.selected), subject.case.prescribed)
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     with st.container(key=f"figures-{name}"):
-        st.html(markup.agreement_figures(agreement, moved.interactions, known=known, unit=unit))
+        pairs = _standing(service, subject, [m.code for m in moved.selected], known)
+        st.html(markup.agreement_figures(agreement, pairs, known=known, unit=unit))
     if found.stored_at is not None:
         why = wording.STORED_WHILE.get(found.status, found.reason)
         st.html(markup.callout(wording.STORED.format(day=day(found.stored_at), why=why).strip(), name))

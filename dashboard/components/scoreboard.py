@@ -9,9 +9,10 @@ from dashboard import comparison, theme, wording
 from dashboard.components import markup
 from dashboard.formatting import MISSING, escape, score, tag
 from dashboard.service import ModelName
-from leader_core import Interaction
+from leader_core import PairReview
 
-Among = Callable[[Sequence[str]], tuple[Interaction, ...]]
+Standing = Callable[[Sequence[str]], Sequence[PairReview]]
+"""The graded pairs of a set that the drugs ordered do not rule out, most severe first: as the list of pairs has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def lines(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] | None) 
     return made
 
 
-def table(sets: Sequence[Line], prescribed: Sequence[str], among: Among, *, known: bool) -> str:
+def table(sets: Sequence[Line], prescribed: Sequence[str], standing: Standing, *, known: bool) -> str:
     """One row a set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
     headings = ["Set", "Classes", *(["Given", "Jaccard", "F1"] if known else []), "Listed pairs", "Worst"]
     head = tag(
@@ -49,15 +50,15 @@ def table(sets: Sequence[Line], prescribed: Sequence[str], among: Among, *, know
             for i, text in enumerate(headings)
         ),
     )
-    body = "".join(_row(line, prescribed, among, known) for line in sets)
+    body = "".join(_row(line, prescribed, standing, known) for line in sets)
     caption = tag("caption", "Figures of each set of classes", css="ld-visually-hidden")
     inside = tag("table", caption, tag("thead", head), tag("tbody", body), css="ld-table ld-board")
     return tag("div", inside, css="ld-scroll", tabindex=0, role="region", aria_label="Figures together")
 
 
-def _row(line: Line, prescribed: Sequence[str], among: Among, known: bool) -> str:
+def _row(line: Line, prescribed: Sequence[str], standing: Standing, known: bool) -> str:
     found = comparison.agreement(line.codes, prescribed)
-    pairs = [pair for pair in among(line.codes) if pair.severity != "unknown"]  # as under the cut-offs
+    pairs = standing(line.codes)
     icon = theme.MODEL_ICONS.get(line.css, "")
     name = (tag("span", icon, aria_hidden="true") + " " if icon else "") + escape(line.name)
     figures = [str(found.selected)]

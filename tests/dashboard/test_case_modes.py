@@ -12,6 +12,7 @@ from dashboard.components import decide_first, keyboard, score_moves, scoreboard
 from dashboard.service import MODELS, Scores, Service
 from leader_core import Recommendation, ScoredMedication
 from leader_core.cohort import PatientQuery
+from leader_core.interactions import review
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine, FakeInteractions
 
@@ -113,9 +114,13 @@ def test_the_combined_lines_are_what_both_and_what_either_suggest() -> None:
         ("Either model", ("A", "B", "C", "D")),
     ]
     assert scoreboard.lines({"student": ["A"]}, None) == []
-    drawn = scoreboard.table(lines, ["B"], FakeInteractions().among, known=True)
+    drawn = scoreboard.table(
+        lines, ["B"], lambda codes: review(codes, FakeInteractions(), 3).standing, known=True
+    )
     assert ">0.50<" in drawn  # both models: 1 of 2
-    assert "Jaccard" not in scoreboard.table(lines, ["B"], FakeInteractions().among, known=False)
+    assert "Jaccard" not in scoreboard.table(
+        lines, ["B"], lambda codes: review(codes, FakeInteractions(), 3).standing, known=False
+    )
 
 
 def test_a_class_that_only_the_viewer_chose_has_a_group_of_its_own() -> None:

@@ -204,8 +204,8 @@ def test_a_statistical_pair_has_no_severity_and_says_so() -> None:
 def test_the_timeline_marks_what_is_new_and_what_was_stopped() -> None:
     case = Case(history=(Visit(medications=("A02B", "B01A")),), current=Visit(medications=("B01A", "C07A")))
     text = markup.timeline(case, lambda kind, code: code)
-    assert re.search(r"C07A.*＋ new", text)
-    assert re.search(r"A02B.*－ stopped", text)
+    assert re.search(r"C07A.*\+</span> new", text)
+    assert re.search(r"A02B.*−</span> stopped", text)
     assert "new" not in markup.timeline(case, lambda kind, code: code, hide=True).replace("newest", "")
 
 

@@ -20,8 +20,8 @@ from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Case, Visit
 from leader_core.errors import ArtifactError, InputError
-from leader_core.student.config import StudentConfig
 from leader_core.similar import CaseIndex
+from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
 from tests.leader_core.test_student_text import WordVectors, title

@@ -158,7 +158,13 @@ def _show(result: dict[str, Any], report: Report, judged_on: Any, trained_on: An
         show_differences(report, result["against"])
     show_reliability(report, result["reliability"], result["conformal"])
     report.line(f"Threshold {result['threshold']:.3f}, {result['threshold_rule']}")
-    report.line(f"Interaction table density among these classes: {result['interaction_density']:.4f}")
+    density, level = result["interaction_density"], judged_on.atc_level
+    report.line(
+        f"Interaction table density among these classes: {density:.4f}"
+        if density is not None
+        else f"No table of statistical interactions at ATC level {level}: DDI rates cannot be told. Build the cohort "
+        "with --ddi to have them."
+    )
     unnamed = result["unnamed"]
     if unnamed["classes"]:
         report.line(

@@ -1,0 +1,138 @@
+"""The case page's similar training patients and how far to trust a score: every state, and figures that follow the case."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dashboard.components import similar_panel, trust_panel
+from leader_core.class_evidence import EVIDENCE, Evidence, Share, write_evidence
+from leader_core.similar import Preparation, SimilarQuery
+from leader_core.trust import ClassTrust
+from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
+from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine, FakeSimilar, manifest
+
+TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["split"] == "test")
+
+
+def test_the_case_shows_its_neighbours_and_how_often_each_class_was_given(open_page: OpenPage) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT))
+    cohort = FakeCohort()
+    case = cohort.case(TEST_PATIENT)
+    found = FakeSimilar(cohort).find(case, SimilarQuery())
+    shown = text(page)
+    assert f"The 20 nearest of {found.training:,} training patients." in shown
+    best = max(found.given, key=lambda code: (found.given[code].weighted, code))
+    assert f"{found.given[best].count} of 20" in shown
+    links = [link.label for link in page.get("page_link")] if page.get("page_link") else []
+    first = found.neighbours[0]
+    assert any(f"Patient {first.patient_id} · similarity {first.similarity:.2f}" in label for label in links)
+    assert f"{len(first.shared)} of {first.diagnoses} diagnos" in shown
+
+
+def test_filters_are_kept_in_the_link_and_narrow_the_search(open_page: OpenPage) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT), near="gender")
+    cohort = FakeCohort()
+    case = cohort.case(TEST_PATIENT)
+    same = FakeSimilar(cohort).find(case, SimilarQuery(same_gender=True))
+    assert f"of {same.among:,} training patients that pass the filters" in text(page)
+    assert address(page)["near"] == "gender"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (Preparation("preparing", done=40, total=100), "How far to trust these scores"),
+        (Preparation("impossible", "It needs python -m train scores."), "It needs python -m train scores."),
+    ],
+)
+def test_while_neighbours_are_not_there_the_page_says_why(
+    serve: Serve, open_page: OpenPage, state: Preparation, words: str
+) -> None:
+    class Engine(FakeEngine):
+        @property
+        def similar(self) -> FakeSimilar:
+            return FakeSimilar(self.cohort, state)
+
+    serve(Engine())
+    page = open_page("case", patient=str(TEST_PATIENT))
+    assert words in text(page) and "nearest of" not in text(page)
+
+
+def test_without_a_student_nobody_is_similar(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("student",)))
+    assert "found by the student, and it is not available" in text(
+        open_page("case", patient=str(TEST_PATIENT))
+    )
+
+
+def _with_evidence(tmp_path: Path) -> FakeEngine:
+    """Both models with evidence: every class in 100 cases, prescribed in those scored above a half."""
+    engine = FakeEngine()
+    scores = np.tile(np.linspace(0.005, 0.995, 100, dtype=np.float32)[:, None], (1, len(MEDICATIONS)))
+    evidence = Evidence.of(list(MEDICATIONS), scores, scores > 0.5, calibrated=True)
+    for name, card in engine.models.items():
+        card.folder = tmp_path / name
+        card.folder.mkdir()
+        write_evidence(card.folder, evidence)
+        made = manifest(name)
+        card.manifest = replace(made, files={**made.files, EVIDENCE: "45" * 32})
+    return engine
+
+
+def test_a_class_tells_what_validation_says_of_scores_like_its_own(
+    serve: Serve, open_page: OpenPage, tmp_path: Path
+) -> None:
+    serve(_with_evidence(tmp_path))
+    page = open_page("case", patient=str(TEST_PATIENT))
+    rows = {r["code"]: r for g in component_data(page, "comparison")["groups"] for r in g["rows"]}
+    for row in rows.values():
+        lines = {line["label"]: line["text"] for line in row["details"]}
+        told = lines["Teacher on validation"]
+        assert "Given in 50 of 100 cases (50 %)." in told
+        assert "found 100 % of those given it" in told
+        tenth = min(int(row["teacher"] * 10 + 1e-6), 9)
+        near = re.search(r"Of (\d+) cases scored (\S+) to (\S+), like this one, (\d+)", told)
+        assert near is not None and near[2] == f"{tenth / 10:.1f}"
+        assert int(near[4]) == (int(near[1]) if tenth >= 5 else 0)
+        assert "of the 20 most similar training patients" in lines["Similar patients"]
+    assert "Class by class on 100 validation cases, by its calibrated scores." in text(page)
+
+
+def test_models_from_before_say_what_would_help(open_page: OpenPage) -> None:
+    shown = text(open_page("case", patient=str(TEST_PATIENT)))
+    assert "python -m train calibrate" in shown
+    assert "not calibrated" in shown
+
+
+def test_a_sentence_is_made_of_counts() -> None:
+    trust = ClassTrust(
+        0.62, True, 0.3, Share(30, 40), Share(30, 60), Share(60, 200), 0.6, 0.7, Share(3, 4), 61.0, True
+    )
+    assert trust_panel.sentence(trust) == (
+        "Given in 60 of 200 cases (30 %). Suggested in 40 at this cut-off, right in 30 (75 %, interval 60–86 %); "
+        "found 50 % of those given it. Of 4 cases scored 0.6 to 0.7, like this one, 3 were given it (75 %), "
+        "too few to rely on. In the 90 % set."
+    )
+    silent = replace(trust, precision=Share(0, 0), like=Share(0, 0), promised=None)
+    assert "Never suggested at this cut-off. No case was scored 0.6 to 0.7" in trust_panel.sentence(silent)
+
+
+def test_filters_in_a_link_are_known_ones() -> None:
+    assert similar_panel.read_filters("shared.gender") == ["gender", "shared"]
+    assert similar_panel.read_filters("<script>") is None
+
+
+def test_figures_count_the_pairs_that_the_list_beside_them_shows(open_page: OpenPage) -> None:
+    for patient in (10_003, 10_005, 10_009):
+        page = open_page("case", patient=str(patient))
+        figures = [h.value for h in page.html if "Listed pairs" in h.value and "ld-figures" in h.value]
+        counts = [int(re.search(r"Listed pairs</dt><dd>(\d+)", each)[1]) for each in figures]  # type: ignore[index]
+        labels = [
+            o for g in page.get("button_group") for o in g.options if re.match(r"(Teacher|Student) \d", o)
+        ]
+        assert [int(label.split()[-1]) for label in labels] == counts
