@@ -91,7 +91,7 @@ def show(
     service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], found: Similar | None
 ) -> None:
     """The panel in each of its states."""
-    st.html(markup.panel_title("Similar training patients", "not this patient's record"))
+    st.html(markup.panel_title("Similar training patients"))
     if found is None:
         _not_there(service)
         return

@@ -83,7 +83,7 @@ def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Sim
     """What is unusual about this case, model by model, and what the figures of a class rest on."""
     if not cut:
         return
-    st.html(markup.panel_title("How far to trust these scores", "open a row for its class"))
+    st.html(markup.panel_title("How far to trust these scores"))
     facts: list[tuple[str, str]] = []
     if similar is not None and similar.nearer_than is not None:
         facts.append(("To training data", nearness(similar)))
@@ -98,7 +98,10 @@ def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Sim
             evidence, problem = _evidence(service, name)
             told = case_trust(service.engine.models[name].manifest, cut[name])
             rows += _model(name, told, evidence, problem)
-    st.html(tag("div", rows, css="ld-trust"))
+    st.html(
+        tag("div", rows, css="ld-trust")
+        + markup.note("Each class says how it did on validation: open its row.")
+    )
 
 
 def nearness(similar: Similar) -> str:
