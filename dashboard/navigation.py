@@ -24,6 +24,7 @@ PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "new": ("New case", ":material/person_add:"),
     "interactions": ("Interactions", ":material/hub:"),
     "prompt": ("Prompt", ":material/article:"),
+    "errors": ("Error analysis", ":material/query_stats:"),
     "models": ("Models", ":material/model_training:"),
 }
 """URL path -> (title, icon); the module in dashboard/screens bears the path's name, "new" being new_case."""

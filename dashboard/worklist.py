@@ -86,6 +86,9 @@ class Filters:
     truncated: str = "any"
     marked: str = "any"
     patient_ids: tuple[int, ...] | None = None  # who is meant by `marked`
+    cases: str = ""  # the error analysis' selection, as it stands in a link
+    case_ids: tuple[int, ...] = ()  # whose cases that holds
+    cases_told: str = ""  # and what it means, in words
 
     @classmethod
     def of(cls, query: PatientQuery) -> Filters:
@@ -117,7 +120,7 @@ class Filters:
         low, high = self.ages
         return PatientQuery(
             text=self.text.strip(),
-            patient_ids=None if self.marked == "any" else self.patient_ids or (),
+            patient_ids=self._only(),
             splits=split,
             genders=() if self.gender == "any" else (self.gender,),
             ages=None if self.ages == (0, OLDEST) else (low, _NO_LIMIT if high >= OLDEST else high),
@@ -135,6 +138,13 @@ class Filters:
             page_size=size,
         )
 
+    def _only(self) -> tuple[int, ...] | None:
+        """Whom marks and a selection of cases leave; None where neither is asked for."""
+        marked = None if self.marked == "any" else self.patient_ids or ()
+        if not self.cases:
+            return marked
+        return self.case_ids if marked is None else tuple(sorted({*marked} & {*self.case_ids}))
+
     def active(self) -> dict[str, str]:
         """The filters that narrow something, each in words."""
         default = Filters()
@@ -148,6 +158,7 @@ class Filters:
             **{name: f"{label.lower()} {_told(getattr(self, name))}" for name, label in SHARES.items()},
             **{name: f"{label.lower()}: {getattr(self, name)} or more" for name, label in LEASTS.items()},
             "marked": f"only {MARK_CHOICES.get(self.marked, self.marked).lower()}",
+            "cases": f"cases chosen under Error analysis ({self.cases_told})",
             "truncated": f"prompt {CUT_CHOICES.get(self.truncated, self.truncated).lower()}",
         }
         set_here = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]

@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.components import markup
+from dashboard.components import error_tags, markup
 from dashboard.formatting import count, day, escape, tag
 from dashboard.guard import fragment
 from dashboard.service import Service
@@ -14,7 +14,7 @@ from dashboard.workspace import get_workspace
 from leader_core import LeaderError
 from leader_core.workspace import Note, Workspace
 
-_AUTHOR: Final = "_author"
+_AUTHOR: Final = error_tags.AUTHOR
 _SAID: Final = "_notes_said"  # a sentence about the last write, shown once
 _PLACEHOLDER: Final = "What stands out here? Which class is wrong, and why?"
 
@@ -50,11 +50,15 @@ def show(service: Service, patient_id: int, visit_id: int | None) -> None:
 def _panel(service: Service, patient_id: int, visit_id: int | None) -> None:
     workspace = get_workspace(service)
     notes = workspace.notes(patient_id)
-    st.html(markup.panel_title("Notes", count(len(notes), "note") if notes else "kept beside the cohort"))
+    st.html(
+        markup.panel_title("Notes and tags", count(len(notes), "note") if notes else "kept beside the cohort")
+    )
     for notice in workspace.notices:
         st.html(markup.callout(notice, "warn"))
     if said := st.session_state.pop(_SAID, ""):
         st.html(markup.callout(said, "warn"))
+    if visit_id is not None:
+        error_tags.show(workspace, patient_id, visit_id)
     for note in notes:
         _note(workspace, note, visit_id)
     if workspace.writable:

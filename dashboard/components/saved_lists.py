@@ -71,7 +71,10 @@ def _line(workspace: Workspace, cohort: SavedCohort, on_open: Open) -> None:
     query = cohort.query
     if query is None:
         return
-    told = ", ".join(Filters.of(query).active().values()) or "everybody"
+    opened = Filters.of(query)
+    if query.patient_ids is not None:  # a fixed set of patients is shown as a list of its own
+        opened = replace(opened, cases=f"list:{cohort.cohort_id}", cases_told=f"the list {cohort.name}")
+    told = ", ".join(opened.active().values()) or "everybody"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             cohort.name,
@@ -79,7 +82,7 @@ def _line(workspace: Workspace, cohort: SavedCohort, on_open: Open) -> None:
             type="tertiary",
             help=told,
             on_click=on_open,
-            args=(Filters.of(query), query.sort, query.descending),
+            args=(opened, query.sort, query.descending),
         )
         st.space("stretch")
         st.button(

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import streamlit as st
 
 from dashboard import address, wording
-from dashboard.components import case_head, guide, markup, saved_lists
+from dashboard.components import case_head, errors_link, guide, markup, saved_lists
 from dashboard.components.browser import component, nothing
 from dashboard.formatting import MISSING, count, day, score, words
 from dashboard.service import Service, get_service
@@ -71,6 +71,7 @@ _BINDINGS: Final[dict[str, address.Binding]] = {
     **{name: address.Binding.number(0) for name in LEASTS},
     "truncated": address.Binding.choice("any", CUT_CHOICES),
     "marked": address.Binding.choice("any", MARK_CHOICES),
+    errors_link.CASES: errors_link.BINDING,
     "spread": address.Binding.choice("age", SPREAD_CHOICES),
     "sort": address.Binding(read_sort(""), read_sort, lambda sort: write_sort(*sort)),
     "page": address.Binding.number(1),
@@ -164,6 +165,7 @@ def _filters(service: Service) -> Filters:
         truncated=st.session_state["truncated"] or "any",
         marked=(marked := st.session_state["marked"] or "any"),
         patient_ids=saved_lists.marked_ids(service, marked),
+        **errors_link.filters(service),
         **{name: tuple(map(float, st.session_state[name])) for name in SHARES},  # type: ignore[arg-type]
     )
 

@@ -3,6 +3,7 @@
 Everything is asked through `Analysis`; nothing here runs a model. Refuses to know about pages.
 """
 
+from leader_core.analysis.agreement import Agreement, agreement
 from leader_core.analysis.classes import ClassCounts, Crossed, Reliability
 from leader_core.analysis.drift import Shift
 from leader_core.analysis.fields import FIELDS, SENSITIVE, Column
@@ -18,6 +19,7 @@ __all__ = [
     "FEWEST",
     "FIELDS",
     "SENSITIVE",
+    "Agreement",
     "Analysis",
     "ClassCounts",
     "Column",
@@ -37,5 +39,6 @@ __all__ = [
     "Shift",
     "Sweep",
     "Tree",
+    "agreement",
     "classed",
 ]

@@ -23,7 +23,7 @@ _ROOM: Final = "leader_core.analysis"
 _BLOCK: Final = 8192  # cases read at a time
 _MOST_CHAPTERS: Final = 63
 
-Progress = Callable[[float], None]
+Progress = Callable[[float], object]
 
 
 def _relation(cursor: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None) -> Any:

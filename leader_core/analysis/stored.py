@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -201,7 +201,7 @@ class Analysis:
         """
         return by_column(self.frame, self._many(models), self.column(field), within)
 
-    def by_masks(self, name: str, models: Sequence[str], masks: dict[str, Bools]) -> Grouping:
+    def by_masks(self, name: str, models: Sequence[str], masks: Mapping[str, Bools]) -> Grouping:
         """Every metric of groups that may overlap."""
         return by_masks(self.frame, self._many(models), name, masks)
 

@@ -74,7 +74,7 @@ def error_tree(
     *,
     depth: int = 3,
     leaf: int | None = None,
-    progress: Callable[[float], None] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Tree:
     """Grow the tree.
 
@@ -111,7 +111,7 @@ class _Grower:
         self._total = max(float(errors.sum()), 1e-12)
         self._variance = float(errors.var()) * len(errors)
 
-    def grow(self, progress: Callable[[float], None]) -> None:
+    def grow(self, progress: Callable[[float], object]) -> None:
         """Level by level; the work left halves or so with each."""
         self._add(np.arange(len(self.errors)), 0, ())
         waiting = [(0, 0, np.arange(len(self.errors)))]

@@ -1,5 +1,6 @@
-"""What people keep beside a cohort: notes, stars, saved cohorts, variants and decisions, in a file of their own."""
+"""What people keep beside a cohort: notes, tags, stars, saved cohorts, variants and decisions, in a file of their own."""
 
+from leader_core.workspace.annotations import Annotation, Annotations, ErrorKind
 from leader_core.workspace.values import (
     Decision,
     Mark,
@@ -15,7 +16,10 @@ from leader_core.workspace.values import (
 from leader_core.workspace.workspace import Workspace, default_path
 
 __all__ = [
+    "Annotation",
+    "Annotations",
     "Decision",
+    "ErrorKind",
     "Mark",
     "Note",
     "Parent",

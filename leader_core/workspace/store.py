@@ -24,7 +24,10 @@ from leader_core.workspace.values import ReadOnlyError
 log = logging.getLogger("leader.workspace")
 
 _ROOM: Final = "leader_core.workspace"
-MIGRATIONS: list[tuple[str, ...]] = [("schema/001_about", "schema/001_entries", "schema/001_stars")]
+MIGRATIONS: list[tuple[str, ...]] = [
+    ("schema/001_about", "schema/001_entries", "schema/001_stars"),
+    ("schema/002_error_kinds", "schema/002_annotations"),
+]
 """What brings a file from each schema version to the next; the last one's number is this code's version."""
 
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {

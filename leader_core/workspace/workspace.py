@@ -14,6 +14,7 @@ from typing import Final
 from leader_core.cohort.query import PatientQuery
 from leader_core.domain import Case, Fingerprint
 from leader_core.errors import InputError
+from leader_core.workspace.annotations import Annotations
 from leader_core.workspace.bodies import (
     read_cohort,
     read_decision,
@@ -67,6 +68,7 @@ class Workspace:
     def __init__(self, store: Store, fingerprint: Fingerprint) -> None:
         self._store = store
         self._entries = Entries(store)
+        self.tags = Annotations(store)  # kinds of error, and which of them annotators saw
         self._fingerprint = fingerprint
         self._begun_beside = self._about()
 

@@ -13,7 +13,7 @@ from tests.browser.conftest import Visitor
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
-PAGES = ("", "case", "new", "interactions", "prompt", "models")
+PAGES = ("", "case", "new", "interactions", "prompt", "errors", "models")
 
 
 def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:

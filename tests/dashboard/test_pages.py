@@ -15,7 +15,7 @@ from tests.dashboard.conftest import OpenPage, Serve, address, component_data, t
 from tests.fakes import DIAGNOSES, FakeCohort, FakeEngine
 
 FIRST_TIMER, RETURNING = "10003", "10006"
-PAGES = ("patients", "case", "new", "interactions", "prompt", "models")
+PAGES = ("patients", "case", "new", "interactions", "prompt", "errors", "models")
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -58,7 +58,7 @@ SELECT
 FROM worklist AS w
 LEFT JOIN stored_scores.overview AS o ON w.visit_id = o.visit_id
 WHERE
-    (only_ids IS NULL OR list_contains(only_ids, w.patient_id))
+    (only_ids IS NULL OR w.patient_id IN (SELECT unnest(only_ids)))
     AND (len(only_splits) = 0 OR list_contains(only_splits, w.split))
     AND (len(only_genders) = 0 OR list_contains(only_genders, coalesce(w.gender, 'unknown')))
     AND (len(only_chapters) = 0 OR w.visit_id IN (SELECT i.visit_id FROM in_chapters AS i))
