@@ -28,7 +28,7 @@ def show(view: View) -> None:
             )
         )
         return
-    first, second = view.model, view.beside
+    first, second = view.models
     crossed = crossed_of(view)
     _by_case(view, first, second)
     _kept(view, crossed)
@@ -37,7 +37,7 @@ def show(view: View) -> None:
 
 def crossed_of(view: View) -> Crossed:
     """Both models on each class."""
-    first, second = view.model, view.beside or view.model
+    first, second = view.models
     key = ("crossed", first, second, view.key)
     return view.desk.kept(key, lambda: view.desk.analysis.crossed(first, second, view.within))
 
@@ -101,7 +101,7 @@ def _cell(view: View, data: object) -> tuple[str, list[Condition]] | None:
         return None
     conditions: list[Condition] = []
     told = []
-    for name, at in ((view.model, int(a)), (view.beside or view.model, int(b))):
+    for name, at in zip(view.models, (int(a), int(b)), strict=True):
         low, high = at / BINS, (at + 1) / BINS
         conditions.append(Condition("score", ("jaccard", name, "ge"), low))
         if at < BINS - 1:

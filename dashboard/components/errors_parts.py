@@ -45,7 +45,9 @@ class View:
 
     @property
     def models(self) -> list[str]:
-        return [self.model, *([self.beside] if self.beside else [])]
+        """The model, and the one beside it, in the order that both have everywhere: the teacher first."""
+        wanted = {self.model, self.beside}
+        return [name for name in self.desk.analysis.models if name in wanted]
 
     @property
     def text(self) -> str:

@@ -13,7 +13,7 @@ from dashboard.components.errors_parts import TableCell, View, chart, csv, mode,
 from dashboard.exports.tables import Cell
 from dashboard.formatting import count
 from leader_core import LeaderError
-from leader_core.analysis import Node, Tree
+from leader_core.analysis import Node, Selection, Tree, tightened
 
 _CAUTION: Final = (
     "The tree searches many splits for the largest difference: a node says where to look, and a high rate in a small "
@@ -106,10 +106,8 @@ def _draw(view: View, found: Tree) -> None:
 
 
 def _narrow(view: View, node: Node) -> None:
-    from leader_core.analysis import Selection
-
     where = Selection.of(st.session_state["where"]).but(*node.conditions)
-    st.session_state["where"] = where.text
+    st.session_state["where"] = Selection(tightened(where.conditions)).text
 
 
 def _node(found: Tree, data: Any) -> Node | None:
@@ -121,17 +119,17 @@ def _chosen(view: View, found: Tree, data: Any) -> tuple[str, Any] | None:
     node = _node(found, data)
     if node is None:
         return None
-    told = ", ".join(map(view.told, node.conditions)) or "All cases"
-    return f"{told}: mean error {node.rate:.2f}", node.conditions
+    told = ", ".join(map(view.told, tightened(node.conditions))) or "All cases"
+    return f"{told}: mean error {node.rate:.2f}", tightened(node.conditions)
 
 
 def _table(view: View, found: Tree) -> None:
     leaves = sorted((n for n in found.nodes if n.children is None), key=lambda n: -n.rate)
     rows: list[list[TableCell]] = []
     for node in leaves:
-        told = ", ".join(map(view.told, node.conditions))
+        told = ", ".join(map(view.told, tightened(node.conditions)))
         rows.append(
-            [told, f"{node.rate:.2f}", opens(view, node.cases, told, *node.conditions),
+            [told, f"{node.rate:.2f}", opens(view, node.cases, told, *tightened(node.conditions)),
              f"{node.coverage:.0%}", f"{node.share:.0%}"]
         )  # fmt: skip
     st.html(
@@ -159,7 +157,7 @@ def csv_table(view: View, found: Tree) -> tuple[list[str], list[list[Cell]]]:
         "leaf",
     ]
     rows: list[list[Cell]] = [
-        [n.place, n.depth, "; ".join(map(view.told, n.conditions)) or "all cases", n.rate, n.cases, n.coverage,
+        [n.place, n.depth, "; ".join(map(view.told, tightened(n.conditions))) or "all cases", n.rate, n.cases, n.coverage,
          n.share, n.children is None]
         for n in found.nodes
     ]  # fmt: skip

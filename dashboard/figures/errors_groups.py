@@ -76,7 +76,9 @@ def figure(
         tickfont={"size": 13, "color": ink},
         showgrid=False,
     )
-    drawn.update_xaxes(title={"text": say.METRICS[metric], "font": {"color": muted}}, side="bottom")
+    drawn.update_xaxes(
+        title={"text": say.METRICS[metric], "font": {"color": muted, "size": 13}}, side="bottom"
+    )
     return drawn
 
 

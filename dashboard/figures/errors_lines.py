@@ -105,7 +105,7 @@ def reliability(
         drawn.add_scatter(
             x=said[used], y=observed[used], customdata=[[f"{model}|{i}"] for i in used.tolist()],
             mode="lines+markers", name=say.model(model), line={"color": colour, "width": 1.5},
-            marker={"symbol": symbol, "color": colour, "size": (8 + 10 * np.sqrt(counts[used] / most)).tolist()},
+            marker={"symbol": symbol, "color": colour, "opacity": 1, "size": (8 + 10 * np.sqrt(counts[used] / most)).tolist()},
             text=[f"{counts[i]:,} pairs of case and class" for i in used],
             hovertemplate=f"<b>{say.model(model)}</b><br>said %{{x:.2f}}, so %{{y:.2f}}<br>%{{text}}<extra></extra>",
             **UNMOVED,
@@ -113,6 +113,10 @@ def reliability(
     dress(drawn, mode, 460)
     muted = theme.COLOURS["muted"].of(mode)
     drawn.update_layout(margin={"l": 8, "r": 8, "t": 36, "b": 8})
-    drawn.update_xaxes(range=[-0.02, 1.02], title={"text": "Mean probability", "font": {"color": muted}})
-    drawn.update_yaxes(range=[-0.02, 1.02], title={"text": "Share prescribed", "font": {"color": muted}})
+    drawn.update_xaxes(
+        range=[-0.02, 1.02], title={"text": "Mean probability", "font": {"color": muted, "size": 13}}
+    )
+    drawn.update_yaxes(
+        range=[-0.02, 1.02], title={"text": "Share prescribed", "font": {"color": muted, "size": 13}}
+    )
     return drawn

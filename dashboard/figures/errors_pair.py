@@ -51,6 +51,10 @@ def figure(grid: np.ndarray, first: str, second: str, mode: Mode = "light") -> g
     ticks = {"tickmode": "array", "tickvals": [i - 0.5 for i in range(0, size + 1, 2)],
              "ticktext": [f"{i / size:.1f}" for i in range(0, size + 1, 2)], "showgrid": False,
              "range": [-0.5, size - 0.5]}  # fmt: skip
-    drawn.update_xaxes(title={"text": f"{say.model(second)}'s Jaccard", "font": {"color": muted}}, **ticks)
-    drawn.update_yaxes(title={"text": f"{say.model(first)}'s Jaccard", "font": {"color": muted}}, **ticks)
+    drawn.update_xaxes(
+        title={"text": f"{say.model(second)}'s Jaccard", "font": {"color": muted, "size": 13}}, **ticks
+    )
+    drawn.update_yaxes(
+        title={"text": f"{say.model(first)}'s Jaccard", "font": {"color": muted, "size": 13}}, **ticks
+    )
     return drawn

@@ -67,6 +67,7 @@ def figure(
         marker={
             "size": [34 + 26 * n.coverage**0.5 for n in tree.nodes],
             "color": colours,
+            "opacity": 1,
             "line": {
                 "width": [3 if n.place == chosen else 1 for n in tree.nodes],
                 "color": [ink if n.place == chosen else strong for n in tree.nodes],

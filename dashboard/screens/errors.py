@@ -60,7 +60,7 @@ _BINDINGS: Final[dict[str, address.Binding]] = {
     "where": address.Binding("", analysis.read_selection),
     "metric": address.Binding.choice("jaccard", say.METRICS),
     "by": address.Binding.choice("history", _FIELDS),
-    "rows": address.Binding.choice("ethnicity", dict.fromkeys(FIELDS)),
+    "rows": address.Binding.choice("insurance", dict.fromkeys(FIELDS)),
     "columns": address.Binding.choice("age_band", dict.fromkeys(FIELDS)),
     "target": address.Binding.choice("error", say.TARGETS),
     "depth": address.Binding.number(3, (1, 2, 3, 4)),

@@ -10,7 +10,7 @@ from leader_core.analysis.fields import FIELDS, SENSITIVE, Column
 from leader_core.analysis.frame import Figures, Frame, Marks
 from leader_core.analysis.groups import FEWEST, Estimate, GroupFigures, Grouping
 from leader_core.analysis.heat import Heat
-from leader_core.analysis.selection import Condition, Selection, classed
+from leader_core.analysis.selection import Condition, Selection, classed, tightened
 from leader_core.analysis.stored import Analysis, Lookup
 from leader_core.analysis.sweep import Sweep
 from leader_core.analysis.tree import Node, Tree
@@ -41,4 +41,5 @@ __all__ = [
     "Tree",
     "agreement",
     "classed",
+    "tightened",
 ]

@@ -92,6 +92,22 @@ class Selection:
         return cls(tuple(map(_condition, parts)))
 
 
+def tightened(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """The same cases with fewer words: of several limits on one number, the tightest.
+
+    >>> [c.text for c in tightened([Condition("lt", ("age",), 70), Condition("lt", ("age",), 60)])]
+    ['age:lt:60']
+    """
+    found: dict[object, Condition] = {}
+    for condition in conditions:
+        limited = condition.kind in ("lt", "ge")
+        key: object = (condition.kind, condition.names) if limited else condition
+        before = found.get(key)
+        if before is None or (condition.number < before.number) == (condition.kind == "lt"):
+            found[key] = condition
+    return tuple(found.values())
+
+
 def classed(code: str, who: Iterable[tuple[str, bool]]) -> Condition:
     """A condition on one class: who chose it and who did not.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.planted import Planted
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> Planted:
+    importlib.import_module("sklearn.tree")  # slow to import: not within the patience of a page's test
     return Planted(synthetic_cohort, tmp_path_factory.mktemp("errors"))
 
 

@@ -53,3 +53,10 @@ def search(cohort: Path, seconds: float) -> dict[str, Any]:
 def evaluate(cases: int) -> dict[str, Any]:
     """The evaluator on made-up scores."""
     return isolated("train.benchmark.evaluate", cases)
+
+
+def analysis(cohort: Path, cases: int) -> dict[str, Any]:
+    """The error analysis on planted scores."""
+    from train.benchmark.analysis import measure
+
+    return measure(cohort, cases)

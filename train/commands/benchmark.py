@@ -12,9 +12,9 @@ from leader_core.errors import InputError
 from train.report import Report
 
 SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
-PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate")
+PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate", "analysis")
 MODELS: Final = ("student", "teacher")
-CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000}
+CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000, "analysis": 300_000}
 ROOT: Final = Path(__file__).resolve().parents[2]
 
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "parts",
         nargs="*",
         choices=PARTS,
-        metavar="student/teacher/cohort/search/evaluate",
+        metavar="student/teacher/cohort/search/evaluate/analysis",
         help="what to measure (default: all)",
     )
     parser.add_argument(
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cases",
         type=int,
         metavar="N",
-        help="to measure with (default: student 2000, teacher 64, evaluate 100000)",
+        help="to measure with (default: student 2000, teacher 64, evaluate 100000, analysis 300000)",
     )
     parser.add_argument(
         "--seconds", type=float, default=3.0, metavar="S", help="a measurement (default: %(default)s)"
@@ -121,6 +121,8 @@ def _measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
         return parts.search(arguments.cohort, arguments.seconds)
     if part == "evaluate":
         return parts.evaluate(arguments.cases or CASES[part])
+    if part == "analysis":
+        return parts.analysis(arguments.cohort, arguments.cases or CASES[part])
     folder = arguments.model if arguments.model is not None else arguments.models / part
     common = (arguments.cohort, folder, arguments.device, arguments.cases or CASES[part], arguments.seconds)
     return parts.student(*common, settings.student_training) if part == "student" else parts.teacher(*common)
