@@ -28,12 +28,12 @@ _GAPS: Final = (
 def overall(view: View) -> None:
     """Every metric of every stored model over the chosen cases."""
     names = list(view.desk.analysis.models)
-    found = _overall(view, names)
+    found = overall_of(view, names)
     st.html(markup.panel_title("All chosen cases", "95 % intervals over resampled patients"))
     st.html(table(*overall_table(found), numeric=frozenset(range(1, 10))))
 
 
-def _overall(view: View, names: Sequence[str]) -> Grouping:
+def overall_of(view: View, names: Sequence[str]) -> Grouping:
     analysis = view.desk.analysis
     key = ("overall", view.key, tuple(names))
     return view.desk.kept(key, lambda: analysis.by_masks(OVERALL, names, {OVERALL: view.within}))

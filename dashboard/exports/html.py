@@ -22,7 +22,7 @@ _FONTS: Final = (
     ("ibm-plex-sans-latin-wght-normal.woff2", "U+0000-00FF, U+2000-206F, U+20AC, U+2212"),
     ("ibm-plex-sans-latin-ext-wght-normal.woff2", "U+0100-02BA, U+1E00-1E9F, U+1EF2-1EFF"),
 )
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:"
+POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; img-src data:"
 """The file may load nothing and run nothing, whatever stood in the data."""
 
 
@@ -31,8 +31,8 @@ def write_html(report: Report) -> bytes:
     title = f"{report.title} · {wording.NAME} report"
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">'
-        f"{tag('title', escape(title))}<style>{_style()}</style>"
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
+        f"{tag('title', escape(title))}<style>{style()}</style>"
     )
     body = _header(report) + tag("main", *_sections(report)) + _footer(report)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'.encode()
@@ -231,7 +231,7 @@ def _footer(report: Report) -> str:
 
 
 @functools.cache
-def _style() -> str:
+def style() -> str:
     """Type, colours and layout; the light colours, because paper is."""
     faces = ""
     for name, ranges in _FONTS:

@@ -221,3 +221,47 @@ def test_a_case_is_tagged_on_its_page(page: OpenPage, planted: Planted) -> None:
     assert "Missed chronic drug" in text(found)
     next(b for b in found.button if b.label == "Take my answer back").click().run()
     assert workspace.tags.all() == ()
+
+
+def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> None:
+    found = page(of="all", by="gender")
+    assert any(b.proto.label == "Report" for b in found.get("download_button"))
+    from dashboard.components import errors_report
+    from dashboard.components.errors_link import named
+    from dashboard.components.errors_parts import View
+    from dashboard.exports.analysis import write_html
+
+    service = get_service()
+    desk = analysis.get_desk(service)
+    workspace = get_workspace(service)
+    patient, visit = int(desk.analysis.frame.patient_ids[0]), int(desk.analysis.frame.visit_ids[0])
+    kind = workspace.tags.save_kind("<script>alert(1)</script>")
+    for who in ("AB", "CD"):
+        workspace.tags.annotate(patient, visit, [kind.kind_id], author=who)
+    everybody = desk.analysis.mask(Selection())
+    view = View(
+        service,
+        desk,
+        Selection(),
+        everybody,
+        "student",
+        "teacher",
+        "jaccard",
+        lambda k, n: named(service, k, n),
+    )
+    written = write_html(errors_report.compose(view)).decode()
+    assert "<script" not in written and "&lt;script&gt;" in written
+    assert re.search(r"default-src &#x27;none&#x27;|default-src 'none'", written)
+    assert not re.search(r"(?:src|href)=\"(?!data:)", written)
+    for heading in (
+        "All chosen cases",
+        "Jaccard by gender",
+        "Class by class",
+        "Teacher against Student",
+        "Calibration",
+        "Tags",
+    ):
+        assert heading in written, heading
+    figure = desk.kept(("x",), lambda: desk.analysis.by("gender", ["student"])).rows[0]
+    assert say.estimate("jaccard", figure.scores["jaccard"]) in written
+    assert written.count("<svg") >= 5 and written.count('fill="#fff"') >= 1
