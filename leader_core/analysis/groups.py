@@ -24,6 +24,9 @@ FEWEST: Final = 20
 SEED: Final = 42
 
 
+_Pools = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A figure and its 95 % interval by bootstrap over patients."""
@@ -114,8 +117,12 @@ def _grouped(
     sizes = np.bincount(codes[codes >= 0].astype(np.int64), minlength=len(values))
     reference = int(sizes.argmax()) if len(values) and sizes.any() else -1
     made: dict[str, list[GroupFigures]] = {}
+    cut: dict[bytes, _Pools] = {}  # models that scored the same cases are cut into the same pools, once
     for model, own in figures.items():
-        made[model] = _model(frame, model, own, np.where(own.there, codes, -1), values, reference, seed)
+        there = own.there.tobytes()
+        if there not in cut:
+            cut[there] = bootstrap.pooled(np.where(own.there, codes, -1), len(values), frame.people[1])
+        made[model] = _model(frame, model, own, cut[there], values, reference, seed)
     rows = tuple(made[model][i] for i in range(len(values)) for model in figures)
     return Grouping(name, values[reference] if reference >= 0 else "", rows)
 
@@ -124,19 +131,18 @@ def _model(
     frame: Frame,
     model: str,
     own: Figures,
-    codes: NDArray[Any],
+    cut: _Pools,
     values: Sequence[str],
     reference: int,
     seed: int,
 ) -> list[GroupFigures]:
     count = len(values)
-    rows, pools, people = bootstrap.pooled(codes, count, frame.people[1])
+    rows, pools, people = cut
     summed = bootstrap.sums(pools, count, _parts(frame, own, rows))
     totals = summed.sum(1)
-    drawn = {i: _figures(bootstrap.draws(summed[i], int(people[i]), seed)) for i in range(count) if people[i]}
+    scores, gaps = _estimates(totals, summed, people, reference, seed)
     found = []
     for i, value in enumerate(values):
-        scores, gaps = _estimates(totals, drawn, i, reference)
         cases = int(totals[i, _COUNT])
         found.append(
             GroupFigures(
@@ -144,8 +150,8 @@ def _model(
                 model=model,
                 cases=cases,
                 patients=int(people[i]),
-                scores=scores,
-                gaps=gaps,
+                scores=scores[i],
+                gaps=gaps[i],
                 real_medications=float(totals[i, _GIVEN] / cases) if cases else None,
                 real_ddi_rate=float(share(totals[i, _REAL_TOP], totals[i, _REAL_BOTTOM])) if cases else None,
             )
@@ -184,29 +190,40 @@ def _figures(parts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _estimates(
-    totals: NDArray[np.float64], drawn: Mapping[int, NDArray[np.float64]], group: int, reference: int
-) -> tuple[dict[str, Estimate | None], dict[str, Estimate | None]]:
-    """A group's figures, and their gaps to the reference group."""
-    if group not in drawn:
-        return dict.fromkeys(METRICS), dict.fromkeys(METRICS)
-    values = _figures(totals[group])
-    low, high = bootstrap.bounds(drawn[group])
+    totals: NDArray[np.float64],
+    summed: NDArray[np.float64],
+    people: NDArray[np.int64],
+    reference: int,
+    seed: int,
+) -> tuple[list[dict[str, Estimate | None]], list[dict[str, Estimate | None]]]:
+    """Every group's figures, and their gaps to the reference group."""
+    count = len(totals)
+    drawn = np.zeros((bootstrap.DRAWS, count, _TOPS))
+    for i in np.flatnonzero(people).tolist():
+        drawn[:, i] = _figures(bootstrap.draws(summed[i], int(people[i]), seed))
+    values = _figures(totals)
     # A rate over no pair at all is 0, as the evaluator has it; a mean over nothing is undefined.
-    defined = [
-        name == "ddi_rate" or bool(totals[group, below]) for name, below in zip(METRICS, _BELOW, strict=True)
+    defined = (totals[:, _BELOW] > 0) | (np.array(METRICS) == "ddi_rate")
+    defined &= people[:, None] > 0
+    scores = _told(values, drawn, defined)
+    if reference < 0:
+        return scores, [dict.fromkeys(METRICS) for _ in range(count)]
+    comparable = defined & defined[reference]
+    comparable[reference] = False
+    against = drawn - drawn[:, reference : reference + 1]
+    return scores, _told(values - values[reference], against, comparable)
+
+
+def _told(
+    values: NDArray[np.float64], drawn: NDArray[np.float64], defined: NDArray[np.bool_]
+) -> list[dict[str, Estimate | None]]:
+    low, high = bootstrap.bounds(drawn)
+    return [
+        {
+            name: Estimate(float(values[g, i]), float(low[g, i]), float(high[g, i]))
+            if defined[g, i]
+            else None
+            for i, name in enumerate(METRICS)
+        }
+        for g in range(len(values))
     ]
-    scores = {
-        name: Estimate(*map(float, (values[i], low[i], high[i]))) if defined[i] else None
-        for i, name in enumerate(METRICS)
-    }
-    if group == reference or reference not in drawn:
-        return scores, dict.fromkeys(METRICS)
-    against = values - _figures(totals[reference])
-    low, high = bootstrap.bounds(drawn[group] - drawn[reference])
-    gaps = {
-        name: Estimate(*map(float, (against[i], low[i], high[i])))
-        if defined[i] and (name == "ddi_rate" or totals[reference, _BELOW[i]])
-        else None
-        for i, name in enumerate(METRICS)
-    }
-    return scores, gaps

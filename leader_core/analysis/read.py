@@ -141,18 +141,31 @@ def read_marks(
     cursor: duckdb.DuckDBPyConnection, frame: Frame, models: Sequence[str], prescribed: str, classes: int
 ) -> Marks:
     """What was prescribed and what each model chose, in one list."""
-    keys: list[NDArray[np.int64]] = []
-    for model in (prescribed, *models):
-        table = _table(cursor, "chosen", {"model": model})
-        lists = table["chosen"].combine_chunks()
-        owner = np.repeat(frame.rows(table["visit_id"].to_numpy()), np.diff(lists.offsets.to_numpy()))
-        keys.append(owner * classes + lists.flatten().to_numpy())
-    every = np.unique(np.concatenate(keys)) if keys else np.zeros(0, np.int64)
-    bits = np.zeros(len(every), np.uint16)
-    for bit, own in enumerate(keys):
-        bits[np.searchsorted(every, own)] |= np.uint16(1 << bit)
-    rows, numbers = np.divmod(every, max(1, classes))
-    return Marks(tuple(models), rows.astype(np.int32), numbers.astype(np.int16), bits)
+    chosen = [_chosen(cursor, frame, model) for model in (prescribed, *models)]
+    parts: list[tuple[NDArray[Any], ...]] = []
+    for start in range(0, len(frame), _BLOCK):
+        end = min(start + _BLOCK, len(frame))
+        bits = np.zeros((end - start, classes), np.uint16)
+        for bit, (owners, starts, values) in enumerate(chosen):
+            first, last = np.searchsorted(owners, (start, end))
+            own = values[starts[first] : starts[last]]
+            rows = np.repeat(owners[first:last] - start, np.diff(starts[first : last + 1]))
+            bits[rows, own] |= np.uint16(1 << bit)
+        rows, numbers = np.nonzero(bits)
+        parts.append(((rows + start).astype(np.int32), numbers.astype(np.int16), bits[rows, numbers]))
+    if not parts:
+        parts = [(np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0, np.uint16))]
+    return Marks(tuple(models), *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _chosen(
+    cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int16]]:
+    """Rows of the frame (rising), where each row's classes begin, and the classes."""
+    table = _table(cursor, "chosen", {"model": model})
+    lists = table["chosen"].combine_chunks()
+    offsets: NDArray[np.int32] = lists.offsets.to_numpy()
+    return frame.rows(table["visit_id"].to_numpy()), offsets - offsets[:1], lists.flatten().to_numpy()
 
 
 def probability_blocks(

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,13 +87,20 @@ class Visitor:
 @pytest.fixture(scope="session")
 def server(browser_path: Path, synthetic_cohort: Path, models: Path) -> Iterator[str]:
     """The dashboard as `make run` serves it."""
+    with serving(synthetic_cohort, models) as base:
+        yield base
+
+
+@contextmanager
+def serving(cohort: Path, models: Path) -> Iterator[str]:
+    """The dashboard over a cohort and models, on a free port, until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
-        "LEADER_COHORT": str(synthetic_cohort),
+        "LEADER_COHORT": str(cohort),
         "LEADER_MODELS": str(models),
     }
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
