@@ -17,12 +17,15 @@ from dashboard.formatting import count, day
 from dashboard.service import Service
 from dashboard.workspace import get_workspace
 from leader_core import KINDS, Concept, LeaderError
+from leader_core.exchange.fhir import EncounterChoice
 from leader_core.exchange.files import read_file
 from leader_core.exchange.paste import read_list
 from leader_core.workspace import Parent
 
 _TOLD: Final = "_import_told"
 _TURN: Final = "_import_turn"
+_FILE: Final = "_import_file"
+"""The bundle whose encounters can still be chosen between; forgotten with what was told of it."""
 _MEGABYTES: Final = 20
 _SHORT: Final = 6
 _TALLEST: Final = 260
@@ -40,6 +43,8 @@ class Told:
     notes: tuple[str, ...] = ()
     rows: tuple[tuple[str, str, str], ...] = ()  # what, about, reason
     candidates: tuple[tuple[str, tuple[Concept, ...]], ...] = ()  # a word of the list, and what it may mean
+    encounters: tuple[EncounterChoice, ...] = ()  # of the file, where there are several to choose from
+    current: str = ""  # which of them is the current visit
 
 
 def show(service: Service, index: int) -> None:
@@ -52,7 +57,7 @@ def show(service: Service, index: int) -> None:
             _list(service, index)
         with kept:
             _variants(service)
-    _told(index)
+    _told(service, index)
 
 
 def _file(service: Service) -> None:
@@ -64,7 +69,8 @@ def _file(service: Service) -> None:
         key=f"import-file-{turn}",
         on_change=_take_file,
         args=(service, f"import-file-{turn}"),
-        help="The file is read here and kept nowhere. Nothing that it refers to is fetched.",
+        help="The file is read here and stored nowhere; one with several encounters stays in this session until you put "
+        "away what was read of it. Nothing that it refers to is fetched.",
     )
 
 
@@ -73,8 +79,20 @@ def _take_file(service: Service, key: str) -> None:
     if upload is None:
         return
     st.session_state[_TURN] = int(st.session_state.get(_TURN, 0)) + 1  # an empty uploader for the next file
+    _read(service, upload.getvalue(), str(upload.name)[:60], None)
+
+
+def _take_encounter(service: Service, key: str) -> None:
+    """The same file, with another of its encounters as the current visit."""
+    kept, chosen = st.session_state.get(_FILE), st.session_state.get(key)
+    if kept is not None and chosen:
+        _read(service, *kept, chosen)
+
+
+def _read(service: Service, data: bytes, name: str, current: str | None) -> None:
+    """Make a file's case the draft; `current` chooses an encounter, by default the latest."""
     try:
-        found = read_file(upload.getvalue(), service.engine.cohort)
+        found = read_file(data, service.engine.cohort, current=current)
     except LeaderError as error:
         st.session_state[_TOLD] = Told(problem=f"{error} The case below was not changed.")
         return
@@ -84,16 +102,44 @@ def _take_file(service: Service, key: str) -> None:
         notes.append(
             f"{count(left_out, 'visit')} left out, the oldest: an entered case holds {MAX_EARLIER} earlier visits."
         )
-    if len(found.encounters) > 1:
-        notes.insert(
-            0, f"{found.current}, the last of {len(found.encounters)} encounters, is the current visit."
-        )
-    _replace(Draft.from_case(found.case, found.titles, name=f"the file {upload.name[:60]}"))
+    several = len(found.encounters) > 1
+    st.session_state[_FILE] = (data, name) if several else None
+    _replace(Draft.from_case(found.case, found.titles, name=f"the file {name}"))
     st.session_state[_TOLD] = Told(
-        done=f"Read {upload.name[:60]}: {count(len(found.case.history) + 1, 'visit')}.",
+        done=f"Read {name}: {count(len(found.case.history) + 1, 'visit')}.",
         notes=tuple(notes),
         rows=tuple((item.resource, item.code, item.reason) for item in found.listed),
+        encounters=found.encounters if several else (),
+        current=found.current,
     )
+
+
+def _encounters(service: Service, told: Told) -> None:
+    """Which encounter of the file is the current visit; earlier ones are its history."""
+    labels = [each.label for each in told.encounters]
+    said = {each.label: _encounter(each) for each in told.encounters}
+    key = f"import-encounter-{'-'.join(labels)}-{told.current}"[:200]
+    st.selectbox(
+        "Encounter to recommend for",
+        labels[::-1],
+        index=labels[::-1].index(told.current),
+        format_func=said.__getitem__,
+        key=key,
+        on_change=_take_encounter,
+        args=(service, key),
+        help="Earlier encounters are the history; later ones are left out, for the models cannot know them.",
+    )
+
+
+def _encounter(each: EncounterChoice) -> str:
+    """When it began, and what stands in it."""
+    began = each.began[:10] or "no date"
+    held = [
+        count(each.diagnoses, "diagnosis", "diagnoses"),
+        count(each.procedures, "procedure"),
+        count(each.medications, "medication"),
+    ]
+    return f"{began} · {', '.join(held)} · {each.label}"
 
 
 def _list(service: Service, index: int) -> None:
@@ -154,7 +200,7 @@ def _take_list(service: Service, index: int, kind: str) -> None:
     )
 
 
-def _told(index: int) -> None:
+def _told(service: Service, index: int) -> None:
     """What the last import did; stays until the next, or until it is put away."""
     told: Told | None = st.session_state.get(_TOLD)
     if told is None:
@@ -163,6 +209,8 @@ def _told(index: int) -> None:
         st.error(told.problem, icon=":material/error:")
     if told.done:
         st.success(told.done, icon=":material/check:")
+    if told.encounters and st.session_state.get(_FILE) is not None:
+        _encounters(service, told)
     if told.notes:
         st.html(markup.plain_list(told.notes))
     if told.rows:
@@ -197,6 +245,7 @@ def _choose(index: int, text: str, concept: Concept) -> None:
 
 def _put_away() -> None:
     st.session_state.pop(_TOLD, None)
+    st.session_state.pop(_FILE, None)
 
 
 def _variants(service: Service) -> None:

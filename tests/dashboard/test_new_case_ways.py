@@ -54,6 +54,25 @@ def test_a_case_file_becomes_the_draft_with_its_profile(open_page: OpenPage) -> 
     assert _button(page, "Undo").disabled
 
 
+def test_another_encounter_of_a_bundle_can_be_the_current_visit(open_page: OpenPage) -> None:
+    page = _upload(open_page("new"), BUNDLE, "bundle.json")
+    latest = _draft(page)
+    choice = next(s for s in page.selectbox if s.label == "Encounter to recommend for")
+    assert len(choice.options) == 3 and choice.value == "Encounter/e3", "the latest by default"
+    assert choice.options[0].startswith("21") and "diagnos" in choice.options[0], "told by date and content"
+    choice.set_value("Encounter/e2").run()
+    assert not page.exception
+    earlier = _draft(page)
+    assert len(earlier.earlier) == len(latest.earlier) - 1
+    assert earlier.current.of("diagnosis") == latest.earlier[-1].of("diagnosis")
+    assert "Encounter/e3" in text(page), "what is later is listed as left out"
+    choice = next(s for s in page.selectbox if s.label == "Encounter to recommend for")
+    choice.set_value("Encounter/e3").run()
+    assert _draft(page) == latest
+    _button(page, "Put this away").click().run()
+    assert not [s for s in page.selectbox if s.label == "Encounter to recommend for"]
+
+
 def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None:
     page = _upload(open_page("new"), BUNDLE, "bundle.json")
     draft = _draft(page)
