@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import differences, drafting, state, wording
-from dashboard.components import case_import, code_search, markup, models_panel
+from dashboard.components import case_import, code_search, markup, models_panel, what_if
 from dashboard.components.subject import titles_of
 from dashboard.draft import MAX_EARLIER, Draft
 from dashboard.formatting import probability, words
@@ -248,6 +248,8 @@ def _results(service: Service) -> None:
     if draft.origin is not None and draft.origin != draft.submitted:
         pending = _pending(service, draft)
         fragment(_difference, run_every=0.7 if pending else None)(service, draft, pending)
+    answers = {name: scores(service, subject.case, name).recommendation for name in MODELS}
+    what_if.show(service, subject.case, {n: r for n, r in answers.items() if r is not None})
     st.html(markup.panel_title("Keep"))
     fragment(case_import.keep)(service)
 
