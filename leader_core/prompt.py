@@ -298,7 +298,9 @@ class PromptBuilder:
         codes = part.codes[kind]
         if not codes:
             return self._cost(self._blank(part, kind))
-        return sum(self._cost(self._text(kind, code)) for code in codes) + self._separator * (len(codes) - 1)
+        return sum(self._cost(self.written(kind, code)) for code in codes) + self._separator * (
+            len(codes) - 1
+        )
 
     def _cost(self, text: str) -> int:
         cost = self._costs.get(text)
@@ -338,7 +340,9 @@ class PromptBuilder:
 
     def _lists(self, part: _Part, kinds: Sequence[Kind] = tuple(_PLURALS)) -> dict[str, str]:
         return {
-            _PLURALS[kind]: self.template.separator.join(self._text(kind, code) for code in part.codes[kind])
+            _PLURALS[kind]: self.template.separator.join(
+                self.written(kind, code) for code in part.codes[kind]
+            )
             or self._blank(part, kind)
             for kind in kinds
         }
@@ -347,7 +351,8 @@ class PromptBuilder:
         """What stands for an empty list: having none and having lost all are told apart."""
         return self.template.cut if part.cut.get(kind) else self.template.empty
 
-    def _text(self, kind: Kind, code: str) -> str:
+    def written(self, kind: Kind, code: str) -> str:
+        """A code as the prompt writes it: its title, or the code itself where no title is known."""
         text = self._texts.get((kind, code))
         if text is None:
             text = self._titles(kind, code) or code
@@ -363,7 +368,7 @@ class PromptBuilder:
             for part in (*plan.history, plan.current)
             for kind, codes in part.codes.items()
             for code in codes
-            if self._text(kind, code) == code
+            if self.written(kind, code) == code
         }
         return tuple(found)
 

@@ -8,15 +8,20 @@ What there is, each a function over an `Engine` and a `Case` that gives frozen v
 - `score_changes(engine, case, model, changes)` scores a case under any changes, all classes at once, and gives
   `Outcomes`: `effects(code)` for one class, `moved()` for the whole recommendation. Ready-made lists:
   `leave_one_out`, `flip_profile`, `add_interacting`.
+- `attribute(engine, case, model, code)`: integrated gradients of one class by Captum, over the same items for both
+  models, as an `Attribution` with its baseline, steps and gap; for the teacher also by token and section.
 - `smallest_flip(engine, case, model, code)`: the fewest removals, found greedily, that take a class over the cut-off.
 
 What removal guarantees: every changed case is rendered and encoded anew, so a difference is exactly what the model
-would say otherwise. What it does not: effects of several removals need not add up, and none of this says what would
+would say otherwise. What it does not: effects of several removals need not add up. What integrated gradients
+guarantee: shares sum to the difference between the case's log-odds and those of a stated baseline, within a stated
+tolerance. What they do not: that leaving one thing out would move the score by its share. Neither says what would
 happen to a patient. Everything takes `each(done, whole)`, called between passes: raise in it to stop.
 
 Nothing heavy is imported here; a model loads torch when it is first used.
 """
 
+from leader_core.explain.attribution import Attribution, Share, Token, attribute
 from leader_core.explain.changes import (
     Change,
     apply,
@@ -52,14 +57,18 @@ from leader_core.explain.outcomes import (
 
 __all__ = [
     "SENSITIVE_FIELDS",
+    "Attribution",
     "Change",
     "Flip",
     "Item",
     "Moved",
     "Outcomes",
     "Progress",
+    "Share",
+    "Token",
     "add_interacting",
     "apply",
+    "attribute",
     "code_item",
     "code_items",
     "drop",

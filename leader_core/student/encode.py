@@ -161,6 +161,26 @@ class Encoder:
             len(visit.codes(kind)) > limit for visit in self._history(case) for kind in KINDS
         )
 
+    def read(self, case: Case) -> dict[Kind, list[tuple[int, list[str]]]]:
+        """By kind, the codes that are read of each visit: (place in the case, codes), in the order of the encoded sets."""
+        visits = (*case.history, case.observed().current)
+        kept = range(len(case.history) - len(self._history(case)), len(visits))
+        limit = self.config.max_codes
+        return {
+            kind: [
+                (
+                    place,
+                    [
+                        c
+                        for c in dict.fromkeys(visits[place].codes(kind)[:limit])
+                        if self._token(kind, c) != UNSEEN
+                    ],
+                )
+                for place in kept
+            ]
+            for kind in KINDS
+        }
+
     def cases(self, cases: Sequence[Case]) -> EncodedCases:
         """Encode cases one after another; every visit of every case is a row of its own."""
         sets: dict[Kind, list[list[int]]] = {kind: [] for kind in KINDS}

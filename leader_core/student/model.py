@@ -79,8 +79,16 @@ class Student(nn.Module):
     def forward(self, packed: Packed) -> StudentOutput:
         """One pass over B packed cases."""
         device = self.codes.weight.device
-        profile = self._encode_profile(torch.from_numpy(packed.profile).to(device))  # (B, D)
-        sets = self._encode_sets(packed, device)  # (Q + 1, D)
+        rows = torch.from_numpy(packed.profile).to(device)
+        fields = [table(rows[:, k]) for k, table in enumerate(self.profile)]
+        tokens = self._embed(torch.from_numpy(packed.tokens).to(device))
+        return self.read(packed, tokens, torch.stack(fields, 1) if fields else None)
+
+    def read(self, packed: Packed, tokens: Tensor, fields: Tensor | None) -> StudentOutput:
+        """The same of vectors that stand for the codes (T, D) and the profile fields (B, K, D)."""
+        device = tokens.device
+        profile = self._encode_profile(fields, len(packed.restore))  # (B, D)
+        sets = self._encode_sets(packed, tokens)  # (Q + 1, D)
         x = sets.index_select(0, torch.from_numpy(packed.held).to(device))  # (3S, D)
         x = x.index_add(
             0, torch.from_numpy(packed.profile_places).to(device), profile
@@ -98,17 +106,15 @@ class Student(nn.Module):
         logits = self.head_out(functional.relu(features))
         return StudentOutput(logits, features, profile.index_select(0, restore), prescribed)
 
-    def _encode_profile(self, rows: Tensor) -> Tensor:
-        """(B, K) -> (B, D)"""
-        if not self.profile:
-            return self.profile_out(self.profile_constant).expand(len(rows), -1)  # type: ignore[no-any-return]
-        parts = [table(rows[:, k]) for k, table in enumerate(self.profile)]
-        return self.profile_out(torch.cat(parts, dim=1))  # type: ignore[no-any-return]
+    def _encode_profile(self, fields: Tensor | None, cases: int) -> Tensor:
+        """(B, K, D) -> (B, D)"""
+        if not self.profile or fields is None:
+            return self.profile_out(self.profile_constant).expand(cases, -1)  # type: ignore[no-any-return]
+        return self.profile_out(fields.flatten(1))  # type: ignore[no-any-return]
 
-    def _encode_sets(self, packed: Packed, device: torch.device) -> Tensor:
+    def _encode_sets(self, packed: Packed, tokens: Tensor) -> Tensor:
         """(Q + 1, D): the mean of each set's encoded codes, and the zero vector of the empty set."""
-        shapes = {kind: [Shape.of(r, device) for r in packed.rectangles[kind]] for kind in KINDS}
-        tokens = self._embed(torch.from_numpy(packed.tokens).to(device))  # (T, D)
+        shapes = {kind: [Shape.of(r, tokens.device) for r in packed.rectangles[kind]] for kind in KINDS}
         parts = tokens.split([sum(s.size for s in shapes[kind]) for kind in KINDS])
         means = [
             row_means(self.set_encoders[kind](part, shapes[kind]), shapes[kind])

@@ -54,6 +54,13 @@ class BaseTokenizer:
         """(start, end) in `text` of each token, special tokens left out."""
         return self._backend.encode(text, add_special_tokens=False).offsets  # type: ignore[no-any-return]
 
+    def located(self, text: str) -> tuple[list[int], list[tuple[int, int] | None]]:
+        """Token ids of a text with its special tokens, and where each stands in it; None for a special token."""
+        found = self._backend.encode(text, add_special_tokens=self._by_base)
+        special = found.special_tokens_mask
+        spans = [None if special[i] else span for i, span in enumerate(found.offsets)]
+        return found.ids + self._end, spans + [None] * len(self._end)
+
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with its special tokens."""
         encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=self._by_base)

@@ -60,6 +60,25 @@ class TeacherModel(nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> TeacherOutput:
         """Pooled states and logits of ids and mask (B, T); mask is 1 on real tokens, padding may be on any side."""
+        return self._run({"input_ids": input_ids}, attention_mask)
+
+    def read(self, embeddings: torch.Tensor, attention_mask: torch.Tensor) -> TeacherOutput:
+        """The same of word vectors (B, T, H) in the tokens' places."""
+        return self._run({"inputs_embeds": embeddings}, attention_mask)
+
+    def embed(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """(B, T) -> (B, T, H) the base's word vectors."""
+        return self._words()(input_ids)  # type: ignore[no-any-return]
+
+    def average_word(self) -> torch.Tensor:
+        """(H,) float32 the mean of the base's word vectors."""
+        return self._words().weight.float().mean(0)  # type: ignore[no-any-return]
+
+    def _words(self) -> Any:
+        base: Any = self.body
+        return base.get_base_model().get_input_embeddings()
+
+    def _run(self, tokens: Mapping[str, torch.Tensor], attention_mask: torch.Tensor) -> TeacherOutput:
         padded = bool((attention_mask == 0).any())
         if padded and self.causal:  # without a mask the quickest kernels can be used
             padded = bool((attention_mask[:, 1:] > attention_mask[:, :-1]).any())
@@ -68,8 +87,8 @@ class TeacherModel(nn.Module):
             extra["attention_mask"] = attention_mask
             if self.first_position is not None:  # so that the padding's side does not matter
                 extra["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0) + self.first_position
-        with self._autocast(input_ids.device.type):
-            states = self.body(input_ids=input_ids, **extra).last_hidden_state  # (B, T, H)
+        with self._autocast(attention_mask.device.type):
+            states = self.body(**tokens, **extra).last_hidden_state  # (B, T, H)
         hidden = pool(states, attention_mask, self.pooling)
         return TeacherOutput(hidden, self.head(hidden))
 

@@ -1,0 +1,168 @@
+"""Attribution: how much each thing that a model read adds to the log-odds of one class, adding up to its score.
+
+Both models' attributions land on the same items. Refuses to know how they are shown.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from leader_core.domain import Case, ModelName, Prompt
+from leader_core.errors import InputError
+from leader_core.explain.items import Item, code_items
+from leader_core.explain.outcomes import Progress
+
+if TYPE_CHECKING:
+    from leader_core.engine import Engine, Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What an item adds to the log-odds of a class, against the baseline."""
+
+    item: Item
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The same for one token of the prompt, `text[start:end]`."""
+
+    start: int
+    end: int
+    value: float
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Integrated gradients of one class of one model on one case.
+
+    Log-odds are those of the shown probability. `shares` sum to `log_odds - baseline_log_odds` but for `gap`.
+    """
+
+    model: ModelName
+    code: str
+    log_odds: float
+    baseline_log_odds: float
+    shares: tuple[Share, ...]  # in the case's order: each item once
+    unread: tuple[Item, ...]  # codes of the case that the model does not read: unknown to it, or cut to fit
+    baseline: str  # in words
+    steps: int
+    gap: float  # sum of the shares minus the difference
+    tolerance: float  # what the gap may be
+    seconds: float
+    prompt: Prompt | None = None  # the teacher's
+    tokens: tuple[Token, ...] = ()  # of the prompt, in reading order
+
+    @property
+    def complete(self) -> bool:
+        """Whether the shares add up within the tolerance."""
+        return abs(self.gap) <= self.tolerance
+
+    @property
+    def probability(self) -> float:
+        return _sigmoid(self.log_odds)
+
+    @property
+    def baseline_probability(self) -> float:
+        return _sigmoid(self.baseline_log_odds)
+
+    def values(self) -> dict[Item, float]:
+        """Log-odds by item."""
+        return {share.item: share.value for share in self.shares}
+
+    def by_visit(self) -> dict[int | None, float]:
+        """Log-odds by visit, what stands in its section's wording included; None: outside of visits."""
+        return _sums((share.item.visit, share.value) for share in self.shares)
+
+    def by_section(self) -> tuple[float, ...]:
+        """Log-odds of each section of the prompt, in its order; nothing for the student."""
+        if self.prompt is None:
+            return ()
+        return tuple(
+            sum(token.value for token in self.tokens if section.start <= token.start < section.end)
+            for section in self.prompt.sections
+        )
+
+
+def attribute(
+    engine: Engine, case: Case, model: ModelName, code: str, *, each: Progress | None = None
+) -> Attribution:
+    """Integrated gradients of a class's log-odds, over what the model reads of a case.
+
+    Args:
+        code: a class of the model's vocabulary.
+        each: called between passes with what is done and the whole of this round; rounds double their steps.
+
+    Raises:
+        NotFoundError: the model is not there.
+        InputError: a class that the model does not score.
+    """
+    began = time.perf_counter()
+    scorer = engine.scorer(model)
+    column = scorer.vocabularies.medication.find(code)
+    if column < 0:
+        raise InputError(f"The {model} does not score {code!r}: expected one of its classes.")
+    prompt: Prompt | None = None
+    spans: tuple[tuple[int, int], ...] = ()
+    if model == "teacher":
+        from leader_core.explain.teacher import BASELINE, teacher_gradients
+
+        read, found = teacher_gradients(scorer, case, column, each)  # type: ignore[arg-type]
+        items: Sequence[Item] = read.items
+        prompt, spans = read.prompt, read.spans
+    else:
+        from leader_core.explain.student import BASELINE, student_gradients
+
+        items, found = student_gradients(scorer, case, column, each)  # type: ignore[arg-type]
+    scale, shift = _shown(scorer)
+    values = [float(value) * scale for value in found.values]
+    tokens = tuple(
+        Token(start, end, value, item)
+        for (start, end), value, item in zip(spans, values, items, strict=False)
+    )
+    sums = _sums(zip(items, values, strict=True))
+    known = code_items(case)
+    return Attribution(
+        model=model,
+        code=code,
+        log_odds=found.end * scale + shift,
+        baseline_log_odds=found.start * scale + shift,
+        shares=tuple(Share(item, sums[item]) for item in _ordered(sums, case)),
+        unread=tuple(item for item in known if item not in sums),
+        baseline=BASELINE,
+        steps=found.steps,
+        gap=found.gap * scale,
+        tolerance=found.tolerance * scale,
+        seconds=time.perf_counter() - began,
+        prompt=prompt,
+        tokens=tokens,
+    )
+
+
+def _shown(scorer: Scorer) -> tuple[float, float]:
+    """How the network's log-odds become those of the shown probability: a factor and a shift."""
+    fitted = scorer.manifest.calibration
+    return (1.0, 0.0) if fitted is None else (1.0 / fitted.temperature, fitted.bias)
+
+
+def _sums(pairs: Iterable[tuple[object, float]]) -> dict:  # type: ignore[type-arg]
+    made: dict[object, float] = {}
+    for key, value in pairs:
+        made[key] = made.get(key, 0.0) + value
+    return made
+
+
+def _ordered(sums: dict[Item, float], case: Case) -> list[Item]:
+    """Codes in the case's order, then what stands for no code."""
+    known = [item for item in code_items(case) if item in sums]
+    return known + [item for item in sums if item.part != "code"]
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
