@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, str]] = {
     "calibrate": "give a trained model calibrated probabilities and conformal sets",
     "predict": "one row a case and medication, as Parquet",
     "scores": "both models' scores of every case, stored beside the cohort for the worklist",
+    "faithfulness": "whether explanations are true to a model: deletion and insertion against random order",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
     "realdata": "folds over a few real patients: students from scratch and from another student",
     "demo": "build what the dashboard's demo needs: cohort, and with --models its models",
