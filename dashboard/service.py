@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import streamlit as st
 
@@ -30,6 +31,7 @@ LOADING_ORDER: Final[tuple[ModelName, ...]] = ("student", "teacher")
 
 Readiness = Literal["ready", "loading", "absent", "failed"]
 CaseKey = tuple[object, ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,10 @@ class Service:
     def submit_text(self, text: str) -> Future[Recommendation]:
         """Let the teacher score a text, on its own worker."""
         return self._workers["teacher"].submit(self.engine.score_prompt, text)
+
+    def run(self, model: ModelName, work: Callable[..., T], *given: object) -> Future[T]:
+        """Do some work on a model's own worker, after what it has to do already."""
+        return self._workers[model].submit(work, *given)
 
 
 @st.cache_resource(show_spinner=False)

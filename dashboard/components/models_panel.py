@@ -15,6 +15,7 @@ from dashboard.components import cautions as reviewed
 from dashboard.components import (
     comparison_table,
     decide_first,
+    explain_panel,
     exports,
     markup,
     scoreboard,
@@ -33,6 +34,7 @@ _WARNINGS = 4
 BINDINGS = {
     **{state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS},
     **similar_panel.BINDINGS,
+    **explain_panel.BINDINGS,
 }
 """None stands for the model's own cut-off."""
 
@@ -90,6 +92,8 @@ def _answers(
             _together(service, subject, cut, own, known)
         with st.container(key="classes"):
             _table(service, subject, found, cut, known, own, trust_panel.details(service, cut, near))
+        with st.container(key="why"):
+            explain_panel.show(service, subject, cut)
     with right, st.container(key="pairs"):
         link = {**state.linked(subject, _moved(service, cut)), **address.written(similar_panel.BINDINGS)}
         _interactions(service, subject, cut, known, link)
@@ -98,7 +102,7 @@ def _answers(
             exports.show(service, subject, cut)
             similar_panel.show(service, subject, cut, near)
             trust_panel.show(service, cut, near)
-    return link
+    return {**link, **explain_panel.linked()}
 
 
 def _together(

@@ -15,6 +15,7 @@ from train.scoring import SPLITS
 if TYPE_CHECKING:
     import numpy as np
 
+    from leader_core.domain import ModelName
     from leader_core.explain.faithfulness import Curves
 
 SEED: Final = 42
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
     if arguments.cases < 1:
         raise InputError(f"--cases {arguments.cases}: expected at least 1.")
-    name = read_manifest(arguments.model).kind
+    name: ModelName = "teacher" if read_manifest(arguments.model).kind == "teacher" else "student"
     engine = Engine.open(arguments.cohort, arguments.model.resolve().parent, arguments.device)
     if arguments.model.resolve().name != name:
         raise InputError(f"{arguments.model} holds a {name}: expected a folder called {name!r}.")
@@ -63,7 +64,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         [cases[i] for i in chosen],
         name,
         seed=seed,
-        each=lambda *_: next(bar, None) and None,  # type: ignore[arg-type]
+        each=lambda *_: next(bar, None) and None,
     )
     result = {
         "model": {"name": name, "folder": str(arguments.model)},
