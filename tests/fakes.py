@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from leader_core import (
     Case,
     CaseError,
@@ -39,6 +41,7 @@ from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
 from leader_core.interactions import review
 from leader_core.safer_set import safer_set
 from leader_core.similar import Given, Neighbour, Preparation, Similar, SimilarQuery
+from leader_core.vocabulary import Vocabularies, Vocabulary
 
 MEDICATIONS: dict[str, str] = {
     "A02B": "Drugs for peptic ulcer and reflux disease",
@@ -538,6 +541,31 @@ class FakeEngine:
     @property
     def similar(self) -> FakeSimilar:
         return FakeSimilar(self.cohort)
+
+    def scorer(self, model: str) -> Any:
+        """What explanations ask of a loaded model, over the same made-up scores."""
+        engine = self
+
+        class Scorer:
+            manifest = engine.models[model].manifest
+            vocabularies = Vocabularies(
+                Vocabulary.of(DIAGNOSES),
+                Vocabulary.of(PROCEDURES),
+                Vocabulary.of(MEDICATIONS),
+                {
+                    name: Vocabulary.of(engine.cohort.profile_values(name))
+                    for name in engine.cohort.profile_fields
+                },
+            )
+            profile_read = engine.cohort.profile_fields if model == "student" else ()
+
+            def score(self, cases: Sequence[Case]) -> Any:
+                if model in engine.failing:
+                    raise engine.failing[model]
+                rows = [[engine._score(case, model, code) for code in sorted(MEDICATIONS)] for case in cases]
+                return np.array(rows, dtype=np.float32)
+
+        return Scorer()
 
     def warm_up(self, model: str) -> None:
         if model in self._loading:

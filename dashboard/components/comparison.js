@@ -48,7 +48,7 @@ function width(data) {
   return 3 + Number(data.prescribed) + Number(Boolean(data.own));
 }
 
-function details(row, columns) {
+function details(row, columns, ask) {
   const tr = make("tr", null, "details");
   const cell = make("td");
   cell.colSpan = columns;
@@ -57,6 +57,10 @@ function details(row, columns) {
     p.append(make("span", line.label, "label"), make("span", line.text));
     cell.append(p);
   }
+  const why = make("button", "What moved this score", "why");
+  why.type = "button";
+  why.onclick = () => ask(row.code);
+  cell.append(why);
   tr.append(cell);
   return tr;
 }
@@ -92,7 +96,7 @@ function line(row, data, memory) {
   for (const side of ["teacher", "student"]) {
     tr.append(bar(side, row[side], row[side + "_text"], row[side + "_selected"], data[side]));
   }
-  const extra = details(row, width(data));
+  const extra = details(row, width(data), memory.ask);
   extra.hidden = !open;
   button.onclick = () => {
     const now = extra.hidden;
@@ -173,7 +177,7 @@ function group(entry, data, memory, needle) {
 }
 
 export default function (component) {
-  const { data, parentElement } = component;
+  const { data, parentElement, setTriggerValue } = component;
   let memory = kept.get(parentElement);
   if (!memory) {
     memory = { open: new Set(), folded: new Map(), needle: "", subject: data.subject };
@@ -196,6 +200,7 @@ export default function (component) {
     memory.open.clear();
     memory.subject = data.subject;
   }
+  memory.ask = (code) => setTriggerValue("explained", code);
   memory.note.textContent = data.note;
   const draw = () => {
     const table = make("table", null, data.prescribed ? "" : "bare");

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
+
+import streamlit as st
 
 from dashboard import comparison, theme, wording
 from dashboard.components.browser import component
 from dashboard.formatting import count, listing, probability
 from dashboard.service import ModelName, Scores
 from leader_core import Order
+
+EXPLAINED: Final = "explain"
+"""What the session and the link keep the class under whose score is explained."""
 
 
 def show(
@@ -34,7 +40,18 @@ def show(
     for group in data["groups"]:
         for row in group["rows"]:
             row["details"] += (more or {}).get(row["code"], ())
-    component("comparison")(key=key, data={**data, "subject": subject, "note": note})
+    component("comparison")(
+        key=key,
+        data={**data, "subject": subject, "note": note},
+        on_explained_change=functools.partial(_explain, key),
+    )
+
+
+def _explain(key: str) -> None:
+    """Take over the class whose row asked what moved its score."""
+    found = st.session_state.get(key)
+    if code := getattr(found, "explained", None):
+        st.session_state[EXPLAINED] = str(code)
 
 
 def table(

@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import address, explaining, wording
-from dashboard.components import explain_rows, markup
+from dashboard.components import comparison_table, explain_rows, markup
 from dashboard.components.subject import titles_of
 from dashboard.explaining import Answer
 from dashboard.formatting import count, escape, listing, probability, tag
@@ -21,14 +21,14 @@ from dashboard.state import Subject
 from leader_core import Recommendation
 from leader_core.explain import Attribution, Flip, Item, Outcomes
 
-CLASS: Final = "explain"
+CLASS: Final = comparison_table.EXPLAINED
 WAY: Final = "by"
 WAYS: Final[Mapping[str, str]] = {"gradients": "Integrated gradients", "removal": "Remove one"}
 BINDINGS: Final = {
     CLASS: address.Binding("", lambda text: text if text.isalnum() and len(text) <= 7 else None),
     WAY: address.Binding.choice("gradients", WAYS),
 }
-_SHOWN: Final = 24
+_SHOWN: Final = 14
 
 _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
     "gradients": (
@@ -80,14 +80,7 @@ def show(service: Service, subject: Subject, cut: Mapping[ModelName, Recommendat
     if code not in named:
         st.html(markup.callout(f"Neither model scores {code}: choose another class.", "warn"))
         return
-    _explain(service, subject, cut, code, was_pending=False)
-
-
-def _explain(
-    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], code: str, was_pending: bool
-) -> None:
-    answers = _answers(service, subject, code)
-    pending = any(answer.pending for answer in answers.values())
+    pending = any(answer.pending for answer in _answers(service, subject, code).values())
     fragment(_drawn, run_every=0.8 if pending else None)(service, subject, cut, code, pending)
 
 
@@ -121,6 +114,7 @@ def _drawn(
     values = [_values(answer, code) for answer in answers.values()]
     if any(values):
         found = explain_rows.groups(subject.case, (values[0], values[1]), titles_of(service))
+        missing = tuple("not read" if a.status == "ready" else "…" for a in answers.values())
         unit = "log-odds" if way == "gradients" else "probability"
         st.html(
             tag("p", escape(f"Bars in {unit}: right raises the score, left lowers it. "), css="ld-note")
@@ -129,13 +123,18 @@ def _drawn(
                 caption=f"What moved the score of {code} in both models, in {unit}",
                 most=_SHOWN,
                 summed=way == "gradients",
+                missing=(missing[0], missing[1]),
             )
         )
         if sum(len(group.rows) for group in found) > _SHOWN:
             with st.expander("Everything that was read"):
                 st.html(
                     explain_rows.table(
-                        found, caption=f"Everything that moved {code}", most=10_000, summed=way == "gradients"
+                        found,
+                        caption=f"Everything that moved {code}",
+                        most=10_000,
+                        summed=way == "gradients",
+                        missing=(missing[0], missing[1]),
                     )
                 )
     if way == "removal":

@@ -105,12 +105,21 @@ def _whole(rows: Sequence[Row], given: Sequence[float | None] | None) -> tuple[f
     return made[0], made[1]
 
 
-def table(found: Sequence[Group], *, caption: str, most: int, digits: int = 2, summed: bool = True) -> str:
+def table(
+    found: Sequence[Group],
+    *,
+    caption: str,
+    most: int,
+    digits: int = 2,
+    summed: bool = True,
+    missing: tuple[str, str] = ("not read", "not read"),
+) -> str:
     """Both models' bars on one scale, left of the middle what lowers the score and right of it what raises it.
 
     Args:
         most: rows shown in all; a group says how many more it has.
         summed: whether a group's figure is the sum of its rows; else it was measured by itself.
+        missing: what stands in the place of a value that is not there, for teacher and student.
     """
     scale = max((row.size for group in found for row in group.rows), default=0.0)
     scale = max(scale, *(abs(v or 0.0) for group in found for v in group.values), 1e-9) if found else 1.0
@@ -126,10 +135,10 @@ def table(found: Sequence[Group], *, caption: str, most: int, digits: int = 2, s
         rows = [row for row in group.rows if id(row) in kept]
         left = len(group.rows) - len(rows)
         label = tag("strong", escape(group.label)) + (tag("small", " together") if summed else "")
-        body = _line(label, group.values, scale, digits, css="ld-group")
+        body = _line(label, group.values, scale, digits, missing, css="ld-group")
         for row in rows:
             text = f"{escape(row.label)} {tag('span', escape(row.detail), css='ld-code')}"
-            body += _line(text, row.values, scale, digits)
+            body += _line(text, row.values, scale, digits, missing)
         if left:
             body += tag("tr", tag("td", escape(f"{left} more, each smaller"), colspan=3, css="ld-muted"))
         bodies.append(tag("tbody", body))
@@ -138,16 +147,22 @@ def table(found: Sequence[Group], *, caption: str, most: int, digits: int = 2, s
     return tag("div", made, css="ld-scroll", tabindex=0, role="region", aria_label=caption)
 
 
-def _line(label: str, values: Sequence[float | None], scale: float, digits: int, css: str = "") -> str:
-    cells = "".join(
-        _bar(value, scale, digits, name) for value, name in zip(values, ("teacher", "student"), strict=True)
-    )
+def _line(
+    label: str,
+    values: Sequence[float | None],
+    scale: float,
+    digits: int,
+    missing: tuple[str, str],
+    css: str = "",
+) -> str:
+    sides = zip(values, ("teacher", "student"), missing, strict=True)
+    cells = "".join(_bar(value, scale, digits, name, instead) for value, name, instead in sides)
     return tag("tr", tag("th", label, scope="row") + cells, css=css)
 
 
-def _bar(value: float | None, scale: float, digits: int, name: str) -> str:
+def _bar(value: float | None, scale: float, digits: int, name: str, missing: str) -> str:
     if value is None:
-        return tag("td", tag("span", "not read", css="ld-muted"), css="ld-side")
+        return tag("td", tag("span", escape(missing), css="ld-muted"), css="ld-side")
     width = 50 * min(1.0, abs(value) / scale)
     side = "left:50%" if value >= 0 else f"left:{50 - width:.1f}%"
     bar = tag(
