@@ -86,7 +86,8 @@ def _take_encounter(service: Service, key: str) -> None:
     """The same file, with another of its encounters as the current visit."""
     kept, chosen = st.session_state.get(_FILE), st.session_state.get(key)
     if kept is not None and chosen:
-        _read(service, *kept, chosen)
+        data, name = kept
+        _read(service, data, name, chosen)
 
 
 def _read(service: Service, data: bytes, name: str, current: str | None) -> None:

@@ -122,6 +122,7 @@ def _together(
                 subject.case.prescribed,
                 lambda codes: _standing(service, subject, codes, known),
                 known=known,
+                unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
             )
         )
 
@@ -297,7 +298,8 @@ def _interactions(
     more = f"{len(pairs) - _SHOWN} more, and the graph" if len(pairs) > _SHOWN else "Details and graph"
     navigation.link("interactions", more, {**link, "set": str(chosen)})
     if ruled_out := len(review.pairs) - len(pairs):
-        told = f"{count(ruled_out, 'more pair')} of these classes: not carried by the drugs ordered in this visit."
+        unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+        told = f"{count(ruled_out, 'more pair')} of these {unit.many}: not carried by the drugs ordered in this visit."
         st.html(markup.note(told))
     if review.conditions:
         st.html(

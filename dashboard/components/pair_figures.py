@@ -33,7 +33,7 @@ def graph(view: View) -> None:
             st.html(
                 markup.empty(
                     "Nothing chosen",
-                    "Choose a class to see its pairs, or the mark on a line to see what the pair does.",
+                    f"Choose a {view.unit.one} to see its pairs, or the mark on a line to see what the pair does.",
                 )
             )
             return
@@ -49,7 +49,7 @@ def graph(view: View) -> None:
                     chosen=pair or "",
                     subject=f"{view.subject_key} {about}",
                     key="class-list",
-                    empty="This class is in no pair of the chosen severities.",
+                    empty=f"This {view.unit.one} is in no pair of the chosen severities.",
                 )
             )
         if pair:
@@ -67,7 +67,11 @@ def matrix(view: View) -> None:
         if pair:
             pair_parts.card(view, pair)
         else:
-            st.html(markup.empty("No cell chosen", "Choose a cell to see what the two classes do together."))
+            st.html(
+                markup.empty(
+                    "No cell chosen", f"Choose a cell to see what the two {view.unit.many} do together."
+                )
+            )
         st.html(coverage.note(view.service))
 
 

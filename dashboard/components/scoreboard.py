@@ -40,9 +40,22 @@ def lines(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] | None) 
     return made
 
 
-def table(sets: Sequence[Line], prescribed: Sequence[str], standing: Standing, *, known: bool) -> str:
+def table(
+    sets: Sequence[Line],
+    prescribed: Sequence[str],
+    standing: Standing,
+    *,
+    known: bool,
+    unit: wording.Unit,
+) -> str:
     """One row a set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
-    headings = ["Set", "Classes", *(["Given", "Jaccard", "F1"] if known else []), "Listed pairs", "Worst"]
+    headings = [
+        "Set",
+        unit.many.capitalize(),
+        *(["Given", "Jaccard", "F1"] if known else []),
+        "Listed pairs",
+        "Worst",
+    ]
     head = tag(
         "tr",
         *(
@@ -51,7 +64,7 @@ def table(sets: Sequence[Line], prescribed: Sequence[str], standing: Standing, *
         ),
     )
     body = "".join(_row(line, prescribed, standing, known) for line in sets)
-    caption = tag("caption", "Figures of each set of classes", css="ld-visually-hidden")
+    caption = tag("caption", f"Figures of each set of {unit.many}", css="ld-visually-hidden")
     inside = tag("table", caption, tag("thead", head), tag("tbody", body), css="ld-table ld-board")
     return tag("div", inside, css="ld-scroll", tabindex=0, role="region", aria_label="Figures together")
 

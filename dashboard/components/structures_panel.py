@@ -65,7 +65,7 @@ def _choice(code: str, side: str, preferred: tuple[str, ...], titles: Title) -> 
         key=f"drug-{side}-{code}",
         label_visibility="collapsed",
         disabled=len(names) == 1,
-        help="Which drug stands for the class",
+        help="Which drug stands here",
     )
     return next((s for s in options if s.drug == picked), options[0])
 

@@ -84,6 +84,7 @@ def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Sim
     if not cut:
         return
     st.html(markup.panel_title("How far to trust these scores"))
+    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     facts: list[tuple[str, str]] = []
     if similar is not None and similar.nearer_than is not None:
         facts.append(("To training data", nearness(similar)))
@@ -96,11 +97,11 @@ def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Sim
     for name in MODELS:
         if name in cut:
             evidence, problem = _evidence(service, name)
-            told = case_trust(service.engine.models[name].manifest, cut[name])
-            rows += _model(name, told, evidence, problem)
+            about = case_trust(service.engine.models[name].manifest, cut[name])
+            rows += _model(name, about, evidence, problem, unit)
     st.html(
         tag("div", rows, css="ld-trust")
-        + markup.note("Each class says how it did on validation: open its row.")
+        + markup.note(f"Each {unit.one} says how it did on validation: open its row.")
     )
 
 
@@ -115,7 +116,9 @@ def nearness(similar: Similar) -> str:
     return f"nearer than {share * 100:.0f} % of validation patients are (mean cosine {similar.nearness:.2f})"
 
 
-def _model(name: ModelName, told: CaseTrust, evidence: Evidence | None, problem: str) -> str:
+def _model(
+    name: ModelName, told: CaseTrust, evidence: Evidence | None, problem: str, unit: wording.Unit
+) -> str:
     lines = []
     if told.unseen:
         lines.append(f"{count(len(told.unseen), 'code')} of this case not known, and not read.")
@@ -125,15 +128,18 @@ def _model(name: ModelName, told: CaseTrust, evidence: Evidence | None, problem:
         lines.append("Read every code of the case.")
     if told.promised is not None:
         lines.append(
-            f"The {told.share * 100:.0f} % set: {len(told.promised)} classes. Of cases like those of validation, at least "
-            f"{told.confidence * 100:.0f} % have at least {told.share * 100:.0f} % of what was prescribed in their set. "
+            f"The {told.share * 100:.0f} % set: {count(len(told.promised), unit.one, unit.many)}. Of cases like those of "
+            f"validation, at least {told.confidence * 100:.0f} % have at least {told.share * 100:.0f} % of what was "
+            "prescribed in their set. "
             "It promises nothing about one patient."
         )
     else:
         lines.append("No set with a stated coverage: this model is not calibrated.")
     if evidence is not None:
         kind = "calibrated" if evidence.calibrated else "uncalibrated"
-        lines.append(f"Class by class on {evidence.cases:,} validation cases, by its {kind} scores.")
+        lines.append(
+            f"Each {unit.one} was counted on {evidence.cases:,} validation cases, by its {kind} scores."
+        )
     else:
         lines.append(problem)
     items = "".join(tag("li", escape(line)) for line in lines)

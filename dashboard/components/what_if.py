@@ -87,14 +87,12 @@ def changes_of(service: Service, case: Case, model: ModelName, found: Recommenda
 
 def _tried(service: Service, case: Case, model: ModelName, found: Recommendation) -> Outcomes:
     bar = st.progress(0.0, text="Asking the model about each change.")
+
+    def tell(done: int, whole: int) -> None:
+        bar.progress(min(1.0, done / max(1, whole)))
+
     changes = changes_of(service, case, model, found)
-    outcomes = score_changes(
-        service.engine,
-        case,
-        model,
-        changes,
-        each=lambda done, whole: bar.progress(min(1.0, done / max(1, whole))),
-    )
+    outcomes = score_changes(service.engine, case, model, changes, each=tell)
     bar.empty()
     return outcomes
 

@@ -89,17 +89,18 @@ def _body(service: Service, subject: Subject, was_pending: bool) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="which"):
         chosen = _set(found)
-        by_orders = bool(found.orders) and not _classes_only()
+        by_orders = bool(found.orders) and not _classes_only(service)
     view = _view(service, subject, found, chosen, by_orders)
     _show(view)
     address.publish("interactions", {**state.linked(subject), **_written()})
 
 
-def _classes_only() -> bool:
+def _classes_only(service: Service) -> bool:
+    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     return st.toggle(
         "Ignore what was ordered",
         **address.mirror("classes_only"),
-        help="Show every pair as the classes have it, without looking at the drugs ordered in this visit.",
+        help=f"Show every pair as the {unit.many} have it, without looking at the drugs ordered in this visit.",
     )
 
 

@@ -100,7 +100,7 @@ def test_a_class_tells_what_validation_says_of_scores_like_its_own(
         assert near is not None and near[2] == f"{tenth / 10:.1f}"
         assert int(near[4]) == (int(near[1]) if tenth >= 5 else 0)
         assert "of the 20 most similar training patients" in lines["Similar patients"]
-    assert "Class by class on 100 validation cases, by its calibrated scores." in text(page)
+    assert "Each class was counted on 100 validation cases, by its calibrated scores." in text(page)
 
 
 def test_models_from_before_say_what_would_help(open_page: OpenPage) -> None:
