@@ -12,7 +12,7 @@ from dashboard.analysis import EVERYBODY, base
 from dashboard.components import errors_words as say
 from dashboard.components import markup
 from dashboard.components.errors_classes import reliability
-from dashboard.components.errors_parts import CASES, TableCell, View, chart, csv, mode, opens, table
+from dashboard.components.errors_parts import CASES, TableCell, View, chart, csv, linked, mode, opens, table
 from dashboard.exports.tables import Cell
 from dashboard.formatting import MISSING, count
 from leader_core.analysis import Condition, Reliability, Shift, Sweep
@@ -103,7 +103,7 @@ def _at(view: View, found: dict[str, Sweep], own: dict[str, float], cut: float) 
         navigation.link(
             "patients",
             f"Open the {count(int(view.within.sum()), 'case')} in the worklist",
-            {CASES: view.text},
+            {CASES: linked(view.selection)},
         )
         st.space("stretch")
         csv("cut-off", *sweep_csv(found))

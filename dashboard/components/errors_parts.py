@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 CASES: Final = "cases"
 """The worklist's URL parameter that holds a selection."""
+SCORED: Final = Condition("ge", ("visits",), 0)
+"""A condition that every scored case fulfils."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class View:
 
     def link(self, *conditions: Condition) -> str:
         """Where the cases of this selection under further conditions stand in the worklist."""
-        return f"./?{urlencode({CASES: self.selection.but(*conditions).text})}"
+        return f"./?{urlencode({CASES: linked(self.selection.but(*conditions))})}"
 
     def title(self, code: str) -> str:
         """A class in plain words."""
@@ -81,6 +83,11 @@ class Opens:
 
 
 TableCell = str | Opens
+
+
+def linked(selection: Selection) -> str:
+    """A selection's text for a link; every scored case, where it has no condition, which may not be every patient."""
+    return selection.text or SCORED.text
 
 
 def table(
@@ -193,7 +200,7 @@ def card(view: View, told: str, conditions: Sequence[Condition]) -> None:
         )
         if number:
             navigation.link(
-                "patients", f"Open {count(number, 'case')} in the worklist", {CASES: selection.text}
+                "patients", f"Open {count(number, 'case')} in the worklist", {CASES: linked(selection)}
             )
 
 

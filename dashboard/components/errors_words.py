@@ -101,6 +101,8 @@ def condition(found: Condition, frame: Frame, named: Callable[[str, str], str]) 
         told = value(names[0], column.values[at]) if column is not None and at < len(column.values) else "?"
         label = FIELDS.get(names[0], names[0])
         return f"{label}: {told}" if kind == "is" else f"{label}: not {told}"
+    if (kind, names, number) == ("ge", ("visits",), 0):
+        return "every scored case"
     if kind in ("lt", "ge"):
         label = NUMBERS.get(names[0], names[0])
         sign = "below" if kind == "lt" else "at least"

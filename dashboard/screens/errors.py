@@ -15,7 +15,7 @@ from dashboard.components import errors_words as say
 from dashboard.components.errors_classes import ORDERS
 from dashboard.components.errors_lines import ALL
 from dashboard.components.errors_link import named
-from dashboard.components.errors_parts import CASES, View
+from dashboard.components.errors_parts import CASES, View, linked
 from dashboard.formatting import count
 from dashboard.service import Service, get_service
 from dashboard.workspace import get_workspace
@@ -221,7 +221,7 @@ def _told(service: Service, view: View) -> None:
             )
         st.space("stretch")
         if number:
-            navigation.link("patients", "Open in the worklist", {CASES: view.text})
+            navigation.link("patients", "Open in the worklist", {CASES: linked(view.selection)})
         errors_report.button(view)
 
 

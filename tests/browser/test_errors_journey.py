@@ -82,7 +82,7 @@ def test_no_view_is_too_wide_for_a_telephone(browser: Browser, scored: str) -> N
     for view in VIEWS:
         page.goto(f"{scored}/errors?of=all&view={view}")
         expect(page.get_by_role("radio", name=VIEWS[view], exact=True)).to_be_visible(timeout=PATIENCE)
-        expect(page.locator(".ld-links, .ld-empty").first).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".ld-links, .ld-empty, .js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 0, f"{view} is {over} px too wide"
     visitor.unharmed()
