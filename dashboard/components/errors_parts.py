@@ -165,7 +165,8 @@ def chart(
         wide: whether it scrolls sideways in a narrow window.
     """
     width: Any = "content" if wide else "stretch"
-    with st.container(key=f"box-{key}"):
+    inner: Any = int(drawn.layout.width) if wide else "stretch"
+    with st.container(key=f"{'wide' if wide else 'box'}-{key}"), st.container(width=inner):
         chosen: Any = st.plotly_chart(
             drawn,
             key=key,
