@@ -24,7 +24,9 @@ def show(view: View) -> None:
     st.html(
         markup.panel_title(
             f"{say.model(view.model)}: {say.METRICS[view.metric]} by {_low(rows.name)} and {_low(columns.name)}",
-            "darker is worse" if view.metric not in ("medications", "ddi_rate") else "darker is more",
+            "the stronger the colour, the worse"
+            if view.metric not in ("medications", "ddi_rate")
+            else "the stronger the colour, the more",
         )
     )
     if not found.cases.any():

@@ -23,7 +23,7 @@ CELL: Final = (84, 40)  # pixels
 _LEFT: Final = 190
 _TOP: Final = 64
 _LABEL: Final = 24
-_WORSE: Final = {"medications": 1, "ddi_rate": 1}  # more is darker; elsewhere less is
+_WORSE: Final = {"medications": 1, "ddi_rate": 1}  # more is stronger; elsewhere less is
 
 
 def size(rows: int, columns: int) -> tuple[int, int]:
