@@ -115,11 +115,19 @@ def test_the_combined_lines_are_what_both_and_what_either_suggest() -> None:
     ]
     assert scoreboard.lines({"student": ["A"]}, None) == []
     drawn = scoreboard.table(
-        lines, ["B"], lambda codes: review(codes, FakeInteractions(), 3).standing, known=True
+        lines,
+        ["B"],
+        lambda codes: review(codes, FakeInteractions(), 3).standing,
+        known=True,
+        unit=wording.unit(3),
     )
     assert ">0.50<" in drawn  # both models: 1 of 2
     assert "Jaccard" not in scoreboard.table(
-        lines, ["B"], lambda codes: review(codes, FakeInteractions(), 3).standing, known=False
+        lines,
+        ["B"],
+        lambda codes: review(codes, FakeInteractions(), 3).standing,
+        known=False,
+        unit=wording.unit(5),
     )
 
 
