@@ -93,8 +93,9 @@ def _mark(point: Point, x: float, y: float, colour: str) -> str:
 
 
 def _path(drawn: str, colour: str, width: float = 1.4, dash: str = "") -> str:
-    found = {"d": drawn, "fill": "none", "stroke": colour, "stroke-width": width}
-    return tag("path", **({**found, "stroke-dasharray": dash} if dash else found))
+    return tag(
+        "path", d=drawn, fill="none", stroke=colour, stroke_width=width, stroke_dasharray=dash or "none"
+    )
 
 
 def _text(text: str, x: float, y: float, anchor: str) -> str:

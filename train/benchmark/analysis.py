@@ -76,7 +76,7 @@ def _blocks(visits: np.ndarray, patients: np.ndarray, classes: int, model: int) 
         own = slice(start, start + BLOCK)
         shape = len(visits[own]), classes
         truth = truths.random(shape, np.float32) < PRESCRIBED
-        scores = 0.6 * noise.random(shape, np.float32) + np.float32(0.3) * truth
+        scores = (0.6 * noise.random(shape, np.float32) + 0.3 * truth).astype(np.float32)
         yield CaseBlock(visits[own], patients[own], scores, truth, noise.random(shape[0]) < 0.1)
 
 
