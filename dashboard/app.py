@@ -15,11 +15,14 @@ if (
 
 import streamlit as st
 
-from dashboard import navigation, students, theme, wording
+from dashboard import mends, navigation, students, theme, wording
 from dashboard.components import frame, keyboard, markup
 from dashboard.guard import guarded
 from dashboard.service import get_service
 from leader_core import LeaderError
+
+
+mends.install()
 
 
 def main() -> None:

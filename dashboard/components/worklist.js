@@ -28,7 +28,7 @@ function heading(column, data, sort) {
   return cell;
 }
 
-function body(data, open) {
+function body(data) {
   const tbody = make("tbody");
   for (const row of data.rows) {
     const tr = make("tr");
@@ -67,25 +67,29 @@ export default function (component) {
     parentElement.append(root);
     roots.set(parentElement, root);
   }
-  // As a link would: one entry in the history. Streamlit's own switch of pages leaves a second one, of this page.
-  const open = (row) => {
-    history.pushState({}, "", row.href);
-    const asked = location.href;
-    const tell = () => dispatchEvent(new PopStateEvent("popstate", { state: {} }));
-    tell();
-    // A redraw that the server began at the same moment can swallow the request: ask again while this list still stands.
-    for (const wait of [4000, 12000, 30000]) {
-      setTimeout(() => { if (root.isConnected && location.href === asked) tell(); }, wait);
-    }
-  };
-  const sort = (key, descending) => setTriggerValue("sorted", { key, descending });
+  root.sort = (key, descending) => setTriggerValue("sorted", { key, descending });
+  // Drawn anew only where it differs: a redraw of the same list must not take away the row in focus or a click half done.
+  const said = JSON.stringify(data);
+  if (root.said !== said) {
+    root.said = said;
+    root.replaceChildren(drawn(data, (key, descending) => root.sort(key, descending)));
+  }
+  return () => roots.delete(parentElement);
+}
+
+function drawn(data, sort) {
   const table = make("table", null, "worklist");
   const caption = make("caption", data.caption);
   const head = make("thead");
   const line = make("tr");
   data.columns.forEach((column) => line.append(heading(column, data, sort)));
   head.append(line);
-  table.append(caption, head, body(data, open));
-  root.replaceChildren(table);
-  return () => roots.delete(parentElement);
+  table.append(caption, head, body(data));
+  return table;
+}
+
+// As a link would: one entry in the history. Streamlit's own switch of pages leaves a second one, of this page.
+function open(row) {
+  history.pushState({}, "", row.href);
+  dispatchEvent(new PopStateEvent("popstate", { state: {} }));
 }

@@ -27,7 +27,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.layout import SOURCE_NAMES
 from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Spread
 from leader_core.cohort.statements import run
-from leader_core.cohort.worklist import Matching, read_ids, read_patients, read_spread, write_csv
+from leader_core.cohort.worklist import Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
@@ -83,6 +83,7 @@ class Cohort:
         self._indexing = threading.Lock()
         self._own_index: CodeIndex | None = None
         self._full_index: CodeIndex | None = None
+        self._worklist = Worklist(self._cursor, lambda: self._own_codes().matching)
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
@@ -135,6 +136,7 @@ class Cohort:
         if self.scores is None:
             attach_nothing(self._connection)
         run(self._connection, "read/working_memory")
+        run(self._connection, "read/listed")
         run(self._connection, "read/matches")
 
     def close(self) -> None:
@@ -142,11 +144,16 @@ class Cohort:
         self._connection.close()
 
     def warm_up(self) -> None:
-        """Load what the first look-ups would wait for: titles, interactions and the index of codes."""
+        """Load what the first look-ups would wait for: titles, interactions, the index of codes and who has them."""
         for kind in KINDS:
             self._own_titles(kind)
         _ = self.interactions
         self._all_codes()
+        self.warm_up_worklist()
+
+    def warm_up_worklist(self) -> None:
+        """Hold the worklist in memory; until then it is answered from the files, several times slower."""
+        self._worklist.warm_up()
 
     # Cases
 
@@ -222,8 +229,7 @@ class Cohort:
 
     def patients(self, query: PatientQuery | None = None) -> PatientPage:
         """One page of the worklist: filtered, sorted and cut in the database."""
-        query = query or PatientQuery()
-        return read_patients(self._cursor(), query, self._matching(query))
+        return self._worklist.page(query or PatientQuery())
 
     def spread(self, query: PatientQuery, figure: Sort, bins: int = 20) -> Spread:
         """How the patients that a query matches (all pages) spread over a figure.
@@ -231,15 +237,15 @@ class Cohort:
         Raises:
             InputError: a figure that has no distribution.
         """
-        return read_spread(self._cursor(), query, figure, bins, self._matching(query))
+        return self._worklist.spread(query, figure, bins)
 
     def patient_ids(self, query: PatientQuery) -> tuple[int, ...]:
         """Every patient that a query matches, on all pages, by id."""
-        return read_ids(self._cursor(), query, self._matching(query))
+        return self._worklist.ids(query)
 
     def worklist_csv(self, query: PatientQuery) -> bytes:
         """Every patient that a query matches, on all pages, as CSV."""
-        return write_csv(self._cursor(), query, self._matching(query))
+        return self._worklist.csv(query)
 
     def chapters(self) -> tuple[str, ...]:
         """The chapters of the cohort's diagnoses, the most frequent first."""
@@ -261,10 +267,6 @@ class Cohort:
     def searchable_codes(self) -> int:
         """How many codes `search` knows: the cohort's and the libraries'."""
         return len(self._all_codes())
-
-    def _matching(self, query: PatientQuery) -> Matching | None:
-        """How a query's text finds codes; None where it has no text, so that nothing is indexed for it."""
-        return self._own_codes().matching if query.text.strip() else None
 
     def _own_codes(self) -> CodeIndex:
         """The cohort's own codes, indexed on first need."""

@@ -1,21 +1,27 @@
 """The worklist, answered in the database with bound values.
 
-Refuses to know how pages show it, and how a text finds codes.
+A cohort never changes while it is open, so what was counted once stays counted. Refuses to know how pages show it, and
+how a text finds codes.
 """
 
 from __future__ import annotations
 
 import codecs
 import io
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 import duckdb
 import numpy as np
+from numpy.typing import NDArray
 
 from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
-from leader_core.cohort.search import content_words, search_words, split_parts
+from leader_core.cohort.search import split_parts
 from leader_core.cohort.statements import run
+from leader_core.cohort.text_fits import Matching, PatientCodes
 from leader_core.domain import UNKNOWN
 from leader_core.errors import InputError
 
@@ -31,39 +37,135 @@ SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
 }
 """Figures whose distribution can be asked for, with their range; None for whole numbers, which have their own."""
 
-Matching = Callable[[str], list[int]]
-"""Numbers of the concepts that fit a text."""
+_KEPT: Final = 200
+"""Totals and distributions that are remembered."""
+_KEPT_TEXTS: Final = 16
+"""Texts whose patients are remembered; a text that everybody fits is 8 bytes a patient."""
+
+T = TypeVar("T")
 
 
-def read_patients(
-    cursor: duckdb.DuckDBPyConnection, query: PatientQuery, matching: Matching | None = None
-) -> PatientPage:
-    """One page of the worklist; a query with a text needs `matching`, here and below."""
-    values = {
-        **_filters(query, _parts(query, matching)),
-        "sort": query.sort,
-        "descending": query.descending,
-        "page_size": query.page_size,
-        "skip": (query.page - 1) * query.page_size,
-    }
-    found = run(cursor, "read/patients", values).fetchall()
-    # An empty page still brings one row, with the total and no patient.
-    rows = tuple(_row(row) for row in found if row[0] is not None)
-    return PatientPage(rows, found[0][-1], query.page, query.page_size)
+class Worklist:
+    """Answers about the patients of one cohort. Threads may share it: every answer uses a connection of its own."""
+
+    def __init__(
+        self, connect: Callable[[], duckdb.DuckDBPyConnection], matching: Callable[[], Matching]
+    ) -> None:
+        """`connect` opens a cursor; `matching` says how a text finds concepts, asked for only when there is one."""
+        self._connect = connect
+        self._matching = matching
+        self._lock = threading.Lock()
+        self._indexing = threading.Lock()
+        self._codes: PatientCodes | None = None
+        self._held = False
+        self._totals: OrderedDict[Hashable, int] = OrderedDict()
+        self._spreads: OrderedDict[Hashable, Spread] = OrderedDict()
+        self._texts: OrderedDict[Hashable, NDArray[np.int64]] = OrderedDict()
+
+    def warm_up(self) -> None:
+        """Hold in memory what every question would read anew: the list with its scores, and who has which code."""
+        cursor = self._connect()
+        with self._indexing:
+            if not self._held:
+                run(cursor, "read/held")
+                run(cursor, "read/listed_from_memory")
+                self._held = True
+        self._patient_codes()
+
+    def page(self, query: PatientQuery) -> PatientPage:
+        """One page of the worklist."""
+        cursor, values = self._ask(query)
+        values |= {
+            "sort": query.sort,
+            "descending": query.descending,
+            "page_size": query.page_size,
+            "skip": (query.page - 1) * query.page_size,
+        }
+        rows = tuple(_row(row) for row in run(cursor, "read/patients", values).fetchall())
+        total = self._kept(self._totals, _narrowed(query), _KEPT, lambda: _count(cursor, values))
+        return PatientPage(rows, total, query.page, query.page_size)
+
+    def spread(self, query: PatientQuery, figure: Sort, bins: int) -> Spread:
+        """How the patients that match spread over a figure, in bins of equal width."""
+        if figure not in SPREADS:
+            raise InputError(f"No distribution of {figure!r}: expected one of {', '.join(SPREADS)}.")
+
+        def counted() -> Spread:
+            cursor, values = self._ask(query)
+            column = run(cursor, "read/figures", {**values, "figure": figure}).fetchnumpy()["figure"]
+            return _binned(column, figure, bins)
+
+        return self._kept(self._spreads, (_narrowed(query), figure, bins), _KEPT, counted)
+
+    def ids(self, query: PatientQuery) -> tuple[int, ...]:
+        """Every patient that matches, by id."""
+        cursor, values = self._ask(query)
+        return tuple(row[0] for row in run(cursor, "read/matching_ids", values).fetchall())
+
+    def csv(self, query: PatientQuery) -> bytes:
+        """Every patient that matches, in the query's order, as CSV in UTF-8 with a byte-order mark for spreadsheets."""
+        from pyarrow import csv
+
+        cursor, values = self._ask(query)
+        values |= {"sort": query.sort, "descending": query.descending}
+        stream = io.BytesIO()
+        stream.write(codecs.BOM_UTF8)
+        csv.write_csv(run(cursor, "read/worklist_csv", values).to_arrow_table(), stream)
+        return stream.getvalue()
+
+    def _ask(self, query: PatientQuery) -> tuple[duckdb.DuckDBPyConnection, dict[str, Any]]:
+        """A connection that knows who fits the query's text, and the values that `matches.sql` asks for."""
+        import pyarrow as pa
+
+        cursor = self._connect()
+        fits = self._fits(query.text.strip()) if _searches(query) else np.zeros(0, np.int64)
+        cursor.register("searched_text_fits", pa.table({"patient_id": fits}))
+        return cursor, _filters(query)
+
+    def _fits(self, text: str) -> NDArray[np.int64]:
+        return self._kept(
+            self._texts, text, _KEPT_TEXTS, lambda: self._patient_codes().fits(text, self._matching())
+        )
+
+    def _patient_codes(self) -> PatientCodes:
+        with self._indexing:
+            if self._codes is None:
+                self._codes = PatientCodes(self._connect())
+            return self._codes
+
+    def _kept(
+        self, kept: OrderedDict[Hashable, T], key: Hashable, most: int, make: Callable[[], T]
+    ) -> T:
+        """What is remembered under the key, or what `make` gives, remembered from now on."""
+        with self._lock:
+            if key in kept:
+                kept.move_to_end(key)
+                return kept[key]
+        made = make()
+        with self._lock:
+            kept[key] = made
+            while len(kept) > most:
+                kept.popitem(last=False)
+        return made
 
 
-def read_spread(
-    cursor: duckdb.DuckDBPyConnection,
-    query: PatientQuery,
-    figure: Sort,
-    bins: int,
-    matching: Matching | None = None,
-) -> Spread:
-    """How the patients that match spread over a figure, in bins of equal width."""
-    if figure not in SPREADS:
-        raise InputError(f"No distribution of {figure!r}: expected one of {', '.join(SPREADS)}.")
-    values = {**_filters(query, _parts(query, matching)), "figure": figure}
-    column = run(cursor, "read/figures", values).fetchnumpy()["figure"]
+def _narrowed(query: PatientQuery) -> PatientQuery:
+    """The query without what changes neither who matches nor how many: order and page."""
+    return replace(query, text=query.text.strip(), sort="patient_id", descending=False, page=1, page_size=1)
+
+
+def _searches(query: PatientQuery) -> bool:
+    """Whether the text asks for anything: signs alone ask for nothing."""
+    return bool(split_parts(query.text))
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> int:
+    (found,) = run(cursor, "read/count_matching", values).fetchall()
+    return int(found[0])
+
+
+def _binned(column: NDArray[Any], figure: Sort, bins: int) -> Spread:
+    """The distribution of one column, where a masked value is a missing figure."""
     known = np.ma.compressed(column).astype(np.float64)
     missing = len(column) - len(known)
     if not len(known):
@@ -74,43 +176,6 @@ def read_spread(
     edges = low + width * np.arange(int(np.ceil(round((high - low) / width, 6))) + 1)
     counts, _ = np.histogram(known, edges)
     return Spread(tuple(edges.tolist()), tuple(counts.tolist()), missing)
-
-
-def read_ids(
-    cursor: duckdb.DuckDBPyConnection, query: PatientQuery, matching: Matching | None = None
-) -> tuple[int, ...]:
-    """Every patient that matches, by id."""
-    found = run(cursor, "read/matching_ids", _filters(query, _parts(query, matching))).fetchall()
-    return tuple(row[0] for row in found)
-
-
-def write_csv(
-    cursor: duckdb.DuckDBPyConnection, query: PatientQuery, matching: Matching | None = None
-) -> bytes:
-    """Every patient that matches, in the query's order, as CSV in UTF-8 with a byte-order mark for spreadsheets."""
-    from pyarrow import csv
-
-    values = {**_filters(query, _parts(query, matching)), "sort": query.sort, "descending": query.descending}
-    stream = io.BytesIO()
-    stream.write(codecs.BOM_UTF8)
-    csv.write_csv(run(cursor, "read/worklist_csv", values).to_arrow_table(), stream)
-    return stream.getvalue()
-
-
-def _parts(query: PatientQuery, matching: Matching | None) -> list[list[int]]:
-    """Lists of concepts, of each of which a patient must have one."""
-    if matching is None:
-        return []
-    return [concepts for part in split_parts(query.text) for concepts in _concepts(matching, part)]
-
-
-def _concepts(matching: Matching, part: str) -> list[list[int]]:
-    """The concepts that fit all words of a part; where none does, those of each word by itself."""
-    together = matching(part)
-    words = search_words(part)
-    if together or len(words) == 1:
-        return [together]
-    return [matching(word) for word in content_words(words)]
 
 
 def _row(row: Sequence[Any]) -> PatientRow:
@@ -137,12 +202,10 @@ def _row(row: Sequence[Any]) -> PatientRow:
     )
 
 
-def _filters(query: PatientQuery, parts: list[list[int]]) -> dict[str, Any]:
+def _filters(query: PatientQuery) -> dict[str, Any]:
     """What `matches.sql` asks for."""
     return {
-        "text": query.text.strip() if parts else "",
-        # A part that no concept fits leaves only patients whose id begins with the text.
-        "parts": parts if parts and all(parts) else [[-1]],
+        "searched": _searches(query),
         "patient_ids": None if query.patient_ids is None else list(query.patient_ids),
         "splits": list(query.splits),
         "genders": list(query.genders),

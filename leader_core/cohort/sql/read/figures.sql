@@ -11,6 +11,6 @@ SELECT
         WHEN 'prescribed_severe' THEN prescribed_severe
     END AS figure
 FROM working_memory.matches(
-    $text, $parts, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard,
-    $gap, $prescribed_severe, $suggested_severe, $truncated
+    $searched, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+    $prescribed_severe, $suggested_severe, $truncated
 );

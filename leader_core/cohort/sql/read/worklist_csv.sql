@@ -1,11 +1,12 @@
 -- Every patient that a worklist query matches, as a list to take along. A text that a spreadsheet would take for a
 -- formula is quoted.
 WITH found AS (
-    SELECT *
+    SELECT m.*, w.admission_type, w.main_diagnosis
     FROM working_memory.matches(
-        $text, $parts, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard,
-        $gap, $prescribed_severe, $suggested_severe, $truncated
-    )
+        $searched, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+        $prescribed_severe, $suggested_severe, $truncated
+    ) AS m
+    INNER JOIN worklist AS w ON m.patient_id = w.patient_id
 )
 
 SELECT

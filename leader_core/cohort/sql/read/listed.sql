@@ -1,0 +1,22 @@
+-- Everything that the worklist filters and sorts by, a row a patient with what stored scores say of the last visit.
+CREATE VIEW working_memory.listed AS
+SELECT
+    w.patient_id,
+    w.gender,
+    w.age,
+    w.visits,
+    w.split,
+    w.visit_id,
+    w.admitted_at,
+    w.diagnoses,
+    w.procedures,
+    w.medications,
+    o.teacher_jaccard,
+    o.student_jaccard,
+    o.gap,
+    o.prescribed_severe,
+    o.teacher_severe,
+    o.student_severe,
+    o.truncated
+FROM worklist AS w
+LEFT JOIN stored_scores.overview AS o ON w.visit_id = o.visit_id;

@@ -1,0 +1,330 @@
+"""The dashboard as a person meets it: a server of its own, a real browser, and how long every interaction takes.
+
+The server is a process like any other; nothing of the dashboard is imported. Needs Playwright and a Chromium, asked for
+when measuring begins. A time runs from the click (or Enter) until what was asked for stands on the page and the server
+has nothing left to send. Refuses to know what the pages show beyond the words and marks it waits for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import psutil
+
+from leader_core.errors import LeaderError, NotFoundError
+from train.benchmark.crowd import crowd
+from train.benchmark.measure import MIB, rounded
+from train.report import Report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PATIENCE: Final = 300.0  # seconds until the models must be there
+BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+REMEDY: Final = (
+    "Install the test packages (pip install -r tests/requirements.txt) and a Chromium (Debian: apt-get install "
+    "chromium; elsewhere: python -m playwright install chromium), or set BROWSER_PATH to its program."
+)
+WORDS: Final = ("heart failure", "pneumonia", "diabetes", "warfarin", "sepsis", "fracture femur", "CHF")
+CODES: Final = ("428.0", "486", "B01A", "250", "C07A", "401.9")
+LETTERS: Final = tuple("eaicsp")
+TARGETS_MS: Final[Mapping[str, float | None]] = {
+    "click feedback": 100,
+    "filter": 300,
+    "page turn": 300,
+    "sort": 300,
+    "search: words": 300,
+    "search: a code": 300,
+    "search: one letter": 300,
+    "search: an id": 300,
+    "open a stored case": 500,
+    "student's own answer": 300,
+    "teacher's own answer": 2_000,
+    "usable page after process start": 3_000,
+}
+"""Milliseconds at the 95th percentile, as the project promises them."""
+
+_HELPERS: Final = """() => {
+  const seek = (root) => {
+    const here = root.querySelector('table.worklist');
+    if (here) return here;
+    for (const e of root.querySelectorAll('*')) if (e.shadowRoot) { const t = seek(e.shadowRoot); if (t) return t; }
+    return null;
+  };
+  let table = null;
+  window.leaderTable = () => (table && table.isConnected ? table : (table = seek(document)));
+  window.leaderRows = () => {
+    const t = leaderTable();
+    return t ? [...t.querySelectorAll('tbody th a')].map((a) => a.textContent).join(' ') : '';
+  };
+  window.leaderIdle = () =>
+    document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning';
+  window.leaderSays = (text) => [...document.querySelectorAll('.ld-muted, .ld-note, [data-testid=stHtml]')]
+    .some((e) => e.textContent.includes(text));
+  window.leaderLive = (name) => Boolean(document.querySelector('.st-key-figures-' + name))
+    && ![...document.querySelectorAll('.ld-callout.' + name)].some((e) => e.textContent.includes('were stored on'));
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A dashboard that answers at `base`."""
+
+    base: str
+    process: subprocess.Popen[bytes]
+    began: float  # perf_counter when the process was started
+
+    def memory(self) -> float:
+        """MiB held by the process."""
+        return float(psutil.Process(self.process.pid).memory_info().rss) / MIB
+
+
+def run(
+    source: Path, models: Path, patients: int, work: Path, interactions: int, device: str, report: Report
+) -> dict[str, Any]:
+    """Make the cohort where `work` has none, serve it, and measure about `interactions` interactions.
+
+    Raises:
+        NotFoundError: no browser, no Playwright, no cohort or no student; the text says how to get it.
+    """
+    browser_path = find_browser()
+    made = crowd(source, models, patients, work, report)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(browser_path), args=list(ARGUMENTS))
+        with serving(made.cohort, models, work, device) as server:
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            page.set_default_timeout(1000 * PATIENCE)
+            page.add_init_script(f"({_HELPERS})()")
+            starts = [_start(page, server)]
+            report.line(f"usable after {starts[0]:.0f} ms; waiting for the models")
+            ready = _models_ready(page, server)
+            measured = _measure(page, server, interactions, report)
+        browser.close()
+    measured["times"]["usable page after process start"] = starts
+    return {
+        "patients": made.patients,
+        "copies": made.copies,
+        "teacher_scores": "made up" if made.made_up_teacher else "stored",
+        "models_ready_seconds": ready,
+        "interactions": table(measured["times"]),
+        "memory_mib": measured["memory"],
+    }
+
+
+def find_browser() -> Path:
+    """The browser to drive.
+
+    Raises:
+        NotFoundError: none, or no Playwright to drive it with.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise NotFoundError(f"Playwright is not installed, and no page can be measured. {REMEDY}") from error
+    named = os.environ.get("BROWSER_PATH")
+    if named:
+        if Path(named).is_file():
+            return Path(named)
+        raise NotFoundError(f"BROWSER_PATH names {named}, where no program is. {REMEDY}")
+    for name in BROWSERS:
+        if path := shutil.which(name):
+            return Path(path)
+    with sync_playwright() as driver:
+        own = Path(driver.chromium.executable_path)
+    if own.is_file():
+        return own
+    raise NotFoundError(f"There is no Chromium to measure with. {REMEDY}")
+
+
+@contextmanager
+def serving(cohort: Path, models: Path, work: Path, device: str) -> Iterator[Server]:
+    """The dashboard on a free port, with a workspace of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "LEADER_COHORT": str(cohort.resolve()),
+        "LEADER_MODELS": str(models.resolve()),
+        "LEADER_WORKSPACE": str((work / "workspace.duckdb").resolve()),
+        "LEADER_DEVICE": device,
+    }
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    began = time.perf_counter()
+    with (work / "server.log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)  # noqa: S603
+    try:
+        yield Server(f"http://127.0.0.1:{port}", process, began)
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def table(times: Mapping[str, list[float]]) -> dict[str, dict[str, Any]]:
+    """p50 and p95 of every interaction in milliseconds, beside its target and whether p95 keeps it.
+
+    >>> table({"filter": [100.0, 200.0]})["filter"]
+    {'p50_ms': 150.0, 'p95_ms': 195.0, 'target_ms': 300, 'kept': True, 'runs': 2}
+    """
+    found = {}
+    for name, values in times.items():
+        if not values:
+            continue
+        p50, p95 = (rounded(float(v)) for v in np.percentile(values, [50, 95]))
+        target = TARGETS_MS.get(name)
+        found[name] = {
+            "p50_ms": p50,
+            "p95_ms": p95,
+            "target_ms": target,
+            "kept": target is None or p95 <= target,
+            "runs": len(values),
+        }
+    return found
+
+
+def _start(page: Page, server: Server) -> float:
+    """Milliseconds from the start of the process until the worklist's rows stand on the page."""
+    while True:
+        if server.process.poll() is not None:
+            raise LeaderError(f"The dashboard ended with exit code {server.process.returncode}; see server.log.")
+        try:
+            with urllib.request.urlopen(f"{server.base}/_stcore/health", timeout=2):  # noqa: S310
+                break
+        except OSError:
+            time.sleep(0.02)
+        if time.perf_counter() - server.began > PATIENCE:
+            raise LeaderError(f"The dashboard gave no answer within {PATIENCE:.0f} s; see server.log.")
+    page.goto(server.base)
+    page.wait_for_function("() => leaderRows()", polling="raf")
+    return 1000 * (time.perf_counter() - server.began)
+
+
+def _models_ready(page: Page, server: Server) -> float:
+    """Seconds from the start until every model that is there can answer."""
+    page.wait_for_function(
+        "() => { const f = document.querySelector('.ld-frame'); return f && !f.textContent.includes('loading') && leaderIdle(); }",
+        polling=200,
+    )
+    return rounded(time.perf_counter() - server.began)
+
+
+def _timed(page: Page, act: Callable[[], object], there: str, argument: object = None) -> float:
+    """Milliseconds from `act` until the condition holds and nothing runs."""
+    began = time.perf_counter()
+    act()
+    page.wait_for_function(f"(a) => ({there}) && leaderIdle()", arg=argument, polling="raf")
+    return 1000 * (time.perf_counter() - began)
+
+
+def _measure(page: Page, server: Server, interactions: int, report: Report) -> dict[str, Any]:
+    """Rounds of everything until enough was done; the first round warms up and is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in TARGETS_MS}
+    memory: list[float] = []
+    done = number = 0
+    while done < interactions or number < 2:
+        for name, taken in _round(page, server, number):
+            done += 1
+            if number:
+                times[name].append(taken)
+        memory.append(rounded(server.memory()))
+        number += 1
+        if number % 5 == 0:
+            report.line(f"{done} of {interactions} interactions, server at {memory[-1]:.0f} MiB")
+    held = {"first": memory[0], "last": memory[-1], "most": max(memory), "interactions": done}
+    return {"times": times, "memory": held}
+
+
+def _round(page: Page, server: Server, number: int) -> Iterator[tuple[str, float]]:
+    """One of everything; `number` varies what is asked for."""
+    page.goto(server.base)
+    page.wait_for_function("() => leaderRows() && leaderIdle()", polling="raf")
+    yield from _filters(page, number)
+    before = page.evaluate("leaderRows()")
+    forward = page.get_by_role("button", name=str(2 + number % 2), exact=True).first
+    forward.wait_for()
+    yield (
+        "page turn",
+        _timed(page, lambda: forward.evaluate("e => e.click()"), "leaderRows() && leaderRows() !== a", before),
+    )
+    for label in ("Age", "Visits"):
+        head = page.locator("table.worklist thead th", has_text=label).first
+        before = head.get_attribute("aria-sort") or ""
+        click = head.locator("button")
+        there = "[...leaderTable().querySelectorAll('th[aria-sort]')].some(h => h.textContent.includes(a[0]) && h.getAttribute('aria-sort') !== a[1])"
+        yield "sort", _timed(page, lambda c=click: c.evaluate("e => e.click()"), there, [label, before])  # type: ignore[misc]
+    yield from _searches(page, number)
+    yield from _cases(page)
+
+
+def _filters(page: Page, number: int) -> Iterator[tuple[str, float]]:
+    for label, said in (("Female", "gender: female"), ("2 or more", "visits: 2 or more")):
+        radio = page.get_by_role("radio", name=label, exact=True)
+        began = time.perf_counter()
+        radio.evaluate("e => e.click()")
+        page.wait_for_function(
+            "l => [...document.querySelectorAll('[role=radio]')].some(e => e.textContent.trim() === l && "
+            "e.getAttribute('aria-checked') === 'true')",
+            arg=label,
+            polling="raf",
+        )
+        seen = 1000 * (time.perf_counter() - began)
+        page.wait_for_function("(a) => leaderSays(a) && leaderIdle()", arg=said, polling="raf")
+        if number:  # one of the two, so that both kinds of answer are as often in the figures
+            yield "click feedback", seen
+        yield "filter", 1000 * (time.perf_counter() - began)
+    clear = page.get_by_role("button", name="Clear filters")
+    yield "filter", _timed(page, lambda: clear.evaluate("e => e.click()"), "!leaderSays('gender: female')")
+
+
+def _searches(page: Page, number: int) -> Iterator[tuple[str, float]]:
+    box = page.get_by_placeholder("Patient id, diagnosis, procedure or drug")
+    ids = str(page.evaluate("leaderRows()")).split()
+    for name, text in (
+        ("search: words", WORDS[number % len(WORDS)]),
+        ("search: a code", CODES[number % len(CODES)]),
+        ("search: one letter", LETTERS[number % len(LETTERS)]),
+        ("search: an id", ids[number % len(ids)]),
+    ):
+        box.fill(text)
+        yield name, _timed(page, lambda: box.press("Enter"), "leaderSays('search “' + a + '”')", text)
+    box.fill("")
+    _timed(page, lambda: box.press("Enter"), "!leaderSays('search “')")
+
+
+def _cases(page: Page) -> Iterator[tuple[str, float]]:
+    """A case from the list, and the next one: first what is stored of it, then what the models answer."""
+    row = page.locator("table.worklist tbody th a").first
+    row.evaluate("e => e.click()")
+    page.locator(".st-key-step_next button").wait_for()
+    for _ in range(2):
+        page.wait_for_function("() => leaderLive('student') && leaderLive('teacher') && leaderIdle()", polling=50)
+        heading = page.locator("h1").first.inner_text()
+        button = page.locator(".st-key-step_next button")
+        began = time.perf_counter()
+        button.evaluate("e => e.click()")
+        shown = "a => leaderIdle() && (document.querySelector('h1') || {textContent: a}).textContent.trim() !== a.trim()"
+        page.wait_for_function(shown, arg=heading, polling="raf")
+        yield "open a stored case", 1000 * (time.perf_counter() - began)
+        for name in ("student", "teacher"):
+            page.wait_for_function("a => leaderLive(a)", arg=name, polling="raf")
+            yield f"{name}'s own answer", 1000 * (time.perf_counter() - began)
