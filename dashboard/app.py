@@ -21,7 +21,6 @@ from dashboard.guard import guarded
 from dashboard.service import get_service
 from leader_core import LeaderError
 
-
 mends.install()
 
 
@@ -44,7 +43,10 @@ def main() -> None:
     if students.gone():
         st.html(markup.callout(wording.STUDENT_GONE, "warn"))
     keyboard.show()
-    page.run()
+    try:
+        page.run()
+    finally:
+        service.page_drawn()
 
 
 if __name__ == "__main__":

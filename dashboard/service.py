@@ -21,6 +21,7 @@ from dashboard import students
 from dashboard.settings import Settings, read_settings
 from leader_core import Case, Engine, LeaderError, Recommendation
 from leader_core.cohort import PatientQuery
+from leader_core.scores import ScoredModel
 
 log = logging.getLogger("leader.dashboard")
 
@@ -28,6 +29,9 @@ ModelName = Literal["teacher", "student"]
 MODELS: Final[tuple[ModelName, ...]] = ("teacher", "student")
 LOADING_ORDER: Final[tuple[ModelName, ...]] = ("student", "teacher")
 """The small one first: it answers while the large one still loads."""
+
+FIRST_PAGE: Final = 3.0
+"""Seconds that loading lets the first page go before it."""
 
 Readiness = Literal["ready", "loading", "absent", "failed"]
 CaseKey = tuple[object, ...]
@@ -77,6 +81,7 @@ class Service:
     _loading: dict[ModelName, _Loading] = field(default_factory=lambda: {name: _Loading() for name in MODELS})
     _workers: dict[ModelName, ThreadPoolExecutor] = field(default_factory=dict)
     _splits: dict[int, str] = field(default_factory=dict)
+    _first_page: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._workers = {name: ThreadPoolExecutor(1, thread_name_prefix=f"leader-{name}") for name in MODELS}
@@ -98,6 +103,7 @@ class Service:
         return found
 
     def _load_all(self) -> None:
+        self._first_page.wait(FIRST_PAGE)
         self._index_codes()
         for name in LOADING_ORDER:
             self._load(name)
@@ -117,9 +123,14 @@ class Service:
             state.failed = told(name, error, "while it was being loaded")
         state.done = True
 
+    def page_drawn(self) -> None:
+        """A page stands: from now on loading may take the processor."""
+        self._first_page.set()
+
     def _index_codes(self) -> None:
-        """The first search indexes every code; do it before somebody types, with a slip to make that ready too."""
+        """Hold the worklist in memory, and index every code before somebody types, with a slip to make that ready too."""
         try:
+            self.engine.cohort.warm_up_worklist()
             self.engine.cohort.search("hart failure", limit=1)
         except Exception:
             log.exception("indexing the code libraries failed")
@@ -127,8 +138,8 @@ class Service:
     def split(self, patient_id: int) -> str:
         """The split a patient belongs to; empty where it cannot be told."""
         if patient_id not in self._splits:
-            found = self.engine.cohort.patients(PatientQuery(text=str(patient_id), page_size=50))
-            self._splits[patient_id] = next((r.split for r in found.rows if r.patient_id == patient_id), "")
+            found = self.engine.cohort.patients(PatientQuery(patient_ids=(patient_id,), page_size=1))
+            self._splits[patient_id] = next((row.split for row in found.rows), "")
         return self._splits[patient_id]
 
     def learned_from(self, patient_id: int) -> bool:
@@ -213,6 +224,8 @@ def case_key(case: Case) -> CaseKey:
 
 _SESSION_KEY: Final = "_scores"
 _KEPT: Final = 12
+_WITH_STORED: Final = 0.05
+"""Seconds to wait for a model where stored scores can be shown meanwhile."""
 
 
 def scores(service: Service, case: Case, model: ModelName, *, patience: float = 0.35) -> Scores:
@@ -220,16 +233,23 @@ def scores(service: Service, case: Case, model: ModelName, *, patience: float = 
 
     While there is no answer, what was stored of this case stands in for it, as long as the same weights made it.
     """
-    found = _asked(service, case, model, patience)
-    if found.recommendation is None:
-        store, card = service.engine.cohort.scores, service.engine.models.get(model)
-        made = store.models.get(model) if store is not None else None
-        manifest = card.manifest if card is not None else None
-        if made is not None and (manifest is None or manifest.digest == made.digest):
-            stored = service.engine.stored(case, model)
-            if stored is not None:
-                return replace(found, recommendation=stored, stored_at=made.scored_at)
+    made = _stored_model(service, model)
+    found = _asked(service, case, model, patience if made is None else min(patience, _WITH_STORED))
+    if found.recommendation is None and made is not None:
+        stored = service.engine.stored(case, model)
+        if stored is not None:
+            return replace(found, recommendation=stored, stored_at=made.scored_at)
+        if found.pending:
+            return _asked(service, case, model, patience)
     return found
+
+
+def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
+    """Whose stored scores may stand in for a model's own: those that the same weights made."""
+    store, card = service.engine.cohort.scores, service.engine.models.get(model)
+    made = store.models.get(model) if store is not None else None
+    manifest = card.manifest if card is not None else None
+    return made if made is not None and (manifest is None or manifest.digest == made.digest) else None
 
 
 def _asked(service: Service, case: Case, model: ModelName, patience: float) -> Scores:

@@ -353,6 +353,9 @@ class FakeCohort:
     scores = None
     scores_note = ""
 
+    def warm_up_worklist(self) -> None:
+        """Nothing to read."""
+
     def chapters(self) -> tuple[str, ...]:
         return ("Circulatory system", "Respiratory system")
 

@@ -1,6 +1,7 @@
 // Shortcuts for every page, and the help that lists them. Never acts while somebody is typing.
 const FIELDS = new Set(["text", "search", "number", "email", "password", "tel", "url", "date", "time"]);
-const listening = new WeakMap();
+const mounted = new WeakMap(); // where it is mounted -> what belongs to it; drawn once, told anew what it says
+let current = null; // the one that keys are for
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -92,20 +93,10 @@ function help(data, begin) {
   return dialog;
 }
 
-export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
-  listening.get(parentElement)?.abort();
-  const control = new AbortController();
-  listening.set(parentElement, control);
-  const begin = (number) => setTriggerValue("tour", number);
-
+function mount(parentElement) {
+  const own = { data: null, begin: null, dialog: null };
   const skip = make("button", "Skip to the page", "skip");
   skip.type = "button";
-  const main = document.querySelector("[data-testid=stMain]");
-  if (main) {
-    main.setAttribute("role", "main");
-    if (!main.hasAttribute("tabindex")) main.tabIndex = -1;
-  }
   skip.onclick = () => {
     const heading = all("[data-testid=stMain] h1")[0];
     if (!heading) return;
@@ -119,28 +110,49 @@ export default function (component) {
   const sign = make("span", "?", "sign");
   sign.setAttribute("aria-hidden", "true");
   button.append(sign, make("span", "Help", "word"));
-  let dialog = null;
-  const toggle = () => {
-    if (dialog && dialog.open) { dialog.close(); return; }
-    dialog?.remove();
-    dialog = help(data, begin);
-    parentElement.append(dialog);
-    dialog.showModal();
+  own.toggle = () => {
+    if (own.dialog && own.dialog.open) { own.dialog.close(); return; }
+    own.dialog?.remove();
+    own.dialog = help(own.data, (number) => own.begin(number));
+    parentElement.append(own.dialog);
+    own.dialog.showModal();
   };
-  button.onclick = toggle;
-  for (const old of [...parentElement.querySelectorAll("button, dialog")]) old.remove();
+  button.onclick = own.toggle;
   parentElement.append(skip, button);
+  return own;
+}
 
-  document.addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
-    const modal = (dialog && dialog.open) || document.querySelector("[data-testid=stDialog]");
-    let done = false;
-    if (event.key === "?") { toggle(); done = true; }
-    else if (modal) return;
-    else if (event.key === "/") done = search();
-    else if (event.key === "j") done = step(true);
-    else if (event.key === "k") done = step(false);
-    if (done) event.preventDefault();
-  }, { signal: control.signal });
-  return () => { control.abort(); dialog?.remove(); };
+// One listener for as long as the browser stays: a redraw of the page never takes it away, nor the open help.
+document.addEventListener("keydown", (event) => {
+  if (!current || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || typing(event)) return;
+  const modal = (current.dialog && current.dialog.open) || document.querySelector("[data-testid=stDialog]");
+  let done = false;
+  if (event.key === "?") { current.toggle(); done = true; }
+  else if (modal) return;
+  else if (event.key === "/") done = search();
+  else if (event.key === "j") done = step(true);
+  else if (event.key === "k") done = step(false);
+  if (done) event.preventDefault();
+});
+
+export default function (component) {
+  const { data, parentElement, setTriggerValue } = component;
+  let own = mounted.get(parentElement);
+  if (!own) {
+    own = mount(parentElement);
+    mounted.set(parentElement, own);
+  }
+  own.data = data;
+  own.begin = (number) => setTriggerValue("tour", number);
+  current = own;
+  const main = document.querySelector("[data-testid=stMain]");
+  if (main) {
+    main.setAttribute("role", "main");
+    if (!main.hasAttribute("tabindex")) main.tabIndex = -1;
+  }
+  return () => {
+    if (current === own) current = null;
+    mounted.delete(parentElement);
+    parentElement.replaceChildren(...[...parentElement.children].filter((e) => !/^(BUTTON|DIALOG)$/.test(e.tagName)));
+  };
 }

@@ -25,7 +25,9 @@ class PatientCodes:
     """Which patients ever had each concept: N ids in order, and for concept c the places `starts[c]:starts[c + 1]`."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        self.ids: NDArray[np.int64] = run(cursor, "read/listed_ids").fetchnumpy()["patient_id"].astype(np.int64)
+        self.ids: NDArray[np.int64] = (
+            run(cursor, "read/listed_ids").fetchnumpy()["patient_id"].astype(np.int64)
+        )
         concepts: list[NDArray[np.int32]] = []
         places: list[NDArray[np.int32]] = []
         for block in cursor.sql(statement("read/searched_patients")).to_arrow_reader(_BLOCK):

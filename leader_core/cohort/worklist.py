@@ -133,9 +133,7 @@ class Worklist:
                 self._codes = PatientCodes(self._connect())
             return self._codes
 
-    def _kept(
-        self, kept: OrderedDict[Hashable, T], key: Hashable, most: int, make: Callable[[], T]
-    ) -> T:
+    def _kept(self, kept: OrderedDict[Hashable, T], key: Hashable, most: int, make: Callable[[], T]) -> T:
         """What is remembered under the key, or what `make` gives, remembered from now on."""
         with self._lock:
             if key in kept:

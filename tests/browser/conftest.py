@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 QUIET = (
@@ -45,22 +45,11 @@ class Visitor:
         self.page.on("request", self._request)
 
     def open(self, path: str) -> None:
+        """Open a page and wait until it stands and listens; models may still be loading."""
         self.page.goto(self.base + path)
         expect(self.page.locator("h1").first).to_be_visible()
         expect(self.page.get_by_text("not a medical device").first).to_be_visible()
-        for name in ("Teacher ready", "Student ready"):  # the page is drawn anew as each model comes
-            expect(self.page.get_by_text(name)).to_be_visible()
-
-    def press_until(self, key: str, there: Locator) -> None:
-        """Press a key until what it opens is there: one pressed before the page listens is lost, as anybody's would be."""
-        for _ in range(20):
-            self.page.keyboard.press(key)
-            try:
-                expect(there).to_be_visible(timeout=5_000)
-            except AssertionError:
-                continue
-            return
-        expect(there).to_be_visible()
+        expect(self.page.get_by_role("button", name="Help", exact=True)).to_be_visible()
 
     def settled(self) -> None:
         """Both models loaded, nothing running, nothing wrong."""
@@ -94,18 +83,23 @@ def server(browser_path: Path, synthetic_cohort: Path, models: Path) -> Iterator
 @contextmanager
 def serving(cohort: Path, models: Path) -> Iterator[str]:
     """The dashboard over a cohort and models, on a free port, until the block ends."""
+    command = ["-m", "streamlit", "run", "dashboard/app.py"]
+    with started(command, {"LEADER_COHORT": str(cohort), "LEADER_MODELS": str(models)}) as base:
+        yield base
+
+
+@contextmanager
+def started(command: list[str], environment: dict[str, str]) -> Iterator[str]:
+    """A server in a process of its own, on a free port; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "LEADER_COHORT": str(cohort),
-        "LEADER_MODELS": str(models),
-    }
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
     process = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, *command, "--server.port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     base = f"http://127.0.0.1:{port}"
     try:

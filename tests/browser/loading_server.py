@@ -16,14 +16,12 @@ import time
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT))
-
 from dashboard import service
 from dashboard.settings import Settings
 from leader_core import Engine
 from tests.fakes import FakeEngine
 
+ROOT: Final = Path(__file__).parents[2]
 _HELD: Final = (0.05, 0.5)  # seconds without the interpreter
 _FREE: Final = (0.05, 0.5)
 

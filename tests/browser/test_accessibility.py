@@ -35,7 +35,8 @@ def test_axe_finds_nothing_grave_on_any_page(
     expect(rows.nth(1)).to_be_visible()
     one, two = rows.nth(0).inner_text(), rows.nth(1).inner_text()
     look("patients, with the tour's offer")
-    visitor.press_until("?", page.get_by_role("dialog", name="Help"))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     look("help")
     for path, there in (
         (f"case?patient={one}&tour=2", ".st-key-figures-teacher"),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+PATIENTS: Final = 300_000
 PATIENCE: Final = 300.0  # seconds until the models must be there
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
@@ -206,7 +207,9 @@ def _start(page: Page, server: Server) -> float:
     """Milliseconds from the start of the process until the worklist's rows stand on the page."""
     while True:
         if server.process.poll() is not None:
-            raise LeaderError(f"The dashboard ended with exit code {server.process.returncode}; see server.log.")
+            raise LeaderError(
+                f"The dashboard ended with exit code {server.process.returncode}; see server.log."
+            )
         try:
             with urllib.request.urlopen(f"{server.base}/_stcore/health", timeout=2):  # noqa: S310
                 break
@@ -222,7 +225,8 @@ def _start(page: Page, server: Server) -> float:
 def _models_ready(page: Page, server: Server) -> float:
     """Seconds from the start until every model that is there can answer."""
     page.wait_for_function(
-        "() => { const f = document.querySelector('.ld-frame'); return f && !f.textContent.includes('loading') && leaderIdle(); }",
+        "() => { const f = document.querySelector('.ld-frame');"
+        " return f && !f.textContent.includes('loading') && leaderIdle(); }",
         polling=200,
     )
     return rounded(time.perf_counter() - server.began)
@@ -260,17 +264,22 @@ def _round(page: Page, server: Server, number: int) -> Iterator[tuple[str, float
     page.wait_for_function("() => leaderRows() && leaderIdle()", polling="raf")
     yield from _filters(page, number)
     before = page.evaluate("leaderRows()")
-    forward = page.get_by_role("button", name=str(2 + number % 2), exact=True).first
+    forward = page.get_by_role("button", name=f"Page {2 + number % 2}", exact=True).first
     forward.wait_for()
     yield (
         "page turn",
-        _timed(page, lambda: forward.evaluate("e => e.click()"), "leaderRows() && leaderRows() !== a", before),
+        _timed(
+            page, lambda: forward.evaluate("e => e.click()"), "leaderRows() && leaderRows() !== a", before
+        ),
     )
     for label in ("Age", "Visits"):
         head = page.locator("table.worklist thead th", has_text=label).first
         before = head.get_attribute("aria-sort") or ""
         click = head.locator("button")
-        there = "[...leaderTable().querySelectorAll('th[aria-sort]')].some(h => h.textContent.includes(a[0]) && h.getAttribute('aria-sort') !== a[1])"
+        there = (
+            "[...leaderTable().querySelectorAll('th[aria-sort]')].some("
+            "h => h.textContent.includes(a[0]) && h.getAttribute('aria-sort') !== a[1])"
+        )
         yield "sort", _timed(page, lambda c=click: c.evaluate("e => e.click()"), there, [label, before])  # type: ignore[misc]
     yield from _searches(page, number)
     yield from _cases(page)
@@ -317,7 +326,9 @@ def _cases(page: Page) -> Iterator[tuple[str, float]]:
     row.evaluate("e => e.click()")
     page.locator(".st-key-step_next button").wait_for()
     for _ in range(2):
-        page.wait_for_function("() => leaderLive('student') && leaderLive('teacher') && leaderIdle()", polling=50)
+        page.wait_for_function(
+            "() => leaderLive('student') && leaderLive('teacher') && leaderIdle()", polling=50
+        )
         heading = page.locator("h1").first.inner_text()
         button = page.locator(".st-key-step_next button")
         began = time.perf_counter()

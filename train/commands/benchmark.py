@@ -13,6 +13,8 @@ from train.report import Report
 
 SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
 PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate", "analysis")
+DASHBOARD: Final = "dashboard"
+"""Measured only where it is named: it needs a browser, and a large cohort made first."""
 MODELS: Final = ("student", "teacher")
 CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000, "analysis": 300_000}
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -22,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "parts",
         nargs="*",
-        choices=PARTS,
-        metavar="student/teacher/cohort/search/evaluate/analysis",
-        help="what to measure (default: all)",
+        choices=(*PARTS, DASHBOARD),
+        metavar="student/teacher/cohort/search/evaluate/analysis/dashboard",
+        help="what to measure (default: all but dashboard)",
     )
     parser.add_argument(
         "--cohort",
@@ -47,7 +49,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--raw", type=Path, metavar="DIR", help="raw tables for cohort (default: a synthetic hospital)"
     )
     parser.add_argument(
-        "--patients", type=int, default=2_000, metavar="N", help="of that hospital (default: %(default)s)"
+        "--patients",
+        type=int,
+        metavar="N",
+        help="of that hospital (default: 2000); with dashboard, of the repeated cohort (default: 300000)",
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        default=ROOT / "build" / "benchmark",
+        help="with dashboard: where the repeated cohort is kept (default: build/benchmark)",
+    )
+    parser.add_argument(
+        "--interactions",
+        type=int,
+        default=200,
+        metavar="N",
+        help="with dashboard: how many in all (default: %(default)s)",
     )
     parser.add_argument(
         "--cases",
@@ -66,12 +85,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write the result there")
 
 
-def _part(word: str) -> str:
-    if word not in PARTS:
-        raise argparse.ArgumentTypeError(f"{word!r}: expected any of {', '.join(PARTS)}")
-    return word
-
-
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.fsio import write_json
     from train.benchmark.measure import machine
@@ -81,7 +94,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     result: dict[str, Any] = {"machine": machine()}
     for part in parts:
         report.line(f"measuring {part}")
-        result[part] = _measure(part, arguments)
+        result[part] = _measure(part, arguments, report)
     if arguments.out is not None:
         write_json(arguments.out, result)
     if not arguments.json:
@@ -95,23 +108,37 @@ def _check(arguments: argparse.Namespace, parts: tuple[str, ...]) -> None:
         problems.append("--model names one model: name one of student and teacher with it, or give --models")
     if arguments.shape is not None and parts != ("teacher",):
         problems.append(f"--shape {arguments.shape} is a teacher's: name the part teacher alone with it")
-    if arguments.patients < 20:
+    if arguments.patients is not None and arguments.patients < 20:
         problems.append(f"--patients {arguments.patients}: expected 20 or more")
     if arguments.cases is not None and arguments.cases < 1:
         problems.append(f"--cases {arguments.cases}: expected 1 or more")
+    if arguments.interactions < 1:
+        problems.append(f"--interactions {arguments.interactions}: expected 1 or more")
     if not 0 < arguments.seconds <= 600:
         problems.append(f"--seconds {arguments.seconds}: expected more than 0 and at most 600")
     if problems:
         raise InputError("; ".join(problems) + ".")
 
 
-def _measure(part: str, arguments: argparse.Namespace) -> dict[str, Any]:
+def _measure(part: str, arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from train.benchmark import parts
     from train.config import load_settings
 
     settings = load_settings(arguments.config, seed=arguments.seed)
     if part == "cohort":
-        return parts.cohort(arguments.raw, arguments.patients, settings.seed)
+        return parts.cohort(arguments.raw, arguments.patients or 2_000, settings.seed)
+    if part == DASHBOARD:
+        from train.benchmark import dashboard
+
+        return dashboard.run(
+            arguments.cohort,
+            arguments.models,
+            arguments.patients or dashboard.PATIENTS,
+            arguments.work,
+            arguments.interactions,
+            arguments.device,
+            report,
+        )
     if arguments.shape is not None:
         from train.benchmark import teacher_shape
 
