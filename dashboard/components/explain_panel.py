@@ -153,7 +153,7 @@ def _told(
     scored = next((m for m in recommendation.medications if m.code == code), None) if recommendation else None
     st.html(markup.model_head(name, f"score {probability(scored.probability)}" if scored else ""))
     if answer.status == "ready":
-        st.html(markup.note(_how(answer.value)))
+        st.html(markup.note(how(answer.value)))
     elif answer.status == "running":
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.html(markup.note(f"Working: {answer.progress}."))
@@ -169,7 +169,8 @@ def _told(
         st.html(markup.callout(answer.reason or f"The {name} gives no explanation.", name))
 
 
-def _how(value: object) -> str:
+def how(value: object) -> str:
+    """How an explanation was made, and whether it holds, in a sentence."""
     if isinstance(value, Attribution):
         closed = "add up" if value.complete else "do NOT add up"
         unread = f" {count(len(value.unread), 'code')} not read." if value.unread else ""

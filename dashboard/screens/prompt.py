@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import address, navigation, state, wording
-from dashboard.components import markup, prompt_editor
+from dashboard.components import explain_panel, markup, prompt_editor, prompt_salience
 from dashboard.components.browser import component
 from dashboard.components.prompt_markup import budget, coloured, key_rows
 from dashboard.components.subject import case_title
@@ -16,8 +16,18 @@ from dashboard.state import Subject
 from leader_core import Prompt
 
 PUBLISHED = "paper-1"
-MODES = {"read": "Read", "published": "Beside the published wording", "edit": "Edit the text"}
-_BINDINGS = {"mode": address.Binding.choice("read", MODES), "published": address.Binding.flag()}
+MODES = {
+    "read": "Read",
+    "salience": "What moved a score",
+    "published": "Beside the published wording",
+    "edit": "Edit the text",
+}
+_BINDINGS = {
+    "mode": address.Binding.choice("read", MODES),
+    "published": address.Binding.flag(),
+    "level": address.Binding.choice("phrase", prompt_salience.LEVELS),
+    explain_panel.CLASS: explain_panel.BINDINGS[explain_panel.CLASS],
+}
 
 
 def draw() -> None:
@@ -82,6 +92,8 @@ def _shown(service: Service, subject: Subject) -> None:
                 _text(ours, "What this teacher reads")
             with two:
                 _text(service.engine.prompt(subject.case, version=PUBLISHED), "The published wording")
+        elif mode == "salience":
+            prompt_salience.show(service, subject)
         elif mode == "edit":
             prompt_editor.show(service, subject, ours)
         else:
