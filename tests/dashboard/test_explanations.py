@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import explaining
 from dashboard.components import explain_rows
 from leader_core import Case, InputError, Visit
-from leader_core.explain import Attribution, Share, code_item, profile_item, visit_item, wording_item
+from leader_core.explain import Attribution, Share, Token, code_item, profile_item, visit_item, wording_item
 from tests.dashboard.conftest import OpenPage, Serve, address, text
 from tests.fakes import FakeEngine
 
@@ -116,3 +116,36 @@ def test_an_absent_teacher_is_told(serve: Serve, open_page: OpenPage) -> None:
     told = text(settled(open_page("case", patient=RETURNING, explain="B01A", by="removal")))
     assert "things left out in turn" in told
     assert "No model in assets/demo/models/teacher" in told
+
+
+def test_the_prompt_is_marked_word_for_word_with_what_moved_a_score(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine()
+
+    def made(_: object, case: Case, model: str, code: str, *, each: object) -> Attribution:
+        prompt = engine.prompt(case)
+        item = code_item(len(case.history), "diagnosis", case.current.diagnoses[0])
+        tokens = (
+            Token(0, 3, 1.5, item),
+            Token(3, 6, 0.5, item),
+            Token(8, 12, -1.0, wording_item("instruction")),
+        )
+        shares = (Share(item, 2.0), Share(wording_item("instruction"), -1.0))
+        return Attribution(
+            model, code, 1.0, 0.0, shares, (), "average", 16, 0.0, 0.02, 0.1, prompt=prompt, tokens=tokens
+        )  # type: ignore[arg-type]
+
+    monkeypatch.setattr(explaining, "attribute", made)
+    page = open_page("prompt", patient=RETURNING, mode="salience")
+    assert "Nothing chosen" in text(page)
+    page = open_page("prompt", patient=RETURNING, mode="salience", explain="B01A")
+    told = text(page)
+    assert 'class="ld-sal up s4" title="+2.00 log-odds"' in told, "tokens of one code are one phrase"
+    assert 'class="ld-sal down s3" title="−1.00 log-odds"' in told
+    assert "dotted line" in told
+    assert address(page)["explain"] == "B01A"
+    page.segmented_control(key="level").set_value("token").run()
+    told = text(page)
+    assert 'class="ld-sal up s4" title="+1.50 log-odds"' in told
+    assert 'class="ld-sal up s2" title="+0.50 log-odds"' in told
