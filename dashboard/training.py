@@ -137,6 +137,8 @@ class Runs:
         words = [*self._command, "--cohort", str(sources.cohort), "--out", str(folder / MODEL)]
         words += ["--config", str(folder / request.file_name), "--device", sources.device]
         words += ["--progress", str(folder / PROGRESS), "--json"]
+        if "titles" in request.additions:
+            words += ["--titles", str(self.folder / "titles")]  # the same for every run: read once
         if request.distilled:
             words += ["--states", str(sources.states)]
         if nice := shutil.which("nice"):  # whoever looks at a case meanwhile goes first

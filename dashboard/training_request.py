@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
 from dashboard.formatting import listing
@@ -16,26 +16,43 @@ from leader_core import InputError
 PRESETS: Final[Mapping[str, str]] = {"default": "Ours (default)", "paper": "As published (paper)"}
 MOST_EPOCHS: Final = 500
 
+Values = Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """One switch of the student beside its preset."""
+    """One switch of the student: what it is called, and what the configuration says with and without it."""
 
     label: str
     short: str
-    student: Mapping[str, Any] = field(default_factory=dict)  # of [student]
-    training: Mapping[str, Any] = field(default_factory=dict)  # of [student.training]
+    on: tuple[Values, Values]  # of [student] and of [student.training]
+    off: tuple[Values, Values]
 
 
 ADDITIONS: Final[Mapping[str, Addition]] = {
-    "recency": Addition("Recency of visits", "recency", student={"recency": True, "pooling": "recency"}),
-    "current": Addition("Current visit apart", "current visit apart", student={"current_apart": True}),
-    "titles": Addition("Titles of codes", "titles", student={"code_text": True}),
-    "visits": Addition("Every visit teaches", "every visit", training={"targets": "all"}),
-    "calibrate": Addition("Calibrated probabilities", "calibrated", training={"calibrate": True}),
-    "no-profile": Addition("Without the profile", "no profile", student={"profile_fields": []}),
+    "recency": Addition("Recency of visits", "recency", ({"recency": True}, {}), ({"recency": False}, {})),
+    "current": Addition(
+        "Current visit apart",
+        "current visit apart",
+        ({"current_apart": True}, {}),
+        ({"current_apart": False}, {}),
+    ),
+    "titles": Addition("Titles of codes", "titles", ({"code_text": True}, {}), ({"code_text": False}, {})),
+    "visits": Addition(
+        "Every visit teaches", "every visit", ({}, {"targets": "all"}), ({}, {"targets": "last"})
+    ),
+    "calibrate": Addition(
+        "Calibrated probabilities", "calibrated", ({}, {"calibrate": True}), ({}, {"calibrate": False})
+    ),
+    "no-profile": Addition("Without the profile", "no profile", ({"profile_fields": []}, {}), ({}, {})),
 }
 """What each does stands in the specification of the method; the command checks the values again."""
+
+USUAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "default": ("recency", "current", "titles", "visits", "calibrate"),
+    "paper": ("calibrate",),
+}
+"""What is switched on at first: the preset's own additions (a test compares), and probabilities that mean something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +64,11 @@ class Request:
     """
 
     preset: str = "default"
-    epochs: int = 20
-    patience: int = 5
+    epochs: int = 12
+    patience: int = 12
     seed: int = 42
     distilled: bool = False
-    additions: tuple[str, ...] = ("calibrate",)
+    additions: tuple[str, ...] = USUAL["default"]
 
     def __post_init__(self) -> None:
         problems = []
@@ -72,8 +89,10 @@ class Request:
     @property
     def name(self) -> str:
         """Short enough for the frame of every page: what sets this student apart."""
-        parts = [self.preset, *(ADDITIONS[key].short for key in self.additions if key != "calibrate")]
-        return f"{' + '.join(parts)}, seed {self.seed}"
+        usual, given = set(USUAL[self.preset]), set(self.additions)
+        parts = [f" + {ADDITIONS[key].short}" for key in ADDITIONS if key in given - usual]
+        parts += [f" - {ADDITIONS[key].short}" for key in ADDITIONS if key in usual - given]
+        return f"{self.preset}{''.join(parts)}, seed {self.seed}"
 
     @property
     def sentence(self) -> str:
@@ -87,15 +106,16 @@ class Request:
     @property
     def file_name(self) -> str:
         """The configuration's name: the manifest keeps it as the preset."""
-        return "+".join([self.preset, *self.additions]) + ".toml"
+        return "+".join([self.preset, *(key for key in ADDITIONS if key in self.additions)]) + ".toml"
 
     def toml(self) -> str:
-        """The configuration file that the command reads."""
+        """The configuration file that the command reads; it says every addition, whatever the preset has."""
         student: dict[str, Any] = {}
         training: dict[str, Any] = {"epochs": self.epochs, "patience": self.patience}
-        for key in self.additions:
-            student.update(ADDITIONS[key].student)
-            training.update(ADDITIONS[key].training)
+        for key, addition in ADDITIONS.items():
+            own, taught = addition.on if key in self.additions else addition.off
+            student.update(own)
+            training.update(taught)
         lines = [f'extends = "{self.preset}"', f"seed = {self.seed}", "", "[student]"]
         lines += [f"{key} = {json.dumps(value)}" for key, value in student.items()]
         lines += ["", "[student.training]"]

@@ -137,7 +137,7 @@ def _measure(service: Service, was_running: bool) -> None:
     elif not models:
         st.html(markup.note("No model is loaded yet: nothing can be timed."))
     else:
-        st.html(markup.note("Times appear when measured: one case at a time, scores not stored ones."))
+        st.html(markup.note("Times appear when measured: one case at a time, never from stored scores."))
 
 
 def _cases(service: Service, wanted: int) -> list[Case]:

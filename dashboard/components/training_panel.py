@@ -19,7 +19,7 @@ from dashboard.guard import fragment
 from dashboard.service import Service, shipped
 from dashboard.settings import Settings, read_settings
 from dashboard.training import Runs, Sources, find_states
-from dashboard.training_request import ADDITIONS, MOST_EPOCHS, PRESETS, Request
+from dashboard.training_request import ADDITIONS, MOST_EPOCHS, PRESETS, USUAL, Request
 from dashboard.training_state import Progress, Run, read_progress
 from leader_core import LeaderError
 from leader_core.artifacts import Manifest, read_manifest
@@ -86,12 +86,12 @@ def _form(service: Service, runs: Runs, settings: Settings) -> None:
         format_func=PRESETS.__getitem__,
     )
     with st.container(horizontal=True, gap="medium"):
-        epochs = st.number_input("Epochs at most", 1, MOST_EPOCHS, 20, key="train_epochs")
+        epochs = st.number_input("Epochs at most", 1, MOST_EPOCHS, 12, key="train_epochs")
         patience = st.number_input(
             "Patience",
             1,
             MOST_EPOCHS,
-            5,
+            12,
             key="train_patience",
             help="Epochs without a better validation PRAUC.",
         )
@@ -99,9 +99,9 @@ def _form(service: Service, runs: Runs, settings: Settings) -> None:
     added = st.pills(
         "Additions",
         list(ADDITIONS),
-        default=["calibrate"],
+        default=USUAL[str(preset)],
         selection_mode="multi",
-        key="train_additions",
+        key=f"train_additions-{preset}",
         format_func=lambda key: ADDITIONS[key].label,
     )
     distilled = st.toggle(
@@ -148,9 +148,10 @@ def _expected(epochs: int) -> str:
     spent = [float(row["seconds"]) for row in manifest.history if "seconds" in row]
     if not spent:
         return ""
+    one = sum(spent) / len(spent)
     return (
-        f"An epoch of the server's own student took {duration(sum(spent) / len(spent))} where it was made: "
-        f"so many take {duration(epochs * sum(spent) / len(spent))} there, less if patience ends it."
+        f"An epoch of the server's own student took {duration(one)} where it was made: "
+        f"{count(epochs, 'epoch')} of one like it would take about {duration(epochs * one)} there."
     )
 
 
@@ -175,6 +176,8 @@ def _stage(told: Progress) -> str:
     """What the process does now."""
     if not told.of:
         return "Reading the cohort"
+    if not told.epochs and not told.share:
+        return "Preparing the cases, and the codes' titles where they are read"
     if len(told.epochs) >= told.of:
         return "Choosing the cut-off and writing the model"
     return f"Epoch {len(told.epochs) + 1} of at most {told.of}"

@@ -49,6 +49,8 @@ def test_axe_finds_nothing_grave_on_any_page(
         (f"prompt?patient={one}&published=1", ".ld-prompt"),
         (f"prompt?patient={one}&mode=edit", "textarea"),
         ("models", ".ld-facts"),
+        ("models?model=student", ".js-plotly-plot"),
+        ("models?model=training", ".st-key-train_start"),
         ("case?patient=999999999", "[data-testid=stAlert]"),
     ):
         visitor.page.goto(f"{visitor.base}/{path}")

@@ -8,16 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from dashboard import processes, training
 from dashboard.training import Runs, Sources, find_states
-from dashboard.training_request import ADDITIONS, Request
+from dashboard.training_request import ADDITIONS, PRESETS, USUAL, Request
 from dashboard.training_state import Run, last_words, read_progress
 from leader_core import InputError
-from train.config import load_settings
+from train.config import Settings, load_settings
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_training.py")))
 FINISHES, FAILS, STAYS, KILLED, SILENT = range(1, 6)
@@ -158,24 +159,36 @@ def test_distilling_needs_states_of_this_teacher_and_cohort(runs: Runs, tmp_path
     assert find_states((tmp_path / "absent",), "t", "c") is None
 
 
-def test_every_request_is_a_configuration_that_the_command_reads(tmp_path: Path) -> None:
-    request = Request("default", 7, 3, 11, additions=tuple(key for key in ADDITIONS if key != "no-profile"))
-    path = tmp_path / request.file_name
+def read_back(request: Request, folder: Path) -> Settings:
+    path = folder / request.file_name
     path.write_text(request.toml(), encoding="utf-8")
-    read = load_settings(str(path))
-    assert (read.seed, read.student_training.epochs, read.student_training.patience) == (11, 7, 3)
-    assert read.student.recency
-    assert read.student.pooling == "recency"
-    assert read.student.current_apart
-    assert read.student.code_text
-    assert read.student_training.targets == "all"
-    assert read.student_training.calibrate
-    plain = Request("paper", additions=("no-profile",))
-    (tmp_path / plain.file_name).write_text(plain.toml(), encoding="utf-8")
-    read = load_settings(str(tmp_path / plain.file_name))
-    assert read.student.profile_fields == ()
-    assert read.student_training.learning_rate == 5e-4
-    assert not read.student_training.calibrate
+    return load_settings(str(path))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_usual_request_is_the_preset(preset: str, tmp_path: Path) -> None:
+    """With what is switched on at first, the command trains what the preset says, calibrated."""
+    plain = load_settings(preset)
+    request = Request(
+        preset, plain.student_training.epochs, plain.student_training.patience, additions=USUAL[preset]
+    )
+    read = read_back(request, tmp_path)
+    assert read.student == plain.student
+    assert read.student_training == replace(plain.student_training, calibrate=True)
+    assert request.name == f"{preset}, seed 42"
+
+
+def test_every_switch_reaches_the_command(tmp_path: Path) -> None:
+    none = read_back(Request("default", 7, 3, 11, additions=()), tmp_path)
+    assert (none.seed, none.student_training.epochs, none.student_training.patience) == (11, 7, 3)
+    for key in ADDITIONS:
+        one = read_back(Request("default", 7, 3, 11, additions=(key,)), tmp_path)
+        changed = (one.student != none.student) + (one.student_training != none.student_training)
+        assert changed == 1, key
+    assert read_back(Request(additions=("no-profile",)), tmp_path).student.profile_fields == ()
+    assert Request(additions=("titles", "no-profile")).name == (
+        "default + no profile - recency - current visit apart - every visit - calibrated, seed 42"
+    )
 
 
 def test_a_request_names_all_that_is_wrong() -> None:
