@@ -86,7 +86,8 @@ def _figures(manifest: Manifest, judged: Sequence[Judgement]) -> None:
     known = published.figures(manifest)
     if not against and known is not None:
         rows.append(model_figures.published_row(known, headings))
-    st.html(markup.table(headings, rows, numeric=frozenset(range(2, len(headings)))))
+    with st.container(key="model_figures"):
+        st.html(markup.table(headings, rows, numeric=frozenset(range(2, len(headings)))))
     if any(each.seeds > 1 for each in judged):
         st.html(markup.note(wording.SEVERAL_SEEDS))
     if not judged:

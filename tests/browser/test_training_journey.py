@@ -16,6 +16,9 @@ Visit = Callable[..., Visitor]
 
 
 def ask(page: Page, epochs: int, seed: int) -> None:
+    """The published settings: they read no titles, which takes longest on a small cohort."""
+    page.get_by_text("As published (paper)").click()
+    expect(page.get_by_text("Titles of codes")).to_be_visible()
     for label, value in (("Epochs at most", epochs), ("Seed", seed)):
         field = page.get_by_label(label, exact=True)
         field.fill(str(value))
@@ -29,7 +32,7 @@ def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
     page = visitor.page
     ask(page, 2, 701)
     expect(page.get_by_text("Elapsed")).to_be_visible()
-    trained = page.locator("[class*=st-key-run-]").filter(has_text="default, seed 701")
+    trained = page.locator("[class*=st-key-run-]").filter(has_text="paper, seed 701")
     expect(trained.get_by_text("✓ Finished")).to_be_visible()
     expect(trained.get_by_text("PRAUC", exact=True)).to_be_visible()
     ask(page, 500, 702)
@@ -38,10 +41,10 @@ def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
     other.open("/models?model=training")
     expect(other.page.get_by_text("Elapsed")).to_be_visible()  # a second tab sees the same run
     other.page.get_by_role("button", name="Cancel").click()
-    stopped = page.locator("[class*=st-key-run-]").filter(has_text="default, seed 702")
+    stopped = page.locator("[class*=st-key-run-]").filter(has_text="paper, seed 702")
     expect(stopped.get_by_text("Cancelled")).to_be_visible()
     trained.get_by_role("button", name="Use this student").click()
-    named = page.get_by_text("“default, seed 701”, trained here, ready")
+    named = page.get_by_text("“paper, seed 701”, trained here, ready")
     expect(named).to_be_visible()
     page.get_by_role("link", name="Patients").first.click()
     page.locator("tbody tr").first.locator("a").click()
@@ -49,5 +52,5 @@ def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
     expect(named).to_be_visible()
     fresh = visit()
     fresh.page.goto(page.url)  # a copied link names the same student
-    expect(fresh.page.get_by_text("“default, seed 701”, trained here, ready")).to_be_visible()
+    expect(fresh.page.get_by_text("“paper, seed 701”, trained here, ready")).to_be_visible()
     visitor.unharmed()
