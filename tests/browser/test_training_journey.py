@@ -34,7 +34,7 @@ def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
     expect(page.get_by_text("Elapsed")).to_be_visible()
     trained = page.locator("[class*=st-key-run-]").filter(has_text="paper, seed 701")
     expect(trained.get_by_text("✓ Finished")).to_be_visible()
-    expect(trained.get_by_text("PRAUC", exact=True)).to_be_visible()
+    expect(trained.get_by_role("cell", name="PRAUC", exact=True)).to_be_visible()
     ask(page, 500, 702)
     expect(page.get_by_text("Validation PRAUC")).to_be_visible()
     other = visit()
