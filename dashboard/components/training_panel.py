@@ -40,7 +40,7 @@ def show(service: Service) -> None:
     """The whole panel; it looks again by itself, quickly while something is being trained."""
     runs = students.get_runs()
     busy = runs.busy
-    fragment(_panel, run_every=1.0 if busy else 5.0)(service, runs, busy.id if busy else "")
+    fragment(_panel, run_every=1.0 if busy else 5.0)(service, runs, busy.id if busy else "", students.query())
 
 
 def allowed(settings: Settings) -> bool:
@@ -50,10 +50,10 @@ def allowed(settings: Settings) -> bool:
     return settings.training == "on"
 
 
-def _panel(service: Service, runs: Runs, drawn: str) -> None:
+def _panel(service: Service, runs: Runs, drawn: str, chosen: dict[str, str]) -> None:
     busy = runs.busy
-    if (busy.id if busy else "") != drawn:
-        st.rerun()  # it began or ended, here or in another tab
+    if (busy.id if busy else "") != drawn or students.query() != chosen:
+        st.rerun()  # a run began or ended, here or in another tab; or another student was chosen: the frame names it
     settings = read_settings()
     left, right = st.columns(2, gap="large")
     with left:

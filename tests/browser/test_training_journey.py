@@ -17,8 +17,9 @@ Visit = Callable[..., Visitor]
 
 def ask(page: Page, epochs: int, seed: int) -> None:
     """The published settings: they read no titles, which takes longest on a small cohort."""
-    page.get_by_text("As published (paper)").click()
-    expect(page.get_by_text("Titles of codes")).to_be_visible()
+    published = page.get_by_role("radio", name="As published (paper)")
+    published.click()
+    expect(published).to_be_checked()
     for label, value in (("Epochs at most", epochs), ("Seed", seed)):
         field = page.get_by_label(label, exact=True)
         field.fill(str(value))
