@@ -59,13 +59,11 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     chosen = np.random.default_rng(seed).permutation(len(cases))[: arguments.cases]
     began = time.perf_counter()
     bar = iter(report.progress(range(len(chosen)), total=len(chosen), label="cases"))
-    found = measure(
-        engine,
-        [cases[i] for i in chosen],
-        name,
-        seed=seed,
-        each=lambda *_: next(bar, None) and None,
-    )
+
+    def told(done: int, whole: int) -> None:
+        next(bar, None)
+
+    found = measure(engine, [cases[i] for i in chosen], name, seed=seed, each=told)
     result = {
         "model": {"name": name, "folder": str(arguments.model)},
         "cohort": engine.cohort.fingerprint.digest,
