@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from dashboard.comparison import area
+from dashboard.service import ModelName
 from leader_core import Interaction
 
 
@@ -15,7 +16,7 @@ def graphml(
     codes: Iterable[str],
     pairs: Iterable[Interaction],
     titles: Callable[[str], str],
-    scores: Mapping[str, Mapping[str, float]],
+    scores: Mapping[ModelName, Mapping[str, float]],
 ) -> bytes:
     """Classes as nodes and pairs as edges, in UTF-8.
 
