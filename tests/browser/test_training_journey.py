@@ -13,6 +13,7 @@ from tests.browser.conftest import Visitor
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
+SLOW = 400_000  # ms; a training gives way to everything else on the machine
 
 
 def ask(page: Page, epochs: int, seed: int) -> None:
@@ -34,10 +35,10 @@ def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
     ask(page, 2, 701)
     expect(page.get_by_text("Elapsed")).to_be_visible()
     trained = page.locator("[class*=st-key-run-]").filter(has_text="paper, seed 701")
-    expect(trained.get_by_text("✓ Finished")).to_be_visible()
+    expect(trained.get_by_text("✓ Finished")).to_be_visible(timeout=SLOW)
     expect(trained.get_by_role("cell", name="PRAUC", exact=True)).to_be_visible()
     ask(page, 500, 702)
-    expect(page.get_by_text("Validation PRAUC")).to_be_visible()
+    expect(page.get_by_text("Validation PRAUC")).to_be_visible(timeout=SLOW)
     other = visit()
     other.open("/models?model=training")
     expect(other.page.get_by_text("Elapsed")).to_be_visible()  # a second tab sees the same run
