@@ -95,7 +95,6 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
         "Student - age band and gender",
         {"student": {"profile_fields": list(PAPER_PROFILE)}},
     ),
-    StudentRow("student-no-profile", "Student - whole profile", {"student": {"profile_fields": []}}),
     StudentRow("student-published", "Student, as published (our schedule)", PUBLISHED, times=0.8),
 )
 BASELINE_ROWS: Final[tuple[BaselineRow, ...]] = (
