@@ -168,7 +168,8 @@ def cell(value: Any) -> str:
         return f"{mean:,.{digits}f} ({record['low']:,.{digits}f} to {record['high']:,.{digits}f})"
     if record.get("std") is None:
         return f"{mean:,.{digits}f}"
-    return f"{mean:,.{1 if digits == 1 else 2}f} ± {record['std']:,.{digits}f}"
+    shown = digits if digits == 1 or abs(mean) < 0.1 else 2  # rates that are small by nature keep three
+    return f"{mean:,.{shown}f} ± {record['std']:,.{digits}f}"
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

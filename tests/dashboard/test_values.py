@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import comparison, settings, theme, worklist
-from dashboard.components import code_search, markup, model_card, pair_card, prompt_markup
+from dashboard.components import code_search, markup, model_figures, pair_card, prompt_markup
 from dashboard.components.comparison_table import drugs
 from dashboard.draft import MAX_EARLIER, Draft
 from dashboard.figures import curves, interaction_graph, interaction_matrix
@@ -238,19 +238,14 @@ def test_numbers_never_claim_certainty() -> None:
 
 
 def test_validation_tables_of_either_shape() -> None:
-    headings, rows = model_card.validation_table(manifest("teacher").validation)
-    assert headings == ["Group", "PRAUC", "Jaccard", "F1", "DDI rate", "Medications"]
-    assert rows[0] == [
-        "All cases",
-        "0.71 ± 0.004",
-        "0.48 ± 0.005",
-        "0.63 ± 0.005",
-        "0.061 ± 0.001",
-        "14.2 ± 0.2",
-    ]
-    headings, rows = model_card.validation_table({"prauc": 0.5, "jaccard": None, "cases": 11})
-    assert (headings, rows) == (["Group", "Cases", "PRAUC", "Jaccard"], [["All cases", "11", "0.50", "–"]])
-    assert model_card.validation_table({}) == (["Group"], [])
+    headings, rows = model_figures.table(manifest("teacher").validation, "Validation")
+    assert headings == ["Measured on", "Group", "Cases", "PRAUC", "Jaccard", "F1", "DDI rate", "Medications"]
+    assert rows[0][:2] == ["Validation", "All cases"]
+    assert rows[0][3:] == ["0.71 ± 0.004", "0.48 ± 0.005", "0.63 ± 0.005", "0.061 ± 0.001", "14.2 ± 0.2"]
+    headings, rows = model_figures.table({"prauc": 0.5, "jaccard": None, "cases": 11}, "Validation")
+    assert headings == ["Measured on", "Group", "Cases", "PRAUC", "Jaccard"]
+    assert rows == [["Validation", "All cases", "11", "0.500", "–"]]
+    assert model_figures.table({}, "Validation") == ([], [])
 
 
 # Figures

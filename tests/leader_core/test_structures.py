@@ -109,8 +109,8 @@ def test_little_in_common_is_said_to_be_nothing() -> None:
 
 def test_search_keeps_its_time() -> None:
     begun = time.perf_counter()
-    common = shared(drug("morphine"), drug("hydromorphone"), timeout_s=1)
-    assert time.perf_counter() - begun < 4
+    common = shared(drug("morphine"), drug("hydromorphone"), timeout_s=3)
+    assert time.perf_counter() - begun < 12
     assert common.atoms > 15  # the best one found by then
 
 
