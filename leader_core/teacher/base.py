@@ -22,6 +22,7 @@ from torch import nn
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.fsio import sha256_file
+from leader_core.importing import importing
 from leader_core.teacher.config import DEFAULT_BASE
 
 Architecture = Literal["encoder", "decoder"]
@@ -105,7 +106,8 @@ def read_config(folder: Path) -> Any:
     Raises:
         ArtifactError: no readable `config.json`, or an architecture this library does not know.
     """
-    from transformers import AutoConfig
+    with importing():
+        from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -139,7 +141,8 @@ def load_body(
     Raises:
         ArtifactError: where weights are missing from the file or have another shape.
     """
-    from transformers import AutoModel
+    with importing():
+        from transformers import AutoModel
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
     config = read_config(files.folder)

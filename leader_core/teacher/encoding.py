@@ -15,6 +15,7 @@ import torch
 
 from leader_core.domain import Case
 from leader_core.errors import ArtifactError
+from leader_core.importing import importing
 from leader_core.prompt import PromptBuilder
 from leader_core.teacher.base import BaseFiles
 from leader_core.teacher.config import SpecialTokens
@@ -27,7 +28,8 @@ class BaseTokenizer:
     """The base's own tokenizer, with its truncation and padding switched off. Gives spans, counts and ids."""
 
     def __init__(self, files: BaseFiles, special_tokens: SpecialTokens) -> None:
-        from transformers import AutoTokenizer
+        with importing():
+            from transformers import AutoTokenizer
 
         try:
             made = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)

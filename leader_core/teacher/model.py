@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from leader_core.errors import ArtifactError, InputError
+from leader_core.importing import importing
 from leader_core.teacher.base import Architecture, BaseFiles, load_body, position_offset
 from leader_core.teacher.config import Attention, Precision, Quantisation, TeacherConfig
 
@@ -164,7 +165,8 @@ def adapt(
     Raises:
         InputError: LoRA targets that the base does not have.
     """
-    from peft import LoraConfig, get_peft_model
+    with importing():
+        from peft import LoraConfig, get_peft_model
 
     base: Any = body.config
     targets = config.lora_targets
@@ -223,7 +225,8 @@ def quantised(quantisation: Quantisation, device: torch.device) -> dict[str, Any
             f"teacher.quantisation = {quantisation!r} needs {' and '.join(lacking)}, which this machine lacks. "
             "Set it to 'none', or train where they are."
         )
-    from transformers import BitsAndBytesConfig
+    with importing():
+        from transformers import BitsAndBytesConfig
 
     wanted = BitsAndBytesConfig(
         load_in_8bit=quantisation == "8bit",
@@ -270,7 +273,8 @@ def resolve_device(device: str) -> torch.device:
 
 def adapter_state(model: TeacherModel) -> dict[str, torch.Tensor]:
     """The adapter as `peft` names it, and the head: all that training changes. Copies on the CPU."""
-    from peft import get_peft_model_state_dict
+    with importing():
+        from peft import get_peft_model_state_dict
 
     state = get_peft_model_state_dict(model.body, save_embedding_layers=False)
     state[HEAD] = model.head.weight
@@ -285,7 +289,8 @@ def restore_adapter(model: TeacherModel, state: Mapping[str, torch.Tensor], wher
     Raises:
         ArtifactError: keys or shapes that do not fit.
     """
-    from peft import set_peft_model_state_dict
+    with importing():
+        from peft import set_peft_model_state_dict
 
     expected = {name: tuple(weight.shape) for name, weight in adapter_state(model).items()}
     found = {name: tuple(weight.shape) for name, weight in state.items()}
