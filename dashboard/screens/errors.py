@@ -18,6 +18,7 @@ from dashboard.components.errors_link import named
 from dashboard.components.errors_parts import CASES, View, linked
 from dashboard.formatting import count
 from dashboard.service import Service, get_service
+from dashboard.settings import read_settings
 from dashboard.workspace import get_workspace
 from leader_core import LeaderError, NotFoundError
 from leader_core.analysis import FIELDS, Selection
@@ -81,8 +82,8 @@ def draw() -> None:
         desk = analysis.get_desk(service)
         with st.spinner("Reading the stored scores…"):
             cases = len(desk.analysis.frame)
-    except NotFoundError as error:
-        _empty(service, str(error))
+    except NotFoundError:
+        _empty(service)
         return
     address.enter("errors", _BINDINGS)
     if not cases or not desk.analysis.models:
@@ -117,14 +118,17 @@ def draw() -> None:
     shown(view)
 
 
-def _empty(service: Service, reason: str) -> None:
+def _empty(service: Service) -> None:
     """No stored scores: the command, what it takes, and what it gives."""
     cohort = service.engine.cohort
-    st.html(markup.empty("No scores are stored for this cohort", reason))
+    told = "This screen works on scores that are kept beside the cohort. Make them once, as below."
+    note = f" {cohort.scores_note}" if cohort.scores_note else ""
+    st.html(markup.empty("No scores are stored for this cohort", told + note))
     st.code(
-        f"python -m train scores --cohort {cohort.path.name} --models MODELS\n"
-        f"python -m train scores --cohort {cohort.path.name} --add popularity=FOLDER/scores.parquet",
+        f"python -m train scores --cohort {cohort.path} --models {read_settings().models}\n"
+        f"python -m train scores --cohort {cohort.path} --add popularity=FOLDER/scores.parquet",
         language="bash",
+        wrap_lines=True,
     )
     patients = cohort.fingerprint.patients
     st.html(
@@ -132,7 +136,7 @@ def _empty(service: Service, reason: str) -> None:
             f"The first line lets both models score {count(patients, 'patient')} and keeps the result beside the cohort; "
             "--split test scores the test split alone. On two processor cores the student takes a second or two for a "
             "thousand patients, the demo's teacher some two minutes. The second adds a baseline that "
-            "`python -m train baseline` scored. Then start the server anew."
+            "python -m train baseline scored. Then start the server anew."
         )
     )
 
