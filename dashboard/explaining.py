@@ -1,4 +1,4 @@
-"""Explanations asked for by a session: run on the model's own worker, watched, stopped, and kept for a while.
+"""Explanations asked for by a session: run beside the model's scoring, watched, stopped, and kept for a while.
 
 Refuses to know how they are drawn.
 """

@@ -80,11 +80,17 @@ class Service:
     student_name: str = ""  # of a student trained here that stands in for the server's own
     _loading: dict[ModelName, _Loading] = field(default_factory=lambda: {name: _Loading() for name in MODELS})
     _workers: dict[ModelName, ThreadPoolExecutor] = field(default_factory=dict)
+    _long: dict[ModelName, ThreadPoolExecutor] = field(
+        default_factory=dict
+    )  # for what takes longer than a score
     _splits: dict[int, str] = field(default_factory=dict)
     _first_page: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._workers = {name: ThreadPoolExecutor(1, thread_name_prefix=f"leader-{name}") for name in MODELS}
+        self._long = {
+            name: ThreadPoolExecutor(1, thread_name_prefix=f"leader-{name}-long") for name in MODELS
+        }
 
     def start(self) -> None:
         """Load the models that are there, one after the other, in a thread of their own."""
@@ -97,7 +103,7 @@ class Service:
         """A service over the same cohort and teacher with the student of `folder`, which loads behind the page."""
         found = Service(self.engine.with_student(folder), called)
         found._loading["teacher"], found._splits = self._loading["teacher"], self._splits
-        found._workers["teacher"] = self._workers["teacher"]
+        found._workers["teacher"], found._long["teacher"] = self._workers["teacher"], self._long["teacher"]
         found._loading["student"].began = time.monotonic()
         threading.Thread(target=found._load, args=("student",), name="leader-loading", daemon=True).start()
         return found
@@ -177,8 +183,8 @@ class Service:
         return self._workers["teacher"].submit(self.engine.score_prompt, text)
 
     def run(self, model: ModelName, work: Callable[..., T], *given: object) -> Future[T]:
-        """Do some work on a model's own worker, after what it has to do already."""
-        return self._workers[model].submit(work, *given)
+        """Do some longer work with a model, beside its scoring: nobody's case waits for an explanation."""
+        return self._long[model].submit(work, *given)
 
 
 @st.cache_resource(show_spinner=False)
