@@ -80,12 +80,12 @@ def _steps(service: Service, subject: Subject) -> None:
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", width="content", key="steps"
     ):
-        _step("Previous", "step_previous", ":material/chevron_left:", found.previous)
+        _step(service, "Previous", "step_previous", ":material/chevron_left:", found.previous)
         st.html(tag("span", f"{found.number:,} of {found.total:,}", css="ld-muted"), width="content")
-        _step("Next", "step_next", ":material/chevron_right:", found.next)
+        _step(service, "Next", "step_next", ":material/chevron_right:", found.next)
 
 
-def _step(label: str, key: str, icon: str, to: stepping.Step | None) -> None:
+def _step(service: Service, label: str, key: str, icon: str, to: stepping.Step | None) -> None:
     """A button, not a link: Streamlit forgets the parameters of a link to the page that is open."""
     st.button(
         label,
@@ -94,9 +94,18 @@ def _step(label: str, key: str, icon: str, to: stepping.Step | None) -> None:
         type="tertiary",
         disabled=to is None,
         key=key,
-        on_click=state.open_case,
-        args=(to.patient_id, to.visit_no) if to is not None else None,
+        on_click=_go,
+        args=(service, key == "step_next"),
     )
+
+
+def _go(service: Service, forward: bool) -> None:
+    """One step from the case in the link: a key pressed again before the page is redrawn steps on from there."""
+    given = state.asked().get(state.PATIENT, "")
+    found = place(service, int(given)) if given.isdecimal() else None
+    to = (found.next if forward else found.previous) if found is not None else None
+    if to is not None:
+        state.open_case(to.patient_id, to.visit_no)
 
 
 def place(service: Service, patient_id: int) -> stepping.Place | None:
