@@ -142,7 +142,13 @@ def _said(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     more = error.error_count() - 1
-    return f"{where or 'resource'}: {first['msg'].lower()[:120]}" + (f", and {more} more" if more else "")
+    # A pattern is for programs, and says the wrong thing when its capitals are lowered.
+    told = "has not the form that FHIR asks for" if "pattern" in first["type"] else _lowered(first["msg"])[:120]
+    return f"{where or 'resource'}: {told}" + (f", and {more} more" if more else "")
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _about(resource: Mapping[str, Any]) -> str:

@@ -178,6 +178,10 @@ def _bundle(*resources: object, **more: object) -> bytes:
         (_bundle({"resourceType": "Patient"}, {"resourceType": "Patient"}), "holds 2 patients"),
         (_bundle({"resourceType": "Patient"}), "no diagnosis and no procedure"),
         (_bundle({"resourceType": "Condition", "code": 3}), "nothing to read: malformed"),
+        (
+            _bundle({"resourceType": "Patient", "id": "<script>x</script>"}),
+            "malformed: id: has not the form that FHIR asks for",
+        ),
     ],
 )
 def test_a_hostile_or_useless_file_gets_one_sentence(data: bytes, said: str) -> None:
