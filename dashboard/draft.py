@@ -12,6 +12,7 @@ from typing import Final
 from leader_core import UNKNOWN, Case, Concept, Visit
 
 MAX_EARLIER: Final = 9
+BEFORE: Final = "what you submitted before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Draft:
     profile: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)  # code -> title, as it was chosen
     submitted: Case | None = None
+    before: Case | None = None  # what was submitted before that
     origin: Case | None = None  # the case it started from, without what that was given
     origin_name: str = ""  # "patient 10006", "variant ‘base’"
     variant_id: str | None = None  # the kept variant it started from
@@ -84,8 +86,15 @@ class Draft:
         return replace(self, profile={k: v for k, v in profile.items() if v and v != UNKNOWN})
 
     def submit(self) -> Draft:
-        """The draft with its present content as the submitted case."""
-        return replace(self, submitted=self.case())
+        """The draft with its present content as the submitted case; submitted unchanged, nothing is new."""
+        case = self.case()
+        return self if case == self.submitted else replace(self, submitted=case, before=self.submitted)
+
+    @property
+    def compared(self) -> tuple[Case, str] | None:
+        """The case to show what changed against, and its name: where it started from, else what was submitted before."""
+        found = (self.origin, self.origin_name) if self.origin is not None else (self.before, BEFORE)
+        return None if found[0] is None or found[0] == self.submitted else (found[0], found[1])
 
     @property
     def problem(self) -> str:

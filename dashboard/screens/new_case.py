@@ -245,7 +245,7 @@ def _results(service: Service) -> None:
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     models_panel.show(service, subject, "new")
-    if draft.origin is not None and draft.origin != draft.submitted:
+    if draft.compared is not None:
         pending = _pending(service, draft)
         fragment(_difference, run_every=0.7 if pending else None)(service, draft, pending)
     answers = {name: scores(service, subject.case, name).recommendation for name in MODELS}
@@ -255,19 +255,19 @@ def _results(service: Service) -> None:
 
 
 def _pending(service: Service, draft: Draft) -> bool:
-    """Whether a score of the case or of the one it came from is still being made."""
-    cases = [case for case in (draft.origin, draft.submitted) if case is not None]
+    """Whether a score of the case or of the one it is compared with is still being made."""
+    cases = [case for case in (draft.compared and draft.compared[0], draft.submitted) if case is not None]
     return any(scores(service, case, name, patience=0.05).pending for case in cases for name in MODELS)
 
 
 def _difference(service: Service, draft: Draft, was_pending: bool) -> None:
-    """What changed against the case that this one came from, in the case and in each model's answer."""
-    before, after = draft.origin, draft.submitted
-    if before is None or after is None:
+    """What changed against the case that this one came from, or was before, in the case and in each model's answer."""
+    if draft.compared is None or draft.submitted is None:
         return
+    (before, name_before), after = draft.compared, draft.submitted
     if was_pending and not _pending(service, draft):
         st.rerun()
-    st.html(markup.panel_title(f"Against {draft.origin_name}", "at the models' own cut-offs"))
+    st.html(markup.panel_title(f"Against {name_before}", "at the models' own cut-offs"))
     added, gone = differences.codes(before, after)
     titles = titles_of(service)
     lines = [f"Added: {titles(kind, code)} ({code})" for kind, code in added]

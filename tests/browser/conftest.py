@@ -74,17 +74,22 @@ class Visitor:
 
 
 @pytest.fixture(scope="session")
-def server(browser_path: Path, synthetic_cohort: Path, models: Path) -> Iterator[str]:
-    """The dashboard as `make run` serves it."""
-    with serving(synthetic_cohort, models) as base:
+def server(
+    browser_path: Path, synthetic_cohort: Path, models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The dashboard as `make run` serves it, with a workspace of its own: other workers serve the same cohort."""
+    workspace = tmp_path_factory.mktemp("workspace") / "workspace.duckdb"
+    with serving(synthetic_cohort, models, workspace) as base:
         yield base
 
 
 @contextmanager
-def serving(cohort: Path, models: Path) -> Iterator[str]:
+def serving(cohort: Path, models: Path, workspace: Path | None = None) -> Iterator[str]:
     """The dashboard over a cohort and models, on a free port, until the block ends."""
-    command = ["-m", "streamlit", "run", "dashboard/app.py"]
-    with started(command, {"LEADER_COHORT": str(cohort), "LEADER_MODELS": str(models)}) as base:
+    environment = {"LEADER_COHORT": str(cohort), "LEADER_MODELS": str(models)}
+    if workspace is not None:
+        environment["LEADER_WORKSPACE"] = str(workspace)
+    with started(["-m", "streamlit", "run", "dashboard/app.py"], environment) as base:
         yield base
 
 

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.steps import still
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +27,7 @@ def test_axe_finds_nothing_grave_on_any_page(
     found: dict[str, list[str]] = {}
 
     def look(name: str) -> None:
-        _still(page)
+        still(page)
         if grave := _grave(page):
             found[name] = grave
 
@@ -58,13 +59,6 @@ def test_axe_finds_nothing_grave_on_any_page(
         look(path.split("?")[0] + " " + there)
     assert found == {}
     assert page.evaluate("document.documentElement.lang") == "en"
-
-
-def _still(page: Page) -> None:
-    """Nothing is being drawn anew: what is about to go stands there in pale."""
-    page.wait_for_function(
-        "!document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget], [data-stale=true]')"
-    )
 
 
 def _grave(page: Page) -> list[str]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.steps import add_code, both_scored, figure
 
 pytestmark = pytest.mark.browser
 
@@ -33,16 +34,16 @@ def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
     expect(page.get_by_role("heading", name=f"Patient {patient}")).to_be_visible()
     assert "pneumonia" not in page.url
     expect(page.get_by_text("no dose, route or timing")).to_be_visible()
-    _both_scored(page)
+    both_scored(page)
 
-    before = _figure(page, "teacher").inner_text()
+    before = figure(page, "teacher").inner_text()
     slider = page.get_by_role("slider", name="Teacher cut-off")
     slider.focus()
     for _ in range(3):
         page.keyboard.press("PageDown")
     cut = slider.input_value()
     expect(page).to_have_url(re.compile(rf"teacher_cut={float(cut):.2f}\b"))  # the link follows the last step
-    expect(_figure(page, "teacher")).not_to_have_text(before)
+    expect(figure(page, "teacher")).not_to_have_text(before)
     visitor.settled()
 
     friend = visit()
@@ -58,20 +59,23 @@ def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> 
     visitor.open("/new")
     recommend = page.get_by_role("button", name="Recommend")
     expect(recommend).to_be_disabled()
-    _add(page, "Diagnoses", "congestive heart failure")
+    add_code(page, "Diagnoses", "congestive heart failure")
     expect(recommend).to_be_enabled()
     recommend.click()
-    _both_scored(page)
+    both_scored(page)
     expect(page.get_by_text("First visit, no earlier visits")).to_be_visible()
     first = _table(page)
 
-    _add(page, "Diagnoses", "pneumonia")
+    add_code(page, "Diagnoses", "pneumonia")
     expect(page.get_by_text("Edited since the scores were made.")).to_be_visible()
     recommend.click()
     expect(page.get_by_text("Edited since the scores were made.")).to_have_count(0)
-    _both_scored(page)
+    both_scored(page)
     expect(page.locator("td.score").first).to_be_visible()
     _wait_until(lambda: _table(page) != first, page)
+    expect(page.get_by_text("Against what you submitted before")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Added: .*pneumonia", re.IGNORECASE))).to_be_visible()
+    expect(page.get_by_role("cell", name=re.compile("^([+] added|− removed|moved)$")).first).to_be_visible()
     assert "ICD" not in page.url
     visitor.settled()
 
@@ -100,7 +104,7 @@ def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
     page.locator("tbody tr a").first.click()
     expect(page).to_have_url(re.compile(r"/case\?patient=\d+"))
     page.goto(f"{page.url}&teacher_cut=0.10")  # many classes, so that severe pairs are among them
-    _both_scored(page)
+    both_scored(page)
     page.get_by_role("link", name=re.compile("and the graph|Details and graph")).click()
     expect(page).to_have_url(re.compile(r"/interactions\?"))
     page.get_by_role("radio", name="Teacher", exact=True).click()
@@ -150,17 +154,6 @@ def test_a_stale_link_says_so_and_leads_back(visit: Visit) -> None:
     visitor.unharmed()
 
 
-def _both_scored(page: Page) -> None:
-    """Both models' scores are on the page."""
-    for name in ("teacher", "student"):
-        expect(page.locator(f".st-key-figures-{name}")).to_be_visible()
-
-
-def _figure(page: Page, name: str) -> Locator:
-    """The number of classes that a model suggests, as it stands under its cut-off."""
-    return page.locator(f".st-key-figures-{name} dl > div", has_text="Classes").locator("dd")
-
-
 def _wait_until(true: Callable[[], bool], page: Page) -> None:
     for _ in range(100):
         if true():
@@ -172,13 +165,3 @@ def _wait_until(true: Callable[[], bool], page: Page) -> None:
 def _table(page: Page) -> str:
     """The scores in the comparison table, as text."""
     return " ".join(page.locator("td.score").all_inner_texts())
-
-
-def _add(page: Page, label: str, text: str) -> None:
-    """Type into a code search and take the first match."""
-    box = page.get_by_role("combobox", name=label)
-    box.click()
-    box.press_sequentially(text, delay=15)
-    expect(page.get_by_role("option").first).to_be_visible()
-    box.press("Enter")
-    expect(box).to_have_value("")

@@ -158,6 +158,17 @@ def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> No
     assert "Against" not in text(same)
 
 
+def test_a_case_from_nothing_is_compared_with_what_was_submitted_before(open_page: OpenPage) -> None:
+    first = DRAFT.submit()
+    assert "Against" not in text(open_page("new", session={state._DRAFT: first}))
+    again = first.with_visit(0, first.current.with_code("diagnosis", "ICD9:42731")).submit()
+    assert again.submit() == again, "pressed twice, it is still compared with the one before"
+    said = text(open_page("new", session={state._DRAFT: again}))
+    assert "Against what you submitted before" in said
+    assert "Added: Atrial fibrillation (ICD9:42731)" in said
+    assert "+ added" in said
+
+
 def test_differences_are_what_came_went_and_moved() -> None:
     engine = FakeEngine()
     engine.finish_loading()

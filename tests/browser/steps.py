@@ -1,0 +1,38 @@
+"""What several journeys do on a page: wait for scores, add a code, look at a figure. Expects, and so waits, by itself."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, Page, expect
+
+
+def both_scored(page: Page) -> None:
+    """Both models' scores are on the page."""
+    for name in ("teacher", "student"):
+        expect(page.locator(f".st-key-figures-{name}")).to_be_visible()
+
+
+def figure(page: Page, name: str) -> Locator:
+    """The number of classes that a model suggests, as it stands under its cut-off."""
+    return page.locator(f".st-key-figures-{name} dl > div", has_text="Classes").locator("dd")
+
+
+def add_code(page: Page, label: str, text: str) -> None:
+    """Type into a code search and take the first match."""
+    box = page.get_by_role("combobox", name=label)
+    box.click()
+    box.press_sequentially(text, delay=15)
+    expect(page.get_by_role("option").first).to_be_visible()
+    box.press("Enter")
+    expect(box).to_have_value("")
+
+
+def still(page: Page) -> None:
+    """Nothing is being drawn anew: what is about to go stands there in pale."""
+    page.wait_for_function(
+        "!document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget], [data-stale=true]')"
+    )
+
+
+def rows(page: Page) -> Locator:
+    """The links of the worklist's rows."""
+    return page.locator("table.worklist tbody th a")
