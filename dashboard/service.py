@@ -5,6 +5,7 @@ Owns waiting: a page asks, gets what is there, and is told what is still running
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -113,6 +114,7 @@ class Service:
         self._index_codes()
         for name in LOADING_ORDER:
             self._load(name)
+        leave_to_stay()
 
     def _load(self, name: ModelName) -> None:
         state = self._loading[name]
@@ -185,6 +187,13 @@ class Service:
     def run(self, model: ModelName, work: Callable[..., T], *given: object) -> Future[T]:
         """Do some longer work with a model, beside its scoring: nobody's case waits for an explanation."""
         return self._long[model].submit(work, *given)
+
+
+def leave_to_stay() -> None:
+    """Take what is loaded out of the garbage collector's rounds: it stays for good, and looking through it takes
+    hundreds of milliseconds in the middle of somebody's click."""
+    gc.collect()
+    gc.freeze()
 
 
 @st.cache_resource(show_spinner=False)
