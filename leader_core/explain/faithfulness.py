@@ -50,8 +50,8 @@ def curves(
 ) -> Curves:
     """Both curves of a class for integrated gradients, removal and `draws` random orders (their mean).
 
-    The things are the codes of the case, and for the student the profile fields that the case records; those that
-    a method says nothing about come last.
+    The things are the codes of the case, and for the student the profile fields that the case records; what a
+    method says nothing about counts as zero, so that it stands before what it says lowers the score.
     """
     case = case.observed()
     scorer = engine.scorer(model)
