@@ -1,0 +1,122 @@
+"""A FHIR bundle becomes a case with both recommendations, and a file that cannot be read changes nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import FilePayload, Locator, Page, expect
+
+from tests.browser.conftest import Visitor
+from tests.browser.steps import add_code, both_scored
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+BUNDLE = Path(__file__).parents[1] / "leader_core" / "data" / "fhir_bundle.json"
+EVIL = "<img src=x onerror=\"document.title='owned'\">"
+TAKEN = 6_000_000  # bytes; more than a server takes that was told nothing of the page's limit
+TOO_LARGE = 21_000_000
+
+
+def _give(page: Page, data: bytes, name: str = "bundle.json", kind: str = "application/json") -> None:
+    uploader = page.locator("[data-testid=stFileUploader] input[type=file]")
+    expect(uploader).to_have_count(1)  # the one before goes when the next is there
+    uploader.set_input_files(FilePayload(name=name, mimeType=kind, buffer=data))
+
+
+def _open(page: Page) -> None:
+    page.get_by_text("From a file, a list or a kept variant").click()
+    expect(page.get_by_test_id("stFileUploaderDropzone")).to_be_visible()
+
+
+def _chosen(page: Page) -> Locator:
+    """The codes of the visit that is open."""
+    return page.get_by_role("listitem").get_by_role("button", name=re.compile("^Remove "))
+
+
+def test_a_bundle_becomes_a_case_with_both_recommendations(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/new")
+    _open(page)
+    _give(page, BUNDLE.read_bytes().ljust(TAKEN))
+    expect(page.get_by_text("Read bundle.json: 3 visits.")).to_be_visible()
+    listed = page.locator("table", has_text="not taken over")
+    for what, why in (
+        ("Condition/c-snomed", "SNOMED CT is not mapped"),
+        ("MedicationRequest/m6", "RxNorm codes are not mapped"),
+        ("Condition/c-typo", "has not the form of a code"),
+    ):
+        expect(listed.locator("tr", has_text=what).filter(has_text=why)).to_have_count(1)
+    expect(page.get_by_text("4 Observation")).to_be_visible()
+
+    choice = page.get_by_role("combobox", name=re.compile("Encounter to recommend for"))
+    choice.click()
+    options = page.get_by_role("option")
+    expect(options).to_have_count(3)
+    options.filter(has_text="Encounter/e2").click()
+    expect(page.get_by_text("Read bundle.json: 2 visits.")).to_be_visible()
+    expect(page.locator("tr", has_text="Encounter/e3")).to_have_count(1)
+    expect(page.get_by_text("ICD9:486", exact=True)).to_be_visible()
+
+    page.get_by_role("button", name="Recommend", exact=True).click()
+    both_scored(page)
+    expect(page.locator("td.score").first).to_be_visible()
+    for secret in ("bundle", "e2", "486", "Catholic"):
+        assert secret not in page.url.removeprefix(visitor.base)
+
+    page.get_by_role("button", name="Put this away").click()
+    expect(listed).to_have_count(0)
+    both_scored(page)
+    visitor.settled()
+
+
+def test_a_file_that_cannot_be_read_gets_one_sentence_and_changes_nothing(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/new")
+    add_code(page, "Diagnoses", "pneumonia")
+    expect(_chosen(page)).to_have_count(1)
+    before = _chosen(page).first.get_attribute("aria-label")
+    _open(page)
+
+    evil = json.loads(BUNDLE.read_bytes())
+    for entry in evil["entry"]:
+        entry["resource"]["code"] = EVIL
+        entry["resource"]["id"] = EVIL
+    alert = page.get_by_role("alert")
+    for data, name, said in (
+        (b'{"resourceType": "Bundle", "entry": [', "cut.json", "is not JSON"),
+        (b"[" * 100_000, "deep.json", "levels deep"),
+        (b"\xff\xfe\x00" * 1000, "binary.json", "not UTF-8"),
+        (b'{"resourceType": "Patient"}', "patient.json", "expected a Bundle"),
+        (json.dumps(evil).encode(), f"{EVIL}.json", "has nothing to read"),
+        (json.dumps({"schema": "leader-case/1", "current": {"diagnoses": [EVIL]}}).encode(), "a.json", "begins with ICD9:"),
+    ):  # fmt: skip
+        _give(page, data, name)
+        expect(alert).to_contain_text(said)
+        expect(alert).to_contain_text("The case below was not changed.")
+        expect(alert).to_have_count(1)
+        assert len(alert.inner_text().removeprefix("error").strip().splitlines()) == 1
+
+    for data, name, kind, said in (
+        (b" " * TOO_LARGE, "large.json", "application/json", "File must be 20.0MB or smaller."),
+        (b"%PDF-1.7", "case.pdf", "application/pdf", "application/pdf files are not allowed."),
+    ):
+        _give(page, data, name, kind)
+        expect(page.get_by_text(name)).to_be_visible()
+        expect(page.get_by_text(said)).to_be_visible()
+
+    expect(_chosen(page)).to_have_count(1)
+    assert _chosen(page).first.get_attribute("aria-label") == before
+    expect(page.get_by_text("Nothing scored yet")).to_be_visible()
+    expect(page.get_by_role("radio", name="Current visit")).to_have_count(1)
+    assert page.title() != "owned"
+    _give(page, BUNDLE.read_bytes())  # and the uploader still takes the next file
+    expect(page.get_by_text("Read bundle.json: 3 visits.")).to_be_visible()
+    expect(alert.filter(has_text="was not changed")).to_have_count(0)
+    visitor.unharmed()
