@@ -9,7 +9,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -176,9 +176,19 @@ class Service:
             return ModelStatus(name, "ready")
         return ModelStatus(name, "loading", "", time.monotonic() - state.began if state.began else 0.0)
 
-    def submit(self, case: Case, model: ModelName) -> Future[Recommendation]:
-        """Score a case on the model's own worker, so that a slow model never holds up the other."""
-        return self._workers[model].submit(self.engine.recommend, case, model)
+    def submit(self, case: Case, model: ModelName, *, after: float = 0.0) -> Future[Recommendation]:
+        """Score a case on the model's own worker, so that a slow model never holds up the other; begin in `after` s."""
+        if not after:
+            return self._workers[model].submit(self.engine.recommend, case, model)
+        promised: Future[Recommendation] = Future()
+
+        def begin() -> None:
+            self.submit(case, model).add_done_callback(lambda made: _hand_over(made, promised))
+
+        timer = threading.Timer(after, begin)
+        timer.daemon = True
+        timer.start()
+        return promised
 
     def submit_text(self, text: str) -> Future[Recommendation]:
         """Let the teacher score a text, on its own worker."""
@@ -187,6 +197,13 @@ class Service:
     def run(self, model: ModelName, work: Callable[..., T], *given: object) -> Future[T]:
         """Do some longer work with a model, beside its scoring: nobody's case waits for an explanation."""
         return self._long[model].submit(work, *given)
+
+
+def _hand_over(made: Future[T], promised: Future[T]) -> None:
+    if (error := made.exception()) is not None:
+        promised.set_exception(error)
+    else:
+        promised.set_result(made.result())
 
 
 def leave_to_stay() -> None:
@@ -239,24 +256,50 @@ def case_key(case: Case) -> CaseKey:
 
 _SESSION_KEY: Final = "_scores"
 _KEPT: Final = 12
-_WITH_STORED: Final = 0.05
-"""Seconds to wait for a model where stored scores can be shown meanwhile."""
+PATIENCE: Final = 0.15
+"""Seconds that a page waits for the models before it draws what is there: a part of what a click may take."""
+_WITH_STORED: Final[Mapping[ModelName, float]] = {"student": 0.05, "teacher": 0.0}
+"""The same where stored scores can be shown meanwhile."""
+_LATER: Final[Mapping[ModelName, float]] = {"student": 0.0, "teacher": 0.3}
+"""Seconds that a model lets the page be drawn first, where stored scores can be shown meanwhile: the teacher takes
+every core there is."""
 
 
-def scores(service: Service, case: Case, model: ModelName, *, patience: float = 0.35) -> Scores:
+def scores(service: Service, case: Case, model: ModelName, *, patience: float = PATIENCE) -> Scores:
     """What `model` says of `case`, waiting at most `patience` seconds; the session keeps its last few answers.
 
     While there is no answer, what was stored of this case stands in for it, as long as the same weights made it.
     """
     made = _stored_model(service, model)
-    found = _asked(service, case, model, patience if made is None else min(patience, _WITH_STORED))
-    if found.recommendation is None and made is not None:
-        stored = service.engine.stored(case, model)
-        if stored is not None:
-            return replace(found, recommendation=stored, stored_at=made.scored_at)
-        if found.pending:
-            return _asked(service, case, model, patience)
+    stored = service.engine.stored(case, model) if made is not None else None
+    if made is None or stored is None:
+        return _asked(service, case, model, patience)
+    found = _asked(service, case, model, min(patience, _WITH_STORED[model]), _LATER[model])
+    if found.recommendation is None:
+        return replace(found, recommendation=stored, stored_at=made.scored_at)
     return found
+
+
+def all_scores(service: Service, case: Case, *, patience: float = PATIENCE) -> dict[ModelName, Scores]:
+    """What every model says of `case`; each is asked before any is waited for, and `patience` is for all together."""
+    for name in MODELS:
+        scores(service, case, name, patience=0.0)
+    until = time.monotonic() + patience
+    found = {
+        name: scores(service, case, name, patience=max(0.0, until - time.monotonic()))
+        for name in LOADING_ORDER
+    }
+    return {name: found[name] for name in MODELS}
+
+
+def busy(service: Service, cases: Sequence[Case]) -> frozenset[tuple[int, str]]:
+    """Which model is still busy with which of the cases (by its place); asks for what nobody has asked for yet."""
+    return frozenset(
+        (place, name)
+        for place, case in enumerate(cases)
+        for name in MODELS
+        if scores(service, case, name, patience=0.0).pending
+    )
 
 
 def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
@@ -267,7 +310,7 @@ def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
     return made if made is not None and (manifest is None or manifest.digest == made.digest) else None
 
 
-def _asked(service: Service, case: Case, model: ModelName, patience: float) -> Scores:
+def _asked(service: Service, case: Case, model: ModelName, patience: float, later: float = 0.0) -> Scores:
     status = service.status(model)
     if status.readiness != "ready":
         return Scores(model, status.readiness, reason=status.reason)
@@ -275,7 +318,7 @@ def _asked(service: Service, case: Case, model: ModelName, patience: float) -> S
     key = (model, id(service), case_key(case))
     future = kept.get(key)
     if future is None:
-        future = kept[key] = service.submit(case, model)
+        future = kept[key] = service.submit(case, model, after=later)
         for old in list(kept)[:-_KEPT]:
             del kept[old]
     try:

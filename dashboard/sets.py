@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import streamlit as st
-
 from dashboard import state, wording
-from dashboard.service import MODELS, ModelName, Service, scores
+from dashboard.service import ModelName, Service, all_scores
 from dashboard.state import Subject
 from leader_core import Order, Recommendation, Review
 
@@ -30,7 +28,6 @@ class Sets:
     codes: Mapping[str, tuple[str, ...]]
     recommendations: Mapping[ModelName, Recommendation]
     missing: tuple[tuple[str, str], ...]  # (sentence, model)
-    pending: bool
     orders: tuple[Order, ...]  # the drug strings behind what was prescribed; empty where hidden or unknown
 
     @property
@@ -44,9 +41,7 @@ def of(service: Service, subject: Subject) -> Sets:
     codes: dict[str, tuple[str, ...]] = {}
     recommendations: dict[ModelName, Recommendation] = {}
     missing: list[tuple[str, str]] = []
-    pending = False
-    for name in MODELS:
-        found = scores(service, subject.case, name)
+    for name, found in all_scores(service, subject.case).items():
         if found.recommendation is not None:
             recommendation = found.recommendation
             if (moved := state.cut_off(name)) is not None:
@@ -54,7 +49,6 @@ def of(service: Service, subject: Subject) -> Sets:
             recommendations[name] = recommendation
             codes[name] = tuple(m.code for m in recommendation.selected)
         elif found.status in ("loading", "running"):
-            pending = pending or found.pending
             text = wording.LOADING if found.status == "loading" else wording.RUNNING
             missing.append((text.format(model=f"The {name}"), name))
         else:
@@ -64,7 +58,7 @@ def of(service: Service, subject: Subject) -> Sets:
         codes["prescribed"] = subject.case.prescribed
     if len(codes) > 1:
         codes["union"] = tuple(dict.fromkeys(code for own in codes.values() for code in own))
-    return Sets(codes, recommendations, tuple(missing), pending, orders(service, subject) if known else ())
+    return Sets(codes, recommendations, tuple(missing), orders(service, subject) if known else ())
 
 
 def orders(service: Service, subject: Subject) -> tuple[Order, ...]:
@@ -75,15 +69,4 @@ def orders(service: Service, subject: Subject) -> tuple[Order, ...]:
 
 def review(service: Service, subject: Subject, codes: tuple[str, ...], ordered: tuple[Order, ...]) -> Review:
     """What the tables say about a set; kept for the server, since it follows from its arguments alone."""
-    return _review(id(service), service, codes, subject.case.current.diagnoses, ordered)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _review(
-    identity: int,
-    _service: Service,
-    codes: tuple[str, ...],
-    diagnoses: tuple[str, ...],
-    orders: tuple[Order, ...],
-) -> Review:
-    return _service.engine.review(codes, diagnoses=diagnoses, orders=orders)
+    return service.engine.review(codes, diagnoses=subject.case.current.diagnoses, orders=ordered)

@@ -11,8 +11,9 @@ Letters: N cases, M classes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -50,7 +51,7 @@ class Share:
             return 0.0, 1.0
         z, n, p = 1.959964, self.whole, self.part / self.whole
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * float(np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)))
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -62,6 +63,16 @@ class ClassEvidence:
     given: int  # cases in which it was prescribed
     expected: float  # sum of the scores: as many prescriptions as the model expected
     counts: Counts  # (part of the grid, cases, prescribed in), by part
+    _from: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    """(cases, prescribed in) in each part and all above it, so that a page asks for any cut-off without counting."""
+
+    def __post_init__(self) -> None:
+        parts = {part: (cases, given) for part, cases, given in self.counts}
+        sums = [(0, 0)]
+        for part in range(GRID, -1, -1):
+            cases, given = parts.get(part, (0, 0))
+            sums.append((sums[-1][0] + cases, sums[-1][1] + given))
+        object.__setattr__(self, "_from", tuple(reversed(sums)))
 
     @property
     def prevalence(self) -> Share:
@@ -69,9 +80,7 @@ class ClassEvidence:
 
     def at(self, cut_off: float) -> tuple[Share, Share]:
         """(precision, recall) of what scores at or above a cut-off, which is taken as the nearest on the grid."""
-        first = round(cut_off * GRID)
-        chosen = sum(n for part, n, _ in self.counts if part >= first)
-        hits = sum(k for part, _, k in self.counts if part >= first)
+        chosen, hits = self._from[min(max(round(cut_off * GRID), 0), GRID + 1)]
         return Share(hits, chosen), Share(hits, self.given)
 
     def like(self, score: float) -> tuple[float, float, Share]:
@@ -79,9 +88,11 @@ class ClassEvidence:
         tenths = round(1 / NEAR)
         tenth = min(int(score * tenths + 1e-6), tenths - 1)
         wide = GRID // tenths
-        inside = [(n, k) for part, n, k in self.counts if min(part // wide, tenths - 1) == tenth]
-        share = Share(sum(k for _, k in inside), sum(n for n, _ in inside))
-        return tenth / tenths, (tenth + 1) / tenths, share
+        cases, given = self._from[tenth * wide]
+        if tenth < tenths - 1:  # the last tenth has its upper end
+            beyond = self._from[(tenth + 1) * wide]
+            cases, given = cases - beyond[0], given - beyond[1]
+        return tenth / tenths, (tenth + 1) / tenths, Share(given, cases)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, Protocol
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 
 MODEL_NAMES: Final[tuple[ModelName, ...]] = ("teacher", "student")
 Device = Literal["auto", "cpu", "cuda"]
+KEPT_REVIEWS: Final = 256
+KEPT_STORED: Final = 64
+"""What is remembered for pages, which ask for the same several times while they are drawn."""
 
 
 class Scorer(Protocol):
@@ -92,6 +95,8 @@ class Engine:
         self.cohort = cohort
         self.device = device
         self._cards = MappingProxyType(dict(cards))
+        self._reviewed = lru_cache(KEPT_REVIEWS)(self._review)
+        self._stored = lru_cache(KEPT_STORED)(self._read_stored)
 
     @classmethod
     def open(cls, cohort: str | Path, models: str | Path, device: Device = "auto") -> Engine:
@@ -221,6 +226,11 @@ class Engine:
             diagnoses: the patient's codes, with their system.
             orders: drug strings behind the classes (`cohort.orders`); they tell which pairs the drugs really carry.
         """
+        return self._reviewed(tuple(codes), tuple(diagnoses), tuple(orders))
+
+    def _review(
+        self, codes: tuple[str, ...], diagnoses: tuple[str, ...], orders: tuple[Order, ...]
+    ) -> Review:
         table, level = self.cohort.interactions, self.cohort.fingerprint.atc_level
         return review(codes, table, level, diagnoses=diagnoses, orders=orders)
 
@@ -248,11 +258,12 @@ class Engine:
         The scores are those of the model that made them: `cohort.scores.models` says which and when. Which codes the
         model could not read is not stored.
         """
+        return None if case.current.visit_id is None else self._stored(case.current.visit_id, model)
+
+    def _read_stored(self, visit_id: int, model: ModelName) -> Recommendation | None:
         store = self.cohort.scores
-        if store is None or model not in store.models or case.current.visit_id is None:
-            return None
-        found = store.case(case.current.visit_id, model)
-        if found is None:
+        found = store.case(visit_id, model) if store is not None and model in store.models else None
+        if store is None or found is None:
             return None
         probabilities, truncated = found
         threshold = store.models[model].threshold

@@ -18,6 +18,7 @@ from dashboard.components import (
     explain_panel,
     exports,
     markup,
+    notes,
     scoreboard,
     similar_panel,
     trust_panel,
@@ -25,11 +26,13 @@ from dashboard.components import (
 from dashboard.components.subject import titles_of
 from dashboard.formatting import count, day
 from dashboard.guard import fragment
-from dashboard.service import MODELS, ModelName, Scores, Service, scores
+from dashboard.service import MODELS, ModelName, Scores, Service, all_scores
 from dashboard.state import Subject
 from leader_core import PairReview, Recommendation
 
 _SHOWN = 10
+_ASIDE = ("Interactions", "Similar", "Trust")
+_OWN = "Notes"
 _WARNINGS = 4
 BINDINGS = {
     **{state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS},
@@ -42,11 +45,10 @@ BINDINGS = {
 def show(service: Service, subject: Subject, page: str) -> None:
     """Scores, cut-offs, the comparison table and the interactions, for the page "case" or "new".
 
-    Everything here moves with the cut-offs and reruns alone; while a model is busy it looks again by itself.
+    Everything here moves with the cut-offs and reruns alone.
     """
     address.enter(identity(subject, page), BINDINGS, state.asked() if page == "case" else None)
-    pending = any(scores(service, subject.case, name).pending for name in MODELS)
-    fragment(_panel, run_every=0.7 if pending else None)(service, subject, page, pending)
+    fragment(_panel)(service, subject, page)
 
 
 def identity(subject: Subject, page: str) -> str:
@@ -54,18 +56,17 @@ def identity(subject: Subject, page: str) -> str:
     return f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
 
 
-def _panel(service: Service, subject: Subject, page: str, was_pending: bool) -> None:
-    found = {
-        name: scores(service, subject.case, name, patience=0.05 if was_pending else 0.35) for name in MODELS
-    }
-    if was_pending and not any(f.pending for f in found.values()):
-        st.rerun()
+def _panel(service: Service, subject: Subject, page: str) -> None:
+    found = all_scores(service, subject.case)
     centre, right = st.columns([2.55, 1], gap="large") if page == "case" else (st.container(), st.container())
     if state.undecided(subject):
         with centre, st.container(key="classes"):
             decide_first.choose(service, subject)
         with right, st.container(key="pairs"):
-            decide_first.alone(service, subject)
+            alone, *written = _tabs(subject, _ASIDE[:1])
+            with alone:
+                decide_first.alone(service, subject)
+            _notes(service, subject, written)
         link = state.linked(subject)
     else:
         link = _answers(service, subject, found, centre, right)
@@ -90,19 +91,33 @@ def _answers(
         with st.container(key="cut_offs"):
             cut = _cut_offs(service, subject, found, known)
             _together(service, subject, cut, own, known)
+        link = {**state.linked(subject, _moved(service, cut)), **address.written(similar_panel.BINDINGS)}
         with st.container(key="classes"):
-            _table(service, subject, found, cut, known, own, trust_panel.details(service, cut, near))
+            more = trust_panel.details(service, cut, near)
+            _table(service, subject, found, cut, known, own, link, more)
         with st.container(key="why"):
             explain_panel.show(service, subject, cut)
     with right, st.container(key="pairs"):
-        link = {**state.linked(subject, _moved(service, cut)), **address.written(similar_panel.BINDINGS)}
-        _interactions(service, subject, cut, known, link)
-        navigation.link("prompt", "The prompt that the teacher reads", link)
-        if cut:
-            exports.show(service, subject, cut)
+        pairs, similar, trust, *written = _tabs(subject, _ASIDE)
+        with pairs:
+            _interactions(service, subject, cut, known, link)
+        with similar:
             similar_panel.show(service, subject, cut, near)
+        with trust:
             trust_panel.show(service, cut, near)
+        _notes(service, subject, written)
     return {**link, **explain_panel.linked()}
+
+
+def _tabs(subject: Subject, names: Sequence[str]) -> Sequence[DeltaGenerator]:
+    """What stands beside the scores, one thing at a time and all of it at hand; notes only for a recorded patient."""
+    return st.tabs([*names, *([_OWN] if subject.patient_id is not None else [])])
+
+
+def _notes(service: Service, subject: Subject, places: Sequence[DeltaGenerator]) -> None:
+    if subject.patient_id is not None:
+        with places[0]:
+            notes.show(service, subject.patient_id, subject.case.current.visit_id)
 
 
 def _together(
@@ -185,14 +200,20 @@ def _cut_off(
     with st.container(key=f"figures-{name}"):
         pairs = _standing(service, subject, [m.code for m in moved.selected], known)
         st.html(markup.agreement_figures(agreement, pairs, known=known, unit=unit))
+    _warnings(found, moved)
+    return moved
+
+
+def _warnings(found: Scores, moved: Recommendation) -> None:
+    """What must be known before the scores are read: that they are old, or rest on a part of the case."""
+    name = found.model
     if found.stored_at is not None:
         why = wording.STORED_WHILE.get(found.status, found.reason)
         st.html(markup.callout(wording.STORED.format(day=day(found.stored_at), why=why).strip(), name))
     if moved.unseen:
-        st.html(markup.callout(markup.unseen_sentence(name, moved.unseen), name))
+        st.html(markup.unseen_callout(name, moved.unseen))
     if moved.truncated:
         st.html(markup.callout(wording.CUT_TO_FIT[name], name))
-    return moved
 
 
 def _not_there(name: ModelName, found: Scores, others: list[ModelName]) -> None:
@@ -217,6 +238,7 @@ def _table(
     cut: Mapping[ModelName, Recommendation],
     known: bool,
     own: tuple[str, ...] | None,
+    link: Mapping[str, str],
     more: trust_panel.Lines,
 ) -> None:
     if not cut and not (known and subject.case.prescribed):
@@ -241,6 +263,10 @@ def _table(
         )
         if own is not None:
             decide_first.again(subject)
+        st.space("stretch")
+        navigation.link("prompt", "The teacher's prompt", link)
+        if cut:
+            exports.show(service, subject, cut)
     orders = (
         service.engine.cohort.orders(case.current.visit_id)
         if known and case.current.visit_id is not None

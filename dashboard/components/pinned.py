@@ -7,11 +7,11 @@ from typing import Final
 import streamlit as st
 
 from dashboard import address, contrast, state, wording
-from dashboard.components import markup, score_moves
+from dashboard.components import markup, score_moves, waiting
 from dashboard.components.subject import case_title, titles_of
 from dashboard.formatting import count, tag
 from dashboard.guard import fragment
-from dashboard.service import MODELS, ModelName, Service, scores
+from dashboard.service import MODELS, ModelName, Service, all_scores, scores
 from dashboard.state import Subject
 from leader_core import KINDS, Recommendation
 
@@ -67,15 +67,13 @@ def show(service: Service, subject: Subject) -> None:
     """Two cases side by side: the pinned one left, the open one right."""
     patient, _, visit = st.session_state[state.BESIDE].partition("-")
     other = state.recorded(service, int(patient), int(visit))
-    pending = any(scores(service, s.case, name).pending for s in (other, subject) for name in MODELS)
-    fragment(_body, run_every=0.7 if pending else None)(service, other, subject, pending)
+    for side in (other, subject):
+        all_scores(service, side.case, patience=0.0)  # asked first: they answer while the page is drawn
+    fragment(_body)(service, other, subject)
+    waiting.watch(service, (other.case, subject.case))
 
 
-def _body(service: Service, other: Subject, subject: Subject, was_pending: bool) -> None:
-    if was_pending and not any(
-        scores(service, s.case, name, patience=0.05).pending for s in (other, subject) for name in MODELS
-    ):
-        st.rerun()
+def _body(service: Service, other: Subject, subject: Subject) -> None:
     _head(other)
     _differences(service, other, subject)
     if state.undecided(other) or state.undecided(subject):

@@ -12,11 +12,11 @@ from typing import Final
 import streamlit as st
 
 from dashboard import address, alerts, navigation, sets, state, wording
-from dashboard.components import markup, matrix_panel, pair_figures, pair_views, safer_panel
+from dashboard.components import markup, matrix_panel, pair_figures, pair_views, safer_panel, waiting
 from dashboard.components.pair_parts import View
 from dashboard.components.subject import case_title, titles_of
 from dashboard.guard import fragment
-from dashboard.service import MODELS, Service, get_service, scores
+from dashboard.service import Service, get_service
 from dashboard.sets import Sets
 from dashboard.state import Subject
 
@@ -73,15 +73,13 @@ def draw() -> None:
             "case" if subject.source == "cohort" else "new", "Back to the case", state.linked(subject)
         )
         navigation.link("prompt", "Prompt", state.linked(subject))
-    pending = any(scores(service, subject.case, name).pending for name in MODELS)
     state.keep(state.linked(subject))
-    fragment(_body, run_every=0.7 if pending else None)(service, subject, pending)
+    fragment(_body)(service, subject)
+    waiting.watch(service, (subject.case,))
 
 
-def _body(service: Service, subject: Subject, was_pending: bool) -> None:
+def _body(service: Service, subject: Subject) -> None:
     found = sets.of(service, subject)
-    if was_pending and not found.pending:
-        st.rerun()
     with st.container():  # every part has a place of its own, whatever the others show
         for text, name in found.missing:
             st.html(markup.callout(text, name))

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import differences, drafting, state, wording
-from dashboard.components import case_import, code_search, markup, models_panel, what_if
+from dashboard.components import case_import, code_search, markup, models_panel, waiting, what_if
 from dashboard.components.subject import titles_of
 from dashboard.draft import MAX_EARLIER, Draft
 from dashboard.formatting import probability, words
 from dashboard.guard import fragment
-from dashboard.service import MODELS, Service, get_service, scores
+from dashboard.service import MODELS, Service, all_scores, get_service, scores
 from dashboard.state import Subject
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 
@@ -246,27 +246,20 @@ def _results(service: Service) -> None:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     models_panel.show(service, subject, "new")
     if draft.compared is not None:
-        pending = _pending(service, draft)
-        fragment(_difference, run_every=0.7 if pending else None)(service, draft, pending)
-    answers = {name: scores(service, subject.case, name).recommendation for name in MODELS}
+        fragment(_difference)(service, draft)
+    answers = {name: found.recommendation for name, found in all_scores(service, subject.case).items()}
     what_if.show(service, subject.case, {n: r for n, r in answers.items() if r is not None})
     st.html(markup.panel_title("Keep"))
     fragment(case_import.keep)(service)
+    compared = () if draft.compared is None else (draft.compared[0],)
+    waiting.watch(service, (*compared, draft.submitted))
 
 
-def _pending(service: Service, draft: Draft) -> bool:
-    """Whether a score of the case or of the one it is compared with is still being made."""
-    cases = [case for case in (draft.compared and draft.compared[0], draft.submitted) if case is not None]
-    return any(scores(service, case, name, patience=0.05).pending for case in cases for name in MODELS)
-
-
-def _difference(service: Service, draft: Draft, was_pending: bool) -> None:
+def _difference(service: Service, draft: Draft) -> None:
     """What changed against the case that this one came from, or was before, in the case and in each model's answer."""
     if draft.compared is None or draft.submitted is None:
         return
     (before, name_before), after = draft.compared, draft.submitted
-    if was_pending and not _pending(service, draft):
-        st.rerun()
     st.html(markup.panel_title(f"Against {name_before}", "at the models' own cut-offs"))
     added, gone = differences.codes(before, after)
     titles = titles_of(service)

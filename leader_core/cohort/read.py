@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "1"
 """Version of the database's tables that this code writes and reads."""
+
+KEPT_CASES: Final = 128
+"""Cases, and orders of a visit, that are remembered: a page asks several times for the one it shows."""
 
 _PROFILE: Final[Mapping[str, tuple[str, ...]]] = {
     "mimic3": ("insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender"),
@@ -83,6 +86,8 @@ class Cohort:
         self._indexing = threading.Lock()
         self._own_index: CodeIndex | None = None
         self._full_index: CodeIndex | None = None
+        self._case = lru_cache(KEPT_CASES)(self._read_case)
+        self._orders = lru_cache(KEPT_CASES)(self._read_orders)
         self._worklist = Worklist(self._cursor, lambda: self._own_codes().matching)
 
     @classmethod
@@ -163,6 +168,9 @@ class Cohort:
         Raises:
             NotFoundError: no such patient, or no such visit of theirs.
         """
+        return self._case(patient_id, visit_no)
+
+    def _read_case(self, patient_id: int, visit_no: int | None) -> Case:
         return read_case(self._cursor(), patient_id, visit_no)
 
     def cases(self, split: str = "all", targets: Targets = "last") -> list[Case]:
@@ -292,6 +300,9 @@ class Cohort:
         Raises:
             NotFoundError: no such visit.
         """
+        return self._orders(visit_id)
+
+    def _read_orders(self, visit_id: int) -> tuple[Order, ...]:
         cursor = self._cursor()
         found = run(cursor, "read/orders", {"visit_id": visit_id}).fetchall()
         if not found and run(cursor, "read/visit_exists", {"visit_id": visit_id}).fetchall() == [(0,)]:

@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import duckdb
@@ -39,6 +40,8 @@ SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
 
 _KEPT: Final = 200
 """Totals and distributions that are remembered."""
+_KEPT_PAGES: Final = 64
+"""Pages that are remembered: stepping from case to case and every redraw ask for the same one."""
 _KEPT_TEXTS: Final = 16
 """Texts whose patients are remembered; a text that everybody fits is 8 bytes a patient."""
 
@@ -58,6 +61,7 @@ class Worklist:
         self._indexing = threading.Lock()
         self._codes: PatientCodes | None = None
         self._held = False
+        self._page = lru_cache(_KEPT_PAGES)(self._read_page)
         self._totals: OrderedDict[Hashable, int] = OrderedDict()
         self._spreads: OrderedDict[Hashable, Spread] = OrderedDict()
         self._texts: OrderedDict[Hashable, NDArray[np.int64]] = OrderedDict()
@@ -74,6 +78,9 @@ class Worklist:
 
     def page(self, query: PatientQuery) -> PatientPage:
         """One page of the worklist."""
+        return self._page(query)
+
+    def _read_page(self, query: PatientQuery) -> PatientPage:
         cursor, values = self._ask(query)
         values |= {
             "sort": query.sort,
