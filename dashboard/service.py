@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -111,6 +112,7 @@ class Service:
 
     def _load_all(self) -> None:
         self._first_page.wait(FIRST_PAGE)
+        import_module("pandas")  # Streamlit's own widgets ask for it, and the first to do so would wait
         self._index_codes()
         for name in LOADING_ORDER:
             self._load(name)

@@ -1,6 +1,6 @@
 // Keeps the address bar in step with the page, in place: no entry in the history, so that Back leaves the page.
 export default function (component) {
-  const { data } = component;
+  const { data: [data] } = component;
   const here = location.pathname.replace(/\/+$/, "").split("/").pop();
   if (here !== data.page && !(data.home && !(here in data.pages))) return;
   const now = new URLSearchParams(location.search);

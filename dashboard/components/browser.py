@@ -19,12 +19,21 @@ _FOLDER = Path(__file__).resolve().parent
 
 @functools.cache
 def component(name: str) -> Callable[..., Any]:
-    """The mount function of a component kept as NAME.js and NAME.css beside this file."""
-    return st.components.v2.component(
+    """The mount function of a component kept as NAME.js and NAME.css beside this file.
+
+    Its data travels as the one item of a list: Streamlit looks through an object for data frames, and imports pandas
+    for that before the first page stands.
+    """
+    mount = st.components.v2.component(
         f"leader.{name}",
         js=(_FOLDER / f"{name}.js").read_text(encoding="utf-8"),
         css=theme.component_style((_FOLDER / f"{name}.css").read_text(encoding="utf-8")),
     )
+
+    def mounted(*, data: dict[str, Any], **arguments: Any) -> Any:
+        return mount(data=[data], **arguments)
+
+    return mounted
 
 
 def nothing() -> None:

@@ -38,7 +38,7 @@ function build(parentElement) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   let ui = kept.get(parentElement);
   if (!ui) {
     ui = build(parentElement);

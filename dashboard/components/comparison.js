@@ -177,7 +177,7 @@ function group(entry, data, memory, needle) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   let memory = kept.get(parentElement);
   if (!memory) {
     memory = { open: new Set(), folded: new Map(), needle: "", subject: data.subject };
@@ -200,7 +200,11 @@ export default function (component) {
     memory.open.clear();
     memory.subject = data.subject;
   }
-  memory.ask = (code) => setTriggerValue("explained", code);
+  memory.ask = (code) => {
+    setTriggerValue("explained", code);
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    document.querySelector(".st-key-why")?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  };
   memory.note.textContent = data.note;
   const draw = () => {
     const table = make("table", null, data.prescribed ? "" : "bare");

@@ -1,6 +1,6 @@
 // A button that copies the text it was given.
 export default function (component) {
-  const { data, parentElement } = component;
+  const { data: [data], parentElement } = component;
   let button = parentElement.querySelector("button");
   if (!button) {
     button = document.createElement("button");

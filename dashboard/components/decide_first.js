@@ -50,7 +50,7 @@ function narrow(memory) {
 }
 
 export default function (component) {
-  const { data, parentElement, setStateValue } = component;
+  const { data: [data], parentElement, setStateValue } = component;
   let memory = kept.get(parentElement);
   if (memory && memory.subject === data.subject) return;
   parentElement.querySelector(".root")?.remove();

@@ -136,7 +136,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   let own = mounted.get(parentElement);
   if (!own) {
     own = mount(parentElement);

@@ -81,7 +81,7 @@ function step(root, event) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   let memory = kept.get(parentElement);
   if (!memory) {
     const root = make("div", null, "pairs");

@@ -23,7 +23,7 @@ function unframe() {
 }
 
 export default function (component) {
-  const { data, parentElement } = component;
+  const { data: [data], parentElement } = component;
   running.get(parentElement)?.abort();
   const control = new AbortController();
   running.set(parentElement, control);

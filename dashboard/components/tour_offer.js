@@ -2,7 +2,7 @@
 const SEEN = "leader.tour.offered";
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   parentElement.querySelector("aside")?.remove();
   const box = parentElement.host?.closest("[data-testid=stLayoutWrapper], .st-key-tour_offer");
   let seen = true;

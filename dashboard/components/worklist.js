@@ -11,6 +11,8 @@ function make(name, text, className) {
 function heading(column, data, sort) {
   const cell = make("th", null, column.numeric ? "num" : "");
   cell.scope = "col";
+  const model = { teacher_jaccard: "teacher", student_jaccard: "student" }[column.sort];
+  if (model) cell.classList.add(model);
   if (!column.sort) {
     cell.textContent = column.label;
     return cell;
@@ -60,7 +62,7 @@ function body(data) {
 }
 
 export default function (component) {
-  const { data, parentElement, setTriggerValue } = component;
+  const { data: [data], parentElement, setTriggerValue } = component;
   let root = roots.get(parentElement);
   if (!root) {
     root = make("div", null, "scroll");

@@ -99,8 +99,8 @@ class Worklist:
 
         def counted() -> Spread:
             cursor, values = self._ask(query)
-            column = run(cursor, "read/figures", {**values, "figure": figure}).fetchnumpy()["figure"]
-            return _binned(column, figure, bins)
+            found = run(cursor, "read/figures", {**values, "figure": figure}).fetchnumpy()
+            return _binned(found["figure"], found["patients"], figure, bins)
 
         return self._kept(self._spreads, (_narrowed(query), figure, bins), _KEPT, counted)
 
@@ -124,10 +124,16 @@ class Worklist:
         """A connection that knows who fits the query's text, and the values that `matches.sql` asks for."""
         import pyarrow as pa
 
-        cursor = self._connect()
-        fits = self._fits(query.text.strip()) if _searches(query) else np.zeros(0, np.int64)
+        cursor, values = self._connect(), _filters(query)
+        fits = np.zeros(0, np.int64)
+        if values["searched"]:
+            fits = self._fits(query.text.strip())
+            if len(fits) == len(
+                self._patient_codes().ids
+            ):  # as a single letter may have it: nothing to filter
+                values["searched"] = False
         cursor.register("searched_text_fits", pa.table({"patient_id": fits}))
-        return cursor, _filters(query)
+        return cursor, values
 
     def _fits(self, text: str) -> NDArray[np.int64]:
         return self._kept(
@@ -169,17 +175,18 @@ def _count(cursor: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> int:
     return int(found[0])
 
 
-def _binned(column: NDArray[Any], figure: Sort, bins: int) -> Spread:
-    """The distribution of one column, where a masked value is a missing figure."""
-    known = np.ma.compressed(column).astype(np.float64)
-    missing = len(column) - len(known)
+def _binned(column: NDArray[Any], patients: NDArray[np.int64], figure: Sort, bins: int) -> Spread:
+    """The distribution of distinct values with their numbers of patients; a masked value is a missing figure."""
+    absent = np.ma.getmaskarray(column)
+    known, weights = np.ma.getdata(column)[~absent].astype(np.float64), np.ma.getdata(patients)[~absent]
+    missing = int(np.ma.getdata(patients)[absent].sum())
     if not len(known):
         return Spread((), (), missing)
     whole = SPREADS[figure] is None
     low, high = (known.min(), known.max() + 1) if whole else SPREADS[figure] or (0.0, 1.0)
     width = max(1.0, np.ceil((high - low) / bins)) if whole else (high - low) / bins
     edges = low + width * np.arange(int(np.ceil(round((high - low) / width, 6))) + 1)
-    counts, _ = np.histogram(known, edges)
+    counts, _ = np.histogram(known, edges, weights=weights)
     return Spread(tuple(edges.tolist()), tuple(counts.tolist()), missing)
 
 

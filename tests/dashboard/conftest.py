@@ -79,7 +79,7 @@ def component_data(test: AppTest, name: str) -> dict[str, Any]:
     """What a browser component was given to draw."""
     for element in test.get("bidi_component"):
         if element.proto.component_name == f"leader.{name}":
-            return dict(json.loads(element.proto.json))
+            return dict(json.loads(element.proto.json)[0])
     raise AssertionError(f"no component {name} on the page")
 
 

@@ -365,7 +365,7 @@ def test_an_earlier_visit_takes_medications(open_page: OpenPage) -> None:
 
 def _searches(page: AppTest) -> list[str]:
     found = [e for e in page.get("bidi_component") if e.proto.component_name == "leader.code_search"]
-    return [json.loads(e.proto.json)["label"] for e in found]
+    return [json.loads(e.proto.json)[0]["label"] for e in found]
 
 
 # Prompt, Models

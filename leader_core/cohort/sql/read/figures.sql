@@ -1,4 +1,4 @@
--- One figure of every patient that a worklist query matches, for its distribution.
+-- How many of the patients that a worklist query matches have each value of a figure, for its distribution.
 SELECT
     CASE $figure
         WHEN 'visits' THEN visits
@@ -9,8 +9,10 @@ SELECT
         WHEN 'student_jaccard' THEN student_jaccard
         WHEN 'gap' THEN gap
         WHEN 'prescribed_severe' THEN prescribed_severe
-    END AS figure
+    END AS figure,
+    count(*) AS patients
 FROM working_memory.matches(
     $searched, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
     $prescribed_severe, $suggested_severe, $truncated
-);
+)
+GROUP BY ALL;
