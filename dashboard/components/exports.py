@@ -53,7 +53,7 @@ def show(
         )
 
     name = file_name(subject, moment)
-    with st.popover("Export", icon=":material/download:", key=key):
+    with st.popover("Export", icon=":material/download:", key=key), st.container(gap=None):
         if hidden:
             st.html(markup.note("What was prescribed is hidden here, and left out of the files."))
         for label, ending, mime, icon, write in _FORMATS:

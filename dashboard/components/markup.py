@@ -94,25 +94,37 @@ def profile(case: Case, fields: Sequence[str], read: Sequence[str]) -> str:
 
 def unseen_sentence(name: str, unseen: Sequence[UnseenCode]) -> str:
     """Which codes a model does not know, and whether it read their titles instead."""
-    sentences = []
+    return " ".join(f"{told}: {listed}." for told, listed in _unseen(name, unseen))
+
+
+def unseen_callout(name: str, unseen: Sequence[UnseenCode]) -> str:
+    """The same as a callout that stays short: the codes themselves open on demand."""
+    told = "".join(
+        tag("details", tag("summary", escape(f"{claim}.")), tag("p", escape(f"{listed}.")))
+        for claim, listed in _unseen(name, unseen)
+    )
+    return tag("div", told, css=f"ld-callout {name}", role="note")
+
+
+def _unseen(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, str]]:
+    """What is said of the codes that were not read, and of those read by title: the claim, and the codes."""
+    said: list[tuple[str, str]] = []
     for by_title, told in (
-        (False, "The {name} does not know {codes} of this case and did not read {them}: {listed}."),
-        (True, "The {name} never met {codes} of this case in training and read only the {titles}: {listed}."),
+        (False, "The {name} does not know {codes} of this case and did not read {them}"),
+        (True, "The {name} never met {codes} of this case in training and read only the {titles}"),
     ):
         if not (found := [each for each in unseen if each.by_title is by_title]):
             continue
         listed = listing(f"{u.title} ({u.code})" if u.title != u.code else u.code for u in found[:5])
         one = len(found) == 1
-        sentences.append(
-            told.format(
-                name=name,
-                codes=count(len(found), "code"),
-                them="it" if one else "them",
-                titles="title" if one else "titles",
-                listed=listed + (f" and {len(found) - 5} more" if len(found) > 5 else ""),
-            )
+        claim = told.format(
+            name=name,
+            codes=count(len(found), "code"),
+            them="it" if one else "them",
+            titles="title" if one else "titles",
         )
-    return " ".join(sentences)
+        said.append((claim, listed + (f" and {len(found) - 5} more" if len(found) > 5 else "")))
+    return said
 
 
 def table_covers(interactions: object) -> str:

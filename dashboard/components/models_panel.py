@@ -298,7 +298,7 @@ def _interactions(
     codes: dict[str, tuple[str, ...]] = {name: tuple(m.code for m in r.selected) for name, r in cut.items()}
     if known:
         codes["prescribed"] = subject.case.prescribed
-    st.html(markup.panel_title("Interactions", "most severe first"))
+    st.html(markup.panel_title("Among the selected", "most severe first"))
     if not codes:
         st.html(markup.note("They appear with the first scores."))
         return

@@ -81,9 +81,10 @@ def percent(share: Share, *, interval: bool = False) -> str:
 
 def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Similar | None) -> None:
     """What is unusual about this case, model by model, and what the figures of a class rest on."""
-    if not cut:
-        return
     st.html(markup.panel_title("How far to trust these scores"))
+    if not cut:
+        st.html(markup.note("It can be said with the first scores."))
+        return
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     facts: list[tuple[str, str]] = []
     if similar is not None and similar.nearer_than is not None:
@@ -121,7 +122,11 @@ def _model(
 ) -> str:
     lines = []
     if told.unseen:
-        lines.append(f"{count(len(told.unseen), 'code')} of this case not known, and not read.")
+        unread = [each for each in told.unseen if not each.by_title]
+        if unread:
+            lines.append(f"{count(len(unread), 'code')} of this case not known, and not read.")
+        if by_title := len(told.unseen) - len(unread):
+            lines.append(f"{count(by_title, 'code')} of this case never met in training, read by title only.")
     if told.truncated:
         lines.append("Could not read all of the case: it was cut to fit.")
     if not told.unseen and not told.truncated:
