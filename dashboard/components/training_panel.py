@@ -214,7 +214,9 @@ def _curve(told: Progress, key: str) -> None:
 def _list(service: Service, runs: Runs) -> None:
     found = [run for run in runs.all() if run.over]
     if not found:
-        st.html(markup.note("Nothing was trained here yet. What is stands in this list, and can be chosen."))
+        st.html(
+            markup.note("Nothing was trained here yet. What you train is listed here, and can be chosen.")
+        )
     chosen = students.query().get(students.STUDENT, "")
     for run in found:
         with st.container(border=True, key=f"run-{run.id}"):
