@@ -1,21 +1,23 @@
 """The error tree: which cases a model does worst on, as a small decision tree over what is known of them.
 
-Each node is split where the mean error of its two halves differs most (scikit-learn's regression tree of depth one,
-node by node, so that a page can show how far it is). It is a search among many splits: a node says where to look, and
-a high rate in a small one may be chance. Refuses to know databases and pages.
+Each node is split where it explains most of the errors' variance, as in a regression tree. Everything that may be
+split is a whole number of few values, so cases are counted by value, a whole level of the tree at once, and never
+sorted again. It is a search among many splits: a node says where to look, and a high rate in a small one may be
+chance. Refuses to know databases and pages.
+
+Letters: N cases, L open nodes of a level, K values of a field, S splits that may be made.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.analysis.fields import NUMBERS, PROFILE
+from leader_core.analysis.fields import NUMBERS, PROFILE, Column
 from leader_core.analysis.frame import Bools, Frame
 from leader_core.analysis.selection import Condition
 from leader_core.errors import InputError
@@ -30,6 +32,10 @@ LEAST_GAIN: Final = 0.001
 """A split explains at least this share of the errors' variance."""
 SURE: Final = 3.0
 """And its halves differ by more than this many standard errors."""
+_EXACT: Final = 1e-9
+"""What sums of the same numbers in another order may differ by."""
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +65,94 @@ class Tree:
         return max((n for n in self.nodes if n.children is None), key=lambda n: n.rate)
 
 
-@dataclass(frozen=True, slots=True)
-class _Features:
-    """What may be split: (N, K) small numbers, and the condition that a column's upper half stands for."""
+class _Feature(Protocol):
+    """Something known of the N cases, and the S splits that may be made by it."""
 
-    values: NDArray[np.float32]
-    conditions: tuple[Callable[[float], tuple[Condition, Condition]], ...]  # limit -> (below it, at least it)
+    @property
+    def splits(self) -> Sequence[tuple[Condition, Condition]]:
+        """(S,) where each does not hold, and where it does."""
+
+    def above(self, slots: NDArray[np.int32], errors: Floats, whole: Floats) -> Floats:
+        """(2, L, S) how many cases of each open node every split holds for, and their error.
+
+        Args:
+            slots: (N,) the case's place among the open nodes; -1 in none.
+            whole: (2, L) all cases of each node, and their error.
+        """
+
+    def holds(self, split: int, rows: NDArray[np.int64]) -> Bools:
+        """(rows,) whether a split holds for some cases."""
+
+
+class _Numbers:
+    """A number, split between any two of its values; nothing recorded is -1."""
+
+    def __init__(self, name: str, values: NDArray[np.float32]) -> None:
+        self._values, codes = np.unique(
+            np.where(np.isnan(values), np.float32(-1), values), return_inverse=True
+        )
+        self._codes = codes.astype(np.int32)
+        self.splits = [
+            (Condition("lt", (name,), limit), Condition("ge", (name,), limit))
+            for limit in self._values[1:].tolist()
+        ]
+
+    def above(self, slots: NDArray[np.int32], errors: Floats, whole: Floats) -> Floats:
+        counted = _by_value(self._codes, len(self._values), slots, errors, whole.shape[1])
+        return whole[:, :, None] - counted.cumsum(2)[:, :, :-1]
+
+    def holds(self, split: int, rows: NDArray[np.int64]) -> Bools:
+        return self._codes[rows] > split
+
+
+class _Values:
+    """A field, split between one of its common values and the others."""
+
+    def __init__(self, column: Column, codes: NDArray[np.int16]) -> None:
+        self._codes, self._size = codes.astype(np.int32), len(column.values)
+        counts = np.bincount(codes, minlength=self._size)
+        common = np.argsort(-counts, kind="stable")[: 1 if self._size == 2 else COMMON]
+        self._wanted = common[counts[common] > 0]
+        name = (column.name,)
+        self.splits = [(Condition("not", name, v), Condition("is", name, v)) for v in self._wanted.tolist()]
+
+    def above(self, slots: NDArray[np.int32], errors: Floats, whole: Floats) -> Floats:
+        return _by_value(self._codes, self._size, slots, errors, whole.shape[1])[:, :, self._wanted]
+
+    def holds(self, split: int, rows: NDArray[np.int64]) -> Bools:
+        same: Bools = self._codes[rows] == self._wanted[split]
+        return same
+
+
+class _Chapters:
+    """Diagnosis chapters, split between the cases that have one and those that lack it."""
+
+    def __init__(self, bits: NDArray[np.int64], chapters: int) -> None:
+        self._bits = bits
+        self._having = [np.flatnonzero((bits >> place) & 1) for place in range(chapters)]
+        self.splits = [(Condition("lacks", (), n), Condition("has", (), n)) for n in range(chapters)]
+
+    def above(self, slots: NDArray[np.int32], errors: Floats, whole: Floats) -> Floats:
+        nodes = whole.shape[1]
+        out = np.empty((2, nodes, len(self._having)))
+        for place, rows in enumerate(self._having):
+            own = slots[rows] + 1  # 0: in no open node
+            out[0, :, place] = np.bincount(own, minlength=nodes + 1)[1:]
+            out[1, :, place] = np.bincount(own, errors[rows], minlength=nodes + 1)[1:]
+        return out
+
+    def holds(self, split: int, rows: NDArray[np.int64]) -> Bools:
+        return (self._bits[rows] >> split) & 1 > 0
+
+
+def _by_value(
+    codes: NDArray[np.int32], size: int, slots: NDArray[np.int32], errors: Floats, nodes: int
+) -> Floats:
+    """(2, L, K) cases and their error, by node and value."""
+    places = (slots + 1) * np.int32(size) + codes
+    whole = (nodes + 1) * size
+    counts = np.bincount(places, minlength=whole).astype(np.float64)
+    return np.stack([counts, np.bincount(places, errors, minlength=whole)]).reshape(2, nodes + 1, size)[:, 1:]
 
 
 def error_tree(
@@ -97,42 +185,73 @@ def error_tree(
         raise InputError(
             f"{len(rows)} cases are too few for a tree: expected at least {2 * fewest}. Choose more cases."
         )
-    features = _features(frame, rows)
-    errors = error[rows].astype(np.float64)
-    grower = _Grower(features, errors, fewest, depth)
+    grower = _Grower(_features(frame, rows), error[rows].astype(np.float64), fewest, depth)
     grower.grow(progress or (lambda _: None))
     return Tree(tuple(grower.nodes))
 
 
 class _Grower:
-    def __init__(self, features: _Features, errors: NDArray[np.float64], fewest: int, depth: int) -> None:
+    def __init__(self, features: Sequence[_Feature], errors: Floats, fewest: int, depth: int) -> None:
         self.features, self.errors, self.fewest, self.depth = features, errors, fewest, depth
         self.nodes: list[Node] = []
         self._total = max(float(errors.sum()), 1e-12)
         self._variance = float(errors.var()) * len(errors)
 
     def grow(self, progress: Callable[[float], object]) -> None:
-        """Level by level; the work left halves or so with each."""
-        self._add(np.arange(len(self.errors)), 0, ())
-        waiting = [(0, 0, np.arange(len(self.errors)))]
-        most = 2**self.depth - 1
-        done = 0
-        while waiting:
-            depth, place, rows = heapq.heappop(waiting)
-            done += 1
-            progress(min(1.0, done / most))
-            found = self._split(rows) if depth < self.depth else None
-            if found is None:
-                continue
-            column, limit, upper = found
-            below, above = self.features.conditions[column](limit)
-            node = self.nodes[place]
-            children = []
-            for condition, part in ((below, rows[~upper]), (above, rows[upper])):
-                child = self._add(part, depth + 1, (*node.conditions, condition))
-                children.append(child)
-                heapq.heappush(waiting, (depth + 1, child, part))
-            self.nodes[place] = _with_children(node, above, (children[0], children[1]))
+        """Level by level, each with one look at every feature."""
+        rows = np.arange(len(self.errors))
+        level = [(self._add(rows, 0, ()), rows)]
+        for depth in range(self.depth):
+            found = self._splits(level, lambda share, done=depth: progress((done + share) / self.depth))  # type: ignore[misc]
+            after: list[tuple[int, NDArray[np.int64]]] = []
+            for (place, rows), chosen in zip(level, found, strict=True):
+                if chosen is not None:
+                    after += self._divide(place, rows, *chosen)
+            level = after
+        progress(1.0)
+
+    def _splits(
+        self, level: Sequence[tuple[int, NDArray[np.int64]]], told: Callable[[float], object]
+    ) -> list[tuple[_Feature, int] | None]:
+        """The best split of each open node; None where none leaves enough on both sides."""
+        slots = np.full(len(self.errors), -1, np.int32)
+        for slot, (_, rows) in enumerate(level):
+            slots[rows] = slot
+        whole = np.array([[len(rows), self.errors[rows].sum()] for _, rows in level]).reshape(-1, 2).T
+        best: list[tuple[float, tuple[_Feature, int] | None]] = [(-np.inf, None)] * len(level)
+        for done, feature in enumerate(self.features, 1):
+            if level and feature.splits:
+                gains = self._explained(feature.above(slots, self.errors, whole), whole[:, :, None])
+                for slot, place in enumerate(gains.argmax(1).tolist()):
+                    if gains[slot, place] > best[slot][0] + _EXACT:
+                        best[slot] = (float(gains[slot, place]), (feature, place))
+            told(done / len(self.features))
+        return [chosen for _, chosen in best]
+
+    def _explained(self, above: Floats, whole: Floats) -> Floats:
+        """(L, S) what a split adds to the sum of squared means: what it explains, but for a constant of the node."""
+        below = whole - above
+        enough = (above[0] >= self.fewest) & (below[0] >= self.fewest)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(enough, above[1] ** 2 / above[0] + below[1] ** 2 / below[0], -np.inf)
+
+    def _divide(
+        self, place: int, rows: NDArray[np.int64], feature: _Feature, split: int
+    ) -> list[tuple[int, NDArray[np.int64]]]:
+        """The two children of a node and their cases; nothing where the split is not worth a node."""
+        upper = feature.holds(split, rows)
+        whole, a, b = self.errors[rows], self.errors[rows[~upper]], self.errors[rows[upper]]
+        gain = len(whole) * whole.var() - len(a) * a.var() - len(b) * b.var()
+        error = np.sqrt(a.var() / len(a) + b.var() / len(b))
+        if gain < LEAST_GAIN * self._variance or abs(a.mean() - b.mean()) < SURE * error + _EXACT:
+            return []
+        node, (below, above) = self.nodes[place], feature.splits[split]
+        children = [
+            (self._add(part, node.depth + 1, (*node.conditions, condition)), part)
+            for condition, part in ((below, rows[~upper]), (above, rows[upper]))
+        ]
+        self.nodes[place] = replace(node, split=above, children=(children[0][0], children[1][0]))
+        return children
 
     def _add(self, rows: NDArray[np.int64], depth: int, conditions: tuple[Condition, ...]) -> int:
         own = self.errors[rows]
@@ -144,79 +263,10 @@ class _Grower:
         )  # fmt: skip
         return place
 
-    def _split(self, rows: NDArray[np.int64]) -> tuple[int, float, Bools] | None:
-        """Column, limit and (rows,) who is above it; None where no split is worth a node."""
-        from sklearn.tree import DecisionTreeRegressor
 
-        if len(rows) < 2 * self.fewest:
-            return None
-        values, errors = self.features.values[rows], self.errors[rows]
-        stump = DecisionTreeRegressor(max_depth=1, min_samples_leaf=self.fewest, random_state=0)
-        stump.fit(values, errors)
-        if stump.tree_.node_count < 3:
-            return None
-        column, limit = int(stump.tree_.feature[0]), float(stump.tree_.threshold[0])
-        upper = values[:, column] > limit
-        a, b = errors[~upper], errors[upper]
-        gain = len(errors) * errors.var() - len(a) * a.var() - len(b) * b.var()
-        error = np.sqrt(a.var() / len(a) + b.var() / len(b))
-        if gain < LEAST_GAIN * self._variance or abs(a.mean() - b.mean()) < SURE * error:
-            return None
-        return column, limit, upper
-
-
-def _with_children(node: Node, split: Condition, children: tuple[int, int]) -> Node:
-    return Node(
-        node.place,
-        node.depth,
-        node.conditions,
-        node.cases,
-        node.coverage,
-        node.rate,
-        node.share,
-        split,
-        children,
-    )
-
-
-def _features(frame: Frame, rows: NDArray[np.int64]) -> _Features:
-    """Numbers as they are (nothing recorded as -1), the common values of each field and each chapter as flags."""
-    columns: list[NDArray[Any]] = []
-    conditions: list[Callable[[float], tuple[Condition, Condition]]] = []
-    for name in NUMBERS:
-        values = frame.numbers[name][rows]
-        columns.append(np.where(np.isnan(values), np.float32(-1), values))
-        conditions.append(_limit(name))
-    for name in (*PROFILE, "truncated"):
-        if name not in frame.columns:
-            continue
-        column = frame.columns[name]
-        own = column.codes[rows]
-        counts = np.bincount(own, minlength=len(column.values))
-        common = np.argsort(-counts, kind="stable")[:COMMON]
-        wanted = common[:1] if len(column.values) == 2 else common
-        for value in wanted[counts[wanted] > 0].tolist():
-            columns.append(own == value)
-            conditions.append(_flag(Condition("not", (name,), value), Condition("is", (name,), value)))
-    bits = frame.chapter_bits[rows]
-    for place in range(len(frame.chapters)):
-        columns.append((bits >> place) & 1)
-        conditions.append(_flag(Condition("lacks", (), place), Condition("has", (), place)))
-    values = np.empty((len(rows), len(columns)), np.float32)
-    for i, found in enumerate(columns):
-        values[:, i] = found
-    return _Features(values, tuple(conditions))
-
-
-def _limit(name: str) -> Callable[[float], tuple[Condition, Condition]]:
-    """A limit between two numbers becomes the whole number above it."""
-
-    def made(limit: float) -> tuple[Condition, Condition]:
-        start = float(np.floor(limit) + 1)
-        return Condition("lt", (name,), start), Condition("ge", (name,), start)
-
-    return made
-
-
-def _flag(no: Condition, yes: Condition) -> Callable[[float], tuple[Condition, Condition]]:
-    return lambda _: (no, yes)
+def _features(frame: Frame, rows: NDArray[np.int64]) -> list[_Feature]:
+    """Numbers, the common values of each field, and chapters; of splits that explain the same, the first stands."""
+    numbers = [_Numbers(name, frame.numbers[name][rows]) for name in NUMBERS]
+    fields = [frame.columns[name] for name in (*PROFILE, "truncated") if name in frame.columns]
+    values = [_Values(column, column.codes[rows]) for column in fields]
+    return [*numbers, *values, _Chapters(frame.chapter_bits[rows], len(frame.chapters))]

@@ -122,6 +122,48 @@ def test_every_node_is_its_conditions_and_children_add_up() -> None:
             assert sum(tree.nodes[c].share for c in node.children) == pytest.approx(node.share)
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+def test_no_other_split_explains_more(seed: int) -> None:
+    """Every node's split against every split there is, each chosen by its conditions and counted by hand."""
+    frame = _frame(seed, 400)
+    random = np.random.default_rng(seed)
+    error = random.random(400) + 0.02 * frame.numbers["age"] * (frame.columns["ethnicity"].codes == 2)
+    error += 0.3 * ((frame.chapter_bits >> 1) & 1)
+    ages, others = range(18, 95), range(1, 20)
+    splits = [Condition("ge", ("age",), n) for n in ages]
+    splits += [
+        Condition("ge", (name,), n)
+        for name in ("visits", "diagnoses", "procedures", "prescribed")
+        for n in others
+    ]
+    splits += [
+        Condition("is", (name,), n)
+        for name in ("gender", "insurance", "ethnicity", "truncated")
+        for n in range(len(frame.columns[name].values))
+    ]
+    splits += [Condition("has", (), n) for n in range(5)]
+    tree = error_tree(frame, error, np.ones(400, bool), depth=3, leaf=20)
+    assert sum(node.split is not None for node in tree.nodes) >= 3
+    for node in tree.nodes:
+        rows = _holds(frame, node.conditions)
+        explained = {}
+        for split in splits:
+            upper = rows & _holds(frame, (split,))
+            lower = rows & ~upper
+            if min(upper.sum(), lower.sum()) >= 20:
+                parts = [error[part].var() * part.sum() for part in (rows, upper, lower)]
+                explained[split] = parts[0] - parts[1] - parts[2]
+        if node.split is not None:
+            assert node.children is not None
+            children = [_holds(frame, tree.nodes[child].conditions) for child in node.children]
+            own = error[rows].var() * rows.sum() - sum(error[c].var() * c.sum() for c in children)
+            assert own == pytest.approx(max(explained.values()))
+
+
+def test_errors_that_are_all_the_same_grow_no_tree() -> None:
+    assert len(error_tree(_frame(), np.full(N, 0.3), np.ones(N, bool)).nodes) == 1
+
+
 def test_noise_grows_no_tree() -> None:
     for seed in range(5):
         error = np.random.default_rng(seed).random(N)
