@@ -143,7 +143,9 @@ def _said(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     more = error.error_count() - 1
     # A pattern is for programs, and says the wrong thing when its capitals are lowered.
-    told = "has not the form that FHIR asks for" if "pattern" in first["type"] else _lowered(first["msg"])[:120]
+    told = (
+        "has not the form that FHIR asks for" if "pattern" in first["type"] else _lowered(first["msg"])[:120]
+    )
     return f"{where or 'resource'}: {told}" + (f", and {more} more" if more else "")
 
 
