@@ -16,7 +16,7 @@ if (
 import streamlit as st
 
 from dashboard import mends, navigation, students, theme, wording
-from dashboard.components import frame, keyboard, markup
+from dashboard.components import frame, keyboard, markup, waiting
 from dashboard.guard import guarded
 from dashboard.service import get_service
 from leader_core import LeaderError
@@ -43,8 +43,10 @@ def main() -> None:
     if students.gone():
         st.html(markup.callout(wording.STUDENT_GONE, "warn"))
     keyboard.show()
+    waiting.begin()
     try:
         page.run()
+        waiting.watch()
     finally:
         service.page_drawn()
 

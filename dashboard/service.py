@@ -9,7 +9,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -37,6 +37,8 @@ FIRST_PAGE: Final = 3.0
 
 Readiness = Literal["ready", "loading", "absent", "failed"]
 CaseKey = tuple[object, ...]
+AnswerKey = tuple[ModelName, int, CaseKey]
+"""Model, service and case: what an answer is kept under."""
 T = TypeVar("T")
 
 
@@ -258,7 +260,8 @@ def case_key(case: Case) -> CaseKey:
 
 _SESSION_KEY: Final = "_scores"
 _KEPT: Final = 12
-PATIENCE: Final = 0.15
+_TOLD: Final = "_told_running"
+PATIENCE: Final = 0.05
 """Seconds that a page waits for the models before it draws what is there: a part of what a click may take."""
 _WITH_STORED: Final[Mapping[ModelName, float]] = {"student": 0.05, "teacher": 0.0}
 """The same where stored scores can be shown meanwhile."""
@@ -270,22 +273,29 @@ every core there is."""
 def scores(service: Service, case: Case, model: ModelName, *, patience: float = PATIENCE) -> Scores:
     """What `model` says of `case`, waiting at most `patience` seconds; the session keeps its last few answers.
 
-    While there is no answer, what was stored of this case stands in for it, as long as the same weights made it.
+    While there is no answer, what was stored of this case stands in for it, as long as the same weights made it. Who is
+    told that a model is still running is noted, so that `awaited` can tell when it is worth asking again.
     """
     made = _stored_model(service, model)
     stored = service.engine.stored(case, model) if made is not None else None
     if made is None or stored is None:
         return _asked(service, case, model, patience)
-    found = _asked(service, case, model, min(patience, _WITH_STORED[model]), _LATER[model])
+    found = _asked(service, case, model, min(patience, _WITH_STORED[model]))
     if found.recommendation is None:
         return replace(found, recommendation=stored, stored_at=made.scored_at)
     return found
 
 
+def ask(service: Service, case: Case) -> None:
+    """Let every model that is ready begin with `case`, without waiting for any."""
+    for name in MODELS:
+        if service.status(name).readiness == "ready":
+            _begun(service, case, name)
+
+
 def all_scores(service: Service, case: Case, *, patience: float = PATIENCE) -> dict[ModelName, Scores]:
     """What every model says of `case`; each is asked before any is waited for, and `patience` is for all together."""
-    for name in MODELS:
-        scores(service, case, name, patience=0.0)
+    ask(service, case)
     until = time.monotonic() + patience
     found = {
         name: scores(service, case, name, patience=max(0.0, until - time.monotonic()))
@@ -294,14 +304,15 @@ def all_scores(service: Service, case: Case, *, patience: float = PATIENCE) -> d
     return {name: found[name] for name in MODELS}
 
 
-def busy(service: Service, cases: Sequence[Case]) -> frozenset[tuple[int, str]]:
-    """Which model is still busy with which of the cases (by its place); asks for what nobody has asked for yet."""
-    return frozenset(
-        (place, name)
-        for place, case in enumerate(cases)
-        for name in MODELS
-        if scores(service, case, name, patience=0.0).pending
-    )
+def awaited() -> frozenset[AnswerKey]:
+    """The answers that were not there when they were asked for, since this was called last."""
+    return frozenset(st.session_state.pop(_TOLD, ()))
+
+
+def answered(wanted: frozenset[AnswerKey]) -> bool:
+    """Whether any of these answers is there now, or will never be."""
+    kept = _kept()
+    return any(key not in kept or kept[key].done() for key in wanted)
 
 
 def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
@@ -312,20 +323,32 @@ def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
     return made if made is not None and (manifest is None or manifest.digest == made.digest) else None
 
 
-def _asked(service: Service, case: Case, model: ModelName, patience: float, later: float = 0.0) -> Scores:
+def _kept() -> dict[AnswerKey, Future[Recommendation]]:
+    """The session's last few answers."""
+    kept: dict[AnswerKey, Future[Recommendation]] = st.session_state.setdefault(_SESSION_KEY, {})
+    return kept
+
+
+def _begun(service: Service, case: Case, model: ModelName) -> AnswerKey:
+    """Let a ready model begin, where it has not yet; the key that its answer is kept under."""
+    kept, key = _kept(), (model, id(service), case_key(case))
+    if key not in kept:
+        stored = _stored_model(service, model) is not None and service.engine.stored(case, model) is not None
+        kept[key] = service.submit(case, model, after=_LATER[model] if stored else 0.0)
+        for old in list(kept)[:-_KEPT]:
+            del kept[old]
+    return key
+
+
+def _asked(service: Service, case: Case, model: ModelName, patience: float) -> Scores:
     status = service.status(model)
     if status.readiness != "ready":
         return Scores(model, status.readiness, reason=status.reason)
-    kept: dict[tuple[object, ...], Future[Recommendation]] = st.session_state.setdefault(_SESSION_KEY, {})
-    key = (model, id(service), case_key(case))
-    future = kept.get(key)
-    if future is None:
-        future = kept[key] = service.submit(case, model, after=later)
-        for old in list(kept)[:-_KEPT]:
-            del kept[old]
+    kept, key = _kept(), _begun(service, case, model)
     try:
-        return Scores(model, "ready", future.result(timeout=patience))
+        return Scores(model, "ready", kept[key].result(timeout=patience))
     except TimeoutError:
+        st.session_state.setdefault(_TOLD, set()).add(key)
         return Scores(model, "running")
     except LeaderError as error:
         del kept[key]

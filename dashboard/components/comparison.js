@@ -48,6 +48,29 @@ function width(data) {
   return 3 + Number(data.prescribed) + Number(Boolean(data.own));
 }
 
+function show(place) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  document.querySelector(place)?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+}
+
+// On a telephone everything stands under this table: a way past it.
+function jumps() {
+  const nav = make("nav", null, "jump");
+  nav.setAttribute("aria-label", "Further down this page");
+  for (const [label, place] of [
+    ["What moved a score", ".st-key-why"],
+    ["Interactions and more", ".st-key-pairs"],
+    ["Profile and visits", ".st-key-person"],
+  ]) {
+    if (place === ".st-key-person" && location.pathname.endsWith("/new")) continue;
+    const button = make("button", label);
+    button.type = "button";
+    button.onclick = () => show(place);
+    nav.append(button);
+  }
+  return nav;
+}
+
 function details(row, columns, ask) {
   const tr = make("tr", null, "details");
   const cell = make("td");
@@ -189,7 +212,7 @@ export default function (component) {
     search.setAttribute("aria-label", data.find + " in this table");
     tools.append(search);
     memory.note = make("span", "", "note");
-    tools.append(memory.note);
+    tools.append(memory.note, jumps());
     memory.scroll = make("div", null, "scroll");
     memory.search = search;
     root.append(tools, memory.scroll);
@@ -202,8 +225,7 @@ export default function (component) {
   }
   memory.ask = (code) => {
     setTriggerValue("explained", code);
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    document.querySelector(".st-key-why")?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+    show(".st-key-why");
   };
   memory.note.textContent = data.note;
   const draw = () => {

@@ -51,13 +51,13 @@ def show(view: View) -> None:
         return
     faint = frozenset(i for i, p in enumerate(places) if counts.prescribed[p] < _FEW)
     headings = [
-        unit.one.capitalize(), "Prescribed", "Precision", "Recall", "F1", "Found", "Missed", "In vain", "Said", "So", "ECE",
+        unit.one.capitalize(), "Prescribed", "Precision", "Recall", "F1", "Found", "Missed", "In vain", "Predicted", "Observed", "ECE",
     ]  # fmt: skip
     st.html(table(headings, rows, numeric=frozenset(range(1, 11)), faint=faint))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.html(
             markup.note(
-                "Found, missed and in vain open their cases. Said is the mean probability, so is the share prescribed, "
+                "Found, missed and in vain open their cases. Predicted is the mean probability, observed the share prescribed, "
                 f"ECE the expected calibration error. Faint: prescribed in fewer than {_FEW} cases."
             ),
             width="content",

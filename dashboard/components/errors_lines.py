@@ -182,9 +182,9 @@ def _bins(view: View, found: dict[str, Reliability], code: str, place: int | Non
         "Model",
         "Probability",
         "Cases" if place is not None else "Pairs of case and class",
-        "Said",
-        "So",
-        "So − said",
+        "Predicted",
+        "Observed",
+        "Observed − predicted",
     ]
     st.html(table(headings, rows, numeric=frozenset((2, 3, 4, 5))))
     with st.container(horizontal=True):

@@ -225,7 +225,7 @@ def _calibration(view: View) -> Section:
     return Section(
         "Calibration",
         f"Expected calibration error: {errors}",
-        ("Probability", "Pairs", "Said", "So"),
+        ("Probability", "Pairs", "Predicted", "Observed"),
         rows,
         figure,
     )

@@ -90,7 +90,7 @@ def _named(item: Item, case: Case, titles: Titles) -> tuple[str, str]:
         return wording.FIELD_LABELS.get(item.name, item.name), words(case.profile[item.name])
     if item.part == "wording":
         return _SECTIONS.get(item.name, item.name), "wording"
-    return titles(item.kind or "", item.name), f"{item.kind} {item.name.split(':')[-1]}"
+    return titles(item.kind or "", item.name), item.name
 
 
 def _whole(rows: Sequence[Row], given: Sequence[float | None] | None) -> tuple[float | None, float | None]:

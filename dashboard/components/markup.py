@@ -5,6 +5,7 @@ Plain functions from values to markup; refuses to know about Streamlit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -29,12 +30,17 @@ def panel_title(text: str, detail: str = "") -> str:
 
 
 def note(text: str) -> str:
-    return tag("p", escape(text), css="ld-note")
+    return tag("p", _worded(text), css="ld-note")
+
+
+def _worded(text: str) -> str:
+    """Text with its `commands` set as such."""
+    return re.sub(r"`([^`]+)`", r'<code class="ld-command">\1</code>', escape(text))
 
 
 def callout(text: str, kind: str = "") -> str:
     """A sentence that must be seen; `kind` is a model's name, "warn" or nothing."""
-    return tag("div", escape(text), css=f"ld-callout {kind}".strip(), role="note")
+    return tag("div", _worded(text), css=f"ld-callout {kind}".strip(), role="note")
 
 
 def plain_list(items: Iterable[str]) -> str:

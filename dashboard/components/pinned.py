@@ -7,11 +7,11 @@ from typing import Final
 import streamlit as st
 
 from dashboard import address, contrast, state, wording
-from dashboard.components import markup, score_moves, waiting
+from dashboard.components import markup, score_moves
 from dashboard.components.subject import case_title, titles_of
 from dashboard.formatting import count, tag
 from dashboard.guard import fragment
-from dashboard.service import MODELS, ModelName, Service, all_scores, scores
+from dashboard.service import MODELS, ModelName, Service, ask, scores
 from dashboard.state import Subject
 from leader_core import KINDS, Recommendation
 
@@ -68,9 +68,8 @@ def show(service: Service, subject: Subject) -> None:
     patient, _, visit = st.session_state[state.BESIDE].partition("-")
     other = state.recorded(service, int(patient), int(visit))
     for side in (other, subject):
-        all_scores(service, side.case, patience=0.0)  # asked first: they answer while the page is drawn
+        ask(service, side.case)  # they answer while the page is drawn
     fragment(_body)(service, other, subject)
-    waiting.watch(service, (other.case, subject.case))
 
 
 def _body(service: Service, other: Subject, subject: Subject) -> None:

@@ -1,30 +1,32 @@
-"""Looks again while models are busy with a case, and draws the page anew as soon as one of them has answered.
+"""Looks again while a model is busy with something that the page shows, and draws the page anew when it has answered.
 
 Draws nothing itself: looking costs a few milliseconds and moves nothing on the page. Refuses to know what is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
 from dashboard.guard import fragment
-from dashboard.service import Service, busy
-from leader_core import Case
+from dashboard.service import AnswerKey, answered, awaited
 
 EVERY: Final = 0.25
 """Seconds between two looks."""
 
 
-def watch(service: Service, cases: Sequence[Case]) -> None:
-    """Call once on a page, with every case that it shows scores of."""
-    waited_for = busy(service, cases)
-    if waited_for:
-        fragment(_look, run_every=EVERY)(service, tuple(cases), waited_for)
+def begin() -> None:
+    """Call before a page is drawn: what an earlier one waited for does not matter any more."""
+    awaited()
 
 
-def _look(service: Service, cases: tuple[Case, ...], waited_for: frozenset[tuple[int, str]]) -> None:
-    if busy(service, cases) != waited_for:
+def watch() -> None:
+    """Call when the page is drawn."""
+    if wanted := awaited():
+        fragment(_look, run_every=EVERY)(wanted)
+
+
+def _look(wanted: frozenset[AnswerKey]) -> None:
+    if answered(wanted):
         st.rerun()

@@ -47,7 +47,7 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
         return
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         name = st.segmented_control(
-            "Ask", [m for m in MODELS if m in answers][::-1], default=[m for m in MODELS if m in answers][-1],
+            "Ask", [m for m in MODELS if m in answers], default=[m for m in MODELS if m in answers][-1],
             required=True, key="what-if-model", format_func=wording.MODEL_NAMES.__getitem__, label_visibility="collapsed",
         )  # fmt: skip
         pressed = st.button("Try each change", key="what-if", icon=":material/difference:")

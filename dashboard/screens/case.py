@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import address, navigation, state, tour, wording
-from dashboard.components import case_head, guide, markup, models_panel, pinned, waiting
+from dashboard.components import case_head, guide, markup, models_panel, pinned
 from dashboard.components.subject import titles_of
-from dashboard.service import ModelName, Scores, Service, all_scores, get_service, scores
+from dashboard.service import ModelName, Scores, Service, ask, get_service, scores
 from dashboard.state import Subject
 from leader_core import Case
 
@@ -64,7 +64,7 @@ def _patiently(service: Service, case: Case, name: ModelName) -> Scores:
 
 
 def _panels(service: Service, subject: Subject) -> None:
-    all_scores(service, subject.case, patience=0.0)  # asked first: they answer while the page is drawn
+    ask(service, subject.case)  # they answer while the page is drawn
     left, rest = st.columns([1, 3.4], gap="large")
     with rest:
         models_panel.show(service, subject, "case")
@@ -73,7 +73,6 @@ def _panels(service: Service, subject: Subject) -> None:
         st.container(key="person"),
     ):  # after the models: which fields were read is known with the scores
         _person(service, subject)
-    waiting.watch(service, (subject.case,))
 
 
 def _person(service: Service, subject: Subject) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard import address, alerts, navigation, sets, state, wording
-from dashboard.components import markup, matrix_panel, pair_figures, pair_views, safer_panel, waiting
+from dashboard.components import markup, matrix_panel, pair_figures, pair_views, safer_panel
 from dashboard.components.pair_parts import View
 from dashboard.components.subject import case_title, titles_of
 from dashboard.guard import fragment
@@ -75,7 +75,6 @@ def draw() -> None:
         navigation.link("prompt", "Prompt", state.linked(subject))
     state.keep(state.linked(subject))
     fragment(_body)(service, subject)
-    waiting.watch(service, (subject.case,))
 
 
 def _body(service: Service, subject: Subject) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard import differences, drafting, state, wording
-from dashboard.components import case_import, code_search, markup, models_panel, waiting, what_if
+from dashboard.components import case_import, code_search, markup, models_panel, what_if
 from dashboard.components.subject import titles_of
 from dashboard.draft import MAX_EARLIER, Draft
 from dashboard.formatting import probability, words
@@ -18,6 +18,7 @@ from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 
 _VISIT = "_draft_visit"
 _START = "_draft_start"
+_NAMED_IN_FULL = 3
 
 
 def draw() -> None:
@@ -106,7 +107,8 @@ def _forget_widgets() -> None:
 def _visit_choice(draft: Draft) -> int:
     """Which visit is being edited; the last index is the current visit."""
     total = len(draft.earlier)
-    labels = [f"Earlier visit {n}" for n in range(1, total + 1)] + ["Current visit"]
+    long = total <= _NAMED_IN_FULL  # more of them are numbered, so that all stand in one row
+    labels = [f"Earlier visit {n}" if long else f"{n}" for n in range(1, total + 1)] + ["Current visit"]
     chosen = min(int(st.session_state.get(_VISIT, total)), total)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         picked = st.segmented_control(
@@ -219,14 +221,19 @@ def _submit(draft: Draft) -> None:
             disabled=bool(draft.problem),
             key="recommend",
             icon=":material/play_arrow:",
+            on_click=_recommend,
         )
         if draft.problem:
             st.html(markup.note(draft.problem), width="content")
         elif draft.changed:
             st.html(markup.note("Edited since the scores were made."), width="content")
     if pressed:
-        state.set_draft(draft.submit())
-        st.rerun()
+        st.rerun()  # the form reruns alone, and the results stand outside it
+
+
+def _recommend() -> None:
+    if not state.draft().problem:
+        state.set_draft(state.draft().submit())
 
 
 def _results(service: Service) -> None:
@@ -251,8 +258,6 @@ def _results(service: Service) -> None:
     what_if.show(service, subject.case, {n: r for n, r in answers.items() if r is not None})
     st.html(markup.panel_title("Keep"))
     fragment(case_import.keep)(service)
-    compared = () if draft.compared is None else (draft.compared[0],)
-    waiting.watch(service, (*compared, draft.submitted))
 
 
 def _difference(service: Service, draft: Draft) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import duckdb
 
@@ -88,6 +88,7 @@ class Cohort:
         self._full_index: CodeIndex | None = None
         self._case = lru_cache(KEPT_CASES)(self._read_case)
         self._orders = lru_cache(KEPT_CASES)(self._read_orders)
+        self._profiles = lru_cache(self._read_profiles)
         self._worklist = Worklist(self._cursor, lambda: self._own_codes().matching)
 
     @classmethod
@@ -201,7 +202,7 @@ class Cohort:
             InputError: a field that no case has.
         """
         check_split(split)
-        found = run(self._cursor(), "read/profile_values", {"split": split}).fetchall()
+        found = self._profiles(split)
         names = ("age_band", "gender", *PROFILE_TEXTS)
         if field not in names:
             raise InputError(f"Unknown profile field {field!r}: expected one of {', '.join(sorted(names))}.")
@@ -209,6 +210,9 @@ class Cohort:
         if field == "age_band":
             return sorted({age_band(row[0]) for row in found})
         return sorted({row[position] or UNKNOWN for row in found})
+
+    def _read_profiles(self, split: str) -> list[tuple[Any, ...]]:
+        return run(self._cursor(), "read/profile_values", {"split": split}).fetchall()
 
     def title(self, kind: Kind, code: str) -> str | None:
         """A readable title: the cohort's own, else the libraries'; None where nobody has one."""
@@ -257,6 +261,10 @@ class Cohort:
 
     def chapters(self) -> tuple[str, ...]:
         """The chapters of the cohort's diagnoses, the most frequent first."""
+        return self._chapters
+
+    @cached_property
+    def _chapters(self) -> tuple[str, ...]:
         return tuple(row[0] for row in run(self._cursor(), "read/chapters").fetchall())
 
     def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
