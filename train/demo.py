@@ -26,6 +26,8 @@ from train.demo_plan import (
     BASELINE_ROWS,
     CALIBRATED,
     CONFIG,
+    FOLDS,
+    LABELS,
     SEEDS,
     STUDENTS,
     BaselineRow,
@@ -34,7 +36,7 @@ from train.demo_plan import (
     settings_of,
 )
 from train.report import Report
-from train.stages import Runner, Stage
+from train.stages import Runner, Stage, with_what_they_need
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 BUILD: Final = ROOT / "build" / "demo"
@@ -77,6 +79,12 @@ class Plan:
     real: Path | None  # raw tables of the open demo
     device: str
     teacher_seeds: tuple[int, ...]
+    rows: frozenset[str] = frozenset(LABELS)  # of the table; what the others show stays as it is
+
+    @property
+    def whole(self) -> bool:
+        """Whether every row is made."""
+        return self.rows == frozenset(LABELS)
 
     def folder(self, name: str, seed: int) -> Path:
         """The model or scores of a row with one seed."""
@@ -87,9 +95,9 @@ class Plan:
         """The teacher that students are distilled from."""
         return self.folder("teacher", SEED)
 
-    @property
-    def states(self) -> Path:
-        return self.build / "states"
+    def states(self, name: str) -> Path:
+        """Teacher states, plain or cross-fitted."""
+        return self.build / name
 
     @property
     def real_cohort(self) -> Path | None:
@@ -119,8 +127,12 @@ def build_models(
     real: Path | None,
     fresh: bool,
     jobs: int | None = None,
+    rows: frozenset[str] | None = None,
 ) -> dict[str, Any]:
     """Train and evaluate the demo models; installs two of them under `assets/models`, and writes the tables.
+
+    With `rows` just those are trained and judged, beside the row that all are compared with: the table keeps its other
+    rows, and no model is installed.
 
     Args:
         build: folder for what can be rebuilt.
@@ -130,20 +142,26 @@ def build_models(
         real: raw tables of the open MIMIC-III demo, or None; its figures are left out without them.
         fresh: redo stages that are done.
         jobs: stages at once; by default one a core, at most four.
+        rows: names of `LABELS`, or None for the whole table.
     """
     from train.demo_evaluation import evaluate_all, to_text
+    from train.demo_merge import kept_evaluation, merged
     from train.demo_table import markdown, write_into
 
+    table = assets / "evaluation.json"
+    kept = None if rows is None else kept_evaluation(table)
     cohort = build_cohort(build, report, fresh=fresh)
     seeds = SEEDS if _has_cuda(device) else SEEDS[:1]
-    plan = Plan(build, cohort, real, device, seeds)
+    plan = Plan(build, cohort, real, device, seeds, rows or frozenset(LABELS))
     runner = Runner(build, report, jobs or min(4, os.cpu_count() or 1), fresh)
     if not fresh:
         _accept_teacher(plan, runner, assets / "models" / "teacher", report)
     results = runner.run(stages_of(plan))
     evaluation = evaluate_all(plan, report)
     evaluation["real-data"] = results.get("real data")
-    for name in ("teacher", "student"):
+    if kept is not None:
+        evaluation = merged(kept, evaluation)
+    for name in ("teacher", "student") if plan.whole else ():
         with replacing_folder(assets / "models" / name) as temporary:
             shutil.copytree(
                 plan.folder(f"{name}-calibrated", SEED),
@@ -151,22 +169,43 @@ def build_models(
                 dirs_exist_ok=True,
                 ignore=shutil.ignore_patterns(".*"),
             )
-    write_text(assets / "evaluation.json", to_text(evaluation))
+    write_text(table, to_text(evaluation))
     text = markdown(evaluation)
     if assets == ASSETS:
         write_into(ROOT / "README.md", text)
     report.line(text)
-    return {"evaluation": str(assets / "evaluation.json"), "models": str(assets / "models")}
+    return {"evaluation": str(table), "models": str(assets / "models")}
 
 
-def stages_of(plan: Plan) -> Iterator[Stage]:
-    """Every stage after the cohort, in the order in which they are best started."""
+def stages_of(plan: Plan) -> list[Stage]:
+    """The stages after the cohort that the plan's rows need, in the order in which they are best started."""
+    every = list(_every_stage(plan))
+    return every if plan.whole else with_what_they_need(every, _goals(plan))
+
+
+def _goals(plan: Plan) -> Iterator[str]:
+    """The stages that give what a plan's rows are judged by."""
+    if plan.real is not None:
+        yield f"{REAL} cohort"
+    seeds = {**{row.name: SEEDS for row in STUDENTS}, **{row.name: row.seeds for row in BASELINE_ROWS}}
+    for name in plan.rows & set(seeds):
+        yield from (f"{name} {seed}" for seed in seeds[name])
+    for name in ("teacher", "teacher-calibrated"):
+        if name in plan.rows:
+            yield from (
+                f"scores of {name} {seed} on {on}" for seed in plan.teacher_seeds for on in plan.cohorts()
+            )
+    if "student-calibrated" in plan.rows:
+        yield from (f"calibrate student {seed}" for seed in SEEDS)
+
+
+def _every_stage(plan: Plan) -> Iterator[Stage]:
     data = Cohort.open(plan.cohort).fingerprint.digest
     settings = load_settings(str(CONFIG), seed=SEED)
     if plan.real is not None and plan.real_cohort is not None:
         yield from _real_stages(plan, plan.real, plan.real_cohort, data, settings)
     yield from (_teacher_stage(plan, seed, settings, data) for seed in plan.teacher_seeds)
-    yield _states_stage(plan, data)
+    yield from _states_stages(plan, data)
     for row in STUDENTS:
         yield from (_student_stage(plan, row, seed, data) for seed in SEEDS)
     for baseline in BASELINE_ROWS:
@@ -212,25 +251,21 @@ def _teacher_stage(plan: Plan, seed: int, settings: Settings, data: str) -> Stag
     )
 
 
-def _states_stage(plan: Plan, data: str) -> Stage:
-    words = (
-        "states",
-        "--cohort",
-        str(plan.cohort),
-        "--teacher",
-        str(plan.teacher),
-        "--out",
-        str(plan.states),
-    )
-    return Stage(
-        "states",
-        (*words, "--targets", "all", "--device", plan.device),
-        (plan.states,),
-        lambda: [data, read_manifest(plan.teacher).digest],
-        (f"teacher {SEED}",),
-        minutes=20,
-        alone=True,
-    )
+def _states_stages(plan: Plan, data: str) -> Iterator[Stage]:
+    """The states of the teacher, and those of teachers that did not train on the patient."""
+    crossfitted: tuple[str, ...] = ("--folds", str(FOLDS), "--seed", str(SEED))
+    for name, more, minutes in (("states", (), 12), ("states-crossfitted", crossfitted, 60)):
+        words = ["states", "--cohort", str(plan.cohort), "--teacher", str(plan.teacher)]
+        words += ["--out", str(plan.states(name)), "--targets", "all", "--device", plan.device, *more]
+        yield Stage(
+            name,
+            tuple(words),
+            (plan.states(name),),
+            lambda: [data, read_manifest(plan.teacher).digest],
+            (f"teacher {SEED}",),
+            minutes=minutes,
+            alone=True,
+        )
 
 
 def _baseline_stage(plan: Plan, row: BaselineRow, seed: int, data: str) -> Stage:
@@ -255,7 +290,7 @@ def _student_stage(plan: Plan, row: StudentRow, seed: int, data: str) -> Stage:
     words = ["student", "--cohort", str(plan.cohort), "--out", str(out), "--resume", "--config", str(config)]
     words += ["--seed", str(seed), "--device", plan.device, "--titles", str(plan.build / "titles")]
     if row.states:
-        words += ["--states", str(plan.states)]
+        words += ["--states", str(plan.states(row.states))]
     return Stage(
         f"{row.name} {seed}",
         tuple(words),

@@ -81,7 +81,8 @@ def _cohort(
         **{f"codes={name}": mask for name, mask in code_groups(columns, trained_on).items()},
     }
     judged = {}
-    for row in rows_of(plan.teacher_seeds):
+    rows = [row for row in rows_of(plan.teacher_seeds) if row.name in plan.rows]
+    for row in rows:
         report.line(f"judging {LABELS[row.name]} on {on}")
         judged[row.name] = [Judged.of(model, cohort, columns) for model in _models(plan, row, on, cohort)]
     reference = mean_cases([run.cases for run in judged[REFERENCE]])
@@ -92,7 +93,7 @@ def _cohort(
         "interaction_density": judged[REFERENCE][0].density,
         "models": {},
     }
-    for row in rows_of(plan.teacher_seeds):
+    for row in rows:
         runs = judged[row.name]
         entry = _entry(row, runs, columns, groups)
         if row.name != REFERENCE:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from leader_core.errors import InputError
 from leader_core.fsio import write_text
 from leader_core.student.config import PAPER_PROFILE
 from train.baselines.registry import SEEDED, BaselineName
@@ -19,6 +20,8 @@ from train.config import CONFIGS, Settings, load_settings
 
 SEEDS: Final = (42, 43, 44)
 CONFIG: Final = CONFIGS / "demo.toml"
+FOLDS: Final = 2
+"""Teachers of the cross-fitted states: each sees half of the training patients, and both cost as much as one."""
 
 Overrides = Mapping[str, Any]  # as a TOML file would have them
 
@@ -30,7 +33,9 @@ class StudentRow:
     name: str
     label: str
     overrides: Overrides = field(default_factory=dict)
-    states: Literal["states", ""] = "states"  # which teacher states it is distilled from; "" for none
+    states: Literal["states", "states-crossfitted", ""] = (
+        "states"  # what it is distilled from; "" for nothing
+    )
     times: float = 1.0  # its training time, in those of the plain student
 
 
@@ -78,6 +83,9 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
     StudentRow("student-undistilled", "Student, undistilled", states=""),
     StudentRow("student-unaligned", "Student, no alignment", _training(alignment="off")),
     StudentRow(
+        "student-crossfitted", f"Student, cross-fitted states ({FOLDS} folds)", states="states-crossfitted"
+    ),
+    StudentRow(
         "student-last-visits",
         "Student - earlier visits as targets",
         _training(targets="last", epochs=15, patience=15),
@@ -95,6 +103,7 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
         "Student - age band and gender",
         {"student": {"profile_fields": list(PAPER_PROFILE)}},
     ),
+    StudentRow("student-no-profile", "Student - the whole profile", {"student": {"profile_fields": []}}),
     StudentRow("student-published", "Student, as published (our schedule)", PUBLISHED, times=0.8),
 )
 BASELINE_ROWS: Final[tuple[BaselineRow, ...]] = (
@@ -120,6 +129,20 @@ LABELS: Final[Mapping[str, str]] = {
     **{f"{name}-calibrated": label for name, label in CALIBRATED.items()},
     **{row.name: row.label for row in BASELINE_ROWS},
 }
+
+
+def named_rows(text: str) -> frozenset[str]:
+    """Rows by name, separated by commas, and the one that all are compared with.
+
+    Raises:
+        InputError: a name that no row has.
+    """
+    names = {name.strip() for name in text.split(",")} - {""}
+    if strange := sorted(names - set(LABELS)):
+        raise InputError(
+            f"--rows {text}: the demo has no row {', '.join(strange)}. Expected any of {', '.join(LABELS)}."
+        )
+    return frozenset(names | {REFERENCE})
 
 
 def settings_of(row: StudentRow, build: Path) -> tuple[Path, Settings]:

@@ -44,6 +44,18 @@ class Stage:
     state: Path | None = None  # what an interrupted run continues from, where the command takes --resume
 
 
+def with_what_they_need(stages: Iterable[Stage], names: Iterable[str]) -> list[Stage]:
+    """The stages of these names and all that they come after, in the order given."""
+    by_name = {stage.name: stage for stage in stages}
+    needed: set[str] = set()
+    ahead = list(names)
+    while ahead:
+        if (name := ahead.pop()) not in needed:
+            needed.add(name)
+            ahead += by_name[name].after
+    return [stage for name, stage in by_name.items() if name in needed]
+
+
 @dataclass(slots=True)
 class _Running:
     stage: Stage

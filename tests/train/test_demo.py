@@ -18,7 +18,18 @@ from train.baselines import BASELINES
 from train.config import load_settings
 from train.demo import Plan, stages_of
 from train.demo_evaluation import rows_of
-from train.demo_plan import BASELINE_ROWS, CONFIG, LABELS, SEEDS, STUDENTS, differing, settings_of, toml
+from train.demo_merge import merged
+from train.demo_plan import (
+    BASELINE_ROWS,
+    CONFIG,
+    LABELS,
+    SEEDS,
+    STUDENTS,
+    differing,
+    named_rows,
+    settings_of,
+    toml,
+)
 from train.demo_table import BEGIN, END, markdown, write_into
 from train.report import Report
 from train.stages import Runner
@@ -59,6 +70,38 @@ def test_whatever_is_judged_is_made_by_a_stage(plan: Plan) -> None:
             else:
                 assert {plan.scores(row.name, seed, on) for on in plan.cohorts()} <= outputs
     assert {row.name for row in rows_of(SEEDS)} == set(LABELS)
+
+
+def test_a_few_rows_need_no_more_than_what_they_are_made_from(plan: Plan) -> None:
+    few = dataclasses.replace(plan, rows=named_rows("student-crossfitted, popularity"))
+    names = [stage.name for stage in stages_of(few)]
+    assert names == [
+        "mimic3-demo cohort",
+        "teacher 42",
+        "states",
+        "states-crossfitted",
+        *(f"student {seed}" for seed in SEEDS),
+        *(f"student-crossfitted {seed}" for seed in SEEDS),
+        "popularity 42",
+    ]
+    assert [stage.name for stage in stages_of(dataclasses.replace(plan, rows=frozenset(LABELS)))] == [
+        stage.name for stage in stages_of(plan)
+    ]
+
+
+def test_a_row_that_nobody_planned_is_named() -> None:
+    with pytest.raises(InputError, match="has no row student-better"):
+        named_rows("student,student-better")
+
+
+def test_cross_fitted_students_learn_from_teachers_that_did_not_train_on_the_patient(plan: Plan) -> None:
+    stages = {stage.name: stage for stage in stages_of(plan)}
+    words = stages["states-crossfitted"].words
+    assert words[words.index("--folds") + 1] == "2"
+    for name, states in (("student-crossfitted 43", "states-crossfitted"), ("student 43", "states")):
+        words = stages[name].words
+        assert words[words.index("--states") + 1] == str(plan.build / states)
+        assert states in stages[name].after
 
 
 def test_every_baseline_has_a_row_and_every_row_that_a_seed_changes_has_three() -> None:
@@ -188,6 +231,52 @@ def test_the_words_say_what_the_intervals_say() -> None:
     assert "Ranked better than *Student*: Teacher." in text
     assert "Ranked worse than *Student*: Worse." in text
     assert "Not told apart from *Student* by these cases: Lucky; Close." in text
+
+
+def _with(kept: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    made = json.loads(json.dumps(kept))
+    made["cohorts"]["synthetic"].update(changes)
+    return made  # type: ignore[no-any-return]
+
+
+def test_new_rows_join_a_kept_table_and_leave_its_other_rows_alone() -> None:
+    kept = _evaluation(
+        ("teacher", _entry("Teacher", 0.7, 0.1)),
+        ("student", _entry("Student", 0.6, None)),
+        ("popularity", _entry("Old", 0.4, -0.2)),
+    ) | {"format": 2, "real-data": {"folds": 5}}
+    new = _evaluation(
+        ("student", _entry("Student again", 0.6005, None)),
+        ("student-crossfitted", _entry("Cross-fitted", 0.61, 0.01)),
+        ("popularity", _entry("New", 0.41, -0.19)),
+    ) | {"format": 2, "real-data": None}
+    found = merged(kept, new)
+    rows = found["cohorts"]["synthetic"]["models"]
+    assert list(rows) == ["teacher", "student", "student-crossfitted", "popularity"]
+    assert [row["label"] for row in rows.values()] == ["Teacher", "Student", "Cross-fitted", "New"]
+    assert found["real-data"] == {"folds": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"models": {"student": _entry("Student", 0.65, None)}}, "all are compared with has PRAUC"),
+        ({"cases": 41}, "number of cases 40, this run 41"),
+        ({"cohort": {"label": "Another", "synthetic": True, "digest": "f" * 16}}, "cohort 0123456789ab"),
+    ],
+)
+def test_rows_of_other_patients_or_of_another_reference_do_not_join(changes: Any, said: str) -> None:
+    kept = _evaluation(("student", _entry("Student", 0.6, None))) | {"format": 2}
+    with pytest.raises(InputError, match=said):
+        merged(kept, _with(kept, **changes))
+
+
+def test_a_cohort_that_only_one_run_was_judged_on_is_refused_with_its_remedy() -> None:
+    kept = _evaluation(("student", _entry("Student", 0.6, None))) | {"format": 2}
+    kept["cohorts"]["mimic3-demo"] = kept["cohorts"]["synthetic"]
+    new = _evaluation(("student", _entry("Student", 0.6, None))) | {"format": 2}
+    with pytest.raises(InputError, match="Give --real as the kept run did"):
+        merged(kept, new)
 
 
 def test_the_readme_keeps_everything_but_the_old_figures(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from leader_core.errors import InputError
 from train.demo import ASSETS, BUILD, build_cohort, build_models
+from train.demo_plan import named_rows
 from train.report import Report
 
 
@@ -30,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="raw tables of the open MIMIC-III demo, to evaluate on as well",
     )
     parser.add_argument(
+        "--rows",
+        metavar="NAME,...",
+        help="with --models: train and judge just these rows of the table; the others and the models stay as they are",
+    )
+    parser.add_argument(
         "--jobs", type=int, metavar="N", help="stages at once (default: one a core, at most 4)"
     )
     parser.add_argument(
@@ -44,6 +50,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         raise InputError(
             f"--real {arguments.real}: no such folder. Name the folder of the demo's raw tables."
         )
+    rows = None if arguments.rows is None else named_rows(arguments.rows)
+    if rows is not None and not arguments.models:
+        raise InputError("--rows names rows of the models' table: give --models with it.")
     cohort = build_cohort(arguments.build, report, fresh=arguments.fresh)
     if not arguments.models:
         return {"cohort": str(cohort)}
@@ -55,4 +64,5 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         real=arguments.real,
         fresh=arguments.fresh,
         jobs=arguments.jobs,
+        rows=rows,
     )
