@@ -9,7 +9,8 @@ from typing import Final
 import streamlit as st
 
 from dashboard import state
-from dashboard.components import markup
+from dashboard.components import markup, similar_panel
+from dashboard.exports.beside import Near
 from dashboard.exports.data import write_json
 from dashboard.exports.html import write_html
 from dashboard.exports.pdf import write_pdf
@@ -46,10 +47,15 @@ def show(
     """
     hidden = state.hidden(subject) if hide is None else hide
     moment = datetime.now(UTC)
+    near = Near(
+        similar_panel.find(service, subject.case), similar_panel.filters(), similar_panel.why_not(service)
+    )
 
     def made(write: Callable[[Report], bytes]) -> Callable[[], bytes]:
         return lambda: write(
-            compose(service.engine, subject, recommendations, hide=hidden, made_at=datetime.now(UTC))
+            compose(
+                service.engine, subject, recommendations, hide=hidden, made_at=datetime.now(UTC), near=near
+            )
         )
 
     name = file_name(subject, moment)

@@ -34,7 +34,8 @@ _SAID: Final[Mapping[str, str]] = {
     "student": "suggested here by the student",
     "prescribed": "prescribed here",
 }
-_WHAT: Final = (
+NO_NEIGHBOURS: Final = "They cannot be found for this case."
+WHAT: Final = (
     "Patients of the training split whose case the student reads in nearly the same way. "
     "What they were given is what was done, not what was right."
 )
@@ -103,31 +104,54 @@ def show(
             )
         )
         return
-    told = f"The {len(found.neighbours)} nearest of {found.among:,} training patients"
-    told += f" that pass the filters ({found.training:,} in all)." if found.among < found.training else "."
-    st.html(markup.note(told) + _classes(service, subject, cut, found))
+    st.html(markup.note(told(found)) + _classes(service, subject, cut, found))
     for neighbour in found.neighbours[:_SHOWN]:
         _neighbour(service, neighbour)
     if rest := found.neighbours[_SHOWN:]:
         with st.expander(f"{len(rest)} more patients"):
             for neighbour in rest:
                 _neighbour(service, neighbour)
-    st.html(markup.note(_WHAT))
+    st.html(markup.note(WHAT))
+
+
+def told(found: Similar) -> str:
+    """Of how many training patients these are the nearest."""
+    text = f"The {len(found.neighbours)} nearest of {found.among:,} training patients"
+    return text + (
+        f" that pass the filters ({found.training:,} in all)." if found.among < found.training else "."
+    )
+
+
+def ranked(found: Similar) -> list[str]:
+    """Every class that a neighbour was given, by the similarity of those who were."""
+    return sorted(found.given, key=lambda code: (-found.given[code].weighted, code))
+
+
+def filters() -> tuple[str, ...]:
+    """What the session asks for, in words."""
+    return tuple(_FILTERS[name] for name in st.session_state.get(KEY) or [] if name in _FILTERS)
+
+
+def why_not(service: Service) -> str:
+    """Why there are no neighbours (yet), in a sentence."""
+    status = service.status("student")
+    if status.readiness == "loading":
+        return "They appear when the student is ready."
+    if status.readiness != "ready":
+        return "They are found by the student, and it is not available."
+    if service.engine.similar.state.status == "preparing":
+        return "The training patients were still being read."
+    return service.engine.similar.state.reason or NO_NEIGHBOURS
 
 
 def _not_there(service: Service) -> None:
     status = service.status("student")
-    if status.readiness == "loading":
-        st.html(markup.note("They appear when the student is ready."))
-        st.skeleton(height=60)
-        return
-    if status.readiness != "ready":
-        st.html(markup.note("They are found by the student, and it is not available."))
-        return
-    if service.engine.similar.state.status == "preparing":
+    if status.readiness == "ready" and service.engine.similar.state.status == "preparing":
         fragment(_progress, run_every=1.0)(service)
         return
-    st.html(markup.note(service.engine.similar.state.reason or "They cannot be found for this case."))
+    st.html(markup.note(why_not(service)))
+    if status.readiness == "loading":
+        st.skeleton(height=60)
 
 
 def _progress(service: Service) -> None:
@@ -160,7 +184,7 @@ def _classes(
     here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in cut.items()}
     if subject.source == "cohort" and not state.hidden(subject):
         here["prescribed"] = set(subject.case.prescribed)
-    order = sorted(found.given, key=lambda code: (-found.given[code].weighted, code))
+    order = ranked(found)
 
     def line(code: str) -> str:
         given = found.given[code]
@@ -204,14 +228,19 @@ def _neighbour(service: Service, neighbour: Neighbour) -> None:
 
 def _about(service: Service, neighbour: Neighbour) -> str:
     titles = titles_of(service)
-    gender = wording.GENDER_LABELS.get(neighbour.gender, "gender not recorded")
-    band = neighbour.age_band if neighbour.age_band != UNKNOWN else "age not recorded"
-    visit = "first visit" if neighbour.visit_no == 1 else f"visit {neighbour.visit_no}"
-    shared = f"{len(neighbour.shared)} of {count(neighbour.diagnoses, 'diagnosis', 'diagnoses')} shared"
-    who = tag("span", escape(f"{gender}, {band}, {visit}, {shared}"))
+    summary = tag("span", escape(who(neighbour)))
     both = [tag("li", escape(titles("diagnosis", code))) for code in neighbour.shared]
     given = [tag("li", escape(titles("medication", code))) for code in neighbour.given]
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     body = (tag("h4", "Diagnoses of both") + tag("ul", *both)) if both else ""
     body += tag("h4", escape(f"{unit.headings} given ({len(given)})")) + tag("ul", *given)
-    return tag("details", tag("summary", who), body, css="ld-neighbour")
+    return tag("details", tag("summary", summary), body, css="ld-neighbour")
+
+
+def who(neighbour: Neighbour) -> str:
+    """Who a training patient is, and how much they share with the case."""
+    gender = wording.GENDER_LABELS.get(neighbour.gender, "gender not recorded")
+    band = neighbour.age_band if neighbour.age_band != UNKNOWN else "age not recorded"
+    visit = "first visit" if neighbour.visit_no == 1 else f"visit {neighbour.visit_no}"
+    shared = f"{len(neighbour.shared)} of {count(neighbour.diagnoses, 'diagnosis', 'diagnoses')} shared"
+    return f"{gender}, {band}, {visit}, {shared}"

@@ -10,7 +10,7 @@ from dashboard import wording
 from dashboard.components import markup
 from dashboard.formatting import count, escape, probability, tag
 from dashboard.service import MODELS, ModelName, Service
-from leader_core import LeaderError, Recommendation
+from leader_core import Engine, LeaderError, Recommendation
 from leader_core.class_evidence import Evidence, Share
 from leader_core.similar import Similar
 from leader_core.trust import FEW, CaseTrust, ClassTrust, case_trust, class_trust, evidence_of, widest_gap
@@ -86,15 +86,8 @@ def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Sim
         st.html(markup.note("It can be said with the first scores."))
         return
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-    facts: list[tuple[str, str]] = []
-    if similar is not None and similar.nearer_than is not None:
-        facts.append(("To training data", nearness(similar)))
-    gap = widest_gap(cut.get("teacher"), cut.get("student"))
-    if gap is not None:
-        title, teacher, student = gap
-        told = f"{title}: teacher {probability(teacher)}, student {probability(student)}"
-        facts.append(("Furthest apart", told))
-    rows = markup.facts(facts) if facts else ""
+    about_both = facts(cut, similar)
+    rows = markup.facts(about_both) if about_both else ""
     for name in MODELS:
         if name in cut:
             evidence, problem = _evidence(service, name)
@@ -104,6 +97,19 @@ def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Sim
         tag("div", rows, css="ld-trust")
         + markup.note(f"Each {unit.one} says how it did on validation: open its row.")
     )
+
+
+def facts(cut: Mapping[ModelName, Recommendation], similar: Similar | None) -> list[tuple[str, str]]:
+    """What is unusual about the case whichever model reads it."""
+    found: list[tuple[str, str]] = []
+    if similar is not None and similar.nearer_than is not None:
+        found.append(("To training data", nearness(similar)))
+    gap = widest_gap(cut.get("teacher"), cut.get("student"))
+    if gap is not None:
+        title, teacher, student = gap
+        told = f"{title}: teacher {probability(teacher)}, student {probability(student)}"
+        found.append(("Furthest apart", told))
+    return found
 
 
 def nearness(similar: Similar) -> str:
@@ -117,37 +123,42 @@ def nearness(similar: Similar) -> str:
     return f"nearer than {share * 100:.0f} % of validation patients are (mean cosine {similar.nearness:.2f})"
 
 
-def _model(
-    name: ModelName, told: CaseTrust, evidence: Evidence | None, problem: str, unit: wording.Unit
-) -> str:
-    lines = []
+def lines(told: CaseTrust, evidence: Evidence | None, problem: str, unit: wording.Unit) -> list[str]:
+    """What is unusual about the case for one model, and what its figures rest on, a sentence each."""
+    found = []
     if told.unseen:
         unread = [each for each in told.unseen if not each.by_title]
         if unread:
-            lines.append(f"{count(len(unread), 'code')} of this case not known, and not read.")
+            found.append(f"{count(len(unread), 'code')} of this case not known, and not read.")
         if by_title := len(told.unseen) - len(unread):
-            lines.append(f"{count(by_title, 'code')} of this case never met in training, read by title only.")
+            found.append(f"{count(by_title, 'code')} of this case never met in training, read by title only.")
     if told.truncated:
-        lines.append("Could not read all of the case: it was cut to fit.")
+        found.append("Could not read all of the case: it was cut to fit.")
     if not told.unseen and not told.truncated:
-        lines.append("Read every code of the case.")
+        found.append("Read every code of the case.")
     if told.promised is not None:
-        lines.append(
+        found.append(
             f"The {told.share * 100:.0f} % set: {count(len(told.promised), unit.one, unit.many)}. Of cases like those of "
             f"validation, at least {told.confidence * 100:.0f} % have at least {told.share * 100:.0f} % of what was "
             "prescribed in their set. "
             "It promises nothing about one patient."
         )
     else:
-        lines.append("No set with a stated coverage: this model is not calibrated.")
+        found.append("No set with a stated coverage: this model is not calibrated.")
     if evidence is not None:
         kind = "calibrated" if evidence.calibrated else "uncalibrated"
-        lines.append(
+        found.append(
             f"Each {unit.one} was counted on {evidence.cases:,} validation cases, by its {kind} scores."
         )
     else:
-        lines.append(problem)
-    items = "".join(tag("li", escape(line)) for line in lines)
+        found.append(problem)
+    return found
+
+
+def _model(
+    name: ModelName, told: CaseTrust, evidence: Evidence | None, problem: str, unit: wording.Unit
+) -> str:
+    items = "".join(tag("li", escape(line)) for line in lines(told, evidence, problem, unit))
     return markup.model_head(name, "") + tag("ul", items, css="ld-plain")
 
 
@@ -159,8 +170,13 @@ def _evidence(service: Service, name: ModelName) -> tuple[Evidence | None, str]:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _kept(identity: int, _service: Service, name: ModelName, digest: str) -> tuple[Evidence | None, str]:
+    return read(_service.engine, name)
+
+
+def read(engine: Engine, name: ModelName) -> tuple[Evidence | None, str]:
+    """What validation says of the model's classes, as its folder has it, and a sentence where it says nothing."""
     try:
-        found = evidence_of(_service.engine.models[name])
+        found = evidence_of(engine.models[name])
     except LeaderError as error:
         return None, str(error)
     return found, "" if found is not None else NO_EVIDENCE.format(model=name)

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from dashboard import wording
+from dashboard.components.similar_panel import WHAT
+from dashboard.exports.beside import SimilarPart, TrustPart
 from dashboard.exports.report import CLASSES_ONLY, ModelPart, Report
 from leader_core import __version__
 from leader_core.exchange.case_json import REPORT_SCHEMA, case_to_record
@@ -52,6 +54,27 @@ def record(report: Report) -> dict[str, Any]:
             for pair, holders in report.interactions
         ],
         "interactions_note": report.interaction_note,
+        "similar_patients": _similar(report.similar),
+        "trust": {
+            "about": dict(report.trust_facts),
+            "models": {part.name: _trust(part) for part in report.trust},
+        },
+    }
+
+
+def _similar(part: SimilarPart) -> dict[str, Any]:
+    """Neighbours of the training split, and how many of them were given each class."""
+    return {"split": "train", "note": WHAT, **asdict(part)}
+
+
+def _trust(part: TrustPart) -> dict[str, Any]:
+    """What validation says of each class under the cut-off; the set with a stated coverage."""
+    about = part.about
+    promised = None if about.promised is None else sorted(about.promised)
+    return {
+        "told": list(part.told),
+        "set": {"share": about.share, "confidence": about.confidence, "classes": promised},
+        "classes": {code: asdict(trust) for code, trust in part.classes.items()},
     }
 
 

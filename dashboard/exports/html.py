@@ -13,6 +13,7 @@ from typing import Final
 
 from dashboard import theme, wording
 from dashboard.comparison import Row
+from dashboard.exports.html_beside import similar_section, trust_section
 from dashboard.exports.report import CLASSES_ONLY, Coded, ModelPart, Report, VisitPart
 from dashboard.formatting import count, day, escape, listing, probability, tag
 from leader_core import Interaction, __version__
@@ -59,6 +60,8 @@ def _sections(report: Report) -> list[str]:
     found.append(tag("div", *(_model(part) for part in report.models), css="two") if report.models else "")
     found.append(_comparison(report))
     found.append(_interactions(report))
+    found.append(similar_section(report))
+    found.append(trust_section(report))
     found.append(_person(report))
     found.append(tag("h2", "Visits") + tag("ol", *(_visit(v) for v in report.visits), css="visits"))
     return found

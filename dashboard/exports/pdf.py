@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from dashboard import wording
 from dashboard.comparison import Row
 from dashboard.exports.html import counted, data_facts, pair_facts
+from dashboard.exports.pdf_beside import beside
 from dashboard.exports.pdf_page import Page
 from dashboard.exports.report import CLASSES_ONLY, Coded, Report, VisitPart
 from dashboard.formatting import count, day, listing, probability
@@ -38,6 +39,7 @@ def write_pdf(report: Report) -> bytes:
     _models(page, report)
     _comparison(page, report)
     _interactions(page, report)
+    beside(page, report)
     page.heading("Profile")
     page.facts(report.profile)
     if report.profile_note:

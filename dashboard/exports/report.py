@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Final
 
 from dashboard import comparison, wording
-from dashboard.components import markup
+from dashboard.components import markup, trust_panel
 from dashboard.components.comparison_table import drugs
 from dashboard.components.subject import person
+from dashboard.exports.beside import NO_NEIGHBOURS, Near, SimilarPart, TrustPart, similar_part, trust_parts
 from dashboard.formatting import count, day, gap, listing, score, stay
 from dashboard.service import MODELS, ModelName
 from dashboard.state import Subject
@@ -77,6 +78,9 @@ class Report:
     interaction_counts: tuple[tuple[str, int], ...]  # whose set, pairs in it
     interaction_note: str
     titles: Mapping[str, str]  # medication class -> title
+    similar: SimilarPart
+    trust_facts: tuple[tuple[str, str], ...]
+    trust: tuple[TrustPart, ...]
 
 
 CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
@@ -93,6 +97,7 @@ def compose(
     *,
     hide: bool,
     made_at: datetime,
+    near: Near = NO_NEIGHBOURS,
 ) -> Report:
     """The report of a case under the cut-offs that the recommendations carry.
 
@@ -102,6 +107,7 @@ def compose(
         recommendations: one for each model that has scored it.
         hide: leave out what the current visit was given.
         made_at: the moment that the report names.
+        near: the case's neighbours in the training split, as the page has them.
     """
     cohort = engine.cohort
     known = not hide and bool(subject.case.prescribed)
@@ -137,6 +143,9 @@ def compose(
         interaction_counts=tuple((name, len(pairs)) for name, pairs in sets.items()),
         interaction_note=markup.table_covers(cohort.interactions),
         titles={**titles, **{row.code: row.title for row in rows}},
+        similar=similar_part(engine, recommendations, near),
+        trust_facts=tuple(trust_panel.facts(recommendations, near.found)),
+        trust=trust_parts(engine, recommendations),
     )  # fmt: skip
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
 from dashboard import service, workspace
 from leader_core import Engine
-from tests.fakes import FakeEngine
+from leader_core.class_evidence import EVIDENCE, Evidence, write_evidence
+from tests.fakes import MEDICATIONS, FakeEngine, manifest
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
@@ -86,3 +89,17 @@ def component_data(test: AppTest, name: str) -> dict[str, Any]:
 def address(test: AppTest) -> dict[str, str]:
     """What the address bar is told to say."""
     return dict(parse_qsl(component_data(test, "address")["query"]))
+
+
+def with_evidence(tmp_path: Path) -> FakeEngine:
+    """Both models with evidence: every class in 100 cases, prescribed in those scored above a half."""
+    engine = FakeEngine()
+    scores = np.tile(np.linspace(0.005, 0.995, 100, dtype=np.float32)[:, None], (1, len(MEDICATIONS)))
+    evidence = Evidence.of(list(MEDICATIONS), scores, scores > 0.5, calibrated=True)
+    for name, card in engine.models.items():
+        card.folder = tmp_path / name
+        card.folder.mkdir()
+        write_evidence(card.folder, evidence)
+        made = manifest(name)
+        card.manifest = replace(made, files={**made.files, EVIDENCE: "45" * 32})
+    return engine

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -15,6 +16,7 @@ import pytest
 
 from dashboard import wording
 from dashboard.components.exports import file_name
+from dashboard.exports.beside import Near
 from dashboard.exports.data import write_json
 from dashboard.exports.graph import graphml
 from dashboard.exports.html import write_html
@@ -23,8 +25,11 @@ from dashboard.exports.report import Report, compose
 from dashboard.exports.tables import comparison_csv, safe_cell
 from dashboard.state import Subject
 from leader_core import Case, Visit
+from leader_core.cohort import PatientQuery
 from leader_core.exchange.case_json import read_case_file
-from tests.fakes import PAIRS, FakeEngine
+from leader_core.similar import SimilarQuery
+from tests.dashboard.conftest import with_evidence
+from tests.fakes import PAIRS, FakeEngine, FakeSimilar
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
 EVIL = "<script>alert(1)</script>\"'&"
@@ -141,6 +146,72 @@ def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None
     assert [label for label, _ in report.groups] == ["Prescribed"]
     assert write_pdf(report).startswith(b"%PDF-")
     assert wording.FIRST_VISIT in text
+
+
+def _beside(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **asked: Any) -> Report:
+    subject = Subject(case or engine.cohort.case(10006), "cohort", 10006, 2)
+    found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
+    near = Near(FakeSimilar(engine.cohort).find(subject.case, SimilarQuery(**asked)), ("Same gender",), "")
+    return compose(engine, subject, found, hide=hide, made_at=NOW, near=near)  # type: ignore[arg-type]
+
+
+def test_similar_patients_go_with_the_case_and_are_of_the_training_split(engine: FakeEngine) -> None:
+    report = _beside(engine, same_gender=True)
+    near = FakeSimilar(engine.cohort).find(engine.cohort.case(10006), SimilarQuery(same_gender=True))
+    told = json.loads(write_json(report))["similar_patients"]
+    assert (told["split"], told["among"], told["training"]) == ("train", near.among, near.training)
+    assert told["filters"] == ["Same gender"]
+    assert {g["code"]: (g["count"], g["of"]) for g in told["given"]} == {
+        code: (given.count, given.of) for code, given in near.given.items()
+    }
+    assert [n["patient_id"] for n in told["neighbours"]] == [n.patient_id for n in near.neighbours]
+    splits = {row.patient_id: row.split for row in engine.cohort.patients(PatientQuery(page_size=1000)).rows}
+    assert {splits[n["patient_id"]] for n in told["neighbours"]} == {"train"}
+    text = _words(write_html(report))
+    assert "Similar patients of the training split" in text and "Only those who: Same gender." in text
+    best = told["given"][0]
+    assert f"{best['count']} of {best['of']}" in text
+    for neighbour in near.neighbours:
+        assert f"Patient {neighbour.patient_id}, similarity {neighbour.similarity:.2f}" in text
+    fewer = replace(report, similar=replace(report.similar, neighbours=report.similar.neighbours[3:]))
+    assert write_pdf(fewer) != write_pdf(report), "on paper, too"
+
+
+def test_neighbours_that_are_not_there_are_a_sentence(engine: FakeEngine) -> None:
+    subject = Subject(engine.cohort.case(10006), "cohort", 10006, 2)
+    near = Near(None, (), "They appear when the student is ready.")
+    report = compose(engine, subject, {}, hide=False, made_at=NOW, near=near)  # type: ignore[arg-type]
+    assert "They appear when the student is ready." in _words(write_html(report))
+    assert json.loads(write_json(report))["similar_patients"]["neighbours"] == []
+    assert write_pdf(report) != write_pdf(_report(engine))
+
+
+def test_how_far_to_trust_the_scores_goes_with_them(tmp_path: Path) -> None:
+    """Both models with evidence: every class in 100 cases, prescribed in those scored above a half."""
+    engine = with_evidence(tmp_path)
+    engine.finish_loading()
+    report = _beside(engine)
+    told = json.loads(write_json(report))["trust"]
+    scores = {m.code: m for m in engine.recommend(engine.cohort.case(10006), "teacher").medications}
+    assert set(told["models"]) == {"teacher", "student"}
+    for code, trust in told["models"]["teacher"]["classes"].items():
+        assert trust["probability"] == scores[code].probability
+        assert trust["prevalence"] == {"part": 50, "whole": 100}
+        assert trust["low"] <= scores[code].probability <= trust["high"]
+    assert "nearer than 42 % of validation patients" in told["about"]["To training data"]
+    text = _words(write_html(report))
+    assert "How far to trust these scores" in text and "nearer than 42 % of validation patients" in text
+    assert "Given in 50 of 100 cases (50 %)." in text
+    assert text.count("Each class was counted on 100 validation cases") == 2
+    silent = replace(report, trust=())
+    assert write_pdf(silent) != write_pdf(report) and "counted on" not in _words(write_html(silent))
+
+
+def test_neighbours_and_trust_know_nothing_of_a_hidden_prescription(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10006)
+    other = replace(case, profile=dict(case.profile), current=replace(case.current, medications=("N05A",)))
+    for write in (write_html, write_json, write_pdf):
+        assert write(_beside(engine, hide=True)) == write(_beside(engine, hide=True, case=other))
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "  =", "\uff1d"])

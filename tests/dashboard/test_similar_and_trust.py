@@ -6,15 +6,14 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dashboard.components import similar_panel, trust_panel
-from leader_core.class_evidence import EVIDENCE, Evidence, Share, write_evidence
+from leader_core.class_evidence import Share
 from leader_core.similar import Preparation, SimilarQuery
 from leader_core.trust import ClassTrust
-from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
-from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine, FakeSimilar, manifest
+from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text, with_evidence
+from tests.fakes import FakeCohort, FakeEngine, FakeSimilar
 
 TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["split"] == "test")
 
@@ -70,24 +69,10 @@ def test_without_a_student_nobody_is_similar(serve: Serve, open_page: OpenPage) 
     )
 
 
-def _with_evidence(tmp_path: Path) -> FakeEngine:
-    """Both models with evidence: every class in 100 cases, prescribed in those scored above a half."""
-    engine = FakeEngine()
-    scores = np.tile(np.linspace(0.005, 0.995, 100, dtype=np.float32)[:, None], (1, len(MEDICATIONS)))
-    evidence = Evidence.of(list(MEDICATIONS), scores, scores > 0.5, calibrated=True)
-    for name, card in engine.models.items():
-        card.folder = tmp_path / name
-        card.folder.mkdir()
-        write_evidence(card.folder, evidence)
-        made = manifest(name)
-        card.manifest = replace(made, files={**made.files, EVIDENCE: "45" * 32})
-    return engine
-
-
 def test_a_class_tells_what_validation_says_of_scores_like_its_own(
     serve: Serve, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    serve(_with_evidence(tmp_path))
+    serve(with_evidence(tmp_path))
     page = open_page("case", patient=str(TEST_PATIENT))
     rows = {r["code"]: r for g in component_data(page, "comparison")["groups"] for r in g["rows"]}
     for row in rows.values():
