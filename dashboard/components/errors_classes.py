@@ -51,7 +51,8 @@ def show(view: View) -> None:
         return
     faint = frozenset(i for i, p in enumerate(places) if counts.prescribed[p] < _FEW)
     headings = [
-        unit.one.capitalize(), "Prescribed", "Precision", "Recall", "F1", "Found", "Missed", "In vain", "Predicted", "Observed", "ECE",
+        unit.one.capitalize(), "Prescribed", "Precision", "Recall", "F1", "Found", "Missed", "In vain",
+        "Predicted", "Observed", "ECE",
     ]  # fmt: skip
     st.html(table(headings, rows, numeric=frozenset(range(1, 11)), faint=faint))
     with st.container(horizontal=True, vertical_alignment="center"):

@@ -168,7 +168,9 @@ def chart(
     inner: Any = int(drawn.layout.width) if wide else "stretch"
     with st.container(key=f"{'wide' if wide else 'box'}-{key}"), st.container(width=inner):
         if wide:  # something to stand on for the keyboard, so that arrow keys scroll the figure sideways
-            st.html(tag("p", "The figure scrolls sideways in a narrow window.", css="ld-note ld-wide", tabindex=0))
+            st.html(
+                tag("p", "The figure scrolls sideways in a narrow window.", css="ld-note ld-wide", tabindex=0)
+            )
         chosen: Any = st.plotly_chart(
             drawn,
             key=key,
