@@ -1,0 +1,94 @@
+"""Two people at once: stars and notes of both are kept, on one case and on two, and each sees the other's after a reload."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Visitor
+from tests.browser.steps import rows, still
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+
+
+def _begin(page: Page, text: str, author: str) -> Locator:
+    """Write a note without saving it; gives the button that does."""
+    page.get_by_role("button", name="Write a note").click()
+    page.get_by_label("Note", exact=True).fill(text)
+    page.get_by_label("Tags, separated by commas").fill("both, seen")
+    page.get_by_label("Your name or initials").fill(author)
+    return page.get_by_role("button", name="Save", exact=True)
+
+
+def _notes(page: Page) -> Locator:
+    return page.locator(".ld-written")
+
+
+def _open(visitor: Visitor, patient: str) -> None:
+    visitor.page.goto(f"{visitor.base}/case?patient={patient}")
+    visitor.page.get_by_role("tab", name="Notes").click()
+    expect(visitor.page.get_by_role("button", name="Write a note")).to_be_visible()
+    still(visitor.page)
+
+
+def test_two_people_write_at_once_and_lose_nothing(visit: Visit) -> None:
+    one, two = visit(), visit()
+    one.open("/?sort=-patient_id&split=test")
+    expect(rows(one.page).nth(1)).to_be_visible()
+    same, other = rows(one.page).all_inner_texts()[:2]
+
+    for person in (one, two):  # the same case: both write before either saves
+        _open(person, same)
+    buttons = [_begin(person.page, f"Seen by {name}", name) for person, name in ((one, "AB"), (two, "CD"))]
+    for button in buttons:
+        button.click(no_wait_after=True)
+    expect(_notes(one.page).filter(has_text="Seen by AB")).to_have_count(1)
+    expect(_notes(two.page).filter(has_text="Seen by CD")).to_have_count(1)
+    for person in (one, two):
+        person.page.reload()
+        expect(_notes(person.page)).to_have_count(2)
+        for name in ("AB", "CD"):
+            expect(_notes(person.page).filter(has_text=f"Seen by {name}")).to_contain_text(name)
+
+    _open(two, other)  # different cases: a star of one, a note of the other
+    one.page.get_by_role("button", name="Star", exact=True).click(no_wait_after=True)
+    _begin(two.page, "Only here", "CD").click()
+    expect(one.page.get_by_role("button", name="Starred")).to_be_visible()
+    expect(_notes(two.page)).to_have_count(1)
+    _open(one, other)
+    expect(_notes(one.page)).to_contain_text("Only here")
+    _open(two, same)
+    expect(two.page.get_by_role("button", name="Starred")).to_be_visible()
+
+    _edit_the_same_note(one, two, same)
+    for person in (one, two):
+        person.page.goto(f"{person.base}/?sort=-patient_id&split=test")
+        row = person.page.locator("table.worklist tbody tr", has_text=same)
+        expect(row).to_contain_text("★ 2 notes")
+        expect(person.page.locator("table.worklist tbody tr", has_text=other)).to_contain_text("1 note")
+        person.unharmed()
+
+
+def _edit_the_same_note(one: Visitor, two: Visitor, patient: str) -> None:
+    """Both edit one note: the first to save stands, the second is told so, and its words are kept beside it."""
+    for person in (one, two):
+        _open(person, patient)
+        page = person.page
+        expect(_notes(page)).to_have_count(2)
+        place = [text.find("Seen by AB") >= 0 for text in _notes(page).all_inner_texts()].index(True)
+        page.get_by_role("button", name="Edit", exact=True).nth(place).click()
+        expect(page.get_by_label("Note", exact=True)).to_have_value("Seen by AB")
+    one.page.get_by_label("Note", exact=True).fill("Seen by AB, twice")
+    one.page.get_by_role("button", name="Save", exact=True).click()
+    expect(_notes(one.page).filter(has_text="twice")).to_have_count(1)
+    two.page.get_by_label("Note", exact=True).fill("Seen by CD as well")
+    two.page.get_by_role("button", name="Save", exact=True).click()
+    expect(_notes(two.page).filter(has_text="twice")).to_contain_text("1 late edit kept beside it")
+    expect(
+        two.page.get_by_text(re.compile("^This note was changed by .* while you were editing it"))
+    ).to_be_visible()
