@@ -53,6 +53,17 @@ function show(place) {
   document.querySelector(place)?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
 }
 
+// Goes there, and stays with it while it fills, until the reader moves by themselves.
+function follow(place) {
+  show(place);
+  const growing = new ResizeObserver(() => show(place));
+  const panel = document.querySelector(place);
+  if (panel) growing.observe(panel);
+  const stop = () => growing.disconnect();
+  for (const move of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(move, stop, { once: true, passive: true });
+  setTimeout(stop, 5000);
+}
+
 // On a telephone everything stands under this table: a way past it.
 function jumps() {
   const nav = make("nav", null, "jump");
@@ -225,7 +236,7 @@ export default function (component) {
   }
   memory.ask = (code) => {
     setTriggerValue("explained", code);
-    show(".st-key-why");
+    follow(".st-key-why");
   };
   memory.note.textContent = data.note;
   const draw = () => {

@@ -145,7 +145,7 @@ def calibration(view: View) -> None:
         f"{say.model(n)} {one.overall_error if place is None else one.error[place]:.3f}"
         for n, one in found.items()
     )
-    st.html(markup.panel_title("What is said against what is so", f"expected calibration error: {errors}"))
+    st.html(markup.panel_title("Predicted against observed", f"expected calibration error: {errors}"))
     from dashboard.figures.errors_lines import reliability as figure
 
     def chosen(data: Any) -> tuple[str, list[Condition]] | None:

@@ -126,7 +126,7 @@ def _differences(service: Service, other: Subject, subject: Subject) -> None:
         )
     st.html(
         markup.panel_title("What differs", "what only one of the two visits has, and what both have")
-        + markup.table(("", _name(other), _name(subject), "Both"), rows)
+        + tag("div", markup.table(("", _name(other), _name(subject), "Both"), rows), css="ld-differs")
     )
 
 

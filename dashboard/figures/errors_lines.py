@@ -94,7 +94,7 @@ def reliability(
 
     drawn = go.Figure()
     drawn.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="said is so", hoverinfo="skip",
+        x=[0, 1], y=[0, 1], mode="lines", name="predicted as observed", hoverinfo="skip",
         line={"color": theme.COLOURS["line-strong"].of(mode), "dash": "dash", "width": 1.5},
     )  # fmt: skip
     for model, one in found.items():

@@ -49,7 +49,7 @@ def figure(before: Sequence[Bin], after: Sequence[Bin], model: str, mode: Mode =
         x=[0, 1],
         y=[0, 1],
         mode="lines",
-        name="what is said is so",
+        name="predicted as observed",
         line={"color": muted, "dash": "dot", "width": 1},
         hoverinfo="skip",
     )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dashboard import wording
 from dashboard.components import similar_panel, trust_panel
+from leader_core import UnseenCode
 from leader_core.class_evidence import Share
 from leader_core.similar import Preparation, SimilarQuery
-from leader_core.trust import ClassTrust
+from leader_core.trust import CaseTrust, ClassTrust
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text, with_evidence
 from tests.fakes import FakeCohort, FakeEngine, FakeSimilar
 
@@ -31,6 +33,31 @@ def test_the_case_shows_its_neighbours_and_how_often_each_class_was_given(open_p
     first = found.neighbours[0]
     assert any(f"Patient {first.patient_id} · similarity {first.similarity:.2f}" in label for label in links)
     assert f"{len(first.shared)} of {first.diagnoses} diagnos" in shown
+
+
+def test_what_stands_beside_the_scores_is_one_tab_away(open_page: OpenPage) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT))
+    tabs = {tab.label: "".join(element.value for element in tab.html) for tab in page.tabs}
+    assert list(tabs) == ["Interactions", "Similar", "Trust", "Notes"]
+    assert "most severe first" in tabs["Interactions"]
+    assert "Similar training patients" in tabs["Similar"]
+    assert "How far to trust these scores" in tabs["Trust"]
+    assert "Notes and tags" in tabs["Notes"]
+    undecided = open_page("case", patient=str(TEST_PATIENT), show="decide")
+    assert [tab.label for tab in undecided.tabs] == ["Interactions", "Notes"]
+
+
+def test_codes_read_by_their_titles_are_not_called_unread() -> None:
+    titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
+    unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
+
+    def told(*unseen: UnseenCode) -> str:
+        about = CaseTrust(unseen, False, 0.9, 0.9, None)
+        return trust_panel._model("student", about, None, "", wording.unit(3))
+
+    assert "1 code of this case never met in training, read by title only." in told(titled)
+    assert "not read" not in told(titled)
+    assert "1 code of this case not known, and not read." in told(unread)
 
 
 def test_filters_are_kept_in_the_link_and_narrow_the_search(open_page: OpenPage) -> None:

@@ -417,3 +417,16 @@ def test_a_code_read_by_its_title_is_told_apart_from_one_that_is_not_read() -> N
     assert "never met 2 codes of this case in training and read only the titles: Left heart failure" in both
     assert "only the title: " in markup.unseen_sentence("student", (titled,))
     assert "did not read" not in markup.unseen_sentence("student", (titled,))
+
+
+def test_the_notice_of_unread_codes_stays_short_and_opens_the_codes() -> None:
+    unread = UnseenCode("diagnosis", "ICD9:0479", "<b>Viral</b>")
+    told = markup.unseen_callout("student", (unread,))
+    claim, listed = re.search(r"<summary>(.*?)</summary><p>(.*?)</p>", told).groups()  # type: ignore[union-attr]
+    assert claim == "The student does not know 1 code of this case and did not read it."
+    assert listed == "&lt;b&gt;Viral&lt;/b&gt; (ICD9:0479)."
+
+
+def test_commands_in_a_sentence_are_set_as_such_and_nothing_else_is_markup() -> None:
+    told = markup.note("Run `python -m train <x>` first; a ` alone stays.")
+    assert "Run <code" in told and ">python -m train &lt;x&gt;</code> first; a ` alone stays." in told
