@@ -138,8 +138,12 @@ def variables() -> str:
 
 @functools.cache
 def style_sheet() -> str:
-    """The whole style sheet for elements in the page."""
-    return f":root, .stApp {{\n{variables()}\n}}\n{_STYLE_SHEET.read_text(encoding='utf-8')}"
+    """The whole style sheet for elements in the page.
+
+    What opens above the page stands outside `.stApp`, which alone is told the scheme by Streamlit.
+    """
+    scheme = ":root { color-scheme: light dark; }"
+    return f"{scheme}\n:root, .stApp {{\n{variables()}\n}}\n{_STYLE_SHEET.read_text(encoding='utf-8')}"
 
 
 @functools.cache

@@ -127,7 +127,7 @@ def _empty(service: Service) -> None:
     st.code(
         f"python -m train scores --cohort {cohort.path} --models {read_settings().models}\n"
         f"python -m train scores --cohort {cohort.path} --add popularity=FOLDER/scores.parquet",
-        language="bash",
+        language=None,  # coloured, its options would be too pale to read
         wrap_lines=True,
     )
     patients = cohort.fingerprint.patients

@@ -1,41 +1,46 @@
-"""axe-core over every page and every way to look at a case: no serious or critical violation, wide and narrow, light and dark."""
+"""axe-core over every page and every way to look at a case: no serious or critical violation, wide and narrow, light and dark.
+
+The error analysis' views are looked at where there are scores for them, in `test_errors_journey`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.resources import files
-from typing import Any
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser import axe
 from tests.browser.conftest import Visitor
-from tests.browser.steps import still
+from tests.browser.steps import both_scored, rows
 
 pytestmark = pytest.mark.browser
 
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-GRAVE = ("serious", "critical")
+BUNDLE = Path(__file__).parents[1] / "leader_core" / "data" / "fhir_bundle.json"
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
 def test_axe_finds_nothing_grave_on_any_page(
     visit: Callable[..., Visitor], width: int, height: int, scheme: str
 ) -> None:
+    """Each page is drawn in one scheme and looked at in both."""
     visitor = visit(width=width, height=height, scheme=scheme)
     page = visitor.page
     found: dict[str, list[str]] = {}
 
     def look(name: str) -> None:
-        still(page)
-        if grave := _grave(page):
+        if grave := axe.grave(page):
             found[name] = grave
 
     visitor.open("/?split=test&visits=returning")
-    rows = page.locator("tbody tr a")
-    expect(rows.nth(1)).to_be_visible()
-    one, two = rows.nth(0).inner_text(), rows.nth(1).inner_text()
+    expect(rows(page).nth(1)).to_be_visible()
+    one, two = rows(page).all_inner_texts()[:2]
     look("patients, with the tour's offer")
+    page.get_by_role("button", name="More filters").click()
+    expect(page.get_by_text("Diagnosis chapter", exact=True)).to_be_visible()
+    look("more filters")
+    page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     look("help")
@@ -43,12 +48,12 @@ def test_axe_finds_nothing_grave_on_any_page(
         (f"case?patient={one}&tour=2", ".st-key-figures-teacher"),
         (f"case?patient={two}&beside={one}-1", ".ld-moves"),
         (f"case?patient={two}&show=decide", "fieldset"),
-        ("new", ".st-key-recommend"),
         (f"interactions?patient={one}", ".st-key-pair_card"),
         (f"interactions?patient={one}&view=safer", ".ld-safer-figures"),
         (f"interactions?patient={one}&view=matrix", ".js-plotly-plot"),
         (f"prompt?patient={one}&published=1", ".ld-prompt"),
         (f"prompt?patient={one}&mode=edit", "textarea"),
+        ("errors", ".ld-empty"),
         ("models", ".ld-facts"),
         ("models?model=student", ".js-plotly-plot"),
         ("models?model=training", ".st-key-train_start"),
@@ -57,16 +62,32 @@ def test_axe_finds_nothing_grave_on_any_page(
         visitor.page.goto(f"{visitor.base}/{path}")
         expect(page.locator(there).first).to_be_visible()
         look(path.split("?")[0] + " " + there)
+    _new_case(visitor, look)
+    _asides(visitor, one, look)
     assert found == {}
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
-def _grave(page: Page) -> list[str]:
-    """Each serious or critical violation with the elements it is about."""
-    page.evaluate(f"if (!window.axe) {{ {AXE} }}")
-    result: dict[str, Any] = page.evaluate("axe.run({ resultTypes: ['violations'] })")
-    return [
-        f"{v['id']}: {[node['target'] for node in v['nodes'][:3]]}"
-        for v in result["violations"]
-        if v["impact"] in GRAVE
-    ]
+def _new_case(visitor: Visitor, look: Callable[[str], None]) -> None:
+    """New case with a file read, what was left out of it listed, and the case submitted."""
+    page = visitor.page
+    visitor.open("/new")
+    page.get_by_text("From a file, a list or a kept variant").click()
+    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(BUNDLE)
+    expect(page.get_by_text("Read fhir_bundle.json: 3 visits.")).to_be_visible()
+    look("new, with a file read")
+    page.get_by_role("button", name="Recommend", exact=True).click()
+    both_scored(page)
+    expect(page.get_by_text("Nothing scored yet")).to_have_count(0)
+    look("new, submitted")
+
+
+def _asides(visitor: Visitor, patient: str, look: Callable[[str], None]) -> None:
+    """What stands in tabs beside the scores."""
+    page = visitor.page
+    visitor.open(f"/case?patient={patient}")
+    both_scored(page)
+    for name in ("Similar", "Trust", "Notes"):
+        page.get_by_role("tab", name=name).click()
+        expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
+        look(f"case, {name}")

@@ -1,0 +1,42 @@
+"""axe-core on a page as it stands, in light and in dark: its serious and critical violations."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+from playwright.sync_api import Page
+
+from tests.browser.steps import still
+
+AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
+GRAVE: Final = ("serious", "critical")
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+_BACKGROUND: Final = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+_FADED: Final = 300  # ms; colours of buttons fade over from one scheme to the other
+
+
+def grave(page: Page) -> list[str]:
+    """Each violation with its scheme and the elements it is about; the page ends in the scheme it began with."""
+    dark = bool(page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"))
+    here, other = SCHEMES[dark], SCHEMES[not dark]
+    still(page)
+    found = _grave(page, here)
+    before = page.evaluate(_BACKGROUND)
+    page.emulate_media(color_scheme=other)
+    page.wait_for_function(f"{_BACKGROUND} !== '{before}'")
+    page.wait_for_timeout(_FADED)
+    still(page)
+    found += _grave(page, other)
+    page.emulate_media(color_scheme=here)
+    return found
+
+
+def _grave(page: Page, scheme: str) -> list[str]:
+    page.evaluate(f"if (!window.axe) {{ {AXE} }}")
+    result: dict[str, Any] = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [
+        f"{scheme} {v['id']}: {[node['target'] for node in v['nodes'][:3]]}"
+        for v in result["violations"]
+        if v["impact"] in GRAVE
+    ]
