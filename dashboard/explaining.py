@@ -1,5 +1,7 @@
 """Explanations asked for by a session: run beside the model's scoring, watched, stopped, and kept for a while.
 
+What is asked is a session's own, and what was answered is everybody's: a link opened anew need not be worked out again.
+
 Refuses to know how they are drawn.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
@@ -23,7 +26,12 @@ log = logging.getLogger("leader.dashboard")
 T = TypeVar("T")
 _KEY: Final = "_explanations"
 _KEPT: Final = 24
+_SHARED: Final = 64  # answers kept for all sessions
 _PATIENCE: Final = 0.25  # seconds that a page waits for an answer before it says what is running
+
+
+_lock: Final = threading.Lock()
+_answers: Final[OrderedDict[tuple[object, ...], tuple[Service, Any]]] = OrderedDict()
 
 
 class Stopped(Exception):
@@ -59,6 +67,7 @@ class Answer(Generic[T]):
     value: T | None = None
     reason: str = ""
     progress: str = ""
+    share: float = 0.0  # of this round that is done
 
     @property
     def pending(self) -> bool:
@@ -139,12 +148,22 @@ def _ask(
     key = (model, *what, id(service), case_key(case))
     job = jobs.get(key)
     if job is None:
+        with _lock:
+            known = _answers.get(key)
+        if known is not None and known[0] is service:
+            return Answer("ready", known[1])
         stop(model)
         job = jobs[key] = Job()
         job.future = service.run(model, work, job.told)
         for old in list(jobs)[:-_KEPT]:
             jobs.pop(old).stop()
-    return _answer(job, model)
+    answer: Answer[T] = _answer(job, model)
+    if answer.value is not None:
+        with _lock:
+            _answers[key] = (service, answer.value)
+            while len(_answers) > _SHARED:
+                _answers.popitem(last=False)
+    return answer
 
 
 def _answer(job: Job, model: ModelName) -> Answer[T]:  # type: ignore[type-var]
@@ -153,7 +172,9 @@ def _answer(job: Job, model: ModelName) -> Answer[T]:  # type: ignore[type-var]
         return Answer("ready", job.future.result(timeout=_PATIENCE))
     except TimeoutError:
         return Answer(
-            "running", progress=f"{job.done} of {job.whole}" if job.whole else "waiting for its turn"
+            "running",
+            progress=f"{job.done} of {job.whole}" if job.whole else "waiting for its turn",
+            share=job.done / job.whole if job.whole else 0.0,
         )
     except (Stopped, CancelledError):
         return Answer("stopped", reason=f"The {model}'s explanation was stopped.")

@@ -64,8 +64,14 @@ def _drawn(service: Service, subject: Subject, code: str, was_pending: bool) -> 
         st.rerun()
     found = answer.value
     if answer.pending:
-        st.html(markup.note(f"The teacher is at work: {answer.progress}."))
-        st.button("Stop", key="stop-salience", on_click=explaining.stop, args=("teacher",), type="tertiary")
+        st.progress(answer.share, text=f"The teacher is at work: {answer.progress}.")
+        st.button(
+            "Stop",
+            key="stop-salience",
+            on_click=explaining.stop,
+            args=("teacher",),
+            icon=":material/stop_circle:",
+        )
         st.skeleton(height=220)
         return
     if found is None or found.prompt is None:

@@ -97,6 +97,23 @@ def test_gradients_say_how_they_were_made(open_page: OpenPage, monkeypatch: pyte
     assert "+1.50" in told
 
 
+def test_what_one_session_had_explained_stands_at_once_in_another(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def made(engine: object, case: Case, model: str, code: str, *, each: object) -> Attribution:
+        asked.append((model, code))
+        return Attribution(model, code, 0.0, 0.0, (), (), "average", 24, 0.0, 0.02, 0.1)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(explaining, "attribute", made)
+    for _ in range(2):
+        assert "24 steps" in text(settled(open_page("case", patient=RETURNING, explain="C03C")))
+    assert sorted(asked) == [("student", "C03C"), ("teacher", "C03C")], "worked out once for both sessions"
+    settled(open_page("case", patient=RETURNING, explain="B01A"))
+    assert len(asked) == 4, "another class is another question"
+
+
 def test_a_model_that_fails_says_so_and_the_other_stands(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
