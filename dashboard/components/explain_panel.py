@@ -105,8 +105,8 @@ def _drawn(
     service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], code: str, was_pending: bool
 ) -> None:
     answers = _answers(service, subject, code)
-    if was_pending and not any(answer.pending for answer in answers.values()):
-        st.rerun()
+    if was_pending != any(answer.pending for answer in answers.values()):
+        st.rerun()  # also where it was asked again: only a page drawn anew looks by itself
     way = _way()
     for column, (name, answer) in zip(st.columns(2, gap="large"), answers.items(), strict=True):
         with column:

@@ -60,7 +60,7 @@ def show(service: Service, subject: Subject) -> None:
 
 def _drawn(service: Service, subject: Subject, code: str, was_pending: bool) -> None:
     answer = explaining.gradients(service, subject.case, "teacher", code)
-    if was_pending and not answer.pending:
+    if was_pending != answer.pending:  # also where it was asked again: only a page drawn anew looks by itself
         st.rerun()
     found = answer.value
     if answer.pending:

@@ -1,4 +1,4 @@
-"""From a mark of the error analysis to its cases, to one of them, and back; at 390 px nothing is too wide."""
+"""From a mark of the error analysis to its cases, one of them, what moved its score, and back; whole at both widths."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dashboard.components.errors_words import VIEWS
+from tests.browser import axe
 from tests.browser.conftest import PATIENCE, Visitor, serving
 from tests.planted import Planted
 
 
 @pytest.fixture(scope="module")
 def scored(
-    browser_path: Path, synthetic_cohort: Path, tmp_path_factory: pytest.TempPathFactory
+    browser_path: Path, synthetic_cohort: Path, demo_models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """A server over planted scores and without models, which the error analysis does not need."""
+    """A server over planted scores, with the student alone: it explains, and the error analysis needs no model."""
     folder = tmp_path_factory.mktemp("scored")
     planted = Planted(synthetic_cohort, folder)
     planted.cohort.close()
-    with serving(planted.path, folder / "none") as base:
+    (folder / "models").mkdir()
+    (folder / "models" / "student").symlink_to(demo_models / "student")
+    with serving(planted.path, folder / "models") as base:
         yield base
 
 
@@ -37,8 +40,20 @@ def _open(browser: Browser, base: str, path: str, width: int = 1440) -> Visitor:
     return visitor
 
 
-def _through_the_worklist(page: Page, number: str) -> None:
-    """The worklist of the chosen cases, one of them, and back to the worklist."""
+def _explained(page: Page) -> None:
+    """What moved a score of the case that is open: the shares of what it holds, and that they add up."""
+    box = page.get_by_role("combobox", name="Class to explain")
+    box.click()
+    box.fill("Beta blockers")
+    page.get_by_role("option").first.click()
+    expect(page.get_by_text("The shares add up")).to_be_visible(timeout=PATIENCE)
+    rows = page.get_by_role("table", name=re.compile("What moved the score of C07A"))
+    expect(rows).to_contain_text("This visit", timeout=PATIENCE)
+    expect(page).to_have_url(re.compile("explain=C07A"), timeout=PATIENCE)
+
+
+def _through_the_worklist(page: Page, number: str, *, explain: bool = False) -> None:
+    """The worklist of the chosen cases, one of them, perhaps what moved a score of it, and back to the worklist."""
     expect(page).to_have_url(re.compile(r"/\?cases="), timeout=PATIENCE)
     expect(
         page.get_by_text(re.compile(f"^{number} patients?, with cases chosen under Error analysis"))
@@ -48,6 +63,8 @@ def _through_the_worklist(page: Page, number: str) -> None:
     link.click()
     expect(page).to_have_url(re.compile(rf"/case\?patient={patient}"), timeout=PATIENCE)
     expect(page.locator("h1").first).to_contain_text(patient, timeout=PATIENCE)
+    if explain:
+        _explained(page)
     page.go_back()
     expect(page).to_have_url(re.compile(r"/\?cases="), timeout=PATIENCE)
     expect(page.get_by_text("cases chosen under Error analysis")).to_be_visible(timeout=PATIENCE)
@@ -64,7 +81,7 @@ def test_from_a_mark_to_a_case_and_back(browser: Browser, scored: str) -> None:
     number = re.search(r"Open ([\d,]+)", opened.inner_text())
     assert number
     opened.click()
-    _through_the_worklist(page, number[1])
+    _through_the_worklist(page, number[1], explain=True)
     page.go_back()
     expect(page).to_have_url(re.compile(r"/errors\?.*by=gender"), timeout=PATIENCE)
     expect(page.get_by_text("Recall by gender")).to_be_visible(timeout=PATIENCE)
@@ -76,13 +93,18 @@ def test_from_a_mark_to_a_case_and_back(browser: Browser, scored: str) -> None:
     visitor.unharmed()
 
 
-def test_no_view_is_too_wide_for_a_telephone(browser: Browser, scored: str) -> None:
-    visitor = _open(browser, scored, "/errors?of=all", 390)
+@pytest.mark.parametrize("width", [1440, 390])
+def test_every_view_fits_and_axe_finds_nothing_grave(browser: Browser, scored: str, width: int) -> None:
+    visitor = _open(browser, scored, "/errors?of=all", width)
     page = visitor.page
+    found: dict[str, list[str]] = {}
     for view in VIEWS:
         page.goto(f"{scored}/errors?of=all&view={view}")
         expect(page.get_by_role("radio", name=VIEWS[view], exact=True)).to_be_visible(timeout=PATIENCE)
         expect(page.locator(".ld-links, .ld-empty, .js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 0, f"{view} is {over} px too wide"
+        if grave := axe.grave(page):
+            found[view] = grave
+    assert found == {}
     visitor.unharmed()
