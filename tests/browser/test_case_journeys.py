@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
 LIST = "/?sort=-visits&visits=returning"
+MOST_TABS = 60
 
 
 def _rows(page: Page) -> Locator:
@@ -101,6 +102,26 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     expect(search).to_have_value("jk?/")
     _on_case(page, names[1])
     expect(help_box).to_be_hidden()
+    visitor.unharmed()
+
+
+def test_a_patient_is_found_and_opened_with_tab_and_enter(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open(LIST)
+    expect(_rows(page).nth(1)).to_be_visible()
+    patient = _rows(page).nth(1).inner_text()
+    page.keyboard.press("/")
+    page.keyboard.type(patient)
+    expect(page.get_by_text(re.compile(f"^1 patient, with .*search “{patient}”"))).to_be_visible()
+    expect(_rows(page)).to_have_text([patient])
+    for _ in range(MOST_TABS):
+        page.keyboard.press("Tab")
+        if _rows(page).first.evaluate("row => row.getRootNode().activeElement === row"):
+            break
+    page.keyboard.press("Enter")
+    _on_case(page, patient)
+    assert patient not in page.url.removeprefix(visitor.base).replace(f"patient={patient}", "")
     visitor.unharmed()
 
 
