@@ -1,5 +1,6 @@
 // Shortcuts for every page, and the help that lists them. Never acts while somebody is typing.
 const FIELDS = new Set(["text", "search", "number", "email", "password", "tel", "url", "date", "time"]);
+const RECOLOURED = 300; // ms until the page around us has changed its colours
 const mounted = new WeakMap(); // where it is mounted -> what belongs to it; drawn once, told anew what it says
 let current = null; // the one that keys are for
 
@@ -135,6 +136,12 @@ document.addEventListener("keydown", (event) => {
   if (done) event.preventDefault();
 });
 
+// Light becomes dark, or dark light, while the page is open: figures are drawn anew once the page has its new colours.
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
+  const scheme = event.matches ? "dark" : "light";
+  setTimeout(() => current?.recolour(scheme), RECOLOURED);
+});
+
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
   let own = mounted.get(parentElement);
@@ -144,6 +151,7 @@ export default function (component) {
   }
   own.data = data;
   own.begin = (number) => setTriggerValue("tour", number);
+  own.recolour = (scheme) => setTriggerValue("scheme", scheme);
   current = own;
   const main = document.querySelector("[data-testid=stMain]");
   if (main) {

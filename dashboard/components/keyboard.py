@@ -23,7 +23,9 @@ SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 def show() -> None:
     """Mount the script; the tour begins from here wherever it is asked for."""
     with st.container(key="keyboard"):
-        result = component("keyboard")(key="keys", data=help_text(), on_tour_change=nothing)
+        result = component("keyboard")(
+            key="keys", data=help_text(), on_tour_change=nothing, on_scheme_change=nothing
+        )
     if result.tour:
         navigation.go("case", tour.link(int(result.tour)))
 

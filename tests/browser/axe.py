@@ -13,7 +13,7 @@ AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text(encoding=
 GRAVE: Final = ("serious", "critical")
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 _BACKGROUND: Final = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-_FADED: Final = 300  # ms; colours of buttons fade over from one scheme to the other
+_FADED: Final = 700  # ms; buttons fade over from one scheme to the other, and figures are asked for anew
 
 
 def grave(page: Page) -> list[str]:

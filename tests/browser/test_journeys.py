@@ -144,6 +144,18 @@ def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
     visitor.settled()
 
 
+def test_figures_follow_when_light_becomes_dark(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/models?model=student")
+    words = page.locator(".js-plotly-plot text").first
+    expect(words).to_have_css("fill", "rgb(22, 32, 43)")
+    page.emulate_media(color_scheme="dark")
+    expect(words).to_have_css("fill", "rgb(230, 235, 240)")
+    expect(page.get_by_role("heading", level=1)).to_have_css("color", "rgb(230, 235, 240)")
+    visitor.unharmed()
+
+
 def test_a_stale_link_says_so_and_leads_back(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page
