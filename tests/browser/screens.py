@@ -81,7 +81,9 @@ def take(page: Page, base: str, patient: str | None, out: Path) -> None:
 def _shoot(page: Page, path: Path) -> None:
     page.screenshot(path=path)
     with Image.open(path) as taken:
-        small = taken.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        small = taken.convert("RGB").quantize(
+            256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
     small.save(path, optimize=True)
 
 
