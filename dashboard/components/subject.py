@@ -1,13 +1,33 @@
-"""The heading of every page about one case, and titles for its codes."""
+"""The case that a page is about: which one, its heading, and titles for its codes."""
 
 from __future__ import annotations
 
-from dashboard import wording
+import streamlit as st
+
+from dashboard import navigation, state, wording
+from dashboard.components import markup
 from dashboard.components.markup import Titles
 from dashboard.formatting import count, day, escape, stay, tag, words
 from dashboard.service import Service
 from dashboard.state import Subject
-from leader_core import UNKNOWN
+from leader_core import UNKNOWN, LeaderError
+
+
+def opened(service: Service, title: str) -> Subject | None:
+    """The case that the link names; None where none is chosen, with the page's title and a way on drawn.
+
+    Raises:
+        LeaderError: a case that is not there; the page's title is drawn, for the sentence to stand under.
+    """
+    try:
+        found = state.subject(service)
+    except LeaderError:
+        st.html(markup.title(title))
+        raise
+    if found is None:
+        st.html(markup.title(title))
+        navigation.no_case()
+    return found
 
 
 def titles_of(service: Service) -> Titles:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import address, navigation, state, tour, wording
+from dashboard import address, state, tour, wording
 from dashboard.components import case_head, guide, markup, models_panel, pinned
-from dashboard.components.subject import titles_of
+from dashboard.components.subject import opened, titles_of
 from dashboard.service import ModelName, Scores, Service, ask, get_service, scores
 from dashboard.state import Subject
 from leader_core import Case
@@ -24,10 +24,8 @@ def draw() -> None:
     step = tour.read_step(st.query_params.get(tour.TOUR, ""))
     if step is not None and not {state.PATIENT, state.CASE} & set(st.query_params):
         _begin_tour(service, step)
-    subject = state.subject(service)
+    subject = opened(service, "Case")
     if subject is None:
-        st.html(markup.title("Case"))
-        navigation.no_case()
         return
     _enter(subject)
     case_head.show(service, subject)

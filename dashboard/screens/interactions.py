@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard import address, alerts, navigation, sets, state, wording
 from dashboard.components import markup, matrix_panel, pair_figures, pair_views, safer_panel
 from dashboard.components.pair_parts import View
-from dashboard.components.subject import case_title, titles_of
+from dashboard.components.subject import case_title, opened, titles_of
 from dashboard.guard import fragment
 from dashboard.service import Service, get_service
 from dashboard.sets import Sets
@@ -60,10 +60,8 @@ _BINDINGS: Final[Mapping[str, address.Binding]] = {
 
 def draw() -> None:
     service = get_service()
-    subject = state.subject(service)
+    subject = opened(service, "Interactions")
     if subject is None:
-        st.html(markup.title("Interactions"))
-        navigation.no_case()
         return
     address.enter(f"interactions {subject.query}", _BINDINGS)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):

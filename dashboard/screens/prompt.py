@@ -8,7 +8,7 @@ from dashboard import address, navigation, state, wording
 from dashboard.components import explain_panel, markup, prompt_editor, prompt_salience
 from dashboard.components.browser import component
 from dashboard.components.prompt_markup import budget, coloured, key_rows
-from dashboard.components.subject import case_title
+from dashboard.components.subject import case_title, opened
 from dashboard.formatting import count
 from dashboard.guard import fragment
 from dashboard.service import Service, get_service
@@ -32,10 +32,8 @@ _BINDINGS = {
 
 def draw() -> None:
     service = get_service()
-    subject = state.subject(service)
+    subject = opened(service, "Prompt")
     if subject is None:
-        st.html(markup.title("Prompt"))
-        navigation.no_case()
         return
     address.enter(f"prompt {subject.query}", _BINDINGS)
     if st.session_state["published"]:  # as links said it before

@@ -65,6 +65,7 @@ def test_a_stale_link_is_a_sentence_and_a_way_on(
     page = open_page(path, **query)
     assert not page.exception
     assert said in text(page)
+    assert text(page).count("<h1>") == 1
     assert page.page_link[-1].value == "Go to the worklist"
 
 
