@@ -20,7 +20,7 @@ def similar_section(report: Report) -> str:
     part = report.similar
     made = tag("h2", escape(SIMILAR)) + tag("p", escape(part.told), css="note")
     if part.filters:
-        made += tag("p", escape(f"Only those who: {listing(part.filters)}."), css="note")
+        made += tag("p", escape(f"Filters: {listing(part.filters)}."), css="note")
     if not part.neighbours:
         return made
     made += _given(part.given[:SHOWN])

@@ -38,7 +38,7 @@ def _similar(page: Page, report: Report) -> None:
     page.heading(SIMILAR)
     page.text(part.told, colour="muted", size=8.5)
     if part.filters:
-        page.text(f"Only those who: {listing(part.filters)}.", colour="muted", size=8.5)
+        page.text(f"Filters: {listing(part.filters)}.", colour="muted", size=8.5)
     for given in part.given[:_CLASSES]:
         here = f", suggested here by {listing(given.suggested)}" if given.suggested else ""
         page.spans(

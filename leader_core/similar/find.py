@@ -175,9 +175,10 @@ class SimilarCases:
             others &= index.patient_ids != case.patient_id
         among = others & _filtered(index, case, query)
         cosines = index.cosines(vector)
-        closest = cosines[index.best(cosines, NEAREST, others)]
-        nearness = float(closest.mean()) if len(closest) else 0.0
-        rows = index.best(cosines, query.count, among)
+        nearest = index.best(cosines, max(NEAREST, query.count), others)
+        nearness = float(cosines[nearest[:NEAREST]].mean()) if len(nearest) else 0.0
+        whole = len(nearest) and bool(among[others].all())  # no filter: the same rows
+        rows = nearest[: query.count] if whole else index.best(cosines, query.count, among)
         found = tuple(_neighbour(index, int(row), float(cosines[row]), case) for row in rows)
         measured = index.nearness
         return Similar(

@@ -168,7 +168,7 @@ def test_similar_patients_go_with_the_case_and_are_of_the_training_split(engine:
     splits = {row.patient_id: row.split for row in engine.cohort.patients(PatientQuery(page_size=1000)).rows}
     assert {splits[n["patient_id"]] for n in told["neighbours"]} == {"train"}
     text = _words(write_html(report))
-    assert "Similar patients of the training split" in text and "Only those who: Same gender." in text
+    assert "Similar patients of the training split" in text and "Filters: Same gender." in text
     best = told["given"][0]
     assert f"{best['count']} of {best['of']}" in text
     for neighbour in near.neighbours:
