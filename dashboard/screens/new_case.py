@@ -18,6 +18,7 @@ from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 
 _VISIT = "_draft_visit"
 _START = "_draft_start"
+_PRESSED = "_draft_pressed"
 _NAMED_IN_FULL = 3
 
 
@@ -29,13 +30,15 @@ def draw() -> None:
         )
     )
     form, results = st.columns([1, 1.75], gap="large")
+    with results:  # drawn first: they are what is waited for
+        _results(service)
     with form:
         fragment(_form)(service)
-    with results:
-        _results(service)
 
 
 def _form(service: Service) -> None:
+    if st.session_state.pop(_PRESSED, False):
+        st.rerun()  # the form reruns alone, and the results stand outside it
     draft = state.draft()
     _start(service)
     st.html(markup.panel_title("Visits", "the current one is what the models answer"))
@@ -215,7 +218,7 @@ def _values(service: Service, name: str) -> list[str]:
 def _submit(draft: Draft) -> None:
     """The button, and why it does nothing yet."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
-        pressed = st.button(
+        st.button(
             "Recommend",
             type="primary",
             disabled=bool(draft.problem),
@@ -227,13 +230,12 @@ def _submit(draft: Draft) -> None:
             st.html(markup.note(draft.problem), width="content")
         elif draft.changed:
             st.html(markup.note("Edited since the scores were made."), width="content")
-    if pressed:
-        st.rerun()  # the form reruns alone, and the results stand outside it
 
 
 def _recommend() -> None:
     if not state.draft().problem:
         state.set_draft(state.draft().submit())
+    st.session_state[_PRESSED] = True
 
 
 def _results(service: Service) -> None:

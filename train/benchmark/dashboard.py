@@ -30,7 +30,7 @@ from train.benchmark.measure import MIB, rounded
 from train.report import Report
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENTS: Final = 300_000
@@ -62,6 +62,8 @@ TARGETS_MS: Final[Mapping[str, float | None]] = {
 }
 """Milliseconds at the 95th percentile, as the project promises them. A stored case stands with its stored scores before
 the models have read it anew; "recommend" is a case entered under New case, of which nothing is stored."""
+STARTS: Final = 5
+"""How often the server is started anew."""
 MOMENT: Final = 400
 """Milliseconds between two acts."""
 ENTERED: Final = ("428.0", "427.31", "584.9", "401.9", "486")
@@ -86,6 +88,17 @@ _HELPERS: Final = """() => {
   window.leaderLive = (name) => Boolean(document.querySelector('.st-key-figures-' + name))
     && ![...document.querySelectorAll('.ld-callout.' + name)].some((e) => e.textContent.includes('were stored on'));
 }"""
+
+_FEEDBACK: Final = """(radio) => new Promise((told) => {
+  const label = radio.textContent.trim(), began = performance.now();
+  const chosen = () => [...document.querySelectorAll('[role=radio]')].some(
+    (e) => e.textContent.trim() === label && e.getAttribute('aria-checked') === 'true');
+  const look = () => (chosen() ? told(performance.now() - began) : requestAnimationFrame(look));
+  radio.click();
+  requestAnimationFrame(look);
+})"""
+"""Milliseconds from a click to the first frame that shows it, by the page's own clock: asking the page from outside takes
+about as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +128,16 @@ def run(
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(browser_path), args=list(ARGUMENTS))
+        starts = []
+        for _ in range(STARTS - 1):
+            page = _new_page(browser)
+            with serving(made.cohort, models, work, device) as server:
+                starts.append(_start(page, server))
+            page.close()  # it would go on looking for its server
         with serving(made.cohort, models, work, device) as server:
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.set_default_timeout(1000 * PATIENCE)
-            page.add_init_script(f"({_HELPERS})()")
-            starts = [_start(page, server)]
-            report.line(f"usable after {starts[0]:.0f} ms; waiting for the models")
+            page = _new_page(browser)
+            starts.append(_start(page, server))
+            report.line(f"usable after {starts[-1]:.0f} ms; waiting for the models")
             ready = _models_ready(page, server)
             measured = _measure(page, server, interactions, report)
         browser.close()
@@ -133,6 +150,14 @@ def run(
         "interactions": table(measured["times"]),
         "memory_mib": measured["memory"],
     }
+
+
+def _new_page(browser: Browser) -> Page:
+    """A page that knows nothing of earlier ones."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.set_default_timeout(1000 * PATIENCE)
+    page.add_init_script(f"({_HELPERS})()")
+    return page
 
 
 def find_browser() -> Path:
@@ -299,14 +324,7 @@ def _filters(page: Page, number: int) -> Iterator[tuple[str, float]]:
         radio = page.get_by_role("radio", name=label, exact=True)
         page.wait_for_timeout(MOMENT)
         began = time.perf_counter()
-        radio.evaluate("e => e.click()")
-        page.wait_for_function(
-            "l => [...document.querySelectorAll('[role=radio]')].some(e => e.textContent.trim() === l && "
-            "e.getAttribute('aria-checked') === 'true')",
-            arg=label,
-            polling="raf",
-        )
-        seen = 1000 * (time.perf_counter() - began)
+        seen = float(radio.evaluate(_FEEDBACK))
         page.wait_for_function("(a) => leaderSays(a) && leaderIdle()", arg=said, polling="raf")
         if number:  # one of the two, so that both kinds of answer are as often in the figures
             yield "click feedback", seen
