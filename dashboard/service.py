@@ -63,11 +63,6 @@ class Scores:
     reason: str = ""
     stored_at: datetime | None = None  # UTC, where these are stored scores and not an answer of now
 
-    @property
-    def pending(self) -> bool:
-        """Whether asking again soon is worth it; loading is watched by the frame, for the whole page."""
-        return self.status == "running"
-
 
 @dataclass(slots=True)
 class _Loading:
