@@ -41,8 +41,8 @@ class PatientCodes:
         last = int(every[-1]) if len(every) else -1
         self._starts = np.searchsorted(every, np.arange(last + 2))
 
-    def fits(self, text: str, matching: Matching) -> NDArray[np.int64]:
-        """The ids of those who have a code for every part of a text, or whose id begins with it, in order."""
+    def fits(self, text: str, matching: Matching) -> NDArray[np.bool_]:
+        """(N,) who has a code for every part of a text, or an id that begins with it."""
         found = np.zeros(len(self.ids), np.bool_)
         parts = parts_of(text, matching)
         if parts and all(parts):
@@ -52,7 +52,7 @@ class PatientCodes:
         for low, high in _beginnings(text.strip(), int(self.ids[-1]) if len(self.ids) else 0):
             first, end = np.searchsorted(self.ids, [low, high])
             found[first:end] = True
-        return self.ids[found]
+        return found
 
     def _having(self, concepts: list[int]) -> NDArray[np.bool_]:
         """(N,) who has any of the concepts."""

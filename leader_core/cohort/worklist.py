@@ -43,7 +43,7 @@ _KEPT: Final = 200
 _KEPT_PAGES: Final = 64
 """Pages that are remembered: stepping from case to case and every redraw ask for the same one."""
 _KEPT_TEXTS: Final = 16
-"""Texts whose patients are remembered; a text that everybody fits is 8 bytes a patient."""
+"""Texts whose patients are remembered, a bit a patient."""
 
 T = TypeVar("T")
 
@@ -64,16 +64,11 @@ class Worklist:
         self._page = lru_cache(_KEPT_PAGES)(self._read_page)
         self._totals: OrderedDict[Hashable, int] = OrderedDict()
         self._spreads: OrderedDict[Hashable, Spread] = OrderedDict()
-        self._texts: OrderedDict[Hashable, NDArray[np.int64]] = OrderedDict()
+        self._texts: OrderedDict[Hashable, bytes | None] = OrderedDict()
 
     def warm_up(self) -> None:
         """Hold in memory what every question would read anew: the list with its scores, and who has which code."""
-        cursor = self._connect()
-        with self._indexing:
-            if not self._held:
-                run(cursor, "read/held")
-                run(cursor, "read/listed_from_memory")
-                self._held = True
+        self._hold()
         self._patient_codes()
 
     def page(self, query: PatientQuery) -> PatientPage:
@@ -121,24 +116,28 @@ class Worklist:
         return stream.getvalue()
 
     def _ask(self, query: PatientQuery) -> tuple[duckdb.DuckDBPyConnection, dict[str, Any]]:
-        """A connection that knows who fits the query's text, and the values that `matches.sql` asks for."""
-        import pyarrow as pa
+        """A connection, and the values that `matches.sql` asks for; a text of signs alone asks for nothing."""
+        fits = self._fits(query.text.strip()) if split_parts(query.text) else None
+        return self._connect(), {"text_fits": fits, **_filters(query)}
 
-        cursor, values = self._connect(), _filters(query)
-        fits = np.zeros(0, np.int64)
-        if values["searched"]:
-            fits = self._fits(query.text.strip())
-            if len(fits) == len(
-                self._patient_codes().ids
-            ):  # as a single letter may have it: nothing to filter
-                values["searched"] = False
-        cursor.register("searched_text_fits", pa.table({"patient_id": fits}))
-        return cursor, values
+    def _fits(self, text: str) -> bytes | None:
+        """Who fits a text, a bit a patient in the order of their ids; None where all do, as a single letter may have it."""
 
-    def _fits(self, text: str) -> NDArray[np.int64]:
-        return self._kept(
-            self._texts, text, _KEPT_TEXTS, lambda: self._patient_codes().fits(text, self._matching())
-        )
+        def packed() -> bytes | None:
+            found = self._patient_codes().fits(text, self._matching())
+            return None if found.all() else np.packbits(found).tobytes()
+
+        self._hold()  # only there does a patient have a place
+        return self._kept(self._texts, text, _KEPT_TEXTS, packed)
+
+    def _hold(self) -> None:
+        """Answer from memory from now on."""
+        with self._indexing:
+            if not self._held:
+                cursor = self._connect()
+                run(cursor, "read/held")
+                run(cursor, "read/listed_from_memory")
+                self._held = True
 
     def _patient_codes(self) -> PatientCodes:
         with self._indexing:
@@ -163,11 +162,6 @@ class Worklist:
 def _narrowed(query: PatientQuery) -> PatientQuery:
     """The query without what changes neither who matches nor how many: order and page."""
     return replace(query, text=query.text.strip(), sort="patient_id", descending=False, page=1, page_size=1)
-
-
-def _searches(query: PatientQuery) -> bool:
-    """Whether the text asks for anything: signs alone ask for nothing."""
-    return bool(split_parts(query.text))
 
 
 def _count(cursor: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> int:
@@ -215,9 +209,8 @@ def _row(row: Sequence[Any]) -> PatientRow:
 
 
 def _filters(query: PatientQuery) -> dict[str, Any]:
-    """What `matches.sql` asks for."""
+    """What `matches.sql` asks for, but for the text."""
     return {
-        "searched": _searches(query),
         "patient_ids": None if query.patient_ids is None else list(query.patient_ids),
         "splits": list(query.splits),
         "genders": list(query.genders),

@@ -12,7 +12,7 @@ SELECT
     END AS figure,
     count(*) AS patients
 FROM working_memory.matches(
-    $searched, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+    $text_fits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
     $prescribed_severe, $suggested_severe, $truncated
 )
 GROUP BY ALL;

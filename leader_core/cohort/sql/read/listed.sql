@@ -1,7 +1,9 @@
--- Everything that the worklist filters and sorts by, a row a patient with what stored scores say of the last visit.
+-- Everything that the worklist filters and sorts by, a row a patient with what stored scores say of the last visit. Which
+-- place a patient has among the ids is known once the list is held in memory.
 CREATE VIEW working_memory.listed AS
 SELECT
     w.patient_id,
+    CAST(NULL AS INTEGER) AS place,
     w.gender,
     w.age,
     w.visits,

@@ -1,7 +1,7 @@
--- One page of the worklist; every order ends in the id. Only the page's own rows are looked up in the wide table.
+-- One page of the worklist; every order ends in the id. Only the page's own rows are looked up in full.
 WITH page AS (
     SELECT
-        *,
+        patient_id,
         CASE $sort
             WHEN 'visits' THEN visits
             WHEN 'age' THEN age
@@ -15,7 +15,7 @@ WITH page AS (
             ELSE patient_id
         END * CASE WHEN $descending THEN -1 ELSE 1 END AS sort_key
     FROM working_memory.matches(
-        $searched, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+        $text_fits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
         $prescribed_severe, $suggested_severe, $truncated
     )
     ORDER BY sort_key NULLS LAST, patient_id
@@ -23,9 +23,10 @@ WITH page AS (
 )
 
 SELECT
-    p.patient_id, p.gender, p.age, p.visits, p.split, p.visit_id, p.admitted_at, w.admission_type,
-    w.main_diagnosis, p.diagnoses, p.procedures, p.medications, p.teacher_jaccard, p.student_jaccard, p.gap,
-    p.prescribed_severe, p.teacher_severe, p.student_severe, p.truncated
+    l.patient_id, l.gender, l.age, l.visits, l.split, l.visit_id, l.admitted_at, w.admission_type,
+    w.main_diagnosis, l.diagnoses, l.procedures, l.medications, l.teacher_jaccard, l.student_jaccard, l.gap,
+    l.prescribed_severe, l.teacher_severe, l.student_severe, l.truncated
 FROM page AS p
+INNER JOIN working_memory.listed AS l ON p.patient_id = l.patient_id
 INNER JOIN worklist AS w ON p.patient_id = w.patient_id
 ORDER BY p.sort_key NULLS LAST, p.patient_id;

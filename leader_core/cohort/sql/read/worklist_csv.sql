@@ -3,7 +3,7 @@
 WITH found AS (
     SELECT m.*, w.admission_type, w.main_diagnosis
     FROM working_memory.matches(
-        $searched, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+        $text_fits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
         $prescribed_severe, $suggested_severe, $truncated
     ) AS m
     INNER JOIN worklist AS w ON m.patient_id = w.patient_id
