@@ -260,9 +260,10 @@ PATIENCE: Final = 0.05
 """Seconds that a page waits for the models before it draws what is there: a part of what a click may take."""
 _WITH_STORED: Final[Mapping[ModelName, float]] = {"student": 0.05, "teacher": 0.0}
 """The same where stored scores can be shown meanwhile."""
+TEACHER_AFTER: Final = 0.2
+"""Seconds that the teacher, which takes every core there is, lets a page be drawn first that the student answers."""
 _LATER: Final[Mapping[ModelName, float]] = {"student": 0.0, "teacher": 0.3}
-"""Seconds that a model lets the page be drawn first, where stored scores can be shown meanwhile: the teacher takes
-every core there is."""
+"""The same for each model where stored scores can be shown meanwhile: more is drawn then."""
 
 
 def scores(service: Service, case: Case, model: ModelName, *, patience: float = PATIENCE) -> Scores:
@@ -281,11 +282,11 @@ def scores(service: Service, case: Case, model: ModelName, *, patience: float = 
     return found
 
 
-def ask(service: Service, case: Case) -> None:
-    """Let every model that is ready begin with `case`, without waiting for any."""
+def ask(service: Service, case: Case, *, teacher_after: float = 0.0) -> None:
+    """Let every model that is ready begin with `case`, the teacher in some seconds, without waiting for any."""
     for name in MODELS:
         if service.status(name).readiness == "ready":
-            _begun(service, case, name)
+            _begun(service, case, name, teacher_after if name == "teacher" else 0.0)
 
 
 def all_scores(service: Service, case: Case, *, patience: float = PATIENCE) -> dict[ModelName, Scores]:
@@ -324,12 +325,12 @@ def _kept() -> dict[AnswerKey, Future[Recommendation]]:
     return kept
 
 
-def _begun(service: Service, case: Case, model: ModelName) -> AnswerKey:
-    """Let a ready model begin, where it has not yet; the key that its answer is kept under."""
+def _begun(service: Service, case: Case, model: ModelName, after: float = 0.0) -> AnswerKey:
+    """Let a ready model begin, where it has not yet, in some seconds; the key that its answer is kept under."""
     kept, key = _kept(), (model, id(service), case_key(case))
     if key not in kept:
         stored = _stored_model(service, model) is not None and service.engine.stored(case, model) is not None
-        kept[key] = service.submit(case, model, after=_LATER[model] if stored else 0.0)
+        kept[key] = service.submit(case, model, after=_LATER[model] if stored else after)
         for old in list(kept)[:-_KEPT]:
             del kept[old]
     return key

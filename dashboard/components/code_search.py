@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import streamlit as st
 
 from dashboard import wording
-from dashboard.components.browser import component, nothing
+from dashboard.components.browser import component
 from dashboard.service import Service
 from leader_core import Concept
 
 LIMIT: Final = 12
+_LONGEST: Final = 200  # characters; nobody types more
 _PLACEHOLDERS: Final[Mapping[str, str]] = {
     "diagnosis": "Words, abbreviation or ICD code: CHF, I50",
     "procedure": "Words, abbreviation or ICD code: CABG, 9671",
@@ -31,9 +33,8 @@ def pick(
     on_remove: Callable[[str], None],
 ) -> None:
     """Draw the codes chosen so far and a search for more; `on_add` and `on_remove` get what the person did."""
-    memory = f"_found-{key}"
-    query, found = st.session_state.get(memory, ("", ()))
-    result = component("code_search")(
+    query, found = _found(key)
+    component("code_search")(
         key=key,
         data={
             "label": wording.KIND_LABELS[kind],
@@ -42,23 +43,36 @@ def pick(
             "query": query,
             "results": list(shown(found)),
         },
-        on_searched_change=nothing,
-        on_added_change=nothing,
-        on_removed_change=nothing,
+        on_searched_change=functools.partial(_search, service, kind, key),
+        on_added_change=functools.partial(_add, key, on_add),
+        on_removed_change=functools.partial(_remove, key, on_remove),
     )
-    if result.searched is not None:
-        text = str(result.searched)[:200]
-        st.session_state[memory] = (text, service.engine.cohort.search(text, kinds=(kind,), limit=LIMIT))  # type: ignore[arg-type]
-        st.rerun(scope="fragment")
-    if result.added is not None:
-        concept = next((c for c in found if c.code == result.added), None)
-        st.session_state[memory] = ("", ())
-        if concept is not None:
-            on_add(concept)
-        st.rerun(scope="fragment")
-    if result.removed is not None:
-        on_remove(str(result.removed))
-        st.rerun(scope="fragment")
+
+
+def _found(key: str) -> tuple[str, tuple[Concept, ...]]:
+    """The last search of this field, and what it found."""
+    found: tuple[str, tuple[Concept, ...]] = st.session_state.get(f"_found-{key}", ("", ()))
+    return found
+
+
+def _search(service: Service, kind: str, key: str) -> None:
+    if (typed := getattr(st.session_state.get(key), "searched", None)) is not None:
+        text = str(typed)[:_LONGEST]
+        found = service.engine.cohort.search(text, kinds=(kind,), limit=LIMIT)  # type: ignore[arg-type]
+        st.session_state[f"_found-{key}"] = (text, found)
+
+
+def _add(key: str, on_add: Callable[[Concept], None]) -> None:
+    code = getattr(st.session_state.get(key), "added", None)
+    concept = next((c for c in _found(key)[1] if c.code == code), None)
+    st.session_state[f"_found-{key}"] = ("", ())
+    if concept is not None:
+        on_add(concept)
+
+
+def _remove(key: str, on_remove: Callable[[str], None]) -> None:
+    if (code := getattr(st.session_state.get(key), "removed", None)) is not None:
+        on_remove(str(code))
 
 
 def shown(found: Iterable[Concept]) -> Iterator[dict[str, Any]]:

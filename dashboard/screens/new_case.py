@@ -12,7 +12,7 @@ from dashboard.components.subject import titles_of
 from dashboard.draft import MAX_EARLIER, Draft
 from dashboard.formatting import probability, words
 from dashboard.guard import fragment
-from dashboard.service import MODELS, Service, all_scores, get_service, scores
+from dashboard.service import MODELS, TEACHER_AFTER, Service, all_scores, ask, get_service, scores
 from dashboard.state import Subject
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 
@@ -46,7 +46,7 @@ def _form(service: Service) -> None:
     case_import.show(service, index)
     _codes(service, draft, index)
     _profile(service, draft)
-    _submit(state.draft())
+    _submit(service, state.draft())
 
 
 def _start(service: Service) -> None:
@@ -215,7 +215,7 @@ def _values(service: Service, name: str) -> list[str]:
     return [v for v in service.engine.cohort.profile_values(name) if v != UNKNOWN]
 
 
-def _submit(draft: Draft) -> None:
+def _submit(service: Service, draft: Draft) -> None:
     """The button, and why it does nothing yet."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
         st.button(
@@ -225,6 +225,7 @@ def _submit(draft: Draft) -> None:
             key="recommend",
             icon=":material/play_arrow:",
             on_click=_recommend,
+            args=(service,),
         )
         if draft.problem:
             st.html(markup.note(draft.problem), width="content")
@@ -232,9 +233,13 @@ def _submit(draft: Draft) -> None:
             st.html(markup.note("Edited since the scores were made."), width="content")
 
 
-def _recommend() -> None:
+def _recommend(service: Service) -> None:
     if not state.draft().problem:
-        state.set_draft(state.draft().submit())
+        state.set_draft(submitted := state.draft().submit())
+        if submitted.submitted is not None:
+            ask(
+                service, submitted.submitted, teacher_after=TEACHER_AFTER
+            )  # they answer while the page is drawn
     st.session_state[_PRESSED] = True
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import streamlit as st
 
 from dashboard import address, wording
 from dashboard.components import case_head, errors_link, guide, markup, saved_lists
-from dashboard.components.browser import component, nothing
+from dashboard.components.browser import component
 from dashboard.formatting import MISSING, count, day, score, words
 from dashboard.service import Service, get_service
 from dashboard.worklist import (
@@ -324,7 +324,7 @@ def _empty(service: Service, filters: Filters) -> None:
 def _table(service: Service, found: PatientPage, sort: str, descending: bool) -> None:
     scored = service.engine.cohort.scores is not None
     marks = saved_lists.marks(service, [row.patient_id for row in found.rows])
-    result = component("worklist")(
+    component("worklist")(
         key="worklist",
         data={
             "caption": "Patients; choose one to open the case",
@@ -333,10 +333,8 @@ def _table(service: Service, found: PatientPage, sort: str, descending: bool) ->
             "sort": sort,
             "descending": descending,
         },
-        on_sorted_change=nothing,
+        on_sorted_change=_sort,
     )
-    if result.sorted is not None:
-        _sort(cast(dict[str, Any], result.sorted))
 
 
 def _columns(service: Service, scored: bool, marked: bool) -> list[dict[str, Any]]:
@@ -349,11 +347,13 @@ def _columns(service: Service, scored: bool, marked: bool) -> list[dict[str, Any
     return [*shown, {"label": "Marked"}] if marked else shown
 
 
-def _sort(wanted: dict[str, Any]) -> None:
-    written = write_sort(str(wanted.get("key", "")), bool(wanted.get("descending")))
-    if read_sort(written) != st.session_state["sort"]:
+def _sort() -> None:
+    """Take over the order that a column's heading asked for, from its first page on."""
+    wanted = getattr(st.session_state.get("worklist"), "sorted", None)
+    if isinstance(wanted, Mapping):
+        written = write_sort(str(wanted.get("key", "")), bool(wanted.get("descending")))
         st.session_state["sort"] = read_sort(written)
-        st.rerun()
+        _first_page()
 
 
 def _row(row: PatientRow, scored: bool, marks: Mapping[int, str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
 from dashboard import service, workspace
+from dashboard.screens import new_case
 from leader_core import Engine
 from leader_core.class_evidence import EVIDENCE, Evidence, write_evidence
 from tests.fakes import MEDICATIONS, FakeEngine, manifest
@@ -31,6 +32,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
     service._open.clear()
     workspace.forget()
     monkeypatch.setenv("LEADER_WORKSPACE", str(tmp_path / "workspace.duckdb"))
+    monkeypatch.setattr(new_case, "TEACHER_AFTER", 0.0)  # an AppTest does not look again, as a browser does
     engines: list[FakeEngine] = []
 
     def choose(engine: FakeEngine | None = None, *, error: Exception | None = None) -> FakeEngine:

@@ -10,6 +10,8 @@ import pytest
 
 from dashboard import service, wording
 from dashboard.components import models_panel, waiting
+from dashboard.draft import Draft, DraftVisit
+from dashboard.screens import new_case
 from leader_core import Case, Recommendation
 from tests.dashboard.conftest import OpenPage, Serve, text
 from tests.fakes import FakeEngine
@@ -83,6 +85,21 @@ def test_nothing_is_looked_for_again_where_everything_was_there(
         answer.result(10)
     page.run()
     assert len(looked) == 1
+
+
+def test_the_student_answers_an_entered_case_before_the_teacher_begins(
+    open_page: OpenPage, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = serve()
+    monkeypatch.setattr(new_case, "TEACHER_AFTER", 2.0)
+    page = open_page("new", session={"_draft": Draft(current=DraftVisit({"diagnosis": ("ICD9:4280",)}))})
+    page.button(key="recommend").click().run()
+    assert [model for model, _ in engine.asked] == ["student"]
+    assert RUNNING in text(page)
+    for answer in page.session_state["_scores"].values():
+        answer.result(10)
+    assert RUNNING not in text(page.run())
+    assert [model for model, _ in engine.asked] == ["student", "teacher"]
 
 
 def test_what_begins_later_is_handed_over_with_its_answer_or_its_error() -> None:
