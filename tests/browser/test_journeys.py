@@ -53,6 +53,25 @@ def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
     friend.settled()
 
 
+def test_a_heading_sorts_from_the_first_page_on_and_the_order_is_in_the_link(visit: Visit) -> None:
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/?page=2")
+    head = page.locator("table.worklist thead th", has_text="Age")
+    ages = page.locator("table.worklist tbody [data-label=Age]")
+    for order, url in (("descending", r"\?sort=-age$"), ("ascending", r"\?sort=age$")):
+        head.get_by_role("button").click()
+        expect(head).to_have_attribute("aria-sort", order)
+        expect(page).to_have_url(re.compile(url))
+        shown = [int(text) for text in ages.all_inner_texts()]
+        assert len(shown) == 25
+        assert shown == sorted(shown, reverse=order == "descending")
+    visitor.open("/?sort=age")
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    assert [int(text) for text in ages.all_inner_texts()] == shown
+    visitor.unharmed()
+
+
 def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page
