@@ -34,6 +34,8 @@ LOADING_ORDER: Final[tuple[ModelName, ...]] = ("student", "teacher")
 
 FIRST_PAGE: Final = 3.0
 """Seconds that loading lets the first page go before it."""
+SHOWN_AFTER: Final = 0.6
+"""Seconds that a browser on this machine may take to show what it was sent."""
 
 Readiness = Literal["ready", "loading", "absent", "failed"]
 CaseKey = tuple[object, ...]
@@ -108,7 +110,8 @@ class Service:
         return found
 
     def _load_all(self) -> None:
-        self._first_page.wait(FIRST_PAGE)
+        if self._first_page.wait(FIRST_PAGE):
+            time.sleep(SHOWN_AFTER)
         import_module("pandas")  # Streamlit's own widgets ask for it, and the first to do so would wait
         self._index_codes()
         for name in LOADING_ORDER:
