@@ -11,8 +11,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import address, comparison, decision, navigation, sets, state, wording
-from dashboard.components import cautions as reviewed
 from dashboard.components import (
+    beside,
     comparison_table,
     decide_first,
     explain_panel,
@@ -23,6 +23,7 @@ from dashboard.components import (
     similar_panel,
     trust_panel,
 )
+from dashboard.components import cautions as reviewed
 from dashboard.components.subject import titles_of
 from dashboard.formatting import count, day
 from dashboard.guard import fragment
@@ -31,11 +32,10 @@ from dashboard.state import Subject
 from leader_core import PairReview, Recommendation
 
 _SHOWN = 10
-_ASIDE = ("Interactions", "Similar", "Trust")
-_OWN = "Notes"
 _WARNINGS = 4
 BINDINGS = {
     **{state.cut_key(name): address.Binding(None, state.read_cut_off) for name in MODELS},
+    **beside.BINDINGS,
     **similar_panel.BINDINGS,
     **explain_panel.BINDINGS,
 }
@@ -63,11 +63,11 @@ def _panel(service: Service, subject: Subject, page: str) -> None:
         with centre, st.container(key="classes"):
             decide_first.choose(service, subject)
         with right, st.container(key="pairs"):
-            alone, *written = _tabs(subject, _ASIDE[:1])
-            with alone:
+            _, places = beside.tabs("pairs", *_own(subject))
+            with places["pairs"]:
                 decide_first.alone(service, subject)
-            _notes(service, subject, written)
-        link = state.linked(subject)
+            _notes(service, subject, places)
+        link = {**state.linked(subject), **address.written(beside.BINDINGS)}
     else:
         link = _answers(service, subject, found, centre, right)
     state.keep(link)
@@ -91,32 +91,39 @@ def _answers(
         with st.container(key="cut_offs"):
             cut = _cut_offs(service, subject, found, known)
             _together(service, subject, cut, own, known)
-        link = {**state.linked(subject, _moved(service, cut)), **address.written(similar_panel.BINDINGS)}
+        link = {
+            **state.linked(subject, _moved(service, cut)),
+            **address.written({**beside.BINDINGS, **similar_panel.BINDINGS}),
+        }
         with st.container(key="classes"):
             more = trust_panel.details(service, cut, near)
             _table(service, subject, found, cut, known, own, link, more)
         with st.container(key="why"):
             explain_panel.show(service, subject, cut)
     with right, st.container(key="pairs"):
-        pairs, similar, trust, *written = _tabs(subject, _ASIDE)
-        with pairs:
-            _interactions(service, subject, cut, known, link)
-        with similar:
-            similar_panel.show(service, subject, cut, near)
-        with trust:
-            trust_panel.show(service, cut, near)
-        _notes(service, subject, written)
+        opened, places = beside.tabs("pairs", "similar", "trust", *_own(subject))
+        with places[opened]:
+            if opened == "pairs":
+                _interactions(service, subject, cut, known, link)
+            elif opened == "similar":
+                similar_panel.show(service, subject, cut, near)
+            elif opened == "trust":
+                trust_panel.show(service, cut, near)
+        _notes(service, subject, places)
+    if near is None and opened != "similar":
+        similar_panel.watch(service)
     return {**link, **explain_panel.linked()}
 
 
-def _tabs(subject: Subject, names: Sequence[str]) -> Sequence[DeltaGenerator]:
-    """What stands beside the scores, one thing at a time and all of it at hand; notes only for a recorded patient."""
-    return st.tabs([*names, *([_OWN] if subject.patient_id is not None else [])])
+def _own(subject: Subject) -> tuple[beside.Tab, ...]:
+    """The tab for what the viewer writes: only a recorded patient has notes."""
+    return ("notes",) if subject.patient_id is not None else ()
 
 
-def _notes(service: Service, subject: Subject, places: Sequence[DeltaGenerator]) -> None:
+def _notes(service: Service, subject: Subject, places: Mapping[beside.Tab, DeltaGenerator]) -> None:
+    """Drawn whichever tab is open: a note half written is in the browser only, and goes with its form."""
     if subject.patient_id is not None:
-        with places[0]:
+        with places["notes"]:
             notes.show(service, subject.patient_id, subject.case.current.visit_id)
 
 
@@ -310,6 +317,7 @@ def _interactions(
         default=next(iter(codes)),
         required=True,
         key=f"pairs_of_{'_'.join(codes)}",
+        persist_state="page",
         label_visibility="collapsed",
         width="stretch",
         format_func=lambda name: f"{sets.LABELS[name]} {len(found[name].standing)}",

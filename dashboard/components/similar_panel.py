@@ -154,11 +154,21 @@ def _not_there(service: Service) -> None:
         st.skeleton(height=60)
 
 
+def watch(service: Service) -> None:
+    """Call where neighbours are told of and this panel is not drawn: draws the page anew when they are there."""
+    if service.engine.similar.state.status == "preparing":
+        fragment(_look, run_every=1.0)(service)
+
+
+def _look(service: Service) -> None:
+    if service.engine.similar.state.status != "preparing":
+        st.rerun()
+
+
 def _progress(service: Service) -> None:
     """How far reading the training patients is; the page is drawn anew when it is done."""
+    _look(service)
     now: Preparation = service.engine.similar.state
-    if now.status != "preparing":
-        st.rerun()
     told = (
         f"Reading the training patients once: {now.done:,} of {now.total:,}." if now.total else "Beginning."
     )

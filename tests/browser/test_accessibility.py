@@ -87,7 +87,11 @@ def _asides(visitor: Visitor, patient: str, look: Callable[[str], None]) -> None
     page = visitor.page
     visitor.open(f"/case?patient={patient}")
     both_scored(page)
-    for name in ("Similar", "Trust", "Notes"):
+    for name, head in (
+        ("Similar", "Similar training patients"),
+        ("Trust", "How far to trust these scores"),
+        ("Notes", "Notes and tags"),
+    ):
         page.get_by_role("tab", name=name).click()
-        expect(page.get_by_role("tabpanel", name=name)).to_be_visible()
+        expect(page.get_by_role("tabpanel", name=name)).to_contain_text(head)
         look(f"case, {name}")

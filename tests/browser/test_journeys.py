@@ -44,12 +44,17 @@ def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
     cut = slider.input_value()
     expect(page).to_have_url(re.compile(rf"teacher_cut={float(cut):.2f}\b"))  # the link follows the last step
     expect(figure(page, "teacher")).not_to_have_text(before)
+    page.get_by_role("tab", name="Trust").click()
+    trust = page.get_by_role("tabpanel", name="Trust")
+    expect(trust).to_contain_text("How far to trust these scores")
+    expect(page).to_have_url(re.compile(r"\btab=trust\b"))
     visitor.settled()
 
     friend = visit()
     friend.page.goto(page.url)
     expect(friend.page.get_by_role("heading", name=f"Patient {patient}")).to_be_visible()
     expect(friend.page.get_by_role("slider", name="Teacher cut-off")).to_have_value(cut)
+    expect(friend.page.get_by_role("tabpanel", name="Trust")).to_contain_text("How far to trust")
     friend.settled()
 
 

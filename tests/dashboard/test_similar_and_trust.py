@@ -21,7 +21,7 @@ TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["s
 
 
 def test_the_case_shows_its_neighbours_and_how_often_each_class_was_given(open_page: OpenPage) -> None:
-    page = open_page("case", patient=str(TEST_PATIENT))
+    page = open_page("case", patient=str(TEST_PATIENT), tab="similar")
     cohort = FakeCohort()
     case = cohort.case(TEST_PATIENT)
     found = FakeSimilar(cohort).find(case, SimilarQuery())
@@ -36,15 +36,26 @@ def test_the_case_shows_its_neighbours_and_how_often_each_class_was_given(open_p
 
 
 def test_what_stands_beside_the_scores_is_one_tab_away(open_page: OpenPage) -> None:
-    page = open_page("case", patient=str(TEST_PATIENT))
-    tabs = {tab.label: "".join(element.value for element in tab.html) for tab in page.tabs}
-    assert list(tabs) == ["Interactions", "Similar", "Trust", "Notes"]
-    assert "most severe first" in tabs["Interactions"]
-    assert "Similar training patients" in tabs["Similar"]
-    assert "How far to trust these scores" in tabs["Trust"]
-    assert "Notes and tags" in tabs["Notes"]
-    undecided = open_page("case", patient=str(TEST_PATIENT), show="decide")
+    """The link says which is open, and only that one is drawn; notes always are, for a form may be half filled in."""
+    heads = {
+        "pairs": "most severe first",
+        "similar": "Similar training patients",
+        "trust": "How far to trust these scores",
+        "notes": "Notes and tags",
+    }
+    labels = ["Interactions", "Similar", "Trust", "Notes"]
+    for place, name in enumerate(heads):
+        page = open_page("case", patient=str(TEST_PATIENT), tab=name)
+        assert [tab.label for tab in page.tabs] == labels
+        assert page.session_state["tab_shown_pairs_similar_trust_notes"] == labels[place]
+        assert address(page).get("tab") == (None if name == "pairs" else name)
+        drawn = ["".join(element.value for element in tab.html) for tab in page.tabs]
+        assert [heads[n] in text for n, text in zip(heads, drawn, strict=True)] == [
+            n in (name, "notes") for n in heads
+        ]
+    undecided = open_page("case", patient=str(TEST_PATIENT), show="decide", tab="trust")
     assert [tab.label for tab in undecided.tabs] == ["Interactions", "Notes"]
+    assert undecided.session_state["tab_shown_pairs_notes"] == "Interactions"
 
 
 def test_codes_read_by_their_titles_are_not_called_unread() -> None:
@@ -61,7 +72,7 @@ def test_codes_read_by_their_titles_are_not_called_unread() -> None:
 
 
 def test_filters_are_kept_in_the_link_and_narrow_the_search(open_page: OpenPage) -> None:
-    page = open_page("case", patient=str(TEST_PATIENT), near="gender")
+    page = open_page("case", patient=str(TEST_PATIENT), near="gender", tab="similar")
     cohort = FakeCohort()
     case = cohort.case(TEST_PATIENT)
     same = FakeSimilar(cohort).find(case, SimilarQuery(same_gender=True))
@@ -72,7 +83,7 @@ def test_filters_are_kept_in_the_link_and_narrow_the_search(open_page: OpenPage)
 @pytest.mark.parametrize(
     ("state", "words"),
     [
-        (Preparation("preparing", done=40, total=100), "How far to trust these scores"),
+        (Preparation("preparing", done=40, total=100), "Reading the training patients once: 40 of 100."),
         (Preparation("impossible", "It needs python -m train scores."), "It needs python -m train scores."),
     ],
 )
@@ -85,14 +96,15 @@ def test_while_neighbours_are_not_there_the_page_says_why(
             return FakeSimilar(self.cohort, state)
 
     serve(Engine())
-    page = open_page("case", patient=str(TEST_PATIENT))
-    assert words in text(page) and "nearest of" not in text(page)
+    page = open_page("case", patient=str(TEST_PATIENT), tab="similar")
+    assert words in text(page) + "".join(bar.proto.text for bar in page.get("progress"))
+    assert "nearest of" not in text(page)
 
 
 def test_without_a_student_nobody_is_similar(serve: Serve, open_page: OpenPage) -> None:
     serve(FakeEngine(absent=("student",)))
     assert "found by the student, and it is not available" in text(
-        open_page("case", patient=str(TEST_PATIENT))
+        open_page("case", patient=str(TEST_PATIENT), tab="similar")
     )
 
 
@@ -100,7 +112,7 @@ def test_a_class_tells_what_validation_says_of_scores_like_its_own(
     serve: Serve, open_page: OpenPage, tmp_path: Path
 ) -> None:
     serve(with_evidence(tmp_path))
-    page = open_page("case", patient=str(TEST_PATIENT))
+    page = open_page("case", patient=str(TEST_PATIENT), tab="trust")
     rows = {r["code"]: r for g in component_data(page, "comparison")["groups"] for r in g["rows"]}
     for row in rows.values():
         lines = {line["label"]: line["text"] for line in row["details"]}
@@ -116,7 +128,7 @@ def test_a_class_tells_what_validation_says_of_scores_like_its_own(
 
 
 def test_models_from_before_say_what_would_help(open_page: OpenPage) -> None:
-    shown = text(open_page("case", patient=str(TEST_PATIENT)))
+    shown = text(open_page("case", patient=str(TEST_PATIENT), tab="trust"))
     assert "python -m train calibrate" in shown
     assert "not calibrated" in shown
 
