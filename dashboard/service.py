@@ -22,7 +22,6 @@ import streamlit as st
 from dashboard import students
 from dashboard.settings import Settings, read_settings
 from leader_core import Case, Engine, LeaderError, Recommendation
-from leader_core.cohort import PatientQuery
 from leader_core.scores import ScoredModel
 
 log = logging.getLogger("leader.dashboard")
@@ -148,8 +147,7 @@ class Service:
     def split(self, patient_id: int) -> str:
         """The split a patient belongs to; empty where it cannot be told."""
         if patient_id not in self._splits:
-            found = self.engine.cohort.patients(PatientQuery(patient_ids=(patient_id,), page_size=1))
-            self._splits[patient_id] = next((row.split for row in found.rows), "")
+            self._splits[patient_id] = self.engine.cohort.split_of(patient_id) or ""
         return self._splits[patient_id]
 
     def learned_from(self, patient_id: int) -> bool:

@@ -310,6 +310,9 @@ class FakeCohort:
         profile["age_band"] = age_band(person["age"])
         return Case(profile, tuple(visits[: number - 1]), visits[number - 1], patient_id)
 
+    def split_of(self, patient_id: int) -> str | None:
+        return self._people[patient_id]["split"] if patient_id in self._people else None
+
     def title(self, kind: str, code: str) -> str | None:
         if kind == "medication":
             return MEDICATIONS.get(code)

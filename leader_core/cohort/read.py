@@ -25,7 +25,7 @@ from leader_core.cohort.code_index import CodeIndex
 from leader_core.cohort.code_tables import own_codes, with_libraries
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.layout import SOURCE_NAMES
-from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Spread
+from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
@@ -89,6 +89,7 @@ class Cohort:
         self._case = lru_cache(KEPT_CASES)(self._read_case)
         self._orders = lru_cache(KEPT_CASES)(self._read_orders)
         self._profiles = lru_cache(self._read_profiles)
+        self._concepts = lru_cache(self._read_concepts)
         self._worklist = Worklist(self._cursor, lambda: self._own_codes().matching)
 
     @classmethod
@@ -174,6 +175,11 @@ class Cohort:
     def _read_case(self, patient_id: int, visit_no: int | None) -> Case:
         return read_case(self._cursor(), patient_id, visit_no)
 
+    def split_of(self, patient_id: int) -> Split | None:
+        """The split a patient is in; None for a patient who is not in this cohort."""
+        found = run(self._cursor(), "read/split", {"patient_id": patient_id}).fetchall()
+        return found[0][0] if found else None
+
     def cases(self, split: str = "all", targets: Targets = "last") -> list[Case]:
         """The cases of a split, by patient id and visit; with targets "all" every visit is one, with its past.
 
@@ -226,7 +232,12 @@ class Cohort:
     def titles(self, kind: Kind) -> dict[str, str]:
         """Title of every code of a kind in the cohort; a code without one is its own title."""
         _check_kinds((kind,))
-        return {row[0]: row[1] for row in run(self._cursor(), "read/concepts", {"kind": kind}).fetchall()}
+        return dict(self._concepts(kind))
+
+    def _read_concepts(self, kind: Kind) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (row[0], row[1]) for row in run(self._cursor(), "read/concepts", {"kind": kind}).fetchall()
+        )
 
     def _own_titles(self, kind: Kind) -> dict[str, str]:
         """Titles that differ from the code, read once a kind."""

@@ -32,6 +32,7 @@ DUPLICATIONS: Final = ASSETS / "duplications.csv"
 
 _RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _PREFIX: Final = re.compile(r"ICD(?:9|10):[A-Z0-9]+")
+_KEPT_CODES: Final = 4096  # medications whose rules are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,15 @@ class Duplication:
 def condition_warnings(medications: Iterable[str], diagnoses: Iterable[str]) -> tuple[ConditionWarning, ...]:
     """What the diagnoses speak against among the medications (ATC codes of level 3 to 5), most severe first."""
     present = sorted(set(diagnoses))
+    having: dict[tuple[str, ...], tuple[str, ...]] = {}  # which of them a rule's beginnings of codes mean
     found = []
-    for rule in condition_rules():
-        matching = tuple(code for code in present if code.startswith(rule.diagnoses))
-        if matching:
-            found += [
-                _warning(rule, code, matching) for code in sorted(set(medications)) if _concerns(rule, code)
-            ]
+    for code in sorted(set(medications)):
+        for rule in _rules_about(code):
+            begins = rule.diagnoses
+            if begins not in having:
+                having[begins] = tuple(each for each in present if each.startswith(begins))
+            if having[begins]:
+                found.append(_warning(rule, code, having[begins]))
     return tuple(sorted(found, key=lambda w: (_RANK[w.severity], w.code, w.condition)))
 
 
@@ -174,8 +177,10 @@ def _check(row: Mapping[str, str], where: str) -> None:
             raise InputError(f"{where}, column {name}: expected a text, found nothing.")
 
 
-def _concerns(rule: ConditionRule, code: str) -> bool:
-    return bool(rule.side.carriers_within(code))
+@lru_cache(maxsize=_KEPT_CODES)
+def _rules_about(code: str) -> tuple[ConditionRule, ...]:
+    """The rules that a medication's drugs carry, in the table's order."""
+    return tuple(rule for rule in condition_rules() if rule.side.carriers_within(code))
 
 
 def _warning(rule: ConditionRule, code: str, matching: tuple[str, ...]) -> ConditionWarning:

@@ -23,6 +23,7 @@ _RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _RARITY: Final = {"uncommon": 1, "rare": 2}
 _SELDOM: Final = 2
 _SELDOM_CAP: Final[Severity] = "moderate"
+_KEPT_PAIRS: Final = 8192  # whose rules are remembered: a page asks for the same few hundred again and again
 _NAMED: Final = 6  # drugs named in a text before "and others"
 
 
@@ -138,6 +139,7 @@ def _matches(low: str, high: str) -> list[_Match]:
     return within.get(low, []) if low == high else pairs.get((low, high), [])
 
 
+@lru_cache(maxsize=_KEPT_PAIRS)
 def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
     """The rules of `rules_between` with what each says of the two codes, the one that gives the pair its grade first."""
     low, high = sorted((code_a, code_b))

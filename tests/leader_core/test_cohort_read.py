@@ -121,6 +121,13 @@ def test_filters_narrow(cohort: Cohort) -> None:
     assert total(splits=("validation", "test")) == 50 - len(cohort.cases("train"))
 
 
+def test_a_patient_is_in_the_split_that_the_worklist_shows(cohort: Cohort) -> None:
+    rows = cohort.patients(PatientQuery(page_size=50)).rows
+    assert {row.split for row in rows} == {"train", "validation", "test"}
+    assert [cohort.split_of(row.patient_id) for row in rows] == [row.split for row in rows]
+    assert cohort.split_of(9_999_999) is None
+
+
 @pytest.mark.parametrize(
     ("text", "patients"),
     [
