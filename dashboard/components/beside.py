@@ -24,6 +24,11 @@ KEY: Final = "tab"
 BINDINGS: Final = {KEY: address.Binding.choice("pairs", LABELS)}
 
 
+def kept() -> dict[str, str]:
+    """What a link that does not say leaves open: who goes from case to case looks at the same thing in each."""
+    return {KEY: st.session_state[KEY]} if KEY in st.session_state else {}
+
+
 def tabs(*names: Tab) -> tuple[Tab, dict[Tab, DeltaGenerator]]:
     """Draw the tabs of these names; gives the open one, and where the content of each goes."""
     labels = [LABELS[name] for name in names]

@@ -47,7 +47,8 @@ def show(service: Service, subject: Subject, page: str) -> None:
 
     Everything here moves with the cut-offs and reruns alone.
     """
-    address.enter(identity(subject, page), BINDINGS, state.asked() if page == "case" else None)
+    asked = state.asked() if page == "case" else st.query_params.to_dict()
+    address.enter(identity(subject, page), BINDINGS, {**beside.kept(), **asked})
     fragment(_panel)(service, subject, page)
 
 

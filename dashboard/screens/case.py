@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import address, state, tour, wording
-from dashboard.components import case_head, guide, markup, models_panel, pinned
+from dashboard.components import beside, case_head, guide, markup, models_panel, pinned
 from dashboard.components.subject import opened, titles_of
 from dashboard.service import ModelName, Scores, Service, ask, get_service, scores
 from dashboard.state import Subject
@@ -39,7 +39,7 @@ def draw() -> None:
 
 def _enter(subject: Subject) -> None:
     """Take how the case is shown from the link; a link that does not say leaves the session's way."""
-    asked = state.asked()
+    asked = {**beside.kept(), **state.asked()}
     if asked.get(state.VIEW) is None:
         asked[state.VIEW] = state.view()
     address.enter(models_panel.identity(subject, "case"), _BINDINGS, asked)

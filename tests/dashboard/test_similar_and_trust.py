@@ -58,6 +58,14 @@ def test_what_stands_beside_the_scores_is_one_tab_away(open_page: OpenPage) -> N
     assert undecided.session_state["tab_shown_pairs_notes"] == "Interactions"
 
 
+def test_the_open_tab_stays_open_from_case_to_case(open_page: OpenPage) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT), tab="notes")
+    page.button(key="step_next").click().run()
+    assert page.query_params["patient"] != [str(TEST_PATIENT)]
+    assert address(page)["tab"] == "notes"
+    assert page.session_state["tab_shown_pairs_similar_trust_notes"] == "Notes"
+
+
 def test_codes_read_by_their_titles_are_not_called_unread() -> None:
     titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
     unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
