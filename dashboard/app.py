@@ -17,7 +17,7 @@ if __name__ == "__main__":
     from dashboard import page
 
     page.draw()
-else:
+else:  # Streamlit finds `app` by reading this file, and imports it under another name
     import streamlit as st
 
     from dashboard import ahead
