@@ -56,6 +56,7 @@ TARGETS_MS: Final[Mapping[str, float | None]] = {
     "open a stored case": 500,
     "open a stored case: student's own answer": 500,
     "open a stored case: teacher's own answer": 2_000,
+    "switch a tab": 300,
     "recommend: student": 300,
     "recommend: teacher": 2_000,
     "usable page after process start": 3_000,
@@ -66,6 +67,8 @@ STARTS: Final = 5
 """How often the server is started anew."""
 MOMENT: Final = 400
 """Milliseconds between two acts."""
+TABS: Final[Mapping[str, str]] = {"Trust": "How far to trust", "Interactions": "Among the selected"}
+"""Tabs beside a case's scores, with words that stand in no other."""
 ENTERED: Final = ("428.0", "427.31", "584.9", "401.9", "486")
 
 _HELPERS: Final = """() => {
@@ -352,7 +355,7 @@ def _type(box: Locator, text: str) -> None:
 
 
 def _cases(page: Page) -> Iterator[tuple[str, float]]:
-    """A case from the list, and the next one: first what is stored of it, then what the models answer."""
+    """A case from the list, and the next one: first what is stored of it, then what the models answer; then its tabs."""
     row = page.locator("table.worklist tbody th a").first
     row.evaluate("e => e.click()")
     page.locator(".st-key-step_next button").wait_for()
@@ -371,6 +374,9 @@ def _cases(page: Page) -> Iterator[tuple[str, float]]:
         for name in ("student", "teacher"):
             page.wait_for_function("a => leaderLive(a)", arg=name, polling="raf")
             yield f"open a stored case: {name}'s own answer", 1000 * (time.perf_counter() - began)
+    for label, words in TABS.items():
+        tab = page.get_by_role("tab", name=label, exact=True)
+        yield "switch a tab", _timed(page, lambda t=tab: t.evaluate("e => e.click()"), "leaderSays(a)", words)  # type: ignore[misc]
 
 
 def _entered(page: Page, server: Server, number: int) -> Iterator[tuple[str, float]]:
