@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
-import anyio
 import pytest
 from streamlit.web.server.app_discovery import discover_asgi_app
 
@@ -27,11 +28,12 @@ def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
     loading = threading.Event()
     monkeypatch.setattr(service.Service, "start", lambda _: loading.set())
 
-    async def served() -> None:
+    async def served() -> bool:
         async with ahead.lifespan(None):
-            assert await anyio.to_thread.run_sync(loading.wait, 20)
+            return await asyncio.to_thread(loading.wait, 20)
 
-    anyio.run(served)
+    with ThreadPoolExecutor(1) as threads:  # the browser's tests leave a loop running in this one
+        assert threads.submit(asyncio.run, served()).result()
     assert service.shipped().engine is engine
 
 
