@@ -14,12 +14,12 @@ if (
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 if __name__ == "__main__":
-    from dashboard import page
+    from dashboard.shell import page
 
     page.draw()
 else:  # Streamlit finds `app` by reading this file, and imports it under another name
     import streamlit as st
 
-    from dashboard import ahead
+    from dashboard.server import warm_up
 
-    app = st.App(__file__, lifespan=ahead.lifespan)
+    app = st.App(__file__, lifespan=warm_up.lifespan)

@@ -27,7 +27,7 @@ from leader_core.domain import (
 from leader_core.engine import Engine
 from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError, NotFoundError, TrainingError
 from leader_core.interactions import InteractionTable, PairReview, Review
-from leader_core.safer_set import ConflictError, Limit, SaferSet
+from leader_core.interactions.safer_set import ConflictError, Limit, SaferSet
 
 __version__ = "0.1.0"
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from leader_core.artifacts import Manifest, read_manifest
 from leader_core.cohort import Cohort
 from leader_core.domain import (
     Case,
@@ -27,8 +26,9 @@ from leader_core.domain import (
     UnseenCode,
 )
 from leader_core.errors import CaseError, InputError, LeaderError, NotFoundError
-from leader_core.interactions.reviews import Review, review
-from leader_core.safer_set import Limit, SaferSet, safer_set
+from leader_core.interactions.review import Review, review
+from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
+from leader_core.model_folder import Manifest, read_manifest
 from leader_core.similar import SimilarCases
 from leader_core.vocabulary import Vocabularies
 
@@ -193,7 +193,7 @@ class Engine:
     ) -> tuple[ScoredMedication, ...]:
         """The classes that hold at least `share` of what is prescribed in at least `confidence` of cases, best first.
 
-        What is promised, and to whom, stands in `leader_core.calibration`.
+        What is promised, and to whom, stands in `leader_core.evaluation.calibration`.
 
         Raises:
             NotFoundError: the model carries no calibration; the text says how to add one.
@@ -242,7 +242,7 @@ class Engine:
         keep: Iterable[str] = (),
         avoid: Iterable[str] = (),
     ) -> SaferSet:
-        """The best set of a recommendation's classes within a limit on interactions; see `leader_core.safer_set`.
+        """The best set of a recommendation's classes within a limit on interactions; see `leader_core.interactions.safer_set`.
 
         Raises:
             InputError: a class that was not scored, or one both kept and avoided.

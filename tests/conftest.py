@@ -121,7 +121,7 @@ def _once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], No
 
 def _run(*words: str) -> None:
     from train.cli import call, parse
-    from train.report import Report
+    from train.console import Report
 
     call(parse(list(words)), Report(quiet=True))
 

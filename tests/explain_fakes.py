@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from leader_core.artifacts import Manifest
 from leader_core.domain import Case, Kind
 from leader_core.explain.items import visits_of
 from leader_core.interactions import InteractionTable
+from leader_core.model_folder import Manifest
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from tests.fakes import manifest
 

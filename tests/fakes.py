@@ -36,10 +36,10 @@ from leader_core import (
     Visit,
     age_band,
 )
-from leader_core.artifacts import BaseModel, Manifest
 from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
 from leader_core.interactions import review
-from leader_core.safer_set import safer_set
+from leader_core.interactions.safer_set import safer_set
+from leader_core.model_folder import BaseModel, Manifest
 from leader_core.similar import Given, Neighbour, Preparation, Similar, SimilarQuery
 from leader_core.vocabulary import Vocabularies, Vocabulary
 

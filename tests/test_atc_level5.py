@@ -14,12 +14,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
-from dashboard import service
+from dashboard.server import service
 from leader_core import Case, Engine, Visit
 from leader_core.terminology.atc import atc_title
 from tests.teacher_fakes import tiny_bert
 from train.cli import call, parse
-from train.report import Report
+from train.console import Report
 
 ROOT = Path(__file__).parents[1]
 SETTINGS = """

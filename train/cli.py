@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from leader_core.errors import LeaderError
-from train.report import Report
+from train.console import Report
 
 COMMANDS: Final[dict[str, str]] = {
     "synthesize": "raw tables of a synthetic hospital in MIMIC's own file layout",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from leader_core.errors import InputError
-from train.report import Report
+from train.console import Report
 
 T = TypeVar("T")
 

@@ -5,8 +5,8 @@ Refuses to know about models and pages.
 
 from leader_core.cohort.build import BuildResult, build_cohort
 from leader_core.cohort.columns import CodeColumn, CohortColumns
+from leader_core.cohort.database import FORMAT, Cohort
 from leader_core.cohort.query import SCORE_SORTS, SORTS, SPLITS, PatientPage, PatientQuery, PatientRow, Spread
-from leader_core.cohort.read import FORMAT, Cohort
 
 __all__ = [
     "FORMAT",

@@ -14,12 +14,12 @@ from typing import Final, Protocol, cast
 
 import duckdb
 
-from leader_core.cohort import mapping, outcome
+from leader_core.cohort import accounting, drug_mapping
+from leader_core.cohort.accounting import BuildResult
 from leader_core.cohort.destination import Workplace, check_destination, workplace
-from leader_core.cohort.layout import SOURCE_NAMES, RawFolder, open_raw
-from leader_core.cohort.mapping import AtcLevel
+from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import read_ndc_map
-from leader_core.cohort.outcome import BuildResult
+from leader_core.cohort.raw_tables import SOURCE_NAMES, RawFolder, open_raw
 from leader_core.cohort.stages import (
     PRESETS,
     Job,
@@ -30,7 +30,7 @@ from leader_core.cohort.stages import (
     stage,
 )
 from leader_core.errors import InputError
-from leader_core.fsio import sha256_file
+from leader_core.files import sha256_file
 from leader_core.interactions import InteractionTable, StatisticalSignal, load_clinical, read_statistical
 
 DEFAULT_MEMORY: Final = "1GB"
@@ -56,7 +56,7 @@ _COHORT_TABLES: Final = (
 
 
 class Reporter(Protocol):
-    """What the builder tells while it works; `train.report.Report` satisfies it."""
+    """What the builder tells while it works; `train.console.Report` satisfies it."""
 
     def line(self, text: str) -> None: ...
 
@@ -132,7 +132,7 @@ def build_cohort(
 def _check_options(preset: str, atc_level: int) -> None:
     if preset not in PRESETS:
         raise InputError(f"Unknown preset {preset!r}: expected {' or '.join(map(repr, PRESETS))}.")
-    if atc_level not in mapping.ATC_LENGTH:
+    if atc_level not in drug_mapping.ATC_LENGTH:
         raise InputError(f"ATC level {atc_level!r}: expected 3, 4 or 5.")
 
 
@@ -195,13 +195,13 @@ def _build(job: Job, hashes: Future[dict[str, str]], out: Path, started: float) 
         job.tell("Writing the cohort")
         if not job.rows("stage/any_visit"):
             raise InputError(nothing_left(job))
-        job.give("concept_titles", mapping.describe(job.rows("stage/titles"), job.atc_level))
+        job.give("concept_titles", drug_mapping.describe(job.rows("stage/titles"), job.atc_level))
         interactions = _interactions(job)
         for name in _COHORT_TABLES:
             job.run(f"cohort/{name}", seed=str(job.seed))
-        made = outcome.fingerprint(job, interactions)
-        built = outcome.result(job, made, out, time.perf_counter() - started)
-        outcome.write_meta(job, built, hashes.result())
+        made = accounting.fingerprint(job, interactions)
+        built = accounting.result(job, made, out, time.perf_counter() - started)
+        accounting.write_meta(job, built, hashes.result())
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except duckdb.Error as error:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_file
+from leader_core.files import replacing_file
 
 _DUCKDB_MAGIC: Final = b"DUCK"
 

@@ -14,10 +14,10 @@ from typing import Final
 
 import duckdb
 
-from leader_core.cohort import mapping
-from leader_core.cohort.layout import RawFolder, open_raw
-from leader_core.cohort.mapping import AtcLevel
+from leader_core.cohort import drug_mapping
+from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import NdcCheck, check_of
+from leader_core.cohort.raw_tables import RawFolder, open_raw
 from leader_core.cohort.stages import columns_of, first_line
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError
@@ -63,7 +63,7 @@ class DrugOrders:
     @property
     def drug_orders(self) -> int:
         """Orders that name a drug: mapped or not, but no diluent, flush, additive, device or study drug."""
-        return self.count(MAPPED, mapping.UNMAPPED)
+        return self.count(MAPPED, drug_mapping.UNMAPPED)
 
     @property
     def rate(self) -> float:
@@ -74,7 +74,7 @@ class DrugOrders:
         """(drug, route, orders) of every string without a code, most frequent first."""
         found = Counter[tuple[str, str]]()
         for order in self.orders:
-            if order.outcome == mapping.UNMAPPED:
+            if order.outcome == drug_mapping.UNMAPPED:
                 found[order.drug, order.route] += order.orders
         ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
         return [(drug, route, orders) for (drug, route), orders in ranked]
@@ -85,7 +85,7 @@ class DrugOrders:
         Raises:
             InputError: fewer pairs than asked for, or none asked for.
         """
-        aside = (*SET_ASIDE_REASONS, mapping.NO_NAME)
+        aside = (*SET_ASIDE_REASONS, drug_mapping.NO_NAME)
         pairs = sorted({(o.drug, o.route) for o in self.orders if o.outcome not in aside})
         if not 1 <= size <= len(pairs):
             raise InputError(
@@ -153,7 +153,7 @@ def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: Mapping[str, str] | None
             run(connection, "raw/unreadable_lines", {"table": table.name})
             run(connection, "stage/drugs")
             drugs = run(connection, "stage/drugs_to_map").fetchall()
-            mapped = mapping.map_drugs(drugs, level, ndc_map)
+            mapped = drug_mapping.map_drugs(drugs, level, ndc_map)
             connection.register("drug_outcomes", mapped.outcomes())
             run(connection, "cohort/ndc_check")
             rows = dict(run(connection, "stage/drug_counts").fetchall())

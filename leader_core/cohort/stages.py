@@ -11,9 +11,9 @@ from typing import Any, Final, Literal, get_args
 
 import duckdb
 
-from leader_core.cohort import mapping
-from leader_core.cohort.layout import RawFolder, RawTable
-from leader_core.cohort.mapping import AtcLevel
+from leader_core.cohort import drug_mapping
+from leader_core.cohort.drug_mapping import AtcLevel
+from leader_core.cohort.raw_tables import RawFolder, RawTable
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError
 from leader_core.interactions import StatisticalSignal
@@ -95,13 +95,13 @@ def stage(job: Job) -> None:
     job.tell("Matching codes and medications")
     job.run("stage/visit_candidates")
     job.run("stage/known_visits")
-    job.give("icd_map", mapping.map_icd(job.rows("stage/icd_distinct")))
+    job.give("icd_map", drug_mapping.map_icd(job.rows("stage/icd_distinct")))
     job.run("stage/drugs")
     drugs = job.rows("stage/drugs_to_map")
     mapped = (
-        mapping.map_ndc(drugs, job.ndc_map)
+        drug_mapping.map_ndc(drugs, job.ndc_map)
         if job.preset == "paper" and job.ndc_map is not None
-        else mapping.map_drugs(drugs, job.atc_level, job.ndc_map)
+        else drug_mapping.map_drugs(drugs, job.atc_level, job.ndc_map)
     )
     job.give("drug_outcomes", mapped.outcomes())
     job.give("drug_codes", mapped.code_table())

@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
-from leader_core.cohort.search import split_parts
 from leader_core.cohort.statements import run
-from leader_core.cohort.text_fits import Matching, PatientCodes
+from leader_core.cohort.text_matches import Matching, PatientCodes
 from leader_core.domain import UNKNOWN
 from leader_core.errors import InputError
+from leader_core.search.folding import split_parts
 
 SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
     "visits": None,

@@ -14,7 +14,7 @@ from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
-from leader_core.terminology.codes import SYSTEMS, normalise_icd
+from leader_core.terminology.icd import SYSTEMS, normalise_icd
 
 SCHEMA: Final = "leader-case/1"
 REPORT_SCHEMA: Final = "leader-report/1"

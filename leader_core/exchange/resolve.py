@@ -12,8 +12,8 @@ from typing import Final, Protocol
 
 from leader_core.domain import Concept, Fingerprint, Kind
 from leader_core.terminology.atc import level_of
-from leader_core.terminology.codes import System, code_title, normalise_icd
 from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
+from leader_core.terminology.icd import System, code_title, normalise_icd
 from leader_core.terminology.routes import known_routes
 
 CANDIDATES: Final = 5

@@ -4,13 +4,13 @@ The two families are read by separate functions and never mixed: a clinical pair
 always has severity "unknown". Refuses to know about patients, scores or pages.
 """
 
-from leader_core.interactions.cautions import (
+from leader_core.interactions.conditions import (
     ConditionWarning,
     Duplication,
     condition_warnings,
     duplications,
 )
-from leader_core.interactions.clinical import (
+from leader_core.interactions.pairs import (
     PairRule,
     WithinClass,
     load_clinical,
@@ -18,7 +18,7 @@ from leader_core.interactions.clinical import (
     pair_rules,
     rules_between,
 )
-from leader_core.interactions.reviews import (
+from leader_core.interactions.review import (
     ConditionReview,
     Coverage,
     Ordered,

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import duckdb
 
-from leader_core import statements
+from leader_core import sql
 from leader_core.errors import ArtifactError
 
 FORMAT: Final = "1"
@@ -33,7 +33,7 @@ def run(
     connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
 ) -> duckdb.DuckDBPyConnection:
     """Execute `sql/NAME.sql` of this room."""
-    return statements.run(_ROOM, connection, name, values)
+    return sql.run(_ROOM, connection, name, values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from leader_core.domain import SEVERITIES
 from leader_core.errors import ArtifactError, InputError, NotFoundError
-from leader_core.fsio import replacing_file
+from leader_core.evaluation.metrics import case_metrics
+from leader_core.files import replacing_file
 from leader_core.interactions import InteractionTable
-from leader_core.metrics import case_metrics
 from leader_core.scores.store import FORMAT, PRESCRIBED, run
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.domain import Kind
 from leader_core.errors import ArtifactError
-from leader_core.fsio import replacing_file
+from leader_core.files import replacing_file
 from leader_core.student.encode import spans
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from leader_core.artifacts import Manifest, read_manifest, writing_model
-from leader_core.class_evidence import Evidence, write_evidence
 from leader_core.domain import KINDS, Case, Kind
 from leader_core.errors import ArtifactError, InputError
-from leader_core.fsio import write_json
+from leader_core.evaluation.class_evidence import Evidence, write_evidence
+from leader_core.files import write_json
+from leader_core.model_folder import Manifest, read_manifest, writing_model
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder, Ints
 from leader_core.student.model import Student
@@ -30,7 +30,7 @@ from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
     from leader_core.cohort.columns import CohortColumns
-    from leader_core.student.text import Titles, TitleVectors
+    from leader_core.student.titles import Titles, TitleVectors
 
 PASS: Final = 128  # cases scored at once: as many as a CPU's cache likes
 
@@ -159,7 +159,7 @@ class _TitleReader:
 
     def _encoder(self) -> TitleVectors:
         if self._vectors is None:
-            from leader_core.student.text import TitleEncoder
+            from leader_core.student.titles import TitleEncoder
 
             base = self._scorer.manifest.base_model
             if base is None:

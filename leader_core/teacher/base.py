@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
-from leader_core.fsio import sha256_file
-from leader_core.importing import importing
+from leader_core.files import sha256_file
 from leader_core.teacher.config import DEFAULT_BASE
+from leader_core.teacher.importing import importing
 
 Architecture = Literal["encoder", "decoder"]
 

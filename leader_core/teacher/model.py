@@ -22,9 +22,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from leader_core.errors import ArtifactError, InputError
-from leader_core.importing import importing
 from leader_core.teacher.base import Architecture, BaseFiles, load_body, position_offset
 from leader_core.teacher.config import Attention, Precision, Quantisation, TeacherConfig
+from leader_core.teacher.importing import importing
 
 HEAD: Final = "head.weight"
 _HEAD_STD: Final = 0.02

@@ -14,13 +14,12 @@ from typing import Any, Final, Literal, Self
 import numpy as np
 import torch
 
-from leader_core.artifacts import Manifest, read_manifest
 from leader_core.domain import Case, Kind, Prompt
 from leader_core.errors import ArtifactError, InputError
+from leader_core.model_folder import Manifest, read_manifest
 from leader_core.prompt import PromptBuilder, Titles
 from leader_core.teacher.base import BaseFiles, find_base
 from leader_core.teacher.config import Precision, TeacherConfig
-from leader_core.teacher.encoding import BaseTokenizer, EncodedPrompts, encode_cases, scoring_batches
 from leader_core.teacher.model import (
     HEAD,
     TeacherModel,
@@ -30,6 +29,7 @@ from leader_core.teacher.model import (
     resolve_device,
     restore_adapter,
 )
+from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, encode_cases, scoring_batches
 from leader_core.vocabulary import Vocabularies
 
 SCORING_TOKENS: Final = {"cpu": 4_096, "cuda": 131_072}

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from leader_core.errors import InputError
+from leader_core.terminology.drug_names import Method, Reading, read_drug
 from leader_core.terminology.drug_table import Ingredient, drug_table
-from leader_core.terminology.drug_text import Method, Reading, read_drug
 from leader_core.terminology.routes import RouteGroup, effective_group, route_group
 
 AtcLevel = Literal[3, 4, 5]

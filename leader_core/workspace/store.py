@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import duckdb
 
-from leader_core import statements
+from leader_core import sql
 from leader_core.errors import ArtifactError
 from leader_core.workspace.values import ReadOnlyError
 
@@ -56,7 +56,7 @@ def run(
     connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
 ) -> duckdb.DuckDBPyConnection:
     """Execute one of this room's statements."""
-    return statements.run(_ROOM, connection, name, values)
+    return sql.run(_ROOM, connection, name, values)
 
 
 class Store:

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from dashboard import service
-from dashboard.settings import Settings
+from dashboard.server import service
+from dashboard.server.settings import Settings
 from leader_core import Engine
 from tests.fakes import FakeEngine
 

@@ -17,7 +17,7 @@ from tests.browser.steps import both_scored, rows
 
 pytestmark = pytest.mark.browser
 
-BUNDLE = Path(__file__).parents[1] / "leader_core" / "data" / "fhir_bundle.json"
+BUNDLE = Path(__file__).parents[1] / "data" / "fhir_bundle.json"
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.components.errors_words import VIEWS
+from dashboard.shared.analysis_text import VIEWS
 from tests.browser import axe
 from tests.browser.conftest import PATIENCE, Visitor, serving
 from tests.planted import Planted

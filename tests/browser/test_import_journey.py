@@ -16,7 +16,7 @@ from tests.browser.steps import add_code, both_scored
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
-BUNDLE = Path(__file__).parents[1] / "leader_core" / "data" / "fhir_bundle.json"
+BUNDLE = Path(__file__).parents[1] / "data" / "fhir_bundle.json"
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
 TAKEN = 6_000_000  # bytes; more than a server takes that was told nothing of the page's limit
 TOO_LARGE = 21_000_000

@@ -14,10 +14,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
-from dashboard import service, workspace
-from dashboard.screens import new_case
+from dashboard.new_case import page
+from dashboard.server import service, workspace
 from leader_core import Engine
-from leader_core.class_evidence import EVIDENCE, Evidence, write_evidence
+from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
 from tests.fakes import MEDICATIONS, FakeEngine, manifest
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -32,7 +32,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
     service._open.clear()
     workspace.forget()
     monkeypatch.setenv("LEADER_WORKSPACE", str(tmp_path / "workspace.duckdb"))
-    monkeypatch.setattr(new_case, "TEACHER_AFTER", 0.0)  # an AppTest does not look again, as a browser does
+    monkeypatch.setattr(page, "TEACHER_AFTER", 0.0)  # an AppTest does not look again, as a browser does
     engines: list[FakeEngine] = []
 
     def choose(engine: FakeEngine | None = None, *, error: Exception | None = None) -> FakeEngine:

@@ -7,8 +7,8 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import wording
-from dashboard.draft import Draft, DraftVisit
+from dashboard.shared import wording
+from dashboard.shared.draft import Draft, DraftVisit
 from leader_core import ArtifactError, LeaderError, NotFoundError
 from leader_core.cohort import PatientQuery
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text

@@ -28,7 +28,7 @@ from leader_core.cohort import PatientQuery
 from leader_core.domain import ModelName
 from tests.teacher_fakes import tiny_bert
 from train.cli import call, parse
-from train.report import Report
+from train.console import Report
 
 BOTH: tuple[ModelName, ...] = ("teacher", "student")
 CONFIG = """

@@ -32,7 +32,7 @@ from leader_core.vocabulary import Vocabularies, Vocabulary
 from tests import raw_tables
 from tests.hospital import Hospital
 from train.config import load_settings
-from train.report import Report
+from train.console import Report
 from train.student.data import Guidance, StudentData
 from train.student.loop import Trainer
 from train.student.settings import StudentTraining

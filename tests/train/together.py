@@ -11,10 +11,9 @@ import yaml
 from accelerate.state import AcceleratorState
 from torch.distributed import destroy_process_group
 
-from train import states
 from train.cli import main
 from train.config import CONFIGS
-from train.teacher import loop
+from train.teacher import loop, states
 
 SHARD = 60
 

@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, Fingerprint
 from leader_core.errors import TrainingError
-from leader_core.metrics import choose_threshold
+from leader_core.evaluation.metrics import choose_threshold
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.baselines.registry import Baseline, BaselineName, make
-from train.report import Report
-from train.scoring import Labels, Scores, Targets, blocks_of
+from train.console import Report
+from train.evaluation.scoring import Labels, Scores, Targets, blocks_of
 
 if TYPE_CHECKING:
-    from leader_core.artifacts import Manifest
     from leader_core.cohort import Cohort
+    from leader_core.model_folder import Manifest
 
 SEED: Final = 42
 THRESHOLD_RULE: Final = "chosen on validation to maximise mean Jaccard"
@@ -95,7 +95,7 @@ class TrainingData:
 
 
 class FittedBaseline:
-    """A fitted baseline with its cut-off, ready to score any cohort (`train.scoring.SplitModel`)."""
+    """A fitted baseline with its cut-off, ready to score any cohort (`train.evaluation.scoring.SplitModel`)."""
 
     def __init__(
         self, name: BaselineName, baseline: Baseline, data: TrainingData, trained_on: Fingerprint

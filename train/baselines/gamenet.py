@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from leader_core.student.encode import RESERVED, EncodedCases
 from train.baselines.fitting import TrainingData
 from train.baselines.network import NeuralBaseline, Schedule, VisitBatch, start_at_frequencies
-from train.report import Report
+from train.console import Report
 
 TEMPERATURE: Final = 0.5
 DECAY: Final = 0.85  # of the temperature, an epoch

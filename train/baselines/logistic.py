@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from leader_core.student.encode import EncodedCases
 from train.baselines.features import Features
 from train.baselines.fitting import TrainingData
-from train.report import Report
-from train.scoring import Scores
+from train.console import Report
+from train.evaluation.scoring import Scores
 
 CHOICES: Final = (0.01, 0.03, 0.1, 0.3)  # inverse penalties
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from leader_core.student.encode import EncodedCases
 from train.baselines.features import Features
 from train.baselines.fitting import TrainingData
-from train.report import Report
-from train.scoring import Scores
+from train.console import Report
+from train.evaluation.scoring import Scores
 
 CHOICES: Final = (5, 10, 20, 40, 80, 160, 320)
 PRIOR: Final = 0.1

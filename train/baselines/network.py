@@ -20,8 +20,8 @@ from leader_core.domain import KINDS, Kind
 from leader_core.errors import TrainingError
 from leader_core.student.encode import RESERVED, EncodedCases, spans
 from train.baselines.fitting import TrainingData
-from train.report import Report
-from train.scoring import Scores
+from train.console import Report
+from train.evaluation.scoring import Scores
 
 PASS: Final = 256  # cases scored at once
 

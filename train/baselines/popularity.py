@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from leader_core.student.encode import EncodedCases
 from train.baselines.fitting import TrainingData
-from train.report import Report
-from train.scoring import Scores
+from train.console import Report
+from train.evaluation.scoring import Scores
 
 
 class Popularity:

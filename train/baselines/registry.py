@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from leader_core.student.encode import EncodedCases
     from train.baselines.fitting import TrainingData
-    from train.report import Report
-    from train.scoring import Scores
+    from train.console import Report
+    from train.evaluation.scoring import Scores
 
 BaselineName = Literal["popularity", "repeat", "neighbours", "logistic", "retain", "gamenet"]
 BASELINES: Final[tuple[BaselineName, ...]] = get_args(BaselineName)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leader_core.student.encode import RESERVED, EncodedCases, spans
 from train.baselines.popularity import Popularity
-from train.scoring import Scores
+from train.evaluation.scoring import Scores
 
 REPEATED: Final = 0.9
 """What a class of the last prescription is given before the popularity term, which fills the rest up to 1."""

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from leader_core import statements
+from leader_core import sql
 from train.benchmark.measure import isolated, rounded
 
 CLASSES: Final = 150
@@ -56,8 +56,8 @@ def plant(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
     with duckdb.connect(str(path)) as connection:
         values = {"copies": copies, "step": 1_000_000_000}
         for name in ("repeat_visit_codes", "repeat_visits", "repeat_patients"):
-            statements.run("train.benchmark", connection, name, values)
-        ids = statements.run("train.benchmark", connection, "last_visits", {"cases": cases}).fetchnumpy()
+            sql.run("train.benchmark", connection, name, values)
+        ids = sql.run("train.benchmark", connection, "last_visits", {"cases": cases}).fetchnumpy()
     with ScoreWriter.writing(scores_path(path), digest, "last", codes, table) as writer:
         for number, model in enumerate(MODELS):
             known = np.ones(len(codes), bool)
@@ -84,8 +84,8 @@ def ask(path: Path) -> dict[str, Any]:
     """Seconds of every question, each asked for the first time after what it shares with others was read."""
     import psutil
 
-    from leader_core.analysis import FIELDS, Analysis, Selection
     from leader_core.cohort import Cohort
+    from leader_core.error_analysis import FIELDS, Analysis, Selection
 
     cohort = Cohort.open(path)
     result: dict[str, Any] = {}

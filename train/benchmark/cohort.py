@@ -10,7 +10,7 @@ from typing import Any
 from leader_core.cohort import Cohort, build_cohort
 from train.benchmark.measure import rounded
 from train.cli import call, parse
-from train.report import Report
+from train.console import Report
 
 
 def run(raw: Path | None, patients: int, seed: int) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from leader_core import statements
-from leader_core.artifacts import read_manifest
+from leader_core import sql
 from leader_core.cohort import Cohort
 from leader_core.errors import LeaderError
-from leader_core.fsio import replacing_file
+from leader_core.files import replacing_file
+from leader_core.model_folder import read_manifest
 from leader_core.scores import scores_path
 from leader_core.scores.store import run as run_scores
-from train.report import Report
+from train.console import Report
 
 if TYPE_CHECKING:
     import duckdb
@@ -81,7 +81,7 @@ def crowd(source: Path, models: Path, patients: int, work: Path, report: Report)
 def _run(
     connection: duckdb.DuckDBPyConnection, name: str, values: dict[str, object] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    return statements.run(_ROOM, connection, name, values)
+    return sql.run(_ROOM, connection, name, values)
 
 
 def _score(source: Path, models: Path, out: Path, report: Report) -> None:

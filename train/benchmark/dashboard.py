@@ -27,7 +27,7 @@ import psutil
 from leader_core.errors import LeaderError, NotFoundError
 from train.benchmark.crowd import crowd
 from train.benchmark.measure import MIB, rounded
-from train.report import Report
+from train.console import Report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from leader_core.comparison import compare
-from leader_core.metrics import case_metrics, choose_threshold, summarise
+from leader_core.evaluation.comparison import compare
+from leader_core.evaluation.metrics import case_metrics, choose_threshold, summarise
 from train.benchmark.measure import rounded
 
 CLASSES: Final = 150

@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
-from train.report import Silent as Silent
+from train.console import Silent as Silent
 
 MIB: Final = 1024 * 1024
 WARM_UP: Final = 3

@@ -17,9 +17,9 @@ import torch
 
 from leader_core.cohort import Cohort
 from leader_core.errors import InputError
-from leader_core.teacher.encoding import EncodedPrompts, scoring_batches, split_by_length
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import SCORING_TOKENS, TeacherScorer
+from leader_core.teacher.tokens import EncodedPrompts, scoring_batches, split_by_length
 from train.benchmark.measure import Silent, best_seconds, latency, rounded
 from train.teacher.data import TeacherData, truth_matrix
 from train.teacher.loop import Trainer

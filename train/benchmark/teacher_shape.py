@@ -17,7 +17,6 @@ import torch
 
 from leader_core.errors import InputError
 from leader_core.teacher.config import TeacherConfig
-from leader_core.teacher.encoding import EncodedPrompts
 from leader_core.teacher.model import (
     TeacherModel,
     adapt,
@@ -26,6 +25,7 @@ from leader_core.teacher.model import (
     resolve_precision,
 )
 from leader_core.teacher.scorer import run_batches
+from leader_core.teacher.tokens import EncodedPrompts
 from train.benchmark.measure import MIB, Silent, best_seconds, rounded
 from train.teacher.data import TeacherData
 from train.teacher.estimate import Shape, matrix_rate, shape_of, token_flops

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_folder, write_json
+from leader_core.files import replacing_folder, write_json
 from train.baselines.registry import BASELINES
-from train.report import Report
-from train.scoring import SPLITS
+from train.console import Report
+from train.evaluation.scoring import SPLITS
 
 SEED = 42
 RECORD = "baseline.json"
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.baselines import fit_baseline
-    from train.predictions import write_predictions
+    from train.evaluation.predictions import write_predictions
 
     cohort = Cohort.open(arguments.cohort)
     others = {path.stem: Cohort.open(path) for path in arguments.score}

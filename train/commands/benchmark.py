@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from leader_core.errors import InputError
-from train.report import Report
+from train.console import Report
 
 SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
 PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate", "analysis")
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    from leader_core.fsio import write_json
+    from leader_core.files import write_json
     from train.benchmark.measure import machine
 
     parts = tuple(dict.fromkeys(arguments.parts)) or PARTS

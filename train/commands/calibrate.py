@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_folder
-from train.report import Report
+from leader_core.files import replacing_folder
+from train.console import Report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,10 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    from leader_core.artifacts import read_manifest, rewrite_manifest
     from leader_core.cohort import Cohort
-    from train.calibrating import calibrated, uncalibrated
-    from train.scoring import open_model
+    from leader_core.model_folder import read_manifest, rewrite_manifest
+    from train.evaluation.calibrate import calibrated, uncalibrated
+    from train.evaluation.scoring import open_model
 
     cohort = Cohort.open(arguments.cohort)
     manifest = read_manifest(arguments.model)

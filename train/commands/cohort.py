@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
-from leader_core.cohort.layout import SOURCES
-from train.mapping_tables import ndc_json, percent, print_ndc
-from train.report import Report
+from leader_core.cohort.raw_tables import SOURCES
+from train.console import Report
+from train.evaluation.drug_mapping_text import ndc_json, percent, print_ndc
 
 DEFAULT_SEED: Final = 42
 _LISTED: Final = 40  # unmapped strings printed; all of them stand in the database

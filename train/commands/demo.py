@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from train.demo import ASSETS, BUILD, build_cohort, build_models
-from train.demo_plan import named_rows
-from train.report import Report
+from train.console import Report
+from train.experiments.demo import ASSETS, BUILD, build_cohort, build_models
+from train.experiments.demo_plan import named_rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

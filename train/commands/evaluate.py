@@ -8,11 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leader_core.errors import InputError
-from leader_core.fsio import write_json
+from leader_core.files import write_json
 from train.baselines.registry import BASELINES
-from train.figures import fingerprint_line, show_differences, show_reliability, show_table, worth_quoting
-from train.report import Report
-from train.scoring import SPLITS, SplitModel, open_model
+from train.console import Report
+from train.evaluation.metrics_text import (
+    fingerprint_line,
+    show_differences,
+    show_reliability,
+    show_table,
+    worth_quoting,
+)
+from train.evaluation.scoring import SPLITS, SplitModel, open_model
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -61,8 +67,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.evaluation import Judged, differences
-    from train.grouping import groups_by
+    from train.evaluation.evaluate import Judged, differences
+    from train.evaluation.grouping import groups_by
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)
@@ -125,7 +131,7 @@ def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report
 def _open(path: Path, device: str, cohort: Cohort) -> SplitModel:
     """A model folder, or a file of scores."""
     if path.suffix == ".parquet":
-        from train.predictions import StoredScores
+        from train.evaluation.predictions import StoredScores
 
         return StoredScores(path, cohort)
     return open_model(path, device, cohort)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import InputError
-from leader_core.fsio import write_json
-from train.report import Report
-from train.scoring import SPLITS
+from leader_core.files import write_json
+from train.console import Report
+from train.evaluation.scoring import SPLITS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,8 +41,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     import numpy as np
 
     from leader_core import Engine
-    from leader_core.artifacts import read_manifest
     from leader_core.explain.faithfulness import measure
+    from leader_core.model_folder import read_manifest
 
     if arguments.cases < 1:
         raise InputError(f"--cases {arguments.cases}: expected at least 1.")

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from leader_core.cohort.drug_orders import MAPPED, DrugOrders, read_drug_orders
-from leader_core.cohort.layout import SOURCES
 from leader_core.cohort.ndc import read_ndc_map
+from leader_core.cohort.raw_tables import SOURCES
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_file
+from leader_core.files import replacing_file
 from leader_core.terminology.atc import atc_title
 from leader_core.terminology.drugs import DrugMapper
-from leader_core.terminology.judged import COLUMNS, Precision, precision, read_judged
-from train.mapping_tables import ndc_json, percent, print_ndc
-from train.report import Report
+from train.console import Report
+from train.evaluation.drug_mapping_text import ndc_json, percent, print_ndc
+from train.evaluation.judged_drugs import COLUMNS, Precision, precision, read_judged
 
 DEFAULT_SEED: Final = 2026
-"""Of the draw that tests/leader_core/data/judged_drugs.csv was judged from."""
+"""Of the draw that tests/data/judged_drugs.csv was judged from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

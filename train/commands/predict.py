@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from train.predictions import write_predictions
-from train.report import Report
-from train.scoring import SPLITS, Labels, blocks_of, open_model
+from train.console import Report
+from train.evaluation.predictions import write_predictions
+from train.evaluation.scoring import SPLITS, Labels, blocks_of, open_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from leader_core.fsio import write_json
+from leader_core.files import write_json
 from train.config import load_settings
-from train.figures import show_table
-from train.report import Report
+from train.console import Report
+from train.evaluation.metrics_text import show_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.realdata import evaluate_folds
+    from train.experiments.realdata import evaluate_folds
 
     if arguments.folds < 2:
         raise InputError(f"--folds {arguments.folds}: expected 2 or more.")

@@ -17,8 +17,8 @@ from leader_core.errors import InputError, NotFoundError
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
 from leader_core.scores.store import PRESCRIBED
 from leader_core.similar import CaseIndex, index_path
-from train.report import Report
-from train.scoring import SPLITS, FolderModel, SplitModel, StudentModel, open_model, prescriptions
+from train.console import Report
+from train.evaluation.scoring import SPLITS, FolderModel, SplitModel, StudentModel, open_model, prescriptions
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -132,7 +132,7 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
 
 def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) -> dict[str, int]:
     """Further models into the file that is there."""
-    from train.predictions import StoredScores
+    from train.evaluation.predictions import StoredScores
 
     done: dict[str, int] = {}
     with ScoreWriter.adding(out, cohort.fingerprint.digest, cohort.interactions) as writer:

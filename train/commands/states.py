@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from train.report import Report, Silent
+from train.console import Report, Silent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.states import write_states
-    from train.teacher.processes import join_processes
+    from train.distributed import join_processes
+    from train.teacher.states import write_states
 
     processes = join_processes(arguments.device)
     if not processes.main:
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     if arguments.folds is None:
         result = write_states(cohort, arguments.teacher, arguments.out, **shared)
     else:
-        from train.crossfit import write_crossfitted_states
+        from train.experiments.crossfit import write_crossfitted_states
 
         result = write_crossfitted_states(
             cohort,

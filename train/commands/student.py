@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from train.config import load_settings
-from train.figures import show_table, worth_quoting
-from train.report import Report
+from train.console import Report
+from train.evaluation.metrics_text import show_table, worth_quoting
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,10 +44,10 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     )
     from leader_core.cohort import Cohort
     from train.progress import ProgressFile
-    from train.states import TeacherStates
     from train.student.data import StudentData
     from train.student.loop import train_student
     from train.student.titles import kept_titles
+    from train.teacher.states import TeacherStates
 
     follower = ProgressFile(arguments.progress, quiet=report.quiet) if arguments.progress else None
     report = follower or report

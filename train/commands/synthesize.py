@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from train.report import Report
+from train.console import Report
 
 DEFAULT_SEED = 42
 
@@ -34,10 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     """Write a synthetic hospital, or compare one with a real cohort."""
     if arguments.realism:
-        from train.synth.realism import compare, show
+        from train.synthetic_hospital.realism import compare, show
 
         return show(compare(*arguments.realism), report)
-    from train.synth.hospital import synthesize
+    from train.synthetic_hospital.hospital import synthesize
 
     seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     summary = synthesize(

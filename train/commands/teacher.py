@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from train.report import Report, Silent
+from train.console import Report, Silent
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "20000")
     from leader_core.cohort import Cohort
     from train.config import load_settings
+    from train.distributed import join_processes
     from train.teacher.plan import plan_teacher
-    from train.teacher.processes import join_processes
     from train.teacher.run import train_teacher
 
     if arguments.rate is not None and not arguments.dry_run:

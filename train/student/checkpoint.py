@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_file
+from leader_core.files import replacing_file
 
 
 @dataclass(slots=True)

@@ -20,8 +20,8 @@ from train.student.settings import Targets
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
-    from leader_core.student.text import Titles
-    from train.states import TeacherStates
+    from leader_core.student.titles import Titles
+    from train.teacher.states import TeacherStates
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,23 +19,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leader_core.artifacts import BaseModel, Manifest
-from leader_core.calibration import Calibration, fit_calibration
-from leader_core.class_evidence import Evidence
 from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
-from leader_core.metrics import choose_threshold, evaluate
+from leader_core.evaluation.calibration import Calibration, fit_calibration
+from leader_core.evaluation.class_evidence import Evidence
+from leader_core.evaluation.metrics import choose_threshold, evaluate
+from leader_core.model_folder import BaseModel, Manifest
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.losses import Distillation, ProfileAlignment, prediction_loss
 from leader_core.student.model import Student
 from leader_core.student.packing import pack
 from leader_core.student.scorer import build_student, predict, resolve_device, save_student
-from leader_core.student.text import TitleEncoder, TitleVectors
+from leader_core.student.titles import TitleEncoder, TitleVectors
 from leader_core.teacher.config import DEFAULT_BASE
-from train.report import Report
+from train.console import Report
+from train.evaluation.scoring import Labels, groups_of
 from train.schedule import rate_factor
-from train.scoring import Labels, groups_of
 from train.student.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 from train.student.data import StudentData, fields_read
 from train.student.settings import StudentTraining

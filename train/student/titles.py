@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from leader_core.fsio import replacing_file
-from leader_core.student.text import TitleEncoder, TitleVectors
+from leader_core.files import replacing_file
+from leader_core.student.titles import TitleEncoder, TitleVectors
 from leader_core.teacher.config import DEFAULT_BASE
 
 

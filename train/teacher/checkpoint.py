@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from torch.optim import AdamW
 
 from leader_core.errors import InputError
-from leader_core.fsio import replacing_file
-from train.teacher.processes import like, whole
+from leader_core.files import replacing_file
+from train.distributed import like, whole
 
 
 @dataclass(slots=True)

@@ -13,9 +13,9 @@ import numpy as np
 
 from leader_core.domain import Case
 from leader_core.errors import TrainingError
-from leader_core.metrics import average_precision
-from leader_core.teacher.encoding import EncodedPrompts
+from leader_core.evaluation.metrics import average_precision
 from leader_core.teacher.scorer import TeacherReader
+from leader_core.teacher.tokens import EncodedPrompts
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.teacher.settings import Targets
 

@@ -18,14 +18,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import AdamW
 
 from leader_core.errors import InputError, TrainingError
-from leader_core.teacher.encoding import split_by_length
 from leader_core.teacher.model import TeacherModel
-from train.report import Report
+from leader_core.teacher.tokens import split_by_length
+from train.console import Report
+from train.distributed import Processes, like, whole
 from train.schedule import rate_factor
 from train.teacher.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.teacher.data import TeacherData, mean_prauc, step_rows
 from train.teacher.passes import run_together
-from train.teacher.processes import Processes, like, whole
 from train.teacher.settings import TeacherTraining
 
 PRIOR_CASES: Final = 256

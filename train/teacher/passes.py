@@ -10,10 +10,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from leader_core.teacher.encoding import EncodedPrompts, scoring_batches
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import pass_tokens, run_batches
-from train.teacher.processes import Processes
+from leader_core.teacher.tokens import EncodedPrompts, scoring_batches
+from train.distributed import Processes
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ from leader_core.teacher.base import find_base, read_config
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import quantised, resolve_device, resolve_precision
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
-from train.report import Report
+from train.console import Report
 from train.teacher.data import prepare, vocabularies_of
 from train.teacher.estimate import STATES_SHARE, TRAINING_SHARE, Estimate, estimate, matrix_rate, shape_of
 from train.teacher.settings import TeacherTraining

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from leader_core.artifacts import BaseModel, Manifest, read_manifest, writing_model
 from leader_core.errors import LeaderError
-from leader_core.fsio import write_json
-from leader_core.metrics import case_metrics, choose_threshold
+from leader_core.evaluation.metrics import case_metrics, choose_threshold
+from leader_core.files import write_json
+from leader_core.model_folder import BaseModel, Manifest, read_manifest, writing_model
 from leader_core.teacher.base import find_base
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import TeacherModel, adapter_state, build_model, save_adapter
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
-from train.report import Report
+from train.console import Report
+from train.distributed import Processes
 from train.teacher.checkpoint import Progress, checkpoint_path
 from train.teacher.data import TeacherData, mean_prauc, prepare, vocabularies_of
 from train.teacher.loop import Trainer
 from train.teacher.passes import run_together
-from train.teacher.processes import Processes
 from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:

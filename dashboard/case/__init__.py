@@ -1,0 +1,1 @@
+"""One patient: profile, visits and the models' scores."""

@@ -1,0 +1,1 @@
+"""Interactions of a set of medications: pairs, conditions, graph, matrix, safer set and structures."""

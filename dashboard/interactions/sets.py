@@ -1,0 +1,72 @@
+"""The sets of medications that a case puts side by side: teacher, student, prescribed, and all together.
+
+Owns which of them there are and why one is missing. Refuses to know how they are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from dashboard.server.service import ModelName, Service, all_scores
+from dashboard.shared import session, wording
+from dashboard.shared.session import Subject
+from leader_core import Order, Recommendation, Review
+
+LABELS: Final[Mapping[str, str]] = {
+    **wording.MODEL_NAMES,
+    "prescribed": "Prescribed",
+    "union": "All together",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """Codes by set, the recommendations behind them, and a sentence for each model that is missing."""
+
+    codes: Mapping[str, tuple[str, ...]]
+    recommendations: Mapping[ModelName, Recommendation]
+    missing: tuple[tuple[str, str], ...]  # (sentence, model)
+    orders: tuple[Order, ...]  # the drug strings behind what was prescribed; empty where hidden or unknown
+
+    @property
+    def everything(self) -> tuple[str, ...]:
+        """Every code of any set."""
+        return tuple(dict.fromkeys(code for codes in self.codes.values() for code in codes))
+
+
+def of(service: Service, subject: Subject) -> Sets:
+    """What each model selects at its cut-off, what was prescribed, and all together."""
+    codes: dict[str, tuple[str, ...]] = {}
+    recommendations: dict[ModelName, Recommendation] = {}
+    missing: list[tuple[str, str]] = []
+    for name, found in all_scores(service, subject.case).items():
+        if found.recommendation is not None:
+            recommendation = found.recommendation
+            if (moved := session.cut_off(name)) is not None:
+                recommendation = service.engine.with_threshold(recommendation, moved)
+            recommendations[name] = recommendation
+            codes[name] = tuple(m.code for m in recommendation.selected)
+        elif found.status in ("loading", "running"):
+            text = wording.LOADING if found.status == "loading" else wording.RUNNING
+            missing.append((text.format(model=f"The {name}"), name))
+        else:
+            missing.append((f"{wording.MODEL_NAMES[name]} is not available. {found.reason}", name))
+    known = subject.source == "cohort" and bool(subject.case.prescribed) and not session.hidden(subject)
+    if known:
+        codes["prescribed"] = subject.case.prescribed
+    if len(codes) > 1:
+        codes["union"] = tuple(dict.fromkeys(code for own in codes.values() for code in own))
+    return Sets(codes, recommendations, tuple(missing), orders(service, subject) if known else ())
+
+
+def orders(service: Service, subject: Subject) -> tuple[Order, ...]:
+    """The drug strings of a cohort case's current visit."""
+    visit = subject.case.current.visit_id
+    return service.engine.cohort.orders(visit) if visit is not None else ()
+
+
+def review(service: Service, subject: Subject, codes: tuple[str, ...], ordered: tuple[Order, ...]) -> Review:
+    """What the tables say about a set; kept for the server, since it follows from its arguments alone."""
+    return service.engine.review(codes, diagnoses=subject.case.current.diagnoses, orders=ordered)

@@ -1,0 +1,1 @@
+"""The model pages: identity, metrics, checks and training."""

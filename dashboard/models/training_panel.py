@@ -1,0 +1,327 @@
+"""Training a student from the page: what is asked, how far it is, what came of it, and which student is looked at.
+
+Refuses to know how a run is kept (`training`) and what a student is made of.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from dashboard.models import card
+from dashboard.server import chosen_student
+from dashboard.server.service import Service, shipped
+from dashboard.server.settings import Settings, read_settings
+from dashboard.server.training_request import ADDITIONS, MOST_EPOCHS, PRESETS, USUAL, Request
+from dashboard.server.training_runs import Runs, Sources, find_states
+from dashboard.server.training_state import Progress, Run, read_progress
+from dashboard.shared import markup, wording
+from dashboard.shared.formatting import count, duration, escape, score, tag
+from dashboard.shared.guard import fragment
+from leader_core import LeaderError
+from leader_core.model_folder import Manifest, read_manifest
+
+LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
+_SAID: Final = "_training_said"  # a sentence for the next drawing
+_STATE: Final = {
+    "done": ("✓ Finished", "good"),
+    "failed": ("✗ Failed", "bad"),
+    "cancelled": ("Cancelled", "warn"),
+    "interrupted": ("Interrupted", "warn"),
+    "running": ("Training", ""),
+    "cancelling": ("Being cancelled", ""),
+}
+
+
+def show(service: Service) -> None:
+    """The whole panel; it looks again by itself, quickly while something is being trained."""
+    runs = chosen_student.get_runs()
+    busy = runs.busy
+    fragment(_panel, run_every=1.0 if busy else 5.0)(
+        service, runs, busy.id if busy else "", chosen_student.query()
+    )
+
+
+def allowed(settings: Settings) -> bool:
+    """Whether this page may start processes: where only this machine can ask, unless the operator says otherwise."""
+    if settings.training == "auto":
+        return str(st.get_option("server.address") or "") in LOOPBACK
+    return settings.training == "on"
+
+
+def _panel(service: Service, runs: Runs, drawn: str, chosen: dict[str, str]) -> None:
+    busy = runs.busy
+    if (busy.id if busy else "") != drawn or chosen_student.query() != chosen:
+        st.rerun()  # a run began or ended, here or in another tab; or another student was chosen: the frame names it
+    settings = read_settings()
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.html(markup.panel_title("Train a student", "on the cohort being served, as a process of its own"))
+        if said := st.session_state.pop(_SAID, ""):
+            st.html(markup.callout(said, "warn"))
+        if busy is not None:
+            _live(runs, busy)
+        elif allowed(settings):
+            _form(service, runs, settings)
+        else:
+            st.html(markup.callout(wording.TRAINING_OFF))
+    with right:
+        st.html(
+            markup.panel_title(
+                "Trained here", "each in a folder of its own; the server's models are never touched"
+            )
+        )
+        _list(service, runs)
+
+
+def _form(service: Service, runs: Runs, settings: Settings) -> None:
+    states = _states(settings)
+    preset = st.segmented_control(
+        "Settings",
+        list(PRESETS),
+        default="default",
+        required=True,
+        key="train_preset",
+        format_func=PRESETS.__getitem__,
+    )
+    with st.container(horizontal=True, gap="medium"):
+        epochs = st.number_input("Epochs at most", 1, MOST_EPOCHS, 12, key="train_epochs")
+        patience = st.number_input(
+            "Patience",
+            1,
+            MOST_EPOCHS,
+            12,
+            key="train_patience",
+            help="Epochs without a better validation PRAUC.",
+        )
+        seed = st.number_input("Seed", 0, 2**31 - 1, 42, key="train_seed")
+    added = st.pills(
+        "Additions",
+        list(ADDITIONS),
+        default=USUAL[str(preset)],
+        selection_mode="multi",
+        key=f"train_additions-{preset}",
+        format_func=lambda key: ADDITIONS[key].label,
+    )
+    distilled = st.toggle(
+        "Distilled from the teacher's stored states",
+        states is not None,
+        disabled=states is None,
+        key="train_distilled",
+    )
+    if states is None:
+        st.html(markup.note(wording.NO_STATES))
+    if expected := _expected(int(epochs)):
+        st.html(markup.note(expected))
+    if st.button("Start training", type="primary", key="train_start"):
+        try:
+            request = Request(
+                str(preset), int(epochs), int(patience), int(seed), bool(distilled and states), tuple(added)
+            )
+            cohort = service.engine.cohort
+            runs.start(
+                request, Sources(Path(cohort.path), cohort.fingerprint.digest, states, settings.device)
+            )
+        except LeaderError as error:
+            st.session_state[_SAID] = str(error)
+        st.rerun()
+
+
+def _states(settings: Settings) -> Path | None:
+    """Stored states of the served teacher, where somebody made them."""
+    served = shipped().engine
+    manifest = served.models["teacher"].manifest
+    if manifest is None:
+        return None
+    near = (settings.models.parent, settings.cohort.parent, chosen_student.runs_folder(settings))
+    places = [*([settings.states] if settings.states else []), *(folder / "states" for folder in near)]
+    return find_states(places, manifest.digest, served.cohort.fingerprint.digest)
+
+
+def _expected(epochs: int) -> str:
+    """How long so many epochs may take, by the server's own student's training on the same cohort."""
+    engine = shipped().engine
+    manifest = engine.models["student"].manifest
+    if manifest is None or manifest.cohort.digest != engine.cohort.fingerprint.digest:
+        return ""
+    spent = [float(row["seconds"]) for row in manifest.history if "seconds" in row]
+    if not spent:
+        return ""
+    one = sum(spent) / len(spent)
+    return (
+        f"An epoch of the server's own student took {duration(one)} where it was made: "
+        f"{count(epochs, 'epoch')} of one like it would take about {duration(epochs * one)} there."
+    )
+
+
+def _live(runs: Runs, run: Run) -> None:
+    now = time.time()
+    told = read_progress(run.folder, now)
+    st.html(tag("p", tag("strong", escape(run.name)), css="ld-run-name") + markup.note(run.request.sentence))
+    share = _stage(told)
+    st.progress(told.fraction, "Being cancelled" if run.state == "cancelling" else share)
+    st.html(markup.figures(_figures(run, told, now)))
+    _curve(told, "train_curve")
+    if run.state == "cancelling":
+        st.html(markup.note("The process was asked to stop."))
+    elif st.button(
+        "Cancel", key="train_cancel", help="Stops the process; models made before stay as they are."
+    ):
+        runs.cancel(run.id)
+        st.rerun(scope="fragment")
+
+
+def _stage(told: Progress) -> str:
+    """What the process does now."""
+    if not told.of:
+        return "Reading the cohort"
+    if not told.epochs and not told.share:
+        return "Preparing the cases, and the codes' titles where they are read"
+    if len(told.epochs) >= told.of:
+        return "Choosing the cut-off and writing the model"
+    return f"Epoch {len(told.epochs) + 1} of at most {told.of}"
+
+
+def _figures(run: Run, told: Progress, now: float) -> list[tuple[str, str, str]]:
+    best = max((row["prauc"] for row in told.epochs), default=None)
+    last = told.epochs[-1]["loss"] if told.epochs else None
+    return [
+        ("Validation PRAUC", score(best), "best so far"),
+        ("Loss", score(last), "last epoch"),
+        ("Elapsed", duration(now - run.began), ""),
+        ("Left", "–" if told.seconds_left is None else duration(told.seconds_left), "at most"),
+    ]
+
+
+def _curve(told: Progress, key: str) -> None:
+    if not told.epochs:
+        st.html(markup.note("The curve begins with the first epoch that ends."))
+        return
+    from dashboard.models.training_curves import figure
+
+    drawn = figure(told.epochs, "student", "dark" if st.context.theme.type == "dark" else "light")
+    if drawn is not None:
+        st.plotly_chart(
+            drawn,
+            key=f"{key}-{len(told.epochs)}",
+            theme=None,
+            alt="Loss and validation PRAUC so far",
+            config={"displayModeBar": False},
+        )
+
+
+def _list(service: Service, runs: Runs) -> None:
+    found = [run for run in runs.all() if run.over]
+    if not found:
+        st.html(
+            markup.note("Nothing was trained here yet. What you train is listed here, and can be chosen.")
+        )
+    chosen = chosen_student.query().get(chosen_student.STUDENT, "")
+    for run in found:
+        with st.container(border=True, key=f"run-{run.id}"):
+            _run(service, runs, run, chosen == run.id)
+
+
+def _run(service: Service, runs: Runs, run: Run, chosen: bool) -> None:
+    label, kind = _STATE[run.state]
+    parts = [tag("strong", escape(run.name)), tag("span", escape(label), css=f"ld-tag {kind}".strip())]
+    if chosen:
+        parts.append(tag("span", "● In use in this session", css="ld-tag good"))
+    st.html(tag("p", " ".join(parts), css="ld-run-name") + markup.note(_when(run)))
+    if run.said:
+        st.html(markup.callout(run.said, "warn"))
+    manifest = _manifest(run)
+    if manifest is not None:
+        _compared(manifest)
+    if run.cohort != service.engine.cohort.fingerprint.digest:
+        st.html(markup.note("It learned from another cohort than the one being served."))
+    with st.container(horizontal=True, gap="small"):
+        if run.state == "done" and not chosen:
+            st.button(
+                "Use this student",
+                key=f"use-{run.id}",
+                on_click=chosen_student.choose,
+                args=(run.id,),
+                type="primary",
+            )
+        if chosen:
+            st.button(
+                "Back to the server's own", key=f"leave-{run.id}", on_click=chosen_student.choose, args=("",)
+            )
+        st.button("Delete", key=f"delete-{run.id}", on_click=_delete, args=(runs, run.id, chosen))
+    told = read_progress(run.folder, run.ended or run.began)
+    if told.epochs:
+        with st.expander("Curve and settings"):
+            _curve(told, f"curve-{run.id}")
+            st.html(markup.note(run.request.sentence))
+            if manifest is not None:
+                _differences(manifest)
+
+
+def _delete(runs: Runs, name: str, chosen: bool) -> None:
+    if chosen:
+        chosen_student.choose("")
+    try:
+        runs.delete(name)
+    except LeaderError as error:
+        st.session_state[_SAID] = str(error)
+
+
+def _when(run: Run) -> str:
+    began = datetime.fromtimestamp(run.began, UTC).astimezone()
+    took = f", took {duration(run.ended - run.began)}" if run.ended and run.state != "interrupted" else ""
+    ended = (
+        " The server was stopped, or the process ended, before it was done."
+        if run.state == "interrupted"
+        else ""
+    )
+    return f"Begun {began:%d %b %Y, %H:%M}{took}.{ended}"
+
+
+def _manifest(run: Run) -> Manifest | None:
+    if run.state != "done":
+        return None
+    try:
+        return read_manifest(run.model, kind="student")
+    except LeaderError as error:
+        st.html(markup.callout(str(error), "warn"))
+        return None
+
+
+def _compared(manifest: Manifest) -> None:
+    """Validation figures beside those of the server's own student, where both were judged on the same patients."""
+    own = shipped().engine.models["student"].manifest
+    names = ["This student"]
+    tables = [manifest.validation]
+    if own is not None and own.cohort.digest == manifest.cohort.digest:
+        names.append("The server's own")
+        tables.append(own.validation)
+    headings, rows = card.side_by_side(names, tables)
+    if rows:
+        caption = (
+            f"Validation, {count(int(_cases(manifest)), 'case')}, 95 % intervals"
+            if _cases(manifest)
+            else "Validation"
+        )
+        st.html(markup.table(headings, rows, numeric=frozenset(range(1, len(headings))), caption=caption))
+
+
+def _cases(manifest: Manifest) -> float:
+    overall = manifest.validation.get("overall", manifest.validation)
+    return float(overall.get("cases", 0) or 0)
+
+
+def _differences(manifest: Manifest) -> None:
+    own = shipped().engine.models["student"].manifest
+    if own is None:
+        return
+    rows = card.differing(manifest.settings, own.settings)
+    st.html(
+        markup.table(("Setting", "This student", "The server's own"), rows)
+        if rows
+        else markup.note("The same settings as the server's own student.")
+    )

@@ -1,0 +1,1 @@
+"""The worklist: filters, saved lists and the table of patients."""

@@ -1,0 +1,1 @@
+"""The text that the teacher reads: sections, salience and an editor."""

@@ -1,0 +1,128 @@
+"""The prompt to edit: a text of the viewer's own, scored by the teacher and set against the original.
+
+The text lives in the session alone: it is never stored and never stands in the link.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import Future
+from typing import Final
+
+import streamlit as st
+
+from dashboard.scores import case_diff, score_changes
+from dashboard.server.service import Service, scores, told
+from dashboard.shared import markup, session, wording
+from dashboard.shared.formatting import count
+from dashboard.shared.session import Subject
+from leader_core import LeaderError, Prompt, Recommendation
+
+log = logging.getLogger("leader.dashboard")
+
+_SCORED: Final = "_edited_prompt"  # (case, text, what became of it)
+_LONGEST: Final = 20_000  # characters: far beyond any teacher's limit of tokens, and a bound on what is sent
+_PATIENCE: Final = 30.0  # seconds
+_SHOWN: Final = 15
+
+Answer = tuple[int, Recommendation | None, str]  # tokens; what it scores, or why it does not
+
+
+def show(service: Service, subject: Subject, original: Prompt) -> None:
+    """The text to edit, its length once it is sent, and the scores that moved."""
+    st.html(
+        markup.panel_title("Your wording", "in this session only")
+        + markup.note(
+            "Change anything and let the teacher read it. Nothing is cut to fit: a text that is too long is refused."
+        )
+    )
+    key = f"prompt-text-{subject.key}-{hash(original.text)}"
+    if key not in st.session_state:
+        st.session_state[key] = original.text
+    with st.form(f"edit-{subject.key}", border=False):
+        text = st.text_area("The text that the teacher reads", key=key, height=320, max_chars=_LONGEST)
+        with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+            sent = st.form_submit_button("Score this text", type="primary", icon=":material/play_arrow:")
+            st.form_submit_button(
+                "Back to the original",
+                type="tertiary",
+                icon=":material/restart_alt:",
+                on_click=_restore,
+                args=(key, original.text),
+            )
+    if sent:
+        with st.spinner("The teacher is reading your text…"):
+            st.session_state[_SCORED] = (subject.key, text or "", answer(service, text or ""))
+    kept = st.session_state.get(_SCORED)
+    if kept is not None and kept[0] == subject.key:
+        _answered(service, subject, original, kept[2])
+
+
+def _restore(key: str, text: str) -> None:
+    st.session_state[key] = text
+    st.session_state.pop(_SCORED, None)
+
+
+def answer(service: Service, text: str) -> Answer:
+    """What the teacher makes of a text: its tokens, and the scores or a sentence that says why there are none."""
+    tokens = 0
+    future: Future[Recommendation] | None = None
+    try:
+        tokens = service.engine.prompt_tokens(text)
+        future = service.submit_text(text)
+        return tokens, future.result(timeout=_PATIENCE), ""
+    except TimeoutError:
+        if future is not None:
+            future.cancel()
+        return (
+            tokens,
+            None,
+            "The teacher is busy with other cases and did not answer yet: score the text again.",
+        )
+    except LeaderError as error:
+        return tokens, None, str(error)
+    except Exception as error:
+        log.exception("the teacher failed on an edited prompt")
+        return tokens, None, told("teacher", error, "on this text")
+
+
+def _answered(service: Service, subject: Subject, original: Prompt, found: Answer) -> None:
+    tokens, edited, problem = found
+    length = f"{count(tokens, 'token')} of at most {original.token_limit:,}; the original has {original.token_count:,}"
+    st.html(markup.panel_title("Against the original", length))
+    if edited is None:
+        st.warning(problem, icon=":material/error:")
+        return
+    before = scores(service, subject.case, "teacher", patience=_PATIENCE).recommendation
+    if before is None:
+        st.html(markup.note(wording.RUNNING.format(model="The teacher")))
+        return
+    if (moved := session.cut_off("teacher")) is not None:
+        before, edited = (service.engine.with_threshold(r, moved) for r in (before, edited))
+    every = case_diff.moves(before, edited)
+    added = [m for m in every if m.crossed and m.second_selected]
+    dropped = [m for m in every if m.crossed and m.first_selected]
+    st.html(
+        markup.note(
+            f"{count(len(added), 'class', 'classes')} suggested only for your wording, "
+            f"{len(dropped)} only for the original; the largest change is {max(abs(m.change) for m in every):.2f}."
+        )
+        + score_changes.table(
+            every[:_SHOWN],
+            "teacher",
+            "Original",
+            "Yours",
+            caption="Teacher's scores for the original and for your wording",
+        )
+    )
+    if len(every) > _SHOWN:
+        with st.expander(f"All {len(every)} classes"):
+            st.html(
+                score_changes.table(
+                    every,
+                    "teacher",
+                    "Original",
+                    "Yours",
+                    caption="All of the teacher's scores for both wordings",
+                )
+            )

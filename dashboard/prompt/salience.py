@@ -1,0 +1,149 @@
+"""What moved the teacher's score of one class, in the very text that it reads: by token, by phrase, by section.
+
+Asked for, never shown unasked: it costs the teacher some seconds. Refuses to know how attributions are made.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard.scores import explain_rows, explanations
+from dashboard.scores.explain_panel import CLASS, how
+from dashboard.scores.explain_rows import signed
+from dashboard.server.service import Service
+from dashboard.shared import markup
+from dashboard.shared.formatting import escape, tag
+from dashboard.shared.guard import fragment
+from dashboard.shared.session import Subject
+from dashboard.shared.subject import titles_of
+from leader_core import Prompt
+from leader_core.explain import Attribution
+
+LEVELS: Final = {"token": "Tokens", "phrase": "Phrases"}
+_STRENGTHS: Final = 4  # steps of intensity
+_FAINTEST: Final = 0.06  # of the strongest: what is weaker bears no mark
+
+
+def show(service: Service, subject: Subject) -> None:
+    """A class to choose and, once one is, the prompt marked with what moved its score."""
+    manifest_classes = service.engine.cohort.titles("medication")
+    scored = {
+        code: manifest_classes.get(code, code)
+        for code in service.engine.scorer("teacher").vocabularies.medication
+    }
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.selectbox(
+            "Class to explain",
+            ["", *sorted(scored, key=lambda code: scored[code])],
+            key=CLASS,
+            format_func=lambda code: f"{scored[code]} ({code})" if code in scored else "No class chosen",
+        )
+        st.segmented_control(
+            "Marked by",
+            list(LEVELS),
+            key="level",
+            default="phrase",
+            required=True,
+            format_func=LEVELS.__getitem__,
+        )
+    code = str(st.session_state.get(CLASS) or "")
+    if code not in scored:
+        st.html(
+            markup.note("Nothing chosen: choose a class to see which words of the prompt moved its score.")
+        )
+        return
+    pending = explanations.gradients(service, subject.case, "teacher", code).pending
+    fragment(_drawn, run_every=0.8 if pending else None)(service, subject, code, pending)
+
+
+def _drawn(service: Service, subject: Subject, code: str, was_pending: bool) -> None:
+    answer = explanations.gradients(service, subject.case, "teacher", code)
+    if was_pending != answer.pending:  # also where it was asked again: only a page drawn anew looks by itself
+        st.rerun()
+    found = answer.value
+    if answer.pending:
+        st.progress(answer.share, text=f"The teacher is at work: {answer.progress}.")
+        st.button(
+            "Stop",
+            key="stop-salience",
+            on_click=explanations.stop,
+            args=("teacher",),
+            icon=":material/stop_circle:",
+        )
+        st.skeleton(height=220)
+        return
+    if found is None or found.prompt is None:
+        st.html(markup.callout(answer.reason or "The teacher gives no explanation.", "teacher"))
+        st.button("Explain again", on_click=explanations.again, args=("teacher",), type="tertiary")
+        return
+    st.html(markup.note(how(found)) + legend())
+    st.html(marked(found.prompt, found, str(st.session_state.get("level") or "phrase")))
+    rows = explain_rows.groups(subject.case, (found.values(), None), titles_of(service))
+    st.html(
+        markup.panel_title("By section", "log-odds")
+        + markup.table(
+            ("Section", "Adds"),
+            [
+                (section.label, signed(value))
+                for section, value in zip(found.prompt.sections, found.by_section(), strict=True)
+            ],
+            numeric=frozenset({1}),
+        )
+    )
+    st.html(
+        markup.panel_title("By phrase", "log-odds")
+        + explain_rows.table(
+            rows,
+            caption=f"What moved the teacher's score of {code}, by phrase",
+            most=14,
+            missing=("–", "not asked"),
+        )
+    )
+
+
+def legend() -> str:
+    """What the marks mean, in words."""
+    raises = tag("span", "raises the score", css="ld-sal up s4")
+    lowers = tag("span", "lowers it", css="ld-sal down s4")
+    return tag(
+        "p", f"{raises} solid line · {lowers} dotted line · the fuller the colour, the further", css="ld-note"
+    )
+
+
+def marked(prompt: Prompt, found: Attribution, level: str) -> str:
+    """The exact text with every token or phrase that moved the score; its figure stands in its title."""
+    pieces = _pieces(found, level)
+    strongest = max((abs(value) for _, _, value in pieces), default=0.0)
+    parts: list[str] = []
+    position = 0
+    for start, end, value in pieces:
+        parts.append(escape(prompt.text[position:start]))
+        text = escape(prompt.text[start:end])
+        share = abs(value) / strongest if strongest else 0.0
+        if share < _FAINTEST:
+            parts.append(text)
+        else:
+            strength = min(_STRENGTHS, 1 + int(share * _STRENGTHS))
+            css = f"ld-sal {'up' if value > 0 else 'down'} s{strength}"
+            parts.append(tag("span", text, css=css, title=f"{signed(value)} log-odds"))
+        position = end
+    parts.append(escape(prompt.text[position:]))
+    return tag("pre", *parts, css="ld-prompt", tabindex=0)
+
+
+def _pieces(found: Attribution, level: str) -> list[tuple[int, int, float]]:
+    """(start, end, log-odds) of every token, or of every run of tokens that stand for one code."""
+    if level == "token":
+        return [(token.start, token.end, token.value) for token in found.tokens]
+    made: list[tuple[int, int, float]] = []
+    before = None
+    for token in found.tokens:
+        if made and token.item == before and token.item.part == "code":
+            start, _, value = made[-1]
+            made[-1] = (start, token.end, value + token.value)
+        else:
+            made.append((token.start, token.end, token.value))
+        before = token.item
+    return made

@@ -1,0 +1,77 @@
+"""The ways to take a case away: HTML, PDF, JSON and CSV behind one button. What a report says is in `content`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+import streamlit as st
+
+from dashboard.report.content import Report, compose
+from dashboard.report.csv_tables import comparison_csv
+from dashboard.report.html_report import write_html
+from dashboard.report.json_report import write_json
+from dashboard.report.pdf_report import write_pdf
+from dashboard.report.similar_and_trust import Near
+from dashboard.scores import similar_panel
+from dashboard.server.service import ModelName, Service
+from dashboard.shared import markup, session
+from dashboard.shared.session import Subject
+from leader_core import Recommendation
+
+_FORMATS: Final[tuple[tuple[str, str, str, str, Callable[[Report], bytes]], ...]] = (
+    ("Report to read and print (HTML)", "html", "text/html", ":material/description:", write_html),
+    ("Report on paper (PDF)", "pdf", "application/pdf", ":material/picture_as_pdf:", write_pdf),
+    ("Case and scores (JSON)", "json", "application/json", ":material/data_object:", write_json),
+    ("Comparison table (CSV)", "csv", "text/csv", ":material/table:", comparison_csv),
+)
+
+
+def show(
+    service: Service,
+    subject: Subject,
+    recommendations: Mapping[ModelName, Recommendation],
+    *,
+    hide: bool | None = None,
+    key: str = "export",
+) -> None:
+    """A popover with one download a format; nothing is written before somebody asks for it.
+
+    Args:
+        service: the engine behind the page.
+        subject: the case.
+        recommendations: under the cut-offs that the page shows; models without scores are left out.
+        hide: leave out what was prescribed; by default as the page does.
+        key: tells several of them on a page apart.
+    """
+    hidden = session.hidden(subject) if hide is None else hide
+    moment = datetime.now(UTC)
+    near = Near(
+        similar_panel.find(service, subject.case), similar_panel.filters(), similar_panel.why_not(service)
+    )
+
+    def made(write: Callable[[Report], bytes]) -> Callable[[], bytes]:
+        return lambda: write(
+            compose(
+                service.engine, subject, recommendations, hide=hidden, made_at=datetime.now(UTC), near=near
+            )
+        )
+
+    name = file_name(subject, moment)
+    with st.popover("Export", icon=":material/download:", key=key), st.container(gap=None):
+        if hidden:
+            st.html(markup.note("What was prescribed is hidden here, and left out of the files."))
+        for label, ending, mime, icon, write in _FORMATS:
+            st.download_button(
+                label, made(write), f"{name}.{ending}", mime, key=f"{key}-{ending}", icon=icon,
+                on_click="ignore", type="tertiary",
+            )  # fmt: skip
+
+
+def file_name(subject: Subject, moment: datetime) -> str:
+    """A file's name without an ending: letters, digits and hyphens."""
+    if subject.source == "draft":
+        return f"leader-entered-case-{moment:%Y-%m-%d}"
+    visit = f"-visit-{subject.visit_no}" if subject.visit_no else ""
+    return f"leader-patient-{subject.patient_id}{visit}-{moment:%Y-%m-%d}"

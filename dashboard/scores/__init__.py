@@ -1,0 +1,1 @@
+"""The models' scores of one case: comparison table, explanations, similar patients, trust and notes."""

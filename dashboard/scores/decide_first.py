@@ -1,0 +1,82 @@
+"""Deciding first on a case: the list to tick before anything is shown, and the viewer's set once it is revealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from dashboard.interactions import cautions, sets
+from dashboard.server.service import Service
+from dashboard.shared import comparison, decision, markup, wording
+from dashboard.shared.browser import component, nothing
+from dashboard.shared.formatting import count
+from dashboard.shared.session import Subject
+from dashboard.shared.subject import titles_of
+
+_SHOWN = 10
+
+
+def choose(service: Service, subject: Subject) -> None:
+    """Every class of the cohort to tick; the button reveals the models and the record."""
+    st.html(markup.panel_title("Decide first", "what would you give?") + markup.note(wording.DECIDE_FIRST))
+    picker = st.container(key="decide")
+    with picker:
+        result = component("scores/decide_first")(
+            key=f"decide-{subject.key}",
+            data={
+                "subject": subject.key,
+                "areas": areas(service.engine.cohort.titles("medication")),
+                "chosen": list(decision.chosen(subject.key)),
+                "label": "Classes to tick, by therapeutic area",
+                "hint": "Enter ticks the first match",
+            },
+            on_chosen_change=nothing,
+        )
+    if result.chosen is not None and result.chosen.get("subject") == subject.key:
+        decision.choose(subject.key, _known(service, result.chosen.get("codes", ())))
+    own = decision.chosen(subject.key)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
+        if st.button(
+            "Reveal the models and the record", type="primary", icon=":material/visibility:", key="reveal"
+        ):
+            decision.reveal(subject.key)
+            st.rerun()
+        st.html(markup.note(f"{count(len(own), 'class', 'classes')} ticked"), width="content")
+
+
+def areas(titles: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The classes by therapeutic area, in ATC's order, each area by title."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for code in sorted(titles, key=lambda c: (c[:1], titles[c].lower(), c)):
+        found.setdefault(comparison.area(code), []).append({"code": code, "title": titles[code]})
+    return [{"label": label, "classes": classes} for label, classes in found.items()]
+
+
+def alone(service: Service, subject: Subject) -> None:
+    """Before revealing: the interactions among the viewer's own classes, and nothing else."""
+    own = decision.chosen(subject.key)
+    pairs = sets.review(service, subject, own, ()).standing if len(own) > 1 else ()
+    st.html(markup.panel_title("Interactions in your set", "most severe first"))
+    if len(own) < 2:
+        st.html(markup.note("They appear with the second class that you tick."))
+    elif pairs:
+        st.html(cautions.pairs(pairs[:_SHOWN], titles_of(service)))
+        if len(pairs) > _SHOWN:
+            st.html(markup.note(f"{len(pairs) - _SHOWN} more."))
+    else:
+        st.html(markup.note(wording.NO_PAIR))
+
+
+def again(subject: Subject) -> None:
+    """After revealing: a way to begin anew."""
+    if st.button("Decide again", icon=":material/restart_alt:", type="tertiary", key="decide_again"):
+        decision.start_again(subject.key)
+        st.rerun()
+
+
+def _known(service: Service, codes: object) -> Sequence[str]:
+    """What the browser sent, as far as the cohort knows it."""
+    titles = service.engine.cohort.titles("medication")
+    return [c for c in codes if isinstance(c, str) and c in titles] if isinstance(codes, list | tuple) else []

@@ -1,0 +1,255 @@
+"""Similar training patients: who they are, what they share with the case, and how often they were given each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import streamlit as st
+
+from dashboard.server.service import ModelName, Service, case_key
+from dashboard.shared import markup, navigation, session, theme, url_state, wording
+from dashboard.shared.formatting import count, escape, tag
+from dashboard.shared.guard import fragment
+from dashboard.shared.session import Subject
+from dashboard.shared.subject import titles_of
+from leader_core import UNKNOWN, Case, LeaderError, Recommendation
+from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
+
+COUNT: Final = 20
+_CLASSES: Final = 8
+_SHOWN: Final = 5
+_FILTERS: Final[Mapping[str, str]] = {
+    "first": "First visits only",
+    "later": "With earlier visits",
+    "gender": "Same gender",
+    "age": "Same age band",
+    "shared": "Shares a diagnosis",
+}
+KEY: Final = "near"
+_ICONS: Final[Mapping[str, str]] = {**theme.MODEL_ICONS, "prescribed": "✓"}
+_SAID: Final[Mapping[str, str]] = {
+    "teacher": "suggested here by the teacher",
+    "student": "suggested here by the student",
+    "prescribed": "prescribed here",
+}
+NO_NEIGHBOURS: Final = "They cannot be found for this case."
+WHAT: Final = (
+    "Patients of the training split whose case the student reads in nearly the same way. "
+    "What they were given is what was done, not what was right."
+)
+
+
+def read_filters(text: str) -> list[str] | None:
+    """The filters that a link names, or None for text that means nothing.
+
+    >>> read_filters("gender.shared"), read_filters("first.later"), read_filters("x")
+    (['gender', 'shared'], ['first'], None)
+    """
+    found = [name for name in _FILTERS if name in text.split(".")]
+    if {"first", "later"} <= set(found):
+        found.remove("later")
+    return found or None
+
+
+BINDINGS: Final = {KEY: url_state.Binding([], read_filters, ".".join)}
+
+
+def query() -> SimilarQuery:
+    """What the session asks for."""
+    chosen = st.session_state.get(KEY) or []
+    return SimilarQuery(
+        count=COUNT,
+        visits="first" if "first" in chosen else "later" if "later" in chosen else "any",
+        same_gender="gender" in chosen,
+        same_age_band="age" in chosen,
+        shares_diagnosis="shared" in chosen,
+    )
+
+
+def find(service: Service, case: Case) -> Similar | None:
+    """The case's neighbours under the session's filters; None while they cannot be had. Asking begins preparing."""
+    if service.status("student").readiness != "ready":
+        return None
+    cases = service.engine.similar
+    if cases.state.status == "waiting":
+        cases.prepare()
+    if cases.state.status != "ready":
+        return None
+    try:
+        return _found(id(service), service, (case_key(case), case.patient_id), case, query())
+    except LeaderError:
+        return None
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _found(identity: int, _service: Service, key: object, _case: Case, asked: SimilarQuery) -> Similar:
+    return _service.engine.similar.find(_case, asked)
+
+
+def show(
+    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], found: Similar | None
+) -> None:
+    """The panel in each of its states."""
+    st.html(markup.panel_title("Similar training patients"))
+    if found is None:
+        _not_there(service)
+        return
+    _filters()
+    if not found.neighbours:
+        st.html(
+            markup.empty(
+                "Nobody is left", f"None of {found.training:,} training patients passes these filters."
+            )
+        )
+        return
+    st.html(markup.note(told(found)) + _classes(service, subject, cut, found))
+    for neighbour in found.neighbours[:_SHOWN]:
+        _neighbour(service, neighbour)
+    if rest := found.neighbours[_SHOWN:]:
+        with st.expander(f"{len(rest)} more patients"):
+            for neighbour in rest:
+                _neighbour(service, neighbour)
+    st.html(markup.note(WHAT))
+
+
+def told(found: Similar) -> str:
+    """Of how many training patients these are the nearest."""
+    text = f"The {len(found.neighbours)} nearest of {found.among:,} training patients"
+    return text + (
+        f" that pass the filters ({found.training:,} in all)." if found.among < found.training else "."
+    )
+
+
+def ranked(found: Similar) -> list[str]:
+    """Every class that a neighbour was given, by the similarity of those who were."""
+    return sorted(found.given, key=lambda code: (-found.given[code].weighted, code))
+
+
+def filters() -> tuple[str, ...]:
+    """What the session asks for, in words."""
+    return tuple(_FILTERS[name] for name in st.session_state.get(KEY) or [] if name in _FILTERS)
+
+
+def why_not(service: Service) -> str:
+    """Why there are no neighbours (yet), in a sentence."""
+    status = service.status("student")
+    if status.readiness == "loading":
+        return "They appear when the student is ready."
+    if status.readiness != "ready":
+        return "They are found by the student, and it is not available."
+    if service.engine.similar.state.status == "preparing":
+        return "The training patients were still being read."
+    return service.engine.similar.state.reason or NO_NEIGHBOURS
+
+
+def _not_there(service: Service) -> None:
+    status = service.status("student")
+    if status.readiness == "ready" and service.engine.similar.state.status == "preparing":
+        fragment(_progress, run_every=1.0)(service)
+        return
+    st.html(markup.note(why_not(service)))
+    if status.readiness == "loading":
+        st.skeleton(height=60)
+
+
+def watch(service: Service) -> None:
+    """Call where neighbours are told of and this panel is not drawn: draws the page anew when they are there."""
+    if service.engine.similar.state.status == "preparing":
+        fragment(_look, run_every=1.0)(service)
+
+
+def _look(service: Service) -> None:
+    if service.engine.similar.state.status != "preparing":
+        st.rerun()
+
+
+def _progress(service: Service) -> None:
+    """How far reading the training patients is; the page is drawn anew when it is done."""
+    _look(service)
+    now: Preparation = service.engine.similar.state
+    told = (
+        f"Reading the training patients once: {now.done:,} of {now.total:,}." if now.total else "Beginning."
+    )
+    st.progress(now.done / now.total if now.total else 0.0, text=told)
+
+
+def _filters() -> None:
+    st.pills(
+        "Only those who",
+        list(_FILTERS),
+        selection_mode="multi",
+        format_func=_FILTERS.__getitem__,
+        label_visibility="collapsed",
+        **url_state.mirror(KEY),
+    )
+
+
+def _classes(
+    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], found: Similar
+) -> str:
+    """How many of the neighbours were given each class, beside what the models suggest here."""
+    titles = titles_of(service)
+    here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in cut.items()}
+    if subject.source == "cohort" and not session.hidden(subject):
+        here["prescribed"] = set(subject.case.prescribed)
+    order = ranked(found)
+
+    def line(code: str) -> str:
+        given = found.given[code]
+        words = f"{escape(titles('medication', code))} {tag('span', escape(code), css='ld-code')}"
+        signs = "".join(_sign(name, code in codes) for name, codes in here.items())
+        bar = tag("span", css="ld-bar", style=f"width:{100 * given.count / given.of:.0f}%")
+        weighted = f"{given.weighted:.0%} of them, weighed by similarity"
+        return tag(
+            "li",
+            tag("span", words),
+            tag("span", signs, css="ld-signs"),
+            tag("span", bar, css="ld-track", aria_hidden="true"),
+            tag("span", f"{given.count} of {given.of}", css="ld-value", title=weighted),
+        )
+
+    body = tag("ol", *(line(code) for code in order[:_CLASSES]), css="ld-ranked ld-near")
+    if more := order[_CLASSES:]:
+        rest = tag("ol", *(line(code) for code in more), css="ld-ranked ld-near")
+        body += tag("details", tag("summary", escape(f"{len(more)} more")), rest, css="ld-aside")
+    key = ", ".join(f"{_ICONS[name]} {_SAID[name]}" for name in here)
+    return body + markup.note(f"{key}.")
+
+
+def _sign(name: str, on: bool) -> str:
+    """Whether a model suggests a class for this case, or it was prescribed: a mark with its words."""
+    if not on:
+        return tag("span", css="ld-sign")
+    icon = tag("span", _ICONS[name], aria_hidden="true")
+    words = tag("span", escape(f"{_SAID[name]}; "), css="ld-visually-hidden")
+    return tag("span", icon, words, css=f"ld-sign {name}", title=_SAID[name])
+
+
+def _neighbour(service: Service, neighbour: Neighbour) -> None:
+    """One patient: a link to their case, who they are, and what both have."""
+    with st.container(key=f"near-{neighbour.patient_id}", gap=None):
+        label = f"Patient {neighbour.patient_id} · similarity {neighbour.similarity:.2f}"
+        query = session.case_query(neighbour.patient_id, neighbour.visit_no)
+        navigation.link("case", label, query)
+        st.html(_about(service, neighbour))
+
+
+def _about(service: Service, neighbour: Neighbour) -> str:
+    titles = titles_of(service)
+    summary = tag("span", escape(who(neighbour)))
+    both = [tag("li", escape(titles("diagnosis", code))) for code in neighbour.shared]
+    given = [tag("li", escape(titles("medication", code))) for code in neighbour.given]
+    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+    body = (tag("h4", "Diagnoses of both") + tag("ul", *both)) if both else ""
+    body += tag("h4", escape(f"{unit.headings} given ({len(given)})")) + tag("ul", *given)
+    return tag("details", tag("summary", summary), body, css="ld-neighbour")
+
+
+def who(neighbour: Neighbour) -> str:
+    """Who a training patient is, and how much they share with the case."""
+    gender = wording.GENDER_LABELS.get(neighbour.gender, "gender not recorded")
+    band = neighbour.age_band if neighbour.age_band != UNKNOWN else "age not recorded"
+    visit = "first visit" if neighbour.visit_no == 1 else f"visit {neighbour.visit_no}"
+    shared = f"{len(neighbour.shared)} of {count(neighbour.diagnoses, 'diagnosis', 'diagnoses')} shared"
+    return f"{gender}, {band}, {visit}, {shared}"

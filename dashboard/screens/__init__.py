@@ -1,1 +1,0 @@
-"""One module a page: guard, fetch, draw. Not named `pages`, a folder that Streamlit would run by itself."""

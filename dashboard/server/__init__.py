@@ -1,0 +1,1 @@
+"""What the server shares between sessions: the engine, settings, warm-up, training runs and the workspace."""

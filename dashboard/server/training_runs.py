@@ -1,0 +1,208 @@
+"""Training runs started from the page: each a process of its own, its state in a folder that outlives page and server.
+
+One at a time in a runs folder, whoever asks. Refuses to know how training works: it calls `python -m train student`
+and reads what that writes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dashboard.server import processes
+from dashboard.server.settings import ROOT
+from dashboard.server.training_request import Request
+from dashboard.server.training_state import END, ID, LOG, MODEL, PROGRESS, RECORD, WISH, Run, read_run
+from leader_core import InputError, NotFoundError
+from leader_core.files import write_json, write_text
+
+COMMAND: Final[tuple[str, ...]] = (sys.executable, "-m", "train", "student")
+_LOCK: Final = ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a run learns from."""
+
+    cohort: Path
+    digest: str  # of the cohort
+    states: Path | None = None  # of the teacher; needed where the student is to be distilled
+    device: str = "auto"
+
+
+class Runs:
+    """The runs of one folder. Safe between threads, tabs and servers."""
+
+    def __init__(self, folder: Path, command: Sequence[str] = COMMAND) -> None:
+        """Runs whose process is gone and that nobody saw end are closed here: the server was stopped meanwhile."""
+        self.folder = folder
+        self._command = tuple(command)
+        self._watched: set[str] = set()
+        for run in self.all():
+            if run.state == "interrupted" or (run.over and run.ended is None):
+                _close(run.folder, 0 if run.state == "done" else None)
+
+    def all(self) -> tuple[Run, ...]:
+        """Every run, newest first."""
+        try:
+            folders = [path for path in self.folder.iterdir() if ID.fullmatch(path.name)]
+        except OSError:
+            return ()
+        found = (read_run(path, watched=path.name in self._watched) for path in folders)
+        return tuple(sorted((run for run in found if run is not None), key=lambda run: -run.began))
+
+    def get(self, name: str) -> Run | None:
+        """A run by its id; None for anything else, however it is written."""
+        if not ID.fullmatch(name):
+            return None
+        return read_run(self.folder / name, watched=name in self._watched)
+
+    @property
+    def busy(self) -> Run | None:
+        """The run that has not ended."""
+        return next((run for run in self.all() if not run.over), None)
+
+    def start(self, request: Request, sources: Sources) -> str:
+        """Start a run; returns its id at once.
+
+        Raises:
+            InputError: another run has not ended, states are missing, or the folder cannot be written.
+        """
+        if request.distilled and sources.states is None:
+            raise InputError("A distilled student needs stored states of this teacher, and there are none.")
+        with self._alone():
+            if (other := self.busy) is not None:
+                raise InputError(
+                    f"“{other.name}” is being trained: one run at a time. Wait for it, or cancel it first."
+                )
+            name = secrets.token_hex(6)
+            folder = self.folder / name
+            try:
+                folder.mkdir()
+                write_text(folder / request.file_name, request.toml())
+                process = self._spawn(folder, request, sources)
+            except OSError as error:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise InputError(f"The training could not be started ({error.strerror}).") from error
+            self._watched.add(name)
+            record = {
+                "request": request.to_json(),
+                "pid": process.pid,
+                "start": processes.began(process.pid),
+                "began": time.time(),
+                "cohort": sources.digest,
+            }
+            write_json(folder / RECORD, record)
+            threading.Thread(
+                target=self._watch, args=(name, process), name=f"leader-run-{name}", daemon=True
+            ).start()
+            return name
+
+    def cancel(self, name: str) -> None:
+        """Ask a run to stop, as Ctrl-C would; what was trained before stays as it is."""
+        run = self.get(name)
+        if run is None or run.over:
+            return
+        (run.folder / WISH).touch()
+        record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
+        processes.stop(record["pid"], record["start"])
+
+    def delete(self, name: str) -> None:
+        """Remove a run that has ended, with its model.
+
+        Raises:
+            NotFoundError: no such run.
+            InputError: it has not ended.
+        """
+        run = self.get(name)
+        if run is None:
+            raise NotFoundError("This run is not there any more.")
+        if not run.over:
+            raise InputError("This run has not ended: cancel it first.")
+        shutil.rmtree(run.folder, ignore_errors=True)
+
+    def _spawn(self, folder: Path, request: Request, sources: Sources) -> subprocess.Popen[bytes]:
+        words = [*self._command, "--cohort", str(sources.cohort), "--out", str(folder / MODEL)]
+        words += ["--config", str(folder / request.file_name), "--device", sources.device]
+        words += ["--progress", str(folder / PROGRESS), "--json"]
+        if "titles" in request.additions:
+            words += ["--titles", str(self.folder / "titles")]  # the same for every run: read once
+        if request.distilled:
+            words += ["--states", str(sources.states)]
+        if nice := shutil.which("nice"):  # whoever looks at a case meanwhile goes first
+            words = [nice, "-n", "10", *words]
+        one_left = str(max(1, (os.cpu_count() or 2) - 1))
+        environment = {"OMP_NUM_THREADS": one_left, **os.environ, "PYTHONPATH": str(ROOT)}
+        with (folder / "result.json").open("wb") as out, (folder / LOG).open("wb") as log:
+            return subprocess.Popen(  # noqa: S603 - words of ours, no shell
+                words,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C at the server's terminal is not meant for it
+            )
+
+    def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        code = process.wait()
+        _close(self.folder / name, code)
+        self._watched.discard(name)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else starts a run in this folder meanwhile, in whatever process."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = (self.folder / _LOCK).open("w")
+        except OSError as error:
+            raise InputError(
+                f"Runs cannot be kept in {self.folder} ({error.strerror}). Name a folder that can be written "
+                "with LEADER_RUNS."
+            ) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def _close(folder: Path, code: int | None) -> None:
+    """Write down how a run ended (None: nobody saw it), and take away what only a running one needs."""
+    if not folder.is_dir():
+        return
+    for half in folder.glob(f"*{MODEL}.training.safetensors*"):
+        half.unlink(missing_ok=True)
+    for half in folder.glob(f".{MODEL}.*"):
+        shutil.rmtree(half, ignore_errors=True)
+    write_json(folder / END, {"code": code, "at": time.time()})
+
+
+def find_states(folders: Sequence[Path], teacher: str, cohort: str) -> Path | None:
+    """The first folder of stored states that this teacher made of this cohort's visits; None where there is none.
+
+    Args:
+        folders: where to look, each perhaps absent.
+        teacher: digest of the teacher's weights.
+        cohort: digest of the cohort.
+    """
+    for folder in folders:
+        try:
+            index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if not isinstance(index, dict) or index.get("cohort_digest") != cohort:
+            continue
+        if index.get("teacher_digest") == teacher and index.get("targets", "all") == "all":
+            return folder
+    return None

@@ -1,0 +1,32 @@
+"""The server's one workspace, opened beside the cohort on first use. Refuses to know what is kept in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard.server.service import Service
+from dashboard.server.settings import read_settings
+from leader_core import Fingerprint
+from leader_core.workspace import Workspace, default_path
+
+
+def get_workspace(service: Service) -> Workspace:
+    """The workspace of the cohort being served; where it cannot be written, its `notices` say why.
+
+    Raises:
+        ArtifactError: the file is no workspace, or a newer program made it.
+    """
+    cohort = service.engine.cohort
+    return _open(read_settings().workspace or default_path(Path(cohort.path)), cohort.fingerprint)
+
+
+@st.cache_resource(show_spinner=False)
+def _open(path: Path, fingerprint: Fingerprint) -> Workspace:
+    return Workspace.open(path, fingerprint)
+
+
+def forget() -> None:
+    """Close nothing, but open anew on the next use; for tests."""
+    _open.clear()

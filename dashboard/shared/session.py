@@ -1,0 +1,218 @@
+"""What a page is about: read from the URL, written to it, and the little that lives in the session alone.
+
+The URL carries opaque ids, cut-offs and filters. Clinical text (a search, a case that was typed in) never enters it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import streamlit as st
+
+from dashboard.server.service import Service
+from dashboard.shared import decision
+from dashboard.shared.draft import Draft
+from leader_core import Case, InputError, NotFoundError
+
+PATIENT: Final = "patient"
+VISIT: Final = "visit"
+CASE: Final = "case"
+DRAFT: Final = "draft"
+VIEW: Final = "show"
+BESIDE: Final = "beside"
+
+VIEWS: Final[Mapping[str, str]] = {
+    "all": "Show everything",
+    "hide": "Hide prescription",
+    "decide": "Decide first",
+}
+"""How a case is shown: with what was prescribed, without it, or only after the viewer has chosen a set of their own."""
+
+_LAST: Final = "_last_case"
+_DRAFT: Final = "_draft"
+_VIEW: Final = "_view"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The case a page is about and where it came from."""
+
+    case: Case
+    source: Literal["cohort", "draft"]
+    patient_id: int | None = None
+    visit_no: int | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The URL parameters that lead back to it."""
+        if self.source == "draft":
+            return {CASE: DRAFT}
+        return case_query(self.patient_id or 0, self.visit_no)
+
+    @property
+    def key(self) -> str:
+        """What the session keeps things about this case under."""
+        return "draft" if self.source == "draft" else f"{self.patient_id}-{self.visit_no}"
+
+
+def case_query(patient_id: int, visit_no: int | None = None) -> dict[str, str]:
+    """URL parameters of a case in the cohort; without a visit, the patient's last."""
+    query = {PATIENT: str(patient_id)}
+    if visit_no is not None:
+        query[VISIT] = str(visit_no)
+    return query
+
+
+def open_case(patient_id: int, visit_no: int) -> None:
+    """Open another case on the page that is open; call from a widget's callback. Back leads to this one."""
+    st.query_params.from_dict(case_query(patient_id, visit_no))
+
+
+def asked() -> dict[str, str]:
+    """What the URL asks for; where it names no case, the case that was open last, as it was seen."""
+    query = {key: st.query_params[key] for key in st.query_params}
+    if PATIENT in query or CASE in query:
+        return query
+    return {**st.session_state.get(_LAST, {}), **query}
+
+
+def subject(service: Service) -> Subject | None:
+    """The case that the URL names, or the one that was open last; None where there is neither.
+
+    Raises:
+        InputError: an id or visit number that is not a number.
+        NotFoundError: a patient or visit that this cohort does not hold.
+    """
+    query = asked()
+    if query.get(CASE) == DRAFT:
+        return _drafted()
+    if not query.get(PATIENT):
+        return None
+    patient_id = _number(query[PATIENT], "patient id")
+    return recorded(service, patient_id, _number(query[VISIT], "visit number") if query.get(VISIT) else None)
+
+
+def recorded(service: Service, patient_id: int, visit_no: int | None = None) -> Subject:
+    """A case of the cohort, at the patient's last visit unless another is named.
+
+    Raises:
+        NotFoundError: a patient or visit that this cohort does not hold.
+    """
+    case = service.engine.cohort.case(patient_id, visit_no)
+    return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
+
+
+def write_beside(found: Subject) -> str:
+    """The URL's short name of a case in the cohort: "185-12"."""
+    return f"{found.patient_id}-{found.visit_no}"
+
+
+def read_beside(text: str) -> str | None:
+    """The same name where it is well formed, else None.
+
+    >>> read_beside("185-12"), read_beside("185"), read_beside("x-1")
+    ('185-12', None, None)
+    """
+    patient, _, visit = text.partition("-")
+    return text if patient.isdecimal() and visit.isdecimal() and len(text) < 30 else None
+
+
+def keep(query: Mapping[str, str]) -> None:
+    """Make this the session's open case, under these cut-offs."""
+    st.session_state[_LAST] = dict(query)
+
+
+def cut_off(model: str) -> float | None:
+    """The cut-off that is asked for; None where it is the model's own."""
+    return read_cut_off(asked().get(cut_key(model), ""))
+
+
+def read_cut_off(text: str) -> float | None:
+    """A number from 0 to 1, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if 0.0 <= value <= 1.0 else None
+
+
+def cut_key(model: str) -> str:
+    """The URL parameter and widget key of a model's cut-off."""
+    return f"{model}_cut"
+
+
+def linked(found: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
+    """URL parameters for any page about the same case, under the same cut-offs.
+
+    `cuts` are those that differ from a model's own; without them, the ones that this page was asked for.
+    """
+    if cuts is None:
+        cuts = {name: value for name in ("teacher", "student") if (value := cut_off(name)) is not None}
+    shown = {VIEW: view()} if found.source == "cohort" and view() != "all" else {}
+    return {**found.query, **{cut_key(name): f"{value:.2f}" for name, value in cuts.items()}, **shown}
+
+
+def view() -> str:
+    """How cases are shown in this session: as it was last chosen, else as the link asks."""
+    wanted = st.session_state.get(_VIEW) or asked().get(VIEW, "")
+    return wanted if wanted in VIEWS else "all"
+
+
+def set_view(wanted: str) -> None:
+    """Show every case this way from now on: a demonstration moves from case to case without a glimpse of the truth."""
+    st.session_state[_VIEW] = wanted if wanted in VIEWS else "all"
+
+
+def undecided(found: Subject) -> bool:
+    """Whether the viewer wants to decide first, and has not yet."""
+    return found.source == "cohort" and view() == "decide" and not decision.revealed(found.key)
+
+
+def hidden(found: Subject) -> bool:
+    """Whether the viewer asked not to see what this visit was given."""
+    return undecided(found) or (found.source == "cohort" and view() == "hide")
+
+
+def draft() -> Draft:
+    """The session's own case in the making."""
+    if not isinstance(st.session_state.get(_DRAFT), Draft):
+        st.session_state[_DRAFT] = Draft()
+    found: Draft = st.session_state[_DRAFT]
+    return found
+
+
+def set_draft(new: Draft) -> None:
+    st.session_state[_DRAFT] = new
+
+
+def start_from(case: Case, service: Service) -> None:
+    """Begin a case of one's own as a copy of another."""
+    cohort = service.engine.cohort
+    known = {code: cohort.title(kind, code) or code for kind, code in case.codes()}
+    set_draft(Draft.from_case(case, known))
+
+
+def _drafted() -> Subject:
+    case = draft().submitted
+    if case is None:
+        raise NotFoundError(
+            "The entered case is not in this session: it was never submitted, or the session has ended. "
+            "Entered cases are kept in the session only and never in the link. Enter it again under New case."
+        )
+    return Subject(case, "draft")
+
+
+def _number(text: str, what: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise InputError(
+            f"The link names {text[:40]!r} as {what}: expected a whole number. Choose a patient instead."
+        ) from None
+    if not 0 <= value < 2**63:
+        raise InputError(
+            f"The link names {text[:40]!r} as {what}: that number is out of range. Choose a patient instead."
+        )
+    return value

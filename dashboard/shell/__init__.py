@@ -1,0 +1,1 @@
+"""The frame around every page: set-up, navigation, status strip and keyboard shortcuts."""

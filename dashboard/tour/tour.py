@@ -1,0 +1,123 @@
+"""The guided tour: its five steps, and the rule that picks the case they are told on.
+
+Refuses to know how a step is drawn. The case is computed from the cohort being served, never named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from dashboard.server.service import MODELS, ModelName, Scores, Service
+from leader_core import Case
+from leader_core.cohort import PatientQuery, PatientRow
+
+TOUR: Final = "tour"
+_TRIED: Final = 6
+"""How many patients are scored at most in search of one that shows everything."""
+
+Ask = Callable[[Case, ModelName], Scores]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One step: the panel it speaks of (a container's key) and what it says."""
+
+    panel: str
+    heading: str
+    text: str
+
+
+STOPS: Final[tuple[Stop, ...]] = (
+    Stop(
+        "person",
+        "A patient at the moment of prescribing",
+        "Here is who the patient is and what was diagnosed, done and prescribed, visit by visit. "
+        "The models read the earlier visits and this one's diagnoses and procedures, never what it was given.",
+    ),
+    Stop(
+        "cut_offs",
+        "Two models and their cut-offs",
+        "The teacher is a language model that reads the case as text. The student is a small network that learned "
+        "from it. Each suggests the classes that score above its cut-off; move one and every figure follows.",
+    ),
+    Stop(
+        "classes",
+        "Class by class",
+        "One row a drug class: given or not, and both scores as bars. Rows stand by who suggested them, so that "
+        "what one model alone suggests is easy to find. Open a row for the drugs that were ordered.",
+    ),
+    Stop(
+        "pairs",
+        "Interactions among the suggestions",
+        "Pairs that an interaction table lists, most severe first, with what to do. A pair that is not listed is "
+        "unlisted, not safe.",
+    ),
+    Stop(
+        "view_choice",
+        "Your turn: decide first",
+        "Hide what was prescribed, or choose Decide first: tick your own classes, then reveal the models and the "
+        "record beside them. Press ? for help at any time.",
+    ),
+)
+STEPS: Final = len(STOPS)
+
+
+def link(number: int = 1) -> dict[str, str]:
+    """URL parameters that open the tour at a step, on the prepared case."""
+    return {TOUR: str(number)}
+
+
+def read_step(text: str) -> int | None:
+    """A step's number from the URL.
+
+    >>> read_step("3"), read_step("9"), read_step("x")
+    (3, None, None)
+    """
+    return int(text) if text.isdecimal() and len(text) < 3 and 1 <= int(text) <= STEPS else None
+
+
+def prepared(service: Service, ask: Ask) -> tuple[int, int] | None:
+    """The patient and visit that the tour is told on; None where the cohort holds nobody.
+
+    The first patient of the test split with two visits or more whose prescription holds a listed interaction and to
+    whom the teacher suggests a class that the student does not; where a model is missing or none of the first few
+    shows all of it, the one that shows most; at last anybody.
+    """
+    best: tuple[int, PatientRow] | None = None
+    for tried, row in enumerate(_candidates(service)):
+        if tried >= _TRIED:
+            break
+        merit = _merit(service, service.engine.cohort.case(row.patient_id), ask)
+        if best is None or merit > best[0]:
+            best = (merit, row)
+        if merit >= _FULL:
+            break
+    return None if best is None else (best[1].patient_id, best[1].visits)
+
+
+_FULL: Final = 3
+
+
+def _merit(service: Service, case: Case, ask: Ask) -> int:
+    """How much of the tour a case can show, from 0 to `_FULL`."""
+    pairs = service.engine.cohort.interactions.among(case.prescribed)
+    merit = int(any(pair.severity != "unknown" for pair in pairs)) + int(not case.is_first_visit)
+    found = {name: ask(case, name).recommendation for name in MODELS}
+    chosen = {name: {m.code for m in r.selected} for name, r in found.items() if r is not None}
+    return merit + int(len(chosen) == 2 and bool(chosen["teacher"] - chosen["student"]))
+
+
+def _candidates(service: Service) -> Iterator[PatientRow]:
+    """Patients in the order of preference: unseen in training with a history, then with a history, then anybody."""
+    seen: set[int] = set()
+    for query in (
+        PatientQuery(splits=("test",), visits=(2, 6), page_size=_TRIED),
+        PatientQuery(visits=(2, 6), page_size=1),
+        PatientQuery(page_size=1),
+    ):
+        for row in service.engine.cohort.patients(query).rows:
+            if row.patient_id not in seen:
+                seen.add(row.patient_id)
+                yield row

@@ -1,0 +1,392 @@
+"""A built cohort, opened for reading: cases, columns, the worklist, search and the builder's own tables.
+
+Every call works on a cursor of its own, so threads may share one `Cohort`. Refuses to know about models and pages.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import duckdb
+
+from leader_core.cohort.cases import (
+    PROFILE_TEXTS,
+    Targets,
+    check_split,
+    read_case,
+    read_cases,
+    read_columns,
+)
+from leader_core.cohort.columns import CohortColumns
+from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
+from leader_core.cohort.raw_tables import SOURCE_NAMES
+from leader_core.cohort.statements import run
+from leader_core.cohort.worklist import Worklist
+from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.interactions import InteractionTable
+from leader_core.scores.store import ScoreStore, attach_nothing, scores_path
+from leader_core.search.code_tables import own_codes, with_libraries
+from leader_core.search.index import CodeIndex
+from leader_core.terminology.drugs import AtcLevel
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT: Final = "1"
+"""Version of the database's tables that this code writes and reads."""
+
+KEPT_CASES: Final = 128
+"""Cases, and orders of a visit, that are remembered: a page asks several times for the one it shows."""
+
+_PROFILE: Final[Mapping[str, tuple[str, ...]]] = {
+    "mimic3": ("insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender"),
+    "mimic4": (
+        "insurance",
+        "language",
+        "marital_status",
+        "ethnicity",
+        "admission_type",
+        "age_band",
+        "gender",
+    ),
+}
+_PROMISED: Final = frozenset(
+    (
+        "patients",
+        "visits",
+        "visit_codes",
+        "concepts",
+        "orders",
+        "interactions",
+        "accounting",
+        "rejects",
+        "meta",
+    )
+)
+
+
+class Cohort:
+    """A cohort database, read-only. Open it with `Cohort.open`."""
+
+    def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
+        self.path = path
+        self.meta = dict(meta)
+        self.fingerprint = _fingerprint(self.meta)
+        self.scores: ScoreStore | None = None  # stored scores of this cohort's cases
+        self.scores_note = ""  # why stored scores that lie beside it are not used
+        self.profile_fields = _PROFILE[self.fingerprint.source]
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._titles: dict[Kind, dict[str, str]] = {}
+        self._indexing = threading.Lock()
+        self._own_index: CodeIndex | None = None
+        self._full_index: CodeIndex | None = None
+        self._case = lru_cache(KEPT_CASES)(self._read_case)
+        self._orders = lru_cache(KEPT_CASES)(self._read_orders)
+        self._profiles = lru_cache(self._read_profiles)
+        self._concepts = lru_cache(self._read_concepts)
+        self._worklist = Worklist(self._cursor, lambda: self._own_codes().matching)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Cohort:
+        """Open a database made by `python -m train cohort`, with the scores that are stored beside it.
+
+        Raises:
+            NotFoundError: no such file.
+            ArtifactError: no database, no cohort, or one of another format.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise NotFoundError(
+                f"No cohort database {path}. Build one: python -m train cohort --raw FOLDER --out {path}."
+            )
+        try:
+            # In memory with the file attached: what one reader attaches or defines is not another reader's.
+            connection = duckdb.connect(":memory:")
+            run(connection, "read/attach", {"path": str(path)})
+            run(connection, "read/use")
+            tables = {row[0] for row in run(connection, "read/tables").fetchall()}
+        except duckdb.Error as error:
+            raise ArtifactError(
+                f"{path} cannot be opened as a DuckDB database ({str(error).splitlines()[0]}). "
+                "Build the cohort again: python -m train cohort."
+            ) from error
+        if missing := sorted(_PROMISED - tables):
+            connection.close()
+            raise ArtifactError(
+                f"{path} is no cohort: it lacks the table {', '.join(missing)}. Build one: python -m train cohort."
+            )
+        meta = dict(run(connection, "read/meta").fetchall())
+        if meta.get("format") != FORMAT:
+            connection.close()
+            raise ArtifactError(
+                f"{path} has cohort format {meta.get('format', 'unknown')!r}, and this version reads {FORMAT!r}. "
+                "Build the cohort again: python -m train cohort."
+            )
+        cohort = cls(path, connection, meta)
+        cohort._attach_scores(scores_path(path))
+        run(connection, "read/no_files")
+        return cohort
+
+    def _attach_scores(self, path: Path) -> None:
+        """Put stored scores beside the cohort's tables, or nothing where there are none that fit."""
+        if path.is_file():
+            try:
+                self.scores = ScoreStore.attach(self._connection, path, self.fingerprint.digest)
+            except ArtifactError as error:
+                self.scores_note = str(error)
+        if self.scores is None:
+            attach_nothing(self._connection)
+        run(self._connection, "read/working_memory")
+        run(self._connection, "read/listed")
+        run(self._connection, "read/matches")
+
+    def close(self) -> None:
+        """Let go of the file; the cohort cannot be used afterwards."""
+        self._connection.close()
+
+    def warm_up(self) -> None:
+        """Load what the first look-ups would wait for: titles, interactions, the index of codes and who has them."""
+        for kind in KINDS:
+            self._own_titles(kind)
+        _ = self.interactions
+        self._all_codes()
+        self.warm_up_worklist()
+
+    def warm_up_worklist(self) -> None:
+        """Hold the worklist in memory; until then it is answered from the files, several times slower."""
+        self._worklist.warm_up()
+
+    # Cases
+
+    def case(self, patient_id: int, visit_no: int | None = None) -> Case:
+        """One patient at one visit (the last by default), with the visits before it as history.
+
+        Raises:
+            NotFoundError: no such patient, or no such visit of theirs.
+        """
+        return self._case(patient_id, visit_no)
+
+    def _read_case(self, patient_id: int, visit_no: int | None) -> Case:
+        return read_case(self._cursor(), patient_id, visit_no)
+
+    def split_of(self, patient_id: int) -> Split | None:
+        """The split a patient is in; None for a patient who is not in this cohort."""
+        found = run(self._cursor(), "read/split", {"patient_id": patient_id}).fetchall()
+        return found[0][0] if found else None
+
+    def cases(self, split: str = "all", targets: Targets = "last") -> list[Case]:
+        """The cases of a split, by patient id and visit; with targets "all" every visit is one, with its past.
+
+        Raises:
+            InputError: an unknown split or choice of targets.
+        """
+        return read_cases(self._cursor(), split, targets)
+
+    def columns(self, split: str = "all", targets: Targets = "last") -> CohortColumns:
+        """The same cases as contiguous arrays, in the same order; see `CohortColumns`."""
+        return read_columns(self._cursor(), split, targets)
+
+    # Vocabularies and titles
+
+    def vocabulary_codes(self, kind: Kind, split: str = "train") -> list[str]:
+        """The distinct codes of a kind that a split's patients have, sorted."""
+        check_split(split)
+        _check_kinds((kind,))
+        found = run(self._cursor(), "read/vocabulary_codes", {"kind": kind, "split": split}).fetchall()
+        return [row[0] for row in found]
+
+    def profile_values(self, field: str, split: str = "train") -> list[str]:
+        """The distinct values of a profile field in a split's visits, sorted; `UNKNOWN` among them where it occurs.
+
+        Raises:
+            InputError: a field that no case has.
+        """
+        check_split(split)
+        found = self._profiles(split)
+        names = ("age_band", "gender", *PROFILE_TEXTS)
+        if field not in names:
+            raise InputError(f"Unknown profile field {field!r}: expected one of {', '.join(sorted(names))}.")
+        position = names.index(field)
+        if field == "age_band":
+            return sorted({age_band(row[0]) for row in found})
+        return sorted({row[position] or UNKNOWN for row in found})
+
+    def _read_profiles(self, split: str) -> list[tuple[Any, ...]]:
+        return run(self._cursor(), "read/profile_values", {"split": split}).fetchall()
+
+    def title(self, kind: Kind, code: str) -> str | None:
+        """A readable title: the cohort's own, else the libraries'; None where nobody has one."""
+        own = self._own_titles(kind).get(code)
+        if own is not None:
+            return own
+        from leader_core.terminology.icd import code_title
+
+        return code_title(kind, code)
+
+    def titles(self, kind: Kind) -> dict[str, str]:
+        """Title of every code of a kind in the cohort; a code without one is its own title."""
+        _check_kinds((kind,))
+        return dict(self._concepts(kind))
+
+    def _read_concepts(self, kind: Kind) -> tuple[tuple[str, str], ...]:
+        return tuple(
+            (row[0], row[1]) for row in run(self._cursor(), "read/concepts", {"kind": kind}).fetchall()
+        )
+
+    def _own_titles(self, kind: Kind) -> dict[str, str]:
+        """Titles that differ from the code, read once a kind."""
+        with self._lock:
+            if kind not in self._titles:
+                self._titles[kind] = {
+                    code: title for code, title in self.titles(kind).items() if title != code
+                }
+            return self._titles[kind]
+
+    # Worklist and search
+
+    def patients(self, query: PatientQuery | None = None) -> PatientPage:
+        """One page of the worklist: filtered, sorted and cut in the database."""
+        return self._worklist.page(query or PatientQuery())
+
+    def spread(self, query: PatientQuery, figure: Sort, bins: int = 20) -> Spread:
+        """How the patients that a query matches (all pages) spread over a figure.
+
+        Raises:
+            InputError: a figure that has no distribution.
+        """
+        return self._worklist.spread(query, figure, bins)
+
+    def patient_ids(self, query: PatientQuery) -> tuple[int, ...]:
+        """Every patient that a query matches, on all pages, by id."""
+        return self._worklist.ids(query)
+
+    def worklist_csv(self, query: PatientQuery) -> bytes:
+        """Every patient that a query matches, on all pages, as CSV."""
+        return self._worklist.csv(query)
+
+    def chapters(self) -> tuple[str, ...]:
+        """The chapters of the cohort's diagnoses, the most frequent first."""
+        return self._chapters
+
+    @cached_property
+    def _chapters(self) -> tuple[str, ...]:
+        return tuple(row[0] for row in run(self._cursor(), "read/chapters").fetchall())
+
+    def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
+        """Type-ahead over the cohort's codes and the libraries': by code, title, synonym or brand, begun or misspelt.
+
+        The best match first, among equal ones the more frequent in the cohort, then the plainer; see `code_match`.
+
+        Raises:
+            InputError: an unknown kind.
+        """
+        wanted = tuple(kinds)
+        _check_kinds(wanted)
+        return self._all_codes().search(text, wanted, limit)
+
+    @property
+    def searchable_codes(self) -> int:
+        """How many codes `search` knows: the cohort's and the libraries'."""
+        return len(self._all_codes())
+
+    def _own_codes(self) -> CodeIndex:
+        """The cohort's own codes, indexed on first need."""
+        with self._indexing:
+            if self._own_index is None:
+                level = cast(AtcLevel, self.fingerprint.atc_level)
+                self._own_index = CodeIndex(own_codes(self._cursor(), level))
+            return self._own_index
+
+    def _all_codes(self) -> CodeIndex:
+        """Those and the libraries', indexed on first need."""
+        own = self._own_codes()
+        with self._indexing:
+            if self._full_index is None:
+                self._full_index = CodeIndex(with_libraries(own.table))
+            return self._full_index
+
+    # The builder's own tables
+
+    def orders(self, visit_id: int) -> tuple[Order, ...]:
+        """The drug strings behind each medication of a visit.
+
+        Raises:
+            NotFoundError: no such visit.
+        """
+        return self._orders(visit_id)
+
+    def _read_orders(self, visit_id: int) -> tuple[Order, ...]:
+        cursor = self._cursor()
+        found = run(cursor, "read/orders", {"visit_id": visit_id}).fetchall()
+        if not found and run(cursor, "read/visit_exists", {"visit_id": visit_id}).fetchall() == [(0,)]:
+            raise NotFoundError(f"No visit {visit_id} in {self.path.name}. Look it up under its patient.")
+        return tuple(Order(*row) for row in found)
+
+    @cached_property
+    def interactions(self) -> InteractionTable:
+        """Pairs of medication classes at the cohort's ATC level."""
+        return InteractionTable(
+            Interaction(*row) for row in run(self._cursor(), "read/interactions").fetchall()
+        )
+
+    def accounting(self) -> pd.DataFrame:
+        """Where every raw row went: `source_table, reason, rows`."""
+        return self._frame("accounting")
+
+    def rejects(self) -> pd.DataFrame:
+        """Cells and lines that could not be read: `source_table, line, column, value, reason`."""
+        return self._frame("rejects")
+
+    def attrition(self) -> pd.DataFrame:
+        """Patients and visits before and after each filter."""
+        return self._frame("attrition")
+
+    def unmapped(self) -> pd.DataFrame:
+        """Drug strings without a medication class, most frequent first: `drug, route, rows`."""
+        return self._frame("unmapped")
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        return cast("pd.DataFrame", run(self._cursor(), f"read/{name}").df())
+
+    def reader(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own, read-only, for a room that brings queries of its own (`leader_core.error_analysis`)."""
+        return self._cursor()
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the same database, for one thread's question."""
+        cursor = self._connection.cursor()
+        run(cursor, "read/use")
+        return cursor
+
+
+def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:
+    """The fingerprint that the builder wrote; raises ArtifactError where it is not whole."""
+    try:
+        if meta["source"] not in SOURCE_NAMES:
+            raise ValueError(f"source {meta['source']!r}")
+        counts = ("patients", "visits", "single_visit_patients", "diagnoses", "procedures", "medications")
+        return Fingerprint(
+            label=meta["label"],
+            source=meta["source"],
+            synthetic=meta["synthetic"] == "True",
+            preset=meta["preset"],
+            atc_level=int(meta["atc_level"]),
+            **{name: int(meta[name]) for name in counts},
+            ddi_density=float(meta["ddi_density"]),
+            digest=meta["digest"],
+        )
+    except (KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"The cohort's meta table is not whole ({error}). Build the cohort again."
+        ) from error
+
+
+def _check_kinds(kinds: Sequence[str]) -> None:
+    if strange := [kind for kind in kinds if kind not in KINDS]:
+        raise InputError(f"Unknown kind {', '.join(map(repr, strange))}: expected any of {', '.join(KINDS)}.")

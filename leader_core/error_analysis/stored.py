@@ -1,0 +1,302 @@
+"""The analysis of a cohort's stored scores: reads what a question needs, keeps what the next one will need again.
+
+One object a cohort, shared between threads. Case figures and marks stay in memory (some 200 bytes a case); the
+probabilities of the last `KEPT` models asked for stay too, at 4 bytes a case and class.
+Refuses to know pages, and what the workspace keeps: lists and tags are looked up by whoever asks.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.error_analysis import classes
+from leader_core.error_analysis.classes import ClassCounts, Crossed, Reliability
+from leader_core.error_analysis.database import (
+    Progress,
+    read_figures,
+    read_frame,
+    read_marks,
+    read_probabilities,
+)
+from leader_core.error_analysis.drift import Shift, shifts
+from leader_core.error_analysis.fields import Column
+from leader_core.error_analysis.frame import Bools, Figures, Frame, Marks
+from leader_core.error_analysis.groups import Grouping, by_column, by_masks
+from leader_core.error_analysis.heat import Heat, heat
+from leader_core.error_analysis.selection import Condition, Selection
+from leader_core.error_analysis.sweep import Sweep, sweep
+from leader_core.error_analysis.tree import Tree, error_tree
+from leader_core.errors import InputError, NotFoundError
+from leader_core.scores.store import PRESCRIBED
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+    from leader_core.scores import ScoredModel, ScoreStore
+
+KEPT: Final = 2
+COMMAND: Final = "python -m train scores --cohort {cohort} --models DIR"
+TARGETS: Final = ("error", "missed", "extra")
+"""What a tree may explain: 1 - Jaccard, 1 - recall, 1 - precision; or "class:CODE", being wrong about that class."""
+
+Lookup = Callable[[str, str], Iterable[int]]
+"""("list" or "tag", id) -> patient ids of a list, visit ids of a tag."""
+
+
+class Analysis:
+    """Questions about stored scores. Open it with `Analysis.of`."""
+
+    def __init__(self, cohort: Cohort, store: ScoreStore) -> None:
+        self._cohort = cohort
+        self._store = store
+        self._lock = threading.RLock()
+        self._figures: dict[str, Figures] = {}
+        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self.codes = store.codes
+        self.models: dict[str, ScoredModel] = _in_order(store)
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> Analysis:
+        """
+        Raises:
+            NotFoundError: no scores are stored; the text says how to store them.
+        """
+        if cohort.scores is None:
+            command = COMMAND.format(cohort=cohort.path.name)
+            note = f" {cohort.scores_note}" if cohort.scores_note else ""
+            raise NotFoundError(f"No scores are stored for this cohort. Store them: {command}.{note}")
+        return cls(cohort, cohort.scores)
+
+    # What is read
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The scored cases."""
+        with self._lock:
+            truncated_by = next(iter(self.models), None)
+            cohort = self._cohort
+            return read_frame(cohort.reader(), cohort.chapters(), self._profile, truncated_by)
+
+    @property
+    def _profile(self) -> tuple[str, ...]:
+        return (*self._cohort.profile_fields, "admission_type")
+
+    def figures(self, model: str) -> Figures:
+        """One model's figures of each case.
+
+        Raises:
+            NotFoundError: a model whose scores are not stored.
+        """
+        self._check(model)
+        with self._lock:
+            if model not in self._figures:
+                self._figures[model] = read_figures(self._cohort.reader(), self.frame, model)
+            return self._figures[model]
+
+    @cached_property
+    def marks(self) -> Marks:
+        """What was prescribed and what each model chose."""
+        with self._lock:
+            return read_marks(
+                self._cohort.reader(), self.frame, tuple(self.models), PRESCRIBED, len(self.codes)
+            )
+
+    @cached_property
+    def truth(self) -> Bools:
+        """(N, A) what was prescribed."""
+        return classes.truth_of(self.marks, len(self.frame), len(self.codes))
+
+    def probabilities(self, model: str, progress: Progress | None = None) -> NDArray[np.float32]:
+        """(N, A) one model's probabilities; zero where it has not scored the case."""
+        self._check(model)
+        with self._lock:
+            if model not in self._kept:
+                cursor, width = self._cohort.reader(), len(self.codes)
+                self._kept[model], _ = read_probabilities(cursor, self.frame, model, width, progress)
+                while len(self._kept) > KEPT:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(model)
+            return self._kept[model]
+
+    def known(self, model: str) -> Bools:
+        """(A,) which classes a model can name."""
+        return np.array(self.models[model].known, dtype=bool)
+
+    # Which cases
+
+    def mask(self, selection: Selection, lookup: Lookup | None = None) -> Bools:
+        """(N,) the cases that a selection holds.
+
+        Raises:
+            InputError: a condition on what is not there: a field, a value, a class, a model.
+        """
+        out = np.ones(len(self.frame), bool)
+        for condition in selection.conditions:
+            out &= self._holds(condition, lookup)
+        return out
+
+    def patients(self, selection: Selection, lookup: Lookup | None = None) -> tuple[int, ...]:
+        """Whose cases a selection holds, by id."""
+        return tuple(np.unique(self.frame.patient_ids[self.mask(selection, lookup)]).tolist())
+
+    def _holds(self, condition: Condition, lookup: Lookup | None) -> Bools:
+        kind, names, number = condition.kind, condition.names, condition.number
+        try:
+            if kind in ("is", "not"):
+                column = self.frame.columns[names[0]]
+                if number >= len(column.values):
+                    raise KeyError(names[0])
+                same: Bools = column.codes == int(number)
+                return same if kind == "is" else ~same
+            if kind in ("lt", "ge"):
+                values = self.frame.numbers[names[0]]
+                low = ~(values >= number)  # what is not recorded counts as low, as in the tree
+                return low if kind == "lt" else ~low
+            if kind in ("has", "lacks"):
+                if number >= len(self.frame.chapters):
+                    raise KeyError("chapter")
+                there = (self.frame.chapter_bits >> int(number)) & 1 > 0
+                return there if kind == "has" else ~there
+            return self._holds_more(condition, lookup)
+        except (KeyError, ValueError) as error:
+            raise InputError(
+                f"The link names cases by {condition.text[:80]!r}, which these stored scores do not have. "
+                "Choose the cases anew under Error analysis."
+            ) from error
+
+    def _holds_more(self, condition: Condition, lookup: Lookup | None) -> Bools:
+        kind, names, number = condition.kind, condition.names, condition.number
+        if kind == "class":
+            place = self.codes.index(names[0])
+            found = classes.with_state(self.marks, place, condition.who, len(self.frame))
+            for name in condition.who:
+                found &= self.figures(name).there if name != PRESCRIBED else True
+            return found
+        if kind == "bin":
+            there = self.figures(names[0]).there
+            scores = self.probabilities(names[0])
+            if names[1] != "all":
+                place = self.codes.index(names[1])
+                scores = scores[:, place : place + 1]
+            else:
+                scores = scores[:, self.known(names[0])]
+            return there & (classes.bin_of(scores) == int(number)).any(1)
+        if kind == "score":
+            values = self.figures(names[1]).of(names[0]) if names[0] in _SCORES else None
+            if values is None or names[2] not in ("lt", "ge"):
+                raise KeyError(names[0])
+            return values < number if names[2] == "lt" else values >= number
+        if kind == "better":
+            return self.figures(names[0]).jaccard - self.figures(names[1]).jaccard > number
+        ids = np.array(sorted(lookup(kind, names[0])) if lookup is not None else [], np.int64)
+        return np.isin(self.frame.patient_ids if kind == "list" else self.frame.visit_ids, ids)
+
+    # Questions
+
+    def by(self, field: str, models: Sequence[str], within: Bools | None = None) -> Grouping:
+        """Every metric by the values of a field.
+
+        Raises:
+            InputError: a field that these cases do not have.
+        """
+        return by_column(self.frame, self._many(models), self.column(field), within)
+
+    def by_masks(self, name: str, models: Sequence[str], masks: Mapping[str, Bools]) -> Grouping:
+        """Every metric of groups that may overlap."""
+        return by_masks(self.frame, self._many(models), name, masks)
+
+    def column(self, field: str) -> Column:
+        """A field of the cases; raises InputError where there is none."""
+        found = self.frame.columns.get(field)
+        if found is None:
+            raise InputError(
+                f"Unknown field {field!r}: expected one of {', '.join(self.frame.columns)}. Choose another grouping."
+            )
+        return found
+
+    def heat(self, rows: str, columns: str, model: str, metric: str, within: Bools) -> Heat:
+        """One metric by two fields."""
+        return heat(self.column(rows), self.column(columns), self.figures(model), metric, within)
+
+    def error(self, target: str, model: str) -> NDArray[np.float32]:
+        """(N,) 0 to 1: what a tree explains, see `TARGETS`; NaN where the model has not scored the case."""
+        figures = self.figures(model)
+        if target.startswith("class:"):
+            if target[6:] not in self.codes:
+                raise InputError(f"Unknown class {target[6:]!r}: choose one of the table.")
+            place = self.codes.index(target[6:])
+            count = len(self.frame)
+            given = classes.with_state(self.marks, place, {PRESCRIBED: True}, count)
+            chosen = classes.with_state(self.marks, place, {model: True}, count)
+            return np.where(figures.there, given != chosen, np.nan).astype(np.float32)
+        name = {"error": "jaccard", "missed": "recall", "extra": "precision"}.get(target)
+        if name is None:
+            raise InputError(f"Unknown error {target!r}: expected one of {', '.join(TARGETS)} or class:CODE.")
+        return np.float32(1) - figures.of(name)
+
+    def tree(
+        self,
+        model: str,
+        within: Bools,
+        *,
+        target: str = "error",
+        depth: int = 3,
+        leaf: int | None = None,
+        progress: Progress | None = None,
+    ) -> Tree:
+        """Where a model's error is highest; see `leader_core.error_analysis.tree`."""
+        error = self.error(target, model)
+        return error_tree(self.frame, error, within, depth=depth, leaf=leaf, progress=progress)
+
+    def class_counts(self, model: str, within: Bools) -> ClassCounts:
+        """What a model did with each class, at its own cut-off."""
+        return classes.class_counts(self.marks, model, len(self.codes), within & self.figures(model).there)
+
+    def crossed(self, first: str, second: str, within: Bools) -> Crossed:
+        """Two models on each class, over the cases that both have scored."""
+        both = within & self.figures(first).there & self.figures(second).there
+        return classes.crossed(self.marks, first, second, len(self.codes), both)
+
+    def reliability(self, model: str, within: Bools, progress: Progress | None = None) -> Reliability:
+        """What a model's probabilities say against what was so; classes that it cannot name have no counts."""
+        scores = self.probabilities(model, progress)
+        found = classes.reliability(scores, self.truth, within & self.figures(model).there)
+        able = self.known(model)[:, None]
+        return Reliability(found.counts * able, found.said * able, found.observed * able)
+
+    def sweep(self, model: str, within: Bools, progress: Progress | None = None) -> Sweep:
+        """All figures at all cut-offs."""
+        table = self._cohort.interactions.statistical_matrix(self.codes)
+        scores = self.probabilities(model, progress)
+        there = within & self.figures(model).there
+        return sweep(scores, self.truth, self.known(model), table, there)
+
+    def shifts(self, first: Bools, second: Bools) -> tuple[Shift, ...]:
+        """How the second set of cases differs from the first."""
+        return shifts(self.frame, self.marks, self.codes, first, second)
+
+    def _many(self, models: Sequence[str]) -> dict[str, Figures]:
+        return {model: self.figures(model) for model in models}
+
+    def _check(self, model: str) -> None:
+        if model not in self.models:
+            raise NotFoundError(
+                f"No scores of {model!r} are stored: there are {', '.join(self.models) or 'none'}. "
+                "Add them with `python -m train scores --add NAME=FILE.parquet`."
+            )
+
+
+_SCORES: Final = ("prauc", "jaccard", "f1", "precision", "recall", "medications")
+
+
+def _in_order(store: ScoreStore) -> dict[str, ScoredModel]:
+    """Teacher, student, then the others by name; without what was prescribed, which is no model."""
+    first = [name for name in ("teacher", "student") if name in store.models]
+    rest = sorted(name for name in store.models if name not in (*first, PRESCRIBED))
+    return {name: store.models[name] for name in (*first, *rest)}

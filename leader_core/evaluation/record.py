@@ -1,0 +1,158 @@
+"""The evaluation kept beside a models folder: what a served model scored on test, and how its probabilities stood there.
+
+Reads both layouts of `evaluation.json` (one record a model; one row a model with several seeds) and gives a model only
+the figures that are its own. Refuses to know how they were measured and how they are shown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from leader_core.evaluation.calibration import Bin
+from leader_core.model_folder import Manifest
+
+NAME: Final = "evaluation.json"
+ROUNDED: Final = 5e-6  # figures are kept with five digits
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How often conformal sets of one promise held what they promised."""
+
+    share: float
+    confidence: float
+    kept: float
+    standard_error: float
+    medications: float  # mean number of classes in a set
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One model on one cohort."""
+
+    cohort: str  # its label
+    cohort_digest: str
+    synthetic: bool
+    split: str
+    cases: int
+    seeds: int  # whose figures were averaged; 1: this very model alone
+    groups: Mapping[str, Mapping[str, Any]]  # group -> metric -> value with interval
+    bins: tuple[Bin, ...]  # reliability of this very model; empty where none was kept
+    bins_before: tuple[Bin, ...]  # without its calibration
+    ece: float | None
+    ece_before: float | None
+    conformal: tuple[Kept, ...]
+
+
+class EvaluationRecord:
+    """What an `evaluation.json` says, by model."""
+
+    def __init__(self, record: Mapping[str, Any]) -> None:
+        self._record = record
+
+    @classmethod
+    def beside(cls, models: Path) -> Self:
+        """The record beside a models folder; an empty one where there is none, or none that can be read."""
+        try:
+            record = json.loads((Path(models).parent / NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            record = {}
+        return cls(record if isinstance(record, dict) else {})
+
+    def of(self, manifest: Manifest) -> tuple[Judgement, ...]:
+        """What is known of this very model, the cohort it was trained on first; empty where it was not judged."""
+        try:
+            found = list(self._rows(manifest) if "format" in self._record else self._single(manifest))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return ()  # a record of some other layout says nothing
+        return tuple(sorted(found, key=lambda each: each.cohort_digest != manifest.cohort.digest))
+
+    def _single(self, manifest: Manifest) -> Iterator[Judgement]:
+        """The earlier layout: every model's record names its weights."""
+        for models in self._record.values():
+            for entry in models.values():
+                if manifest.digest and entry["model"].get("digest") == manifest.digest:
+                    yield _judgement(entry, entry["split"], 1, entry)
+
+    def _rows(self, manifest: Manifest) -> Iterator[Judgement]:
+        """Rows of several seeds. A row is this model's if its weights are named, or else seed, cut-off and cohort agree."""
+        for on in self._record["cohorts"].values():
+            row, seed = self._row(on["models"], manifest)
+            if row is None:
+                continue
+            plain = on["models"].get(manifest.kind) if manifest.calibration is not None else None
+            yield _judgement(
+                {**row, "cohort": on["cohort"], "cases": on["cases"]},
+                on["split"],
+                len(row["seeds"]),
+                row,
+                plain,
+                seed,
+            )
+
+    def _row(self, models: Mapping[str, Any], manifest: Manifest) -> tuple[Mapping[str, Any] | None, int]:
+        name = f"{manifest.kind}-calibrated" if manifest.calibration is not None else manifest.kind
+        row = models.get(name)
+        seed = manifest.settings.get("seed")
+        if row is None or seed not in row["seeds"] or not self._trained_on(manifest):
+            return None, 0
+        place = row["seeds"].index(seed)
+        digests = row.get("digests")
+        same = (
+            digests[place] == manifest.digest
+            if digests
+            else math.isclose(row["thresholds"][place], manifest.threshold, abs_tol=ROUNDED)
+        )
+        return (row, place) if same else (None, 0)
+
+    def _trained_on(self, manifest: Manifest) -> bool:
+        """Whether the record is about models of this model's cohort at all."""
+        return any(
+            on["cohort"]["digest"] == manifest.cohort.digest for on in self._record["cohorts"].values()
+        )
+
+
+def _judgement(
+    entry: Mapping[str, Any],
+    split: str,
+    seeds: int,
+    row: Mapping[str, Any],
+    plain: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Judgement:
+    cohort = entry["cohort"]
+    groups = {name: group for name, group in entry["groups"].items() if "=" not in name}
+    return Judgement(
+        cohort=str(cohort["label"]),
+        cohort_digest=str(cohort["digest"]),
+        synthetic=bool(cohort["synthetic"]),
+        split=str(split),
+        cases=int(entry.get("cases") or groups["overall"]["cases"]),
+        seeds=seeds,
+        groups=groups,
+        bins=_bins(row, seed),
+        bins_before=_bins(plain, seed),
+        ece=_error(row, seed),
+        ece_before=_error(plain, seed),
+        conformal=tuple(Kept(**_of(Kept, each)) for each in row.get("conformal") or ()),
+    )
+
+
+def _of(cls: type, record: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: record[name] for name in cls.__slots__}  # type: ignore[attr-defined]
+
+
+def _bins(row: Mapping[str, Any] | None, seed: int) -> tuple[Bin, ...]:
+    """Bins are kept of the first seed alone."""
+    kept = (row or {}).get("reliability")
+    return tuple(Bin(**each) for each in kept["bins"]) if kept and seed == 0 else ()
+
+
+def _error(row: Mapping[str, Any] | None, seed: int) -> float | None:
+    kept = (row or {}).get("ece")
+    return float(kept[seed]) if kept else None

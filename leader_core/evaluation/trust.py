@@ -1,0 +1,135 @@
+"""How far to trust a score: what validation says of its class, and what is unusual about the case.
+
+Every figure is a count over validation patients or a fact of the case; none is a probability that this one
+recommendation is right. Refuses to know pages, and how validation was counted (`leader_core.evaluation.class_evidence`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from leader_core.domain import Recommendation, UnseenCode
+from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, Share, read_evidence
+from leader_core.model_folder import Manifest
+
+FEW: Final = 20
+"""Below so many cases a share is shown with a warning."""
+COMMAND: Final = "python -m train calibrate"
+PROMISE: Final = (0.9, 0.9)
+"""The share and confidence of the conformal set that is told of; see `leader_core.evaluation.calibration`."""
+
+
+class Card(Protocol):
+    """What is asked of a model's card."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def manifest(self) -> Manifest | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ClassTrust:
+    """What validation says of one class of one model, at a cut-off and about scores like this one."""
+
+    probability: float
+    selected: bool
+    cut_off: float
+    precision: Share  # of the validation cases it was suggested in, how many were prescribed it
+    recall: Share  # of those prescribed it, how many it was suggested in
+    prevalence: Share  # of all validation cases, how many were prescribed it
+    low: float  # scores like this one: from `low` to `high`
+    high: float
+    like: Share  # of the validation cases scored so, how many were prescribed it
+    expected: float  # prescriptions that its scores add up to over all validation cases
+    promised: bool | None  # whether it is in the conformal set; None without one
+
+
+@dataclass(frozen=True, slots=True)
+class CaseTrust:
+    """What is unusual about a case for one model."""
+
+    unseen: tuple[UnseenCode, ...]
+    truncated: bool
+    share: float  # the conformal set holds at least this share of what is prescribed
+    confidence: float  # in at least this share of cases like those of validation
+    promised: frozenset[str] | None  # its classes; None where the model carries no such set
+
+
+def evidence_of(card: Card) -> Evidence | None:
+    """What a model's folder says of its classes; None where it was made before that was kept, or is not sealed.
+
+    Raises:
+        ArtifactError: the file is damaged.
+    """
+    manifest = card.manifest
+    if manifest is None or EVIDENCE not in manifest.files:
+        return None
+    return read_evidence(card.folder)
+
+
+def promised_set(manifest: Manifest | None, recommendation: Recommendation) -> frozenset[str] | None:
+    """The classes of the conformal set of `PROMISE`; None without a calibration or a set that keeps it."""
+    if manifest is None or manifest.calibration is None:
+        return None
+    try:
+        cutoff = manifest.calibration.cutoff(*PROMISE)
+    except KeyError:
+        return None
+    if cutoff is None:
+        return None
+    return frozenset(m.code for m in recommendation.medications if m.probability >= cutoff)
+
+
+def case_trust(manifest: Manifest | None, recommendation: Recommendation) -> CaseTrust:
+    """What is unusual about the case that was scored."""
+    promised = promised_set(manifest, recommendation)
+    return CaseTrust(recommendation.unseen, recommendation.truncated, *PROMISE, promised)
+
+
+def class_trust(
+    evidence: Evidence | None, manifest: Manifest | None, recommendation: Recommendation
+) -> Mapping[str, ClassTrust]:
+    """By code, at the recommendation's cut-off; classes that validation says nothing of are left out."""
+    if evidence is None:
+        return {}
+    promised = promised_set(manifest, recommendation)
+    made = {}
+    for m in recommendation.medications:
+        counted = evidence.classes.get(m.code)
+        if counted is None:
+            continue
+        precision, recall = counted.at(recommendation.threshold)
+        low, high, like = counted.like(m.probability)
+        made[m.code] = ClassTrust(
+            probability=m.probability,
+            selected=m.selected,
+            cut_off=recommendation.threshold,
+            precision=precision,
+            recall=recall,
+            prevalence=counted.prevalence,
+            low=low,
+            high=high,
+            like=like,
+            expected=counted.expected,
+            promised=None if promised is None else m.code in promised,
+        )
+    return made
+
+
+def widest_gap(
+    teacher: Recommendation | None, student: Recommendation | None
+) -> tuple[str, float, float] | None:
+    """(title, teacher's score, student's score) of the class on which they are furthest apart; None without both."""
+    if teacher is None or student is None:
+        return None
+    other = {m.code: m.probability for m in student.medications}
+    shared = [m for m in teacher.medications if m.code in other]
+    if not shared:
+        return None
+    widest = max(shared, key=lambda m: (abs(m.probability - other[m.code]), m.code))
+    return widest.title, widest.probability, other[widest.code]

@@ -1,0 +1,347 @@
+"""One set of medications reviewed: its pairs, conditions and duplications, judged by the drugs really ordered.
+
+A pair of classes often holds for one rare drug of them only. Where the drugs behind the classes are known, this says
+whether they carry it and how severe it then is. Refuses to know of models, scores and pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final, Literal
+
+from leader_core.domain import SEVERITIES, Interaction, Order, Severity
+from leader_core.interactions.conditions import (
+    ConditionWarning,
+    Duplication,
+    condition_warnings,
+    duplications,
+)
+from leader_core.interactions.pairs import PairRule, grade, load_within_class, pair_rules
+from leader_core.interactions.rules import Side, clinical_rules
+from leader_core.interactions.table import InteractionTable, is_statistical
+from leader_core.terminology.drugs import DrugMapper
+
+Standing = Literal["ordered", "open", "not ordered"]
+"""Do the drugs ordered carry it: yes; it depends on a drug that is not known; no."""
+
+_RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_ORDER: Final[Mapping[Standing, int]] = {"ordered": 0, "open": 1, "not ordered": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedDrug:
+    """An ingredient that was ordered in a class."""
+
+    name: str
+    code: str  # ATC level 5; level 4 where ATC has no level 5
+    written: tuple[str, ...]  # the hospital's own strings: "Vancomycin IV"
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What was ordered of one class."""
+
+    drugs: tuple[OrderedDrug, ...]
+    unread: tuple[
+        str, ...
+    ] = ()  # strings whose ingredient could not be told: they may be any drug of the class
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ingredients, then the strings that could not be read."""
+        return (*(drug.name for drug in self.drugs), *self.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleReview:
+    """One rule between two classes, and whether the drugs ordered carry it."""
+
+    between: PairRule
+    standing: Standing
+    carried: tuple[tuple[str, str], ...] = ()  # drugs ordered, of the smaller code and the larger
+    lacks: tuple[str, ...] = ()  # codes of which only drugs were ordered that do not carry it
+
+
+@dataclass(frozen=True, slots=True)
+class PairReview:
+    """A graded pair of classes (or two drugs of one class, where the codes are equal)."""
+
+    entry: Interaction  # as the table has it; its severity is the classes'
+    severity: (
+        Severity  # of the drugs ordered where they carry it, else the classes', without what was ruled out
+    )
+    standing: Standing
+    rules: tuple[RuleReview, ...]  # those that count first; empty for a pair that our rules do not explain
+    ordered_a: Ordered | None = None  # None where nothing of the class was ordered, or nobody knows what
+    ordered_b: Ordered | None = None
+
+    @property
+    def codes(self) -> tuple[str, str]:
+        return self.entry.code_a, self.entry.code_b
+
+    @property
+    def whole(self) -> bool:
+        """Does it hold whichever drugs of the two classes are given?"""
+        return bool(self.rules) and not self.rules[0].between.partial
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionReview:
+    """A warning against one of the patient's conditions, and whether the drugs ordered carry it."""
+
+    warning: ConditionWarning
+    standing: Standing
+    ordered: tuple[str, ...] = ()  # drugs ordered: those that carry it, or where none does, all of the class
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """Everything the tables say about a set of medications. What they do not list is unlisted, never safe."""
+
+    pairs: tuple[PairReview, ...]  # graded; those carried or open by severity, then those ruled out
+    signals: tuple[Interaction, ...]  # statistical pairs, without severity
+    within: tuple[PairReview, ...]
+    conditions: tuple[ConditionReview, ...]
+    duplications: tuple[Duplication, ...]
+    ordered: Mapping[str, Ordered] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> tuple[PairReview, ...]:
+        """The pairs that the drugs ordered do not rule out."""
+        return tuple(pair for pair in self.pairs if pair.standing != "not ordered")
+
+
+def review(
+    codes: Iterable[str],
+    table: InteractionTable,
+    level: int,
+    *,
+    diagnoses: Iterable[str] = (),
+    orders: Iterable[Order] = (),
+) -> Review:
+    """What the tables say about these medications.
+
+    Args:
+        codes: ATC codes of the level.
+        table: the pairs at that level.
+        level: 3, 4 or 5.
+        diagnoses: the patient's, with their system (`ICD9:4280`).
+        orders: the drug strings behind the classes, where a visit's are known; they may name other classes too.
+    """
+    chosen = sorted(set(codes))
+    known = {code: found for code, found in ordered_drugs(orders).items() if code in set(chosen)}
+    among = table.among(chosen)
+    inside = [
+        Interaction(w.code, w.code, w.severity, w.source, w.mechanism, w.effect, w.management, w.evidence)
+        for w in load_within_class(level)
+        if w.code in set(chosen)
+    ]
+    return Review(
+        pairs=_sorted(pair_review(entry, known) for entry in among if not is_statistical(entry)),
+        signals=tuple(entry for entry in among if is_statistical(entry)),
+        within=_sorted(pair_review(entry, known) for entry in inside),
+        conditions=_conditions(chosen, tuple(diagnoses), known),
+        duplications=duplications(
+            {drug.code for found in known.values() for drug in found.drugs} if known else chosen
+        ),
+        ordered=known,
+    )
+
+
+def ordered_drugs(orders: Iterable[Order]) -> dict[str, Ordered]:
+    """By class, the ingredients that the hospital's drug strings name."""
+    mapper = _mapper()
+    drugs: dict[str, dict[str, OrderedDrug]] = {}
+    unread: dict[str, dict[str, None]] = {}
+    for order in orders:
+        written = f"{order.drug} {order.route}".strip() if order.route.lower() != "unknown" else order.drug
+        own = [m for m in mapper.map(order.drug, order.route, 5) if m.code.startswith(order.code)]
+        if not own:
+            unread.setdefault(order.code, {})[written] = None
+        for match in own:
+            found = drugs.setdefault(order.code, {})
+            before = found[match.code].written if match.code in found else ()
+            found[match.code] = OrderedDrug(match.ingredient, match.code, (*before, written))
+    return {
+        code: Ordered(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
+        for code in sorted({*drugs, *unread})
+    }
+
+
+def pair_review(entry: Interaction, known: Mapping[str, Ordered]) -> PairReview:
+    """One graded pair in the light of what was ordered."""
+    ordered_a, ordered_b = known.get(entry.code_a), known.get(entry.code_b)
+    rules = tuple(
+        _rule_review(rule, entry, ordered_a, ordered_b) for rule in pair_rules(entry.code_a, entry.code_b)
+    )
+    if not rules:
+        return PairReview(entry, entry.severity, "open", (), ordered_a, ordered_b)
+    standing: Standing = min((r.standing for r in rules), key=_ORDER.__getitem__)
+    if standing == "ordered":
+        severity = min(
+            (r.between.rule.severity for r in rules if r.standing == "ordered"), key=_RANK.__getitem__
+        )
+    elif standing == "open" and any(r.standing == "not ordered" for r in rules):
+        severity = grade(r.between for r in rules if r.standing == "open") or entry.severity
+    else:
+        severity = entry.severity
+    return PairReview(entry, severity, standing, _counting(rules, standing), ordered_a, ordered_b)
+
+
+def _counting(rules: Sequence[RuleReview], standing: Standing) -> tuple[RuleReview, ...]:
+    """What is carried first and by its own severity; otherwise the order in which rules grade a pair of classes."""
+    if standing == "ordered":
+        return tuple(sorted(rules, key=lambda r: (_ORDER[r.standing], _RANK[r.between.rule.severity])))
+    return tuple(sorted(rules, key=lambda r: _ORDER[r.standing]))
+
+
+def _rule_review(
+    rule: PairRule, entry: Interaction, ordered_a: Ordered | None, ordered_b: Ordered | None
+) -> RuleReview:
+    carried: dict[tuple[str, str], None] = {}
+    excluded = True
+    lacking: set[str] | None = None
+    for side_a, side_b in rule.ways:
+        by_a = _carriers(side_a, entry.code_a, ordered_a)
+        by_b = _carriers(side_b, entry.code_b, ordered_b)
+        for one in by_a.sure:
+            for other in by_b.sure:
+                if one.code != other.code and one.name != other.name:
+                    carried[one.name, other.name] = None
+        lacks = {code for code, by in ((entry.code_a, by_a), (entry.code_b, by_b)) if by.none}
+        lacking = lacks if lacking is None else lacking & lacks
+        excluded = excluded and (by_a.none or by_b.none or _one_drug_only(by_a, by_b))
+    if carried:
+        return RuleReview(rule, "ordered", tuple(carried))
+    return RuleReview(rule, "not ordered" if excluded else "open", (), tuple(sorted(lacking or ())))
+
+
+@dataclass(frozen=True, slots=True)
+class _Carriers:
+    """The drugs ordered of one class that carry one side of a rule, and whether another might."""
+
+    sure: tuple[OrderedDrug, ...]
+    perhaps: bool
+
+    @property
+    def none(self) -> bool:
+        return not self.sure and not self.perhaps
+
+
+def _carriers(side: Side, code: str, ordered: Ordered | None) -> _Carriers:
+    if ordered is None:
+        return _Carriers((), True)
+    listed = {own for drug in side.carriers for own in drug.codes}
+    spared = {own for drug in side.spared for own in drug.codes}
+    everyone = side.holds_for_all_of(code)
+    sure = tuple(drug for drug in ordered.drugs if drug.code in listed or everyone)
+    unclear = any(
+        drug.code.startswith(side.codes) and drug.code not in spared
+        for drug in ordered.drugs
+        if drug not in sure
+    )
+    return _Carriers(sure, unclear or bool(ordered.unread))
+
+
+def _one_drug_only(by_a: _Carriers, by_b: _Carriers) -> bool:
+    """Is the same one drug, counted in both classes or twice in one, all there is?"""
+    if by_a.perhaps or by_b.perhaps:
+        return False
+    return len({drug.name for drug in (*by_a.sure, *by_b.sure)}) < 2
+
+
+def _conditions(
+    codes: Sequence[str], diagnoses: Sequence[str], known: Mapping[str, Ordered]
+) -> tuple[ConditionReview, ...]:
+    given = {drug.code: drug.name for found in known.values() for drug in found.drugs}
+    of_drugs = condition_warnings(given, diagnoses)
+    found = []
+    for warning in condition_warnings(codes, diagnoses):
+        ordered = known.get(warning.code)
+        own = [w for w in of_drugs if w.code.startswith(warning.code) and _one_rule(w, warning)]
+        if own:
+            names = tuple(dict.fromkeys(given[w.code] for w in own))
+            exact = own[0] if own[0].code == warning.code else _for_class(own[0], warning.code)
+            found.append(ConditionReview(exact, "ordered", names))
+        elif ordered is not None and not ordered.unread:
+            found.append(ConditionReview(warning, "not ordered", ordered.names))
+        else:
+            found.append(ConditionReview(warning, "open"))
+    return tuple(
+        sorted(
+            found,
+            key=lambda c: (
+                c.standing == "not ordered",
+                _RANK[c.warning.severity],
+                _ORDER[c.standing],
+                c.warning.code,
+                c.warning.condition,
+            ),
+        )
+    )
+
+
+def _one_rule(one: ConditionWarning, other: ConditionWarning) -> bool:
+    """Do both come from one rule? A class may have two for a condition: beta-blockers that are selective, or not."""
+    return (one.condition, one.effect, one.source) == (other.condition, other.effect, other.source)
+
+
+def _for_class(warning: ConditionWarning, code: str) -> ConditionWarning:
+    """What was said of a drug, told of its class: severity and texts are the drug's own."""
+    return ConditionWarning(
+        code,
+        warning.diagnoses,
+        warning.condition,
+        warning.severity,
+        warning.effect,
+        warning.management,
+        warning.evidence,
+        warning.source,
+    )
+
+
+def _sorted(pairs: Iterable[PairReview]) -> tuple[PairReview, ...]:
+    """Most severe first, what was ruled out last; among equals carried before open, whole classes before single drugs."""
+    return tuple(
+        sorted(
+            pairs,
+            key=lambda p: (
+                p.standing == "not ordered",
+                _RANK[p.severity],
+                _ORDER[p.standing],
+                not p.whole,
+                p.codes,
+            ),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What a table covers, so that an empty answer can say what was looked through."""
+
+    graded: int  # pairs
+    statistical: int  # pairs
+    rules: int  # that the graded pairs were projected from
+    sources: int  # distinct works that the rules cite
+    statistical_sources: tuple[str, ...]
+
+
+def coverage(table: InteractionTable) -> Coverage:
+    """What stands in a table, counted."""
+    statistical = table.statistical
+    cited = {part.strip() for rule in clinical_rules() for part in rule.source.split(";")}
+    return Coverage(
+        len(table) - len(statistical),
+        len(statistical),
+        len(clinical_rules()),
+        len(cited),
+        tuple(dict.fromkeys(entry.source for entry in statistical)),
+    )
+
+
+@lru_cache(maxsize=1)
+def _mapper() -> DrugMapper:
+    return DrugMapper.load()

@@ -1,0 +1,178 @@
+"""Structures of representative drugs: which drug stands for a class, drawn as SVG, and what two drugs share.
+
+Refuses to know of patients and interactions: a shared substructure explains no interaction and predicts none.
+RDKit is imported when the first structure is drawn.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from leader_core.errors import ArtifactError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REPRESENTATIVES: Final = Path(__file__).resolve().parents[2] / "assets" / "structures" / "representatives.csv"
+HIGHLIGHT: Final = (0.98, 0.78, 0.35)
+_SMALLEST_SHARED: Final = 4  # atoms; less is common to nearly all drugs
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """A drug that stands for its class; salts and solvates left out."""
+
+    code: str  # ATC level 3
+    drug: str
+    ingredient: str  # ATC level 5
+    formula: str
+    inchikey: str
+    smiles: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """The largest substructure of two drugs that was found within the time allowed."""
+
+    atoms_a: tuple[
+        int, ...
+    ]  # indices in the first drug's SMILES; empty where nothing worth showing is shared
+    atoms_b: tuple[int, ...]
+    smarts: str
+    timed_out: bool  # a larger one may exist
+
+    @property
+    def atoms(self) -> int:
+        """How many atoms are shared, hydrogen left out."""
+        return len(self.atoms_a)
+
+
+@lru_cache(maxsize=1)
+def all_representatives() -> tuple[Structure, ...]:
+    """Every drug of the table, in order of class."""
+    with REPRESENTATIVES.open(encoding="utf-8", newline="") as stream:
+        return tuple(Structure(**row) for row in csv.DictReader(stream))
+
+
+def representatives(code: str) -> tuple[Structure, ...]:
+    """The drugs that stand for an ATC code of level 3, 4 or 5.
+
+    Empty for classes without one small molecule to show: salts, vaccines, insulins, antibodies, mixtures.
+    """
+    return tuple(s for s in all_representatives() if s.ingredient.startswith(code)) if code else ()
+
+
+def draw(
+    structure: Structure,
+    *,
+    highlight: Sequence[int] = (),
+    width: int = 280,
+    height: int = 200,
+    dark: bool = False,
+) -> str:
+    """An SVG of the structure on a transparent ground, named for screen readers.
+
+    Args:
+        structure: what to draw.
+        highlight: indices of atoms to mark, with the bonds between them.
+        width: in pixels.
+        height: in pixels.
+        dark: light lines, for a dark page.
+
+    Raises:
+        InputError: for a size or an atom that cannot be.
+    """
+    if width < 1 or height < 1:
+        raise InputError(f"A drawing of {width} x {height} pixels: expected at least 1 x 1.")
+    from rdkit.Chem.Draw import rdMolDraw2D
+
+    molecule = _molecule(structure)
+    marked = list(highlight)
+    if any(not 0 <= atom < molecule.GetNumAtoms() for atom in marked):
+        raise InputError(
+            f"{structure.drug} has {molecule.GetNumAtoms()} atoms: cannot mark {sorted(marked)}."
+        )
+    drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
+    if dark:
+        rdMolDraw2D.SetDarkMode(drawer)
+    options: Any = drawer.drawOptions()
+    options.clearBackground = False
+    options.setHighlightColour((*HIGHLIGHT, 0.6 if dark else 1.0))
+    rdMolDraw2D.PrepareAndDrawMolecule(
+        drawer, molecule, highlightAtoms=marked, highlightBonds=_bonds_between(molecule, set(marked))
+    )
+    drawer.FinishDrawing()
+    return _named(drawer.GetDrawingText(), f"Structure of {structure.drug}, {structure.formula}")
+
+
+@lru_cache(maxsize=512)
+def shared(first: Structure, second: Structure, *, timeout_s: int = 2) -> Shared:
+    """The largest common substructure, rings kept whole; the best one found when the time is over.
+
+    Raises:
+        InputError: for a time below one second, the shortest the search can keep.
+    """
+    if timeout_s < 1:
+        raise InputError(f"A search of {timeout_s} s: expected at least 1 s.")
+    from rdkit import Chem
+    from rdkit.Chem import rdFMCS
+
+    a, b = _molecule(first), _molecule(second)
+    found = rdFMCS.FindMCS([a, b], timeout=timeout_s, ringMatchesRingOnly=True, completeRingsOnly=True)
+    if found.numAtoms < _SMALLEST_SHARED:
+        return Shared((), (), "", bool(found.canceled))
+    pattern = Chem.MolFromSmarts(found.smartsString)
+    atoms_a, atoms_b = a.GetSubstructMatch(pattern), b.GetSubstructMatch(pattern)
+    return Shared(tuple(atoms_a), tuple(atoms_b), found.smartsString, bool(found.canceled))
+
+
+def draw_shared(
+    first: Structure,
+    second: Structure,
+    *,
+    timeout_s: int = 2,
+    width: int = 280,
+    height: int = 200,
+    dark: bool = False,
+) -> tuple[str, str, Shared]:
+    """Both drugs as SVG with what they share marked, and what that is."""
+    common = shared(first, second, timeout_s=timeout_s)
+    svg_a = draw(first, highlight=common.atoms_a, width=width, height=height, dark=dark)
+    svg_b = draw(second, highlight=common.atoms_b, width=width, height=height, dark=dark)
+    return svg_a, svg_b, common
+
+
+def _molecule(structure: Structure) -> Any:
+    from rdkit import Chem
+
+    molecule = Chem.MolFromSmiles(structure.smiles)
+    if molecule is None:
+        raise ArtifactError(
+            f"The structure of {structure.drug} cannot be read: {structure.smiles!r} is no SMILES. "
+            f"Restore {REPRESENTATIVES.name}."
+        )
+    return molecule
+
+
+def _bonds_between(molecule: Any, atoms: set[int]) -> list[int]:
+    return [
+        bond.GetIdx()
+        for bond in molecule.GetBonds()
+        if bond.GetBeginAtomIdx() in atoms and bond.GetEndAtomIdx() in atoms
+    ]
+
+
+def _named(svg: str, name: str) -> str:
+    """The SVG element alone, with its name: no XML declaration, fit to stand inside a page."""
+    element = svg[svg.index("<svg") :]
+    title = f"<title>{escape(name)}</title>"
+    opening = re.compile(r"<svg\b[^>]*>", re.DOTALL)
+    return opening.sub(
+        lambda tag: f'{tag[0][:-1]} role="img" aria-label="{escape(name)}">{title}', element, count=1
+    )

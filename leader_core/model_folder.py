@@ -1,0 +1,163 @@
+"""Model folders: a manifest that describes and seals them, written whole and verified on loading.
+
+Owns the folder's shape (interface: "A model folder"); refuses to know what the tensors are.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from leader_core.domain import Fingerprint
+from leader_core.errors import ArtifactError, NotFoundError
+from leader_core.evaluation.calibration import Calibration
+from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
+from leader_core.files import replacing_folder, sha256_file, write_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MANIFEST: Final = "manifest.json"
+REQUIRED: Final[tuple[str, ...]] = ("model.safetensors", "config.json", "vocabulary.json")
+FORMAT: Final = 1
+_PACKAGES: Final[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors", "duckdb", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """The language model a teacher stands on: how to find it again, and the digest of its weights."""
+
+    id: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything a reader must know before trusting a model folder."""
+
+    kind: str  # "teacher" | "student"
+    preset: str  # "default" | "paper" | a file's name
+    threshold: float  # chosen on validation to maximise mean Jaccard ("default") or fixed ("paper")
+    threshold_rule: str
+    cohort: Fingerprint
+    settings: Mapping[str, Any]  # training settings, as run
+    validation: Mapping[str, Any]  # metrics on the validation split
+    prompt_version: str = ""  # teacher only
+    base_model: BaseModel | None = None  # a teacher, or a student that reads titles
+    teacher_digest: str = ""  # student only: digest of the teacher it was distilled from; "" = undistilled
+    history: tuple[Mapping[str, float], ...] = ()  # one row an epoch or evaluation, for the training curves
+    created_at: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256
+    format: int = FORMAT
+    calibration: Calibration | None = None  # None: probabilities as the network gives them
+
+    @property
+    def digest(self) -> str:
+        """Identifies the weights: their sha256."""
+        return self.files.get("model.safetensors", "")
+
+    def calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The network's probabilities as this model gives them: calibrated where it carries a calibration."""
+        return probabilities if self.calibration is None else self.calibration.apply(probabilities)
+
+
+@contextmanager
+def writing_model(folder: Path, manifest: Manifest) -> Iterator[Path]:
+    """Yield a temporary folder to fill with the model's files; seal it with the manifest and move it into place.
+
+    Raises:
+        ArtifactError: where a required file was not written.
+    """
+    with replacing_folder(Path(folder)) as temporary:
+        yield temporary
+        missing = [name for name in REQUIRED if not (temporary / name).is_file()]
+        if missing:
+            raise ArtifactError(f"{folder}: not written, because {', '.join(missing)} is missing.")
+        record = asdict(manifest)
+        record["files"] = {p.name: sha256_file(p) for p in sorted(temporary.iterdir()) if p.is_file()}
+        record["packages"] = {name: metadata.version(name) for name in _PACKAGES}
+        record["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        write_json(temporary / MANIFEST, record)
+
+
+def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
+    """Read and verify a model folder: every file present and unchanged.
+
+    Raises:
+        NotFoundError: no such folder, or no manifest in it.
+        ArtifactError: an unreadable manifest, another format or kind, a missing or changed file.
+    """
+    folder = Path(folder)
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise NotFoundError(
+            f"No model in {folder}: expected a folder with {MANIFEST}. "
+            "Train one with `python -m train student` or `teacher`, or name another folder."
+        )
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["cohort"] = Fingerprint(**record["cohort"])
+        record["base_model"] = BaseModel(**record["base_model"]) if record.get("base_model") else None
+        record["history"] = tuple(record.get("history", ()))
+        if (fitted := record.get("calibration")) is not None:
+            record["calibration"] = Calibration.from_json(fitted)
+        manifest = Manifest(**record)
+    except (ValueError, TypeError, KeyError, ArtifactError) as error:
+        raise ArtifactError(
+            f"{path} is not a manifest this version can read ({error}). Train the model again."
+        ) from error
+    if manifest.format != FORMAT:
+        raise ArtifactError(f"{path} has format {manifest.format}, expected {FORMAT}. Train the model again.")
+    if kind is not None and manifest.kind != kind:
+        raise ArtifactError(
+            f"{folder} holds a {manifest.kind}, but a {kind} was expected. Name the {kind}'s folder."
+        )
+    for name in REQUIRED:
+        if name not in manifest.files:
+            raise ArtifactError(
+                f"{path} does not list {name}. The folder is incomplete: train the model again."
+            )
+    for name, expected in manifest.files.items():
+        if Path(name).name != name:
+            raise ArtifactError(
+                f"{path} lists {name!r}, which is not a plain file name. The folder is not trusted."
+            )
+        file = folder / name
+        if not file.is_file():
+            raise ArtifactError(
+                f"{file} is missing, but the manifest lists it. Restore it or train the model again."
+            )
+        if sha256_file(file) != expected:
+            raise ArtifactError(
+                f"{file} was changed since it was written (sha256 differs). Restore it or train again."
+            )
+    return manifest
+
+
+def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None) -> None:
+    """Replace a sealed folder by one with another manifest and evidence, or none; the model's own files stay.
+
+    Raises:
+        ArtifactError: the folder is not the one that the manifest was read from, or was changed since.
+    """
+    folder = Path(folder)
+    found = read_manifest(folder, kind=manifest.kind)
+    if dict(found.files) != dict(manifest.files):
+        raise ArtifactError(f"{folder} holds another model than its manifest was read from. Read it again.")
+    with replacing_folder(folder) as temporary:
+        shutil.copytree(folder, temporary, dirs_exist_ok=True)
+        files = {name: digest for name, digest in manifest.files.items() if name != EVIDENCE}
+        (temporary / EVIDENCE).unlink(missing_ok=True)
+        if evidence is not None:
+            write_evidence(temporary, evidence)
+            files[EVIDENCE] = sha256_file(temporary / EVIDENCE)
+        write_json(temporary / MANIFEST, asdict(replace(manifest, files=files)))

@@ -1,0 +1,1 @@
+"""Codes found by words or by code."""

@@ -1,0 +1,201 @@
+"""One search over a code index: how well each code fits what was typed, and why.
+
+Refuses to know the order among codes that fit equally well, which the index owns.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from leader_core.search.folding import content_words, fold, search_words, spellings
+from leader_core.search.word_index import EXACT, FUZZY, PREFIX
+
+if TYPE_CHECKING:
+    from leader_core.search.index import CodeIndex
+
+CODE, CODE_BEGINS, NAMED, SYNONYM, PHRASE, WORDS = range(13, 7, -1)
+BEGUN_TERM, BEGUN, BEGUN_KIN, MISSPELT_TERM, MISSPELT, MISSPELT_KIN, PARTLY = range(7, 0, -1)
+"""How a code was found, best first: the code; its beginning; its very name, or a synonym's plain code; a synonym's
+other codes; all words as they stand; all words; a synonym's beginning; words begun; other codes of a synonym begun;
+the same with slips of the keyboard; not all words, where nothing has them all."""
+
+GRADES: Final = (
+    (CODE, CODE_BEGINS),
+    (NAMED, SYNONYM, PHRASE, WORDS),
+    (BEGUN_TERM, BEGUN, BEGUN_KIN),
+    (MISSPELT_TERM, MISSPELT, MISSPELT_KIN),
+)
+"""Matches of like worth, where all are wanted and not the best few."""
+
+_LONGEST_TERM: Final = 5
+_SHORTEST_CODE: Final = 2
+_PLAIN_ENGLISH: Final = frozenset("all as ad ar ed he se cut fat dry fit cold us circ iron pain fall".split())
+"""Terms that inside a longer search are more likely the word than the abbreviation."""
+
+
+class Match:
+    """`tiers` says for every row how it was found, 0 where it was not or is of no wanted kind."""
+
+    def __init__(self, index: CodeIndex, text: str, wanted: NDArray[np.bool_], limit: int) -> None:
+        self._index = index
+        self._wanted = wanted
+        self._words = search_words(text)
+        self._content = content_words(self._words)
+        self._slipped: list[str] = []
+        self._why = np.full(len(index), -1, np.int32)  # the term that found a row
+        self.tiers = np.zeros(len(index), np.int8)
+        if not self._words:
+            return
+        self._parts = self._terms_inside()
+        self._look(slips=False)
+        self._codes()
+        if self.tiers.max(initial=0) >= WORDS or np.count_nonzero(self.tiers) >= limit:
+            return
+        self._slipped = [word for word in self._content if index.words.near(word)]
+        if self._slipped:
+            self._look(slips=True)
+        if len(self._content) > 1 and not self.tiers.any():
+            self._partly()
+
+    def hint(self, row: int) -> str:
+        """Why a row was found, where its title does not show it; empty where it does."""
+        title = set(fold(self._index.table.titles[row]).split())
+        if (number := int(self._why[row])) >= 0:
+            term = self._index.aliases.terms[number]
+            if title.issuperset(fold(term.text).split()):
+                return ""
+            if term.text == term.meaning or title.issuperset(fold(term.meaning).split()):
+                return term.text
+            return f"{term.text}: {term.meaning}"
+        if self.tiers[row] in (MISSPELT, PARTLY):
+            near = [w for typed in self._slipped for w in self._index.words.near(typed) if w in title]
+            if near:
+                return f"read as \u201c{' '.join(dict.fromkeys(near))}\u201d"
+        if self.tiers[row] == PARTLY:
+            missing = [w for w in self._content if not any(t.startswith(tuple(spellings(w))) for t in title)]
+            return f"without \u201c{' '.join(missing)}\u201d" if missing else ""
+        return ""
+
+    def _codes(self) -> None:
+        """The text as a code, with or without its system before it."""
+        words = self._words[1:] if self._system(self._words[0]) else self._words
+        code = "".join(words)
+        if len(code) < _SHORTEST_CODE or not any(c.isdigit() for c in code):
+            return
+        exact, begins = self._index.code_rows(code)
+        for rows, tier in ((begins, CODE_BEGINS), (exact, CODE)):
+            if len(words) < len(self._words):
+                rows = rows[self._index.systems[rows] == self._system(self._words[0])]
+            self._put(rows, tier, why=-1)
+
+    def _look(self, *, slips: bool) -> None:
+        """Titles and terms that hold all the words."""
+        fits = self._fits(self._content[0], slips=slips)
+        if len(self._content) == len(self._content[0]) == 1:
+            np.minimum(fits, PREFIX, out=fits)  # one letter is the beginning of something
+        for word in self._content[1:]:
+            np.minimum(fits, self._fits(word, slips=slips), out=fits)
+        titles, terms = fits[: len(self.tiers)], fits[len(self.tiers) :]
+        if slips:
+            self._misspelt(titles, terms)
+        else:
+            self._titles(titles)
+            self._terms(terms)
+
+    def _fits(self, word: str, *, slips: bool) -> NDArray[np.uint8]:
+        """For every title and term how well it has one word."""
+        fits = self._index.words.fit(word, slips=slips)
+        if len(self._content) > 1:
+            self._fit_codes(word, fits)
+        for covered, rows, _ in self._parts:
+            if word in covered:
+                fits[rows] = EXACT
+        return fits
+
+    def _partly(self) -> None:
+        """The titles that have most of the words, and at least half of them."""
+        size = len(self.tiers)
+        held = np.zeros(size, np.int8)
+        for word in self._content:
+            held += self._fits(word, slips=True)[:size] > 0
+        held[~self._wanted] = 0
+        most = int(held.max(initial=0))
+        if 2 * most >= len(self._content):
+            self._put(np.flatnonzero(held == most), PARTLY, why=-1)
+
+    def _fit_codes(self, word: str, fits: NDArray[np.uint8]) -> None:
+        """A word may also be a system, or the beginning of a code."""
+        if system := self._system(word):
+            fits[: len(self._index)][self._index.systems == system] = EXACT
+        elif len(word) > _SHORTEST_CODE and any(c.isdigit() for c in word):
+            fits[self._index.code_rows(word)[1]] = EXACT
+
+    def _titles(self, fits: NDArray[np.uint8]) -> None:
+        index = self._index
+        self._put(np.flatnonzero(fits == PREFIX), BEGUN, why=-1)
+        exact = np.flatnonzero(fits == EXACT)
+        self._put(exact, WORDS, why=-1)
+        if self._parts:
+            for _, rows, number in self._parts:
+                self._why[rows[self.tiers[rows] == WORDS]] = number
+            return
+        if len(self._words) > 1 and len(exact):
+            together = pc.match_substring(
+                index.words.folded.take(pa.array(exact)), f" {' '.join(self._words)} "
+            )
+            self._put(exact[together.to_numpy(zero_copy_only=False)], PHRASE, why=-1)
+        # A title that says no more is the code's very name; in a system that the cohort does not use it comes later.
+        self._put(exact[(index.content[exact] == len(self._content)) & ~index.foreign[exact]], NAMED, why=-1)
+
+    def _terms(self, fits: NDArray[np.uint8]) -> None:
+        aliases = self._index.aliases
+        full = (fits == EXACT) & (aliases.lengths == len(self._content))
+        begun = (fits >= PREFIX) & ~full
+        starts = begun & pc.starts_with(aliases.folded, f" {' '.join(self._words)}").to_numpy(
+            zero_copy_only=False
+        )
+        self._expand(begun & ~starts, BEGUN, BEGUN_KIN)
+        self._expand(starts, BEGUN_TERM, BEGUN_KIN)
+        self._expand(full, NAMED, SYNONYM)
+
+    def _misspelt(self, titles: NDArray[np.uint8], terms: NDArray[np.uint8]) -> None:
+        near = terms >= FUZZY
+        whole = self._index.aliases.lengths == len(self._content)
+        self._put(np.flatnonzero(titles >= FUZZY), MISSPELT, why=-1)
+        self._expand(near & whole, MISSPELT_TERM, MISSPELT_KIN)
+        if len(self._content) > 1:
+            self._expand(near & ~whole, MISSPELT_KIN, MISSPELT_KIN)
+
+    def _expand(self, chosen: NDArray[np.bool_], plain_tier: int, other_tier: int) -> None:
+        """Raise the rows that the chosen terms stand for; the first term that names a row is the reason."""
+        rows, plain, numbers = self._index.aliases.expand(np.flatnonzero(chosen)[::-1])
+        self._put(rows[~plain], other_tier, why=numbers[~plain])
+        self._put(rows[plain], plain_tier, why=numbers[plain])
+
+    def _put(self, rows: NDArray[np.integer], tier: int, why: int | NDArray[np.integer]) -> None:
+        """Raise rows of wanted kinds to a tier, with the term that found them."""
+        better = self._wanted[rows] & (self.tiers[rows] < tier)
+        self.tiers[rows[better]] = tier
+        self._why[rows[better]] = why if isinstance(why, int) else why[better]
+
+    def _terms_inside(self) -> list[tuple[frozenset[str], NDArray[np.int32], int]]:
+        """Synonyms among the words, as 'CHF' in 'acute CHF': the words each covers, its rows, its number."""
+        found = []
+        aliases = self._index.aliases
+        for first in range(len(self._words)):
+            for last in range(first + 1, min(len(self._words), first + _LONGEST_TERM) + 1):
+                inner = " ".join(self._words[first:last])
+                if last - first == len(self._words) or inner in _PLAIN_ENGLISH:
+                    continue
+                for number in aliases.named.get(inner, ()):
+                    rows = aliases.expand([number])[0]
+                    found.append((frozenset(self._words[first:last]), rows, number))
+        return found
+
+    def _system(self, word: str) -> str:
+        return word.upper() if word.upper() in ("ICD9", "ICD10", "ICD9PCS", "ICD10PCS", "ATC") else ""

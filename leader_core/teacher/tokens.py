@@ -1,0 +1,164 @@
+"""Prompts as token ids: one tokenizer, many cases encoded once into flat arrays, and batches with little padding.
+
+Refuses to know the model that reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from leader_core.domain import Case
+from leader_core.errors import ArtifactError
+from leader_core.prompt import PromptBuilder
+from leader_core.teacher.base import BaseFiles
+from leader_core.teacher.config import SpecialTokens
+from leader_core.teacher.importing import importing
+
+_CHUNK: Final = 512  # cases rendered and tokenised together
+_WIDTH: Final = 32  # T in steps: a CPU's kernels are made anew for every shape, and few shapes are made once
+
+
+class BaseTokenizer:
+    """The base's own tokenizer, with its truncation and padding switched off. Gives spans, counts and ids."""
+
+    def __init__(self, files: BaseFiles, special_tokens: SpecialTokens) -> None:
+        with importing():
+            from transformers import AutoTokenizer
+
+        try:
+            made = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise ArtifactError(f"{files.folder} holds no tokenizer that can be read ({error}).") from error
+        backend: Any = getattr(made, "backend_tokenizer", None)
+        if backend is None:
+            raise ArtifactError(
+                f"The tokenizer in {files.folder} is not a fast one. Give a base with tokenizer.json."
+            )
+        backend.no_truncation()
+        backend.no_padding()
+        self._backend = backend
+        self._by_base = special_tokens == "base"
+        end = made.eos_token_id if made.eos_token_id is not None else made.sep_token_id
+        self._end = [] if self._by_base or end is None else [end]
+
+    @property
+    def specials(self) -> int:
+        """Special tokens added to every text."""
+        return self._backend.num_special_tokens_to_add(False) if self._by_base else len(self._end)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """(start, end) in `text` of each token, special tokens left out."""
+        return self._backend.encode(text, add_special_tokens=False).offsets  # type: ignore[no-any-return]
+
+    def located(self, text: str) -> tuple[list[int], list[tuple[int, int] | None]]:
+        """Token ids of a text with its special tokens, and where each stands in it; None for a special token."""
+        found = self._backend.encode(text, add_special_tokens=self._by_base)
+        special = found.special_tokens_mask
+        spans = [None if special[i] else span for i, span in enumerate(found.offsets)]
+        return found.ids + self._end, spans + [None] * len(self._end)
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text with its special tokens."""
+        encoded = self._backend.encode_batch_fast(list(texts), add_special_tokens=self._by_base)
+        return [each.ids + self._end for each in encoded]
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedPrompts:
+    """N prompts as token ids, end to end: prompt i is `ids[starts[i]:starts[i + 1]]`."""
+
+    ids: np.ndarray  # int32 (total tokens,)
+    starts: np.ndarray  # int64 (N + 1,)
+    truncated: np.ndarray  # bool (N,): something was cut to fit
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """int64 (N,) tokens of each prompt."""
+        return np.diff(self.starts)
+
+    def take(self, rows: np.ndarray) -> EncodedPrompts:
+        """Some of the prompts, in the order of `rows`."""
+        lengths = self.lengths[rows]
+        starts = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=starts[1:])
+        within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+        return EncodedPrompts(
+            self.ids[np.repeat(self.starts[rows], lengths) + within], starts, self.truncated[rows]
+        )
+
+    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        """ids and mask (B, T), int64, padded on the right to the longest of these rows, in steps of `_WIDTH`."""
+        lengths = self.lengths[rows]
+        width = -(-int(lengths.max()) // _WIDTH) * _WIDTH
+        ids = np.zeros((len(rows), width), dtype=np.int64)
+        for i, row in enumerate(rows):
+            ids[i, : lengths[i]] = self.ids[self.starts[row] : self.starts[row + 1]]
+        mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def encode_cases(cases: Sequence[Case], builder: PromptBuilder, tokenizer: BaseTokenizer) -> EncodedPrompts:
+    """Render and tokenise cases once; every prompt is within the builder's token limit."""
+    rows: list[np.ndarray] = []
+    cut: list[bool] = []
+    for first in range(0, len(cases), _CHUNK):
+        chunk = cases[first : first + _CHUNK]
+        texts, flags = zip(*(builder.text(case) for case in chunk), strict=True)
+        for case, ids, flag in zip(chunk, tokenizer.ids(texts), flags, strict=True):
+            margin = 0
+            while (excess := len(ids) - builder.token_limit) > 0 and margin <= builder.token_limit:
+                margin += excess
+                text, flag = builder.text(case, margin=margin)
+                ids = tokenizer.ids([text])[0]
+            rows.append(np.asarray(ids[: builder.token_limit], dtype=np.int32))
+            cut.append(flag)
+    starts = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in rows], out=starts[1:])
+    flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
+    return EncodedPrompts(flat, starts, np.asarray(cut, dtype=bool))
+
+
+def split_by_length(lengths: np.ndarray, budget: int, overhead: int = 128) -> list[np.ndarray]:
+    """Split rows into groups of similar length that together cost least.
+
+    A group costs its rows times its longest (what the model computes) plus `overhead` tokens (what a pass costs by
+    itself); none costs more than `budget` tokens unless it is a single row. Returns row numbers, longest group first.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    ordered = lengths[order]
+    count = len(order)
+    best = np.full(count + 1, np.inf)
+    best[0] = 0.0
+    came = np.zeros(count + 1, dtype=np.int64)
+    for start in range(count):
+        width = int(ordered[start])
+        most = max(1, budget // max(width, 1))
+        ends = np.arange(start + 1, min(count, start + most) + 1)
+        costs = best[start] + (ends - start) * width + overhead
+        better = costs < best[ends]
+        best[ends[better]] = costs[better]
+        came[ends[better]] = start
+    cuts = [count]
+    while cuts[-1] > 0:
+        cuts.append(int(came[cuts[-1]]))
+    cuts.reverse()
+    return [order[a:b] for a, b in pairwise(cuts)]
+
+
+def scoring_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Row numbers in batches for one pass over all rows, longest first, each within `budget` padded tokens."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // max(int(lengths[order[start]]), 1))
+        yield order[start : start + size]
+        start += size

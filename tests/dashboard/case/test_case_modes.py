@@ -1,0 +1,302 @@
+"""The ways to look at a case: hidden, decided first, stepped through, pinned beside another, and told by the tour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dashboard.scores import case_diff, decide_first, score_changes, scoreboard
+from dashboard.server.service import MODELS, Scores, Service
+from dashboard.shared import comparison, decision, stepping, wording
+from dashboard.shell import keyboard
+from dashboard.tour import tour
+from leader_core import Recommendation, ScoredMedication
+from leader_core.cohort import PatientQuery
+from leader_core.interactions import review
+from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
+from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine, FakeInteractions
+
+RETURNING = "10006"
+KEY = f"{RETURNING}-5"
+
+
+def _has(page: Any, name: str) -> bool:
+    return any(e.proto.component_name == f"leader.{name}" for e in page.get("bidi_component"))
+
+
+def _asked(page: Any, name: str) -> str:
+    """A parameter of the URL, however the tester keeps it."""
+    value = page.query_params[name]
+    return str(value if isinstance(value, str) else value[0])
+
+
+# Hide and decide first
+
+
+def test_how_a_case_is_shown_stands_in_the_link_and_stays_for_the_next_case(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING)
+    page.segmented_control(key="show").set_value("hide").run()
+    assert address(page)["show"] == "hide"
+    page.button(key="step_next").click().run()
+    assert _asked(page, "patient") == "10007"
+    assert address(page)["show"] == "hide"
+    assert component_data(page, "comparison")["prescribed"] is False
+
+
+def test_a_link_to_decide_first_shows_no_score_and_no_prescription(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING, show="decide")
+    assert not _has(page, "comparison")
+    assert not page.slider
+    assert "<dt>Jaccard</dt>" not in text(page)
+    assert text(page).count("Prescribed (") == 4  # the earlier visits' only
+    listed = [c["code"] for a in component_data(page, "decide_first")["areas"] for c in a["classes"]]
+    assert sorted(listed) == sorted(MEDICATIONS)
+    assert address(page) == {"patient": RETURNING, "visit": "5", "show": "decide"}
+
+
+def test_before_revealing_only_the_viewers_own_interactions_are_told(open_page: OpenPage) -> None:
+    page = open_page("case", {"_decided": {KEY: ("B01A", "M01A")}}, patient=RETURNING, show="decide")
+    told = text(page)
+    assert "Antithrombotic agents + Non-steroidal" in told
+    assert told.count('class="ld-between"') == 1
+    assert "2 classes ticked" in text(page)
+
+
+def test_revealing_puts_the_viewers_set_beside_the_models(serve: Serve, open_page: OpenPage) -> None:
+    engine = serve()
+    given = engine.cohort.case(int(RETURNING)).prescribed
+    alone = next(c for c in MEDICATIONS if c not in given)
+    own = (*given[:3], alone)
+    page = open_page("case", {"_decided": {KEY: own}}, patient=RETURNING, show="decide")
+    page.button(key="reveal").click().run()
+    data = component_data(page, "comparison")
+    assert data["own"] is True
+    marked = {row["code"] for group in data["groups"] for row in group["rows"] if row["own"]}
+    assert marked == set(own)
+    found = comparison.agreement(own, given)
+    line = next(row for row in _board(page) if row[0] == "You")
+    assert line[1:5] == ["4", "3", f"{found.jaccard:.2f}", f"{found.f1:.2f}"]
+    assert {row[0] for row in _board(page)} == {
+        "You",
+        "◆ Teacher",
+        "● Student",
+        "Both models agree",
+        "Either model",
+    }
+    page.button(key="decide_again").click().run()
+    assert not _has(page, "comparison")
+    assert component_data(page, "decide_first")["chosen"] == []
+
+
+def _board(page: Any) -> list[list[str]]:
+    import re
+
+    drawn = next(e.value for e in page.html if "ld-board" in e.value)
+    rows = re.findall(r"<tr>(.*?)</tr>", drawn.split("<tbody>")[1])
+    return [[re.sub(r"<[^>]+>", "", c) for c in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in rows]
+
+
+def test_the_set_is_kept_a_case_and_frozen_once_revealed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decision.st, "session_state", {})
+    decision.choose("1-1", ["B01A"])
+    decision.choose("2-1", ["C03C"])
+    decision.reveal("1-1")
+    decision.choose("1-1", ["A02B"])
+    assert (decision.chosen("1-1"), decision.chosen("2-1")) == (("B01A",), ("C03C",))
+    assert decision.revealed("1-1")
+    assert not decision.revealed("2-1")
+
+
+def test_the_combined_lines_are_what_both_and_what_either_suggest() -> None:
+    lines = scoreboard.lines({"teacher": ["A", "B", "C"], "student": ["B", "C", "D"]}, None)
+    assert [(line.name, line.codes) for line in lines] == [
+        ("Both models agree", ("B", "C")),
+        ("Either model", ("A", "B", "C", "D")),
+    ]
+    assert scoreboard.lines({"student": ["A"]}, None) == []
+    drawn = scoreboard.table(
+        lines,
+        ["B"],
+        lambda codes: review(codes, FakeInteractions(), 3).standing,
+        known=True,
+        unit=wording.unit(3),
+    )
+    assert ">0.50<" in drawn  # both models: 1 of 2
+    assert "Jaccard" not in scoreboard.table(
+        lines,
+        ["B"],
+        lambda codes: review(codes, FakeInteractions(), 3).standing,
+        known=False,
+        unit=wording.unit(5),
+    )
+
+
+def test_a_class_that_only_the_viewer_chose_has_a_group_of_its_own() -> None:
+    rows = comparison.rows(None, None, ("B01A",), MEDICATIONS, ("A02B", "B01A"))
+    assert {r.code: (r.group, r.own) for r in rows} == {"A02B": ("own", True), "B01A": ("missed", True)}
+
+
+def test_classes_to_tick_stand_by_area() -> None:
+    found = decide_first.areas({"C07A": "Beta blockers", "A02B": "Ulcer drugs", "C01A": "Cardiac glycosides"})
+    assert [a["label"] for a in found] == ["Digestion and metabolism", "Heart and circulation"]
+    assert [c["code"] for c in found[1]["classes"]] == ["C07A", "C01A"]
+
+
+# Previous and next
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_steps_follow_the_worklist_over_its_pages(descending: bool) -> None:
+    cohort = FakeCohort()
+    listed = PatientQuery(sort="age", descending=descending, page_size=7)
+    order = [r.patient_id for r in cohort.patients(replace(listed, page_size=1000)).rows]
+    for index, patient in enumerate(order):
+        found = stepping.place(cohort.patients, listed, patient, near=index)
+        assert found is not None
+        assert (found.number, found.total) == (index + 1, len(order))
+        assert (found.previous.patient_id if found.previous else None) == (
+            order[index - 1] if index else None
+        )
+        assert (found.next.patient_id if found.next else None) == ([*order, None][index + 1])
+
+
+def test_a_patient_outside_the_list_has_no_place() -> None:
+    cohort = FakeCohort()
+    men = PatientQuery(genders=("M",))
+    woman = next(r.patient_id for r in cohort.patients(PatientQuery(genders=("F",))).rows)
+    assert stepping.place(cohort.patients, men, woman) is None
+
+
+def test_the_case_steps_in_the_order_of_the_worklist_that_was_open(open_page: OpenPage) -> None:
+    listed = PatientQuery(sort="age", descending=True)
+    order = [r.patient_id for r in FakeCohort().patients(listed).rows]
+    page = open_page("case", {"_listed": listed}, patient=str(order[3]))
+    assert "4 of 80" in text(page)
+    page.button(key="step_next").click().run()
+    assert _asked(page, "patient") == str(order[4])
+    page.button(key="step_previous").click().run()
+    page.button(key="step_previous").click().run()
+    assert _asked(page, "patient") == str(order[2])
+    assert open_page("case", {"_listed": listed}, patient=str(order[0])).button(key="step_previous").disabled
+
+
+# Pinned beside another
+
+
+def test_two_cases_stand_side_by_side_and_the_link_brings_them_back(open_page: OpenPage) -> None:
+    page = open_page("case", patient="10004")
+    page.button(key="pin").click().run()
+    page.button(key="step_next").click().run()
+    page.button(key="compare").click().run()
+    assert "What differs" in text(page)
+    link = address(page)
+    assert link["patient"] == "10005"
+    assert link["beside"].startswith("10004-")
+    again = open_page("case", **link)
+    for said in ("Patient 10004, visit", "Patient 10005, visit", "suggested for one case alone"):
+        assert said in text(again), said
+    again.segmented_control(key="beside_model").set_value("teacher").run()
+    assert address(again)["beside_model"] == "teacher"
+    next(b for b in again.button if b.label == "Leave the comparison").click().run()
+    assert "beside" not in address(again)
+    assert _has(again, "comparison")
+
+
+@pytest.mark.parametrize("name", ["99-1", "x", "10004-77"])
+def test_a_comparison_with_a_case_that_is_gone_is_a_sentence(open_page: OpenPage, name: str) -> None:
+    page = open_page("case", patient=RETURNING, beside=name)
+    assert not page.exception
+    gone = "expected 1 to" in text(page) or "No patient 99" in text(page)
+    assert gone is (name != "x")  # what is no case's name is read as no comparison
+    assert _has(page, "comparison") is not gone
+
+
+def test_deciding_first_holds_in_the_comparison_too(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING, beside="10004-1", show="decide")
+    assert "appear once you have revealed it" in text(page)
+    assert "ld-moves" not in text(page)
+
+
+def _recommendation(**scores: float) -> Recommendation:
+    made = tuple(ScoredMedication(c, c, p, p >= 0.5) for c, p in scores.items())
+    return Recommendation("student", made, 0.5, (), ())
+
+
+def test_moves_put_what_one_side_alone_suggests_first() -> None:
+    first, second = _recommendation(A=0.9, B=0.45, C=0.2), _recommendation(A=0.6, B=0.55, C=0.25)
+    found = case_diff.moves(first, second)
+    assert [(m.code, m.crossed, round(m.change, 2)) for m in found] == [
+        ("B", True, 0.1),
+        ("A", False, -0.3),
+        ("C", False, 0.05),
+    ]
+    assert [score_changes.signed(m) for m in found] == ["+0.10", "−0.30", "+0.05"]
+    drawn = score_changes.table(found, "student", "One", "Two", given=(("A",), ()), caption="x")
+    assert drawn.count("given</span>") == 1
+
+
+# The tour
+
+
+def test_the_tour_opens_the_prepared_case_and_its_card(serve: Serve, open_page: OpenPage) -> None:
+    serve()
+    page = open_page("case", tour="2")
+    assert _asked(page, "tour") == "2"
+    data = component_data(page, "tour")
+    assert [s["panel"] for s in data["stops"]] == ["person", "cut_offs", "classes", "pairs", "view_choice"]
+    assert component_data(page, "comparison")["prescribed"] is True
+    again = open_page("case", tour="2", patient=_asked(page, "patient"))
+    assert _has(again, "tour")
+    assert not _has(open_page("case", patient=RETURNING), "tour")
+    assert not _has(open_page("case", patient=RETURNING, tour="9"), "tour")
+
+
+def test_the_tour_shows_the_case_whole_even_where_cases_are_hidden(open_page: OpenPage) -> None:
+    page = open_page("case", {"_view": "decide"}, tour="1")
+    assert _has(page, "comparison")
+
+
+def _ask(engine: FakeEngine) -> Any:
+    def ask(case: Any, name: Any) -> Scores:
+        if engine.models[name].manifest is None:
+            return Scores(name, "absent")
+        return Scores(name, "ready", engine.recommend(case, name))
+
+    return ask
+
+
+def test_the_tours_case_is_chosen_by_its_rule() -> None:
+    engine = FakeEngine(FakeCohort(size=300, seed=1))
+    found = tour.prepared(Service(engine), _ask(engine))  # type: ignore[arg-type]
+    candidates = engine.cohort.patients(PatientQuery(splits=("test",), visits=(2, 6), page_size=6)).rows
+    whole = [(r.patient_id, r.visits) for r in candidates if _shows_everything(engine, r.patient_id)]
+    assert found == whole[0]
+    assert found[0] != candidates[0].patient_id  # the rule decides, not the order alone
+
+
+def _shows_everything(engine: FakeEngine, patient_id: int) -> bool:
+    case = engine.cohort.case(patient_id)
+    chosen = {name: {m.code for m in engine.recommend(case, name).selected} for name in MODELS}
+    graded = [p for p in engine.cohort.interactions.among(case.prescribed) if p.severity != "unknown"]
+    return bool(graded) and bool(chosen["teacher"] - chosen["student"]) and bool(case.history)
+
+
+def test_the_tour_makes_do_with_what_is_served() -> None:
+    for engine in (FakeEngine(absent=("teacher", "student")), FakeEngine(FakeCohort(size=1))):
+        assert tour.prepared(Service(engine), _ask(engine)) is not None  # type: ignore[arg-type]
+    empty = FakeEngine(FakeCohort(size=0))
+    assert tour.prepared(Service(empty), _ask(empty)) is None  # type: ignore[arg-type]
+
+
+def test_the_tour_of_an_empty_cohort_is_an_empty_state(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(FakeCohort(size=0)))
+    assert wording.NO_CASE_TITLE in text(open_page("case", tour="1"))
+
+
+def test_every_page_listens_for_keys_and_helps(open_page: OpenPage) -> None:
+    data = component_data(open_page("models"), "keyboard")
+    assert data == keyboard.help_text()
+    assert {key for keys, _ in data["shortcuts"] for key in keys} == {"/", "j", "k", "Enter", "?", "Esc"}
+    assert data["tour"]["steps"] == 5

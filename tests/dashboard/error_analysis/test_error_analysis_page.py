@@ -1,0 +1,267 @@
+"""The error-analysis page over planted scores: every view draws, its counts open their cases, its state stands in the link."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.server import analysis_cache
+from dashboard.server.service import get_service
+from dashboard.server.workspace import get_workspace
+from dashboard.shared import analysis_text as say
+from leader_core.error_analysis import Selection
+from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
+from tests.fakes import FakeEngine
+from tests.planted import Planted
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> Planted:
+    importlib.import_module("sklearn.tree")  # slow to import: not within the patience of a page's test
+    return Planted(synthetic_cohort, tmp_path_factory.mktemp("errors"))
+
+
+@pytest.fixture
+def page(serve: Serve, open_page: OpenPage, planted: Planted) -> OpenPage:
+    """Open the page (or another, by name) over the planted scores."""
+    analysis_cache._open.clear()
+    serve(FakeEngine(cohort=planted.cohort))  # type: ignore[arg-type]
+
+    def opened(path: str = "errors", **query: str) -> AppTest:
+        return open_page(path, **query)
+
+    return opened
+
+
+def _links(test: AppTest) -> list[tuple[str, str]]:
+    """(text, selection) of every count that opens cases."""
+    return [
+        (shown, found.replace("%3A", ":").replace("%2C", ","))
+        for found, shown in re.findall(r'href="\./\?cases=([^"]*)"[^>]*>([^<]*)<', text(test))
+    ]
+
+
+def test_without_scores_it_says_how_to_store_them(open_page: OpenPage) -> None:
+    found = open_page("errors")
+    assert not found.exception
+    assert "No scores are stored" in text(found)
+    assert any("python -m train scores --cohort" in c.value for c in found.code)
+
+
+@pytest.mark.parametrize("view", list(say.VIEWS))
+@pytest.mark.parametrize("cases", ["all", "test"])
+def test_every_view_draws(page: OpenPage, view: str, cases: str) -> None:
+    found = page(view=view, of=cases)
+    assert not found.exception and not found.error
+    assert found.segmented_control(key="view_shown").value == view
+    expected = {} if view == "groups" else {"view": view}
+    assert expected.items() <= address(found).items()
+
+
+def test_every_count_opens_exactly_that_many_cases(page: OpenPage, planted: Planted) -> None:
+    desk = None
+    for view in ("groups", "tree", "classes", "pair", "calibration"):
+        extra = {"of_class": planted.codes[7]} if view == "calibration" else {}
+        found = page(view=view, of="all", by="gender", **extra)
+        desk = analysis_cache.get_desk(get_service())
+        links = _links(found)
+        assert len(links) > 2, view
+        for shown, selection in links[:40]:
+            mask = desk.analysis.mask(Selection.of(selection), analysis_cache.lookup(get_service()))
+            assert f"{int(mask.sum()):,}" == shown, (view, selection)
+
+
+def test_a_selection_opens_its_patients_in_the_worklist(page: OpenPage) -> None:
+    found = page(view="groups", of="all", by="gender")
+    shown, selection = _links(found)[0]
+    desk = analysis_cache.get_desk(get_service())
+    expected = desk.analysis.patients(Selection.of(selection))
+    listed = page("patients", cases=selection, rows="100")
+    assert not listed.exception
+    assert f"{int(shown.replace(',', '')):,} patients" in text(listed)
+    assert "cases chosen under Error analysis" in text(listed)
+    rows = {int(row["id"]) for row in component_data(listed, "worklist")["rows"]}
+    assert rows <= set(expected) and len(rows) == min(100, len(expected))
+    assert address(listed)["cases"] == selection
+    next(b for b in listed.button if b.label == "Clear filters").click().run()
+    assert "cases" not in address(listed)
+
+
+@pytest.mark.parametrize("broken", ["nonsense", "gender:is:99", "list:gone"])
+def test_a_stale_selection_is_a_sentence_and_no_filter(page: OpenPage, broken: str) -> None:
+    listed = page("patients", cases=broken)
+    assert not listed.exception and not listed.error
+    assert len(component_data(listed, "worklist")["rows"]) == 25
+
+
+def test_conditions_narrow_every_view_and_can_be_taken_away(page: OpenPage) -> None:
+    found = page(of="all", where="gender:is:0,age:ge:60")
+    assert "age at least 60" in text(found)
+    before = _cases(found)
+    next(b for b in found.button if b.label == "age at least 60").click().run()
+    assert address(found)["where"] == "gender:is:0"
+    assert _cases(found) > before
+
+
+def _cases(test: AppTest) -> int:
+    found = re.search(r"([\d,]+) cases? of", text(test))
+    assert found
+    return int(found[1].replace(",", ""))
+
+
+def test_no_case_left_is_said(page: OpenPage) -> None:
+    found = page(where="age:ge:200")
+    assert not found.exception and "No case is left" in text(found)
+
+
+def test_the_state_of_the_page_stands_in_its_link(page: OpenPage) -> None:
+    query = {
+        "view": "heat",
+        "of": "all",
+        "model": "teacher",
+        "rows": "gender",
+        "columns": "history",
+        "metric": "recall",
+    }
+    found = page(**query)
+    assert query.items() <= address(found).items()
+    assert "Teacher: Recall by gender and first or later visit" in text(found)
+
+
+def test_a_saved_list_is_a_set_of_cases_and_a_group(page: OpenPage) -> None:
+    workspace, cohort = get_workspace(get_service()), get_service().engine.cohort
+    ids = [row.patient_id for row in cohort.patients().rows][:12]
+    saved = workspace.save_cohort("Some <b>", ids)
+    found = page(of=f"list-{saved.cohort_id}", by="lists")
+    assert not found.exception and _cases(found) == 12
+    assert (
+        "Some &lt;b&gt;" in text(found)
+        and "<b>" not in text(found).replace("<b>", "", 0).split("Some ")[1][:3]
+    )
+    gone = page(of="list-gone")
+    assert not gone.exception
+
+
+def test_a_find_narrows_the_classes(page: OpenPage, planted: Planted) -> None:
+    found = page(view="classes", of="all")
+    code = planted.codes[5]
+    found.text_input(key="class_search").set_value(code.lower()).run()
+    shown = text(found)
+    assert f"({code})" in shown and f"({planted.codes[20]})" not in shown
+
+
+def _tag(workspace: Any, patient: int, visit: int, kinds: tuple[str, ...], who: str) -> None:
+    workspace.tags.annotate(patient, visit, kinds, author=who)
+
+
+def test_tags_are_counted_compared_and_open_their_cases(page: OpenPage, planted: Planted) -> None:
+    page(view="notes", of="all")
+    workspace = get_workspace(get_service())
+    visits = list(zip(planted.columns.patient_ids.tolist(), planted.columns.visit_ids.tolist(), strict=True))[
+        :4
+    ]
+    answers = {
+        "AB": [("chronic",), ("chronic",), (), ("chronic", "record")],
+        "CD": [("chronic",), (), (), ("chronic",)],
+    }
+    for who, own in answers.items():
+        for (patient, visit), kinds in zip(visits, own, strict=True):
+            _tag(workspace, patient, visit, kinds, who)
+    found = page(view="notes", of="all")
+    shown = text(found)
+    assert "4 cases looked at by 2 annotators" in shown
+    # Both saw it in 2 of 4, one alone in 1, neither in 1: observed 0.75, expected 0.5, kappa 0.5.
+    assert re.search(
+        r"AB and CD</td><td>Missed chronic drug</td>.*?0\.75</td><td class=\"num\">0\.50<", shown
+    )
+    links = {selection: number for number, selection in _links(found)}
+    assert links["tag:chronic"] == "3" and links["tag:record"] == "1"
+    listed = page("patients", cases="tag:chronic")
+    assert {int(r["id"]) for r in component_data(listed, "worklist")["rows"]} == {
+        visits[i][0] for i in (0, 1, 3)
+    }
+
+
+def test_kinds_are_renamed_added_and_taken_off(page: OpenPage) -> None:
+    found = page(view="notes")
+    workspace = get_workspace(get_service())
+    found.text_input(key="kind-name-chronic-0").set_value("Forgot <b>home</b> drug").run()
+    found.button(key="kind-save-chronic-0").click().run()
+    found.text_input(key="kind-name-new-7").set_value("Odd dose").run()
+    found.button(key="kind-add").click().run()
+    names = [kind.name for kind in workspace.tags.kinds()]
+    assert names[0] == "Forgot <b>home</b> drug" and names[-1] == "Odd dose" and len(names) == 8
+    kind = workspace.tags.kinds()[-1]
+    found.button(key=f"kind-remove-{kind.kind_id}-{kind.version}").click().run()
+    assert [k.name for k in workspace.tags.kinds()] == names[:-1]
+    found.text_input(key="kind-name-new-7").set_value("duplication").run()
+    found.button(key="kind-add").click().run()
+    assert "already" in text(found) and not found.exception
+
+
+def test_a_case_is_tagged_on_its_page(page: OpenPage, planted: Planted) -> None:
+    patient, visit = int(planted.columns.patient_ids[0]), int(planted.columns.visit_ids[0])
+    found = page("case", patient=str(patient))
+    assert not found.exception
+    name = f"{patient}-{visit}-0"
+    found.checkbox(key=f"kind-chronic-{name}").check()
+    next(b for b in found.button if b.label == "Save tags").click().run()
+    workspace = get_workspace(get_service())
+    assert workspace.tags.all() == () and "annotator" in text(found), "a name is asked for"
+    found.checkbox(key=f"kind-chronic-{name}").check()
+    found.text_input(key=f"tagger-{name}").set_value("AB")
+    next(b for b in found.button if b.label == "Save tags").click().run()
+    (said,) = workspace.tags.all()
+    assert (said.visit_id, said.author, said.kinds) == (visit, "AB", ("chronic",))
+    assert "Missed chronic drug" in text(found)
+    next(b for b in found.button if b.label == "Take my answer back").click().run()
+    assert workspace.tags.all() == ()
+
+
+def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> None:
+    found = page(of="all", by="gender")
+    assert any(b.proto.label == "Report" for b in found.get("download_button"))
+    from dashboard.error_analysis import report
+    from dashboard.error_analysis.parts import View
+    from dashboard.error_analysis.report_html import write_html
+    from dashboard.shared.analysis_selection import named
+
+    service = get_service()
+    desk = analysis_cache.get_desk(service)
+    workspace = get_workspace(service)
+    patient, visit = int(desk.analysis.frame.patient_ids[0]), int(desk.analysis.frame.visit_ids[0])
+    kind = workspace.tags.save_kind("<script>alert(1)</script>")
+    for who in ("AB", "CD"):
+        workspace.tags.annotate(patient, visit, [kind.kind_id], author=who)
+    everybody = desk.analysis.mask(Selection())
+    view = View(
+        service,
+        desk,
+        Selection(),
+        everybody,
+        "student",
+        "teacher",
+        "jaccard",
+        lambda k, n: named(service, k, n),
+    )
+    written = write_html(report.compose(view)).decode()
+    assert "<script" not in written and "&lt;script&gt;" in written
+    assert re.search(r"default-src &#x27;none&#x27;|default-src 'none'", written)
+    assert not re.search(r"(?:src|href)=\"(?!data:)", written)
+    for heading in (
+        "All chosen cases",
+        "Jaccard by gender",
+        "Class by class",
+        "Teacher against Student",
+        "Calibration",
+        "Tags",
+    ):
+        assert heading in written, heading
+    figure = desk.kept(("x",), lambda: desk.analysis.by("gender", ["student"])).rows[0]
+    assert say.estimate("jaccard", figure.scores["jaccard"]) in written
+    assert written.count("<svg") >= 5 and written.count('fill="#fff"') >= 1

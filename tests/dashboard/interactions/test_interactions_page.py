@@ -1,0 +1,315 @@
+"""The Interactions page in every state, over the fake engine: views, chosen pair, safer set, empty states, links."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.interactions import cautions, pair_card, pair_list, review_text, safer_result
+from dashboard.shared import wording
+from leader_core import Case, InteractionTable, Order, Recommendation, Visit
+from leader_core.interactions import load_clinical, load_statistical, review
+from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
+from tests.fakes import FakeCohort, FakeEngine, FakeInteractions
+
+RETURNING = "10006"
+VIEWS = ("pairs", "cautions", "graph", "safer", "structures", "signal", "matrix")
+LEVEL_5 = {
+    "B01A": "B01AA03",
+    "C01B": "C01BD01",
+    "N02A": "N02AA01",
+    "N05B": "N05BA06",
+    "C03C": "C03CA01",
+    "A06A": "A06AB06",
+    "N02B": "N02BE01",
+}
+
+
+SETS = "set_shown_teacher_student_prescribed_union"
+
+
+def groups(page: AppTest) -> dict[str, list[dict[str, Any]]]:
+    return {group["key"]: group["rows"] for group in component_data(page, "pairs")["groups"]}
+
+
+# Views
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens_from_its_link_and_keeps_it(open_page: OpenPage, view: str) -> None:
+    page = open_page("interactions", patient=RETURNING, view=view)
+    assert not page.exception
+    assert "could not be shown" not in text(page)
+    assert page.segmented_control(key="view_shown").value == view
+    assert address(page) == {"patient": RETURNING, "visit": "5"} | ({"view": view} if view != "pairs" else {})
+
+
+def test_the_list_stands_by_severity_with_the_first_card_open(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING)
+    found = groups(page)
+    assert [key for key in found if key != "ruled out"] == [
+        level for level in ("contraindicated", "major", "moderate") if level in found
+    ]
+    data = component_data(page, "pairs")
+    assert data["chosen"] == data["groups"][0]["rows"][0]["id"]
+    assert "What to do" in text(page)
+    assert "absence is never proof of safety" in text(page)
+    assert list(page.segmented_control(key=SETS).options) == [
+        "Teacher", "Student", "Prescribed", "All together",
+    ]  # fmt: skip
+
+
+def test_the_statistical_signal_never_stands_among_the_alerts(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING, severity="contraindicated,major,moderate,minor")
+    assert "unknown" not in groups(page)
+    signal = open_page("interactions", patient=RETURNING, view="signal")
+    assert {row["severity"] for rows in groups(signal).values() for row in rows} == {"unknown"}
+    for said in ("DDI rate", "Really prescribed", "density of the table", "nobody has graded its severity"):
+        assert said in text(signal), said
+
+
+def test_severities_filter_the_list_and_the_link(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING)
+    page.pills(key="severity_shown").set_value(["moderate"]).run()
+    assert set(groups(page)) <= {"moderate", "ruled out"}
+    assert address(page)["severity"] == "moderate"
+    page.pills(key="severity_shown").set_value([]).run()
+    assert component_data(page, "pairs")["groups"] == []
+
+
+def test_orders_settle_pairs_and_can_be_ignored(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING, set="prescribed")
+    assert "By the drugs ordered in this visit" in text(page)
+    rows = [row for rows in groups(page).values() for row in rows]
+    assert {row["standing"] for row in rows} & {"ordered", "not ordered"}
+    page.toggle(key="classes_only_shown").set_value(True).run()
+    assert "By the drugs ordered" not in text(page)
+    assert {row["standing"] for rows in groups(page).values() for row in rows} == {"open"}
+    assert address(page)["classes_only"] == "1"
+
+
+def test_a_link_names_the_pair_and_opens_its_card(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING, pair="C01A-C01B", set="teacher")
+    assert component_data(page, "pairs")["chosen"] == "C01A-C01B"
+    assert "digoxin" in text(page).lower()
+    assert address(page)["pair"] == "C01A-C01B"
+    stranger = open_page("interactions", patient=RETURNING, pair="A01A-D01A", view="matrix")
+    assert "No table here lists this pair" in text(stranger)
+    assert (
+        "C01A"
+        not in open_page("interactions", patient=RETURNING, pair="C01A<script>", view="matrix").session_state
+    )
+
+
+def test_hiding_the_prescription_hides_its_orders_too(open_page: OpenPage) -> None:
+    page = open_page("interactions", session={"_view": "hide"}, patient=RETURNING)
+    assert "Ordered here" not in str(component_data(page, "pairs"))
+    assert "ordered in this visit" not in text(page)
+    assert page.segmented_control(key="set_shown_teacher_student_union")
+
+
+def test_no_listed_pair_is_never_called_safe(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(FakeCohort(interactions=FakeInteractions(()))))
+    for view in ("pairs", "graph"):
+        page = open_page("interactions", patient=RETURNING, view=view)
+        assert "No pair of these stands in this table" in text(page)
+        assert "The tables list 0 graded pairs" in text(page)
+        assert "absence is never proof of safety" in text(page)
+        assert not page.get("plotly_chart")
+
+
+def test_without_models_the_prescription_is_reviewed(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("teacher", "student")))
+    page = open_page("interactions", patient=RETURNING)
+    assert list(page.segmented_control(key="set_shown_prescribed").options) == ["Prescribed"]
+    assert groups(page)
+    assert "No model, no safer set" in text(open_page("interactions", patient=RETURNING, view="safer"))
+
+
+def test_the_set_that_was_asked_for_comes_back_with_its_model(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("teacher",)))
+    page = open_page("interactions", patient=RETURNING, set="teacher")
+    assert page.segmented_control(key="set_shown_student_prescribed_union").value == "union"
+    assert address(page)["set"] == "teacher"
+
+
+# Safer set
+
+
+def test_the_safer_set_stands_beside_the_plain_one(serve: Serve, open_page: OpenPage) -> None:
+    engine = serve()
+    first = engine.recommend(engine.cohort.case(int(RETURNING)), "teacher").selected[0]
+    page = open_page("interactions", patient=RETURNING, view="safer", major="0", avoid=first.code)
+    assert "Score given up" in text(page)
+    assert "Left out because it must not appear" in text(page)
+    assert address(page) == {
+        "patient": RETURNING, "visit": "5", "view": "safer", "major": "0", "avoid": first.code,
+    }  # fmt: skip
+    page.number_input(key="major_shown").set_value(None).run()
+    assert "major" not in address(page)
+
+
+def test_wishes_in_conflict_are_named(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING, view="safer", major="0", keep="B01A,M01A")
+    assert "No set keeps this limit with everything that must stay" in text(page)
+    assert "Antithrombotic agents + Non-steroidal" in text(page)
+    assert address(page)["keep"] == "B01A,M01A"
+    page.multiselect(key="keep_shown").set_value(["M01A"]).run()
+    assert "must stay" in text(page)
+    assert "No set keeps" not in text(page)
+
+
+# Structures
+
+
+def test_structures_name_their_drugs_and_explain_nothing(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING, view="structures", pair="C01A-C01B")
+    assert text(page).count('<img src="data:image/svg+xml;base64,') == 2
+    assert "Structure of digoxin" in text(page)
+    assert "explains no interaction" in text(page)
+    empty = open_page("interactions", patient=RETURNING, view="structures", pair="A10A-C07A")
+    assert "No single small molecule stands for insulins" in text(empty)
+
+
+def test_the_page_draws_no_structure_before_it_is_asked_for() -> None:
+    script = (
+        "import sys, dashboard.interactions.page; "
+        "print(sorted({'rdkit', 'scipy', 'torch'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+# Level 5
+
+
+class Level5Cohort(FakeCohort):
+    """A few of the hospital's classes as single drugs."""
+
+    def case(self, patient_id: int, visit_no: int | None = None) -> Case:
+        found = super().case(patient_id, visit_no)
+        current = found.current
+        codes = tuple(sorted(LEVEL_5.values()))
+        return replace(
+            found, profile=dict(found.profile), history=(),
+            current=Visit(current.diagnoses, (), codes, current.visit_id, 1),
+        )  # fmt: skip
+
+    def title(self, kind: str, code: str) -> str | None:
+        return f"drug {code}" if kind == "medication" else super().title(kind, code)
+
+    def orders(self, visit_id: int) -> tuple[Order, ...]:
+        return (
+            Order(visit_id, "B01AA03", "Warfarin", "PO", 1),
+            Order(visit_id, "C01BD01", "Amiodarone", "PO", 1),
+        )
+
+
+class Level5Engine(FakeEngine):
+    def recommend(
+        self, case: Case, model: str = "student", *, threshold: float | None = None
+    ) -> Recommendation:
+        found = super().recommend(case, model, threshold=threshold)
+        mine = tuple(replace(m, code=LEVEL_5[m.code]) for m in found.medications if m.code in LEVEL_5)
+        return self.with_threshold(replace(found, medications=mine), found.threshold)
+
+
+def test_single_drugs_are_reviewed_as_drugs(serve: Serve, open_page: OpenPage) -> None:
+    cohort = Level5Cohort(interactions=FakeInteractions(load_clinical(5)))
+    cohort.fingerprint = replace(cohort.fingerprint, atc_level=5)
+    serve(Level5Engine(cohort))
+    page = open_page("interactions", patient=RETURNING, set="prescribed", pair="B01AA03-C01BD01")
+    rows = {row["id"]: row for rows in groups(page).values() for row in rows}
+    assert rows["B01AA03-C01BD01"]["standing"] == "ordered"
+    assert rows["B01AA03-C01BD01"]["severity"] == "major"
+    assert rows["B01AA03-C01BD01"]["only"] == ""
+    assert "7 drugs" in text(page)
+    for view in VIEWS:
+        assert "could not be shown" not in text(open_page("interactions", patient=RETURNING, view=view))
+
+
+# Without Streamlit
+
+
+@pytest.fixture(scope="module")
+def table() -> InteractionTable:
+    return InteractionTable((*load_clinical(3), *load_statistical(3)))
+
+
+def test_a_row_says_what_was_ordered_instead(table: InteractionTable) -> None:
+    orders = (Order(1, "N06A", "Sertraline", "PO", 1), Order(1, "J01X", "Vancomycin", "IV", 1))
+    (pair,) = review(["J01X", "N06A"], table, 3, orders=orders).pairs
+    row = review_text.row(pair, str)
+    assert row["ordered"].startswith("vancomycin, not linezolid")
+    assert row["standing"] == "not ordered"
+    (group,) = review_text.grouped([pair], review_text.GRADED)
+    assert group.key == "ruled out"
+    assert pair_list.groups_of([group], str)[0]["folded"] is True
+
+
+def test_a_row_names_the_drugs_that_carry_the_pair(table: InteractionTable) -> None:
+    (pair,) = review(["J01X", "N06A"], table, 3).pairs
+    assert review_text.row(pair, str)["only"].startswith("only linezolid with ")
+    half = next(p for p in review(["A12B", "C09A", "C03D"], table, 3).pairs if p.codes == ("A12B", "C09A"))
+    assert "ACE" not in review_text.row(half, str)["only"]
+
+
+def test_a_card_tells_every_rule_with_all_that_a_prescriber_asks(table: InteractionTable) -> None:
+    (pair,) = review(["J01X", "N06A"], table, 3).pairs
+    drawn = pair_card.card(pair, str)
+    assert drawn.count("ld-rule") == len(pair.rules) > 1
+    for said in (
+        "Consequence",
+        "Mechanism",
+        "What to do",
+        "Evidence",
+        "Source",
+        "Carried by",
+        "monoamine oxidase",
+    ):
+        assert said in drawn, said
+
+
+def test_the_csv_keeps_the_families_apart(table: InteractionTable) -> None:
+    made = review(["A02B", "B01A", "N05B", "C01B"], table, 3)
+    rows = list(csv.DictReader(io.StringIO(review_text.csv_text(made, str))))
+    assert {row["family"] for row in rows} == {"clinical", "within class", "statistical"}
+    clinical = [row for row in rows if row["family"] == "clinical"]
+    assert len(clinical) == len(made.pairs)
+    assert all(row["source"] and row["management"] for row in clinical)
+    assert {r["severity"] for r in rows if r["family"] == "statistical"} == {wording.SEVERITY_UNKNOWN}
+
+
+def test_cautions_name_the_diagnosis_and_the_drug(table: InteractionTable) -> None:
+    made = review(["C07A"], table, 3, diagnoses=["ICD9:49390"], orders=[Order(1, "C07A", "Nadolol", "PO", 1)])
+    drawn = cautions.conditions(made.conditions, lambda kind, code: f"title of {code}")
+    assert "title of ICD9:49390 (ICD9:49390)" in drawn
+    assert "nadolol" in drawn
+
+
+def test_what_is_left_out_names_its_reason_and_price() -> None:
+    engine = FakeEngine()
+    made = engine.recommend(engine.cohort.case(10_006), "teacher", threshold=0.05)
+    from leader_core import Limit
+
+    found = engine.safer_set(made, Limit(contraindicated=0, major=0), avoid=["A06A"])
+    drawn = safer_result.result(
+        found,
+        made.interactions,
+        {m.code: m.probability for m in made.medications},
+        str,
+        pinned=(),
+        avoided=["A06A"],
+        unit=wording.unit(3),
+    )
+    assert "it must not appear" in drawn
+    for item in found.left_out:
+        assert f"costs {item.cost:.2f}" in drawn
+    assert f"<dd>{found.cost:.2f}" in drawn

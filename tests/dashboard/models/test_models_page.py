@@ -1,0 +1,301 @@
+"""The Models page in every state: both models, one at a time, checks, measurements, training from start to use."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.models.published import figures, reasons_against
+from dashboard.server import chosen_student
+from dashboard.server.training_runs import Runs
+from leader_core import InputError
+from leader_core.evaluation.calibration import Bin, Calibration, Cutoff
+from leader_core.evaluation.record import Judgement
+from leader_core.model_folder import Manifest
+from tests.dashboard.conftest import OpenPage, Serve, address, text
+from tests.fakes import FINGERPRINT, FakeEngine, manifest
+
+FAKE = (sys.executable, str(Path(__file__).parents[1] / "fake_training.py"))
+CALIBRATION = Calibration(
+    1.2,
+    -0.1,
+    77,
+    0.041,
+    0.012,
+    (Cutoff(0.8, 0.9, 0.21), Cutoff(1.0, 0.95, None)),
+    (Bin(5, 0.3, 0.4),),
+    (Bin(5, 0.4, 0.4),),
+)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
+    """Runs of a fake command; what it makes is a whole manifest."""
+    made = tmp_path / "made"
+    made.mkdir()
+    record = asdict(replace(manifest("student"), preset="default+calibrate"))
+    (made / "manifest.json").write_text(json.dumps(record))
+    found = Runs(tmp_path / "runs", FAKE)
+    monkeypatch.setenv("FAKE_MODEL", str(made))
+    monkeypatch.setenv("LEADER_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(chosen_student, "_runs", lambda folder: found)
+    monkeypatch.setattr("dashboard.models.training_panel.read_manifest", lambda folder, kind: manifest(kind))
+    yield found
+    if found.busy:
+        found.cancel(found.busy.id)
+        until(lambda: found.busy is None)
+
+
+def until(there: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def press(page: AppTest, key: str) -> AppTest:
+    return next(b for b in page.button if b.key == key).click().run()
+
+
+def until_said(page: AppTest, words: str) -> AppTest:
+    """Look again as the page's own timer would."""
+    end = time.monotonic() + 60
+    while words not in text(page):
+        assert time.monotonic() < end, text(page)[-3000:]
+        time.sleep(0.1)
+        page.run()
+    return page
+
+
+# What a model is
+
+
+def test_both_models_at_a_glance(open_page: OpenPage) -> None:
+    page = open_page("models")
+    for said in (
+        "Files verified",
+        "0.71",
+        "± 0.004",
+        "0.42, highest mean Jaccard on validation",
+        "Not for prescribing",
+    ):
+        assert said in text(page), said
+    page = press(page, "open-teacher")
+    assert address(page) == {"model": "teacher"}
+    assert "53aa51172d142c89" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("model", "other"), [("teacher", "no teacher: undistilled"), ("student", "Base model")]
+)
+def test_a_link_opens_one_models_page(open_page: OpenPage, model: str, other: str) -> None:
+    page = open_page("models", model=model)
+    for said in (
+        "First visit only",
+        "0.71 ± 0.004",
+        "not comparable with published figures",
+        "carries no calibration",
+    ):
+        assert said.lower() in text(page).lower(), said
+    assert other not in text(page)
+    assert address(page) == {"model": model}
+    assert len(page.get("plotly_chart")) == 1
+    assert "ef" * 32 in text(page)  # a file's hash
+
+
+def test_a_link_that_means_nothing_shows_both(open_page: OpenPage) -> None:
+    page = open_page("models", model="<b>x</b>")
+    assert address(page) == {}
+    assert "All about the teacher" in text(page)
+
+
+def test_a_calibrated_model_shows_its_reliability_and_promises(serve: Serve, open_page: OpenPage) -> None:
+    engine = FakeEngine()
+    engine.models["student"].manifest = replace(manifest("student"), calibration=CALIBRATION)
+    serve(engine)
+    page = open_page("models", model="student")
+    for said in (
+        "0.041 before and 0.012 after calibration",
+        "temperature 1.20, bias -0.10",
+        "77 validation cases",
+        "80% of what is prescribed",
+        "no set keeps it",
+        "this flatters it",
+    ):
+        assert said in text(page), said
+    assert len(page.get("plotly_chart")) == 2
+
+
+def test_test_figures_stand_below_validation_and_invite_no_comparison(
+    serve: Serve, open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = {
+        "cases": 829,
+        "prauc": {"value": 0.7216, "low": 0.7137, "high": 0.7297, "mean": 0.72, "std": 0.002},
+    }
+    cohort = {"label": FINGERPRINT.label, "digest": FINGERPRINT.digest, "synthetic": True}
+    entry = {"cohort": cohort, "groups": {"overall": group}, "model": {"digest": manifest("student").digest}}
+    (tmp_path / "evaluation.json").write_text(
+        json.dumps({"synthetic": {"student": {**entry, "split": "test"}}})
+    )
+    monkeypatch.setenv("LEADER_MODELS", str(tmp_path / "models"))
+    serve()
+    said = text(open_page("models", model="student"))
+    assert "0.722 (0.714 to 0.730)" in said
+    assert "829" in said
+    assert "Published" not in said
+    assert "0.779" not in said
+
+
+@pytest.mark.parametrize("absent", [("teacher",), ("teacher", "student")])
+def test_models_that_are_not_there(serve: Serve, open_page: OpenPage, absent: tuple[str, ...]) -> None:
+    serve(FakeEngine(absent=absent))
+    said = text(open_page("models"))
+    assert "Train one with `python -m train teacher`" in said
+    assert said.count("Not installed") >= len(absent)
+    assert "Not for prescribing" in text(open_page("models", model="teacher"))
+
+
+# Published figures
+
+
+def real(**changes: Any) -> Manifest:
+    cohort = replace(FINGERPRINT, label="MIMIC-III", synthetic=False, preset="paper", patients=6_350)
+    return replace(manifest("student"), cohort=replace(cohort, **changes))
+
+
+def judged(own: Manifest) -> Judgement:
+    return Judgement("MIMIC-III", own.cohort.digest, False, "test", 600, 1, {}, (), (), None, None, ())
+
+
+def test_only_the_same_kind_of_data_stands_beside_published_figures() -> None:
+    assert reasons_against(real(), judged(real())) == ()
+    assert figures(real()).prauc == 0.7795  # type: ignore[union-attr]
+    for changes, word in (
+        ({"synthetic": True}, "synthetic"),
+        ({"label": "MIMIC-III Clinical Database Demo", "patients": 94}, "100 patients"),
+        ({"patients": 900}, "900 patients"),
+        ({"source": "other"}, "nothing was published"),
+        ({"preset": "clinical"}, "preset"),
+        ({"atc_level": 4}, "level 4"),
+    ):
+        (first, *_) = reasons_against(real(**changes), judged(real(**changes)))
+        assert word in first
+    assert "no test figure" in reasons_against(real(), None)[0]
+    assert "other patients" in reasons_against(real(), replace(judged(real()), split="all"))[0]
+
+
+# Checks and measurements
+
+
+def test_the_self_check_says_line_by_line(
+    serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = serve()
+    engine.cohort.scores = None  # type: ignore[attr-defined]
+    engine.recommend_many = lambda cases, name: tuple(engine.recommend(c, name) for c in cases)  # type: ignore[attr-defined]
+    page = press(open_page("models"), "check_start")
+    page = until_said(page, "Same case twice")
+    said = text(page)
+    assert "✓ passed" in said
+    assert "✗ failed" in said  # the fake's hashes are made up
+    assert "Changed: sha256" in said or "is missing" in said
+    assert "failed." in said
+
+
+def test_times_appear_when_measured(
+    serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("leader_core.evaluation.latency.device_name", lambda asked: "a quick device")
+    serve()
+    page = open_page("models")
+    assert "Times appear when measured" in text(page)
+    page = until_said(press(page, "measure_start"), "a quick device")
+    assert re.search(r"\b[1-9]\d* cases one at a time", text(page))
+    assert " ms" in text(page)
+    assert "of memory" in text(page)
+
+
+def test_nothing_is_timed_while_nothing_is_loaded(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("teacher", "student")))
+    page = open_page("models")
+    assert next(b for b in page.button if b.key == "measure_start").disabled
+    assert "No model is loaded yet" in text(page)
+
+
+# Training
+
+
+def begin(page: AppTest, seed: int) -> AppTest:
+    next(n for n in page.number_input if n.key == "train_seed").set_value(seed)
+    next(n for n in page.number_input if n.key == "train_epochs").set_value(3)
+    return press(page, "train_start")
+
+
+def test_a_training_is_followed_and_its_student_used_named_and_left(runs: Runs, open_page: OpenPage) -> None:
+    page = begin(open_page("models", model="training"), seed=1)
+    page = until_said(page, "✓ Finished")
+    said = text(page)
+    assert "default, seed 1" in said
+    assert "The server&#x27;s own" in said
+    name = runs.all()[0].id
+    page = press(page, f"use-{name}")
+    assert address(page) == {"model": "training", "student": name}
+    assert "“default, seed 1”, trained here," in text(page)
+    case = open_page("case", patient="10001", student=name)
+    assert "“default, seed 1”, trained here," in text(case)
+    assert address(case)["student"] == name
+    page = press(page, f"leave-{name}")
+    assert "trained here," not in text(page)
+    assert "student" not in address(page)
+
+
+def test_a_running_training_is_seen_in_another_tab_and_cancelled(runs: Runs, open_page: OpenPage) -> None:
+    first = begin(open_page("models", model="training"), seed=3)
+    first = until_said(first, "0.65")
+    second = until_said(open_page("models", model="training"), "best so far")
+    assert "Start training" not in text(second)
+    second = press(second, "train_cancel")
+    until_said(second, "Cancelled")
+    until_said(first, "Start training")
+    assert runs.all()[0].state == "cancelled"
+
+
+def test_a_training_that_fails_says_why(runs: Runs, open_page: OpenPage) -> None:
+    page = begin(open_page("models", model="training"), seed=2)
+    page = until_said(page, "✗ Failed")
+    assert "The loss became nan in epoch 2. Lower learning_rate." in text(page)
+    assert "Use this student" not in text(page)
+    press(page, f"delete-{runs.all()[0].id}")
+    assert runs.all() == ()
+
+
+def test_training_can_be_switched_off(
+    runs: Runs, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADER_TRAINING", "off")
+    page = open_page("models", model="training")
+    assert "switched off" in text(page)
+    assert "Start training" not in text(page)
+    monkeypatch.setenv("LEADER_TRAINING", "perhaps")
+    from dashboard.server.settings import read_settings
+
+    with pytest.raises(InputError, match="LEADER_TRAINING is 'perhaps'"):
+        read_settings()
+
+
+def test_a_stale_link_to_a_student_is_a_sentence_and_a_way_on(runs: Runs, open_page: OpenPage) -> None:
+    for name in ("a" * 12, "../made", "<script>"):
+        page = open_page("models", student=name)
+        assert "The student that the link names is not here" in text(page)
+        assert "student" not in address(page)
+        assert name not in text(page)

@@ -1,0 +1,212 @@
+"""New case by file, list and variant: what is read, what is listed, what a bad file leaves alone, and undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.new_case import changes
+from dashboard.shared import session
+from dashboard.shared.draft import Draft, DraftVisit
+from leader_core import Case, Visit
+from leader_core.exchange.case_json import write_case
+from tests.dashboard.conftest import OpenPage, text
+from tests.fakes import FakeEngine
+
+BUNDLE = (Path(__file__).parents[2] / "data" / "fhir_bundle.json").read_bytes()
+CASE = Case(
+    {"gender": "F", "insurance": "Medicare"}, (Visit(("ICD9:4280",), (), ("C03C",)),), Visit(("ICD9:4019",))
+)
+DRAFT = Draft(current=DraftVisit({"diagnosis": ("ICD9:486",)}), profile={"gender": "M"})
+
+
+def _upload(page: AppTest, data: bytes, name: str = "case.json") -> AppTest:
+    page.file_uploader[0].set_value((name, data, "application/json")).run()
+    assert not page.exception
+    return page
+
+
+def _draft(page: AppTest) -> Draft:
+    found: Draft = page.session_state[session._DRAFT]
+    return found
+
+
+def _button(page: AppTest, label: str) -> Any:
+    return next(b for b in page.button if b.label == label)
+
+
+def test_a_case_file_becomes_the_draft_with_its_profile(open_page: OpenPage) -> None:
+    page = _upload(open_page("new", session={session._DRAFT: DRAFT}), write_case(CASE).encode())
+    assert _draft(page).case() == Case(
+        dict(CASE.profile),
+        (Visit(("ICD9:4280",), (), ("C03C",), visit_no=1),),
+        Visit(("ICD9:4019",), visit_no=2),
+    )
+    assert page.selectbox(key="profile-gender").value == "F", "the widgets follow"
+    page.run()
+    assert _draft(page).profile == {"gender": "F", "insurance": "Medicare"}, "and give nothing old back"
+    assert "Read case.json: 2 visits" in page.success[0].value
+    _button(page, "Undo").click().run()
+    assert _draft(page) == DRAFT
+    assert page.selectbox(key="profile-gender").value == "M"
+    assert _button(page, "Undo").disabled
+
+
+def test_another_encounter_of_a_bundle_can_be_the_current_visit(open_page: OpenPage) -> None:
+    page = _upload(open_page("new"), BUNDLE, "bundle.json")
+    latest = _draft(page)
+    choice = next(s for s in page.selectbox if s.label == "Encounter to recommend for")
+    assert len(choice.options) == 3 and choice.value == "Encounter/e3", "the latest by default"
+    assert choice.options[0].startswith("21") and "diagnos" in choice.options[0], "told by date and content"
+    choice.set_value("Encounter/e2").run()
+    assert not page.exception
+    earlier = _draft(page)
+    assert len(earlier.earlier) == len(latest.earlier) - 1
+    assert earlier.current.of("diagnosis") == latest.earlier[-1].of("diagnosis")
+    assert "Encounter/e3" in text(page), "what is later is listed as left out"
+    choice = next(s for s in page.selectbox if s.label == "Encounter to recommend for")
+    choice.set_value("Encounter/e3").run()
+    assert _draft(page) == latest
+    _button(page, "Put this away").click().run()
+    assert not [s for s in page.selectbox if s.label == "Encounter to recommend for"]
+
+
+def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None:
+    page = _upload(open_page("new"), BUNDLE, "bundle.json")
+    draft = _draft(page)
+    assert draft.current.of("diagnosis") == ("ICD9:4280", "ICD9:42731")
+    assert draft.current.of("medication") == ()
+    assert len(draft.earlier) == 2
+    said = text(page)
+    for part in (
+        "SNOMED CT is not mapped",
+        "38341003 Hypertension",
+        "RxNorm codes are not mapped",
+    ):
+        assert part in said
+    _button(page, "Put this away").click().run()
+    assert "SNOMED" not in text(page)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"[" * 5000, "levels deep"),
+        (b"\xff\x00", "not UTF-8"),
+        (b'{"schema": "leader-case/1", "current": {"diagnoses": ["<b>"]}}', "begins with ICD9:"),
+        (b'{"resourceType": "Bundle"}', "nothing to read"),
+    ],
+)
+def test_a_bad_file_gets_one_sentence_and_changes_nothing(
+    open_page: OpenPage, data: bytes, said: str
+) -> None:
+    page = _upload(open_page("new", session={session._DRAFT: DRAFT}), data)
+    assert said in page.error[0].value and "was not changed" in page.error[0].value
+    assert _draft(page) == DRAFT
+    assert _button(page, "Undo").disabled
+
+
+def test_a_pasted_list_goes_to_the_visit_and_the_rest_is_listed(open_page: OpenPage) -> None:
+    page = open_page("new", session={session._DRAFT: DRAFT})
+    page.text_area(key="import-list").set_value("428.0 - CHF\nICD9:486\nxyzzy\nATC B01A").run()
+    _button(page, "Add to this visit").click().run()
+    assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280")
+    assert _draft(page).current.of("medication") == ()
+    assert "1 code added" in page.success[0].value
+    assert "fits no diagnosis" in text(page) and "what the models are asked for" in text(page)
+    _button(page, "Undo").click().run()
+    assert _draft(page).current.of("diagnosis") == ("ICD9:486",)
+
+
+def test_a_word_with_several_meanings_is_offered(open_page: OpenPage) -> None:
+    page = open_page("new", session={session._DRAFT: DRAFT})
+    page.text_area(key="import-list").set_value("heart failure").run()
+    _button(page, "Add to this visit").click().run()
+    offered = next(b for b in page.button if "(ICD9:4280)" in b.label)
+    offered.click().run()
+    assert "ICD9:4280" in _draft(page).current.of("diagnosis")
+    assert "added for" in page.success[0].value
+
+
+def test_a_variant_is_kept_and_opened_in_another_session(open_page: OpenPage) -> None:
+    page = open_page("new", session={session._DRAFT: DRAFT.submit()})
+    page.text_input(key="variant-name").set_value("Pneumonia").run()
+    _button(page, "Keep").click().run()
+    assert any("Kept as “Pneumonia”" in s.value for s in page.success)
+    page.text_input(key="variant-name").set_value("pneumonia").run()
+    _button(page, "Keep").click().run()
+    assert any("choose another name" in w.value for w in page.warning)
+    other = open_page("new")
+    _button(other, "Open a copy").click().run()
+    assert _draft(other).case() == DRAFT.case()
+    assert _draft(other).origin_name == "variant “Pneumonia”"
+    _button(other, "Remove").click().run()
+    assert "None yet" in text(other)
+
+
+def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> None:
+    start = Draft.from_case(CASE, {}, name="the file x.json")
+    changed = start.with_visit(1, start.current.with_code("diagnosis", "ICD9:42731")).submit()
+    page = open_page("new", session={session._DRAFT: changed})
+    said = text(page)
+    assert "Against the file x.json" in said
+    assert "Added: Atrial fibrillation (ICD9:42731)" in said
+    assert "+ added" in said
+    same = open_page("new", session={session._DRAFT: start.submit()})
+    assert "Against" not in text(same)
+
+
+def test_a_case_from_nothing_is_compared_with_what_was_submitted_before(open_page: OpenPage) -> None:
+    first = DRAFT.submit()
+    assert "Against" not in text(open_page("new", session={session._DRAFT: first}))
+    again = first.with_visit(0, first.current.with_code("diagnosis", "ICD9:42731")).submit()
+    assert again.submit() == again, "pressed twice, it is still compared with the one before"
+    said = text(open_page("new", session={session._DRAFT: again}))
+    assert "Against what you submitted before" in said
+    assert "Added: Atrial fibrillation (ICD9:42731)" in said
+    assert "+ added" in said
+
+
+def test_differences_are_what_came_went_and_moved() -> None:
+    engine = FakeEngine()
+    engine.finish_loading()
+    before, after = (
+        engine.recommend(Case(current=Visit(codes)), "student") for codes in (("ICD9:4280",), ("ICD9:486",))
+    )
+    found = changes.between(before, after)
+    was, now = ({m.code for m in r.selected} for r in (before, after))
+    assert {m.code for m in found.added} == now - was != set()
+    assert {m.code for m in found.removed} == was - now != set()
+    assert all(abs(m.by) >= changes.NOTICEABLE for m in found.moved)
+    assert changes.between(before, before).empty
+    added, gone = changes.codes(CASE, Case(dict(CASE.profile), (), Visit(("ICD9:4019", "ICD9:486"))))
+    assert (added, gone) == (
+        [("diagnosis", "ICD9:486")],
+        [("diagnosis", "ICD9:4280"), ("medication", "C03C")],
+    )
+    assert changes.fields(CASE, Case()) == [
+        ("insurance", "Medicare", "unknown"),
+        ("gender", "F", "unknown"),
+    ]
+
+
+def test_the_export_popover_offers_each_format(open_page: OpenPage) -> None:
+    def page() -> None:
+        from datetime import UTC, datetime
+
+        from dashboard.report import download
+        from dashboard.server.service import get_service
+        from dashboard.shared.session import Subject
+
+        service = get_service()
+        case = service.engine.cohort.case(10006)
+        found = {"student": service.engine.recommend(case, "student")}
+        download.show(service, Subject(case, "cohort", 10006, 2), found, hide=datetime.now(UTC).year < 2000)  # type: ignore[arg-type]
+
+    test = AppTest.from_function(page, default_timeout=20).run()
+    assert not test.exception
+    labels = [b.proto.label for b in test.get("download_button")]
+    assert [label.rpartition("(")[2] for label in labels] == ["HTML)", "PDF)", "JSON)", "CSV)"]

@@ -1,0 +1,250 @@
+"""Exported reports: the whole case, nothing hidden that should not be, nothing in them that runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import pytest
+
+from dashboard.interactions.graphml import graphml
+from dashboard.report.content import Report, compose
+from dashboard.report.csv_tables import comparison_csv, safe_cell
+from dashboard.report.download import file_name
+from dashboard.report.html_report import write_html
+from dashboard.report.json_report import write_json
+from dashboard.report.pdf_report import write_pdf
+from dashboard.report.similar_and_trust import Near
+from dashboard.shared import wording
+from dashboard.shared.session import Subject
+from leader_core import Case, Visit
+from leader_core.cohort import PatientQuery
+from leader_core.exchange.case_json import read_case_file
+from leader_core.similar import SimilarQuery
+from tests.dashboard.conftest import with_evidence
+from tests.fakes import PAIRS, FakeEngine, FakeSimilar
+
+NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
+EVIL = "<script>alert(1)</script>\"'&"
+
+
+@pytest.fixture(scope="module")
+def engine() -> FakeEngine:
+    made = FakeEngine()
+    made.finish_loading()
+    return made
+
+
+def _report(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **cuts: float) -> Report:
+    subject = Subject(case, "draft") if case else Subject(engine.cohort.case(10006), "cohort", 10006, 2)
+    found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
+    found |= {name: engine.with_threshold(found[name], cut) for name, cut in cuts.items()}
+    return compose(engine, subject, found, hide=hide, made_at=NOW)  # type: ignore[arg-type]
+
+
+def _words(data: bytes) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", data.decode(), flags=re.DOTALL))
+
+
+def test_the_html_says_everything_and_needs_nothing(engine: FakeEngine) -> None:
+    report = _report(engine, student=0.42)
+    text, source = _words(write_html(report)), write_html(report).decode()
+    case = engine.cohort.case(10006)
+    for part in (
+        wording.NOT_A_DEVICE, "Drug classes only (ATC level 3)", "Patient 10006", "made 22 Nov 2026, 09:05 UTC",
+        "Synthetic hospital (MIMIC-III layout)", report.fingerprint.digest[:16], "0.42, moved by the viewer from",
+        "Jaccard", wording.INTENDED_USE, "What to do", "unlisted, not safe",
+    ):  # fmt: skip
+        assert part in text, part
+    for visit in (*case.history, case.current):
+        for code in (*visit.diagnoses, *visit.procedures, *visit.medications):
+            assert code in text
+    assert all(row.code in text for _, rows in report.groups for row in rows)
+    assert not re.search(r"<script|https?://|<link|<img|<iframe|\son\w+=", source)
+    assert "default-src" in source and "@media print" in source and "@font-face" in source
+
+
+def test_hiding_the_prescription_leaves_no_trace_of_it(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10006)
+    shown, hidden = _report(engine), _report(engine, hide=True)
+    assert shown.prescribed_known and not hidden.prescribed_known
+    orders = set(shown.orders.values())
+    assert orders
+    for data in (write_html(hidden), write_json(hidden), comparison_csv(hidden)):
+        text = data.decode()
+        assert not any(order in text for order in orders)
+        assert "<dt>Jaccard" not in text and '"Jaccard"' not in text
+    record = json.loads(write_json(hidden))
+    assert "medications" not in record["case"]["current"]
+    assert not any("prescribed" in row for row in record["medications"])
+    assert "prescribed" not in {name for pair in record["interactions"] for name in pair["among"]}
+    assert "left out of this report" in _words(write_html(hidden))
+    assert json.loads(write_json(shown))["case"]["current"]["medications"] == list(case.prescribed)
+
+
+def test_two_hidden_reports_of_different_truths_are_the_same(engine: FakeEngine) -> None:
+    """The strongest sign that nothing leaks: the truth changes and the files do not."""
+    case = engine.cohort.case(10006)
+    other = replace(
+        case, profile=dict(case.profile), current=replace(case.current, medications=("N05A", "M01A"))
+    )
+    found: dict[Any, Any] = {"student": engine.recommend(case, "student")}
+    made = [
+        compose(engine, Subject(c, "cohort", 10006, 2), found, hide=True, made_at=NOW)  # type: ignore[arg-type]
+        for c in (case, other)
+    ]
+    for write in (write_html, write_json, write_pdf, comparison_csv):
+        assert write(made[0]) == write(made[1]), write.__name__
+
+
+def test_everything_given_is_escaped(engine: FakeEngine) -> None:
+    case = Case({"insurance": EVIL}, (), Visit((f"ICD9:{EVIL}",)))
+    report = replace(_report(engine, case=case), title=EVIL, notices=(EVIL,), orders={"B01A": EVIL})
+    source = write_html(report).decode()
+    assert "<script" not in source and "&lt;script&gt;alert(1)" in source
+
+
+def test_the_json_holds_a_case_that_can_be_read_back(engine: FakeEngine) -> None:
+    report = _report(engine)
+    data = write_json(report)
+    back = read_case_file(data)
+    assert back == engine.cohort.case(10006)
+    record = json.loads(data)
+    rows = {row["code"]: row for row in record["medications"]}
+    for name in ("teacher", "student"):
+        scores = {m.code: m.probability for m in engine.recommend(back, name).medications}
+        assert {code: rows[code][name] for code in scores} == scores, "not rounded"
+    assert record["models"]["student"]["cut_off"] == record["models"]["student"]["own_cut_off"]
+    assert record["cohort"]["digest"] == report.fingerprint.digest
+    assert read_case_file(write_json(_report(engine, case=back))).patient_id is None, (
+        "an entered case has no id"
+    )
+
+
+def test_the_pdf_turns_pages_and_holds_any_letters(engine: FakeEngine) -> None:
+    visits = tuple(Visit(tuple(f"ICD9:{n:03d}" for n in range(90))) for _ in range(3))
+    case = Case({"insurance": "Ménière Ωmega Привет 漢字"}, visits, Visit(("ICD9:4280",)))
+    data = write_pdf(_report(engine, case=case))
+    assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
+    assert len(re.findall(rb"/Type /Page\b", data)) >= 5
+    assert b"/FontFile2" in data, "fonts are inside"
+    assert data != write_pdf(_report(engine, case=replace(case, profile={"insurance": "Other"})))
+
+
+def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None:
+    subject = Subject(engine.cohort.case(10003), "cohort", 10003, 1)
+    report = compose(engine, subject, {}, hide=False, made_at=NOW)  # type: ignore[arg-type]
+    text = _words(write_html(report))
+    assert "teacher's scores were not available" in text.replace("&#x27;", "'")
+    assert [label for label, _ in report.groups] == ["Prescribed"]
+    assert write_pdf(report).startswith(b"%PDF-")
+    assert wording.FIRST_VISIT in text
+
+
+def _beside(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **asked: Any) -> Report:
+    subject = Subject(case or engine.cohort.case(10006), "cohort", 10006, 2)
+    found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
+    near = Near(FakeSimilar(engine.cohort).find(subject.case, SimilarQuery(**asked)), ("Same gender",), "")
+    return compose(engine, subject, found, hide=hide, made_at=NOW, near=near)  # type: ignore[arg-type]
+
+
+def test_similar_patients_go_with_the_case_and_are_of_the_training_split(engine: FakeEngine) -> None:
+    report = _beside(engine, same_gender=True)
+    near = FakeSimilar(engine.cohort).find(engine.cohort.case(10006), SimilarQuery(same_gender=True))
+    told = json.loads(write_json(report))["similar_patients"]
+    assert (told["split"], told["among"], told["training"]) == ("train", near.among, near.training)
+    assert told["filters"] == ["Same gender"]
+    assert {g["code"]: (g["count"], g["of"]) for g in told["given"]} == {
+        code: (given.count, given.of) for code, given in near.given.items()
+    }
+    assert [n["patient_id"] for n in told["neighbours"]] == [n.patient_id for n in near.neighbours]
+    splits = {row.patient_id: row.split for row in engine.cohort.patients(PatientQuery(page_size=1000)).rows}
+    assert {splits[n["patient_id"]] for n in told["neighbours"]} == {"train"}
+    text = _words(write_html(report))
+    assert "Similar patients of the training split" in text and "Filters: Same gender." in text
+    best = told["given"][0]
+    assert f"{best['count']} of {best['of']}" in text
+    for neighbour in near.neighbours:
+        assert f"Patient {neighbour.patient_id}, similarity {neighbour.similarity:.2f}" in text
+    fewer = replace(report, similar=replace(report.similar, neighbours=report.similar.neighbours[3:]))
+    assert write_pdf(fewer) != write_pdf(report), "on paper, too"
+
+
+def test_neighbours_that_are_not_there_are_a_sentence(engine: FakeEngine) -> None:
+    subject = Subject(engine.cohort.case(10006), "cohort", 10006, 2)
+    near = Near(None, (), "They appear when the student is ready.")
+    report = compose(engine, subject, {}, hide=False, made_at=NOW, near=near)  # type: ignore[arg-type]
+    assert "They appear when the student is ready." in _words(write_html(report))
+    assert json.loads(write_json(report))["similar_patients"]["neighbours"] == []
+    assert write_pdf(report) != write_pdf(_report(engine))
+
+
+def test_how_far_to_trust_the_scores_goes_with_them(tmp_path: Path) -> None:
+    """Both models with evidence: every class in 100 cases, prescribed in those scored above a half."""
+    engine = with_evidence(tmp_path)
+    engine.finish_loading()
+    report = _beside(engine)
+    told = json.loads(write_json(report))["trust"]
+    scores = {m.code: m for m in engine.recommend(engine.cohort.case(10006), "teacher").medications}
+    assert set(told["models"]) == {"teacher", "student"}
+    for code, trust in told["models"]["teacher"]["classes"].items():
+        assert trust["probability"] == scores[code].probability
+        assert trust["prevalence"] == {"part": 50, "whole": 100}
+        assert trust["low"] <= scores[code].probability <= trust["high"]
+    assert "nearer than 42 % of validation patients" in told["about"]["To training data"]
+    text = _words(write_html(report))
+    assert "How far to trust these scores" in text and "nearer than 42 % of validation patients" in text
+    assert "Given in 50 of 100 cases (50 %)." in text
+    assert text.count("Each class was counted on 100 validation cases") == 2
+    silent = replace(report, trust=())
+    assert write_pdf(silent) != write_pdf(report) and "counted on" not in _words(write_html(silent))
+
+
+def test_neighbours_and_trust_know_nothing_of_a_hidden_prescription(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10006)
+    other = replace(case, profile=dict(case.profile), current=replace(case.current, medications=("N05A",)))
+    for write in (write_html, write_json, write_pdf):
+        assert write(_beside(engine, hide=True)) == write(_beside(engine, hide=True, case=other))
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "  =", "\uff1d"])
+def test_no_cell_is_a_formula(start: str) -> None:
+    assert str(safe_cell(f"{start}cmd|' /C calc'!A0")).startswith("'")
+
+
+def test_the_csv_keeps_numbers_and_marks_formulas(engine: FakeEngine) -> None:
+    report = _report(engine)
+    label, rows = report.groups[0]
+    bad = replace(rows[0], title="=HYPERLINK(1)")
+    report = replace(report, groups=((label, (bad, *rows[1:])), *report.groups[1:]))
+    found = list(csv.DictReader(io.StringIO(comparison_csv(report).decode("utf-8-sig"))))
+    assert found[0]["title"] == "'=HYPERLINK(1)"
+    assert float(found[0]["teacher"]) == pytest.approx(bad.teacher, abs=1e-6)
+    assert {row["prescribed"] for row in found} == {"yes", "no"}
+
+
+def test_file_names_hold_nothing_of_the_case(engine: FakeEngine) -> None:
+    assert (
+        file_name(Subject(engine.cohort.case(10006), "cohort", 10006, 2), NOW)
+        == "leader-patient-10006-visit-2-2026-11-22"
+    )
+    assert file_name(Subject(Case(current=Visit((EVIL,))), "draft"), NOW) == "leader-entered-case-2026-11-22"
+
+
+def test_the_graph_opens_elsewhere_with_scores_and_pairs() -> None:
+    pair = PAIRS[0]
+    codes = (pair.code_a, pair.code_b, "Z99Z")
+    written = graphml(codes, [pair], lambda code: f"<{code}> & more", {"student": {pair.code_a: 0.25}})
+    found = nx.read_graphml(io.BytesIO(written))
+    assert set(found) == set(codes)
+    assert found.nodes[pair.code_a]["title"] == f"<{pair.code_a}> & more"
+    assert found.nodes[pair.code_a]["student"] == 0.25 and "student" not in found.nodes[pair.code_b]
+    assert found.edges[pair.code_a, pair.code_b]["severity"] == pair.severity
+    assert len(found.edges) == 1

@@ -1,0 +1,170 @@
+"""The case page's similar training patients and how far to trust a score: every state, and figures that follow the case."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dashboard.scores import similar_panel, trust_panel
+from dashboard.shared import wording
+from leader_core import UnseenCode
+from leader_core.evaluation.class_evidence import Share
+from leader_core.evaluation.trust import CaseTrust, ClassTrust
+from leader_core.similar import Preparation, SimilarQuery
+from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text, with_evidence
+from tests.fakes import FakeCohort, FakeEngine, FakeSimilar
+
+TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["split"] == "test")
+
+
+def test_the_case_shows_its_neighbours_and_how_often_each_class_was_given(open_page: OpenPage) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT), tab="similar")
+    cohort = FakeCohort()
+    case = cohort.case(TEST_PATIENT)
+    found = FakeSimilar(cohort).find(case, SimilarQuery())
+    shown = text(page)
+    assert f"The 20 nearest of {found.training:,} training patients." in shown
+    best = max(found.given, key=lambda code: (found.given[code].weighted, code))
+    assert f"{found.given[best].count} of 20" in shown
+    links = [link.label for link in page.get("page_link")] if page.get("page_link") else []
+    first = found.neighbours[0]
+    assert any(f"Patient {first.patient_id} · similarity {first.similarity:.2f}" in label for label in links)
+    assert f"{len(first.shared)} of {first.diagnoses} diagnos" in shown
+
+
+def test_what_stands_beside_the_scores_is_one_tab_away(open_page: OpenPage) -> None:
+    """The link says which is open, and only that one is drawn; notes always are, for a form may be half filled in."""
+    heads = {
+        "pairs": "most severe first",
+        "similar": "Similar training patients",
+        "trust": "How far to trust these scores",
+        "notes": "Notes and tags",
+    }
+    labels = ["Interactions", "Similar", "Trust", "Notes"]
+    for place, name in enumerate(heads):
+        page = open_page("case", patient=str(TEST_PATIENT), tab=name)
+        assert [tab.label for tab in page.tabs] == labels
+        assert page.session_state["tab_shown_pairs_similar_trust_notes"] == labels[place]
+        assert address(page).get("tab") == (None if name == "pairs" else name)
+        drawn = ["".join(element.value for element in tab.html) for tab in page.tabs]
+        assert [heads[n] in text for n, text in zip(heads, drawn, strict=True)] == [
+            n in (name, "notes") for n in heads
+        ]
+    undecided = open_page("case", patient=str(TEST_PATIENT), show="decide", tab="trust")
+    assert [tab.label for tab in undecided.tabs] == ["Interactions", "Notes"]
+    assert undecided.session_state["tab_shown_pairs_notes"] == "Interactions"
+
+
+def test_the_open_tab_stays_open_from_case_to_case(open_page: OpenPage) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT), tab="notes")
+    page.button(key="step_next").click().run()
+    assert page.query_params["patient"] != [str(TEST_PATIENT)]
+    assert address(page)["tab"] == "notes"
+    assert page.session_state["tab_shown_pairs_similar_trust_notes"] == "Notes"
+
+
+def test_codes_read_by_their_titles_are_not_called_unread() -> None:
+    titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
+    unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
+
+    def told(*unseen: UnseenCode) -> str:
+        about = CaseTrust(unseen, False, 0.9, 0.9, None)
+        return trust_panel._model("student", about, None, "", wording.unit(3))
+
+    assert "1 code of this case never met in training, read by title only." in told(titled)
+    assert "not read" not in told(titled)
+    assert "1 code of this case not known, and not read." in told(unread)
+
+
+def test_filters_are_kept_in_the_link_and_narrow_the_search(open_page: OpenPage) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT), near="gender", tab="similar")
+    cohort = FakeCohort()
+    case = cohort.case(TEST_PATIENT)
+    same = FakeSimilar(cohort).find(case, SimilarQuery(same_gender=True))
+    assert f"of {same.among:,} training patients that pass the filters" in text(page)
+    assert address(page)["near"] == "gender"
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (Preparation("preparing", done=40, total=100), "Reading the training patients once: 40 of 100."),
+        (Preparation("impossible", "It needs python -m train scores."), "It needs python -m train scores."),
+    ],
+)
+def test_while_neighbours_are_not_there_the_page_says_why(
+    serve: Serve, open_page: OpenPage, state: Preparation, words: str
+) -> None:
+    class Engine(FakeEngine):
+        @property
+        def similar(self) -> FakeSimilar:
+            return FakeSimilar(self.cohort, state)
+
+    serve(Engine())
+    page = open_page("case", patient=str(TEST_PATIENT), tab="similar")
+    assert words in text(page) + "".join(bar.proto.text for bar in page.get("progress"))
+    assert "nearest of" not in text(page)
+
+
+def test_without_a_student_nobody_is_similar(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(absent=("student",)))
+    assert "found by the student, and it is not available" in text(
+        open_page("case", patient=str(TEST_PATIENT), tab="similar")
+    )
+
+
+def test_a_class_tells_what_validation_says_of_scores_like_its_own(
+    serve: Serve, open_page: OpenPage, tmp_path: Path
+) -> None:
+    serve(with_evidence(tmp_path))
+    page = open_page("case", patient=str(TEST_PATIENT), tab="trust")
+    rows = {r["code"]: r for g in component_data(page, "comparison")["groups"] for r in g["rows"]}
+    for row in rows.values():
+        lines = {line["label"]: line["text"] for line in row["details"]}
+        told = lines["Teacher on validation"]
+        assert "Given in 50 of 100 cases (50 %)." in told
+        assert "found 100 % of those given it" in told
+        tenth = min(int(row["teacher"] * 10 + 1e-6), 9)
+        near = re.search(r"Of (\d+) cases scored (\S+) to (\S+), like this one, (\d+)", told)
+        assert near is not None and near[2] == f"{tenth / 10:.1f}"
+        assert int(near[4]) == (int(near[1]) if tenth >= 5 else 0)
+        assert "of the 20 most similar training patients" in lines["Similar patients"]
+    assert "Each class was counted on 100 validation cases, by its calibrated scores." in text(page)
+
+
+def test_models_from_before_say_what_would_help(open_page: OpenPage) -> None:
+    shown = text(open_page("case", patient=str(TEST_PATIENT), tab="trust"))
+    assert "python -m train calibrate" in shown
+    assert "not calibrated" in shown
+
+
+def test_a_sentence_is_made_of_counts() -> None:
+    trust = ClassTrust(
+        0.62, True, 0.3, Share(30, 40), Share(30, 60), Share(60, 200), 0.6, 0.7, Share(3, 4), 61.0, True
+    )
+    assert trust_panel.sentence(trust) == (
+        "Given in 60 of 200 cases (30 %). Suggested in 40 at this cut-off, right in 30 (75 %, interval 60–86 %); "
+        "found 50 % of those given it. Of 4 cases scored 0.6 to 0.7, like this one, 3 were given it (75 %), "
+        "too few to rely on. In the 90 % set."
+    )
+    silent = replace(trust, precision=Share(0, 0), like=Share(0, 0), promised=None)
+    assert "Never suggested at this cut-off. No case was scored 0.6 to 0.7" in trust_panel.sentence(silent)
+
+
+def test_filters_in_a_link_are_known_ones() -> None:
+    assert similar_panel.read_filters("shared.gender") == ["gender", "shared"]
+    assert similar_panel.read_filters("<script>") is None
+
+
+def test_figures_count_the_pairs_that_the_list_beside_them_shows(open_page: OpenPage) -> None:
+    for patient in (10_003, 10_005, 10_009):
+        page = open_page("case", patient=str(patient))
+        figures = [h.value for h in page.html if "Listed pairs" in h.value and "ld-figures" in h.value]
+        counts = [int(re.search(r"Listed pairs</dt><dd>(\d+)", each)[1]) for each in figures]  # type: ignore[index]
+        labels = [
+            o for g in page.get("button_group") for o in g.options if re.match(r"(Teacher|Student) \d", o)
+        ]
+        assert [int(label.split()[-1]) for label in labels] == counts

@@ -1,0 +1,48 @@
+"""The server makes itself ready before anybody comes, and says in its log what it lacks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from streamlit.web.server.app_discovery import discover_asgi_app
+
+from dashboard.server import service, warm_up
+from leader_core import NotFoundError
+from tests.dashboard.conftest import APP, Serve
+
+
+def test_the_entry_is_served_with_what_is_made_ready_ahead() -> None:
+    """Streamlit reads the file to see how it is to be served; plainly run, nothing would happen before a visitor."""
+    found = discover_asgi_app(APP)
+    assert found.import_string == "app:app"
+
+
+def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = serve()
+    loading = threading.Event()
+    monkeypatch.setattr(service.Service, "start", lambda _: loading.set())
+
+    async def served() -> bool:
+        async with warm_up.lifespan(None):
+            return await asyncio.to_thread(loading.wait, 20)
+
+    with ThreadPoolExecutor(1) as threads:  # the browser's tests leave a loop running in this one
+        assert threads.submit(asyncio.run, served()).result()
+    assert service.shipped().engine is engine
+
+
+def test_a_server_without_a_cohort_says_so_in_one_line(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    serve(error=NotFoundError("No cohort database here."))
+    with caplog.at_level(logging.WARNING, "leader.dashboard"):
+        warm_up.make_ready()
+    assert [(r.levelname, r.getMessage(), r.exc_info) for r in caplog.records] == [
+        ("WARNING", "No cohort database here.", None)
+    ]

@@ -1,0 +1,434 @@
+"""What the pages are made of, without Streamlit: comparison, drafts, filters, prompt markup, figures, the theme."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from dashboard.interactions import graph_chart, matrix_chart, pair_card
+from dashboard.models import metrics, training_curves
+from dashboard.new_case import code_search
+from dashboard.patients import filters as worklist
+from dashboard.prompt import sections
+from dashboard.scores.comparison_table import drugs
+from dashboard.server import settings
+from dashboard.server.service import case_key
+from dashboard.server.settings import Settings, read_settings
+from dashboard.shared import comparison, markup, theme
+from dashboard.shared.draft import MAX_EARLIER, Draft
+from dashboard.shared.formatting import gap, person, probability, stay
+from leader_core import Case, Concept, InputError, Interaction, Order, PairReview, Visit
+from leader_core.domain import UnseenCode
+from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
+
+ROOT = Path(__file__).parents[3]
+
+
+# Comparison
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+def test_rows_fall_into_the_group_that_says_who_suggested_them(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10_006)
+    teacher, student = engine.recommend(case, "teacher"), engine.recommend(case, "student")
+    rows = comparison.rows(teacher, student, case.prescribed, {})
+    groups = comparison.grouped(rows)
+    mine, yours = {m.code for m in teacher.selected}, {m.code for m in student.selected}
+    given = set(case.prescribed)
+    assert {r.code for r in groups["agreed"]} == mine & yours
+    assert {r.code for r in groups["teacher"]} == mine - yours
+    assert {r.code for r in groups["student"]} == yours - mine
+    assert {r.code for r in groups["missed"]} == given - mine - yours
+    assert sum(map(len, groups.values())) == len(rows) == len(teacher.medications)
+
+
+def test_a_prescribed_class_outside_the_vocabulary_is_not_lost() -> None:
+    rows = comparison.rows(None, None, ("Z99Z",), {"Z99Z": "Something new"})
+    assert [(r.code, r.title, r.group, r.teacher) for r in rows] == [
+        ("Z99Z", "Something new", "missed", None)
+    ]
+
+
+def test_rows_are_best_first_whoever_scored_them(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10_006)
+    rows = comparison.rows(None, engine.recommend(case, "student"), (), {})
+    scores = [r.student for r in rows if r.student is not None]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_by_area_leaves_out_what_nobody_wants(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10_006)
+    rows = comparison.rows(engine.recommend(case, "teacher"), None, case.prescribed, {})
+    areas = comparison.by_area(rows)
+    assert all(row.group != "neither" for members in areas.values() for row in members)
+    assert list(areas) == sorted(areas, key=lambda a: next(k for k, v in comparison.AREAS.items() if v == a))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "jaccard", "f1"),
+    [
+        ("AB", "AB", 1.0, 1.0),
+        ("A", "B", 0.0, 0.0),
+        ("", "B", 0.0, 0.0),
+        ("", "", None, None),
+        ("ABC", "C", 1 / 3, 0.5),
+    ],
+)
+def test_agreement_by_hand(ours: str, theirs: str, jaccard: float | None, f1: float | None) -> None:
+    found = comparison.agreement(ours, theirs)
+    assert (found.jaccard, found.f1) == (jaccard, f1)
+
+
+# Drafts
+
+
+def test_a_draft_becomes_the_case_that_was_entered() -> None:
+    draft = Draft().add(0, Concept("diagnosis", "ICD9:4280", "ICD9", "Heart failure"))
+    draft = draft.add_visit().add(0, Concept("medication", "C03C", "ATC", "Loop diuretics"))
+    draft = draft.add(1, Concept("procedure", "ICD9PCS:9671", "ICD9PCS", "Ventilation")).set_profile(
+        {"gender": "F"}
+    )
+    case = draft.submit().submitted
+    assert case == Case(
+        profile={"gender": "F"},
+        history=(Visit(medications=("C03C",), visit_no=1),),
+        current=Visit(diagnoses=("ICD9:4280",), procedures=("ICD9PCS:9671",), visit_no=2),
+    )
+
+
+def test_the_current_visit_takes_no_medication() -> None:
+    assert Draft().add(0, Concept("medication", "C03C", "ATC", "Loop diuretics")) == Draft()
+
+
+def test_codes_are_added_once_and_removed_alone() -> None:
+    concept = Concept("diagnosis", "ICD9:4280", "ICD9", "Heart failure")
+    other = Concept("diagnosis", "ICD9:4019", "ICD9", "Hypertension")
+    draft = Draft().add(0, concept).add(0, concept).add(0, other).remove(0, "diagnosis", "ICD9:4280")
+    assert draft.current.of("diagnosis") == ("ICD9:4019",)
+
+
+def test_a_copy_of_a_case_leaves_out_the_prescription_and_keeps_the_history() -> None:
+    case = FakeCohort().case(10_006)
+    copied = Draft.from_case(case, {}).case()
+    assert copied.prescribed == ()
+    assert [v.medications for v in copied.history] == [v.medications for v in case.history]
+    assert case_key(copied) == case_key(case)
+
+
+def test_edits_are_noticed_and_empty_visits_are_not_scored() -> None:
+    draft = Draft().add(0, Concept("diagnosis", "ICD9:4280", "ICD9", "")).submit()
+    assert not draft.changed
+    assert not draft.add_visit().changed
+    assert draft.set_profile({"gender": "F"}).changed
+    assert Draft().problem
+    for _ in range(20):
+        draft = draft.add_visit()
+    assert len(draft.earlier) == MAX_EARLIER
+
+
+def test_the_score_key_follows_what_a_model_reads_and_nothing_else() -> None:
+    case = FakeCohort().case(10_006)
+    hidden = case.observed()
+    assert case_key(case) == case_key(hidden)
+    other = Case(dict(case.profile), case.history, Visit(diagnoses=("ICD9:4019",)))
+    assert case_key(other) != case_key(case)
+    assert case_key(Case({**case.profile, "gender": "X"}, case.history, case.current)) != case_key(case)
+
+
+# Worklist
+
+
+def test_filters_become_the_query_and_words() -> None:
+    filters = worklist.Filters(text=" heart ", visits="first", gender="F", split="test", ages=(30, 100))
+    query = filters.query("age", True, 3, 50)
+    assert (query.text, query.visits, query.genders, query.splits) == ("heart", (1, 1), ("F",), ("test",))
+    assert query.ages is not None
+    assert query.ages[0] == 30
+    assert query.ages[1] > 300  # the oldest are in, however the source hides their age
+    assert list(filters.active()) == ["text", "visits", "gender", "split", "ages"]
+    assert worklist.Filters().active() == {}
+    assert worklist.Filters().query().ages is None
+
+
+def test_ways_out_name_the_filters_that_are_to_blame() -> None:
+    cohort = FakeCohort()
+    filters = worklist.Filters(text="no such thing", gender="F")
+    ways = worklist.ways_out(filters, lambda query: cohort.patients(query).total)
+    assert [way.name for way in ways] == ["text"]
+    assert ways[0].total > 0
+
+
+@pytest.mark.parametrize("text", ["age", "-age", "admitted_at", "-medications"])
+def test_sort_survives_the_url(text: str) -> None:
+    assert worklist.write_sort(*worklist.read_sort(text)) == text
+
+
+# Markup and words
+
+
+def test_everything_given_is_escaped() -> None:
+    bad = "<script>alert('x')</script>"
+    pair = Interaction("A01A", "B01A", "major", bad, bad, bad, bad, bad)
+    visit = Visit(diagnoses=(bad,), procedures=(bad,), medications=(bad,))
+    case = Case({"insurance": bad}, (visit,), visit)
+
+    def title(kind: str, code: str) -> str:
+        return bad
+
+    drawn = [
+        pair_card.signal(pair, lambda code: bad),
+        pair_card.card(PairReview(pair, "major", "open", ()), lambda code: bad),
+        pair_card.unlisted("A01A", "B01A", lambda code: bad, bad),
+        markup.timeline(case, title),
+        markup.profile(case, ("insurance",), ("insurance",)),
+        markup.title(bad, bad),
+        markup.empty(bad, bad),
+        markup.facts([(bad, bad)]),
+        markup.table([bad], [[bad]], caption=bad),
+        markup.callout(bad),
+        markup.plain_list([bad]),
+    ]
+    assert not [text for text in drawn if "<script" in text]
+
+
+def test_a_statistical_pair_has_no_severity_and_says_so() -> None:
+    text = pair_card.signal(Interaction("A02B", "J01D", "unknown", "TWOSIDES"), str)
+    assert "Severity unknown" in text
+    assert "nobody has graded its severity" in text
+
+
+def test_the_timeline_marks_what_is_new_and_what_was_stopped() -> None:
+    case = Case(history=(Visit(medications=("A02B", "B01A")),), current=Visit(medications=("B01A", "C07A")))
+    text = markup.timeline(case, lambda kind, code: code)
+    assert re.search(r"C07A.*\+</span> new", text)
+    assert re.search(r"A02B.*−</span> stopped", text)
+    assert "new" not in markup.timeline(case, lambda kind, code: code, hide=True).replace("newest", "")
+
+
+def test_drug_strings_stand_as_the_hospital_wrote_them() -> None:
+    orders = (
+        Order(1, "B01A", "Heparin", "SC", 1),
+        Order(1, "B01A", "Warfarin", "PO", 3),
+        Order(1, "A02B", "X", "", 1),
+    )
+    assert drugs(orders) == {"B01A": "Warfarin PO (3 orders) and Heparin SC", "A02B": "X"}
+
+
+def test_the_prompt_is_drawn_to_the_letter(engine: FakeEngine) -> None:
+    prompt = engine.prompt(engine.cohort.case(10_006))
+    drawn = sections.coloured(prompt)
+    import html
+
+    assert html.unescape(re.sub(r"<[^>]+>", "", drawn)) == prompt.text
+
+
+def test_numbers_never_claim_certainty() -> None:
+    assert [probability(v) for v in (0.0, 0.0049, 0.005, 0.994, 0.9951, 1.0)] == [
+        "0.00", "<0.01", "0.01", "0.99", ">0.99", "1.00",
+    ]  # fmt: skip
+    assert person(None, "F") == "woman, age not recorded"
+    assert stay(None, None) == gap(None, None) == ""
+
+
+# Models
+
+
+def test_validation_tables_of_either_shape() -> None:
+    headings, rows = metrics.table(manifest("teacher").validation, "Validation")
+    assert headings == ["Measured on", "Group", "Cases", "PRAUC", "Jaccard", "F1", "DDI rate", "Medications"]
+    assert rows[0][:2] == ["Validation", "All cases"]
+    assert rows[0][3:] == ["0.71 ± 0.004", "0.48 ± 0.005", "0.63 ± 0.005", "0.061 ± 0.001", "14.2 ± 0.2"]
+    headings, rows = metrics.table({"prauc": 0.5, "jaccard": None, "cases": 11}, "Validation")
+    assert headings == ["Measured on", "Group", "Cases", "PRAUC", "Jaccard"]
+    assert rows == [["Validation", "All cases", "11", "0.500", "–"]]
+    assert metrics.table({}, "Validation") == ([], [])
+
+
+# Figures
+
+
+def test_a_class_keeps_its_place_whichever_set_is_shown() -> None:
+    everything = ["A02B", "B01A", "C01A", "C01B", "M01A", "N02A"]
+    pairs = [p for p in PAIRS if {p.code_a, p.code_b} <= set(everything)]
+    whole = _points(graph_chart.figure(everything, pairs, everything=everything, titles={}))
+    part = _points(graph_chart.figure(["B01A", "M01A"], pairs[:1], everything=everything, titles={}))
+    assert set(part) == {"B01A", "M01A"}
+    assert all(part[code] == whole[code] for code in part)
+
+
+def _points(figure: object) -> dict[str, tuple[float, float]]:
+    nodes = next(trace for trace in figure.data if trace.name == "classes")  # type: ignore[attr-defined]
+    return {c: (x, y) for c, x, y in zip(nodes.customdata, nodes.x, nodes.y, strict=True)}
+
+
+def test_severity_shows_in_style_as_well_as_colour() -> None:
+    codes = ["B01A", "M01A", "C01A", "C03C", "A02B", "J01D"]
+    drawn = graph_chart.figure(
+        codes, FakeEngine().cohort.interactions.among(codes), everything=codes, titles={}
+    )
+    lines = {trace.name: trace.line.dash for trace in drawn.data if trace.mode == "lines"}
+    assert lines == {"major": "solid", "moderate": "dash", "unknown": "dot"}
+
+
+def test_names_never_share_a_line() -> None:
+    heights = sorted(graph_chart.positions([f"{a}{i:02}B" for a in "ABC" for i in range(14)]).values())
+    assert min(b - a for a, b in pairwise(heights)) >= 1.0
+
+
+def test_a_chosen_class_leaves_the_other_pairs_faint() -> None:
+    codes = ["B01A", "M01A", "C01A", "C01B"]
+    pairs = FakeEngine().cohort.interactions.among(codes)
+    drawn = graph_chart.figure(codes, pairs, everything=codes, titles={}, chosen=["B01A"])
+    marks = {mark for t in drawn.data if t.name == "major pairs" for mark in (t.customdata, t.opacity)}
+    assert marks == {("B01A|M01A",), 1.0, ("C01A|C01B",), 0.35}
+
+
+def test_the_matrix_shows_a_pair_on_both_sides_and_says_what_it_is() -> None:
+    codes = ["B01A", "C01A", "C01B", "M01A"]
+    pairs = FakeEngine().cohort.interactions.among(codes)
+    drawn = matrix_chart.figure(codes, codes, pairs, titles={"B01A": "Antithrombotics"}, marked={"B01A"})
+    cells = next(trace for trace in drawn.data if trace.name == "major")
+    where = set(zip(cells.x, cells.y, cells.customdata, strict=True))
+    assert {(3, 0, "B01A|M01A"), (0, 3, "B01A|M01A"), (2, 1, "C01A|C01B"), (1, 2, "C01A|C01B")} == where
+    assert "<b>Major</b>" in cells.text[0]
+    assert "Antithrombotics (B01A)" in " ".join(cells.text)
+    assert drawn.layout.xaxis.ticktext[0] == "<b>B01A</b>"
+    part = matrix_chart.figure(codes, ["M01A"], pairs, titles={})
+    assert [trace.name for trace in part.data if trace.name == "major"] == ["major"]
+    assert set(next(t for t in part.data if t.name == "major").y) == {0}
+
+
+def test_curves_draw_what_training_kept_and_nothing_else() -> None:
+    drawn = training_curves.figure(manifest("student").history, "student")
+    assert drawn is not None
+    assert [trace.name for trace in drawn.data] == ["loss", "PRAUC"]
+    assert drawn.data[0].line.color == theme.COLOURS["student"].light
+    assert training_curves.figure((), "student") is None
+    assert training_curves.figure(({"epoch": 1.0},), "student") is None
+
+
+# Theme and settings
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_text_colours_have_aa_contrast(mode: theme.Mode) -> None:
+    text = (
+        "ink",
+        "muted",
+        "accent",
+        "teacher",
+        "student",
+        "good",
+        "contraindicated",
+        "major",
+        "moderate",
+        "minor",
+        "unknown",
+    )
+    for name in text:
+        colour = theme.COLOURS[name].of(mode)
+        for ground in ("paper", "surface", f"{name}-soft"):
+            if ground in theme.COLOURS:
+                found = _contrast(colour, theme.COLOURS[ground].of(mode))
+                assert found >= 4.5, f"{name} on {ground} in {mode}: {found:.2f}"
+    for letter, area in theme.AREA_COLOURS.items():
+        assert _contrast(area.of(mode), theme.COLOURS["paper"].of(mode)) >= 3, letter
+
+
+def test_streamlit_and_our_own_colours_agree() -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
+    for mode in ("light", "dark"):
+        assert config[mode]["backgroundColor"] == theme.COLOURS["paper"].of(mode)  # type: ignore[arg-type]
+        assert config[mode]["secondaryBackgroundColor"] == theme.COLOURS["surface"].of(mode)  # type: ignore[arg-type]
+        assert config[mode]["textColor"] == theme.COLOURS["ink"].of(mode)  # type: ignore[arg-type]
+        assert config[mode]["linkColor"] == theme.COLOURS["accent"].of(mode)  # type: ignore[arg-type]
+
+
+def test_fonts_are_bundled_and_nothing_is_remote() -> None:
+    config = (ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    fonts = [face["url"] for face in tomllib.loads(config)["theme"]["fontFaces"]]
+    for url in fonts:
+        assert (ROOT / "dashboard" / "static" / url.removeprefix("app/static/")).is_file(), url
+    sources = [
+        *(ROOT / "dashboard").rglob("*.py"),
+        *(ROOT / "dashboard").rglob("*.js"),
+        *(ROOT / "dashboard").rglob("*.css"),
+    ]
+    sources += [ROOT / ".streamlit" / "config.toml", *(ROOT / "assets" / "theme").glob("*.css")]
+    remote = [
+        p.name for p in sources if re.search(r"https?://(?!127\.0\.0\.1)", p.read_text(encoding="utf-8"))
+    ]
+    assert remote == []
+    assert "gatherUsageStats = false" in config
+
+
+def test_browser_components_never_write_markup() -> None:
+    for script in (ROOT / "dashboard" / "components").glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), (
+            script.name
+        )
+
+
+def test_settings_come_from_the_environment_and_are_checked() -> None:
+    assert read_settings({}) == Settings()
+    chosen = read_settings({"LEADER_COHORT": "/a.duckdb", "LEADER_MODELS": "/m", "LEADER_DEVICE": "cpu"})
+    assert chosen == Settings(Path("/a.duckdb"), Path("/m"), "cpu")
+    with pytest.raises(InputError, match="LEADER_DEVICE is 'tpu'"):
+        read_settings({"LEADER_DEVICE": "tpu"})
+    assert settings.DEFAULT_COHORT.parts[-3:] == ("build", "demo", "cohort.duckdb")
+
+
+# Type-ahead
+
+
+def test_a_shared_reason_is_told_once() -> None:
+    found = [
+        Concept("procedure", f"ICD9PCS:361{n}", "ICD9PCS", "Bypass", hint=hint)
+        for n, hint in enumerate(("", "CABG: coronary artery bypass graft", "CABG", "bypass surgery"))
+    ]
+    shown = list(code_search.shown(found))
+    assert [one["hint"] for one in shown] == ["", "CABG: coronary artery bypass graft", "", "bypass surgery"]
+    assert [one["code"] for one in shown] == [concept.code for concept in found]
+
+
+def test_a_code_read_by_its_title_is_told_apart_from_one_that_is_not_read() -> None:
+    unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
+    titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
+    both = markup.unseen_sentence("student", (unread, titled, titled))
+    assert "does not know 1 code of this case and did not read it: ICD9:0479." in both
+    assert "never met 2 codes of this case in training and read only the titles: Left heart failure" in both
+    assert "only the title: " in markup.unseen_sentence("student", (titled,))
+    assert "did not read" not in markup.unseen_sentence("student", (titled,))
+
+
+def test_the_notice_of_unread_codes_stays_short_and_opens_the_codes() -> None:
+    unread = UnseenCode("diagnosis", "ICD9:0479", "<b>Viral</b>")
+    told = markup.unseen_callout("student", (unread,))
+    claim, listed = re.search(r"<summary>(.*?)</summary><p>(.*?)</p>", told).groups()  # type: ignore[union-attr]
+    assert claim == "The student does not know 1 code of this case and did not read it."
+    assert listed == "&lt;b&gt;Viral&lt;/b&gt; (ICD9:0479)."
+
+
+def test_commands_in_a_sentence_are_set_as_such_and_nothing_else_is_markup() -> None:
+    told = markup.note("Run `python -m train <x>` first; a ` alone stays.")
+    assert "Run <code" in told and ">python -m train &lt;x&gt;</code> first; a ` alone stays." in told

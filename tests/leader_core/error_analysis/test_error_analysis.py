@@ -1,0 +1,289 @@
+"""Error analysis over stored scores: equal to the evaluator case by case, to counts made by hand, and to each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from leader_core.cohort import Cohort
+from leader_core.error_analysis import Analysis, Condition, Selection, classed
+from leader_core.errors import InputError, NotFoundError
+from leader_core.evaluation.calibration import expected_error, reliability
+from leader_core.evaluation.metrics import METRICS, case_metrics, evaluate
+from tests.planted import CUT, Planted
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> Planted:
+    return Planted(synthetic_cohort, tmp_path_factory.mktemp("analysis"))
+
+
+@pytest.fixture(scope="module")
+def analysis(planted: Planted) -> Analysis:
+    return Analysis.of(planted.cohort)
+
+
+@pytest.fixture(scope="module")
+def order(planted: Planted, analysis: Analysis) -> np.ndarray:
+    """Rows of the frame -> rows of the planted arrays."""
+    place = {visit: n for n, visit in enumerate(planted.columns.visit_ids.tolist())}
+    return np.array([place[visit] for visit in analysis.frame.visit_ids.tolist()])
+
+
+def test_without_stored_scores_the_command_is_named(synthetic_cohort: Path) -> None:
+    with pytest.raises(NotFoundError, match="python -m train scores --cohort"):
+        Analysis.of(Cohort.open(synthetic_cohort))
+
+
+def test_models_stand_in_order_and_what_was_prescribed_is_none(analysis: Analysis) -> None:
+    assert list(analysis.models) == ["teacher", "student", "popularity"]
+    with pytest.raises(NotFoundError, match="retain"):
+        analysis.figures("retain")
+
+
+@pytest.mark.parametrize("model", list(CUT))
+def test_figures_of_each_case_are_the_evaluators(
+    planted: Planted, analysis: Analysis, order: np.ndarray, model: str
+) -> None:
+    table = planted.cohort.interactions.statistical_matrix(planted.codes)
+    expected = case_metrics(
+        planted.scores[model], planted.truth, CUT[model], table, known=planted.known[model]
+    )
+    found = analysis.figures(model)
+    there = planted.there[model][order]
+    assert (found.there == there).all() and there.sum() > 0
+    for name in ("prauc", "jaccard", "f1", "precision", "recall", "medications", "pairs", "interacting"):
+        mine, theirs = found.of(name), getattr(expected, name)[order]
+        assert np.allclose(mine[there], theirs[there], atol=1e-6, equal_nan=True), name
+        assert np.isnan(mine[~there]).all()
+
+
+@pytest.mark.parametrize("field", ["gender", "ethnicity", "history", "age_band", "split"])
+def test_groups_are_the_evaluators(
+    planted: Planted, analysis: Analysis, order: np.ndarray, field: str
+) -> None:
+    column = analysis.column(field)
+    grouping = analysis.by(field, ["student"])
+    table = planted.cohort.interactions.statistical_matrix(planted.codes)
+    back = np.argsort(order)
+    masks = {value: (column.codes == i)[back] for i, value in enumerate(column.values)}
+    expected = evaluate(
+        planted.scores["student"],
+        planted.truth,
+        CUT["student"],
+        table,
+        masks,
+        known=planted.known["student"],
+        patients=planted.columns.patient_ids,
+    )
+    assert sum(row.cases for row in grouping.rows) == len(planted.columns)
+    for value in column.values:
+        mine, theirs = grouping.of(value, "student"), expected[value]
+        assert (mine.cases, mine.patients) == (theirs.cases, theirs.patients)
+        assert mine.real_medications == pytest.approx(theirs.real_medications, rel=1e-5)
+        assert mine.real_ddi_rate == pytest.approx(theirs.real_ddi_rate, rel=1e-5)
+        assert mine.few == (theirs.cases < 20)
+        for name in METRICS:
+            one, other = mine.scores[name], theirs.scores[name]
+            assert (one is None) == (other is None), name
+            if one is None or other is None:
+                continue
+            assert one.value == pytest.approx(other.value, abs=1e-5), name
+            width = max(other.high - other.low, 1e-6)
+            assert one.low == pytest.approx(other.low, abs=0.2 * width), name
+            assert one.high == pytest.approx(other.high, abs=0.2 * width), name
+
+
+def test_gaps_are_differences_to_the_largest_group(analysis: Analysis) -> None:
+    grouping = analysis.by("gender", ["teacher"])
+    largest = max(grouping.rows, key=lambda row: row.cases)
+    assert grouping.reference == largest.group and largest.gaps["jaccard"] is None
+    other = next(row for row in grouping.rows if row.group != largest.group)
+    gap = other.gaps["jaccard"]
+    assert gap is not None and other.scores["jaccard"] and largest.scores["jaccard"]
+    assert gap.value == pytest.approx(other.scores["jaccard"].value - largest.scores["jaccard"].value)
+    assert gap.low < gap.value < gap.high
+
+
+def test_saved_lists_may_overlap(analysis: Analysis) -> None:
+    everybody = np.ones(len(analysis.frame), bool)
+    women = analysis.mask(Selection((Condition("is", ("gender",), 0),)))
+    grouping = analysis.by_masks(
+        "lists", ["teacher"], {"all": everybody, "some": women, "nobody": ~everybody}
+    )
+    assert [row.cases for row in grouping.rows] == [len(everybody), int(women.sum()), 0]
+    assert grouping.rows[2].few and set(grouping.rows[2].scores.values()) == {None}
+
+
+def test_a_heatmap_adds_up(planted: Planted, analysis: Analysis) -> None:
+    everybody = np.ones(len(analysis.frame), bool)
+    found = analysis.heat("gender", "history", "teacher", "jaccard", everybody)
+    assert found.cases.sum() == len(planted.columns)
+    women, first = analysis.column("gender").codes == 0, analysis.column("history").codes == 0
+    jaccard = analysis.figures("teacher").jaccard
+    assert found.cases[0, 0] == (women & first).sum()
+    assert found.values[0, 0] == pytest.approx(jaccard[women & first].mean(), abs=1e-6)
+    empty = analysis.heat("gender", "history", "teacher", "jaccard", ~everybody)
+    assert empty.cases.sum() == 0 and np.isnan(empty.values).all()
+
+
+def test_class_counts_by_hand(planted: Planted, analysis: Analysis, order: np.ndarray) -> None:
+    women = analysis.column("gender").codes == 0
+    for model in CUT:
+        chosen = ((planted.scores[model] >= CUT[model]) & planted.known[model])[order]
+        truth, mask = planted.truth[order], women & planted.there[model][order]
+        found = analysis.class_counts(model, women)
+        assert found.cases == mask.sum()
+        assert (found.prescribed == truth[mask].sum(0)).all()
+        assert (found.chosen == chosen[mask].sum(0)).all()
+        assert (found.hits == (chosen & truth)[mask].sum(0)).all()
+        assert (found.missed == (truth & ~chosen)[mask].sum(0)).all()
+        assert (found.extra == (chosen & ~truth)[mask].sum(0)).all()
+
+
+def test_crossing_two_models_by_hand(planted: Planted, analysis: Analysis, order: np.ndarray) -> None:
+    everybody = np.ones(len(analysis.frame), bool)
+    found = analysis.crossed("teacher", "student", everybody)
+    given = planted.truth[order]
+    one, other = (((planted.scores[m] >= CUT[m]) & planted.known[m])[order] for m in ("teacher", "student"))
+    for t in (0, 1):
+        for a in (0, 1):
+            for b in (0, 1):
+                expected = ((given == t) & (one == a) & (other == b)).sum(0)
+                assert (found.counts[:, t, a, b] == expected).all(), (t, a, b)
+    right = found.right
+    assert (sum(right.values()) == len(everybody)).all()
+    assert (right["both"] == ((one == given) & (other == given)).sum(0)).all()
+    assert (right["teacher"] == ((one == given) & (other != given)).sum(0)).all()
+
+
+def test_reliability_is_the_calibrations(planted: Planted, analysis: Analysis, order: np.ndarray) -> None:
+    everybody = np.ones(len(analysis.frame), bool)
+    found = analysis.reliability("teacher", everybody)
+    bins = reliability(planted.scores["teacher"], planted.truth)
+    counts, said, observed = found.of()
+    assert counts.tolist() == [b.count for b in bins]
+    assert np.allclose(np.nan_to_num(said), [b.probability for b in bins], atol=1e-6)
+    assert np.allclose(np.nan_to_num(observed), [b.observed for b in bins], atol=1e-6)
+    assert found.overall_error == pytest.approx(expected_error(bins), abs=1e-6)
+    place = 4
+    own = reliability(planted.scores["teacher"][:, [place]], planted.truth[:, [place]])
+    assert found.error[place] == pytest.approx(expected_error(own), abs=1e-6)
+    assert found.mean_observed[place] == pytest.approx(planted.truth[:, place].mean())
+    assert analysis.reliability("student", everybody).counts[0].sum() == 0, "it cannot name this class"
+
+
+def test_the_sweep_is_the_evaluator_at_every_cut_off(
+    planted: Planted, analysis: Analysis, order: np.ndarray
+) -> None:
+    within = analysis.column("gender").codes == 0
+    found = analysis.sweep("student", within)
+    table = planted.cohort.interactions.statistical_matrix(planted.codes)
+    rows = order[within]
+    for place in (4, 29, 30, 49, 80, 98):
+        cut = float(np.float32(found.cuts[place]))
+        expected = evaluate(
+            planted.scores["student"][rows],
+            planted.truth[rows],
+            cut,
+            table,
+            {"all": np.ones(len(rows), bool)},
+            known=planted.known["student"],
+            resamples=0,
+        )["all"]
+        for name in ("jaccard", "f1", "precision", "recall", "medications", "ddi_rate"):
+            score = expected.scores[name]
+            assert score is not None
+            assert getattr(found, name)[place] == pytest.approx(score.value, abs=1e-9), (name, cut)
+    assert found.cases == within.sum() and 0 < found.best < 1
+
+
+def test_a_score_on_the_cut_off_is_chosen(analysis: Analysis) -> None:
+    from leader_core.error_analysis.sweep import CUTS, steps_passed
+
+    on = CUTS.astype(np.float32)
+    assert steps_passed(on).tolist() == list(range(1, 100))
+    assert steps_passed(np.nextafter(on, np.float32(0))).tolist() == list(range(99))
+    assert steps_passed(np.array([0, 1], np.float32)).tolist() == [0, 99]
+
+
+def test_conditions_choose_their_cases(planted: Planted, analysis: Analysis, order: np.ndarray) -> None:
+    age = analysis.frame.numbers["age"]
+    old = analysis.mask(Selection.of("age:ge:65"))
+    assert (old == (age >= 65)).all() and 0 < old.sum() < len(old)
+    assert (analysis.mask(Selection.of("age:lt:65")) == ~old).all()
+    both = analysis.mask(Selection.of("age:ge:65,gender:is:1"))
+    assert (both == (old & (analysis.column("gender").codes == 1))).all()
+    assert (analysis.mask(Selection.of("gender:not:1")) == (analysis.column("gender").codes != 1)).all()
+    code = planted.codes[7]
+    chosen = (planted.scores["teacher"] >= CUT["teacher"])[order][:, 7]
+    missed = analysis.mask(Selection((classed(code, [("prescribed", True), ("teacher", False)]),)))
+    assert (missed == (planted.truth[order][:, 7] & ~chosen)).all()
+    high = analysis.mask(Selection.of(f"bin:teacher:{code}:11"))
+    scores = planted.scores["teacher"][order][:, 7]
+    assert (high == ((scores >= 11 / 15) & (scores < 12 / 15))).all()
+    jaccard = {m: analysis.figures(m).jaccard for m in ("teacher", "student")}
+    worse = analysis.mask(Selection.of("better:teacher:student:0.1,score:jaccard:student:lt:0.3"))
+    assert (worse == ((jaccard["teacher"] - jaccard["student"] > 0.1) & (jaccard["student"] < 0.3))).all()
+    chapter = analysis.frame.chapters[0]
+    having = {
+        case.patient_id
+        for case in planted.cohort.cases()
+        if any(c in _codes_of(planted.cohort, chapter) for c in case.current.diagnoses)
+    }
+    assert set(analysis.patients(Selection.of("chapter:has:0"))) == having
+    listed = analysis.patients(Selection.of("list:abc"), lambda kind, name: [3, *sorted(having)[:2]])
+    assert list(listed) == sorted(having)[:2]
+
+
+def _codes_of(cohort: Cohort, chapter: str) -> set[str]:
+    from leader_core.terminology.icd import chapter as of
+
+    return {code for code in cohort.vocabulary_codes("diagnosis", "all") if of(code) == chapter}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "gender:is:1", "age:ge:64.5", "chapter:has:3", "class:B01A:prescribed-1:teacher-0",
+        "bin:student:all:4", "score:jaccard:teacher:lt:0.5", "better:teacher:student:0.1", "list:0f3a-9",
+    ],
+)  # fmt: skip
+def test_a_selection_comes_back_from_its_text(text: str) -> None:
+    assert Selection.of(text).text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gender", "gender:is:x", "gender:is:-1", "age:ge:nan", "class:B01A", "class:b;drop:teacher-1",
+        "list:<b>", "score:jaccard:teacher:eq:1", "x" * 700, ",".join(["age:ge:1"] * 13),
+    ],
+)  # fmt: skip
+def test_a_broken_selection_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(InputError, match=r"selection|condition"):
+        Selection.of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["colour:is:0", "gender:is:99", "chapter:has:62", "class:X99Z:teacher-1", "score:age:teacher:lt:1"],
+)
+def test_a_condition_on_what_is_not_there_is_refused(analysis: Analysis, text: str) -> None:
+    with pytest.raises(InputError, match="do not have"):
+        analysis.mask(Selection.of(text))
+
+
+def test_drift_is_found_where_it_is(planted: Planted, analysis: Analysis) -> None:
+    women = analysis.column("gender").codes == 0
+    found = analysis.shifts(women, ~women)
+    assert found[0].name == "gender" and found[0].measure > 1
+    same = analysis.shifts(women, women)
+    assert all(shift.measure == pytest.approx(0, abs=1e-9) for shift in same)
+    classes = {shift.name: shift for shift in found if shift.kind == "class"}
+    given = planted.truth.mean(0)
+    assert set(classes) == {c for c, share in zip(planted.codes, given, strict=True) if share}
+    nothing = analysis.shifts(women, np.zeros(len(women), bool))
+    assert all(np.isnan(s.measure) for s in nothing)

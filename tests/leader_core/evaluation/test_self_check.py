@@ -1,0 +1,132 @@
+"""The self-check passes on what is whole and fails, in words, on every single thing that can be wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leader_core import Case, Recommendation, ScoredMedication
+from leader_core.errors import ArtifactError
+from leader_core.evaluation.self_check import Check, self_check
+from tests.fakes import FINGERPRINT, FakeEngine
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Any:
+    """Two models whose files are what their manifests say."""
+    served: Any = FakeEngine()
+    served.cohort.scores = None
+    served.recommend_many = lambda cases, name: tuple(served.recommend(case, name) for case in cases)
+    for name, card in served.models.items():
+        card.folder = tmp_path / name
+        card.folder.mkdir()
+        files = {}
+        for file in ("model.safetensors", "config.json", "vocabulary.json"):
+            (card.folder / file).write_text(f"{name} {file}")
+            files[file] = hashlib.sha256(f"{name} {file}".encode()).hexdigest()
+        card.manifest = replace(card.manifest, files=files)
+    return served
+
+
+def check(engine: Any) -> tuple[Check, ...]:
+    cases = [engine.cohort.case(10_001), engine.cohort.case(10_002)]
+    return self_check(engine, ("teacher", "student"), cases=cases)
+
+
+def failed(engine: Any) -> list[tuple[str, str, str]]:
+    return [(each.model, each.name, each.said) for each in check(engine) if not each.passed]
+
+
+def test_what_is_whole_passes_line_by_line(engine: Any) -> None:
+    found = check(engine)
+    assert failed(engine) == []
+    assert [each.name for each in found if each.model == "teacher"] == [
+        "config.json",
+        "model.safetensors",
+        "vocabulary.json",
+        "Fit to the cohort",
+        "Scores",
+        "Same case twice",
+        "Alone and beside another case",
+        "Another case",
+    ]
+    assert {each.model for each in found} == {"teacher", "student"}
+
+
+def test_a_changed_and_a_missing_file_are_named(engine: Any) -> None:
+    (engine.models["teacher"].folder / "config.json").write_text("other")
+    (engine.models["student"].folder / "vocabulary.json").unlink()
+    (one, two) = failed(engine)
+    assert one[:2] == ("teacher", "config.json")
+    assert one[2].startswith("Changed: sha256")
+    assert two == ("student", "vocabulary.json", "The file is missing, but the manifest lists it.")
+
+
+def test_a_model_of_another_level_does_not_fit(engine: Any) -> None:
+    card = engine.models["student"]
+    card.manifest = replace(card.manifest, cohort=replace(FINGERPRINT, atc_level=4))
+    assert [each[1] for each in failed(engine)] == ["Fit to the cohort"]
+
+
+def test_a_model_of_another_cohort_fits_and_says_so(engine: Any) -> None:
+    card = engine.models["student"]
+    card.manifest = replace(card.manifest, cohort=replace(FINGERPRINT, digest="00" * 32, label="Elsewhere"))
+    (line,) = [c for c in check(engine) if (c.model, c.name) == ("student", "Fit to the cohort")]
+    assert line.passed
+    assert "trained on another cohort: Elsewhere" in line.said
+
+
+@pytest.mark.parametrize(
+    ("fault", "lines"),
+    [
+        ("restless", {"Same case twice", "Alone and beside another case"}),
+        ("constant", {"Another case"}),
+        ("wild", {"Scores"}),
+        ("beside", {"Alone and beside another case"}),
+    ],
+)
+def test_answers_that_do_not_hold_still_fail(engine: Any, fault: str, lines: set[str]) -> None:
+    calls = 0
+
+    def answer(case: Case, model: str, together: int = 1) -> Recommendation:
+        nonlocal calls
+        calls += 1
+        value = (
+            0.5 if fault == "constant" else 0.1 + len(case.current.diagnoses) / 50 + case.patient_id % 2 / 10
+        )
+        if fault == "restless":
+            value += calls / 100
+        if fault == "wild":
+            value += 1.0
+        if fault == "beside" and together > 1:
+            value += 0.01
+        return Recommendation(model, (ScoredMedication("A", "A", value, True),), 0.5, (), ())  # type: ignore[arg-type]
+
+    engine.recommend = answer
+    engine.recommend_many = lambda cases, name: tuple(answer(c, name, len(cases)) for c in cases)
+    names = {each.name for each in check(engine) if each.model == "student" and not each.passed}
+    assert lines <= names
+    assert fault == "restless" or names == lines
+
+
+def test_a_model_that_cannot_answer_is_a_line_and_no_error(engine: Any) -> None:
+    engine.failing["teacher"] = ArtifactError("The weights do not fit.")
+    assert failed(engine) == [("teacher", "Answers", "The weights do not fit.")]
+
+
+def test_a_model_that_is_not_there_says_how_to_get_it(engine: Any) -> None:
+    card = engine.models["teacher"]
+    card.manifest, card.error = None, "No model here. Train one."
+    assert failed(engine) == [("teacher", "manifest.json", "No model here. Train one.")]
+
+
+def test_progress_is_told_line_by_line(engine: Any) -> None:
+    told: list[tuple[int, int, str]] = []
+    self_check(engine, ("student",), lambda *step: told.append(step), [engine.cohort.case(10_001)])
+    assert [step[0] for step in told][:3] == [1, 2, 3]
+    assert all(done <= of for done, of, _ in told)
+    assert told[0][2] == "student: config.json"

@@ -1,0 +1,242 @@
+"""FHIR bundles: encounters become visits, everything that does not is listed, and hostile files change nothing."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from leader_core import InputError
+from leader_core.cohort import Cohort
+from leader_core.exchange.fhir import Imported, read_fhir
+from leader_core.exchange.fhir_bundle import MOST_ENTRIES
+from tests.fakes import FakeCohort
+
+DATA = (Path(__file__).parents[2] / "data" / "fhir_bundle.json").read_bytes()
+FAKE = FakeCohort()
+ICD9 = "http://hl7.org/fhir/sid/icd-9-cm"
+
+
+@pytest.fixture(scope="module")
+def cohort(synthetic_cohort: Path) -> Iterator[Cohort]:
+    opened = Cohort.open(synthetic_cohort)
+    own = opened.profile_values
+    values = {"language": ["ENGL", "SPAN"], "ethnicity": ["BLACK/AFRICAN AMERICAN", "WHITE"]}
+    opened.profile_values = lambda field, split="train": values.get(field) or own(field, split)  # type: ignore[method-assign]
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def imported(cohort: Cohort) -> Imported:
+    return read_fhir(DATA, cohort)
+
+
+def _changed(change: Callable[[dict[str, Any]], None]) -> bytes:
+    """The bundle, with each resource handed to `change` by its id."""
+    bundle = json.loads(DATA)
+    change({entry["resource"]["id"]: entry["resource"] for entry in bundle["entry"]})
+    return json.dumps(bundle).encode()
+
+
+def test_encounters_become_visits_in_order_of_time(imported: Imported) -> None:
+    first, second = imported.case.history
+    assert first.diagnoses == ("ICD9:4280", "ICD9:4019")
+    assert first.medications == ("B01A", "C03C")
+    assert second.diagnoses == ("ICD10:E119", "ICD9:486"), "the second by its date"
+    assert second.procedures == ("ICD9PCS:9671",)
+    assert second.medications == ("A07A", "C07A", "C09A"), (
+        "oral vancomycin, contained metoprolol, ATC lisinopril"
+    )
+    assert second.admitted_at == datetime.fromisoformat("2120-02-10T22:15"), "the hospital's own clock"
+    assert imported.current == "Encounter/e3"
+    assert imported.case.current.diagnoses == ("ICD9:4280", "ICD9:42731"), "by the encounter's ranks"
+    assert imported.case.current.procedures == ("ICD10PCS:5A1D70Z",)
+    assert [v.visit_no for v in (*imported.case.history, imported.case.current)] == [1, 2, 3]
+
+
+def test_what_the_current_visit_was_given_is_the_truth_and_no_input(imported: Imported) -> None:
+    assert imported.case.prescribed == ("A10A", "C01B")
+    assert imported.case.observed().current.medications == ()
+    assert any("2 medication classes of the current visit" in note for note in imported.notes)
+
+
+def test_the_profile_takes_the_cohorts_own_values(imported: Imported) -> None:
+    profile = imported.case.profile
+    assert profile["gender"] == "F"
+    assert profile["age_band"] == "65-74", "72 years at the current encounter"
+    assert (profile["insurance"], profile["marital_status"], profile["language"]) == (
+        "Medicare",
+        "WIDOWED",
+        "SPAN",
+    )
+    assert profile["ethnicity"] == "BLACK/AFRICAN AMERICAN"
+    assert profile["religion"] == "unknown"
+    assert imported.case.patient_id is None
+
+
+def test_everything_else_is_listed_with_its_reason(imported: Imported) -> None:
+    reasons = {item.resource: item.reason for item in imported.listed}
+    expected = {
+        "Condition/c-broken": "malformed: subject: field required",
+        "Condition/c-nodate": "has no date",
+        "Condition/c-snomed": "SNOMED CT is not mapped",
+        "Condition/c-refuted": "refuted",
+        "Condition/c-typo": "has not the form of a code in ICD-9-CM",
+        "Condition/c-other": "somebody else",
+        "Encounter/e0": "status is cancelled",
+        "Procedure/pr-cpt": "CPT is not mapped",
+        "MedicationRequest/m6": "RxNorm codes are not mapped",
+        "MedicationRequest/m7": "flush",
+        "MedicationRequest/m9": "status is cancelled",
+        "MedicationRequest/m11": "not in the file",
+        "Patient/p1": "religion is none of this cohort's values",
+    }
+    assert reasons.keys() == expected.keys()
+    assert [(k, reasons[k]) for k in expected if expected[k] not in reasons[k]] == []
+    assert (
+        next(i.code for i in imported.listed if i.resource == "Condition/c-snomed") == "38341003 Hypertension"
+    )
+    assert any("4 Observation" in note for note in imported.notes)
+
+
+def test_no_resource_is_dropped(imported: Imported) -> None:
+    """Every resource that bears on a case is in a visit or on the list."""
+    bundle = json.loads(DATA)
+    kinds = {"Condition", "Procedure", "MedicationRequest", "MedicationStatement", "MedicationAdministration"}
+    total = sum(entry["resource"]["resourceType"] in kinds for entry in bundle["entry"])
+    visits = (*imported.case.history, imported.case.current)
+    kept = sum(len(v.diagnoses) + len(v.procedures) + len(v.medications) for v in visits)
+    listed = sum(item.resource.split("/")[0] in kinds for item in imported.listed)
+    assert total == kept + listed
+
+
+def test_another_encounter_can_be_the_current_one(cohort: Cohort) -> None:
+    found = read_fhir(DATA, cohort, current="Encounter/e2")
+    assert [e.label for e in found.encounters] == ["Encounter/e1", "Encounter/e2", "Encounter/e3"]
+    assert len(found.case.history) == 1
+    assert found.case.prescribed == ("A07A", "C07A", "C09A")
+    assert any(i.resource == "Encounter/e3" and "later than the chosen" in i.reason for i in found.listed)
+    assert found.case.profile["age_band"] == "65-74"
+    with pytest.raises(InputError, match="choose one of Encounter/e1"):
+        read_fhir(DATA, cohort, current="Encounter/e9")
+
+
+def test_changing_the_file_changes_the_case(cohort: Cohort, imported: Imported) -> None:
+    def change(by_id: dict[str, Any]) -> None:
+        by_id["c-af"]["code"]["coding"][0]["code"] = "585.9"
+        by_id["p1"]["birthDate"] = "2091-07-02"
+        by_id["e1"]["period"]["start"] = by_id["e1"]["period"]["end"] = "2120-12-24"
+        by_id["m4"]["dosageInstruction"][0]["route"]["coding"][0] = {"display": "Intravenous route"}
+
+    found = read_fhir(_changed(change), cohort)
+    assert "ICD9:5859" in found.case.current.diagnoses
+    assert found.case.profile["age_band"] == "18-29", "29 on the day before the birthday"
+    assert [e.label for e in found.encounters][:2] == ["Encounter/e2", "Encounter/e1"]
+    assert found.case.history[0].medications == ("J01X", "C07A", "C09A")
+
+
+def test_a_file_without_encounters_is_one_visit(cohort: Cohort) -> None:
+    entry = {
+        "resourceType": "Condition",
+        "subject": {"display": "Ann"},
+        "code": {"coding": [{"system": ICD9, "code": "428.0"}]},
+    }
+    found = read_fhir(json.dumps({"resourceType": "Bundle", "entry": [{"resource": entry}]}).encode(), cohort)
+    assert found.case.current.diagnoses == ("ICD9:4280",)
+    assert found.case.history == ()
+    assert "no encounter" in found.notes[0]
+
+
+def _bundle(*resources: object, **more: object) -> bytes:
+    return json.dumps(
+        {"resourceType": "Bundle", "entry": [{"resource": r} for r in resources], **more}
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b" " * 20_000_001, "at most 20 MB"),
+        (b"[" * 100_000, "levels deep"),
+        (b"\xff", "not UTF-8"),
+        (b"<Bundle/>", "not JSON"),
+        (b'{"resourceType": "Bundle", "resourceType": "Patient"}', "twice"),
+        (b'{"resourceType": "Bundle", "total": ' + b"9" * 5000 + b"}", "a number of 5,000"),
+        (b'{"resourceType": "Patient"}', "holds a 'Patient': expected a Bundle"),
+        (b"[1]", "no FHIR resource"),
+        (b'{"resourceType": "Bundle", "entry": 3}', "no list"),
+        (b'{"resourceType": "Bundle", "entry": [{}]}', "nothing to read: holds no resource"),
+        (_bundle(*[{"resourceType": "Patient"}] * (MOST_ENTRIES + 1)), "5,001 entries"),
+        (_bundle({"resourceType": "Patient"}, {"resourceType": "Patient"}), "holds 2 patients"),
+        (_bundle({"resourceType": "Patient"}), "no diagnosis and no procedure"),
+        (_bundle({"resourceType": "Condition", "code": 3}), "nothing to read: malformed"),
+        (
+            _bundle({"resourceType": "Patient", "id": "<script>x</script>"}),
+            "malformed: id: has not the form that FHIR asks for",
+        ),
+    ],
+)
+def test_a_hostile_or_useless_file_gets_one_sentence(data: bytes, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        read_fhir(data, FAKE)  # type: ignore[arg-type]
+    assert said in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_nothing_is_fetched_or_opened(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("something was opened")
+
+    read_fhir(DATA, cohort)  # titles and tables are read by now
+    monkeypatch.setattr(socket, "socket", never)
+    monkeypatch.setattr("builtins.open", never)
+    monkeypatch.setattr(Path, "open", never)
+
+    def change(by_id: dict[str, Any]) -> None:
+        by_id["m11"]["medicationReference"]["reference"] = "file:///etc/passwd"
+        by_id["c-chf1"]["encounter"]["reference"] = "http://127.0.0.1:9/Encounter/e1"
+
+    found = read_fhir(_changed(change), cohort)
+    assert found.case.history[0].diagnoses[0] == "ICD9:4280", (
+        "the last part of a reference names it within the file"
+    )
+    assert not any("root:" in item.reason for item in found.listed)
+
+
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=8)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_junk_inside_a_bundle_is_listed_or_refused(data: st.DataObject) -> None:
+    """Any part of a good bundle replaced by any JSON: a case or one sentence, never anything else."""
+    bundle = json.loads(DATA)
+    entry = data.draw(st.sampled_from(bundle["entry"]))
+    resource = entry["resource"]
+    name = data.draw(st.sampled_from(sorted(resource)))
+    resource[name] = data.draw(_JSON)
+    try:
+        found = read_fhir(json.dumps(bundle).encode(), FAKE)  # type: ignore[arg-type]
+    except InputError as error:
+        assert "\n" not in str(error)
+    else:
+        assert found.case.current.diagnoses or found.case.current.procedures or found.case.history
+
+
+@given(data=st.binary(max_size=60))
+def test_any_bytes_are_refused_in_words(data: bytes) -> None:
+    with pytest.raises(InputError):
+        read_fhir(data, FAKE)  # type: ignore[arg-type]

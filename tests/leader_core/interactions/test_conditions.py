@@ -1,0 +1,145 @@
+"""Warnings of drugs against conditions, and of duplicated drugs: the commonest cases, and the tables' soundness."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from leader_core.domain import SEVERITIES
+from leader_core.errors import InputError
+from leader_core.interactions import condition_warnings, duplications
+from leader_core.interactions.conditions import (
+    CONDITIONS,
+    condition_rules,
+    duplication_rules,
+    read_condition_rules,
+)
+from leader_core.interactions.rules import ASSETS, combinations
+from leader_core.terminology.icd import code_title
+
+
+@pytest.fixture(scope="module")
+def index(reference: Path) -> dict[str, str]:
+    with (reference / "who_atc_index.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["code"]: row["name"] for row in csv.DictReader(stream)}
+
+
+@pytest.mark.parametrize(
+    ("medication", "diagnosis", "severity", "management"),
+    [
+        ("M01AE01", "ICD9:5849", "major", "Acetaminophen"),  # NSAID and kidney injury
+        ("M01A", "ICD10:N184", "major", "Acetaminophen"),
+        ("C07AA05", "ICD9:49392", "major", "cardioselective"),  # propranolol and asthma
+        ("C07AB02", "ICD10:J4520", "moderate", "peak flow"),  # metoprolol and asthma
+        ("A10BA02", "ICD9:2762", "contraindicated", "insulin"),  # metformin and acidosis
+        ("N05AD01", "ICD10:I4581", "contraindicated", "without QT effect"),  # haloperidol and long QT
+        ("B01AA03", "ICD9:431", "contraindicated", "reverse"),  # warfarin and intracerebral bleeding
+        ("B01AB01", "ICD9:28984", "contraindicated", "Argatroban"),  # heparin and HIT
+        ("C09AA03", "ICD10:E875", "major", "Hold"),  # lisinopril and hyperkalaemia
+        ("A03FA01", "ICD9:3320", "major", "ondansetron"),  # metoclopramide and Parkinson's disease
+        ("G04BD04", "ICD10:R338", "moderate", "bladder scan"),  # oxybutynin and retention
+    ],
+)
+def test_common_warning_is_found(medication: str, diagnosis: str, severity: str, management: str) -> None:
+    found = condition_warnings([medication, "A06A"], [diagnosis, "ICD9:25000"])
+    warning = min(
+        (w for w in found if w.code == medication and diagnosis in w.diagnoses),
+        key=lambda w: w.management.startswith("Only when"),
+    )
+    assert warning.severity == severity
+    assert management.lower() in warning.management.lower()
+    assert warning.source
+
+
+def test_class_is_warned_of_by_the_drugs_that_carry_it() -> None:
+    (warning,) = condition_warnings(["A10B"], ["ICD9:2762"])
+    assert warning.management.startswith("Only when it is metformin:")
+    (warning,) = condition_warnings(["M01A"], ["ICD9:4280"])
+    assert not warning.management.startswith("Only when")
+
+
+def test_warning_that_seldom_used_drugs_carry_does_not_grade_their_class_above_moderate() -> None:
+    by_class = {w.condition: w for w in condition_warnings(["C01B"], ["ICD9:4280"])}
+    assert by_class["heart failure"].severity == "contraindicated"  # flecainide is uncommon, not rare
+    (warning,) = condition_warnings(["A10B"], ["ICD10:K851"])
+    assert warning.severity == "major"
+
+
+def test_no_warning_without_the_condition_and_sorted_with_it() -> None:
+    assert condition_warnings(["M01AE01"], ["ICD9:4019"]) == ()
+    assert condition_warnings([], ["ICD9:5849"]) == ()
+    found = condition_warnings(["M01AE01", "A10BA02", "J01GB03"], ["ICD9:5849", "ICD9:4280"])
+    ranks = [SEVERITIES.index(w.severity) for w in found]
+    assert ranks == sorted(ranks)
+    assert {w.code for w in found} == {"M01AE01", "A10BA02", "J01GB03"}
+
+
+def test_an_icd9_code_is_never_taken_for_an_icd10_code() -> None:
+    """V22 is pregnancy in ICD-9 and a motorcyclist's accident in ICD-10."""
+    assert condition_warnings(["C09AA03"], ["ICD9:V222"])
+    assert not condition_warnings(["C09AA03"], ["ICD10:V222XXA"])
+
+
+def test_duplicated_drugs_are_found_among_ingredients() -> None:
+    (found,) = duplications(["M01AE01", "M01AB15", "A06AB06"])
+    assert (found.group, found.codes, found.severity) == ("NSAIDs", ("M01AB15", "M01AE01"), "major")
+    assert [d.group for d in duplications(["N02BE01", "N02AJ17"])] == ["acetaminophen products"]
+    assert duplications(["A10AB01", "A10AC01"]) == ()
+    assert duplications(["M01A", "B01A"]) == ()
+
+
+def test_one_drug_by_two_routes_is_no_duplication() -> None:
+    assert duplications(["B05XA01", "A12BA01"]) == ()
+
+
+def test_tables_are_sound(index: dict[str, str]) -> None:
+    with (ASSETS / "names.csv").open(encoding="utf-8", newline="") as stream:
+        synonyms = {(row["drug"], row["code"]) for row in csv.DictReader(stream)}
+    synonyms |= {(drug, code) for drug, codes in combinations().items() for code in codes}
+    assert len(condition_rules()) >= 50
+    assert len(duplication_rules()) >= 20
+    sides = [(*rule.side.carriers, *rule.side.spared) for rule in condition_rules()]
+    for drugs in (*sides, *(rule.drugs for rule in duplication_rules())):
+        assert drugs
+        for agent in drugs:
+            for code in agent.codes:
+                assert (agent.name, code) in synonyms or agent.name.lower() in index[code].lower(), agent
+    keys = [(rule.side.label, rule.condition) for rule in condition_rules()]
+    assert len(keys) == len(set(keys))
+
+
+def test_every_condition_speaks_of_codes_that_exist() -> None:
+    """Each beginning is a code, a category or the start of a chapter's block in its own system."""
+    from leader_core.terminology.icd import all_titles
+
+    for system in ("ICD9", "ICD10"):
+        codes = sorted(str(code) for code in all_titles(system)["code"])
+        for rule in condition_rules():
+            for prefix in rule.diagnoses:
+                if prefix.startswith(f"{system}:"):
+                    assert any(code.startswith(prefix) for code in codes), f"{prefix} of {rule.condition}"
+    assert code_title("diagnosis", "ICD9:4280")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("severity", "unknown", "column severity: 'unknown' is none of"),
+        ("evidence", "hearsay", "column evidence"),
+        ("diagnoses", "428", "'428' is no beginning of a code"),
+        ("effect", "", "column effect: expected a text"),
+    ],
+)
+def test_bad_row_is_named(tmp_path: Path, column: str, value: str, message: str) -> None:
+    with CONDITIONS.open(encoding="utf-8", newline="") as stream:
+        row = next(csv.DictReader(stream))
+    path = tmp_path / "conditions.csv"
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, list(row))
+        writer.writeheader()
+        writer.writerow({**row, column: value})
+    with pytest.raises(InputError, match="line 2") as caught:
+        read_condition_rules(path)
+    assert message in str(caught.value)

@@ -1,0 +1,208 @@
+"""Neighbours are the training patients with the highest cosine, filtered as asked, and never the patient themselves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from leader_core.domain import KINDS, Case, Visit
+from leader_core.errors import ArtifactError, CaseError, NotFoundError
+from leader_core.model_folder import Manifest
+from leader_core.similar import NEAREST, CaseIndex, SimilarCases, SimilarQuery, index_path
+from leader_core.similar.index import unit
+from leader_core.student.config import StudentConfig
+from leader_core.student.packing import pack
+from leader_core.student.scorer import StudentScorer, build_student
+from leader_core.vocabulary import Vocabularies, Vocabulary
+from tests.hospital import Hospital
+
+HOSPITAL = Hospital(200)
+TRAINING = HOSPITAL.cases("train")
+CASE = HOSPITAL.cases("test")[0]
+
+
+def _scorer(seed: int = 0, digest: str = "student") -> StudentScorer:
+    torch.manual_seed(seed)
+    vocabularies = Vocabularies(
+        *(Vocabulary.of(HOSPITAL.vocabulary_codes(kind)) for kind in KINDS),
+        profile={name: Vocabulary.of(HOSPITAL.profile_values(name)) for name in HOSPITAL.profile_fields},
+    )
+    config = StudentConfig(profile_fields=HOSPITAL.profile_fields)
+    files = {"model.safetensors": digest}
+    manifest = Manifest("student", "default", 0.5, "", HOSPITAL.fingerprint, {}, {}, files=files)
+    return StudentScorer(manifest, config, vocabularies, build_student(config, vocabularies))
+
+
+SCORER = _scorer()
+INDEX = CaseIndex.build(SCORER, HOSPITAL)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def cases() -> SimilarCases:
+    made = SimilarCases(HOSPITAL, "student", lambda: SCORER)  # type: ignore[arg-type]
+    assert made.state.status == "waiting"
+    with pytest.raises(NotFoundError, match="still being read"):
+        made.find(CASE)
+    made.prepare(wait=True)
+    assert made.state.status == "ready"
+    return made
+
+
+def _cosines(case: Case) -> dict[int, float]:
+    """Of every training patient with a case, one by one."""
+
+    def vector(each: Case) -> np.ndarray:
+        with torch.no_grad():
+            found = SCORER.model(pack(SCORER.encode([each]), np.arange(1))).features[0].numpy()
+        return found / np.linalg.norm(found)
+
+    own = vector(case)
+    return {t.patient_id or 0: float(vector(t) @ own) for t in TRAINING}
+
+
+def test_they_are_those_of_the_highest_cosine_best_first(cases: SimilarCases) -> None:
+    expected = _cosines(CASE)
+    found = cases.find(CASE, SimilarQuery(count=15))
+    order = sorted(expected, key=lambda p: -expected[p])
+    assert [n.patient_id for n in found.neighbours] == order[:15]
+    assert [n.similarity for n in found.neighbours] == pytest.approx(
+        [expected[p] for p in order[:15]], abs=1e-5
+    )
+    assert found.nearness == pytest.approx(np.mean([expected[p] for p in order[:NEAREST]]), abs=1e-5)
+    assert found.training == found.among == len(TRAINING)
+
+
+def test_what_is_told_of_a_neighbour_is_what_its_case_says(cases: SimilarCases) -> None:
+    by_patient = {t.patient_id: t for t in TRAINING}
+    found = cases.find(CASE)
+    for neighbour in found.neighbours:
+        case = by_patient[neighbour.patient_id]
+        assert neighbour.given == tuple(sorted(case.prescribed))
+        assert neighbour.shared == tuple(c for c in CASE.current.diagnoses if c in case.current.diagnoses)
+        assert (neighbour.visit_id, neighbour.visit_no) == (case.current.visit_id, len(case.history) + 1)
+        assert (neighbour.gender, neighbour.diagnoses) == (
+            case.profile["gender"],
+            len(case.current.diagnoses),
+        )
+
+
+def test_how_often_each_class_was_given_and_its_weighted_share(cases: SimilarCases) -> None:
+    found = cases.find(CASE, SimilarQuery(count=10))
+    weights = [max(0.0, n.similarity) for n in found.neighbours]
+    for code in HOSPITAL.vocabulary_codes("medication"):
+        with_it = [code in n.given for n in found.neighbours]
+        told = found.of(code)
+        assert (told.count, told.of) == (sum(with_it), 10)
+        assert told.weighted == pytest.approx(np.dot(weights, with_it) / sum(weights))
+
+
+def test_each_filter_leaves_only_whom_it_says(cases: SimilarCases) -> None:
+    everyone = SimilarQuery(count=len(TRAINING))
+    told = {
+        "first": (replace(everyone, visits="first"), lambda t: not t.history),
+        "later": (replace(everyone, visits="later"), lambda t: bool(t.history)),
+        "gender": (
+            replace(everyone, same_gender=True),
+            lambda t: t.profile["gender"] == CASE.profile["gender"],
+        ),
+        "diagnosis": (
+            replace(everyone, shares_diagnosis=True),
+            lambda t: bool(set(t.current.diagnoses) & set(CASE.current.diagnoses)),
+        ),
+        "two": (
+            replace(everyone, visits="first", shares_diagnosis=True),
+            lambda t: not t.history and bool(set(t.current.diagnoses) & set(CASE.current.diagnoses)),
+        ),
+    }
+    for query, belongs in told.values():
+        found = cases.find(CASE, query)
+        expected = {t.patient_id for t in TRAINING if belongs(t)}
+        assert {n.patient_id for n in found.neighbours} == expected and found.among == len(expected)
+        assert found.nearness == cases.find(CASE).nearness  # whatever the filters
+    nobody = replace(
+        CASE, current=Visit(diagnoses=("ICD9:none",), procedures=CASE.current.procedures), profile={}
+    )
+    assert cases.find(nobody, replace(everyone, shares_diagnosis=True)).neighbours == ()
+
+
+def test_a_training_patient_is_no_neighbour_of_their_own(cases: SimilarCases) -> None:
+    case = TRAINING[3]
+    found = cases.find(case, SimilarQuery(count=len(TRAINING)))
+    assert len(found.neighbours) == found.training == len(TRAINING) - 1
+    assert case.patient_id not in {n.patient_id for n in found.neighbours}
+    stranger = cases.find(replace(case, profile=dict(case.profile), patient_id=None))
+    assert stranger.neighbours[0].patient_id == case.patient_id
+    assert stranger.neighbours[0].similarity == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_was_prescribed_is_not_read_and_what_was_diagnosed_is(cases: SimilarCases) -> None:
+    bare = CASE.observed()
+    assert cases.find(bare) == cases.find(CASE)
+    changed = replace(
+        CASE,
+        profile=dict(CASE.profile),
+        current=replace(CASE.current, diagnoses=TRAINING[0].current.diagnoses),
+    )
+    assert cases.find(changed).neighbours != cases.find(CASE).neighbours
+    with pytest.raises(CaseError, match="empty"):
+        cases.find(Case())
+
+
+def test_nearness_is_placed_among_that_of_validation_patients(cases: SimilarCases) -> None:
+    own = sorted(cases.find(c).nearness for c in HOSPITAL.cases("validation"))
+    assert INDEX.nearness.tolist() == pytest.approx(own, abs=1e-5)
+    found = cases.find(CASE)
+    assert found.nearer_than == pytest.approx(sum(v <= found.nearness for v in own) / len(own), abs=0.06)
+
+
+def test_it_is_stored_and_opened_for_the_same_student_and_cohort_only(tmp_path: Path) -> None:
+    path = tmp_path / "c.similar.safetensors"
+    INDEX.save(path)
+    opened = CaseIndex.open(path, student="student", cohort=HOSPITAL.fingerprint.digest)
+    for name in ("vectors", "patient_ids", "visit_no", "gender", "age_band", "nearness"):
+        np.testing.assert_array_equal(getattr(opened, name), getattr(INDEX, name))
+    assert opened.labels == INDEX.labels
+    rows = range(len(INDEX))
+    assert [opened.codes["diagnosis"].of(r) for r in rows] == [INDEX.codes["diagnosis"].of(r) for r in rows]
+    for student, cohort in (("another", HOSPITAL.fingerprint.digest), ("student", "another")):
+        with pytest.raises(ArtifactError, match="python -m train scores"):
+            CaseIndex.open(path, student=student, cohort=cohort)
+    path.write_bytes(b"nothing")
+    with pytest.raises(ArtifactError, match="holds no training cases"):
+        CaseIndex.open(path, student="student", cohort=HOSPITAL.fingerprint.digest)
+
+
+def test_a_file_beside_the_cohort_is_used_and_one_of_another_student_is_not(tmp_path: Path) -> None:
+    beside = Hospital(200, path=tmp_path / "c.duckdb")
+    INDEX.save(index_path(beside.path))
+    ready = SimilarCases(beside, "student", lambda: SCORER)  # type: ignore[arg-type]
+    assert ready.state.status == "ready" and ready.find(CASE).neighbours
+    other = SimilarCases(beside, "another", lambda: SCORER)  # type: ignore[arg-type]
+    assert other.state.status == "waiting" and "another student" in other.state.reason
+
+
+def test_without_a_student_or_with_too_many_patients_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    none = SimilarCases(HOSPITAL, "", lambda: SCORER)  # type: ignore[arg-type]
+    none.prepare()
+    assert none.state.status == "impossible" and "student" in none.state.reason
+    monkeypatch.setattr("leader_core.similar.find.LARGEST_UNASKED", 100)
+    many = SimilarCases(HOSPITAL, "student", lambda: SCORER)  # type: ignore[arg-type]
+    many.prepare()
+    assert many.state.status == "impossible" and "python -m train scores" in many.state.reason
+
+    def fails() -> StudentScorer:
+        raise NotFoundError("No student.")
+
+    monkeypatch.undo()
+    broken = SimilarCases(HOSPITAL, "student", fails)  # type: ignore[arg-type]
+    broken.prepare(wait=True)
+    assert (broken.state.status, broken.state.reason) == ("impossible", "No student.")
+
+
+def test_unit_vectors_have_length_one_and_nothing_stays_nothing() -> None:
+    made = unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
+    np.testing.assert_allclose(made, [[0.6, 0.8], [0.0, 0.0]])

@@ -1,0 +1,89 @@
+"""ATC codes: levels, and titles that say one thing each."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from leader_core.errors import InputError
+from leader_core.terminology.atc import LENGTHS, all_atc_titles, atc_level, atc_title, level_of
+from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.icd import code_title
+
+TITLES = all_atc_titles()
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("B01A", "Antithrombotics"),
+        ("H02A", "Corticosteroids for systemic use"),
+        ("D07A", "Corticosteroids, topical"),
+        ("S01B", "Eye anti-inflammatory drugs"),
+        ("A07A", "Intestinal anti-infectives"),
+        ("B01AC06", "Aspirin"),
+        ("J01XA01", "Vancomycin, injected"),
+        ("J01MA12", "Levofloxacin"),  # by mouth and injected, the eye drops apart
+        ("S01AE05", "Levofloxacin, for the eye"),
+        ("B01AB01", "Heparin, injected"),
+        ("A07AA09", "Vancomycin, by mouth or rectal"),
+        ("N02AJ17", "Oxycodone and acetaminophen"),
+        ("B05ZB", "Hemofiltration fluids"),
+        ("Z99Z", None),
+        ("", None),
+        ("ICD9:4280", None),
+    ],
+)
+def test_title(code: str, title: str | None) -> None:
+    assert atc_title(code) == title
+    assert code_title("medication", code) == title
+
+
+@pytest.mark.parametrize("level", LENGTHS)
+def test_titles_of_a_level_differ(level: int) -> None:
+    titles = Counter(title.casefold() for code, title in TITLES.items() if level_of(code) == level)
+    assert [title for title, times in titles.items() if times > 1] == []
+
+
+def test_titles_are_plain_sentences() -> None:
+    for code, title in TITLES.items():
+        assert title == title.strip() and title[0] == title[0].upper(), code
+        assert not title.isupper() or len(title) < 8, code
+        assert len(title) <= 90, code
+
+
+def test_every_code_that_an_order_can_get_has_a_title_at_every_level() -> None:
+    codes = {code for i in drug_table().ingredients.values() for code in i.codes.values()}
+    assert [c for c in codes if atc_title(c) is None] == []
+    assert [c for c in codes for level in (1, 2, 3, 4) if atc_title(atc_level(c, level)) is None] == []
+
+
+def test_every_class_of_the_index_has_a_title(reference: Path) -> None:
+    with (reference / "who_atc_index.csv").open(encoding="utf-8", newline="") as stream:
+        index = {row["code"] for row in csv.DictReader(stream)}
+    assert sorted(code for code in index if len(code) <= 4 and atc_title(code) is None) == []
+    assert sorted(code for code in TITLES if code not in index) == []
+
+
+def test_level_cuts() -> None:
+    assert [atc_level("B01AC06", level) for level in LENGTHS] == ["B", "B01", "B01A", "B01AC", "B01AC06"]
+    assert atc_level("B05ZB", 5) == "B05ZB"
+
+
+@pytest.mark.parametrize(
+    ("code", "level"), [("B01A", 0), ("B01A", 6), ("b01a", 3), ("B1A", 3), ("", 3), ("X", 7)]
+)
+def test_bad_code_or_level(code: str, level: int) -> None:
+    with pytest.raises(InputError, match="expected"):
+        atc_level(code, level)
+
+
+@given(st.text(max_size=9))
+def test_level_of_never_raises(text: str) -> None:
+    level = level_of(text)
+    assert level is None or len(text) == LENGTHS[level]

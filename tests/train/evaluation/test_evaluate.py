@@ -1,0 +1,235 @@
+"""`student`, `evaluate` and `predict` over a made-up cohort, and the baselines that go with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from sklearn.metrics import average_precision_score
+
+from leader_core.cohort import Cohort
+from leader_core.evaluation.metrics import case_metrics
+from leader_core.vocabulary import Vocabulary
+from tests.hospital import MEDICATIONS, Hospital
+from train.cli import main
+from train.evaluation.scoring import Labels, cases_of, prescriptions
+
+HOSPITAL = Hospital(120)
+OTHER = Hospital(120, seed=9)
+CONFIG = """
+[student]
+profile_fields = ["insurance", "gender"]
+code_text = false
+[student.training]
+batch_size = 16
+epochs = 2
+learning_rate = 2e-3
+threshold_rule = "validation"
+"""
+
+
+@pytest.fixture(autouse=True)
+def made_up_cohorts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cohort files stand for made-up hospitals."""
+    monkeypatch.setattr(
+        Cohort, "open", classmethod(lambda cls, path: OTHER if "other" in str(path) else HOSPITAL)
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def model(folder: Path) -> Path:
+    """A quickly trained student."""
+    out = folder / "student"
+    if not out.exists():
+        config = folder / "quick.toml"
+        config.write_text(CONFIG)
+        assert (
+            main(
+                [
+                    "student",
+                    "--cohort",
+                    "c.duckdb",
+                    "--out",
+                    str(out),
+                    "--config",
+                    str(config),
+                    "--device",
+                    "cpu",
+                ]
+            )
+            == 0
+        )
+    return out
+
+
+def evaluated(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
+    capsys.readouterr()
+    assert main(["evaluate", "--cohort", "c.duckdb", "--device", "cpu", "--json", *words]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_the_table_has_everything_a_reader_needs(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(capsys, "--model", str(model), "--split", "all", "--out", str(tmp_path / "t.json"))
+    assert found == json.loads((tmp_path / "t.json").read_text())
+    assert set(found["groups"]) == {"overall", "single-visit", "multi-visit"}
+    overall = found["groups"]["overall"]
+    assert (
+        overall["cases"]
+        == 120
+        == found["groups"]["single-visit"]["cases"] + found["groups"]["multi-visit"]["cases"]
+    )
+    for name in ("prauc", "jaccard", "f1", "ddi_rate", "medications"):
+        assert set(overall[name]) == {"value", "mean", "std", "low", "high"}
+    assert found["cohort"]["digest"] == found["trained_on"]["digest"] == HOSPITAL.fingerprint.digest
+    assert found["threshold_rule"] == "chosen on validation to maximise mean Jaccard"
+    assert any("nothing worth quoting" in note for note in found["notes"])
+    shown = capsys.readouterr().err
+    assert main(["evaluate", "--cohort", "c.duckdb", "--model", str(model), "--split", "all"]) == 0
+    captured = capsys.readouterr()
+    shown = captured.out + captured.err
+    for words in (
+        "PRAUC",
+        "±",
+        "real DDI",
+        "Made-up hospital",
+        "Threshold",
+        "nothing worth quoting",
+        "single-visit",
+    ):
+        assert words in shown
+
+
+def test_prediction_file_and_evaluation_agree_with_scikit_learn(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "p.parquet"
+    assert (
+        main(["predict", "--cohort", "c.duckdb", "--model", str(model), "--out", str(out), "--split", "test"])
+        == 0
+    )
+    rows = pd.read_parquet(out)
+    assert list(rows.columns) == ["patient_id", "visit_id", "code", "probability", "selected", "prescribed"]
+    assert rows.groupby("visit_id").size().nunique() == 1
+    by_hand = [average_precision_score(g.prescribed, g.probability) for _, g in rows.groupby("visit_id")]
+    found = evaluated(capsys, "--model", str(model), "--split", "test")
+    assert found["unnamed"]["classes"] == []
+    assert found["groups"]["overall"]["prauc"]["value"] == pytest.approx(np.mean(by_hand), abs=1e-6)
+    assert (rows.selected == (rows.probability >= np.float32(found["threshold"]))).all()
+    real = {(c.current.visit_id, m) for c in HOSPITAL.cases("test") for m in c.prescribed}
+    assert {(v, m) for v, m in zip(rows.visit_id, rows.code, strict=True) if (v, m) in real} == {
+        (v, m) for v, m, p in zip(rows.visit_id, rows.code, rows.prescribed, strict=True) if p
+    }
+
+
+def test_predictions_are_written_in_blocks_and_whole_or_not_at_all(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from train.evaluation import scoring
+
+    monkeypatch.setattr(scoring.blocks_of, "__defaults__", (50,))
+    out = tmp_path / "p.parquet"
+    words = ["predict", "--cohort", "c.duckdb", "--model", str(model), "--out", str(out)]
+    assert main(words) == 0
+    assert pq.ParquetFile(out).num_row_groups == 3
+    before = out.read_bytes()
+
+    def fail(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("train.evaluation.predictions._table", fail)
+    assert main(words) == 130
+    assert out.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_classes_outside_the_vocabulary_count_as_missed(
+    model: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = evaluated(capsys, "--model", str(model))
+    original = Hospital.cases
+
+    def with_strangers(self: Hospital, split: str = "all", targets: str = "last") -> list:
+        from dataclasses import replace
+
+        return [
+            replace(
+                c, profile=dict(c.profile), current=replace(c.current, medications=(*c.prescribed, "Z99Z"))
+            )
+            for c in original(self, split, targets)
+        ]
+
+    monkeypatch.setattr(Hospital, "cases", with_strangers)
+    after = evaluated(capsys, "--model", str(model))
+    assert after["unnamed"]["classes"] == ["Z99Z"]
+    assert after["unnamed"]["prescriptions"] == after["groups"]["overall"]["cases"]
+    for name in ("prauc", "jaccard", "recall", "f1"):
+        assert after["groups"]["overall"][name]["value"] < before["groups"]["overall"][name]["value"]
+    assert after["groups"]["overall"]["medications"] == before["groups"]["overall"]["medications"]
+
+
+def test_a_baseline_fitted_elsewhere_is_judged_here(capsys: pytest.CaptureFixture[str]) -> None:
+    found = evaluated(capsys, "--baseline", "popularity", "--fit-on", "other.duckdb")
+    assert found["trained_on"]["digest"] == OTHER.fingerprint.digest
+    assert found["cohort"]["digest"] == HOSPITAL.fingerprint.digest
+
+
+def test_models_beat_popularity_on_what_they_learned(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    student = evaluated(capsys, "--model", str(model), "--split", "train")
+    popular = evaluated(capsys, "--baseline", "popularity", "--split", "train")
+    pair = [found["groups"]["overall"]["prauc"]["value"] for found in (student, popular)]
+    assert pair[0] > pair[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "either --model DIR or --baseline"),
+        (("--model", "x", "--baseline", "repeat"), "either --model DIR or --baseline"),
+        (("--model", "x", "--fit-on", "y"), "with --baseline"),
+        (("--model", "x", "--scores", "y"), "either --model DIR or --baseline"),
+        (("--scores", "nowhere.parquet"), "No scores at nowhere.parquet"),
+        (("--baseline", "popularity", "--by", "shoe_size"), "shoe_size"),
+        (("--baseline", "popularity", "--by", "truncated"), "Name a teacher or a student"),
+        (("--baseline", "repeat", "--threshold", "2"), "expected 0 to 1"),
+        (("--model", "nowhere"), "No model in nowhere"),
+    ],
+)
+def test_wrong_words_end_in_one_sentence(
+    words: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", "--cohort", "c.duckdb", *words]) == 2
+    message = capsys.readouterr().err
+    assert says in message
+    assert "Traceback" not in message
+
+
+def test_labels_and_cases_read_the_same_truth() -> None:
+    columns, cases = HOSPITAL.columns("test", "all"), HOSPITAL.cases("test", "all")
+    medications = Vocabulary.of(MEDICATIONS[::2])
+    labels = Labels.of(columns, medications)
+    for row, case in enumerate(cases):
+        assert {labels.codes[i] for i in np.flatnonzero(labels.wide_truth[row])} == set(case.prescribed)
+    assert labels.missed.sum() == sum(len(medications.unseen(c.prescribed)) for c in cases)
+    again = cases_of(columns, np.arange(len(cases)))
+    for case, made in zip(cases, again, strict=True):
+        assert made.prescribed == ()
+        assert made.current.diagnoses == case.current.diagnoses
+        assert [v.medications for v in made.history] == [v.medications for v in case.history]
+        assert dict(made.profile) == dict(case.profile)
+    figures = case_metrics(
+        labels.widen(labels.truth.astype(np.float32)), labels.wide_truth, 0.5, None, known=labels.known
+    )
+    assert labels.mean_prauc(labels.truth.astype(np.float32)) == pytest.approx(np.nanmean(figures.prauc))
+    some = prescriptions(columns, columns.current, MEDICATIONS)
+    assert some.sum() == sum(len(c.prescribed) for c in cases)

@@ -1,0 +1,391 @@
+"""`evaluate --by` and `--against`, `calibrate`, stored scores and the folds over real patients, on a made-up hospital."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from leader_core.cohort import Cohort
+from leader_core.cohort.columns import CohortColumns
+from leader_core.domain import Case, Visit
+from leader_core.errors import ArtifactError, InputError
+from leader_core.evaluation.class_evidence import EVIDENCE, read_evidence
+from leader_core.model_folder import MANIFEST, Manifest, read_manifest
+from leader_core.similar import CaseIndex
+from leader_core.student.config import StudentConfig
+from leader_core.student.scorer import StudentScorer
+from tests.hospital import Hospital
+from tests.leader_core.student.test_student_titles import WordVectors, title
+from train.cli import main
+from train.evaluation.calibrate import without_calibration
+from train.evaluation.grouping import RARE, code_groups, groups_by
+from train.evaluation.predictions import StoredScores
+from train.evaluation.scoring import Labels, open_model, score_split
+from train.experiments.realdata import folds_of, start_from, words
+from train.student.data import StudentData
+from train.student.loop import Trainer, train_student
+from train.student.settings import StudentTraining
+
+HOSPITAL = Hospital(160)
+OTHER = Hospital(60, seed=9)
+CONFIG = """
+[student]
+profile_fields = ["insurance", "gender"]
+code_text = false
+[student.training]
+batch_size = 16
+epochs = 3
+learning_rate = 4e-3
+"""
+
+
+@pytest.fixture(autouse=True)
+def made_up_cohorts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Cohort, "open", classmethod(lambda cls, path: OTHER if "other" in str(path) else HOSPITAL)
+    )
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def model(folder: Path) -> Path:
+    out = folder / "student"
+    if not out.exists():
+        (folder / "quick.toml").write_text(CONFIG)
+        words = ["student", "--cohort", "c.duckdb", "--out", str(out), "--config", str(folder / "quick.toml")]
+        assert main([*words, "--device", "cpu"]) == 0
+    return out
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
+    capsys.readouterr()
+    assert main([*words, "--cohort", "c.duckdb", "--device", "cpu", "--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_groups_of_a_column_hold_every_case_once(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    by = ("gender", "age_band", "chapter", "visits", "truncated", "codes")
+    found = run(capsys, "evaluate", "--model", str(model), "--split", "all", "--by", ",".join(by))["groups"]
+    for name in by:
+        groups = {key: group for key, group in found.items() if key.startswith(f"{name}=")}
+        assert sum(group["cases"] for group in groups.values()) == 160
+        assert all(group["few"] == (group["cases"] < 20) for group in groups.values())
+    women = [c for c in HOSPITAL.cases("all") if c.profile["gender"] == "F"]
+    assert found["gender=F"]["cases"] == len(women)
+    assert found["gender=F"]["real_medications"] == pytest.approx(np.mean([len(c.prescribed) for c in women]))
+    assert found["truncated=no"]["cases"] == 160
+
+
+def test_codes_are_counted_in_training_patients_once_each() -> None:
+    train = [
+        Case(patient_id=i, history=(Visit(("ICD9:1",)),), current=Visit(("ICD9:1", *more)))
+        for i, more in enumerate([("ICD9:2",)] * (RARE - 1) + [()] * 3)
+    ]
+    known = Hospital(1)
+    known.cases = lambda split="all", targets="last": train  # type: ignore[method-assign]
+    cases = [
+        Case(current=Visit(("ICD9:1",))),
+        Case(current=Visit(("ICD9:1", "ICD9:2"))),
+        Case(current=Visit(("ICD9:2", "ICD9:3"))),
+        Case(history=(Visit(("ICD9:3",)),), current=Visit(())),
+    ]
+    found = code_groups(CohortColumns.from_cases(cases), known)  # type: ignore[arg-type]
+    assert {name: mask.tolist() for name, mask in found.items()} == {
+        "common": [True, False, False, True],
+        "rare": [False, True, False, False],
+        "unseen": [False, False, True, False],
+    }
+
+
+def test_chapter_is_that_of_the_first_diagnosis() -> None:
+    cases = [
+        Case(current=Visit(("ICD9:4280", "ICD9:25000"))),
+        Case(history=(Visit(("ICD9:4280",)),), current=Visit(("ICD9:25000",))),
+        Case(current=Visit(())),
+    ]
+    found = groups_by(["chapter"], CohortColumns.from_cases(cases))
+    members = {name.split("=")[1]: mask.tolist() for name, mask in found.items() if "=" in name}
+    assert members == {
+        "Circulatory system": [True, False, False],
+        "Endocrine, nutritional and metabolic": [False, True, False],
+        "Not classified": [False, False, True],
+    }
+
+
+def test_a_model_is_compared_with_another_on_the_same_cases(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(["baseline", "--cohort", "c.duckdb", "--name", "popularity", "--out", str(tmp_path / "p")]) == 0
+    )
+    scores = tmp_path / "p" / "scores.parquet"
+    found = run(capsys, "evaluate", "--model", str(model), "--split", "train", "--against", str(scores))
+    other = run(capsys, "evaluate", "--scores", str(scores), "--split", "train")
+    assert found["against"]["name"] == "popularity"
+    for name, row in found["against"]["groups"].items():
+        value = found["groups"][name]["f1"]["value"] - other["groups"][name]["f1"]["value"]
+        assert row["f1"]["value"] == pytest.approx(value)
+    assert found["against"]["groups"]["overall"]["prauc"]["low"] > 0
+    assert "permutation" in found["against"]["method"]
+
+
+def test_calibration_keeps_the_ranking_and_can_be_taken_back(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, copy = read_manifest(model), tmp_path / "copy"
+    run(capsys, "calibrate", "--model", str(model), "--out", str(copy))
+    assert read_manifest(model) == before
+    after = read_manifest(copy)
+    assert after.calibration is not None
+    assert _but_evidence(after.files) == _but_evidence(before.files)
+    assert after.calibration.ece_after < after.calibration.ece_before
+    plain, mended = (open_model(each, "cpu", HOSPITAL) for each in (model, copy))  # type: ignore[arg-type]
+    columns = HOSPITAL.columns("test")
+    first, second = (next(m.blocks(HOSPITAL, columns))[1] for m in (plain, mended))  # type: ignore[arg-type]
+    np.testing.assert_array_equal(second, after.calibration.apply(first))
+    assert (second != first).any()
+    tables = [run(capsys, "evaluate", "--model", str(each)) for each in (model, copy)]
+    values = [table["groups"]["overall"]["prauc"]["value"] for table in tables]
+    assert values[0] == pytest.approx(values[1], abs=1e-6)
+    assert tables[0]["conformal"] == [] and tables[1]["conformal"]
+    assert tables[1]["reliability"]["temperature"] == after.calibration.temperature
+    run(capsys, "calibrate", "--model", str(copy))  # again: fitted on what the network gives, not on itself
+    assert read_manifest(copy) == after
+    assert without_calibration(read_manifest(copy)).threshold == before.threshold
+    assert without_calibration(before) is before
+    run(capsys, "calibrate", "--model", str(copy), "--remove")
+    assert read_manifest(copy) == before
+
+
+def _but_evidence(files: Mapping[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in files.items() if name != EVIDENCE}
+
+
+def test_what_validation_says_of_each_class_is_kept_with_the_model(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = tmp_path / "copy"
+    run(capsys, "calibrate", "--model", str(model), "--out", str(copy))
+    opened = open_model(copy, "cpu", HOSPITAL)  # type: ignore[arg-type]
+    columns = HOSPITAL.columns("validation")
+    scores = score_split(opened, HOSPITAL, columns)  # type: ignore[arg-type]
+    truth = Labels.of(columns, opened.medications).truth
+    evidence, before = read_evidence(copy), read_evidence(model)
+    assert evidence is not None and before is not None
+    assert evidence.calibrated and not before.calibrated and evidence.cases == len(columns)
+    for column, code in enumerate(opened.medications.codes):
+        chosen, given = scores[:, column] >= opened.threshold, truth[:, column]
+        precision, recall = evidence.classes[code].at(opened.threshold)
+        assert (precision.part, precision.whole) == ((chosen & given).sum(), chosen.sum())
+        assert (recall.part, recall.whole) == ((chosen & given).sum(), given.sum())
+        assert evidence.classes[code].expected == pytest.approx(scores[:, column].sum(), abs=1e-3)
+    (copy / EVIDENCE).write_text("{}")
+    with pytest.raises(ArtifactError, match="changed since"):
+        read_manifest(copy)
+
+
+def test_scores_are_stored_with_the_training_patients_beside_them(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "c.scores.duckdb"
+    found = run(capsys, "scores", "--models", str(model.parent), "--out", str(out))
+    assert found["cases"] == {"student": 160} and out.is_file()
+    digest = read_manifest(model).digest
+    index = CaseIndex.open(
+        tmp_path / "c.similar.safetensors", student=digest, cohort=HOSPITAL.fingerprint.digest
+    )
+    assert index.patient_ids.tolist() == [c.patient_id for c in HOSPITAL.cases("train")]
+
+
+def test_the_engine_gives_calibrated_probabilities_and_sets(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from leader_core.engine import Engine, ModelCard
+    from leader_core.errors import NotFoundError
+
+    copy = tmp_path / "copy"
+    run(capsys, "calibrate", "--model", str(model), "--out", str(copy))
+
+    def engine(folder: Path) -> Engine:
+        return Engine(HOSPITAL, {"student": ModelCard("student", folder, read_manifest(folder))}, "cpu")  # type: ignore[arg-type]
+
+    case = HOSPITAL.cases("test")[0]
+    plain, mended = engine(model).recommend(case), engine(copy).recommend(case)
+    calibration = read_manifest(copy).calibration
+    assert calibration is not None
+    for old, new in zip(plain.medications, mended.medications, strict=True):
+        assert new.code == old.code
+        assert new.probability == calibration.apply(np.array([old.probability], np.float32))[0]
+        assert new.selected == (new.probability >= np.float32(mended.threshold))
+    promise = next(each for each in calibration.cutoffs if each.cutoff is not None)
+    found = engine(copy).conformal_set(mended, share=promise.share, confidence=promise.confidence)
+    assert found == tuple(m for m in mended.medications if m.probability >= promise.cutoff)  # type: ignore[operator]
+    with pytest.raises(InputError, match="expected one that the student keeps"):
+        engine(copy).conformal_set(mended, share=0.123)
+    with pytest.raises(NotFoundError, match="train calibrate"):
+        engine(model).conformal_set(plain)
+
+
+def test_a_manifest_from_before_calibration_is_read_as_none(model: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(model, old)
+    record = json.loads((old / MANIFEST).read_text())
+    del record["calibration"]
+    (old / MANIFEST).write_text(json.dumps(record))
+    found = read_manifest(old)
+    assert found.calibration is None
+    scores = np.array([0.1, 0.9], np.float32)
+    assert found.calibrated(scores) is scores
+    record["calibration"] = {"temperature": -1}
+    (old / MANIFEST).write_text(json.dumps(record))
+    with pytest.raises(ArtifactError, match="not a manifest"):
+        read_manifest(old)
+
+
+def test_calibration_needs_the_cohort_of_the_training(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["calibrate", "--model", str(model), "--cohort", "other.duckdb"]) == 2
+    assert "trained on another cohort" in capsys.readouterr().err
+
+
+def test_a_student_may_be_calibrated_as_it_is_trained(folder: Path, model: Path, tmp_path: Path) -> None:
+    config = tmp_path / "calibrated.toml"
+    config.write_text(CONFIG + "calibrate = true\n")
+    out = tmp_path / "student"
+    words = ["student", "--cohort", "c.duckdb", "--out", str(out), "--config", str(config), "--device", "cpu"]
+    assert main(words) == 0
+    later = tmp_path / "later"
+    shutil.copytree(model, later)
+    assert main(["calibrate", "--model", str(later), "--cohort", "c.duckdb", "--device", "cpu"]) == 0
+    found: list[Manifest] = [read_manifest(each) for each in (out, later)]
+    assert found[0].calibration == found[1].calibration
+    assert found[0].threshold == found[1].threshold
+    assert found[0].digest == found[1].digest
+
+
+def test_stored_scores_are_refused_when_cases_differ_in_classes(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "p.parquet"
+    words = ["predict", "--cohort", "c.duckdb", "--model", str(model), "--out", str(path), "--device", "cpu"]
+    assert main(words) == 0
+    table = pq.read_table(path)
+    stored = StoredScores(path, HOSPITAL)  # type: ignore[arg-type]
+    fresh = open_model(model, "cpu", HOSPITAL)  # type: ignore[arg-type]
+    columns = HOSPITAL.columns("validation")
+    for (rows, mine), (others, theirs) in zip(
+        stored.blocks(HOSPITAL, columns),  # type: ignore[arg-type]
+        fresh.blocks(HOSPITAL, columns),  # type: ignore[arg-type]
+        strict=True,
+    ):
+        np.testing.assert_array_equal(rows, others)
+        np.testing.assert_allclose(mine, theirs, atol=1e-6)
+    bare = table.replace_schema_metadata(None)  # from elsewhere: the cut-off is what was selected
+    pq.write_table(bare, path)
+    assert StoredScores(path, HOSPITAL).threshold >= stored.threshold  # type: ignore[arg-type]
+    pq.write_table(table.slice(1), path)
+    with pytest.raises(ArtifactError, match="same classes"):
+        StoredScores(path, HOSPITAL)  # type: ignore[arg-type]
+    pq.write_table(pa.table({"visit_id": [1]}), path)
+    with pytest.raises(ArtifactError, match="not a file of scores"):
+        StoredScores(path, HOSPITAL)  # type: ignore[arg-type]
+
+
+def test_folds_judge_every_patient_once_by_models_that_saw_none_of_them() -> None:
+    folds = list(folds_of(OTHER, 5, 1))  # type: ignore[arg-type]
+    judged = np.concatenate([fold.test.patient_ids for fold in folds])
+    assert sorted(judged) == sorted({c.patient_id for c in OTHER.cases("all")})
+    for fold in folds:
+        parts = [set(part.patient_ids.tolist()) for part in (fold.train, fold.validation, fold.test)]
+        assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+        taught = {
+            code
+            for c in OTHER.cases("all", "all")
+            if c.patient_id in parts[0]
+            for code in c.current.diagnoses
+        }
+        assert set(fold.vocabularies.diagnosis) == taught
+    with pytest.raises(InputError, match="at least 90 for 30 folds"):
+        list(folds_of(OTHER, 30, 1))  # type: ignore[arg-type]
+
+
+def test_a_student_starts_from_another_where_names_match(model: Path) -> None:
+    from train.benchmark.measure import Silent
+
+    source = StudentScorer.load(model, "cpu")
+    data = StudentData.of(OTHER, "last")  # type: ignore[arg-type]
+    trainer = Trainer(data, source.config, StudentTraining(), seed=5, device="cpu", report=Silent())
+    matched = start_from(trainer.student, trainer.encoder, source)
+    assert all(0 < matched[kind] <= len(data.vocabularies.of(kind)) for kind in matched)
+    own, theirs = trainer.student.state_dict(), source.model.state_dict()
+    torch.testing.assert_close(own["head_in.weight"], theirs["head_in.weight"])
+    for kind in ("diagnosis", "medication"):
+        code = next(c for c in data.vocabularies.of(kind) if c in source.vocabularies.of(kind))
+        here = trainer.encoder.layout.offset(kind) + data.vocabularies.of(kind).find(code)
+        there = source.encoder.layout.offset(kind) + source.vocabularies.of(kind).find(code)
+        torch.testing.assert_close(own["codes.weight"][here], theirs["codes.weight"][there])
+    columns = OTHER.columns("test")
+    trainer.student.eval()
+    from leader_core.student.scorer import predict
+
+    mine = predict(trainer.student, trainer.encoder.columns(columns), np.arange(len(columns)))
+    common = [c for c in data.vocabularies.medication if c in source.vocabularies.medication]
+    places = [[v.medication.find(c) for c in common] for v in (data.vocabularies, source.vocabularies)]
+    np.testing.assert_allclose(mine[:, places[0]], source.score_columns(columns)[:, places[1]], atol=0.2)
+
+
+def test_a_started_student_that_reads_titles_reads_matching_codes_as_the_other_does(tmp_path: Path) -> None:
+    from train.benchmark.measure import Silent
+
+    config = StudentConfig(profile_fields=("gender",), code_text=True)
+    quick = StudentTraining(batch_size=16, epochs=1)
+
+    def trainer(hospital: Hospital) -> Trainer:
+        data = dataclasses.replace(StudentData.of(hospital, "last"), titles=title)  # type: ignore[arg-type]
+        return Trainer(data, config, quick, seed=1, device="cpu", report=Silent(), vectors=WordVectors())
+
+    data = dataclasses.replace(StudentData.of(HOSPITAL, "last"), titles=title)  # type: ignore[arg-type]
+    train_student(
+        data, config, quick, tmp_path / "s", preset="test", seed=1, device="cpu", vectors=WordVectors()
+    )
+    source = StudentScorer.load(tmp_path / "s", "cpu")
+    started = trainer(OTHER)
+    start_from(started.student, started.encoder, source)
+    started.student.fold_titles()
+    own, theirs = started.student.state_dict(), source.model.state_dict()
+    here, there = started.data.vocabularies.diagnosis, source.vocabularies.diagnosis
+    for code in [code for code in here if code in there][:20]:
+        mine = own["codes.weight"][started.encoder.layout.offset("diagnosis") + here.find(code)]
+        other = theirs["codes.weight"][source.encoder.layout.offset("diagnosis") + there.find(code)]
+        torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
+
+
+def test_folds_over_a_few_patients_end_in_figures_and_plain_words(
+    model: Path, tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "folds.json"
+    line = ["realdata", "--cohort", "other.duckdb", "--student", str(model), "--folds", "2", "--json"]
+    assert main([*line, "--config", str(folder / "quick.toml"), "--out", str(out), "--device", "cpu"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found == json.loads(out.read_text())
+    assert set(found["models"]) == {"started", "scratch", "synthetic", "logistic", "popularity"}
+    for entry in found["models"].values():
+        assert entry["groups"]["overall"]["cases"] == 60
+        assert entry["groups"]["overall"]["prauc"]["low"] < entry["groups"]["overall"]["prauc"]["high"]
+    assert found["words"] == words(found)
+    text = " ".join(found["words"])
+    assert "60 patients give intervals" in text
+    assert "Popularity: " in text and "*Student, from scratch*" in text

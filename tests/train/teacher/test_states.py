@@ -1,0 +1,110 @@
+"""Teacher states: what is written, continued after a kill, verified, and looked up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.teacher.config import TeacherConfig
+from leader_core.teacher.scorer import TeacherScorer
+from tests.teacher_fakes import TinyCohort, tiny_bert
+from train.console import Report
+from train.teacher import states
+from train.teacher.run import train_teacher
+from train.teacher.settings import TeacherTraining
+from train.teacher.states import TeacherStates, write_states
+
+COHORT: Any = TinyCohort()
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("states")
+    config = TeacherConfig(base=str(tiny_bert(root / "base")), max_tokens=96, lora_rank=2)
+    training = TeacherTraining(steps=3, batch_size=8)
+    train_teacher(
+        COHORT,
+        root / "teacher",
+        config,
+        training,
+        preset="default",
+        seed=1,
+        device="cpu",
+        report=Report(quiet=True),
+    )
+    return root / "teacher"
+
+
+@pytest.fixture(autouse=True)
+def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "SHARD", 30)
+
+
+def test_states_are_those_of_the_scorer_for_every_case(teacher: Path, tmp_path: Path) -> None:
+    result = write_states(COHORT, teacher, tmp_path / "states")
+    found = TeacherStates.open(tmp_path / "states")
+    cases = COHORT.cases("all", "all")
+    assert result["cases"] == len(cases) == len(found.visit_ids) and result["shards"] > 2
+    assert found.hidden.dtype == found.logits.dtype == np.float32
+    scorer = TeacherScorer.load(teacher, COHORT.title)
+    hidden, logits = scorer.states(cases)
+    rows = found.rows(np.array([case.current.visit_id for case in cases]))
+    assert np.allclose(found.hidden[rows], hidden, atol=1e-5)
+    assert np.allclose(found.logits[rows], logits, atol=1e-5)
+    assert found.medications == scorer.vocabularies.medication.codes
+    assert found.teacher_digest == scorer.manifest.digest
+    assert found.cohort_digest == COHORT.fingerprint.digest
+    assert not (tmp_path / "states.states.partial").exists()
+
+
+def test_a_killed_run_continues_shard_by_shard(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_states(COHORT, teacher, tmp_path / "whole")
+    written: list[int] = []
+    write = states._write_shard
+
+    def killed(work: Path, number: int, *rest: Any) -> None:
+        if number == 2 and len(written) == 2:
+            raise KeyboardInterrupt
+        written.append(number)
+        write(work, number, *rest)
+
+    monkeypatch.setattr(states, "_write_shard", killed)
+    with pytest.raises(KeyboardInterrupt):
+        write_states(COHORT, teacher, tmp_path / "states")
+    assert not (tmp_path / "states").exists()
+    monkeypatch.setattr(states, "_write_shard", lambda *a: (written.append(a[1]), write(*a))[1])
+    write_states(COHORT, teacher, tmp_path / "states")
+    assert written == list(range(len(written)))
+    assert (tmp_path / "states" / "index.json").read_text() == (tmp_path / "whole" / "index.json").read_text()
+    count = len(written)
+    write_states(COHORT, teacher, tmp_path / "states")  # complete: nothing is written again
+    assert len(written) == count
+
+
+def test_one_changed_byte_or_a_lost_shard_is_refused_by_name(teacher: Path, tmp_path: Path) -> None:
+    write_states(COHORT, teacher, tmp_path / "states")
+    shard = tmp_path / "states" / "states-00001.safetensors"
+    data = bytearray(shard.read_bytes())
+    data[-1] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(ArtifactError, match="states-00001"):
+        TeacherStates.open(tmp_path / "states")
+    shard.unlink()
+    with pytest.raises(ArtifactError, match=r"states-00001.*missing"):
+        TeacherStates.open(tmp_path / "states")
+    with pytest.raises(NotFoundError, match="train states"):
+        TeacherStates.open(tmp_path)
+
+
+def test_visits_without_states_are_named(teacher: Path, tmp_path: Path) -> None:
+    write_states(COHORT, teacher, tmp_path / "states", targets="last")
+    found = TeacherStates.open(tmp_path / "states")
+    assert list(found.rows(found.visit_ids[[3, 1]])) == [3, 1]
+    with pytest.raises(InputError, match=r"1 of 2 visits.*999999"):
+        found.rows(np.array([found.visit_ids[0], 999_999]))

@@ -1,0 +1,86 @@
+"""A manifest with a calibration fitted on the validation patients, the threshold chosen anew, and evidence by class.
+
+Refuses to know how the calibration is fitted (`leader_core.evaluation.calibration`) and where the manifest is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.errors import InputError
+from leader_core.evaluation.calibration import fit_calibration
+from leader_core.evaluation.class_evidence import Evidence
+from leader_core.evaluation.metrics import choose_threshold
+from leader_core.model_folder import Manifest
+from train.evaluation.scoring import Labels, Scores, SplitModel, score_split
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+
+CHOSEN: Final = "Jaccard"
+"""A rule that names it was chosen on validation, and is chosen again; any other threshold was fixed and stays."""
+BEFORE: Final = "threshold_before_calibration"
+"""Under which setting a calibrated manifest keeps the threshold of the network's own probabilities."""
+
+
+def with_calibration(manifest: Manifest, scores: Scores, labels: Labels) -> Manifest:
+    """The manifest of a model with raw `scores` (N, M) of its validation cases, calibrated."""
+    calibration = fit_calibration(scores, labels.truth, missed=labels.missed)
+    threshold = _threshold(manifest, calibration.apply(scores), labels)
+    settings = {**manifest.settings, BEFORE: manifest.threshold}
+    return replace(manifest, calibration=calibration, threshold=threshold, settings=settings)
+
+
+def without_calibration(manifest: Manifest) -> Manifest:
+    """The manifest as it was before `with_calibration`; one that carries none is returned as it is."""
+    if manifest.calibration is None:
+        return manifest
+    settings = {key: value for key, value in manifest.settings.items() if key != BEFORE}
+    threshold = float(manifest.settings.get(BEFORE, manifest.threshold))
+    return replace(manifest, calibration=None, threshold=threshold, settings=settings)
+
+
+def calibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
+    """The manifest of an opened model with a calibration, an earlier one fitted anew, and its evidence by class."""
+    if model.manifest is not None:
+        model.manifest = without_calibration(model.manifest)
+    manifest, scores, labels = _raw(model, cohort)
+    new = with_calibration(manifest, scores, labels)
+    return new, evidence_of(model.medications.codes, new, scores, labels)
+
+
+def uncalibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
+    """The manifest without any calibration, and the evidence by class of what the network gives."""
+    manifest, scores, labels = _raw(model, cohort)
+    settings = {key: value for key, value in manifest.settings.items() if key != BEFORE}
+    new = replace(manifest, threshold=_threshold(manifest, scores, labels), settings=settings)
+    return new, evidence_of(model.medications.codes, new, scores, labels)
+
+
+def evidence_of(codes: Sequence[str], manifest: Manifest, scores: Scores, labels: Labels) -> Evidence:
+    """What the validation cases say of each class, by their raw `scores` (N, M) as the manifest gives them."""
+    given = manifest.calibrated(scores)
+    return Evidence.of(codes, given, labels.truth, calibrated=manifest.calibration is not None)
+
+
+def _raw(model: SplitModel, cohort: Cohort) -> tuple[Manifest, NDArray[np.float32], Labels]:
+    """The manifest without calibration, the network's own probabilities of the validation cases, and their truth."""
+    if model.manifest is None:
+        raise InputError(f"{model.name} has no manifest: expected a model folder.")
+    plain = replace(model.manifest, calibration=None)
+    columns = cohort.columns("validation", "last")
+    if not len(columns):
+        raise InputError(f"{cohort.path} has no validation patients: calibration needs at least one.")
+    model.manifest = plain  # from here on it gives what the network gives
+    return plain, score_split(model, cohort, columns), Labels.of(columns, model.medications)
+
+
+def _threshold(manifest: Manifest, scores: Scores, labels: Labels) -> float:
+    if CHOSEN not in manifest.threshold_rule:
+        return manifest.threshold
+    return choose_threshold(scores, labels.truth, missed=labels.missed)

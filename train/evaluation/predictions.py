@@ -1,0 +1,177 @@
+"""Scores as a Parquet file: one row a case and medication, written block by block, and read back as a model.
+
+The file carries what an evaluation must know of the model in its metadata: name, cut-off and where it came from, the
+cohort it was trained on. Refuses to know how scores are made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.domain import Fingerprint
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.files import replacing_file
+from leader_core.vocabulary import Vocabulary
+from train.console import Report
+from train.evaluation.scoring import BLOCK, Scores, SplitModel, blocks_of, prescriptions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from leader_core.cohort import Cohort
+    from leader_core.cohort.columns import CohortColumns
+    from leader_core.model_folder import Manifest
+
+ABOUT: Final = b"leader"
+NEEDED: Final = ("visit_id", "code", "probability", "selected")
+
+
+def write_predictions(
+    out: Path, model: SplitModel, cohort: Cohort, columns: CohortColumns, threshold: float, report: Report
+) -> None:
+    """Stream the scores of all cases into `out`; an earlier file stays until the new one is complete."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    about = {
+        "name": model.name,
+        "threshold": threshold,
+        "threshold_rule": model.threshold_rule,
+        "trained_on": dataclasses.asdict(model.trained_on),
+        "scored": cohort.fingerprint.digest,
+    }
+    schema = pa.schema(
+        [
+            ("patient_id", pa.int64()),
+            ("visit_id", pa.int64()),
+            ("code", pa.string()),
+            ("probability", pa.float32()),
+            ("selected", pa.bool_()),
+            ("prescribed", pa.bool_()),
+        ],
+        metadata={ABOUT: json.dumps(about, ensure_ascii=False)},
+    )
+    codes = pa.array(model.medications.codes, pa.string())
+    total = -(-len(columns) // BLOCK)
+    with replacing_file(out) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for rows, scores in report.progress(model.blocks(cohort, columns), total=total, label="scoring"):
+            writer.write_table(_table(schema, codes, columns, rows, scores, threshold))
+
+
+def _table(
+    schema: pa.Schema,
+    codes: pa.Array,
+    columns: CohortColumns,
+    rows: np.ndarray,
+    scores: np.ndarray,
+    threshold: float,
+) -> pa.Table:
+    """The rows of one block."""
+    import pyarrow as pa
+
+    width = len(codes)
+    real = prescriptions(columns, columns.current[rows], codes.to_pylist())
+    return pa.table(
+        [
+            np.repeat(columns.patient_ids[rows], width),
+            np.repeat(columns.visit_ids[rows], width),
+            codes.take(pa.array(np.tile(np.arange(width), len(rows)))),
+            scores.ravel(),
+            (scores >= threshold).ravel(),
+            real.ravel(),
+        ],
+        schema=schema,
+    )
+
+
+class StoredScores:
+    """A file of `predict` or `baseline` as a model: it scores the visits that it holds."""
+
+    manifest: Manifest | None = None
+
+    def __init__(self, path: Path, cohort: Cohort) -> None:
+        """Read a file whole (4 bytes a case and class).
+
+        Raises:
+            NotFoundError: no such file.
+            ArtifactError: not such a file, or one whose cases do not all have the same classes in the same order.
+        """
+        self._path = path
+        about, table = _read(path)
+        self.name = str(about.get("name", path.stem))
+        visits, codes, scores = (table[name] for name in NEEDED[:3])
+        width = len(dict.fromkeys(codes.tolist()))
+        medications = Vocabulary.of(codes[:width].tolist())
+        whole = len(visits) % max(1, width) == 0 and len(medications) == width
+        if not whole or (codes.reshape(-1, width) != np.array(medications.codes, dtype=object)).any():
+            raise ArtifactError(
+                f"{path}: expected every case to have one row for each of the same classes, sorted by code. "
+                "Write the file again with `python -m train predict`."
+            )
+        self.medications = medications
+        self._visits = visits.reshape(-1, width)[:, 0]
+        self._order = np.argsort(self._visits, kind="stable")
+        self._scores: Scores = scores.reshape(-1, width).astype(np.float32)
+        self.threshold, self.threshold_rule = _threshold(about, scores, table["selected"])
+        trained = about.get("trained_on")
+        self.trained_on = Fingerprint(**trained) if trained else cohort.fingerprint
+
+    @property
+    def visit_ids(self) -> NDArray[np.int64]:
+        """The visits that the file holds."""
+        return self._visits
+
+    def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
+        """The stored scores of the cases' current visits.
+
+        Raises:
+            InputError: visits that the file does not hold, naming the first.
+        """
+        for rows in blocks_of(len(columns)):
+            wanted = columns.visit_ids[rows]
+            places = np.searchsorted(self._visits, wanted, sorter=self._order)
+            found = self._order[np.minimum(places, len(self._order) - 1)]
+            lost = self._visits[found] != wanted
+            if lost.any():
+                raise InputError(
+                    f"{self._path} holds no scores of {int(lost.sum()):,} visits (first: {wanted[lost][0]}). "
+                    "It was written for another cohort, split or targets: name the same ones."
+                )
+            yield rows, self._scores[found]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise NotFoundError(f"No scores at {path}. Write them with `python -m train predict` or `baseline`.")
+    try:
+        table = pq.read_table(path, columns=list(NEEDED), read_dictionary=["code"])
+        about = json.loads((table.schema.metadata or {}).get(ABOUT, b"{}"))
+        if not table.num_rows:
+            raise ValueError("no rows")
+        columns = {name: table[name].to_numpy() for name in NEEDED if name != "code"}
+        coded = table["code"].combine_chunks()
+        names = np.array(coded.dictionary.to_pylist(), dtype=object)
+        columns["code"] = names[coded.indices.to_numpy()]
+    except (pa.ArrowException, ValueError, KeyError) as error:
+        raise ArtifactError(
+            f"{path} is not a file of scores ({error}): expected columns {', '.join(NEEDED)}. Write it again."
+        ) from error
+    return about, columns
+
+
+def _threshold(about: dict[str, Any], scores: np.ndarray, selected: np.ndarray) -> tuple[float, str]:
+    """The cut-off that the file names, or the lowest one that explains what is selected in it."""
+    if "threshold" in about:
+        return float(about["threshold"]), str(about.get("threshold_rule", "unknown"))
+    lowest = float(scores[selected.astype(bool)].min()) if selected.any() else 1.0
+    return lowest, "as selected in the file"

@@ -1,0 +1,345 @@
+"""What a few real patients can teach: folds over patients, each judged by models that saw none of them.
+
+Students from scratch and from the synthetic hospital's student (its weights taken over where codes and profile values
+match by name), that student as it is, and two baselines, all on the same folds under the one evaluator.
+Refuses to know command lines, and how any model works inside.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.cohort.columns import CohortColumns
+from leader_core.domain import KINDS
+from leader_core.errors import InputError
+from leader_core.evaluation.metrics import CaseMetrics, case_metrics, choose_threshold, summarise
+from leader_core.student.encode import spans
+from leader_core.vocabulary import Vocabularies, Vocabulary
+from train.baselines.fitting import TrainingData, fit_on
+from train.console import Report
+from train.evaluation.evaluate import differences_of
+from train.evaluation.grouping import FEWEST
+from train.evaluation.scoring import Labels, Scores, groups_of
+from train.student.settings import StudentTraining
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+    from leader_core.student.encode import Encoder
+    from leader_core.student.model import Student
+    from leader_core.student.scorer import StudentScorer
+    from leader_core.student.titles import TitleVectors
+
+FOLDS: Final = 5
+VALIDATION_SHARE: Final = 0.2  # of the patients that are not judged
+LEVEL: Final = 0.05
+LABELS: Final[Mapping[str, str]] = {
+    "started": "Student, started from the synthetic one",
+    "scratch": "Student, from scratch",
+    "synthetic": "Student of the synthetic hospital, as it is",
+    "logistic": "Logistic regression",
+    "popularity": "Popularity",
+}
+REFERENCE: Final = "scratch"
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Patients who teach, patients who choose, patients who are judged. Training cases are every visit of the first."""
+
+    train: CohortColumns
+    validation: CohortColumns
+    test: CohortColumns
+    vocabularies: Vocabularies  # of the training patients alone
+
+
+def folds_of(cohort: Cohort, folds: int, seed: int) -> Iterator[Fold]:
+    """Split the patients of a whole cohort, whatever its own split says.
+
+    Raises:
+        InputError: fewer patients than three a fold.
+    """
+    every, last = cohort.columns("all", "all"), cohort.columns("all", "last")
+    patients = np.unique(last.patient_ids)
+    if len(patients) < 3 * folds:
+        raise InputError(
+            f"{cohort.path} has {len(patients)} patients: expected at least {3 * folds} for {folds} folds. "
+            "Ask for fewer --folds."
+        )
+    random = np.random.default_rng(seed)
+    order = random.permutation(patients)
+    for judged in np.array_split(order, folds):
+        rest = order[~np.isin(order, judged)]
+        rest = random.permutation(rest)
+        chosen = max(1, round(VALIDATION_SHARE * len(rest)))
+        train = every.take(np.flatnonzero(np.isin(every.patient_ids, rest[chosen:])))
+        yield Fold(
+            train,
+            last.take(np.flatnonzero(np.isin(last.patient_ids, rest[:chosen]))),
+            last.take(np.flatnonzero(np.isin(last.patient_ids, judged))),
+            _vocabularies(train, cohort.profile_fields),
+        )
+
+
+def _vocabularies(train: CohortColumns, fields: tuple[str, ...]) -> Vocabularies:
+    """Codes and profile values of the training visits."""
+    found: dict[str, Vocabulary] = {}
+    for kind in KINDS:
+        column = train.codes[kind]
+        lengths = column.offsets[train.current + 1] - column.offsets[train.current]
+        used = np.unique(column.ids[spans(column.offsets[train.current], lengths)])
+        found[kind] = Vocabulary.of(column.table[i] for i in used)
+    profile = {name: Vocabulary.of(set(train.profile[name].tolist())) for name in fields}
+    return Vocabularies(found["diagnosis"], found["procedure"], found["medication"], profile)
+
+
+def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dict[str, int]:
+    """Take over another student's weights: all that do not belong to a code or a value, and those that match by name.
+
+    Returns how many codes of each kind matched. Both must have the same widths.
+    """
+    import torch
+
+    own, theirs = student.state_dict(), source.model.state_dict()
+    matched: dict[str, int] = {}
+    pairs: list[tuple[str, list[tuple[int, int]]]] = []
+    tokens: list[tuple[int, int]] = []
+    for kind in KINDS:
+        mine, other = encoder.vocabularies.of(kind), source.vocabularies.of(kind)
+        common = [code for code in mine if code in other]
+        here, there = encoder.layout.offset(kind), source.encoder.layout.offset(kind)
+        tokens += [(here + mine.find(code), there + other.find(code)) for code in common]
+        matched[kind] = len(common)
+        if kind == "medication":
+            classes = [(mine.find(code), other.find(code)) for code in common]
+            pairs += [("head_out.weight", classes), ("head_out.bias", classes)]
+    pairs.append(("codes.weight", tokens))
+    fields = source.config.profile_fields
+    for k, name in enumerate(encoder.config.profile_fields):
+        values, known = encoder.vocabularies.profile[name], source.vocabularies.profile.get(name)
+        if name in fields and known is not None and fields.index(name) == k:
+            rows = [(0, 0), *((values.find(v) + 1, known.find(v) + 1) for v in values if v in known)]
+            pairs.append((f"profile.{k}.weight", rows))
+    by_row = {name for name, _ in pairs} | {name for name in own if name.startswith("profile.")}
+    by_row.add("title_mean")  # of these codes' titles, as they were centred
+    with torch.no_grad():
+        for name, rows in pairs:
+            for mine_row, their_row in rows:
+                own[name][mine_row] = theirs[name][their_row]
+        for name, value in own.items():
+            if name not in by_row and name in theirs and theirs[name].shape == value.shape:
+                value.copy_(theirs[name])
+        if (
+            student.titles is not None
+        ):  # what is stored holds the titles' share; a matched code shall read the same
+            matching = [mine_row for mine_row, _ in tokens]
+            own["codes.weight"][matching] -= student.titles[matching] @ own["title_out.weight"].T
+    student.load_state_dict(own)
+    return matched
+
+
+def evaluate_folds(
+    cohort: Cohort,
+    student: Path,
+    training: StudentTraining,
+    *,
+    seed: int,
+    folds: int = FOLDS,
+    device: str = "auto",
+    report: Report | None = None,
+) -> dict[str, Any]:
+    """Train and judge every model on every fold.
+
+    Args:
+        cohort: of real patients; its own split is not used.
+        student: a student folder to start from, and to judge as it is.
+        training: as `[student.training]`; every visit of the training patients teaches.
+    """
+    import torch
+
+    from leader_core.student.scorer import StudentScorer
+    from leader_core.student.titles import TitleEncoder
+    from leader_core.teacher.config import DEFAULT_BASE
+    from train.student.titles import SharedTitles
+
+    report = report or Report(quiet=True)
+    source = StudentScorer.load(student, device, titles=cohort.title)
+    if source.manifest.cohort.atc_level != cohort.fingerprint.atc_level:
+        raise InputError(
+            f"The student in {student} names medications at ATC level {source.manifest.cohort.atc_level}, the cohort "
+            f"is at level {cohort.fingerprint.atc_level}: expected the same. Name another student."
+        )
+    torch.set_num_threads(1)  # so few cases make steps too small for threads
+    parts: dict[str, list[CaseMetrics]] = {name: [] for name in LABELS}
+    tests, training_cases, matched = [], [], []
+    titles = SharedTitles(TitleEncoder(DEFAULT_BASE)) if source.config.code_text else None
+    for number, fold in enumerate(folds_of(cohort, folds, seed), 1):
+        report.line(
+            f"fold {number} of {folds}: {len(fold.train)} training visits, {len(fold.validation)} patients choose, "
+            f"{len(fold.test)} are judged"
+        )
+        run = _FoldRun(cohort, fold, source, training, seed, device, report, titles)
+        for name in LABELS:
+            parts[name].append(run.judge(name))
+        tests.append(fold.test)
+        training_cases.append(len(fold.train))
+        matched.append(run.matched)
+    patients = np.concatenate([test.patient_ids for test in tests])
+    masks = [groups_of(test) for test in tests]
+    groups = {name: np.concatenate([mask[name] for mask in masks]) for name in masks[0]}
+    cases = {name: _joined(found) for name, found in parts.items()}
+    result: dict[str, Any] = {
+        "cohort": dataclasses.asdict(cohort.fingerprint),
+        "student": {
+            "digest": source.manifest.digest,
+            "trained_on": dataclasses.asdict(source.manifest.cohort),
+        },
+        "folds": folds,
+        "seed": seed,
+        "cases": len(patients),
+        "training_visits": training_cases,
+        "matched_codes": matched,
+        "reference": REFERENCE,
+        "order": list(LABELS),
+    }
+    result["models"] = {name: _entry(name, cases, groups, patients, seed) for name in LABELS}
+    return {**result, "words": words(result)}
+
+
+def _entry(
+    name: str,
+    cases: Mapping[str, CaseMetrics],
+    groups: Mapping[str, NDArray[np.bool_]],
+    patients: NDArray[np.int64],
+    seed: int,
+) -> dict[str, Any]:
+    """One model's figures over all folds, and how it differs from the reference."""
+    table = summarise(cases[name], groups, patients=patients, seed=seed)
+    entry: dict[str, Any] = {
+        "label": LABELS[name],
+        "groups": {key: {**group.to_json(), "few": group.cases < FEWEST} for key, group in table.items()},
+    }
+    if name != REFERENCE:
+        entry["difference"] = differences_of(cases[name], cases[REFERENCE], patients, dict(groups), seed)
+    return entry
+
+
+class _FoldRun:
+    """One fold: every model trained on it once, and judged."""
+
+    def __init__(
+        self,
+        cohort: Cohort,
+        fold: Fold,
+        source: StudentScorer,
+        training: StudentTraining,
+        seed: int,
+        device: str,
+        report: Report,
+        titles: TitleVectors | None = None,
+    ) -> None:
+        self.cohort, self.fold, self.source, self.seed, self.titles = cohort, fold, source, seed, titles
+        self.training = dataclasses.replace(training, targets="all", alpha=0.0)
+        self.device, self.report = device, report
+        self.matched: dict[str, int] = {}
+
+    def judge(self, name: str) -> CaseMetrics:
+        """Figures of the fold's judged patients."""
+        if name == "synthetic":
+            medications = self.source.vocabularies.medication
+            validation, test = map(self.source.score_columns, (self.fold.validation, self.fold.test))
+            threshold = self.source.manifest.threshold
+            if self.source.manifest.calibration is not None:
+                test = self.source.manifest.calibrated(test)
+            return self._figures(medications, test, threshold)
+        medications = self.fold.vocabularies.medication
+        validation, test = (
+            self._student(start=name == "started") if name in ("started", "scratch") else self._baseline(name)
+        )
+        labels = Labels.of(self.fold.validation, medications)
+        threshold = choose_threshold(validation, labels.truth, missed=labels.missed)
+        return self._figures(medications, test, threshold)
+
+    def _student(self, *, start: bool) -> tuple[Scores, Scores]:
+        """Scores of the validation and the judged patients."""
+        from leader_core.student.scorer import predict
+        from train.benchmark.measure import Silent
+        from train.student.data import StudentData
+        from train.student.loop import Trainer
+
+        fold = self.fold
+        data = StudentData(
+            fold.train, fold.validation, fold.vocabularies, self.cohort.fingerprint, None, self.cohort.title
+        )
+        trainer = Trainer(
+            data,
+            self.source.config,
+            self.training,
+            seed=self.seed,
+            device=self.device,
+            report=Silent(),
+            vectors=self.titles,
+        )
+        if start:
+            self.matched = start_from(trainer.student, trainer.encoder, self.source)
+        with tempfile.TemporaryDirectory() as folder:
+            trainer.fit(Path(folder) / "state.safetensors", resume=False)
+        validation = trainer.validation_scores()
+        test = trainer.encoder.columns(fold.test)
+        return validation, predict(trainer.student, test, np.arange(len(test)))
+
+    def _baseline(self, name: str) -> tuple[Scores, Scores]:
+        fold = self.fold
+        table = self.cohort.interactions.statistical_matrix(fold.vocabularies.medication.codes)
+        data = TrainingData.from_columns(fold.train, fold.validation, fold.vocabularies, table)
+        model = fit_on(name, data, self.cohort.fingerprint, seed=self.seed)  # type: ignore[arg-type]
+        return model.score(data.validation), model.score(data.encoder.columns(fold.test))
+
+    def _figures(self, medications: Vocabulary, scores: Scores, threshold: float) -> CaseMetrics:
+        labels = Labels.of(self.fold.test, medications)
+        table: NDArray[np.bool_] = self.cohort.interactions.statistical_matrix(labels.codes)
+        return case_metrics(labels.widen(scores), labels.wide_truth, threshold, table, known=labels.known)
+
+
+def _joined(parts: list[CaseMetrics]) -> CaseMetrics:
+    return CaseMetrics(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in CaseMetrics.__slots__}
+    )
+
+
+def words(result: Mapping[str, Any]) -> list[str]:
+    """Plain sentences on what so little data can say, from the figures alone."""
+    models = {name: result["models"][name] for name in result["order"]}
+    overall = {name: entry["groups"]["overall"] for name, entry in models.items()}
+    first = next(iter(overall.values()))
+    width = np.mean([group["prauc"]["high"] - group["prauc"]["low"] for group in overall.values()])
+    found = [
+        f"{first['patients']:,} patients give intervals of PRAUC about {width:.2f} wide: a difference smaller than that "
+        "between separate studies means nothing.",
+        f"Each model learned from {min(result['training_visits'])} to {max(result['training_visits'])} visits. "
+        "That shows that the path runs on real tables, not what the method can do.",
+    ]
+    reference = models[result["reference"]]["label"]
+    for entry in models.values():
+        if (difference := entry.get("difference")) is None:
+            continue
+        prauc = difference["overall"]["prauc"]
+        certain = prauc["p"] < LEVEL and (prauc["low"] > 0 or prauc["high"] < 0)
+        where = ("better than" if prauc["value"] > 0 else "worse than") if certain else "not told apart from"
+        found.append(
+            f"{entry['label']}: {where} *{reference}* on the same patients ({prauc['value']:+.4f} PRAUC, "
+            f"{prauc['low']:+.4f} to {prauc['high']:+.4f}; p {prauc['p']:.4f})."
+        )
+    multi = models[result["reference"]]["groups"]["multi-visit"]
+    if multi["few"]:
+        found.append(
+            f"Only {multi['cases']} of the patients have an earlier visit: nothing here tests what the history is worth."
+        )
+    return found

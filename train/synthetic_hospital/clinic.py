@@ -1,0 +1,263 @@
+"""What happens in a visit: conditions, their codes, procedures and medication products.
+
+All visits of a chunk are drawn at once; only the order of visits within a patient is walked, because what was
+diagnosed at one visit stays with the patient. Refuses to know file layouts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri  # type: ignore[import-untyped]
+
+from train.synthetic_hospital.coding import BoolArray, Codes, FloatArray, IntArray
+from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES, Knowledge
+from train.synthetic_hospital.patients import Patients
+
+_REMEMBERED = 0.92  # correlation of the same home medication between visits of one patient
+_HABIT = 0.3  # the same for what is ordered only in the hospital
+_RESOLVE = 1.3  # clinicians agree more than independent causes would: odds are raised to this power
+_ONSET = 0.10  # share of a chronic condition's probability that a later visit brings
+_PULL = (
+    0.6  # how far chronic conditions sway the reason for an admission, against the odds of having it at all
+)
+_CODED = 0.9  # probability that a condition present is written down
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """Pairs of (visit row, code or product), visit rows ascending, the order within a visit as recorded."""
+
+    principal: IntArray  # (V,) condition that led to the admission
+    severity: FloatArray  # (V,)
+    length: FloatArray  # (V,) days in hospital
+    dead: BoolArray  # (V,)
+    version: IntArray  # (V,) ICD version of the visit
+    diagnosis_visit: IntArray
+    diagnosis: IntArray  # index into the codes of the visit's ICD version
+    procedure_visit: IntArray
+    procedure: IntArray
+    product_visit: IntArray
+    product: IntArray
+    present: BoolArray  # (V, conditions)
+
+
+def treat(rng: np.random.Generator, know: Knowledge, patients: Patients, version: IntArray) -> Clinic:
+    """Draw everything that is recorded of the visits."""
+    present, principal, severity = _conditions(rng, know, patients)
+    diagnosis_visit, condition, uniform = _recorded(rng, know, patients, present, principal)
+    diagnosis = _choose(know.diagnosis, version[diagnosis_visit], condition, uniform)
+    diagnosis_visit, diagnosis = _ranked(
+        rng, diagnosis_visit, diagnosis, condition == principal[diagnosis_visit]
+    )
+    procedure_visit, kind = _procedures(rng, know, present)
+    procedure = _choose(know.procedure, version[procedure_visit], kind, rng.random(kind.size))
+    procedure_visit, procedure = _ranked(
+        rng, procedure_visit, procedure, np.zeros(procedure.size, dtype=bool)
+    )
+    cues = _cues(know, version, diagnosis_visit, diagnosis)
+    product_visit, product = _products(rng, know, patients, np.hstack([present, cues]))
+    last = patients.visit_no == patients.visits[patients.owner] - 1
+    risk = 1 / (1 + np.exp(3.3 - 0.85 * severity - 0.02 * (patients.visit_age - 65)))
+    length = np.clip(np.exp(rng.normal(1.6 + 0.2 * np.clip(severity, -2, 5), 0.55)), 0.6, 120)
+    return Clinic(
+        principal=principal,
+        severity=severity,
+        length=length,
+        dead=last & (rng.random(last.size) < risk),
+        version=version,
+        diagnosis_visit=diagnosis_visit,
+        diagnosis=diagnosis,
+        procedure_visit=procedure_visit,
+        procedure=procedure,
+        product_visit=product_visit,
+        product=product,
+        present=present,
+    )
+
+
+def _conditions(
+    rng: np.random.Generator, know: Knowledge, patients: Patients
+) -> tuple[BoolArray, IntArray, FloatArray]:
+    """Which conditions are present at each visit, what led to it, and how severe it is."""
+    total, count = patients.owner.size, len(know.conditions)
+    present = np.zeros((total, count), dtype=bool)
+    principal = np.zeros(total, dtype=np.int64)
+    severity = np.zeros(total)
+    carried = np.zeros((patients.number.size, count), dtype=bool)
+    for number in range(int(patients.visits.max())):
+        rows = np.flatnonzero(patients.visit_no == number)
+        who = patients.owner[rows]
+        now, why, grave = _one_round(
+            rng, know, patients, who, patients.visit_age[rows], carried[who], number == 0
+        )
+        present[rows], principal[rows], severity[rows] = now, why, grave
+        for i, condition in enumerate(know.conditions):
+            if condition.stage == "chronic":
+                carried[who, i] |= now[:, i]
+            if condition.becomes:
+                carried[who, know.index[condition.becomes]] |= now[:, i]
+    return present, principal, severity
+
+
+def _one_round(
+    rng: np.random.Generator,
+    know: Knowledge,
+    patients: Patients,
+    who: IntArray,
+    age: FloatArray,
+    carried: BoolArray,
+    first: bool,
+) -> tuple[BoolArray, IntArray, FloatArray]:
+    """The n-th visit of all patients who have one."""
+    now = carried.copy()
+    severity = 1.05 * rng.normal(size=who.size) + 0.25 * patients.latent[who, CLUSTERS.index("frailty")] - 0.3
+    lean = np.stack([_leaning(know, i, patients, who, age) for i in range(len(know.conditions))], axis=1)
+    chronic = [i for i, c in enumerate(know.conditions) if c.stage == "chronic"]
+    for i in chronic:
+        chance = _chance(know, i, lean, now, severity) * (1.0 if first else _ONSET)
+        now[:, i] |= rng.random(who.size) < chance
+    principal = _reason(rng, know, lean, now)
+    now[np.arange(who.size), principal] = True
+    severity += np.asarray([c.gravity for c in know.conditions])[principal]
+    for i, condition in enumerate(know.conditions):
+        if condition.stage != "chronic" and condition.rate > 0:
+            fresh = (rng.random(who.size) < _chance(know, i, lean, now, severity)) & ~now[:, i]
+            now[:, i] |= fresh
+            severity += condition.gravity * fresh * 0.6
+        if condition.implies:
+            now[:, know.index[condition.implies]] |= now[:, i]
+    return now, principal, severity
+
+
+def _leaning(know: Knowledge, i: int, patients: Patients, who: IntArray, age: FloatArray) -> FloatArray:
+    """Log-odds that a patient's age, sex, origin and leanings add; minus infinity where it cannot be."""
+    c = know.conditions[i]
+    value = c.age * np.clip((age - 62) / 10, -4, 3) + c.female * (patients.female[who] - 0.5)
+    for name, loading in c.cluster.items():
+        value = value + loading * patients.latent[who, CLUSTERS.index(name)]
+    for name, effect in c.group.items():
+        value = value + effect * (patients.ethnicity[who] == ETHNICITIES.index(name))
+    barred = np.zeros(who.size, dtype=bool)
+    if c.sex:
+        barred |= patients.female[who] != (c.sex == "F")
+    if c.fertile:
+        barred |= (age < 18) | (age > 45)
+    return np.where(barred, -np.inf, value)
+
+
+def _raised(know: Knowledge, i: int, now: BoolArray) -> FloatArray:
+    effect = np.zeros(now.shape[0])
+    for name, value in know.conditions[i].raised.items():
+        effect += value * now[:, know.index[name]]
+    return effect
+
+
+def _chance(know: Knowledge, i: int, lean: FloatArray, now: BoolArray, severity: FloatArray) -> FloatArray:
+    c = know.conditions[i]
+    if c.rate <= 0:
+        return np.zeros(now.shape[0])
+    if c.rate >= 1:
+        return np.ones(now.shape[0])
+    logit = np.log(c.rate / (1 - c.rate)) + lean[:, i] + _raised(know, i, now) + c.severity * severity
+    return 1 / (1 + np.exp(-logit))
+
+
+def _reason(rng: np.random.Generator, know: Knowledge, lean: FloatArray, now: BoolArray) -> IntArray:
+    """One reason for each admission, by weights that the patient's chronic conditions raise."""
+    able = [i for i, c in enumerate(know.conditions) if c.weight > 0]
+    score = np.stack(
+        [np.log(know.conditions[i].weight) + lean[:, i] + _PULL * _raised(know, i, now) for i in able], axis=1
+    )
+    score += rng.gumbel(size=score.shape)
+    return np.asarray(able)[np.argmax(score, axis=1)]
+
+
+def _recorded(
+    rng: np.random.Generator, know: Knowledge, patients: Patients, present: BoolArray, principal: IntArray
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Which conditions are written down, how often, and the uniform that chooses the code of each."""
+    coded = np.asarray([c.stage != "state" for c in know.conditions])
+    chronic = np.asarray([c.stage == "chronic" for c in know.conditions])
+    several = np.asarray([c.several for c in know.conditions])
+    usual = rng.random((patients.number.size, len(know.conditions)))
+    visit, condition = np.nonzero(present & coded & (rng.random(present.shape) < _CODED))
+    missing = np.flatnonzero(coded[principal] & ~_contains(visit, condition, principal, present.shape))
+    visit, condition = np.concatenate([visit, missing]), np.concatenate([condition, principal[missing]])
+    order = np.lexsort((condition, visit))
+    visit, condition = visit[order], condition[order]
+    habit = usual[patients.owner[visit], condition]
+    kept = chronic[condition] & (rng.random(visit.size) < 0.88)
+    uniform = np.where(kept, habit, rng.random(visit.size))
+    for power in (1, 2):
+        again = np.flatnonzero(rng.random(visit.size) < several[condition] ** power)
+        visit = np.concatenate([visit, visit[again]])
+        condition = np.concatenate([condition, condition[again]])
+        uniform = np.concatenate([uniform, rng.random(again.size)])
+    return visit, condition, uniform
+
+
+def _contains(visit: IntArray, condition: IntArray, wanted: IntArray, shape: tuple[int, ...]) -> BoolArray:
+    mark = np.zeros(shape, dtype=bool)
+    mark[visit, condition] = True
+    return mark[np.arange(shape[0]), wanted]
+
+
+def _choose(codes: dict[int, Codes], version: IntArray, owner: IntArray, uniform: FloatArray) -> IntArray:
+    """A code for each row, from the list of its visit's ICD version."""
+    found = np.zeros(owner.size, dtype=np.int64)
+    for number, table in codes.items():
+        rows = version == number
+        found[rows] = table.choices.draw(owner[rows], uniform[rows])
+    return found
+
+
+def _ranked(
+    rng: np.random.Generator, visit: IntArray, code: IntArray, first: BoolArray
+) -> tuple[IntArray, IntArray]:
+    """Each pair once, by visit; those marked `first` lead, the rest follow in a loose order of importance."""
+    order = np.lexsort((rng.random(visit.size) - 2.0 * first, visit))
+    return visit[order], code[order]
+
+
+def _procedures(rng: np.random.Generator, know: Knowledge, present: BoolArray) -> tuple[IntArray, IntArray]:
+    chance = 1 - np.exp(present.astype(np.float64) @ know.log_no_procedure)
+    visit, kind = np.nonzero(rng.random(chance.shape) < chance)
+    wide = np.flatnonzero(rng.random(visit.size) < 0.16)  # a further code for the same procedure
+    return np.concatenate([visit, visit[wide]]), np.concatenate([kind, kind[wide]])
+
+
+def _cues(know: Knowledge, version: IntArray, visit: IntArray, code: IntArray) -> FloatArray:
+    """(V, cues): what the titles of the visit's diagnoses say."""
+    marks = np.zeros((version.size, len(know.cues)), dtype=bool)
+    for number, table in know.diagnosis.items():
+        rows = np.flatnonzero(version[visit] == number)
+        lengths = table.cues[code[rows] + 1] - table.cues[code[rows]]
+        starts = np.repeat(table.cues[code[rows]] - np.cumsum(lengths) + lengths, lengths)
+        marks[np.repeat(visit[rows], lengths), table.cue_list[starts + np.arange(lengths.sum())]] = True
+    return marks
+
+
+def _products(
+    rng: np.random.Generator, know: Knowledge, patients: Patients, drivers: BoolArray
+) -> tuple[IntArray, IntArray]:
+    """Medication products of each visit: probabilities join as independent causes, contraindications hold back."""
+    drive = drivers.astype(np.float64)
+    chance = (1 - np.exp(drive @ know.log_absent)) * np.exp(drive @ know.log_avoid)
+    odds = (chance / (1 - np.minimum(chance, 1 - 1e-9))) ** _RESOLVE
+    chance = odds / (1 + odds)
+    drugs = know.formulary
+    width = len(drugs.groups)
+    rho = np.where(drugs.persistent, _REMEMBERED, _HABIT)
+    own = rng.normal(size=(patients.number.size, width))
+    liability = np.sqrt(rho) * own[patients.owner] + np.sqrt(1 - rho) * rng.normal(size=chance.shape)
+    visit, group = np.nonzero(liability < ndtri(np.clip(chance, 1e-9, 1 - 1e-9)))
+    usual = rng.random((patients.number.size, width))[patients.owner[visit], group]
+    keep = rng.random(visit.size) < np.where(drugs.persistent[group], 0.9, 0.3)
+    product = drugs.products.draw(group, np.where(keep, usual, rng.random(visit.size)))
+    more = np.flatnonzero(rng.random(visit.size) < drugs.second[group])
+    other = drugs.products.draw(group[more], rng.random(more.size))
+    pairs = np.stack([np.concatenate([visit, visit[more]]), np.concatenate([product, other])])
+    pairs = np.unique(pairs, axis=1)
+    return pairs[0], pairs[1]

@@ -1,0 +1,288 @@
+"""Teacher states: the hidden state and logits of every case, computed once, so that distillation needs no teacher.
+
+A folder of safetensors shards with an index that seals them. Written shard by shard in a folder beside the
+destination, so that a stopped run continues (with any number of processes, each writing its own shards), and moved into
+place only when complete.
+Refuses to know what a student does with them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.files import replacing_file, sha256_file, write_json
+from train.console import Report
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+    from leader_core.cohort.cases import Targets
+    from leader_core.domain import Case
+    from leader_core.teacher.scorer import TeacherScorer
+    from train.distributed import Processes
+
+INDEX: Final = "index.json"
+_RUN: Final = "run.json"  # in the working folder: which run its shards are of
+FORMAT: Final = 1
+SHARD: Final = 4_096  # cases in a shard
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherStates:
+    """States of N cases, each known by the visit that is its current one."""
+
+    visit_ids: np.ndarray  # int64 (N,), ascending
+    hidden: np.ndarray  # float32 (N, H)
+    logits: np.ndarray  # float32 (N, M)
+    medications: tuple[str, ...]  # the columns of `logits`
+    teacher_digest: str
+    cohort_digest: str
+
+    @classmethod
+    def open(cls, folder: Path | str) -> Self:
+        """Read and verify a folder of states.
+
+        Raises:
+            NotFoundError: no such folder.
+            ArtifactError: a shard missing or changed, or an index of another format.
+        """
+        folder = Path(folder)
+        path = folder / INDEX
+        if not path.is_file():
+            raise NotFoundError(f"No teacher states in {folder}. Make them with `python -m train states`.")
+        try:
+            index = json.loads(path.read_text(encoding="utf-8"))
+            if index["format"] != FORMAT:
+                raise ArtifactError(
+                    f"{path} has format {index['format']}, expected {FORMAT}. Make the states again."
+                )
+            shards = [_read_shard(folder, entry) for entry in index["shards"]]
+            visit_ids, hidden, logits = (
+                np.concatenate([shard[name] for shard in shards])
+                for name in ("visit_ids", "hidden", "logits")
+            )
+            order = np.argsort(visit_ids, kind="stable")
+            return cls(
+                visit_ids[order],
+                hidden[order],
+                logits[order],
+                tuple(index["medications"]),
+                index["teacher_digest"],
+                index["cohort_digest"],
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{path} cannot be read ({error}). Make the states again.") from error
+
+    def rows(self, visit_ids: np.ndarray) -> np.ndarray:
+        """The row of each visit.
+
+        Raises:
+            InputError: visits without states, naming the first of them.
+        """
+        wanted = np.asarray(visit_ids, dtype=np.int64)
+        places = np.minimum(np.searchsorted(self.visit_ids, wanted), max(len(self.visit_ids) - 1, 0))
+        found = self.visit_ids[places] == wanted if len(self.visit_ids) else np.zeros(len(wanted), dtype=bool)
+        if not found.all():
+            missing = wanted[~found]
+            raise InputError(
+                f"{len(missing):,} of {len(wanted):,} visits have no teacher states (first: {missing[0]}). "
+                "They were made for another cohort or other targets: run `python -m train states` on this cohort."
+            )
+        return places
+
+
+def write_states(
+    cohort: Cohort,
+    teacher: Path,
+    out: Path,
+    *,
+    device: str = "auto",
+    targets: Targets = "all",
+    report: Report | None = None,
+    processes: Processes | None = None,
+) -> dict[str, Any]:
+    """Write the states of every case of a cohort; continues where an earlier, stopped run was.
+
+    Args:
+        targets: "all" visits as current ones, or each patient's "last".
+        processes: those that share the work; each must call this with the same arguments. Default: this one alone.
+
+    Raises:
+        LeaderError: a teacher that cannot be loaded, or one trained on medications of another ATC level.
+    """
+    from leader_core.model_folder import read_manifest
+    from train.distributed import Processes
+
+    report, processes = report or Report(quiet=True), processes or Processes()
+    manifest = read_manifest(teacher, kind="teacher")
+    _check_level(manifest.cohort.atc_level, cohort.fingerprint.atc_level)
+    run = _run_key(manifest.digest, cohort.fingerprint.digest, targets, device)
+    if (ready := _index(out)) and ready.get("run") == run:
+        report.line(f"{out} is complete already")
+        return _result(out, ready)
+    work = out.with_name(f"{out.name}.states.partial")
+    if processes.main:
+        _continue(work, run)
+    processes.wait()
+    cases = sorted(cohort.cases(split="all", targets=targets), key=lambda case: case.current.visit_id or 0)
+    blocks = range(0, len(cases), SHARD)
+    missing = [number for number in range(len(blocks)) if not _entry(work, number).is_file()]
+    if not processes.agree(len(missing)):
+        raise InputError(f"Not every process sees {work}. Put --out on a file system that all of them see.")
+    if len(missing) < len(blocks):
+        report.line(f"continuing after {len(blocks) - len(missing)} of {len(blocks)} shards")
+    scorer = _load(teacher, cohort, device, processes)
+    # a teacher spread over processes needs them all for every pass; whole ones take a shard each
+    own = missing if processes.sharded else missing[processes.rank :: processes.count]
+    for number in report.progress(own, label="states"):
+        start = blocks[number]
+        _write_shard(work, number, cases[start : start + SHARD], scorer, processes)
+        report.line(f"states of cases {start + 1:,} to {min(start + SHARD, len(cases)):,} of {len(cases):,}")
+    processes.wait()
+    index = {
+        "format": FORMAT,
+        "run": run,
+        "teacher_digest": manifest.digest,
+        "cohort_digest": cohort.fingerprint.digest,
+        "targets": targets,
+        "precision": scorer.model.precision,
+        "medications": list(scorer.vocabularies.medication),
+        "hidden_size": int(scorer.model.head.weight.shape[1]),
+        "cases": len(cases),
+        "shards": [json.loads(_entry(work, n).read_text(encoding="utf-8")) for n in range(len(blocks))],
+    }
+    processes.wait()  # every process has read the entries
+    if processes.main:
+        for path in (work / _RUN, *(_entry(work, number) for number in range(len(blocks)))):
+            path.unlink()
+        write_json(work / INDEX, index)
+        _move_into_place(work, out)
+    processes.wait()
+    return _result(out, index)
+
+
+def _check_level(teacher: int, cohort: int) -> None:
+    """Refuse a teacher whose medications are of another ATC level than the cohort's."""
+    if teacher != cohort:
+        raise InputError(
+            f"The teacher names medications at ATC level {teacher}, the cohort at level {cohort}. "
+            f"Build the cohort with --atc-level {teacher}."
+        )
+
+
+def _load(teacher: Path, cohort: Cohort, device: str, processes: Processes) -> TeacherScorer:
+    """The teacher on this process's device, or its part of it."""
+    from leader_core.teacher.scorer import TeacherScorer
+
+    scorer = TeacherScorer.load(
+        teacher,
+        cohort.title,
+        processes.device(device),
+        precision="trained",
+        place=not processes.sharded,
+    )
+    processes.spread(scorer.model)
+    return scorer
+
+
+def _run_key(teacher: str, cohort: str, targets: str, device: str) -> str:
+    return hashlib.sha256(json.dumps([FORMAT, teacher, cohort, targets, device, SHARD]).encode()).hexdigest()
+
+
+def _index(folder: Path) -> dict[str, Any] | None:
+    """A folder's index; None where there is none that can be read."""
+    try:
+        record = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _entry(work: Path, number: int) -> Path:
+    """The file that says that a shard is complete: its name, rows and digest."""
+    return work / f"states-{number:05d}.json"
+
+
+def _continue(work: Path, run: str) -> None:
+    """Keep the shards that this very run has already written; anything else in the way is removed."""
+    try:
+        same = json.loads((work / _RUN).read_text(encoding="utf-8")) == run
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        shutil.rmtree(work, ignore_errors=True)
+        write_json(work / _RUN, run)
+    for path in work.glob("states-*.json"):
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            whole = sha256_file(work / str(entry["name"])) == entry["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            whole = False
+        if not whole:
+            path.unlink()
+
+
+def _write_shard(
+    work: Path, number: int, cases: list[Case], scorer: TeacherScorer, processes: Processes
+) -> None:
+    """Score some cases and write their states, then the entry that says so."""
+    from leader_core.teacher.scorer import run_batches
+    from train.teacher.passes import run_together
+
+    encoded = scorer.reader.encode(cases)
+    if processes.sharded:
+        hidden, logits = run_together(scorer.model, encoded, processes)
+        if not processes.main:
+            return
+    else:
+        hidden, logits = run_batches(scorer.model, encoded)
+    ids = np.asarray([case.current.visit_id for case in cases], dtype=np.int64)
+    path = work / f"states-{number:05d}.safetensors"
+    with replacing_file(path) as temporary:
+        save_file({"visit_ids": ids, "hidden": hidden, "logits": logits}, temporary)
+    entry = {"name": path.name, "rows": len(cases), "sha256": sha256_file(path)}
+    write_json(_entry(work, number), entry)
+
+
+def _read_shard(folder: Path, entry: dict[str, Any]) -> dict[str, np.ndarray]:
+    name = str(entry["name"])
+    file = folder / name
+    if Path(name).name != name or not file.is_file():
+        raise ArtifactError(f"{file} is missing, but {INDEX} lists it. Make the states again.")
+    if sha256_file(file) != entry["sha256"]:
+        raise ArtifactError(
+            f"{file} was changed since it was written (sha256 differs). Make the states again."
+        )
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise ArtifactError(f"{file} is not a safetensors file ({error}). Make the states again.") from error
+
+
+def _move_into_place(work: Path, out: Path) -> None:
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    work.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _result(out: Path, index: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "out": str(out),
+        "cases": index["cases"],
+        "shards": len(index["shards"]),
+        "hidden_size": index["hidden_size"],
+        "medications": len(index["medications"]),
+        "teacher_digest": index["teacher_digest"],
+    }
