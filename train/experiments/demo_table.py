@@ -1,6 +1,7 @@
 """The demo's evaluation as Markdown, and its place in the README.
 
-Figures only pass through here: they come as JSON from `demo_evaluation` and `realdata`, and nothing is computed but the order in which sentences name them. No sentence claims more than an interval or a p-value says.
+Figures only pass through here: they come as JSON from `demo_evaluation` and `realdata`, and nothing is computed but
+the order in which sentences name them. No sentence claims more than an interval or a p-value says.
 """
 
 from __future__ import annotations
