@@ -70,6 +70,12 @@ def real_cohort(tmp_path_factory: pytest.TempPathFactory, mimic3demo: Path) -> P
 
 
 @pytest.fixture(scope="session")
+def demo_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cohort that the dashboard serves out of the box, which the shipped models were trained on."""
+    return _once(tmp_path_factory, "demo", build_demo_cohort) / "cohort.duckdb"
+
+
+@pytest.fixture(scope="session")
 def demo_models() -> Path:
     """The models that ship with the repository."""
     folder = ROOT / "assets" / "demo" / "models"
@@ -124,6 +130,11 @@ def _run(*words: str) -> None:
     from train.console import Report
 
     call(parse(list(words)), Report(quiet=True))
+
+
+def build_demo_cohort(folder: Path) -> None:
+    """Build the demo cohort as `folder/cohort.duckdb`."""
+    _run("demo", "--build", str(folder))
 
 
 def _synthesize(layout: str, out: Path) -> None:
