@@ -8,8 +8,9 @@ from typing import Any
 
 from leader_core.errors import InputError
 from train.console import Report
-from train.experiments.demo import ASSETS, BUILD, build_cohort, build_models
+from train.experiments.demo import ASSETS, BUILD, README, build_cohort, build_models
 from train.experiments.demo_plan import named_rows
+from train.experiments.results import write_results
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --models: train and judge just these rows of the table; the others and the models stay as they are",
     )
     parser.add_argument(
+        "--table",
+        action="store_true",
+        help="only write RESULTS.md (and the README's table) from the evaluation.json that is there",
+    )
+    parser.add_argument(
         "--jobs", type=int, metavar="N", help="stages at once (default: one a core, at most 4)"
     )
     parser.add_argument(
@@ -53,6 +59,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     rows = None if arguments.rows is None else named_rows(arguments.rows)
     if rows is not None and not arguments.models:
         raise InputError("--rows names rows of the models' table: give --models with it.")
+    if arguments.table:
+        readme = README if arguments.assets == ASSETS else None
+        return {"results": str(write_results(arguments.assets, readme))}
     cohort = build_cohort(arguments.build, report, fresh=arguments.fresh)
     if not arguments.models:
         return {"cohort": str(cohort)}

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.experiments.realdata import evaluate_folds
+    from train.experiments.results import fold_sentences
 
     if arguments.folds < 2:
         raise InputError(f"--folds {arguments.folds}: expected 2 or more.")
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     )
     overall = {entry["label"]: entry["groups"]["overall"] for entry in result["models"].values()}
     show_table(report, f"{arguments.folds} folds of {result['cohort']['label']}", overall)
-    for sentence in result["words"]:
+    for sentence in fold_sentences(result):
         report.line(sentence)
     if arguments.out:
         write_json(arguments.out, result)

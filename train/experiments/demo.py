@@ -41,6 +41,7 @@ from train.experiments.stages import Runner, Stage, with_what_they_need
 ROOT: Final = Path(__file__).resolve().parents[2]
 BUILD: Final = ROOT / "build" / "demo"
 ASSETS: Final = ROOT / "assets" / "demo"
+README: Final = ROOT / "README.md"
 PATIENTS: Final = 8_000
 SEED: Final = SEEDS[0]
 MAKERS: Final = (
@@ -58,7 +59,7 @@ def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
     """The demo cohort at `build/cohort.duckdb`, made where it is missing or its makers have changed; returns its path."""
     cohort, raw = build / "cohort.duckdb", build / "raw"
     runner = Runner(build, report, jobs=1, fresh=fresh)
-    makers = _digest_of(ROOT / "train" / "synth", *MAKERS)
+    makers = _digest_of(ROOT / "train" / "synthetic_hospital", *MAKERS)
     seed = ("--seed", str(SEED))
     synthesize = ("synthesize", "--layout", "mimic3", "--patients", str(PATIENTS), "--out", str(raw), *seed)
     words = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), *seed)
@@ -146,7 +147,7 @@ def build_models(
     """
     from train.experiments.demo_evaluation import evaluate_all, to_text
     from train.experiments.demo_merge import kept_evaluation, merged
-    from train.experiments.demo_table import markdown, write_into
+    from train.experiments.results import tables, write_results
 
     table = assets / "evaluation.json"
     kept = None if rows is None else kept_evaluation(table)
@@ -170,10 +171,8 @@ def build_models(
                 ignore=shutil.ignore_patterns(".*"),
             )
     write_text(table, to_text(evaluation))
-    text = markdown(evaluation)
-    if assets == ASSETS:
-        write_into(ROOT / "README.md", text)
-    report.line(text)
+    write_results(assets, README if assets == ASSETS else None)
+    report.line(tables(evaluation))
     return {"evaluation": str(table), "models": str(assets / "models")}
 
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 FOLDS: Final = 5
 VALIDATION_SHARE: Final = 0.2  # of the patients that are not judged
-LEVEL: Final = 0.05
 LABELS: Final[Mapping[str, str]] = {
     "started": "Student, started from the synthetic one",
     "scratch": "Student, from scratch",
@@ -210,7 +209,7 @@ def evaluate_folds(
         "order": list(LABELS),
     }
     result["models"] = {name: _entry(name, cases, groups, patients, seed) for name in LABELS}
-    return {**result, "words": words(result)}
+    return result
 
 
 def _entry(
@@ -312,34 +311,3 @@ def _joined(parts: list[CaseMetrics]) -> CaseMetrics:
     return CaseMetrics(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in CaseMetrics.__slots__}
     )
-
-
-def words(result: Mapping[str, Any]) -> list[str]:
-    """Plain sentences on what so little data can say, from the figures alone."""
-    models = {name: result["models"][name] for name in result["order"]}
-    overall = {name: entry["groups"]["overall"] for name, entry in models.items()}
-    first = next(iter(overall.values()))
-    width = np.mean([group["prauc"]["high"] - group["prauc"]["low"] for group in overall.values()])
-    found = [
-        f"{first['patients']:,} patients give intervals of PRAUC about {width:.2f} wide: a difference smaller than that "
-        "between separate studies means nothing.",
-        f"Each model learned from {min(result['training_visits'])} to {max(result['training_visits'])} visits. "
-        "That shows that the path runs on real tables, not what the method can do.",
-    ]
-    reference = models[result["reference"]]["label"]
-    for entry in models.values():
-        if (difference := entry.get("difference")) is None:
-            continue
-        prauc = difference["overall"]["prauc"]
-        certain = prauc["p"] < LEVEL and (prauc["low"] > 0 or prauc["high"] < 0)
-        where = ("better than" if prauc["value"] > 0 else "worse than") if certain else "not told apart from"
-        found.append(
-            f"{entry['label']}: {where} *{reference}* on the same patients ({prauc['value']:+.4f} PRAUC, "
-            f"{prauc['low']:+.4f} to {prauc['high']:+.4f}; p {prauc['p']:.4f})."
-        )
-    multi = models[result["reference"]]["groups"]["multi-visit"]
-    if multi["few"]:
-        found.append(
-            f"Only {multi['cases']} of the patients have an earlier visit: nothing here tests what the history is worth."
-        )
-    return found

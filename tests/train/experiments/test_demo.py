@@ -31,7 +31,6 @@ from train.experiments.demo_plan import (
     settings_of,
     toml,
 )
-from train.experiments.demo_table import BEGIN, END, markdown, write_into
 from train.experiments.stages import Runner
 from train.student.settings import StudentTraining
 
@@ -201,38 +200,6 @@ def _evaluation(*entries: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def test_the_table_shows_the_figures_and_their_cohort() -> None:
-    calibrated = _entry("Student, calibrated", 0.6, 0.0, 1.0) | {
-        "ece": [0.01],
-        "conformal": [{"share": 0.9, "confidence": 0.9, "kept": 0.912, "medications": 71.2}],
-    }
-    text = markdown(
-        _evaluation(("student", _entry("Student", 0.6, None)), ("student-calibrated", calibrated))
-    )
-    assert "A hospital" in text and "Synthetic data" in text and "`0123456789ab`" in text
-    assert "| Student | 0.6000 ± 0.0030 (0.5800 to 0.6200) | 0.6000 (0.5800 to 0.6200) | – |" in text
-    assert "0.30, 0.32" in text
-    assert "| Student | 0.0300 | 0.0100 | – | – | 0.912 (71) | – |" in text
-
-
-def test_the_words_say_what_the_intervals_say() -> None:
-    text = markdown(
-        _evaluation(
-            ("teacher", _entry("Teacher", 0.7, 0.1)),
-            ("student", _entry("Student", 0.6, None)),
-            ("lucky", _entry("Lucky", 0.65, 0.05, p=0.2)),
-            ("close", _entry("Close", 0.601, 0.001)),
-            ("worse", _entry("Worse", 0.5, -0.1)),
-        )
-    )
-    assert (
-        "In order of PRAUC: Teacher 0.7000, Lucky 0.6500, Close 0.6010, Student 0.6000, Worse 0.5000." in text
-    )
-    assert "Ranked better than *Student*: Teacher." in text
-    assert "Ranked worse than *Student*: Worse." in text
-    assert "Not told apart from *Student* by these cases: Lucky; Close." in text
-
-
 def _with(kept: dict[str, Any], **changes: Any) -> dict[str, Any]:
     made = json.loads(json.dumps(kept))
     made["cohorts"]["synthetic"].update(changes)
@@ -277,19 +244,3 @@ def test_a_cohort_that_only_one_run_was_judged_on_is_refused_with_its_remedy() -
     new = _evaluation(("student", _entry("Student", 0.6, None))) | {"format": 2}
     with pytest.raises(InputError, match="Give --real as the kept run did"):
         merged(kept, new)
-
-
-def test_the_readme_keeps_everything_but_the_old_figures(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold \\1\n{END}\nafter\n")
-    write_into(readme, r"new \1 figures")
-    write_into(readme, r"new \1 figures")
-    assert readme.read_text() == f"before\n{BEGIN}\nnew \\1 figures\n{END}\nafter\n"
-
-
-def test_a_readme_without_its_marks_is_not_touched(tmp_path: Path) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("no marks")
-    with pytest.raises(InputError, match="Restore them"):
-        write_into(readme, "figures")
-    assert readme.read_text() == "no marks"

@@ -1,0 +1,112 @@
+"""The demo's tables show what was measured, and their sentences claim no more than the intervals say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leader_core import InputError
+from train.experiments.demo import ASSETS
+from train.experiments.results import BEGIN, END, markdown, read_evaluation, tables, write_results
+
+DIGEST = "0123456789abcdef"
+
+
+def _score(value: float) -> dict[str, Any]:
+    return {"value": value, "low": value - 0.02, "high": value + 0.02, "seed_std": 0.003}
+
+
+def _entry(label: str, prauc: float, difference: float | None, p: float = 0.001) -> dict[str, Any]:
+    metrics = dict.fromkeys(("jaccard", "f1", "ddi_rate", "medications"), _score(0.4))
+    group = {"cases": 40, "few": False, "real_ddi_rate": 0.05, "real_medications": 18.0, **metrics}
+    names = ("overall", "single-visit", "codes=common", "codes=rare", "codes=unseen")
+    groups = {name: {**group, "prauc": _score(prauc)} for name in names}
+    groups["multi-visit"] = {**group, "cases": 0, **dict.fromkeys(("prauc", *metrics))}
+    entry = {
+        "label": label,
+        "groups": groups,
+        "thresholds": [0.3, 0.32],
+        "ece": [0.02, 0.04],
+        "conformal": [],
+        "unnamed": {"prescriptions": 0, "share": 0.0},
+    }
+    if difference is not None:
+        found = {"value": difference, "low": difference - 0.01, "high": difference + 0.01, "p": p}
+        cell = {"prauc": found}
+        entry["difference"] = {"overall": cell, "single-visit": cell, "multi-visit": {"prauc": None}}
+    return entry
+
+
+def _evaluation(*entries: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "seeds": [1, 2, 3],
+        "reference": "student",
+        "comparison": "a fair test",
+        "rare_below": 10,
+        "few_below": 20,
+        "cohorts": {
+            "synthetic": {
+                "cohort": {"label": "A hospital", "synthetic": True, "digest": DIGEST},
+                "split": "test",
+                "cases": 40,
+                "interaction_density": 0.03,
+                "models": dict(entries),
+            }
+        },
+    }
+
+
+def test_the_table_shows_the_figures_and_their_cohort() -> None:
+    calibrated = _entry("Student, calibrated", 0.6, 0.0, 1.0) | {
+        "ece": [0.01],
+        "conformal": [{"share": 0.9, "confidence": 0.9, "kept": 0.912, "medications": 71.2}],
+    }
+    text = tables(_evaluation(("student", _entry("Student", 0.6, None)), ("student-calibrated", calibrated)))
+    assert "A hospital" in text and "Synthetic data" in text and "`0123456789ab`" in text
+    assert "| Student | 0.6000 ± 0.0030 (0.5800 to 0.6200) | 0.6000 (0.5800 to 0.6200) | – |" in text
+    assert "0.30, 0.32" in text
+    assert "| Student | 0.0300 | 0.0100 | – | – | 0.912 (71) | – |" in text
+
+
+def test_the_words_say_what_the_intervals_say() -> None:
+    text = tables(
+        _evaluation(
+            ("teacher", _entry("Teacher", 0.7, 0.1)),
+            ("student", _entry("Student", 0.6, None)),
+            ("lucky", _entry("Lucky", 0.65, 0.05, p=0.2)),
+            ("close", _entry("Close", 0.601, 0.001)),
+            ("worse", _entry("Worse", 0.5, -0.1)),
+        )
+    )
+    assert (
+        "In order of PRAUC: Teacher 0.7000, Lucky 0.6500, Close 0.6010, Student 0.6000, Worse 0.5000." in text
+    )
+    assert "Ranked better than *Student*: Teacher." in text
+    assert "Ranked worse than *Student*: Worse." in text
+    assert "Not distinguishable from *Student* on these cases: Lucky; Close." in text
+
+
+def test_the_shipped_results_are_those_of_the_shipped_evaluation() -> None:
+    evaluation = read_evaluation(ASSETS / "evaluation.json")
+    assert (ASSETS / "RESULTS.md").read_text(encoding="utf-8") == markdown(evaluation)
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_a_readme_changes_only_between_its_markers(tmp_path: Path, marked: bool) -> None:
+    (tmp_path / "evaluation.json").write_bytes((ASSETS / "evaluation.json").read_bytes())
+    readme = tmp_path / "README.md"
+    page = f"before\n{BEGIN}\nold \\1\n{END}\nafter\n" if marked else "no markers"
+    readme.write_text(page)
+    write_results(tmp_path, readme)
+    written = readme.read_text()
+    assert ("| Student, distilled |" in written) is marked
+    assert written.startswith("before\n" if marked else page) and written.endswith(
+        "after\n" if marked else page
+    )
+
+
+def test_a_missing_evaluation_is_named_with_its_remedy(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="demo --models"):
+        write_results(tmp_path)
