@@ -21,6 +21,8 @@ ModelName = Literal["teacher", "student"]
 Severity = Literal["contraindicated", "major", "moderate", "minor", "unknown"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("contraindicated", "major", "moderate", "minor", "unknown")
 """Most severe first; "unknown" is a statistical signal without clinical grading."""
+GRADED: Final[tuple[Severity, ...]] = SEVERITIES[:-1]
+SEVERITY_RANK: Final[Mapping[Severity, int]] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 
 UNKNOWN: Final = "unknown"
 """The value of a profile field that was not recorded."""

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.server.service import Service
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import count, day
-from leader_core.interactions import Coverage
+from leader_core.interactions import TableCoverage
 from leader_core.interactions import coverage as coverage_of
 
 _NEVER: Final = "A pair that is not listed is unlisted: absence is never proof of safety."
@@ -43,5 +43,5 @@ def _date(service: Service) -> str:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _counted(identity: int, _service: Service) -> Coverage:
+def _counted(identity: int, _service: Service) -> TableCoverage:
     return coverage_of(_service.engine.cohort.interactions)

@@ -1,7 +1,6 @@
-"""Pairs of medication classes that some table lists: our graded rules and the papers' statistical signal.
+"""Interactions among medications: our graded clinical rules and the statistical signal of published research.
 
-The two families are read by separate functions and never mixed: a clinical pair is graded, a statistical one
-always has severity "unknown". Refuses to know about patients, scores or pages.
+The two families are never mixed: a clinical pair is graded, a statistical one always has severity "unknown".
 """
 
 from leader_core.interactions.conditions import (
@@ -11,35 +10,35 @@ from leader_core.interactions.conditions import (
     duplications,
 )
 from leader_core.interactions.pairs import (
+    InteractionTable,
     PairRule,
-    WithinClass,
+    is_partial,
+    is_statistical,
     load_clinical,
     load_within_class,
     pair_rules,
-    rules_between,
 )
 from leader_core.interactions.review import (
     ConditionReview,
-    Coverage,
     Ordered,
     OrderedDrug,
     PairReview,
     Review,
     RuleReview,
+    TableCoverage,
     coverage,
+    ordered_drugs,
     pair_review,
     review,
 )
 from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules
 from leader_core.interactions.statistical import StatisticalSignal, load_statistical, read_statistical
-from leader_core.interactions.table import InteractionTable, is_partial, is_statistical
 
 __all__ = [
     "Agent",
     "ClinicalRule",
     "ConditionReview",
     "ConditionWarning",
-    "Coverage",
     "Duplication",
     "InteractionTable",
     "Ordered",
@@ -50,7 +49,7 @@ __all__ = [
     "RuleReview",
     "Side",
     "StatisticalSignal",
-    "WithinClass",
+    "TableCoverage",
     "clinical_rules",
     "condition_warnings",
     "coverage",
@@ -60,9 +59,9 @@ __all__ = [
     "load_clinical",
     "load_statistical",
     "load_within_class",
+    "ordered_drugs",
     "pair_review",
     "pair_rules",
     "read_statistical",
     "review",
-    "rules_between",
 ]

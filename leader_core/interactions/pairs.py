@@ -1,8 +1,7 @@
-"""Our graded pairs at the cohort's ATC level: rules projected to classes, the drugs that carry them named first.
+"""`InteractionTable`, the look-up of pairs, and the clinical rules projected to pairs at a cohort's ATC level.
 
-Refuses to know of the statistical signal. At level 5 a pair is two ingredients. Above it a pair is two classes, and
-most rules hold for some drugs of a class only: such a text begins with "Only when", so that a class is never
-accused of what one of its drugs does.
+At level 5 a pair is two ingredients. Above it a pair is two classes, and most rules hold for some drugs of a class
+only: such a text begins with "Only when", so that a class is never accused of what one of its drugs does.
 """
 
 from __future__ import annotations
@@ -13,31 +12,120 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from leader_core.domain import SEVERITIES, Interaction, Severity
+import numpy as np
+import numpy.typing as npt
+
+from leader_core.domain import SEVERITIES, SEVERITY_RANK, Interaction, Severity
 from leader_core.errors import InputError
-from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules, frequencies
-from leader_core.interactions.statistical import LEVEL_LENGTH
-from leader_core.interactions.table import PARTIAL
+from leader_core.interactions.rules import (
+    LEVEL_LENGTH,
+    SELDOM,
+    ClinicalRule,
+    Side,
+    capped,
+    clinical_rules,
+    in_words,
+)
 
-_RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
-_RARITY: Final = {"uncommon": 1, "rare": 2}
-_SELDOM: Final = 2
-_SELDOM_CAP: Final[Severity] = "moderate"
-_KEPT_PAIRS: Final = 8192  # whose rules are remembered: a page asks for the same few hundred again and again
-_NAMED: Final = 6  # drugs named in a text before "and others"
+_PARTIAL: Final = "Only when combining "
+"""How the management of a pair begins that only some drugs of the two classes carry."""
+_CACHED_PAIRS: Final = 8192  # a page asks for the rules of the same few hundred again and again
 
 
-@dataclass(frozen=True, slots=True)
-class WithinClass:
-    """Drugs of one class that interact with each other; at class level no pair of codes can show it."""
+def is_statistical(interaction: Interaction) -> bool:
+    """True for a statistical signal, which has no grading; False for a graded clinical pair."""
+    return interaction.severity == "unknown"
 
-    code: str
-    severity: Severity
-    mechanism: str
-    effect: str
-    management: str
-    evidence: str
-    source: str
+
+def is_partial(interaction: Interaction) -> bool:
+    """True where only some drugs of the two classes carry the rule that grades the pair."""
+    return interaction.management.startswith(_PARTIAL)
+
+
+class InteractionTable:
+    """Every known pair at one ATC level; at most one clinical and one statistical entry a pair.
+
+    Absence of a pair means "not in this table", never "safe".
+
+    Raises:
+        InputError: for a pair out of order, a severity outside the scale, or a pair listed twice in one family.
+    """
+
+    def __init__(self, pairs: Iterable[Interaction]) -> None:
+        self._rows: dict[str, dict[str, tuple[Interaction, ...]]] = {}
+        self._size = 0
+        for item in pairs:
+            _check(item)
+            row = self._rows.setdefault(item.code_a, {})
+            known = row.get(item.code_b, ())
+            if any(is_statistical(k) == is_statistical(item) for k in known):
+                raise InputError(
+                    f"The pair {item.code_a} and {item.code_b} stands twice among the "
+                    f"{'statistical' if is_statistical(item) else 'clinical'} pairs: expected once. Merge the two."
+                )
+            row[item.code_b] = tuple(sorted((*known, item), key=lambda i: SEVERITY_RANK[i.severity]))
+            self._size += 1
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[Interaction]:
+        """Every entry in order of codes, a pair's clinical entry before its statistical one."""
+        for a in sorted(self._rows):
+            for b in sorted(self._rows[a]):
+                yield from self._rows[a][b]
+
+    def pair(self, a: str, b: str) -> tuple[Interaction, ...]:
+        """The entries for two codes, in either order: graded entry first; empty where there is none."""
+        low, high = (a, b) if a <= b else (b, a)
+        return self._rows.get(low, {}).get(high, ())
+
+    def among(self, codes: Iterable[str]) -> tuple[Interaction, ...]:
+        """Every entry between two of these codes, most severe first; among equals whole classes, then by code."""
+        chosen = sorted(set(codes))
+        entries: list[Interaction] = []
+        for position, a in enumerate(chosen):
+            if row := self._rows.get(a):
+                for b in chosen[position + 1 :]:
+                    entries.extend(row.get(b, ()))
+        entries.sort(key=lambda i: (SEVERITY_RANK[i.severity], is_partial(i), i.code_a, i.code_b))
+        return tuple(entries)
+
+    @property
+    def statistical(self) -> tuple[Interaction, ...]:
+        """The pairs with a statistical signal and no grading."""
+        return tuple(i for i in self if is_statistical(i))
+
+    def statistical_matrix(self, codes: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """(M, M) symmetric, False on the diagonal: True where a statistical signal stands. The DDI rate's table."""
+        matrix = np.zeros((len(codes), len(codes)), dtype=np.bool_)
+        position = {code: i for i, code in enumerate(codes)}
+        for a, row in self._rows.items():
+            if (i := position.get(a)) is None:
+                continue
+            for b, entries in row.items():
+                if (j := position.get(b)) is not None and any(map(is_statistical, entries)):
+                    matrix[i, j] = matrix[j, i] = True
+        return matrix
+
+    def density(self, codes: Iterable[str]) -> float:
+        """Statistical pairs among these codes, as a share of all pairs of them; 0 where there is no pair."""
+        distinct = sorted(set(codes))
+        pairs = len(distinct) * (len(distinct) - 1) // 2
+        return float(self.statistical_matrix(distinct).sum() // 2) / pairs if pairs else 0.0
+
+
+def _check(item: Interaction) -> None:
+    if item.severity not in SEVERITY_RANK:
+        raise InputError(
+            f"Severity {item.severity!r} of the pair {item.code_a} and {item.code_b}: "
+            f"expected one of {', '.join(SEVERITIES)}."
+        )
+    if not item.code_a < item.code_b:
+        raise InputError(
+            f"The pair {item.code_a!r} and {item.code_b!r}: expected two different codes, the smaller one first. "
+            "Swap them, or leave a pair within one class out."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +143,7 @@ class _Match:
     """A rule as it concerns one pair of codes."""
 
     rule: ClinicalRule
-    a: Side
-    b: Side
-    code_a: str  # of side a; not yet in order
+    code_a: str  # of the rule's side a; not in order of codes
     code_b: str
 
     @property
@@ -65,26 +151,32 @@ class _Match:
         """Do only some drugs of the two codes carry it? Never so where a code is one ingredient."""
         if len(self.code_a) == LEVEL_LENGTH[5]:
             return False
-        return not (self.a.holds_for_all_of(self.code_a) and self.b.holds_for_all_of(self.code_b))
+        return not (self.rule.a.holds_for_all_of(self.code_a) and self.rule.b.holds_for_all_of(self.code_b))
 
     @property
     def seldom(self) -> bool:
         """Does it need drugs that make up little of their classes: a rare one, or an uncommon one on each side?"""
-        return rarity(self.a, self.code_a) + rarity(self.b, self.code_b) >= _SELDOM
+        return self.rule.a.rarity(self.code_a) + self.rule.b.rarity(self.code_b) >= SELDOM
 
     def ways(self) -> tuple[tuple[Side, Side], ...]:
         """The sides as they fall on the two codes; a rule among drugs of one kind may fall on them either way."""
-        found = []
-        for one, other in ((self.a, self.b), (self.b, self.a)):
-            named = {drug.name for drug in one.carriers_within(self.code_a)}
+        ways = []
+        for one, other in ((self.rule.a, self.rule.b), (self.rule.b, self.rule.a)):
+            names = {drug.name for drug in one.carriers_within(self.code_a)}
             others = {drug.name for drug in other.carriers_within(self.code_b)}
-            if any(name != second for name in named for second in others):
-                found.append((one, other))
-        return tuple(found[:1] if self.code_a == self.code_b else found)
+            if any(name != second for name in names for second in others):
+                ways.append((one, other))
+        return tuple(ways[:1] if self.code_a == self.code_b else ways)
 
     def subject(self) -> str:
         """ "simvastatin or lovastatin with clarithromycin or erythromycin" """
-        return f"{_drugs(self.a, self.code_a)} with {_drugs(self.b, self.code_b)}"
+        return f"{_drugs(self.rule.a, self.code_a)} with {_drugs(self.rule.b, self.code_b)}"
+
+    def grade(self, alone: bool) -> str:
+        """The rule's own severity, where it is not the pair's or not the only one."""
+        if self.seldom:
+            return f" ({self.rule.severity}; seldom the drugs in use)"
+        return "" if alone else f" ({self.rule.severity})"
 
 
 @lru_cache(maxsize=3)
@@ -94,55 +186,38 @@ def load_clinical(level: int) -> tuple[Interaction, ...]:
     Several rules between two classes are merged: a line each in `mechanism`, `effect` and `management`, the one that
     gives the pair its severity first. That is the most severe rule, with one exception above level 5: a rule that
     seldom applies because of the drugs it needs (an MAO inhibitor among the antidepressants, methylene blue among
-    the antidotes) is told last with its own severity, and makes the pair of classes at most moderate by itself.
-    `rules_between` gives the single rules.
+    the antidotes) comes last with its own severity, and makes the pair of classes at most moderate by itself.
+    `pair_rules` gives the single rules.
     """
     pairs, _ = _project(level)
     return tuple(_merged(low, high, pairs[low, high]) for low, high in sorted(pairs))
 
 
 @lru_cache(maxsize=3)
-def load_within_class(level: int) -> tuple[WithinClass, ...]:
-    """Classes whose own drugs interact (warfarin with aspirin inside B01A), in order of codes."""
+def load_within_class(level: int) -> tuple[Interaction, ...]:
+    """Classes whose own drugs interact (warfarin with aspirin inside B01A), in order of codes.
+
+    Both codes of such an entry are the class, so that no `InteractionTable` takes it.
+    """
     _, within = _project(level)
-    entries = []
-    for code in sorted(within):
-        entry = _merged(code, code, within[code])
-        entries.append(
-            WithinClass(
-                code,
-                entry.severity,
-                entry.mechanism,
-                entry.effect,
-                entry.management,
-                entry.evidence,
-                entry.source,
-            )
-        )
-    return tuple(entries)
+    return tuple(_merged(code, code, within[code]) for code in sorted(within))
 
 
-def rules_between(code_a: str, code_b: str) -> tuple[ClinicalRule, ...]:
-    """The rules behind a pair of codes of one level (3, 4 or 5), most severe first, in either order.
+@lru_cache(maxsize=_CACHED_PAIRS)
+def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
+    """The rules behind a pair of codes of one level, in either order; the one that gives the pair its grade first.
 
     Twice the same code gives the rules among the drugs of that class.
+
+    Raises:
+        InputError: for codes of different levels, or of another level than 3, 4 and 5.
     """
-    matches = _matches(*sorted((code_a, code_b)))
-    return tuple(sorted((match.rule for match in matches), key=lambda rule: _RANK[rule.severity]))
-
-
-def _matches(low: str, high: str) -> list[_Match]:
+    low, high = sorted((code_a, code_b))
     level = next((level for level, length in LEVEL_LENGTH.items() if len(low) == len(high) == length), None)
     if level is None:
         raise InputError(f"Codes {low!r} and {high!r}: expected two ATC codes of one level, 3, 4 or 5.")
     pairs, within = _project(level)
-    return within.get(low, []) if low == high else pairs.get((low, high), [])
-
-
-@lru_cache(maxsize=_KEPT_PAIRS)
-def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
-    """The rules of `rules_between` with what each says of the two codes, the one that gives the pair its grade first."""
-    low, high = sorted((code_a, code_b))
+    matches = within.get(low, []) if low == high else pairs.get((low, high), [])
     return tuple(
         PairRule(
             match.rule,
@@ -150,22 +225,27 @@ def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
             match.partial,
             match.seldom,
         )
-        for match in sorted(_matches(low, high), key=_grading)
+        for match in sorted(matches, key=_grading)
     )
 
 
 def grade(rules: Iterable[PairRule]) -> Severity | None:
     """The severity that these rules give a pair of classes, as `load_clinical` grades it; None where there is none."""
     first = min(rules, key=_grading, default=None)
-    return None if first is None else tempered(first.rule.severity, _SELDOM if first.seldom else 0)
+    return None if first is None else _class_severity(first)
 
 
 def _grading(match: _Match | PairRule) -> tuple[bool, int]:
-    return match.seldom, _RANK[match.rule.severity]
+    return match.seldom, SEVERITY_RANK[match.rule.severity]
+
+
+def _class_severity(first: _Match | PairRule) -> Severity:
+    return capped(first.rule.severity, SELDOM if first.seldom else 0)
 
 
 @lru_cache(maxsize=3)
 def _project(level: int) -> tuple[dict[tuple[str, str], list[_Match]], dict[str, list[_Match]]]:
+    """The rules by pair of codes of a level, and by single code for those among drugs of one class."""
     if level not in LEVEL_LENGTH:
         raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
     length = LEVEL_LENGTH[level]
@@ -178,7 +258,7 @@ def _project(level: int) -> tuple[dict[tuple[str, str], list[_Match]], dict[str,
             if key in seen:
                 continue
             seen.add(key)
-            match = _Match(rule, rule.a, rule.b, code_a, code_b)
+            match = _Match(rule, code_a, code_b)
             if code_a == code_b:
                 within[code_a].append(match)
             else:
@@ -192,44 +272,22 @@ def _codes_at(rule: ClinicalRule, length: int) -> Iterator[tuple[str, str]]:
         for other in rule.b.carriers:
             if one.name == other.name:
                 continue
-            for code_a in one.speaking(length):
-                for code_b in other.speaking(length):
+            for code_a in one.representing(length):
+                for code_b in other.representing(length):
                     if code_a != code_b:
                         yield code_a[:length], code_b[:length]
-
-
-def rarity(side: Side, code: str) -> int:
-    """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is (1, 2).
-
-    One ingredient is what it is: 0.
-    """
-    if len(code) == LEVEL_LENGTH[5]:
-        return 0
-    return min(
-        _RARITY.get(frequencies().get(own, ""), 0)
-        for agent in side.carriers_within(code)
-        for own in agent.speaking(len(code))
-        if own.startswith(code)
-    )
-
-
-def tempered(severity: Severity, rarity_of_carriers: int) -> Severity:
-    """The severity to show for a class: at most moderate where the drugs that carry the rule are seldom used."""
-    if rarity_of_carriers < _SELDOM or _RANK[severity] >= _RANK[_SELDOM_CAP]:
-        return severity
-    return _SELDOM_CAP
 
 
 def _merged(low: str, high: str, matches: Sequence[_Match]) -> Interaction:
     ordered = sorted(matches, key=_grading)
     first = ordered[0]
-    severity = tempered(first.rule.severity, _SELDOM if first.seldom else 0)
     alone = len(ordered) == 1
+    sources = (part.strip() for m in ordered for part in m.rule.source.split("; "))
     return Interaction(
         low,
         high,
-        severity,
-        source="; ".join(_distinct(part for m in ordered for part in m.rule.source.split("; "))),
+        _class_severity(first),
+        source="; ".join(dict.fromkeys(sources)),
         mechanism="\n".join(_headed(m, alone) + _mechanism(m.rule) for m in ordered),
         effect="\n".join(_headed(m, alone) + _sentence(m.rule.effect) for m in ordered),
         management="\n".join(_management(m, alone) for m in ordered),
@@ -241,16 +299,16 @@ def _headed(match: _Match, alone: bool) -> str:
     """Which drugs a line is about; nothing where there is one line and it holds for both classes."""
     if alone and not match.partial:
         return ""
-    return f"{_capital(match.subject())}{_grade(match, alone)}: "
+    return f"{_capital(match.subject())}{match.grade(alone)}: "
 
 
 def _management(match: _Match, alone: bool) -> str:
     text = _sentence(match.rule.management)
     if not match.partial:
         return _headed(match, alone) + text
-    spared = [*match.a.spared_within(match.code_a), *match.b.spared_within(match.code_b)]
+    spared = [*match.rule.a.spared_within(match.code_a), *match.rule.b.spared_within(match.code_b)]
     exempt = f" Not carried by {in_words(spared)}." if spared else ""
-    return f"{PARTIAL}{match.subject()}{_grade(match, alone)}: {text}{exempt}"
+    return f"{_PARTIAL}{match.subject()}{match.grade(alone)}: {text}{exempt}"
 
 
 def _mechanism(rule: ClinicalRule) -> str:
@@ -258,25 +316,10 @@ def _mechanism(rule: ClinicalRule) -> str:
     return f"{_sentence(rule.mechanism)} ({_capital(kind)}: {rule.target}.)"
 
 
-def _grade(match: _Match, alone: bool) -> str:
-    """The rule's own severity, where it is not the pair's or not the only one."""
-    if match.seldom:
-        return f" ({match.rule.severity}; seldom the drugs in use)"
-    return "" if alone else f" ({match.rule.severity})"
-
-
 def _drugs(side: Side, code: str) -> str:
     own = side.carriers_within(code)
     covers_side = len(own) == len(side.carriers)
     return side.label if covers_side and len(own) > 2 and side.holds_for_all_of(code) else in_words(own)
-
-
-def in_words(drugs: Sequence[Agent]) -> str:
-    """The names of a few drugs, the rest counted."""
-    names = [drug.name for drug in drugs]
-    if len(names) > _NAMED:
-        return f"{', '.join(names[: _NAMED - 1])} or {len(names) - _NAMED + 1} others"
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def _sentence(text: str) -> str:
@@ -286,7 +329,3 @@ def _sentence(text: str) -> str:
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _distinct(texts: Iterable[str]) -> Iterator[str]:
-    yield from dict.fromkeys(text.strip() for text in texts)

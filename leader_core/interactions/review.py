@@ -1,32 +1,37 @@
 """One set of medications reviewed: its pairs, conditions and duplications, judged by the drugs really ordered.
 
 A pair of classes often holds for one rare drug of them only. Where the drugs behind the classes are known, this says
-whether they carry it and how severe it then is. Refuses to know of models, scores and pages.
+whether they carry it and how severe it then is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal
 
-from leader_core.domain import SEVERITIES, Interaction, Order, Severity
+from leader_core.domain import SEVERITY_RANK, Interaction, Order, Severity
 from leader_core.interactions.conditions import (
     ConditionWarning,
     Duplication,
     condition_warnings,
     duplications,
 )
-from leader_core.interactions.pairs import PairRule, grade, load_within_class, pair_rules
+from leader_core.interactions.pairs import (
+    InteractionTable,
+    PairRule,
+    grade,
+    is_statistical,
+    load_within_class,
+    pair_rules,
+)
 from leader_core.interactions.rules import Side, clinical_rules
-from leader_core.interactions.table import InteractionTable, is_statistical
 from leader_core.terminology.drugs import DrugMapper
 
 Standing = Literal["ordered", "open", "not ordered"]
 """Do the drugs ordered carry it: yes; it depends on a drug that is not known; no."""
 
-_RANK: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _ORDER: Final[Mapping[Standing, int]] = {"ordered": 0, "open": 1, "not ordered": 2}
 
 
@@ -44,9 +49,7 @@ class Ordered:
     """What was ordered of one class."""
 
     drugs: tuple[OrderedDrug, ...]
-    unread: tuple[
-        str, ...
-    ] = ()  # strings whose ingredient could not be told: they may be any drug of the class
+    unread: tuple[str, ...] = ()  # strings that name no known ingredient: they may be any drug of the class
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,9 +72,7 @@ class PairReview:
     """A graded pair of classes (or two drugs of one class, where the codes are equal)."""
 
     entry: Interaction  # as the table has it; its severity is the classes'
-    severity: (
-        Severity  # of the drugs ordered where they carry it, else the classes', without what was ruled out
-    )
+    severity: Severity  # of the drugs ordered if they carry it, else the classes' without what was ruled out
     standing: Standing
     rules: tuple[RuleReview, ...]  # those that count first; empty for a pair that our rules do not explain
     ordered_a: Ordered | None = None  # None where nothing of the class was ordered, or nobody knows what
@@ -131,20 +132,16 @@ def review(
         orders: the drug strings behind the classes, where a visit's are known; they may name other classes too.
     """
     chosen = sorted(set(codes))
-    known = {code: found for code, found in ordered_drugs(orders).items() if code in set(chosen)}
+    known = {code: ordered for code, ordered in ordered_drugs(orders).items() if code in set(chosen)}
     among = table.among(chosen)
-    inside = [
-        Interaction(w.code, w.code, w.severity, w.source, w.mechanism, w.effect, w.management, w.evidence)
-        for w in load_within_class(level)
-        if w.code in set(chosen)
-    ]
+    inside = (entry for entry in load_within_class(level) if entry.code_a in set(chosen))
     return Review(
         pairs=_sorted(pair_review(entry, known) for entry in among if not is_statistical(entry)),
         signals=tuple(entry for entry in among if is_statistical(entry)),
         within=_sorted(pair_review(entry, known) for entry in inside),
         conditions=_conditions(chosen, tuple(diagnoses), known),
         duplications=duplications(
-            {drug.code for found in known.values() for drug in found.drugs} if known else chosen
+            {drug.code for ordered in known.values() for drug in ordered.drugs} if known else chosen
         ),
         ordered=known,
     )
@@ -161,9 +158,9 @@ def ordered_drugs(orders: Iterable[Order]) -> dict[str, Ordered]:
         if not own:
             unread.setdefault(order.code, {})[written] = None
         for match in own:
-            found = drugs.setdefault(order.code, {})
-            before = found[match.code].written if match.code in found else ()
-            found[match.code] = OrderedDrug(match.ingredient, match.code, (*before, written))
+            of_class = drugs.setdefault(order.code, {})
+            before = of_class[match.code].written if match.code in of_class else ()
+            of_class[match.code] = OrderedDrug(match.ingredient, match.code, (*before, written))
     return {
         code: Ordered(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
         for code in sorted({*drugs, *unread})
@@ -181,19 +178,21 @@ def pair_review(entry: Interaction, known: Mapping[str, Ordered]) -> PairReview:
     standing: Standing = min((r.standing for r in rules), key=_ORDER.__getitem__)
     if standing == "ordered":
         severity = min(
-            (r.between.rule.severity for r in rules if r.standing == "ordered"), key=_RANK.__getitem__
+            (r.between.rule.severity for r in rules if r.standing == "ordered"), key=SEVERITY_RANK.__getitem__
         )
     elif standing == "open" and any(r.standing == "not ordered" for r in rules):
         severity = grade(r.between for r in rules if r.standing == "open") or entry.severity
     else:
         severity = entry.severity
-    return PairReview(entry, severity, standing, _counting(rules, standing), ordered_a, ordered_b)
+    return PairReview(entry, severity, standing, _by_weight(rules, standing), ordered_a, ordered_b)
 
 
-def _counting(rules: Sequence[RuleReview], standing: Standing) -> tuple[RuleReview, ...]:
+def _by_weight(rules: Sequence[RuleReview], standing: Standing) -> tuple[RuleReview, ...]:
     """What is carried first and by its own severity; otherwise the order in which rules grade a pair of classes."""
     if standing == "ordered":
-        return tuple(sorted(rules, key=lambda r: (_ORDER[r.standing], _RANK[r.between.rule.severity])))
+        return tuple(
+            sorted(rules, key=lambda r: (_ORDER[r.standing], SEVERITY_RANK[r.between.rule.severity]))
+        )
     return tuple(sorted(rules, key=lambda r: _ORDER[r.standing]))
 
 
@@ -255,26 +254,26 @@ def _one_drug_only(by_a: _Carriers, by_b: _Carriers) -> bool:
 def _conditions(
     codes: Sequence[str], diagnoses: Sequence[str], known: Mapping[str, Ordered]
 ) -> tuple[ConditionReview, ...]:
-    given = {drug.code: drug.name for found in known.values() for drug in found.drugs}
+    given = {drug.code: drug.name for ordered in known.values() for drug in ordered.drugs}
     of_drugs = condition_warnings(given, diagnoses)
-    found = []
+    reviews = []
     for warning in condition_warnings(codes, diagnoses):
         ordered = known.get(warning.code)
-        own = [w for w in of_drugs if w.code.startswith(warning.code) and _one_rule(w, warning)]
+        own = [w for w in of_drugs if w.code.startswith(warning.code) and _same_rule(w, warning)]
         if own:
             names = tuple(dict.fromkeys(given[w.code] for w in own))
-            exact = own[0] if own[0].code == warning.code else _for_class(own[0], warning.code)
-            found.append(ConditionReview(exact, "ordered", names))
+            of_class = replace(own[0], code=warning.code)  # severity and texts are the drug's own
+            reviews.append(ConditionReview(of_class, "ordered", names))
         elif ordered is not None and not ordered.unread:
-            found.append(ConditionReview(warning, "not ordered", ordered.names))
+            reviews.append(ConditionReview(warning, "not ordered", ordered.names))
         else:
-            found.append(ConditionReview(warning, "open"))
+            reviews.append(ConditionReview(warning, "open"))
     return tuple(
         sorted(
-            found,
+            reviews,
             key=lambda c: (
                 c.standing == "not ordered",
-                _RANK[c.warning.severity],
+                SEVERITY_RANK[c.warning.severity],
                 _ORDER[c.standing],
                 c.warning.code,
                 c.warning.condition,
@@ -283,23 +282,9 @@ def _conditions(
     )
 
 
-def _one_rule(one: ConditionWarning, other: ConditionWarning) -> bool:
+def _same_rule(one: ConditionWarning, other: ConditionWarning) -> bool:
     """Do both come from one rule? A class may have two for a condition: beta-blockers that are selective, or not."""
     return (one.condition, one.effect, one.source) == (other.condition, other.effect, other.source)
-
-
-def _for_class(warning: ConditionWarning, code: str) -> ConditionWarning:
-    """What was said of a drug, told of its class: severity and texts are the drug's own."""
-    return ConditionWarning(
-        code,
-        warning.diagnoses,
-        warning.condition,
-        warning.severity,
-        warning.effect,
-        warning.management,
-        warning.evidence,
-        warning.source,
-    )
 
 
 def _sorted(pairs: Iterable[PairReview]) -> tuple[PairReview, ...]:
@@ -309,7 +294,7 @@ def _sorted(pairs: Iterable[PairReview]) -> tuple[PairReview, ...]:
             pairs,
             key=lambda p: (
                 p.standing == "not ordered",
-                _RANK[p.severity],
+                SEVERITY_RANK[p.severity],
                 _ORDER[p.standing],
                 not p.whole,
                 p.codes,
@@ -319,7 +304,7 @@ def _sorted(pairs: Iterable[PairReview]) -> tuple[PairReview, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Coverage:
+class TableCoverage:
     """What a table covers, so that an empty answer can say what was looked through."""
 
     graded: int  # pairs
@@ -329,11 +314,12 @@ class Coverage:
     statistical_sources: tuple[str, ...]
 
 
-def coverage(table: InteractionTable) -> Coverage:
-    """What stands in a table, counted."""
+@lru_cache(maxsize=4)
+def coverage(table: InteractionTable) -> TableCoverage:
+    """The entries of a table and the rules behind them, counted."""
     statistical = table.statistical
     cited = {part.strip() for rule in clinical_rules() for part in rule.source.split(";")}
-    return Coverage(
+    return TableCoverage(
         len(table) - len(statistical),
         len(statistical),
         len(clinical_rules()),

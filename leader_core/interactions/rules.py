@@ -1,36 +1,45 @@
-"""The clinical rules as they were written: two sides with the drugs that carry the interaction, and what to do.
+"""The clinical rules as they are written in the shipped tables: the drugs on each side, the grade and what to do.
 
-Refuses to know of a cohort's ATC level; `clinical` projects rules to it.
+`pairs` projects them to the ATC level of a cohort.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, TypeVar, cast
 
-from leader_core.domain import SEVERITIES, Severity
+from leader_core.domain import GRADED, SEVERITY_RANK, Severity
 from leader_core.errors import InputError
+from leader_core.terminology.atc import LENGTHS
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
 RULES: Final = ASSETS / "clinical.csv"
 FREQUENCIES: Final = ASSETS / "frequency.csv"
 COMBINATIONS: Final = ASSETS / "combinations.csv"
 
-GRADED: Final[tuple[Severity, ...]] = SEVERITIES[:-1]
-KINDS_OF_MECHANISM: Final = ("pharmacokinetic", "pharmacodynamic", "both")
+LEVEL_LENGTH: Final[Mapping[int, int]] = {level: LENGTHS[level] for level in (3, 4, 5)}
+"""Characters of an ATC code at each level a cohort may have."""
+ATC_CODE: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
+"""A code of level 3, 4 or 5."""
 EVIDENCE: Final = ("established", "probable", "theoretical")
 
+Mechanism = Literal["pharmacokinetic", "pharmacodynamic", "both"]
 Frequency = Literal["uncommon", "rare"]
 """How little of a class's use in hospital a drug makes up: a tenth or less, a hundredth or less."""
 
-_INGREDIENT: Final = 7  # characters of an ATC code of level 5
-_ATC: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
+SELDOM: Final = 2
+"""The rarity from which a rule is no warning about the class as such."""
+_SELDOM_CAP: Final[Severity] = "moderate"
+_RARITY: Final[Mapping[Frequency, int]] = {"uncommon": 1, "rare": 2}
+_NAMED: Final = 6  # drugs named in a text before "and others"
 _AGENT: Final = re.compile(r"(?P<name>.+?)\s+(?P<codes>[A-Z]\d{2}[A-Z]{2}\d{2}(?: [A-Z]\d{2}[A-Z]{2}\d{2})*)")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +49,9 @@ class Agent:
     name: str
     codes: tuple[str, ...]
 
-    def speaking(self, length: int) -> tuple[str, ...]:
-        """The drug's codes that may speak for codes of so many characters: rare combinations speak for no class."""
-        if length == _INGREDIENT:
+    def representing(self, length: int) -> tuple[str, ...]:
+        """The drug's codes that count for codes of so many characters: rare combinations count for no class."""
+        if length == LEVEL_LENGTH[5]:
             return self.codes
         return tuple(own for own in self.codes if own not in rare_combinations())
 
@@ -59,7 +68,7 @@ class Side:
     def carriers_within(self, code: str) -> tuple[Agent, ...]:
         """The carriers that fall under an ATC code of any level."""
         return tuple(
-            agent for agent in self.carriers if any(c.startswith(code) for c in agent.speaking(len(code)))
+            agent for agent in self.carriers if any(c.startswith(code) for c in agent.representing(len(code)))
         )
 
     def spared_within(self, code: str) -> tuple[Agent, ...]:
@@ -70,6 +79,20 @@ class Side:
         """True where the rule was written for the whole class `code`, with no drug of it spared."""
         return any(code.startswith(own) for own in self.codes) and not self.spared_within(code)
 
+    def rarity(self, code: str) -> int:
+        """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is (1, 2).
+
+        Always 0 where the code is a single ingredient.
+        """
+        if len(code) == LEVEL_LENGTH[5]:
+            return 0
+        return min(
+            _RARITY[frequencies()[own]] if own in frequencies() else 0
+            for agent in self.carriers_within(code)
+            for own in agent.representing(len(code))
+            if own.startswith(code)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class ClinicalRule:
@@ -78,7 +101,7 @@ class ClinicalRule:
     a: Side
     b: Side
     severity: Severity
-    kind: Literal["pharmacokinetic", "pharmacodynamic", "both"]
+    kind: Mechanism
     target: str  # enzyme, transporter, receptor or organ
     mechanism: str
     effect: str
@@ -97,12 +120,12 @@ def frequencies() -> Mapping[str, Frequency]:
 @lru_cache(maxsize=1)
 def combinations() -> Mapping[str, tuple[str, ...]]:
     """Drug to the ATC level-5 codes of the fixed combinations that hold it: they carry what it carries."""
-    found: dict[str, tuple[str, ...]] = {}
+    codes: dict[str, tuple[str, ...]] = {}
     with COMBINATIONS.open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             for drug in row["drugs"].split("; "):
-                found[drug] = (*found.get(drug, ()), row["code"])
-    return found
+                codes[drug] = (*codes.get(drug, ()), row["code"])
+    return codes
 
 
 @lru_cache(maxsize=1)
@@ -120,6 +143,21 @@ def with_combinations(drugs: tuple[Agent, ...]) -> tuple[Agent, ...]:
     )
 
 
+def capped(severity: Severity, rarity: int) -> Severity:
+    """The severity to show for a class: at most moderate where the drugs that carry the rule are seldom used."""
+    if rarity < SELDOM or SEVERITY_RANK[severity] >= SEVERITY_RANK[_SELDOM_CAP]:
+        return severity
+    return _SELDOM_CAP
+
+
+def in_words(drugs: Sequence[Agent]) -> str:
+    """The names of a few drugs, the rest counted."""
+    names = [drug.name for drug in drugs]
+    if len(names) > _NAMED:
+        return f"{', '.join(names[: _NAMED - 1])} or {len(names) - _NAMED + 1} others"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 @lru_cache(maxsize=1)
 def clinical_rules() -> tuple[ClinicalRule, ...]:
     """Every rule of the shipped table, in its order."""
@@ -132,23 +170,57 @@ def read_rules(path: Path) -> tuple[ClinicalRule, ...]:
     Raises:
         InputError: for a value outside its scale, an empty text, or a code that is not ATC; names the line.
     """
+    return read_rows(path, _rule)
+
+
+def read_rows(path: Path, parse: Callable[[Mapping[str, str], str], T]) -> tuple[T, ...]:
+    """Every row of a CSV table, read by `parse(row, where)`; `where` names file and line for an error."""
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
-        return tuple(_rule(row, f"{path.name}, line {reader.line_num}") for row in reader)
+        return tuple(parse(row, f"{path.name}, line {reader.line_num}") for row in reader)
+
+
+def check_row(
+    row: Mapping[str, str], where: str, scales: Mapping[str, Sequence[str]], texts: Sequence[str]
+) -> None:
+    """Refuse a value outside the scale of its column, and an empty text.
+
+    Raises:
+        InputError: names place, column and value.
+    """
+    for name, allowed in scales.items():
+        if row.get(name) not in allowed:
+            raise InputError(f"{where}, column {name}: {row.get(name)!r} is none of {', '.join(allowed)}.")
+    for name in texts:
+        if not (row.get(name) or "").strip():
+            raise InputError(f"{where}, column {name}: expected a text, found nothing.")
+
+
+def read_side(row: Mapping[str, str], where: str, label: str, suffix: str = "") -> Side:
+    """A side from the columns `codes`, `carriers` and `spared`, with a suffix, and the column `label`."""
+
+    def column(name: str) -> tuple[str, str]:
+        return row[f"{name}{suffix}"], f"{where}, column {name}{suffix}"
+
+    codes = _atc_codes(*column("codes"))
+    carriers = with_combinations(agents(*column("carriers")))
+    if not carriers:
+        raise InputError(f"{column('carriers')[1]}: expected at least one drug that carries the interaction.")
+    return Side(row[label], codes, carriers, agents(*column("spared")))
 
 
 def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:
-    for name, allowed in (("severity", GRADED), ("kind", KINDS_OF_MECHANISM), ("evidence", EVIDENCE)):
-        if row.get(name) not in allowed:
-            raise InputError(f"{where}, column {name}: {row.get(name)!r} is none of {', '.join(allowed)}.")
-    for name in ("target", "mechanism", "effect", "management", "source"):
-        if not (row.get(name) or "").strip():
-            raise InputError(f"{where}, column {name}: expected a text, found nothing.")
+    scales = {
+        "severity": GRADED,
+        "kind": ("pharmacokinetic", "pharmacodynamic", "both"),
+        "evidence": EVIDENCE,
+    }
+    check_row(row, where, scales, ("target", "mechanism", "effect", "management", "source"))
     return ClinicalRule(
-        a=_side(row, "a", where),
-        b=_side(row, "b", where),
+        read_side(row, where, "drug_a", "_a"),
+        read_side(row, where, "drug_b", "_b"),
         severity=cast(Severity, row["severity"]),
-        kind=cast(Literal["pharmacokinetic", "pharmacodynamic", "both"], row["kind"]),
+        kind=cast(Mechanism, row["kind"]),
         target=row["target"],
         mechanism=row["mechanism"],
         effect=row["effect"],
@@ -158,34 +230,23 @@ def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:
     )
 
 
-def _side(row: Mapping[str, str], side: str, where: str) -> Side:
-    codes = atc_codes(row[f"codes_{side}"], f"{where}, column codes_{side}")
-    carriers = with_combinations(agents(row[f"carriers_{side}"], f"{where}, column carriers_{side}"))
-    if not carriers:
-        raise InputError(
-            f"{where}, column carriers_{side}: expected at least one drug that carries the interaction."
-        )
-    spared = agents(row[f"spared_{side}"], f"{where}, column spared_{side}")
-    return Side(row[f"drug_{side}"], codes, carriers, spared)
-
-
-def atc_codes(cell: str, where: str) -> tuple[str, ...]:
+def _atc_codes(cell: str, where: str) -> tuple[str, ...]:
     """ATC codes of level 3 to 5, separated by spaces."""
     codes = tuple(cell.split())
     for code in codes:
-        if not _ATC.fullmatch(code):
+        if not ATC_CODE.fullmatch(code):
             raise InputError(f"{where}: {code!r} is no ATC code of level 3, 4 or 5.")
     return codes
 
 
 def agents(cell: str, where: str) -> tuple[Agent, ...]:
     """Ingredients with their codes, written `name CODE CODE; name CODE`."""
-    found = []
+    drugs = []
     for part in filter(None, (p.strip() for p in cell.split(";"))):
         match = _AGENT.fullmatch(part)
         if match is None:
             raise InputError(
                 f"{where}: {part!r} is no drug with its ATC level-5 codes (like 'aspirin B01AC06')."
             )
-        found.append(Agent(match["name"], tuple(match["codes"].split())))
-    return tuple(found)
+        drugs.append(Agent(match["name"], tuple(match["codes"].split())))
+    return tuple(drugs)

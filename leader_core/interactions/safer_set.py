@@ -1,9 +1,9 @@
 """The best set of medications under a limit on interactions, solved exactly, and what each change costs.
 
 A set is scored by the sum of probability minus cut-off over its classes: without a limit the best set is the
-plain one, every class at or above the cut-off. Under a limit the best set is found as an integer program (SciPy's
+plain one, every class at or above the cut-off. Under a limit it is the solution of an integer program (SciPy's
 HiGHS, no gap left). Only classes at or above the cut-off and those that must stay are chosen from: none is added
-to thin out an interaction rate. Refuses to know how probabilities were made.
+to thin out an interaction rate.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from leader_core.domain import SEVERITIES, Interaction, Severity
+from leader_core.domain import SEVERITY_RANK, Interaction, Severity
 from leader_core.errors import InputError, LeaderError
-from leader_core.interactions import InteractionTable, is_statistical
+from leader_core.interactions.pairs import InteractionTable, is_statistical
 
 _THERAPEUTIC_GROUP: Final = 3  # characters of an ATC code: J01, antibacterials for systemic use
 _ALTERNATIVES: Final = 3
@@ -29,11 +29,11 @@ Pair = tuple[str, str]
 
 
 class ConflictError(InputError):
-    """Wishes that no set within the limit fulfils; `pairs` are what stands between the classes that must stay."""
+    """Requests that no set within the limit fulfils; `pairs` are what stands between the classes that must stay."""
 
-    def __init__(self, message: str, kept: Iterable[str], pairs: Iterable[Interaction]) -> None:
+    def __init__(self, message: str, keep: Iterable[str], pairs: Iterable[Interaction]) -> None:
         super().__init__(message)
-        self.kept = tuple(sorted(kept))
+        self.keep = tuple(sorted(keep))
         self.pairs = tuple(pairs)
 
 
@@ -77,15 +77,13 @@ class LeftOut:
     code: str
     probability: float
     cost: float  # score given up: probability minus cut-off
-    because: tuple[
-        Interaction, ...
-    ]  # what it does with the classes that stay; empty where it had to go by wish
+    because: tuple[Interaction, ...]  # with the classes that stay; empty where it was to be avoided
     alternatives: tuple[Alternative, ...]  # most probable first
 
 
 @dataclass(frozen=True, slots=True)
 class SaferSet:
-    """The best set under the limit, beside the plain set."""
+    """The best set under the limit, compared with the plain set."""
 
     codes: tuple[str, ...]  # most probable first
     plain: tuple[str, ...]
@@ -99,7 +97,7 @@ class SaferSet:
 
     @property
     def cost(self) -> float:
-        """Score given up for the limit and the wishes."""
+        """Score given up for the limit and for what must stay or must not appear."""
         return self.plain_score - self.score
 
 
@@ -124,31 +122,31 @@ def safer_set(
 
     Raises:
         InputError: for classes without a probability, or the same class kept and avoided.
-        ConflictError: for wishes that no set within the limit fulfils; carries the pairs that stand against it.
+        ConflictError: where no set within the limit holds what must stay; carries the pairs that stand against it.
     """
-    kept, avoided = frozenset(keep), frozenset(avoid)
-    _check(probabilities, cut_off, kept, avoided)
+    pinned, avoided = frozenset(keep), frozenset(avoid)
+    _check(probabilities, cut_off, pinned, avoided)
     plain = _by_probability((c for c, p in probabilities.items() if p >= cut_off), probabilities)
-    candidates = sorted((set(plain) | kept) - avoided)
-    _check_wishes(table, limit, kept)
-    chosen = _solve(candidates, {c: probabilities[c] - cut_off for c in candidates}, table, limit, kept)
+    candidates = sorted((set(plain) | pinned) - avoided)
+    _check_pinned(table, limit, pinned)
+    chosen = _solve(candidates, {c: probabilities[c] - cut_off for c in candidates}, table, limit, pinned)
     if chosen is None:
-        signals = tuple(i for i in table.among(kept) if is_statistical(i))
+        signals = tuple(i for i in table.among(pinned) if is_statistical(i))
         raise ConflictError(
-            f"No set within the limit holds all the classes that must stay: {', '.join(sorted(kept))}. "
+            f"No set within the limit holds all the classes that must stay: {', '.join(sorted(pinned))}. "
             f"{len(signals)} statistical pairs stand between them. Release one, or raise the DDI rate allowed.",
-            kept,
+            pinned,
             signals,
         )
     codes = _by_probability(chosen, probabilities)
-    room = _Room(codes, table, limit)
+    remaining = _RemainingLimit(codes, table, limit)
     left_out = tuple(
         LeftOut(
             code,
             probabilities[code],
             probabilities[code] - cut_off,
-            room.against(code),
-            _alternatives(code, probabilities, room, avoided),
+            remaining.against(code),
+            _alternatives(code, probabilities, remaining, avoided),
         )
         for code in plain
         if code not in chosen
@@ -169,38 +167,38 @@ def safer_set(
 def within(codes: Iterable[str], table: InteractionTable, limit: Limit) -> bool:
     """Does a set keep the limit?"""
     chosen = sorted(set(codes))
-    found = table.among(chosen)
+    entries = table.among(chosen)
     for severity, most in limit.by_severity():
-        if most is not None and sum(i.severity == severity for i in found) > most:
+        if most is not None and sum(i.severity == severity for i in entries) > most:
             return False
     return limit.ddi_rate is None or table.density(chosen) <= limit.ddi_rate + _TOLERANCE
 
 
 def _check(
-    probabilities: Mapping[str, float], cut_off: float, kept: frozenset[str], avoided: frozenset[str]
+    probabilities: Mapping[str, float], cut_off: float, pinned: frozenset[str], avoided: frozenset[str]
 ) -> None:
     if not 0 <= cut_off <= 1:
         raise InputError(f"A cut-off of {cut_off}: expected a probability from 0 to 1.")
     strange = sorted(c for c, p in probabilities.items() if not 0 <= p <= 1)
     if strange:
         raise InputError(f"The probability of {strange[0]} is {probabilities[strange[0]]}: expected 0 to 1.")
-    if unknown := sorted(kept - set(probabilities)):
+    if unknown := sorted(pinned - set(probabilities)):
         raise InputError(
             f"{', '.join(unknown)} must stay but has no probability: choose among the scored classes."
         )
-    if both := sorted(kept & avoided):
+    if both := sorted(pinned & avoided):
         raise InputError(f"{', '.join(both)} must both stay and not appear: choose one.")
 
 
-def _check_wishes(table: InteractionTable, limit: Limit, kept: frozenset[str]) -> None:
-    among = table.among(kept)
+def _check_pinned(table: InteractionTable, limit: Limit, pinned: frozenset[str]) -> None:
+    among = table.among(pinned)
     for severity, most in limit.by_severity():
         pairs = [f"{i.code_a} with {i.code_b}" for i in among if i.severity == severity]
         if most is not None and len(pairs) > most:
             raise ConflictError(
                 f"The classes that must stay hold {len(pairs)} {severity} pairs ({', '.join(pairs[:5])}), "
                 f"and at most {most} are allowed. Release one of them, or raise the limit.",
-                kept,
+                pinned,
                 (i for i in among if i.severity == severity),
             )
 
@@ -210,9 +208,9 @@ def _solve(
     gain: Mapping[str, float],
     table: InteractionTable,
     limit: Limit,
-    kept: frozenset[str],
+    pinned: frozenset[str],
 ) -> frozenset[str] | None:
-    """The best subset of the candidates, None where none holds all that are kept.
+    """The best subset of the candidates, None where none holds all that must stay.
 
     Classes that stand in no limited pair are free and simply stay.
     """
@@ -222,7 +220,7 @@ def _solve(
     rest = [code for code in candidates if code in tied]
     if not rest:
         return frozenset(free)
-    program = _Program(rest, [gain[code] for code in rest], kept)
+    program = _Program(rest, [gain[code] for code in rest], pinned)
     for name, (pairs, most) in bounded.items():
         if name == "ddi_rate":
             program.limit_rate(pairs, most, others=len(free))
@@ -252,11 +250,11 @@ def _bounded_pairs(
 class _Program:
     """A 0/1 program over the tied classes: columns are the classes, then the pairs, then the sizes of the set."""
 
-    def __init__(self, codes: Sequence[str], gain: Sequence[float], kept: frozenset[str]) -> None:
+    def __init__(self, codes: Sequence[str], gain: Sequence[float], pinned: frozenset[str]) -> None:
         self._codes = codes
         self._column = {code: i for i, code in enumerate(codes)}
         self._cost = [-g for g in gain]  # the solver minimises
-        self._lower = [1.0 if code in kept else 0.0 for code in codes]
+        self._lower = [1.0 if code in pinned else 0.0 for code in codes]
         self._integer = [1] * len(codes)
         self._rows: list[tuple[dict[int, float], float, float]] = []  # coefficients, least, most
 
@@ -305,7 +303,7 @@ class _Program:
             return None
         if result.status != 0:
             raise LeaderError(
-                f"The safer set was not found: {result.message} Raise the limit or the cut-off."
+                f"No safer set could be computed: {result.message} Raise the limit or the cut-off."
             )
         return {code for code, chosen in zip(self._codes, result.x, strict=False) if chosen > 0.5}
 
@@ -333,8 +331,8 @@ def _score(codes: Iterable[str], probabilities: Mapping[str, float], cut_off: fl
     return float(sum(probabilities[code] - cut_off for code in codes))
 
 
-class _Room:
-    """What the limit leaves open beside a set: which further class it would take in, and what speaks against one."""
+class _RemainingLimit:
+    """What a set leaves of the limit: which further class could join it, and which pairs speak against one."""
 
     def __init__(self, codes: Sequence[str], table: InteractionTable, limit: Limit) -> None:
         self.codes = codes
@@ -348,17 +346,17 @@ class _Room:
 
     def against(self, code: str) -> tuple[Interaction, ...]:
         """The entries between a class and the set that an applied limit counts, most severe first."""
-        found = (i for other in self.codes for i in self._table.pair(code, other))
-        counted = [i for i in found if i.severity in self._limited]
-        return tuple(sorted(counted, key=lambda i: (SEVERITIES.index(i.severity), i.code_a, i.code_b)))
+        entries = (i for other in self.codes for i in self._table.pair(code, other))
+        counted = [i for i in entries if i.severity in self._limited]
+        return tuple(sorted(counted, key=lambda i: (SEVERITY_RANK[i.severity], i.code_a, i.code_b)))
 
     def admits(self, code: str) -> bool:
         """Would the set with this class keep the limit?"""
         if code not in self._admitted:
-            self._admitted[code] = self._fits(Counter(i.severity for i in self.against(code)))
+            self._admitted[code] = self._holds(Counter(i.severity for i in self.against(code)))
         return self._admitted[code]
 
-    def _fits(self, added: Mapping[Severity, int]) -> bool:
+    def _holds(self, added: Mapping[Severity, int]) -> bool:
         for severity, most in self._limit.by_severity():
             more = added.get(severity, 0)
             if most is not None and more and self._present[severity] + more > most:
@@ -371,13 +369,13 @@ class _Room:
 
 
 def _alternatives(
-    code: str, probabilities: Mapping[str, float], room: _Room, avoided: frozenset[str]
+    code: str, probabilities: Mapping[str, float], remaining: _RemainingLimit, avoided: frozenset[str]
 ) -> tuple[Alternative, ...]:
     """Classes of the same therapeutic group that the set could take in without breaking the limit."""
     group = code[:_THERAPEUTIC_GROUP]
-    taken = {code, *room.codes, *avoided}
+    taken = {code, *remaining.codes, *avoided}
     others = _by_probability(
         (c for c in probabilities if c.startswith(group) and c not in taken), probabilities
     )
-    best = list(islice(filter(room.admits, others), _ALTERNATIVES))
+    best = list(islice(filter(remaining.admits, others), _ALTERNATIVES))
     return tuple(Alternative(c, probabilities[c], probabilities[code] - probabilities[c]) for c in best)

@@ -1,6 +1,6 @@
 """The statistical signal: pairs that TWOSIDES-style data report together unusually often, without any grading.
 
-Refuses to know of clinical severity: every pair read here has severity "unknown".
+Every pair read here has severity "unknown".
 """
 
 from __future__ import annotations
@@ -17,21 +17,18 @@ from typing import Final
 
 from leader_core.domain import Interaction
 from leader_core.errors import InputError, NotFoundError
+from leader_core.interactions.rules import ASSETS, ATC_CODE, LEVEL_LENGTH
 
-ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
 SHIPPED: Final = ASSETS / "statistical_atc3.csv"
 
 SOURCE: Final = (
     "TWOSIDES (Tatonetti et al. 2012), rarest side effects, via published medication-recommendation research"
 )
 EVIDENCE: Final = "statistical signal in spontaneous reports; not graded"
-LEVEL_LENGTH: Final[Mapping[int, int]] = {3: 4, 4: 5, 5: 7}
-"""Characters of an ATC code at each level a cohort may have."""
 
 RAREST: Final = 40
 """How many of the rarest side effects count, as in the published works."""
 
-_ATC: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
 _STITCH: Final = re.compile(r"CID[ms]?0*(\d+)", re.IGNORECASE)
 _TWOSIDES_COLUMNS: Final = ("stitch 1", "stitch 2", "polypharmacy side effect", "side effect name")
 _MAPPING_NAMES: Final = ("drug-atc.csv", "stitch_cid_atc.csv")
@@ -88,7 +85,7 @@ def read_statistical(
     path = _existing(Path(path), "interaction file")
     header = _header(path)
     if set(_TWOSIDES_COLUMNS) <= set(header):
-        return _read_twosides(level, path, _mapping_beside(path, mapping), rarest)
+        return _read_twosides(level, path, _mapping_path(path, mapping), rarest)
     if {"code_a", "code_b"} <= set(header):
         if mapping is not None:
             raise InputError(
@@ -158,7 +155,7 @@ def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
 
 def _code_at(level: int, length: int, value: str, where: str) -> str:
     code = value.strip().upper()
-    if not _ATC.fullmatch(code):
+    if not ATC_CODE.fullmatch(code):
         raise InputError(
             f"{where}: {value!r} is no ATC code of level 3, 4 or 5 (like B01A, B01AA or B01AA03)."
         )
@@ -170,12 +167,12 @@ def _code_at(level: int, length: int, value: str, where: str) -> str:
     return code[:length]
 
 
-def _mapping_beside(path: Path, mapping: Path | str | None) -> Path:
+def _mapping_path(path: Path, mapping: Path | str | None) -> Path:
     if mapping is not None:
         return _existing(Path(mapping), "table from STITCH compound to ATC")
     for name in _MAPPING_NAMES:
-        if (beside := path.parent / name).is_file():
-            return beside
+        if (neighbour := path.parent / name).is_file():
+            return neighbour
     raise InputError(
         f"{path} names compounds by STITCH id, and no table from STITCH to ATC was given: "
         f"expected --ddi-map FILE.csv with lines like CID000003015,G03HA01, or such a file beside it "
@@ -219,7 +216,7 @@ def _lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
 def _read_twosides(level: int, path: Path, mapping: Path, rarest: int) -> StatisticalSignal:
     """Pairs of codes of the compounds that share one of the rarest side effects, with those effects' names."""
     table = _read_mapping(mapping, LEVEL_LENGTH[level])
-    rows, kept_effects, all_effects = _rarest_rows(path, rarest)
+    rows, chosen_effects, all_effects = _rarest_rows(path, rarest)
     effects: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     unmapped: set[str] = set()
     for first, second, effect in rows:
@@ -242,12 +239,12 @@ def _read_twosides(level: int, path: Path, mapping: Path, rarest: int) -> Statis
             "for too few. Check that --ddi has rows, and that --ddi-map belongs to it."
         )
     pairs = tuple(_signal(low, high, sorted(effects[low, high]), SOURCE) for low, high in sorted(effects))
-    found = (
-        f"{len(pairs)} pairs at ATC level {level} from {path.name}: the {kept_effects} rarest of {all_effects} "
+    read = (
+        f"{len(pairs)} pairs at ATC level {level} from {path.name}: the {chosen_effects} rarest of {all_effects} "
         f"side effects, {len(rows)} rows."
     )
-    lost = f"{len(unmapped)} compounds of these rows have no ATC code in {mapping.name} and give no pair."
-    return StatisticalSignal(level, pairs, (found, lost))
+    left_out = f"{len(unmapped)} compounds of these rows have no ATC code in {mapping.name} and give no pair."
+    return StatisticalSignal(level, pairs, (read, left_out))
 
 
 def _rarest_rows(path: Path, rarest: int) -> tuple[list[tuple[str, str, str]], int, int]:

@@ -1,7 +1,6 @@
 """Structures of representative drugs: which drug stands for a class, drawn as SVG, and what two drugs share.
 
-Refuses to know of patients and interactions: a shared substructure explains no interaction and predicts none.
-RDKit is imported when the first structure is drawn.
+A shared substructure explains no interaction and predicts none. RDKit is imported when the first structure is drawn.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ class Structure:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
-    """The largest substructure of two drugs that was found within the time allowed."""
+class SharedSubstructure:
+    """The largest common substructure of two drugs within the time allowed."""
 
     atoms_a: tuple[
         int, ...
@@ -93,11 +92,9 @@ def draw(
     from rdkit.Chem.Draw import rdMolDraw2D
 
     molecule = _molecule(structure)
-    marked = list(highlight)
-    if any(not 0 <= atom < molecule.GetNumAtoms() for atom in marked):
-        raise InputError(
-            f"{structure.drug} has {molecule.GetNumAtoms()} atoms: cannot mark {sorted(marked)}."
-        )
+    atoms = list(highlight)
+    if any(not 0 <= atom < molecule.GetNumAtoms() for atom in atoms):
+        raise InputError(f"{structure.drug} has {molecule.GetNumAtoms()} atoms: cannot mark {sorted(atoms)}.")
     drawer = rdMolDraw2D.MolDraw2DSVG(width, height)
     if dark:
         rdMolDraw2D.SetDarkMode(drawer)
@@ -105,15 +102,15 @@ def draw(
     options.clearBackground = False
     options.setHighlightColour((*HIGHLIGHT, 0.6 if dark else 1.0))
     rdMolDraw2D.PrepareAndDrawMolecule(
-        drawer, molecule, highlightAtoms=marked, highlightBonds=_bonds_between(molecule, set(marked))
+        drawer, molecule, highlightAtoms=atoms, highlightBonds=_bonds_between(molecule, set(atoms))
     )
     drawer.FinishDrawing()
     return _named(drawer.GetDrawingText(), f"Structure of {structure.drug}, {structure.formula}")
 
 
 @lru_cache(maxsize=512)
-def shared(first: Structure, second: Structure, *, timeout_s: int = 2) -> Shared:
-    """The largest common substructure, rings kept whole; the best one found when the time is over.
+def shared(first: Structure, second: Structure, *, timeout_s: int = 2) -> SharedSubstructure:
+    """The largest common substructure, rings kept whole; when the time is over, the best one so far.
 
     Raises:
         InputError: for a time below one second, the shortest the search can keep.
@@ -124,12 +121,12 @@ def shared(first: Structure, second: Structure, *, timeout_s: int = 2) -> Shared
     from rdkit.Chem import rdFMCS
 
     a, b = _molecule(first), _molecule(second)
-    found = rdFMCS.FindMCS([a, b], timeout=timeout_s, ringMatchesRingOnly=True, completeRingsOnly=True)
-    if found.numAtoms < _SMALLEST_SHARED:
-        return Shared((), (), "", bool(found.canceled))
-    pattern = Chem.MolFromSmarts(found.smartsString)
+    common = rdFMCS.FindMCS([a, b], timeout=timeout_s, ringMatchesRingOnly=True, completeRingsOnly=True)
+    if common.numAtoms < _SMALLEST_SHARED:
+        return SharedSubstructure((), (), "", bool(common.canceled))
+    pattern = Chem.MolFromSmarts(common.smartsString)
     atoms_a, atoms_b = a.GetSubstructMatch(pattern), b.GetSubstructMatch(pattern)
-    return Shared(tuple(atoms_a), tuple(atoms_b), found.smartsString, bool(found.canceled))
+    return SharedSubstructure(tuple(atoms_a), tuple(atoms_b), common.smartsString, bool(common.canceled))
 
 
 def draw_shared(
@@ -140,7 +137,7 @@ def draw_shared(
     width: int = 280,
     height: int = 200,
     dark: bool = False,
-) -> tuple[str, str, Shared]:
+) -> tuple[str, str, SharedSubstructure]:
     """Both drugs as SVG with what they share marked, and what that is."""
     common = shared(first, second, timeout_s=timeout_s)
     svg_a = draw(first, highlight=common.atoms_a, width=width, height=height, dark=dark)
