@@ -90,7 +90,7 @@ def component_data(test: AppTest, name: str) -> dict[str, Any]:
 
 def address(test: AppTest) -> dict[str, str]:
     """What the address bar is told to say."""
-    return dict(parse_qsl(component_data(test, "address")["query"]))
+    return dict(parse_qsl(component_data(test, "url_state")["query"]))
 
 
 def with_evidence(tmp_path: Path) -> FakeEngine:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,126 +37,126 @@ from train.student.loop import Trainer
 from train.student.settings import StudentTraining
 
 ROOT = Path(__file__).parents[2]
-CORE, TRAIN = "tests/leader_core/", "tests/train/"
-HERE = CORE + "test_published_faults.py::"
 
 FAULTS: dict[int, tuple[str, ...]] = {
     9: (
-        CORE + "test_prompt.py::test_each_visit_shows_its_own_diagnoses",
-        HERE + "test_repeating_the_current_diagnoses_is_for_reproduction_only",
+        "test_each_visit_shows_its_own_diagnoses",
+        "test_repeating_the_current_diagnoses_is_for_reproduction_only",
     ),
     10: (
-        CORE + "test_prompt.py::test_any_limit_holds_and_the_current_visit_outlives_history",
-        CORE + "test_prompt.py::test_cuts_oldest_visit_then_its_lists_then_the_current_ones",
-        CORE + "test_teacher.py::test_unseen_and_truncated_are_reported",
+        "test_any_limit_holds_and_the_current_visit_outlives_history",
+        "test_cuts_oldest_visit_then_its_lists_then_the_current_ones",
+        "test_unseen_and_truncated_are_reported",
     ),
     11: (
-        CORE + "test_codes.py::test_codes_keep_their_system_and_leading_zeros",
-        CORE + "test_cohort_build.py::test_codes_keep_their_zeros_their_system_and_the_source_order",
-        HERE + "test_a_procedure_with_leading_zeros_has_its_title",
+        "test_codes_keep_their_system_and_leading_zeros",
+        "test_codes_keep_their_zeros_their_system_and_the_source_order",
+        "test_a_procedure_with_leading_zeros_has_its_title",
     ),
-    12: (HERE + "test_a_code_without_a_title_stands_for_itself_and_is_reported",),
-    13: (HERE + "test_our_wording_fits_everybody_and_the_base_puts_its_own_first_token",),
+    12: ("test_a_code_without_a_title_stands_for_itself_and_is_reported",),
+    13: ("test_our_wording_fits_everybody_and_the_base_puts_its_own_first_token",),
     14: (
-        CORE + "test_codes.py::test_the_system_decides_where_two_systems_share_a_string",
-        CORE + "test_cohort_build.py::test_the_hospital_s_own_titles_win_and_are_told_apart_by_version",
+        "test_the_system_decides_where_two_systems_share_a_string",
+        "test_the_hospital_s_own_titles_win_and_are_told_apart_by_version",
     ),
     15: (
-        CORE + "test_student_encode.py::test_the_most_recent_visits_are_kept_and_the_current_one_always",
-        HERE + "test_the_eleventh_visit_is_read_and_the_first_is_not",
+        "test_the_most_recent_visits_are_kept_and_the_current_one_always",
+        "test_the_eleventh_visit_is_read_and_the_first_is_not",
     ),
     16: (
-        CORE + "test_student_model.py::test_only_with_recency_does_the_order_of_visits_matter",
-        CORE + "test_student_model.py::test_the_current_visit_told_apart_reaches_the_head_by_itself",
+        "test_only_with_recency_does_the_order_of_visits_matter",
+        "test_the_current_visit_told_apart_reaches_the_head_by_itself",
     ),
-    17: (HERE + "test_alignment_reads_each_medication_at_its_own_row",),
-    18: (CORE + "test_student_encode.py::test_every_kind_has_its_own_ids",),
+    17: ("test_alignment_reads_each_medication_at_its_own_row",),
+    18: ("test_every_kind_has_its_own_ids",),
     19: (
-        CORE + "test_student_encode.py::test_more_codes_than_fit_are_cut_and_said",
-        HERE + "test_more_than_a_hundred_codes_are_read_and_counted",
+        "test_more_codes_than_fit_are_cut_and_said",
+        "test_more_than_a_hundred_codes_are_read_and_counted",
     ),
     20: (
-        CORE + "test_student_encode.py::test_rectangles_hold_every_row_and_little_padding",
-        HERE + "test_a_batch_holds_hardly_more_than_its_codes",
+        "test_rectangles_hold_every_row_and_little_padding",
+        "test_a_batch_holds_hardly_more_than_its_codes",
     ),
     21: (
-        CORE + "test_student_encode.py::test_an_unseen_profile_value_has_a_row_of_its_own",
-        TRAIN + "test_student.py::test_values_unseen_in_training_get_the_average_row",
-        HERE + "test_the_order_of_a_profile_means_nothing",
+        "test_an_unseen_profile_value_has_a_row_of_its_own",
+        "test_values_unseen_in_training_get_the_average_row",
+        "test_the_order_of_a_profile_means_nothing",
     ),
-    22: (HERE + "test_the_profile_takes_one_place_and_pushes_no_history_out",),
+    22: ("test_the_profile_takes_one_place_and_pushes_no_history_out",),
     23: (
-        CORE + "test_student_model.py::test_every_weight_learns",
-        CORE + "test_student_published.py::test_the_published_count_for_inference_and_for_training",
+        "test_every_weight_learns",
+        "test_the_published_count_for_inference_and_for_training",
     ),
     24: (
-        CORE + "test_student_model.py::test_every_weight_learns",
-        CORE + "test_student_published.py::test_the_published_count_for_inference_and_for_training",
+        "test_every_weight_learns",
+        "test_the_published_count_for_inference_and_for_training",
     ),
     25: (
-        TRAIN + "test_student.py::test_a_batch_of_one_left_over_trains",
-        CORE + "test_student_losses.py::test_alignment_of_one_case_is_nothing",
+        "test_a_batch_of_one_left_over_trains",
+        "test_alignment_of_one_case_is_nothing",
     ),
     26: (
-        CORE + "test_student_losses.py::test_alignment_is_the_formula",
-        CORE + "test_student_published.py::test_published_weights_give_the_published_losses",
+        "test_alignment_is_the_formula",
+        "test_published_weights_give_the_published_losses",
     ),
-    27: (HERE + "test_the_projector_is_as_wide_as_the_teachers_states",),
-    28: (HERE + "test_losses_are_single_precision",),
+    27: ("test_the_projector_is_as_wide_as_the_teachers_states",),
+    28: ("test_losses_are_single_precision",),
     35: (
-        HERE + "test_an_order_without_a_code_inherits_nobodys",
-        CORE
-        + "test_cohort_build.py::test_paper_preset_maps_by_ndc_and_keeps_patients_with_two_prescribed_admissions",
+        "test_an_order_without_a_code_inherits_nobodys",
+        "test_paper_preset_maps_by_ndc_and_keeps_patients_with_two_prescribed_admissions",
     ),
     36: (
-        CORE + "test_cohort_build.py::test_visits_are_in_order_of_admission_and_not_of_their_ids",
-        CORE + "test_cohort_build.py::test_the_open_demo_adds_up",
+        "test_visits_are_in_order_of_admission_and_not_of_their_ids",
+        "test_the_open_demo_adds_up",
     ),
-    37: (HERE + "test_a_class_of_a_single_drug_keeps_its_prescriptions",),
+    37: ("test_a_class_of_a_single_drug_keeps_its_prescriptions",),
     38: (
-        HERE + "test_patients_of_one_visit_are_kept_and_counted_after_every_filter",
-        CORE + "test_cohort_build.py::test_attrition_tells_each_filter",
+        "test_patients_of_one_visit_are_kept_and_counted_after_every_filter",
+        "test_attrition_tells_each_filter",
     ),
     39: (
-        CORE + "test_drugs.py::test_a_combination_has_its_own_class_in_any_order",
-        CORE + "test_drugs.py::test_parts_without_a_class_of_their_own_stay_apart",
+        "test_a_combination_has_its_own_class_in_any_order",
+        "test_parts_without_a_class_of_their_own_stay_apart",
     ),
-    40: (HERE + "test_ndc_of_any_form_are_eleven_digits",),
+    40: ("test_ndc_of_any_form_are_eleven_digits",),
     41: (
-        CORE + "test_interactions.py::test_twosides_file_keeps_the_rarest_effects_with_their_names",
-        CORE + "test_interactions.py::test_families_never_mix",
+        "test_twosides_file_keeps_the_rarest_effects_with_their_names",
+        "test_families_never_mix",
     ),
     42: (
-        CORE + "test_cohort_build.py::test_the_split_is_the_documented_hash",
-        CORE + "test_cohort_read.py::test_vocabularies_come_from_the_asked_split_alone",
+        "test_the_split_is_the_documented_hash",
+        "test_vocabularies_come_from_the_asked_split_alone",
     ),
-    43: (HERE + "test_how_many_codes_are_kept_is_explicit",),
-    44: ("tests/test_architecture.py::test_nothing_unpickles_evaluates_or_runs_remote_code",),
-    45: (HERE + "test_nothing_fills_forward",),
+    43: ("test_how_many_codes_are_kept_is_explicit",),
+    44: ("test_nothing_unpickles_evaluates_or_runs_remote_code",),
+    45: ("test_nothing_fills_forward",),
     46: (
-        CORE + "test_metrics.py::test_empty_and_disjoint_sets_are_defined",
-        CORE + "test_metrics.py::test_average_precision_without_positives_is_zero_and_left_out_of_the_mean",
-        CORE + "test_metrics.py::test_an_empty_group_has_no_figures",
+        "test_empty_and_disjoint_sets_are_defined",
+        "test_average_precision_without_positives_is_zero_and_left_out_of_the_mean",
+        "test_an_empty_group_has_no_figures",
     ),
-    47: (CORE + "test_metrics.py::test_the_bootstrap_draws_patients_not_cases",),
-    48: (TRAIN + "test_crossfit.py::test_states_hold_numbers_and_no_text",),
+    47: ("test_the_bootstrap_draws_patients_not_cases",),
+    48: ("test_states_hold_numbers_and_no_text",),
 }
 """Fault -> the tests that fail where it is."""
 
 
-@cache
-def _tests_of(file: str) -> frozenset[str]:
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef))
+def _tests_of(*files: Path) -> set[str]:
+    """Names of the test functions that these files define."""
+    return {
+        node.name
+        for file in files
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    }
 
 
 def test_every_fault_has_tests_and_they_are_there() -> None:
     assert sorted(FAULTS) == [*range(9, 29), *range(35, 49)]
-    named = [name.split("::") for names in FAULTS.values() for name in names]
-    assert [f"{file}::{test}" for file, test in named if test not in _tests_of(file)] == []
-    own = {test for file, test in named if file == HERE.removesuffix("::")}
-    here = {name for name in _tests_of(HERE.removesuffix("::")) if name.startswith("test_")}
-    assert here - own == {"test_every_fault_has_tests_and_they_are_there"}
+    named = {name for names in FAULTS.values() for name in names}
+    assert named - _tests_of(*(ROOT / "tests").rglob("test_*.py")) == set()
+    here = _tests_of(Path(__file__))
+    assert here - named == {"test_every_fault_has_tests_and_they_are_there"}
 
 
 # -- prompt and text -------------------------------------------------------------------------------------------------

@@ -392,7 +392,7 @@ def test_judged_by_hand(demo_orders: Counter[tuple[str, str, str]]) -> None:
 def test_the_synthetic_hospitals_drugs_map() -> None:
     orders = [
         (name, row["route"], "MAIN")
-        for row in rows(ROOT / "train" / "synth" / "knowledge" / "formulary.csv")
+        for row in rows(ROOT / "train" / "synthetic_hospital" / "knowledge" / "formulary.csv")
         for name in row["names"].split("|")
     ]
     result = MAPPER.map_many(orders, 5)
