@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard.case import header, pinned
+from dashboard.case import header, patient, pinned
 from dashboard.scores import panel, tabs
 from dashboard.server.service import ModelName, Scores, Service, ask, get_service, scores
-from dashboard.shared import markup, session, url_state, wording
+from dashboard.shared import case_text, markup, session, url_state, wording
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import opened, titles_of
 from dashboard.tour import guide, tour
@@ -84,9 +84,9 @@ def _person(service: Service, subject: Subject) -> None:
     st.html(
         markup.panel_title("Profile")
         + (
-            markup.profile(case, fields, student.profile_read)
+            patient.profile(case, fields, student.profile_read)
             if student
-            else markup.facts(markup.profile_facts(case, fields))
+            else markup.facts(case_text.profile_facts(case, fields))
         )
     )
     if subject.patient_id is not None and service.learned_from(subject.patient_id):
@@ -96,6 +96,6 @@ def _person(service: Service, subject: Subject) -> None:
     visits = [*case.history, case.current]
     st.html(
         markup.panel_title("Visits", "newest first")
-        + markup.axis([v.admitted_at for v in visits], len(visits) - 1)
-        + markup.timeline(case, titles_of(service), hide=session.hidden(subject))
+        + patient.axis([v.admitted_at for v in visits], len(visits) - 1)
+        + patient.timeline(case, titles_of(service), hide=session.hidden(subject))
     )

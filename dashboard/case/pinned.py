@@ -6,9 +6,10 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.case import patient
 from dashboard.scores import case_diff, score_changes
 from dashboard.server.service import MODELS, ModelName, Service, ask, scores
-from dashboard.shared import markup, session, url_state, wording
+from dashboard.shared import case_text, markup, session, url_state, wording
 from dashboard.shared.formatting import count, tag
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
@@ -109,7 +110,7 @@ def _differences(service: Service, other: Subject, subject: Subject) -> None:
     titles = titles_of(service)
     rows: list[tuple[str, ...]] = []
     fields = [f for f in service.engine.cohort.profile_fields if f in wording.FIELD_LABELS]
-    values = [dict(markup.profile_facts(case, fields)) for case in (one, two)]
+    values = [dict(case_text.profile_facts(case, fields)) for case in (one, two)]
     for name in case_diff.profile_differences(one, two, fields):
         label = wording.FIELD_LABELS[name]
         rows.append((label, values[0][label], values[1][label], ""))
@@ -200,11 +201,11 @@ def _person(service: Service, side: Subject) -> None:
     """Profile and visits of one case."""
     st.html(
         markup.panel_title(_name(side))
-        + markup.facts(markup.profile_facts(side.case, service.engine.cohort.profile_fields))
+        + markup.facts(case_text.profile_facts(side.case, service.engine.cohort.profile_fields))
     )
     if side.patient_id is not None and service.learned_from(side.patient_id):
         st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
     st.html(
         markup.panel_title("Visits", "newest first")
-        + markup.timeline(side.case, titles_of(service), hide=session.hidden(side))
+        + patient.timeline(side.case, titles_of(service), hide=session.hidden(side))
     )

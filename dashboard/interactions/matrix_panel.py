@@ -7,6 +7,7 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.interactions import chart_keys
 from dashboard.server.service import Service
 from dashboard.shared import markup, url_state
 from dashboard.shared.comparison import AREAS, area
@@ -43,7 +44,7 @@ def show(
     across = [code for code in titles if columns in (WHOLE, code[:1])]
     down = [code for code in titles if rows in (WHOLE, code[:1])]
     pairs = [p for p in _pairs(id(service), service) if is_statistical(p) == (family == "statistical")]
-    st.html(markup.severity_levels(("unknown",) if family == "statistical" else None))
+    st.html(chart_keys.severity_levels(("unknown",) if family == "statistical" else None))
     key = f"matrix-{family}-{rows}-{columns}"
     from dashboard.interactions.matrix_chart import figure
 

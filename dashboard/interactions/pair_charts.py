@@ -7,7 +7,15 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard.interactions import coverage, matrix_panel, pair_list, pair_parts, review_text, sets
+from dashboard.interactions import (
+    chart_keys,
+    coverage,
+    matrix_panel,
+    pair_list,
+    pair_parts,
+    review_text,
+    sets,
+)
 from dashboard.interactions.graphml import graphml
 from dashboard.interactions.pair_parts import ABOUT, PAIR, View
 from dashboard.shared import markup
@@ -107,7 +115,7 @@ def _figure(view: View, drawn: Sequence[Interaction], chosen: Sequence[str]) -> 
         chosen=chosen,
         mode="dark" if st.context.theme.type == "dark" else "light",
     )
-    st.html(markup.severity_key() + markup.area_key(inside))
+    st.html(chart_keys.severity_key() + chart_keys.area_key(inside))
     with st.container(key="graph_box"):
         st.plotly_chart(
             made,

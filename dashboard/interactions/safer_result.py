@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dashboard.interactions.review_text import GRADED, Title
 from dashboard.shared import wording
 from dashboard.shared.formatting import count, escape, probability, tag
-from dashboard.shared.markup import figures, panel_title, severity
+from dashboard.shared.markup import metrics, panel_title, severity
 from leader_core import ConflictError, Interaction, SaferSet
 from leader_core.interactions.safer_set import LeftOut
 
@@ -96,7 +96,7 @@ def _figures(found: SaferSet, plain_pairs: Sequence[Interaction], unit: wording.
         ("DDI rate", f"{found.ddi_rate:.3f}", f"was {found.plain_ddi_rate:.3f}"),
         ("Score given up", f"{found.cost:.2f}", f"of {found.plain_score:.2f}"),
     ]
-    return tag("div", figures(rows), css="ld-safer-figures")
+    return tag("div", metrics(rows), css="ld-safer-figures")
 
 
 def _left_out(item: LeftOut, titles: Title, avoided: Sequence[str], unit: wording.Unit) -> str:

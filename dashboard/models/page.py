@@ -93,5 +93,5 @@ def _summary(service: Service, name: ModelName) -> None:
 def _figures(manifest: Manifest) -> None:
     pairs = card.headline(manifest.validation)
     st.html(
-        markup.figures(pairs) if pairs else markup.note("No validation figures were kept with this model.")
+        markup.metrics(pairs) if pairs else markup.note("No validation figures were kept with this model.")
     )

@@ -164,7 +164,7 @@ def _live(runs: Runs, run: Run) -> None:
     st.html(tag("p", tag("strong", escape(run.name)), css="ld-run-name") + markup.note(run.request.sentence))
     share = _stage(told)
     st.progress(told.fraction, "Being cancelled" if run.state == "cancelling" else share)
-    st.html(markup.figures(_figures(run, told, now)))
+    st.html(markup.metrics(_figures(run, told, now)))
     _curve(told, "train_curve")
     if run.state == "cancelling":
         st.html(markup.note("The process was asked to stop."))

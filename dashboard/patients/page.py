@@ -29,6 +29,7 @@ from dashboard.patients.filters import (
     write_share,
     write_sort,
 )
+from dashboard.patients.spread import spread
 from dashboard.server.service import Service, get_service
 from dashboard.shared import analysis_selection, markup, url_state, wording
 from dashboard.shared.browser import component
@@ -280,7 +281,7 @@ def _spread(service: Service, filters: Filters) -> None:
         )
         figure = st.session_state["spread"]
         found = service.engine.cohort.spread(filters.query(), figure)
-        st.html(markup.spread(found, SPREAD_CHOICES[figure]), width="stretch")
+        st.html(spread(found, SPREAD_CHOICES[figure]), width="stretch")
 
 
 def _clear(names: tuple[str, ...]) -> None:

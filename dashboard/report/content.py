@@ -21,7 +21,7 @@ from dashboard.report.similar_and_trust import (
 from dashboard.scores import trust_panel
 from dashboard.scores.comparison_table import drugs
 from dashboard.server.service import MODELS, ModelName
-from dashboard.shared import comparison, markup, wording
+from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.formatting import count, day, gap, listing, score, stay
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import person
@@ -138,7 +138,7 @@ def compose(
         data_kind=wording.data_kind(cohort.fingerprint.synthetic, cohort.fingerprint.label),
         hidden=hide,
         prescribed_known=known,
-        profile=tuple(markup.profile_facts(case, cohort.profile_fields)),
+        profile=tuple(case_text.profile_facts(case, cohort.profile_fields)),
         profile_note=_profile_note(student),
         notices=tuple(_notices(case, hide)),
         visits=tuple(_visits(case, engine)),
@@ -148,7 +148,7 @@ def compose(
         orders=drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
         interactions=_merged(sets),
         interaction_counts=tuple((name, len(pairs)) for name, pairs in sets.items()),
-        interaction_note=markup.table_covers(cohort.interactions),
+        interaction_note=case_text.table_covers(cohort.interactions),
         titles={**titles, **{row.code: row.title for row in rows}},
         similar=similar_part(engine, recommendations, near),
         trust_facts=tuple(trust_panel.facts(recommendations, near.found)),
@@ -247,7 +247,7 @@ def _model(
             ("Also prescribed", f"{agreement.hits} of {agreement.selected}"),
             ("Interactions", str(len(pairs))),
         ]
-    warnings = [markup.unseen_sentence(name, recommendation.unseen)] if recommendation.unseen else []
+    warnings = [case_text.unseen_sentence(name, recommendation.unseen)] if recommendation.unseen else []
     warnings += [wording.CUT_TO_FIT[name]] if recommendation.truncated else []
     return ModelPart(
         name=name,

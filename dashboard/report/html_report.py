@@ -40,11 +40,11 @@ def write_html(report: Report) -> bytes:
 
 
 def _header(report: Report) -> str:
-    brand = tag("strong", wording.NAME) + tag("span", escape(wording.TAGLINE))
+    brand = tag("strong", wording.NAME) + " " + tag("span", escape(wording.TAGLINE))
     made = tag("span", escape(f"made {day(report.made_at)}, {report.made_at:%H:%M} UTC"))
     return tag(
         "header",
-        tag("p", tag("span", brand.replace("</strong>", "</strong> ")), made, css="brand"),
+        tag("p", tag("span", brand), made, css="brand"),
         tag("h1", escape(report.title)),
         tag("p", escape(report.subtitle)),
     )

@@ -17,6 +17,7 @@ from dashboard.scores import (
     comparison_table,
     decide_first,
     explain_panel,
+    model_summary,
     notes,
     scoreboard,
     similar_panel,
@@ -25,6 +26,7 @@ from dashboard.scores import (
 )
 from dashboard.server.service import MODELS, ModelName, Scores, Service, all_scores
 from dashboard.shared import comparison, decision, markup, navigation, session, url_state, wording
+from dashboard.shared.case_text import table_covers
 from dashboard.shared.formatting import count, day
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
@@ -207,7 +209,7 @@ def _cut_off(
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     with st.container(key=f"figures-{name}"):
         pairs = _standing(service, subject, [m.code for m in moved.selected], known)
-        st.html(markup.agreement_figures(agreement, pairs, known=known, unit=unit))
+        st.html(model_summary.agreement_metrics(agreement, pairs, known=known, unit=unit))
     _warnings(found, moved)
     return moved
 
@@ -219,7 +221,7 @@ def _warnings(found: Scores, moved: Recommendation) -> None:
         why = wording.STORED_WHILE.get(found.status, found.reason)
         st.html(markup.callout(wording.STORED.format(day=day(found.stored_at), why=why).strip(), name))
     if moved.unseen:
-        st.html(markup.unseen_callout(name, moved.unseen))
+        st.html(model_summary.unseen_callout(name, moved.unseen))
     if moved.truncated:
         st.html(markup.callout(wording.CUT_TO_FIT[name], name))
 
@@ -341,4 +343,4 @@ def _interactions(
             markup.panel_title("Against the conditions")
             + reviewed.conditions(review.conditions, titles, most=_WARNINGS)
         )
-    st.html(markup.note(markup.table_covers(service.engine.cohort.interactions)))
+    st.html(markup.note(table_covers(service.engine.cohort.interactions)))

@@ -1,35 +1,44 @@
-"""Numbers, dates, names and codes as people read them, and the one place where text becomes HTML.
-
-Refuses to know which page asks.
-"""
+"""Numbers, dates, names and codes as people read them."""
 
 from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
+
+from markupsafe import Markup
 
 from leader_core import UNKNOWN
 
 MISSING = "–"
 
 
+class Html(Markup):
+    """Markup that may be joined with HTML in plain strings; goes when `tag` and `escape` go."""
+
+    def __add__(self, value: object) -> Html:  # type: ignore[override]
+        return Html(str.__add__(self, str(value)))
+
+    def __radd__(self, value: object) -> Html:  # type: ignore[override]
+        return Html(str.__add__(str(value), self))
+
+
 def escape(text: object) -> str:
     """Text that is safe inside HTML, attributes included."""
-    return html.escape(str(text), quote=True)
+    return Html(html.escape(str(text), quote=True))
 
 
 def tag(name: str, *children: str, css: str = "", **attributes: object) -> str:
     """An element around children that are HTML already; attribute values are escaped here.
 
-    >>> tag("b", escape("<x>"), css="note", title='"')
-    '<b class="note" title="&quot;">&lt;x&gt;</b>'
+    >>> print(tag("b", escape("<x>"), css="note", title='"'))
+    <b class="note" title="&quot;">&lt;x&gt;</b>
     """
     given = {"class": css} if css else {}
     given.update({key.rstrip("_").replace("_", "-"): str(value) for key, value in attributes.items()})
     written = "".join(f' {key}="{escape(value)}"' for key, value in given.items())
-    return f"<{name}{written}>{''.join(children)}</{name}>"
+    return Html(f"<{name}{written}>{''.join(children)}</{name}>")
 
 
 def probability(value: float) -> str:
@@ -118,20 +127,6 @@ def size(number: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError("unreachable")
-
-
-GENDERS: Mapping[str, str] = {"F": "woman", "M": "man"}
-
-
-def person(age: int | None, gender: str | None) -> str:
-    """
-    >>> person(70, "F"), person(None, "M"), person(None, None)
-    ('70-year-old woman', 'man, age not recorded', 'age and gender not recorded')
-    """
-    sex = GENDERS.get((gender or "").upper(), "")
-    if age is None:
-        return f"{sex}, age not recorded" if sex else "age and gender not recorded"
-    return f"{age}-year-old {sex or 'patient'}"
 
 
 _SMALL = frozenset(("and", "of", "or", "the", "to", "in", "by", "with"))

@@ -22,7 +22,6 @@ NO_PAIR: Final = "No pair of these stands in this table. That is not proof that 
 SEVERITY_UNKNOWN: Final = "severity unknown"
 STATISTICAL: Final = "A statistical signal from research data; nobody has graded its severity."
 LIST_COVERS: Final = "The table lists {pairs} pairs. A pair that is not in it is unlisted, not safe."
-LIST_COVERS_UNCOUNTED: Final = "A pair that is not in the table is unlisted, not safe."
 TRAINING_OVERLAP: Final = (
     "This patient is in the training split: the models have seen this case while learning."
 )

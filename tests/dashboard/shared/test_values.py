@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from dashboard.case import patient
 from dashboard.interactions import graph_chart, matrix_chart, pair_card
 from dashboard.models import metrics, training_curves
 from dashboard.new_case import code_search
 from dashboard.patients import filters as worklist
 from dashboard.prompt import sections
+from dashboard.scores import model_summary
 from dashboard.scores.comparison_table import drugs
 from dashboard.server import settings
 from dashboard.server.service import case_key
 from dashboard.server.settings import Settings, read_settings
-from dashboard.shared import comparison, markup, theme
+from dashboard.shared import case_text, comparison, markup, theme
 from dashboard.shared.draft import MAX_EARLIER, Draft
-from dashboard.shared.formatting import gap, person, probability, stay
+from dashboard.shared.formatting import gap, probability, stay
 from leader_core import Case, Concept, InputError, Interaction, Order, PairReview, Visit
 from leader_core.domain import UnseenCode
 from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
@@ -187,8 +189,8 @@ def test_everything_given_is_escaped() -> None:
         pair_card.signal(pair, lambda code: bad),
         pair_card.card(PairReview(pair, "major", "open", ()), lambda code: bad),
         pair_card.unlisted("A01A", "B01A", lambda code: bad, bad),
-        markup.timeline(case, title),
-        markup.profile(case, ("insurance",), ("insurance",)),
+        patient.timeline(case, title),
+        patient.profile(case, ("insurance",), ("insurance",)),
         markup.title(bad, bad),
         markup.empty(bad, bad),
         markup.facts([(bad, bad)]),
@@ -207,10 +209,10 @@ def test_a_statistical_pair_has_no_severity_and_says_so() -> None:
 
 def test_the_timeline_marks_what_is_new_and_what_was_stopped() -> None:
     case = Case(history=(Visit(medications=("A02B", "B01A")),), current=Visit(medications=("B01A", "C07A")))
-    text = markup.timeline(case, lambda kind, code: code)
+    text = patient.timeline(case, lambda kind, code: code)
     assert re.search(r"C07A.*\+</span> new", text)
     assert re.search(r"A02B.*−</span> stopped", text)
-    assert "new" not in markup.timeline(case, lambda kind, code: code, hide=True).replace("newest", "")
+    assert "new" not in patient.timeline(case, lambda kind, code: code, hide=True).replace("newest", "")
 
 
 def test_drug_strings_stand_as_the_hospital_wrote_them() -> None:
@@ -234,7 +236,6 @@ def test_numbers_never_claim_certainty() -> None:
     assert [probability(v) for v in (0.0, 0.0049, 0.005, 0.994, 0.9951, 1.0)] == [
         "0.00", "<0.01", "0.01", "0.99", ">0.99", "1.00",
     ]  # fmt: skip
-    assert person(None, "F") == "woman, age not recorded"
     assert stay(None, None) == gap(None, None) == ""
 
 
@@ -414,16 +415,16 @@ def test_a_shared_reason_is_told_once() -> None:
 def test_a_code_read_by_its_title_is_told_apart_from_one_that_is_not_read() -> None:
     unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
     titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
-    both = markup.unseen_sentence("student", (unread, titled, titled))
+    both = case_text.unseen_sentence("student", (unread, titled, titled))
     assert "does not know 1 code of this case and did not read it: ICD9:0479." in both
     assert "never met 2 codes of this case in training and read only the titles: Left heart failure" in both
-    assert "only the title: " in markup.unseen_sentence("student", (titled,))
-    assert "did not read" not in markup.unseen_sentence("student", (titled,))
+    assert "only the title: " in case_text.unseen_sentence("student", (titled,))
+    assert "did not read" not in case_text.unseen_sentence("student", (titled,))
 
 
 def test_the_notice_of_unread_codes_stays_short_and_opens_the_codes() -> None:
     unread = UnseenCode("diagnosis", "ICD9:0479", "<b>Viral</b>")
-    told = markup.unseen_callout("student", (unread,))
+    told = model_summary.unseen_callout("student", (unread,))
     claim, listed = re.search(r"<summary>(.*?)</summary><p>(.*?)</p>", told).groups()  # type: ignore[union-attr]
     assert claim == "The student does not know 1 code of this case and did not read it."
     assert listed == "&lt;b&gt;Viral&lt;/b&gt; (ICD9:0479)."

@@ -1,0 +1,121 @@
+"""A case in words: its profile, its visits with what is new and what was stopped, and codes that a model does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dashboard.shared import comparison, wording
+from dashboard.shared.formatting import count, day, gap, listing, stay, words
+from leader_core import UNKNOWN, Case, UnseenCode, Visit
+from leader_core.interactions import InteractionTable
+
+Coded = tuple[str, str]
+"""A code's title and the code; both are the same where no table knows a title."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitText:
+    """One visit, in words."""
+
+    number: int  # of the patient's visits, from 1
+    dated: bool
+    heading: str  # the day, or the visit's number
+    stay: str  # how long; empty where it is not known
+    gap: str  # time since the visit before; empty where it is not known
+    current: bool  # the visit that the case is about
+    diagnoses: tuple[Coded, ...]
+    procedures: tuple[Coded, ...]
+    medications: tuple[Coded, ...]
+    new: frozenset[str]  # medication codes that the visit before had not
+    stopped: tuple[Coded, ...]  # medications that only the visit before had
+
+
+def visit_texts(case: Case, titles: Callable[[str, str], str]) -> list[VisitText]:
+    """The visits of a case, newest first."""
+    visits = [*case.history, case.current]
+    return [
+        _visit(visit, visits[i - 1] if i else None, titles, i + 1, current=i == len(visits) - 1)
+        for i, visit in reversed(list(enumerate(visits)))
+    ]
+
+
+def _visit(
+    visit: Visit, before: Visit | None, titles: Callable[[str, str], str], number: int, *, current: bool
+) -> VisitText:
+    def coded(kind: str, codes: Sequence[str]) -> tuple[Coded, ...]:
+        return tuple((titles(kind, code), code) for code in codes)
+
+    new: tuple[str, ...] = ()
+    stopped: tuple[str, ...] = ()
+    if before is not None and visit.medications:
+        new, stopped = comparison.changes(before.medications, visit.medications)
+    return VisitText(
+        number=visit.visit_no or number,
+        dated=visit.admitted_at is not None,
+        heading=day(visit.admitted_at) if visit.admitted_at else f"Visit {number}",
+        stay=stay(visit.admitted_at, visit.discharged_at),
+        gap=gap(before.discharged_at or before.admitted_at, visit.admitted_at) if before else "",
+        current=current,
+        diagnoses=coded("diagnosis", visit.diagnoses),
+        procedures=coded("procedure", visit.procedures),
+        medications=coded("medication", visit.medications),
+        new=frozenset(new),
+        stopped=coded("medication", stopped),
+    )
+
+
+def profile_facts(case: Case, fields: Sequence[str]) -> list[tuple[str, str]]:
+    """The profile's fields in words; a field that was not recorded says so."""
+    values = {name: case.profile[name] for name in fields if name in wording.FIELD_LABELS}
+    if "gender" in values:
+        values["gender"] = wording.GENDER_LABELS.get(values["gender"], values["gender"])
+    return [(wording.FIELD_LABELS[name], words(value)) for name, value in values.items()]
+
+
+def profile_read(fields: Sequence[str]) -> str:
+    """Which profile fields the student reads, in a sentence."""
+    if not fields:
+        return wording.STUDENT_PROFILE_NONE
+    return wording.STUDENT_PROFILE.format(fields=listing(wording.FIELD_LABELS[f].lower() for f in fields))
+
+
+def person(case: Case) -> str:
+    """Age band and gender in words."""
+    gender = wording.GENDER_LABELS.get(case.profile["gender"], "")
+    age = case.profile["age_band"]
+    if age == UNKNOWN:
+        return f"{gender}, age not given" if gender else "age and gender not given"
+    return f"{gender or 'Gender not given'}, {age} years"
+
+
+def unseen_sentence(name: str, unseen: Sequence[UnseenCode]) -> str:
+    """Which codes a model does not know, and whether it read their titles instead."""
+    return " ".join(f"{claim}: {codes}." for claim, codes in unseen_claims(name, unseen))
+
+
+def unseen_claims(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, str]]:
+    """What to say of the codes that were not read, and of those read by title: the claim, and the codes."""
+    claims: list[tuple[str, str]] = []
+    for by_title, text in (
+        (False, "The {name} does not know {codes} of this case and did not read {them}"),
+        (True, "The {name} never met {codes} of this case in training and read only the {titles}"),
+    ):
+        members = [each for each in unseen if each.by_title is by_title]
+        if not members:
+            continue
+        one = len(members) == 1
+        claim = text.format(
+            name=name,
+            codes=count(len(members), "code"),
+            them="it" if one else "them",
+            titles="title" if one else "titles",
+        )
+        codes = listing(f"{u.title} ({u.code})" if u.title != u.code else u.code for u in members[:5])
+        claims.append((claim, codes + (f" and {len(members) - 5} more" if len(members) > 5 else "")))
+    return claims
+
+
+def table_covers(interactions: InteractionTable) -> str:
+    """How many pairs the interaction table holds, and what that means for a pair that is not in it."""
+    return wording.LIST_COVERS.format(pairs=f"{len(interactions):,}")
