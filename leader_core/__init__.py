@@ -28,8 +28,7 @@ from leader_core.engine import Engine
 from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError, NotFoundError, TrainingError
 from leader_core.interactions import InteractionTable, PairReview, Review
 from leader_core.interactions.safer_set import ConflictError, Limit, SaferSet
-
-__version__ = "0.1.0"
+from leader_core.version import __version__
 
 __all__ = [
     "AGE_BANDS",
@@ -61,5 +60,6 @@ __all__ = [
     "TrainingError",
     "UnseenCode",
     "Visit",
+    "__version__",
     "age_band",
 ]

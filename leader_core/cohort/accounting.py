@@ -21,6 +21,7 @@ from leader_core.cohort.stages import Job
 from leader_core.domain import Fingerprint
 from leader_core.errors import LeaderError
 from leader_core.interactions import InteractionTable
+from leader_core.version import __version__
 
 _ROWS_AT_ONCE: Final = 50_000
 _VECTORS_AT_ONCE: Final = 100  # of 2,048 rows each
@@ -124,8 +125,6 @@ def result(job: Job, made: Fingerprint, out: Path, seconds: float) -> BuildResul
 
 def write_meta(job: Job, built: BuildResult, hashes: Mapping[str, str]) -> None:
     """Describe the database in its own table `meta`."""
-    from leader_core import __version__
-
     parameters = {
         "source": job.raw.source,
         "preset": job.preset,
