@@ -206,15 +206,17 @@ class Engine:
                 f"The {recommendation.model} carries no conformal cut-offs. Add them with "
                 "`python -m train calibrate --model DIR --cohort FILE`."
             )
-        kept = [each for each in calibration.cutoffs if each.cutoff is not None]
-        for each in kept:
-            if abs(each.share - share) < 1e-9 and abs(each.confidence - confidence) < 1e-9:
-                cutoff = each.cutoff or 0.0
-                return tuple(m for m in recommendation.medications if m.probability >= cutoff)
-        offered = ", ".join(f"{each.share:g} at {each.confidence:g}" for each in kept) or "none"
-        raise InputError(
-            f"Share {share:g} at confidence {confidence:g}: expected one that the {recommendation.model} keeps: {offered}."
-        )
+        try:
+            chosen = calibration.conformal_set(recommendation, share, confidence)
+        except KeyError:
+            chosen = None
+        if chosen is None:
+            possible = [each for each in calibration.cutoffs if each.cutoff is not None]
+            offered = ", ".join(f"{each.share:g} at {each.confidence:g}" for each in possible) or "none"
+            raise InputError(
+                f"Share {share:g} at confidence {confidence:g}: expected one that the {recommendation.model} keeps: {offered}."
+            )
+        return chosen
 
     def review(
         self, codes: Iterable[str], *, diagnoses: Iterable[str] = (), orders: Iterable[Order] = ()

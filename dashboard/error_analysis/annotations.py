@@ -15,7 +15,7 @@ from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup
 from dashboard.shared.formatting import MISSING, count, day
 from leader_core import LeaderError
-from leader_core.error_analysis import Agreement, Condition, agreement
+from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_agreement
 from leader_core.workspace import Annotation, ErrorKind, Note
 
 _SAID: Final = "_kinds_said"
@@ -94,13 +94,15 @@ def tags_csv(kinds: tuple[ErrorKind, ...], found: list[Annotation]) -> tuple[lis
 
 def agreements(
     kinds: tuple[ErrorKind, ...], found: list[Annotation]
-) -> list[tuple[str, str, tuple[Agreement, ...]]]:
+) -> list[tuple[str, str, tuple[AnnotatorAgreement, ...]]]:
     """Every pair of annotators who looked at the same cases, those with most in common first."""
     answers: dict[str, dict[int, tuple[str, ...]]] = {}
     for each in found:
         answers.setdefault(each.author, {})[each.visit_id] = each.kinds
     ids = [kind.kind_id for kind in kinds if not kind.removed]
-    pairs = [(a, b, agreement(answers[a], answers[b], ids)) for a, b in combinations(sorted(answers), 2)]
+    pairs = [
+        (a, b, annotator_agreement(answers[a], answers[b], ids)) for a, b in combinations(sorted(answers), 2)
+    ]
     shared = [pair for pair in pairs if pair[2] and pair[2][0].cases]
     return sorted(shared, key=lambda pair: -pair[2][0].cases)
 

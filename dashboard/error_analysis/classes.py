@@ -116,7 +116,11 @@ def _row(view: View, counts: ClassCounts, bins: Reliability, place: int) -> list
     def linked(number: int, told: str, given: bool, chosen: bool) -> TableCell:
         return opens(view, number, f"{title} {told}", classed(code, [("prescribed", given), (model, chosen)]))
 
-    said = [f"{bins.mean_said[place]:.2f}", f"{bins.mean_observed[place]:.2f}", f"{bins.error[place]:.3f}"]
+    said = [
+        f"{bins.mean_predicted[place]:.2f}",
+        f"{bins.mean_observed[place]:.2f}",
+        f"{bins.error[place]:.3f}",
+    ]
     return [
         f"{title} ({code})" if title != code else code,
         opens(
@@ -148,7 +152,7 @@ def csv_table(view: View, counts: ClassCounts, bins: Reliability) -> tuple[list[
             counts.precision[i],
             counts.recall[i],
             counts.f1[i],
-            bins.mean_said[i],
+            bins.mean_predicted[i],
             bins.mean_observed[i],
         )
         rows.append(

@@ -15,7 +15,7 @@ from dashboard.shared import analysis_text as say
 from dashboard.shared import markup, navigation, url_state
 from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import Condition, Reliability, Shift, Sweep
-from leader_core.error_analysis.drift import LITTLE, MUCH
+from leader_core.error_analysis.comparisons import LITTLE, MUCH
 
 ALL: Final = "all"
 _PANELS: Final = ("jaccard", "f1", "precision", "recall", "medications", "ddi_rate")

@@ -14,7 +14,7 @@ from dashboard.server.workspace import get_workspace
 from dashboard.shared import analysis_text as say
 from dashboard.shared import markup, url_state
 from dashboard.shared.formatting import MISSING, count
-from leader_core.error_analysis import FEWEST, FIELDS, SENSITIVE, Condition, GroupFigures, Grouping, Selection
+from leader_core.error_analysis import FEWEST, FIELDS, SENSITIVE, Condition, Grouping, GroupScores, Selection
 from leader_core.error_analysis.frame import Bools
 
 OVERALL: Final = "overall"
@@ -164,9 +164,9 @@ def _table(view: View, found: Grouping, field: str) -> None:
         csv(f"by-{field}", *csv_table(found, lambda v: named(view, field, v)))
 
 
-def _scored(view: View, row: GroupFigures) -> list[Condition]:
+def _scored(view: View, row: GroupScores) -> list[Condition]:
     """Where a model has not scored all cases, its count opens those that it has."""
-    if bool(np.all(view.desk.analysis.figures(row.model).there)):
+    if bool(np.all(view.desk.analysis.metrics(row.model).scored)):
         return []
     return [Condition("score", ("jaccard", row.model, "ge"), 0)]
 

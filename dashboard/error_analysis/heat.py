@@ -9,7 +9,7 @@ from dashboard.report.csv_tables import Cell
 from dashboard.shared import analysis_text as say
 from dashboard.shared import markup, url_state
 from dashboard.shared.formatting import count
-from leader_core.error_analysis import FEWEST, FIELDS, Condition, Heat
+from leader_core.error_analysis import FEWEST, FIELDS, Condition, HeatMap
 
 
 def show(view: View) -> None:
@@ -61,11 +61,11 @@ def show(view: View) -> None:
         csv("two-fields", *csv_table(found))
 
 
-def mapped(view: View, rows: str, columns: str) -> Heat:
+def mapped(view: View, rows: str, columns: str) -> HeatMap:
     """The figures of every cell."""
     key = ("heat", rows, columns, view.model, view.metric, view.key)
     analysis = view.desk.analysis
-    return view.desk.kept(key, lambda: analysis.heat(rows, columns, view.model, view.metric, view.within))
+    return view.desk.kept(key, lambda: analysis.heat_map(rows, columns, view.model, view.metric, view.within))
 
 
 def _low(field: str) -> str:
@@ -73,7 +73,7 @@ def _low(field: str) -> str:
     return label[0].lower() + label[1:]
 
 
-def csv_table(found: Heat) -> tuple[list[str], list[list[Cell]]]:
+def csv_table(found: HeatMap) -> tuple[list[str], list[list[Cell]]]:
     """One row a cell."""
     rows: list[list[Cell]] = []
     for r, down in enumerate(found.rows.values):

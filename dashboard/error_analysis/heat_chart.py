@@ -14,7 +14,7 @@ from dashboard.shared import analysis_text as say
 from dashboard.shared import theme
 from dashboard.shared.chart_style import UNMOVED, dress, ink_on, shade
 from dashboard.shared.theme import Mode
-from leader_core.error_analysis import FEWEST, Heat
+from leader_core.error_analysis import FEWEST, HeatMap
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -31,7 +31,7 @@ def size(rows: int, columns: int) -> tuple[int, int]:
     return _LEFT + columns * CELL[0] + 12, _TOP + rows * CELL[1] + 12
 
 
-def figure(found: Heat, name: Callable[[str, str], str], mode: Mode = "light") -> go.Figure:
+def figure(found: HeatMap, name: Callable[[str, str], str], mode: Mode = "light") -> go.Figure:
     """The map; each cell with a case carries "row|column" (places of the values) as customdata.
 
     Args:
@@ -76,7 +76,7 @@ def _short(text: str, most: int) -> str:
 
 def _cells(
     drawn: go.Figure,
-    found: Heat,
+    found: HeatMap,
     name: Callable[[str, str], str],
     few: bool,
     limits: tuple[float, float],

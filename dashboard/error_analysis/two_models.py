@@ -12,7 +12,7 @@ from dashboard.report.csv_tables import Cell
 from dashboard.shared import analysis_text as say
 from dashboard.shared import markup
 from dashboard.shared.formatting import count
-from leader_core.error_analysis import Condition, Crossed, Selection, classed
+from leader_core.error_analysis import Condition, ModelAgreement, Selection, classed
 
 BINS: Final = 10
 _MARGIN: Final = 0.1
@@ -35,11 +35,11 @@ def show(view: View) -> None:
     _by_class(view, crossed)
 
 
-def crossed_of(view: View) -> Crossed:
+def crossed_of(view: View) -> ModelAgreement:
     """Both models on each class."""
     first, second = view.models
     key = ("crossed", first, second, view.key)
-    return view.desk.kept(key, lambda: view.desk.analysis.crossed(first, second, view.within))
+    return view.desk.kept(key, lambda: view.desk.analysis.agreement(first, second, view.within))
 
 
 def _by_case(view: View, first: str, second: str) -> None:
@@ -85,7 +85,7 @@ def _by_case(view: View, first: str, second: str) -> None:
 
 def jaccard_grid(view: View, first: str, second: str) -> np.ndarray:
     """(BINS, BINS) cases by the tenth that the first's (down) and the second's (across) Jaccard lies in."""
-    a, b = (view.desk.analysis.figures(name).jaccard for name in (first, second))
+    a, b = (view.desk.analysis.metrics(name).jaccard for name in (first, second))
     both = view.within & ~np.isnan(a) & ~np.isnan(b)
     # Nudged, so that 0.3 in 32 bits lies in the tenth that begins there, as the condition has it.
     at = [
@@ -110,7 +110,7 @@ def _cell(view: View, data: object) -> tuple[str, list[Condition]] | None:
     return ", ".join(told), conditions
 
 
-def _kept(view: View, found: Crossed) -> None:
+def _kept(view: View, found: ModelAgreement) -> None:
     """Of what was prescribed: found by both, by one, by neither."""
     one, other = say.model(found.first), say.model(found.second)
     distilled = (found.first, found.second) == ("teacher", "student")
@@ -141,7 +141,7 @@ def _kept(view: View, found: Crossed) -> None:
     )
 
 
-def _by_class(view: View, found: Crossed) -> None:
+def _by_class(view: View, found: ModelAgreement) -> None:
     one, other = say.model(found.first), say.model(found.second)
     right = found.right
     gap = right[found.first] - right[found.second]
@@ -187,7 +187,7 @@ def _by_class(view: View, found: Crossed) -> None:
         csv("two-models", *csv_table(view, found))
 
 
-def csv_table(view: View, found: Crossed) -> tuple[list[str], list[list[Cell]]]:
+def csv_table(view: View, found: ModelAgreement) -> tuple[list[str], list[list[Cell]]]:
     """Every class with its eight counts."""
     states = [(t, a, b) for t in (1, 0) for a in (1, 0) for b in (1, 0)]
     headings = ["code", "title"] + [

@@ -1,6 +1,6 @@
 """On this machine: the self-check, and how large, quick and hungry the models are; both only when asked for.
 
-Refuses to know how anything is checked or measured (`leader_core.evaluation.self_check`, `leader_core.evaluation.latency`).
+Refuses to know how anything is checked or measured (`leader_core.evaluation.served_model`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from dashboard.shared.formatting import MISSING, count, escape, size, tag
 from dashboard.shared.guard import fragment
 from leader_core import Case, LeaderError
 from leader_core.cohort import PatientQuery
-from leader_core.evaluation.latency import Measured, folder_size, measure
-from leader_core.evaluation.self_check import Check, self_check
+from leader_core.evaluation.served_model import Check, Measured, folder_size, measure, self_check
 
 CASES: Final = (10, 20, 50, 100)
 
@@ -100,7 +99,7 @@ def checks(found: Sequence[Check]) -> str:
             tag("td", tag("span", f"{sign} {word}", css=f"ld-tag {kind}")),
             tag("td", escape(wording.MODEL_NAMES[check.model])),
             tag("td", escape(check.name)),
-            tag("td", escape(check.said)),
+            tag("td", escape(check.text)),
         )
 
     head = tag("tr", *(tag("th", escape(text)) for text in ("Result", "Model", "Check", "Found")))

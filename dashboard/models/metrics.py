@@ -11,8 +11,8 @@ from typing import Any, Final
 from dashboard.models.card import GROUPS, METRICS, cell, has_metrics
 from dashboard.models.published import PAPER, Figures
 from dashboard.shared.formatting import MISSING, count
-from leader_core.evaluation.calibration import Calibration, Cutoff
-from leader_core.evaluation.record import Judgement, Kept
+from leader_core.evaluation.calibration import Calibration, Cutoff, KeptPromise
+from leader_core.evaluation.record import Judgement
 from leader_core.model_folder import Manifest
 
 _SHOWN: Final = ("prauc", "jaccard", "precision", "recall", "f1", "ddi_rate", "medications")
@@ -83,7 +83,7 @@ def calibration_sentence(
     return f"{' '.join(parts)} (temperature {fitted.temperature:.2f}, bias {fitted.bias:+.2f})."
 
 
-def promises(kept: Sequence[Kept]) -> tuple[list[str], list[list[str]]]:
+def promises(kept: Sequence[KeptPromise]) -> tuple[list[str], list[list[str]]]:
     """Each promise beside what was kept of it on test; a promise missed by more than two standard errors says so."""
     headings = ["The set holds", "Promised", "Kept", "Classes a case"]
     rows = []

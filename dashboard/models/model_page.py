@@ -42,7 +42,7 @@ def show(service: Service, name: ModelName) -> None:
     if manifest is None:
         intended_use()
         return
-    judged = EvaluationRecord.beside(read_settings().models).of(manifest)
+    judged = EvaluationRecord.next_to(read_settings().models).of(manifest)
     left, right = st.columns(2, gap="large")
     with left:
         st.html(markup.panel_title("What it is and what it learned from"))

@@ -1,6 +1,7 @@
-"""Class by class: how common each is, how well a model finds it, what its probabilities mean, and where models differ.
+"""Class by class: how common each is, how well a model finds it, what its probabilities mean; and every cut-off.
 
-Refuses to know databases and pages. Letters: N cases, A classes, E marks, B parts of 0 to 1.
+Cut-offs are exact from probabilities, at 99 of them; a class is chosen at or above the cut-off, as everywhere.
+Letters: N cases, A classes, B parts of 0 to 1, T cut-offs.
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.error_analysis.frame import Bools, Marks
+from leader_core.error_analysis.frame import Bools, Choices
+from leader_core.evaluation.bootstrap import share
 from leader_core.evaluation.calibration import BINS
 
 Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+STEPS: Final = 100
+CUTS: Final = np.arange(1, STEPS) / STEPS
+"""(T,) the cut-offs."""
 _BLOCK: Final = 8192  # cases worked on at a time
 
 
@@ -40,101 +47,71 @@ class ClassCounts:
         return self.chosen - self.hits
 
     @property
-    def prevalence(self) -> NDArray[np.float64]:
+    def prevalence(self) -> Floats:
         """Share of cases that were prescribed it."""
         return self.prescribed / max(1, self.cases)
 
     @property
-    def precision(self) -> NDArray[np.float64]:
+    def precision(self) -> Floats:
         """NaN where it is never chosen."""
         return _share(self.hits, self.chosen)
 
     @property
-    def recall(self) -> NDArray[np.float64]:
+    def recall(self) -> Floats:
         """NaN where it is never prescribed."""
         return _share(self.hits, self.prescribed)
 
     @property
-    def f1(self) -> NDArray[np.float64]:
+    def f1(self) -> Floats:
         """NaN where it is neither chosen nor prescribed."""
         return _share(2 * self.hits, self.chosen + self.prescribed)
 
 
-def class_counts(marks: Marks, model: str, classes: int, within: Bools) -> ClassCounts:
+def class_counts(choices: Choices, model: str, classes: int, within: Bools) -> ClassCounts:
     """Prescribed, chosen and both, class by class; `within` is (N,), cases that the model has scored."""
-    inside = within[marks.rows]
-    given, chosen = marks.has(None) & inside, marks.has(model) & inside
+    inside = within[choices.rows]
+    given, chosen = choices.by(None) & inside, choices.by(model) & inside
 
-    def counted(mask: Bools) -> Counts:
-        return np.bincount(marks.classes[mask], minlength=classes)
+    def count(mask: Bools) -> Counts:
+        return np.bincount(choices.classes[mask], minlength=classes)
 
-    return ClassCounts(model, int(within.sum()), counted(given), counted(chosen), counted(given & chosen))
-
-
-@dataclass(frozen=True, slots=True)
-class Crossed:
-    """Two models on each class: (A, 2, 2, 2) cases by prescribed, chosen by the first, chosen by the second."""
-
-    first: str
-    second: str
-    counts: Counts
-
-    @property
-    def right(self) -> dict[str, Counts]:
-        """(A,) each: where both, only one, or neither are right about a class, prescribed or not."""
-        given, not_given = self.counts[:, 1], self.counts[:, 0]
-        return {
-            "both": given[:, 1, 1] + not_given[:, 0, 0],
-            self.first: given[:, 1, 0] + not_given[:, 0, 1],
-            self.second: given[:, 0, 1] + not_given[:, 1, 0],
-            "neither": given[:, 0, 0] + not_given[:, 1, 1],
-        }
-
-
-def crossed(marks: Marks, first: str, second: str, classes: int, within: Bools) -> Crossed:
-    """Cases by what was prescribed and what two models chose; `within`: cases that both have scored."""
-    inside = within[marks.rows]
-    state = 4 * marks.has(None).astype(np.int64) + 2 * marks.has(first) + marks.has(second)
-    counts = np.bincount(
-        marks.classes[inside].astype(np.int64) * 8 + state[inside], minlength=classes * 8
-    ).reshape(classes, 8)
-    counts[:, 0] = int(within.sum()) - counts[:, 1:].sum(1)  # pairs without any mark are not listed
-    return Crossed(first, second, counts.reshape(classes, 2, 2, 2))
+    return ClassCounts(model, int(within.sum()), count(given), count(chosen), count(given & chosen))
 
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """What was said and what was so, class by class, in B equal parts of 0 to 1; (A, B) each."""
+    """Predicted and observed, class by class, in B equal parts of 0 to 1; (A, B) each."""
 
     counts: Counts
-    said: NDArray[np.float64]  # sum of probabilities
+    predicted: Floats  # sum of probabilities
     observed: Counts  # prescribed
 
-    def of(self, place: int | None = None) -> tuple[Counts, NDArray[np.float64], NDArray[np.float64]]:
+    def of(self, place: int | None = None) -> tuple[Counts, Floats, Floats]:
         """(B,) count, mean probability and share prescribed, of one class or of all; NaN in empty parts."""
         parts = [
-            part.sum(0) if place is None else part[place] for part in (self.counts, self.said, self.observed)
+            part.sum(0) if place is None else part[place]
+            for part in (self.counts, self.predicted, self.observed)
         ]
         return parts[0], _share(parts[1], parts[0]), _share(parts[2], parts[0])
 
     @property
-    def error(self) -> NDArray[np.float64]:
+    def error(self) -> Floats:
         """(A,) expected calibration error of each class."""
-        return np.abs(self.said - self.observed).sum(1) / np.maximum(1, self.counts.sum(1))
+        return np.abs(self.predicted - self.observed).sum(1) / np.maximum(1, self.counts.sum(1))
 
     @property
     def overall_error(self) -> float:
         """Expected calibration error over all pairs of case and class, as `leader_core.evaluation.calibration` has it."""
-        said, observed = self.said.sum(0), self.observed.sum(0)
-        return float(np.abs(said - observed).sum() / max(1, self.counts.sum()))
+        predicted, observed = self.predicted.sum(0), self.observed.sum(0)
+        return float(np.abs(predicted - observed).sum() / max(1, self.counts.sum()))
 
     @property
-    def mean_said(self) -> NDArray[np.float64]:
+    def mean_predicted(self) -> Floats:
         """(A,) mean probability."""
-        return _share(self.said.sum(1), self.counts.sum(1))
+        return _share(self.predicted.sum(1), self.counts.sum(1))
 
     @property
-    def mean_observed(self) -> NDArray[np.float64]:
+    def mean_observed(self) -> Floats:
         """(A,) share prescribed."""
         return _share(self.observed.sum(1), self.counts.sum(1))
 
@@ -156,7 +133,7 @@ def reliability(scores: NDArray[np.float32], truth: Bools, within: Bools, bins: 
     classes = scores.shape[1]
     size = classes * bins
     counts, observed = np.zeros(size, np.int64), np.zeros(size, np.int64)
-    said = np.zeros(size)
+    predicted = np.zeros(size)
     rows = np.flatnonzero(within)
     offset = np.arange(classes) * bins
     for start in range(0, len(rows), _BLOCK):
@@ -164,31 +141,112 @@ def reliability(scores: NDArray[np.float32], truth: Bools, within: Bools, bins: 
         own = scores[block]
         places = (bin_of(own, bins) + offset).ravel()
         counts += np.bincount(places, minlength=size)
-        said += np.bincount(places, own.ravel(), minlength=size)
+        predicted += np.bincount(places, own.ravel(), minlength=size)
         observed += np.bincount(places[truth[block].ravel()], minlength=size)
     shape = classes, bins
-    return Reliability(counts.reshape(shape), said.reshape(shape), observed.reshape(shape))
+    return Reliability(counts.reshape(shape), predicted.reshape(shape), observed.reshape(shape))
 
 
-def truth_of(marks: Marks, cases: int, classes: int) -> Bools:
+def truth_of(choices: Choices, cases: int, classes: int) -> Bools:
     """(N, A) what was prescribed."""
     out = np.zeros((cases, classes), bool)
-    given = marks.has(None)
-    out[marks.rows[given], marks.classes[given]] = True
+    given = choices.by(None)
+    out[choices.rows[given], choices.classes[given]] = True
     return out
 
 
-def with_state(marks: Marks, place: int, who: Mapping[str, bool], cases: int) -> Bools:
+def with_state(choices: Choices, place: int, who: Mapping[str, bool], cases: int) -> Bools:
     """(N,) cases in which a class was chosen by exactly those that `who` says, "prescribed" for what was given."""
-    own = marks.classes == place
+    own = choices.classes == place
     out = np.ones(cases, bool)
     for name, yes in who.items():
         chosen = np.zeros(cases, bool)
-        chosen[marks.rows[own & marks.has(None if name == "prescribed" else name)]] = True
+        chosen[choices.rows[own & choices.by(None if name == "prescribed" else name)]] = True
         out &= chosen == yes
     return out
 
 
-def _share(top: NDArray[np.generic], bottom: NDArray[np.int64]) -> NDArray[np.float64]:
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Means over cases at each cut-off, (T,) each; the interaction rate is pooled over pairs."""
+
+    cuts: Floats
+    jaccard: Floats
+    f1: Floats
+    precision: Floats
+    recall: Floats
+    medications: Floats
+    ddi_rate: Floats
+    cases: int
+
+    @property
+    def best(self) -> float:
+        """The cut-off with the highest mean Jaccard."""
+        return float(self.cuts[int(self.jaccard.argmax())])
+
+
+def steps_passed(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """How many of the cut-offs each probability is at or above; the same comparison in 32 bits as when it was scored."""
+    limits = np.concatenate([[-np.inf], CUTS, [np.inf]]).astype(np.float32)
+    guess = np.clip(scores * np.float32(STEPS), 0, STEPS - 1).astype(np.uint8)
+    guess -= (scores < limits[guess]).astype(np.uint8)
+    guess += (scores >= limits[guess + 1]).astype(np.uint8)
+    return guess
+
+
+def sweep(
+    scores: NDArray[np.float32], truth: Bools, known: Bools, interactions: Bools, within: Bools
+) -> Sweep:
+    """Every metric at every cut-off.
+
+    Args:
+        scores: (N, A) probabilities.
+        truth: (N, A) what was prescribed.
+        known: (A,) false for classes that the model cannot name: never chosen.
+        interactions: (A, A) symmetric, the table that the rate counts.
+        within: (N,) the cases to look at.
+    """
+    rows = np.flatnonzero(within)
+    totals = {name: np.zeros(STEPS - 1) for name in ("jaccard", "f1", "precision", "recall", "medications")}
+    all_pairs, listed = np.zeros(STEPS - 1), np.zeros(STEPS, np.int64)
+    first, second = np.nonzero(np.triu(interactions, 1))
+    for start in range(0, len(rows), _BLOCK):
+        block = rows[start : start + _BLOCK]
+        passed = np.where(known, steps_passed(scores[block]), np.uint8(0))
+        real = truth[block]
+        chosen, both = _reached(passed, None), _reached(passed, real)
+        actual = real.sum(1, keepdims=True)
+        agree = (chosen == 0) & (actual == 0)
+        totals["jaccard"] += _ratio(both, chosen + actual - both, agree).sum(0)
+        totals["f1"] += _ratio(2 * both, chosen + actual, agree).sum(0)
+        totals["precision"] += _ratio(both, chosen, agree).sum(0)
+        totals["recall"] += _ratio(both, np.broadcast_to(actual, both.shape), agree).sum(0)
+        totals["medications"] += chosen.sum(0)
+        all_pairs += (chosen * (chosen - 1)).sum(0) / 2
+        if len(first):
+            pairs = np.minimum(passed[:, first], passed[:, second])
+            listed += np.bincount(pairs.ravel(), minlength=STEPS)
+    interacting = listed[::-1].cumsum()[::-1][1:]
+    means = {name: total / max(1, len(rows)) for name, total in totals.items()}
+    return Sweep(cuts=CUTS, ddi_rate=share(interacting, all_pairs), cases=len(rows), **means)
+
+
+def _reached(passed: NDArray[np.uint8], only: Bools | None) -> NDArray[np.int64]:
+    """(B, T) how many classes (of those in `only`) are at or above each cut-off."""
+    count = len(passed)
+    flat = passed + (np.arange(count) * STEPS)[:, None]
+    counts = np.bincount(flat.ravel() if only is None else flat[only], minlength=count * STEPS).reshape(
+        count, STEPS
+    )
+    return counts[:, ::-1].cumsum(1)[:, -2::-1]
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64], agree: Bools) -> Floats:
+    """part / whole; 1 where both sides are empty, 0 where only the whole is (as in `leader_core.evaluation.metrics`)."""
+    out = np.where(agree, 1.0, 0.0)
+    return np.divide(part, whole, out=out, where=whole > 0)
+
+
+def _share(top: NDArray[np.generic], bottom: NDArray[np.int64]) -> Floats:
     """top / bottom, NaN where there is nothing below the line."""
     return np.divide(top, bottom, out=np.full(bottom.shape, np.nan), where=bottom > 0)

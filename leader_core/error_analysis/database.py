@@ -1,7 +1,4 @@
-"""Reading stored scores into arrays: one SQL file a question, Arrow in between.
-
-Refuses to know what is computed from them.
-"""
+"""Reading stored scores into arrays: one SQL file a question, Arrow in between."""
 
 from __future__ import annotations
 
@@ -12,21 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core import sql
-from leader_core.error_analysis.fields import (
+from leader_core.error_analysis.frame import (
     PROFILE,
+    Bools,
+    Choices,
     Column,
+    Frame,
+    StoredMetrics,
     age_column,
     band_column,
     flag_column,
+    ratio,
+    rows_of,
     text_column,
 )
-from leader_core.error_analysis.frame import Bools, Figures, Frame, Marks, ratio, rows_of
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-_ROOM: Final = "leader_core.error_analysis"
+_FOLDER: Final = "leader_core.error_analysis"
 _BLOCK: Final = 8192  # cases read at a time
 _MOST_CHAPTERS: Final = 63
 
@@ -34,12 +36,12 @@ Progress = Callable[[float], object]
 
 
 def _relation(cursor: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None) -> Any:
-    """What `sql/NAME.sql` of this room finds, not yet fetched: a relation is handed to Arrow without a copy between."""
-    return cursor.sql(sql.statement(_ROOM, name), params=dict(values or {}))
+    """The result of `sql/NAME.sql`, not yet fetched: a relation goes to Arrow without a copy between."""
+    return cursor.sql(sql.statement(_FOLDER, name), params=dict(values or {}))
 
 
 def _table(cursor: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None) -> Any:
-    """What a query finds, as an Arrow table."""
+    """A query's result as an Arrow table."""
     return _relation(cursor, name, values).to_arrow_table()
 
 
@@ -80,26 +82,26 @@ def read_frame(
 def _columns(
     table: pa.Table, numbers: Mapping[str, NDArray[np.float32]], profile: Sequence[str], cut: Bools
 ) -> dict[str, Column]:
-    made: dict[str, Column] = {
+    columns: dict[str, Column] = {
         "history": flag_column("history", numbers["visits"] > 1, "first visit", "earlier visits"),
         "visits": band_column("visits", numbers["visits"]),
         "age_band": age_column(numbers["age"]),
     }
     for name in (*(n for n in PROFILE if n in profile), "chapter"):
-        made[name] = text_column(name, table[name])
+        columns[name] = text_column(name, table[name])
     for name in ("diagnoses", "prescribed"):
-        made[name] = band_column(name, numbers[name])
-    made["truncated"] = flag_column("truncated", cut, "read whole", "cut to fit")
-    made["split"] = text_column("split", table["split"])
-    return made
+        columns[name] = band_column(name, numbers[name])
+    columns["truncated"] = flag_column("truncated", cut, "read whole", "cut to fit")
+    columns["split"] = text_column("split", table["split"])
+    return columns
 
 
 def _cut(cursor: duckdb.DuckDBPyConnection, visit_ids: NDArray[np.int64], model: str | None) -> Bools:
     """(N,) which cases a model had to cut."""
     cut = np.zeros(len(visit_ids), bool)
     if model is not None:
-        read = _table(cursor, "figures", {"model": model})
-        cut[rows_of(visit_ids, read["visit_id"].to_numpy())] = read["truncated"].to_numpy()
+        table = _table(cursor, "case_metrics", {"model": model})
+        cut[rows_of(visit_ids, table["visit_id"].to_numpy())] = table["truncated"].to_numpy()
     return cut
 
 
@@ -108,19 +110,19 @@ def _chapter_bits(
 ) -> NDArray[np.int64]:
     out = np.zeros(len(visit_ids), np.int64)
     if chapters:
-        read = _table(cursor, "chapters", {"chapters": list(chapters)})
-        ids, bits = read["visit_id"].to_numpy(), read["bits"].to_numpy()
+        table = _table(cursor, "chapters", {"chapters": list(chapters)})
+        ids, bits = table["visit_id"].to_numpy(), table["bits"].to_numpy()
         scored = np.isin(ids, visit_ids)
         out[rows_of(visit_ids, ids[scored])] = bits[scored]
     return out
 
 
-def read_figures(cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str) -> Figures:
-    """One model's figures of all cases."""
-    table = _table(cursor, "figures", {"model": model})
+def read_metrics(cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str) -> StoredMetrics:
+    """One model's metrics of all cases."""
+    table = _table(cursor, "case_metrics", {"model": model})
     rows = frame.rows(table["visit_id"].to_numpy())
-    there = np.zeros(len(frame), bool)
-    there[rows] = True
+    scored = np.zeros(len(frame), bool)
+    scored[rows] = True
 
     def spread(values: NDArray[Any]) -> NDArray[np.float32]:
         out = np.full(len(frame), np.nan, np.float32)
@@ -131,8 +133,8 @@ def read_figures(cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str) ->
         table[name].to_numpy().astype(np.int32) for name in ("selected", "prescribed", "hits")
     )
     agree = (selected == 0) & (prescribed == 0)
-    return Figures(
-        there=there,
+    return StoredMetrics(
+        scored=scored,
         prauc=spread(_floats(table["prauc"])),
         jaccard=spread(_floats(table["jaccard"])),
         f1=spread(_floats(table["f1"])),
@@ -144,9 +146,9 @@ def read_figures(cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str) ->
     )
 
 
-def read_marks(
+def read_choices(
     cursor: duckdb.DuckDBPyConnection, frame: Frame, models: Sequence[str], prescribed: str, classes: int
-) -> Marks:
+) -> Choices:
     """What was prescribed and what each model chose, in one list."""
     chosen = [_chosen(cursor, frame, model) for model in (prescribed, *models)]
     parts: list[tuple[NDArray[Any], ...]] = []
@@ -162,7 +164,7 @@ def read_marks(
         parts.append(((rows + start).astype(np.int32), numbers.astype(np.int16), bits[rows, numbers]))
     if not parts:
         parts = [(np.zeros(0, np.int32), np.zeros(0, np.int16), np.zeros(0, np.uint16))]
-    return Marks(tuple(models), *(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Choices(tuple(models), *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def _chosen(
@@ -175,12 +177,12 @@ def _chosen(
     return frame.rows(table["visit_id"].to_numpy()), offsets - offsets[:1], lists.flatten().to_numpy()
 
 
-def probability_blocks(
+def _probability_blocks(
     cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str, classes: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Rows of the frame and their (B, A) probabilities, each case once, in bounded memory."""
-    found: Any = _relation(cursor, "probabilities", {"model": model}).to_arrow_reader(_BLOCK)
-    for batch in found:
+    batches: Any = _relation(cursor, "probabilities", {"model": model}).to_arrow_reader(_BLOCK)
+    for batch in batches:
         lists: pa.ListArray = batch.column(1)
         yield (
             frame.rows(batch.column(0).to_numpy()),
@@ -194,18 +196,16 @@ def read_probabilities(
     model: str,
     classes: int,
     progress: Progress | None = None,
-) -> tuple[NDArray[np.float32], Bools]:
-    """(N, A) probabilities, and (N,) which rows were scored; 4 bytes a case and class."""
+) -> NDArray[np.float32]:
+    """(N, A) probabilities, 0 where the model has not scored the case; 4 bytes a case and class."""
     out = np.zeros((len(frame), classes), np.float32)
-    there = np.zeros(len(frame), bool)
     done = 0
-    for rows, scores in probability_blocks(cursor, frame, model, classes):
+    for rows, scores in _probability_blocks(cursor, frame, model, classes):
         out[rows] = scores
-        there[rows] = True
         done += len(rows)
         if progress is not None:
             progress(min(1.0, done / max(1, len(frame))))
-    return out, there
+    return out
 
 
 def _floats(column: Any) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""Figures by group: every metric of every model with its interval over patients, and the gap to a reference group.
+"""Metrics by group with their intervals over patients and their gaps to a reference group; one metric by two fields.
 
-Definitions are those of `leader_core.evaluation.metrics`: means over cases, the interaction rate pooled over pairs. A group below
-`FEWEST` cases is marked, never left out. Refuses to know databases and pages.
+Definitions are those of `leader_core.evaluation.metrics`: means over cases, the interaction rate pooled over pairs. A
+group below `FEWEST` cases is flagged, never left out.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.error_analysis import intervals
-from leader_core.error_analysis.fields import Column
-from leader_core.error_analysis.frame import Bools, Figures, Frame
-from leader_core.evaluation.bootstrap import share
+from leader_core.error_analysis.frame import Bools, Column, Frame, StoredMetrics
+from leader_core.evaluation.bootstrap import POOL_DRAWS, bounds, drawn_pools, patient_pools, pool_sums, share
 from leader_core.evaluation.metrics import MEANS, METRICS
 
 FEWEST: Final = 20
@@ -29,7 +27,7 @@ _Pools = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure and its 95 % interval by bootstrap over patients."""
+    """A metric and its 95 % interval by bootstrap over patients."""
 
     value: float
     low: float
@@ -37,17 +35,15 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupFigures:
-    """One model on one group; a figure that is not defined there is None."""
+class GroupScores:
+    """One model on one group; a metric that is not defined there is None."""
 
     group: str
     model: str
     cases: int  # that this model scored
     patients: int
     scores: Mapping[str, Estimate | None]  # by metric, see leader_core.evaluation.metrics.METRICS
-    gaps: Mapping[
-        str, Estimate | None
-    ]  # to the reference group: this minus that; None for the reference itself
+    gaps: Mapping[str, Estimate | None]  # this minus the reference group; None for the reference itself
     real_medications: float | None  # mean number prescribed
     real_ddi_rate: float | None
 
@@ -63,9 +59,9 @@ class Grouping:
 
     field: str
     reference: str  # the group that gaps are measured against: the one with most cases; "" without any
-    rows: tuple[GroupFigures, ...]  # models within groups
+    rows: tuple[GroupScores, ...]  # models within groups
 
-    def of(self, group: str, model: str) -> GroupFigures:
+    def of(self, group: str, model: str) -> GroupScores:
         """
         Raises:
             KeyError: no such group or model.
@@ -78,37 +74,41 @@ class Grouping:
 
 def by_column(
     frame: Frame,
-    figures: Mapping[str, Figures],
+    metrics: Mapping[str, StoredMetrics],
     column: Column,
     within: Bools | None = None,
     seed: int = SEED,
 ) -> Grouping:
-    """Figures by the values of a field.
+    """Every metric by the values of a field.
 
     Args:
         frame: the N cases.
-        figures: model -> its figures.
+        metrics: model -> its metrics of each case.
         column: the field.
         within: (N,) the cases to look at; all of them by default.
         seed: of the bootstrap.
     """
     codes = column.codes if within is None else np.where(within, column.codes, np.int16(-1))
-    return _grouped(frame, figures, column.name, codes, column.values, seed)
+    return _grouped(frame, metrics, column.name, codes, column.values, seed)
 
 
 def by_masks(
-    frame: Frame, figures: Mapping[str, Figures], name: str, masks: Mapping[str, Bools], seed: int = SEED
+    frame: Frame,
+    metrics: Mapping[str, StoredMetrics],
+    name: str,
+    masks: Mapping[str, Bools],
+    seed: int = SEED,
 ) -> Grouping:
-    """Figures of groups that may overlap, as saved lists do; the first is the reference."""
-    rows: list[GroupFigures] = []
+    """Every metric of groups that may overlap, as saved lists do; the first is the reference."""
+    rows: list[GroupScores] = []
     for group, mask in masks.items():
-        rows += _grouped(frame, figures, name, np.where(mask, 0, -1), (group,), seed).rows
+        rows += _grouped(frame, metrics, name, np.where(mask, 0, -1), (group,), seed).rows
     return Grouping(name, next(iter(masks), ""), tuple(rows))
 
 
 def _grouped(
     frame: Frame,
-    figures: Mapping[str, Figures],
+    metrics: Mapping[str, StoredMetrics],
     name: str,
     codes: NDArray[Any],
     values: Sequence[str],
@@ -116,36 +116,36 @@ def _grouped(
 ) -> Grouping:
     sizes = np.bincount(codes[codes >= 0].astype(np.int64), minlength=len(values))
     reference = int(sizes.argmax()) if len(values) and sizes.any() else -1
-    made: dict[str, list[GroupFigures]] = {}
-    cut: dict[bytes, _Pools] = {}  # models that scored the same cases are cut into the same pools, once
-    for model, own in figures.items():
-        there = own.there.tobytes()
-        if there not in cut:
-            cut[there] = intervals.pooled(np.where(own.there, codes, -1), len(values), frame.people[1])
-        made[model] = _model(frame, model, own, cut[there], values, reference, seed)
-    rows = tuple(made[model][i] for i in range(len(values)) for model in figures)
+    scored: dict[str, list[GroupScores]] = {}
+    pools: dict[bytes, _Pools] = {}  # models that scored the same cases share their pools
+    for model, own in metrics.items():
+        key = own.scored.tobytes()
+        if key not in pools:
+            pools[key] = patient_pools(np.where(own.scored, codes, -1), len(values), frame.patient_numbers)
+        scored[model] = _model(frame, model, own, pools[key], values, reference, seed)
+    rows = tuple(scored[model][i] for i in range(len(values)) for model in metrics)
     return Grouping(name, values[reference] if reference >= 0 else "", rows)
 
 
 def _model(
     frame: Frame,
     model: str,
-    own: Figures,
+    own: StoredMetrics,
     cut: _Pools,
     values: Sequence[str],
     reference: int,
     seed: int,
-) -> list[GroupFigures]:
+) -> list[GroupScores]:
     count = len(values)
     rows, pools, people = cut
-    summed = intervals.sums(pools, count, _parts(frame, own, rows))
+    summed = pool_sums(pools, count, _parts(frame, own, rows))
     totals = summed.sum(1)
     scores, gaps = _estimates(totals, summed, people, reference, seed)
-    found = []
+    results = []
     for i, value in enumerate(values):
         cases = int(totals[i, _COUNT])
-        found.append(
-            GroupFigures(
+        results.append(
+            GroupScores(
                 group=value,
                 model=model,
                 cases=cases,
@@ -156,7 +156,7 @@ def _model(
                 real_ddi_rate=float(share(totals[i, _REAL_TOP], totals[i, _REAL_BOTTOM])) if cases else None,
             )
         )
-    return found
+    return results
 
 
 _TOPS: Final = len(METRICS)  # the columns of `_parts`: a top for each metric, then what stands below the line
@@ -169,7 +169,7 @@ _REAL_BOTTOM: Final = _TOPS + 5
 _BELOW: Final = [_RANKED if name == "prauc" else _COUNT for name in MEANS] + [_PAIRS]
 
 
-def _parts(frame: Frame, own: Figures, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
+def _parts(frame: Frame, own: StoredMetrics, rows: NDArray[np.int64]) -> list[NDArray[Any]]:
     prauc = own.prauc[rows]
     ranked = ~np.isnan(prauc)
     tops: list[NDArray[Any]] = [
@@ -184,7 +184,7 @@ def _parts(frame: Frame, own: Figures, rows: NDArray[np.int64]) -> list[NDArray[
     return [*tops, own.interacting[rows], *below, *real]
 
 
-def _figures(parts: NDArray[np.float64]) -> NDArray[np.float64]:
+def _metrics(parts: NDArray[np.float64]) -> NDArray[np.float64]:
     """(..., columns of `_parts`) -> (..., metrics)."""
     return share(parts[..., :_TOPS], parts[..., _BELOW])
 
@@ -196,28 +196,28 @@ def _estimates(
     reference: int,
     seed: int,
 ) -> tuple[list[dict[str, Estimate | None]], list[dict[str, Estimate | None]]]:
-    """Every group's figures, and their gaps to the reference group."""
+    """Every group's metrics, and their gaps to the reference group."""
     count = len(totals)
-    drawn = np.zeros((intervals.DRAWS, count, _TOPS))
+    drawn = np.zeros((POOL_DRAWS, count, _TOPS))
     for i in np.flatnonzero(people).tolist():
-        drawn[:, i] = _figures(intervals.draws(summed[i], int(people[i]), seed))
-    values = _figures(totals)
+        drawn[:, i] = _metrics(drawn_pools(summed[i], int(people[i]), seed))
+    values = _metrics(totals)
     # A rate over no pair at all is 0, as the evaluator has it; a mean over nothing is undefined.
     defined = (totals[:, _BELOW] > 0) | (np.array(METRICS) == "ddi_rate")
     defined &= people[:, None] > 0
-    scores = _told(values, drawn, defined)
+    scores = _with_bounds(values, drawn, defined)
     if reference < 0:
         return scores, [dict.fromkeys(METRICS) for _ in range(count)]
     comparable = defined & defined[reference]
     comparable[reference] = False
     against = drawn - drawn[:, reference : reference + 1]
-    return scores, _told(values - values[reference], against, comparable)
+    return scores, _with_bounds(values - values[reference], against, comparable)
 
 
-def _told(
+def _with_bounds(
     values: NDArray[np.float64], drawn: NDArray[np.float64], defined: NDArray[np.bool_]
 ) -> list[dict[str, Estimate | None]]:
-    low, high = intervals.bounds(drawn)
+    low, high = bounds(drawn)
     return [
         {
             name: Estimate(float(values[g, i]), float(low[g, i]), float(high[g, i]))
@@ -227,3 +227,46 @@ def _told(
         }
         for g in range(len(values))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """A metric over R values of one field by C of another."""
+
+    rows: Column
+    columns: Column
+    metric: str
+    cases: NDArray[np.int64]  # (R, C)
+    values: NDArray[np.float64]  # (R, C) NaN where there is no case, or no metric
+
+
+def heat_map(rows: Column, columns: Column, metrics: StoredMetrics, metric: str, within: Bools) -> HeatMap:
+    """One metric by two fields.
+
+    Args:
+        rows: the field that goes down.
+        columns: the field that goes across.
+        metrics: of one model.
+        metric: a name of `leader_core.evaluation.metrics.METRICS`.
+        within: (N,) the cases to look at.
+    """
+    shape = len(rows.values), len(columns.values)
+    size = shape[0] * shape[1]
+    top, bottom = _sides(metrics, metric)
+    chosen = np.flatnonzero(within & metrics.scored)
+    cells = rows.codes[chosen].astype(np.int64) * shape[1] + columns.codes[chosen]
+    tops = np.bincount(cells, np.nan_to_num(top[chosen]), minlength=size)
+    bottoms = np.bincount(cells, np.nan_to_num(bottom[chosen]), minlength=size)
+    cases = np.bincount(cells, minlength=size)
+    # A rate over no pair at all is 0, as the evaluator has it; a mean over nothing is undefined.
+    defined = cases > 0 if metric == "ddi_rate" else bottoms > 0
+    values = np.where(defined, share(tops, bottoms), np.nan)
+    return HeatMap(rows, columns, metric, cases.reshape(shape), values.reshape(shape))
+
+
+def _sides(metrics: StoredMetrics, metric: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What is summed above and below the line."""
+    if metric == "ddi_rate":
+        return metrics.interacting, metrics.pairs
+    values = metrics.of(metric)
+    return values, (~np.isnan(values)).astype(np.float32)

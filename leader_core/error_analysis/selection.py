@@ -1,8 +1,7 @@
 """A set of cases as conditions that all hold, and its short form for a link: fields and numbers, never clinical text.
 
-A value of a field stands as its place in the field's list, so that a link names nobody's religion. What the
-workspace keeps (saved lists, tags) is named by its opaque id and looked up by whoever asks.
-Refuses to know databases and pages.
+A value of a field stands as its place in the field's list, so that a link names nobody's religion. Saved lists and
+tags stand as their opaque ids.
 """
 
 from __future__ import annotations
@@ -98,14 +97,14 @@ def tightened(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     >>> [c.text for c in tightened([Condition("lt", ("age",), 70), Condition("lt", ("age",), 60)])]
     ['age:lt:60']
     """
-    found: dict[object, Condition] = {}
+    tightest: dict[object, Condition] = {}
     for condition in conditions:
         limited = condition.kind in ("lt", "ge")
         key: object = (condition.kind, condition.names) if limited else condition
-        before = found.get(key)
+        before = tightest.get(key)
         if before is None or (condition.number < before.number) == (condition.kind == "lt"):
-            found[key] = condition
-    return tuple(found.values())
+            tightest[key] = condition
+    return tuple(tightest.values())
 
 
 def classed(code: str, who: Iterable[tuple[str, bool]]) -> Condition:
@@ -124,19 +123,21 @@ def _condition(text: str) -> Condition:
         if head == "class" and _CODE.fullmatch(rest[0]) and len(rest) > 1 and all(map(_is_who, rest[1:])):
             return Condition("class", tuple(rest))
         if head in ("list", "tag") and len(rest) == 1 and _ID.fullmatch(rest[0]):
-            return Condition(head, (rest[0],))  # type: ignore[arg-type]
+            return Condition("list" if head == "list" else "tag", (rest[0],))
         if head == "bin" and len(rest) == 3 and _NAME.fullmatch(rest[0]) and _CODE.fullmatch(rest[1]):
             return Condition("bin", (rest[0], rest[1]), _whole(rest[2]))
         if head == "score" and len(rest) == 4 and all(map(_NAME.fullmatch, rest[:2])) and rest[2] in _SIDES:
             return Condition("score", (rest[0], rest[1], rest[2]), _number(rest[3]))
         if head == "better" and len(rest) == 3 and all(map(_NAME.fullmatch, rest[:2])):
             return Condition("better", (rest[0], rest[1]), _number(rest[2]))
-        if head == "chapter" and rest[0] in ("has", "lacks") and len(rest) == 2:
-            return Condition(rest[0], (), _whole(rest[1]))  # type: ignore[arg-type]
-        if _NAME.fullmatch(head) and len(rest) == 2 and rest[0] in ("is", "not"):
-            return Condition(rest[0], (head,), _whole(rest[1]))  # type: ignore[arg-type]
-        if _NAME.fullmatch(head) and len(rest) == 2 and rest[0] in ("lt", "ge"):
-            return Condition(rest[0], (head,), _number(rest[1]))  # type: ignore[arg-type]
+        if len(rest) == 2 and _NAME.fullmatch(head):
+            match rest[0]:
+                case "has" | "lacks" as kind if head == "chapter":
+                    return Condition(kind, (), _whole(rest[1]))
+                case "is" | "not" as kind:
+                    return Condition(kind, (head,), _whole(rest[1]))
+                case "lt" | "ge" as kind:
+                    return Condition(kind, (head,), _number(rest[1]))
     except (ValueError, IndexError):
         pass
     raise InputError(

@@ -1,8 +1,8 @@
-"""The analysis of a cohort's stored scores: reads what a question needs, keeps what the next one will need again.
+"""The analysis of a cohort's stored scores: reads what a question needs and caches what the next one needs again.
 
-One object a cohort, shared between threads. Case figures and marks stay in memory (some 200 bytes a case); the
-probabilities of the last `KEPT` models asked for stay too, at 4 bytes a case and class.
-Refuses to know pages, and what the workspace keeps: lists and tags are looked up by whoever asks.
+One object a cohort, shared between threads. Metrics and choices of cases stay in memory (some 200 bytes a case), and
+the probabilities of the two models used last, at 4 bytes a case and class. Saved lists and tags belong to the
+workspace: the caller passes a `Lookup` for them.
 """
 
 from __future__ import annotations
@@ -17,21 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.error_analysis import classes
-from leader_core.error_analysis.classes import ClassCounts, Crossed, Reliability
+from leader_core.error_analysis.classes import ClassCounts, Reliability, Sweep
+from leader_core.error_analysis.comparisons import ModelAgreement, Shift, model_agreement, shifts
 from leader_core.error_analysis.database import (
     Progress,
-    read_figures,
+    read_choices,
     read_frame,
-    read_marks,
+    read_metrics,
     read_probabilities,
 )
-from leader_core.error_analysis.drift import Shift, shifts
-from leader_core.error_analysis.fields import Column
-from leader_core.error_analysis.frame import Bools, Figures, Frame, Marks
-from leader_core.error_analysis.groups import Grouping, by_column, by_masks
-from leader_core.error_analysis.heat import Heat, heat
+from leader_core.error_analysis.frame import Bools, Choices, Column, Frame, StoredMetrics
+from leader_core.error_analysis.groups import Grouping, HeatMap, by_column, by_masks, heat_map
 from leader_core.error_analysis.selection import Condition, Selection
-from leader_core.error_analysis.sweep import Sweep, sweep
 from leader_core.error_analysis.tree import Tree, error_tree
 from leader_core.errors import InputError, NotFoundError
 from leader_core.scores.store import PRESCRIBED
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
     from leader_core.cohort import Cohort
     from leader_core.scores import ScoredModel, ScoreStore
 
-KEPT: Final = 2
+_MODELS_CACHED: Final = 2
 COMMAND: Final = "python -m train scores --cohort {cohort} --models DIR"
 TARGETS: Final = ("error", "missed", "extra")
 """What a tree may explain: 1 - Jaccard, 1 - recall, 1 - precision; or "class:CODE", being wrong about that class."""
@@ -56,8 +53,8 @@ class Analysis:
         self._cohort = cohort
         self._store = store
         self._lock = threading.RLock()
-        self._figures: dict[str, Figures] = {}
-        self._kept: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
+        self._metrics: dict[str, StoredMetrics] = {}
+        self._probabilities: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
         self.codes = store.codes
         self.models: dict[str, ScoredModel] = _in_order(store)
 
@@ -87,42 +84,42 @@ class Analysis:
     def _profile(self) -> tuple[str, ...]:
         return (*self._cohort.profile_fields, "admission_type")
 
-    def figures(self, model: str) -> Figures:
-        """One model's figures of each case.
+    def metrics(self, model: str) -> StoredMetrics:
+        """One model's metrics of each case.
 
         Raises:
             NotFoundError: a model whose scores are not stored.
         """
         self._check(model)
         with self._lock:
-            if model not in self._figures:
-                self._figures[model] = read_figures(self._cohort.reader(), self.frame, model)
-            return self._figures[model]
+            if model not in self._metrics:
+                self._metrics[model] = read_metrics(self._cohort.reader(), self.frame, model)
+            return self._metrics[model]
 
     @cached_property
-    def marks(self) -> Marks:
+    def choices(self) -> Choices:
         """What was prescribed and what each model chose."""
         with self._lock:
-            return read_marks(
+            return read_choices(
                 self._cohort.reader(), self.frame, tuple(self.models), PRESCRIBED, len(self.codes)
             )
 
     @cached_property
     def truth(self) -> Bools:
         """(N, A) what was prescribed."""
-        return classes.truth_of(self.marks, len(self.frame), len(self.codes))
+        return classes.truth_of(self.choices, len(self.frame), len(self.codes))
 
     def probabilities(self, model: str, progress: Progress | None = None) -> NDArray[np.float32]:
         """(N, A) one model's probabilities; zero where it has not scored the case."""
         self._check(model)
         with self._lock:
-            if model not in self._kept:
+            if model not in self._probabilities:
                 cursor, width = self._cohort.reader(), len(self.codes)
-                self._kept[model], _ = read_probabilities(cursor, self.frame, model, width, progress)
-                while len(self._kept) > KEPT:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(model)
-            return self._kept[model]
+                self._probabilities[model] = read_probabilities(cursor, self.frame, model, width, progress)
+                while len(self._probabilities) > _MODELS_CACHED:
+                    self._probabilities.popitem(last=False)
+            self._probabilities.move_to_end(model)
+            return self._probabilities[model]
 
     def known(self, model: str) -> Bools:
         """(A,) which classes a model can name."""
@@ -161,8 +158,8 @@ class Analysis:
             if kind in ("has", "lacks"):
                 if number >= len(self.frame.chapters):
                     raise KeyError("chapter")
-                there = (self.frame.chapter_bits >> int(number)) & 1 > 0
-                return there if kind == "has" else ~there
+                having = (self.frame.chapter_bits >> int(number)) & 1 > 0
+                return having if kind == "has" else ~having
             return self._holds_more(condition, lookup)
         except (KeyError, ValueError) as error:
             raise InputError(
@@ -174,26 +171,25 @@ class Analysis:
         kind, names, number = condition.kind, condition.names, condition.number
         if kind == "class":
             place = self.codes.index(names[0])
-            found = classes.with_state(self.marks, place, condition.who, len(self.frame))
+            mask = classes.with_state(self.choices, place, condition.who, len(self.frame))
             for name in condition.who:
-                found &= self.figures(name).there if name != PRESCRIBED else True
-            return found
+                mask &= self.metrics(name).scored if name != PRESCRIBED else True
+            return mask
         if kind == "bin":
-            there = self.figures(names[0]).there
             scores = self.probabilities(names[0])
             if names[1] != "all":
                 place = self.codes.index(names[1])
                 scores = scores[:, place : place + 1]
             else:
                 scores = scores[:, self.known(names[0])]
-            return there & (classes.bin_of(scores) == int(number)).any(1)
+            return self.metrics(names[0]).scored & (classes.bin_of(scores) == int(number)).any(1)
         if kind == "score":
-            values = self.figures(names[1]).of(names[0]) if names[0] in _SCORES else None
+            values = self.metrics(names[1]).of(names[0]) if names[0] in _SCORES else None
             if values is None or names[2] not in ("lt", "ge"):
                 raise KeyError(names[0])
             return values < number if names[2] == "lt" else values >= number
         if kind == "better":
-            return self.figures(names[0]).jaccard - self.figures(names[1]).jaccard > number
+            return self.metrics(names[0]).jaccard - self.metrics(names[1]).jaccard > number
         ids = np.array(sorted(lookup(kind, names[0])) if lookup is not None else [], np.int64)
         return np.isin(self.frame.patient_ids if kind == "list" else self.frame.visit_ids, ids)
 
@@ -213,32 +209,32 @@ class Analysis:
 
     def column(self, field: str) -> Column:
         """A field of the cases; raises InputError where there is none."""
-        found = self.frame.columns.get(field)
-        if found is None:
+        column = self.frame.columns.get(field)
+        if column is None:
             raise InputError(
                 f"Unknown field {field!r}: expected one of {', '.join(self.frame.columns)}. Choose another grouping."
             )
-        return found
+        return column
 
-    def heat(self, rows: str, columns: str, model: str, metric: str, within: Bools) -> Heat:
+    def heat_map(self, rows: str, columns: str, model: str, metric: str, within: Bools) -> HeatMap:
         """One metric by two fields."""
-        return heat(self.column(rows), self.column(columns), self.figures(model), metric, within)
+        return heat_map(self.column(rows), self.column(columns), self.metrics(model), metric, within)
 
     def error(self, target: str, model: str) -> NDArray[np.float32]:
         """(N,) 0 to 1: what a tree explains, see `TARGETS`; NaN where the model has not scored the case."""
-        figures = self.figures(model)
+        metrics = self.metrics(model)
         if target.startswith("class:"):
             if target[6:] not in self.codes:
                 raise InputError(f"Unknown class {target[6:]!r}: choose one of the table.")
             place = self.codes.index(target[6:])
             count = len(self.frame)
-            given = classes.with_state(self.marks, place, {PRESCRIBED: True}, count)
-            chosen = classes.with_state(self.marks, place, {model: True}, count)
-            return np.where(figures.there, given != chosen, np.nan).astype(np.float32)
+            given = classes.with_state(self.choices, place, {PRESCRIBED: True}, count)
+            chosen = classes.with_state(self.choices, place, {model: True}, count)
+            return np.where(metrics.scored, given != chosen, np.nan).astype(np.float32)
         name = {"error": "jaccard", "missed": "recall", "extra": "precision"}.get(target)
         if name is None:
             raise InputError(f"Unknown error {target!r}: expected one of {', '.join(TARGETS)} or class:CODE.")
-        return np.float32(1) - figures.of(name)
+        return np.float32(1) - metrics.of(name)
 
     def tree(
         self,
@@ -256,33 +252,33 @@ class Analysis:
 
     def class_counts(self, model: str, within: Bools) -> ClassCounts:
         """What a model did with each class, at its own cut-off."""
-        return classes.class_counts(self.marks, model, len(self.codes), within & self.figures(model).there)
+        return classes.class_counts(self.choices, model, len(self.codes), within & self.metrics(model).scored)
 
-    def crossed(self, first: str, second: str, within: Bools) -> Crossed:
+    def agreement(self, first: str, second: str, within: Bools) -> ModelAgreement:
         """Two models on each class, over the cases that both have scored."""
-        both = within & self.figures(first).there & self.figures(second).there
-        return classes.crossed(self.marks, first, second, len(self.codes), both)
+        both = within & self.metrics(first).scored & self.metrics(second).scored
+        return model_agreement(self.choices, first, second, len(self.codes), both)
 
     def reliability(self, model: str, within: Bools, progress: Progress | None = None) -> Reliability:
-        """What a model's probabilities say against what was so; classes that it cannot name have no counts."""
+        """A model's probabilities, predicted against observed; classes that it cannot name have no counts."""
         scores = self.probabilities(model, progress)
-        found = classes.reliability(scores, self.truth, within & self.figures(model).there)
+        bins = classes.reliability(scores, self.truth, within & self.metrics(model).scored)
         able = self.known(model)[:, None]
-        return Reliability(found.counts * able, found.said * able, found.observed * able)
+        return Reliability(bins.counts * able, bins.predicted * able, bins.observed * able)
 
     def sweep(self, model: str, within: Bools, progress: Progress | None = None) -> Sweep:
-        """All figures at all cut-offs."""
+        """Every metric at every cut-off."""
         table = self._cohort.interactions.statistical_matrix(self.codes)
         scores = self.probabilities(model, progress)
-        there = within & self.figures(model).there
-        return sweep(scores, self.truth, self.known(model), table, there)
+        scored = within & self.metrics(model).scored
+        return classes.sweep(scores, self.truth, self.known(model), table, scored)
 
     def shifts(self, first: Bools, second: Bools) -> tuple[Shift, ...]:
         """How the second set of cases differs from the first."""
-        return shifts(self.frame, self.marks, self.codes, first, second)
+        return shifts(self.frame, self.choices, self.codes, first, second)
 
-    def _many(self, models: Sequence[str]) -> dict[str, Figures]:
-        return {model: self.figures(model) for model in models}
+    def _many(self, models: Sequence[str]) -> dict[str, StoredMetrics]:
+        return {model: self.metrics(model) for model in models}
 
     def _check(self, model: str) -> None:
         if model not in self.models:

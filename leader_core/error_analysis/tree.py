@@ -3,7 +3,11 @@
 Each node is split where it explains most of the errors' variance, as in a regression tree. Everything that may be
 split is a whole number of few values, so cases are counted by value, a whole level of the tree at once, and never
 sorted again. It is a search among many splits: a node says where to look, and a high rate in a small one may be
-chance. Refuses to know databases and pages.
+chance.
+
+`sklearn.tree.DecisionTreeRegressor` over one-hot values would grow the same splits, but sorts every field in every
+node: 1.3 s at depth 3 and 1.8 s at depth 4 for 300,000 cases and 65 columns, against 0.2 s here, and a page may take
+0.3 s. It also leaves to chance which of two equal splits stands.
 
 Letters: N cases, L open nodes of a level, K values of a field, S splits that may be made.
 """
@@ -17,8 +21,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.error_analysis.fields import NUMBERS, PROFILE, Column
-from leader_core.error_analysis.frame import Bools, Frame
+from leader_core.error_analysis.frame import NUMBERS, PROFILE, Bools, Column, Frame
 from leader_core.error_analysis.selection import Condition
 from leader_core.errors import InputError
 
@@ -84,7 +87,7 @@ class _Feature(Protocol):
         """(rows,) whether a split holds for some cases."""
 
 
-class _Numbers:
+class _NumberSplits:
     """A number, split between any two of its values; nothing recorded is -1."""
 
     def __init__(self, name: str, values: NDArray[np.float32]) -> None:
@@ -98,14 +101,14 @@ class _Numbers:
         ]
 
     def above(self, slots: NDArray[np.int32], errors: Floats, whole: Floats) -> Floats:
-        counted = _by_value(self._codes, len(self._values), slots, errors, whole.shape[1])
-        return whole[:, :, None] - counted.cumsum(2)[:, :, :-1]
+        counts = _by_value(self._codes, len(self._values), slots, errors, whole.shape[1])
+        return whole[:, :, None] - counts.cumsum(2)[:, :, :-1]
 
     def holds(self, split: int, rows: NDArray[np.int64]) -> Bools:
         return self._codes[rows] > split
 
 
-class _Values:
+class _ValueSplits:
     """A field, split between one of its common values and the others."""
 
     def __init__(self, column: Column, codes: NDArray[np.int16]) -> None:
@@ -124,7 +127,7 @@ class _Values:
         return same
 
 
-class _Chapters:
+class _ChapterSplits:
     """Diagnosis chapters, split between the cases that have one and those that lack it."""
 
     def __init__(self, bits: NDArray[np.int64], chapters: int) -> None:
@@ -172,7 +175,7 @@ def error_tree(
         within: (N,) the cases to look at.
         depth: at most `DEEPEST` splits from root to leaf.
         leaf: fewest cases of a leaf; by default `SHARE` of the cases, at least `FEWEST`.
-        progress: told the share of the work done.
+        progress: called with the share of the work done.
 
     Raises:
         InputError: a depth out of range, or fewer cases than two leaves need.
@@ -202,30 +205,27 @@ class _Grower:
         rows = np.arange(len(self.errors))
         level = [(self._add(rows, 0, ()), rows)]
         for depth in range(self.depth):
-            found = self._splits(level, lambda share, done=depth: progress((done + share) / self.depth))  # type: ignore[misc]
+            best = self._splits(level)
             after: list[tuple[int, NDArray[np.int64]]] = []
-            for (place, rows), chosen in zip(level, found, strict=True):
+            for (place, rows), chosen in zip(level, best, strict=True):
                 if chosen is not None:
                     after += self._divide(place, rows, *chosen)
             level = after
-        progress(1.0)
+            progress((depth + 1) / self.depth)
 
-    def _splits(
-        self, level: Sequence[tuple[int, NDArray[np.int64]]], told: Callable[[float], object]
-    ) -> list[tuple[_Feature, int] | None]:
+    def _splits(self, level: Sequence[tuple[int, NDArray[np.int64]]]) -> list[tuple[_Feature, int] | None]:
         """The best split of each open node; None where none leaves enough on both sides."""
         slots = np.full(len(self.errors), -1, np.int32)
         for slot, (_, rows) in enumerate(level):
             slots[rows] = slot
         whole = np.array([[len(rows), self.errors[rows].sum()] for _, rows in level]).reshape(-1, 2).T
         best: list[tuple[float, tuple[_Feature, int] | None]] = [(-np.inf, None)] * len(level)
-        for done, feature in enumerate(self.features, 1):
+        for feature in self.features:
             if level and feature.splits:
                 gains = self._explained(feature.above(slots, self.errors, whole), whole[:, :, None])
                 for slot, place in enumerate(gains.argmax(1).tolist()):
                     if gains[slot, place] > best[slot][0] + _EXACT:
                         best[slot] = (float(gains[slot, place]), (feature, place))
-            told(done / len(self.features))
         return [chosen for _, chosen in best]
 
     def _explained(self, above: Floats, whole: Floats) -> Floats:
@@ -266,7 +266,7 @@ class _Grower:
 
 def _features(frame: Frame, rows: NDArray[np.int64]) -> list[_Feature]:
     """Numbers, the common values of each field, and chapters; of splits that explain the same, the first stands."""
-    numbers = [_Numbers(name, frame.numbers[name][rows]) for name in NUMBERS]
+    numbers = [_NumberSplits(name, frame.numbers[name][rows]) for name in NUMBERS]
     fields = [frame.columns[name] for name in (*PROFILE, "truncated") if name in frame.columns]
-    values = [_Values(column, column.codes[rows]) for column in fields]
-    return [*numbers, *values, _Chapters(frame.chapter_bits[rows], len(frame.chapters))]
+    values = [_ValueSplits(column, column.codes[rows]) for column in fields]
+    return [*numbers, *values, _ChapterSplits(frame.chapter_bits[rows], len(frame.chapters))]

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say, and sets with a promise: fitted on validation, kept with the model.
+"""Calibrated probabilities and conformal sets: fitted on validation, stored with the model.
 
 Calibration is one temperature and one bias for all classes: `sigmoid(logit(p) / temperature + bias)`. It never changes
 the order of a case's classes.
@@ -11,7 +11,7 @@ draws of validation and new cases, whatever the model, if they are exchangeable 
 validation also chose the epoch, temperature and bias, so the promise is only nearly exact: `evaluate` measures it on
 test. It says nothing of any single patient or group.
 
-Refuses to know models and files. Letters: N cases, M classes.
+Letters: N cases, M classes.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from leader_core.domain import Recommendation, ScoredMedication
 from leader_core.errors import ArtifactError
 
 Floats = NDArray[np.floating[Any]]
@@ -33,7 +34,7 @@ BINS: Final = 15
 SHARES: Final = (0.5, 0.7, 0.8, 0.9, 1.0)
 CONFIDENCES: Final = (0.8, 0.9, 0.95)
 EDGE: Final = 1e-7  # probabilities nearer to 0 or 1 are taken as this near
-STEPS: Final = 50
+STEEPEST: Final = 1e3  # temperature; a model that ranks worse than chance would fit a negative one
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,17 @@ class Cutoff:
     share: float
     confidence: float
     cutoff: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPromise:
+    """How often conformal sets of one promise held what they promised, on other cases."""
+
+    share: float
+    confidence: float
+    kept: float
+    standard_error: float
+    medications: float  # mean number of classes in a set
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What a manifest keeps."""
+    """The record in a model's manifest."""
 
     temperature: float
     bias: float
@@ -64,7 +76,7 @@ class Calibration:
     ece_before: float  # on those cases; `evaluate` gives it on test
     ece_after: float
     cutoffs: tuple[Cutoff, ...]  # of calibrated probabilities
-    bins_before: tuple[Bin, ...] = ()  # reliability on those cases; empty in manifests of before it was kept
+    bins_before: tuple[Bin, ...] = ()  # reliability on those cases; empty in early manifests
     bins_after: tuple[Bin, ...] = ()
 
     def apply(self, probabilities: Floats) -> NDArray[np.float32]:
@@ -82,6 +94,45 @@ class Calibration:
                 return each.cutoff
         raise KeyError((share, confidence))
 
+    def conformal_set(
+        self, recommendation: Recommendation, share: float, confidence: float
+    ) -> tuple[ScoredMedication, ...] | None:
+        """The classes at or above the cut-off of a promise, in the order given; None where no set keeps it.
+
+        Raises:
+            KeyError: a promise that was not prepared.
+        """
+        cutoff = self.cutoff(share, confidence)
+        if cutoff is None:
+            return None
+        return tuple(m for m in recommendation.medications if m.probability >= cutoff)
+
+    def promises_kept(
+        self, probabilities: Floats, truth: Bools, *, missed: NDArray[np.int64] | None = None
+    ) -> tuple[KeptPromise, ...]:
+        """How often each promise that a set can keep was kept; nothing without cases.
+
+        Args:
+            probabilities: (N, M) calibrated.
+            truth: (N, M).
+            missed: (N,) prescribed classes that are no column.
+        """
+        results = []
+        for each in self.cutoffs:
+            if each.cutoff is None or not len(truth):
+                continue
+            kept = covered(probabilities, truth, each.cutoff, each.share, missed=missed).mean()
+            results.append(
+                KeptPromise(
+                    each.share,
+                    each.confidence,
+                    float(kept),
+                    float(np.sqrt(kept * (1 - kept) / len(truth))),
+                    float((probabilities >= np.float32(each.cutoff)).sum(1).mean()),
+                )
+            )
+        return tuple(results)
+
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Inverse of `dataclasses.asdict`.
@@ -93,15 +144,16 @@ class Calibration:
             parts: dict[str, Any] = {"cutoffs": tuple(Cutoff(**each) for each in record["cutoffs"])}
             for name in ("bins_before", "bins_after"):
                 parts[name] = tuple(Bin(**each) for each in record.get(name, ()))
-            made = cls(**{**record, **parts})
-            usable = 0 < made.temperature < math.inf and math.isfinite(made.bias)
+            calibration = cls(**{**record, **parts})
+            usable = 0 < calibration.temperature < math.inf and math.isfinite(calibration.bias)
         except (TypeError, KeyError) as error:
             raise ArtifactError(f"calibration: not readable ({error})") from error
         if not usable:
             raise ArtifactError(
-                f"calibration: temperature {made.temperature} and bias {made.bias}, expected a positive and a finite number"
+                f"calibration: temperature {calibration.temperature} and bias {calibration.bias}, "
+                "expected a positive and a finite number"
             )
-        return made
+        return calibration
 
 
 def fit_calibration(
@@ -190,16 +242,16 @@ def _highest_cutoffs(
         np.where(truth, -probabilities.astype(np.float64), np.inf), axis=1
     )  # best first, then -inf
     reachable = np.clip(needed - 1, 0, truth.shape[1] - 1)
-    found = np.take_along_axis(ranked, reachable[:, None], axis=1)[:, 0]
-    return np.where(needed == 0, np.inf, np.where(needed > named, -np.inf, found))
+    highest = np.take_along_axis(ranked, reachable[:, None], axis=1)[:, 0]
+    return np.where(needed == 0, np.inf, np.where(needed > named, -np.inf, highest))
 
 
 def reliability(probabilities: Floats, truth: Bools, bins: int = BINS) -> tuple[Bin, ...]:
-    """What was said and what was so, over all pairs of case and class, in equal parts of 0 to 1; empty parts too."""
-    said = probabilities.ravel().astype(np.float64)
-    place = np.minimum((said * bins).astype(np.int64), bins - 1)
+    """Predicted and observed, over all pairs of case and class, in equal parts of 0 to 1; empty parts too."""
+    predicted = probabilities.ravel().astype(np.float64)
+    place = np.minimum((predicted * bins).astype(np.int64), bins - 1)
     counts = np.bincount(place, minlength=bins)
-    sums = np.bincount(place, said, minlength=bins)
+    sums = np.bincount(place, predicted, minlength=bins)
     hits = np.bincount(place, truth.ravel(), minlength=bins)
     return tuple(
         Bin(int(n), float(s / n) if n else 0.0, float(h / n) if n else 0.0)
@@ -208,7 +260,7 @@ def reliability(probabilities: Floats, truth: Bools, bins: int = BINS) -> tuple[
 
 
 def expected_error(bins: Sequence[Bin]) -> float:
-    """Expected calibration error: the mean gap between what was said and what was so, weighed by pairs."""
+    """Expected calibration error: the mean gap between predicted and observed, weighed by pairs."""
     total = sum(each.count for each in bins)
     return sum(each.count * abs(each.probability - each.observed) for each in bins) / max(1, total)
 
@@ -228,31 +280,11 @@ def _sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _fit(logits: NDArray[np.float64], truth: Bools) -> tuple[float, float]:
-    """Temperature and bias of the highest likelihood, by Newton's method with halved steps where one overshoots."""
-    scale, bias = 1.0, 0.0
-    loss = _loss(logits, truth, scale, bias)
-    for _ in range(STEPS):
-        said = _sigmoid(scale * logits + bias)
-        gap, weight = said - truth, said * (1 - said)
-        gradient = np.array([(gap * logits).mean(), gap.mean()])
-        cross = (weight * logits).mean()
-        curve = np.array([[(weight * logits**2).mean() + 1e-12, cross], [cross, weight.mean() + 1e-12]])
-        step = np.linalg.solve(curve, gradient)
-        size = 1.0
-        while size > 1e-6:
-            moved = (max(1e-3, scale - size * step[0]), bias - size * step[1])
-            if (found := _loss(logits, truth, *moved)) <= loss:
-                break
-            size /= 2
-        else:
-            break
-        done = loss - found < 1e-12
-        (scale, bias), loss = moved, found
-        if done:
-            break
-    return float(1 / scale), float(bias)
+    """Temperature and bias of the highest likelihood: Platt scaling, which is logistic regression on one number."""
+    from sklearn.linear_model import LogisticRegression
 
-
-def _loss(logits: NDArray[np.float64], truth: Bools, scale: float, bias: float) -> float:
-    moved = scale * logits + bias
-    return float((np.logaddexp(0, moved) - truth * moved).mean())
+    model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(logits[:, None], truth)
+    slope, bias = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope < 1 / STEEPEST:  # nothing is left of the logits: the prevalence
+        return STEEPEST, float(np.log(truth.mean() / (1 - truth.mean())))
+    return 1 / slope, bias

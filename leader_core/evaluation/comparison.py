@@ -1,7 +1,4 @@
-"""Two models on the same cases: the difference of each figure, its interval, and how easily chance gives as much.
-
-Refuses to know models and files; definitions of the figures are those of `leader_core.evaluation.metrics`.
-"""
+"""Two models on the same cases: the difference of each metric, its interval, and how easily chance gives as much."""
 
 from __future__ import annotations
 
@@ -44,14 +41,14 @@ def compare(
     resamples: int = RESAMPLES,
     swaps: int = SWAPS,
 ) -> dict[str, dict[str, Difference | None]]:
-    """Differences by group and figure; None where a group is empty or the figure is not defined in it.
+    """Differences by group and metric; None where a group is empty or the metric is not defined in it.
 
     Args:
-        first: figures of each case.
+        first: metrics of each case.
         second: the same cases in the same order.
         groups: name -> (N,) membership.
-        patients: (N,) who each case belongs to; by default everyone is another.
-        with_rates: whether an interaction table stood behind the figures.
+        patients: (N,) the patient of each case; by default every case is another patient's.
+        with_rates: whether the metrics were counted with an interaction table.
 
     Raises:
         ValueError: the two do not hold the same number of cases.

@@ -1,7 +1,7 @@
-"""The evaluation kept beside a models folder: what a served model scored on test, and how its probabilities stood there.
+"""The evaluation stored next to a models folder: a served model's metrics and calibration on the test split.
 
 Reads both layouts of `evaluation.json` (one record a model; one row a model with several seeds) and gives a model only
-the figures that are its own. Refuses to know how they were measured and how they are shown.
+the metrics that are its own.
 """
 
 from __future__ import annotations
@@ -9,26 +9,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
-from leader_core.evaluation.calibration import Bin
+from leader_core.evaluation.calibration import Bin, KeptPromise
 from leader_core.model_folder import Manifest
 
 NAME: Final = "evaluation.json"
-ROUNDED: Final = 5e-6  # figures are kept with five digits
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """How often conformal sets of one promise held what they promised."""
-
-    share: float
-    confidence: float
-    kept: float
-    standard_error: float
-    medications: float  # mean number of classes in a set
+ROUNDED: Final = 5e-6  # metrics are stored with five digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +29,13 @@ class Judgement:
     synthetic: bool
     split: str
     cases: int
-    seeds: int  # whose figures were averaged; 1: this very model alone
+    seeds: int  # whose metrics were averaged; 1: this very model alone
     groups: Mapping[str, Mapping[str, Any]]  # group -> metric -> value with interval
-    bins: tuple[Bin, ...]  # reliability of this very model; empty where none was kept
+    bins: tuple[Bin, ...]  # reliability of this very model; empty where none was stored
     bins_before: tuple[Bin, ...]  # without its calibration
     ece: float | None
     ece_before: float | None
-    conformal: tuple[Kept, ...]
+    conformal: tuple[KeptPromise, ...]
 
 
 class EvaluationRecord:
@@ -56,8 +45,8 @@ class EvaluationRecord:
         self._record = record
 
     @classmethod
-    def beside(cls, models: Path) -> Self:
-        """The record beside a models folder; an empty one where there is none, or none that can be read."""
+    def next_to(cls, models: Path) -> Self:
+        """The record next to a models folder; an empty one where there is none, or none that can be read."""
         try:
             record = json.loads((Path(models).parent / NAME).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -67,10 +56,10 @@ class EvaluationRecord:
     def of(self, manifest: Manifest) -> tuple[Judgement, ...]:
         """What is known of this very model, the cohort it was trained on first; empty where it was not judged."""
         try:
-            found = list(self._rows(manifest) if "format" in self._record else self._single(manifest))
+            judgements = list(self._rows(manifest) if "format" in self._record else self._single(manifest))
         except (KeyError, TypeError, ValueError, AttributeError):
             return ()  # a record of some other layout says nothing
-        return tuple(sorted(found, key=lambda each: each.cohort_digest != manifest.cohort.digest))
+        return tuple(sorted(judgements, key=lambda each: each.cohort_digest != manifest.cohort.digest))
 
     def _single(self, manifest: Manifest) -> Iterator[Judgement]:
         """The earlier layout: every model's record names its weights."""
@@ -139,20 +128,21 @@ def _judgement(
         bins_before=_bins(plain, seed),
         ece=_error(row, seed),
         ece_before=_error(plain, seed),
-        conformal=tuple(Kept(**_of(Kept, each)) for each in row.get("conformal") or ()),
+        conformal=tuple(_promise(each) for each in row.get("conformal") or ()),
     )
 
 
-def _of(cls: type, record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: record[name] for name in cls.__slots__}  # type: ignore[attr-defined]
+def _promise(record: Mapping[str, Any]) -> KeptPromise:
+    """Other entries of the record, such as the cut-off, are left out."""
+    return KeptPromise(**{field.name: record[field.name] for field in fields(KeptPromise)})
 
 
 def _bins(row: Mapping[str, Any] | None, seed: int) -> tuple[Bin, ...]:
-    """Bins are kept of the first seed alone."""
-    kept = (row or {}).get("reliability")
-    return tuple(Bin(**each) for each in kept["bins"]) if kept and seed == 0 else ()
+    """Bins are stored of the first seed alone."""
+    reliability = (row or {}).get("reliability")
+    return tuple(Bin(**each) for each in reliability["bins"]) if reliability and seed == 0 else ()
 
 
 def _error(row: Mapping[str, Any] | None, seed: int) -> float | None:
-    kept = (row or {}).get("ece")
-    return float(kept[seed]) if kept else None
+    errors = (row or {}).get("ece")
+    return float(errors[seed]) if errors else None

@@ -1,7 +1,7 @@
 """How far to trust a score: what validation says of its class, and what is unusual about the case.
 
-Every figure is a count over validation patients or a fact of the case; none is a probability that this one
-recommendation is right. Refuses to know pages, and how validation was counted (`leader_core.evaluation.class_evidence`).
+Every number is a count over validation patients or a fact of the case; none is a probability that this one
+recommendation is right.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ FEW: Final = 20
 """Below so many cases a share is shown with a warning."""
 COMMAND: Final = "python -m train calibrate"
 PROMISE: Final = (0.9, 0.9)
-"""The share and confidence of the conformal set that is told of; see `leader_core.evaluation.calibration`."""
+"""The share and confidence of the conformal set that is shown; see `leader_core.evaluation.calibration`."""
 
 
 class Card(Protocol):
-    """What is asked of a model's card."""
+    """The part of `leader_core.engine.ModelCard` that is read here."""
 
     @property
     def folder(self) -> Path: ...
@@ -61,7 +61,7 @@ class CaseTrust:
 
 
 def evidence_of(card: Card) -> Evidence | None:
-    """What a model's folder says of its classes; None where it was made before that was kept, or is not sealed.
+    """What a model's folder says of its classes; None for an early folder without it, or an unsealed one.
 
     Raises:
         ArtifactError: the file is damaged.
@@ -77,12 +77,10 @@ def promised_set(manifest: Manifest | None, recommendation: Recommendation) -> f
     if manifest is None or manifest.calibration is None:
         return None
     try:
-        cutoff = manifest.calibration.cutoff(*PROMISE)
+        chosen = manifest.calibration.conformal_set(recommendation, *PROMISE)
     except KeyError:
         return None
-    if cutoff is None:
-        return None
-    return frozenset(m.code for m in recommendation.medications if m.probability >= cutoff)
+    return None if chosen is None else frozenset(m.code for m in chosen)
 
 
 def case_trust(manifest: Manifest | None, recommendation: Recommendation) -> CaseTrust:
@@ -98,27 +96,27 @@ def class_trust(
     if evidence is None:
         return {}
     promised = promised_set(manifest, recommendation)
-    made = {}
+    trust = {}
     for m in recommendation.medications:
-        counted = evidence.classes.get(m.code)
-        if counted is None:
+        own = evidence.classes.get(m.code)
+        if own is None:
             continue
-        precision, recall = counted.at(recommendation.threshold)
-        low, high, like = counted.like(m.probability)
-        made[m.code] = ClassTrust(
+        precision, recall = own.at(recommendation.threshold)
+        low, high, like = own.like(m.probability)
+        trust[m.code] = ClassTrust(
             probability=m.probability,
             selected=m.selected,
             cut_off=recommendation.threshold,
             precision=precision,
             recall=recall,
-            prevalence=counted.prevalence,
+            prevalence=own.prevalence,
             low=low,
             high=high,
             like=like,
-            expected=counted.expected,
+            expected=own.expected,
             promised=None if promised is None else m.code in promised,
         )
-    return made
+    return trust
 
 
 def widest_gap(

@@ -99,8 +99,8 @@ def ask(path: Path) -> dict[str, Any]:
 
     analysis = Analysis.of(cohort)
     frame = timed("cases_read", lambda: analysis.frame)
-    timed("figures_read", lambda: [analysis.figures(model) for model in MODELS])
-    timed("marks_read", lambda: analysis.marks)
+    timed("figures_read", lambda: [analysis.metrics(model) for model in MODELS])
+    timed("marks_read", lambda: analysis.choices)
     everybody = np.ones(len(frame), bool)
     result |= {"cases": len(frame), "classes": len(analysis.codes), "models": len(MODELS)}
     fields = [field for field in FIELDS if field in frame.columns]
@@ -113,11 +113,11 @@ def ask(path: Path) -> dict[str, Any]:
     result |= {"grouping_slowest": slowest, "grouping_slowest_seconds": rounded(times[slowest])}
     result["grouping_median_seconds"] = rounded(float(np.median(list(times.values()))))
     timed("grouping_again", lambda: analysis.by(slowest, MODELS))
-    timed("two_fields", lambda: analysis.heat("ethnicity", "age_band", "student", "jaccard", everybody))
+    timed("two_fields", lambda: analysis.heat_map("ethnicity", "age_band", "student", "jaccard", everybody))
     timed("tree_depth_3", lambda: analysis.tree("student", everybody, depth=3))
     timed("tree_depth_4", lambda: analysis.tree("student", everybody, depth=4))
     timed("classes", lambda: analysis.class_counts("student", everybody))
-    timed("two_models", lambda: analysis.crossed("teacher", "student", everybody))
+    timed("two_models", lambda: analysis.agreement("teacher", "student", everybody))
     timed("drift", lambda: analysis.shifts(everybody, frame.columns["history"].codes == 0))
     timed("selection_to_patients", lambda: analysis.patients(Selection.of("age:ge:65,chapter:has:0")))
     timed("probabilities_read", lambda: analysis.probabilities("student"))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.evaluation.calibration import bins_to_json, covered, expected_error, reliability
+from leader_core.evaluation.calibration import bins_to_json, expected_error, reliability
 from leader_core.evaluation.comparison import METHOD, Difference, compare
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
 from train.evaluation.grouping import FEWEST, Groups
@@ -83,21 +83,18 @@ class Judged:
     def conformal(self) -> list[dict[str, Any]]:
         """For each promise of a calibrated model: the share of cases that kept it, and how large the sets are."""
         calibration = self.model.manifest.calibration if self.model.manifest else None
-        found = []
-        for each in calibration.cutoffs if calibration else ():
-            if each.cutoff is None or not len(self.columns):
-                continue
-            kept = covered(self.scores, self.labels.truth, each.cutoff, each.share, missed=self.labels.missed)
-            sizes = (self.scores >= np.float32(each.cutoff)).sum(1)
-            found.append(
-                {
-                    **dataclasses.asdict(each),
-                    "kept": float(kept.mean()),
-                    "standard_error": float(np.sqrt(kept.mean() * (1 - kept.mean()) / len(kept))),
-                    "medications": float(sizes.mean()),
-                }
-            )
-        return found
+        if calibration is None:
+            return []
+        promises = calibration.promises_kept(self.scores, self.labels.truth, missed=self.labels.missed)
+        return [
+            {
+                "share": each.share,
+                "confidence": each.confidence,
+                "cutoff": calibration.cutoff(each.share, each.confidence),
+                **dataclasses.asdict(each),
+            }
+            for each in promises
+        ]
 
 
 def differences(first: Judged, second: Judged, groups: Groups, *, seed: int) -> dict[str, Any]:

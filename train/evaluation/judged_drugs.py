@@ -8,18 +8,17 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 from typing import Final
 
 from leader_core.errors import InputError, NotFoundError
+from leader_core.evaluation.class_evidence import wilson
 from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
 
 CORRECT: Final = "correct"
 UNMAPPED: Final = "unmapped"
 VERDICTS: Final = (CORRECT, "doubtful", "wrong", UNMAPPED)
 COLUMNS: Final = ("drug", "route", "expected", "verdict", "remark")
-_Z95: Final = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +106,6 @@ def precision(judged: Sequence[JudgedPair], level: int = 5) -> Precision:
         raise InputError("No judged pair has a code: there is no precision to speak of.")
     correct = coded - len(wrong)
     return Precision(coded, unmapped, correct, *wilson(correct, coded), tuple(wrong))
-
-
-def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share (Wilson 1927); it stays within 0 and 1 and holds near them.
-
-    >>> [round(bound, 4) for bound in wilson(198, 200)]
-    [0.9643, 0.9973]
-    """
-    share, squared = hits / trials, _Z95 * _Z95
-    middle = (share + squared / (2 * trials)) / (1 + squared / trials)
-    half = (
-        _Z95 * sqrt(share * (1 - share) / trials + squared / (4 * trials * trials)) / (1 + squared / trials)
-    )
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _codes(codes: Iterable[str], level: int) -> list[str]:

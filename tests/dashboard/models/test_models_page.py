@@ -215,7 +215,7 @@ def test_the_self_check_says_line_by_line(
 def test_times_appear_when_measured(
     serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leader_core.evaluation.latency.device_name", lambda asked: "a quick device")
+    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda asked: "a quick device")
     serve()
     page = open_page("models")
     assert "Times appear when measured" in text(page)

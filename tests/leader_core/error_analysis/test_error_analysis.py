@@ -40,20 +40,20 @@ def test_without_stored_scores_the_command_is_named(synthetic_cohort: Path) -> N
 def test_models_stand_in_order_and_what_was_prescribed_is_none(analysis: Analysis) -> None:
     assert list(analysis.models) == ["teacher", "student", "popularity"]
     with pytest.raises(NotFoundError, match="retain"):
-        analysis.figures("retain")
+        analysis.metrics("retain")
 
 
 @pytest.mark.parametrize("model", list(CUT))
-def test_figures_of_each_case_are_the_evaluators(
+def test_metrics_of_each_case_are_the_evaluators(
     planted: Planted, analysis: Analysis, order: np.ndarray, model: str
 ) -> None:
     table = planted.cohort.interactions.statistical_matrix(planted.codes)
     expected = case_metrics(
         planted.scores[model], planted.truth, CUT[model], table, known=planted.known[model]
     )
-    found = analysis.figures(model)
+    found = analysis.metrics(model)
     there = planted.there[model][order]
-    assert (found.there == there).all() and there.sum() > 0
+    assert (found.scored == there).all() and there.sum() > 0
     for name in ("prauc", "jaccard", "f1", "precision", "recall", "medications", "pairs", "interacting"):
         mine, theirs = found.of(name), getattr(expected, name)[order]
         assert np.allclose(mine[there], theirs[there], atol=1e-6, equal_nan=True), name
@@ -119,13 +119,13 @@ def test_saved_lists_may_overlap(analysis: Analysis) -> None:
 
 def test_a_heatmap_adds_up(planted: Planted, analysis: Analysis) -> None:
     everybody = np.ones(len(analysis.frame), bool)
-    found = analysis.heat("gender", "history", "teacher", "jaccard", everybody)
+    found = analysis.heat_map("gender", "history", "teacher", "jaccard", everybody)
     assert found.cases.sum() == len(planted.columns)
     women, first = analysis.column("gender").codes == 0, analysis.column("history").codes == 0
-    jaccard = analysis.figures("teacher").jaccard
+    jaccard = analysis.metrics("teacher").jaccard
     assert found.cases[0, 0] == (women & first).sum()
     assert found.values[0, 0] == pytest.approx(jaccard[women & first].mean(), abs=1e-6)
-    empty = analysis.heat("gender", "history", "teacher", "jaccard", ~everybody)
+    empty = analysis.heat_map("gender", "history", "teacher", "jaccard", ~everybody)
     assert empty.cases.sum() == 0 and np.isnan(empty.values).all()
 
 
@@ -145,7 +145,7 @@ def test_class_counts_by_hand(planted: Planted, analysis: Analysis, order: np.nd
 
 def test_crossing_two_models_by_hand(planted: Planted, analysis: Analysis, order: np.ndarray) -> None:
     everybody = np.ones(len(analysis.frame), bool)
-    found = analysis.crossed("teacher", "student", everybody)
+    found = analysis.agreement("teacher", "student", everybody)
     given = planted.truth[order]
     one, other = (((planted.scores[m] >= CUT[m]) & planted.known[m])[order] for m in ("teacher", "student"))
     for t in (0, 1):
@@ -163,9 +163,9 @@ def test_reliability_is_the_calibrations(planted: Planted, analysis: Analysis, o
     everybody = np.ones(len(analysis.frame), bool)
     found = analysis.reliability("teacher", everybody)
     bins = reliability(planted.scores["teacher"], planted.truth)
-    counts, said, observed = found.of()
+    counts, predicted, observed = found.of()
     assert counts.tolist() == [b.count for b in bins]
-    assert np.allclose(np.nan_to_num(said), [b.probability for b in bins], atol=1e-6)
+    assert np.allclose(np.nan_to_num(predicted), [b.probability for b in bins], atol=1e-6)
     assert np.allclose(np.nan_to_num(observed), [b.observed for b in bins], atol=1e-6)
     assert found.overall_error == pytest.approx(expected_error(bins), abs=1e-6)
     place = 4
@@ -201,7 +201,7 @@ def test_the_sweep_is_the_evaluator_at_every_cut_off(
 
 
 def test_a_score_on_the_cut_off_is_chosen(analysis: Analysis) -> None:
-    from leader_core.error_analysis.sweep import CUTS, steps_passed
+    from leader_core.error_analysis.classes import CUTS, steps_passed
 
     on = CUTS.astype(np.float32)
     assert steps_passed(on).tolist() == list(range(1, 100))
@@ -224,7 +224,7 @@ def test_conditions_choose_their_cases(planted: Planted, analysis: Analysis, ord
     high = analysis.mask(Selection.of(f"bin:teacher:{code}:11"))
     scores = planted.scores["teacher"][order][:, 7]
     assert (high == ((scores >= 11 / 15) & (scores < 12 / 15))).all()
-    jaccard = {m: analysis.figures(m).jaccard for m in ("teacher", "student")}
+    jaccard = {m: analysis.metrics(m).jaccard for m in ("teacher", "student")}
     worse = analysis.mask(Selection.of("better:teacher:student:0.1,score:jaccard:student:lt:0.3"))
     assert (worse == ((jaccard["teacher"] - jaccard["student"] > 0.1) & (jaccard["student"] < 0.3))).all()
     chapter = analysis.frame.chapters[0]

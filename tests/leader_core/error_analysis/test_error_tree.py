@@ -5,14 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from leader_core.error_analysis.drift import shifts
-from leader_core.error_analysis.fields import Column, age_column, band_column, flag_column
-from leader_core.error_analysis.frame import Frame, Marks
-from leader_core.error_analysis.intervals import draws, pooled, sums
+from leader_core.error_analysis.comparisons import shifts
+from leader_core.error_analysis.frame import Choices, Column, Frame, age_column, band_column, flag_column
 from leader_core.error_analysis.selection import Condition
 from leader_core.error_analysis.tree import error_tree
 from leader_core.errors import InputError
-from leader_core.evaluation.bootstrap import intervals
+from leader_core.evaluation.bootstrap import drawn_pools, intervals, patient_pools, pool_sums
 
 N = 3000
 
@@ -110,9 +108,9 @@ def test_every_node_is_its_conditions_and_children_add_up() -> None:
     frame = _frame(4)
     error = 0.01 * frame.numbers["diagnoses"] + 0.2 * (frame.columns["gender"].codes == 1)
     within = frame.columns["truncated"].codes == 0
-    told: list[float] = []
-    tree = error_tree(frame, error, within, depth=4, leaf=50, progress=told.append)
-    assert max(n.depth for n in tree.nodes) <= 4 and told[-1] <= 1 and told == sorted(told)
+    steps: list[float] = []
+    tree = error_tree(frame, error, within, depth=4, leaf=50, progress=steps.append)
+    assert max(n.depth for n in tree.nodes) <= 4 and steps[-1] <= 1 and steps == sorted(steps)
     for node in tree.nodes:
         mask = within & _holds(frame, node.conditions)
         assert mask.sum() == node.cases >= 50
@@ -188,10 +186,10 @@ def test_drift_by_hand() -> None:
     }
     ids = np.arange(8, dtype=np.int64)
     frame = Frame(ids, ids, {"gender": Column("gender", ("F", "M"), codes)}, numbers, (), ids, ids, ids)
-    marks = Marks(
+    choices = Choices(
         (), np.array([0, 1, 4], np.int32), np.array([0, 0, 0], np.int16), np.array([1, 1, 1], np.uint16)
     )
-    found = shifts(frame, marks, ("B01A",), first, ~first)
+    found = shifts(frame, choices, ("B01A",), first, ~first)
     by_name = {s.name: s for s in found}
     expected = (0.5 - 0.75) * np.log(0.5 / 0.75) + (0.5 - 0.25) * np.log(0.5 / 0.25)
     assert by_name["gender"].measure == pytest.approx(expected)
@@ -207,12 +205,12 @@ def test_pools_give_the_interval_of_patients() -> None:
     owner = np.repeat(np.arange(people), random.integers(1, 4, people))
     values = random.random(len(owner)) + random.random(people)[owner]
     shuffled = random.permutation(people)[owner]
-    rows, places, count = pooled(np.zeros(len(owner), np.int16), 1, shuffled)
-    summed = sums(places, 1, [values[rows], np.ones(len(rows))])
+    rows, places, count = patient_pools(np.zeros(len(owner), np.int16), 1, shuffled)
+    summed = pool_sums(places, 1, [values[rows], np.ones(len(rows))])
     assert count.tolist() == [people] and summed.sum((0, 1)).tolist() == pytest.approx(
         [values.sum(), len(rows)]
     )
-    drawn = draws(summed[0], people, 1)
+    drawn = drawn_pools(summed[0], people, 1)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975))
     tops, bottoms = (np.bincount(owner, v)[:, None] for v in (values, np.ones(len(owner))))
     exact_low, exact_high = intervals(tops, bottoms, 1000, np.random.default_rng(1))

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from leader_core.errors import ArtifactError, InputError
-from leader_core.evaluation.latency import folder_size, measure, percentile, resident_bytes
+from leader_core.evaluation.served_model import folder_size, measure, percentile, resident_bytes
 from tests.fakes import FakeEngine
 
 
@@ -45,7 +45,7 @@ def test_percentiles_are_values_that_occurred() -> None:
 
 
 def test_every_case_is_timed_alone_after_one_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leader_core.evaluation.latency.device_name", lambda asked: f"device {asked}")
+    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda asked: f"device {asked}")
     engine: Any = FakeEngine()
     cases = [engine.cohort.case(10_001 + n) for n in range(4)]
     ticks = iter([0.0, 0.010, 1.0, 1.020, 2.0, 2.030, 3.0, 3.040] + [0.0, 0.1] * 4)

@@ -11,7 +11,7 @@ import pytest
 
 from leader_core import Case, Recommendation, ScoredMedication
 from leader_core.errors import ArtifactError
-from leader_core.evaluation.self_check import Check, self_check
+from leader_core.evaluation.served_model import Check, self_check
 from tests.fakes import FINGERPRINT, FakeEngine
 
 
@@ -38,7 +38,7 @@ def check(engine: Any) -> tuple[Check, ...]:
 
 
 def failed(engine: Any) -> list[tuple[str, str, str]]:
-    return [(each.model, each.name, each.said) for each in check(engine) if not each.passed]
+    return [(each.model, each.name, each.text) for each in check(engine) if not each.passed]
 
 
 def test_what_is_whole_passes_line_by_line(engine: Any) -> None:
@@ -51,7 +51,7 @@ def test_what_is_whole_passes_line_by_line(engine: Any) -> None:
         "Fit to the cohort",
         "Scores",
         "Same case twice",
-        "Alone and beside another case",
+        "Alone and with another case",
         "Another case",
     ]
     assert {each.model for each in found} == {"teacher", "student"}
@@ -77,16 +77,16 @@ def test_a_model_of_another_cohort_fits_and_says_so(engine: Any) -> None:
     card.manifest = replace(card.manifest, cohort=replace(FINGERPRINT, digest="00" * 32, label="Elsewhere"))
     (line,) = [c for c in check(engine) if (c.model, c.name) == ("student", "Fit to the cohort")]
     assert line.passed
-    assert "trained on another cohort: Elsewhere" in line.said
+    assert "trained on another cohort: Elsewhere" in line.text
 
 
 @pytest.mark.parametrize(
     ("fault", "lines"),
     [
-        ("restless", {"Same case twice", "Alone and beside another case"}),
+        ("restless", {"Same case twice", "Alone and with another case"}),
         ("constant", {"Another case"}),
         ("wild", {"Scores"}),
-        ("beside", {"Alone and beside another case"}),
+        ("beside", {"Alone and with another case"}),
     ],
 )
 def test_answers_that_do_not_hold_still_fail(engine: Any, fault: str, lines: set[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from leader_core.error_analysis import agreement
+from leader_core.error_analysis import annotator_agreement
 from leader_core.errors import InputError, NotFoundError
 from leader_core.workspace import Workspace, store
 from leader_core.workspace.annotations import DEFAULTS, MOST_KINDS
@@ -23,7 +23,7 @@ def test_kappa_by_hand() -> None:
     """Cohen's table of 50 cases: both yes 20, first only 5, second only 10, both no 15: kappa 0.4."""
     first = {i: ("a",) if i < 25 else () for i in range(50)}
     second = {i: ("a",) if i < 20 or 25 <= i < 35 else () for i in range(50)}
-    (found,) = agreement(first, {**second, 99: ("a",)}, ["a"])
+    (found,) = annotator_agreement(first, {**second, 99: ("a",)}, ["a"])
     assert (found.cases, found.both, found.first_only, found.second_only, found.neither) == (
         50,
         20,
@@ -36,12 +36,12 @@ def test_kappa_by_hand() -> None:
 
 def test_kappa_at_its_ends() -> None:
     yes, no = {1: ("a",), 2: ()}, {1: (), 2: ("a",)}
-    assert agreement(yes, yes, ["a"])[0].kappa == 1
-    assert agreement(yes, no, ["a"])[0].kappa == -1
+    assert annotator_agreement(yes, yes, ["a"])[0].kappa == 1
+    assert annotator_agreement(yes, no, ["a"])[0].kappa == -1
     always = {1: ("a",), 2: ("a",)}
-    assert agreement(always, always, ["a"])[0].kappa is None, "chance alone would agree always"
-    assert agreement(yes, {3: ()}, ["a"])[0].cases == 0
-    assert agreement(always, yes, ["a"])[0].kappa == pytest.approx(0)
+    assert annotator_agreement(always, always, ["a"])[0].kappa is None, "chance alone would agree always"
+    assert annotator_agreement(yes, {3: ()}, ["a"])[0].cases == 0
+    assert annotator_agreement(always, yes, ["a"])[0].kappa == pytest.approx(0)
 
 
 def test_a_new_workspace_has_kinds_that_can_be_edited(workspace: Workspace) -> None:

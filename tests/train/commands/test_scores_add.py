@@ -41,7 +41,7 @@ def test_a_baseline_joins_what_is_stored(planted: Planted, tmp_path: Path) -> No
     analysis = Analysis.of(cohort)
     assert list(analysis.models) == ["teacher", "student", "popular", "popularity"]
     test = cohort.columns("test", "last").visit_ids
-    assert set(analysis.frame.visit_ids[analysis.figures("popular").there]) == set(test)
+    assert set(analysis.frame.visit_ids[analysis.metrics("popular").scored]) == set(test)
     assert analysis.models["popular"].cases == len(test)
     assert len(analysis.frame) == len(planted.columns), "what was prescribed is written once"
     assert cohort.patients().rows[0].teacher_jaccard is not None, "the worklist's overview is still there"

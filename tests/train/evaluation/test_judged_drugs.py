@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leader_core.errors import InputError, NotFoundError
-from train.evaluation.judged_drugs import JudgedPair, precision, read_judged, wilson
+from leader_core.evaluation.class_evidence import wilson
+from train.evaluation.judged_drugs import JudgedPair, precision, read_judged
 
 HEAD = "drug,route,expected,verdict,remark\n"
 

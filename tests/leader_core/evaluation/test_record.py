@@ -108,11 +108,11 @@ def test_the_earlier_layout_names_weights() -> None:
 )
 def test_a_record_that_says_nothing_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "evaluation.json").write_text(content)
-    assert EvaluationRecord.beside(tmp_path / "models").of(manifest("student")) == ()
+    assert EvaluationRecord.next_to(tmp_path / "models").of(manifest("student")) == ()
 
 
 def test_no_record_is_none(tmp_path: Path) -> None:
-    assert EvaluationRecord.beside(tmp_path / "models").of(manifest("student")) == ()
+    assert EvaluationRecord.next_to(tmp_path / "models").of(manifest("student")) == ()
 
 
 def test_the_shipped_record_is_about_the_shipped_models(demo_models: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_shipped_record_is_about_the_shipped_models(demo_models: Path) -> No
         pytest.skip("this record names no weights: rows are told by seed and cut-off")
     for kind in ("teacher", "student"):
         own = read_manifest(demo_models / kind, kind=kind)
-        found = EvaluationRecord.beside(demo_models).of(own)
+        found = EvaluationRecord.next_to(demo_models).of(own)
         assert found, kind
         assert found[0].cohort_digest == own.cohort.digest
         assert json.dumps(found[0].groups["overall"]["prauc"])
