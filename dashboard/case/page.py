@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
-from dashboard.case import header, patient, pinned
-from dashboard.scores import panel, tabs
+from dashboard.case import patient, pinned
+from dashboard.scores import notes, panel, tabs
 from dashboard.server.service import ModelName, Scores, Service, ask, get_service, scores
-from dashboard.shared import case_text, markup, session, url_state, wording
+from dashboard.shared import draft, navigation, session, stepping, url_state, wording
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import opened, titles_of
-from dashboard.tour import guide, tour
+from dashboard.shared.subject import case_title, opened
+from dashboard.tour import tour
 from leader_core import Case
 
-_BINDINGS = {
+_BINDINGS: Final = {
     session.VIEW: url_state.Binding.choice("all", session.VIEWS),
-    session.BESIDE: url_state.Binding("", session.read_beside),
     **pinned.BINDINGS,
     **panel.BINDINGS,
 }
+_MOST_BUTTONS: Final = 5
+"""More visits than this are chosen from a list."""
 
 
 def draw() -> None:
@@ -30,37 +33,152 @@ def draw() -> None:
     if subject is None:
         return
     _enter(subject)
-    header.show(service, subject)
-    if st.session_state[session.BESIDE] and subject.source == "cohort":
+    _header(service, subject)
+    if pinned.compared() and subject.source == "cohort":
         pinned.show(service, subject)
     else:
         _panels(service, subject)
     if step is not None:
-        guide.show()
+        tour.show()
 
 
 def _enter(subject: Subject) -> None:
     """Take how the case is shown from the link; a link that does not say leaves the session's way."""
-    asked = {**tabs.kept(), **session.asked()}
-    if asked.get(session.VIEW) is None:
-        asked[session.VIEW] = session.view()
-    url_state.enter(panel.identity(subject, "case"), _BINDINGS, asked)
+    query = {session.VIEW: session.view(), **tabs.kept(), **session.asked()}
+    url_state.enter(panel.identity(subject, "case"), _BINDINGS, query)
     session.set_view(st.session_state[session.VIEW])
 
 
 def _begin_tour(service: Service, step: int) -> None:
     """Open the tour's own case, shown whole."""
     with st.spinner("Choosing a case for the tour…"):
-        found = tour.prepared(service, lambda case, name: _patiently(service, case, name))
-    if found is None:
+        chosen = tour.prepared(service, lambda case, name: _patiently(service, case, name))
+    if chosen is None:
         return
     session.set_view("all")
-    guide.begin()
-    st.query_params.from_dict({**session.case_query(*found), tour.TOUR: str(step)})
+    tour.begin()
+    st.query_params.from_dict({**session.case_query(*chosen), tour.TOUR: str(step)})
 
 
 def _patiently(service: Service, case: Case, name: ModelName) -> Scores:
     return scores(service, case, name, patience=10.0)
+
+
+def _header(service: Service, subject: Subject) -> None:
+    """Two rows: title and steps; then visit, way of showing, and actions."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_head"):
+        st.html(case_title(subject), width="content")
+        if subject.patient_id is not None:
+            _split(service, subject.patient_id)
+        st.space("stretch")
+        if subject.source == "cohort":
+            _steps(service, subject)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_tools"):
+        if subject.source == "cohort":
+            _visit_choice(service, subject)
+            with st.container(key="view_choice", width="content"):
+                _view_choice()
+        st.space("stretch")
+        if subject.patient_id is not None:
+            notes.star(service, subject.patient_id)
+            pinned.tools(subject)
+        if st.button(
+            "Edit a copy",
+            icon=":material/edit:",
+            type="tertiary",
+            help="Opens the case under New case; the patient stays as recorded.",
+        ):
+            draft.copy_case(subject.case, service)
+            navigation.go("new")
+
+
+def _split(service: Service, patient_id: int) -> None:
+    """Which split the patient is in, as a warning where a model that is served learned from them."""
+    if split := wording.SPLIT_LABELS.get(service.split(patient_id), ""):
+        st.html(patient.tag(f"{split} split", warn=service.learned_from(patient_id)), width="content")
+
+
+def _view_choice() -> None:
+    """Everything, without the prescription, or decide first; the same for every case from now on."""
+    view = st.segmented_control(
+        "How the case is shown",
+        list(session.VIEWS),
+        key=session.VIEW,
+        default="all",
+        required=True,
+        format_func=session.VIEWS.__getitem__,
+        label_visibility="collapsed",
+    )
+    session.set_view(str(view or "all"))
+
+
+def _steps(service: Service, subject: Subject) -> None:
+    """Previous and next case of the worklist that was open, and where this one stands in it."""
+    place = stepping.session_place(service, subject.patient_id or 0)
+    if place is None:
+        return
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", width="content", key="steps"
+    ):
+        _step(service, "Previous", "left", forward=False, disabled=place.previous is None)
+        st.html(patient.muted(f"{place.number:,} of {place.total:,}"), width="content")
+        _step(service, "Next", "right", forward=True, disabled=place.next is None)
+
+
+def _step(service: Service, label: str, side: str, *, forward: bool, disabled: bool) -> None:
+    """A button, not a link: Streamlit forgets the parameters of a link to the page that is open."""
+    st.button(
+        label,
+        icon=f":material/chevron_{side}:",
+        icon_position="right" if forward else "left",
+        type="tertiary",
+        disabled=disabled,
+        key=f"step_{label.lower()}",
+        on_click=_go,
+        args=(service, forward),
+    )
+
+
+def _go(service: Service, forward: bool) -> None:
+    """One step from the case in the link: a key pressed again before the page is redrawn steps on from there."""
+    patient_id = session.asked().get(session.PATIENT, "")
+    place = stepping.session_place(service, int(patient_id)) if patient_id.isdecimal() else None
+    step = (place.next if forward else place.previous) if place is not None else None
+    if step is not None:
+        session.open_case(step.patient_id, step.visit_no)
+
+
+def _visit_choice(service: Service, subject: Subject) -> None:
+    """The patient's visits; the widget is a new one for each visit, so that the URL alone decides which is open."""
+    total = service.engine.cohort.case(subject.patient_id or 0).current.visit_no or 1
+    if total < 2 or subject.visit_no is None:
+        return
+    numbers = list(range(1, total + 1))
+    key = f"visit-{subject.patient_id}-{subject.visit_no}"
+    chosen: int | None
+    if total <= _MOST_BUTTONS:
+        chosen = st.segmented_control(
+            "Visit",
+            numbers,
+            default=subject.visit_no,
+            required=True,
+            key=key,
+            format_func=lambda n: f"Visit {n}",
+            label_visibility="collapsed",
+        )
+    else:
+        chosen = st.selectbox(
+            "Visit",
+            numbers,
+            index=subject.visit_no - 1,
+            key=key,
+            format_func=lambda n: f"Visit {n} of {total}",
+            label_visibility="collapsed",
+            width=150,
+        )
+    if chosen is not None and chosen != subject.visit_no:
+        st.query_params[session.VISIT] = str(chosen)
+        st.rerun()
 
 
 def _panels(service: Service, subject: Subject) -> None:
@@ -68,34 +186,7 @@ def _panels(service: Service, subject: Subject) -> None:
     left, rest = st.columns([1, 3.4], gap="large")
     with rest:
         panel.show(service, subject, "case")
-    with (
-        left,
-        st.container(key="person"),
-    ):  # after the models: which fields were read is known with the scores
-        _person(service, subject)
-
-
-def _person(service: Service, subject: Subject) -> None:
-    case = subject.case
-    found = scores(service, case, "student")
-    # Stored scores do not say which fields were read.
-    student = found.recommendation if found.stored_at is None else None
-    fields = service.engine.cohort.profile_fields
-    st.html(
-        markup.panel_title("Profile")
-        + (
-            patient.profile(case, fields, student.profile_read)
-            if student
-            else markup.facts(case_text.profile_facts(case, fields))
-        )
-    )
-    if subject.patient_id is not None and service.learned_from(subject.patient_id):
-        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
-    if case.is_first_visit:
-        st.html(markup.callout(wording.FIRST_VISIT, "student"))
-    visits = [*case.history, case.current]
-    st.html(
-        markup.panel_title("Visits", "newest first")
-        + patient.axis([v.admitted_at for v in visits], len(visits) - 1)
-        + patient.timeline(case, titles_of(service), hide=session.hidden(subject))
-    )
+    with left, st.container(key="person"):  # after the models: the scores say which profile fields were read
+        answer = scores(service, subject.case, "student")
+        student = answer.recommendation if answer.stored_at is None else None  # stored scores do not say
+        patient.show(service, subject, "Profile", read=student.profile_read if student is not None else None)

@@ -1,19 +1,40 @@
-"""The patient of a case as HTML: the profile, the visits on a time axis, and the visits in full."""
+"""The patient of a case: the profile, the visits on a time axis, and the visits in full."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
+import streamlit as st
 from markupsafe import Markup
 
-from dashboard.shared import case_text
+from dashboard.server.service import Service
+from dashboard.shared import case_text, markup, session, wording
 from dashboard.shared.formatting import count, day
 from dashboard.shared.markup import Titles
+from dashboard.shared.session import Subject
+from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from leader_core import Case
 
 _TEMPLATE = "case/patient.html"
+
+
+def show(service: Service, subject: Subject, heading: str, read: Sequence[str] | None = None) -> None:
+    """Profile and visits; `read` names the profile fields that the student read, None where that is not known."""
+    case, fields = subject.case, service.engine.cohort.profile_fields
+    recorded = markup.facts(case_text.profile_facts(case, fields))
+    st.html(markup.panel_title(heading) + (recorded if read is None else profile(case, fields, read)))
+    if subject.patient_id is not None and service.learned_from(subject.patient_id):
+        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
+    if case.is_first_visit:
+        st.html(markup.callout(wording.FIRST_VISIT, "student"))
+    visits = [*case.history, case.current]
+    st.html(
+        markup.panel_title("Visits", "newest first")
+        + axis([visit.admitted_at for visit in visits], len(visits) - 1)
+        + timeline(case, titles_of(service), hide=session.hidden(subject))
+    )
 
 
 def profile(case: Case, fields: Sequence[str], read: Sequence[str]) -> Markup:
@@ -48,3 +69,17 @@ def axis(moments: Sequence[datetime | None], current: int) -> Markup:
     ]
     description = f"{count(len(known), 'visit')} from {day(first)} to {day(last)}"
     return macro("axis", _TEMPLATE)(marks, day(first), day(last), description)
+
+
+def tag(text: str, *, warn: bool = False) -> Markup:
+    """A few words in a box; with `warn`, in the colour of a warning."""
+    return macro("tag", _TEMPLATE)(text, warn)
+
+
+def muted(text: str) -> Markup:
+    return macro("muted", _TEMPLATE)(text)
+
+
+def differences(table: Markup) -> Markup:
+    """A table of what differs between two cases."""
+    return macro("differences", _TEMPLATE)(table)

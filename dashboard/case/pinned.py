@@ -1,4 +1,4 @@
-"""A pinned case beside the one that is open: profile, visits and scores of a model, and what differs."""
+"""A pinned case next to the one that is open: what differs, both cases' scores by one model, and both patients."""
 
 from __future__ import annotations
 
@@ -7,35 +7,57 @@ from typing import Final
 import streamlit as st
 
 from dashboard.case import patient
-from dashboard.scores import case_diff, score_changes
+from dashboard.scores import case_diff
 from dashboard.server.service import MODELS, ModelName, Service, ask, scores
 from dashboard.shared import case_text, markup, session, url_state, wording
-from dashboard.shared.formatting import count, tag
+from dashboard.shared.formatting import count
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, titles_of
 from leader_core import KINDS, Recommendation
 
-_PIN: Final = "_pin"
+_COMPARED: Final = "beside"
 _MODEL: Final = "beside_model"
+_PIN: Final = "_pin"
 _SHOWN: Final = 20
-BINDINGS: Final = {_MODEL: url_state.Binding.choice("student", wording.MODEL_NAMES)}
+_CODES_NAMED: Final = 5
+
+
+def read_case_name(text: str) -> str | None:
+    """The URL's short name of a case in the cohort where it is well formed, else None.
+
+    >>> read_case_name("185-12"), read_case_name("185"), read_case_name("x-1")
+    ('185-12', None, None)
+    """
+    patient_id, _, visit = text.partition("-")
+    return text if patient_id.isdecimal() and visit.isdecimal() and len(text) < 30 else None
+
+
+BINDINGS: Final = {
+    _COMPARED: url_state.Binding("", read_case_name),
+    _MODEL: url_state.Binding.choice("student", wording.MODEL_NAMES),
+}
+
+
+def compared() -> str:
+    """The short name of the case that the open one is compared with; empty where there is none."""
+    return str(st.session_state.get(_COMPARED) or "")
 
 
 def tools(subject: Subject) -> None:
     """Pin this case, compare it with the one that is pinned, or leave the comparison."""
-    here, pin = session.write_beside(subject), st.session_state.get(_PIN)
-    if st.session_state.get(session.BESIDE):
-        st.session_state[_PIN] = pin = st.session_state[session.BESIDE]
+    here, pin = subject.key, st.session_state.get(_PIN)
+    if compared():
+        st.session_state[_PIN] = pin = compared()
         st.button(
-            "Leave the comparison", icon=":material/close:", type="tertiary", on_click=_beside, args=("",)
+            "Leave the comparison", icon=":material/close:", type="tertiary", on_click=_compare, args=("",)
         )
     elif pin and pin != here:
-        patient, _, visit = pin.partition("-")
+        patient_id, _, visit = pin.partition("-")
         st.button(
-            f"Compare with {patient}, visit {visit}",
+            f"Compare with {patient_id}, visit {visit}",
             icon=":material/compare_arrows:",
-            on_click=_beside,
+            on_click=_compare,
             args=(pin,),
             key="compare",
         )
@@ -55,26 +77,26 @@ def tools(subject: Subject) -> None:
         )
 
 
-def _beside(name: str) -> None:
-    st.session_state[session.BESIDE] = name
+def _compare(name: str) -> None:
+    st.session_state[_COMPARED] = name
 
 
 def _pin(name: str | None) -> None:
     st.session_state[_PIN] = name
-    st.session_state[session.BESIDE] = ""
+    _compare("")
 
 
 def show(service: Service, subject: Subject) -> None:
     """Two cases side by side: the pinned one left, the open one right."""
-    patient, _, visit = st.session_state[session.BESIDE].partition("-")
-    other = session.recorded(service, int(patient), int(visit))
+    patient_id, _, visit = compared().partition("-")
+    other = session.recorded(service, int(patient_id), int(visit))
     for side in (other, subject):
         ask(service, side.case)  # they answer while the page is drawn
-    fragment(_body)(service, other, subject)
+    fragment(_comparison)(service, other, subject)
 
 
-def _body(service: Service, other: Subject, subject: Subject) -> None:
-    _head(other)
+def _comparison(service: Service, other: Subject, subject: Subject) -> None:
+    _header(other)
     _differences(service, other, subject)
     if session.undecided(other) or session.undecided(subject):
         st.html(markup.callout("Decide first is on: the scores of a case appear once you have revealed it."))
@@ -82,18 +104,16 @@ def _body(service: Service, other: Subject, subject: Subject) -> None:
         _scores(service, other, subject)
     for side, column in zip((other, subject), st.columns(2, gap="large"), strict=True):
         with column:
-            _person(service, side)
+            patient.show(service, side, _name(side))
     link = session.linked(subject)
     session.keep(link)
-    url_state.publish(
-        "case", {**link, session.BESIDE: session.write_beside(other), **url_state.written(BINDINGS)}
-    )
+    url_state.publish("case", {**link, **url_state.written(BINDINGS)})
 
 
-def _head(other: Subject) -> None:
+def _header(other: Subject) -> None:
     """Who is pinned, under the head of the case that is open."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pinned_head"):
-        st.html(tag("span", "Beside it", css="ld-tag"), width="content")
+        st.html(patient.tag("Compared with"), width="content")
         st.html(case_title(other, level=2), width="content")
         st.button(
             "Open this one",
@@ -108,45 +128,42 @@ def _differences(service: Service, other: Subject, subject: Subject) -> None:
     """What is the same and what is not, in a few lines."""
     one, two = other.case, subject.case
     titles = titles_of(service)
-    rows: list[tuple[str, ...]] = []
     fields = [f for f in service.engine.cohort.profile_fields if f in wording.FIELD_LABELS]
     values = [dict(case_text.profile_facts(case, fields)) for case in (one, two)]
-    for name in case_diff.profile_differences(one, two, fields):
+    rows: list[tuple[str, ...]] = []
+    for name, _, _ in case_diff.profile_changes(one, two, fields):
         label = wording.FIELD_LABELS[name]
         rows.append((label, values[0][label], values[1][label], ""))
-    rows.append(
-        ("Earlier visits", str(len(one.history)), str(len(two.history)), "")
-        if len(one.history) != len(two.history)
-        else ("Earlier visits", "", "", str(len(one.history)))
-    )
+    earlier = str(len(one.history)), str(len(two.history))
+    rows.append(("Earlier visits", *(("", "", earlier[0]) if earlier[0] == earlier[1] else (*earlier, ""))))
     for kind in KINDS:
         if kind == "medication" and (session.hidden(other) or session.hidden(subject)):
             continue
-        found = case_diff.sides(one.current.codes(kind), two.current.codes(kind))
+        diff = case_diff.list_diff(one.current.codes(kind), two.current.codes(kind))
         label = "Prescribed" if kind == "medication" else wording.KIND_LABELS[kind]
-        rows.append(
-            (label, *(_named(codes, kind, titles) for codes in (found.first, found.second, found.both)))
-        )
+        lists = (diff.only_first, diff.only_second, diff.both)
+        rows.append((label, *(_titles(codes, kind, titles) for codes in lists)))
+    table = markup.table(("", _name(other), _name(subject), "Both"), rows)
     st.html(
         markup.panel_title("What differs", "what only one of the two visits has, and what both have")
-        + tag("div", markup.table(("", _name(other), _name(subject), "Both"), rows), css="ld-differs")
+        + patient.differences(table)
     )
 
 
-def _named(codes: tuple[str, ...], kind: str, titles: markup.Titles) -> str:
+def _titles(codes: tuple[str, ...], kind: str, titles: markup.Titles) -> str:
     if not codes:
         return "none"
-    more = f"; and {len(codes) - 5} more" if len(codes) > 5 else ""
-    return "; ".join(titles(kind, code) for code in codes[:5]) + more
+    rest = len(codes) - _CODES_NAMED
+    more = f"; and {rest} more" if rest > 0 else ""
+    return "; ".join(titles(kind, code) for code in codes[:_CODES_NAMED]) + more
 
 
 def _name(side: Subject) -> str:
-    """A case in a few words."""
     return f"Patient {side.patient_id}, visit {side.visit_no}"
 
 
 def _scores(service: Service, other: Subject, subject: Subject) -> None:
-    """One model's scores of both cases, classes that only one of them gets first."""
+    """One model's scores of both cases; classes that only one of them gets stand first."""
     st.html(markup.panel_title("Scores", "classes suggested for one case alone stand first"))
     name: ModelName = st.segmented_control(
         "Model",
@@ -157,7 +174,7 @@ def _scores(service: Service, other: Subject, subject: Subject) -> None:
         format_func=wording.MODEL_NAMES.__getitem__,
         label_visibility="collapsed",
     )
-    found = []
+    recommendations = []
     for side in (other, subject):
         answer = scores(service, side.case, name)
         if answer.recommendation is None:
@@ -165,47 +182,38 @@ def _scores(service: Service, other: Subject, subject: Subject) -> None:
             text = text.format(model=f"The {name}") or f"The {name} is not available. {answer.reason}"
             st.html(markup.callout(text, name))
             return
-        found.append(_cut(service, name, answer.recommendation))
-    every = [m for m in case_diff.moves(*found) if m.first_selected or m.second_selected]
-    hidden = session.hidden(other) or session.hidden(subject)
-    crossed = sum(m.crossed for m in every)
+        recommendations.append(_under_cut_off(service, name, answer.recommendation))
+    changes = [
+        each
+        for each in case_diff.compare_scores(*recommendations)
+        if each.first_selected or each.second_selected
+    ]
+    one_sided = sum(each.one_sided for each in changes)
     st.html(
         markup.note(
-            f"{count(crossed, 'class', 'classes')} suggested for one case alone, {len(every) - crossed} for both."
+            f"{count(one_sided, 'class', 'classes')} suggested for one case alone, "
+            f"{len(changes) - one_sided} for both."
         )
     )
+    hidden = session.hidden(other) or session.hidden(subject)
 
-    def drawn(some: list[case_diff.Move]) -> str:
-        return score_changes.table(
-            some,
+    def table(part: list[case_diff.ScoreChange]) -> str:
+        return case_diff.score_table(
+            part,
             name,
             _name(other),
             _name(subject),
-            given=None if hidden else (other.case.prescribed, subject.case.prescribed),
+            prescribed=None if hidden else (other.case.prescribed, subject.case.prescribed),
             caption=f"Scores of the {name} for both cases",
         )
 
-    st.html(drawn(every[:_SHOWN]))
-    if len(every) > _SHOWN:
-        with st.expander(f"{len(every) - _SHOWN} more classes"):
-            st.html(drawn(every[_SHOWN:]))
+    st.html(table(changes[:_SHOWN]))
+    if len(changes) > _SHOWN:
+        with st.expander(f"{len(changes) - _SHOWN} more classes"):
+            st.html(table(changes[_SHOWN:]))
 
 
-def _cut(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:
-    """Under the cut-off that the link asks for, else the model's own."""
-    moved = session.cut_off(name)
-    return recommendation if moved is None else service.engine.with_threshold(recommendation, moved)
-
-
-def _person(service: Service, side: Subject) -> None:
-    """Profile and visits of one case."""
-    st.html(
-        markup.panel_title(_name(side))
-        + markup.facts(case_text.profile_facts(side.case, service.engine.cohort.profile_fields))
-    )
-    if side.patient_id is not None and service.learned_from(side.patient_id):
-        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
-    st.html(
-        markup.panel_title("Visits", "newest first")
-        + patient.timeline(side.case, titles_of(service), hide=session.hidden(side))
-    )
+def _under_cut_off(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:
+    """Under the cut-off that the link names, else the model's own."""
+    cut_off = session.cut_off(name)
+    return recommendation if cut_off is None else service.engine.with_threshold(recommendation, cut_off)

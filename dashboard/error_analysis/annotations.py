@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.error_analysis.parts import Opens, TableCell, View, csv, table
 from dashboard.report.csv_tables import Cell
-from dashboard.scores.error_tags import AUTHOR
+from dashboard.scores.notes import AUTHOR
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup
 from dashboard.shared.formatting import MISSING, count, day

@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.new_case import changes, code_search, import_file, undo, what_if
-from dashboard.scores import panel
+from dashboard.new_case import import_file, what_if
+from dashboard.scores import case_diff, panel
 from dashboard.server.service import MODELS, TEACHER_AFTER, Service, all_scores, ask, get_service, scores
-from dashboard.shared import markup, session, wording
-from dashboard.shared.draft import MAX_EARLIER, Draft
+from dashboard.shared import markup, wording
+from dashboard.shared.browser import component
+from dashboard.shared.draft import (
+    MAX_EARLIER,
+    VISIT,
+    Draft,
+    can_undo,
+    change_draft,
+    copy_case,
+    replace_draft,
+    session_draft,
+    set_draft,
+    undo,
+)
 from dashboard.shared.formatting import probability, words
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 
-_VISIT = "_draft_visit"
-_START = "_draft_start"
-_PRESSED = "_draft_pressed"
-_NAMED_IN_FULL = 3
+_START: Final = "_draft_start"
+_PROBLEM: Final = "_draft_problem"
+_PRESSED: Final = "_draft_pressed"
+_NAMED_IN_FULL: Final = 3
+_RESULTS: Final = 12
+_LONGEST_QUERY: Final = 200  # characters
+_PLACEHOLDERS: Final[Mapping[str, str]] = {
+    "diagnosis": "Words, abbreviation or ICD code: CHF, I50",
+    "procedure": "Words, abbreviation or ICD code: CABG, 9671",
+    "medication": "Drug, brand, class or ATC code: Lasix, B01A",
+}
 
 
 def draw() -> None:
     service = get_service()
     st.html(
         markup.title(
-            "New case", "nothing typed here enters the link or the cohort; it is kept only where you say so"
+            "New case", "nothing typed here enters the link or the cohort; it is saved only where you say so"
         )
     )
     form, results = st.columns([1, 1.75], gap="large")
@@ -40,14 +61,14 @@ def draw() -> None:
 def _form(service: Service) -> None:
     if st.session_state.pop(_PRESSED, False):
         st.rerun()  # the form reruns alone, and the results stand outside it
-    draft = session.draft()
+    draft = session_draft()
     _start(service)
-    st.html(markup.panel_title("Visits", "the current one is what the models answer"))
+    st.html(markup.panel_title("Visits", "the models answer for the current one"))
     index = _visit_choice(draft)
     import_file.show(service, index)
     _codes(service, draft, index)
     _profile(service, draft)
-    _submit(service, session.draft())
+    _submit(service, session_draft())
 
 
 def _start(service: Service) -> None:
@@ -64,48 +85,30 @@ def _start(service: Service) -> None:
         st.button("Start blank", on_click=_blank, icon=":material/restart_alt:", type="tertiary", key="blank")
         st.button(
             "Undo",
-            on_click=_undo,
+            on_click=undo,
             icon=":material/undo:",
             type="tertiary",
             key="undo",
-            disabled=not undo.undoable(),
+            disabled=not can_undo(),
         )
-    if problem := st.session_state.pop("_draft_problem", ""):
+    if problem := st.session_state.pop(_PROBLEM, ""):
         st.warning(problem, icon=":material/search_off:")
 
 
 def _copy(service: Service) -> None:
     text = str(st.session_state.get(_START) or "").strip()
     if not text.isdecimal() or len(text) > 18:
-        st.session_state["_draft_problem"] = (
-            "Give the patient's id as a whole number, as it stands in the worklist."
-        )
+        st.session_state[_PROBLEM] = "Give the patient's id as a whole number, as it stands in the worklist."
         return
     try:
-        case = service.engine.cohort.case(int(text))
-        undo.remember()
-        session.start_from(case, service)
+        copy_case(service.engine.cohort.case(int(text)), service)
     except LeaderError as error:
-        st.session_state["_draft_problem"] = str(error)
-        return
-    _forget_widgets()
+        st.session_state[_PROBLEM] = str(error)
 
 
 def _blank() -> None:
-    undo.change(Draft())
+    replace_draft(Draft())
     st.session_state[_START] = ""
-    _forget_widgets()
-
-
-def _undo() -> None:
-    undo.undo()
-    _forget_widgets()
-
-
-def _forget_widgets() -> None:
-    """Profile widgets and the chosen visit belong to the draft before."""
-    for key in [k for k in st.session_state if str(k).startswith(("profile-", _VISIT))]:
-        del st.session_state[key]
 
 
 def _visit_choice(draft: Draft) -> int:
@@ -113,7 +116,7 @@ def _visit_choice(draft: Draft) -> int:
     total = len(draft.earlier)
     long = total <= _NAMED_IN_FULL  # more of them are numbered, so that all stand in one row
     labels = [f"Earlier visit {n}" if long else f"{n}" for n in range(1, total + 1)] + ["Current visit"]
-    chosen = min(int(st.session_state.get(_VISIT, total)), total)
+    chosen = min(int(st.session_state.get(VISIT, total)), total)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         picked = st.segmented_control(
             "Visit",
@@ -121,7 +124,7 @@ def _visit_choice(draft: Draft) -> int:
             default=chosen,
             required=True,
             format_func=labels.__getitem__,
-            key=f"{_VISIT}-of-{total}",
+            key=f"{VISIT}-of-{total}",
             label_visibility="collapsed",
         )
         st.button(
@@ -144,70 +147,103 @@ def _visit_choice(draft: Draft) -> int:
 
 
 def _add_visit() -> None:
-    undo.change(session.draft().add_visit())
-    st.session_state[_VISIT] = len(session.draft().earlier) - 1
+    change_draft(session_draft().add_visit())
+    st.session_state[VISIT] = len(session_draft().earlier) - 1
 
 
 def _remove_visit(index: int) -> None:
-    undo.change(session.draft().remove_visit(index))
-    st.session_state[_VISIT] = len(session.draft().earlier)
+    change_draft(session_draft().remove_visit(index))
+    st.session_state[VISIT] = len(session_draft().earlier)
 
 
 def _codes(service: Service, draft: Draft, index: int) -> None:
-    """A search for each kind of code; the current visit takes no medications, they are the question."""
+    """A search for each kind of code; the current visit takes no medications, which the models recommend."""
     current = index >= len(draft.earlier)
-
-    def add(concept: Concept) -> None:
-        undo.change(session.draft().add(index, concept))
-
     for kind in KINDS:
         if kind == "medication" and current:
             continue
-
-        def remove(code: str, kind: str = kind) -> None:
-            undo.change(session.draft().remove(index, kind, code))
-
-        code_search.pick(
-            service,
-            kind,
-            draft.visit(index).of(kind),
-            draft.titles,
-            key=f"pick-{kind}-{index}-of-{len(draft.earlier)}",
-            on_add=add,
-            on_remove=remove,
+        key = f"pick-{kind}-{index}-of-{len(draft.earlier)}"
+        query, results = _search_results(key)
+        codes = draft.visit(index).of(kind)
+        component("new_case/code_search")(
+            key=key,
+            data={
+                "label": wording.KIND_LABELS[kind],
+                "placeholder": _PLACEHOLDERS[kind],
+                "chosen": [{"code": code, "title": draft.titles.get(code, code)} for code in codes],
+                "query": query,
+                "results": list(listed_results(results)),
+            },
+            on_searched_change=functools.partial(_search, service, kind, key),
+            on_added_change=functools.partial(_add_code, key, index),
+            on_removed_change=functools.partial(_remove_code, key, index, kind),
         )
 
 
+def _search_results(key: str) -> tuple[str, tuple[Concept, ...]]:
+    """The last query of this field, and its results."""
+    last: tuple[str, tuple[Concept, ...]] = st.session_state.get(f"_search-{key}", ("", ()))
+    return last
+
+
+def _search(service: Service, kind: str, key: str) -> None:
+    if (typed := getattr(st.session_state.get(key), "searched", None)) is not None:
+        query = str(typed)[:_LONGEST_QUERY]
+        results = service.engine.cohort.search(query, kinds=(kind,), limit=_RESULTS)  # type: ignore[arg-type]
+        st.session_state[f"_search-{key}"] = (query, results)
+
+
+def _add_code(key: str, index: int) -> None:
+    code = getattr(st.session_state.get(key), "added", None)
+    concept = next((c for c in _search_results(key)[1] if c.code == code), None)
+    st.session_state[f"_search-{key}"] = ("", ())
+    if concept is not None:
+        change_draft(session_draft().add(index, concept))
+
+
+def _remove_code(key: str, index: int, kind: str) -> None:
+    if (code := getattr(st.session_state.get(key), "removed", None)) is not None:
+        change_draft(session_draft().remove(index, kind, str(code)))
+
+
+def listed_results(results: Iterable[Concept]) -> Iterator[dict[str, Any]]:
+    """What the list of results shows; a hint that several results share is given with the first."""
+    terms: set[str] = set()
+    for concept in results:
+        term = concept.hint.partition(": ")[0]
+        yield {"code": concept.code, "title": concept.title, "hint": "" if term in terms else concept.hint}
+        terms.add(term)
+
+
 def _profile(service: Service, draft: Draft) -> None:
-    """The fields this cohort knows; anything left out is "unknown" to the student."""
+    """The fields of this cohort's profiles; anything left out is "unknown" to the student."""
     st.html(markup.panel_title("Profile", "optional; only the student reads it"))
-    given: dict[str, str] = {}
+    profile: dict[str, str] = {}
     fields = [name for name in service.engine.cohort.profile_fields if name in wording.FIELD_LABELS]
     columns = st.columns(2, gap="small")
     for position, name in enumerate(fields):
         values = _values(service, name)
-        have = draft.profile.get(name, UNKNOWN)
-        options = [UNKNOWN, *values] + ([have] if have not in (UNKNOWN, *values) else [])
+        value = draft.profile.get(name, UNKNOWN)
+        options = [UNKNOWN, *values] + ([value] if value not in (UNKNOWN, *values) else [])
         key = f"profile-{name}"
-        if (
-            key not in st.session_state
-        ):  # through the state, which also tells a browser that shows another value
-            st.session_state[key] = have
+        if key not in st.session_state:  # through the state, which also updates a browser with another value
+            st.session_state[key] = value
         with columns[position % 2]:
-            given[name] = st.selectbox(wording.FIELD_LABELS[name], options, key=key, format_func=_told(name))
-    if draft.set_profile(given) != draft:
-        undo.change(draft.set_profile(given))
+            profile[name] = st.selectbox(
+                wording.FIELD_LABELS[name], options, key=key, format_func=_value_text(name)
+            )
+    change_draft(draft.set_profile(profile))
 
 
-def _told(name: str) -> Callable[[str], str]:
+def _value_text(name: str) -> Callable[[str], str]:
     """How a field's values are shown."""
 
-    def tell(value: str) -> str:
+    def text(value: str) -> str:
         if value == UNKNOWN:
             return "Not given"
         return wording.GENDER_LABELS.get(value, value) if name == "gender" else words(value)
 
-    return tell
+    return text
 
 
 def _values(service: Service, name: str) -> list[str]:
@@ -231,21 +267,19 @@ def _submit(service: Service, draft: Draft) -> None:
         if draft.problem:
             st.html(markup.note(draft.problem), width="content")
         elif draft.changed:
-            st.html(markup.note("Edited since the scores were made."), width="content")
+            st.html(markup.note("Edited since it was scored."), width="content")
 
 
 def _recommend(service: Service) -> None:
-    if not session.draft().problem:
-        session.set_draft(submitted := session.draft().submit())
-        if submitted.submitted is not None:
-            ask(
-                service, submitted.submitted, teacher_after=TEACHER_AFTER
-            )  # they answer while the page is drawn
+    if not session_draft().problem:
+        set_draft(draft := session_draft().submit())
+        if draft.submitted is not None:
+            ask(service, draft.submitted, teacher_after=TEACHER_AFTER)  # they answer while the page is drawn
     st.session_state[_PRESSED] = True
 
 
 def _results(service: Service) -> None:
-    draft = session.draft()
+    draft = session_draft()
     if draft.submitted is None:
         st.html(markup.panel_title("Recommendations"))
         st.html(
@@ -262,10 +296,10 @@ def _results(service: Service) -> None:
     panel.show(service, subject, "new")
     if draft.compared is not None:
         fragment(_difference)(service, draft)
-    answers = {name: found.recommendation for name, found in all_scores(service, subject.case).items()}
+    answers = {name: answer.recommendation for name, answer in all_scores(service, subject.case).items()}
     what_if.show(service, subject.case, {n: r for n, r in answers.items() if r is not None})
-    st.html(markup.panel_title("Keep"))
-    fragment(import_file.keep)(service)
+    st.html(markup.panel_title("Save"))
+    fragment(import_file.save)(service)
 
 
 def _difference(service: Service, draft: Draft) -> None:
@@ -274,33 +308,44 @@ def _difference(service: Service, draft: Draft) -> None:
         return
     (before, name_before), after = draft.compared, draft.submitted
     st.html(markup.panel_title(f"Against {name_before}", "at the models' own cut-offs"))
-    added, gone = changes.codes(before, after)
+    added, removed = case_diff.code_changes(before, after)
     titles = titles_of(service)
     lines = [f"Added: {titles(kind, code)} ({code})" for kind, code in added]
-    lines += [f"Taken out: {titles(kind, code)} ({code})" for kind, code in gone]
+    lines += [f"Removed: {titles(kind, code)} ({code})" for kind, code in removed]
     lines += [
         f"{wording.FIELD_LABELS[name]}: {words(old)} → {words(new)}"
-        for name, old, new in changes.fields(before, after)
+        for name, old, new in case_diff.profile_changes(before, after, after.profile)
     ]
     st.html(markup.plain_list(lines))
     for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
         with column:
             st.html(markup.model_head(name, ""))
-            old, new = (scores(service, case, name).recommendation for case in (before, after))
-            if old is None or new is None:
-                st.html(markup.note("Not compared: the scores of one of the two cases are not there yet."))
-                continue
-            _answers(changes.between(old, new))
+            first, second = (scores(service, case, name).recommendation for case in (before, after))
+            if first is None or second is None:
+                st.html(markup.note("Not compared: one of the two cases has no scores yet."))
+            else:
+                _suggestion_changes(case_diff.compare_suggestions(first, second))
 
 
-def _answers(found: changes.Difference) -> None:
-    """One model's suggestions that came, went or moved."""
-    if found.empty:
-        st.html(markup.note("No suggestion changed, and no score moved by 0.05 or more."))
+def _suggestion_changes(changes: case_diff.SuggestionChanges) -> None:
+    """One model's suggestions that were added, removed or rescored."""
+    if changes.empty:
+        st.html(
+            markup.note(f"No suggestion changed, and no score changed by {case_diff.NOTICEABLE:.2f} or more.")
+        )
         return
     rows = [
-        (label, f"{m.title} {m.code}", f"{probability(m.before)} → {probability(m.after)}", f"{m.by:+.2f}")
-        for label, group in (("+ added", found.added), ("− removed", found.removed), ("moved", found.moved))
-        for m in group
+        (
+            label,
+            f"{each.title} {each.code}",
+            f"{probability(each.first or 0.0)} → {probability(each.second or 0.0)}",
+            f"{each.change:+.2f}",
+        )
+        for label, group in (
+            ("+ added", changes.added),
+            ("− removed", changes.removed),
+            ("rescored", changes.rescored),
+        )
+        for each in group
     ]
     st.html(markup.table(["", "Class", "Score", "By"], rows, numeric=frozenset((2, 3))))

@@ -1,7 +1,6 @@
-"""One-click counterfactuals of an entered case: what changes without each diagnosis, with another profile, another drug.
+"""One-click counterfactuals of an entered case: without each diagnosis, with another profile, with another drug.
 
-Every row is the model asked anew about a changed case; none says what would happen to a patient. Refuses to know how a
-change is made and scored, which `leader_core.explain` owns.
+Every row is the model run on a changed case; none says what would happen to a patient.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.new_case import undo
 from dashboard.server.service import MODELS, ModelName, Service, case_key
 from dashboard.shared import markup, wording
-from dashboard.shared.draft import Draft
-from dashboard.shared.formatting import MISSING, escape, listing, probability, tag, words
+from dashboard.shared.draft import Draft, replace_draft
+from dashboard.shared.formatting import MISSING, listing, probability, words
 from dashboard.shared.markup import Titles
 from dashboard.shared.subject import titles_of
+from dashboard.shared.templates import render
 from leader_core import Case, Recommendation
 from leader_core.explain import (
     Change,
@@ -32,9 +31,9 @@ from leader_core.explain import (
 )
 
 SHOWN: Final = 12
-_FOUND: Final = "_what_if"
+_RESULT: Final = "_what_if"
 _WHAT: Final = (
-    "Each change by itself, the model asked anew: exact, but effects of several changes need not add up, and none of "
+    "Each change by itself, scored anew: exact, but effects of several changes need not add up, and none of "
     "them says what would happen to a patient."
 )
 
@@ -43,104 +42,114 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
     """The panel, for a case that the models of `answers` have scored."""
     st.html(markup.panel_title("What changes if", "one change at a time"))
     if not answers:
-        st.html(markup.note("It can be tried when a model has answered."))
+        st.html(markup.note("Available as soon as a model has scored the case."))
         return
+    available = [name for name in MODELS if name in answers]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        name = st.segmented_control(
-            "Ask", [m for m in MODELS if m in answers], default=[m for m in MODELS if m in answers][-1],
-            required=True, key="what-if-model", format_func=wording.MODEL_NAMES.__getitem__, label_visibility="collapsed",
-        )  # fmt: skip
+        model: ModelName = st.segmented_control(
+            "Model",
+            available,
+            default=available[-1],
+            required=True,
+            key="what-if-model",
+            format_func=wording.MODEL_NAMES.__getitem__,
+            label_visibility="collapsed",
+        )
         pressed = st.button("Try each change", key="what-if", icon=":material/difference:")
-    model: ModelName = name  # type: ignore[assignment]
     identity = (id(service), case_key(case), model)
     if pressed:
-        st.session_state[_FOUND] = (identity, _tried(service, case, model, answers[model]))
-    kept = st.session_state.get(_FOUND)
-    if kept is None or kept[0] != identity:
+        st.session_state[_RESULT] = (identity, _score(service, case, model, answers[model]))
+    result = st.session_state.get(_RESULT)
+    if result is None or result[0] != identity:
         st.html(markup.note(_scope(case, model)))
         return
-    _listed(service, case, kept[1], answers[model])
+    _list(service, case, result[1], answers[model])
 
 
 def _scope(case: Case, model: ModelName) -> str:
     """What would be tried."""
-    told = ["each diagnosis of the current visit left out"]
+    parts = ["each diagnosis of the current visit left out"]
     if model == "student":
-        told.append("each profile field that the student reads set to each other value")
+        parts.append("each profile field that the student reads set to each other value")
     if case.history:
-        told.append("a drug that interacts with a suggested one added to the last earlier visit")
-    return f"Tries {listing(told)}."
+        parts.append("a drug that interacts with a suggested one added to the last earlier visit")
+    return f"Tries {listing(parts)}."
 
 
-def changes_of(service: Service, case: Case, model: ModelName, found: Recommendation) -> tuple[Change, ...]:
+def _changes(service: Service, case: Case, recommendation: Recommendation) -> tuple[Change, ...]:
     """Everything that is tried, each by itself."""
-    fields = found.profile_read
-    values = {field: tuple(service.engine.cohort.profile_values(field)) for field in fields}
-    chosen = [m.code for m in found.selected]
-    vocabulary = sorted(m.code for m in found.medications)
+    cohort, fields = service.engine.cohort, recommendation.profile_read
+    values = {field: tuple(cohort.profile_values(field)) for field in fields}
+    suggested = [m.code for m in recommendation.selected]
+    vocabulary = sorted(m.code for m in recommendation.medications)
     return (
         *without_each_diagnosis(case),
         *flips(case, values, fields),
-        *interacting_drugs(case, service.engine.cohort.interactions, chosen, vocabulary),
+        *interacting_drugs(case, cohort.interactions, suggested, vocabulary),
     )
 
 
-def _tried(service: Service, case: Case, model: ModelName, found: Recommendation) -> Outcomes:
-    bar = st.progress(0.0, text="Asking the model about each change.")
+def _score(service: Service, case: Case, model: ModelName, recommendation: Recommendation) -> Outcomes:
+    bar = st.progress(0.0, text="Scoring the case under each change.")
 
-    def tell(done: int, whole: int) -> None:
-        bar.progress(min(1.0, done / max(1, whole)))
+    def report_progress(done: int, total: int) -> None:
+        bar.progress(min(1.0, done / max(1, total)))
 
-    changes = changes_of(service, case, model, found)
-    outcomes = score_changes(service.engine, case, model, changes, each=tell)
+    changes = _changes(service, case, recommendation)
+    outcomes = score_changes(service.engine, case, model, changes, each=report_progress)
     bar.empty()
     return outcomes
 
 
 def ranked(outcomes: Outcomes) -> list[Moved]:
-    """The changes that change most first: by classes that come or go, then by the score that moves furthest."""
+    """The changes with the largest effect first: by classes added or removed, then by the largest change of a score."""
     return sorted(outcomes.moved(), key=lambda m: (-len(m.added) - len(m.removed), -abs(m.by)))
 
 
-def _listed(service: Service, case: Case, outcomes: Outcomes, found: Recommendation) -> None:
+def _list(service: Service, case: Case, outcomes: Outcomes, recommendation: Recommendation) -> None:
     titles = titles_of(service)
-    order = ranked(outcomes)
-    if not order:
+    effects = ranked(outcomes)
+    if not effects:
         st.html(
             markup.empty("Nothing to try", "The case has no diagnosis to leave out and no profile to change.")
         )
         return
-    before = {m.code: m.probability for m in found.medications}
-    for place, moved in enumerate(order[:SHOWN]):
+    before = {m.code: m.probability for m in recommendation.medications}
+    for place, effect in enumerate(effects[:SHOWN]):
+        text = describe(effect.change, case, titles)
         with st.container(key=f"what-if-row-{place}", gap=None):
-            st.html(_row(moved, case, titles, before))
+            st.html(
+                render("new_case/what_if_row.html", heading=text, effects=_effects(effect, titles, before))
+            )
             st.button(
-                "Make this a variant", key=f"what-if-take-{place}", type="tertiary", icon=":material/call_split:",
-                help=told(moved.change, case, titles), on_click=_take, args=(case, moved.change, titles),
-            )  # fmt: skip
-    rest = len(order) - SHOWN
+                "Make this a variant",
+                key=f"what-if-take-{place}",
+                type="tertiary",
+                icon=":material/call_split:",
+                help=text,
+                on_click=_take,
+                args=(case, effect.change, titles),
+            )
+    rest = len(effects) - SHOWN
     st.html(markup.note((f"{rest} more change less. " if rest > 0 else "") + _WHAT))
 
 
-def _row(moved: Moved, case: Case, titles: Titles, before: Mapping[str, float]) -> str:
-    """What the change is, which suggestions come and go, and the score that moves furthest."""
+def _effects(effect: Moved, titles: Titles, before: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Which suggestions a change adds and removes, and the score that it changes most."""
     facts = [
         (label, listing(titles("medication", code) for code in codes))
-        for label, codes in (("+ added", moved.added), ("− removed", moved.removed))
+        for label, codes in (("+ added", effect.added), ("− removed", effect.removed))
         if codes
     ]
-    old = before.get(moved.largest)
-    furthest = MISSING
+    old = before.get(effect.largest)
+    largest = MISSING
     if old is not None:
-        new = min(1.0, max(0.0, old + moved.by))
-        furthest = f"{titles('medication', moved.largest)} {probability(old)} → {probability(new)}"
-    facts.append(("moved most" if facts else "no class; most", furthest))
-    return tag(
-        "div", tag("strong", escape(told(moved.change, case, titles))), markup.facts(facts), css="ld-what-if"
-    )
+        new = min(1.0, max(0.0, old + effect.by))
+        largest = f"{titles('medication', effect.largest)} {probability(old)} → {probability(new)}"
+    return [*facts, ("most changed" if facts else "no class; most", largest)]
 
 
-def told(change: Change, case: Case, titles: Titles) -> str:
+def describe(change: Change, case: Case, titles: Titles) -> str:
     """A change in words."""
     item = change.item
     if item.part == "profile":
@@ -153,13 +162,10 @@ def told(change: Change, case: Case, titles: Titles) -> str:
 
 
 def _take(case: Case, change: Change, titles: Titles) -> None:
-    """The changed case becomes the draft, beside the one it came from; the step can be undone."""
-    made = apply(case.observed(), change)
-    known = {code: titles(kind, code) for kind, code in made.codes()}
-    draft = Draft.from_case(made, known, name="the case before")
-    made_whole = (
-        draft if draft.problem else draft.submit()
-    )  # nothing is left of it: it can be filled, not scored
-    undo.change(replace(made_whole, origin=case.observed()))
-    for key in [k for k in st.session_state if str(k).startswith(("profile-", "_draft_visit"))]:
-        del st.session_state[key]
+    """Make the changed case the draft, with the case it came from as its origin; it can be undone."""
+    changed = apply(case.observed(), change)
+    known = {code: titles(kind, code) for kind, code in changed.codes()}
+    draft = Draft.from_case(changed, known, name="the case before")
+    if not draft.problem:  # else nothing of it is left to score, but it can be filled
+        draft = draft.submit()
+    replace_draft(replace(draft, origin=case.observed()))

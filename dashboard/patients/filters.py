@@ -1,13 +1,10 @@
-"""The worklist's filters as values: what is set, what each means in words, and which of them leaves nothing over.
-
-Refuses to know about widgets; asks the cohort for totals only.
-"""
+"""The worklist's filters as values: what is set, in words, as a query, in the URL, and which of them leaves no patient."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from dashboard.shared.formatting import listing
 from leader_core.cohort import PatientQuery
@@ -31,7 +28,7 @@ SPLIT_CHOICES: Final[Mapping[str, str]] = {
     "validation": "Validation",
     "test": "Test",
 }
-MARK_CHOICES: Final[Mapping[str, str]] = {
+FLAG_CHOICES: Final[Mapping[str, str]] = {
     "any": "Everybody",
     "starred": "Starred",
     "noted": "With notes",
@@ -70,7 +67,7 @@ DEFAULT_SORT: Final[Sort] = "patient_id"
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What the worklist is narrowed to; the defaults narrow nothing."""
+    """What the worklist is filtered by; the defaults filter nothing."""
 
     text: str = ""
     visits: VisitChoice = "any"
@@ -84,38 +81,34 @@ class Filters:
     prescribed_severe: int = 0  # at least
     suggested_severe: int = 0
     truncated: str = "any"
-    marked: str = "any"
-    patient_ids: tuple[int, ...] | None = None  # who is meant by `marked`
-    cases: str = ""  # the error analysis' selection, as it stands in a link
-    case_ids: tuple[int, ...] = ()  # whose cases that holds
-    cases_told: str = ""  # and what it means, in words
+    marked: str = "any"  # starred, or with notes
+    patient_ids: tuple[int, ...] | None = None  # the patients of `marked`
+    cases: str = ""  # a selection of the error analysis, as it stands in a link
+    case_ids: tuple[int, ...] = ()  # its patients
+    cases_text: str = ""  # the selection in words
 
     @classmethod
     def of(cls, query: PatientQuery) -> Filters:
-        """The filters that ask `query`; what the page cannot show (a fixed list of patients) is left out."""
+        """The filters of `query`; what the page cannot show (a fixed list of patients) is left out."""
         default = cls()
-        limits = {name: (0.0, 1.0) if (v := getattr(query, name)) is None else _shown(v) for name in SHARES}
+        shares = {name: (0.0, 1.0) if (v := getattr(query, name)) is None else _slider(v) for name in SHARES}
         leasts = {name: 0 if (v := getattr(query, name)) is None else v[0] for name in LEASTS}
-        ages = default.ages if query.ages is None else (query.ages[0], min(query.ages[1], OLDEST))
+        values: dict[str, Any] = {**shares, **leasts}
         return cls(
             text=query.text,
             visits=next((k for k, (_, v) in VISIT_CHOICES.items() if v == query.visits), default.visits),
             gender=query.genders[0] if query.genders else default.gender,
             split=query.splits[0] if query.splits else default.split,
-            ages=ages,
+            ages=default.ages if query.ages is None else (query.ages[0], min(query.ages[1], OLDEST)),
             chapters=query.chapters,
             truncated={True: "cut", False: "whole", None: "any"}[query.truncated],
-            teacher_jaccard=limits["teacher_jaccard"],
-            student_jaccard=limits["student_jaccard"],
-            gap=limits["gap"],
-            prescribed_severe=leasts["prescribed_severe"],
-            suggested_severe=leasts["suggested_severe"],
+            **values,
         )
 
     def query(
         self, sort: Sort = DEFAULT_SORT, descending: bool = False, page: int = 1, size: int = 25
     ) -> PatientQuery:
-        """The question to the cohort."""
+        """The query to the cohort."""
         split: tuple[Split, ...] = () if self.split == "any" else (self.split,)  # type: ignore[assignment]
         low, high = self.ages
         return PatientQuery(
@@ -139,31 +132,31 @@ class Filters:
         )
 
     def _only(self) -> tuple[int, ...] | None:
-        """Whom marks and a selection of cases leave; None where neither is asked for."""
+        """The patients that stars, notes and a selection of cases leave; None where none of these is set."""
         marked = None if self.marked == "any" else self.patient_ids or ()
         if not self.cases:
             return marked
         return self.case_ids if marked is None else tuple(sorted({*marked} & {*self.case_ids}))
 
     def active(self) -> dict[str, str]:
-        """The filters that narrow something, each in words."""
+        """The filters that are set, each in words."""
         default = Filters()
-        told = {
+        texts = {
             "text": f"search “{self.text.strip()}”",
             "visits": f"visits: {VISIT_CHOICES[self.visits][0].lower()}",
             "gender": f"gender: {GENDER_CHOICES.get(self.gender, self.gender).lower()}",
             "split": f"split: {SPLIT_CHOICES.get(self.split, self.split).lower()}",
             "ages": f"age {self.ages[0]} to {'100 or more' if self.ages[1] >= OLDEST else self.ages[1]}",
             "chapters": f"diagnosis in {listing(self.chapters, 'or')}",
-            **{name: f"{label.lower()} {_told(getattr(self, name))}" for name, label in SHARES.items()},
+            **{name: f"{label.lower()} {_range_text(getattr(self, name))}" for name, label in SHARES.items()},
             **{name: f"{label.lower()}: {getattr(self, name)} or more" for name, label in LEASTS.items()},
-            "marked": f"only {MARK_CHOICES.get(self.marked, self.marked).lower()}",
-            "cases": f"cases chosen under Error analysis ({self.cases_told})",
+            "marked": f"only {FLAG_CHOICES.get(self.marked, self.marked).lower()}",
+            "cases": f"cases chosen under Error analysis ({self.cases_text})",
             "truncated": f"prompt {CUT_CHOICES.get(self.truncated, self.truncated).lower()}",
         }
         set_here = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]
         return {
-            name: told[name] for name in set_here if name in told and (name != "text" or self.text.strip())
+            name: texts[name] for name in set_here if name in texts and (name != "text" or self.text.strip())
         }
 
     def without(self, name: str) -> Filters:
@@ -171,7 +164,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class WayOut:
+class Relaxation:
     """A filter that can be removed, and how many patients that would show."""
 
     name: str
@@ -179,22 +172,22 @@ class WayOut:
     total: int
 
 
-def ways_out(filters: Filters, total: Callable[[PatientQuery], int]) -> list[WayOut]:
+def relaxations(filters: Filters, total: Callable[[PatientQuery], int]) -> list[Relaxation]:
     """For a worklist without rows: each filter whose removal alone brings patients back, most patients first."""
-    found = [
-        WayOut(name, words, total(filters.without(name).query(size=1)))
+    removals = [
+        Relaxation(name, words, total(filters.without(name).query(size=1)))
         for name, words in filters.active().items()
     ]
-    return sorted((way for way in found if way.total), key=lambda way: -way.total)
+    return sorted((each for each in removals if each.total), key=lambda each: -each.total)
 
 
 def _within(limits: tuple[float, float]) -> tuple[float, float] | None:
-    """A range that narrows something, a little widened against rounding; None for the whole of it."""
+    """A range, a little widened against rounding; None for the whole of it."""
     low, high = limits
     return None if (low, high) == (0.0, 1.0) else (low - 0.0005, high + 0.0005)
 
 
-def _shown(limits: tuple[float, float]) -> tuple[float, float]:
+def _slider(limits: tuple[float, float]) -> tuple[float, float]:
     """Inverse of `_within`."""
     return max(0.0, round(limits[0], 2)), min(1.0, round(limits[1], 2))
 
@@ -203,7 +196,7 @@ def _at_least(number: int) -> tuple[int, int] | None:
     return (number, _NO_LIMIT) if number else None
 
 
-def _told(limits: tuple[float, float]) -> str:
+def _range_text(limits: tuple[float, float]) -> str:
     return f"{limits[0]:.2f} to {limits[1]:.2f}"
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.scores import case_diff, score_changes
+from dashboard.scores import case_diff
 from dashboard.server.service import Service, scores, told
 from dashboard.shared import markup, session, wording
 from dashboard.shared.formatting import count
@@ -99,15 +99,15 @@ def _answered(service: Service, subject: Subject, original: Prompt, found: Answe
         return
     if (moved := session.cut_off("teacher")) is not None:
         before, edited = (service.engine.with_threshold(r, moved) for r in (before, edited))
-    every = case_diff.moves(before, edited)
-    added = [m for m in every if m.crossed and m.second_selected]
-    dropped = [m for m in every if m.crossed and m.first_selected]
+    every = case_diff.compare_scores(before, edited)
+    added = [m for m in every if m.one_sided and m.second_selected]
+    dropped = [m for m in every if m.one_sided and m.first_selected]
     st.html(
         markup.note(
             f"{count(len(added), 'class', 'classes')} suggested only for your wording, "
             f"{len(dropped)} only for the original; the largest change is {max(abs(m.change) for m in every):.2f}."
         )
-        + score_changes.table(
+        + case_diff.score_table(
             every[:_SHOWN],
             "teacher",
             "Original",
@@ -118,7 +118,7 @@ def _answered(service: Service, subject: Subject, original: Prompt, found: Answe
     if len(every) > _SHOWN:
         with st.expander(f"All {len(every)} classes"):
             st.html(
-                score_changes.table(
+                case_diff.score_table(
                     every,
                     "teacher",
                     "Original",

@@ -9,9 +9,9 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.scores import explain_rows, explanations
+from dashboard.scores import explain_table, explanations
 from dashboard.scores.explain_panel import CLASS, how
-from dashboard.scores.explain_rows import signed
+from dashboard.scores.explain_table import signed
 from dashboard.server.service import Service
 from dashboard.shared import markup
 from dashboard.shared.formatting import escape, tag
@@ -80,7 +80,7 @@ def _drawn(service: Service, subject: Subject, code: str, was_pending: bool) -> 
         return
     st.html(markup.note(how(found)) + legend())
     st.html(marked(found.prompt, found, str(st.session_state.get("level") or "phrase")))
-    rows = explain_rows.groups(subject.case, (found.values(), None), titles_of(service))
+    rows = explain_table.item_groups(subject.case, (found.values(), None), titles_of(service))
     st.html(
         markup.panel_title("By section", "log-odds")
         + markup.table(
@@ -94,7 +94,7 @@ def _drawn(service: Service, subject: Subject, code: str, was_pending: bool) -> 
     )
     st.html(
         markup.panel_title("By phrase", "log-odds")
-        + explain_rows.table(
+        + explain_table.table(
             rows,
             caption=f"What moved the teacher's score of {code}, by phrase",
             most=14,

@@ -1,28 +1,33 @@
-"""Two cases, or two readings of one, against each other: what each has alone, and which scores moved.
-
-Plain values in, plain values out; refuses to know how they are drawn.
-"""
+"""What differs between two cases, and between a model's scores of two cases or two prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from leader_core import Case, Recommendation
+from dashboard.shared.formatting import MISSING
+from dashboard.shared.templates import render
+from leader_core import KINDS, Case, Recommendation
+
+NOTICEABLE: Final = 0.05
+"""The least change of a score that is worth a line."""
+_MOST_RESCORED: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """Members of two lists, in their order: only in the first, only in the second, in both."""
+class ListDiff:
+    """Members of two lists, in their order."""
 
-    first: tuple[str, ...]
-    second: tuple[str, ...]
+    only_first: tuple[str, ...]
+    only_second: tuple[str, ...]
     both: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
-    """One class under both readings; None where that reading does not score it."""
+class ScoreChange:
+    """One class in two recommendations; a score is None where that recommendation does not score the class."""
 
     code: str
     title: str
@@ -37,44 +42,110 @@ class Move:
         return 0.0 if self.first is None or self.second is None else self.second - self.first
 
     @property
-    def crossed(self) -> bool:
-        """Whether it is suggested in one reading alone."""
+    def one_sided(self) -> bool:
+        """Whether only one of the two recommendations suggests it."""
         return self.first_selected != self.second_selected
 
+    @property
+    def signed(self) -> str:
+        """The change with its sign; a dash where one side has no score."""
+        if self.first is None or self.second is None:
+            return MISSING
+        if abs(self.change) < 0.005:
+            return "0.00"
+        return f"{'+' if self.change > 0 else '−'}{abs(self.change):.2f}"
 
-def sides(first: Iterable[str], second: Iterable[str]) -> Sides:
+
+@dataclass(frozen=True, slots=True)
+class SuggestionChanges:
+    """What a second recommendation of the same model suggests that the first did not, no longer suggests, or rescores."""
+
+    added: tuple[ScoreChange, ...]
+    removed: tuple[ScoreChange, ...]
+    rescored: tuple[ScoreChange, ...]  # neither, and changed by NOTICEABLE or more; the largest first
+
+    @property
+    def empty(self) -> bool:
+        return not (self.added or self.removed or self.rescored)
+
+
+def list_diff(first: Iterable[str], second: Iterable[str]) -> ListDiff:
     """
-    >>> sides(["A", "B"], ["B", "C"])
-    Sides(first=('A',), second=('C',), both=('B',))
+    >>> list_diff(["A", "B"], ["B", "C"])
+    ListDiff(only_first=('A',), only_second=('C',), both=('B',))
     """
-    one, two = list(dict.fromkeys(first)), list(dict.fromkeys(second))
-    return Sides(
-        tuple(x for x in one if x not in set(two)),
-        tuple(x for x in two if x not in set(one)),
-        tuple(x for x in one if x in set(two)),
+    one, two = dict.fromkeys(first), dict.fromkeys(second)
+    return ListDiff(
+        tuple(x for x in one if x not in two),
+        tuple(x for x in two if x not in one),
+        tuple(x for x in one if x in two),
     )
 
 
-def moves(first: Recommendation, second: Recommendation) -> list[Move]:
-    """Every class of either reading: those suggested in one alone first, then by how far the score moved."""
+def code_changes(before: Case, after: Case) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """(kind, code) that the second case has more of, and fewer of; order and visits do not count."""
+    old, new = Counter(before.codes()), Counter(after.codes())
+
+    def in_order(codes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        return sorted(codes, key=lambda item: ([*KINDS].index(item[0]), item[1]))  # type: ignore[arg-type]
+
+    return in_order(new - old), in_order(old - new)
+
+
+def profile_changes(before: Case, after: Case, fields: Iterable[str]) -> list[tuple[str, str, str]]:
+    """(field, before, after) of the profile fields whose values differ."""
+    pairs = ((name, before.profile[name], after.profile[name]) for name in fields)
+    return [(name, old, new) for name, old, new in pairs if old != new]
+
+
+def compare_scores(first: Recommendation, second: Recommendation) -> list[ScoreChange]:
+    """Every class of either: those that only one suggests first, then by how far the score changes."""
     one = {m.code: m for m in first.medications}
     two = {m.code: m for m in second.medications}
-    made = []
-    for code in one.keys() | two.keys():
+    changes = []
+    for code, known in {**one, **two}.items():
         a, b = one.get(code), two.get(code)
-        made.append(
-            Move(
+        title = a.title if a is not None else known.title
+        changes.append(
+            ScoreChange(
                 code,
-                (a or b).title,  # type: ignore[union-attr]
+                title,
                 None if a is None else a.probability,
                 None if b is None else b.probability,
                 a is not None and a.selected,
                 b is not None and b.selected,
             )
         )
-    return sorted(made, key=lambda m: (not m.crossed, -abs(m.change), m.code))
+    return sorted(changes, key=lambda c: (not c.one_sided, -abs(c.change), c.code))
 
 
-def profile_differences(first: Case, second: Case, fields: Iterable[str]) -> list[str]:
-    """The profile fields whose values differ."""
-    return [name for name in fields if first.profile[name] != second.profile[name]]
+def compare_suggestions(before: Recommendation, after: Recommendation) -> SuggestionChanges:
+    """What changed from one recommendation to another of the same model, among the classes that both score."""
+    changes = [c for c in compare_scores(before, after) if c.first is not None and c.second is not None]
+    best_first = sorted(changes, key=lambda c: -(c.second or 0.0))
+    rescored = [c for c in changes if not c.one_sided and abs(c.change) >= NOTICEABLE]
+    return SuggestionChanges(
+        added=tuple(c for c in best_first if c.second_selected and not c.first_selected),
+        removed=tuple(c for c in best_first if c.first_selected and not c.second_selected),
+        rescored=tuple(rescored[:_MOST_RESCORED]),
+    )
+
+
+def score_table(
+    changes: Sequence[ScoreChange],
+    model: str,
+    first: str,
+    second: str,
+    *,
+    prescribed: tuple[Sequence[str], Sequence[str]] | None = None,
+    caption: str,
+) -> str:
+    """One row a class with a bar for each side; `prescribed` marks the classes that each side's visit was given."""
+    return render(
+        "scores/score_changes.html",
+        changes=changes,
+        model=model,
+        names=(first, second),
+        prescribed=prescribed or ((), ()),
+        caption=caption,
+    )

@@ -10,7 +10,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.scores import comparison_table, explain_rows, explanations
+from dashboard.scores import comparison_table, explain_table, explanations
 from dashboard.scores.explanations import Answer
 from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import markup, url_state, wording
@@ -113,12 +113,12 @@ def _drawn(
             _told(name, answer, cut.get(name), code)
     values = [_values(answer, code) for answer in answers.values()]
     if any(values):
-        found = explain_rows.groups(subject.case, (values[0], values[1]), titles_of(service))
+        found = explain_table.item_groups(subject.case, (values[0], values[1]), titles_of(service))
         missing = tuple("not read" if a.status == "ready" else "…" for a in answers.values())
         unit = "log-odds" if way == "gradients" else "probability"
         st.html(
             tag("p", escape(f"Bars in {unit}: right raises the score, left lowers it. "), css="ld-note")
-            + explain_rows.table(
+            + explain_table.table(
                 found,
                 caption=f"What moved the score of {code} in both models, in {unit}",
                 most=_SHOWN,
@@ -129,7 +129,7 @@ def _drawn(
         if sum(len(group.rows) for group in found) > _SHOWN:
             with st.expander("Everything that was read"):
                 st.html(
-                    explain_rows.table(
+                    explain_table.table(
                         found,
                         caption=f"Everything that moved {code}",
                         most=10_000,

@@ -1,4 +1,7 @@
-"""A patient's star and notes: what people write beside a case, kept in the workspace and never in the cohort or a link."""
+"""What people write about a case: the patient's star and notes, and the kinds of error that annotators see in a visit.
+
+All of it is kept in the workspace, never in the cohort or a link.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,25 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.scores import error_tags
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
-from dashboard.shared.formatting import count, day, escape, tag
+from dashboard.shared.formatting import count
 from dashboard.shared.guard import fragment
+from dashboard.shared.templates import render
 from leader_core import LeaderError
-from leader_core.workspace import Note, Workspace
+from leader_core.workspace import Annotation, ErrorKind, Note, Workspace
 
-_AUTHOR: Final = error_tags.AUTHOR
-_SAID: Final = "_notes_said"  # a sentence about the last write, shown once
-_PLACEHOLDER: Final = "What stands out here? Which class is wrong, and why?"
+AUTHOR: Final = "_author"
+"""Session key of the name that this person writes notes and tags under."""
+_MESSAGE: Final = "_notes_message"  # a sentence about the last write, shown once
+_PLACEHOLDER: Final = "What is notable here? Which class is wrong, and why?"
 
 
 def star(service: Service, patient_id: int) -> None:
     """A button that stars the patient, or takes the star away."""
     workspace = get_workspace(service)
-    starred = any(found.patient_id == patient_id for found in workspace.stars())
+    starred = any(each.patient_id == patient_id for each in workspace.stars())
     st.button(
         "Starred" if starred else "Star",
         icon=":material/star:" if starred else ":material/star_border:",
@@ -31,116 +35,165 @@ def star(service: Service, patient_id: int) -> None:
         key="star",
         disabled=not workspace.writable,
         help="Starred patients can be listed by themselves in the worklist.",
-        on_click=_turn,
+        on_click=_set_star,
         args=(workspace, patient_id, not starred),
     )
 
 
-def _turn(workspace: Workspace, patient_id: int, on: bool) -> None:
-    if on:
-        workspace.star(patient_id, st.session_state.get(_AUTHOR) or "")
+def _set_star(workspace: Workspace, patient_id: int, starred: bool) -> None:
+    if starred:
+        workspace.star(patient_id, _author())
     else:
         workspace.unstar(patient_id)
 
 
+def _author() -> str:
+    return str(st.session_state.get(AUTHOR) or "")
+
+
 def show(service: Service, patient_id: int, visit_id: int | None) -> None:
-    """The patient's notes, and a place to write one about the visit that is open."""
+    """The patient's notes and the visit's tags, and a place to write one about the visit that is open."""
     fragment(_panel)(service, patient_id, visit_id)
 
 
 def _panel(service: Service, patient_id: int, visit_id: int | None) -> None:
     workspace = get_workspace(service)
     notes = workspace.notes(patient_id)
-    st.html(
-        markup.panel_title("Notes and tags", count(len(notes), "note") if notes else "kept beside the cohort")
-    )
-    for notice in workspace.notices:
-        st.html(markup.callout(notice, "warn"))
-    if said := st.session_state.pop(_SAID, ""):
-        st.html(markup.callout(said, "warn"))
+    detail = count(len(notes), "note") if notes else "stored apart from the cohort"
+    st.html(markup.panel_title("Notes and tags", detail))
+    message = st.session_state.pop(_MESSAGE, "")
+    for text in (*workspace.notices, *([message] if message else [])):
+        st.html(markup.callout(text, "warn"))
     if visit_id is not None:
-        error_tags.show(workspace, patient_id, visit_id)
+        _tags(workspace, patient_id, visit_id)
     for note in notes:
         _note(workspace, note, visit_id)
     if workspace.writable:
         # A new key after each note: the place to write closes, and starts empty.
         name = f"new-{patient_id}-{visit_id}-{len(notes)}"
         with st.popover("Write a note", icon=":material/edit_note:", key=f"write-{name}"):
-            _editor(workspace, None, patient_id, visit_id, name)
+            _note_form(workspace, None, patient_id, visit_id, name)
 
 
 def _note(workspace: Workspace, note: Note, visit_id: int | None) -> None:
     """One note as text, and what can be done with it."""
-    about = "" if note.visit_id in (None, visit_id) else " · another visit"
-    edited = " · edited" if note.versions > 1 else ""
-    late = f" · {count(note.refused, 'late edit')} kept beside it" if note.refused else ""
-    head = f"{note.author or 'No name'} · {day(note.edited_at)}{edited}{about}{late}"
-    tags = "".join(tag("span", escape(each), css="ld-tag") + " " for each in note.tags)
-    st.html(
-        tag(
-            "div",
-            tag("div", escape(head), css="ld-muted"),
-            tag("p", escape(note.text)),
-            tags,
-            css="ld-written",
+    st.html(render("scores/note.html", note=note, other_visit=note.visit_id not in (None, visit_id)))
+    if not workspace.writable:
+        return
+    name = f"{note.note_id}-{note.version}"
+    with st.container(horizontal=True, gap="small"):
+        with st.popover("Edit", type="tertiary", key=f"edit-{name}"):
+            _note_form(workspace, note, note.patient_id, note.visit_id, name)
+        st.button(
+            "Remove", type="tertiary", key=f"remove-{name}", on_click=_remove_note, args=(workspace, note)
         )
-    )
-    if workspace.writable:
-        with st.container(horizontal=True, gap="small"):
-            with st.popover("Edit", type="tertiary", key=f"edit-{note.note_id}-{note.version}"):
-                name = f"{note.note_id}-{note.version}"
-                _editor(workspace, note, note.patient_id, note.visit_id, name)
-            st.button(
-                "Remove",
-                type="tertiary",
-                key=f"remove-{note.note_id}-{note.version}",
-                on_click=_remove,
-                args=(workspace, note),
-            )
 
 
-def _editor(
+def _note_form(
     workspace: Workspace, note: Note | None, patient_id: int | None, visit_id: int | None, name: str
 ) -> None:
-    """The form of one note; `name` tells its fields from those of others."""
+    """The form of one note; `name` sets its fields apart from those of others."""
+    text, tags = (note.text, ", ".join(note.tags)) if note else ("", "")
     with st.form(f"note-{name}", border=False):
-        st.text_area(
-            "Note", note.text if note else "", placeholder=_PLACEHOLDER, height=140, key=f"text-{name}"
-        )
+        st.text_area("Note", text, placeholder=_PLACEHOLDER, height=140, key=f"text-{name}")
         st.text_input(
             "Tags, separated by commas",
-            ", ".join(note.tags) if note else "",
+            tags,
             key=f"tags-{name}",
             placeholder="wrong indication, missed chronic drug",
         )
-        st.text_input(
-            "Your name or initials", st.session_state.get(_AUTHOR) or "", key=f"author-{name}", max_chars=80
-        )
+        st.text_input("Your name or initials", _author(), key=f"author-{name}", max_chars=80)
         st.form_submit_button(
-            "Save", type="primary", on_click=_save, args=(workspace, note, patient_id, visit_id, name)
+            "Save", type="primary", on_click=_save_note, args=(workspace, note, patient_id, visit_id, name)
         )
 
 
-def _save(
+def _save_note(
     workspace: Workspace, note: Note | None, patient_id: int | None, visit_id: int | None, name: str
 ) -> None:
-    """Write it; what was refused is said, and an edit that came too late is kept beside the note."""
     text, tags, author = (str(st.session_state.get(f"{k}-{name}") or "") for k in ("text", "tags", "author"))
-    written = tuple(part.strip() for part in tags.split(",") if part.strip())
-    st.session_state[_AUTHOR] = author
+    tag_names = tuple(part.strip() for part in tags.split(",") if part.strip())
+    st.session_state[AUTHOR] = author
     try:
         if note is None:
-            workspace.add_note(text, patient_id=patient_id, visit_id=visit_id, tags=written, author=author)
+            workspace.add_note(text, patient_id=patient_id, visit_id=visit_id, tags=tag_names, author=author)
         else:
-            workspace.edit_note(note.note_id, text, tags=written, author=author, based_on=note.version)
+            workspace.edit_note(note.note_id, text, tags=tag_names, author=author, based_on=note.version)
     except LeaderError as error:
-        st.session_state[_SAID] = str(error)
+        st.session_state[_MESSAGE] = str(error)
 
 
-def _remove(workspace: Workspace, note: Note) -> None:
+def _remove_note(workspace: Workspace, note: Note) -> None:
     try:
-        workspace.remove_note(
-            note.note_id, author=str(st.session_state.get(_AUTHOR) or ""), based_on=note.version
-        )
+        workspace.remove_note(note.note_id, author=_author(), based_on=note.version)
     except LeaderError as error:
-        st.session_state[_SAID] = str(error)
+        st.session_state[_MESSAGE] = str(error)
+
+
+def _tags(workspace: Workspace, patient_id: int, visit_id: int) -> None:
+    """What annotators say of the visit, and the form of one's own annotation."""
+    kinds = workspace.tags.kinds(removed=True)
+    annotations = workspace.tags.all(visit_id)
+    if annotations:
+        names = {kind.kind_id: kind.name for kind in kinds}
+        st.html(render("scores/annotations.html", annotations=annotations, names=names))
+    if workspace.writable:
+        own = next((a for a in annotations if a.author == _author()), None)
+        name = f"{patient_id}-{visit_id}-{own.version if own else 0}"
+        with st.popover("Tag errors", icon=":material/sell:", key=f"tag-{name}"):
+            _tag_form(workspace, [k for k in kinds if not k.removed], own, patient_id, visit_id, name)
+
+
+def _tag_form(
+    workspace: Workspace,
+    kinds: list[ErrorKind],
+    own: Annotation | None,
+    patient_id: int,
+    visit_id: int,
+    name: str,
+) -> None:
+    with st.form(f"tags-{name}", border=False):
+        for kind in kinds:
+            ticked = own is not None and kind.kind_id in own.kinds
+            st.checkbox(kind.name, ticked, key=f"kind-{kind.kind_id}-{name}", help=kind.meaning or None)
+        st.text_input(
+            "Your name or initials",
+            _author(),
+            key=f"tagger-{name}",
+            max_chars=80,
+            help="Two annotators' answers to the same case are compared under Error analysis.",
+        )
+        st.form_submit_button(
+            "Save tags",
+            type="primary",
+            on_click=_save_tags,
+            args=(workspace, kinds, patient_id, visit_id, name),
+            help="Saving without a tick says: looked, no error seen.",
+        )
+    if own is not None:
+        st.button(
+            "Withdraw my answer",
+            type="tertiary",
+            key=f"untag-{name}",
+            on_click=_withdraw_tags,
+            args=(workspace, patient_id, visit_id, own.author),
+        )
+
+
+def _save_tags(
+    workspace: Workspace, kinds: list[ErrorKind], patient_id: int, visit_id: int, name: str
+) -> None:
+    author = str(st.session_state.get(f"tagger-{name}") or "")
+    ticked = [kind.kind_id for kind in kinds if st.session_state.get(f"kind-{kind.kind_id}-{name}")]
+    try:
+        annotation = workspace.tags.annotate(patient_id, visit_id, ticked, author=author)
+        st.session_state[AUTHOR] = annotation.author
+    except LeaderError as error:
+        st.session_state[_MESSAGE] = str(error)
+
+
+def _withdraw_tags(workspace: Workspace, patient_id: int, visit_id: int, author: str) -> None:
+    try:
+        workspace.tags.withdraw(patient_id, visit_id, author=author)
+    except LeaderError as error:
+        st.session_state[_MESSAGE] = str(error)

@@ -33,7 +33,7 @@ def filters(service: Service) -> dict[str, Any]:
         st.html(markup.callout(f"The cases that the link names cannot be shown. {error}", "warn"))
         st.session_state[CASES] = ""
         return {}
-    return {"cases": text, "case_ids": found, "cases_told": "; ".join(told)}
+    return {"cases": text, "case_ids": found, "cases_text": "; ".join(told)}
 
 
 def condition_told(service: Service, desk: analysis_cache.Desk, condition: Any) -> str:

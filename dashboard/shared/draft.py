@@ -1,6 +1,6 @@
-"""A case in the making: visits, codes and profile as somebody enters them, until it becomes a `Case`.
+"""The case that a session is entering: visits, codes and profile until it becomes a `Case`, with undo.
 
-Immutable: each edit gives a new draft. Refuses to know about widgets.
+A `Draft` is immutable: each edit gives a new one. The session holds the present one and those before it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+import streamlit as st
+
+from dashboard.server.service import Service
 from leader_core import UNKNOWN, Case, Concept, Visit
 
 MAX_EARLIER: Final = 9
-BEFORE: Final = "what you submitted before"
+SESSION_KEY: Final = "_draft"
+"""Session key of the present draft."""
+VISIT: Final = "_draft_visit"
+"""Session key of the index of the visit that is being edited."""
+_PAST: Final = "_draft_past"
+_MOST_UNDONE: Final = 30
+_BEFORE: Final = "what you submitted before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +59,9 @@ class Draft:
     titles: Mapping[str, str] = field(default_factory=dict)  # code -> title, as it was chosen
     submitted: Case | None = None
     before: Case | None = None  # what was submitted before that
-    origin: Case | None = None  # the case it started from, without what that was given
+    origin: Case | None = None  # the case it started from, without what that was prescribed
     origin_name: str = ""  # "patient 10006", "variant ‘base’"
-    variant_id: str | None = None  # the kept variant it started from
+    variant_id: str | None = None  # the saved variant it started from
 
     def visit(self, index: int) -> DraftVisit:
         """`index` counts earlier visits from 0; the number of earlier visits is the current one."""
@@ -64,7 +73,7 @@ class Draft:
         return replace(self, earlier=(*self.earlier[:index], visit, *self.earlier[index + 1 :]))
 
     def add(self, index: int, concept: Concept) -> Draft:
-        """One code more in a visit; medications of the current visit are what the models are asked for."""
+        """One code more in a visit; the current visit takes no medications, which the models recommend."""
         if concept.kind == "medication" and index >= len(self.earlier):
             return self
         changed = self.with_visit(index, self.visit(index).with_code(concept.kind, concept.code))
@@ -93,8 +102,8 @@ class Draft:
     @property
     def compared(self) -> tuple[Case, str] | None:
         """The case to show what changed against, and its name: where it started from, else what was submitted before."""
-        found = (self.origin, self.origin_name) if self.origin is not None else (self.before, BEFORE)
-        return None if found[0] is None or found[0] == self.submitted else (found[0], found[1])
+        case, name = (self.origin, self.origin_name) if self.origin is not None else (self.before, _BEFORE)
+        return None if case is None or case == self.submitted else (case, name)
 
     @property
     def problem(self) -> str:
@@ -121,24 +130,86 @@ class Draft:
     def from_case(
         cls, case: Case, titles: Mapping[str, str], *, name: str = "", variant_id: str | None = None
     ) -> Draft:
-        """A draft that starts from another case; what that case's current visit was given is left out.
+        """A draft that starts from another case, without the medications of that case's current visit.
 
-        `name` says for people which case that is; by default its patient.
+        `name` says which case that is; by default its patient.
         """
         patient = f"patient {case.patient_id}" if case.patient_id is not None else ""
-        made = cls(
-            earlier=tuple(_drafted(visit, with_medications=True) for visit in case.history[-MAX_EARLIER:]),
-            current=_drafted(case.current, with_medications=False),
+        draft = cls(
+            earlier=tuple(
+                _draft_visit(visit, with_medications=True) for visit in case.history[-MAX_EARLIER:]
+            ),
+            current=_draft_visit(case.current, with_medications=False),
             profile={k: v for k, v in case.profile.items() if v != UNKNOWN},
             titles=dict(titles),
             origin_name=name or patient,
             variant_id=variant_id,
         )
-        return replace(made, origin=made.case()) if made.origin_name else made
+        return replace(draft, origin=draft.case()) if draft.origin_name else draft
 
 
-def _drafted(visit: Visit, *, with_medications: bool) -> DraftVisit:
+def _draft_visit(visit: Visit, *, with_medications: bool) -> DraftVisit:
     codes = {"diagnosis": visit.diagnoses, "procedure": visit.procedures}
     if with_medications:
         codes["medication"] = visit.medications
     return DraftVisit(codes)
+
+
+def session_draft() -> Draft:
+    """The session's draft; a blank one where nothing was entered yet."""
+    if not isinstance(st.session_state.get(SESSION_KEY), Draft):
+        set_draft(Draft())
+    draft: Draft = st.session_state[SESSION_KEY]
+    return draft
+
+
+def set_draft(draft: Draft) -> None:
+    """Set the session's draft without a step to undo."""
+    st.session_state[SESSION_KEY] = draft
+
+
+def change_draft(draft: Draft) -> None:
+    """Set the session's draft so that it can be undone; the same draft again is no step."""
+    if draft != (before := session_draft()):
+        past = _past()
+        past.append(before)
+        del past[:-_MOST_UNDONE]
+    set_draft(draft)
+
+
+def replace_draft(draft: Draft) -> None:
+    """Put another case in the draft's place; it can be undone."""
+    change_draft(draft)
+    _forget_widgets()
+
+
+def copy_case(case: Case, service: Service) -> None:
+    """Make a copy of a case the session's draft; it can be undone."""
+    replace_draft(Draft.from_case(case, known_titles(case, service)))
+
+
+def known_titles(case: Case, service: Service) -> dict[str, str]:
+    """Titles of a case's codes; the code itself where no table knows one."""
+    return {code: service.engine.cohort.title(kind, code) or code for kind, code in case.codes()}
+
+
+def undo() -> None:
+    """Go back to the draft before the last change."""
+    if past := _past():
+        set_draft(past.pop())
+    _forget_widgets()
+
+
+def can_undo() -> bool:
+    return bool(_past())
+
+
+def _past() -> list[Draft]:
+    drafts: list[Draft] = st.session_state.setdefault(_PAST, [])
+    return drafts
+
+
+def _forget_widgets() -> None:
+    """Profile widgets and the chosen visit belong to the draft before."""
+    for key in [k for k in st.session_state if str(k).startswith(("profile-", VISIT))]:
+        del st.session_state[key]

@@ -13,7 +13,7 @@ import streamlit as st
 
 from dashboard.server.service import Service
 from dashboard.shared import decision
-from dashboard.shared.draft import Draft
+from dashboard.shared.draft import session_draft
 from leader_core import Case, InputError, NotFoundError
 
 PATIENT: Final = "patient"
@@ -21,7 +21,6 @@ VISIT: Final = "visit"
 CASE: Final = "case"
 DRAFT: Final = "draft"
 VIEW: Final = "show"
-BESIDE: Final = "beside"
 
 VIEWS: Final[Mapping[str, str]] = {
     "all": "Show everything",
@@ -31,7 +30,6 @@ VIEWS: Final[Mapping[str, str]] = {
 """How a case is shown: with what was prescribed, without it, or only after the viewer has chosen a set of their own."""
 
 _LAST: Final = "_last_case"
-_DRAFT: Final = "_draft"
 _VIEW: Final = "_view"
 
 
@@ -87,7 +85,7 @@ def subject(service: Service) -> Subject | None:
     """
     query = asked()
     if query.get(CASE) == DRAFT:
-        return _drafted()
+        return _entered()
     if not query.get(PATIENT):
         return None
     patient_id = _number(query[PATIENT], "patient id")
@@ -102,21 +100,6 @@ def recorded(service: Service, patient_id: int, visit_no: int | None = None) -> 
     """
     case = service.engine.cohort.case(patient_id, visit_no)
     return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
-
-
-def write_beside(found: Subject) -> str:
-    """The URL's short name of a case in the cohort: "185-12"."""
-    return f"{found.patient_id}-{found.visit_no}"
-
-
-def read_beside(text: str) -> str | None:
-    """The same name where it is well formed, else None.
-
-    >>> read_beside("185-12"), read_beside("185"), read_beside("x-1")
-    ('185-12', None, None)
-    """
-    patient, _, visit = text.partition("-")
-    return text if patient.isdecimal() and visit.isdecimal() and len(text) < 30 else None
 
 
 def keep(query: Mapping[str, str]) -> None:
@@ -175,27 +158,8 @@ def hidden(found: Subject) -> bool:
     return undecided(found) or (found.source == "cohort" and view() == "hide")
 
 
-def draft() -> Draft:
-    """The session's own case in the making."""
-    if not isinstance(st.session_state.get(_DRAFT), Draft):
-        st.session_state[_DRAFT] = Draft()
-    found: Draft = st.session_state[_DRAFT]
-    return found
-
-
-def set_draft(new: Draft) -> None:
-    st.session_state[_DRAFT] = new
-
-
-def start_from(case: Case, service: Service) -> None:
-    """Begin a case of one's own as a copy of another."""
-    cohort = service.engine.cohort
-    known = {code: cohort.title(kind, code) or code for kind, code in case.codes()}
-    set_draft(Draft.from_case(case, known))
-
-
-def _drafted() -> Subject:
-    case = draft().submitted
+def _entered() -> Subject:
+    case = session_draft().submitted
     if case is None:
         raise NotFoundError(
             "The entered case is not in this session: it was never submitted, or the session has ended. "

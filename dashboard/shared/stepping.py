@@ -1,7 +1,4 @@
-"""From case to case in the order of the worklist: where a patient stands in it, and who comes before and after.
-
-Asks the cohort for pages of the worklist, as the Patients page does. Refuses to know about pages and links.
-"""
+"""From case to case in the order of the worklist as it was last shown: where a patient stands in it, and the neighbours."""
 
 from __future__ import annotations
 
@@ -9,18 +6,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+import streamlit as st
+
+from dashboard.server.service import Service
 from leader_core.cohort import PatientPage, PatientQuery, PatientRow
 from leader_core.cohort.query import LARGEST_PAGE
 
 Patients = Callable[[PatientQuery], PatientPage]
 
 MOST_SEARCHED: Final = 5 * LARGEST_PAGE
-"""How far into a long list a patient is looked for when nobody knows the place."""
+"""How far into a long list a patient is looked for when the place is not known."""
+_LISTED: Final = "_listed"
+_PLACE: Final = "_place"
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A patient beside the one that is open, at their last visit."""
+    """A neighbour of the patient who is open, at their last visit."""
 
     patient_id: int
     visit_no: int
@@ -34,6 +36,23 @@ class Place:
     total: int
     previous: Step | None
     next: Step | None
+
+
+def remember_list(query: PatientQuery) -> None:
+    """Make this the worklist whose order the steps follow."""
+    st.session_state[_LISTED] = query
+
+
+def session_place(service: Service, patient_id: int) -> Place | None:
+    """Where the patient stands in the worklist as it was last shown; looked up once for each."""
+    listed = st.session_state.get(_LISTED) or PatientQuery()
+    last_list, last_patient, last_place = st.session_state.get(_PLACE) or (None, None, None)
+    if (last_list, last_patient) != (listed, patient_id):
+        near = last_place.number if last_place is not None and last_list == listed else None
+        last_place = place(service.engine.cohort.patients, listed, patient_id, near)
+        st.session_state[_PLACE] = (listed, patient_id, last_place)
+    found: Place | None = last_place
+    return found
 
 
 def place(patients: Patients, listed: PatientQuery, patient_id: int, near: int | None = None) -> Place | None:
@@ -53,31 +72,29 @@ def place(patients: Patients, listed: PatientQuery, patient_id: int, near: int |
 
 def _pages(patients: Patients, listed: PatientQuery, near: int | None) -> Iterator[PatientPage]:
     """Pages to look through: the likely one and the one that was shown, then the list from its start."""
-    size = listed.page_size
-    likely = [] if near is None else [max(1, -(-near // size))]
-    likely.append(listed.page)
-    for number in dict.fromkeys(likely):
+    likely = [] if near is None else [max(1, -(-near // listed.page_size))]
+    for number in dict.fromkeys([*likely, listed.page]):
         yield patients(replace(listed, page=number))
     for number in range(1, MOST_SEARCHED // LARGEST_PAGE + 1):
-        found = patients(replace(listed, page=number, page_size=LARGEST_PAGE))
-        yield found
-        if number >= found.pages:
+        page = patients(replace(listed, page=number, page_size=LARGEST_PAGE))
+        yield page
+        if number >= page.pages:
             return
 
 
 def _place(patients: Patients, listed: PatientQuery, page: PatientPage, position: int) -> Place:
-    number = (page.page - 1) * page.page_size + position + 1
+    first = (page.page - 1) * page.page_size + 1
+    number = first + position
 
-    def at(wanted: int) -> Step | None:
+    def step(wanted: int) -> Step | None:
         if not 1 <= wanted <= page.total:
             return None
-        offset = wanted - 1 - (page.page - 1) * page.page_size
-        if 0 <= offset < len(page.rows):
-            return _step(page.rows[offset])
+        if 0 <= wanted - first < len(page.rows):
+            return _step(page.rows[wanted - first])
         beyond = patients(replace(listed, page=wanted, page_size=1)).rows
         return _step(beyond[0]) if beyond else None
 
-    return Place(number, page.total, at(number - 1), at(number + 1))
+    return Place(number, page.total, step(number - 1), step(number + 1))
 
 
 def _step(row: PatientRow) -> Step:

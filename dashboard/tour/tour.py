@@ -1,21 +1,25 @@
-"""The guided tour: its five steps, and the rule that picks the case they are told on.
-
-Refuses to know how a step is drawn. The case is computed from the cohort being served, never named here.
-"""
+"""The guided tour: its five steps, the rule that picks its case from the cohort being served, and how it is drawn."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
+import streamlit as st
+
 from dashboard.server.service import MODELS, ModelName, Scores, Service
+from dashboard.shared import navigation, wording
+from dashboard.shared.browser import component, nothing
 from leader_core import Case
 from leader_core.cohort import PatientQuery, PatientRow
 
 TOUR: Final = "tour"
+_RUN: Final = "_tour_run"
 _TRIED: Final = 6
 """How many patients are scored at most in search of one that shows everything."""
+_EVERYTHING: Final = 3
+"""How much a case shows that shows all of the tour."""
 
 Ask = Callable[[Case, ModelName], Scores]
 
@@ -40,12 +44,12 @@ STOPS: Final[tuple[Stop, ...]] = (
         "cut_offs",
         "Two models and their cut-offs",
         "The teacher is a language model that reads the case as text. The student is a small network that learned "
-        "from it. Each suggests the classes that score above its cut-off; move one and every figure follows.",
+        "from it. Each suggests the classes that score above its cut-off; move one and every number follows.",
     ),
     Stop(
         "classes",
         "Class by class",
-        "One row a drug class: given or not, and both scores as bars. Rows stand by who suggested them, so that "
+        "One row a drug class: given or not, and both scores as bars. Rows are grouped by who suggested them, so that "
         "what one model alone suggests is easy to find. Open a row for the drugs that were ordered.",
     ),
     Stop(
@@ -58,7 +62,7 @@ STOPS: Final[tuple[Stop, ...]] = (
         "view_choice",
         "Your turn: decide first",
         "Hide what was prescribed, or choose Decide first: tick your own classes, then reveal the models and the "
-        "record beside them. Press ? for help at any time.",
+        "record next to them. Press ? for help at any time.",
     ),
 )
 STEPS: Final = len(STOPS)
@@ -79,7 +83,7 @@ def read_step(text: str) -> int | None:
 
 
 def prepared(service: Service, ask: Ask) -> tuple[int, int] | None:
-    """The patient and visit that the tour is told on; None where the cohort holds nobody.
+    """The patient and visit of the tour; None where the cohort holds nobody.
 
     The first patient of the test split with two visits or more whose prescription holds a listed interaction and to
     whom the teacher suggests a class that the student does not; where a model is missing or none of the first few
@@ -92,20 +96,17 @@ def prepared(service: Service, ask: Ask) -> tuple[int, int] | None:
         merit = _merit(service, service.engine.cohort.case(row.patient_id), ask)
         if best is None or merit > best[0]:
             best = (merit, row)
-        if merit >= _FULL:
+        if merit >= _EVERYTHING:
             break
     return None if best is None else (best[1].patient_id, best[1].visits)
 
 
-_FULL: Final = 3
-
-
 def _merit(service: Service, case: Case, ask: Ask) -> int:
-    """How much of the tour a case can show, from 0 to `_FULL`."""
+    """How much of the tour a case can show, from 0 to `_EVERYTHING`."""
     pairs = service.engine.cohort.interactions.among(case.prescribed)
     merit = int(any(pair.severity != "unknown" for pair in pairs)) + int(not case.is_first_visit)
-    found = {name: ask(case, name).recommendation for name in MODELS}
-    chosen = {name: {m.code for m in r.selected} for name, r in found.items() if r is not None}
+    answers = {name: ask(case, name).recommendation for name in MODELS}
+    chosen = {name: {m.code for m in r.selected} for name, r in answers.items() if r is not None}
     return merit + int(len(chosen) == 2 and bool(chosen["teacher"] - chosen["student"]))
 
 
@@ -121,3 +122,34 @@ def _candidates(service: Service) -> Iterator[PatientRow]:
             if row.patient_id not in seen:
                 seen.add(row.patient_id)
                 yield row
+
+
+def offer() -> None:
+    """Offer the tour; the browser shows it once and remembers."""
+    with st.container(key="tour_offer"):
+        result = component("tour/tour_offer")(
+            key="offer",
+            data={
+                "label": "New here?",
+                "words": wording.TOUR_OFFER,
+                "start": "Take the tour",
+                "later": "Not now",
+            },
+            on_tour_change=nothing,
+        )
+    if result.tour:
+        navigation.go("case", link())
+
+
+def begin() -> None:
+    """A new run of the tour: the browser forgets that an earlier one was left."""
+    st.session_state[_RUN] = st.session_state.get(_RUN, 0) + 1
+
+
+def show() -> None:
+    """The card, at the step that the link names; going from step to step needs no round trip."""
+    with st.container(key="tour_card"):
+        component("tour/tour")(
+            key="tour",
+            data={"run": st.session_state.get(_RUN, 0), "stops": [asdict(stop) for stop in STOPS]},
+        )

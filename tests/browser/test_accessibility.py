@@ -72,7 +72,7 @@ def _new_case(visitor: Visitor, look: Callable[[str], None]) -> None:
     """New case with a file read, what was left out of it listed, and the case submitted."""
     page = visitor.page
     visitor.open("/new")
-    page.get_by_text("From a file, a list or a kept variant").click()
+    page.get_by_text("From a file, a list or a saved variant").click()
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(BUNDLE)
     expect(page.get_by_text("Read fhir_bundle.json: 3 visits.")).to_be_visible()
     look("new, with a file read")

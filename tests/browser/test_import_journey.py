@@ -29,7 +29,7 @@ def _give(page: Page, data: bytes, name: str = "bundle.json", kind: str = "appli
 
 
 def _open(page: Page) -> None:
-    page.get_by_text("From a file, a list or a kept variant").click()
+    page.get_by_text("From a file, a list or a saved variant").click()
     expect(page.get_by_test_id("stFileUploaderDropzone")).to_be_visible()
 
 
@@ -69,7 +69,7 @@ def test_a_bundle_becomes_a_case_with_both_recommendations(visit: Visit) -> None
     for secret in ("bundle", "e2", "486", "Catholic"):
         assert secret not in page.url.removeprefix(visitor.base)
 
-    page.get_by_role("button", name="Put this away").click()
+    page.get_by_role("button", name="Dismiss").click()
     expect(listed).to_have_count(0)
     both_scored(page)
     visitor.settled()

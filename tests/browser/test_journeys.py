@@ -91,9 +91,9 @@ def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> 
     first = _table(page)
 
     add_code(page, "Diagnoses", "pneumonia")
-    expect(page.get_by_text("Edited since the scores were made.")).to_be_visible()
+    expect(page.get_by_text("Edited since it was scored.")).to_be_visible()
     recommend.click()
-    expect(page.get_by_text("Edited since the scores were made.")).to_have_count(0)
+    expect(page.get_by_text("Edited since it was scored.")).to_have_count(0)
     both_scored(page)
     expect(page.locator("td.score").first).to_be_visible()
     _wait_until(lambda: _table(page) != first, page)

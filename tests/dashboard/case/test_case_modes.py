@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.scores import case_diff, decide_first, score_changes, scoreboard
+from dashboard.scores import case_diff, decide_first, scoreboard
 from dashboard.server.service import MODELS, Scores, Service
 from dashboard.shared import comparison, decision, stepping, wording
 from dashboard.shell import keyboard
@@ -226,14 +226,14 @@ def _recommendation(**scores: float) -> Recommendation:
 
 def test_moves_put_what_one_side_alone_suggests_first() -> None:
     first, second = _recommendation(A=0.9, B=0.45, C=0.2), _recommendation(A=0.6, B=0.55, C=0.25)
-    found = case_diff.moves(first, second)
-    assert [(m.code, m.crossed, round(m.change, 2)) for m in found] == [
+    found = case_diff.compare_scores(first, second)
+    assert [(m.code, m.one_sided, round(m.change, 2)) for m in found] == [
         ("B", True, 0.1),
         ("A", False, -0.3),
         ("C", False, 0.05),
     ]
-    assert [score_changes.signed(m) for m in found] == ["+0.10", "−0.30", "+0.05"]
-    drawn = score_changes.table(found, "student", "One", "Two", given=(("A",), ()), caption="x")
+    assert [m.signed for m in found] == ["+0.10", "−0.30", "+0.05"]
+    drawn = case_diff.score_table(found, "student", "One", "Two", prescribed=(("A",), ()), caption="x")
     assert drawn.count("given</span>") == 1
 
 

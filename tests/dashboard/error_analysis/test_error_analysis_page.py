@@ -219,7 +219,7 @@ def test_a_case_is_tagged_on_its_page(page: OpenPage, planted: Planted) -> None:
     (said,) = workspace.tags.all()
     assert (said.visit_id, said.author, said.kinds) == (visit, "AB", ("chronic",))
     assert "Missed chronic drug" in text(found)
-    next(b for b in found.button if b.label == "Take my answer back").click().run()
+    next(b for b in found.button if b.label == "Withdraw my answer").click().run()
     assert workspace.tags.all() == ()
 
 

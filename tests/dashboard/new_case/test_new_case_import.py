@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.new_case import changes
-from dashboard.shared import session
-from dashboard.shared.draft import Draft, DraftVisit
+from dashboard.scores import case_diff
+from dashboard.shared.draft import SESSION_KEY, Draft, DraftVisit
 from leader_core import Case, Visit
 from leader_core.exchange.case_json import write_case
 from tests.dashboard.conftest import OpenPage, text
@@ -30,7 +29,7 @@ def _upload(page: AppTest, data: bytes, name: str = "case.json") -> AppTest:
 
 
 def _draft(page: AppTest) -> Draft:
-    found: Draft = page.session_state[session._DRAFT]
+    found: Draft = page.session_state[SESSION_KEY]
     return found
 
 
@@ -39,7 +38,7 @@ def _button(page: AppTest, label: str) -> Any:
 
 
 def test_a_case_file_becomes_the_draft_with_its_profile(open_page: OpenPage) -> None:
-    page = _upload(open_page("new", session={session._DRAFT: DRAFT}), write_case(CASE).encode())
+    page = _upload(open_page("new", session={SESSION_KEY: DRAFT}), write_case(CASE).encode())
     assert _draft(page).case() == Case(
         dict(CASE.profile),
         (Visit(("ICD9:4280",), (), ("C03C",), visit_no=1),),
@@ -70,7 +69,7 @@ def test_another_encounter_of_a_bundle_can_be_the_current_visit(open_page: OpenP
     choice = next(s for s in page.selectbox if s.label == "Encounter to recommend for")
     choice.set_value("Encounter/e3").run()
     assert _draft(page) == latest
-    _button(page, "Put this away").click().run()
+    _button(page, "Dismiss").click().run()
     assert not [s for s in page.selectbox if s.label == "Encounter to recommend for"]
 
 
@@ -87,7 +86,7 @@ def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None
         "RxNorm codes are not mapped",
     ):
         assert part in said
-    _button(page, "Put this away").click().run()
+    _button(page, "Dismiss").click().run()
     assert "SNOMED" not in text(page)
 
 
@@ -103,26 +102,26 @@ def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None
 def test_a_bad_file_gets_one_sentence_and_changes_nothing(
     open_page: OpenPage, data: bytes, said: str
 ) -> None:
-    page = _upload(open_page("new", session={session._DRAFT: DRAFT}), data)
+    page = _upload(open_page("new", session={SESSION_KEY: DRAFT}), data)
     assert said in page.error[0].value and "was not changed" in page.error[0].value
     assert _draft(page) == DRAFT
     assert _button(page, "Undo").disabled
 
 
 def test_a_pasted_list_goes_to_the_visit_and_the_rest_is_listed(open_page: OpenPage) -> None:
-    page = open_page("new", session={session._DRAFT: DRAFT})
+    page = open_page("new", session={SESSION_KEY: DRAFT})
     page.text_area(key="import-list").set_value("428.0 - CHF\nICD9:486\nxyzzy\nATC B01A").run()
     _button(page, "Add to this visit").click().run()
     assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280")
     assert _draft(page).current.of("medication") == ()
     assert "1 code added" in page.success[0].value
-    assert "fits no diagnosis" in text(page) and "what the models are asked for" in text(page)
+    assert "fits no diagnosis" in text(page) and "what the models recommend" in text(page)
     _button(page, "Undo").click().run()
     assert _draft(page).current.of("diagnosis") == ("ICD9:486",)
 
 
 def test_a_word_with_several_meanings_is_offered(open_page: OpenPage) -> None:
-    page = open_page("new", session={session._DRAFT: DRAFT})
+    page = open_page("new", session={SESSION_KEY: DRAFT})
     page.text_area(key="import-list").set_value("heart failure").run()
     _button(page, "Add to this visit").click().run()
     offered = next(b for b in page.button if "(ICD9:4280)" in b.label)
@@ -132,12 +131,12 @@ def test_a_word_with_several_meanings_is_offered(open_page: OpenPage) -> None:
 
 
 def test_a_variant_is_kept_and_opened_in_another_session(open_page: OpenPage) -> None:
-    page = open_page("new", session={session._DRAFT: DRAFT.submit()})
+    page = open_page("new", session={SESSION_KEY: DRAFT.submit()})
     page.text_input(key="variant-name").set_value("Pneumonia").run()
-    _button(page, "Keep").click().run()
-    assert any("Kept as “Pneumonia”" in s.value for s in page.success)
+    _button(page, "Save").click().run()
+    assert any("Saved as “Pneumonia”" in s.value for s in page.success)
     page.text_input(key="variant-name").set_value("pneumonia").run()
-    _button(page, "Keep").click().run()
+    _button(page, "Save").click().run()
     assert any("choose another name" in w.value for w in page.warning)
     other = open_page("new")
     _button(other, "Open a copy").click().run()
@@ -150,44 +149,46 @@ def test_a_variant_is_kept_and_opened_in_another_session(open_page: OpenPage) ->
 def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> None:
     start = Draft.from_case(CASE, {}, name="the file x.json")
     changed = start.with_visit(1, start.current.with_code("diagnosis", "ICD9:42731")).submit()
-    page = open_page("new", session={session._DRAFT: changed})
+    page = open_page("new", session={SESSION_KEY: changed})
     said = text(page)
     assert "Against the file x.json" in said
     assert "Added: Atrial fibrillation (ICD9:42731)" in said
     assert "+ added" in said
-    same = open_page("new", session={session._DRAFT: start.submit()})
+    same = open_page("new", session={SESSION_KEY: start.submit()})
     assert "Against" not in text(same)
 
 
 def test_a_case_from_nothing_is_compared_with_what_was_submitted_before(open_page: OpenPage) -> None:
     first = DRAFT.submit()
-    assert "Against" not in text(open_page("new", session={session._DRAFT: first}))
+    assert "Against" not in text(open_page("new", session={SESSION_KEY: first}))
     again = first.with_visit(0, first.current.with_code("diagnosis", "ICD9:42731")).submit()
     assert again.submit() == again, "pressed twice, it is still compared with the one before"
-    said = text(open_page("new", session={session._DRAFT: again}))
+    said = text(open_page("new", session={SESSION_KEY: again}))
     assert "Against what you submitted before" in said
     assert "Added: Atrial fibrillation (ICD9:42731)" in said
     assert "+ added" in said
 
 
-def test_differences_are_what_came_went_and_moved() -> None:
+def test_differences_are_what_was_added_removed_and_rescored() -> None:
     engine = FakeEngine()
     engine.finish_loading()
     before, after = (
         engine.recommend(Case(current=Visit(codes)), "student") for codes in (("ICD9:4280",), ("ICD9:486",))
     )
-    found = changes.between(before, after)
+    changes = case_diff.compare_suggestions(before, after)
     was, now = ({m.code for m in r.selected} for r in (before, after))
-    assert {m.code for m in found.added} == now - was != set()
-    assert {m.code for m in found.removed} == was - now != set()
-    assert all(abs(m.by) >= changes.NOTICEABLE for m in found.moved)
-    assert changes.between(before, before).empty
-    added, gone = changes.codes(CASE, Case(dict(CASE.profile), (), Visit(("ICD9:4019", "ICD9:486"))))
-    assert (added, gone) == (
+    assert {each.code for each in changes.added} == now - was != set()
+    assert {each.code for each in changes.removed} == was - now != set()
+    assert all(abs(each.change) >= case_diff.NOTICEABLE for each in changes.rescored)
+    assert case_diff.compare_suggestions(before, before).empty
+    added, removed = case_diff.code_changes(
+        CASE, Case(dict(CASE.profile), (), Visit(("ICD9:4019", "ICD9:486")))
+    )
+    assert (added, removed) == (
         [("diagnosis", "ICD9:486")],
         [("diagnosis", "ICD9:4280"), ("medication", "C03C")],
     )
-    assert changes.fields(CASE, Case()) == [
+    assert case_diff.profile_changes(CASE, Case(), CASE.profile) == [
         ("insurance", "Medicare", "unknown"),
         ("gender", "F", "unknown"),
     ]

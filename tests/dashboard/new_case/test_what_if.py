@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from dashboard.new_case import what_if
-from dashboard.shared import session
-from dashboard.shared.draft import Draft, DraftVisit
+from dashboard.shared.draft import SESSION_KEY, Draft, DraftVisit
 from leader_core import Case
 from leader_core.explain import Change, Outcomes, apply
 from tests.dashboard.conftest import OpenPage, text
@@ -45,7 +44,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_change_is_tried_and_the_greatest_stands_first(open_page: OpenPage) -> None:
-    page = open_page("new", session={session._DRAFT: DRAFT})
+    page = open_page("new", session={SESSION_KEY: DRAFT})
     assert "Tries each diagnosis of the current visit left out" in text(page)
     page.button(key="what-if").click().run()
     assert not page.exception
@@ -58,16 +57,16 @@ def test_every_change_is_tried_and_the_greatest_stands_first(open_page: OpenPage
 
 
 def test_a_change_becomes_a_variant_beside_the_case_it_came_from(open_page: OpenPage) -> None:
-    page = open_page("new", session={session._DRAFT: DRAFT})
+    page = open_page("new", session={SESSION_KEY: DRAFT})
     page.button(key="what-if").click().run()
     page.button(key="what-if-take-0").click().run()
     assert not page.exception
-    draft: Draft = page.session_state[session._DRAFT]
+    draft: Draft = page.session_state[SESSION_KEY]
     assert draft.submitted is not None and draft.submitted != DRAFT.submitted
     assert draft.origin == DRAFT.submitted
     assert "Against the case before" in text(page)
     next(b for b in page.button if b.label == "Undo").click().run()
-    assert page.session_state[session._DRAFT] == DRAFT
+    assert page.session_state[SESSION_KEY] == DRAFT
 
 
 def test_the_order_is_by_classes_that_come_or_go_then_by_the_largest_move() -> None:

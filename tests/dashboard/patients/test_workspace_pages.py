@@ -35,14 +35,14 @@ def test_a_star_set_on_the_case_stands_in_the_worklist_and_filters_it(open_page:
     assert [s.patient_id for s in _workspace().stars()] == [PATIENT]
     listed = open_page()
     data = component_data(listed, "worklist")
-    assert data["columns"][-1]["label"] == "Marked"
+    assert data["columns"][-1]["label"] == "Notes"
     assert data["rows"][0]["cells"][-1] == "★" and data["rows"][1]["cells"][-1] == ""
     only = open_page(marked="starred")
     assert [row["id"] for row in component_data(only, "worklist")["rows"]] == [str(PATIENT)]
     assert "only starred" in text(only)
     _button(open_page("case", patient=str(PATIENT)), "Starred").click().run()
     assert _workspace().stars() == ()
-    assert "Marked" not in [c["label"] for c in component_data(open_page(), "worklist")["columns"]]
+    assert "Notes" not in [c["label"] for c in component_data(open_page(), "worklist")["columns"]]
 
 
 def test_nobody_starred_is_an_empty_list_with_a_way_out(open_page: OpenPage) -> None:
@@ -112,7 +112,7 @@ def test_a_list_is_kept_under_a_name_and_opened_again(open_page: OpenPage) -> No
     page.text_input(key="_search").set_value("heart").run()
     expected = component_data(page, "worklist")["rows"]
     page.text_input(key="_list_name").set_value("Women, first visit").run()
-    _button(page, "Keep").click().run()
+    _button(page, "Save").click().run()
     (saved,) = _workspace().cohorts()
     assert saved.query is not None and saved.query.text == "heart" and saved.query.genders == ("F",)
 
@@ -128,11 +128,11 @@ def test_a_list_is_kept_under_a_name_and_opened_again(open_page: OpenPage) -> No
 
 def test_a_list_without_a_name_or_with_a_taken_one_is_refused(open_page: OpenPage) -> None:
     page = open_page()
-    _button(page, "Keep").click().run()
+    _button(page, "Save").click().run()
     assert "Give the list a name first" in text(page)
     for _ in range(2):
         page.text_input(key="_list_name").set_value("Twice").run()
-        _button(page, "Keep").click().run()
+        _button(page, "Save").click().run()
     assert len(_workspace().cohorts()) == 1
     assert "Twice" in text(page) and not page.exception
 

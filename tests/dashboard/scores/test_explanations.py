@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.scores import explain_rows, explanations
+from dashboard.scores import explain_table, explanations
 from leader_core import Case, InputError, Visit
 from leader_core.explain import Attribution, Share, Token, code_item, profile_item, visit_item, wording_item
 from tests.dashboard.conftest import OpenPage, Serve, address, text
@@ -39,11 +39,11 @@ def test_rows_stand_by_visit_newest_first_and_largest_first_with_sums() -> None:
         profile_item("gender"): 0.25,
         code_item(1, "diagnosis", "D2"): 3.0,
     }
-    found = explain_rows.groups(CASE, (teacher, student), titles)
+    found = explain_table.item_groups(CASE, (teacher, student), titles)
     assert [g.label for g in found] == ["This visit", "Visit 4", "Profile", "The prompt's own words"]
     assert [r.item.name for r in found[0].rows] == ["D2", "D3"]
     assert [g.values for g in found] == [(-1.5, 3.0), (None, 1.0), (None, 0.25), (0.1, None)]
-    html = explain_rows.table(found, caption="c", most=3)
+    html = explain_table.table(found, caption="c", most=3)
     assert "&lt;diagnosis D2&gt;" in html, "what a source wrote is never HTML"
     assert "+3.00" in html
     assert "−2.00" in html
@@ -53,7 +53,7 @@ def test_rows_stand_by_visit_newest_first_and_largest_first_with_sums() -> None:
 
 def test_a_visit_left_out_is_told_as_measured_and_not_as_a_sum() -> None:
     effects = {code_item(1, "diagnosis", "D2"): 0.1, code_item(1, "diagnosis", "D3"): 0.1, visit_item(1): 0.7}
-    (only,) = explain_rows.groups(CASE, (None, effects), titles)
+    (only,) = explain_table.item_groups(CASE, (None, effects), titles)
     assert only.values == (None, 0.7)
     assert len(only.rows) == 2
 

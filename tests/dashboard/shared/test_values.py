@@ -12,7 +12,7 @@ import pytest
 from dashboard.case import patient
 from dashboard.interactions import graph_chart, matrix_chart, pair_card
 from dashboard.models import metrics, training_curves
-from dashboard.new_case import code_search
+from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
 from dashboard.prompt import sections
 from dashboard.scores import model_summary
@@ -160,10 +160,10 @@ def test_filters_become_the_query_and_words() -> None:
     assert worklist.Filters().query().ages is None
 
 
-def test_ways_out_name_the_filters_that_are_to_blame() -> None:
+def test_an_empty_worklist_names_the_filters_to_remove() -> None:
     cohort = FakeCohort()
     filters = worklist.Filters(text="no such thing", gender="F")
-    ways = worklist.ways_out(filters, lambda query: cohort.patients(query).total)
+    ways = worklist.relaxations(filters, lambda query: cohort.patients(query).total)
     assert [way.name for way in ways] == ["text"]
     assert ways[0].total > 0
 
@@ -407,7 +407,7 @@ def test_a_shared_reason_is_told_once() -> None:
         Concept("procedure", f"ICD9PCS:361{n}", "ICD9PCS", "Bypass", hint=hint)
         for n, hint in enumerate(("", "CABG: coronary artery bypass graft", "CABG", "bypass surgery"))
     ]
-    shown = list(code_search.shown(found))
+    shown = list(new_case.listed_results(found))
     assert [one["hint"] for one in shown] == ["", "CABG: coronary artery bypass graft", "", "bypass surgery"]
     assert [one["code"] for one in shown] == [concept.code for concept in found]
 
