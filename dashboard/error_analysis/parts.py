@@ -13,10 +13,10 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard.report.csv_tables import Cell, write_csv
 from dashboard.server.analysis_cache import Desk, lookup
 from dashboard.server.service import Service
 from dashboard.shared import analysis_text, markup, navigation
+from dashboard.shared.csv_table import Cell, write_csv
 from dashboard.shared.formatting import count, escape, tag
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, Selection

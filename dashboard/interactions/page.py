@@ -11,14 +11,14 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.interactions import matrix_panel, pair_charts, pair_views, review_text, safer_panel, sets
-from dashboard.interactions.pair_parts import View
-from dashboard.interactions.sets import Sets
+from dashboard.interactions import cautions, graph, matrix, pairs, safer_set, sets, statistical, structures
+from dashboard.interactions.sets import ReviewedSet, Sets
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, opened, titles_of
+from leader_core.domain import GRADED
 
 VIEWS: Final[Mapping[str, str]] = {
     "pairs": "Pairs",
@@ -42,8 +42,8 @@ def _about(text: str) -> str | None:
 
 
 def _levels(text: str) -> list[str] | None:
-    asked = [str(level) for level in text.split(",") if level in review_text.GRADED]
-    return asked or None
+    levels: list[str] = [level for level in text.split(",") if level in GRADED]
+    return levels or None
 
 
 _BINDINGS: Final[Mapping[str, url_state.Binding]] = {
@@ -53,8 +53,8 @@ _BINDINGS: Final[Mapping[str, url_state.Binding]] = {
     "pair": url_state.Binding(None, _pair),
     "about": url_state.Binding(None, _about),
     "classes_only": url_state.Binding.flag(),
-    **safer_panel.BINDINGS,
-    **matrix_panel.BINDINGS,
+    **safer_set.BINDINGS,
+    **matrix.BINDINGS,
 }
 
 
@@ -76,17 +76,16 @@ def draw() -> None:
 
 
 def _body(service: Service, subject: Subject) -> None:
-    found = sets.of(service, subject)
+    of_case = sets.of(service, subject)
     with st.container():  # every part has a place of its own, whatever the others show
-        for text, name in found.missing:
+        for text, name in of_case.missing:
             st.html(markup.callout(text, name))
-    if not found.codes:
+    if not of_case.codes:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="which"):
-        chosen = _set(found)
-        by_orders = bool(found.orders) and not _classes_only(service)
-    view = _view(service, subject, found, chosen, by_orders)
-    _show(view)
+        chosen = _set(of_case)
+        by_orders = bool(of_case.orders) and not _classes_only(service)
+    _show(_reviewed(service, subject, of_case, chosen, by_orders))
     url_state.publish("interactions", {**session.linked(subject), **_written()})
 
 
@@ -99,9 +98,9 @@ def _classes_only(service: Service) -> bool:
     )
 
 
-def _set(found: Sets) -> str:
-    """The set that was asked for, or the widest there is while it is not there yet."""
-    names = list(found.codes)
+def _set(of_case: Sets) -> str:
+    """The chosen set, or the widest there is while it is not there yet."""
+    names = list(of_case.codes)
     chosen = st.segmented_control(
         "Pairs among",
         names,
@@ -113,30 +112,28 @@ def _set(found: Sets) -> str:
     return str(chosen) if chosen in names else names[-1]
 
 
-def _view(service: Service, subject: Subject, found: Sets, chosen: str, by_orders: bool) -> View:
-    orders = found.orders if by_orders else ()
-    named = titles_of(service)
-    level = service.engine.cohort.fingerprint.atc_level
-    return View(
+def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str, by_orders: bool) -> ReviewedSet:
+    codes, orders = of_case.codes[name], of_case.orders if by_orders else ()
+    title = titles_of(service)
+    return ReviewedSet(
         service=service,
         subject=subject,
-        sets=found,
-        chosen=chosen,
-        codes=found.codes[chosen],
-        review=sets.review(service, subject, found.codes[chosen], orders),
+        sets=of_case,
+        name=name,
+        codes=codes,
+        review=sets.review(service, subject, codes, orders),
         orders=orders,
-        titles=lambda code: named("medication", code),
-        unit=wording.unit(level),
+        titles=lambda code: title("medication", code),
+        unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
     )
 
 
-def _show(view: View) -> None:
+def _show(reviewed: ReviewedSet) -> None:
     """The tabs with what each holds, and the one that is open."""
-    review = view.review
-    standing = len(review.standing)
+    review = reviewed.review
     numbers = {
-        "pairs": f" {standing}",
-        "cautions": f" {pair_views.cautions_count(review)}",
+        "pairs": f" {len(review.standing)}",
+        "cautions": f" {cautions.number(review)}",
         "signal": f" {len(review.signals)}",
     }
     name = st.segmented_control(
@@ -147,25 +144,21 @@ def _show(view: View) -> None:
         label_visibility="collapsed",
         format_func=lambda key: VIEWS[key] + numbers.get(key, ""),
     )
-    drawers: dict[str, Callable[[View], None]] = {
-        "pairs": pair_views.pairs,
-        "cautions": pair_views.cautions,
-        "graph": pair_charts.graph,
-        "safer": _safer,
-        "structures": pair_views.structures,
-        "signal": pair_views.signal,
-        "matrix": pair_charts.matrix,
+    views: dict[str, Callable[[ReviewedSet], None]] = {
+        "pairs": pairs.show,
+        "cautions": cautions.show,
+        "graph": graph.show,
+        "safer": safer_set.show,
+        "structures": structures.show,
+        "signal": statistical.show,
+        "matrix": matrix.show,
     }
     with st.container(key=f"view-{name}"):
-        drawers[str(name) if name in drawers else "pairs"](view)
-
-
-def _safer(view: View) -> None:
-    safer_panel.show(view.service, view.sets.recommendations, view.titles, view.unit)
+        views.get(str(name), pairs.show)(reviewed)
 
 
 def _written() -> dict[str, str]:
-    """The URL's share of this view: settings of the other views stay out of it."""
+    """What the URL holds of this view: settings of the other views stay out of it."""
     view = st.session_state.get("view", "pairs")
     own = {
         "set": True,
@@ -174,7 +167,7 @@ def _written() -> dict[str, str]:
         "severity": view in ("pairs", "graph"),
         "about": view in ("pairs", "graph"),
         "pair": view not in ("cautions", "safer"),
-        **dict.fromkeys(safer_panel.BINDINGS, view == "safer"),
-        **dict.fromkeys(matrix_panel.BINDINGS, view == "matrix"),
+        **dict.fromkeys(safer_set.BINDINGS, view == "safer"),
+        **dict.fromkeys(matrix.BINDINGS, view == "matrix"),
     }
     return {key: value for key, value in url_state.written(_BINDINGS).items() if own[key]}

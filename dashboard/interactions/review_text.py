@@ -1,29 +1,38 @@
-"""Reviewed pairs as a clinician reads them: who carries a pair, what was ordered, in which group it stands, as CSV.
-
-Plain values in, plain values out; refuses to know how they are drawn.
-"""
+"""Reviewed pairs as a clinician reads them: which drugs carry a pair, what was ordered, what the tables cover; CSV."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from dashboard.shared import wording
-from dashboard.shared.formatting import count, listing
-from leader_core import SEVERITIES, Interaction, PairReview, Review
-from leader_core.domain import Severity
-from leader_core.interactions import Ordered, RuleReview
+from dashboard.shared.csv_table import write_csv
+from dashboard.shared.formatting import count, day, listing
+from dashboard.shared.markup import Titles
+from leader_core import Interaction, InteractionTable, PairReview, Review
+from leader_core.domain import GRADED, Severity
+from leader_core.interactions import ConditionReview, ConditionWarning, RuleReview, coverage
 
 Title = Callable[[str], str]
-GRADED: Final[tuple[Severity, ...]] = SEVERITIES[:-1]
-_NAMED: Final = 3
+"""The title of a medication code."""
+
+STANDING: Final[Mapping[str, str]] = {
+    "ordered": "The drugs ordered in this visit carry it.",
+    "not ordered": "The drugs ordered in this visit do not carry it; other drugs of these classes do.",
+    "open": "What was ordered in this visit does not settle it.",
+}
+_NAMED: Final = 3  # drugs named in a short list
+_NAMED_ON_CARD: Final = 12
+_CSV_HEADINGS: Final = (
+    "family", "severity", "code_a", "class_a", "code_b", "class_b", "carried_by", "drugs_ordered",
+    "ordered_drugs_carry_it", "consequence", "mechanism", "management", "evidence", "source",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class PairGroup:
     """Pairs that stand together in the list."""
 
     key: str  # a severity, or "ruled out"
@@ -31,26 +40,24 @@ class Group:
 
 
 def counts(pairs: Iterable[PairReview]) -> dict[Severity, int]:
-    """How many pairs stand at each severity, those ruled out by the orders left out."""
-    found: dict[Severity, int] = dict.fromkeys(GRADED, 0)
+    """How many pairs there are of each severity, those ruled out by the orders left out."""
+    numbers: dict[Severity, int] = dict.fromkeys(GRADED, 0)
     for pair in pairs:
         if pair.standing != "not ordered":
-            found[pair.severity] += 1
-    return found
+            numbers[pair.severity] += 1
+    return numbers
 
 
-def grouped(pairs: Sequence[PairReview], levels: Iterable[str]) -> tuple[Group, ...]:
+def grouped(pairs: Sequence[PairReview], levels: Iterable[str]) -> tuple[PairGroup, ...]:
     """Pairs of the chosen severities, most severe first, and those ruled out by what was ordered at the end."""
     chosen = set(levels)
-    made = [
-        Group(level, tuple(p for p in pairs if p.severity == level and p.standing != "not ordered"))
+    groups = [
+        PairGroup(level, tuple(p for p in pairs if p.severity == level and p.standing != "not ordered"))
         for level in GRADED
         if level in chosen
     ]
-    made.append(
-        Group("ruled out", tuple(p for p in pairs if p.standing == "not ordered" and p.severity in chosen))
-    )
-    return tuple(group for group in made if group.pairs)
+    ruled_out = tuple(p for p in pairs if p.standing == "not ordered" and p.severity in chosen)
+    return tuple(group for group in (*groups, PairGroup("ruled out", ruled_out)) if group.pairs)
 
 
 def few(names: Iterable[str], last: str = "or") -> str:
@@ -58,10 +65,20 @@ def few(names: Iterable[str], last: str = "or") -> str:
     >>> few(["a", "b"]), few(list("abcdef"))
     ('a or b', 'a, b, c or 3 others')
     """
-    listed = list(dict.fromkeys(names))
-    if len(listed) > _NAMED + 1:
-        return f"{', '.join(listed[:_NAMED])} {last} {len(listed) - _NAMED} others"
-    return listing(listed, last=last)
+    distinct = list(dict.fromkeys(names))
+    if len(distinct) > _NAMED + 1:
+        return f"{', '.join(distinct[:_NAMED])} {last} {len(distinct) - _NAMED} others"
+    return listing(distinct, last=last)
+
+
+def _many(names: Iterable[str]) -> str:
+    distinct = list(names)
+    more = len(distinct) - _NAMED_ON_CARD
+    return (
+        listing(distinct, last="or")
+        if more <= 1
+        else f"{', '.join(distinct[:_NAMED_ON_CARD])} or {more} others"
+    )
 
 
 def carriers(rule: RuleReview, codes: tuple[str, str], *, short: bool = True) -> str:
@@ -69,7 +86,7 @@ def carriers(rule: RuleReview, codes: tuple[str, str], *, short: bool = True) ->
 
     "only with linezolid", "only sertraline or citalopram with linezolid"; empty where it holds for both classes.
     """
-    told = []
+    texts = []
     name = few if short else (lambda names: listing(list(names), last="or"))
     for side_a, side_b in rule.between.ways:
         whole_a = side_a.holds_for_all_of(codes[0])
@@ -79,27 +96,78 @@ def carriers(rule: RuleReview, codes: tuple[str, str], *, short: bool = True) ->
         if whole_a and whole_b:
             return ""
         if whole_a or whole_b:
-            told.append(f"only with {names_b if whole_a else names_a}")
+            texts.append(f"only with {names_b if whole_a else names_a}")
         else:
-            told.append(f"only {names_a} with {names_b}")
-    return "; ".join(dict.fromkeys(told))
+            texts.append(f"only {names_a} with {names_b}")
+    return "; ".join(dict.fromkeys(texts))
+
+
+def carried_by(rule: RuleReview, codes: tuple[str, str]) -> str:
+    """The drugs of both classes that carry a rule, a line for each way; empty where the heading names them all."""
+    lines = []
+    for way in rule.between.ways:
+        sides = [
+            [drug.name for drug in side.carriers_within(code)] for side, code in zip(way, codes, strict=True)
+        ]
+        if any(len(names) > 1 for names in sides):
+            lines.append(" with ".join(map(_many, sides)))
+    return "\n".join(dict.fromkeys(lines))
+
+
+def not_by(rule: RuleReview, codes: tuple[str, str]) -> str:
+    """The related drugs of both classes that do not carry a rule."""
+    return _many(
+        dict.fromkeys(
+            drug.name
+            for way in rule.between.ways
+            for side, code in zip(way, codes, strict=True)
+            for drug in side.spared_within(code)
+        )
+    )
 
 
 def subject(rule: RuleReview, codes: tuple[str, str], titles: Title) -> str:
     """What a rule is about, as its heading: drugs where only some carry it, else the classes."""
-    told = []
-    for side_a, side_b in rule.between.ways:
+    texts = []
+    for way in rule.between.ways:
         names = []
-        for side, code in ((side_a, codes[0]), (side_b, codes[1])):
+        for side, code in zip(way, codes, strict=True):
             drugs = [drug.name for drug in side.carriers_within(code)]
             names.append(titles(code) if side.holds_for_all_of(code) and len(drugs) > 1 else few(drugs))
-        told.append(" with ".join(names))
-    text = "; or ".join(dict.fromkeys(told))
+        texts.append(" with ".join(names))
+    text = "; or ".join(dict.fromkeys(texts))
     return text[:1].upper() + text[1:]
 
 
+def rules(pair: PairReview) -> tuple[RuleReview, ...]:
+    """The rules to show of a pair: those that the orders do not rule out, or all where they rule out the pair."""
+    return tuple(r for r in pair.rules if r.standing != "not ordered" or pair.standing == "not ordered")
+
+
+def standing(pair: PairReview) -> str:
+    """What the orders of this visit say about the pair."""
+    text = STANDING[pair.standing]
+    if pair.standing == "ordered" and pair.severity != pair.entry.severity:
+        graded = wording.SEVERITY_LABELS[pair.entry.severity].lower()
+        text += f" Graded for these drugs; the two classes as such are graded {graded}."
+    return text
+
+
+def orders_by_code(pair: PairReview) -> list[tuple[str, str]]:
+    """The hospital's drug strings behind each code of the pair, where any are known."""
+    sides = dict(zip(pair.codes, (pair.ordered_a, pair.ordered_b), strict=True))
+    return [
+        (
+            code,
+            listing(dict.fromkeys((*(t for drug in side.drugs for t in drug.written), *side.unread))),
+        )
+        for code, side in sides.items()
+        if side is not None
+    ]
+
+
 def ordered(pair: PairReview) -> str:
-    """What was ordered of a pair, and whether it carries it; empty where nobody knows.
+    """What was ordered of a pair, and whether it carries it; empty where that is not known.
 
     "warfarin with amiodarone", "vancomycin, not linezolid"
     """
@@ -107,43 +175,57 @@ def ordered(pair: PairReview) -> str:
     if first is None or (pair.ordered_a is None and pair.ordered_b is None):
         return ""
     if pair.standing == "ordered":
-        told = [f"{a} with {b}" for a, b in first.carried[:2]]
+        texts = [f"{a} with {b}" for a, b in first.carried[:2]]
         more = len(first.carried) - 2
-        return "; ".join(told) + (f" and {more} more" if more > 0 else "")
+        return "; ".join(texts) + (f" and {more} more" if more > 0 else "")
     sides = {pair.codes[0]: pair.ordered_a, pair.codes[1]: pair.ordered_b}
-    told = []
+    texts = []
     for position, code in enumerate(dict.fromkeys(pair.codes)):
-        found = sides[code]
-        if found is None:
-            told.append(f"nothing of {code}")
-            continue
-        if code in first.lacks:
+        side = sides[code]
+        if side is None:
+            texts.append(f"nothing of {code}")
+        elif code in first.lacks:
             names = few(d.name for way in first.between.ways for d in way[position].carriers_within(code))
-            told.append(f"{few(found.names, 'and')}, not {names}")
+            texts.append(f"{few(side.names, 'and')}, not {names}")
         else:
-            told.append(few(found.names, "and"))
-    return "; ".join(told)
+            texts.append(few(side.names, "and"))
+    return "; ".join(texts)
 
 
-def effect(pair: PairReview) -> str:
-    """The consequence that counts first, in one line."""
-    return pair.rules[0].between.rule.effect if pair.rules else pair.entry.effect.split("\n")[0]
+def ordered_for(condition: ConditionReview) -> str:
+    """The drugs ordered of a class that a condition speaks against."""
+    if not condition.ordered:
+        return ""
+    names = listing(condition.ordered)
+    return names if condition.standing == "ordered" else f"{names}: not what this warning is about"
+
+
+def pairs_ordered(rule: RuleReview) -> str:
+    """The pairs of drugs ordered that carry a rule."""
+    return few((f"{a} with {b}" for a, b in rule.carried), "and")
+
+
+def diagnoses(warning: ConditionWarning, titles: Titles) -> str:
+    """The patient's diagnoses that a warning is about, the first three with title and code."""
+    more = len(warning.diagnoses) - _NAMED
+    names = listing(f"{titles('diagnosis', code)} ({code})" for code in warning.diagnoses[:_NAMED])
+    return names + (f" and {more} more" if more > 0 else "")
 
 
 def row(pair: PairReview, titles: Title) -> dict[str, object]:
     """What the list draws of a pair, as plain JSON values."""
-    rules = [r for r in pair.rules if r.standing != "not ordered" or pair.standing == "not ordered"]
     first = pair.rules[0] if pair.rules else None
+    more = len(rules(pair)) - 1
     return {
         "id": "-".join(pair.codes),
         "severity": pair.severity,
         "names": [titles(code) for code in pair.codes],
         "codes": list(pair.codes),
         "only": "" if first is None or pair.standing == "ordered" else carriers(first, pair.codes),
-        "effect": effect(pair),
+        "effect": first.between.rule.effect if first else pair.entry.effect.split("\n")[0],
         "standing": pair.standing,
         "ordered": ordered(pair),
-        "more": count(len(rules) - 1, "more rule") if len(rules) > 1 else "",
+        "more": count(more, "more rule") if more > 0 else "",
         "search": " ".join(_drugs(pair)),
     }
 
@@ -154,53 +236,74 @@ def _drugs(pair: PairReview) -> Iterable[str]:
         for way in rule.between.ways:
             for side, code in zip(way, pair.codes, strict=True):
                 yield from (drug.name for drug in side.carriers_within(code))
-    for found in (pair.ordered_a, pair.ordered_b):
-        yield from found.names if found else ()
+    for side_ordered in (pair.ordered_a, pair.ordered_b):
+        yield from side_ordered.names if side_ordered else ()
 
 
 def signal_row(entry: Interaction, titles: Title) -> dict[str, object]:
     """A statistical pair in the same list: it has no severity, no drugs and no management."""
+    codes = [entry.code_a, entry.code_b]
+    empty = dict.fromkeys(("only", "ordered", "more", "search"), "")
     return {
-        "id": f"{entry.code_a}-{entry.code_b}",
+        "id": "-".join(codes),
         "severity": "unknown",
-        "names": [titles(entry.code_a), titles(entry.code_b)],
-        "codes": [entry.code_a, entry.code_b],
-        "only": "",
+        "names": [titles(code) for code in codes],
+        "codes": codes,
         "effect": entry.effect,
         "standing": "open",
-        "ordered": "",
-        "more": "",
-        "search": "",
+        **empty,
     }
 
 
-def csv_text(review: Review, titles: Title) -> str:
-    """The whole review as CSV: clinical pairs, pairs within a class, then the statistical signal."""
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(
-        "family,severity,code_a,class_a,code_b,class_b,carried_by,drugs_ordered,ordered_drugs_carry_it,"
-        "consequence,mechanism,management,evidence,source".split(",")
+def account(review: Review, among: str) -> str:
+    """How many pairs there are among "25 classes", and what the orders say of them."""
+    total = f"{count(len(review.pairs), 'pair')} listed among {among}."
+    if not review.ordered:
+        return total
+    carried = sum(p.standing == "ordered" for p in review.pairs)
+    ruled_out = len(review.pairs) - len(review.standing)
+    unsettled = len(review.pairs) - carried - ruled_out
+    rest = f", {unsettled} open because one side was not ordered." if unsettled else "."
+    return f"{total} By the drugs ordered in this visit: {carried} carried, {ruled_out} not{rest}"
+
+
+def table_coverage(table: InteractionTable, unit: wording.Unit, built_at: str) -> str:
+    """What the tables cover, and that absence from them proves nothing; `built_at` in ISO 8601, or empty."""
+    covered = coverage(table)
+    text = (
+        f"The tables list {count(covered.graded, 'graded pair')} of {unit.many}, projected from "
+        f"{count(covered.rules, 'rule')} that this project compiled in its own words from "
+        f"{count(covered.sources, 'source')} (product labels, FDA tables, guidelines, CredibleMeds)"
     )
+    if covered.statistical:
+        sources = "; ".join(covered.statistical_sources[:2])
+        text += f", and {count(covered.statistical, 'statistical pair')} ({sources})"
+    try:
+        text += f", as built into this cohort on {day(datetime.fromisoformat(built_at))}"
+    except ValueError:
+        text += ", as built into this cohort"
+    return f"{text}. A pair that is not listed is unlisted: absence is never proof of safety."
+
+
+def csv_text(review: Review, titles: Title) -> bytes:
+    """The whole review as CSV: clinical pairs, pairs within a class, then the statistical signal."""
+    rows: list[Sequence[str]] = []
     for family, pairs in (("clinical", review.pairs), ("within class", review.within)):
         for pair in pairs:
             entry, first = pair.entry, pair.rules[0] if pair.rules else None
-            known = [o for o in (pair.ordered_a, pair.ordered_b) if o is not None]
-            writer.writerow([
+            sides = [side for side in (pair.ordered_a, pair.ordered_b) if side is not None]
+            rows.append((
                 family, pair.severity, entry.code_a, titles(entry.code_a), entry.code_b, titles(entry.code_b),
                 carriers(first, pair.codes, short=False) if first else "",
-                " + ".join(ordered_names(o) for o in known),
+                " + ".join(listing(side.names) for side in sides),
                 {"ordered": "yes", "not ordered": "no", "open": "not known"}[pair.standing],
                 entry.effect, entry.mechanism, entry.management, entry.evidence, entry.source,
-            ])  # fmt: skip
-    for signal in review.signals:
-        writer.writerow([
+            ))  # fmt: skip
+    rows += [
+        (
             "statistical", wording.SEVERITY_UNKNOWN, signal.code_a, titles(signal.code_a), signal.code_b,
             titles(signal.code_b), "", "", "", signal.effect, "", "", signal.evidence, signal.source,
-        ])  # fmt: skip
-    return stream.getvalue()
-
-
-def ordered_names(found: Ordered) -> str:
-    """The drugs ordered of a class."""
-    return listing(list(found.names))
+        )
+        for signal in review.signals
+    ]  # fmt: skip
+    return write_csv(_CSV_HEADINGS, rows)

@@ -1,7 +1,4 @@
-"""The sets of medications that a case puts side by side: teacher, student, prescribed, and all together.
-
-Owns which of them there are and why one is missing. Refuses to know how they are drawn.
-"""
+"""The sets of medications that a case compares: teacher, student, prescribed, and all together; and their review."""
 
 from __future__ import annotations
 
@@ -9,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from dashboard.interactions.review_text import Title
 from dashboard.server.service import ModelName, Service, all_scores
 from dashboard.shared import session, wording
+from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from leader_core import Order, Recommendation, Review
 
@@ -36,23 +35,52 @@ class Sets:
         return tuple(dict.fromkeys(code for codes in self.codes.values() for code in codes))
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewedSet:
+    """One set of a case with its review: what every view of the Interactions page draws from."""
+
+    service: Service
+    subject: Subject
+    sets: Sets
+    name: str  # of the set, as in `LABELS`
+    codes: tuple[str, ...]
+    review: Review
+    orders: tuple[Order, ...]  # that the review took into account; empty where they are unknown or ignored
+    titles: Title
+    unit: wording.Unit  # what a code stands for: a class, or at ATC level 5 a drug
+
+    @property
+    def size(self) -> str:
+        """ "25 classes" """
+        return count(len(self.codes), self.unit.one, self.unit.many)
+
+    @property
+    def key(self) -> str:
+        """Identifies case and set to a browser component."""
+        return f"{sorted(self.subject.query.items())} {self.name}"
+
+    def file_name(self, ending: str) -> str:
+        """A name for what is downloaded of this set."""
+        return f"interactions-{LABELS[self.name].lower().replace(' ', '-')}.{ending}"
+
+
 def of(service: Service, subject: Subject) -> Sets:
     """What each model selects at its cut-off, what was prescribed, and all together."""
     codes: dict[str, tuple[str, ...]] = {}
     recommendations: dict[ModelName, Recommendation] = {}
     missing: list[tuple[str, str]] = []
-    for name, found in all_scores(service, subject.case).items():
-        if found.recommendation is not None:
-            recommendation = found.recommendation
-            if (moved := session.cut_off(name)) is not None:
-                recommendation = service.engine.with_threshold(recommendation, moved)
+    for name, scores in all_scores(service, subject.case).items():
+        if scores.recommendation is not None:
+            recommendation = scores.recommendation
+            if (cut_off := session.cut_off(name)) is not None:
+                recommendation = service.engine.with_threshold(recommendation, cut_off)
             recommendations[name] = recommendation
             codes[name] = tuple(m.code for m in recommendation.selected)
-        elif found.status in ("loading", "running"):
-            text = wording.LOADING if found.status == "loading" else wording.RUNNING
+        elif scores.status in ("loading", "running"):
+            text = wording.LOADING if scores.status == "loading" else wording.RUNNING
             missing.append((text.format(model=f"The {name}"), name))
         else:
-            missing.append((f"{wording.MODEL_NAMES[name]} is not available. {found.reason}", name))
+            missing.append((f"{wording.MODEL_NAMES[name]} is not available. {scores.reason}", name))
     known = subject.source == "cohort" and bool(subject.case.prescribed) and not session.hidden(subject)
     if known:
         codes["prescribed"] = subject.case.prescribed
@@ -68,5 +96,5 @@ def orders(service: Service, subject: Subject) -> tuple[Order, ...]:
 
 
 def review(service: Service, subject: Subject, codes: tuple[str, ...], ordered: tuple[Order, ...]) -> Review:
-    """What the tables say about a set; kept for the server, since it follows from its arguments alone."""
+    """What the tables say about a set of medications of a case."""
     return service.engine.review(codes, diagnoses=subject.case.current.diagnoses, orders=ordered)

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.interactions import cautions, pair_card, pair_list, review_text, safer_result
+from dashboard.interactions import cautions, pairs, review_text, safer_set
 from dashboard.shared import wording
 from leader_core import Case, InteractionTable, Order, Recommendation, Visit
+from leader_core.domain import GRADED
 from leader_core.interactions import load_clinical, load_statistical, review
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import FakeCohort, FakeEngine, FakeInteractions
@@ -249,9 +250,9 @@ def test_a_row_says_what_was_ordered_instead(table: InteractionTable) -> None:
     row = review_text.row(pair, str)
     assert row["ordered"].startswith("vancomycin, not linezolid")
     assert row["standing"] == "not ordered"
-    (group,) = review_text.grouped([pair], review_text.GRADED)
+    (group,) = review_text.grouped([pair], GRADED)
     assert group.key == "ruled out"
-    assert pair_list.groups_of([group], str)[0]["folded"] is True
+    assert pairs.group_data([group], str)[0]["folded"] is True
 
 
 def test_a_row_names_the_drugs_that_carry_the_pair(table: InteractionTable) -> None:
@@ -263,7 +264,7 @@ def test_a_row_names_the_drugs_that_carry_the_pair(table: InteractionTable) -> N
 
 def test_a_card_tells_every_rule_with_all_that_a_prescriber_asks(table: InteractionTable) -> None:
     (pair,) = review(["J01X", "N06A"], table, 3).pairs
-    drawn = pair_card.card(pair, str)
+    drawn = pairs.card(pair, str)
     assert drawn.count("ld-rule") == len(pair.rules) > 1
     for said in (
         "Consequence",
@@ -279,7 +280,7 @@ def test_a_card_tells_every_rule_with_all_that_a_prescriber_asks(table: Interact
 
 def test_the_csv_keeps_the_families_apart(table: InteractionTable) -> None:
     made = review(["A02B", "B01A", "N05B", "C01B"], table, 3)
-    rows = list(csv.DictReader(io.StringIO(review_text.csv_text(made, str))))
+    rows = list(csv.DictReader(io.StringIO(review_text.csv_text(made, str).decode("utf-8-sig"))))
     assert {row["family"] for row in rows} == {"clinical", "within class", "statistical"}
     clinical = [row for row in rows if row["family"] == "clinical"]
     assert len(clinical) == len(made.pairs)
@@ -300,15 +301,7 @@ def test_what_is_left_out_names_its_reason_and_price() -> None:
     from leader_core import Limit
 
     found = engine.safer_set(made, Limit(contraindicated=0, major=0), avoid=["A06A"])
-    drawn = safer_result.result(
-        found,
-        made.interactions,
-        {m.code: m.probability for m in made.medications},
-        str,
-        pinned=(),
-        avoided=["A06A"],
-        unit=wording.unit(3),
-    )
+    drawn = safer_set.result(found, made, str, pinned=(), avoided=["A06A"], unit=wording.unit(3))
     assert "it must not appear" in drawn
     for item in found.left_out:
         assert f"costs {item.cost:.2f}" in drawn

@@ -14,15 +14,16 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from dashboard.interactions.graphml import graphml
+from dashboard.interactions.graph import graphml
 from dashboard.report.content import Report, compose
-from dashboard.report.csv_tables import comparison_csv, safe_cell
+from dashboard.report.csv_tables import comparison_csv
 from dashboard.report.download import file_name
 from dashboard.report.html_report import write_html
 from dashboard.report.json_report import write_json
 from dashboard.report.pdf_report import write_pdf
 from dashboard.report.similar_and_trust import Near
 from dashboard.shared import wording
+from dashboard.shared.csv_table import safe_cell
 from dashboard.shared.session import Subject
 from leader_core import Case, Visit
 from leader_core.cohort import PatientQuery

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dashboard.case import patient
-from dashboard.interactions import graph_chart, matrix_chart, pair_card
+from dashboard.interactions import graph, matrix
+from dashboard.interactions import pairs as pair_views
 from dashboard.models import metrics, training_curves
 from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
@@ -186,9 +187,9 @@ def test_everything_given_is_escaped() -> None:
         return bad
 
     drawn = [
-        pair_card.signal(pair, lambda code: bad),
-        pair_card.card(PairReview(pair, "major", "open", ()), lambda code: bad),
-        pair_card.unlisted("A01A", "B01A", lambda code: bad, bad),
+        pair_views.signal_card(pair, lambda code: bad),
+        pair_views.card(PairReview(pair, "major", "open", ()), lambda code: bad),
+        pair_views.unlisted_card("A01A", "B01A", lambda code: bad, bad),
         patient.timeline(case, title),
         patient.profile(case, ("insurance",), ("insurance",)),
         markup.title(bad, bad),
@@ -202,7 +203,7 @@ def test_everything_given_is_escaped() -> None:
 
 
 def test_a_statistical_pair_has_no_severity_and_says_so() -> None:
-    text = pair_card.signal(Interaction("A02B", "J01D", "unknown", "TWOSIDES"), str)
+    text = pair_views.signal_card(Interaction("A02B", "J01D", "unknown", "TWOSIDES"), str)
     assert "Severity unknown" in text
     assert "nobody has graded its severity" in text
 
@@ -259,8 +260,8 @@ def test_validation_tables_of_either_shape() -> None:
 def test_a_class_keeps_its_place_whichever_set_is_shown() -> None:
     everything = ["A02B", "B01A", "C01A", "C01B", "M01A", "N02A"]
     pairs = [p for p in PAIRS if {p.code_a, p.code_b} <= set(everything)]
-    whole = _points(graph_chart.figure(everything, pairs, everything=everything, titles={}))
-    part = _points(graph_chart.figure(["B01A", "M01A"], pairs[:1], everything=everything, titles={}))
+    whole = _points(graph.figure(everything, pairs, everything=everything, titles={}))
+    part = _points(graph.figure(["B01A", "M01A"], pairs[:1], everything=everything, titles={}))
     assert set(part) == {"B01A", "M01A"}
     assert all(part[code] == whole[code] for code in part)
 
@@ -272,22 +273,20 @@ def _points(figure: object) -> dict[str, tuple[float, float]]:
 
 def test_severity_shows_in_style_as_well_as_colour() -> None:
     codes = ["B01A", "M01A", "C01A", "C03C", "A02B", "J01D"]
-    drawn = graph_chart.figure(
-        codes, FakeEngine().cohort.interactions.among(codes), everything=codes, titles={}
-    )
+    drawn = graph.figure(codes, FakeEngine().cohort.interactions.among(codes), everything=codes, titles={})
     lines = {trace.name: trace.line.dash for trace in drawn.data if trace.mode == "lines"}
     assert lines == {"major": "solid", "moderate": "dash", "unknown": "dot"}
 
 
 def test_names_never_share_a_line() -> None:
-    heights = sorted(graph_chart.positions([f"{a}{i:02}B" for a in "ABC" for i in range(14)]).values())
+    heights = sorted(graph.positions([f"{a}{i:02}B" for a in "ABC" for i in range(14)]).values())
     assert min(b - a for a, b in pairwise(heights)) >= 1.0
 
 
 def test_a_chosen_class_leaves_the_other_pairs_faint() -> None:
     codes = ["B01A", "M01A", "C01A", "C01B"]
     pairs = FakeEngine().cohort.interactions.among(codes)
-    drawn = graph_chart.figure(codes, pairs, everything=codes, titles={}, chosen=["B01A"])
+    drawn = graph.figure(codes, pairs, everything=codes, titles={}, chosen=["B01A"])
     marks = {mark for t in drawn.data if t.name == "major pairs" for mark in (t.customdata, t.opacity)}
     assert marks == {("B01A|M01A",), 1.0, ("C01A|C01B",), 0.35}
 
@@ -295,14 +294,14 @@ def test_a_chosen_class_leaves_the_other_pairs_faint() -> None:
 def test_the_matrix_shows_a_pair_on_both_sides_and_says_what_it_is() -> None:
     codes = ["B01A", "C01A", "C01B", "M01A"]
     pairs = FakeEngine().cohort.interactions.among(codes)
-    drawn = matrix_chart.figure(codes, codes, pairs, titles={"B01A": "Antithrombotics"}, marked={"B01A"})
+    drawn = matrix.figure(codes, codes, pairs, titles={"B01A": "Antithrombotics"}, marked={"B01A"})
     cells = next(trace for trace in drawn.data if trace.name == "major")
     where = set(zip(cells.x, cells.y, cells.customdata, strict=True))
     assert {(3, 0, "B01A|M01A"), (0, 3, "B01A|M01A"), (2, 1, "C01A|C01B"), (1, 2, "C01A|C01B")} == where
     assert "<b>Major</b>" in cells.text[0]
     assert "Antithrombotics (B01A)" in " ".join(cells.text)
     assert drawn.layout.xaxis.ticktext[0] == "<b>B01A</b>"
-    part = matrix_chart.figure(codes, ["M01A"], pairs, titles={})
+    part = matrix.figure(codes, ["M01A"], pairs, titles={})
     assert [trace.name for trace in part.data if trace.name == "major"] == ["major"]
     assert set(next(t for t in part.data if t.name == "major").y) == {0}
 
