@@ -43,7 +43,7 @@ demo-models: environment ## rebuild the models in assets/demo and print their ev
 	@$(BIN)/python -m train demo --models $(if $(REAL),--real "$(REAL)")
 
 clean: ## remove what can be built again (not .venv, not your own cohorts and models, nor anybody's notes)
-	[ ! -d build ] || find build/ -type f -not -name '*.workspace.duckdb*' -delete
+	[ ! -d build ] || find build/ -type f -not -path '*.workspace.*' -delete
 	[ ! -d build ] || find build/ -mindepth 1 -type d -empty -delete
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

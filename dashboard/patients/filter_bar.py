@@ -171,13 +171,13 @@ def _flagged(service: Service, marked: str) -> tuple[int, ...] | None:
     """The patients that are starred or have notes; None where everybody is meant."""
     if marked == "any":
         return None
-    flags = get_workspace(service).marks()
+    flags = get_workspace(service).flags()
     return tuple(sorted(p for p, f in flags.items() if (f.starred if marked == "starred" else f.notes)))
 
 
 def flag_texts(service: Service, patient_ids: Iterable[int]) -> dict[int, str]:
     """Star and number of notes of these patients, in words; empty where none of them has either."""
-    flags = get_workspace(service).marks()
+    flags = get_workspace(service).flags()
     texts = {}
     for patient_id in patient_ids:
         if (flag := flags.get(patient_id)) is not None:

@@ -1,4 +1,4 @@
-"""The server's one workspace, opened beside the cohort on first use. Refuses to know what is kept in it."""
+"""The server's one workspace, opened beside the cohort on first use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def get_workspace(service: Service) -> Workspace:
     """The workspace of the cohort being served; where it cannot be written, its `notices` say why.
 
     Raises:
-        ArtifactError: the file is no workspace, or a newer program made it.
+        ArtifactError: the file is damaged, is no workspace, or was made by a newer program.
     """
     cohort = service.engine.cohort
     return _open(read_settings().workspace or default_path(Path(cohort.path)), cohort.fingerprint)
@@ -28,5 +28,5 @@ def _open(path: Path, fingerprint: Fingerprint) -> Workspace:
 
 
 def forget() -> None:
-    """Close nothing, but open anew on the next use; for tests."""
+    """Open it anew on the next use; for tests."""
     _open.clear()

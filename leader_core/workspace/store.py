@@ -1,296 +1,388 @@
-"""The workspace's file: opened for writing by one process at a time, migrated, and guarded by one lock.
+"""The workspace's SQLite file: one table of entries, of which every revision is kept.
 
-A second process reads a snapshot of it, and writes as soon as the first lets go. Refuses to know what is written.
+An edit names the revision that it was made from; where somebody else wrote another one meanwhile, the edit is refused and
+stored as a refused revision. Several threads, servers and processes may use one file: it is in WAL mode, and writers wait
+for each other.
 """
 
 from __future__ import annotations
 
-import logging
-import shutil
+import contextlib
+import json
+import os
+import sqlite3
 import tempfile
 import threading
-import time
-from collections.abc import Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
-
-import duckdb
+from typing import Any, Final, Literal
 
 from leader_core import sql
-from leader_core.errors import ArtifactError
-from leader_core.workspace.values import ReadOnlyError
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.workspace.legacy import import_duckdb
 
-log = logging.getLogger("leader.workspace")
+Kind = Literal["about", "note", "star", "cohort", "variant", "error_kind", "annotation"]
 
-_ROOM: Final = "leader_core.workspace"
-MIGRATIONS: list[tuple[str, ...]] = [
-    ("schema/001_about", "schema/001_entries", "schema/001_stars"),
-    ("schema/002_error_kinds", "schema/002_annotations"),
-]
-"""What brings a file from each schema version to the next; the last one's number is this code's version."""
+MIGRATIONS: tuple[str, ...] = (sql.statement("leader_core.workspace", "entries"),)
+"""Scripts that bring a file from each `PRAGMA user_version` to the next; their number is this code's version."""
 
-_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
-    "threads": 1,
-    "autoinstall_known_extensions": False,
-    "autoload_known_extensions": False,
-}
-_SNAPSHOT_TRIES: Final = 8
-_SNAPSHOT_AGE: Final = 1.0
-"""Seconds that a snapshot is read before its file is looked at again."""
+BUSY_SECONDS: Final = 10.0
+"""How long a write waits for another process's write."""
 
-IN_USE: Final = (
-    "Another server has this workspace open, so that here it can be read but not changed. "
-    "Close the other server, or give this one a file of its own with LEADER_WORKSPACE."
-)
-NO_PLACE: Final = (
+_LABELS: Final[Mapping[str, str]] = {"note": "note", "cohort": "saved cohort", "variant": "variant"}
+_HISTORY: Final = """
+SELECT key, revision, refused, deleted, patient_id, visit_id, author, created_at, body FROM entries
+WHERE kind = ? AND key = ? ORDER BY revision
+"""
+_INSERT: Final = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_READ_ONLY: Final = (
     "The workspace {name} cannot be written here ({reason}), so that notes, stars and variants cannot be saved. "
     "Name a file in a folder that can be written with LEADER_WORKSPACE."
 )
 
-_locks: dict[Path, threading.RLock] = {}
-_locks_guard = threading.Lock()
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One state of an entry, as it was written; a row of the table."""
+
+    key: str
+    revision: int
+    refused: bool
+    deleted: bool
+    patient_id: int | None
+    visit_id: int | None
+    author: str
+    created_at: datetime  # UTC
+    body: Mapping[str, Any]
 
 
-def run(
-    connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """Execute one of this room's statements."""
-    return sql.run(_ROOM, connection, name, values)
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an entry says now, and how often it was written."""
+
+    now: Revision
+    first_written: datetime
+    revisions: int
+    refused: int
+
+
+class StaleEditError(InputError):
+    """An edit of a revision that somebody else had changed meanwhile; both texts are stored.
+
+    Attributes:
+        current: the revision that stands.
+        rejected: the refused edit, stored as a revision of its own.
+    """
+
+    def __init__(self, label: str, current: Revision, rejected: Revision) -> None:
+        who = current.author or "somebody else"
+        done = "removed" if current.deleted else "changed"
+        super().__init__(
+            f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten: your text is kept "
+            "beside it as a version of its own. Look at both, then edit again."
+        )
+        self.current = current
+        self.rejected = rejected
+
+
+class ReadOnlyError(InputError):
+    """A write to a workspace that cannot be written now; the text says why."""
 
 
 class Store:
-    """One workspace file of this process. Safe to share between threads."""
+    """The entries of one workspace file. Safe to share between threads."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, legacy: Path | None = None) -> None:
         """
+        Args:
+            path: the SQLite file; made where it is missing, readable by its owner only.
+            legacy: a workspace of earlier versions (DuckDB), taken over when the file is made, and left as it is.
+
         Raises:
-            ArtifactError: a file that is no workspace, or one of a newer version.
+            ArtifactError: a damaged file, one that is no workspace, or one of a newer version.
         """
         self.path = path
-        self.reason = ""  # why it cannot be written; empty where it can
-        self._lock = _lock_of(path)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._seen: tuple[object, ...] = ()
-        self._looked = 0.0
-        with self._lock:
-            self._connection = self._open()
-
-    @property
-    def writable(self) -> bool:
-        return not self.reason
+        self.read_only_reason = ""  # why it cannot be written; empty where it can
+        self._lock = threading.RLock()
+        try:
+            self._connection = self._open(legacy)
+        except sqlite3.DatabaseError as error:
+            raise self._not_a_workspace(str(error)) from error
 
     def close(self) -> None:
-        """Let go of the file; another process may write it then."""
         with self._lock:
             self._connection.close()
-            self._drop_snapshot()
 
     @contextmanager
-    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that sees every finished write (of another process: within about a second)."""
-        with self._lock:
-            if self.reason and time.monotonic() - self._looked > _SNAPSHOT_AGE:
-                self._refresh()
-            cursor = self._connection.cursor()
-        try:
-            yield cursor
-        finally:
-            cursor.close()
-
-    @contextmanager
-    def writing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor in a transaction, the only one at a time; kept when the block ends well, undone otherwise.
+    def writing(self) -> Iterator[None]:
+        """A transaction: stored when the block ends well, undone otherwise. No other thread or process writes meanwhile.
 
         Raises:
-            ReadOnlyError: another process holds the file, or its folder cannot be written.
+            ReadOnlyError: the file cannot be written, or another process has been writing for `BUSY_SECONDS`.
         """
         with self._lock:
-            if self.reason:
-                self._take_over()
-            cursor = self._connection.cursor()
+            if self.read_only_reason:
+                raise ReadOnlyError(self.read_only_reason)
             try:
-                cursor.begin()
-                yield cursor
-                cursor.commit()
-            except BaseException:
-                _roll_back(cursor)
-                raise
-            finally:
-                cursor.close()
+                with _transaction(self._connection):
+                    yield
+            except sqlite3.OperationalError as error:
+                raise ReadOnlyError(
+                    f"The workspace {self.path.name} could not be written ({error}). Nothing of this was saved: try again."
+                ) from error
 
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        try:
-            connection = self._connect()
-        except _BusyError:
-            self.reason = IN_USE
-        except OSError as error:
-            self.reason = NO_PLACE.format(name=self.path.name, reason=error.strerror or error)
-        else:
-            self.reason = ""
-            return connection
-        return self._snapshot()
+    # Reading
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        """The file itself, for writing.
+    def entries(
+        self, kind: Kind, *, key: str | None = None, patient_id: int | None = None, deleted: bool = False
+    ) -> list[Entry]:
+        """What entries say now, newest first; with `deleted`, the removed ones too."""
+        values = {"kind": kind, "key": key, "patient_id": patient_id, "deleted": deleted}
+        return [
+            Entry(_revision(row[:9]), _time(row[9]), row[10], row[11])
+            for row in self.rows("standing", values)
+        ]
+
+    def entry(self, kind: Kind, key: str) -> Entry:
+        """One entry as it stands.
 
         Raises:
-            _BusyError: another process has it.
-            OSError: it cannot be made or written.
+            NotFoundError: no such entry, or a removed one.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            connection = duckdb.connect(str(self.path), config=_CONFIG)
-        except duckdb.IOException as error:
-            text = str(error)
-            if "lock" in text.lower():
-                raise _BusyError from error
-            if self.path.is_file() and "not a valid DuckDB" in text:
-                raise self._not_ours(text) from error
-            raise OSError(0, text.splitlines()[0][:200]) from error
-        except duckdb.Error as error:
-            raise self._not_ours(str(error)) from error
-        return self._prepared(connection)
+        for entry in self.entries(kind, key=key):
+            return entry
+        raise NotFoundError(
+            f"There is no {_LABELS[kind]} {key!r} in this workspace; perhaps somebody removed it."
+        )
 
-    def _prepared(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    def history(self, kind: Kind, key: str) -> list[Revision]:
+        """Every revision, oldest first, refused ones and removals among them."""
+        with self._lock:
+            return [_revision(row) for row in self._connection.execute(_HISTORY, (kind, key)).fetchall()]
+
+    def rows(self, name: str, values: Mapping[str, Any] | None = None) -> list[Any]:
+        """The rows of `sql/NAME.sql`."""
+        with self._lock:
+            return self._connection.execute(
+                sql.statement("leader_core.workspace", name), values or {}
+            ).fetchall()
+
+    # Writing
+
+    def put(
+        self,
+        kind: Kind,
+        body: Mapping[str, Any],
+        author: str,
+        *,
+        key: str = "",
+        patient_id: int | None = None,
+        visit_id: int | None = None,
+        deleted: bool = False,
+        unique_name: bool = False,
+    ) -> Entry:
+        """A new entry, or another revision of the one with this key, whichever revision stands.
+
+        Raises:
+            InputError: another entry of this kind has the name, where names are unique.
+            ReadOnlyError: the workspace cannot be written.
+        """
+        with self.writing():
+            key = key or uuid.uuid4().hex
+            past = self.history(kind, key)
+            if unique_name:
+                self._check_name(kind, body["name"], key)
+            revision = Revision(
+                key, len(past) + 1, False, deleted, patient_id, visit_id, author, datetime.now(UTC), body
+            )
+            self._insert(kind, revision)
+        return _entry([*past, revision])
+
+    def edit(
+        self,
+        kind: Kind,
+        key: str,
+        body: Mapping[str, Any] | None,
+        author: str,
+        *,
+        based_on: int,
+        unique_name: bool = False,
+    ) -> Entry:
+        """Another revision, made from the one numbered `based_on`; without a body it removes the entry.
+
+        Never called inside another transaction, which its refusal would undo.
+
+        Raises:
+            NotFoundError: no such entry.
+            StaleEditError: another revision stands by now; this one was stored as refused.
+            ReadOnlyError: the workspace cannot be written.
+        """
+        with self.writing():
+            past = self.history(kind, key)
+            if not past:
+                raise NotFoundError(f"There is no {_LABELS[kind]} {key!r} in this workspace.")
+            standing = next(each for each in reversed(past) if not each.refused)
+            stale = standing.revision != based_on or standing.deleted
+            revision = Revision(
+                key, len(past) + 1, stale, body is None and not stale, past[0].patient_id, past[0].visit_id,
+                author, datetime.now(UTC), standing.body if body is None else body,
+            )  # fmt: skip
+            if unique_name and body is not None and not stale:
+                self._check_name(kind, body["name"], key)
+            if not (stale and body is None):  # a late removal has no text to keep
+                self._insert(kind, revision)
+        if stale:
+            raise StaleEditError(_LABELS[kind], standing, revision)
+        return _entry([*past, revision])
+
+    def _check_name(self, kind: Kind, name: str, key: str) -> None:
+        """Raise InputError where another entry of this kind has the name, in upper or lower case."""
+        for entry in self.entries(kind):
+            if entry.now.key != key and entry.now.body["name"].casefold() == name.casefold():
+                raise InputError(f"There is a {_LABELS[kind]} {name!r} already: choose another name.")
+
+    def _insert(self, kind: Kind, revision: Revision) -> None:
+        values = (
+            kind, revision.key, revision.revision, revision.refused, revision.deleted, revision.patient_id,
+            revision.visit_id, revision.author, _text(revision.created_at), _json(revision.body),
+        )  # fmt: skip
+        self._connection.execute(_INSERT, values)
+
+    # The file
+
+    def _open(self, legacy: Path | None) -> sqlite3.Connection:
         try:
-            run(connection, "read/no_files")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if not self.path.exists():
+                _create(self.path, import_duckdb(legacy) if legacy and legacy.is_file() else ())
+            os.close(os.open(self.path, os.O_RDWR))
+        except OSError as error:
+            self.read_only_reason = _READ_ONLY.format(name=self.path.name, reason=error.strerror or error)
+            return self._open_for_reading()
+        connection = _connect(self.path)
+        try:
             self._migrate(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Bring the file to this code's version, in one transaction."""
-        tables = {row[0] for row in run(connection, "read/tables").fetchall()}
-        version = 0
-        if tables:
-            if "about" not in tables:
-                raise self._not_ours(f"it has the tables {', '.join(sorted(tables)[:5])}")
-            try:
-                version = int(dict(run(connection, "read/about").fetchall())["schema"])
-            except (KeyError, ValueError) as error:
-                raise self._not_ours("it does not say its version") from error
+    def _open_for_reading(self) -> sqlite3.Connection:
+        """The file without a writer's rights; an empty workspace where there is none."""
+        if not self.path.is_file():
+            connection = _connect(":memory:")
+            connection.executescript("".join(MIGRATIONS))
+            return connection
+        # Where the two side files of the log cannot be made, only an "immutable" file can be read.
+        for mode in ("mode=ro", "immutable=1"):
+            connection = _connect(f"{self.path.resolve().as_uri()}?{mode}")
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._check(connection)
+                break
+        return connection
+
+    def _check(self, connection: sqlite3.Connection) -> int:
+        """The file's version; raises ArtifactError where the file cannot be used."""
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         if version > len(MIGRATIONS):
             raise ArtifactError(
                 f"The workspace {self.path} has version {version}, and this program knows versions up to "
                 f"{len(MIGRATIONS)}. Use the newer program that made it, or name another file with LEADER_WORKSPACE."
             )
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        if version == 0 or "entries" not in tables:
+            raise self._not_a_workspace(f"it holds {', '.join(sorted(tables)[:5]) or 'no tables'}")
+        if (problem := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise self._not_a_workspace(f"it is damaged: {problem}")
+        return version
+
+    def _migrate(self, connection: sqlite3.Connection) -> None:
+        """Bring the file to this code's version in one transaction; a copy of an older file is made first."""
+        version = self._check(connection)
         if version == len(MIGRATIONS):
             return
-        connection.begin()
-        try:
-            for step in MIGRATIONS[version:]:
-                for name in step:
-                    run(connection, name)
-            run(connection, "write/fact", {"key": "schema", "value": str(len(MIGRATIONS))})
-            connection.commit()
-        except BaseException:
-            _roll_back(connection)
-            raise
+        copy = Path(f"{self.path}.version{version}")
+        copy.touch(0o600)
+        with contextlib.closing(_connect(copy)) as target:
+            connection.backup(target)
+        with _transaction(connection):
+            for script in MIGRATIONS[self._check(connection) :]:  # another process may have done it meanwhile
+                connection.execute(script)
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
-    def _not_ours(self, why: str) -> ArtifactError:
+    def _not_a_workspace(self, why: str) -> ArtifactError:
         return ArtifactError(
             f"{self.path} is not a workspace of this program ({why.splitlines()[0][:160]}). Move it away, "
             "or name another file with LEADER_WORKSPACE; it was not changed."
         )
 
-    # Reading what another process writes
 
-    def _refresh(self) -> None:
-        """Look at the file again: write it where that is possible by now, else read what is new."""
-        self._looked = time.monotonic()
-        if _state(self.path) == self._seen:
-            return
-        try:
-            self._replace(self._snapshot())
-        except ArtifactError:
-            log.exception("no new snapshot of the workspace; the earlier one is still read")
-
-    def _take_over(self) -> None:
-        """Open the file for writing after all.
-
-        Raises:
-            ReadOnlyError: that is still not possible.
-        """
-        try:
-            connection = self._connect()
-        except (_BusyError, OSError):
-            raise ReadOnlyError(self.reason) from None
-        self.reason = ""
-        self._replace(connection)
-        self._drop_snapshot()
-
-    def _replace(self, connection: duckdb.DuckDBPyConnection) -> None:
-        # The old one is left to the cursors that may still read from it.
-        self._connection = connection
-
-    def _snapshot(self) -> duckdb.DuckDBPyConnection:
-        """A private copy of the file and of its log of the latest writes; an empty workspace where there is no file.
-
-        Raises:
-            ArtifactError: no whole copy could be had, because the file changed each time.
-        """
-        if not self.path.is_file():
-            self._seen = _state(self.path)
-            return self._prepared(duckdb.connect(":memory:", config=_CONFIG))
-        problem: Exception | None = None
-        for attempt in range(_SNAPSHOT_TRIES):
-            folder = tempfile.TemporaryDirectory(prefix="leader-workspace-", ignore_cleanup_errors=True)
-            copy = Path(folder.name) / "snapshot.duckdb"
-            before = _state(self.path)
-            try:
-                shutil.copyfile(self.path, copy)
-                if _log_of(self.path).is_file():
-                    shutil.copyfile(_log_of(self.path), _log_of(copy))
-                if _state(self.path) == before:
-                    connection = self._prepared(duckdb.connect(str(copy), config=_CONFIG))
-                    self._drop_snapshot()
-                    self._folder, self._seen, self._looked = folder, before, time.monotonic()
-                    return connection
-            except (OSError, duckdb.Error) as error:
-                problem = error
-            folder.cleanup()
-            time.sleep(0.02 * (attempt + 1))
-        raise ArtifactError(
-            f"The workspace {self.path} cannot be read while another server writes it. Try again in a moment."
-        ) from problem
-
-    def _drop_snapshot(self) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+def _connect(path: Path | str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=str(path).startswith("file:"),
+    )
 
 
-class _BusyError(Exception):
-    """Another process holds the file."""
-
-
-def _roll_back(connection: duckdb.DuckDBPyConnection) -> None:
+def _create(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
+    """A new file with these rows, whole or not at all; one that another process made meanwhile stays."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # for its owner only
+    os.close(handle)
     try:
+        with contextlib.closing(_connect(name)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            with _transaction(connection):
+                for script in MIGRATIONS:
+                    connection.execute(script)
+                connection.executemany(_INSERT, rows)
+                connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        with contextlib.suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """The write lock of the file from the first statement on; a transaction inside one joins it."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.commit()
+    except BaseException:
         connection.rollback()
-    except duckdb.Error:
-        log.debug("nothing to undo", exc_info=True)
+        raise
 
 
-def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.wal")
+def _entry(history: list[Revision]) -> Entry:
+    """An entry whose newest revision stands."""
+    return Entry(history[-1], history[0].created_at, len(history), sum(each.refused for each in history))
 
 
-def _state(path: Path) -> tuple[object, ...]:
-    """Tells one state of the file and its log from another."""
-    found: list[object] = []
-    for part in (path, _log_of(path)):
-        try:
-            stat = part.stat()
-            found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        except OSError:
-            found.append(None)
-    return tuple(found)
+def _revision(row: tuple[Any, ...]) -> Revision:
+    key, revision, refused, deleted, patient_id, visit_id, author, created_at, body = row
+    return Revision(
+        key, revision, bool(refused), bool(deleted), patient_id, visit_id, author, _time(created_at), json.loads(body)
+    )  # fmt: skip
 
 
-def _lock_of(path: Path) -> threading.RLock:
-    """One lock a file, also where a process opens it twice."""
-    with _locks_guard:
-        return _locks.setdefault(path.resolve(), threading.RLock())
+def _json(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, sort_keys=True)
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)

@@ -1,21 +1,20 @@
-"""What a workspace keeps, as frozen values, and the two ways in which a write is refused.
+"""What a workspace stores, as frozen values, and the checks of what people type into it.
 
-Text is what people typed: data to show, never markup. Refuses to know how any of it is stored.
+Text is what people typed: data to show, never markup.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final
 
 from leader_core.cohort.query import PatientQuery
 from leader_core.domain import Case
-from leader_core.errors import InputError
-
-EntryKind = Literal["note", "cohort", "variant", "decision"]
-State = Literal["accepted", "refused", "removed"]
-Stage = Literal["before", "after"]
+from leader_core.errors import ArtifactError, InputError, LeaderError
+from leader_core.exchange.case_json import case_from_record
+from leader_core.workspace.store import Entry
 
 LONGEST_TEXT: Final = 20_000
 """Characters of a note."""
@@ -25,23 +24,6 @@ MOST_TAGS: Final = 20
 LONGEST_TAG: Final = 40
 MOST_IDS: Final = 300_000
 """Patients of a saved list."""
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One state of an entry, as it was written; a refused one is an edit that came too late and was kept beside."""
-
-    entry_id: str
-    version: int
-    state: State
-    based_on: int  # the version its writer saw; 0 for the first
-    patient_id: int | None
-    visit_id: int | None
-    name: str
-    body: str
-    tags: tuple[str, ...]
-    author: str
-    written_at: datetime  # UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +40,15 @@ class Note:
     patient_id: int | None
     visit_id: int | None
     versions: int
-    refused: int  # edits that came too late; their texts stand in the history
+    refused: int  # edits that came too late; their texts are stored too
+
+    @classmethod
+    def of(cls, entry: Entry) -> Note:
+        now = entry.now
+        return cls(
+            now.key, now.revision, now.body["text"], tuple(now.body["tags"]), now.author, entry.first_written,
+            now.created_at, now.patient_id, now.visit_id, entry.revisions, entry.refused,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +61,8 @@ class Star:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """What the worklist shows beside a patient."""
+class PatientFlags:
+    """What the worklist shows of the workspace in a patient's row."""
 
     starred: bool
     notes: int
@@ -80,7 +70,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class SavedCohort:
-    """A named set of patients: a filter that is asked anew each time, or a fixed list of ids."""
+    """A named set of patients: a filter that is run anew each time, or a fixed list of ids."""
 
     cohort_id: str
     version: int
@@ -90,6 +80,19 @@ class SavedCohort:
     author: str
     created_at: datetime
     edited_at: datetime
+
+    @classmethod
+    def of(cls, entry: Entry) -> SavedCohort:
+        """
+        Raises:
+            ArtifactError: a filter that this version does not know.
+        """
+        now, body = entry.now, entry.now.body
+        query = _query(body["query"], body["name"]) if "query" in body else None
+        return cls(
+            now.key, now.revision, body["name"], query, tuple(body.get("ids", ())), now.author,
+            entry.first_written, now.created_at,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class Parent:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A case of one's own, kept under a name."""
+    """An edited or entered case, stored under a name."""
 
     variant_id: str
     version: int
@@ -114,40 +117,80 @@ class Variant:
     created_at: datetime
     edited_at: datetime
 
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The classes that a viewer chose for one visit; each viewer has one decision a visit and stage."""
-
-    decision_id: str
-    version: int
-    patient_id: int
-    visit_id: int
-    author: str
-    stage: Stage  # before or after the models' answers were shown
-    codes: tuple[str, ...]  # ATC classes, in the order they were ticked
-    comment: str
-    decided_at: datetime
+    @classmethod
+    def of(cls, entry: Entry) -> Variant:
+        """
+        Raises:
+            InputError: a case that this version cannot read.
+        """
+        now, body = entry.now, entry.now.body
+        case = case_from_record(body["case"], what=f"variant {body['name']!r}")
+        return cls(
+            now.key, now.revision, body["name"], case, Parent(**body["parent"]), now.author,
+            entry.first_written, now.created_at,
+        )  # fmt: skip
 
 
-class StaleEditError(InputError):
-    """An edit of a version that somebody else had changed meanwhile; both texts are kept.
+def cohort_body(name: str, patients: PatientQuery | Sequence[int]) -> dict[str, Any]:
+    """A filter without its page, or distinct ids in their order."""
+    if isinstance(patients, PatientQuery):
+        return {"name": name, "query": {k: v for k, v in asdict(patients).items() if k != "page"}}
+    return {"name": name, "ids": list(dict.fromkeys(int(number) for number in patients))}
 
-    Attributes:
-        current: the version that stands.
-        kept: the refused edit, kept as a version of its own.
-    """
 
-    def __init__(self, what: str, current: Version, kept: Version) -> None:
-        who = current.author or "somebody else"
-        done = "removed" if current.state == "removed" else "changed"
-        super().__init__(
-            f"This {what} was {done} by {who} while you were editing it. Nothing was overwritten: your text is kept "
-            "beside it as a version of its own. Look at both, then edit again."
+def _query(record: dict[str, Any], name: str) -> PatientQuery:
+    """A filter from its fields; one that is absent takes its default, so that old filters go on working."""
+    unknown = sorted(set(record) - {f.name for f in fields(PatientQuery)})
+    if unknown:
+        raise ArtifactError(
+            f"The saved cohort {name!r} filters by {', '.join(unknown)}, which this version does not know. "
+            "Open it with the newer version that saved it, or save it again."
         )
-        self.current = current
-        self.kept = kept
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in record.items()
+    }
+    try:
+        return PatientQuery(**values)
+    except (LeaderError, TypeError) as error:
+        raise ArtifactError(f"The saved cohort {name!r} can no longer be used: {error}") from error
 
 
-class ReadOnlyError(InputError):
-    """A write to a workspace that this server can only read; the text says why."""
+def clean_text(text: str, what: str, longest: int = LONGEST_TEXT, *, empty: bool = False) -> str:
+    """Text as it is stored: the ends trimmed, line ends plain.
+
+    Raises:
+        InputError: nothing in it, too long, or control characters.
+    """
+    clean = text.replace("\r\n", "\n").replace("\r", "\n").strip()
+    if not clean and not empty:
+        raise InputError(f"The {what} is empty: write something, or leave it.")
+    if len(clean) > longest:
+        raise InputError(
+            f"The {what} has {len(clean):,} characters: expected at most {longest:,}. Shorten it."
+        )
+    if any((c < " " and c not in "\n\t") or "\ud800" <= c <= "\udfff" for c in clean):
+        raise InputError(f"The {what} holds control characters, which are no text. Paste it as plain text.")
+    return clean
+
+
+def clean_name(name: str, what: str) -> str:
+    """A name on one line."""
+    return clean_text(" ".join(name.split()), f"{what}'s name", LONGEST_NAME)
+
+
+def clean_author(author: str) -> str:
+    """Who writes; may be empty."""
+    return clean_text(" ".join(author.split()), "author's name", LONGEST_AUTHOR, empty=True)
+
+
+def clean_tags(tags: Sequence[str]) -> list[str]:
+    """Tags in lower case, each once, in their order.
+
+    Raises:
+        InputError: too many, or one too long.
+    """
+    distinct = dict.fromkeys(" ".join(tag.split()).lstrip("#").casefold() for tag in tags)
+    clean = [clean_text(tag, "tag", LONGEST_TAG) for tag in distinct if tag]
+    if len(clean) > MOST_TAGS:
+        raise InputError(f"{len(clean)} tags: expected at most {MOST_TAGS}. Leave some out.")
+    return clean

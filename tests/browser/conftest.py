@@ -78,7 +78,7 @@ def server(
     browser_path: Path, synthetic_cohort: Path, models: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The dashboard as `make run` serves it, with a workspace of its own: other workers serve the same cohort."""
-    workspace = tmp_path_factory.mktemp("workspace") / "workspace.duckdb"
+    workspace = tmp_path_factory.mktemp("workspace") / "workspace.sqlite"
     with serving(synthetic_cohort, models, workspace) as base:
         yield base
 

@@ -19,7 +19,7 @@ ROUNDS = 4
 @pytest.fixture(scope="module")
 def unsteady_server(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Made-up models that are ready at one moment and loading at the next; see `loading_server`."""
-    workspace = tmp_path_factory.mktemp("loading") / "workspace.duckdb"
+    workspace = tmp_path_factory.mktemp("loading") / "workspace.sqlite"
     command = [str(ROOT / "tests" / "browser" / "loading_server.py")]
     with started(command, {"LEADER_WORKSPACE": str(workspace)}) as base:
         yield base

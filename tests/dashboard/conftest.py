@@ -31,7 +31,7 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
     """Serve a fake engine, or an error instead of one; its workspace is the test's own."""
     service._open.clear()
     workspace.forget()
-    monkeypatch.setenv("LEADER_WORKSPACE", str(tmp_path / "workspace.duckdb"))
+    monkeypatch.setenv("LEADER_WORKSPACE", str(tmp_path / "workspace.sqlite"))
     monkeypatch.setattr(page, "TEACHER_AFTER", 0.0)  # an AppTest does not look again, as a browser does
     engines: list[FakeEngine] = []
 

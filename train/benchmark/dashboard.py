@@ -199,7 +199,7 @@ def serving(cohort: Path, models: Path, work: Path, device: str) -> Iterator[Ser
         "PYTHONPATH": str(ROOT),
         "LEADER_COHORT": str(cohort.resolve()),
         "LEADER_MODELS": str(models.resolve()),
-        "LEADER_WORKSPACE": str((work / "workspace.duckdb").resolve()),
+        "LEADER_WORKSPACE": str((work / "workspace.sqlite").resolve()),
         "LEADER_DEVICE": device,
     }
     command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]

@@ -83,9 +83,9 @@ def test_an_edit_that_comes_too_late_is_said_and_kept(open_page: OpenPage) -> No
     page.text_area(key=f"text-{note.note_id}-{note.version}").set_value("mine")
     next(b for b in page.button if b.label == "Save" and note.note_id in str(b.form_id)).click().run()
     assert "Nothing was overwritten" in text(page)
-    (kept,) = _workspace().notes(PATIENT)
-    assert kept.text == "somebody else's" and kept.refused == 1
-    assert "mine" in {v.body for v in _workspace().note_history(note.note_id)}
+    (standing,) = _workspace().notes(PATIENT)
+    assert standing.text == "somebody else's" and standing.refused == 1
+    assert "mine" in {r.body["text"] for r in _workspace()._store.history("note", note.note_id)}
 
 
 def _seed_note(words: str) -> Any:

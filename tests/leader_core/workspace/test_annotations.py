@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from leader_core.error_analysis import annotator_agreement
 from leader_core.errors import InputError, NotFoundError
-from leader_core.workspace import Workspace, store
+from leader_core.workspace import Workspace
 from leader_core.workspace.annotations import DEFAULTS, MOST_KINDS
 from tests.fakes import FINGERPRINT
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace.open(tmp_path / "w.duckdb", FINGERPRINT)
+    return Workspace.open(tmp_path / "w.sqlite", FINGERPRINT)
 
 
 def test_kappa_by_hand() -> None:
     """Cohen's table of 50 cases: both yes 20, first only 5, second only 10, both no 15: kappa 0.4."""
     first = {i: ("a",) if i < 25 else () for i in range(50)}
     second = {i: ("a",) if i < 20 or 25 <= i < 35 else () for i in range(50)}
-    (found,) = annotator_agreement(first, {**second, 99: ("a",)}, ["a"])
-    assert (found.cases, found.both, found.first_only, found.second_only, found.neither) == (
+    (result,) = annotator_agreement(first, {**second, 99: ("a",)}, ["a"])
+    assert (result.cases, result.both, result.first_only, result.second_only, result.neither) == (
         50,
         20,
         5,
         10,
         15,
     )
-    assert found.observed == pytest.approx(0.7) and found.kappa == pytest.approx(0.4)
+    assert result.observed == pytest.approx(0.7) and result.kappa == pytest.approx(0.4)
 
 
 def test_kappa_at_its_ends() -> None:
@@ -79,16 +78,3 @@ def test_answers_are_versions_and_the_newest_stands(workspace: Workspace) -> Non
         tags.annotate(1, 11, [], author=" ")
     with pytest.raises(NotFoundError, match="<b>"):
         tags.annotate(1, 11, ["<b>"], author="A")
-
-
-def test_tags_outlive_a_restart_and_an_older_file_gains_them(tmp_path: Path) -> None:
-    path = tmp_path / "old.duckdb"
-    with duckdb.connect(str(path)) as connection:
-        for name in store.MIGRATIONS[0]:
-            store.run(connection, name)
-        store.run(connection, "write/fact", {"key": "schema", "value": "1"})
-    workspace = Workspace.open(path, FINGERPRINT)
-    workspace.tags.annotate(1, 11, ["acute"], author="A")
-    workspace.close()
-    again = Workspace.open(path, FINGERPRINT)
-    assert again.tags.tagged("acute") == (11,)
