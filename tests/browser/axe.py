@@ -12,8 +12,8 @@ from tests.browser.steps import still
 AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 GRAVE: Final = ("serious", "critical")
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+_REQUESTED: Final = 300  # ms until the browser has asked for that run; nothing on the page says that it will
 _BACKGROUND: Final = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
-_FADED: Final = 700  # ms; buttons fade over from one scheme to the other, and figures are asked for anew
 
 
 def grave(page: Page) -> list[str]:
@@ -28,11 +28,18 @@ def grave(page: Page) -> list[str]:
     before = page.evaluate(_BACKGROUND)
     page.emulate_media(color_scheme=other)
     page.wait_for_function(f"{_BACKGROUND} !== '{before}'")
-    page.wait_for_timeout(_FADED)
-    still(page)
+    _redrawn(page)
     found += _grave(page, other, "{ runOnly: ['color-contrast', 'link-in-text-block'] }")
     page.emulate_media(color_scheme=here)
+    page.wait_for_function(f"{_BACKGROUND} === '{before}'")
+    _redrawn(page)
     return found
+
+
+def _redrawn(page: Page) -> None:
+    """The page has taken over the other scheme; its charts are drawn by a run that the change has asked for."""
+    page.wait_for_timeout(_REQUESTED)
+    still(page)
 
 
 def _grave(page: Page, scheme: str, options: str) -> list[str]:

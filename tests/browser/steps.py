@@ -27,9 +27,14 @@ def add_code(page: Page, label: str, text: str) -> None:
 
 
 def still(page: Page) -> None:
-    """Nothing is being drawn anew: what is about to go stands there in pale."""
+    """No run is under way, nothing is stale, and no transition is half way."""
     page.wait_for_function(
-        "!document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget], [data-stale=true]')"
+        """() => {
+            const app = document.querySelector("[data-testid=stApp]");
+            return app?.dataset.testScriptState === "notRunning"
+                && !document.querySelector("[data-testid=stSkeleton], [data-stale=true]")
+                && document.getAnimations().every((each) => each.playState !== "running");
+        }"""
     )
 
 
