@@ -1,9 +1,9 @@
-"""Deciding first on a case: the list to tick before anything is shown, and the viewer's set once it is revealed."""
+"""Deciding first on a case: the classes to tick before anything is shown, and the interactions among the ticked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import streamlit as st
 
@@ -15,14 +15,13 @@ from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 
-_SHOWN = 10
+_SHOWN: Final = 10
 
 
 def choose(service: Service, subject: Subject) -> None:
     """Every class of the cohort to tick; the button reveals the models and the record."""
     st.html(markup.panel_title("Decide first", "what would you give?") + markup.note(wording.DECIDE_FIRST))
-    picker = st.container(key="decide")
-    with picker:
+    with st.container(key="decide"):
         result = component("scores/decide_first")(
             key=f"decide-{subject.key}",
             data={
@@ -48,13 +47,13 @@ def choose(service: Service, subject: Subject) -> None:
 
 def areas(titles: Mapping[str, str]) -> list[dict[str, Any]]:
     """The classes by therapeutic area, in ATC's order, each area by title."""
-    found: dict[str, list[dict[str, str]]] = {}
+    by_area: dict[str, list[dict[str, str]]] = {}
     for code in sorted(titles, key=lambda c: (c[:1], titles[c].lower(), c)):
-        found.setdefault(comparison.area(code), []).append({"code": code, "title": titles[code]})
-    return [{"label": label, "classes": classes} for label, classes in found.items()]
+        by_area.setdefault(comparison.area(code), []).append({"code": code, "title": titles[code]})
+    return [{"label": label, "classes": classes} for label, classes in by_area.items()]
 
 
-def alone(service: Service, subject: Subject) -> None:
+def own_interactions(service: Service, subject: Subject) -> None:
     """Before revealing: the interactions among the viewer's own classes, and nothing else."""
     own = decision.chosen(subject.key)
     pairs = sets.review(service, subject, own, ()).standing if len(own) > 1 else ()
@@ -69,14 +68,14 @@ def alone(service: Service, subject: Subject) -> None:
         st.html(markup.note(wording.NO_PAIR))
 
 
-def again(subject: Subject) -> None:
-    """After revealing: a way to begin anew."""
+def start_again(subject: Subject) -> None:
+    """After revealing: a button to begin anew."""
     if st.button("Decide again", icon=":material/restart_alt:", type="tertiary", key="decide_again"):
         decision.start_again(subject.key)
         st.rerun()
 
 
 def _known(service: Service, codes: object) -> Sequence[str]:
-    """What the browser sent, as far as the cohort knows it."""
+    """What the browser sent, without codes that the cohort does not have."""
     titles = service.engine.cohort.titles("medication")
     return [c for c in codes if isinstance(c, str) and c in titles] if isinstance(codes, list | tuple) else []

@@ -17,10 +17,9 @@ from dashboard.scores import (
     comparison_table,
     decide_first,
     explain_panel,
-    model_summary,
     notes,
-    scoreboard,
     similar_panel,
+    summary,
     tabs,
     trust_panel,
 )
@@ -68,7 +67,7 @@ def _panel(service: Service, subject: Subject, page: str) -> None:
         with right, st.container(key="pairs"):
             _, places = tabs.tabs("pairs", *_own(subject))
             with places["pairs"]:
-                decide_first.alone(service, subject)
+                decide_first.own_interactions(service, subject)
             _notes(service, subject, places)
         link = {**session.linked(subject), **url_state.written(tabs.BINDINGS)}
     else:
@@ -139,10 +138,10 @@ def _together(
 ) -> None:
     """The combined figures; nothing where there is only one set to tell of."""
     chosen = {name: [m.code for m in r.selected] for name, r in cut.items()}
-    lines = scoreboard.lines(chosen, own)
+    lines = summary.combined_sets(chosen, own)
     if lines:
         st.html(
-            scoreboard.table(
+            summary.combined_table(
                 lines,
                 subject.case.prescribed,
                 lambda codes: _standing(service, subject, codes, known),
@@ -209,7 +208,7 @@ def _cut_off(
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     with st.container(key=f"figures-{name}"):
         pairs = _standing(service, subject, [m.code for m in moved.selected], known)
-        st.html(model_summary.agreement_metrics(agreement, pairs, known=known, unit=unit))
+        st.html(summary.agreement_metrics(agreement, pairs, known=known, unit=unit))
     _warnings(found, moved)
     return moved
 
@@ -221,7 +220,7 @@ def _warnings(found: Scores, moved: Recommendation) -> None:
         why = wording.STORED_WHILE.get(found.status, found.reason)
         st.html(markup.callout(wording.STORED.format(day=day(found.stored_at), why=why).strip(), name))
     if moved.unseen:
-        st.html(model_summary.unseen_callout(name, moved.unseen))
+        st.html(summary.unseen_callout(name, moved.unseen))
     if moved.truncated:
         st.html(markup.callout(wording.CUT_TO_FIT[name], name))
 
@@ -272,7 +271,7 @@ def _table(
             format_func={"agreement": "By agreement", "area": "By therapeutic area"}.__getitem__,
         )
         if own is not None:
-            decide_first.again(subject)
+            decide_first.start_again(subject)
         st.space("stretch")
         navigation.link("prompt", "The teacher's prompt", link)
         if cut:

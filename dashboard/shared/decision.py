@@ -1,6 +1,6 @@
 """Deciding first: the classes that a viewer ticked for a case before seeing what the models and the record say.
 
-Lives in the viewer's session alone, one set a case. Refuses to know how it is drawn.
+They are held in the viewer's session alone, one set a case.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def chosen(case: str) -> tuple[str, ...]:
 
 
 def choose(case: str, codes: Iterable[str]) -> None:
-    """Keep the viewer's set; after revealing it stays as it was decided."""
+    """Set the viewer's classes; once revealed, the set stays as it was decided."""
     if not revealed(case):
         st.session_state[_CHOSEN] = {**st.session_state.get(_CHOSEN, {}), case: tuple(codes)}
 

@@ -147,7 +147,7 @@ def test_deciding_first_hides_until_it_is_revealed_and_is_ones_own(visit: Visit)
     expect(friend.page.get_by_text("0 classes ticked")).to_be_visible()
 
     page.get_by_role("button", name="Reveal the models").click()
-    board = page.get_by_role("region", name="Figures together")
+    board = page.get_by_role("region", name="Metrics together")
     expect(board.get_by_role("rowheader", name="You")).to_be_visible()
     expect(page.locator("td.own .yes")).to_have_count(2)
     page.get_by_role("button", name="Pin", exact=True).click()

@@ -1,13 +1,14 @@
-"""The ways to look at a case: hidden, decided first, stepped through, pinned beside another, and told by the tour."""
+"""The ways to look at a case: hidden, decided first, stepped through, compared with another, and on the tour."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dashboard.scores import case_diff, decide_first, scoreboard
+from dashboard.scores import case_diff, decide_first, summary
 from dashboard.server.service import MODELS, Scores, Service
 from dashboard.shared import comparison, decision, stepping, wording
 from dashboard.shell import keyboard
@@ -56,7 +57,7 @@ def test_a_link_to_decide_first_shows_no_score_and_no_prescription(open_page: Op
     assert address(page) == {"patient": RETURNING, "visit": "5", "show": "decide"}
 
 
-def test_before_revealing_only_the_viewers_own_interactions_are_told(open_page: OpenPage) -> None:
+def test_before_revealing_only_the_viewers_own_interactions_are_shown(open_page: OpenPage) -> None:
     page = open_page("case", {"_decided": {KEY: ("B01A", "M01A")}}, patient=RETURNING, show="decide")
     told = text(page)
     assert "Antithrombotic agents + Non-steroidal" in told
@@ -64,7 +65,7 @@ def test_before_revealing_only_the_viewers_own_interactions_are_told(open_page: 
     assert "2 classes ticked" in text(page)
 
 
-def test_revealing_puts_the_viewers_set_beside_the_models(serve: Serve, open_page: OpenPage) -> None:
+def test_revealing_compares_the_viewers_set_with_the_models(serve: Serve, open_page: OpenPage) -> None:
     engine = serve()
     given = engine.cohort.case(int(RETURNING)).prescribed
     alone = next(c for c in MEDICATIONS if c not in given)
@@ -91,14 +92,12 @@ def test_revealing_puts_the_viewers_set_beside_the_models(serve: Serve, open_pag
 
 
 def _board(page: Any) -> list[list[str]]:
-    import re
-
     drawn = next(e.value for e in page.html if "ld-board" in e.value)
-    rows = re.findall(r"<tr>(.*?)</tr>", drawn.split("<tbody>")[1])
+    rows = re.findall(r"<tr>(.*?)</tr>", drawn.split("<tbody>")[1], re.DOTALL)
     return [[re.sub(r"<[^>]+>", "", c) for c in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in rows]
 
 
-def test_the_set_is_kept_a_case_and_frozen_once_revealed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_case_has_a_set_that_is_frozen_once_revealed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decision.st, "session_state", {})
     decision.choose("1-1", ["B01A"])
     decision.choose("2-1", ["C03C"])
@@ -109,14 +108,14 @@ def test_the_set_is_kept_a_case_and_frozen_once_revealed(monkeypatch: pytest.Mon
     assert not decision.revealed("2-1")
 
 
-def test_the_combined_lines_are_what_both_and_what_either_suggest() -> None:
-    lines = scoreboard.lines({"teacher": ["A", "B", "C"], "student": ["B", "C", "D"]}, None)
+def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
+    lines = summary.combined_sets({"teacher": ["A", "B", "C"], "student": ["B", "C", "D"]}, None)
     assert [(line.name, line.codes) for line in lines] == [
         ("Both models agree", ("B", "C")),
         ("Either model", ("A", "B", "C", "D")),
     ]
-    assert scoreboard.lines({"student": ["A"]}, None) == []
-    drawn = scoreboard.table(
+    assert summary.combined_sets({"student": ["A"]}, None) == []
+    drawn = summary.combined_table(
         lines,
         ["B"],
         lambda codes: review(codes, FakeInteractions(), 3).standing,
@@ -124,7 +123,7 @@ def test_the_combined_lines_are_what_both_and_what_either_suggest() -> None:
         unit=wording.unit(3),
     )
     assert ">0.50<" in drawn  # both models: 1 of 2
-    assert "Jaccard" not in scoreboard.table(
+    assert "Jaccard" not in summary.combined_table(
         lines,
         ["B"],
         lambda codes: review(codes, FakeInteractions(), 3).standing,
@@ -182,7 +181,7 @@ def test_the_case_steps_in_the_order_of_the_worklist_that_was_open(open_page: Op
     assert open_page("case", {"_listed": listed}, patient=str(order[0])).button(key="step_previous").disabled
 
 
-# Pinned beside another
+# Compared with a pinned case
 
 
 def test_two_cases_stand_side_by_side_and_the_link_brings_them_back(open_page: OpenPage) -> None:
@@ -224,7 +223,7 @@ def _recommendation(**scores: float) -> Recommendation:
     return Recommendation("student", made, 0.5, (), ())
 
 
-def test_moves_put_what_one_side_alone_suggests_first() -> None:
+def test_score_changes_put_what_one_side_alone_suggests_first() -> None:
     first, second = _recommendation(A=0.9, B=0.45, C=0.2), _recommendation(A=0.6, B=0.55, C=0.25)
     found = case_diff.compare_scores(first, second)
     assert [(m.code, m.one_sided, round(m.change, 2)) for m in found] == [
