@@ -1,22 +1,19 @@
-"""One patient's case and whole splits, read from an open cohort database.
-
-Refuses to know how the database was opened or who asks.
-"""
+"""One patient's case and whole splits, read from an open cohort database."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import duckdb
 import numpy as np
 
-from leader_core.cohort.columns import CodeColumn, CohortColumns
+from leader_core.cohort.columns import CodeColumn, CohortColumns, make_visit
 from leader_core.cohort.query import SPLITS
 from leader_core.cohort.statements import run
-from leader_core.domain import KINDS, UNKNOWN, Case, Kind, Visit, age_band
+from leader_core.domain import KINDS, UNKNOWN, Case, Kind, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.ragged import Ragged
 
 Targets = Literal["last", "all"]
 
@@ -62,7 +59,7 @@ def read_case(cursor: duckdb.DuckDBPyConnection, patient_id: int, visit_no: int 
     for visit_id, kind, code in run(cursor, "read/case_codes", {"patient_id": patient_id}).fetchall():
         codes.setdefault((visit_id, kind), []).append(code)
     visits = [
-        _visit({kind: tuple(codes.get((row[0], kind), ())) for kind in KINDS}, *row[:4])
+        make_visit({kind: tuple(codes.get((row[0], kind), ())) for kind in KINDS}, *row[:4])
         for row in rows[:current]
     ]
     age, gender, *texts = rows[current - 1][4:]
@@ -71,51 +68,25 @@ def read_case(cursor: duckdb.DuckDBPyConnection, patient_id: int, visit_no: int 
     return Case(profile=profile, history=tuple(visits[:-1]), current=visits[-1], patient_id=patient_id)
 
 
-def read_cases(cursor: duckdb.DuckDBPyConnection, split: str, targets: str) -> list[Case]:
-    """The cases of a split, by patient id and visit; made from the same arrays as `read_columns` gives."""
-    rows = _visit_rows(cursor, split)
-    columns = _columns(cursor, rows, split, targets)
-    visits = _visits(rows, columns)
-    made: list[Case] = []
-    for n in range(len(columns)):
-        first, current = int(columns.first[n]), int(columns.current[n])
-        made.append(
-            Case(
-                profile={name: values[n] for name, values in columns.profile.items()},
-                history=tuple(visits[first:current]),
-                current=visits[current],
-                patient_id=int(columns.patient_ids[n]),
-            )
-        )
-    return made
-
-
 def read_columns(cursor: duckdb.DuckDBPyConnection, split: str, targets: str) -> CohortColumns:
-    """The cases of a split as contiguous arrays, in the same order as `read_cases`.
+    """The cases of a split as contiguous arrays, by patient id and visit.
 
     Raises:
         InputError: an unknown split or choice of targets.
     """
-    return _columns(cursor, _visit_rows(cursor, split), split, targets)
-
-
-def _visit_rows(cursor: duckdb.DuckDBPyConnection, split: str) -> dict[str, Any]:
     check_split(split)
-    return run(cursor, "read/column_visits", {"split": split}).fetchnumpy()
-
-
-def _columns(
-    cursor: duckdb.DuckDBPyConnection, rows: Mapping[str, Any], split: str, targets: str
-) -> CohortColumns:
     if targets not in ("last", "all"):
         raise InputError(f"Unknown targets {targets!r}: expected 'last' or 'all'.")
+    rows = run(cursor, "read/column_visits", {"split": split}).fetchnumpy()
     numbers = rows["visit_no"].astype(np.int32)
     every = np.arange(len(numbers), dtype=np.int64)
     chosen = every[rows["is_last"].astype(bool)] if targets == "last" else every
     return CohortColumns(
-        visit_ids=rows["visit_id"][chosen],
+        row_visit_ids=rows["visit_id"],
+        row_visit_no=numbers,
+        admitted_at=np.ma.filled(rows["admitted_at"], np.datetime64("NaT")),
+        discharged_at=np.ma.filled(rows["discharged_at"], np.datetime64("NaT")),
         patient_ids=rows["patient_id"][chosen],
-        visit_no=numbers[chosen],
         first=(every - numbers + 1)[chosen],
         current=chosen,
         profile=_profile(rows, chosen),
@@ -127,14 +98,11 @@ def _code_column(cursor: duckdb.DuckDBPyConnection, kind: Kind, split: str, coun
     """The codes of one kind; `counts` says how many each visit row has."""
     concepts = run(cursor, "read/concepts", {"kind": kind}).fetchall()
     ids = run(cursor, "read/column_codes", {"split": split, "kind": kind}).fetchnumpy()["concept_id"]
-    offsets = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    if len(ids) != offsets[-1]:
+    if len(ids) != counts.sum():
         raise ArtifactError("The cohort's visits and codes do not agree. Build the cohort again.")
     lowest = concepts[0][2] if concepts else 0  # concepts are numbered through, kind after kind
-    return CodeColumn(
-        tuple(row[0] for row in concepts), offsets, np.asarray(ids, np.int32) - np.int32(lowest)
-    )
+    positions = np.asarray(ids, np.int32) - np.int32(lowest)
+    return CodeColumn(tuple(row[0] for row in concepts), Ragged.of_lengths(counts, positions))
 
 
 def _profile(rows: Mapping[str, Any], chosen: np.ndarray) -> dict[str, np.ndarray]:
@@ -145,35 +113,3 @@ def _profile(rows: Mapping[str, Any], chosen: np.ndarray) -> dict[str, np.ndarra
     bands = np.array([age_band(age) for age in range(-1, 151)], dtype=object)
     profile["age_band"] = bands[np.clip(rows["age"][chosen], -1, 150) + 1]
     return profile
-
-
-def _visits(rows: Mapping[str, Any], columns: CohortColumns) -> list[Visit]:
-    """Every visit row as an object."""
-    times = (np.ma.filled(rows[name], np.datetime64("NaT")) for name in ("admitted_at", "discharged_at"))
-    facts = zip(
-        rows["visit_id"].tolist(),
-        rows["visit_no"].tolist(),
-        *(values.astype("datetime64[us]").tolist() for values in times),
-        strict=True,
-    )
-    return [
-        _visit({kind: columns.codes[kind].of(row) for kind in KINDS}, *fact) for row, fact in enumerate(facts)
-    ]
-
-
-def _visit(
-    codes: Mapping[Kind, tuple[str, ...]],
-    visit_id: int,
-    visit_no: int,
-    admitted_at: datetime | None,
-    discharged_at: datetime | None,
-) -> Visit:
-    return Visit(
-        diagnoses=codes["diagnosis"],
-        procedures=codes["procedure"],
-        medications=codes["medication"],
-        visit_id=visit_id,
-        visit_no=visit_no,
-        admitted_at=admitted_at,
-        discharged_at=discharged_at,
-    )

@@ -1,37 +1,44 @@
-"""Cases as contiguous arrays: the form in which a whole split is scored or learned from.
+"""Cases as contiguous arrays: the form in which cases are encoded, a whole split at a time or one by one.
 
-Refuses to know about vocabularies and tensors: codes are numbered by the tables that travel with them.
-
-Letters: N targets (cases), R visits (rows), C codes of one kind in all visits.
+Letters: N cases, R visits (rows), C codes of one kind in all visits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
 from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
+from leader_core.ragged import Ints, Ragged
 
-Ints = npt.NDArray[np.int64]
+Times = npt.NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
 class CodeColumn:
-    """The codes of one kind of all R visits, ragged: visit r has `ids[offsets[r]:offsets[r + 1]]`.
-
-    An id is a position in `table`; within a visit codes are distinct and in the source's order.
-    """
+    """The codes of one kind of all R visits: within a visit distinct and in the source's order."""
 
     table: tuple[str, ...]
-    offsets: Ints  # (R + 1,)
-    ids: npt.NDArray[np.int32]  # (C,)
+    ids: Ragged  # R rows of positions in `table`
 
     def of(self, row: int) -> tuple[str, ...]:
         """The codes of one visit, as text."""
-        return tuple(self.table[i] for i in self.ids[self.offsets[row] : self.offsets[row + 1]])
+        return tuple(self.table[i] for i in self.ids.row(row))
+
+    def take(self, rows: Ints) -> CodeColumn:
+        """The codes of the chosen visits, over the same table."""
+        return CodeColumn(self.table, self.ids.take(rows))
+
+    @classmethod
+    def from_lists(cls, lists: Sequence[Sequence[str]]) -> CodeColumn:
+        """From R lists of codes; of a code that is repeated within a list the first counts."""
+        index: dict[str, int] = {}
+        ids = [[index.setdefault(code, len(index)) for code in dict.fromkeys(codes)] for codes in lists]
+        return cls(tuple(index), Ragged.of(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +50,11 @@ class CohortColumns:
     must not be read as its input.
     """
 
-    visit_ids: Ints  # (N,) the current visit; -1 where a case has none
+    row_visit_ids: Ints  # (R,) -1 where a visit has none
+    row_visit_no: npt.NDArray[np.int32]  # (R,) 1-based within the patient
+    admitted_at: Times  # (R,) NaT where not recorded
+    discharged_at: Times  # (R,) likewise
     patient_ids: Ints  # (N,) -1 where a case has none
-    visit_no: npt.NDArray[np.int32]  # (N,) 1-based
     first: Ints  # (N,) row of the oldest visit
     current: Ints  # (N,) row of the current visit
     profile: Mapping[str, npt.NDArray[np.object_]]  # field -> (N,) str; UNKNOWN where not recorded
@@ -57,7 +66,17 @@ class CohortColumns:
     @property
     def visits(self) -> int:
         """R, the number of visit rows."""
-        return len(self.codes["diagnosis"].offsets) - 1
+        return len(self.row_visit_ids)
+
+    @property
+    def visit_ids(self) -> Ints:
+        """(N,) the current visits."""
+        return self.row_visit_ids[self.current]
+
+    @property
+    def visit_no(self) -> npt.NDArray[np.int32]:
+        """(N,) of the current visits."""
+        return self.row_visit_no[self.current]
 
     @property
     def history_lengths(self) -> Ints:
@@ -69,43 +88,95 @@ class CohortColumns:
         chosen = np.asarray(indices)
         return replace(
             self,
-            visit_ids=self.visit_ids[chosen],
             patient_ids=self.patient_ids[chosen],
-            visit_no=self.visit_no[chosen],
             first=self.first[chosen],
             current=self.current[chosen],
             profile={name: values[chosen] for name, values in self.profile.items()},
         )
 
+    def cases(self) -> list[Case]:
+        """The same cases as values, their current medications included."""
+        rows = self._visits()
+        patients = [None if patient < 0 else patient for patient in self.patient_ids.tolist()]
+        fields = [values.tolist() for values in self.profile.values()]
+        return [
+            Case(
+                profile={name: values[n] for name, values in zip(self.profile, fields, strict=True)},
+                history=tuple(rows[row] for row in range(first, current)),
+                current=rows[current],
+                patient_id=patients[n],
+            )
+            for n, (first, current) in enumerate(zip(self.first.tolist(), self.current.tolist(), strict=True))
+        ]
+
+    def _visits(self) -> dict[int, Visit]:
+        """The visits that the cases stand on, by row."""
+        used = np.zeros(self.visits + 1, dtype=np.int64)  # each case opens an interval of rows and closes it
+        np.add.at(used, self.first, 1)
+        np.add.at(used, self.current + 1, -1)
+        rows = np.flatnonzero(np.cumsum(used))
+        values = (
+            self.row_visit_ids[rows].tolist(),
+            self.row_visit_no[rows].tolist(),
+            self.admitted_at[rows].astype("datetime64[us]").tolist(),
+            self.discharged_at[rows].astype("datetime64[us]").tolist(),
+        )
+        return {
+            row: make_visit(
+                {kind: self.codes[kind].of(row) for kind in KINDS},
+                None if visit_id < 0 else visit_id,
+                visit_no,
+                admitted_at,
+                discharged_at,
+            )
+            for row, visit_id, visit_no, admitted_at, discharged_at in zip(
+                rows.tolist(), *values, strict=True
+            )
+        }
+
     @classmethod
     def from_cases(cls, cases: Sequence[Case]) -> CohortColumns:
-        """The same arrays for cases made by hand or read one by one; code tables hold the codes that occur, sorted."""
-        visits: list[Visit] = []
-        first, current = [], []
-        for case in cases:
-            first.append(len(visits))
-            visits += [*case.history, case.current]
-            current.append(len(visits) - 1)
+        """The same arrays for cases made by hand or read one by one; every visit of every case is a row of its own."""
+        visits = [visit for case in cases for visit in (*case.history, case.current)]
+        counts = np.array([len(case.history) + 1 for case in cases], np.int64)
+        ends = np.cumsum(counts)
         return cls(
-            visit_ids=np.array(
-                [-1 if c.current.visit_id is None else c.current.visit_id for c in cases], np.int64
+            row_visit_ids=_ids(visit.visit_id for visit in visits),
+            row_visit_no=np.array(
+                [v.visit_no or n for case in cases for n, v in enumerate((*case.history, case.current), 1)],
+                np.int32,
             ),
-            patient_ids=np.array([-1 if c.patient_id is None else c.patient_id for c in cases], np.int64),
-            visit_no=np.array([len(c.history) + 1 for c in cases], np.int32),
-            first=np.array(first, np.int64),
-            current=np.array(current, np.int64),
+            admitted_at=np.array([v.admitted_at for v in visits], "datetime64[us]"),
+            discharged_at=np.array([v.discharged_at for v in visits], "datetime64[us]"),
+            patient_ids=_ids(case.patient_id for case in cases),
+            first=ends - counts,
+            current=ends - 1,
             profile={
                 name: np.array([c.profile.get(name, UNKNOWN) for c in cases], dtype=object)
                 for name in PROFILE_FIELDS
             },
-            codes={kind: _ragged([v.codes(kind) for v in visits]) for kind in KINDS},
+            codes={kind: CodeColumn.from_lists([v.codes(kind) for v in visits]) for kind in KINDS},
         )
 
 
-def _ragged(lists: Sequence[Sequence[str]]) -> CodeColumn:
-    """One code column from R lists of codes."""
-    table = tuple(sorted({code for codes in lists for code in codes}))
-    index = {code: i for i, code in enumerate(table)}
-    offsets = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(codes) for codes in lists], out=offsets[1:])
-    return CodeColumn(table, offsets, np.array([index[c] for codes in lists for c in codes], np.int32))
+def make_visit(
+    codes: Mapping[Kind, tuple[str, ...]],
+    visit_id: int | None,
+    visit_no: int,
+    admitted_at: datetime | None,
+    discharged_at: datetime | None,
+) -> Visit:
+    """A visit of a cohort from its codes by kind."""
+    return Visit(
+        diagnoses=codes["diagnosis"],
+        procedures=codes["procedure"],
+        medications=codes["medication"],
+        visit_id=visit_id,
+        visit_no=visit_no,
+        admitted_at=admitted_at,
+        discharged_at=discharged_at,
+    )
+
+
+def _ids(values: Iterable[int | None]) -> Ints:
+    return np.array([-1 if value is None else value for value in values], np.int64)

@@ -18,7 +18,6 @@ from leader_core.cohort.cases import (
     Targets,
     check_split,
     read_case,
-    read_cases,
     read_columns,
 )
 from leader_core.cohort.columns import CohortColumns
@@ -186,7 +185,7 @@ class Cohort:
         Raises:
             InputError: an unknown split or choice of targets.
         """
-        return read_cases(self._cursor(), split, targets)
+        return self.columns(split, targets).cases()
 
     def columns(self, split: str = "all", targets: Targets = "last") -> CohortColumns:
         """The same cases as contiguous arrays, in the same order; see `CohortColumns`."""

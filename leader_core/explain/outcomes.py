@@ -186,7 +186,7 @@ def _teacher_scores(
     places = np.empty(len(cases), dtype=np.int64)
     rows: list[int] = []
     for i in range(len(cases)):
-        text = encoded.ids[encoded.starts[i] : encoded.starts[i + 1]].tobytes()
+        text = encoded.tokens.row(i).tobytes()
         if text not in first:
             first[text] = len(rows)
             rows.append(i)

@@ -15,11 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from leader_core.domain import KINDS, Case
+from leader_core.domain import KINDS, Case, Kind
 from leader_core.explain.integrated import Integrated, integrate
 from leader_core.explain.items import Item, code_item, profile_item
 from leader_core.explain.outcomes import Progress
-from leader_core.student.encode import EncodedCases, Ragged
+from leader_core.ragged import Ragged
+from leader_core.student.encode import EncodedCases
 from leader_core.student.model import Student
 from leader_core.student.packing import Packed, pack
 from leader_core.student.scorer import StudentScorer
@@ -32,15 +33,16 @@ def student_gradients(
     scorer: StudentScorer, case: Case, column: int, each: Progress | None = None
 ) -> tuple[tuple[Item, ...], Integrated]:
     """The items that the student reads of a case, and what each adds to the log-odds of class `column`."""
-    case = case.observed()
-    encoded = scorer.encode([case])
-    codes = _codes_read(scorer, case)
+    encoded = scorer.encode([case.observed()])
+    read = scorer.encoder.read(case)
+    codes = tuple(code_item(place, kind, code) for kind in KINDS for place, code in read[kind])
     fields = scorer.config.profile_fields
     items = (*codes, *map(profile_item, fields))
     model = scorer.model
     table = model.codes.weight if model.added is None else model.added
-    rows = torch.from_numpy(_tokens(encoded).astype(np.int64)).to(table.device)
-    inputs = torch.cat([table[rows], *_fields(model, encoded)])
+    sets = _sets_read(encoded)
+    tokens = np.concatenate([sets[kind].values for kind in KINDS]).astype(np.int64)
+    inputs = torch.cat([table[torch.from_numpy(tokens).to(table.device)], *_fields(model, encoded)])
     means = {kind: _average(model, kind) for kind in KINDS}
     baseline = (
         torch.cat(
@@ -56,17 +58,10 @@ def student_gradients(
     return items, integrate(score, inputs, baseline, at_once=max(1, _TOKENS // max(1, len(codes))), each=each)
 
 
-def _codes_read(scorer: StudentScorer, case: Case) -> tuple[Item, ...]:
-    """The codes that the student reads, in the order of the encoded sets: kind by kind, visit by visit."""
-    read = scorer.encoder.read(case)
-    return tuple(
-        code_item(place, kind, code) for kind in KINDS for place, codes in read[kind] for code in codes
-    )
-
-
-def _tokens(encoded: EncodedCases) -> np.ndarray:
-    """(N,) token ids of all sets, kind by kind."""
-    return np.concatenate([encoded.sets(kind).values for kind in KINDS])
+def _sets_read(encoded: EncodedCases) -> dict[Kind, Ragged]:
+    """The sets of the visits that are read of one case, oldest first."""
+    rows = np.arange(encoded.first[0], encoded.current[0] + 1)
+    return {kind: encoded.sets(kind).take(rows) for kind in KINDS}
 
 
 def _fields(model: Student, encoded: EncodedCases) -> list[Tensor]:
@@ -112,23 +107,22 @@ class _Path:
 
 def _copied(encoded: EncodedCases, copies: int) -> EncodedCases:
     """`copies` of one case; in place of token ids stand places: 1 + the copy's first + the code's own."""
-    every = sum(len(encoded.sets(kind).values) for kind in KINDS)
-    visits = len(encoded.diagnosis)
-    made, before = {}, 1
-    for kind in KINDS:
-        sets = encoded.sets(kind)
-        own = np.arange(before, before + len(sets.values))
+    sets = _sets_read(encoded)
+    every = sum(len(each.values) for each in sets.values())
+    copied, before = {}, 1
+    for kind, each in sets.items():
+        own = np.arange(before, before + len(each.values))
         values = (own + every * np.arange(copies)[:, None]).ravel().astype(np.int32)
-        offsets = np.concatenate(([0], np.cumsum(np.tile(sets.lengths, copies))))
-        made[kind] = Ragged(offsets, values)
-        before += len(sets.values)
-    starts = visits * np.arange(copies)
+        copied[kind] = Ragged.of_lengths(np.tile(each.lengths, copies), values)
+        before += len(each.values)
+    visits = len(sets["diagnosis"])
+    first = visits * np.arange(copies)
     return replace(
         encoded,
-        diagnosis=made["diagnosis"],
-        procedure=made["procedure"],
-        medication=made["medication"],
-        first=encoded.first[0] + starts,
-        current=encoded.current[0] + starts,
+        diagnosis=copied["diagnosis"],
+        procedure=copied["procedure"],
+        medication=copied["medication"],
+        first=first,
+        current=first + visits - 1,
         profile=np.repeat(encoded.profile, copies, axis=0),
     )

@@ -23,14 +23,13 @@ from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.domain import Kind
 from leader_core.errors import ArtifactError
 from leader_core.files import replacing_file
-from leader_core.student.encode import spans
+from leader_core.ragged import Ints, Ragged
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
     from leader_core.student.scorer import StudentScorer
 
 Floats = NDArray[np.float32]
-Ints = NDArray[np.int64]
 Progress = Callable[[int, int], None]
 """Is told (cases done, all cases)."""
 
@@ -90,7 +89,7 @@ class CaseIndex:
             gender=places["gender"],
             age_band=places["age_band"],
             labels=labels,
-            codes={kind: _of_rows(columns.codes[kind], columns.current) for kind in _KINDS},
+            codes={kind: columns.codes[kind].take(columns.current) for kind in _KINDS},
             nearness=np.sort(_nearness(vectors, others)),
         )
 
@@ -113,9 +112,7 @@ class CaseIndex:
         wanted = np.fromiter((code in sought for code in column.table), bool, len(column.table))
         if not wanted.any():
             return np.zeros(len(self), dtype=bool)
-        found = np.zeros(len(column.ids) + 1, np.int32)
-        np.cumsum(wanted[column.ids], out=found[1:])
-        return found[column.offsets[1:]] > found[column.offsets[:-1]]
+        return column.ids.keep(wanted[column.ids.values]).lengths > 0
 
     def labelled(self, field: str, row: int) -> str:
         """A training patient's gender or age band."""
@@ -129,7 +126,7 @@ class CaseIndex:
         arrays = {name: np.ascontiguousarray(getattr(self, name)) for name in _ARRAYS}
         about: dict[str, Any] = {"labels": self.labels, "tables": {}}
         for kind, column in self.codes.items():
-            arrays |= {f"{kind}/offsets": column.offsets, f"{kind}/ids": column.ids}
+            arrays |= {f"{kind}/offsets": column.ids.offsets, f"{kind}/ids": column.ids.values}
             about["tables"][kind] = column.table
         record = {
             "format": FORMAT,
@@ -165,8 +162,7 @@ class CaseIndex:
                 codes: dict[Kind, CodeColumn] = {
                     kind: CodeColumn(
                         tuple(about["tables"][kind]),
-                        file.get_tensor(f"{kind}/offsets"),
-                        file.get_tensor(f"{kind}/ids"),
+                        Ragged(file.get_tensor(f"{kind}/offsets"), file.get_tensor(f"{kind}/ids")),
                     )
                     for kind in _KINDS
                 }
@@ -213,13 +209,3 @@ def _sample(columns: CohortColumns) -> CohortColumns:
     if len(columns) <= SAMPLE:
         return columns
     return columns.take(np.linspace(0, len(columns) - 1, SAMPLE).astype(np.int64))
-
-
-def _of_rows(column: CodeColumn, rows: Ints) -> CodeColumn:
-    """The codes of some visit rows alone, over the same table."""
-    lengths = column.offsets[rows + 1] - column.offsets[rows]
-    offsets = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return CodeColumn(
-        column.table, offsets, column.ids[spans(column.offsets[rows], lengths)].astype(np.int32)
-    )

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.domain import KINDS, Kind
-from leader_core.student.encode import PAD, EncodedCases, Ints, Ragged, spans
+from leader_core.ragged import Ints, Ragged, spans
+from leader_core.student.encode import PAD, EncodedCases
 
 SPARE: Final = 16
 """Rows of padding worth spending to save one more rectangle: about what its separate matrix products cost."""

@@ -22,8 +22,9 @@ from leader_core.errors import ArtifactError, InputError
 from leader_core.evaluation.class_evidence import Evidence, write_evidence
 from leader_core.files import write_json
 from leader_core.model_folder import Manifest, read_manifest, writing_model
+from leader_core.ragged import Ints
 from leader_core.student.config import StudentConfig
-from leader_core.student.encode import EncodedCases, Encoder, Ints
+from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.model import Student
 from leader_core.student.packing import pack
 from leader_core.vocabulary import Vocabularies
@@ -124,7 +125,7 @@ class StudentScorer:
 
     def truncated(self, case: Case) -> bool:
         """Whether some of the case is left out to fit the model's number of visits and codes."""
-        return self.encoder.truncated(case)
+        return bool(self.encode([case]).truncated[0])
 
 
 class _TitleReader:

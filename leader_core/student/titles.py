@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from leader_core.domain import Kind
+from leader_core.ragged import Ragged
 from leader_core.teacher.base import find_base, load_body, read_config
 from leader_core.teacher.model import pool
 from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, scoring_batches
@@ -63,9 +64,7 @@ class TitleEncoder:
     def encode(self, titles: Sequence[str]) -> NDArray[np.float32]:
         """(n, width)"""
         rows = [ids[:LONGEST] for ids in self._tokenizer.ids(titles)]
-        starts = np.concatenate(([0], np.cumsum([len(ids) for ids in rows]))).astype(np.int64)
-        flat = np.fromiter((i for ids in rows for i in ids), dtype=np.int32, count=int(starts[-1]))
-        encoded = EncodedPrompts(flat, starts, np.zeros(len(rows), dtype=bool))
+        encoded = EncodedPrompts(Ragged.of(rows), np.zeros(len(rows), dtype=bool))
         out = np.zeros((len(titles), self.width), dtype=np.float32)
         for chosen in scoring_batches(encoded.lengths, PASS_TOKENS):
             ids, mask = encoded.batch(chosen)

@@ -18,6 +18,7 @@ from leader_core.domain import Case, Kind, Prompt
 from leader_core.errors import ArtifactError, InputError
 from leader_core.model_folder import Manifest, read_manifest
 from leader_core.prompt import PromptBuilder, Titles
+from leader_core.ragged import Ragged
 from leader_core.teacher.base import BaseFiles, find_base
 from leader_core.teacher.config import Precision, TeacherConfig
 from leader_core.teacher.model import (
@@ -216,13 +217,13 @@ class TeacherScorer:
         """
         if not text.strip():
             raise InputError("The text is empty: write what the teacher should read.")
-        ids = np.asarray(self.reader.tokenizer.ids([text])[0], dtype=np.int32)
+        ids = self.reader.tokenizer.ids([text])[0]
         if (excess := len(ids) - self.config.max_tokens) > 0:
             raise InputError(
                 f"The text has {len(ids):,} tokens, and this teacher reads at most {self.config.max_tokens:,}: "
                 f"shorten it by {excess:,}."
             )
-        encoded = EncodedPrompts(ids, np.asarray([0, len(ids)], dtype=np.int64), np.zeros(1, dtype=bool))
+        encoded = EncodedPrompts(Ragged.of([ids]), np.zeros(1, dtype=bool))
         _, logits = run_batches(self.model, encoded)
         return torch.sigmoid(torch.from_numpy(logits)).numpy()[0]  # type: ignore[no-any-return]
 

@@ -16,6 +16,7 @@ import torch
 from leader_core.domain import Case
 from leader_core.errors import ArtifactError
 from leader_core.prompt import PromptBuilder
+from leader_core.ragged import Ragged
 from leader_core.teacher.base import BaseFiles
 from leader_core.teacher.config import SpecialTokens
 from leader_core.teacher.importing import importing
@@ -71,45 +72,37 @@ class BaseTokenizer:
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompts:
-    """N prompts as token ids, end to end: prompt i is `ids[starts[i]:starts[i + 1]]`."""
+    """N prompts as token ids."""
 
-    ids: np.ndarray  # int32 (total tokens,)
-    starts: np.ndarray  # int64 (N + 1,)
+    tokens: Ragged  # N rows
     truncated: np.ndarray  # bool (N,): something was cut to fit
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.tokens)
 
     @property
     def lengths(self) -> np.ndarray:
         """int64 (N,) tokens of each prompt."""
-        return np.diff(self.starts)
+        return self.tokens.lengths
 
     def take(self, rows: np.ndarray) -> EncodedPrompts:
         """Some of the prompts, in the order of `rows`."""
-        lengths = self.lengths[rows]
-        starts = np.zeros(len(rows) + 1, dtype=np.int64)
-        np.cumsum(lengths, out=starts[1:])
-        within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
-        return EncodedPrompts(
-            self.ids[np.repeat(self.starts[rows], lengths) + within], starts, self.truncated[rows]
-        )
+        return EncodedPrompts(self.tokens.take(rows), self.truncated[rows])
 
-    def batch(self, rows: Sequence[int] | np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def batch(self, rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         """ids and mask (B, T), int64, padded on the right to the longest of these rows, in steps of `_WIDTH`."""
-        lengths = self.lengths[rows]
-        width = -(-int(lengths.max()) // _WIDTH) * _WIDTH
-        ids = np.zeros((len(rows), width), dtype=np.int64)
-        for i, row in enumerate(rows):
-            ids[i, : lengths[i]] = self.ids[self.starts[row] : self.starts[row + 1]]
-        mask = (np.arange(width) < lengths[:, None]).astype(np.int64)
-        return torch.from_numpy(ids), torch.from_numpy(mask)
+        chosen = self.tokens.take(rows)
+        width = -(-int(chosen.lengths.max()) // _WIDTH) * _WIDTH
+        real = np.arange(width) < chosen.lengths[:, None]  # (B, T)
+        ids = np.zeros(real.shape, dtype=np.int64)
+        ids[real] = chosen.values
+        return torch.from_numpy(ids), torch.from_numpy(real.astype(np.int64))
 
 
 def encode_cases(cases: Sequence[Case], builder: PromptBuilder, tokenizer: BaseTokenizer) -> EncodedPrompts:
     """Render and tokenise cases once; every prompt is within the builder's token limit."""
-    rows: list[np.ndarray] = []
-    cut: list[bool] = []
+    rows: list[list[int]] = []
+    truncated: list[bool] = []
     for first in range(0, len(cases), _CHUNK):
         chunk = cases[first : first + _CHUNK]
         texts, flags = zip(*(builder.text(case) for case in chunk), strict=True)
@@ -119,12 +112,9 @@ def encode_cases(cases: Sequence[Case], builder: PromptBuilder, tokenizer: BaseT
                 margin += excess
                 text, flag = builder.text(case, margin=margin)
                 ids = tokenizer.ids([text])[0]
-            rows.append(np.asarray(ids[: builder.token_limit], dtype=np.int32))
-            cut.append(flag)
-    starts = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum([len(row) for row in rows], out=starts[1:])
-    flat = np.concatenate(rows) if rows else np.zeros(0, dtype=np.int32)
-    return EncodedPrompts(flat, starts, np.asarray(cut, dtype=bool))
+            rows.append(ids[: builder.token_limit])
+            truncated.append(flag)
+    return EncodedPrompts(Ragged.of(rows), np.asarray(truncated, dtype=bool))
 
 
 def split_by_length(lengths: np.ndarray, budget: int, overhead: int = 128) -> list[np.ndarray]:

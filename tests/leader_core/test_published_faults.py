@@ -18,7 +18,6 @@ import pytest
 import torch
 
 from leader_core.cohort import BuildResult, Cohort, build_cohort
-from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.ndc import normalise_ndc
 from leader_core.cohort.statements import run
 from leader_core.domain import KINDS, Case, Visit
@@ -272,9 +271,9 @@ def test_more_than_a_hundred_codes_are_read_and_counted() -> None:
     """19: the published code fails on a visit of more than a hundred codes."""
     case = Case(current=Visit(diagnoses=tuple(MANY)))
     encoder = Encoder(CONFIG, VOCABULARIES)
-    for encoded in (encoder.cases([case]), encoder.columns(CohortColumns.from_cases([case]))):
-        assert len(encoded.diagnosis.row(0)) == DEFAULT.max_codes == 100
-        assert (encoded.codes_cut.tolist(), encoded.visits_cut.tolist()) == ([True], [False])
+    encoded = encoder.cases([case])
+    assert len(encoded.diagnosis.row(0)) == DEFAULT.max_codes == 100
+    assert (encoded.codes_cut.tolist(), encoded.visits_cut.tolist()) == ([True], [False])
     assert np.isfinite(scores([case])).all()
 
 

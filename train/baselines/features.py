@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.domain import KINDS
-from leader_core.student.encode import RESERVED, EncodedCases, Encoder, Ints, Ragged, spans
+from leader_core.ragged import Ints, Ragged
+from leader_core.student.encode import RESERVED, EncodedCases, Encoder
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -55,9 +56,6 @@ class Features:
         """(B, width) counts of the codes of visit rows `begin` to `end` - 1 of each case."""
         from scipy.sparse import csr_matrix
 
-        starts = sets.offsets[begin]
-        lengths = sets.offsets[end] - starts
-        columns = sets.values[spans(starts, lengths)] - RESERVED
-        owners = np.repeat(np.arange(len(begin)), lengths)
-        ones: NDArray[np.float64] = np.ones(len(columns))
-        return csr_matrix((ones, (owners, columns)), shape=(len(begin), width))
+        joined = sets.merge(begin, end)
+        ones: NDArray[np.float64] = np.ones(len(joined.values))
+        return csr_matrix((ones, (joined.owners, joined.values - RESERVED)), shape=(len(begin), width))

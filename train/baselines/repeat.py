@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.student.encode import RESERVED, EncodedCases, spans
+from leader_core.student.encode import RESERVED, EncodedCases
 from train.baselines.popularity import Popularity
 from train.evaluation.scoring import Scores
 
@@ -25,9 +25,8 @@ class Repeat(Popularity):
         returning = np.flatnonzero(~cases.first_visit[rows])
         before = np.zeros_like(popular[returning])
         visits = cases.current[rows][returning] - 1
-        lengths = cases.medication.lengths[visits]
-        tokens = cases.medication.values[spans(cases.medication.offsets[visits], lengths)]
-        before[np.repeat(np.arange(len(visits)), lengths), tokens - RESERVED] = 1
+        last = cases.medication.take(visits)
+        before[last.owners, last.values - RESERVED] = 1
         popular[returning] = REPEATED * before + np.float32(1 - REPEATED) * popular[returning]
         return popular
 

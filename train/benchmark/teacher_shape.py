@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from leader_core.errors import InputError
+from leader_core.ragged import Ragged
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import (
     TeacherModel,
@@ -140,10 +141,8 @@ def _random_teacher(size: Size, config: TeacherConfig, device: torch.device) -> 
 def _prompts(lengths: np.ndarray, words: int) -> TeacherData:
     """Random prompts of these lengths, with random prescriptions."""
     draw = np.random.default_rng(0)
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    encoded = EncodedPrompts(
-        draw.integers(1, words, starts[-1]).astype(np.int32), starts, np.zeros(len(lengths), dtype=bool)
-    )
+    tokens = Ragged.of_lengths(lengths, draw.integers(1, words, int(lengths.sum())).astype(np.int32))
+    encoded = EncodedPrompts(tokens, np.zeros(len(lengths), dtype=bool))
     return TeacherData(
         encoded, draw.random((len(lengths), MEDICATIONS)) < 0.15, np.zeros(len(lengths), dtype=np.int64)
     )

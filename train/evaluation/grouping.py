@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, PROFILE_FIELDS
 from leader_core.errors import InputError
-from leader_core.student.encode import spans
 from leader_core.terminology.chapters import UNCLASSIFIED
 from leader_core.terminology.chapters import chapter as icd_chapter
 from train.evaluation.scoring import SplitModel, groups_of
@@ -73,20 +72,17 @@ def code_groups(columns: CohortColumns, trained_on: Cohort) -> Groups:
         counts = _patients_with(train, kind)
         column = columns.codes[kind]
         of = np.array([counts.get(code, 0) for code in column.table], dtype=np.int64)
-        lengths = column.offsets[columns.current + 1] - column.offsets[columns.current]
-        ids = column.ids[spans(column.offsets[columns.current], lengths)]
-        if len(ids):
-            np.minimum.at(lowest, np.repeat(np.arange(len(columns)), lengths), of[ids])
+        ids = column.ids.take(columns.current)
+        np.minimum.at(lowest, ids.owners, of[ids.values])
     return {"common": lowest >= RARE, "rare": (lowest > 0) & (lowest < RARE), "unseen": lowest == 0}
 
 
 def _patients_with(train: CohortColumns, kind: str) -> Mapping[str, int]:
     """Code -> training patients who have it in any visit."""
     column = train.codes[kind]  # type: ignore[index]
-    lengths = column.offsets[train.current + 1] - column.offsets[train.current]
-    ids = column.ids[spans(column.offsets[train.current], lengths)].astype(np.int64)
-    owners = np.repeat(np.unique(train.patient_ids, return_inverse=True)[1], lengths)
-    pairs = np.unique(owners * max(1, len(column.table)) + ids) % max(1, len(column.table))
+    ids = column.ids.take(train.current)
+    owners = np.unique(train.patient_ids, return_inverse=True)[1][ids.owners]
+    pairs = np.unique(owners * max(1, len(column.table)) + ids.values) % max(1, len(column.table))
     counts = np.bincount(pairs, minlength=len(column.table))
     return {code: int(n) for code, n in zip(column.table, counts, strict=True) if n}
 
@@ -111,10 +107,11 @@ def _values(name: str, columns: CohortColumns, model: SplitModel | None) -> NDAr
 def _chapters(columns: CohortColumns) -> NDArray[np.object_]:
     column = columns.codes["diagnosis"]
     chapters = np.array([*(icd_chapter(code) for code in column.table), UNCLASSIFIED], dtype=object)
-    starts, ends = column.offsets[columns.current], column.offsets[columns.current + 1]
-    last = max(0, len(column.ids) - 1)
-    first = column.ids[np.minimum(starts, last)] if len(column.ids) else np.zeros(len(starts), np.int32)
-    return chapters[np.where(ends > starts, first, len(chapters) - 1)]
+    ids = column.ids.take(columns.current)
+    first = np.full(len(columns), len(chapters) - 1)  # unclassified where there is no diagnosis
+    some = ids.lengths > 0
+    first[some] = ids.values[ids.offsets[:-1][some]]
+    return chapters[first]
 
 
 def _masks(name: str, values: NDArray[np.object_]) -> Groups:

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.domain import KINDS, Case, Fingerprint, Visit
+from leader_core.domain import Fingerprint
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import average_precision
 from leader_core.model_folder import Manifest, read_manifest
-from leader_core.student.encode import spans
 from leader_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -104,12 +103,12 @@ class TeacherModel(_FolderModel):
 
     def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
         for rows in blocks_of(len(columns), TEACHER_BLOCK):
-            yield rows, self._given(self.scorer.score(cases_of(columns, rows)))
+            yield rows, self._given(self.scorer.score(columns.take(rows).cases()))
 
     def truncated(self, columns: CohortColumns) -> NDArray[np.bool_]:
         """(N,) whether some of each case is left out of its prompt."""
         blocks = blocks_of(len(columns), TEACHER_BLOCK)
-        cut = [self.scorer.reader.encode(cases_of(columns, rows)).truncated for rows in blocks]
+        cut = [self.scorer.reader.encode(columns.take(rows).cases()).truncated for rows in blocks]
         return np.concatenate(cut) if cut else np.zeros(0, dtype=bool)
 
 
@@ -148,8 +147,7 @@ class Labels:
     @classmethod
     def of(cls, columns: CohortColumns, medications: Vocabulary) -> Self:
         column, current = columns.codes["medication"], columns.current
-        lengths = column.offsets[current + 1] - column.offsets[current]
-        used = np.unique(column.ids[spans(column.offsets[current], lengths)])
+        used = np.unique(column.ids.take(current).values)
         codes = (*medications.codes, *sorted(medications.unseen([column.table[i] for i in used])))
         known = np.arange(len(codes)) < len(medications)
         return cls(codes, known, prescriptions(columns, current, codes))
@@ -209,32 +207,6 @@ def score_split(model: SplitModel, cohort: Cohort, columns: CohortColumns) -> Sc
     return out
 
 
-def cases_of(columns: CohortColumns, rows: NDArray[np.int64]) -> list[Case]:
-    """The same cases as values, without their current medications; history visits carry no ids."""
-    return [_case(columns, int(row)) for row in rows]
-
-
-def _case(columns: CohortColumns, row: int) -> Case:
-    first, current = int(columns.first[row]), int(columns.current[row])
-    visit_no = int(columns.visit_no[row])
-    diagnosis, procedure, medication = (columns.codes[kind] for kind in KINDS)
-    history = tuple(
-        Visit(diagnosis.of(r), procedure.of(r), medication.of(r), visit_no=visit_no - current + r)
-        for r in range(first, current)
-    )
-    return Case(
-        profile={name: str(values[row]) for name, values in columns.profile.items()},
-        history=history,
-        current=Visit(
-            diagnosis.of(current),
-            procedure.of(current),
-            visit_id=int(columns.visit_ids[row]),
-            visit_no=visit_no,
-        ),
-        patient_id=int(columns.patient_ids[row]),
-    )
-
-
 def prescriptions(
     columns: CohortColumns, visits: NDArray[np.int64], codes: Sequence[str]
 ) -> NDArray[np.bool_]:
@@ -242,11 +214,10 @@ def prescriptions(
     column = columns.codes["medication"]
     place = {code: i for i, code in enumerate(codes)}
     table = np.array([place.get(code, -1) for code in column.table], dtype=np.int64)
-    lengths = column.offsets[visits + 1] - column.offsets[visits]
-    ids = table[column.ids[spans(column.offsets[visits], lengths)]] if len(table) else np.zeros(0, np.int64)
-    owners = np.repeat(np.arange(len(visits)), lengths)
+    ids = column.ids.take(visits)
+    places = table[ids.values]
     out = np.zeros((len(visits), len(codes)), dtype=bool)
-    out[owners[ids >= 0], ids[ids >= 0]] = True
+    out[ids.owners[places >= 0], places[places >= 0]] = True
     return out
 
 

@@ -21,7 +21,6 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, choose_threshold, summarise
-from leader_core.student.encode import spans
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.baselines.fitting import TrainingData, fit_on
 from train.console import Report
@@ -92,8 +91,7 @@ def _vocabularies(train: CohortColumns, fields: tuple[str, ...]) -> Vocabularies
     found: dict[str, Vocabulary] = {}
     for kind in KINDS:
         column = train.codes[kind]
-        lengths = column.offsets[train.current + 1] - column.offsets[train.current]
-        used = np.unique(column.ids[spans(column.offsets[train.current], lengths)])
+        used = np.unique(column.ids.take(train.current).values)
         found[kind] = Vocabulary.of(column.table[i] for i in used)
     profile = {name: Vocabulary.of(set(train.profile[name].tolist())) for name in fields}
     return Vocabularies(found["diagnosis"], found["procedure"], found["medication"], profile)

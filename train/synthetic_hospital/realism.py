@@ -114,7 +114,7 @@ def _read(path: Path) -> tuple[CohortColumns, Sequence[str], Shape]:
             for split in ("validation", "test")
             for code in _occurring(cohort.columns(split, "all"), "diagnosis")
         ]
-    counts = {kind: np.diff(columns.codes[kind].offsets) for kind in KINDS}
+    counts = {kind: columns.codes[kind].ids.lengths for kind in KINDS}
     visits_each = np.unique(columns.patient_ids, return_counts=True)[1]
     classes = columns.codes["medication"].table
     shape = Shape(
@@ -137,7 +137,7 @@ def _read(path: Path) -> tuple[CohortColumns, Sequence[str], Shape]:
 
 def _occurring(columns: CohortColumns, kind: Kind) -> list[str]:
     column = columns.codes[kind]
-    return [column.table[i] for i in column.ids]
+    return [column.table[i] for i in column.ids.values]
 
 
 def _prescribed(columns: CohortColumns, classes: Sequence[str]) -> NDArray[np.bool_]:
@@ -146,7 +146,7 @@ def _prescribed(columns: CohortColumns, classes: Sequence[str]) -> NDArray[np.bo
     where = {code: i for i, code in enumerate(classes)}
     place = np.asarray([where[code] for code in column.table])
     table = np.zeros((columns.visits, len(classes)), dtype=bool)
-    table[np.repeat(np.arange(columns.visits), np.diff(column.offsets)), place[column.ids]] = True
+    table[column.ids.owners, place[column.ids.values]] = True
     return table
 
 

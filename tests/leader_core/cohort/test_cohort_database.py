@@ -62,6 +62,7 @@ def test_columns_of_cases_made_by_hand_hold_the_same(cohort: Cohort) -> None:
         rows = range(made.first[n], made.current[n] + 1)
         assert [made.codes["medication"].of(row) for row in rows] == [v.medications for v in visits]
         assert made.profile["insurance"][n] == case.profile["insurance"]
+    assert made.cases() == cases
     assert len(CohortColumns.from_cases([])) == 0
 
 
@@ -257,8 +258,7 @@ def test_arrays_are_contiguous_and_typed(real_cohort: Path) -> None:
     columns = Cohort.open(real_cohort).columns("all", "all")
     for kind in KINDS:
         column = columns.codes[kind]
-        assert column.ids.dtype == np.int32 and column.ids.flags.c_contiguous
-        assert column.offsets[0] == 0 and column.offsets[-1] == len(column.ids)
-        assert len(column.offsets) == columns.visits + 1
+        assert column.ids.values.dtype == np.int32 and column.ids.values.flags.c_contiguous
+        assert len(column.ids) == columns.visits and column.ids.lengths.sum() == len(column.ids.values)
         assert list(column.table) == sorted(column.table)
-        assert column.ids.min() >= 0 and column.ids.max() < len(column.table)
+        assert column.ids.values.min() >= 0 and column.ids.values.max() < len(column.table)

@@ -364,5 +364,5 @@ def odd_title(kind: str, code: str) -> str | None:
 def test_the_tokens_explained_are_the_tokens_read(teacher: TeacherScorer) -> None:
     encoded = teacher.reader.encode([CASE])
     ids, spans = teacher.reader.tokenizer.located(teacher.prompt(CASE).text)
-    assert ids == encoded.ids.tolist()
+    assert ids == encoded.tokens.values.tolist()
     assert sum(span is None for span in spans) == teacher.reader.tokenizer.specials

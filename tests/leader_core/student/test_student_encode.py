@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, Case, Visit
 from leader_core.errors import ArtifactError, InputError
 from leader_core.student.config import StudentConfig
-from leader_core.student.encode import RESERVED, EncodedCases, Encoder, Ragged, TokenLayout, spans
+from leader_core.student.encode import RESERVED, EncodedCases, Encoder, TokenLayout
 from leader_core.student.packing import pack, rectangles_of
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from tests.hospital import Hospital
@@ -49,7 +48,7 @@ def test_every_kind_has_its_own_ids() -> None:
     assert encoded.procedure.row(0).tolist() == [9]
 
 
-def test_cases_and_columns_encode_to_the_same() -> None:
+def test_cases_encode_to_the_same_however_they_are_held() -> None:
     hospital = Hospital(60)
     vocabularies = Vocabularies(
         *(
@@ -58,19 +57,19 @@ def test_cases_and_columns_encode_to_the_same() -> None:
         profile={name: Vocabulary.of(hospital.profile_values(name)[:1]) for name in hospital.profile_fields},
     )
     encoder = Encoder(replace(CONFIG, max_codes=3), vocabularies)
-    cases = hospital.cases("all", "all")
-    one, other = encoder.cases(cases), encoder.columns(CohortColumns.from_cases(cases))
-    for field in fields(EncodedCases):
-        if field.name not in ("diagnosis", "procedure", "medication", "prescribed", "first", "current"):
-            np.testing.assert_array_equal(
-                getattr(one, field.name), getattr(other, field.name), err_msg=field.name
-            )
-    assert [sets_of(one, n) for n in range(len(cases))] == [sets_of(other, n) for n in range(len(cases))]
-    assert one.truncated.any()
-    assert not one.truncated.all()
-    rows = np.arange(len(cases))
+    columns = hospital.columns("all", "all")
+    rows = np.random.default_rng(0).permutation(len(columns))
+    whole, alone = encoder.columns(columns), [encoder.cases(columns.take([row]).cases()) for row in rows]
     width = len(vocabularies.medication)
-    np.testing.assert_array_equal(one.labels(rows, width), other.labels(rows, width))
+    for row, one in zip(rows, alone, strict=True):
+        assert sets_of(one, 0) == sets_of(whole, row)
+        np.testing.assert_array_equal(
+            one.labels(np.array([0]), width)[0], whole.labels(rows, width)[rows == row][0]
+        )
+        for name in ("profile", "first_visit", "visits_cut", "codes_cut", "patient_ids", "visit_ids"):
+            np.testing.assert_array_equal(getattr(one, name)[0], getattr(whole, name)[row], err_msg=name)
+    assert whole.truncated.any()
+    assert not whole.truncated.all()
 
 
 def test_the_most_recent_visits_are_kept_and_the_current_one_always() -> None:
@@ -81,8 +80,7 @@ def test_the_most_recent_visits_are_kept_and_the_current_one_always() -> None:
     assert [s[0] for s in sets_of(encoded, 0)] == [[7], [7], [8]]
     assert [s[2] for s in sets_of(encoded, 0)][1] == [4]  # the visit before the current one is there
     assert encoded.truncated.tolist() == [True]
-    assert encoder.truncated(case)
-    assert not encoder.truncated(replace(case, profile={}, history=case.history[:2]))
+    assert not encoder.cases([replace(case, profile={}, history=case.history[:2])]).truncated.any()
 
 
 def test_more_codes_than_fit_are_cut_and_said() -> None:
@@ -92,12 +90,12 @@ def test_more_codes_than_fit_are_cut_and_said() -> None:
     assert sets_of(encoded, 0)[0][0] == [8]  # the first two codes recorded, of which one is known
     assert encoded.truncated.tolist() == [True, True]
     medications = Case(current=Visit(diagnoses=("ICD9:4280",), medications=("A02B", "B01A", "C03C")))
-    assert not encoder.truncated(medications)  # the current prescription is no input
+    assert not encoder.cases([medications]).truncated.any()  # the current prescription is no input
     assert encoded.codes_cut.tolist() == [True, True]
     assert not encoded.visits_cut.any()
-    for found in (encoder.cases([medications]), encoder.columns(CohortColumns.from_cases([medications]))):
-        assert found.medication.row(0).tolist() == [3, 4]
-        assert found.labels(np.array([0]), 3).tolist() == [[True] * 3]  # but the truth is never cut
+    encoded = encoder.cases([medications])
+    assert encoded.medication.row(0).tolist() == [3, 4]
+    assert encoded.labels(np.array([0]), 3).tolist() == [[True] * 3]  # but the truth is never cut
 
 
 def test_unseen_codes_are_left_out_and_reported() -> None:
@@ -167,13 +165,6 @@ def test_rectangles_hold_every_row_and_little_padding() -> None:
         at += r.rows
     assert len(rectangles_of(lengths, 0)) == len(np.unique(lengths))
     assert rectangles_of(np.zeros(0, np.int64), 16) == ()
-
-
-def test_spans_and_ragged_rows() -> None:
-    assert spans(np.array([5, 0, 2]), np.array([2, 0, 3])).tolist() == [5, 6, 2, 3, 4]
-    ragged = Ragged.of([[1, 2], [], [3]])
-    assert ragged.lengths.tolist() == [2, 0, 1]
-    assert ragged.row(2).tolist() == [3]
 
 
 def test_wrong_settings_are_all_named_at_once() -> None:

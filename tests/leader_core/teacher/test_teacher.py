@@ -192,9 +192,9 @@ def test_ids_are_the_prompt_counted_exactly(
         prompt = reader.builder().build(case)
         assert encoded.lengths[row] == prompt.token_count <= 60
         assert encoded.truncated[row] == prompt.truncated
-    first, last = encoded.ids[0], encoded.ids[encoded.starts[1] - 1]
+    first, last = encoded.tokens.row(0)[[0, -1]]
     if special_tokens == "eos":
-        assert (first, last) == (encoded.ids[0], 5) and first not in (1, 4)
+        assert (first, last) == (encoded.tokens.values[0], 5) and first not in (1, 4)
     else:
         assert first == (1 if name == "bert" else 4)  # CLS or BOS, as the base wants it
 
@@ -215,8 +215,10 @@ def test_taken_prompts_are_those_asked_for(bases: dict[str, Path]) -> None:
     cases = COHORT.cases("train", "all")[:7]
     some = reader.encode(cases).take(np.array([5, 0, 3]))
     direct = encode_cases([cases[5], cases[0], cases[3]], reader.builder(), reader.tokenizer)
-    assert np.array_equal(some.ids, direct.ids) and np.array_equal(some.starts, direct.starts)
-    ids, mask = some.batch([0, 1, 2])
+    assert np.array_equal(some.tokens.values, direct.tokens.values) and np.array_equal(
+        some.lengths, direct.lengths
+    )
+    ids, mask = some.batch(np.array([0, 1, 2]))
     assert mask.sum(1).tolist() == some.lengths.tolist() and int((ids * (1 - mask)).sum()) == 0
 
 
