@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final
 
 import streamlit as st
 
 from dashboard.case import patient, pinned
+from dashboard.report import download
 from dashboard.scores import notes, panel, tabs
 from dashboard.server.service import ModelName, Scores, Service, ask, get_service, scores
 from dashboard.shared import draft, navigation, session, stepping, url_state, wording
@@ -185,7 +187,7 @@ def _panels(service: Service, subject: Subject) -> None:
     ask(service, subject.case)  # they answer while the page is drawn
     left, rest = st.columns([1, 3.4], gap="large")
     with rest:
-        panel.show(service, subject, "case")
+        panel.show(service, subject, "case", functools.partial(download.show, service, subject))
     with left, st.container(key="person"):  # after the models: the scores say which profile fields were read
         answer = scores(service, subject.case, "student")
         student = answer.recommendation if answer.stored_at is None else None  # stored scores do not say

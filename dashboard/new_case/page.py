@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.new_case import import_file, what_if
+from dashboard.report import download
 from dashboard.scores import case_diff, panel
 from dashboard.server.service import MODELS, TEACHER_AFTER, Service, all_scores, ask, get_service, scores
 from dashboard.shared import markup, wording
@@ -293,7 +294,7 @@ def _results(service: Service) -> None:
     subject = Subject(draft.submitted, "draft")
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
-    panel.show(service, subject, "new")
+    panel.show(service, subject, "new", functools.partial(download.show, service, subject))
     if draft.compared is not None:
         fragment(_difference)(service, draft)
     answers = {name: answer.recommendation for name, answer in all_scores(service, subject.case).items()}

@@ -11,15 +11,13 @@ from datetime import datetime
 from typing import Final
 
 from dashboard.report.similar_and_trust import (
-    NO_NEIGHBOURS,
-    Near,
     SimilarPart,
     TrustPart,
     similar_part,
     trust_parts,
 )
-from dashboard.scores import trust_panel
-from dashboard.scores.comparison_table import drugs
+from dashboard.scores import evidence_text
+from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
 from dashboard.server.service import MODELS, ModelName
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.formatting import count, day, gap, listing, score, stay
@@ -104,7 +102,7 @@ def compose(
     *,
     hide: bool,
     made_at: datetime,
-    near: Near = NO_NEIGHBOURS,
+    near: SimilarResult = NOT_SEARCHED,
 ) -> Report:
     """The report of a case under the cut-offs that the recommendations carry.
 
@@ -145,13 +143,13 @@ def compose(
         models=tuple(_model(engine, name, recommendations[name], case, known) for name in MODELS if name in recommendations),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODELS if name not in recommendations),
         groups=_groups(rows, known, tuple(recommendations)),
-        orders=drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
+        orders=case_text.ordered_drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
         interactions=_merged(sets),
         interaction_counts=tuple((name, len(pairs)) for name, pairs in sets.items()),
         interaction_note=case_text.table_covers(cohort.interactions),
         titles={**titles, **{row.code: row.title for row in rows}},
         similar=similar_part(engine, recommendations, near),
-        trust_facts=tuple(trust_panel.facts(recommendations, near.found)),
+        trust_facts=tuple(evidence_text.case_facts(recommendations, near.similar)),
         trust=trust_parts(engine, recommendations),
     )  # fmt: skip
 

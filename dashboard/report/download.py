@@ -13,8 +13,7 @@ from dashboard.report.csv_tables import comparison_csv
 from dashboard.report.html_report import write_html
 from dashboard.report.json_report import write_json
 from dashboard.report.pdf_report import write_pdf
-from dashboard.report.similar_and_trust import Near
-from dashboard.scores import similar_panel
+from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
 from dashboard.server.service import ModelName, Service
 from dashboard.shared import markup, session
 from dashboard.shared.session import Subject
@@ -32,6 +31,7 @@ def show(
     service: Service,
     subject: Subject,
     recommendations: Mapping[ModelName, Recommendation],
+    near: SimilarResult = NOT_SEARCHED,
     *,
     hide: bool | None = None,
     key: str = "export",
@@ -42,14 +42,12 @@ def show(
         service: the engine behind the page.
         subject: the case.
         recommendations: under the cut-offs that the page shows; models without scores are left out.
+        near: the case's neighbours in the training split, as the page has them.
         hide: leave out what was prescribed; by default as the page does.
         key: tells several of them on a page apart.
     """
     hidden = session.hidden(subject) if hide is None else hide
     moment = datetime.now(UTC)
-    near = Near(
-        similar_panel.find(service, subject.case), similar_panel.filters(), similar_panel.why_not(service)
-    )
 
     def made(write: Callable[[Report], bytes]) -> Callable[[], bytes]:
         return lambda: write(

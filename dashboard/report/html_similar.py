@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dashboard.report.content import Report
 from dashboard.report.similar_and_trust import SIMILAR, TRUST, GivenPart, NeighbourPart, TrustPart
-from dashboard.scores.similar_panel import WHAT
+from dashboard.scores.evidence_text import ABOUT_SIMILAR
 from dashboard.shared import theme, wording
 from dashboard.shared.formatting import count, escape, listing, tag
 
@@ -28,7 +28,7 @@ def similar_section(report: Report) -> str:
         made += tag("details", tag("summary", escape(f"{len(more)} more")), _given(more), css="rest")
     everybody = tag("ol", *(_neighbour(n) for n in part.neighbours))
     patients = tag("summary", escape(count(len(part.neighbours), "training patient")))
-    return made + tag("details", patients, everybody) + tag("p", escape(WHAT), css="note")
+    return made + tag("details", patients, everybody) + tag("p", escape(ABOUT_SIMILAR), css="note")
 
 
 def _given(parts: tuple[GivenPart, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from dashboard.report.content import CLASSES_ONLY, ModelPart, Report
 from dashboard.report.similar_and_trust import SimilarPart, TrustPart
-from dashboard.scores.similar_panel import WHAT
+from dashboard.scores.evidence_text import ABOUT_SIMILAR
 from dashboard.shared import wording
 from leader_core import __version__
 from leader_core.exchange.case_json import REPORT_SCHEMA, case_to_record
@@ -64,7 +64,7 @@ def record(report: Report) -> dict[str, Any]:
 
 def _similar(part: SimilarPart) -> dict[str, Any]:
     """Neighbours of the training split, and how many of them were given each class."""
-    return {"split": "train", "note": WHAT, **asdict(part)}
+    return {"split": "train", "note": ABOUT_SIMILAR, **asdict(part)}
 
 
 def _trust(part: TrustPart) -> dict[str, Any]:

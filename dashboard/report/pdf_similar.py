@@ -10,7 +10,7 @@ from typing import Final
 from dashboard.report.content import Report
 from dashboard.report.pdf_page import Page
 from dashboard.report.similar_and_trust import SIMILAR, TRUST
-from dashboard.scores.similar_panel import WHAT
+from dashboard.scores.evidence_text import ABOUT_SIMILAR
 from dashboard.shared import wording
 from dashboard.shared.formatting import listing
 
@@ -53,4 +53,4 @@ def _similar(page: Page, report: Report) -> None:
         told = f"Patient {neighbour.patient_id}, similarity {neighbour.similarity:.2f}: {neighbour.about}"
         page.spans([(told, "muted", 8.5, False)], indent=3)
     if part.neighbours:
-        page.text(f"{WHAT} The HTML and JSON reports list all of them.", colour="muted", size=8.5)
+        page.text(f"{ABOUT_SIMILAR} The HTML and JSON reports list all of them.", colour="muted", size=8.5)

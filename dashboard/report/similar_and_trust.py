@@ -10,28 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dashboard.scores import similar_panel, trust_panel
+from dashboard.scores import evidence_text
+from dashboard.scores.evidence_text import SimilarResult
 from dashboard.server.service import MODELS, ModelName
 from dashboard.shared import wording
 from leader_core import Engine, Recommendation
 from leader_core.domain import Kind
 from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
-from leader_core.similar import Similar
 
 SIMILAR: Final = "Similar patients of the training split"
 TRUST: Final = "How far to trust these scores"
-
-
-@dataclass(frozen=True, slots=True)
-class Near:
-    """What the page knows of a case's neighbours when a report is asked for."""
-
-    found: Similar | None
-    filters: tuple[str, ...]  # in words: which training patients were asked for
-    why_not: str  # a sentence where there are none
-
-
-NO_NEIGHBOURS: Final = Near(None, (), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +71,16 @@ class TrustPart:
     sentences: Mapping[str, str]  # the same in words
 
 
-def similar_part(engine: Engine, cut: Mapping[ModelName, Recommendation], near: Near) -> SimilarPart:
+def similar_part(engine: Engine, cut: Mapping[ModelName, Recommendation], near: SimilarResult) -> SimilarPart:
     """The neighbours in words."""
-    found = near.found
+    found = near.similar
     if found is None or not found.neighbours:
         nobody = f"None of {found.training:,} training patients passes the filters." if found else ""
-        return SimilarPart(nobody or near.why_not or similar_panel.NO_NEIGHBOURS, near.filters)
+        return SimilarPart(nobody or near.reason or evidence_text.NO_NEIGHBOURS, near.filters)
     chosen = {name: {m.code for m in recommendation.selected} for name, recommendation in cut.items()}
     titled = _titles(engine)
     return SimilarPart(
-        similar_panel.told(found),
+        evidence_text.nearest_of(found),
         near.filters,
         found.among,
         found.training,
@@ -107,14 +95,14 @@ def similar_part(engine: Engine, cut: Mapping[ModelName, Recommendation], near: 
                 found.given[code].weighted,
                 tuple(name for name in MODELS if code in chosen.get(name, ())),
             )
-            for code in similar_panel.ranked(found)
+            for code in evidence_text.ranked(found)
         ),
         tuple(
             NeighbourPart(
                 n.patient_id,
                 n.visit_no,
                 n.similarity,
-                similar_panel.who(n),
+                evidence_text.neighbour_text(n),
                 titled("diagnosis", n.shared),
                 titled("medication", n.given),
             )
@@ -131,11 +119,11 @@ def trust_parts(engine: Engine, cut: Mapping[ModelName, Recommendation]) -> tupl
         if name not in cut or name not in engine.models:
             continue
         manifest = engine.models[name].manifest
-        evidence, problem = trust_panel.read(engine, name)
+        evidence, problem = evidence_text.evidence_or_reason(engine, name)
         about = case_trust(manifest, cut[name])
-        lines = trust_panel.lines(about, evidence, problem, unit)
+        lines = evidence_text.trust_lines(about, evidence, problem, unit)
         classes = class_trust(evidence, manifest, cut[name])
-        sentences = {code: trust_panel.sentence(trust) for code, trust in classes.items()}
+        sentences = {code: evidence_text.sentence(trust) for code, trust in classes.items()}
         made.append(TrustPart(name, about, tuple(lines), classes, sentences))
     return tuple(made)
 

@@ -11,7 +11,8 @@ import streamlit as st
 from dashboard.server.service import ModelName, Scores
 from dashboard.shared import comparison, theme, wording
 from dashboard.shared.browser import component
-from dashboard.shared.formatting import count, listing, probability
+from dashboard.shared.case_text import ordered_drugs
+from dashboard.shared.formatting import probability
 from leader_core import Order
 
 EXPLAINED: Final = "explain"
@@ -66,7 +67,7 @@ def table(
 ) -> dict[str, Any]:
     """What the component draws, as plain JSON values."""
     unit = wording.unit_of(row.code for row in rows)
-    written = drugs(orders)
+    written = ordered_drugs(orders)
     alone = [name for name, found in scores.items() if found.recommendation is not None]
     if by_area:
         groups = [
@@ -177,13 +178,3 @@ def _row(row: comparison.Row, written: Mapping[str, str], prescribed_known: bool
         "student_selected": row.student_selected,
         "own": row.own,
     }
-
-
-def drugs(orders: Sequence[Order]) -> dict[str, str]:
-    """The hospital's own drug strings by class: "Warfarin PO (3 orders), Heparin SC"."""
-    by_class: dict[str, list[str]] = {}
-    for order in sorted(orders, key=lambda o: (o.code, -o.orders, o.drug)):
-        route = f" {order.route}" if order.route and order.route.lower() != "unknown" else ""
-        times = f" ({count(order.orders, 'order')})" if order.orders > 1 else ""
-        by_class.setdefault(order.code, []).append(f"{order.drug}{route}{times}")
-    return {code: listing(names, last="and") for code, names in by_class.items()}

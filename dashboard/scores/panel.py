@@ -5,14 +5,14 @@ Shared by every page that shows scores, so that teacher and student look the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.interactions import cautions as reviewed
 from dashboard.interactions import sets
-from dashboard.report import download
 from dashboard.scores import (
     comparison_table,
     decide_first,
@@ -23,6 +23,7 @@ from dashboard.scores import (
     tabs,
     trust_panel,
 )
+from dashboard.scores.evidence_text import SimilarResult
 from dashboard.server.service import MODELS, ModelName, Scores, Service, all_scores
 from dashboard.shared import comparison, decision, markup, navigation, session, url_state, wording
 from dashboard.shared.case_text import table_covers
@@ -43,14 +44,18 @@ BINDINGS = {
 """None stands for the model's own cut-off."""
 
 
-def show(service: Service, subject: Subject, page: str) -> None:
+Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult], None]
+"""Draws the export button of a page for the scores and neighbours that its panel shows."""
+
+
+def show(service: Service, subject: Subject, page: str, export: Export) -> None:
     """Scores, cut-offs, the comparison table and the interactions, for the page "case" or "new".
 
-    Everything here moves with the cut-offs and reruns alone.
+    Everything here follows the cut-offs and reruns alone.
     """
     asked = session.asked() if page == "case" else st.query_params.to_dict()
     url_state.enter(identity(subject, page), BINDINGS, {**tabs.kept(), **asked})
-    fragment(_panel)(service, subject, page)
+    fragment(_panel)(service, subject, page, export)
 
 
 def identity(subject: Subject, page: str) -> str:
@@ -58,7 +63,7 @@ def identity(subject: Subject, page: str) -> str:
     return f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
 
 
-def _panel(service: Service, subject: Subject, page: str) -> None:
+def _panel(service: Service, subject: Subject, page: str, export: Export) -> None:
     found = all_scores(service, subject.case)
     centre, right = st.columns([2.55, 1], gap="large") if page == "case" else (st.container(), st.container())
     if session.undecided(subject):
@@ -71,7 +76,7 @@ def _panel(service: Service, subject: Subject, page: str) -> None:
             _notes(service, subject, places)
         link = {**session.linked(subject), **url_state.written(tabs.BINDINGS)}
     else:
-        link = _answers(service, subject, found, centre, right)
+        link = _answers(service, subject, found, centre, right, export)
     session.keep(link)
     url_state.publish(
         page, link if page == "case" else {k: v for k, v in link.items() if k not in subject.query}
@@ -84,6 +89,7 @@ def _answers(
     found: Mapping[ModelName, Scores],
     centre: DeltaGenerator,
     right: DeltaGenerator,
+    export: Export,
 ) -> dict[str, str]:
     """Everything that the models say, beside what is known; gives the URL parameters of this view."""
     known = subject.source == "cohort" and not session.hidden(subject)
@@ -99,7 +105,8 @@ def _answers(
         }
         with st.container(key="classes"):
             more = trust_panel.details(service, cut, near)
-            _table(service, subject, found, cut, known, own, link, more)
+            draw_export = functools.partial(export, cut, similar_panel.result(service, near))
+            _table(service, subject, found, cut, known, own, link, more, draw_export)
         with st.container(key="why"):
             explain_panel.show(service, subject, cut)
     with right, st.container(key="pairs"):
@@ -249,6 +256,7 @@ def _table(
     own: tuple[str, ...] | None,
     link: Mapping[str, str],
     more: trust_panel.Lines,
+    export: Callable[[], None],
 ) -> None:
     if not cut and not (known and subject.case.prescribed):
         return
@@ -275,7 +283,7 @@ def _table(
         st.space("stretch")
         navigation.link("prompt", "The teacher's prompt", link)
         if cut:
-            download.show(service, subject, cut)
+            export()
     orders = (
         service.engine.cohort.orders(case.current.visit_id)
         if known and case.current.visit_id is not None

@@ -7,13 +7,21 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.scores.evidence_text import (
+    ABOUT_SIMILAR,
+    NO_NEIGHBOURS,
+    SimilarResult,
+    nearest_of,
+    neighbour_text,
+    ranked,
+)
 from dashboard.server.service import ModelName, Service, case_key
 from dashboard.shared import markup, navigation, session, theme, url_state, wording
-from dashboard.shared.formatting import count, escape, tag
+from dashboard.shared.formatting import escape, tag
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
-from leader_core import UNKNOWN, Case, LeaderError, Recommendation
+from leader_core import Case, LeaderError, Recommendation
 from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
 
 COUNT: Final = 20
@@ -33,11 +41,6 @@ _SAID: Final[Mapping[str, str]] = {
     "student": "suggested here by the student",
     "prescribed": "prescribed here",
 }
-NO_NEIGHBOURS: Final = "They cannot be found for this case."
-WHAT: Final = (
-    "Patients of the training split whose case the student reads in nearly the same way. "
-    "What they were given is what was done, not what was right."
-)
 
 
 def read_filters(text: str) -> list[str] | None:
@@ -103,32 +106,24 @@ def show(
             )
         )
         return
-    st.html(markup.note(told(found)) + _classes(service, subject, cut, found))
+    st.html(markup.note(nearest_of(found)) + _classes(service, subject, cut, found))
     for neighbour in found.neighbours[:_SHOWN]:
         _neighbour(service, neighbour)
     if rest := found.neighbours[_SHOWN:]:
         with st.expander(f"{len(rest)} more patients"):
             for neighbour in rest:
                 _neighbour(service, neighbour)
-    st.html(markup.note(WHAT))
-
-
-def told(found: Similar) -> str:
-    """Of how many training patients these are the nearest."""
-    text = f"The {len(found.neighbours)} nearest of {found.among:,} training patients"
-    return text + (
-        f" that pass the filters ({found.training:,} in all)." if found.among < found.training else "."
-    )
-
-
-def ranked(found: Similar) -> list[str]:
-    """Every class that a neighbour was given, by the similarity of those who were."""
-    return sorted(found.given, key=lambda code: (-found.given[code].weighted, code))
+    st.html(markup.note(ABOUT_SIMILAR))
 
 
 def filters() -> tuple[str, ...]:
     """What the session asks for, in words."""
     return tuple(_FILTERS[name] for name in st.session_state.get(KEY) or [] if name in _FILTERS)
+
+
+def result(service: Service, similar: Similar | None) -> SimilarResult:
+    """The neighbours with the filters, or why there are none, in words."""
+    return SimilarResult(similar, filters(), why_not(service))
 
 
 def why_not(service: Service) -> str:
@@ -237,19 +232,10 @@ def _neighbour(service: Service, neighbour: Neighbour) -> None:
 
 def _about(service: Service, neighbour: Neighbour) -> str:
     titles = titles_of(service)
-    summary = tag("span", escape(who(neighbour)))
+    summary = tag("span", escape(neighbour_text(neighbour)))
     both = [tag("li", escape(titles("diagnosis", code))) for code in neighbour.shared]
     given = [tag("li", escape(titles("medication", code))) for code in neighbour.given]
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     body = (tag("h4", "Diagnoses of both") + tag("ul", *both)) if both else ""
     body += tag("h4", escape(f"{unit.headings} given ({len(given)})")) + tag("ul", *given)
     return tag("details", tag("summary", summary), body, css="ld-neighbour")
-
-
-def who(neighbour: Neighbour) -> str:
-    """Who a training patient is, and how much they share with the case."""
-    gender = wording.GENDER_LABELS.get(neighbour.gender, "gender not recorded")
-    band = neighbour.age_band if neighbour.age_band != UNKNOWN else "age not recorded"
-    visit = "first visit" if neighbour.visit_no == 1 else f"visit {neighbour.visit_no}"
-    shared = f"{len(neighbour.shared)} of {count(neighbour.diagnoses, 'diagnosis', 'diagnoses')} shared"
-    return f"{gender}, {band}, {visit}, {shared}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dashboard.shared import comparison, wording
 from dashboard.shared.formatting import count, day, gap, listing, stay, words
-from leader_core import UNKNOWN, Case, UnseenCode, Visit
+from leader_core import UNKNOWN, Case, Order, UnseenCode, Visit
 from leader_core.interactions import InteractionTable
 
 Coded = tuple[str, str]
@@ -119,3 +119,13 @@ def unseen_claims(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, st
 def table_covers(interactions: InteractionTable) -> str:
     """How many pairs the interaction table holds, and what that means for a pair that is not in it."""
     return wording.LIST_COVERS.format(pairs=f"{len(interactions):,}")
+
+
+def ordered_drugs(orders: Sequence[Order]) -> dict[str, str]:
+    """The hospital's own drug strings by class: "Warfarin PO (3 orders), Heparin SC"."""
+    by_class: dict[str, list[str]] = {}
+    for order in sorted(orders, key=lambda o: (o.code, -o.orders, o.drug)):
+        route = f" {order.route}" if order.route and order.route.lower() != "unknown" else ""
+        times = f" ({count(order.orders, 'order')})" if order.orders > 1 else ""
+        by_class.setdefault(order.code, []).append(f"{order.drug}{route}{times}")
+    return {code: listing(names) for code, names in by_class.items()}

@@ -21,7 +21,7 @@ from dashboard.report.download import file_name
 from dashboard.report.html_report import write_html
 from dashboard.report.json_report import write_json
 from dashboard.report.pdf_report import write_pdf
-from dashboard.report.similar_and_trust import Near
+from dashboard.scores.evidence_text import SimilarResult
 from dashboard.shared import wording
 from dashboard.shared.csv_table import safe_cell
 from dashboard.shared.session import Subject
@@ -152,7 +152,9 @@ def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None
 def _beside(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **asked: Any) -> Report:
     subject = Subject(case or engine.cohort.case(10006), "cohort", 10006, 2)
     found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
-    near = Near(FakeSimilar(engine.cohort).find(subject.case, SimilarQuery(**asked)), ("Same gender",), "")
+    near = SimilarResult(
+        FakeSimilar(engine.cohort).find(subject.case, SimilarQuery(**asked)), ("Same gender",), ""
+    )
     return compose(engine, subject, found, hide=hide, made_at=NOW, near=near)  # type: ignore[arg-type]
 
 
@@ -180,7 +182,7 @@ def test_similar_patients_go_with_the_case_and_are_of_the_training_split(engine:
 
 def test_neighbours_that_are_not_there_are_a_sentence(engine: FakeEngine) -> None:
     subject = Subject(engine.cohort.case(10006), "cohort", 10006, 2)
-    near = Near(None, (), "They appear when the student is ready.")
+    near = SimilarResult(None, (), "They appear when the student is ready.")
     report = compose(engine, subject, {}, hide=False, made_at=NOW, near=near)  # type: ignore[arg-type]
     assert "They appear when the student is ready." in _words(write_html(report))
     assert json.loads(write_json(report))["similar_patients"]["neighbours"] == []

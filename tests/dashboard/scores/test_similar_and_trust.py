@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.scores import similar_panel, trust_panel
+from dashboard.scores import evidence_text, similar_panel, trust_panel
 from dashboard.shared import wording
 from leader_core import UnseenCode
 from leader_core.evaluation.class_evidence import Share
@@ -145,13 +145,13 @@ def test_a_sentence_is_made_of_counts() -> None:
     trust = ClassTrust(
         0.62, True, 0.3, Share(30, 40), Share(30, 60), Share(60, 200), 0.6, 0.7, Share(3, 4), 61.0, True
     )
-    assert trust_panel.sentence(trust) == (
+    assert evidence_text.sentence(trust) == (
         "Given in 60 of 200 cases (30 %). Suggested in 40 at this cut-off, right in 30 (75 %, interval 60–86 %); "
         "found 50 % of those given it. Of 4 cases scored 0.6 to 0.7, like this one, 3 were given it (75 %), "
         "too few to rely on. In the 90 % set."
     )
     silent = replace(trust, precision=Share(0, 0), like=Share(0, 0), promised=None)
-    assert "Never suggested at this cut-off. No case was scored 0.6 to 0.7" in trust_panel.sentence(silent)
+    assert "Never suggested at this cut-off. No case was scored 0.6 to 0.7" in evidence_text.sentence(silent)
 
 
 def test_filters_in_a_link_are_known_ones() -> None:

@@ -17,11 +17,11 @@ from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
 from dashboard.prompt import sections
 from dashboard.scores import summary
-from dashboard.scores.comparison_table import drugs
 from dashboard.server import settings
 from dashboard.server.service import case_key
 from dashboard.server.settings import Settings, read_settings
 from dashboard.shared import case_text, comparison, markup, theme
+from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.draft import MAX_EARLIER, Draft
 from dashboard.shared.formatting import gap, probability, stay
 from leader_core import Case, Concept, InputError, Interaction, Order, PairReview, Visit
@@ -222,7 +222,7 @@ def test_drug_strings_stand_as_the_hospital_wrote_them() -> None:
         Order(1, "B01A", "Warfarin", "PO", 3),
         Order(1, "A02B", "X", "", 1),
     )
-    assert drugs(orders) == {"B01A": "Warfarin PO (3 orders) and Heparin SC", "A02B": "X"}
+    assert ordered_drugs(orders) == {"B01A": "Warfarin PO (3 orders) and Heparin SC", "A02B": "X"}
 
 
 def test_the_prompt_is_drawn_to_the_letter(engine: FakeEngine) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dashboard.new_case import page as new_case
-from dashboard.scores import panel
+from dashboard.report import download
 from dashboard.server import service
 from dashboard.shared import wording
 from dashboard.shared.draft import Draft, DraftVisit
@@ -62,14 +62,14 @@ def test_an_answer_that_comes_while_the_page_is_drawn_is_not_overlooked(
 ) -> None:
     """The panel was drawn without it; by the end of the run nothing is running any more."""
     serve(engine)
-    plain = panel.download.show
+    plain = download.show
 
     def answered_meanwhile(*given: Any, **more: Any) -> None:
         engine.go.set()
         assert engine.done.wait(10)
         plain(*given, **more)
 
-    monkeypatch.setattr(panel.download, "show", answered_meanwhile)
+    monkeypatch.setattr(download, "show", answered_meanwhile)
     assert RUNNING not in text(open_page("case", patient=PATIENT))
     assert {model for model, _ in engine.asked} == {"student", "teacher"}
 
