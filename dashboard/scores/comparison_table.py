@@ -1,4 +1,4 @@
-"""The comparison table: turns rows into what its browser component draws. Figures become text here, not there."""
+"""The comparison table: turns rows into what its browser component draws. Numbers become text here, not there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from dashboard.shared.formatting import probability
 from leader_core import Order
 
 EXPLAINED: Final = "explain"
-"""What the session and the link keep the class under whose score is explained."""
+"""The session's key and the link's parameter for the class whose score is explained."""
+_ONE_MODEL_LABELS: Final = {**wording.GROUP_LABELS, **wording.GROUP_LABELS_ONE}
 
 
 def show(
@@ -33,7 +34,7 @@ def show(
     more: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
     key: str = "comparison",
 ) -> None:
-    """Draw the table; opened rows and folded groups survive a move of the cut-off.
+    """Draw the table; opened rows and folded groups survive a change of the cut-off.
 
     `own`: with the viewer's column; `more`: lines for the details of some classes, by code.
     """
@@ -49,9 +50,8 @@ def show(
 
 
 def _explain(key: str) -> None:
-    """Take over the class whose row asked what moved its score."""
-    found = st.session_state.get(key)
-    if code := getattr(found, "explained", None):
+    """Take over the class whose row was asked to explain its score."""
+    if code := getattr(st.session_state.get(key), "explained", None):
         st.session_state[EXPLAINED] = str(code)
 
 
@@ -67,21 +67,28 @@ def table(
 ) -> dict[str, Any]:
     """What the component draws, as plain JSON values."""
     unit = wording.unit_of(row.code for row in rows)
-    written = ordered_drugs(orders)
-    alone = [name for name, found in scores.items() if found.recommendation is not None]
+    drugs = ordered_drugs(orders)
+    answered = [name for name, answer in scores.items() if answer.recommendation is not None]
+
+    def group(key: str, label: str, members: Sequence[comparison.Row], hint: str = "") -> dict[str, Any]:
+        return {
+            "key": key,
+            "label": label,
+            "hint": hint,
+            "folded": key == "neither",
+            "rows": [_row(row, drugs, prescribed_known) for row in members],
+        }
+
     if by_area:
-        groups = [
-            {
-                "key": label,
-                "label": label,
-                "hint": "",
-                "folded": False,
-                "rows": [_row(r, written, prescribed_known) for r in members],
-            }
-            for label, members in comparison.by_area(rows).items()
-        ]
+        groups = [group(area, area, members) for area, members in comparison.by_area(rows).items()]
     else:
-        groups = _by_agreement(rows, written, alone, prescribed_known)
+        groups = [
+            group(
+                key, _label(key, answered, prescribed_known), members, _hint(key, members, prescribed_known)
+            )
+            for key, members in comparison.grouped(rows).items()
+            if _worth_showing(key, members, answered, prescribed_known)
+        ]
     return {
         "caption": f"{unit.headings} with the score of each model and whether they were prescribed",
         "heading": unit.heading,
@@ -89,60 +96,46 @@ def table(
         "prescribed": prescribed_known,
         "own": own,
         "groups": groups,
-        **{name: _model(name, found, cuts.get(name, 0.5)) for name, found in scores.items()},
+        **{name: _model(name, answer, cuts.get(name, 0.5)) for name, answer in scores.items()},
     }
 
 
-def _by_agreement(
-    rows: Sequence[comparison.Row],
-    written: Mapping[str, str],
-    alone: Sequence[ModelName],
+def _worth_showing(
+    key: comparison.Group,
+    members: Sequence[comparison.Row],
+    answered: Sequence[ModelName],
     prescribed_known: bool,
-) -> list[dict[str, Any]]:
-    labels = wording.GROUP_LABELS if len(alone) == 2 else {**wording.GROUP_LABELS, **wording.GROUP_LABELS_ONE}
-    groups = []
-    for key, members in comparison.grouped(rows).items():
-        one_sided = len(alone) < 2 and (
-            key == "agreed" or (key in ("teacher", "student") and key not in alone)
-        )
-        if (
-            one_sided
-            or (key == "own" and not members)
-            or (key == "missed" and not prescribed_known)
-            or (key == "neither" and not alone)
-        ):
-            continue
-        label = (
-            "Prescribed"
-            if not alone
-            else labels[key]
-            if prescribed_known or key != "neither"
-            else "Not suggested"
-        )
-        hits = sum(row.prescribed for row in members)
-        hint = (
-            f"{hits} of {len(members)} prescribed"
-            if prescribed_known and key in ("agreed", "teacher", "student") and members
-            else ""
-        )
-        groups.append(
-            {
-                "key": key,
-                "label": label,
-                "hint": hint,
-                "folded": key == "neither",
-                "rows": [_row(row, written, prescribed_known) for row in members],
-            }
-        )
-    return groups
+) -> bool:
+    """Whether a group says something: what one model alone answers has no agreement, and so on."""
+    if key == "agreed":
+        return len(answered) == 2
+    if key in ("teacher", "student"):
+        return key in answered
+    if key == "missed":
+        return prescribed_known
+    return bool(members) if key == "own" else bool(answered)
 
 
-def _model(name: str, found: Scores, cut: float) -> dict[str, Any]:
-    ready = found.recommendation is not None
+def _label(key: comparison.Group, answered: Sequence[ModelName], prescribed_known: bool) -> str:
+    if not answered:
+        return "Prescribed"
+    if key == "neither" and not prescribed_known:
+        return "Not suggested"
+    return (wording.GROUP_LABELS if len(answered) == 2 else _ONE_MODEL_LABELS)[key]
+
+
+def _hint(key: comparison.Group, members: Sequence[comparison.Row], prescribed_known: bool) -> str:
+    if not (members and prescribed_known and key in ("agreed", "teacher", "student")):
+        return ""
+    return f"{sum(row.prescribed for row in members)} of {len(members)} prescribed"
+
+
+def _model(name: str, answer: Scores, cut: float) -> dict[str, Any]:
+    ready = answer.recommendation is not None
     note = (
         f"cut-off {cut:.2f}"
         if ready
-        else {"loading": "loading", "running": "scoring"}.get(found.status, "not available")
+        else {"loading": "loading", "running": "scoring"}.get(answer.status, "not available")
     )
     return {
         "label": wording.MODEL_NAMES[name],
@@ -153,22 +146,16 @@ def _model(name: str, found: Scores, cut: float) -> dict[str, Any]:
     }
 
 
-def _row(row: comparison.Row, written: Mapping[str, str], prescribed_known: bool) -> dict[str, Any]:
+def _row(row: comparison.Row, drugs: Mapping[str, str], prescribed_known: bool) -> dict[str, Any]:
     details = [{"label": "Therapeutic area", "text": comparison.area(row.code)}]
     if prescribed_known:
-        if row.code in written:
-            details.insert(0, {"label": "Ordered in this visit", "text": written[row.code]})
-        elif row.prescribed:
-            details.insert(
-                0, {"label": "Ordered in this visit", "text": "yes; the source's drug names are not kept"}
-            )
-        else:
-            details.insert(0, {"label": "Ordered in this visit", "text": "no"})
+        ordered = "yes; the source's drug names are not available" if row.prescribed else "no"
+        details.insert(0, {"label": "Ordered in this visit", "text": drugs.get(row.code, ordered)})
     return {
         "code": row.code,
         "title": row.title,
         "prescribed": row.prescribed and prescribed_known,
-        "search": written.get(row.code, "") if prescribed_known else "",
+        "search": drugs.get(row.code, "") if prescribed_known else "",
         "details": details,
         "teacher": row.teacher,
         "teacher_text": "" if row.teacher is None else probability(row.teacher),

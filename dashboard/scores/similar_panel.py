@@ -17,10 +17,10 @@ from dashboard.scores.evidence_text import (
 )
 from dashboard.server.service import ModelName, Service, case_key
 from dashboard.shared import markup, navigation, session, theme, url_state, wording
-from dashboard.shared.formatting import escape, tag
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
+from dashboard.shared.templates import render
 from leader_core import Case, LeaderError, Recommendation
 from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
 
@@ -36,7 +36,7 @@ _FILTERS: Final[Mapping[str, str]] = {
 }
 KEY: Final = "near"
 _ICONS: Final[Mapping[str, str]] = {**theme.MODEL_ICONS, "prescribed": "✓"}
-_SAID: Final[Mapping[str, str]] = {
+_MEANINGS: Final[Mapping[str, str]] = {
     "teacher": "suggested here by the teacher",
     "student": "suggested here by the student",
     "prescribed": "prescribed here",
@@ -181,44 +181,30 @@ def _filters() -> None:
 
 
 def _classes(
-    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], found: Similar
+    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], similar: Similar
 ) -> str:
-    """How many of the neighbours were given each class, beside what the models suggest here."""
+    """How many of the neighbours were given each class, and whether the models suggest it for this case."""
     titles = titles_of(service)
     here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in cut.items()}
     if subject.source == "cohort" and not session.hidden(subject):
         here["prescribed"] = set(subject.case.prescribed)
-    order = ranked(found)
-
-    def line(code: str) -> str:
-        given = found.given[code]
-        words = f"{escape(titles('medication', code))} {tag('span', escape(code), css='ld-code')}"
-        signs = "".join(_sign(name, code in codes) for name, codes in here.items())
-        bar = tag("span", css="ld-bar", style=f"width:{100 * given.count / given.of:.0f}%")
-        weighted = f"{given.weighted:.0%} of them, weighed by similarity"
-        return tag(
-            "li",
-            tag("span", words),
-            tag("span", signs, css="ld-signs"),
-            tag("span", bar, css="ld-track", aria_hidden="true"),
-            tag("span", f"{given.count} of {given.of}", css="ld-value", title=weighted),
-        )
-
-    body = tag("ol", *(line(code) for code in order[:_CLASSES]), css="ld-ranked ld-near")
-    if more := order[_CLASSES:]:
-        rest = tag("ol", *(line(code) for code in more), css="ld-ranked ld-near")
-        body += tag("details", tag("summary", escape(f"{len(more)} more")), rest, css="ld-aside")
-    key = ", ".join(f"{_ICONS[name]} {_SAID[name]}" for name in here)
-    return body + markup.note(f"{key}.")
-
-
-def _sign(name: str, on: bool) -> str:
-    """Whether a model suggests a class for this case, or it was prescribed: a mark with its words."""
-    if not on:
-        return tag("span", css="ld-sign")
-    icon = tag("span", _ICONS[name], aria_hidden="true")
-    words = tag("span", escape(f"{_SAID[name]}; "), css="ld-visually-hidden")
-    return tag("span", icon, words, css=f"ld-sign {name}", title=_SAID[name])
+    classes = [
+        {
+            "code": code,
+            "title": titles("medication", code),
+            "given": similar.given[code],
+            "signs": [(name, code in codes) for name, codes in here.items()],
+        }
+        for code in ranked(similar)
+    ]
+    return render(
+        "scores/similar.html",
+        classes=classes,
+        shown=_CLASSES,
+        names=list(here),
+        icons=_ICONS,
+        meanings=_MEANINGS,
+    )
 
 
 def _neighbour(service: Service, neighbour: Neighbour) -> None:
@@ -227,15 +213,13 @@ def _neighbour(service: Service, neighbour: Neighbour) -> None:
         label = f"Patient {neighbour.patient_id} · similarity {neighbour.similarity:.2f}"
         query = session.case_query(neighbour.patient_id, neighbour.visit_no)
         navigation.link("case", label, query)
-        st.html(_about(service, neighbour))
-
-
-def _about(service: Service, neighbour: Neighbour) -> str:
-    titles = titles_of(service)
-    summary = tag("span", escape(neighbour_text(neighbour)))
-    both = [tag("li", escape(titles("diagnosis", code))) for code in neighbour.shared]
-    given = [tag("li", escape(titles("medication", code))) for code in neighbour.given]
-    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-    body = (tag("h4", "Diagnoses of both") + tag("ul", *both)) if both else ""
-    body += tag("h4", escape(f"{unit.headings} given ({len(given)})")) + tag("ul", *given)
-    return tag("details", tag("summary", summary), body, css="ld-neighbour")
+        titles = titles_of(service)
+        st.html(
+            render(
+                "scores/neighbour.html",
+                about=neighbour_text(neighbour),
+                shared=[titles("diagnosis", code) for code in neighbour.shared],
+                given=[titles("medication", code) for code in neighbour.given],
+                unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
+            )
+        )

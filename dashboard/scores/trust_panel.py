@@ -9,11 +9,10 @@ import streamlit as st
 from dashboard.scores import evidence_text
 from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import markup, wording
-from dashboard.shared.formatting import escape, tag
+from dashboard.shared.templates import render
 from leader_core import Recommendation
 from leader_core.evaluation.class_evidence import Evidence
 from leader_core.evaluation.trust import (
-    CaseTrust,
     case_trust,
     class_trust,
 )
@@ -26,55 +25,47 @@ def details(
     service: Service, cut: Mapping[ModelName, Recommendation], similar: Similar | None = None
 ) -> Lines:
     """Lines for every class's details in the comparison table: each model on validation, then similar patients."""
-    made: dict[str, list[dict[str, str]]] = {}
+    lines: dict[str, list[dict[str, str]]] = {}
     for name, recommendation in cut.items():
         evidence, _ = _evidence(service, name)
-        found = class_trust(evidence, service.engine.models[name].manifest, recommendation)
-        for code, trust in found.items():
-            label = f"{wording.MODEL_NAMES[name]} on validation"
-            made.setdefault(code, []).append({"label": label, "text": evidence_text.sentence(trust)})
-    for code in {m.code for r in cut.values() for m in r.medications} if similar else ():
-        given = similar.of(code)  # type: ignore[union-attr]
-        text = f"{given.count} of the {given.of} most similar training patients were given it"
-        made.setdefault(code, []).append({"label": "Similar patients", "text": text})
-    return made
+        label = f"{wording.MODEL_NAMES[name]} on validation"
+        for code, trust in class_trust(
+            evidence, service.engine.models[name].manifest, recommendation
+        ).items():
+            lines.setdefault(code, []).append({"label": label, "text": evidence_text.sentence(trust)})
+    if similar is not None:
+        for code in {m.code for r in cut.values() for m in r.medications}:
+            given = similar.of(code)
+            text = f"{given.count} of the {given.of} most similar training patients were given it"
+            lines.setdefault(code, []).append({"label": "Similar patients", "text": text})
+    return lines
 
 
 def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Similar | None) -> None:
-    """What is unusual about this case, model by model, and what the figures of a class rest on."""
+    """What is unusual about this case, model by model, and what the metrics of a class rest on."""
     st.html(markup.panel_title("How far to trust these scores"))
     if not cut:
-        st.html(markup.note("It can be said with the first scores."))
+        st.html(markup.note("Available with the first scores."))
         return
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-    about_both = evidence_text.case_facts(cut, similar)
-    rows = markup.facts(about_both) if about_both else ""
+    models = []
     for name in MODELS:
         if name in cut:
-            evidence, problem = _evidence(service, name)
             about = case_trust(service.engine.models[name].manifest, cut[name])
-            rows += _model(name, about, evidence, problem, unit)
-    st.html(
-        tag("div", rows, css="ld-trust")
-        + markup.note(f"Each {unit.one} says how it did on validation: open its row.")
-    )
-
-
-def _model(
-    name: ModelName, told: CaseTrust, evidence: Evidence | None, problem: str, unit: wording.Unit
-) -> str:
-    items = "".join(
-        tag("li", escape(line)) for line in evidence_text.trust_lines(told, evidence, problem, unit)
-    )
-    return markup.model_head(name, "") + tag("ul", items, css="ld-plain")
+            models.append((name, evidence_text.trust_lines(about, *_evidence(service, name), unit)))
+    about_both = evidence_text.case_facts(cut, similar)
+    st.html(render("scores/trust.html", about_both=about_both, models=models))
+    st.html(markup.note(f"Each {unit.one} has its own validation results: open its row."))
 
 
 def _evidence(service: Service, name: ModelName) -> tuple[Evidence | None, str]:
     """What validation says of the model's classes, and a sentence where it says nothing."""
     manifest = service.engine.models[name].manifest
-    return _kept(id(service), service, name, manifest.digest if manifest else "")
+    return _cached_evidence(id(service), service, name, manifest.digest if manifest else "")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _kept(identity: int, _service: Service, name: ModelName, digest: str) -> tuple[Evidence | None, str]:
+def _cached_evidence(
+    identity: int, _service: Service, name: ModelName, digest: str
+) -> tuple[Evidence | None, str]:
     return evidence_text.evidence_or_reason(_service.engine, name)

@@ -45,7 +45,7 @@ def test_a_bundle_becomes_a_case_with_both_recommendations(visit: Visit) -> None
     _open(page)
     _give(page, BUNDLE.read_bytes().ljust(TAKEN))
     expect(page.get_by_text("Read bundle.json: 3 visits.")).to_be_visible()
-    listed = page.locator("table", has_text="not taken over")
+    listed = page.locator("table", has_text="left out")
     for what, why in (
         ("Condition/c-snomed", "SNOMED CT is not mapped"),
         ("MedicationRequest/m6", "RxNorm codes are not mapped"),

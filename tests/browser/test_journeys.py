@@ -99,7 +99,9 @@ def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> 
     _wait_until(lambda: _table(page) != first, page)
     expect(page.get_by_text("Against what you submitted before")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^Added: .*pneumonia", re.IGNORECASE))).to_be_visible()
-    expect(page.get_by_role("cell", name=re.compile("^([+] added|− removed|moved)$")).first).to_be_visible()
+    expect(
+        page.get_by_role("cell", name=re.compile("^([+] added|− removed|rescored)$")).first
+    ).to_be_visible()
     assert "ICD" not in page.url
     visitor.settled()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.scores import evidence_text, similar_panel, trust_panel
+from dashboard.scores import evidence_text, similar_panel
 from dashboard.shared import wording
 from leader_core import UnseenCode
 from leader_core.evaluation.class_evidence import Share
@@ -70,13 +70,13 @@ def test_codes_read_by_their_titles_are_not_called_unread() -> None:
     titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
     unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
 
-    def told(*unseen: UnseenCode) -> str:
+    def lines(*unseen: UnseenCode) -> str:
         about = CaseTrust(unseen, False, 0.9, 0.9, None)
-        return trust_panel._model("student", about, None, "", wording.unit(3))
+        return " ".join(evidence_text.trust_lines(about, None, "", wording.unit(3)))
 
-    assert "1 code of this case never met in training, read by title only." in told(titled)
-    assert "not read" not in told(titled)
-    assert "1 code of this case not known, and not read." in told(unread)
+    assert "1 code of this case never met in training, read by title only." in lines(titled)
+    assert "not read" not in lines(titled)
+    assert "1 code of this case not known, and not read." in lines(unread)
 
 
 def test_filters_are_kept_in_the_link_and_narrow_the_search(open_page: OpenPage) -> None:
