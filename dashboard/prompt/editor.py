@@ -1,4 +1,4 @@
-"""The prompt to edit: a text of the viewer's own, scored by the teacher and set against the original.
+"""The prompt to edit: a text of the viewer's own, scored by the teacher and compared with the original.
 
 The text lives in the session alone: it is never stored and never stands in the link.
 """
@@ -20,7 +20,7 @@ from leader_core import LeaderError, Prompt, Recommendation
 
 log = logging.getLogger("leader.dashboard")
 
-_SCORED: Final = "_edited_prompt"  # (case, text, what became of it)
+_SCORED: Final = "_edited_prompt"  # (case, text, answer)
 _LONGEST: Final = 20_000  # characters: far beyond any teacher's limit of tokens, and a bound on what is sent
 _PATIENCE: Final = 30.0  # seconds
 _SHOWN: Final = 15
@@ -29,7 +29,7 @@ Answer = tuple[int, Recommendation | None, str]  # tokens; what it scores, or wh
 
 
 def show(service: Service, subject: Subject, original: Prompt) -> None:
-    """The text to edit, its length once it is sent, and the scores that moved."""
+    """The text to edit, its length once it is sent, and how the scores changed."""
     st.html(
         markup.panel_title("Your wording", "in this session only")
         + markup.note(
@@ -53,9 +53,9 @@ def show(service: Service, subject: Subject, original: Prompt) -> None:
     if sent:
         with st.spinner("The teacher is reading your text…"):
             st.session_state[_SCORED] = (subject.key, text or "", answer(service, text or ""))
-    kept = st.session_state.get(_SCORED)
-    if kept is not None and kept[0] == subject.key:
-        _answered(service, subject, original, kept[2])
+    scored = st.session_state.get(_SCORED)
+    if scored is not None and scored[0] == subject.key:
+        _compare(service, subject, original, scored[2])
 
 
 def _restore(key: str, text: str) -> None:
@@ -64,7 +64,7 @@ def _restore(key: str, text: str) -> None:
 
 
 def answer(service: Service, text: str) -> Answer:
-    """What the teacher makes of a text: its tokens, and the scores or a sentence that says why there are none."""
+    """A text's tokens, and the teacher's scores or a sentence that says why there are none."""
     tokens = 0
     future: Future[Recommendation] | None = None
     try:
@@ -86,8 +86,8 @@ def answer(service: Service, text: str) -> Answer:
         return tokens, None, told("teacher", error, "on this text")
 
 
-def _answered(service: Service, subject: Subject, original: Prompt, found: Answer) -> None:
-    tokens, edited, problem = found
+def _compare(service: Service, subject: Subject, original: Prompt, answered: Answer) -> None:
+    tokens, edited, problem = answered
     length = f"{count(tokens, 'token')} of at most {original.token_limit:,}; the original has {original.token_count:,}"
     st.html(markup.panel_title("Against the original", length))
     if edited is None:
@@ -97,32 +97,20 @@ def _answered(service: Service, subject: Subject, original: Prompt, found: Answe
     if before is None:
         st.html(markup.note(wording.RUNNING.format(model="The teacher")))
         return
-    if (moved := session.cut_off("teacher")) is not None:
-        before, edited = (service.engine.with_threshold(r, moved) for r in (before, edited))
-    every = case_diff.compare_scores(before, edited)
-    added = [m for m in every if m.one_sided and m.second_selected]
-    dropped = [m for m in every if m.one_sided and m.first_selected]
+    if (cut_off := session.cut_off("teacher")) is not None:
+        before, edited = (service.engine.with_threshold(r, cut_off) for r in (before, edited))
+    changes = case_diff.compare_scores(before, edited)
+    added = [m for m in changes if m.one_sided and m.second_selected]
+    dropped = [m for m in changes if m.one_sided and m.first_selected]
+    caption = "Teacher's scores for the original and for your wording"
     st.html(
         markup.note(
             f"{count(len(added), 'class', 'classes')} suggested only for your wording, "
-            f"{len(dropped)} only for the original; the largest change is {max(abs(m.change) for m in every):.2f}."
+            f"{len(dropped)} only for the original; the largest change is {max(abs(m.change) for m in changes):.2f}."
         )
-        + case_diff.score_table(
-            every[:_SHOWN],
-            "teacher",
-            "Original",
-            "Yours",
-            caption="Teacher's scores for the original and for your wording",
-        )
+        + case_diff.score_table(changes[:_SHOWN], "teacher", "Original", "Yours", caption=caption)
     )
-    if len(every) > _SHOWN:
-        with st.expander(f"All {len(every)} classes"):
-            st.html(
-                case_diff.score_table(
-                    every,
-                    "teacher",
-                    "Original",
-                    "Yours",
-                    caption="All of the teacher's scores for both wordings",
-                )
-            )
+    if len(changes) > _SHOWN:
+        with st.expander(f"All {len(changes)} classes"):
+            caption = "All of the teacher's scores for both wordings"
+            st.html(case_diff.score_table(changes, "teacher", "Original", "Yours", caption=caption))

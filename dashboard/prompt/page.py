@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard.prompt import editor, salience
-from dashboard.prompt.sections import budget, coloured, key_rows
 from dashboard.scores import explain_panel
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
@@ -14,14 +14,22 @@ from dashboard.shared.formatting import count
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, opened
-from leader_core import Prompt
+from dashboard.shared.templates import macro
+from leader_core import Prompt, PromptSection
 
 PUBLISHED = "paper-1"
 MODES = {
     "read": "Read",
     "salience": "What moved a score",
-    "published": "Beside the published wording",
+    "published": "Next to the published wording",
     "edit": "Edit the text",
+}
+_TEMPLATE = "prompt/prompt.html"
+_COLOURS = {
+    "instruction": "var(--unknown-soft)",
+    "history": "var(--minor-soft)",
+    "current": "var(--teacher-soft)",
+    "question": "var(--moderate-soft)",
 }
 _BINDINGS = {
     "mode": url_state.Binding.choice("read", MODES),
@@ -37,7 +45,7 @@ def draw() -> None:
     if subject is None:
         return
     url_state.enter(f"prompt {subject.query}", _BINDINGS)
-    if st.session_state["published"]:  # as links said it before
+    if st.session_state["published"]:  # as earlier links have it
         st.session_state.update(mode="published", published=False)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(case_title(subject), width="content")
@@ -111,7 +119,7 @@ def _account(service: Service, prompt: Prompt) -> None:
     """Tokens a section, against the limit; what was cut and where; codes without a title."""
     st.html(markup.panel_title("Tokens", f"{prompt.token_count:,} of at most {prompt.token_limit:,}"))
     st.html(budget(prompt))
-    st.html(key_rows(prompt))
+    st.html(token_table(prompt))
     st.html(markup.panel_title("Cut to fit"))
     if prompt.dropped:
         st.html(markup.plain_list(prompt.dropped))
@@ -125,3 +133,41 @@ def _account(service: Service, prompt: Prompt) -> None:
     st.html(
         markup.note("The demographic profile is not in it, and neither is what was prescribed in this visit.")
     )
+
+
+def coloured(prompt: Prompt) -> Markup:
+    """The exact text, nothing added and nothing left out, with each section's background."""
+    pieces: list[tuple[str, PromptSection | None]] = []
+    position = 0
+    for section in sorted(prompt.sections, key=lambda s: s.start):
+        pieces.append((prompt.text[position : section.start], None))
+        pieces.append((prompt.text[section.start : section.end], section))
+        position = max(position, section.end)
+    pieces.append((prompt.text[position:], None))
+    return macro("text", _TEMPLATE)(pieces)
+
+
+def budget(prompt: Prompt) -> Markup:
+    """How the sections fill the limit of tokens, as a bar."""
+    whole = max(prompt.token_limit, prompt.token_count, 1)
+    slices = [
+        (
+            f"width:{100 * section.token_count / whole:.2f}%;background:{_colour(section)}",
+            f"{section.label}: {section.token_count}",
+        )
+        for section in prompt.sections
+    ]
+    return macro("budget", _TEMPLATE)(slices, f"{prompt.token_count} of at most {prompt.token_limit} tokens")
+
+
+def token_table(prompt: Prompt) -> Markup:
+    """Sections in their order with their tokens; the special tokens make up the rest."""
+    rows = [(section.label, section.token_count, _colour(section)) for section in prompt.sections]
+    rest = prompt.token_count - sum(tokens for _, tokens, _ in rows)
+    if rest > 0:
+        rows.append(("Special tokens and joins", rest, "transparent"))
+    return macro("token_table", _TEMPLATE)(rows, prompt.token_count)
+
+
+def _colour(section: PromptSection) -> str:
+    return _COLOURS.get(section.kind, "var(--unknown-soft)")

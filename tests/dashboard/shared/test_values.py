@@ -15,7 +15,7 @@ from dashboard.interactions import pairs as pair_views
 from dashboard.models import metrics, training_curves
 from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
-from dashboard.prompt import sections
+from dashboard.prompt import page as prompt_page
 from dashboard.scores import summary
 from dashboard.server import settings
 from dashboard.server.service import case_key
@@ -227,7 +227,7 @@ def test_drug_strings_stand_as_the_hospital_wrote_them() -> None:
 
 def test_the_prompt_is_drawn_to_the_letter(engine: FakeEngine) -> None:
     prompt = engine.prompt(engine.cohort.case(10_006))
-    drawn = sections.coloured(prompt)
+    drawn = prompt_page.coloured(prompt)
     import html
 
     assert html.unescape(re.sub(r"<[^>]+>", "", drawn)) == prompt.text
