@@ -1,42 +1,118 @@
-"""A model's figures as tables of text: groups with intervals, published rows, calibration and kept promises.
+"""A model's metrics as tables of text: groups with intervals, calibration, conformal sets, and the published metrics.
 
-Values in, text out; refuses to know where figures come from.
+Published: Table 2 of arXiv 2402.02803, the mean over the last visits of test patients, medications as ATC classes,
+patients split 8:1:1 in the order of their ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from dashboard.models.card import GROUPS, METRICS, cell, has_metrics
-from dashboard.models.published import PAPER, Figures
-from dashboard.shared.formatting import MISSING, count
+from dashboard.shared.formatting import MISSING
 from leader_core.evaluation.calibration import Calibration, Cutoff, KeptPromise
 from leader_core.evaluation.record import Judgement
 from leader_core.model_folder import Manifest
 
-_SHOWN: Final = ("prauc", "jaccard", "precision", "recall", "f1", "ddi_rate", "medications")
+METRICS: Final[Mapping[str, str]] = {
+    "prauc": "PRAUC",
+    "jaccard": "Jaccard",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "ddi_rate": "DDI rate",
+    "ddi": "DDI rate",
+    "medications": "Medications",
+    "mean_medications": "Medications",
+}
+GROUPS: Final[Mapping[str, str]] = {
+    "overall": "All cases",
+    "single-visit": "First visit only",
+    "single_visit": "First visit only",
+    "multi-visit": "Two or more visits",
+    "multi_visit": "Two or more visits",
+}
+_IN_TABLE: Final = ("prauc", "jaccard", "precision", "recall", "f1", "ddi_rate", "medications")
+_AT_A_GLANCE: Final = ("prauc", "jaccard", "f1", "medications")
+_PAPER: Final = "LEADER (arXiv 2402.02803)"
+_PAPER_LEVEL: Final = 3
+_FEWEST: Final = 5_000  # patients; the published cohorts hold 6,350 and more
+
+Table = tuple[list[str], list[list[str]]]
+"""Headings and rows."""
 
 
-def table(
-    groups: Mapping[str, Any], where: str, headings: Sequence[str] = ()
-) -> tuple[list[str], list[list[str]]]:
-    """Groups down, metrics across; understands nested groups as well as one flat table. Empty without figures.
+def cell(value: Any) -> str:
+    """A metric with its 95 % interval, or its spread, where it has one; a dash where there is none.
+
+    >>> cell({"value": 0.7216, "low": 0.7137, "high": 0.7297}), cell({"mean": 0.71, "std": 0.004}), cell(18.51)
+    ('0.722 (0.714 to 0.730)', '0.71 ± 0.004', '18.5')
+    """
+    record = value if isinstance(value, Mapping) else {}
+    mean = record.get("value", record.get("mean")) if record else value
+    if not isinstance(mean, int | float) or mean != mean:
+        return MISSING
+    digits = 1 if abs(mean) >= 10 else 3
+    if "low" in record and "high" in record:
+        return f"{mean:,.{digits}f} ({record['low']:,.{digits}f} to {record['high']:,.{digits}f})"
+    if record.get("std") is None:
+        return f"{mean:,.{digits}f}"
+    shown = digits if digits == 1 or abs(mean) < 0.1 else 2  # rates that are small by nature keep three
+    return f"{mean:,.{shown}f} ± {record['std']:,.{digits}f}"
+
+
+def overall(validation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The group of all cases, in a table with groups as well as in a flat one."""
+    group = validation.get("overall")
+    return group if isinstance(group, Mapping) else validation
+
+
+def headline(validation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The four metrics of all validation cases to see at a glance: (label, value, interval or spread)."""
+    rows = []
+    for name in _AT_A_GLANCE:
+        if (text := cell(overall(validation).get(name))) != MISSING:
+            value, _, around = text.partition(" ")
+            rows.append((METRICS[name], value, around.strip("()")))
+    return rows
+
+
+def side_by_side(names: Sequence[str], tables: Sequence[Mapping[str, Any]]) -> Table:
+    """Metrics down, models across: all validation cases of each."""
+    groups = [overall(table) for table in tables]
+    shown = [m for m in METRICS if any(cell(group.get(m)) != MISSING for group in groups)]
+    return ["", *names], [[METRICS[m], *(cell(group.get(m)) for group in groups)] for m in shown]
+
+
+def spread(validation: Mapping[str, Any]) -> str:
+    """What the numbers of a validation table are: means over rounds with their spread, or one measurement."""
+    nested = [group for group in validation.values() if isinstance(group, Mapping)]
+    values = [value for group in (validation, *nested) for value in group.values()]
+    if any(isinstance(value, Mapping) and "std" in value for value in values):
+        if any(isinstance(value, Mapping) and "low" in value for value in values):
+            return "with 95 % intervals over patients"
+        return "mean ± standard deviation over 10 rounds of 80 % of the cases"
+    return "measured once, on all validation cases: no spread was kept"
+
+
+def table(groups: Mapping[str, Any], where: str, headings: Sequence[str] = ()) -> Table:
+    """Groups down, metrics across; understands nested groups as well as one flat table. Empty without metrics.
 
     Args:
-        where: what stands in the first column: which cases these are.
+        where: the text of the first column: which cases these are.
         headings: those of the table that these rows join; by default whatever metrics there are.
     """
     nested: dict[str, Mapping[str, Any]] = {
-        k: v for k, v in groups.items() if isinstance(v, Mapping) and has_metrics(v)
+        k: v for k, v in groups.items() if isinstance(v, Mapping) and _has_metrics(v)
     }
-    if not nested and has_metrics(groups):
+    if not nested and _has_metrics(groups):
         nested = {"overall": groups}
     order = list(GROUPS)
     ranked = sorted(nested.items(), key=lambda g: order.index(g[0]) if g[0] in order else len(order))
-    names = [m for m in METRICS if m in _SHOWN and any(m in group for group in nested.values())]
+    names = [m for m in METRICS if m in _IN_TABLE and any(m in group for group in nested.values())]
     if headings:
-        names = [m for m in METRICS if METRICS[m] in headings and (m in names or m in _SHOWN)]
+        names = [m for m in METRICS if METRICS[m] in headings and m in _IN_TABLE]
     head = list(headings) or ["Measured on", "Group", "Cases", *(METRICS[m] for m in names)]
     rows = []
     for place, (key, group) in enumerate(ranked):
@@ -52,7 +128,11 @@ def table(
     return (head, rows) if rows else (list(headings), [])
 
 
-def place(judged: Judgement, manifest: Manifest) -> str:
+def _has_metrics(group: Mapping[str, Any]) -> bool:
+    return any(name in group for name in METRICS)
+
+
+def cases_of(judged: Judgement, manifest: Manifest) -> str:
     """Which cases a judgement is about."""
     if judged.cohort_digest == manifest.cohort.digest:
         return judged.split.capitalize() if judged.split != "all" else "All patients"
@@ -60,18 +140,10 @@ def place(judged: Judgement, manifest: Manifest) -> str:
     return f"{judged.cohort} ({kind} patients, none of them learned from)"
 
 
-def published_row(figures: Figures, headings: Sequence[str]) -> list[str]:
-    """The published figures as one more row; a dash where nothing was published."""
-    by_heading = {METRICS[m]: figures.of(m) for m in METRICS}
-    values = [by_heading.get(heading) for heading in headings[3:]]
-    told = [MISSING if value is None else f"{value:.3f}" for value in values]
-    return [f"Published: {PAPER}, {figures.data}", "All cases", MISSING, *told]
-
-
 def calibration_sentence(
     fitted: Calibration | None, errors: tuple[float | None, float | None], where: str
 ) -> str:
-    """The expected calibration error before and after, and what was done."""
+    """The expected calibration error before and after, and how it was calibrated."""
     before, after = errors
     if fitted is None:
         gap = f"{before:.3f}" if before is not None else "unknown"
@@ -83,29 +155,27 @@ def calibration_sentence(
     return f"{' '.join(parts)} (temperature {fitted.temperature:.2f}, bias {fitted.bias:+.2f})."
 
 
-def promises(kept: Sequence[KeptPromise]) -> tuple[list[str], list[list[str]]]:
-    """Each promise beside what was kept of it on test; a promise missed by more than two standard errors says so."""
-    headings = ["The set holds", "Promised", "Kept", "Classes a case"]
+def promises(kept: Sequence[KeptPromise]) -> Table:
+    """Each promise and what was kept of it on test; a promise missed by more than two standard errors says so."""
     rows = []
     for each in kept:
         short = each.confidence - each.kept > 2 * each.standard_error
-        share = "everything prescribed" if each.share >= 1 else f"{each.share:.0%} of what is prescribed"
         rows.append(
             [
-                share,
+                _share(each.share),
                 f"{each.confidence:.0%}",
                 f"{each.kept:.1%} ± {each.standard_error:.1%}{' ▼ short' if short else ''}",
                 f"{each.medications:.1f}",
             ]
         )
-    return headings, rows
+    return ["The set holds", "Promised", "Kept", "Classes a case"], rows
 
 
-def cutoffs(offered: Sequence[Cutoff]) -> tuple[list[str], list[list[str]]]:
+def cutoffs(offered: Sequence[Cutoff]) -> Table:
     """Each promise and the cut-off that is to keep it."""
     rows = [
         [
-            "everything prescribed" if each.share >= 1 else f"{each.share:.0%} of what is prescribed",
+            _share(each.share),
             f"{each.confidence:.0%}",
             f"{each.cutoff:.3f}" if each.cutoff is not None else "no set keeps it",
         ]
@@ -114,8 +184,67 @@ def cutoffs(offered: Sequence[Cutoff]) -> tuple[list[str], list[list[str]]]:
     return ["The set holds", "Promised", "Cut-off"], rows
 
 
-def cases_of(groups: Mapping[str, Any]) -> str:
-    """How many cases a table is about."""
-    overall = groups.get("overall", groups)
-    cases = overall.get("cases") if isinstance(overall, Mapping) else None
-    return count(int(cases), "case") if isinstance(cases, int | float) else ""
+def _share(share: float) -> str:
+    return "everything prescribed" if share >= 1 else f"{share:.0%} of what is prescribed"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedMetrics:
+    """What was published of one model on one data set; all groups of cases together."""
+
+    data: str
+    prauc: float
+    jaccard: float
+    f1: float
+
+
+_PUBLISHED: Final[Mapping[tuple[str, str], PublishedMetrics]] = {
+    ("mimic3", "teacher"): PublishedMetrics("MIMIC-III", 0.7816, 0.5391, 0.6921),
+    ("mimic3", "student"): PublishedMetrics("MIMIC-III", 0.7795, 0.5175, 0.6737),
+    ("mimic4", "teacher"): PublishedMetrics("MIMIC-IV", 0.7120, 0.4779, 0.6296),
+    ("mimic4", "student"): PublishedMetrics("MIMIC-IV", 0.7020, 0.4483, 0.6005),
+}
+
+
+def published(manifest: Manifest) -> PublishedMetrics | None:
+    """What was published of such a model on such data."""
+    return _PUBLISHED.get((manifest.cohort.source, manifest.kind))
+
+
+def published_row(metrics: PublishedMetrics, headings: Sequence[str]) -> list[str]:
+    """The published metrics as one more row; a dash where nothing was published."""
+    values = {METRICS[name]: getattr(metrics, name) for name in ("prauc", "jaccard", "f1")}
+    texts = [f"{values[heading]:.3f}" if heading in values else MISSING for heading in headings[3:]]
+    return [f"Published: {_PAPER}, {metrics.data}", "All cases", MISSING, *texts]
+
+
+def reasons_against(manifest: Manifest, judged: Judgement | None) -> tuple[str, ...]:
+    """Why this model's metrics may not be compared with the published ones; empty where they may."""
+    cohort, against = manifest.cohort, []
+    if cohort.synthetic:
+        against.append(
+            "it was measured on synthetic data: invented patients, easier and harder in ways of their own"
+        )
+    elif "demo" in cohort.label.lower():
+        against.append("it was measured on the open demo's 100 patients, the published ones on thousands")
+    elif cohort.patients < _FEWEST:
+        against.append(f"its cohort has {cohort.patients:,} patients, the published ones 6,350 and more")
+    if published(manifest) is None:
+        against.append(f"nothing was published on data of the kind “{cohort.source}”")
+    if cohort.preset != "paper":
+        against.append(f"the cohort was built with the “{cohort.preset}” preset, not as the paper built it")
+    if cohort.atc_level != _PAPER_LEVEL:
+        against.append(
+            f"its medications are at ATC level {cohort.atc_level}, the published ones at level {_PAPER_LEVEL}"
+        )
+    if not cohort.synthetic:
+        if judged is None:
+            against.append("it has no test metrics, only those on validation")
+        elif judged.cohort_digest != cohort.digest or judged.split != "test":
+            against.append("it was judged on other patients than the test split of its own cohort")
+    return tuple(against)
+
+
+def not_comparable(against: tuple[str, ...]) -> str:
+    """The same as one sentence."""
+    return f"Not comparable with published metrics: {'; '.join(against)}."

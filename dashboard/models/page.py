@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from dashboard.models import card, checks, model_page, training_panel
+from dashboard.models import card, charts, checks, metrics, training_panel
 from dashboard.server import chosen_student
-from dashboard.server.service import MODELS, ModelName, Service, get_service
+from dashboard.server.service import MODELS, ModelName, Service, get_service, shipped
+from dashboard.server.settings import read_settings
 from dashboard.shared import markup, url_state, wording
+from dashboard.shared.formatting import count
+from dashboard.shared.theme import Mode
 from dashboard.shared.url_state import Binding
+from leader_core.evaluation.record import EvaluationRecord, Judgement
 from leader_core.model_folder import Manifest
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 PARTS: Final = {
     "both": "Both models",
@@ -20,6 +28,7 @@ PARTS: Final = {
     "training": "Train a student",
 }
 _PART: Final = "model"
+_NO_METRICS: Final = "No validation metrics were kept with this model."
 _BINDINGS: Final = {_PART: Binding.choice("both", PARTS)}
 
 
@@ -39,8 +48,9 @@ def draw() -> None:
     )
     if service.student_name:
         _other_student(service)
-    if part in MODELS:
-        model_page.show(service, part)  # type: ignore[arg-type]
+    model = next((name for name in MODELS if name == part), None)
+    if model is not None:
+        _one(service, model)
     elif part == "training":
         training_panel.show(service)
     else:
@@ -70,17 +80,18 @@ def _both(service: Service) -> None:
     with two:
         origin = card.cohort_origin(service.engine.cohort.meta, str(service.engine.cohort.path))
         st.html(markup.facts(origin))
-    model_page.intended_use()
+    _intended_use()
 
 
 def _summary(service: Service, name: ModelName) -> None:
-    """What a glance should tell; the model's own page tells the rest."""
-    manifest = model_page.head(service, name)
+    """What to see at a glance; the model's own page has the rest."""
+    manifest = _head(service, name)
     if manifest is None:
         return
     st.html(markup.facts(card.identity(manifest)[:4]))
-    st.html(markup.panel_title("On validation", card.spread(manifest.validation)))
-    _figures(manifest)
+    st.html(markup.panel_title("On validation", metrics.spread(manifest.validation)))
+    headline = metrics.headline(manifest.validation)
+    st.html(markup.metrics(headline) if headline else markup.note(_NO_METRICS))
     st.button(
         f"All about the {name}",
         key=f"open-{name}",
@@ -90,8 +101,149 @@ def _summary(service: Service, name: ModelName) -> None:
     )
 
 
-def _figures(manifest: Manifest) -> None:
-    pairs = card.headline(manifest.validation)
-    st.html(
-        markup.metrics(pairs) if pairs else markup.note("No validation figures were kept with this model.")
+def _head(service: Service, name: ModelName) -> Manifest | None:
+    """A model's name and state, and what is wrong with it; its manifest where there is one."""
+    model = service.engine.models[name]
+    st.html(markup.model_head(name, card.what_it_is(name)))
+    st.html(card.state_line(service.status(name), model.folder))
+    for text in model.notes:
+        st.html(markup.callout(text, "warn"))
+    if model.manifest is None:
+        st.html(markup.callout(model.error, name))
+        return None
+    if model.error:
+        st.html(markup.callout(model.error, "warn"))
+    return model.manifest
+
+
+def _one(service: Service, name: ModelName) -> None:
+    """One model in full, as its manifest and the evaluation next to it have it."""
+    manifest = _head(service, name)
+    if manifest is None:
+        _intended_use()
+        return
+    judged = EvaluationRecord.next_to(read_settings().models).of(manifest)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.html(markup.panel_title("What it is and what it learned from"))
+        st.html(markup.facts(card.identity(manifest)))
+        st.html(markup.panel_title("Training curves"))
+        curves = charts.training_curves(manifest.history, name, _mode())
+        if curves is None:
+            st.html(markup.note("No training history was kept with this model."))
+        else:
+            _chart(curves, f"curves-{name}", f"Training curves of the {name}")
+    with right:
+        st.html(markup.panel_title("Do its probabilities mean what they say?"))
+        _reliability(name, manifest, judged)
+    _metrics(manifest, judged)
+    if service.student_name and name == "student":
+        _compared_with_shipped(manifest)
+    with st.expander("Settings, packages and file hashes"):
+        settings = sorted(card.flat(manifest.settings).items())
+        st.html(markup.facts((key, str(value)) for key, value in settings))
+        st.html(markup.panel_title("Packages") + markup.facts(sorted(manifest.packages.items())))
+        st.html(markup.panel_title("Files", "sha256, checked when the server opened them"))
+        st.html(markup.table(("File", "sha256"), sorted(manifest.files.items())))
+    _intended_use()
+
+
+def _intended_use() -> None:
+    """What any of it is for, and what it is not."""
+    st.html(markup.panel_title("Intended use and limits"))
+    st.html(markup.callout(f"{wording.NOT_A_DEVICE} {wording.INTENDED_USE}", "warn"))
+    st.html(markup.plain_list(wording.LIMITS))
+
+
+def _metrics(manifest: Manifest, judged: Sequence[Judgement]) -> None:
+    """Validation, then every test it was judged on; published metrics only where they are comparable."""
+    st.html(markup.panel_title("Metrics", metrics.spread(manifest.validation)))
+    headings, rows = metrics.table(manifest.validation, "Validation")
+    for each in judged:
+        rows += metrics.table(each.groups, metrics.cases_of(each, manifest), headings)[1]
+    if not rows:
+        st.html(markup.note(_NO_METRICS))
+        return
+    own = next((each for each in judged if each.cohort_digest == manifest.cohort.digest), None)
+    against = metrics.reasons_against(manifest, own)
+    published = metrics.published(manifest)
+    if not against and published is not None:
+        rows.append(metrics.published_row(published, headings))
+    with st.container(key="model_figures"):
+        _table(headings, rows, text_columns=2)
+    if any(each.seeds > 1 for each in judged):
+        st.html(markup.note(wording.SEVERAL_SEEDS))
+    if not judged:
+        st.html(markup.note("No test metrics of this very model were kept next to the models' folder."))
+    st.html(markup.note(metrics.not_comparable(against) if against else wording.COMPARABLE))
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> None:
+    st.html(markup.table(headings, rows, numeric=frozenset(range(text_columns, len(headings)))))
+
+
+def _mode() -> Mode:
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def _chart(chart: go.Figure, key: str, alt: str) -> None:
+    st.plotly_chart(chart, key=key, theme=None, alt=alt, config={"displayModeBar": False})
+
+
+def _reliability(name: ModelName, manifest: Manifest, judged: Sequence[Judgement]) -> None:
+    """From test where it was kept, else from validation, where the calibration was fitted."""
+    fitted = manifest.calibration
+    tested = next(
+        (each for each in judged if each.bins and each.cohort_digest == manifest.cohort.digest), None
     )
+    if tested is not None:
+        before, after, where = tested.bins_before, tested.bins, count(tested.cases, "test case")
+        if fitted is None:
+            before, after = tested.bins, ()
+        errors = (tested.ece_before, tested.ece) if fitted else (tested.ece, None)
+    elif fitted is not None:
+        before, after, where = fitted.bins_before, fitted.bins_after, count(fitted.cases, "validation case")
+        errors = (fitted.ece_before, fitted.ece_after)
+    else:
+        st.html(markup.note(wording.NO_CALIBRATION.format(model=name)))
+        return
+    chart = charts.reliability(before, after, name, _mode())
+    if chart is not None:
+        alt = f"Reliability of the {name}: share prescribed against the probability given"
+        _chart(chart, f"reliability-{name}", alt)
+    else:
+        st.html(markup.note("The points of the diagram were not kept with this model."))
+    st.html(markup.note(metrics.calibration_sentence(fitted, errors, where)))
+    if tested is None:
+        st.html(markup.note("On validation, where it was fitted: this flatters it."))
+    _promises(manifest, judged)
+
+
+def _promises(manifest: Manifest, judged: Sequence[Judgement]) -> None:
+    own = next((each for each in judged if each.conformal), None)
+    if own is not None:
+        title = f"Conformal sets, {count(own.cases, 'test case')}"
+        st.html(markup.panel_title(title, "what was promised, and what was kept"))
+        _table(*metrics.promises(own.conformal))
+    elif manifest.calibration is not None:
+        st.html(markup.panel_title("Conformal sets", "what is promised; not yet measured on test"))
+        _table(*metrics.cutoffs(manifest.calibration.cutoffs))
+
+
+def _compared_with_shipped(manifest: Manifest) -> None:
+    """Metrics and settings of a student trained here and of the server's own."""
+    own = shipped().engine.models["student"].manifest
+    if own is None:
+        return
+    st.html(markup.panel_title("Compared with the server's own student"))
+    if own.cohort.digest != manifest.cohort.digest:
+        st.html(markup.note("They learned from different cohorts: their metrics do not compare."))
+    else:
+        headings, rows = metrics.side_by_side(
+            ["This student", "The server's own"], [manifest.validation, own.validation]
+        )
+        if rows:
+            _table(headings, rows)
+    different = card.differing(manifest.settings, own.settings)
+    if different:
+        st.html(markup.table(("Setting", "This student", "The server's own"), different))

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 import streamlit as st
+from markupsafe import Markup
 
-from dashboard.models import card
+from dashboard.models import card, charts, metrics
 from dashboard.server import chosen_student
 from dashboard.server.service import Service, shipped
 from dashboard.server.settings import Settings, read_settings
@@ -20,8 +21,9 @@ from dashboard.server.training_request import ADDITIONS, MOST_EPOCHS, PRESETS, U
 from dashboard.server.training_runs import Runs, Sources, find_states
 from dashboard.server.training_state import Progress, Run, read_progress
 from dashboard.shared import markup, wording
-from dashboard.shared.formatting import count, duration, escape, score, tag
+from dashboard.shared.formatting import count, duration, score
 from dashboard.shared.guard import fragment
+from dashboard.shared.templates import macro
 from leader_core import LeaderError
 from leader_core.model_folder import Manifest, read_manifest
 
@@ -161,7 +163,7 @@ def _expected(epochs: int) -> str:
 def _live(runs: Runs, run: Run) -> None:
     now = time.time()
     told = read_progress(run.folder, now)
-    st.html(tag("p", tag("strong", escape(run.name)), css="ld-run-name") + markup.note(run.request.sentence))
+    st.html(_run_name(run.name) + markup.note(run.request.sentence))
     share = _stage(told)
     st.progress(told.fraction, "Being cancelled" if run.state == "cancelling" else share)
     st.html(markup.metrics(_figures(run, told, now)))
@@ -201,9 +203,9 @@ def _curve(told: Progress, key: str) -> None:
     if not told.epochs:
         st.html(markup.note("The curve begins with the first epoch that ends."))
         return
-    from dashboard.models.training_curves import figure
-
-    drawn = figure(told.epochs, "student", "dark" if st.context.theme.type == "dark" else "light")
+    drawn = charts.training_curves(
+        told.epochs, "student", "dark" if st.context.theme.type == "dark" else "light"
+    )
     if drawn is not None:
         st.plotly_chart(
             drawn,
@@ -228,10 +230,7 @@ def _list(service: Service, runs: Runs) -> None:
 
 def _run(service: Service, runs: Runs, run: Run, chosen: bool) -> None:
     label, kind = _STATE[run.state]
-    parts = [tag("strong", escape(run.name)), tag("span", escape(label), css=f"ld-tag {kind}".strip())]
-    if chosen:
-        parts.append(tag("span", "● In use in this session", css="ld-tag good"))
-    st.html(tag("p", " ".join(parts), css="ld-run-name") + markup.note(_when(run)))
+    st.html(_run_name(run.name, label, kind, chosen) + markup.note(_when(run)))
     if run.said:
         st.html(markup.callout(run.said, "warn"))
     manifest = _manifest(run)
@@ -260,6 +259,10 @@ def _run(service: Service, runs: Runs, run: Run, chosen: bool) -> None:
             st.html(markup.note(run.request.sentence))
             if manifest is not None:
                 _differences(manifest)
+
+
+def _run_name(name: str, label: str = "", kind: str = "", chosen: bool = False) -> Markup:
+    return macro("run_name", "models/models.html")(name, label, kind, chosen)
 
 
 def _delete(runs: Runs, name: str, chosen: bool) -> None:
@@ -300,7 +303,7 @@ def _compared(manifest: Manifest) -> None:
     if own is not None and own.cohort.digest == manifest.cohort.digest:
         names.append("The server's own")
         tables.append(own.validation)
-    headings, rows = card.side_by_side(names, tables)
+    headings, rows = metrics.side_by_side(names, tables)
     if rows:
         caption = (
             f"Validation, {count(int(_cases(manifest)), 'case')}, 95 % intervals"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.models.published import figures, reasons_against
+from dashboard.models.metrics import published, reasons_against
 from dashboard.server import chosen_student
 from dashboard.server.training_runs import Runs
 from leader_core import InputError
@@ -102,7 +102,7 @@ def test_a_link_opens_one_models_page(open_page: OpenPage, model: str, other: st
     for said in (
         "First visit only",
         "0.71 ± 0.004",
-        "not comparable with published figures",
+        "not comparable with published metrics",
         "carries no calibration",
     ):
         assert said.lower() in text(page).lower(), said
@@ -179,7 +179,7 @@ def judged(own: Manifest) -> Judgement:
 
 def test_only_the_same_kind_of_data_stands_beside_published_figures() -> None:
     assert reasons_against(real(), judged(real())) == ()
-    assert figures(real()).prauc == 0.7795  # type: ignore[union-attr]
+    assert published(real()).prauc == 0.7795  # type: ignore[union-attr]
     for changes, word in (
         ({"synthetic": True}, "synthetic"),
         ({"label": "MIMIC-III Clinical Database Demo", "patients": 94}, "100 patients"),
@@ -190,7 +190,7 @@ def test_only_the_same_kind_of_data_stands_beside_published_figures() -> None:
     ):
         (first, *_) = reasons_against(real(**changes), judged(real(**changes)))
         assert word in first
-    assert "no test figure" in reasons_against(real(), None)[0]
+    assert "no test metrics" in reasons_against(real(), None)[0]
     assert "other patients" in reasons_against(real(), replace(judged(real()), split="all"))[0]
 
 
@@ -246,7 +246,7 @@ def test_a_training_is_followed_and_its_student_used_named_and_left(runs: Runs, 
     page = until_said(page, "✓ Finished")
     said = text(page)
     assert "default, seed 1" in said
-    assert "The server&#x27;s own" in said
+    assert "The server&#39;s own" in said
     name = runs.all()[0].id
     page = press(page, f"use-{name}")
     assert address(page) == {"model": "training", "student": name}

@@ -12,7 +12,7 @@ import pytest
 from dashboard.case import patient
 from dashboard.interactions import graph, matrix
 from dashboard.interactions import pairs as pair_views
-from dashboard.models import metrics, training_curves
+from dashboard.models import charts, metrics
 from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
 from dashboard.prompt import page as prompt_page
@@ -307,12 +307,12 @@ def test_the_matrix_shows_a_pair_on_both_sides_and_says_what_it_is() -> None:
 
 
 def test_curves_draw_what_training_kept_and_nothing_else() -> None:
-    drawn = training_curves.figure(manifest("student").history, "student")
+    drawn = charts.training_curves(manifest("student").history, "student")
     assert drawn is not None
     assert [trace.name for trace in drawn.data] == ["loss", "PRAUC"]
     assert drawn.data[0].line.color == theme.COLOURS["student"].light
-    assert training_curves.figure((), "student") is None
-    assert training_curves.figure(({"epoch": 1.0},), "student") is None
+    assert charts.training_curves((), "student") is None
+    assert charts.training_curves(({"epoch": 1.0},), "student") is None
 
 
 # Theme and settings
