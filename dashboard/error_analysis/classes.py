@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.parts import TableCell, View, csv, opens, table
-from dashboard.report.csv_tables import Cell
-from dashboard.shared import analysis_text as say
+from dashboard.error_analysis.context import AnalysisContext
+from dashboard.error_analysis.tables import (
+    AnalysisSection,
+    AnalysisTable,
+    TableCell,
+    csv_row,
+    number_cell,
+    table_of,
+)
 from dashboard.shared import markup, url_state, wording
+from dashboard.shared.analysis_text import model_name
 from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import ClassCounts, Reliability, classed
 
@@ -22,79 +30,79 @@ ORDERS: Final = {
     "error": "Worst calibrated",
 }
 _FEW: Final = 20
+_MOST_IN_REPORT: Final = 40
 
 
-def show(view: View) -> None:
-    """The view: an order, and one row a class."""
-    unit = wording.unit(view.service.engine.cohort.fingerprint.atc_level)
+def draw(context: AnalysisContext) -> None:
+    """An order, a search, and one row a class."""
+    unit = wording.unit(context.service.engine.cohort.fingerprint.atc_level)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
             "Order", list(ORDERS), format_func=ORDERS.__getitem__, width=260, **url_state.mirror("order")
         )
         st.text_input("Find", key="class_search", placeholder="Words or code", width=220)
-    counts = counted(view)
+    counts, model = class_counts(context), model_name(context.model)
     if not counts.cases:
-        st.html(markup.empty("No case", f"{say.model(view.model)} has scored none of the chosen cases."))
+        st.html(markup.empty("No case", f"{model} has scored none of the chosen cases."))
         return
-    bins = reliability(view)
+    bins = reliability(context)
+    threshold = context.analysis.models[context.model].threshold
     st.html(
         markup.panel_title(
-            f"{say.model(view.model)}, {unit.one} by {unit.one}",
-            f"{count(counts.cases, 'case')} at its own cut-off {view.desk.analysis.models[view.model].threshold:.2f}",
+            f"{model}, {unit.one} by {unit.one}",
+            f"{count(counts.cases, 'case')} at its own cut-off {threshold:.2f}",
         )
     )
-    places = _ordered(view, counts, bins)
-    rows: list[list[TableCell]] = [_row(view, counts, bins, place) for place in places]
-    if not rows:
-        st.html(markup.empty(f"No {unit.one} fits", "Search for fewer letters."))
+    places = _ordered(context, counts, bins)
+    if not places:
+        st.html(markup.empty(f"No {unit.one} matches", "Search for fewer letters."))
         return
-    faint = frozenset(i for i, p in enumerate(places) if counts.prescribed[p] < _FEW)
-    headings = [
-        unit.one.capitalize(), "Prescribed", "Precision", "Recall", "F1", "Found", "Missed", "In vain",
-        "Predicted", "Observed", "ECE",
-    ]  # fmt: skip
-    st.html(table(headings, rows, numeric=frozenset(range(1, 11)), faint=faint))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.html(
-            markup.note(
-                "Found, missed and in vain open their cases. Predicted is the mean probability, observed the share prescribed, "
-                f"ECE the expected calibration error. Faint: prescribed in fewer than {_FEW} cases."
-            ),
-            width="content",
-        )
-        st.space("stretch")
-        csv("classes", *csv_table(view, counts, bins))
+    st.html(table(context, counts, bins, places, unit.one.capitalize()).html())
+    csv_row(
+        "classes",
+        lambda: table(context, counts, bins, range(len(context.analysis.codes))),
+        "Found, missed and in vain open their cases. Predicted is the mean probability, observed the share prescribed, "
+        f"ECE the expected calibration error. Faint: prescribed in fewer than {_FEW} cases.",
+    )
 
 
-def counted(view: View) -> ClassCounts:
+def sections(context: AnalysisContext) -> list[AnalysisSection]:
+    """The classes most often prescribed."""
+    counts, bins = class_counts(context), reliability(context)
+    order = np.argsort(-counts.prescribed, kind="stable")[:_MOST_IN_REPORT].tolist()
+    places = [place for place in order if counts.prescribed[place]]
+    text = (
+        f"The {model_name(context.model).lower()} at its own cut-off; the {_MOST_IN_REPORT} classes most often "
+        f"prescribed; italic rows are prescribed in fewer than {_FEW} cases"
+    )
+    return [AnalysisSection("Class by class", text, table(context, counts, bins, places))]
+
+
+def class_counts(context: AnalysisContext) -> ClassCounts:
     """What the model did with each class."""
-    key = ("classes", view.model, view.key)
-    return view.desk.kept(key, lambda: view.desk.analysis.class_counts(view.model, view.within))
+    model = context.model
+    return context.cached(("classes", model), lambda a: a.class_counts(model, context.within))
 
 
-def reliability(view: View, model: str | None = None) -> Reliability:
-    """The bins of a model's probabilities, read once with its progress shown."""
-    name = model or view.model
-
-    def ask() -> Reliability:
-        bar = st.progress(0.0, f"Reading the {say.model(name).lower()}'s probabilities…")
-        try:
-            return view.desk.analysis.reliability(name, view.within, lambda done: bar.progress(done))
-        finally:
-            bar.empty()
-
-    return view.desk.kept(("reliability", name, view.key), ask)
+def reliability(context: AnalysisContext, model: str | None = None) -> Reliability:
+    """The bins of a model's probabilities, read once."""
+    name = model or context.model
+    return context.with_progress(
+        ("reliability", name),
+        f"Reading the {model_name(name).lower()}'s probabilities…",
+        lambda progress: context.analysis.reliability(name, context.within, progress),
+    )
 
 
-def _ordered(view: View, counts: ClassCounts, bins: Reliability) -> list[int]:
-    """Places of the classes that fit the search and occur at all, in the order chosen."""
-    wanted = str(st.session_state.get("class_search") or "").lower().split()
-    known = view.desk.analysis.known(view.model)
+def _ordered(context: AnalysisContext, counts: ClassCounts, bins: Reliability) -> list[int]:
+    """Places of the classes that match the search and occur at all, in the order chosen."""
+    words = str(st.session_state.get("class_search") or "").lower().split()
+    known = context.analysis.known(context.model)
     places = [
         i
-        for i, code in enumerate(view.desk.analysis.codes)
+        for i, code in enumerate(context.analysis.codes)
         if (counts.prescribed[i] or counts.chosen[i] or known[i])
-        and all(word in f"{code} {view.title(code)}".lower() for word in wanted)
+        and all(word in f"{code} {context.title(code)}".lower() for word in words)
     ]
     keys = {
         "prescribed": -counts.prescribed,
@@ -107,59 +115,50 @@ def _ordered(view: View, counts: ClassCounts, bins: Reliability) -> list[int]:
     return sorted(places, key=lambda i: (float(key[i]), i))
 
 
-def _row(view: View, counts: ClassCounts, bins: Reliability, place: int) -> list[TableCell]:
-    code = view.desk.analysis.codes[place]
-    title = view.title(code)
-    known = bool(view.desk.analysis.known(view.model)[place])
-    model = view.model
+def table(
+    context: AnalysisContext,
+    counts: ClassCounts,
+    bins: Reliability,
+    places: Sequence[int],
+    heading: str = "Class",
+) -> AnalysisTable:
+    """One row a class, at the places given."""
+    codes, model = context.analysis.codes, context.model
+    known = context.analysis.known(model)
 
-    def linked(number: int, told: str, given: bool, chosen: bool) -> TableCell:
-        return opens(view, number, f"{title} {told}", classed(code, [("prescribed", given), (model, chosen)]))
+    def opens(place: int, number: int, text: str, *who: tuple[str, bool]) -> TableCell:
+        return context.opens(number, f"{context.title(codes[place])} {text}", classed(codes[place], who))
 
-    said = [
-        f"{bins.mean_predicted[place]:.2f}",
-        f"{bins.mean_observed[place]:.2f}",
-        f"{bins.error[place]:.3f}",
-    ]
-    return [
-        f"{title} ({code})" if title != code else code,
-        opens(
-            view, int(counts.prescribed[place]), f"{title} prescribed", classed(code, [("prescribed", True)])
-        ),
-        _two(counts.precision[place]),
-        _two(counts.recall[place]),
-        _two(counts.f1[place]),
-        linked(int(counts.hits[place]), "found", True, True),
-        linked(int(counts.missed[place]), "missed", True, False),
-        linked(int(counts.extra[place]), "suggested in vain", False, True),
-        *(said if known else ["cannot name it", MISSING, MISSING]),
-    ]
+    def opens_choice(place: int, number: int, text: str, given: bool, chosen: bool) -> TableCell:
+        return opens(place, number, text, ("prescribed", given), (model, chosen))
 
+    def predicted(place: int) -> TableCell:
+        cell = number_cell(float(bins.mean_predicted[place]))
+        return cell if known[place] else TableCell(cell.value, "cannot name it")
 
-def _two(number: float) -> str:
-    return MISSING if number != number else f"{number:.2f}"
+    def error(place: int) -> TableCell:
+        value = float(bins.error[place])
+        return TableCell(value, f"{value:.3f}" if known[place] else MISSING)
 
-
-def csv_table(view: View, counts: ClassCounts, bins: Reliability) -> tuple[list[str], list[list[Cell]]]:
-    """Every class."""
-    headings = [
-        "code", "title", "cases", "prescribed", "prevalence", "suggested", "found", "missed", "in vain", "precision",
-        "recall", "f1", "mean probability", "share prescribed", "calibration error",
-    ]  # fmt: skip
-    rows: list[list[Cell]] = []
-    for i, code in enumerate(view.desk.analysis.codes):
-        floats = (
-            counts.precision[i],
-            counts.recall[i],
-            counts.f1[i],
-            bins.mean_predicted[i],
-            bins.mean_observed[i],
-        )
-        rows.append(
-            [
-                code, view.title(code), counts.cases, int(counts.prescribed[i]), float(counts.prevalence[i]),
-                int(counts.chosen[i]), int(counts.hits[i]), int(counts.missed[i]), int(counts.extra[i]),
-                *(None if v != v else float(v) for v in floats), float(bins.error[i]),
-            ]
-        )  # fmt: skip
-    return headings, rows
+    return table_of(
+        places,
+        [
+            ("", "code", lambda i: codes[i]),
+            ("", "title", lambda i: context.title(codes[i])),
+            (heading, "", lambda i: context.titled(codes[i])),
+            ("", "cases", lambda _: counts.cases),
+            ("Prescribed", "prescribed", lambda i: opens(i, int(counts.prescribed[i]), "prescribed", ("prescribed", True))),
+            ("", "prevalence", lambda i: number_cell(float(counts.prevalence[i]))),
+            ("", "suggested", lambda i: int(counts.chosen[i])),
+            ("Found", "found", lambda i: opens_choice(i, int(counts.hits[i]), "found", True, True)),
+            ("Missed", "missed", lambda i: opens_choice(i, int(counts.missed[i]), "missed", True, False)),
+            ("In vain", "in vain", lambda i: opens_choice(i, int(counts.extra[i]), "suggested in vain", False, True)),
+            ("Precision", "precision", lambda i: number_cell(float(counts.precision[i]))),
+            ("Recall", "recall", lambda i: number_cell(float(counts.recall[i]))),
+            ("F1", "f1", lambda i: number_cell(float(counts.f1[i]))),
+            ("Predicted", "mean probability", predicted),
+            ("Observed", "share prescribed", lambda i: number_cell(float(bins.mean_observed[i]))),
+            ("ECE", "calibration error", error),
+        ],
+        few=lambda i: bool(counts.prescribed[i] < _FEW),
+    )  # fmt: skip

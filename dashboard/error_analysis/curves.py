@@ -1,295 +1,359 @@
-"""The views that draw lines: the cut-off moved from 0 to 1, and calibration; and drift between two sets of cases."""
+"""The cut-off from 0 to 1, and calibration: what each model's stored probabilities give at every cut-off and in every bin."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import streamlit as st
 
+from dashboard.error_analysis.chart_style import UNFADED, model_style, with_layout
 from dashboard.error_analysis.classes import reliability
-from dashboard.error_analysis.parts import CASES, TableCell, View, chart, csv, linked, mode, opens, table
-from dashboard.report.csv_tables import Cell
-from dashboard.server.analysis_cache import EVERYBODY, base
-from dashboard.shared import analysis_text as say
-from dashboard.shared import markup, navigation, url_state
-from dashboard.shared.formatting import MISSING, count
-from leader_core.error_analysis import Condition, Reliability, Shift, Sweep
-from leader_core.error_analysis.comparisons import LITTLE, MUCH
+from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, link_text, model_cell
+from dashboard.error_analysis.report_charts import line_chart
+from dashboard.error_analysis.tables import (
+    AnalysisSection,
+    AnalysisTable,
+    TableCell,
+    csv_button,
+    csv_row,
+    metric_cell,
+    number_cell,
+    table_of,
+)
+from dashboard.shared import markup, navigation, theme, url_state
+from dashboard.shared.analysis_selection import CASES
+from dashboard.shared.analysis_text import METRICS, model_name
+from dashboard.shared.formatting import count, listing
+from dashboard.shared.theme import Mode
+from leader_core.error_analysis import Condition, Reliability, Sweep
+from leader_core.evaluation.calibration import BINS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 ALL: Final = "all"
-_PANELS: Final = ("jaccard", "f1", "precision", "recall", "medications", "ddi_rate")
-_BINS: Final = 15
+_METRICS: Final = ("jaccard", "f1", "precision", "recall", "medications", "ddi_rate")
+_DRAWN: Final = ("jaccard", "f1", "medications", "ddi_rate")
+_NO_CASE: Final = "Neither model has scored any of the chosen cases. Choose other ones."
 
 
-def swept(view: View, model: str) -> Sweep:
-    """All figures at all cut-offs, worked out once with its progress shown."""
-
-    def ask() -> Sweep:
-        bar = st.progress(0.0, f"Reading the {say.model(model).lower()}'s probabilities…")
-        try:
-            return view.desk.analysis.sweep(model, view.within, lambda done: bar.progress(done))
-        finally:
-            bar.empty()
-
-    return view.desk.kept(("sweep", model, view.key), ask)
+def sweep(context: AnalysisContext, model: str) -> Sweep:
+    """Every metric at every cut-off, computed once."""
+    return context.with_progress(
+        ("sweep", model),
+        f"Reading the {model_name(model).lower()}'s probabilities…",
+        lambda progress: context.analysis.sweep(model, context.within, progress),
+    )
 
 
-def cut_off(view: View) -> None:
-    """The view of the cut-off."""
-    models = view.desk.analysis.models
-    found = {name: swept(view, name) for name in view.models}
-    if not any(one.cases for one in found.values()):
-        st.html(
-            markup.empty("No case", "Neither model has scored any of the chosen cases. Choose other ones.")
-        )
+def draw_cut_off(context: AnalysisContext) -> None:
+    """The curves, a cut-off to look at, and both models at three cut-offs."""
+    sweeps = {name: sweep(context, name) for name in context.models}
+    if not any(each.cases for each in sweeps.values()):
+        st.html(markup.empty("No case", _NO_CASE))
         return
     st.html(
         markup.panel_title(
-            "What a cut-off does", "exact, from the stored probabilities; the mark is a model's own cut-off"
+            "What a cut-off does", "exact, from the stored probabilities; the symbol is a model's own cut-off"
         )
     )
-    frame = view.desk.analysis.frame
-    pairs = float(frame.real_pairs[view.within].sum())
-    real = {
-        "medications": float(frame.numbers["prescribed"][view.within].mean()) if view.within.any() else None,
-        "ddi_rate": float(frame.real_interacting[view.within].sum()) / pairs if pairs else None,
-    }
-    from dashboard.error_analysis.curves_chart import sweeps
-
-    own = {name: models[name].threshold for name in found}
+    own = {name: context.analysis.models[name].threshold for name in sweeps}
     cut = float(st.session_state["cut"]) or None
-    key = f"cut-{view.model}-{view.beside}-{view.text}"
-    drawn = sweeps(found, own, real, cut, mode())
-    chosen: Any = st.plotly_chart(
-        drawn, key=key, theme=None, on_select="rerun", selection_mode="points", config={"displayModeBar": False},
+    event: Any = st.plotly_chart(
+        sweep_figure(sweeps, own, _prescribed(context), cut, color_mode()),
+        key=f"cut-{context.model}-{context.other}-{context.selection.text}",
+        theme=None,
+        on_select="rerun",
+        selection_mode="points",
+        config={"displayModeBar": False},
         alt="Jaccard, F1, classes suggested and interaction rate over the cut-off",
-    )  # fmt: skip
-    points = chosen.selection.points if chosen and chosen.selection else []
-    if (
-        points
-        and points[0].get("x") is not None
-        and round(float(points[0]["x"]), 2) != st.session_state["cut"]
-    ):
-        st.session_state["cut"] = round(float(points[0]["x"]), 2)
+    )
+    points = event.selection.points if event and event.selection else []
+    chosen = round(float(points[0]["x"]), 2) if points and points[0].get("x") is not None else None
+    if chosen is not None and chosen != st.session_state["cut"]:
+        st.session_state["cut"] = chosen
         st.rerun()
-    st.slider("Cut-off to look at", 0.01, 0.99, step=0.01, key="cut_shown", on_change=_take,
-              value=cut or own[view.model])  # fmt: skip
-    _at(view, found, own, float(st.session_state["cut"]) or own[view.model])
-
-
-def _take() -> None:
-    st.session_state["cut"] = round(float(st.session_state["cut_shown"]), 2)
-
-
-def _at(view: View, found: dict[str, Sweep], own: dict[str, float], cut: float) -> None:
-    """Figures of both models at their own cut-off, at the best one, and at the one that is looked at."""
-    rows: list[list[TableCell]] = []
-    for name, one in found.items():
-        for label, value in (("its own", own[name]), ("highest Jaccard", one.best), ("the one above", cut)):
-            at = int(np.abs(one.cuts - value).argmin())
-            rows.append(
-                [
-                    say.model(name),
-                    label,
-                    f"{one.cuts[at]:.2f}",
-                    *(say.figure(m, float(getattr(one, m)[at])) for m in _PANELS),
-                ]
-            )
-    headings = ["Model", "Cut-off", "At", *(say.METRICS[m] for m in _PANELS)]
-    st.html(table(headings, rows, numeric=frozenset(range(2, 9))))
+    st.slider("Cut-off to look at", 0.01, 0.99, step=0.01, key="cut_shown", on_change=_take_cut_off,
+              value=cut or own[context.model])  # fmt: skip
+    shown = [
+        (name, label, _place(each, value))
+        for name, each in sweeps.items()
+        for label, value in (
+            ("its own", own[name]),
+            ("highest Jaccard", each.best),
+            ("the one above", cut or own[context.model]),
+        )
+    ]
+    st.html(sweep_table(sweeps, shown).html())
     with st.container(horizontal=True, vertical_alignment="center"):
         navigation.link(
             "patients",
-            f"Open the {count(int(view.within.sum()), 'case')} in the worklist",
-            {CASES: linked(view.selection)},
+            f"Open the {count(int(context.within.sum()), 'case')} in the worklist",
+            {CASES: link_text(context.selection)},
         )
         st.space("stretch")
-        csv("cut-off", *sweep_csv(found))
+        csv_button("cut-off", lambda: sweep_table(sweeps, _every(sweeps, 1)))
 
 
-def sweep_csv(found: dict[str, Sweep]) -> tuple[list[str], list[list[Cell]]]:
-    """One row a model and cut-off."""
-    rows: list[list[Cell]] = [
-        [name, float(cut), *(float(getattr(one, m)[i]) for m in _PANELS)]
-        for name, one in found.items()
-        for i, cut in enumerate(one.cuts)
+def cut_off_sections(context: AnalysisContext) -> list[AnalysisSection]:
+    """Jaccard over the cut-off, and all metrics at every tenth."""
+    sweeps = {name: sweep(context, name) for name in context.models}
+    top = float(max((each.jaccard.max() for each in sweeps.values()), default=1.0))
+    curves = [(each.cuts.tolist(), each.jaccard.tolist()) for each in sweeps.values()]
+    dashed = ", the second dashed" if len(sweeps) > 1 else ""
+    return [
+        AnalysisSection(
+            "Cut-off",
+            f"Mean Jaccard over the cut-off: {listing(map(model_name, sweeps))}{dashed}",
+            sweep_table(sweeps, _every(sweeps, 10)),
+            line_chart(curves, context.models, top, "cut-off", "Jaccard over the cut-off"),
+        )
     ]
-    return ["model", "cut-off", *_PANELS], rows
 
 
-def calibration(view: View) -> None:
-    """The view of calibration."""
-    analysis = view.desk.analysis
-    codes = list(analysis.codes)
-    options = [ALL, *codes]
-    if st.session_state["of_class"] not in options:
+def _take_cut_off() -> None:
+    st.session_state["cut"] = round(float(st.session_state["cut_shown"]), 2)
+
+
+def _prescribed(context: AnalysisContext) -> dict[str, float | None]:
+    """Classes and interaction rate of what was really prescribed."""
+    frame, within = context.analysis.frame, context.within
+    pairs = float(frame.real_pairs[within].sum())
+    return {
+        "medications": float(frame.numbers["prescribed"][within].mean()) if within.any() else None,
+        "ddi_rate": float(frame.real_interacting[within].sum()) / pairs if pairs else None,
+    }
+
+
+def _place(result: Sweep, cut: float) -> int:
+    return int(np.abs(result.cuts - cut).argmin())
+
+
+def _every(sweeps: Mapping[str, Sweep], step: int) -> list[tuple[str, str, int]]:
+    """Every cut-off, or every tenth one."""
+    return [(name, "", at) for name, each in sweeps.items() for at in range(step - 1, len(each.cuts), step)]
+
+
+def sweep_table(sweeps: Mapping[str, Sweep], rows: Sequence[tuple[str, str, int]]) -> AnalysisTable:
+    """One row a (model, label, place of the cut-off); without labels there is no column for them."""
+    return table_of(
+        rows,
+        [
+            ("Model", "model", lambda row: model_cell(row[0])),
+            *([("Cut-off", "", lambda row: row[1])] if any(label for _, label, _ in rows) else []),
+            ("At", "cut-off", lambda row: number_cell(sweeps[row[0]].cuts[row[2]])),
+            *((METRICS[m], m, _sweep_cell(sweeps, m)) for m in _METRICS),
+        ],
+    )
+
+
+def _sweep_cell(sweeps: Mapping[str, Sweep], metric: str) -> Any:
+    return lambda row: metric_cell(metric, float(getattr(sweeps[row[0]], metric)[row[2]]))
+
+
+def draw_calibration(context: AnalysisContext) -> None:
+    """A class or all of them, the chart, the bins."""
+    codes = list(context.analysis.codes)
+    if st.session_state["of_class"] not in (ALL, *codes):
         st.session_state["of_class"] = ALL
     st.selectbox(
         "Class",
-        options,
-        format_func=lambda c: "All classes together" if c == ALL else f"{view.title(c)} ({c})",
+        [ALL, *codes],
+        format_func=lambda c: "All classes together" if c == ALL else f"{context.title(c)} ({c})",
         width=380,
         **url_state.mirror("of_class"),
     )
     code = st.session_state["of_class"]
     place = None if code == ALL else codes.index(code)
-    found = {name: reliability(view, name) for name in view.models}
-    if not any(one.counts.any() for one in found.values()):
-        st.html(
-            markup.empty("No case", "Neither model has scored any of the chosen cases. Choose other ones.")
-        )
+    bins = {name: reliability(context, name) for name in context.models}
+    if not any(each.counts.any() for each in bins.values()):
+        st.html(markup.empty("No case", _NO_CASE))
         return
-    errors = ", ".join(
-        f"{say.model(n)} {one.overall_error if place is None else one.error[place]:.3f}"
-        for n, one in found.items()
+    st.html(
+        markup.panel_title(
+            "Predicted against observed", f"expected calibration error: {_errors(bins, place)}"
+        )
     )
-    st.html(markup.panel_title("Predicted against observed", f"expected calibration error: {errors}"))
-    from dashboard.error_analysis.curves_chart import reliability as figure
 
     def chosen(data: Any) -> tuple[str, list[Condition]] | None:
         model, _, part = str(data).partition("|")
-        if model not in analysis.models or not part.isdecimal():
+        if model not in context.analysis.models or not part.isdecimal():
             return None
         condition = Condition("bin", (model, code), int(part))
-        return view.told(condition), [condition]
+        return context.describe(condition), [condition]
 
     chart(
-        view,
-        figure(found, place, mode()),
-        f"calibration-{code}-{view.model}-{view.beside}-{view.text}",
+        context,
+        reliability_figure(bins, place, color_mode()),
+        f"calibration-{code}-{context.model}-{context.other}-{context.selection.text}",
         "Share prescribed against mean probability",
         conditions=chosen,
     )
-    _bins(view, found, code, place)
+    st.html(bins_table(context, bins, [code]).html())
+    csv_row("calibration", lambda: bins_table(context, bins, [ALL, *codes]))
 
 
-def _bins(view: View, found: dict[str, Reliability], code: str, place: int | None) -> None:
-    rows: list[list[TableCell]] = []
-    for name, one in found.items():
-        counts, said, observed = one.of(place)
-        for i in np.flatnonzero(counts).tolist():
-            label = f"{i / _BINS:.2f} to {(i + 1) / _BINS:.2f}"
-            number: TableCell = f"{counts[i]:,}"
-            if place is not None:  # then a pair is a case
-                number = opens(
-                    view, int(counts[i]), f"{view.title(code)} at {label}", Condition("bin", (name, code), i)
-                )
-            rows.append([say.model(name), label, number, f"{said[i]:.3f}", f"{observed[i]:.3f}",
-                         f"{observed[i] - said[i]:+.3f}".replace("-", "−")])  # fmt: skip
-    headings = [
-        "Model",
-        "Probability",
-        "Cases" if place is not None else "Pairs of case and class",
-        "Predicted",
-        "Observed",
-        "Observed − predicted",
+def calibration_sections(context: AnalysisContext) -> list[AnalysisSection]:
+    """All classes together."""
+    bins = {name: reliability(context, name) for name in context.models}
+    curves = [
+        (predicted.tolist(), observed.tolist()) for _, predicted, observed in (b.of() for b in bins.values())
     ]
-    st.html(table(headings, rows, numeric=frozenset((2, 3, 4, 5))))
-    with st.container(horizontal=True):
-        st.space("stretch")
-        csv("calibration", *calibration_csv(view, found))
+    across, alt = "mean probability", "Share prescribed against mean probability"
+    return [
+        AnalysisSection(
+            "Calibration",
+            f"Expected calibration error: {_errors(bins, None)}",
+            bins_table(context, bins, [ALL]),
+            line_chart(curves, context.models, 1.0, across, alt),
+        )
+    ]
 
 
-def calibration_csv(view: View, found: dict[str, Reliability]) -> tuple[list[str], list[list[Cell]]]:
-    """One row a model, class and bin, all classes together first."""
-    rows: list[list[Cell]] = []
-    for name, one in found.items():
-        for place, code in ((None, ALL), *enumerate(view.desk.analysis.codes)):
-            counts, said, observed = one.of(place)
+def _errors(bins: Mapping[str, Reliability], place: int | None) -> str:
+    return ", ".join(
+        f"{model_name(name)} {each.overall_error if place is None else each.error[place]:.3f}"
+        for name, each in bins.items()
+    )
+
+
+def bins_table(
+    context: AnalysisContext, bins: Mapping[str, Reliability], codes: Sequence[str]
+) -> AnalysisTable:
+    """One row a model, class and bin that holds anything; the counts of one class open their cases."""
+    one_class = ALL not in codes
+    rows = []
+    for name, each in bins.items():
+        for code in codes:
+            counts, predicted, observed = each.of(None if code == ALL else context.analysis.codes.index(code))
             rows += [
-                [name, code, i / _BINS, (i + 1) / _BINS, int(counts[i]), float(said[i]), float(observed[i])]
+                (name, code, i, int(counts[i]), float(predicted[i]), float(observed[i]))
                 for i in np.flatnonzero(counts).tolist()
             ]
-    return ["model", "class", "from", "to", "pairs", "mean probability", "share prescribed"], rows
 
+    def label(part: int) -> str:
+        return f"{part / BINS:.2f} to {(part + 1) / BINS:.2f}"
 
-def drift(view: View) -> None:
-    """The view of drift: the chosen cases against another split."""
-    splits = list(view.desk.analysis.frame.columns["split"].values)
-    options = [*splits, EVERYBODY]
-    if st.session_state["against"] not in options:
-        st.session_state["against"] = options[0]
-    st.selectbox(
-        "Compare the chosen cases with",
-        options,
-        format_func=lambda s: "All scored cases" if s == EVERYBODY else f"{say.value('split', s)} split",
-        width=240,
-        **url_state.mirror("against"),
-    )
-    against = st.session_state["against"]
-    first = view.desk.analysis.mask(base(view.desk, against))
-    found = view.desk.kept(
-        ("drift", against, view.key), lambda: view.desk.analysis.shifts(first, view.within)
-    )
-    st.html(
-        markup.panel_title(
-            "Fields", f"stability index: below {LITTLE} is little, above {MUCH} is much, by custom"
-        )
-    )
-    st.html(_shifts([s for s in found if s.kind == "field"], view))
-    st.html(
-        markup.panel_title(
-            "Numbers and classes prescribed", "standardised difference: 0.1 is little, 0.5 is much"
-        )
-    )
-    rest = [s for s in found if s.kind != "field"]
-    st.html(_shifts(sorted(rest, key=lambda s: -abs(np.nan_to_num(s.measure)))[:25], view))
-    st.html(
-        markup.note(
-            f"{count(int(first.sum()), 'case')} against {count(int(view.within.sum()), 'case')}; the 25 largest."
-        )
-    )
-    with st.container(horizontal=True):
-        st.space("stretch")
-        csv("drift", *drift_csv(found))
-    _by_split(view)
+    def cases(row: tuple[str, str, int, int, float, float]) -> TableCell:
+        name, code, part, number = row[:4]
+        if not one_class:  # a pair of case and class is not a case
+            return TableCell(number, f"{number:,}")
+        condition = Condition("bin", (name, code), part)
+        return context.opens(number, f"{context.title(code)} at {label(part)}", condition)
 
-
-def _shifts(found: list[Shift], view: View) -> str:
-    rows: list[list[TableCell]] = []
-    for shift in found:
-        if shift.kind == "field":
-            name = say.FIELDS[shift.name]
-            moved = f"{say.value(shift.name, shift.value)}: {shift.first:.0%} to {shift.second:.0%}"
-        elif shift.kind == "class":
-            name, moved = (
-                f"{view.title(shift.name)} ({shift.name})",
-                f"{shift.first:.1%} to {shift.second:.1%}",
-            )
-        else:
-            name, moved = f"Mean {say.NUMBERS[shift.name]}", f"{shift.first:.1f} to {shift.second:.1f}"
-        measure = MISSING if shift.measure != shift.measure else f"{shift.measure:.3f}".replace("-", "−")
-        rows.append([name, measure, moved if shift.measure == shift.measure else MISSING])
-    return table(["What", "Measure", "Moved most"], rows, numeric=frozenset((1,)))
-
-
-def _by_split(view: View) -> None:
-    """The metric by split, whatever cases are chosen: drift that matters shows here."""
-    analysis = view.desk.analysis
-    found = view.desk.kept(("by-split", tuple(view.models)), lambda: analysis.by("split", view.models))
-    st.html(
-        markup.panel_title(
-            f"{say.METRICS[view.metric]} by split", "all scored cases; training cases were learned from"
-        )
-    )
-    rows: list[list[TableCell]] = [
+    return table_of(
+        rows,
         [
-            say.value("split", r.group),
-            say.model(r.model),
-            f"{r.cases:,}",
-            say.estimate(view.metric, r.scores[view.metric]),
-        ]
-        for r in found.rows
-    ]
-    st.html(table(["Split", "Model", "Cases", say.METRICS[view.metric]], rows, numeric=frozenset((2, 3))))
+            ("Model", "model", lambda row: model_cell(row[0])),
+            ("", "class", lambda row: row[1]),
+            ("", "from", lambda row: number_cell(row[2] / BINS)),
+            ("", "to", lambda row: number_cell((row[2] + 1) / BINS)),
+            ("Probability", "", lambda row: label(row[2])),
+            ("Cases" if one_class else "Pairs of case and class", "pairs", cases),
+            ("Predicted", "mean probability", lambda row: number_cell(row[4], ".3f")),
+            ("Observed", "share prescribed", lambda row: number_cell(row[5], ".3f")),
+            ("Observed − predicted", "", lambda row: number_cell(row[5] - row[4], "+.3f")),
+        ],
+    )
 
 
-def drift_csv(found: tuple[Shift, ...]) -> tuple[list[str], list[list[Cell]]]:
-    """Every field, number and class."""
-    rows: list[list[Cell]] = [
-        [s.kind, s.name, None if s.measure != s.measure else s.measure, s.value,
-         *(None if v != v else float(v) for v in (s.first, s.second))]
-        for s in found
-    ]  # fmt: skip
-    return ["kind", "name", "measure", "value moved most", "first", "second"], rows
+def sweep_figure(
+    sweeps: Mapping[str, Sweep],
+    own: Mapping[str, float],
+    real: Mapping[str, float | None],
+    cut: float | None = None,
+    mode: Mode = "light",
+) -> go.Figure:
+    """Four panels over the cut-off; each point carries its cut-off as customdata.
+
+    Args:
+        sweeps: model -> its sweep.
+        own: model -> the cut-off that it is served with.
+        real: "medications" and "ddi_rate" of what was really prescribed.
+        cut: the cut-off that is looked at.
+        mode: light or dark.
+    """
+    from plotly.subplots import make_subplots
+
+    chart = make_subplots(
+        rows=2,
+        cols=2,
+        subplot_titles=[METRICS[n] for n in _DRAWN],
+        horizontal_spacing=0.09,
+        vertical_spacing=0.17,
+    )
+    muted = theme.COLOURS["muted"].of(mode)
+    for place, name in enumerate(_DRAWN):
+        row, col = place // 2 + 1, place % 2 + 1
+        for model, one in sweeps.items():
+            colour, symbol = model_style(model, list(sweeps), mode)
+            values = getattr(one, name)
+            at = int(np.abs(one.cuts - own[model]).argmin())
+            chart.add_scatter(
+                x=one.cuts, y=values, customdata=[[float(c)] for c in one.cuts], mode="lines+markers",
+                name=model_name(model), legendgroup=model, showlegend=place == 0,
+                line={"color": colour, "width": 2}, marker={"size": 5, "color": colour, "opacity": 0.01},
+                hovertemplate=f"{model_name(model)}: %{{y:.3f}} at %{{x:.2f}}<extra></extra>", row=row, col=col,
+            )  # fmt: skip
+            chart.add_scatter(
+                x=[one.cuts[at]], y=[values[at]], customdata=[[float(one.cuts[at])]], mode="markers",
+                name=f"{model_name(model)}'s own cut-off", legendgroup=model, showlegend=False,
+                marker={"symbol": symbol, "size": 12, "color": colour},
+                hovertemplate=f"{model_name(model)}'s own cut-off: %{{y:.3f}} at %{{x:.2f}}<extra></extra>",
+                row=row, col=col, **UNFADED,
+            )  # fmt: skip
+        if real.get(name) is not None:
+            chart.add_hline(y=real[name], line={"color": muted, "dash": "dot", "width": 1.5}, row=row, col=col,
+                            annotation={"text": "prescribed", "font": {"size": 11, "color": muted}})  # fmt: skip
+        if cut is not None:
+            chart.add_vline(x=cut, line={"color": muted, "width": 1}, row=row, col=col)
+    with_layout(chart, mode, 520, showlegend=len(sweeps) > 1)
+    chart.update_layout(margin={"l": 8, "r": 8, "t": 52, "b": 8}, legend={"y": 1.06})
+    chart.update_annotations(font={"size": 13, "color": theme.COLOURS["ink"].of(mode)})
+    chart.update_xaxes(range=[0, 1])
+    chart.update_yaxes(rangemode="tozero")
+    return chart
+
+
+def reliability_figure(
+    bins: Mapping[str, Reliability], place: int | None = None, mode: Mode = "light"
+) -> go.Figure:
+    """Share prescribed against mean probability, a point a bin; each carries "model|bin" as customdata.
+
+    Args:
+        bins: model -> its bins.
+        place: one class, or None for all of them together.
+        mode: light or dark.
+    """
+    import plotly.graph_objects as go
+
+    chart = go.Figure()
+    chart.add_scatter(
+        x=[0, 1], y=[0, 1], mode="lines", name="predicted as observed", hoverinfo="skip",
+        line={"color": theme.COLOURS["line-strong"].of(mode), "dash": "dash", "width": 1.5},
+    )  # fmt: skip
+    for model, one in bins.items():
+        counts, predicted, observed = one.of(place)
+        used = np.flatnonzero(counts)
+        colour, symbol = model_style(model, list(bins), mode)
+        most = max(1, int(counts.max(initial=1)))
+        chart.add_scatter(
+            x=predicted[used], y=observed[used], customdata=[[f"{model}|{i}"] for i in used.tolist()],
+            mode="lines+markers", name=model_name(model), line={"color": colour, "width": 1.5},
+            marker={"symbol": symbol, "color": colour, "opacity": 1, "size": (8 + 10 * np.sqrt(counts[used] / most)).tolist()},
+            text=[f"{counts[i]:,} pairs of case and class" for i in used],
+            hovertemplate=f"<b>{model_name(model)}</b><br>predicted %{{x:.2f}}, observed %{{y:.2f}}<br>%{{text}}<extra></extra>",
+            **UNFADED,
+        )  # fmt: skip
+    with_layout(chart, mode, 460)
+    muted = theme.COLOURS["muted"].of(mode)
+    chart.update_layout(margin={"l": 8, "r": 8, "t": 36, "b": 8})
+    chart.update_xaxes(
+        range=[-0.02, 1.02], title={"text": "Mean probability", "font": {"color": muted, "size": 13}}
+    )
+    chart.update_yaxes(
+        range=[-0.02, 1.02], title={"text": "Share prescribed", "font": {"color": muted, "size": 13}}
+    )
+    return chart

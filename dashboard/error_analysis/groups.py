@@ -1,195 +1,340 @@
-"""Figures by group: all metrics of all models over the chosen cases, then one metric by a field with its gaps."""
+"""Every metric of every model over the chosen cases, then one metric by a field with its gaps."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.parts import TableCell, View, chart, csv, few_note, mode, opens, table
-from dashboard.report.csv_tables import Cell
+from dashboard.error_analysis.chart_style import UNFADED, model_style, with_layout
+from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, few_note, model_cell
+from dashboard.error_analysis.report_charts import IntervalPoint, interval_chart
+from dashboard.error_analysis.tables import (
+    AnalysisSection,
+    AnalysisTable,
+    ColumnOf,
+    TableCell,
+    csv_row,
+    metric_cell,
+    table_of,
+)
+from dashboard.server.analysis_cache import lookup
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import analysis_text as say
-from dashboard.shared import markup, url_state
-from dashboard.shared.formatting import MISSING, count
-from leader_core.error_analysis import FEWEST, FIELDS, SENSITIVE, Condition, Grouping, GroupScores, Selection
-from leader_core.error_analysis.frame import Bools
+from dashboard.shared import markup, theme, url_state
+from dashboard.shared.analysis_text import (
+    FIELDS,
+    LISTS,
+    METRIC_MEANINGS,
+    METRICS,
+    field_value,
+    format_estimate,
+    format_gap,
+    model_name,
+)
+from dashboard.shared.formatting import count
+from dashboard.shared.theme import Mode
+from leader_core.error_analysis import (
+    FEWEST,
+    SENSITIVE,
+    Bools,
+    Condition,
+    Estimate,
+    Grouping,
+    GroupScores,
+    Selection,
+)
+from leader_core.error_analysis import FIELDS as ALL_FIELDS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 OVERALL: Final = "overall"
+IN_REPORT: Final = ("history", "visits", *SENSITIVE, "chapter", "diagnoses", "truncated")
 _GAPS: Final = (
     "Gaps are to the group with most cases. A star marks an interval that leaves out 0; with many groups looked at, "
     "some such stars are chance. A gap says that the model does worse there, not why."
 )
 
 
-def overall(view: View) -> None:
-    """Every metric of every stored model over the chosen cases."""
-    names = list(view.desk.analysis.models)
-    found = overall_of(view, names)
+def draw(context: AnalysisContext) -> None:
+    """All chosen cases, what to group by, the chart, the table."""
     st.html(markup.panel_title("All chosen cases", "95 % intervals over resampled patients"))
-    st.html(table(*overall_table(found), numeric=frozenset(range(1, 10))))
-
-
-def overall_of(view: View, names: Sequence[str]) -> Grouping:
-    analysis = view.desk.analysis
-    key = ("overall", view.key, tuple(names))
-    return view.desk.kept(key, lambda: analysis.by_masks(OVERALL, names, {OVERALL: view.within}))
-
-
-def overall_table(found: Grouping) -> tuple[list[str], list[list[TableCell]]]:
-    """Models down, metrics across; what was prescribed last."""
-    headings = ["Model", "Cases", *say.METRICS.values()]
-    rows: list[list[TableCell]] = [
-        [say.model(r.model), f"{r.cases:,}", *(say.estimate(m, r.scores[m]) for m in say.METRICS)]
-        for r in found.rows
-    ]
-    real = next((r for r in found.rows if r.cases), None)
-    if real is not None:
-        shown = {"medications": real.real_medications, "ddi_rate": real.real_ddi_rate}
-        rows.append(
-            ["Prescribed", f"{real.cases:,}",
-             *(say.figure(m, shown[m]) if m in shown else MISSING for m in say.METRICS)]
-        )  # fmt: skip
-    return headings, rows
-
-
-def show(view: View) -> None:
-    """The view: what to group by, the figure, the table."""
-    overall(view)
+    st.html(overall_table(context).html())
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        options = [*(f for f in FIELDS if f in view.desk.analysis.frame.columns), say.LISTS]
-        st.selectbox(
-            "Group by",
-            options,
-            format_func=lambda f: "Saved lists" if f == say.LISTS else say.FIELDS[f],
-            width=240,
-            **url_state.mirror("by"),
-        )
+        options = [*(f for f in ALL_FIELDS if f in context.analysis.frame.columns), LISTS]
+        st.selectbox("Group by", options, format_func=_label, width=240, **url_state.mirror("by"))
     field = st.session_state["by"]
-    found = grouping(view, field)
-    label = "Saved lists" if field == say.LISTS else say.FIELDS[field]
+    grouping = grouping_by(context, field)
     st.html(
         markup.panel_title(
-            f"{say.METRICS[view.metric]} by {label[0].lower()}{label[1:]}", say.METRICS_TOLD[view.metric]
+            f"{METRICS[context.metric]} by {_low(_label(field))}", METRIC_MEANINGS[context.metric]
         )
     )
-    if not found.rows:
+    if not grouping.rows:
         st.html(
             markup.empty(
-                "No saved lists", "Keep a list on the Patients page; it stands here as a group of its own."
+                "No saved lists", "Save a list on the Patients page; it stands here as a group of its own."
             )
         )
         return
-    from dashboard.error_analysis.groups_chart import figure
 
-    drawn = figure(found, view.models, view.metric, lambda v: named(view, field, v), mode())
+    def name(group: str) -> str:
+        return group_name(context, field, group)
+
     chart(
-        view,
-        drawn,
-        f"groups-{field}-{view.metric}-{view.model}-{view.beside}-{view.text}",
-        f"{say.METRICS[view.metric]} by {label}, {count(len(found.rows), 'row')}",
-        conditions=lambda data: (named(view, field, data), [condition(view, field, data)]),
+        context,
+        figure(grouping, context.models, context.metric, name, color_mode()),
+        f"groups-{field}-{context.metric}-{context.model}-{context.other}-{context.selection.text}",
+        f"{METRICS[context.metric]} by {_label(field)}, {count(len(grouping.rows), 'row')}",
+        conditions=lambda group: (name(group), [_condition(context, field, group)]),
     )
-    _table(view, found, field)
+    table = group_table(context, field, grouping)
+    st.html(table.html())
+    csv_row(f"by-{field}", table, few_note(FEWEST) if table.few else "")
     if field in SENSITIVE:
         st.html(markup.note(_GAPS))
 
 
-def grouping(view: View, field: str) -> Grouping:
-    """The figures of both models by a field, or by saved list."""
-    analysis, models = view.desk.analysis, view.models
-    if field == say.LISTS:
-        return analysis.by_masks(field, models, _lists(view))
-    key = ("by", field, view.key, tuple(models))
-    return view.desk.kept(key, lambda: analysis.by(field, models, view.within))
-
-
-def _lists(view: View) -> Mapping[str, Bools]:
-    """Saved lists by id, as masks over the chosen cases; everybody chosen first."""
-    from dashboard.server.analysis_cache import lookup
-
-    found: dict[str, Bools] = {}
-    for saved in get_workspace(view.service).cohorts():
-        selection = Selection((Condition("list", (saved.cohort_id,)),))
-        found[saved.cohort_id] = view.within & view.desk.analysis.mask(selection, lookup(view.service))
-    return {OVERALL: view.within, **found} if found else {}
-
-
-def named(view: View, field: str, value: str) -> str:
-    """A group in words."""
-    if field != say.LISTS:
-        return say.value(field, value)
-    return "All chosen cases" if value == OVERALL else view.named("list", value)
-
-
-def condition(view: View, field: str, value: str) -> Condition:
-    """What chooses a group's cases."""
-    if field == say.LISTS:
-        return Condition("list", (value,)) if value != OVERALL else Condition("ge", ("visits",), 0)
-    return Condition("is", (field,), view.desk.analysis.column(field).values.index(value))
-
-
-def _table(view: View, found: Grouping, field: str) -> None:
-    rows: list[list[TableCell]] = []
-    faint = set()
-    for row in found.rows:
-        label = named(view, field, row.group)
-        if row.few:
-            faint.add(len(rows))
-        rows.append(
-            [
-                label,
-                say.model(row.model),
-                opens(view, row.cases, label, condition(view, field, row.group), *_scored(view, row)),
-                say.estimate(view.metric, row.scores[view.metric]),
-                "reference" if row.group == found.reference else say.gap(view.metric, row.gaps[view.metric]),
-                say.figure("medications", row.real_medications),
-            ]
-        )
-    headings = [
-        "Group",
-        "Model",
-        "Cases",
-        say.METRICS[view.metric],
-        "Gap to the largest",
-        "Prescribed classes",
+def sections(context: AnalysisContext) -> list[AnalysisSection]:
+    """All chosen cases, and the metric by each field that the report names."""
+    fields = [field for field in IN_REPORT if field in context.analysis.frame.columns]
+    return [
+        AnalysisSection("All chosen cases", table=overall_table(context)),
+        *(_section(context, field) for field in fields),
     ]
-    st.html(table(headings, rows, numeric=frozenset((2, 3, 4, 5)), faint=frozenset(faint)))
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if faint:
-            st.html(markup.note(few_note(FEWEST)), width="content")
-        st.space("stretch")
-        csv(f"by-{field}", *csv_table(found, lambda v: named(view, field, v)))
 
 
-def _scored(view: View, row: GroupScores) -> list[Condition]:
-    """Where a model has not scored all cases, its count opens those that it has."""
-    if bool(np.all(view.desk.analysis.metrics(row.model).scored)):
-        return []
-    return [Condition("score", ("jaccard", row.model, "ge"), 0)]
+def _section(context: AnalysisContext, field: str) -> AnalysisSection:
+    grouping, metric = grouping_by(context, field), context.metric
+    table = group_table(context, field, grouping)
+    few = f"; italic rows have fewer than {FEWEST} cases" if table.few else ""
+    points: dict[str, list[IntervalPoint]] = {}
+    for row in grouping.rows:
+        estimate = row.scores[metric]
+        own = points.setdefault(f"{field_value(field, row.group)} ({row.cases:,})", [])
+        if estimate is not None:
+            series = context.models.index(row.model)
+            own.append(IntervalPoint(estimate.value, estimate.low, estimate.high, series, row.few))
+    heading = f"{METRICS[metric]} by {_low(FIELDS[field])}"
+    return AnalysisSection(
+        heading,
+        f"{METRIC_MEANINGS[metric]}; gaps are to the largest group{few}",
+        table,
+        interval_chart(points, context.models, heading),
+    )
 
 
-def csv_table(found: Grouping, name: object = None) -> tuple[list[str], list[list[Cell]]]:
-    """Every metric of every group with its interval and its gap."""
-    headings = ["field", "group", "model", "cases", "patients", "few cases"]
-    for metric in say.METRICS:
-        headings += [
-            metric,
-            f"{metric} low",
-            f"{metric} high",
-            f"{metric} gap",
-            f"{metric} gap low",
-            f"{metric} gap high",
-        ]
-    headings += ["prescribed classes", "prescribed interaction rate"]
-    rows: list[list[Cell]] = []
-    for row in found.rows:
-        label = name(row.group) if callable(name) else row.group
-        cells: list[Cell] = [found.field, label, row.model, row.cases, row.patients, row.few]
-        for metric in say.METRICS:
-            for one in (row.scores[metric], row.gaps[metric]):
-                cells += [None, None, None] if one is None else [one.value, one.low, one.high]
-        rows.append([*cells, row.real_medications, row.real_ddi_rate])
-    return headings, rows
+def _label(field: str) -> str:
+    return "Saved lists" if field == LISTS else FIELDS[field]
+
+
+def _low(label: str) -> str:
+    return label[0].lower() + label[1:]
+
+
+def overall_table(context: AnalysisContext) -> AnalysisTable:
+    """Models down, metrics across; what was prescribed last."""
+    names = list(context.analysis.models)
+    grouping = context.cached(
+        (OVERALL, tuple(names)), lambda a: a.by_masks(OVERALL, names, {OVERALL: context.within})
+    )
+    scored = next((row for row in grouping.rows if row.cases), None)
+
+    def metric(name: str) -> Callable[[GroupScores | None], TableCell]:
+        def cell(row: GroupScores | None) -> TableCell:
+            if row is not None:
+                return _estimate_cell(name, row.scores[name])
+            real = (
+                {"medications": scored.real_medications, "ddi_rate": scored.real_ddi_rate} if scored else {}
+            )
+            return metric_cell(name, real.get(name))
+
+        return cell
+
+    def cases(row: GroupScores | None) -> int | None:
+        row = row or scored
+        return row.cases if row else None
+
+    return table_of(
+        [*grouping.rows, *([None] if scored else [])],  # None: the prescriptions themselves
+        [
+            ("Model", "", lambda row: model_cell(row.model if row else "prescribed")),
+            ("Cases", "", cases),
+            *((METRICS[name], "", metric(name)) for name in METRICS),
+        ],
+    )
+
+
+def grouping_by(context: AnalysisContext, field: str) -> Grouping:
+    """The metrics of both models by a field, or by saved list."""
+    models = context.models
+    if field == LISTS:
+        return context.analysis.by_masks(field, models, _lists(context))
+    return context.cached(("by", field, tuple(models)), lambda a: a.by(field, models, context.within))
+
+
+def _lists(context: AnalysisContext) -> Mapping[str, Bools]:
+    """Saved lists by id, as masks over the chosen cases; all chosen cases first."""
+    find = lookup(context.service)
+    masks = {
+        saved.cohort_id: context.within
+        & context.analysis.mask(Selection((Condition("list", (saved.cohort_id,)),)), find)
+        for saved in get_workspace(context.service).cohorts()
+    }
+    return {OVERALL: context.within, **masks} if masks else {}
+
+
+def group_name(context: AnalysisContext, field: str, group: str) -> str:
+    """A group in words."""
+    if field != LISTS:
+        return field_value(field, group)
+    return "All chosen cases" if group == OVERALL else context.named("list", group)
+
+
+def _condition(context: AnalysisContext, field: str, group: str) -> Condition:
+    """What chooses a group's cases."""
+    if field == LISTS:
+        return Condition("list", (group,)) if group != OVERALL else Condition("ge", ("visits",), 0)
+    return Condition("is", (field,), context.analysis.column(field).values.index(group))
+
+
+def group_table(context: AnalysisContext, field: str, grouping: Grouping) -> AnalysisTable:
+    """One row a group and model: the chosen metric; in the CSV every metric with interval and gap."""
+    metric = context.metric
+
+    def cases(row: GroupScores) -> TableCell:
+        conditions = [_condition(context, field, row.group)]
+        if not bool(
+            np.all(context.analysis.metrics(row.model).scored)
+        ):  # the count holds those that it has scored
+            conditions.append(Condition("score", ("jaccard", row.model, "ge"), 0))
+        return context.opens(row.cases, group_name(context, field, row.group), *conditions)
+
+    def gap(row: GroupScores) -> TableCell:
+        if row.group == grouping.reference:
+            return TableCell(None, "reference")
+        return TableCell(None, format_gap(metric, row.gaps[metric]))
+
+    return table_of(
+        grouping.rows,
+        [
+            ("", "field", lambda _: grouping.field),
+            ("Group", "group", lambda row: group_name(context, field, row.group)),
+            ("Model", "model", lambda row: model_cell(row.model)),
+            ("Cases", "cases", cases),
+            ("", "patients", lambda row: row.patients),
+            ("", "few cases", lambda row: row.few),
+            (METRICS[metric], "", lambda row: _estimate_cell(metric, row.scores[metric])),
+            ("Gap to the largest", "", gap),
+            *(column for name in METRICS for column in _metric_columns(name)),
+            (
+                "Prescribed classes",
+                "prescribed classes",
+                lambda row: metric_cell("medications", row.real_medications),
+            ),
+            ("", "prescribed interaction rate", lambda row: metric_cell("ddi_rate", row.real_ddi_rate)),
+        ],
+        few=lambda row: row.few,
+    )
+
+
+def _metric_columns(metric: str) -> list[ColumnOf]:
+    """Value, low and high of a metric and of its gap, for the CSV."""
+
+    def part(of_gap: bool, bound: str) -> Callable[[GroupScores], TableCell]:
+        def cell(row: GroupScores) -> TableCell:
+            estimate = (row.gaps if of_gap else row.scores)[metric]
+            return metric_cell(metric, None if estimate is None else getattr(estimate, bound))
+
+        return cell
+
+    return [
+        (
+            "",
+            f"{metric}{' gap' if of_gap else ''}{'' if bound == 'value' else ' ' + bound}",
+            part(of_gap, bound),
+        )
+        for of_gap in (False, True)
+        for bound in ("value", "low", "high")
+    ]
+
+
+def _estimate_cell(metric: str, estimate: Estimate | None) -> TableCell:
+    return TableCell(estimate.value if estimate else None, format_estimate(metric, estimate))
+
+
+def figure(
+    grouping: Grouping,
+    models: Sequence[str],
+    metric: str,
+    name: Callable[[str], str],
+    mode: Mode = "light",
+) -> go.Figure:
+    """A metric by group: one row a group, one point with its interval a model; each carries its group as customdata.
+
+    Groups of few cases are hollow.
+    """
+    import plotly.graph_objects as go
+
+    groups = list(dict.fromkeys(row.group for row in grouping.rows))
+    place = {group: i for i, group in enumerate(groups)}
+    chart = go.Figure()
+    for number, model in enumerate(models):
+        rows = [(r, e) for r in grouping.rows if r.model == model and (e := r.scores[metric]) is not None]
+        if not rows:
+            continue
+        colour, symbol = model_style(model, models, mode)
+        offset = (number - (len(models) - 1) / 2) * -0.26
+        chart.add_scatter(
+            x=[e.value for _, e in rows],
+            y=[place[r.group] - offset for r, _ in rows],
+            customdata=[[r.group] for r, _ in rows],
+            text=[_hover(r, metric, name) for r, _ in rows],
+            hoverinfo="text",
+            mode="markers",
+            name=model_name(model),
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [e.high - e.value for _, e in rows],
+                "arrayminus": [e.value - e.low for _, e in rows],
+                "color": colour,
+                "thickness": 1.6,
+                "width": 4,
+            },
+            marker={
+                "symbol": [f"{symbol}-open" if r.few else symbol for r, _ in rows],
+                "size": 11,
+                "color": colour,
+                "line": {"width": 1.5, "color": colour},
+            },
+            **UNFADED,
+        )
+    cases = {row.group: row.cases for row in reversed(grouping.rows)}
+    with_layout(chart, mode, 70 + 44 * max(1, len(groups)), showlegend=len(models) > 1)
+    ink, muted = theme.COLOURS["ink"].of(mode), theme.COLOURS["muted"].of(mode)
+    chart.update_yaxes(
+        tickmode="array",
+        tickvals=list(place.values()),
+        ticktext=[_axis_label(name(group), cases[group]) for group in groups],
+        range=[len(groups) - 0.5, -0.5],
+        tickfont={"size": 13, "color": ink},
+        showgrid=False,
+    )
+    chart.update_xaxes(title={"text": METRICS[metric], "font": {"color": muted, "size": 13}}, side="bottom")
+    return chart
+
+
+def _axis_label(text: str, cases: int) -> str:
+    short = text if len(text) <= 30 else text[:29] + "…"
+    return f"{short}  ({cases:,})"
+
+
+def _hover(row: GroupScores, metric: str, name: Callable[[str], str]) -> str:
+    few = "<br>few cases: says little" if row.few else ""
+    return (
+        f"<b>{name(row.group)}</b><br>{model_name(row.model)}: {METRICS[metric]} "
+        f"{format_estimate(metric, row.scores[metric])}<br>{row.cases:,} cases{few}"
+    )

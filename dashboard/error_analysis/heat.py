@@ -1,39 +1,59 @@
-"""Two fields against each other: a metric in every cell, and the cases behind it."""
+"""Two fields against each other: a metric in every cell as a filled square, and the cases behind it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.parts import View, chart, csv, few_note, mode
-from dashboard.report.csv_tables import Cell
-from dashboard.shared import analysis_text as say
-from dashboard.shared import markup, url_state
+from dashboard.error_analysis.chart_style import UNFADED, ink_on, shade, with_layout
+from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, few_note
+from dashboard.error_analysis.tables import (
+    AnalysisSection,
+    AnalysisTable,
+    TableCell,
+    csv_row,
+    metric_cell,
+    table_of,
+)
+from dashboard.shared import markup, theme, url_state
+from dashboard.shared.analysis_text import FIELDS, METRICS, field_value, format_metric, model_name
 from dashboard.shared.formatting import count
-from leader_core.error_analysis import FEWEST, FIELDS, Condition, HeatMap
+from dashboard.shared.theme import Mode
+from leader_core.error_analysis import FEWEST, Condition, HeatMap
+from leader_core.error_analysis import FIELDS as ALL_FIELDS
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+IN_REPORT: Final = ("insurance", "age_band")
+CELL: Final = (84, 40)  # pixels
+_LEFT: Final = 190
+_TOP: Final = 64
+_LABEL: Final = 24
+_MORE_IS_STRONGER: Final = ("medications", "ddi_rate")
 
 
-def show(view: View) -> None:
-    """The view."""
-    options = [f for f in FIELDS if f in view.desk.analysis.frame.columns]
+def draw(context: AnalysisContext) -> None:
+    """Which fields, the map, its CSV."""
+    options = [f for f in ALL_FIELDS if f in context.analysis.frame.columns]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         for key, label in (("rows", "Down"), ("columns", "Across")):
-            st.selectbox(
-                label, options, format_func=say.FIELDS.__getitem__, width=240, **url_state.mirror(key)
-            )
-    found = mapped(view, st.session_state["rows"], st.session_state["columns"])
-    rows, columns = found.rows, found.columns
+            st.selectbox(label, options, format_func=FIELDS.__getitem__, width=240, **url_state.mirror(key))
+    result = heat_map(context, st.session_state["rows"], st.session_state["columns"])
+    rows, columns = result.rows, result.columns
+    more = context.metric in _MORE_IS_STRONGER
     st.html(
         markup.panel_title(
-            f"{say.model(view.model)}: {say.METRICS[view.metric]} by {_low(rows.name)} and {_low(columns.name)}",
-            "the stronger the colour, the worse"
-            if view.metric not in ("medications", "ddi_rate")
-            else "the stronger the colour, the more",
+            _heading(context, rows.name, columns.name),
+            "the stronger the colour, the more" if more else "the stronger the colour, the worse",
         )
     )
-    if not found.cases.any():
+    if not result.cases.any():
         st.html(markup.empty("No case", "This model has scored none of the chosen cases. Choose other ones."))
         return
-    from dashboard.error_analysis.heat_chart import figure
 
     def chosen(data: object) -> tuple[str, list[Condition]] | None:
         r, _, c = str(data).partition("|")
@@ -41,43 +61,154 @@ def show(view: View) -> None:
             r.isdecimal() and c.isdecimal() and int(r) < len(rows.values) and int(c) < len(columns.values)
         ):
             return None
-        told = (
-            f"{say.value(rows.name, rows.values[int(r)])}, {say.value(columns.name, columns.values[int(c)])}"
+        down, across = rows.values[int(r)], columns.values[int(c)]
+        return (
+            f"{field_value(rows.name, down)}, {field_value(columns.name, across)}",
+            [Condition("is", (rows.name,), int(r)), Condition("is", (columns.name,), int(c))],
         )
-        return told, [Condition("is", (rows.name,), int(r)), Condition("is", (columns.name,), int(c))]
 
     chart(
-        view,
-        figure(found, say.value, mode()),
-        f"heat-{rows.name}-{columns.name}-{view.metric}-{view.model}-{view.text}",
-        f"{say.METRICS[view.metric]} in {count(int((found.cases > 0).sum()), 'cell')}",
+        context,
+        figure(result, field_value, color_mode()),
+        f"heat-{rows.name}-{columns.name}-{context.metric}-{context.model}-{context.selection.text}",
+        f"{METRICS[context.metric]} in {count(int((result.cases > 0).sum()), 'cell')}",
         conditions=chosen,
         wide=True,
     )
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if ((found.cases > 0) & (found.cases < FEWEST)).any():
-            st.html(markup.note(few_note(FEWEST).replace("Faint rows", "Grey cells")), width="content")
-        st.space("stretch")
-        csv("two-fields", *csv_table(found))
+    few = ((result.cases > 0) & (result.cases < FEWEST)).any()
+    csv_row("two-fields", table(result), few_note(FEWEST, "Grey cells") if few else "")
 
 
-def mapped(view: View, rows: str, columns: str) -> HeatMap:
-    """The figures of every cell."""
-    key = ("heat", rows, columns, view.model, view.metric, view.key)
-    analysis = view.desk.analysis
-    return view.desk.kept(key, lambda: analysis.heat_map(rows, columns, view.model, view.metric, view.within))
+def sections(context: AnalysisContext) -> list[AnalysisSection]:
+    """Insurance against age, where the source records insurance."""
+    if not all(field in context.analysis.frame.columns for field in IN_REPORT):
+        return []
+    result = heat_map(context, *IN_REPORT)
+    heading = _heading(context, *IN_REPORT)
+    return [AnalysisSection(heading, f"italic rows have fewer than {FEWEST} cases", table(result))]
 
 
-def _low(field: str) -> str:
-    label = say.FIELDS[field]
-    return label[0].lower() + label[1:]
+def heat_map(context: AnalysisContext, rows: str, columns: str) -> HeatMap:
+    """The metric in every cell."""
+    key = ("heat", rows, columns, context.model, context.metric)
+    model, metric = context.model, context.metric
+    return context.cached(key, lambda a: a.heat_map(rows, columns, model, metric, context.within))
 
 
-def csv_table(found: HeatMap) -> tuple[list[str], list[list[Cell]]]:
+def _heading(context: AnalysisContext, rows: str, columns: str) -> str:
+    down, across = (FIELDS[field][0].lower() + FIELDS[field][1:] for field in (rows, columns))
+    return f"{model_name(context.model)}: {METRICS[context.metric]} by {down} and {across}"
+
+
+def table(result: HeatMap) -> AnalysisTable:
     """One row a cell."""
-    rows: list[list[Cell]] = []
-    for r, down in enumerate(found.rows.values):
-        for c, across in enumerate(found.columns.values):
-            value = float(found.values[r, c])
-            rows.append([down, across, int(found.cases[r, c]), None if value != value else value])
-    return [found.rows.name, found.columns.name, "cases", found.metric], rows
+    rows, columns = result.rows, result.columns
+    return table_of(
+        np.ndindex(result.cases.shape),
+        [
+            (FIELDS[rows.name], rows.name, lambda at: _value_cell(rows.name, rows.values[at[0]])),
+            (FIELDS[columns.name], columns.name, lambda at: _value_cell(columns.name, columns.values[at[1]])),
+            ("Cases", "cases", lambda at: int(result.cases[at])),
+            (
+                METRICS[result.metric],
+                result.metric,
+                lambda at: metric_cell(result.metric, float(result.values[at])),
+            ),
+        ],
+        few=lambda at: bool(result.cases[at] < FEWEST),
+    )
+
+
+def _value_cell(field: str, value: str) -> TableCell:
+    return TableCell(value, field_value(field, value))
+
+
+def figure(result: HeatMap, name: Callable[[str, str], str], mode: Mode = "light") -> go.Figure:
+    """The map; each cell with a case carries "row|column" (places of the values) as customdata.
+
+    Args:
+        result: the metric and the cases of every cell.
+        name: (field, value) -> as a person reads it.
+        mode: light or dark.
+    """
+    import plotly.graph_objects as go
+
+    chart = go.Figure()
+    known = result.values[(result.cases >= FEWEST) & ~np.isnan(result.values)]
+    limits = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    for few in (False, True):
+        _add_cells(chart, result, name, few, limits, mode)
+    width = _LEFT + len(result.columns.values) * CELL[0] + 12
+    height = _TOP + len(result.rows.values) * CELL[1] + 12
+    with_layout(chart, mode, height, width=width, showlegend=False)
+    chart.update_layout(margin={"l": _LEFT, "r": 8, "t": _TOP, "b": 8})
+    for axis, column, limit, most in (
+        (chart.update_xaxes, result.columns, [-0.5, len(result.columns.values) - 0.5], 11),
+        (chart.update_yaxes, result.rows, [len(result.rows.values) - 0.5, -0.5], _LABEL),
+    ):
+        axis(
+            tickmode="array",
+            tickvals=list(range(len(column.values))),
+            ticktext=[_short(name(column.name, v), most) for v in column.values],
+            tickfont={"size": 12, "color": theme.COLOURS["ink"].of(mode)},
+            range=limit,
+            showgrid=False,
+            automargin=False,
+            ticklen=0,
+        )
+    chart.update_xaxes(side="top")
+    return chart
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _add_cells(
+    chart: go.Figure,
+    result: HeatMap,
+    name: Callable[[str, str], str],
+    few: bool,
+    limits: tuple[float, float],
+    mode: Mode,
+) -> None:
+    """Cells of many cases, or of few, which are grey, smaller and framed."""
+    places = [
+        (r, c) for r, c in zip(*np.nonzero(result.cases), strict=True) if (result.cases[r, c] < FEWEST) == few
+    ]
+    if not places:
+        return
+    low, high = limits
+
+    def colour(value: float) -> str:
+        if few or np.isnan(value):
+            return theme.COLOURS["surface"].of(mode)
+        return shade(value if result.metric in _MORE_IS_STRONGER else low + high - value, low, high, mode)
+
+    values = [float(result.values[at]) for at in places]
+    colours = [colour(v) for v in values]
+    muted = theme.COLOURS["muted"].of(mode)
+    chart.add_scatter(
+        x=[int(c) for _, c in places],
+        y=[int(r) for r, _ in places],
+        customdata=[[f"{r}|{c}"] for r, c in places],
+        mode="markers+text",
+        text=[format_metric(result.metric, v) for v in values],
+        textfont={"size": 11 if few else 13, "color": [muted if few else ink_on(c) for c in colours]},
+        hovertext=[
+            f"<b>{name(result.rows.name, result.rows.values[r])}</b><br>"
+            f"{name(result.columns.name, result.columns.values[c])}<br>"
+            f"{METRICS[result.metric]} {format_metric(result.metric, float(result.values[r, c]))}, "
+            f"{result.cases[r, c]:,} cases{'<br>few cases: says little' if few else ''}"
+            for r, c in places
+        ],
+        hoverinfo="text",
+        name="few cases" if few else "cases",
+        marker={
+            "symbol": "square",
+            "size": 26 if few else 34,
+            "color": colours,
+            "line": {"width": 1 if few else 0, "color": theme.COLOURS["line-strong"].of(mode)},
+        },
+        **UNFADED,
+    )

@@ -1,49 +1,35 @@
-"""Error analysis: over a split or a saved list, where each model errs, and the cases behind every figure."""
+"""Error analysis: over a split or a saved list, where each model errs, and the cases behind every number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
 from typing import Final
 
 import streamlit as st
 
 from dashboard.error_analysis import report
 from dashboard.error_analysis.classes import ORDERS
+from dashboard.error_analysis.context import AnalysisContext, link_text
 from dashboard.error_analysis.curves import ALL
-from dashboard.error_analysis.parts import CASES, View, linked
+from dashboard.error_analysis.registry import VIEWS
 from dashboard.server import analysis_cache
-from dashboard.server.analysis_cache import Desk
+from dashboard.server.analysis_cache import AnalysisCache
 from dashboard.server.service import Service, get_service
 from dashboard.server.settings import read_settings
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import analysis_text as say
 from dashboard.shared import markup, navigation, url_state
-from dashboard.shared.analysis_selection import named
+from dashboard.shared.analysis_selection import CASES
+from dashboard.shared.analysis_text import LISTS, METRICS, TARGETS, field_value, model_name
 from dashboard.shared.formatting import count
 from leader_core import LeaderError, NotFoundError
-from leader_core.error_analysis import FIELDS, Selection
-
-_VIEWS: Final[dict[str, tuple[str, str]]] = {
-    "groups": ("groups", "show"),
-    "tree": ("tree", "show"),
-    "heat": ("heat", "show"),
-    "classes": ("classes", "show"),
-    "pair": ("two_models", "show"),
-    "cut": ("curves", "cut_off"),
-    "calibration": ("curves", "calibration"),
-    "drift": ("curves", "drift"),
-    "notes": ("annotations", "show"),
-}
-"""What draws each view: a module of this folder, and its function."""
-
-_METRIC_VIEWS: Final = ("groups", "heat", "drift")
-_FIELDS: Final = dict.fromkeys((*FIELDS, say.LISTS))
-_CODE: Final = url_state.Binding("", lambda text: text if text.isalnum() and len(text) < 11 else None)
+from leader_core.error_analysis import FIELDS, Analysis, Selection
 
 
 def _name(text: str) -> str | None:
     return text if text.replace("_", "").replace("-", "").isalnum() and len(text) < 65 else None
+
+
+def _code(text: str) -> str | None:
+    return text if text.isalnum() and len(text) < 11 else None
 
 
 def _cut(text: str) -> float | None:
@@ -55,19 +41,19 @@ def _cut(text: str) -> float | None:
 
 
 _BINDINGS: Final[dict[str, url_state.Binding]] = {
-    "view": url_state.Binding.choice("groups", say.VIEWS),
+    "view": url_state.Binding.choice("groups", VIEWS),
     "of": url_state.Binding("", _name),
     "model": url_state.Binding("", _name),
     "with": url_state.Binding("", _name),
     "where": url_state.Binding("", analysis_cache.read_selection),
-    "metric": url_state.Binding.choice("jaccard", say.METRICS),
-    "by": url_state.Binding.choice("history", _FIELDS),
+    "metric": url_state.Binding.choice("jaccard", METRICS),
+    "by": url_state.Binding.choice("history", dict.fromkeys((*FIELDS, LISTS))),
     "rows": url_state.Binding.choice("insurance", dict.fromkeys(FIELDS)),
     "columns": url_state.Binding.choice("age_band", dict.fromkeys(FIELDS)),
-    "target": url_state.Binding.choice("error", say.TARGETS),
+    "target": url_state.Binding.choice("error", TARGETS),
     "depth": url_state.Binding.number(3, (1, 2, 3, 4)),
-    "class": _CODE,
-    "of_class": url_state.Binding(ALL, lambda text: text if text.isalnum() and len(text) < 11 else None),
+    "class": url_state.Binding("", _code),
+    "of_class": url_state.Binding(ALL, _code),
     "order": url_state.Binding.choice("prescribed", ORDERS),
     "cut": url_state.Binding(0.0, _cut, lambda value: f"{value:.2f}"),
     "against": url_state.Binding("train", _name),
@@ -77,17 +63,17 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
 def draw() -> None:
     service = get_service()
     st.html(
-        markup.title("Error analysis", "from stored scores; every count and mark opens the cases behind it")
+        markup.title("Error analysis", "from stored scores; every count and point opens the cases behind it")
     )
     try:
-        desk = analysis_cache.get_desk(service)
+        cache = analysis_cache.get_analysis_cache(service)
         with st.spinner("Reading the stored scores…"):
-            cases = len(desk.analysis.frame)
+            cases = len(cache.analysis.frame)
     except NotFoundError:
-        _empty(service)
+        _no_scores(service)
         return
     url_state.enter("errors", _BINDINGS)
-    if not cases or not desk.analysis.models:
+    if not cases or not cache.analysis.models:
         st.html(
             markup.empty(
                 "No case is scored",
@@ -95,36 +81,34 @@ def draw() -> None:
             )
         )
         return
-    _controls(service, desk)
-    view = _view(service, desk)
-    _told(service, view)
+    _controls(service, cache.analysis)
+    context = _context(service, cache)
+    _chosen_cases(context)
     name = st.segmented_control(
         "View",
-        list(say.VIEWS),
+        list(VIEWS),
         required=True,
-        format_func=say.VIEWS.__getitem__,
+        format_func=lambda name: VIEWS[name].title,
         label_visibility="collapsed",
         **url_state.mirror("view"),
     )
     url_state.publish("errors", url_state.written(_BINDINGS))
-    module, function = _VIEWS[str(name or "groups")]
-    shown: Callable[[View], None] = getattr(import_module(f"dashboard.error_analysis.{module}"), function)
-    if not view.within.any() and name != "notes":
+    if not context.within.any() and name != "notes":
         st.html(
             markup.empty(
                 "No case is left", "No scored case fulfils all of this. Take a condition away above."
             )
         )
         return
-    shown(view)
+    VIEWS[str(name or "groups")].draw(context)
 
 
-def _empty(service: Service) -> None:
-    """No stored scores: the command, what it takes, and what it gives."""
+def _no_scores(service: Service) -> None:
+    """The command that stores scores, what it takes, and what it gives."""
     cohort = service.engine.cohort
-    told = "This screen works on scores that are kept beside the cohort. Make them once, as below."
+    text = "This screen works on scores stored next to the cohort. Make them once, as below."
     note = f" {cohort.scores_note}" if cohort.scores_note else ""
-    st.html(markup.empty("No scores are stored for this cohort", told + note))
+    st.html(markup.empty("No scores are stored for this cohort", text + note))
     st.code(
         f"python -m train scores --cohort {cohort.path} --models {read_settings().models}\n"
         f"python -m train scores --cohort {cohort.path} --add popularity=FOLDER/scores.parquet",
@@ -134,7 +118,7 @@ def _empty(service: Service) -> None:
     patients = cohort.fingerprint.patients
     st.html(
         markup.note(
-            f"The first line lets both models score {count(patients, 'patient')} and keeps the result beside the cohort; "
+            f"The first line lets both models score {count(patients, 'patient')} and stores the result next to the cohort; "
             "--split test scores the test split alone. On two processor cores the student takes a second or two for a "
             "thousand patients, the demo's teacher some two minutes. The second adds a baseline that "
             "python -m train baseline scored. Then start the server anew."
@@ -142,18 +126,18 @@ def _empty(service: Service) -> None:
     )
 
 
-def _controls(service: Service, desk: Desk) -> None:
+def _controls(service: Service, analysis: Analysis) -> None:
     """Which cases, which models, which metric."""
     lists = {f"{analysis_cache.LIST}{c.cohort_id}": c.name for c in get_workspace(service).cohorts()}
-    splits = desk.analysis.frame.columns["split"].values
+    splits = analysis.frame.columns["split"].values
     cases = {
-        **{s: f"{say.value('split', s)} split" for s in splits},
+        **{s: f"{field_value('split', s)} split" for s in splits},
         analysis_cache.EVERYBODY: "All scored cases",
         **{key: f"List: {name}" for key, name in lists.items()},
     }
     if st.session_state["of"] not in cases:
         st.session_state["of"] = "test" if "test" in cases else analysis_cache.EVERYBODY
-    models = list(desk.analysis.models)
+    models = list(analysis.models)
     if st.session_state["model"] not in models:
         st.session_state["model"] = (
             models[-1] if len(models) == 1 else next(m for m in ("student", *models) if m in models)
@@ -163,60 +147,57 @@ def _controls(service: Service, desk: Desk) -> None:
         st.session_state["with"] = others[0] if others else "none"
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="filters"):
         st.selectbox("Cases", list(cases), format_func=cases.__getitem__, width=220, **url_state.mirror("of"))
-        st.selectbox("Model", models, format_func=say.model, width=190, **url_state.mirror("model"))
+        st.selectbox("Model", models, format_func=model_name, width=190, **url_state.mirror("model"))
         st.selectbox(
             "Compared with",
             [*others, "none"],
-            format_func=lambda m: "Nothing" if m == "none" else say.model(m),
+            format_func=lambda m: "Nothing" if m == "none" else model_name(m),
             width=190,
             **url_state.mirror("with", [*others, "none"]),
         )
-        if st.session_state["view"] in _METRIC_VIEWS:
+        if VIEWS[st.session_state["view"]].by_metric:
             st.selectbox(
-                "Figure",
-                list(say.METRICS),
-                format_func=say.METRICS.__getitem__,
+                "Metric",
+                list(METRICS),
+                format_func=METRICS.__getitem__,
                 width=190,
                 **url_state.mirror("metric"),
             )
 
 
-def _view(service: Service, desk: Desk) -> View:
+def _context(service: Service, cache: AnalysisCache) -> AnalysisContext:
     """What is looked at, from the page's state."""
-    selection = analysis_cache.base(desk, st.session_state["of"])
+    base = analysis_cache.base(cache.analysis, st.session_state["of"])
     find = analysis_cache.lookup(service)
     try:
-        selection = selection.but(*Selection.of(st.session_state["where"]).conditions)
-        within = desk.analysis.mask(selection, find)
+        selection = base.but(*Selection.of(st.session_state["where"]).conditions)
+        within = cache.analysis.mask(selection, find)
     except LeaderError as error:
         st.html(markup.callout(str(error), "warn"))
         st.session_state["where"] = ""
-        selection = analysis_cache.base(desk, st.session_state["of"])
-        within = desk.analysis.mask(selection, find)
-
-    beside = st.session_state["with"]
-    return View(
+        selection, within = base, cache.analysis.mask(base, find)
+    model, other = st.session_state["model"], st.session_state["with"]
+    return AnalysisContext(
         service=service,
-        desk=desk,
+        cache=cache,
         selection=selection,
         within=within,
-        model=st.session_state["model"],
-        beside=beside if beside in desk.analysis.models and beside != st.session_state["model"] else None,
+        model=model,
+        other=other if other in cache.analysis.models and other != model else None,
         metric=st.session_state["metric"],
-        named=lambda kind, name: named(service, kind, name),
     )
 
 
-def _told(service: Service, view: View) -> None:
+def _chosen_cases(context: AnalysisContext) -> None:
     """How many cases, under which conditions, each of which can be taken away; and the report."""
     conditions = Selection.of(st.session_state["where"]).conditions
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="told"):
-        number = int(view.within.sum())
-        people = len(set(view.desk.analysis.frame.patient_ids[view.within].tolist()))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="chosen_cases"):
+        number = int(context.within.sum())
+        people = len(set(context.analysis.frame.patient_ids[context.within].tolist()))
         st.html(markup.note(f"{count(number, 'case')} of {count(people, 'patient')}"), width="content")
         for condition in conditions:
             st.button(
-                view.told(condition),
+                context.describe(condition),
                 icon=":material/close:",
                 icon_position="right",
                 key=f"drop-{condition.text}",
@@ -226,10 +207,10 @@ def _told(service: Service, view: View) -> None:
             )
         st.space("stretch")
         if number:
-            navigation.link("patients", "Open in the worklist", {CASES: linked(view.selection)})
-        report.button(view)
+            navigation.link("patients", "Open in the worklist", {CASES: link_text(context.selection)})
+        report.button(context)
 
 
 def _drop(text: str) -> None:
-    kept = [c for c in Selection.of(st.session_state["where"]).conditions if c.text != text]
-    st.session_state["where"] = Selection(tuple(kept)).text
+    conditions = [c for c in Selection.of(st.session_state["where"]).conditions if c.text != text]
+    st.session_state["where"] = Selection(tuple(conditions)).text

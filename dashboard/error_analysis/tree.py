@@ -2,50 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboard.error_analysis.parts import TableCell, View, chart, csv, mode, opens, table
-from dashboard.report.csv_tables import Cell
-from dashboard.shared import analysis_text as say
-from dashboard.shared import markup, url_state
+from dashboard.error_analysis.chart_style import UNFADED, ink_on, shade, with_layout
+from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, point_data
+from dashboard.error_analysis.tables import (
+    AnalysisSection,
+    AnalysisTable,
+    TableCell,
+    csv_row,
+    number_cell,
+    table_of,
+)
+from dashboard.shared import markup, theme, url_state
+from dashboard.shared.analysis_text import TARGETS, model_name
 from dashboard.shared.formatting import count
+from dashboard.shared.theme import Mode
 from leader_core import LeaderError
-from leader_core.error_analysis import Node, Selection, Tree, tightened
+from leader_core.error_analysis import Condition, Node, Selection, Tree, tightened
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 _CAUTION: Final = (
     "The tree searches many splits for the largest difference: a node says where to look, and a high rate in a small "
     "one may be chance. Nodes hold at least 1 % of the cases and 20 of them; halves differ by more than three standard "
     "errors."
 )
+_STEP: Final = 270  # pixels a level
+_ROW: Final = 66  # pixels a leaf
+_LINE: Final = 30  # characters of a label's line
 
 
-def show(view: View) -> None:
-    """The view."""
+def draw(context: AnalysisContext) -> None:
+    """Which error and how deep, the tree, its leaves."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox("Error to explain", list(say.TARGETS), format_func=say.TARGETS.__getitem__, width=380,
+        st.selectbox("Error to explain", list(TARGETS), format_func=TARGETS.__getitem__, width=380,
                      **url_state.mirror("target"))  # fmt: skip
         if st.session_state["target"] == "class":
-            codes = list(view.desk.analysis.codes)
+            codes = list(context.analysis.codes)
             if st.session_state["class"] not in codes:
                 st.session_state["class"] = codes[0]
-            st.selectbox("Class", codes, format_func=lambda c: f"{view.title(c)} ({c})", width=340,
+            st.selectbox("Class", codes, format_func=lambda c: f"{context.title(c)} ({c})", width=340,
                          **url_state.mirror("class"))  # fmt: skip
         st.segmented_control("Depth", [1, 2, 3, 4], required=True, **url_state.mirror("depth"))
-    st.html(
-        markup.panel_title(
-            f"Where the {say.model(view.model).lower()} errs most", say.TARGETS[st.session_state["target"]]
-        )
-    )
+    target = st.session_state["target"]
+    st.html(markup.panel_title(_heading(context), TARGETS[target]))
     try:
-        found = grown(
-            view, st.session_state["target"], st.session_state["class"], int(st.session_state["depth"])
-        )
+        tree = grow(context, target, st.session_state["class"], int(st.session_state["depth"]))
     except LeaderError as error:
         st.html(markup.empty("No tree", str(error)))
         return
-    if len(found.nodes) == 1:
+    if len(tree.nodes) == 1:
         st.html(
             markup.empty(
                 "No split tells these errors apart",
@@ -54,110 +65,237 @@ def show(view: View) -> None:
             )
         )
         return
-    _draw(view, found)
-    _table(view, found)
+    _draw_chart(context, tree)
+    st.html(table(context, _leaves(tree)).html())
+    csv_row("tree", lambda: table(context, tree.nodes))
     st.html(markup.note(_CAUTION))
 
 
-def grown(view: View, target: str, code: str, depth: int) -> Tree:
-    """The tree, grown once for each question, with its progress shown."""
-    wanted = f"class:{code}" if target == "class" else target
-
-    def ask() -> Tree:
-        bar = st.progress(0.0, "Looking for cases with more error…")
-        try:
-            return view.desk.analysis.tree(
-                view.model, view.within, target=wanted, depth=depth, progress=lambda done: bar.progress(done)
-            )
-        finally:
-            bar.empty()
-
-    return view.desk.kept(("tree", view.key, view.model, wanted, depth), ask)
+def sections(context: AnalysisContext) -> list[AnalysisSection]:
+    """The leaves of a tree over the disagreement with the prescription."""
+    try:
+        tree = grow(context, "error", "", 3)
+    except LeaderError as error:
+        return [AnalysisSection(_heading(context), str(error))]
+    text = "Leaves of an error tree over 1 − Jaccard, worst first. It searches many splits: it says where to look."
+    return [AnalysisSection(_heading(context), text, table(context, _leaves(tree)))]
 
 
-def _draw(view: View, found: Tree) -> None:
-    from dashboard.error_analysis.tree_chart import figure
+def _heading(context: AnalysisContext) -> str:
+    return f"Where the {model_name(context.model).lower()} errs most"
 
-    drawn = figure(found, view.told, mode=mode())
-    key = f"tree-{view.model}-{st.session_state['target']}-{st.session_state['class']}-{st.session_state['depth']}-{view.text}"
-    worst = found.worst
+
+def _leaves(tree: Tree) -> list[Node]:
+    """Worst first."""
+    return sorted((node for node in tree.nodes if node.children is None), key=lambda node: -node.rate)
+
+
+def grow(context: AnalysisContext, target: str, code: str, depth: int) -> Tree:
+    """The tree, grown once for each question."""
+    error = f"class:{code}" if target == "class" else target
+    return context.with_progress(
+        ("tree", context.model, error, depth),
+        "Looking for cases with more error…",
+        lambda progress: context.analysis.tree(
+            context.model, context.within, target=error, depth=depth, progress=progress
+        ),
+    )
+
+
+def _draw_chart(context: AnalysisContext, tree: Tree) -> None:
+    state = (st.session_state[name] for name in ("target", "class", "depth"))
+    key = f"tree-{context.model}-{'-'.join(map(str, state))}-{context.selection.text}"
+    worst = tree.worst
     chart(
-        view,
-        drawn,
+        context,
+        figure(tree, context.describe, mode=color_mode()),
         key,
-        f"Error tree of {count(len(found.nodes), 'node')}; the worst leaf has a mean error of {worst.rate:.2f} "
+        f"Error tree of {count(len(tree.nodes), 'node')}; the worst leaf has a mean error of {worst.rate:.2f} "
         f"over {count(worst.cases, 'case')}",
-        conditions=lambda data: _chosen(view, found, data),
+        conditions=lambda data: _chosen(context, tree, data),
         wide=True,
     )
     points: Any = (st.session_state.get(key) or {}).get("selection", {}).get("points", [])
-    if points:
-        node = _node(found, points[0].get("customdata"))
-        if node is not None and node.conditions:
-            st.button(
-                "Look only at these cases",
-                icon=":material/filter_alt:",
-                type="tertiary",
-                on_click=_narrow,
-                args=(view, node),
-                help="Every view of this page is narrowed to this node, until you take its conditions away above.",
-            )
+    node = _node(tree, point_data(points[0])) if points else None
+    if node is not None and node.conditions:
+        st.button(
+            "Look only at these cases",
+            icon=":material/filter_alt:",
+            type="tertiary",
+            on_click=_narrow,
+            args=(node,),
+            help="Every view of this page is narrowed to this node, until you take its conditions away above.",
+        )
 
 
-def _narrow(view: View, node: Node) -> None:
+def _narrow(node: Node) -> None:
     where = Selection.of(st.session_state["where"]).but(*node.conditions)
     st.session_state["where"] = Selection(tightened(where.conditions)).text
 
 
-def _node(found: Tree, data: Any) -> Node | None:
-    place = data[0] if isinstance(data, list) and data else data
-    return found.nodes[place] if isinstance(place, int) and 0 <= place < len(found.nodes) else None
+def _node(tree: Tree, place: Any) -> Node | None:
+    return tree.nodes[place] if isinstance(place, int) and 0 <= place < len(tree.nodes) else None
 
 
-def _chosen(view: View, found: Tree, data: Any) -> tuple[str, Any] | None:
-    node = _node(found, data)
+def _chosen(context: AnalysisContext, tree: Tree, data: Any) -> tuple[str, Sequence[Condition]] | None:
+    node = _node(tree, data)
     if node is None:
         return None
-    told = ", ".join(map(view.told, tightened(node.conditions))) or "All cases"
-    return f"{told}: mean error {node.rate:.2f}", tightened(node.conditions)
+    conditions = tightened(node.conditions)
+    text = ", ".join(map(context.describe, conditions)) or "All cases"
+    return f"{text}: mean error {node.rate:.2f}", conditions
 
 
-def _table(view: View, found: Tree) -> None:
-    leaves = sorted((n for n in found.nodes if n.children is None), key=lambda n: -n.rate)
-    rows: list[list[TableCell]] = []
-    for node in leaves:
-        told = ", ".join(map(view.told, tightened(node.conditions)))
-        rows.append(
-            [told, f"{node.rate:.2f}", opens(view, node.cases, told, *tightened(node.conditions)),
-             f"{node.coverage:.0%}", f"{node.share:.0%}"]
-        )  # fmt: skip
-    st.html(
-        table(
-            ["Leaf, worst first", "Mean error", "Cases", "Of all cases", "Of all error"],
-            rows,
-            numeric=frozenset((1, 2, 3, 4)),
-        )
+def table(context: AnalysisContext, nodes: Sequence[Node]) -> AnalysisTable:
+    """One row a node."""
+
+    def described(node: Node) -> list[str]:
+        return [context.describe(condition) for condition in tightened(node.conditions)] or ["all cases"]
+
+    return table_of(
+        nodes,
+        [
+            ("", "node", lambda node: node.place),
+            ("", "depth", lambda node: node.depth),
+            ("Leaf, worst first", "conditions",
+             lambda node: TableCell("; ".join(described(node)), ", ".join(described(node)))),
+            ("Mean error", "mean error", lambda node: number_cell(node.rate)),
+            ("Cases", "cases",
+             lambda node: context.opens(node.cases, ", ".join(described(node)), *tightened(node.conditions))),
+            ("Of all cases", "share of cases", lambda node: number_cell(node.coverage, ".0%")),
+            ("Of all error", "share of error", lambda node: number_cell(node.share, ".0%")),
+            ("", "leaf", lambda node: node.children is None),
+        ],
+    )  # fmt: skip
+
+
+def places(tree: Tree) -> dict[int, tuple[int, float]]:
+    """Where each node stands: its level, and its height among the leaves (worst child first)."""
+    heights_of: dict[int, tuple[int, float]] = {}
+    leaves = 0
+
+    def put(node: Node) -> float:
+        nonlocal leaves
+        if node.children is None:
+            height = float(leaves)
+            leaves += 1
+        else:
+            children = sorted((tree.nodes[c] for c in node.children), key=lambda n: -n.rate)
+            heights = [put(child) for child in children]
+            height = sum(heights) / len(heights)
+        heights_of[node.place] = node.depth, height
+        return height
+
+    put(tree.nodes[0])
+    return heights_of
+
+
+def figure(
+    tree: Tree, describe: Callable[[Condition], str], chosen: int | None = None, mode: Mode = "light"
+) -> go.Figure:
+    """The tree from left to right; each node carries its place as customdata, `chosen` is framed.
+
+    A node's size says how many cases it holds, its shade and number how high their error is.
+    """
+    import plotly.graph_objects as go
+
+    at = places(tree)
+    chart = go.Figure()
+    _add_lines(chart, tree, at, mode)
+    rates = [n.rate for n in tree.nodes]
+    low, high = min(rates), max(rates)
+    colours = [shade(n.rate, low, high, mode) for n in tree.nodes]
+    strong, ink = theme.COLOURS["line-strong"].of(mode), theme.COLOURS["ink"].of(mode)
+    chart.add_scatter(
+        x=[at[n.place][0] for n in tree.nodes],
+        y=[at[n.place][1] for n in tree.nodes],
+        customdata=[[n.place] for n in tree.nodes],
+        mode="markers+text",
+        text=[f"{n.rate:.2f}" for n in tree.nodes],
+        textfont={"size": 12, "color": [ink_on(c) for c in colours]},
+        hovertext=[_hover(n, describe) for n in tree.nodes],
+        hoverinfo="text",
+        marker={
+            "size": [34 + 26 * n.coverage**0.5 for n in tree.nodes],
+            "color": colours,
+            "opacity": 1,
+            "line": {
+                "width": [3 if n.place == chosen else 1 for n in tree.nodes],
+                "color": [ink if n.place == chosen else strong for n in tree.nodes],
+            },
+        },
+        **UNFADED,
     )
-    with st.container(horizontal=True):
-        st.space("stretch")
-        csv("tree", *csv_table(view, found))
+    deepest = max(depth for depth, _ in at.values())
+    leaves = sum(n.children is None for n in tree.nodes)
+    for node in tree.nodes:
+        _add_label(chart, node, at[node.place], describe, mode)
+    with_layout(
+        chart, mode, max(180, 40 + _ROW * leaves), width=140 + _STEP * (deepest + 1), showlegend=False
+    )
+    chart.update_xaxes(visible=False, range=[-0.2, deepest + 0.95])
+    chart.update_yaxes(visible=False, range=[leaves - 0.45, -0.55])
+    return chart
 
 
-def csv_table(view: View, found: Tree) -> tuple[list[str], list[list[Cell]]]:
-    """Every node."""
-    headings = [
-        "node",
-        "depth",
-        "conditions",
-        "mean error",
-        "cases",
-        "share of cases",
-        "share of error",
-        "leaf",
-    ]
-    rows: list[list[Cell]] = [
-        [n.place, n.depth, "; ".join(map(view.told, tightened(n.conditions))) or "all cases", n.rate, n.cases, n.coverage,
-         n.share, n.children is None]
-        for n in found.nodes
-    ]  # fmt: skip
-    return headings, rows
+def _add_lines(chart: go.Figure, tree: Tree, at: dict[int, tuple[int, float]], mode: Mode) -> None:
+    for node in tree.nodes:
+        for child in node.children or ():
+            (x0, y0), (x1, y1) = at[node.place], at[child]
+            width = 1.5 + 6 * tree.nodes[child].share
+            chart.add_scatter(
+                x=[x0, (x0 + x1) / 2, (x0 + x1) / 2, x1],
+                y=[y0, y0, y1, y1],
+                mode="lines",
+                line={"color": theme.COLOURS["line-strong"].of(mode), "width": width, "shape": "linear"},
+                hoverinfo="skip",
+            )
+
+
+def _add_label(
+    chart: go.Figure, node: Node, at: tuple[int, float], describe: Callable[[Condition], str], mode: Mode
+) -> None:
+    text = "all cases" if not node.conditions else describe(node.conditions[-1])
+    lines = wrap(text, _LINE)[:2]
+    chart.add_annotation(
+        x=at[0],
+        y=at[1],
+        xshift=34 if node.children is None else 0,
+        yshift=0 if node.children is None else 33,
+        xanchor="left" if node.children is None else "center",
+        yanchor="middle" if node.children is None else "bottom",
+        align="left" if node.children is None else "center",
+        showarrow=False,
+        text="<br>".join(_plain(line) for line in lines)
+        + f"<br><span style='font-size:11px'>{node.cases:,} cases</span>",
+        font={"size": 12, "color": theme.COLOURS["ink"].of(mode)},
+        bgcolor=theme.COLOURS["paper"].of(mode),
+        borderpad=1,
+    )
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """
+    >>> wrap("a diagnosis in Infectious and parasitic diseases", 24)
+    ['a diagnosis in', 'Infectious and parasitic', 'diseases']
+    """
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _plain(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _hover(node: Node, describe: Callable[[Condition], str]) -> str:
+    path: Sequence[str] = [_plain(describe(c)) for c in node.conditions] or ["all cases"]
+    return (
+        "<br>".join(path)
+        + f"<br><b>mean error {node.rate:.3f}</b><br>{node.cases:,} cases, {node.coverage:.0%} of all"
+        + f"<br>{node.share:.0%} of all error"
+    )

@@ -2,50 +2,76 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.parts import TableCell, View, chart, csv, mode, opens, table
-from dashboard.report.csv_tables import Cell
-from dashboard.shared import analysis_text as say
-from dashboard.shared import markup
-from dashboard.shared.formatting import count
+from dashboard.error_analysis.chart_style import UNFADED, ink_on, shade, with_layout
+from dashboard.error_analysis.context import AnalysisContext, chart, color_mode
+from dashboard.error_analysis.tables import (
+    AnalysisSection,
+    AnalysisTable,
+    ColumnOf,
+    TableCell,
+    csv_row,
+    table_of,
+)
+from dashboard.shared import markup, theme
+from dashboard.shared.analysis_text import model_name
+from dashboard.shared.formatting import MISSING, count
+from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, ModelAgreement, Selection, classed
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 BINS: Final = 10
 _MARGIN: Final = 0.1
+_STATES: Final = tuple((t, a, b) for t in (1, 0) for a in (1, 0) for b in (1, 0))
+"""Prescribed, chosen by the first, chosen by the second."""
 
 
-def show(view: View) -> None:
-    """The view."""
-    if view.beside is None:
+def draw(context: AnalysisContext) -> None:
+    """By case, over all prescriptions, by class."""
+    if context.other is None:
         st.html(
             markup.empty(
                 "Only one model's scores are stored",
-                "Store another beside it: python -m train scores --cohort FILE --add NAME=FILE.parquet",
+                "Store another one's: python -m train scores --cohort FILE --add NAME=FILE.parquet",
             )
         )
         return
-    first, second = view.models
-    crossed = crossed_of(view)
-    _by_case(view, first, second)
-    _kept(view, crossed)
-    _by_class(view, crossed)
+    agreement = model_agreement(context)
+    _by_case(context, agreement.first, agreement.second)
+    st.html(markup.panel_title("Over all prescriptions", "each at its own cut-off"))
+    st.html(total_table(agreement).html())
+    st.html(markup.panel_title("By class", "the largest difference first; every count opens its cases"))
+    st.html(class_table(context, agreement, _by_gap(agreement)).html())
+    csv_row("two-models", lambda: class_table(context, agreement, range(len(context.analysis.codes))))
 
 
-def crossed_of(view: View) -> ModelAgreement:
+def sections(context: AnalysisContext) -> list[AnalysisSection]:
+    """All prescriptions together; nothing without a second model."""
+    if context.other is None:
+        return []
+    agreement = model_agreement(context)
+    heading = f"{model_name(agreement.first)} against {model_name(agreement.second)}"
+    return [
+        AnalysisSection(heading, "Over all prescriptions, each at its own cut-off", total_table(agreement))
+    ]
+
+
+def model_agreement(context: AnalysisContext) -> ModelAgreement:
     """Both models on each class."""
-    first, second = view.models
-    key = ("crossed", first, second, view.key)
-    return view.desk.kept(key, lambda: view.desk.analysis.agreement(first, second, view.within))
+    first, second = context.models
+    return context.cached(("agreement", first, second), lambda a: a.agreement(first, second, context.within))
 
 
-def _by_case(view: View, first: str, second: str) -> None:
-    """How many cases have which pair of Jaccards, and who is ahead."""
-    grid = jaccard_grid(view, first, second)
-    one, other = say.model(first), say.model(second)
+def _by_case(context: AnalysisContext, first: str, second: str) -> None:
+    """How many cases have which pair of Jaccards, and which model is better."""
+    grid = jaccard_grid(context, first, second)
     st.html(
         markup.panel_title(
             "By case", f"Jaccard of both models in tenths; {count(int(grid.sum()), 'case')} scored by both"
@@ -54,39 +80,24 @@ def _by_case(view: View, first: str, second: str) -> None:
     if not grid.any():
         st.html(markup.empty("No case", "No chosen case has been scored by both models."))
         return
-    ahead, behind = (
-        Condition("better", (first, second), _MARGIN),
-        Condition("better", (second, first), _MARGIN),
-    )
-    analysis = view.desk.analysis
-    numbers = [int((view.within & analysis.mask(Selection((c,)))).sum()) for c in (ahead, behind)]
-    low = [Condition("score", ("jaccard", name, "lt"), 0.3) for name in (first, second)]
-    both = int((view.within & analysis.mask(Selection(tuple(low)))).sum())
-    rows: list[list[TableCell]] = [
-        [f"{one} ahead by more than {_MARGIN}", opens(view, numbers[0], f"{one} ahead", ahead)],
-        [f"{other} ahead by more than {_MARGIN}", opens(view, numbers[1], f"{other} ahead", behind)],
-        ["Both below 0.3", opens(view, both, "both below 0.3", *low)],
-    ]
-    from dashboard.error_analysis.two_models_chart import figure
-
     left, right = st.columns([1.25, 1], gap="large")
     with left:
         chart(
-            view,
-            figure(grid, first, second, mode()),
-            f"pair-{first}-{second}-{view.text}",
-            f"Cases by the Jaccard of {one} and {other}",
-            conditions=lambda data: _cell(view, data),
+            context,
+            figure(grid, first, second, color_mode()),
+            f"pair-{first}-{second}-{context.selection.text}",
+            f"Cases by the Jaccard of {model_name(first)} and {model_name(second)}",
+            conditions=lambda data: _cell(context, data),
             wide=True,
         )
     with right:
-        st.html(table(["Who is nearer to what was prescribed", "Cases"], rows, numeric=frozenset((1,))))
+        st.html(nearer_table(context, first, second).html())
 
 
-def jaccard_grid(view: View, first: str, second: str) -> np.ndarray:
+def jaccard_grid(context: AnalysisContext, first: str, second: str) -> np.ndarray:
     """(BINS, BINS) cases by the tenth that the first's (down) and the second's (across) Jaccard lies in."""
-    a, b = (view.desk.analysis.metrics(name).jaccard for name in (first, second))
-    both = view.within & ~np.isnan(a) & ~np.isnan(b)
+    a, b = (context.analysis.metrics(name).jaccard for name in (first, second))
+    both = context.within & ~np.isnan(a) & ~np.isnan(b)
     # Nudged, so that 0.3 in 32 bits lies in the tenth that begins there, as the condition has it.
     at = [
         np.minimum(np.floor(v[both].astype(np.float64) * BINS + 1e-6).astype(np.int64), BINS - 1)
@@ -95,107 +106,163 @@ def jaccard_grid(view: View, first: str, second: str) -> np.ndarray:
     return np.bincount(at[0] * BINS + at[1], minlength=BINS * BINS).reshape(BINS, BINS)
 
 
-def _cell(view: View, data: object) -> tuple[str, list[Condition]] | None:
+def _cell(context: AnalysisContext, data: object) -> tuple[str, list[Condition]] | None:
     a, _, b = str(data).partition("|")
     if not (a.isdecimal() and b.isdecimal() and int(a) < BINS and int(b) < BINS):
         return None
     conditions: list[Condition] = []
-    told = []
-    for name, at in zip(view.models, (int(a), int(b)), strict=True):
+    words = []
+    for name, at in zip(context.models, (int(a), int(b)), strict=True):
         low, high = at / BINS, (at + 1) / BINS
         conditions.append(Condition("score", ("jaccard", name, "ge"), low))
         if at < BINS - 1:
             conditions.append(Condition("score", ("jaccard", name, "lt"), high))
-        told.append(f"{say.model(name)} {low:.1f} to {high:.1f}")
-    return ", ".join(told), conditions
+        words.append(f"{model_name(name)} {low:.1f} to {high:.1f}")
+    return ", ".join(words), conditions
 
 
-def _kept(view: View, found: ModelAgreement) -> None:
-    """Of what was prescribed: found by both, by one, by neither."""
-    one, other = say.model(found.first), say.model(found.second)
-    distilled = (found.first, found.second) == ("teacher", "student")
-    given = found.counts[:, 1].sum(0)
-    wrong = found.counts[:, 0].sum(0)
-    total = max(1, int(given.sum()))
-
-    def line(label: str, hits: int, vain: int) -> list[TableCell]:
-        return [label, f"{hits:,}", f"{hits / total:.0%}", f"{vain:,}"]
-
-    rows: list[list[TableCell]] = [
-        line("Both", int(given[1, 1]), int(wrong[1, 1])),
-        line(
-            f"{one} only" + (" (lost in distillation)" if distilled else ""),
-            int(given[1, 0]),
-            int(wrong[1, 0]),
-        ),
-        line(f"{other} only" + (" (gained)" if distilled else ""), int(given[0, 1]), int(wrong[0, 1])),
-        ["Neither", f"{int(given[0, 0]):,}", f"{int(given[0, 0]) / total:.0%}", "–"],
+def nearer_table(context: AnalysisContext, first: str, second: str) -> AnalysisTable:
+    """How many cases one model is clearly better on, or both are bad on."""
+    one, other = model_name(first), model_name(second)
+    rows = [
+        (f"{one} better by more than {_MARGIN}", [Condition("better", (first, second), _MARGIN)]),
+        (f"{other} better by more than {_MARGIN}", [Condition("better", (second, first), _MARGIN)]),
+        ("Both below 0.3", [Condition("score", ("jaccard", name, "lt"), 0.3) for name in (first, second)]),
     ]
-    st.html(markup.panel_title("Over all prescriptions", "each at its own cut-off"))
-    st.html(
-        table(
-            ["Suggested by", "Prescribed", "Of the prescribed", "Not prescribed"],
-            rows,
-            numeric=frozenset((1, 2, 3)),
-        )
+
+    def cases(row: tuple[str, list[Condition]]) -> TableCell:
+        text, conditions = row
+        number = int((context.within & context.analysis.mask(Selection(tuple(conditions)))).sum())
+        return context.opens(number, text, *conditions)
+
+    return table_of(
+        rows, [("Who is nearer to what was prescribed", "", lambda row: row[0]), ("Cases", "", cases)]
     )
 
 
-def _by_class(view: View, found: ModelAgreement) -> None:
-    one, other = say.model(found.first), say.model(found.second)
-    right = found.right
-    gap = right[found.first] - right[found.second]
-    order = sorted(range(len(gap)), key=lambda i: (-abs(int(gap[i])), i))
-    used = [
-        i
-        for i in order
-        if found.counts[i, 1].any() or found.counts[i, 0, 1].any() or found.counts[i, 0, 0, 1]
+def total_table(agreement: ModelAgreement) -> AnalysisTable:
+    """Of what was prescribed: suggested by both, by one, by neither."""
+    one, other = model_name(agreement.first), model_name(agreement.second)
+    distilled = (agreement.first, agreement.second) == ("teacher", "student")
+    given, not_given = agreement.counts[:, 1].sum(0), agreement.counts[:, 0].sum(0)
+    total = max(1, int(given.sum()))
+    rows = [
+        ("Both", (1, 1)),
+        (f"{one} only" + (" (lost in distillation)" if distilled else ""), (1, 0)),
+        (f"{other} only" + (" (gained)" if distilled else ""), (0, 1)),
+        ("Neither", (0, 0)),
     ]
-    rows: list[list[TableCell]] = []
-    for i in used:
-        code = view.desk.analysis.codes[i]
-        title, counts = view.title(code), found.counts[i]
 
-        def cell(
-            given: int,
-            a: int,
-            b: int,
-            told: str,
-            code: str = code,
-            title: str = title,
-            counts: np.ndarray = counts,
-        ) -> TableCell:
-            who = [("prescribed", bool(given)), (found.first, bool(a)), (found.second, bool(b))]
-            return opens(view, int(counts[given, a, b]), f"{title} {told}", classed(code, who))
+    def extra(row: tuple[str, tuple[int, int]]) -> TableCell:
+        number = int(not_given[row[1]])
+        return TableCell(None, f"{number:,}" if any(row[1]) else MISSING)
 
-        rows.append(
-            [
-                f"{title} ({code})" if title != code else code,
-                f"{int(counts[1].sum()):,}",
-                cell(1, 1, 1, "found by both"), cell(1, 1, 0, f"found by {one} only"),
-                cell(1, 0, 1, f"found by {other} only"), cell(1, 0, 0, "missed by both"),
-                cell(0, 1, 0, f"in vain by {one} only"), cell(0, 0, 1, f"in vain by {other} only"),
-                f"{int(gap[i]):+,}".replace("-", "−"),
-            ]
-        )  # fmt: skip
-    st.html(markup.panel_title("By class", "the largest difference first; every count opens its cases"))
-    headings = ["Class", "Prescribed", "Found by both", f"{one} only", f"{other} only", "Missed by both",
-                f"In vain: {one} only", f"In vain: {other} only", f"{one} right more often"]  # fmt: skip
-    st.html(table(headings, rows, numeric=frozenset(range(1, 9))))
-    with st.container(horizontal=True):
-        st.space("stretch")
-        csv("two-models", *csv_table(view, found))
+    return table_of(
+        rows,
+        [
+            ("Suggested by", "", lambda row: row[0]),
+            ("Prescribed", "", lambda row: int(given[row[1]])),
+            ("Of the prescribed", "", lambda row: TableCell(None, f"{int(given[row[1]]) / total:.0%}")),
+            ("Not prescribed", "", extra),
+        ],
+    )
 
 
-def csv_table(view: View, found: ModelAgreement) -> tuple[list[str], list[list[Cell]]]:
-    """Every class with its eight counts."""
-    states = [(t, a, b) for t in (1, 0) for a in (1, 0) for b in (1, 0)]
-    headings = ["code", "title"] + [
-        f"{'prescribed' if t else 'not prescribed'}, {found.first} {'yes' if a else 'no'}, {found.second} {'yes' if b else 'no'}"
-        for t, a, b in states
-    ]
-    rows: list[list[Cell]] = [
-        [code, view.title(code), *(int(found.counts[i][state]) for state in states)]
-        for i, code in enumerate(view.desk.analysis.codes)
-    ]
-    return headings, rows
+def _by_gap(agreement: ModelAgreement) -> list[int]:
+    """Places of the classes that occur at all, those with the largest difference first."""
+    gap, counts = _gap(agreement), agreement.counts
+    used = [i for i in range(len(gap)) if counts[i, 1].any() or counts[i, 0, 1].any() or counts[i, 0, 0, 1]]
+    return sorted(used, key=lambda i: (-abs(int(gap[i])), i))
+
+
+def _gap(agreement: ModelAgreement) -> np.ndarray:
+    """(A,) how many more cases the first is right in."""
+    return agreement.right[agreement.first] - agreement.right[agreement.second]
+
+
+def class_table(context: AnalysisContext, agreement: ModelAgreement, places: Sequence[int]) -> AnalysisTable:
+    """One row a class, at the places given, with its eight counts."""
+    codes, gap = context.analysis.codes, _gap(agreement)
+    first, second = agreement.first, agreement.second
+    one, other = model_name(first), model_name(second)
+    headings = {
+        (1, 1, 1): "Found by both",
+        (1, 1, 0): f"{one} only",
+        (1, 0, 1): f"{other} only",
+        (1, 0, 0): "Missed by both",
+        (0, 1, 0): f"In vain: {one} only",
+        (0, 0, 1): f"In vain: {other} only",
+    }
+
+    def column(state: tuple[int, int, int]) -> ColumnOf:
+        t, a, b = state
+        heading = headings.get(state, "")
+        csv = (
+            f"{'prescribed' if t else 'not prescribed'}, {first} {'yes' if a else 'no'}, "
+            f"{second} {'yes' if b else 'no'}"
+        )
+        who = [("prescribed", bool(t)), (first, bool(a)), (second, bool(b))]
+
+        def cell(place: int) -> TableCell:
+            number = int(agreement.counts[place][state])
+            text = f"{context.title(codes[place])}, {heading.lower()}"
+            return context.opens(number, text, classed(codes[place], who))
+
+        return heading, csv, cell
+
+    return table_of(
+        places,
+        [
+            ("", "code", lambda i: codes[i]),
+            ("", "title", lambda i: context.title(codes[i])),
+            ("Class", "", lambda i: context.titled(codes[i])),
+            ("Prescribed", "", lambda i: int(agreement.counts[i][1].sum())),
+            *map(column, _STATES),
+            (f"{one} right more often", "", lambda i: TableCell(None, f"{int(gap[i]):+,}".replace("-", "−"))),
+        ],
+    )
+
+
+def figure(grid: np.ndarray, first: str, second: str, mode: Mode = "light") -> go.Figure:
+    """`grid[i, j]`: cases with the first's Jaccard in tenth i, the second's in tenth j; "i|j" as customdata.
+
+    Above the diagonal the first is better, below it the second.
+    """
+    import plotly.graph_objects as go
+
+    chart = go.Figure()
+    size = len(grid)
+    line = theme.COLOURS["line-strong"].of(mode)
+    chart.add_shape(type="line", x0=-0.5, y0=-0.5, x1=size - 0.5, y1=size - 0.5,
+                    line={"color": line, "dash": "dash", "width": 1.5}, layer="below")  # fmt: skip
+    cells = [(i, j) for i, j in zip(*np.nonzero(grid), strict=True)]
+    most = float(np.sqrt(grid.max(initial=1)))
+    colours = [shade(float(np.sqrt(grid[i, j])), 0.0, most, mode) for i, j in cells]
+    chart.add_scatter(
+        x=[int(j) for _, j in cells],
+        y=[int(i) for i, _ in cells],
+        customdata=[[f"{i}|{j}"] for i, j in cells],
+        mode="markers+text",
+        text=[f"{grid[i, j]:,}" if grid[i, j] < 10_000 else f"{grid[i, j] / 1000:.0f}k" for i, j in cells],
+        textfont={"size": 11, "color": [ink_on(c) for c in colours]},
+        hovertext=[
+            f"{model_name(first)} {i / size:.1f} to {(i + 1) / size:.1f}<br>"
+            f"{model_name(second)} {j / size:.1f} to {(j + 1) / size:.1f}<br>{grid[i, j]:,} cases"
+            for i, j in cells
+        ],
+        hoverinfo="text",
+        marker={"symbol": "square", "size": 36, "color": colours, "line": {"width": 0}},
+        **UNFADED,
+    )
+    with_layout(chart, mode, 470, width=520, showlegend=False)
+    muted = theme.COLOURS["muted"].of(mode)
+    ticks = {"tickmode": "array", "tickvals": [i - 0.5 for i in range(0, size + 1, 2)],
+             "ticktext": [f"{i / size:.1f}" for i in range(0, size + 1, 2)], "showgrid": False,
+             "range": [-0.5, size - 0.5]}  # fmt: skip
+    chart.update_xaxes(
+        title={"text": f"{model_name(second)}'s Jaccard", "font": {"color": muted, "size": 13}}, **ticks
+    )
+    chart.update_yaxes(
+        title={"text": f"{model_name(first)}'s Jaccard", "font": {"color": muted, "size": 13}}, **ticks
+    )
+    return chart

@@ -1,7 +1,6 @@
-"""The analysis of stored scores behind the error-analysis page: opened once a server, asked with the page's state.
+"""The analysis of stored scores behind the error-analysis page: opened once a server, with its latest results.
 
-Owns which cases are meant (a split or a saved list, narrowed by conditions) and keeps the latest answers.
-Refuses to know how they are drawn.
+Also what a link's selection means here: a split, a saved list or a tag, narrowed by conditions.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import streamlit as st
 
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
-from leader_core import InputError, LeaderError, NotFoundError
+from leader_core import InputError, NotFoundError
 from leader_core.error_analysis import Analysis, Condition, Lookup, Selection
 from leader_core.workspace import SavedCohort
 
@@ -24,34 +23,34 @@ T = TypeVar("T")
 
 EVERYBODY: Final = "all"
 LIST: Final = "list-"
-_KEPT: Final = 96
+_RESULTS: Final = 96
 
 
 @dataclass
-class Desk:
-    """The server's analysis of one cohort, and the answers it gave last. Shared by all sessions."""
+class AnalysisCache:
+    """The server's analysis of one cohort and the results used last. Shared by all sessions."""
 
     analysis: Analysis
-    _answers: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
+    _results: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def kept(self, key: Hashable, ask: Callable[[], T]) -> T:
-        """An answer that was given before, or a new one."""
+    def cached(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """A result that was computed before, or a new one."""
         with self._lock:
-            if key in self._answers:
-                self._answers.move_to_end(key)
-                found: T = self._answers[key]
-                return found
-        made = ask()
+            if key in self._results:
+                self._results.move_to_end(key)
+                cached: T = self._results[key]
+                return cached
+        result = compute()  # outside the lock: other sessions need not wait for it
         with self._lock:
-            self._answers[key] = made
-            while len(self._answers) > _KEPT:
-                self._answers.popitem(last=False)
-        return made
+            self._results[key] = result
+            while len(self._results) > _RESULTS:
+                self._results.popitem(last=False)
+        return result
 
 
-def get_desk(service: Service) -> Desk:
-    """The desk of the cohort being served.
+def get_analysis_cache(service: Service) -> AnalysisCache:
+    """The analysis of the cohort being served.
 
     Raises:
         NotFoundError: no scores are stored; the text says how to store them.
@@ -60,20 +59,20 @@ def get_desk(service: Service) -> Desk:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _open(identity: int, _service: Service) -> Desk:
-    return Desk(Analysis.of(_service.engine.cohort))
+def _open(identity: int, _service: Service) -> AnalysisCache:
+    return AnalysisCache(Analysis.of(_service.engine.cohort))
 
 
 def lookup(service: Service) -> Lookup:
-    """Finds what a selection names by an id of the workspace: patients of a saved list, visits with a tag."""
+    """Resolves the ids of the workspace in a selection: patients of a saved list, visits with a tag."""
 
-    def find(kind: str, name: str) -> tuple[int, ...]:
+    def ids_of(kind: str, name: str) -> tuple[int, ...]:
         workspace = get_workspace(service)
         if kind == "tag":
             return workspace.tags.tagged(name)
         return listed(service, saved_list(service, name))
 
-    return find
+    return ids_of
 
 
 def saved_list(service: Service, list_id: str) -> SavedCohort:
@@ -82,9 +81,9 @@ def saved_list(service: Service, list_id: str) -> SavedCohort:
     Raises:
         NotFoundError: there is none, or no more.
     """
-    for found in get_workspace(service).cohorts():
-        if found.cohort_id == list_id:
-            return found
+    for saved in get_workspace(service).cohorts():
+        if saved.cohort_id == list_id:
+            return saved
     raise NotFoundError(
         "The link names a saved list that is not in this workspace; perhaps somebody removed it. "
         "Choose the cases anew under Error analysis."
@@ -92,17 +91,17 @@ def saved_list(service: Service, list_id: str) -> SavedCohort:
 
 
 def listed(service: Service, saved: SavedCohort) -> tuple[int, ...]:
-    """Who is on a saved list now."""
+    """The patients on a saved list now."""
     if saved.query is None:
         return saved.patient_ids
     return service.engine.cohort.patient_ids(saved.query)
 
 
-def base(desk: Desk, cases: str) -> Selection:
+def base(analysis: Analysis, cases: str) -> Selection:
     """The cases that the page starts from: a split's, a saved list's, or all; "all" for what is neither."""
     if cases.startswith(LIST):
         return Selection((Condition("list", (cases.removeprefix(LIST),)),))
-    splits = desk.analysis.frame.columns["split"].values
+    splits = analysis.frame.columns["split"].values
     return Selection((Condition("is", ("split",), splits.index(cases)),)) if cases in splits else Selection()
 
 
@@ -112,8 +111,7 @@ def patient_ids(service: Service, text: str) -> tuple[int, ...]:
     Raises:
         LeaderError: no stored scores, or a selection that they do not have.
     """
-    desk = get_desk(service)
-    return desk.analysis.patients(Selection.of(text), lookup(service))
+    return get_analysis_cache(service).analysis.patients(Selection.of(text), lookup(service))
 
 
 def read_selection(text: str) -> str | None:
@@ -122,11 +120,3 @@ def read_selection(text: str) -> str | None:
         return Selection.of(text).text or None
     except InputError:
         return None
-
-
-def selected(service: Service, text: str) -> tuple[tuple[int, ...], str]:
-    """Patients of a link's selection, and a sentence instead where it cannot be followed."""
-    try:
-        return patient_ids(service, text), ""
-    except LeaderError as error:
-        return (), str(error)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.shared.analysis_text import VIEWS
+from dashboard.error_analysis.registry import VIEWS
 from tests.browser import axe
 from tests.browser.conftest import PATIENCE, Visitor, serving
 from tests.planted import Planted
@@ -100,7 +100,7 @@ def test_every_view_fits_and_axe_finds_nothing_grave(browser: Browser, scored: s
     found: dict[str, list[str]] = {}
     for view in VIEWS:
         page.goto(f"{scored}/errors?of=all&view={view}")
-        expect(page.get_by_role("radio", name=VIEWS[view], exact=True)).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_role("radio", name=VIEWS[view].title, exact=True)).to_be_visible(timeout=PATIENCE)
         expect(page.locator(".ld-links, .ld-empty, .js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
         over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert over <= 0, f"{view} is {over} px too wide"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib
 import re
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.error_analysis.registry import VIEWS
 from dashboard.server import analysis_cache
 from dashboard.server.service import get_service
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import analysis_text as say
+from dashboard.shared.analysis_text import format_estimate
 from leader_core.error_analysis import Selection
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import FakeEngine
@@ -53,7 +55,7 @@ def test_without_scores_it_says_how_to_store_them(open_page: OpenPage) -> None:
     assert any("python -m train scores --cohort" in c.value for c in found.code)
 
 
-@pytest.mark.parametrize("view", list(say.VIEWS))
+@pytest.mark.parametrize("view", list(VIEWS))
 @pytest.mark.parametrize("cases", ["all", "test"])
 def test_every_view_draws(page: OpenPage, view: str, cases: str) -> None:
     found = page(view=view, of=cases)
@@ -64,23 +66,22 @@ def test_every_view_draws(page: OpenPage, view: str, cases: str) -> None:
 
 
 def test_every_count_opens_exactly_that_many_cases(page: OpenPage, planted: Planted) -> None:
-    desk = None
     for view in ("groups", "tree", "classes", "pair", "calibration"):
         extra = {"of_class": planted.codes[7]} if view == "calibration" else {}
         found = page(view=view, of="all", by="gender", **extra)
-        desk = analysis_cache.get_desk(get_service())
+        cache = analysis_cache.get_analysis_cache(get_service())
         links = _links(found)
         assert len(links) > 2, view
         for shown, selection in links[:40]:
-            mask = desk.analysis.mask(Selection.of(selection), analysis_cache.lookup(get_service()))
+            mask = cache.analysis.mask(Selection.of(selection), analysis_cache.lookup(get_service()))
             assert f"{int(mask.sum()):,}" == shown, (view, selection)
 
 
 def test_a_selection_opens_its_patients_in_the_worklist(page: OpenPage) -> None:
     found = page(view="groups", of="all", by="gender")
     shown, selection = _links(found)[0]
-    desk = analysis_cache.get_desk(get_service())
-    expected = desk.analysis.patients(Selection.of(selection))
+    cache = analysis_cache.get_analysis_cache(get_service())
+    expected = cache.analysis.patients(Selection.of(selection))
     listed = page("patients", cases=selection, rows="100")
     assert not listed.exception
     assert f"{int(shown.replace(',', '')):,} patients" in text(listed)
@@ -226,32 +227,21 @@ def test_a_case_is_tagged_on_its_page(page: OpenPage, planted: Planted) -> None:
 def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> None:
     found = page(of="all", by="gender")
     assert any(b.proto.label == "Report" for b in found.get("download_button"))
-    from dashboard.error_analysis import report
-    from dashboard.error_analysis.parts import View
-    from dashboard.error_analysis.report_html import write_html
-    from dashboard.shared.analysis_selection import named
+    from dashboard.error_analysis.context import AnalysisContext
+    from dashboard.error_analysis.report import write_report
 
     service = get_service()
-    desk = analysis_cache.get_desk(service)
+    cache = analysis_cache.get_analysis_cache(service)
     workspace = get_workspace(service)
-    patient, visit = int(desk.analysis.frame.patient_ids[0]), int(desk.analysis.frame.visit_ids[0])
+    patient, visit = int(cache.analysis.frame.patient_ids[0]), int(cache.analysis.frame.visit_ids[0])
     kind = workspace.tags.save_kind("<script>alert(1)</script>")
     for who in ("AB", "CD"):
         workspace.tags.annotate(patient, visit, [kind.kind_id], author=who)
-    everybody = desk.analysis.mask(Selection())
-    view = View(
-        service,
-        desk,
-        Selection(),
-        everybody,
-        "student",
-        "teacher",
-        "jaccard",
-        lambda k, n: named(service, k, n),
-    )
-    written = write_html(report.compose(view)).decode()
+    everybody = cache.analysis.mask(Selection())
+    context = AnalysisContext(service, cache, Selection(), everybody, "student", "teacher", "jaccard")
+    written = write_report(context).decode()
     assert "<script" not in written and "&lt;script&gt;" in written
-    assert re.search(r"default-src &#x27;none&#x27;|default-src 'none'", written)
+    assert "default-src 'none'" in html.unescape(written)
     assert not re.search(r"(?:src|href)=\"(?!data:)", written)
     for heading in (
         "All chosen cases",
@@ -262,6 +252,6 @@ def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> N
         "Tags",
     ):
         assert heading in written, heading
-    figure = desk.kept(("x",), lambda: desk.analysis.by("gender", ["student"])).rows[0]
-    assert say.estimate("jaccard", figure.scores["jaccard"]) in written
+    first = cache.analysis.by("gender", ["student"]).rows[0]
+    assert format_estimate("jaccard", first.scores["jaccard"]) in written
     assert written.count("<svg") >= 5 and written.count('fill="#fff"') >= 1

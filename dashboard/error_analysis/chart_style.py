@@ -1,7 +1,4 @@
-"""What every figure of the error analysis shares: colours of models, axes, margins, and a scale from fine to bad.
-
-Refuses to know about Streamlit and about what is drawn.
-"""
+"""What every chart of the error analysis shares: colours of models, axes, margins, and a scale from fine to bad."""
 
 from __future__ import annotations
 
@@ -25,10 +22,10 @@ SCALES: Final[dict[Mode, tuple[tuple[float, str], ...]]] = {
 """From little error to much, in each mode: lightness carries it, so that it survives print and colour blindness."""
 
 
-def mark(model: str, models: Sequence[str], mode: Mode) -> tuple[str, str]:
+def model_style(model: str, models: Sequence[str], mode: Mode) -> tuple[str, str]:
     """A model's colour and symbol: its own for teacher and student, else by its place among the others.
 
-    >>> mark("teacher", ["teacher"], "light")
+    >>> model_style("teacher", ["teacher"], "light")
     ('#6b3fa0', 'diamond')
     """
     if model in SYMBOLS:
@@ -38,10 +35,10 @@ def mark(model: str, models: Sequence[str], mode: Mode) -> tuple[str, str]:
     return theme.COLOURS[name].of(mode), symbol
 
 
-def dress(drawn: go.Figure, mode: Mode, height: int, **layout: Any) -> go.Figure:
+def with_layout(figure: go.Figure, mode: Mode, height: int, **layout: Any) -> go.Figure:
     """The common layout."""
     ink, line, paper = (theme.COLOURS[name].of(mode) for name in ("ink", "line", "paper"))
-    drawn.update_layout(
+    figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 8, "b": 8},
         paper_bgcolor=paper,
@@ -53,9 +50,9 @@ def dress(drawn: go.Figure, mode: Mode, height: int, **layout: Any) -> go.Figure
         clickmode="event+select",
         **layout,
     )
-    drawn.update_xaxes(gridcolor=line, linecolor=line, zeroline=False, fixedrange=True, automargin=True)
-    drawn.update_yaxes(gridcolor=line, linecolor=line, zeroline=False, fixedrange=True, automargin=True)
-    return drawn
+    figure.update_xaxes(gridcolor=line, linecolor=line, zeroline=False, fixedrange=True, automargin=True)
+    figure.update_yaxes(gridcolor=line, linecolor=line, zeroline=False, fixedrange=True, automargin=True)
+    return figure
 
 
 def shade(value: float, low: float, high: float, mode: Mode) -> str:
@@ -89,5 +86,5 @@ def _parts(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-UNMOVED: Final = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
-"""A chosen mark does not fade the others."""
+UNFADED: Final = {"selected": {"marker": {"opacity": 1}}, "unselected": {"marker": {"opacity": 1}}}
+"""A chosen point does not fade the others."""

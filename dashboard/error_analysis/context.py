@@ -1,0 +1,180 @@
+"""What every view of the error analysis is drawn from, and charts whose points open the cases behind them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import urlencode
+
+import streamlit as st
+from markupsafe import Markup
+
+from dashboard.error_analysis.tables import TableCell
+from dashboard.server.analysis_cache import AnalysisCache, lookup
+from dashboard.server.service import Service
+from dashboard.shared import markup, navigation
+from dashboard.shared.analysis_selection import CASES, named
+from dashboard.shared.analysis_text import describe_condition, model_name
+from dashboard.shared.formatting import count
+from dashboard.shared.theme import Mode
+from leader_core.error_analysis import Analysis, Bools, Condition, Selection
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+T = TypeVar("T")
+
+SCORED: Final = Condition("ge", ("visits",), 0)
+"""A condition that every scored case fulfils."""
+_SCROLL_NOTE: Final = (
+    '<p class="ld-note ld-wide" tabindex="0">The chart scrolls sideways in a narrow window.</p>'
+)
+"""What the keyboard can stand on, so that arrow keys scroll the chart."""
+_CHOSEN: Final = Markup("<span><strong>{}</strong> · {}</span>")
+
+
+@dataclass(frozen=True)
+class AnalysisContext:
+    """The chosen cases, the models that are compared, and the metric."""
+
+    service: Service
+    cache: AnalysisCache
+    selection: Selection
+    within: Bools  # (N,) the cases of the selection
+    model: str
+    other: str | None  # the model to compare with, where there is another
+    metric: str
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.cache.analysis
+
+    @property
+    def models(self) -> list[str]:
+        """The one or two models in the order that they have everywhere: the teacher first."""
+        return [name for name in self.analysis.models if name in (self.model, self.other)]
+
+    @property
+    def key(self) -> str:
+        """Of these cases: the selection's text alone does not tell a list or tag that has changed."""
+        return f"{self.selection.text}/{zlib.crc32(self.within.tobytes())}"
+
+    def cached(self, key: Hashable, compute: Callable[[Analysis], T]) -> T:
+        """A result over these cases, computed once."""
+        return self.cache.cached((key, self.key), lambda: compute(self.analysis))
+
+    def with_progress(self, key: Hashable, text: str, compute: Callable[[Callable[[float], object]], T]) -> T:
+        """The same with a progress bar while it is computed."""
+
+        def shown() -> T:
+            bar = st.progress(0.0, text)
+            try:
+                return compute(lambda share: bar.progress(share))
+            finally:
+                bar.empty()
+
+        return self.cached(key, lambda _: shown())
+
+    def named(self, kind: str, name: str) -> str:
+        """The name of a class, saved list or tag."""
+        return named(self.service, kind, name)
+
+    def describe(self, condition: Condition) -> str:
+        """A condition in words."""
+        return describe_condition(condition, self.analysis.frame, self.named)
+
+    def title(self, code: str) -> str:
+        """A class in plain words."""
+        return self.service.engine.cohort.title("medication", code) or code
+
+    def titled(self, code: str) -> str:
+        """A class in plain words with its code."""
+        title = self.title(code)
+        return f"{title} ({code})" if title != code else code
+
+    def opens(self, number: int, text: str, *conditions: Condition) -> TableCell:
+        """A count that opens its cases in the worklist; plain text where there are none."""
+        if not number:
+            return TableCell(0, "0")
+        href = f"./?{urlencode({CASES: link_text(self.selection.but(*conditions))})}"
+        return TableCell(number, f"{number:,}", href, f"Open {count(number, 'case')}: {text}")
+
+
+def model_cell(name: str) -> TableCell:
+    """A model by its name as stored in the CSV, and as people read it elsewhere."""
+    return TableCell(name, model_name(name))
+
+
+def link_text(selection: Selection) -> str:
+    """A selection for a link; every scored case, where it has no condition, which may not be every patient."""
+    return selection.text or SCORED.text
+
+
+def chart(
+    context: AnalysisContext,
+    figure: go.Figure,
+    key: str,
+    alt: str,
+    *,
+    conditions: Callable[[Any], tuple[str, Sequence[Condition]] | None],
+    wide: bool = False,
+) -> None:
+    """A chart whose points can be chosen; below it stand the chosen point's cases and the way to them.
+
+    Args:
+        context: the chosen cases.
+        figure: each point carries what `conditions` reads as customdata.
+        key: of the chart.
+        alt: what it shows, in words.
+        conditions: from a point's customdata to its name and the conditions that it adds; None for no point.
+        wide: whether it scrolls sideways in a narrow window.
+    """
+    width: Any = "content" if wide else "stretch"
+    inner: Any = int(figure.layout.width) if wide else "stretch"
+    with st.container(key=f"{'wide' if wide else 'box'}-{key}"), st.container(width=inner):
+        if wide:
+            st.html(_SCROLL_NOTE)
+        event: Any = st.plotly_chart(
+            figure,
+            key=key,
+            width=width,
+            theme=None,
+            on_select="rerun",
+            selection_mode="points",
+            config={"displayModeBar": False},
+            alt=alt,
+        )
+    points = event.selection.points if event and event.selection else []
+    chosen = conditions(point_data(points[0])) if points else None
+    if chosen is None:
+        st.html(markup.note("Choose a point for its cases."))
+        return
+    _chosen_cases(context, *chosen)
+
+
+def point_data(point: Mapping[str, Any]) -> Any:
+    """A chosen point's customdata."""
+    data = point.get("customdata")
+    return data[0] if isinstance(data, list) and len(data) == 1 else data
+
+
+def _chosen_cases(context: AnalysisContext, text: str, conditions: Sequence[Condition]) -> None:
+    selection = context.selection.but(*conditions)
+    number = int(context.analysis.mask(selection, lookup(context.service)).sum())
+    cases = count(number, "case")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="mark_card"):
+        st.html(_CHOSEN.format(text, cases), width="content")
+        if number:
+            navigation.link("patients", f"Open {cases} in the worklist", {CASES: link_text(selection)})
+
+
+def color_mode() -> Mode:
+    """Light or dark, as the page is."""
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def few_note(number: int, rows: str = "Faint rows") -> str:
+    """Why some rows stand faint."""
+    return f"{rows} have fewer than {number} cases: their metrics say little."
