@@ -49,7 +49,7 @@ def load_settings(name: str, *, seed: int | None = None) -> Settings:
         base = record.pop("extends", "default")
         if base not in PRESETS:
             raise InputError(f"{path}: extends = {base!r}: expected {' or '.join(map(repr, PRESETS))}.")
-        record = _merged(_read(CONFIGS / f"{base}.toml"), record)
+        record = merge_tables(_read(CONFIGS / f"{base}.toml"), record)
     problems: list[str] = []
     teacher = _table(record, "teacher", problems)
     student = _table(record, "student", problems)
@@ -87,12 +87,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not valid TOML: {error}.") from error
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge_tables(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with the values of `over` in their place, table by table."""
     merged = dict(base)
     for key, value in over.items():
         below = merged.get(key)
-        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        if isinstance(below, dict) and isinstance(value, Mapping):
+            value = merge_tables(below, value)
+        merged[key] = value
     return merged
 
 

@@ -11,6 +11,7 @@ from train.console import Report
 from train.experiments.demo import ASSETS, BUILD, README, build_cohort, build_models
 from train.experiments.demo_plan import named_rows
 from train.experiments.results import write_results
+from train.experiments.tasks import STATE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only write RESULTS.md (and the README's table) from the evaluation.json that is there",
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="stages at once (default: one a core, at most 4)"
+        "--jobs", type=int, metavar="N", help="tasks at once (default: one a core, at most 4)"
     )
     parser.add_argument(
-        "--fresh", action="store_true", help="redo every stage, even those already done with these settings"
+        "--fresh", action="store_true", help="redo every task, even those already done with these settings"
     )
 
 
@@ -62,7 +63,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     if arguments.table:
         readme = README if arguments.assets == ASSETS else None
         return {"results": str(write_results(arguments.assets, readme))}
-    cohort = build_cohort(arguments.build, report, fresh=arguments.fresh)
+    if arguments.fresh:
+        (arguments.build / STATE).unlink(missing_ok=True)
+    cohort = build_cohort(arguments.build, report)
     if not arguments.models:
         return {"cohort": str(cohort)}
     return build_models(

@@ -1,122 +1,79 @@
-"""The demo, from nothing: synthetic hospital, cohort, teacher, states, students, baselines, and what they are worth.
+"""The demo from nothing: synthetic hospital, cohort, teacher, states, students, baselines, and their evaluation.
 
-Each stage is one of the project's own commands with fixed arguments (`stages` keeps what is done); what is trained
-stands in `demo_plan`, how it is judged in `demo_evaluation`.
+Each task is one of the project's own commands with fixed arguments; `demo_plan` says what is trained, `demo_evaluation`
+how it is judged.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from leader_core.cohort import Cohort
 from leader_core.errors import LeaderError
 from leader_core.files import replacing_folder, sha256_file, write_text
-from leader_core.model_folder import Manifest, read_manifest, rewrite_manifest
-from train.commands.baseline import SCORES
 from train.config import Settings, load_settings
 from train.console import Report
-from train.evaluation.calibrate import without_calibration
 from train.experiments.demo_plan import (
     BASELINE_ROWS,
     CALIBRATED,
     CONFIG,
     FOLDS,
     LABELS,
+    REAL,
+    SEED,
     SEEDS,
     STUDENTS,
     BaselineRow,
+    DemoPlan,
     StudentRow,
-    differing,
+    changed_fields,
     settings_of,
 )
-from train.experiments.stages import Runner, Stage, with_what_they_need
+from train.experiments.tasks import ROOT, CommandTask, run_tasks
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 BUILD: Final = ROOT / "build" / "demo"
 ASSETS: Final = ROOT / "assets" / "demo"
 README: Final = ROOT / "README.md"
 PATIENTS: Final = 8_000
-SEED: Final = SEEDS[0]
-MAKERS: Final = (
-    *(ROOT / "leader_core" / room for room in ("cohort", "interactions", "terminology")),
-    *(ROOT / "assets" / room for room in ("interactions", "terminology")),
+COHORT_SOURCES: Final = (
+    *(ROOT / "leader_core" / folder for folder in ("cohort", "interactions", "terminology")),
+    *(ROOT / "assets" / folder for folder in ("interactions", "terminology")),
 )
-"""Where the code and tables stand that decide what a cohort holds."""
-SOURCES: Final = (".py", ".sql", ".csv", ".toml")
+"""The code and tables that decide what a cohort holds."""
+SOURCE_SUFFIXES: Final = (".py", ".sql", ".csv", ".toml")
 REAL_LABEL: Final = "MIMIC-III Clinical Database Demo"
-REAL: Final = "mimic3-demo"
-STUDENT_MINUTES: Final = 3.0
+MANIFEST: Final = "manifest.json"
+INDEX: Final = "index.json"  # of a folder of states
+
+Digests = Mapping[str, str]  # of each cohort's content, by name
 
 
-def build_cohort(build: Path, report: Report, *, fresh: bool = False) -> Path:
-    """The demo cohort at `build/cohort.duckdb`, made where it is missing or its makers have changed; returns its path."""
+def build_cohort(build: Path, report: Report) -> Path:
+    """The demo cohort at `build/cohort.duckdb`, built where it is missing or its sources have changed; returns its path."""
     cohort, raw = build / "cohort.duckdb", build / "raw"
-    runner = Runner(build, report, jobs=1, fresh=fresh)
-    makers = _digest_of(ROOT / "train" / "synthetic_hospital", *MAKERS)
-    seed = ("--seed", str(SEED))
-    synthesize = ("synthesize", "--layout", "mimic3", "--patients", str(PATIENTS), "--out", str(raw), *seed)
-    words = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), *seed)
-    made = Stage("cohort", words, (cohort,), lambda: [makers], after=("synthesize",), minutes=0.3)
-    if runner.is_done(made):
-        return cohort
-    runner.run([Stage("synthesize", synthesize, (raw,), lambda: [makers], minutes=0.5), made])
-    shutil.rmtree(raw, ignore_errors=True)  # quickly remade, and most of the disk
+    layout, seed = "mimic3", ("--seed", str(SEED))
+    commands = (
+        ("synthesize", "--layout", layout, "--patients", str(PATIENTS), "--out", str(raw), *seed),
+        ("cohort", "--source", layout, "--raw", str(raw), "--out", str(cohort), *seed),
+    )
+    sources = _digest_of(ROOT / "train" / "synthetic_hospital", *COHORT_SOURCES)
+    run_tasks(build, [CommandTask("cohort", commands, (cohort,), settings={"sources": sources})], report)
+    shutil.rmtree(raw, ignore_errors=True)  # quickly written again, and most of the disk
     return cohort
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Where everything of one run lies. Stages are made from it."""
-
-    build: Path
-    cohort: Path
-    real: Path | None  # raw tables of the open demo
-    device: str
-    teacher_seeds: tuple[int, ...]
-    rows: frozenset[str] = frozenset(LABELS)  # of the table; what the others show stays as it is
-
-    @property
-    def whole(self) -> bool:
-        """Whether every row is made."""
-        return self.rows == frozenset(LABELS)
-
-    def folder(self, name: str, seed: int) -> Path:
-        """The model or scores of a row with one seed."""
-        return self.build / "models" / name / str(seed)
-
-    @property
-    def teacher(self) -> Path:
-        """The teacher that students are distilled from."""
-        return self.folder("teacher", SEED)
-
-    def states(self, name: str) -> Path:
-        """Teacher states, plain or cross-fitted."""
-        return self.build / name
-
-    @property
-    def real_cohort(self) -> Path | None:
-        return self.build / f"{REAL}.duckdb" if self.real else None
-
-    def cohorts(self) -> Mapping[str, tuple[Path, str]]:
-        """What models are judged on: name -> file and split."""
-        found = {"synthetic": (self.cohort, "test")}
-        if self.real_cohort is not None:
-            found[REAL] = (self.real_cohort, "all")
-        return found
-
-    def scores(self, name: str, seed: int, on: str) -> Path:
-        """Stored scores: of a teacher beside its folder, of a baseline inside it."""
-        if name.startswith("teacher"):
-            return self.build / "scores" / f"{name}-{seed}-{on}.parquet"
-        folder = self.folder(name, seed)
-        return folder / SCORES if on == "synthetic" else folder / on / SCORES
+def build_real_cohort(build: Path, raw: Path, report: Report) -> None:
+    """The cohort of the open MIMIC-III demo at `build/mimic3-demo.duckdb`, under the same rule."""
+    cohort = build / f"{REAL}.duckdb"
+    words = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort), "--label", REAL_LABEL)
+    settings = {"sources": _digest_of(*COHORT_SOURCES)}
+    run_tasks(build, [CommandTask(f"{REAL}-cohort", (words,), (cohort,), settings=settings)], report)
 
 
 def build_models(
@@ -126,271 +83,215 @@ def build_models(
     *,
     device: str,
     real: Path | None,
-    fresh: bool,
+    fresh: bool = False,
     jobs: int | None = None,
     rows: frozenset[str] | None = None,
 ) -> dict[str, Any]:
-    """Train and evaluate the demo models; installs two of them under `assets/models`, and writes the tables.
+    """Train and evaluate the demo models on the cohort that is built; install two of them and write the tables.
 
-    With `rows` just those are trained and judged, beside the row that all are compared with: the table keeps its other
-    rows, and no model is installed.
+    With `rows` just those are trained and judged, and the row that all are compared with: the table keeps its other rows,
+    and no model is installed.
 
     Args:
         build: folder for what can be rebuilt.
         assets: the models go to `assets/models`, the evaluation to `assets/evaluation.json`.
         report: where progress goes.
         device: "auto", "cpu" or "cuda"; with CUDA the teacher is trained with three seeds.
-        real: raw tables of the open MIMIC-III demo, or None; its figures are left out without them.
-        fresh: redo stages that are done.
-        jobs: stages at once; by default one a core, at most four.
+        real: raw tables of the open MIMIC-III demo, or None: nothing is evaluated on it then.
+        fresh: train the teacher even where the installed one has these settings.
+        jobs: tasks at once; by default one a core, at most four.
         rows: names of `LABELS`, or None for the whole table.
     """
-    from train.experiments.demo_evaluation import evaluate_all, to_text
-    from train.experiments.demo_merge import kept_evaluation, merged
-    from train.experiments.results import tables, write_results
+    from train.experiments.demo_evaluation import evaluate_all, join_rows, to_text
+    from train.experiments.results import read_evaluation, tables, write_results
 
     table = assets / "evaluation.json"
-    kept = None if rows is None else kept_evaluation(table)
-    cohort = build_cohort(build, report, fresh=fresh)
+    earlier = None if rows is None else read_evaluation(table)
+    if real is not None:
+        build_real_cohort(build, real, report)
     seeds = SEEDS if _has_cuda(device) else SEEDS[:1]
-    plan = Plan(build, cohort, real, device, seeds, rows or frozenset(LABELS))
-    runner = Runner(build, report, jobs or min(4, os.cpu_count() or 1), fresh)
-    if not fresh:
-        _accept_teacher(plan, runner, assets / "models" / "teacher", report)
-    results = runner.run(stages_of(plan))
+    plan = DemoPlan(build, real is not None, device, seeds, rows or frozenset(LABELS))
+    tasks = tasks_of(plan, None if fresh else assets / "models" / "teacher", report)
+    goals = None if rows is None else [f"{r}-scores" if r.startswith("teacher") else r for r in rows]
+    run_tasks(build, tasks, report, goals=goals, jobs=jobs or min(4, os.cpu_count() or 1))
     evaluation = evaluate_all(plan, report)
-    evaluation["real-data"] = results.get("real data")
-    if kept is not None:
-        evaluation = merged(kept, evaluation)
-    for name in ("teacher", "student") if plan.whole else ():
-        with replacing_folder(assets / "models" / name) as temporary:
-            shutil.copytree(
-                plan.folder(f"{name}-calibrated", SEED),
-                temporary,
-                dirs_exist_ok=True,
-                ignore=shutil.ignore_patterns(".*"),
-            )
+    if earlier is not None:
+        evaluation = join_rows(earlier, evaluation)
+    else:
+        result = plan.real_result
+        evaluation["real-data"] = json.loads(result.read_text(encoding="utf-8")) if plan.real else None
+        for name in CALIBRATED:
+            _copy_model(plan.folder(f"{name}-calibrated", SEED), assets / "models" / name)
     write_text(table, to_text(evaluation))
     write_results(assets, README if assets == ASSETS else None)
     report.line(tables(evaluation))
     return {"evaluation": str(table), "models": str(assets / "models")}
 
 
-def stages_of(plan: Plan) -> list[Stage]:
-    """The stages after the cohort that the plan's rows need, in the order in which they are best started."""
-    every = list(_every_stage(plan))
-    return every if plan.whole else with_what_they_need(every, _goals(plan))
+def tasks_of(plan: DemoPlan, installed: Path | None, report: Report) -> Iterator[CommandTask]:
+    """Everything after the cohorts, in the order in which it is best started.
 
+    Args:
+        installed: a teacher that is taken where it was trained with the same settings on the same cohort.
+    """
+    from leader_core.cohort import Cohort
 
-def _goals(plan: Plan) -> Iterator[str]:
-    """The stages that give what a plan's rows are judged by."""
-    if plan.real is not None:
-        yield f"{REAL} cohort"
-    seeds = {**{row.name: SEEDS for row in STUDENTS}, **{row.name: row.seeds for row in BASELINE_ROWS}}
-    for name in plan.rows & set(seeds):
-        yield from (f"{name} {seed}" for seed in seeds[name])
-    for name in ("teacher", "teacher-calibrated"):
-        if name in plan.rows:
-            yield from (
-                f"scores of {name} {seed} on {on}" for seed in plan.teacher_seeds for on in plan.cohorts()
-            )
-    if "student-calibrated" in plan.rows:
-        yield from (f"calibrate student {seed}" for seed in SEEDS)
-
-
-def _every_stage(plan: Plan) -> Iterator[Stage]:
-    data = Cohort.open(plan.cohort).fingerprint.digest
-    settings = load_settings(str(CONFIG), seed=SEED)
-    if plan.real is not None and plan.real_cohort is not None:
-        yield from _real_stages(plan, plan.real, plan.real_cohort, data, settings)
-    yield from (_teacher_stage(plan, seed, settings, data) for seed in plan.teacher_seeds)
-    yield from _states_stages(plan, data)
+    digests = {on: Cohort.open(path).fingerprint.digest for on, (path, _) in plan.cohorts().items()}
+    yield from (_teacher_task(plan, seed, digests, installed, report) for seed in plan.teacher_seeds)
+    yield from _states_tasks(plan, digests)
     for row in STUDENTS:
-        yield from (_student_stage(plan, row, seed, data) for seed in SEEDS)
+        yield from (_student_task(plan, row, seed, digests) for seed in SEEDS)
+    if plan.real:
+        yield _real_task(plan, digests)
     for baseline in BASELINE_ROWS:
-        yield from (_baseline_stage(plan, baseline, seed, data) for seed in baseline.seeds)
+        yield from (_baseline_task(plan, baseline, seed, digests) for seed in baseline.seeds)
     for name in CALIBRATED:
-        yield from _calibrated_stages(plan, name, plan.teacher_seeds if name == "teacher" else SEEDS)
-    for seed in plan.teacher_seeds:
-        for name, trained in (("teacher", "teacher"), ("teacher-calibrated", "calibrate teacher")):
-            yield from _teacher_scores(plan, name, seed, f"{trained} {seed}")
+        yield from (_calibrated_task(plan, name, seed) for seed in plan.seeds(name))
+    for name in ("teacher", "teacher-calibrated"):
+        for seed in plan.teacher_seeds:
+            yield from _score_tasks(plan, name, seed, digests)
 
 
-def _real_stages(plan: Plan, raw: Path, cohort: Path, data: str, settings: Settings) -> Iterator[Stage]:
-    """The real demo's cohort, and what can be learned from it alone."""
-    words: tuple[str, ...] = ("cohort", "--source", "mimic3", "--raw", str(raw), "--out", str(cohort))
-    yield Stage(
-        f"{REAL} cohort",
-        (*words, "--label", REAL_LABEL),
-        (cohort,),
-        lambda: [_digest_of(*MAKERS)],
-    )
-    words = ("realdata", "--cohort", str(cohort), "--student", str(plan.folder("student", SEED)))
-    yield Stage(
-        "real data",
-        (*words, "--seed", str(SEED), "--config", str(CONFIG), "--out", str(plan.build / "realdata.json")),
-        (plan.build / "realdata.json",),
-        lambda: [read_manifest(plan.folder("student", SEED)).digest, differing(settings.student_training)],
-        (f"{REAL} cohort", f"student {SEED}"),
-        minutes=4,
-    )
-
-
-def _teacher_stage(plan: Plan, seed: int, settings: Settings, data: str) -> Stage:
-    out = plan.folder("teacher", seed)
+def _teacher_task(
+    plan: DemoPlan, seed: int, digests: Digests, installed: Path | None, report: Report
+) -> CommandTask:
+    settings, out = load_settings(str(CONFIG), seed=seed), plan.folder("teacher", seed)
     words = ("teacher", "--cohort", str(plan.cohort), "--base", "minilm", "--out", str(out), "--resume")
-    return Stage(
-        f"teacher {seed}",
-        (*words, "--config", str(CONFIG), "--seed", str(seed), "--device", plan.device),
-        (out,),
-        lambda: [data, differing(settings.teacher), differing(settings.teacher_training)],
-        minutes=60,
+    return CommandTask(
+        f"teacher:{seed}",
+        ((*words, "--config", str(CONFIG), "--seed", str(seed), "--device", plan.device),),
+        (out / MANIFEST,),
+        settings={
+            "cohort": digests["synthetic"],
+            "teacher": changed_fields(settings.teacher),
+            "training": changed_fields(settings.teacher_training),
+        },
         alone=True,
-        state=out.with_name(f"{out.name}.training.safetensors"),
+        resume_from=out.with_name(f"{out.name}.training.safetensors"),
+        instead=lambda: (
+            installed is not None and take_teacher(installed, out, settings, digests["synthetic"], report)
+        ),
     )
 
 
-def _states_stages(plan: Plan, data: str) -> Iterator[Stage]:
+def _states_tasks(plan: DemoPlan, digests: Digests) -> Iterator[CommandTask]:
     """The states of the teacher, and those of teachers that did not train on the patient."""
-    crossfitted: tuple[str, ...] = ("--folds", str(FOLDS), "--seed", str(SEED))
-    for name, more, minutes in (("states", (), 12), ("states-crossfitted", crossfitted, 60)):
-        words = ["states", "--cohort", str(plan.cohort), "--teacher", str(plan.teacher)]
-        words += ["--out", str(plan.states(name)), "--targets", "all", "--device", plan.device, *more]
-        yield Stage(
+    teacher = plan.folder("teacher", SEED)
+    words = ("states", "--cohort", str(plan.cohort), "--teacher", str(teacher), "--targets", "all")
+    for name, folds in (("states", ()), ("states-crossfitted", ("--folds", str(FOLDS), "--seed", str(SEED)))):
+        yield CommandTask(
             name,
-            tuple(words),
-            (plan.states(name),),
-            lambda: [data, read_manifest(plan.teacher).digest],
-            (f"teacher {SEED}",),
-            minutes=minutes,
+            ((*words, "--out", str(plan.build / name), "--device", plan.device, *folds),),
+            (plan.build / name / INDEX,),
+            (teacher / MANIFEST,),
+            {"cohort": digests["synthetic"]},
             alone=True,
         )
 
 
-def _baseline_stage(plan: Plan, row: BaselineRow, seed: int, data: str) -> Stage:
-    out = plan.folder(row.name, seed)
-    words = ["baseline", "--cohort", str(plan.cohort), "--name", row.baseline, "--targets", row.targets]
-    words += ["--seed", str(seed), "--split", "test", "--out", str(out)]
-    if plan.real_cohort is not None:
-        words += ["--score", str(plan.real_cohort)]
-    return Stage(
-        f"{row.name} {seed}",
-        tuple(words),
-        tuple(plan.scores(row.name, seed, on) for on in plan.cohorts()),
-        lambda: [data],
-        () if plan.real_cohort is None else (f"{REAL} cohort",),
-        minutes=row.minutes,
+def _real_task(plan: DemoPlan, digests: Digests) -> CommandTask:
+    """What can be learned from the real patients alone."""
+    student = plan.folder("student", SEED)
+    words = ("realdata", "--cohort", str(plan.cohorts()[REAL][0]), "--student", str(student))
+    return CommandTask(
+        "realdata",
+        ((*words, "--seed", str(SEED), "--config", str(CONFIG), "--out", str(plan.real_result)),),
+        (plan.real_result,),
+        (student / MANIFEST,),
+        {
+            "cohort": digests[REAL],
+            "training": changed_fields(load_settings(str(CONFIG)).student_training),
+        },
     )
 
 
-def _student_stage(plan: Plan, row: StudentRow, seed: int, data: str) -> Stage:
+def _student_task(plan: DemoPlan, row: StudentRow, seed: int, digests: Digests) -> CommandTask:
     out = plan.folder(row.name, seed)
     config, settings = settings_of(row, plan.build)
     words = ["student", "--cohort", str(plan.cohort), "--out", str(out), "--resume", "--config", str(config)]
     words += ["--seed", str(seed), "--device", plan.device, "--titles", str(plan.build / "titles")]
     if row.states:
-        words += ["--states", str(plan.states(row.states))]
-    return Stage(
-        f"{row.name} {seed}",
-        tuple(words),
-        (out,),
-        lambda: [
-            data,
-            read_manifest(plan.teacher).digest if row.states else "",
-            differing(settings.student),
-            differing(settings.student_training),
-        ],
-        (row.states,) if row.states else (),
-        minutes=STUDENT_MINUTES * row.times,
-        state=out.with_name(f"{out.name}.training.safetensors"),
+        words += ["--states", str(plan.build / row.states)]
+    return CommandTask(
+        f"{row.name}:{seed}",
+        (tuple(words),),
+        (out / MANIFEST,),
+        (plan.build / row.states / INDEX,) if row.states else (),
+        {
+            "cohort": digests["synthetic"],
+            "student": changed_fields(settings.student),
+            "training": changed_fields(settings.student_training),
+        },
+        resume_from=out.with_name(f"{out.name}.training.safetensors"),
     )
 
 
-def _calibrated_stages(plan: Plan, name: str, seeds: tuple[int, ...]) -> Iterator[Stage]:
+def _baseline_task(plan: DemoPlan, row: BaselineRow, seed: int, digests: Digests) -> CommandTask:
+    words = ["baseline", "--cohort", str(plan.cohort), "--name", row.baseline, "--targets", row.targets]
+    words += ["--seed", str(seed), "--split", "test", "--out", str(plan.folder(row.name, seed))]
+    if plan.real:
+        words += ["--score", str(plan.cohorts()[REAL][0])]
+    targets = tuple(plan.stored_scores(row.name, seed, on) for on in plan.cohorts())
+    return CommandTask(f"{row.name}:{seed}", (tuple(words),), targets, settings={"cohorts": digests})
+
+
+def _calibrated_task(plan: DemoPlan, name: str, seed: int) -> CommandTask:
     """The same model with a calibration, in a folder of its own."""
-    for seed in seeds:
-        source, out = plan.folder(name, seed), plan.folder(f"{name}-calibrated", seed)
-        words = ("calibrate", "--model", str(source), "--cohort", str(plan.cohort), "--out", str(out))
-        yield Stage(
-            f"calibrate {name} {seed}",
-            (*words, "--device", plan.device),
-            (out,),
-            lambda source=source: [read_manifest(source).digest],  # type: ignore[misc]
-            (f"{name} {seed}",),
-            minutes=4 if name == "teacher" else 0.3,
-        )
+    source, out = plan.folder(name, seed), plan.folder(f"{name}-calibrated", seed)
+    words = ("calibrate", "--model", str(source), "--cohort", str(plan.cohort), "--out", str(out))
+    command = (*words, "--device", plan.device)
+    return CommandTask(f"{name}-calibrated:{seed}", (command,), (out / MANIFEST,), (source / MANIFEST,))
 
 
-def _teacher_scores(plan: Plan, name: str, seed: int, after: str) -> Iterator[Stage]:
-    """The teacher is slow enough to keep its scores."""
+def _score_tasks(plan: DemoPlan, name: str, seed: int, digests: Digests) -> Iterator[CommandTask]:
+    """A teacher is slow enough to store its scores."""
+    folder = plan.folder(name, seed)
     for on, (cohort, split) in plan.cohorts().items():
-        out, folder = plan.scores(name, seed, on), plan.folder(name, seed)
-        words = (
-            "predict",
-            "--cohort",
-            str(cohort),
-            "--model",
-            str(folder),
-            "--split",
-            split,
-            "--out",
-            str(out),
-        )
-        before = (after,) if on == "synthetic" else (after, f"{REAL} cohort")
-        yield Stage(
-            f"scores of {name} {seed} on {on}",
-            (*words, "--device", plan.device),
+        out = plan.stored_scores(name, seed, on)
+        words = ("predict", "--cohort", str(cohort), "--model", str(folder), "--split", split)
+        yield CommandTask(
+            f"{name}-scores:{seed}-{on}",
+            ((*words, "--out", str(out), "--device", plan.device),),
             (out,),
-            lambda cohort=cohort, folder=folder: [  # type: ignore[misc]
-                Cohort.open(cohort).fingerprint.digest,
-                _seal(read_manifest(folder)),
-            ],
-            before,
-            minutes=4 if on == "synthetic" else 0.7,
+            (folder / MANIFEST,),
+            {"cohort": digests[on]},
         )
 
 
-def _accept_teacher(plan: Plan, runner: Runner, folder: Path, report: Report) -> None:
-    """Take the installed teacher for the stage's result where it was trained with these settings on this cohort."""
-    settings = load_settings(str(CONFIG), seed=SEED)
-    data = Cohort.open(plan.cohort).fingerprint.digest
-    stage = _teacher_stage(plan, SEED, settings, data)
-    if runner.is_done(stage):
-        return
+def take_teacher(installed: Path, out: Path, settings: Settings, data: str, report: Report) -> bool:
+    """Copy an installed teacher to `out` where it was trained with these settings on this cohort; whether it was."""
+    from leader_core.model_folder import read_manifest, rewrite_manifest
+    from train.evaluation.calibrate import without_calibration
+
     try:
-        manifest = read_manifest(folder, kind="teacher")
+        manifest = read_manifest(installed, kind="teacher")
     except LeaderError:
-        return
-    if manifest.cohort.digest != data or not _same_training(manifest, settings):
-        report.line(f"The teacher in {folder} was trained with other settings or data: it is trained again.")
-        return
-    with replacing_folder(plan.teacher) as temporary:
-        shutil.copytree(folder, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
-        if manifest.calibration is not None:  # a stage of its own
-            rewrite_manifest(temporary, without_calibration(manifest), None)
-    runner.accept(stage, {"taken_from": str(folder)})
-    report.line(f"teacher {SEED}: the one in {folder} has these settings and this cohort, and is taken")
+        return False
+    same = manifest.cohort.digest == data and manifest.settings.get("seed") == settings.seed
+    for key, part in (("teacher", settings.teacher), ("training", settings.teacher_training)):
+        stored = manifest.settings.get(key, {})
+        now, default = (json.loads(json.dumps(dataclasses.asdict(each))) for each in (part, type(part)()))
+        same &= now == default | {name: stored[name] for name in now if name in stored}
+    if not same:
+        report.line(
+            f"The teacher in {installed} was trained with other settings or data: it is trained again."
+        )
+        return False
+    _copy_model(installed, out)
+    if manifest.calibration is not None:  # a task of its own
+        rewrite_manifest(out, without_calibration(manifest), None)
+    report.line(f"The teacher in {installed} has these settings and this cohort, and is taken.")
+    return True
 
 
-def _same_training(manifest: Manifest, settings: Settings) -> bool:
-    """Whether a teacher's manifest tells of these settings; a field it does not name has its default."""
-    for key, wanted in (("teacher", settings.teacher), ("training", settings.teacher_training)):
-        told = manifest.settings.get(key, {})
-        for f in dataclasses.fields(wanted):
-            value = told.get(f.name, f.default)
-            if (tuple(value) if isinstance(value, list) else value) != getattr(wanted, f.name):
-                return False
-    return manifest.settings.get("seed") == settings.seed
-
-
-def _seal(manifest: Manifest) -> str:
-    """Identifies weights and calibration."""
-    return f"{manifest.digest} {manifest.calibration!r}"
+def _copy_model(source: Path, out: Path) -> None:
+    with replacing_folder(out) as temporary:
+        shutil.copytree(source, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
 
 
 def _digest_of(*folders: Path) -> str:
     """One digest for the content of every source and data file under some folders."""
-    files = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in SOURCES)
+    files = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix in SOURCE_SUFFIXES)
     return hashlib.sha256("".join(f"{p.name}{sha256_file(p)}" for p in files).encode()).hexdigest()
 
 

@@ -1,22 +1,21 @@
-"""Every model of the demo judged alike on every cohort: figures over seeds and patients, and paired differences.
+"""Every model of the demo judged alike on every cohort: metrics over seeds and patients, and paired differences.
 
-A figure is averaged over the seeds case by case; its interval is over patients, its spread over seeds stands apart.
-Refuses to know how models were trained and how figures are shown.
+A metric is averaged over the seeds case by case; its interval is over patients, its spread over seeds is given apart.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
+from leader_core.errors import InputError
 from leader_core.evaluation.comparison import METHOD
 from leader_core.evaluation.metrics import METRICS, mean_cases, summarise
 from leader_core.model_folder import read_manifest
@@ -25,37 +24,20 @@ from train.evaluation.evaluate import Judged, differences_of
 from train.evaluation.grouping import FEWEST, RARE, Groups, code_groups
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import SplitModel, groups_of, open_model
-from train.experiments.demo_plan import BASELINE_ROWS, CALIBRATED, LABELS, REFERENCE, SEEDS, STUDENTS
-
-if TYPE_CHECKING:
-    from train.experiments.demo import Plan
+from train.experiments.demo_plan import CALIBRATED, LABELS, REFERENCE, SEED, SEEDS, DemoPlan
 
 DIGITS: Final = 5
-COMPARED: Final = ("prauc", "jaccard", "f1", "ddi_rate")  # figures whose differences are kept
+COMPARED: Final = ("prauc", "jaccard", "f1", "ddi_rate")  # metrics whose differences are stored
 FORMAT: Final = 2
-SEED: Final = SEEDS[0]
+SAME: Final = ("seeds", "reference", "comparison", "rare_below", "few_below", "format")
+AGREE: Final = 0.002
+"""How far the references' PRAUC of two runs may lie apart for any one seed: two machines round differently, and training
+amplifies that, about as much as another seed changes."""
+REMEDY: Final = "Rebuild the whole table: run the command without --rows."
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table: every seed of one model."""
-
-    name: str
-    seeds: tuple[int, ...]
-
-
-def rows_of(teacher_seeds: tuple[int, ...]) -> list[Row]:
-    """What is judged, in the order in which tables show it."""
-    students = [Row(row.name, SEEDS) for row in STUDENTS]
-    baselines = [Row(row.name, row.seeds) for row in BASELINE_ROWS]
-    calibrated = [
-        Row(f"{name}-calibrated", teacher_seeds if name == "teacher" else SEEDS) for name in CALIBRATED
-    ]
-    return [Row("teacher", teacher_seeds), *students, *calibrated, *baselines]
-
-
-def evaluate_all(plan: Plan, report: Report) -> dict[str, Any]:
-    """What `assets/demo/evaluation.json` holds, real-data folds aside."""
+def evaluate_all(plan: DemoPlan, report: Report) -> dict[str, Any]:
+    """What `assets/demo/evaluation.json` holds, the folds over real patients aside."""
     trained_on = Cohort.open(plan.cohort)
     return {
         "format": FORMAT,
@@ -72,63 +54,58 @@ def evaluate_all(plan: Plan, report: Report) -> dict[str, Any]:
 
 
 def _cohort(
-    plan: Plan, on: str, path: Path, split: str, trained_on: Cohort, report: Report
+    plan: DemoPlan, on: str, path: Path, split: str, trained_on: Cohort, report: Report
 ) -> dict[str, Any]:
     cohort = Cohort.open(path)
     columns = cohort.columns(split, "last")  # type: ignore[arg-type]
-    groups = {
-        **groups_of(columns),
-        **{f"codes={name}": mask for name, mask in code_groups(columns, trained_on).items()},
-    }
-    judged = {}
-    rows = [row for row in rows_of(plan.teacher_seeds) if row.name in plan.rows]
-    for row in rows:
-        report.line(f"judging {LABELS[row.name]} on {on}")
-        judged[row.name] = [Judged.of(model, cohort, columns) for model in _models(plan, row, on, cohort)]
-    reference = mean_cases([run.cases for run in judged[REFERENCE]])
-    found: dict[str, Any] = {
+    codes = {f"codes={name}": mask for name, mask in code_groups(columns, trained_on).items()}
+    groups = {**groups_of(columns), **codes}
+    runs: dict[str, list[Judged]] = {}
+    for row in LABELS:
+        if row in plan.rows:
+            report.line(f"judging {LABELS[row]} on {on}")
+            models = _models(plan, row, on, cohort)
+            runs[row] = [Judged.of(model, cohort, columns) for model in models]
+    means = {row: mean_cases([run.cases for run in judged]) for row, judged in runs.items()}
+    entries = {row: _entry(row, plan.seeds(row), judged, columns, groups) for row, judged in runs.items()}
+    for row, entry in entries.items():
+        if row != REFERENCE:
+            differences = differences_of(means[row], means[REFERENCE], columns.patient_ids, groups, SEED)
+            entry["difference"] = {
+                name: {metric: by_metric[metric] for metric in COMPARED}
+                for name, by_metric in differences.items()
+            }
+    result = {
         "cohort": dataclasses.asdict(cohort.fingerprint),
         "split": split,
         "cases": len(columns),
-        "interaction_density": judged[REFERENCE][0].density,
-        "models": {},
+        "interaction_density": runs[REFERENCE][0].density,
+        "models": entries,
     }
-    for row in rows:
-        runs = judged[row.name]
-        entry = _entry(row, runs, columns, groups)
-        if row.name != REFERENCE:
-            mean = mean_cases([run.cases for run in runs])
-            found_differences = differences_of(mean, reference, columns.patient_ids, groups, SEED)
-            entry["difference"] = {
-                name: {metric: row_of[metric] for metric in COMPARED}
-                for name, row_of in found_differences.items()
-            }
-        found["models"][row.name] = entry
-    return _rounded(found)
+    return dict(_rounded(result))
 
 
-def _models(plan: Plan, row: Row, on: str, cohort: Cohort) -> Iterator[SplitModel]:
+def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[SplitModel]:
     """A row's models, seed by seed."""
-    stored = row.name.startswith("teacher") or row.name in {each.name for each in BASELINE_ROWS}
-    for seed in row.seeds:
-        if not stored:
-            yield open_model(plan.folder(row.name, seed), plan.device, cohort)
-            continue
-        scores = StoredScores(plan.scores(row.name, seed, on), cohort)
-        if row.name.startswith("teacher"):
-            scores.manifest = read_manifest(plan.folder(row.name, seed))
-        yield scores
+    for seed in plan.seeds(row):
+        folder = plan.folder(row, seed)
+        if row.startswith("student"):
+            yield open_model(folder, plan.device, cohort)
+        else:
+            scores = StoredScores(plan.stored_scores(row, seed, on), cohort)
+            scores.manifest = read_manifest(folder) if row.startswith("teacher") else None
+            yield scores
 
 
-def _entry(row: Row, runs: list[Judged], columns: CohortColumns, groups: Groups) -> dict[str, Any]:
-    """One row: figures averaged over seeds with intervals over patients, and the spread over seeds."""
-    mean = mean_cases([run.cases for run in runs])
-    found = summarise(mean, groups, patients=columns.patient_ids, seed=SEED)
-    single = [
-        summarise(run.cases, groups, patients=columns.patient_ids, seed=SEED, resamples=0) for run in runs
-    ]
+def _entry(
+    row: str, seeds: Sequence[int], runs: list[Judged], columns: CohortColumns, groups: Groups
+) -> dict[str, Any]:
+    """One row: metrics averaged over seeds with intervals over patients, and the spread over seeds."""
+    patients = columns.patient_ids
+    mean = summarise(mean_cases([run.cases for run in runs]), groups, patients=patients, seed=SEED)
+    single = [summarise(run.cases, groups, patients=patients, seed=SEED, resamples=0) for run in runs]
     table: dict[str, Any] = {}
-    for name, group in found.items():
+    for name, group in mean.items():
         table[name] = {**group.to_json(), "few": group.cases < FEWEST}
         for metric in METRICS:
             scores = [run[name].scores[metric] for run in single]
@@ -138,24 +115,24 @@ def _entry(row: Row, runs: list[Judged], columns: CohortColumns, groups: Groups)
                     table[name][metric]["seeds"] = values
                 table[name][metric]["seed_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return {
-        "label": LABELS[row.name],
-        "seeds": list(row.seeds),
+        "label": LABELS[row],
+        "seeds": list(seeds),
         "thresholds": [run.threshold for run in runs],
         "threshold_rule": runs[0].threshold_rule,
         "groups": table,
         "unnamed": runs[0].unnamed(),
-        "reliability": runs[0].reliability() if row.name.split("-calibrated")[0] in CALIBRATED else None,
+        "reliability": runs[0].reliability() if row.removesuffix("-calibrated") in CALIBRATED else None,
         "ece": [run.reliability()["ece"] for run in runs],
         "conformal": _conformal(runs),
     }
 
 
 def _conformal(runs: list[Judged]) -> list[dict[str, Any]]:
-    """Each promise, averaged over the seeds that keep it."""
-    found: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
+    """Each level, averaged over the seeds that reach it."""
+    levels: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
     for run in runs:
         for each in run.conformal():
-            found.setdefault((each["share"], each["confidence"]), []).append(each)
+            levels.setdefault((each["share"], each["confidence"]), []).append(each)
     keys = ("kept", "standard_error", "medications")
     return [
         {
@@ -163,12 +140,68 @@ def _conformal(runs: list[Judged]) -> list[dict[str, Any]]:
             "confidence": confidence,
             **{key: float(np.mean([each[key] for each in several])) for key in keys},
         }
-        for (share, confidence), several in found.items()
+        for (share, confidence), several in levels.items()
     ]
 
 
+def join_rows(earlier: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """`earlier` with the rows of `new` added or replacing the same rows, except for the reference's.
+
+    Every row is compared with a reference of its own run. Rows of two runs may stand in one table where both judged the
+    same patients and their references agree.
+
+    Raises:
+        InputError: other patients, other seeds, another reference, or a cohort that only one of them was judged on.
+    """
+    for name in SAME:
+        if earlier.get(name) != new[name]:
+            raise InputError(
+                f"The earlier table has {name} {earlier.get(name)!r}, this run {new[name]!r}. {REMEDY}"
+            )
+    if set(earlier["cohorts"]) != set(new["cohorts"]):
+        raise InputError(
+            f"The earlier table was judged on {', '.join(earlier['cohorts'])}, this run on "
+            f"{', '.join(new['cohorts'])}. Give --real as the earlier run did, or rebuild the whole table without --rows."
+        )
+    reference = earlier["reference"]
+    return {
+        **earlier,
+        "cohorts": {
+            name: _join_cohort(name, rows, new["cohorts"][name], reference)
+            for name, rows in earlier["cohorts"].items()
+        },
+    }
+
+
+def _join_cohort(
+    on: str, earlier: Mapping[str, Any], new: Mapping[str, Any], reference: str
+) -> dict[str, Any]:
+    """One cohort's rows, in the order of the plan."""
+    for name, before, now in (
+        ("cohort", earlier["cohort"]["digest"][:12], new["cohort"]["digest"][:12]),
+        ("split", earlier["split"], new["split"]),
+        ("number of cases", earlier["cases"], new["cases"]),
+    ):
+        if before != now:
+            raise InputError(f"On {on} the earlier table has the {name} {before}, this run {now}. {REMEDY}")
+    before, now = (_prauc_by_seed(result["models"][reference]) for result in (earlier, new))
+    if len(before) != len(now) or any(abs(a - b) > AGREE for a, b in zip(before, now, strict=True)):
+        raise InputError(
+            f"On {on} the row that all are compared with has PRAUC {before} in the earlier table and {now} in this run: "
+            f"more than {AGREE} apart. {REMEDY}"
+        )
+    added = {name: entry for name, entry in new["models"].items() if name != reference}
+    rows = {**earlier["models"], **added}
+    return {**earlier, "models": {name: rows[name] for name in LABELS if name in rows}}
+
+
+def _prauc_by_seed(entry: Mapping[str, Any]) -> list[float]:
+    prauc = entry["groups"]["overall"]["prauc"]
+    return list(prauc.get("seeds", [prauc["value"]]))
+
+
 def _rounded(value: Any) -> Any:
-    """The same with numbers a table could ever show."""
+    """The same with numbers of as many digits as a table could ever show."""
     if isinstance(value, float):
         return round(value, DIGITS)
     if isinstance(value, dict):
@@ -177,7 +210,7 @@ def _rounded(value: Any) -> Any:
 
 
 def to_text(evaluation: Mapping[str, Any]) -> str:
-    """JSON with one line a model: small enough to keep, and a change shows which model changed."""
+    """JSON with one line a model: small, and a change shows which model changed."""
     return _lines(evaluation, 4) + "\n"
 
 

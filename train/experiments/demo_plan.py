@@ -1,6 +1,6 @@
-"""What the demo trains: every model of its table, with its label, its settings and its seeds.
+"""What the demo trains: every model of its table with label, settings and seeds, and where its files are.
 
-A new ablation is one line in `STUDENTS`; a new baseline registers itself. Refuses to know how anything is run.
+A new ablation is one line in `STUDENTS`; a new baseline one in `BASELINE_ROWS`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import tomli_w
+
 from leader_core.errors import InputError
 from leader_core.files import write_text
 from leader_core.student.config import PAPER_PROFILE
 from train.baselines.registry import SEEDED, BaselineName
-from train.config import CONFIGS, Settings, load_settings
+from train.config import CONFIGS, Settings, load_settings, merge_tables
 
 SEEDS: Final = (42, 43, 44)
+SEED: Final = SEEDS[0]
 CONFIG: Final = CONFIGS / "demo.toml"
 FOLDS: Final = 2
 """Teachers of the cross-fitted states: each sees half of the training patients, and both cost as much as one."""
+REAL: Final = "mimic3-demo"
+SCORES: Final = "scores.parquet"
 
 Overrides = Mapping[str, Any]  # as a TOML file would have them
 
@@ -36,7 +41,6 @@ class StudentRow:
     states: Literal["states", "states-crossfitted", ""] = (
         "states"  # what it is distilled from; "" for nothing
     )
-    times: float = 1.0  # its training time, in those of the plain student
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,6 @@ class BaselineRow:
     label: str
     baseline: BaselineName
     targets: Literal["last", "all"] = "last"
-    minutes: float = 0.3
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -95,22 +98,20 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
         "Student - which visit is current",
         {"student": {"recency": False, "current_apart": False}},
     ),
-    StudentRow(
-        "student-no-titles", "Student - titles of codes", {"student": {"code_text": False}}, times=0.8
-    ),
+    StudentRow("student-no-titles", "Student - titles of codes", {"student": {"code_text": False}}),
     StudentRow(
         "student-five-fields",
         "Student - age band and gender",
         {"student": {"profile_fields": list(PAPER_PROFILE)}},
     ),
     StudentRow("student-no-profile", "Student - the whole profile", {"student": {"profile_fields": []}}),
-    StudentRow("student-published", "Student, as published (our schedule)", PUBLISHED, times=0.8),
+    StudentRow("student-published", "Student, as published (our schedule)", PUBLISHED),
 )
 BASELINE_ROWS: Final[tuple[BaselineRow, ...]] = (
-    BaselineRow("gamenet", "GAMENet", "gamenet", "all", minutes=5),
-    BaselineRow("retain", "RETAIN", "retain", "all", minutes=4),
-    BaselineRow("logistic", "Logistic regression", "logistic", "all", minutes=4),
-    BaselineRow("neighbours", "Nearest neighbours", "neighbours", minutes=0.5),
+    BaselineRow("gamenet", "GAMENet", "gamenet", "all"),
+    BaselineRow("retain", "RETAIN", "retain", "all"),
+    BaselineRow("logistic", "Logistic regression", "logistic", "all"),
+    BaselineRow("neighbours", "Nearest neighbours", "neighbours"),
     BaselineRow("repeat", "Repeat last prescription", "repeat"),
     BaselineRow("popularity", "Popularity", "popularity"),
 )
@@ -129,6 +130,49 @@ LABELS: Final[Mapping[str, str]] = {
     **{f"{name}-calibrated": label for name, label in CALIBRATED.items()},
     **{row.name: row.label for row in BASELINE_ROWS},
 }
+"""Every row, in the order of the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPlan:
+    """One run: what it makes and where its files are."""
+
+    build: Path
+    real: bool  # whether the open MIMIC-III demo is evaluated on as well
+    device: str
+    teacher_seeds: tuple[int, ...]
+    rows: frozenset[str] = frozenset(LABELS)
+
+    @property
+    def cohort(self) -> Path:
+        return self.build / "cohort.duckdb"
+
+    @property
+    def real_result(self) -> Path:
+        """What was learned from the real patients alone."""
+        return self.build / "realdata.json"
+
+    def cohorts(self) -> Mapping[str, tuple[Path, str]]:
+        """What models are judged on: name -> file and split."""
+        real = {REAL: (self.build / f"{REAL}.duckdb", "all")} if self.real else {}
+        return {"synthetic": (self.cohort, "test"), **real}
+
+    def seeds(self, row: str) -> tuple[int, ...]:
+        """The seeds that a row is the mean of."""
+        if row.startswith("teacher"):
+            return self.teacher_seeds
+        return next((baseline.seeds for baseline in BASELINE_ROWS if baseline.name == row), SEEDS)
+
+    def folder(self, row: str, seed: int) -> Path:
+        """A model, or a baseline's scores."""
+        return self.build / "models" / row / str(seed)
+
+    def stored_scores(self, row: str, seed: int, on: str) -> Path:
+        """The file of a teacher's or baseline's scores on a cohort."""
+        if row.startswith("teacher"):
+            return self.build / "scores" / f"{row}-{seed}-{on}.parquet"
+        folder = self.folder(row, seed)
+        return folder / SCORES if on == "synthetic" else folder / REAL / SCORES
 
 
 def named_rows(text: str) -> frozenset[str]:
@@ -138,66 +182,27 @@ def named_rows(text: str) -> frozenset[str]:
         InputError: a name that no row has.
     """
     names = {name.strip() for name in text.split(",")} - {""}
-    if strange := sorted(names - set(LABELS)):
+    if unknown := sorted(names - set(LABELS)):
         raise InputError(
-            f"--rows {text}: the demo has no row {', '.join(strange)}. Expected any of {', '.join(LABELS)}."
+            f"--rows {text}: the demo has no row {', '.join(unknown)}. Expected any of {', '.join(LABELS)}."
         )
     return frozenset(names | {REFERENCE})
 
 
 def settings_of(row: StudentRow, build: Path) -> tuple[Path, Settings]:
-    """A configuration file for a student, written under `build`, and what it says."""
+    """A configuration file for a student, written under `build`, and its settings."""
     if not row.overrides:
         return CONFIG, load_settings(str(CONFIG))
     path = build / "configs" / row.name / CONFIG.name
     record = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
-    write_text(path, toml(_merged(record, row.overrides)))
+    write_text(path, tomli_w.dumps(merge_tables(record, row.overrides)))
     return path, load_settings(str(path))
 
 
-def differing(settings: Any) -> dict[str, Any]:
+def changed_fields(settings: Any) -> dict[str, Any]:
     """The fields of a settings dataclass that are not at their default: a new field at its default changes nothing."""
     return {
         f.name: getattr(settings, f.name)
         for f in dataclasses.fields(settings)
         if getattr(settings, f.name) != f.default
     }
-
-
-def toml(record: Mapping[str, Any], prefix: str = "") -> str:
-    """Nested tables of plain values and lists of strings as TOML.
-
-    >>> print(toml({"seed": 1, "student": {"recency": True, "training": {"targets": "all"}}}))
-    seed = 1
-    <BLANKLINE>
-    [student]
-    recency = true
-    <BLANKLINE>
-    [student.training]
-    targets = "all"
-    """
-    plain = [f"{key} = {_value(value)}" for key, value in record.items() if not isinstance(value, Mapping)]
-    parts = [f"[{prefix}]"] if prefix else []
-    text = ["\n".join([*parts, *plain])] if plain or prefix else []
-    for key, value in record.items():
-        if isinstance(value, Mapping):
-            text.append(toml(value, f"{prefix}.{key}" if prefix else key))
-    return "\n\n".join(text)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list):
-        return f"[{', '.join(map(_value, value))}]"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = (
-            _merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
-        )
-    return merged

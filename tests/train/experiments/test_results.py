@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from leader_core import InputError
 from train.experiments.demo import ASSETS
+from train.experiments.demo_evaluation import join_rows
 from train.experiments.results import BEGIN, END, markdown, read_evaluation, tables, write_results
 
 DIGEST = "0123456789abcdef"
@@ -110,3 +112,49 @@ def test_a_readme_changes_only_between_its_markers(tmp_path: Path, marked: bool)
 def test_a_missing_evaluation_is_named_with_its_remedy(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="demo --models"):
         write_results(tmp_path)
+
+
+def _with(earlier: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    copy = json.loads(json.dumps(earlier))
+    copy["cohorts"]["synthetic"].update(changes)
+    return copy  # type: ignore[no-any-return]
+
+
+def test_new_rows_join_an_earlier_table_and_leave_its_other_rows_alone() -> None:
+    earlier = _evaluation(
+        ("teacher", _entry("Teacher", 0.7, 0.1)),
+        ("student", _entry("Student", 0.6, None)),
+        ("popularity", _entry("Old", 0.4, -0.2)),
+    ) | {"format": 2, "real-data": {"folds": 5}}
+    new = _evaluation(
+        ("student", _entry("Student again", 0.6005, None)),
+        ("student-crossfitted", _entry("Cross-fitted", 0.61, 0.01)),
+        ("popularity", _entry("New", 0.41, -0.19)),
+    ) | {"format": 2, "real-data": None}
+    joined = join_rows(earlier, new)
+    rows = joined["cohorts"]["synthetic"]["models"]
+    assert list(rows) == ["teacher", "student", "student-crossfitted", "popularity"]
+    assert [row["label"] for row in rows.values()] == ["Teacher", "Student", "Cross-fitted", "New"]
+    assert joined["real-data"] == {"folds": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"models": {"student": _entry("Student", 0.65, None)}}, "all are compared with has PRAUC"),
+        ({"cases": 41}, "number of cases 40, this run 41"),
+        ({"cohort": {"label": "Another", "synthetic": True, "digest": "f" * 16}}, "cohort 0123456789ab"),
+    ],
+)
+def test_rows_of_other_patients_or_of_another_reference_do_not_join(changes: Any, message: str) -> None:
+    earlier = _evaluation(("student", _entry("Student", 0.6, None))) | {"format": 2}
+    with pytest.raises(InputError, match=message):
+        join_rows(earlier, _with(earlier, **changes))
+
+
+def test_a_cohort_that_only_one_run_was_judged_on_is_refused_with_its_remedy() -> None:
+    earlier = _evaluation(("student", _entry("Student", 0.6, None))) | {"format": 2}
+    earlier["cohorts"]["mimic3-demo"] = earlier["cohorts"]["synthetic"]
+    new = _evaluation(("student", _entry("Student", 0.6, None))) | {"format": 2}
+    with pytest.raises(InputError, match="Give --real as the earlier run did"):
+        join_rows(earlier, new)
