@@ -193,6 +193,7 @@ def test_every_imported_package_is_pinned() -> None:
         "huggingface_hub": "huggingface-hub",
         "fhir": "fhir.resources",
         "fpdf": "fpdf2",
+        "tomli_w": "tomli-w",
     }
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pinned = {line.split("==")[0] for line in lines if line.strip() and not line.startswith("#")}
