@@ -10,12 +10,12 @@ import streamlit as st
 from dashboard.case import patient, pinned
 from dashboard.report import download
 from dashboard.scores import notes, panel, tabs
-from dashboard.server.service import ModelName, Scores, Service, ask, get_service, scores
+from dashboard.server.answers import score_now, scores
+from dashboard.server.service import Service, get_service
 from dashboard.shared import draft, navigation, session, stepping, url_state, wording
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, opened
 from dashboard.tour import tour
-from leader_core import Case
 
 _BINDINGS: Final = {
     session.VIEW: url_state.Binding.choice("all", session.VIEWS),
@@ -46,7 +46,7 @@ def draw() -> None:
 
 def _enter(subject: Subject) -> None:
     """Take how the case is shown from the link; a link that does not say leaves the session's way."""
-    query = {session.VIEW: session.view(), **tabs.kept(), **session.asked()}
+    query = {session.VIEW: session.view(), **tabs.kept(), **session.url_query()}
     url_state.enter(panel.identity(subject, "case"), _BINDINGS, query)
     session.set_view(st.session_state[session.VIEW])
 
@@ -54,16 +54,12 @@ def _enter(subject: Subject) -> None:
 def _begin_tour(service: Service, step: int) -> None:
     """Open the tour's own case, shown whole."""
     with st.spinner("Choosing a case for the tour…"):
-        chosen = tour.prepared(service, lambda case, name: _patiently(service, case, name))
+        chosen = tour.prepared(service, functools.partial(score_now, service))
     if chosen is None:
         return
     session.set_view("all")
     tour.begin()
     st.query_params.from_dict({**session.case_query(*chosen), tour.TOUR: str(step)})
-
-
-def _patiently(service: Service, case: Case, name: ModelName) -> Scores:
-    return scores(service, case, name, patience=10.0)
 
 
 def _header(service: Service, subject: Subject) -> None:
@@ -143,7 +139,7 @@ def _step(service: Service, label: str, side: str, *, forward: bool, disabled: b
 
 def _go(service: Service, forward: bool) -> None:
     """One step from the case in the link: a key pressed again before the page is redrawn steps on from there."""
-    patient_id = session.asked().get(session.PATIENT, "")
+    patient_id = session.url_query().get(session.PATIENT, "")
     place = stepping.session_place(service, int(patient_id)) if patient_id.isdecimal() else None
     step = (place.next if forward else place.previous) if place is not None else None
     if step is not None:
@@ -184,7 +180,6 @@ def _visit_choice(service: Service, subject: Subject) -> None:
 
 
 def _panels(service: Service, subject: Subject) -> None:
-    ask(service, subject.case)  # they answer while the page is drawn
     left, rest = st.columns([1, 3.4], gap="large")
     with rest:
         panel.show(service, subject, "case", functools.partial(download.show, service, subject))

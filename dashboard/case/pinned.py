@@ -8,10 +8,10 @@ import streamlit as st
 
 from dashboard.case import patient
 from dashboard.scores import case_diff
-from dashboard.server.service import MODELS, ModelName, Service, ask, scores
+from dashboard.server.answers import scores
+from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import case_text, markup, session, url_state, wording
 from dashboard.shared.formatting import count
-from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, titles_of
 from leader_core import KINDS, Recommendation
@@ -90,9 +90,7 @@ def show(service: Service, subject: Subject) -> None:
     """Two cases side by side: the pinned one left, the open one right."""
     patient_id, _, visit = compared().partition("-")
     other = session.recorded(service, int(patient_id), int(visit))
-    for side in (other, subject):
-        ask(service, side.case)  # they answer while the page is drawn
-    fragment(_comparison)(service, other, subject)
+    _comparison(service, other, subject)
 
 
 def _comparison(service: Service, other: Subject, subject: Subject) -> None:

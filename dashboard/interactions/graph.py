@@ -64,7 +64,7 @@ def show(reviewed: ReviewedSet) -> None:
             return
         if st.button("Clear the choice", icon=":material/close:", type="tertiary", key="clear"):
             st.session_state[PAIR] = st.session_state[ABOUT] = None
-            st.rerun(scope="fragment")
+            st.rerun()
         if about:
             _of_class(reviewed, about, levels, pair or "")
         if pair:

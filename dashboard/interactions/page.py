@@ -15,7 +15,6 @@ from dashboard.interactions import cautions, graph, matrix, pairs, safer_set, se
 from dashboard.interactions.sets import ReviewedSet, Sets
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
-from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, opened, titles_of
 from leader_core.domain import GRADED
@@ -72,7 +71,7 @@ def draw() -> None:
         )
         navigation.link("prompt", "Prompt", session.linked(subject))
     session.keep(session.linked(subject))
-    fragment(_body)(service, subject)
+    _body(service, subject)
 
 
 def _body(service: Service, subject: Subject) -> None:

@@ -83,7 +83,7 @@ def _about_chosen(reviewed: ReviewedSet) -> Sequence[PairReview]:
         f"Only pairs with {reviewed.titles(about)}", icon=":material/close:", key="clear", type="tertiary"
     ):
         st.session_state[ABOUT] = None
-        st.rerun(scope="fragment")
+        st.rerun()
     return [p for p in reviewed.review.pairs if about in p.codes]
 
 
@@ -115,7 +115,7 @@ def pair_list(groups: Sequence[dict[str, Any]], *, chosen: str, subject: str, ke
     )
     if result.opened is not None and result.opened != st.session_state.get(PAIR):
         st.session_state[PAIR] = str(result.opened)
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def group_data(groups: Iterable[PairGroup], titles: Title) -> list[dict[str, Any]]:

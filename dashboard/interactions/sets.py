@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dashboard.interactions.review_text import Title
-from dashboard.server.service import ModelName, Service, all_scores
+from dashboard.server.answers import all_scores
+from dashboard.server.service import ModelName, Service
 from dashboard.shared import session, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject

@@ -1,46 +1,48 @@
-"""On this machine: the self-check, and how large, quick and hungry the models are; both only when asked for.
-
-Refuses to know how anything is checked or measured (`leader_core.evaluation.served_model`).
-"""
+"""On this machine: the self-check, and how large, quick and hungry the models are; both only on request."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.models import jobs
+from dashboard.server.answers import later
 from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import MISSING, count, escape, size, tag
-from dashboard.shared.guard import fragment
 from leader_core import Case, LeaderError
 from leader_core.cohort import PatientQuery
 from leader_core.evaluation.served_model import Check, Measured, folder_size, measure, self_check
 
+log = logging.getLogger("leader.dashboard")
+
+Report = Callable[[int, int, str], None]
+"""Called by the work between its steps: what is done, of how much, and what comes next."""
+
 CASES: Final = (10, 20, 50, 100)
 
 
+@dataclass(frozen=True, slots=True)
+class WorkOutcome:
+    """What came of a piece of work of this session."""
+
+    status: Literal["done", "failed", "stopped"]
+    result: Any = None
+    reason: str = ""
+
+
 def show(service: Service) -> None:
-    """Both panels; while one works it looks again by itself."""
+    """Both panels; each works at the end of the run that asks for it, until it is done or somebody clicks."""
     left, right = st.columns(2, gap="large")
     with left:
-        running = _running(service, "check")
-        fragment(_check, run_every=0.7 if running else None)(service, running)
+        _check(service)
     with right:
-        running = _running(service, "measure")
-        fragment(_measure, run_every=0.7 if running else None)(service, running)
-
-
-def _name(service: Service, work: str) -> str:
-    """A job is about the models that this session looks at: with another student it is another job."""
-    return f"{work}-{id(service)}"
-
-
-def _running(service: Service, work: str) -> bool:
-    job = jobs.find(_name(service, work))
-    return job is not None and job.running
+        _measure(service)
 
 
 def ready(service: Service) -> tuple[ModelName, ...]:
@@ -48,47 +50,74 @@ def ready(service: Service) -> tuple[ModelName, ...]:
     return tuple(name for name in MODELS if service.status(name).readiness == "ready")
 
 
-def _progress(job: jobs.Job, key: str) -> None:
-    st.progress(min(1.0, job.done / job.of) if job.of else 0.0, job.doing.capitalize())
-    if st.button("Stop", key=key):
-        job.stop()
-        st.rerun()
+def _begin(
+    service: Service, name: str, models: Sequence[ModelName], work: Callable[[Report], object]
+) -> None:
+    """Draw how far the work is, and let it begin at the end of this run; a click anywhere stops it."""
+    place = st.empty()
+    place.progress(0.0, "Beginning")
+    st.button("Stop", key=f"{name}_stop")
+    st.session_state[_key(service, name)] = WorkOutcome("stopped")
+    later(name, lambda: _work(service, name, models, work, place))
 
 
-def _check(service: Service, was_running: bool) -> None:
-    job = jobs.find(_name(service, "check"))
-    if was_running and job is not None and not job.running:
-        st.rerun()
+def _work(
+    service: Service,
+    name: str,
+    models: Sequence[ModelName],
+    work: Callable[[Report], object],
+    place: DeltaGenerator,
+) -> bool:
+    def report(done: int, of: int, doing: str) -> None:
+        place.progress(min(1.0, done / of) if of else 0.0, doing.capitalize())
+
+    try:
+        with ExitStack() as turns:
+            for model in models:
+                turns.enter_context(service.turn(model, "explain"))
+            outcome = WorkOutcome("done", work(report))
+    except LeaderError as error:
+        outcome = WorkOutcome("failed", reason=str(error))
+    except Exception:
+        log.exception("%s failed", name)
+        outcome = WorkOutcome("failed", reason="This failed. The server's log says why.")
+    st.session_state[_key(service, name)] = outcome
+    return True
+
+
+def _key(service: Service, name: str) -> str:
+    """What the session keeps an outcome under: with another student it is another one."""
+    return f"_{name}-{id(service)}"
+
+
+def _check(service: Service) -> None:
     st.html(markup.panel_title("Self-check", "files, fit to the cohort, answers that hold still"))
-    if job is not None and job.running:
-        _progress(job, "check_stop")
-        return
     if st.button("Check now", key="check_start"):
-        waiting = [name for name in MODELS if service.status(name).readiness == "loading"]
-        models = [name for name in MODELS if name not in waiting]
-        jobs.start(_name(service, "check"), lambda tell: self_check(service.engine, models, tell))
-        st.rerun()
-    if job is None:
+        models = [name for name in MODELS if service.status(name).readiness != "loading"]
+        _begin(service, "check", ready(service), lambda report: self_check(service.engine, models, report))
+        return
+    outcome = st.session_state.get(_key(service, "check"))
+    if outcome is None:
         st.html(markup.note(wording.SELF_CHECK))
-    elif job.error:
-        st.html(markup.callout(job.error, "warn"))
-    elif job.stopped:
+    elif outcome.status == "failed":
+        st.html(markup.callout(outcome.reason, "warn"))
+    elif outcome.status == "stopped":
         st.html(markup.note("Stopped before it was done."))
-    elif (found := job.result()) is not None:
-        st.html(_verdict(found) + checks(found))
+    else:
+        st.html(_verdict(outcome.result) + checks(outcome.result))
 
 
-def _verdict(found: Sequence[Check]) -> str:
-    failed = sum(not check.passed for check in found)
+def _verdict(results: Sequence[Check]) -> str:
+    failed = sum(not check.passed for check in results)
     text = (
-        f"All {len(found)} checks passed."
+        f"All {len(results)} checks passed."
         if not failed
-        else f"{failed} of {count(len(found), 'check')} failed."
+        else f"{failed} of {count(len(results), 'check')} failed."
     )
     return markup.callout(text, "" if not failed else "warn")
 
 
-def checks(found: Sequence[Check]) -> str:
+def checks(results: Sequence[Check]) -> str:
     """One line each, with a sign and a word beside the colour."""
 
     def line(check: Check) -> str:
@@ -103,61 +132,58 @@ def checks(found: Sequence[Check]) -> str:
         )
 
     head = tag("tr", *(tag("th", escape(text)) for text in ("Result", "Model", "Check", "Found")))
-    body = tag("tbody", *(line(check) for check in found))
+    body = tag("tbody", *(line(check) for check in results))
     return tag("div", tag("table", tag("thead", head), body, css="ld-table"), css="ld-scroll", tabindex=0)
 
 
-def _measure(service: Service, was_running: bool) -> None:
-    job = jobs.find(_name(service, "measure"))
-    if was_running and job is not None and not job.running:
-        st.rerun()
+def _measure(service: Service) -> None:
     st.html(markup.panel_title("Size, speed and memory", "measured on this machine, on request"))
-    if job is not None and job.running:
-        _progress(job, "measure_stop")
-        return
     models = ready(service)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        wanted = st.selectbox(
+        cases = st.selectbox(
             "Cases", CASES, index=1, key="measure_cases", width=110, format_func=lambda n: count(n, "case")
         )
         pressed = st.button("Measure", key="measure_start", disabled=not models)
     if pressed:
-        jobs.start(
-            _name(service, "measure"),
-            lambda tell: measure(service.engine, models, _cases(service, int(wanted or 20)), tell),
+        _begin(
+            service,
+            "measure",
+            models,
+            lambda report: measure(service.engine, models, _cases(service, int(cases or 20)), report),
         )
-        st.rerun()
-    found = job.result() if job is not None else None
-    st.html(markup.table(*_table(service, found), numeric=frozenset(range(1, 6))))
-    if found is not None:
-        st.html(markup.note(machine(found)))
-    elif job is not None and job.error:
-        st.html(markup.callout(job.error, "warn"))
+        return
+    outcome = st.session_state.get(_key(service, "measure"))
+    result = outcome.result if outcome is not None else None
+    st.html(markup.table(*_table(service, result), numeric=frozenset(range(1, 6))))
+    if result is not None:
+        st.html(markup.note(machine(result)))
+    elif outcome is not None and outcome.reason:
+        st.html(markup.callout(outcome.reason, "warn"))
     elif not models:
         st.html(markup.note("No model is loaded yet: nothing can be timed."))
     else:
         st.html(markup.note("Times appear when measured: one case at a time, never from stored scores."))
 
 
-def _cases(service: Service, wanted: int) -> list[Case]:
+def _cases(service: Service, cases: int) -> list[Case]:
     """Cases of the test split, else of any."""
     cohort = service.engine.cohort
     rows = (
-        cohort.patients(PatientQuery(splits=("test",), page_size=wanted)).rows
-        or cohort.patients(PatientQuery(page_size=wanted)).rows
+        cohort.patients(PatientQuery(splits=("test",), page_size=cases)).rows
+        or cohort.patients(PatientQuery(page_size=cases)).rows
     )
     return [cohort.case(row.patient_id) for row in rows]
 
 
-def _table(service: Service, found: Measured | None) -> tuple[list[str], list[list[str]]]:
+def _table(service: Service, measured: Measured | None) -> tuple[list[str], list[list[str]]]:
     """Sizes are read at once, times only when measured."""
     headings = ["Model", "Parameters", "On disk", "p50", "p95", "Slowest"]
-    times = {each.model: each for each in found.latencies} if found else {}
+    times = {each.model: each for each in measured.latencies} if measured else {}
     rows = []
     for name in MODELS:
         try:
-            held = folder_size(service.engine.models[name].folder)
-            sizes = [f"{held.parameters:,}", size(held.bytes_on_disk)]
+            memory = folder_size(service.engine.models[name].folder)
+            sizes = [f"{memory.parameters:,}", size(memory.bytes_on_disk)]
         except LeaderError:
             sizes = [MISSING, MISSING]
         spent = times.get(name)
@@ -173,12 +199,14 @@ def _table(service: Service, found: Measured | None) -> tuple[list[str], list[li
     return headings, rows
 
 
-def machine(found: Measured) -> str:
+def machine(measured: Measured) -> str:
     """Where, when and with how much memory."""
-    held = f"This server holds {size(found.resident_bytes)} of memory. " if found.resident_bytes else ""
-    cases = count(found.latencies[0].cases, "case") if found.latencies else "no case"
-    when = found.measured_at.astimezone()
+    memory = (
+        f"This server holds {size(measured.resident_bytes)} of memory. " if measured.resident_bytes else ""
+    )
+    cases = count(measured.latencies[0].cases, "case") if measured.latencies else "no case"
+    when = measured.measured_at.astimezone()
     return (
-        f"{held}{found.device}, {count(found.cores, 'core')}; {cases} one at a time, {when:%d %b %Y, %H:%M}. "
+        f"{memory}{measured.device}, {count(measured.cores, 'core')}; {cases} one at a time, {when:%d %b %Y, %H:%M}. "
         "A teacher's parameters are its adapter and head; its base is not in the folder."
     )

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from dashboard.models import card, charts, checks, metrics, training_panel
-from dashboard.server import chosen_student
-from dashboard.server.service import MODELS, ModelName, Service, get_service, shipped
+from dashboard.server.service import MODELS, ModelName, Service, choose_student, get_service, shipped
 from dashboard.server.settings import read_settings
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import count
@@ -61,7 +60,7 @@ def draw() -> None:
 def _other_student(service: Service) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(markup.callout(wording.OTHER_STUDENT.format(name=service.student_name), "student"))
-        st.button("Back to the server's own", key="own_student", on_click=chosen_student.choose, args=("",))
+        st.button("Back to the server's own", key="own_student", on_click=choose_student, args=("",))
 
 
 def _open(part: str) -> None:

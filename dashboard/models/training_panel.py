@@ -12,21 +12,31 @@ from typing import Final
 
 import streamlit as st
 from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.models import card, charts, metrics
-from dashboard.server import chosen_student
-from dashboard.server.service import Service, shipped
+from dashboard.server.answers import later
+from dashboard.server.service import STUDENT, Service, choose_student, shipped, student_query
 from dashboard.server.settings import Settings, read_settings
-from dashboard.server.training_request import ADDITIONS, MOST_EPOCHS, PRESETS, USUAL, Request
-from dashboard.server.training_runs import Runs, Sources, find_states
-from dashboard.server.training_state import Progress, Run, read_progress
+from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
+from dashboard.server.training_state import (
+    ADDITIONS,
+    MOST_EPOCHS,
+    PRESETS,
+    USUAL,
+    Run,
+    TrainingProgress,
+    TrainingRequest,
+    read_progress,
+)
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import count, duration, score
-from dashboard.shared.guard import fragment
 from dashboard.shared.templates import macro
 from leader_core import LeaderError
 from leader_core.model_folder import Manifest, read_manifest
 
+EVERY: Final = 1.0
+"""Seconds between two looks at a run."""
 LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
 _SAID: Final = "_training_said"  # a sentence for the next drawing
 _STATE: Final = {
@@ -40,12 +50,8 @@ _STATE: Final = {
 
 
 def show(service: Service) -> None:
-    """The whole panel; it looks again by itself, quickly while something is being trained."""
-    runs = chosen_student.get_runs()
-    busy = runs.busy
-    fragment(_panel, run_every=1.0 if busy else 5.0)(
-        service, runs, busy.id if busy else "", chosen_student.query()
-    )
+    """The whole panel; while something is being trained it follows it until a click."""
+    _panel(service, get_runs())
 
 
 def allowed(settings: Settings) -> bool:
@@ -55,10 +61,8 @@ def allowed(settings: Settings) -> bool:
     return settings.training == "on"
 
 
-def _panel(service: Service, runs: Runs, drawn: str, chosen: dict[str, str]) -> None:
+def _panel(service: Service, runs: TrainingRuns) -> None:
     busy = runs.busy
-    if (busy.id if busy else "") != drawn or chosen_student.query() != chosen:
-        st.rerun()  # a run began or ended, here or in another tab; or another student was chosen: the frame names it
     settings = read_settings()
     left, right = st.columns(2, gap="large")
     with left:
@@ -80,7 +84,7 @@ def _panel(service: Service, runs: Runs, drawn: str, chosen: dict[str, str]) -> 
         _list(service, runs)
 
 
-def _form(service: Service, runs: Runs, settings: Settings) -> None:
+def _form(service: Service, runs: TrainingRuns, settings: Settings) -> None:
     states = _states(settings)
     preset = st.segmented_control(
         "Settings",
@@ -121,12 +125,13 @@ def _form(service: Service, runs: Runs, settings: Settings) -> None:
         st.html(markup.note(expected))
     if st.button("Start training", type="primary", key="train_start"):
         try:
-            request = Request(
+            request = TrainingRequest(
                 str(preset), int(epochs), int(patience), int(seed), bool(distilled and states), tuple(added)
             )
             cohort = service.engine.cohort
             runs.start(
-                request, Sources(Path(cohort.path), cohort.fingerprint.digest, states, settings.device)
+                request,
+                TrainingSources(Path(cohort.path), cohort.fingerprint.digest, states, settings.device),
             )
         except LeaderError as error:
             st.session_state[_SAID] = str(error)
@@ -139,7 +144,7 @@ def _states(settings: Settings) -> Path | None:
     manifest = served.models["teacher"].manifest
     if manifest is None:
         return None
-    near = (settings.models.parent, settings.cohort.parent, chosen_student.runs_folder(settings))
+    near = (settings.models.parent, settings.cohort.parent, runs_folder(settings))
     places = [*([settings.states] if settings.states else []), *(folder / "states" for folder in near)]
     return find_states(places, manifest.digest, served.cohort.fingerprint.digest)
 
@@ -160,24 +165,48 @@ def _expected(epochs: int) -> str:
     )
 
 
-def _live(runs: Runs, run: Run) -> None:
-    now = time.time()
-    told = read_progress(run.folder, now)
+def _live(runs: TrainingRuns, run: Run) -> None:
     st.html(_run_name(run.name) + markup.note(run.request.sentence))
-    share = _stage(told)
-    st.progress(told.fraction, "Being cancelled" if run.state == "cancelling" else share)
-    st.html(markup.metrics(_figures(run, told, now)))
-    _curve(told, "train_curve")
+    numbers, curve = st.empty(), st.empty()
+    drawn = _draw_progress(run, numbers, curve, -1)
     if run.state == "cancelling":
         st.html(markup.note("The process was asked to stop."))
     elif st.button(
         "Cancel", key="train_cancel", help="Stops the process; models made before stay as they are."
     ):
         runs.cancel(run.id)
-        st.rerun(scope="fragment")
+        st.rerun()
+    later("training", lambda: _follow(runs, run.id, numbers, curve, drawn))
 
 
-def _stage(told: Progress) -> str:
+def _follow(
+    runs: TrainingRuns, name: str, numbers: DeltaGenerator, curve: DeltaGenerator, drawn: int
+) -> bool:
+    """Show how far a run is until it has ended.
+
+    It is another process, perhaps of another server, and tells nobody when it moves: so its folder is read every second.
+    """
+    while (run := runs.get(name)) is not None and not run.over:
+        time.sleep(EVERY)
+        drawn = _draw_progress(run, numbers, curve, drawn)
+    return True
+
+
+def _draw_progress(run: Run, numbers: DeltaGenerator, curve: DeltaGenerator, drawn: int) -> int:
+    """Numbers now, and the curve where an epoch was added to the `drawn` ones; gives how many there are."""
+    now = time.time()
+    progress = read_progress(run.folder, now)
+    with numbers.container():
+        stage = "Being cancelled" if run.state == "cancelling" else _stage(progress)
+        st.progress(progress.fraction, stage)
+        st.html(markup.metrics(_figures(run, progress, now)))
+    if len(progress.epochs) != drawn:
+        with curve.container():
+            _curve(progress, "train_curve")
+    return len(progress.epochs)
+
+
+def _stage(told: TrainingProgress) -> str:
     """What the process does now."""
     if not told.of:
         return "Reading the cohort"
@@ -188,7 +217,7 @@ def _stage(told: Progress) -> str:
     return f"Epoch {len(told.epochs) + 1} of at most {told.of}"
 
 
-def _figures(run: Run, told: Progress, now: float) -> list[tuple[str, str, str]]:
+def _figures(run: Run, told: TrainingProgress, now: float) -> list[tuple[str, str, str]]:
     best = max((row["prauc"] for row in told.epochs), default=None)
     last = told.epochs[-1]["loss"] if told.epochs else None
     return [
@@ -199,7 +228,7 @@ def _figures(run: Run, told: Progress, now: float) -> list[tuple[str, str, str]]
     ]
 
 
-def _curve(told: Progress, key: str) -> None:
+def _curve(told: TrainingProgress, key: str) -> None:
     if not told.epochs:
         st.html(markup.note("The curve begins with the first epoch that ends."))
         return
@@ -216,23 +245,23 @@ def _curve(told: Progress, key: str) -> None:
         )
 
 
-def _list(service: Service, runs: Runs) -> None:
+def _list(service: Service, runs: TrainingRuns) -> None:
     found = [run for run in runs.all() if run.over]
     if not found:
         st.html(
             markup.note("Nothing was trained here yet. What you train is listed here, and can be chosen.")
         )
-    chosen = chosen_student.query().get(chosen_student.STUDENT, "")
+    chosen = student_query().get(STUDENT, "")
     for run in found:
         with st.container(border=True, key=f"run-{run.id}"):
             _run(service, runs, run, chosen == run.id)
 
 
-def _run(service: Service, runs: Runs, run: Run, chosen: bool) -> None:
+def _run(service: Service, runs: TrainingRuns, run: Run, chosen: bool) -> None:
     label, kind = _STATE[run.state]
     st.html(_run_name(run.name, label, kind, chosen) + markup.note(_when(run)))
-    if run.said:
-        st.html(markup.callout(run.said, "warn"))
+    if run.reason:
+        st.html(markup.callout(run.reason, "warn"))
     manifest = _manifest(run)
     if manifest is not None:
         _compared(manifest)
@@ -243,14 +272,12 @@ def _run(service: Service, runs: Runs, run: Run, chosen: bool) -> None:
             st.button(
                 "Use this student",
                 key=f"use-{run.id}",
-                on_click=chosen_student.choose,
+                on_click=choose_student,
                 args=(run.id,),
                 type="primary",
             )
         if chosen:
-            st.button(
-                "Back to the server's own", key=f"leave-{run.id}", on_click=chosen_student.choose, args=("",)
-            )
+            st.button("Back to the server's own", key=f"leave-{run.id}", on_click=choose_student, args=("",))
         st.button("Delete", key=f"delete-{run.id}", on_click=_delete, args=(runs, run.id, chosen))
     told = read_progress(run.folder, run.ended or run.began)
     if told.epochs:
@@ -265,9 +292,9 @@ def _run_name(name: str, label: str = "", kind: str = "", chosen: bool = False) 
     return macro("run_name", "models/models.html")(name, label, kind, chosen)
 
 
-def _delete(runs: Runs, name: str, chosen: bool) -> None:
+def _delete(runs: TrainingRuns, name: str, chosen: bool) -> None:
     if chosen:
-        chosen_student.choose("")
+        choose_student("")
     try:
         runs.delete(name)
     except LeaderError as error:

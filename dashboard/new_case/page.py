@@ -11,7 +11,8 @@ import streamlit as st
 from dashboard.new_case import import_file, what_if
 from dashboard.report import download
 from dashboard.scores import case_diff, panel
-from dashboard.server.service import MODELS, TEACHER_AFTER, Service, all_scores, ask, get_service, scores
+from dashboard.server.answers import all_scores, scores
+from dashboard.server.service import MODELS, Service, get_service
 from dashboard.shared import markup, wording
 from dashboard.shared.browser import component
 from dashboard.shared.draft import (
@@ -34,7 +35,6 @@ from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 
 _START: Final = "_draft_start"
 _PROBLEM: Final = "_draft_problem"
-_PRESSED: Final = "_draft_pressed"
 _NAMED_IN_FULL: Final = 3
 _RESULTS: Final = 12
 _LONGEST_QUERY: Final = 200  # characters
@@ -56,12 +56,10 @@ def draw() -> None:
     with results:  # drawn first: they are what is waited for
         _results(service)
     with form:
-        fragment(_form)(service)
+        _form(service)
 
 
 def _form(service: Service) -> None:
-    if st.session_state.pop(_PRESSED, False):
-        st.rerun()  # the form reruns alone, and the results stand outside it
     draft = session_draft()
     _start(service)
     st.html(markup.panel_title("Visits", "the models answer for the current one"))
@@ -263,7 +261,6 @@ def _submit(service: Service, draft: Draft) -> None:
             key="recommend",
             icon=":material/play_arrow:",
             on_click=_recommend,
-            args=(service,),
         )
         if draft.problem:
             st.html(markup.note(draft.problem), width="content")
@@ -271,12 +268,9 @@ def _submit(service: Service, draft: Draft) -> None:
             st.html(markup.note("Edited since it was scored."), width="content")
 
 
-def _recommend(service: Service) -> None:
+def _recommend() -> None:
     if not session_draft().problem:
-        set_draft(draft := session_draft().submit())
-        if draft.submitted is not None:
-            ask(service, draft.submitted, teacher_after=TEACHER_AFTER)  # they answer while the page is drawn
-    st.session_state[_PRESSED] = True
+        set_draft(session_draft().submit())
 
 
 def _results(service: Service) -> None:
@@ -296,7 +290,7 @@ def _results(service: Service) -> None:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     panel.show(service, subject, "new", functools.partial(download.show, service, subject))
     if draft.compared is not None:
-        fragment(_difference)(service, draft)
+        _difference(service, draft)
     answers = {name: answer.recommendation for name, answer in all_scores(service, subject.case).items()}
     what_if.show(service, subject.case, {n: r for n, r in answers.items() if r is not None})
     st.html(markup.panel_title("Save"))

@@ -6,13 +6,13 @@ The text lives in the session alone: it is never stored and never stands in the 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import Future
 from typing import Final
 
 import streamlit as st
 
 from dashboard.scores import case_diff
-from dashboard.server.service import Service, scores, told
+from dashboard.server.answers import scores
+from dashboard.server.service import Service, failure
 from dashboard.shared import markup, session, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
@@ -22,7 +22,6 @@ log = logging.getLogger("leader.dashboard")
 
 _SCORED: Final = "_edited_prompt"  # (case, text, answer)
 _LONGEST: Final = 20_000  # characters: far beyond any teacher's limit of tokens, and a bound on what is sent
-_PATIENCE: Final = 30.0  # seconds
 _SHOWN: Final = 15
 
 Answer = tuple[int, Recommendation | None, str]  # tokens; what it scores, or why it does not
@@ -66,24 +65,15 @@ def _restore(key: str, text: str) -> None:
 def answer(service: Service, text: str) -> Answer:
     """A text's tokens, and the teacher's scores or a sentence that says why there are none."""
     tokens = 0
-    future: Future[Recommendation] | None = None
     try:
         tokens = service.engine.prompt_tokens(text)
-        future = service.submit_text(text)
-        return tokens, future.result(timeout=_PATIENCE), ""
-    except TimeoutError:
-        if future is not None:
-            future.cancel()
-        return (
-            tokens,
-            None,
-            "The teacher is busy with other cases and did not answer yet: score the text again.",
-        )
+        with service.turn("teacher"):
+            return tokens, service.engine.score_prompt(text), ""
     except LeaderError as error:
         return tokens, None, str(error)
     except Exception as error:
         log.exception("the teacher failed on an edited prompt")
-        return tokens, None, told("teacher", error, "on this text")
+        return tokens, None, failure("teacher", error, "on this text")
 
 
 def _compare(service: Service, subject: Subject, original: Prompt, answered: Answer) -> None:
@@ -93,9 +83,10 @@ def _compare(service: Service, subject: Subject, original: Prompt, answered: Ans
     if edited is None:
         st.warning(problem, icon=":material/error:")
         return
-    before = scores(service, subject.case, "teacher", patience=_PATIENCE).recommendation
+    of_case = scores(service, subject.case, "teacher")
+    before = of_case.recommendation
     if before is None:
-        st.html(markup.note(wording.RUNNING.format(model="The teacher")))
+        st.html(markup.note(of_case.reason or wording.RUNNING.format(model="The teacher")))
         return
     if (cut_off := session.cut_off("teacher")) is not None:
         before, edited = (service.engine.with_threshold(r, cut_off) for r in (before, edited))

@@ -11,7 +11,6 @@ from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
 from dashboard.shared.browser import component
 from dashboard.shared.formatting import count
-from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, opened
 from dashboard.shared.templates import macro
@@ -54,7 +53,7 @@ def draw() -> None:
             "case" if subject.source == "cohort" else "new", "Back to the case", session.linked(subject)
         )
         navigation.link("interactions", "Interactions", session.linked(subject))
-    fragment(_body)(service, subject)
+    _body(service, subject)
 
 
 def _body(service: Service, subject: Subject) -> None:

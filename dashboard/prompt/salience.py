@@ -1,6 +1,6 @@
 """What moved the teacher's score of one class, in the very text that it reads: by token, by phrase, by section.
 
-Asked for, never shown unasked: it costs the teacher some seconds. Refuses to know how attributions are made.
+Shown on request only: it costs the teacher some seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dashboard.scores.explain_table import signed
 from dashboard.server.service import Service
 from dashboard.shared import markup
 from dashboard.shared.formatting import escape, tag
-from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import Prompt
@@ -54,40 +53,32 @@ def show(service: Service, subject: Subject) -> None:
             markup.note("Nothing chosen: choose a class to see which words of the prompt moved its score.")
         )
         return
-    pending = explanations.gradients(service, subject.case, "teacher", code).pending
-    fragment(_drawn, run_every=0.8 if pending else None)(service, subject, code, pending)
+    result = explanations.gradients(service, subject.case, "teacher", code)
+    attribution = result.value
+    if attribution is None or attribution.prompt is None:
+        if result.status == "running":
+            st.skeleton(height=220)
+        else:
+            st.html(markup.callout(result.reason or "The teacher gives no explanation.", "teacher"))
+        explanations.button(result)
+        return
+    _draw_marks(subject, code, attribution, attribution.prompt, titles_of(service))
 
 
-def _drawn(service: Service, subject: Subject, code: str, was_pending: bool) -> None:
-    answer = explanations.gradients(service, subject.case, "teacher", code)
-    if was_pending != answer.pending:  # also where it was asked again: only a page drawn anew looks by itself
-        st.rerun()
-    found = answer.value
-    if answer.pending:
-        st.progress(answer.share, text=f"The teacher is at work: {answer.progress}.")
-        st.button(
-            "Stop",
-            key="stop-salience",
-            on_click=explanations.stop,
-            args=("teacher",),
-            icon=":material/stop_circle:",
-        )
-        st.skeleton(height=220)
-        return
-    if found is None or found.prompt is None:
-        st.html(markup.callout(answer.reason or "The teacher gives no explanation.", "teacher"))
-        st.button("Explain again", on_click=explanations.again, args=("teacher",), type="tertiary")
-        return
-    st.html(markup.note(how(found)) + legend())
-    st.html(marked(found.prompt, found, str(st.session_state.get("level") or "phrase")))
-    rows = explain_table.item_groups(subject.case, (found.values(), None), titles_of(service))
+def _draw_marks(
+    subject: Subject, code: str, attribution: Attribution, prompt: Prompt, titles: markup.Titles
+) -> None:
+    """The marked text, and what every section and phrase of it adds."""
+    st.html(markup.note(how(attribution)) + legend())
+    st.html(marked(prompt, attribution, str(st.session_state.get("level") or "phrase")))
+    rows = explain_table.item_groups(subject.case, (attribution.values(), None), titles)
     st.html(
         markup.panel_title("By section", "log-odds")
         + markup.table(
             ("Section", "Adds"),
             [
                 (section.label, signed(value))
-                for section, value in zip(found.prompt.sections, found.by_section(), strict=True)
+                for section, value in zip(prompt.sections, attribution.by_section(), strict=True)
             ],
             numeric=frozenset({1}),
         )
@@ -112,9 +103,9 @@ def legend() -> str:
     )
 
 
-def marked(prompt: Prompt, found: Attribution, level: str) -> str:
+def marked(prompt: Prompt, attribution: Attribution, level: str) -> str:
     """The exact text with every token or phrase that moved the score; its figure stands in its title."""
-    pieces = _pieces(found, level)
+    pieces = _pieces(attribution, level)
     strongest = max((abs(value) for _, _, value in pieces), default=0.0)
     parts: list[str] = []
     position = 0
@@ -133,17 +124,17 @@ def marked(prompt: Prompt, found: Attribution, level: str) -> str:
     return tag("pre", *parts, css="ld-prompt", tabindex=0)
 
 
-def _pieces(found: Attribution, level: str) -> list[tuple[int, int, float]]:
+def _pieces(attribution: Attribution, level: str) -> list[tuple[int, int, float]]:
     """(start, end, log-odds) of every token, or of every run of tokens that stand for one code."""
     if level == "token":
-        return [(token.start, token.end, token.value) for token in found.tokens]
-    made: list[tuple[int, int, float]] = []
+        return [(token.start, token.end, token.value) for token in attribution.tokens]
+    pieces: list[tuple[int, int, float]] = []
     before = None
-    for token in found.tokens:
-        if made and token.item == before and token.item.part == "code":
-            start, _, value = made[-1]
-            made[-1] = (start, token.end, value + token.value)
+    for token in attribution.tokens:
+        if pieces and token.item == before and token.item.part == "code":
+            start, _, value = pieces[-1]
+            pieces[-1] = (start, token.end, value + token.value)
         else:
-            made.append((token.start, token.end, token.value))
+            pieces.append((token.start, token.end, token.value))
         before = token.item
-    return made
+    return pieces

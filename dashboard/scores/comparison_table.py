@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.server.service import ModelName, Scores
+from dashboard.server.answers import Scores
+from dashboard.server.service import ModelName
 from dashboard.shared import comparison, theme, wording
 from dashboard.shared.browser import component
 from dashboard.shared.case_text import ordered_drugs

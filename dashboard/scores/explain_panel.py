@@ -1,7 +1,4 @@
-"""What moved a score: one class, both models on the same items, by integrated gradients or by leaving one out.
-
-Owns the panel and its states; refuses to know how an explanation is made (`dashboard.scores.explanations`).
-"""
+"""What moved a score: one class, both models on the same items, by integrated gradients or by leaving one out."""
 
 from __future__ import annotations
 
@@ -11,11 +8,10 @@ from typing import Final
 import streamlit as st
 
 from dashboard.scores import comparison_table, explain_table, explanations
-from dashboard.scores.explanations import Answer
+from dashboard.scores.explanations import Explained
 from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import count, escape, listing, probability, tag
-from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import Recommendation
@@ -29,6 +25,8 @@ BINDINGS: Final = {
     WAY: url_state.Binding.choice("gradients", WAYS),
 }
 _SHOWN: Final = 14
+
+Result = Explained[Attribution] | Explained[Outcomes]
 
 _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
     "gradients": (
@@ -80,57 +78,42 @@ def show(service: Service, subject: Subject, cut: Mapping[ModelName, Recommendat
     if code not in named:
         st.html(markup.callout(f"Neither model scores {code}: choose another class.", "warn"))
         return
-    pending = any(answer.pending for answer in _answers(service, subject, code).values())
-    fragment(_drawn, run_every=0.8 if pending else None)(service, subject, cut, code, pending)
+    _explained(service, subject, cut, code)
 
 
 def _way() -> str:
-    found = str(st.session_state.get(WAY) or "gradients")
-    return found if found in WAYS else "gradients"
+    way = str(st.session_state.get(WAY) or "gradients")
+    return way if way in WAYS else "gradients"
 
 
-def _answers(
-    service: Service, subject: Subject, code: str
-) -> dict[ModelName, Answer[Attribution] | Answer[Outcomes]]:
-    found: dict[ModelName, Answer[Attribution] | Answer[Outcomes]] = {}
-    for name in MODELS:
-        if _way() == "gradients":
-            found[name] = explanations.gradients(service, subject.case, name, code)
-        else:
-            found[name] = explanations.removals(service, subject.case, name)
-    return found
-
-
-def _drawn(
-    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], code: str, was_pending: bool
+def _explained(
+    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], code: str
 ) -> None:
-    answers = _answers(service, subject, code)
-    if was_pending != any(answer.pending for answer in answers.values()):
-        st.rerun()  # also where it was asked again: only a page drawn anew looks by itself
     way = _way()
-    for column, (name, answer) in zip(st.columns(2, gap="large"), answers.items(), strict=True):
+    results: dict[ModelName, Result] = {}
+    for column, name in zip(st.columns(2, gap="large"), MODELS, strict=True):
         with column:
-            _told(name, answer, cut.get(name), code)
-    values = [_values(answer, code) for answer in answers.values()]
+            results[name] = _side(service, subject, name, cut.get(name), code)
+    values = [_values(result, code) for result in results.values()]
     if any(values):
-        found = explain_table.item_groups(subject.case, (values[0], values[1]), titles_of(service))
-        missing = tuple("not read" if a.status == "ready" else "…" for a in answers.values())
+        groups = explain_table.item_groups(subject.case, (values[0], values[1]), titles_of(service))
+        missing = tuple("not read" if result.status == "ready" else "…" for result in results.values())
         unit = "log-odds" if way == "gradients" else "probability"
         st.html(
             tag("p", escape(f"Bars in {unit}: right raises the score, left lowers it. "), css="ld-note")
             + explain_table.table(
-                found,
+                groups,
                 caption=f"What moved the score of {code} in both models, in {unit}",
                 most=_SHOWN,
                 summed=way == "gradients",
                 missing=(missing[0], missing[1]),
             )
         )
-        if sum(len(group.rows) for group in found) > _SHOWN:
+        if sum(len(group.rows) for group in groups) > _SHOWN:
             with st.expander("Everything that was read"):
                 st.html(
                     explain_table.table(
-                        found,
+                        groups,
                         caption=f"Everything that moved {code}",
                         most=10_000,
                         summed=way == "gradients",
@@ -138,35 +121,28 @@ def _drawn(
                     )
                 )
     if way == "removal":
-        _flips(service, subject, cut, code, answers)
+        _flips(service, subject, cut, code, results)
     is_, holds, costs = _ABOUT[way]
     st.html(markup.facts([("What it is", is_), ("What it guarantees", holds), ("What it costs", costs)]))
 
 
-def _told(
-    name: ModelName,
-    answer: Answer[Attribution] | Answer[Outcomes],
-    recommendation: Recommendation | None,
-    code: str,
-) -> None:
-    """A model's head: its score, how the explanation was made, or why there is none yet."""
+def _side(
+    service: Service, subject: Subject, name: ModelName, recommendation: Recommendation | None, code: str
+) -> Result:
+    """One model: its score, and how the explanation was made, how far it is, or why there is none."""
     scored = next((m for m in recommendation.medications if m.code == code), None) if recommendation else None
     st.html(markup.model_head(name, f"score {probability(scored.probability)}" if scored else ""))
-    if answer.status == "ready":
-        st.html(markup.note(how(answer.value)))
-    elif answer.status == "running":
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.html(markup.note(f"Working: {answer.progress}."))
-            st.button("Stop", key=f"stop-{name}", on_click=explanations.stop, args=(name,), type="tertiary")
-    elif answer.status == "stopped":
-        st.html(markup.callout(answer.reason, name))
-        st.button(
-            "Explain again", key=f"again-{name}", on_click=explanations.again, args=(name,), type="tertiary"
-        )
-    elif answer.status == "loading":
-        st.html(markup.callout(wording.LOADING.format(model=f"The {name}"), name))
+    result: Result
+    if _way() == "gradients":
+        result = explanations.gradients(service, subject.case, name, code)
     else:
-        st.html(markup.callout(answer.reason or f"The {name} gives no explanation.", name))
+        result = explanations.removals(service, subject.case, name)
+    if result.status == "ready":
+        st.html(markup.note(how(result.value)))
+    elif result.status != "running":
+        st.html(markup.callout(result.reason or f"The {name} gives no explanation.", name))
+    explanations.button(result)
+    return result
 
 
 def how(value: object) -> str:
@@ -183,11 +159,11 @@ def how(value: object) -> str:
     return ""
 
 
-def _values(answer: Answer[Attribution] | Answer[Outcomes], code: str) -> Mapping[Item, float] | None:
-    if isinstance(answer.value, Attribution):
-        return answer.value.values()
-    if isinstance(answer.value, Outcomes) and code in answer.value.codes:
-        return answer.value.effects(code)
+def _values(result: Result, code: str) -> Mapping[Item, float] | None:
+    if isinstance(result.value, Attribution):
+        return result.value.values()
+    if isinstance(result.value, Outcomes) and code in result.value.codes:
+        return result.value.effects(code)
     return None
 
 
@@ -196,65 +172,53 @@ def _flips(
     subject: Subject,
     cut: Mapping[ModelName, Recommendation],
     code: str,
-    answers: Mapping[ModelName, Answer[Attribution] | Answer[Outcomes]],
+    results: Mapping[ModelName, Result],
 ) -> None:
     """The smallest set of removals that takes the class over each model's cut-off, on request."""
     st.html(markup.panel_title("What it would take", "the fewest codes or profile fields to leave out"))
     key = f"flip-{subject.key}-{code}"
-    for name, answer in answers.items():
-        outcomes = answer.value
+    for name, result in results.items():
+        outcomes = result.value
         if not isinstance(outcomes, Outcomes) or name not in cut or code not in outcomes.codes:
             continue
         if not st.session_state.get(f"{key}-{name}"):
             label = f"Search in the {name}"
             st.button(
-                label, key=f"ask-{key}-{name}", on_click=_wanted, args=(f"{key}-{name}",), type="tertiary"
+                label, key=f"ask-{key}-{name}", on_click=_search, args=(f"{key}-{name}",), type="tertiary"
             )
             continue
-        with st.spinner(f"The {name} is searching…"):
-            found = explanations.flip(service, subject.case, name, code, cut[name].threshold, outcomes)
-        if found.value is not None:
-            st.html(markup.callout(_flip_sentence(found.value, titles_of(service), subject), name))
-        elif found.pending:
-            fragment(_waiting, run_every=0.8)(service, subject, name, code, cut[name].threshold, outcomes)
-        else:
-            st.html(markup.callout(found.reason, name))
+        smallest = explanations.flip(service, subject.case, name, code, cut[name].threshold, outcomes)
+        if smallest.value is not None:
+            st.html(markup.callout(_flip_sentence(smallest.value, titles_of(service), subject), name))
+        elif smallest.reason:
+            st.html(markup.callout(smallest.reason, name))
+        explanations.button(smallest)
 
 
-def _wanted(key: str) -> None:
+def _search(key: str) -> None:
     st.session_state[key] = True
 
 
-def _waiting(
-    service: Service, subject: Subject, name: ModelName, code: str, threshold: float, outcomes: Outcomes
-) -> None:
-    found = explanations.flip(service, subject.case, name, code, threshold, outcomes)
-    if not found.pending:
-        st.rerun()
-    st.html(markup.note(f"The {name} is searching: {found.progress}."))
-    st.button("Stop", key=f"stop-flip-{name}", on_click=explanations.stop, args=(name,), type="tertiary")
-
-
-def _flip_sentence(found: Flip, titles: markup.Titles, subject: Subject) -> str:
+def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
     names = listing(
         titles(item.kind, item.name) if item.kind else wording.FIELD_LABELS.get(item.name, item.name)
-        for item in found.removed
+        for item in flip.removed
     )
-    who, cut = wording.MODEL_NAMES[found.model], f"cut-off {found.threshold:.2f}"
-    move = f"from {probability(found.before)} to {probability(found.after)}, {cut}"
-    if not found.removed:
+    who, cut = wording.MODEL_NAMES[flip.model], f"cut-off {flip.threshold:.2f}"
+    move = f"from {probability(flip.before)} to {probability(flip.after)}, {cut}"
+    if not flip.removed:
         return f"{who}: there is nothing to leave out."
-    if not found.flipped:
+    if not flip.flipped:
         return (
             f"{who}: the search found no set that does it. Leaving out {names} only takes the score {move}. Greedy "
             "search may miss a set; no single removal does it."
         )
     proof = (
         "One removal is the smallest set there is."
-        if len(found.removed) == 1
+        if len(flip.removed) == 1
         else "No single removal does it, so two is the smallest number."
-        if found.exact
-        else f"Found greedily: {len(found.removed)} is an upper bound, and at least {found.at_least} are needed."
+        if flip.exact
+        else f"Found greedily: {len(flip.removed)} is an upper bound, and at least {flip.at_least} are needed."
     )
     return f"{who}: without {names} the score goes {move}. {proof}"
 

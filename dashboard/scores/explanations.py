@@ -1,82 +1,45 @@
-"""Explanations asked for by a session: run beside the model's scoring, watched, stopped, and kept for a while.
+"""Explanations of a score: computed at the end of the run that asks for them, with a progress bar that a click interrupts.
 
-What is asked is a session's own, and what was answered is everybody's: a link opened anew need not be worked out again.
-
-Refuses to know how they are drawn.
+Results are shared by all sessions: a link opened again need not be computed again. What was stopped or failed is noted in
+the session, and is not begun again unless somebody asks for it.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.server.service import ModelName, Service, case_key, told
+from dashboard.server.answers import later
+from dashboard.server.service import ModelName, Service, failure
 from leader_core import Case, LeaderError
 from leader_core.explain import Attribution, Flip, Outcomes, Progress, attribute, leave_one_out, smallest_flip
 
 log = logging.getLogger("leader.dashboard")
 
 T = TypeVar("T")
-_KEY: Final = "_explanations"
-_KEPT: Final = 24
-_SHARED: Final = 64  # answers kept for all sessions
-_PATIENCE: Final = 0.25  # seconds that a page waits for an answer before it says what is running
-
-
-_lock: Final = threading.Lock()
-_answers: Final[OrderedDict[tuple[object, ...], tuple[Service, Any]]] = OrderedDict()
-
-
-class Stopped(Exception):
-    """The work was no longer wanted."""
-
-
-@dataclass(slots=True)
-class Job:
-    """One explanation on its way: how far it is, and a way to stop it."""
-
-    future: Future[Any] | None = None
-    done: int = 0
-    whole: int = 0
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    def told(self, done: int, whole: int) -> None:
-        """Called by the work between its passes."""
-        if self._stop.is_set():
-            raise Stopped
-        self.done, self.whole = done, whole
-
-    def stop(self) -> None:
-        self._stop.set()
-        if self.future is not None:
-            self.future.cancel()
+Key = tuple[object, ...]
+_ENDED: Final = "_explanations_ended"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class Explained(Generic[T]):
     """An explanation, or why there is none (yet)."""
 
-    status: Literal["ready", "running", "stopped", "loading", "absent", "failed"]
+    model: ModelName
+    status: Literal["ready", "running", "stopped", "absent", "failed"]
     value: T | None = None
     reason: str = ""
-    progress: str = ""
-    share: float = 0.0  # of this round that is done
-
-    @property
-    def pending(self) -> bool:
-        return self.status == "running"
+    key: Key = ()
 
 
-def gradients(service: Service, case: Case, model: ModelName, code: str) -> Answer[Attribution]:
-    """Integrated gradients of a class; what was asked of the same model before and is not done yet is stopped."""
-    return _ask(
+def gradients(service: Service, case: Case, model: ModelName, code: str) -> Explained[Attribution]:
+    """Integrated gradients of a class; where they are not there yet, their progress is drawn here."""
+    return _explain(
         service,
         case,
         model,
@@ -85,9 +48,9 @@ def gradients(service: Service, case: Case, model: ModelName, code: str) -> Answ
     )
 
 
-def removals(service: Service, case: Case, model: ModelName) -> Answer[Outcomes]:
+def removals(service: Service, case: Case, model: ModelName) -> Explained[Outcomes]:
     """Everything left out in turn, for all classes at once."""
-    return _ask(
+    return _explain(
         service,
         case,
         model,
@@ -98,9 +61,9 @@ def removals(service: Service, case: Case, model: ModelName) -> Answer[Outcomes]
 
 def flip(
     service: Service, case: Case, model: ModelName, code: str, threshold: float, outcomes: Outcomes
-) -> Answer[Flip]:
+) -> Explained[Flip]:
     """The smallest set of removals that takes a class over a cut-off."""
-    return _ask(
+    return _explain(
         service,
         case,
         model,
@@ -111,75 +74,69 @@ def flip(
     )
 
 
-def stop(model: ModelName) -> None:
-    """Stop whatever this session still waits for from a model."""
-    for key, job in _jobs().items():
-        if key[0] == model and job.future is not None and not job.future.done():
-            job.stop()
-
-
-def again(model: ModelName) -> None:
-    """Forget what was stopped or failed, so that it is asked anew."""
-    jobs = _jobs()
-    for key in [k for k, job in jobs.items() if k[0] == model and not _good(job)]:
-        del jobs[key]
-
-
-def _good(job: Job) -> bool:
-    return (
-        job.future is None
-        or not job.future.done()
-        or (not job.future.cancelled() and not job.future.exception())
-    )
-
-
-def _jobs() -> dict[tuple[object, ...], Job]:
-    found: dict[tuple[object, ...], Job] = st.session_state.setdefault(_KEY, {})
-    return found
-
-
-def _ask(
-    service: Service, case: Case, model: ModelName, what: tuple[object, ...], work: Callable[[Progress], T]
-) -> Answer[T]:
-    status = service.status(model)
-    if status.readiness != "ready":
-        return Answer(status.readiness, reason=status.reason)
-    jobs = _jobs()
-    key = (model, *what, id(service), case_key(case))
-    job = jobs.get(key)
-    if job is None:
-        with _lock:
-            known = _answers.get(key)
-        if known is not None and known[0] is service:
-            return Answer("ready", known[1])
-        stop(model)
-        job = jobs[key] = Job()
-        job.future = service.run(model, work, job.told)
-        for old in list(jobs)[:-_KEPT]:
-            jobs.pop(old).stop()
-    answer: Answer[T] = _answer(job, model)
-    if answer.value is not None:
-        with _lock:
-            _answers[key] = (service, answer.value)
-            while len(_answers) > _SHARED:
-                _answers.popitem(last=False)
-    return answer
-
-
-def _answer(job: Job, model: ModelName) -> Answer[T]:  # type: ignore[type-var]
-    try:
-        assert job.future is not None  # noqa: S101
-        return Answer("ready", job.future.result(timeout=_PATIENCE))
-    except TimeoutError:
-        return Answer(
-            "running",
-            progress=f"{job.done} of {job.whole}" if job.whole else "waiting for its turn",
-            share=job.done / job.whole if job.whole else 0.0,
+def button(explained: Explained[Any]) -> None:
+    """A way to stop what is being computed, or to begin again what was stopped."""
+    model = explained.model
+    if explained.status == "running":
+        st.button(
+            "Stop",
+            key=f"stop-{explained.key[3]}-{model}",
+            on_click=_end,
+            args=(explained.key, "stopped", f"The {model}'s explanation was stopped."),
+            type="tertiary",
+            icon=":material/stop_circle:",
         )
-    except (Stopped, CancelledError):
-        return Answer("stopped", reason=f"The {model}'s explanation was stopped.")
+    elif explained.status in ("stopped", "failed") and explained.key:
+        st.button(
+            "Explain again",
+            key=f"again-{explained.key[3]}-{model}",
+            on_click=_again,
+            args=(explained.key,),
+            type="tertiary",
+        )
+
+
+def _end(key: Key, status: Literal["stopped", "failed"], reason: str) -> None:
+    st.session_state.setdefault(_ENDED, {})[key] = (status, reason)
+
+
+def _again(key: Key) -> None:
+    st.session_state.get(_ENDED, {}).pop(key, None)
+
+
+def _explain(
+    service: Service, case: Case, model: ModelName, what: Key, work: Callable[[Progress], T]
+) -> Explained[T]:
+    status = service.status(model)
+    if status.readiness == "absent" or status.readiness == "failed":
+        return Explained(model, status.readiness, reason=status.reason)
+    key = (*service.key(case, model), *what)
+    if (result := service.explanations.get(key)) is not None:
+        return Explained(model, "ready", result, key=key)
+    if ended := st.session_state.get(_ENDED, {}).get(key):
+        return Explained(model, ended[0], reason=ended[1], key=key)
+    place = st.empty()
+    place.progress(0.0, text=f"The {model} begins.")
+    later(key, lambda: _compute(service, model, key, work, place))
+    return Explained(model, "running", key=key)
+
+
+def _compute(
+    service: Service, model: ModelName, key: Key, work: Callable[[Progress], T], place: DeltaGenerator
+) -> bool:
+    """Compute it in the model's turn, showing how far it is; the page is drawn again with what came of it."""
+
+    def report(done: int, whole: int) -> None:
+        share = min(1.0, done / whole) if whole else 0.0
+        place.progress(share, text=f"The {model} is at work: {done} of {whole}.")
+
+    try:
+        with service.turn(model, "explain"):
+            if service.explanations.get(key) is None:
+                service.explanations.put(key, work(report))
     except LeaderError as error:
-        return Answer("failed", reason=str(error))
+        _end(key, "failed", str(error))
     except Exception as error:
         log.exception("explaining the %s failed", model)
-        return Answer("failed", reason=told(model, error, "while explaining this score"))
+        _end(key, "failed", failure(model, error, "while explaining this score"))
+    return True

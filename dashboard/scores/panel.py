@@ -24,11 +24,11 @@ from dashboard.scores import (
     trust_panel,
 )
 from dashboard.scores.evidence_text import SimilarResult
-from dashboard.server.service import MODELS, ModelName, Scores, Service, all_scores
+from dashboard.server.answers import Scores, all_scores, try_again
+from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import comparison, decision, markup, navigation, session, url_state, wording
 from dashboard.shared.case_text import table_covers
 from dashboard.shared.formatting import count, day
-from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import PairReview, Recommendation
@@ -49,13 +49,10 @@ Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult], None]
 
 
 def show(service: Service, subject: Subject, page: str, export: Export) -> None:
-    """Scores, cut-offs, the comparison table and the interactions, for the page "case" or "new".
-
-    Everything here follows the cut-offs and reruns alone.
-    """
-    asked = session.asked() if page == "case" else st.query_params.to_dict()
-    url_state.enter(identity(subject, page), BINDINGS, {**tabs.kept(), **asked})
-    fragment(_panel)(service, subject, page, export)
+    """Scores, cut-offs, the comparison table and the interactions, for the page "case" or "new"."""
+    query = session.url_query() if page == "case" else st.query_params.to_dict()
+    url_state.enter(identity(subject, page), BINDINGS, {**tabs.kept(), **query})
+    _panel(service, subject, page, export)
 
 
 def identity(subject: Subject, page: str) -> str:
@@ -64,7 +61,7 @@ def identity(subject: Subject, page: str) -> str:
 
 
 def _panel(service: Service, subject: Subject, page: str, export: Export) -> None:
-    found = all_scores(service, subject.case)
+    scores = all_scores(service, subject.case)
     centre, right = st.columns([2.55, 1], gap="large") if page == "case" else (st.container(), st.container())
     if session.undecided(subject):
         with centre, st.container(key="classes"):
@@ -76,7 +73,7 @@ def _panel(service: Service, subject: Subject, page: str, export: Export) -> Non
             _notes(service, subject, places)
         link = {**session.linked(subject), **url_state.written(tabs.BINDINGS)}
     else:
-        link = _answers(service, subject, found, centre, right, export)
+        link = _answers(service, subject, scores, centre, right, export)
     session.keep(link)
     url_state.publish(
         page, link if page == "case" else {k: v for k, v in link.items() if k not in subject.query}
@@ -86,7 +83,7 @@ def _panel(service: Service, subject: Subject, page: str, export: Export) -> Non
 def _answers(
     service: Service,
     subject: Subject,
-    found: Mapping[ModelName, Scores],
+    scores: Mapping[ModelName, Scores],
     centre: DeltaGenerator,
     right: DeltaGenerator,
     export: Export,
@@ -97,7 +94,7 @@ def _answers(
     near = similar_panel.find(service, subject.case)
     with centre:
         with st.container(key="cut_offs"):
-            cut = _cut_offs(service, subject, found, known)
+            cut = _cut_offs(service, subject, scores, known)
             _together(service, subject, cut, own, known)
         link = {
             **session.linked(subject, _moved(service, cut)),
@@ -106,7 +103,7 @@ def _answers(
         with st.container(key="classes"):
             more = trust_panel.details(service, cut, near)
             draw_export = functools.partial(export, cut, similar_panel.result(service, near))
-            _table(service, subject, found, cut, known, own, link, more, draw_export)
+            _table(service, subject, scores, cut, known, own, link, more, draw_export)
         with st.container(key="why"):
             explain_panel.show(service, subject, cut)
     with right, st.container(key="pairs"):
@@ -119,8 +116,6 @@ def _answers(
             elif opened == "trust":
                 trust_panel.show(service, cut, near)
         _notes(service, subject, places)
-    if near is None and opened != "similar":
-        similar_panel.watch(service)
     return {**link, **explain_panel.linked()}
 
 
@@ -171,25 +166,25 @@ def _moved(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[st
 
 
 def _cut_offs(
-    service: Service, subject: Subject, found: Mapping[ModelName, Scores], known: bool
+    service: Service, subject: Subject, scores: Mapping[ModelName, Scores], known: bool
 ) -> dict[ModelName, Recommendation]:
     """A slider a model, the teacher left and the student right, with the figures that follow from it."""
     cut: dict[ModelName, Recommendation] = {}
     for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
         with column:
-            recommendation = found[name].recommendation
+            recommendation = scores[name].recommendation
             if recommendation is None:
-                others = [other for other in MODELS if other != name and found[other].recommendation]
-                _not_there(name, found[name], others)
+                others = [other for other in MODELS if other != name and scores[other].recommendation]
+                _not_there(name, scores[name], others)
                 continue
-            cut[name] = _cut_off(service, subject, found[name], recommendation, known)
+            cut[name] = _cut_off(service, subject, scores[name], recommendation, known)
     return cut
 
 
 def _cut_off(
-    service: Service, subject: Subject, found: Scores, recommendation: Recommendation, known: bool
+    service: Service, subject: Subject, scores: Scores, recommendation: Recommendation, known: bool
 ) -> Recommendation:
-    name = found.model
+    name = scores.model
     manifest = service.engine.models[name].manifest
     chosen, rule = (
         recommendation.threshold,
@@ -216,41 +211,44 @@ def _cut_off(
     with st.container(key=f"figures-{name}"):
         pairs = _standing(service, subject, [m.code for m in moved.selected], known)
         st.html(summary.agreement_metrics(agreement, pairs, known=known, unit=unit))
-    _warnings(found, moved)
+    _warnings(scores, moved)
     return moved
 
 
-def _warnings(found: Scores, moved: Recommendation) -> None:
+def _warnings(scores: Scores, moved: Recommendation) -> None:
     """What must be known before the scores are read: that they are old, or rest on a part of the case."""
-    name = found.model
-    if found.stored_at is not None:
-        why = wording.STORED_WHILE.get(found.status, found.reason)
-        st.html(markup.callout(wording.STORED.format(day=day(found.stored_at), why=why).strip(), name))
+    name = scores.model
+    if scores.stored_at is not None:
+        why = wording.STORED_WHILE.get(scores.status, scores.reason)
+        notice = st.empty()
+        notice.html(markup.callout(wording.STORED.format(day=day(scores.stored_at), why=why).strip(), name))
+        if scores.deferred is not None:
+            scores.deferred.notices.append(notice)
     if moved.unseen:
         st.html(summary.unseen_callout(name, moved.unseen))
     if moved.truncated:
         st.html(markup.callout(wording.CUT_TO_FIT[name], name))
 
 
-def _not_there(name: ModelName, found: Scores, others: list[ModelName]) -> None:
+def _not_there(name: ModelName, scores: Scores, others: list[ModelName]) -> None:
     """Why a model shows no scores, in a sentence, and who stands alone meanwhile."""
     alone = f" Only the {others[0]}'s scores stand here." if others else ""
     st.html(markup.model_head(name, ""))
+    if scores.status in ("loading", "running"):
+        text = wording.LOADING if scores.status == "loading" else wording.RUNNING
+        st.html(markup.callout(text.format(model=f"The {name}") + alone, name))
+        st.skeleton(height=60)
+        return
     label = wording.MODEL_NAMES[name]
-    if found.status == "loading":
-        st.html(markup.callout(wording.LOADING.format(model=f"The {name}") + alone, name))
-        st.skeleton(height=60)
-    elif found.status == "running":
-        st.html(markup.callout(wording.RUNNING.format(model=f"The {name}"), name))
-        st.skeleton(height=60)
-    else:
-        st.html(markup.callout(f"{label} scores are not available.{alone} {found.reason}", name))
+    st.html(markup.callout(f"{label} scores are not available.{alone} {scores.reason}", name))
+    if scores.status == "failed":
+        st.button("Try again", key=f"try-{name}", on_click=try_again, type="tertiary")
 
 
 def _table(
     service: Service,
     subject: Subject,
-    found: Mapping[ModelName, Scores],
+    scores: Mapping[ModelName, Scores],
     cut: Mapping[ModelName, Recommendation],
     known: bool,
     own: tuple[str, ...] | None,
@@ -261,7 +259,7 @@ def _table(
     if not cut and not (known and subject.case.prescribed):
         return
     case = subject.case
-    made = comparison.rows(
+    rows = comparison.rows(
         cut.get("teacher"),
         cut.get("student"),
         case.prescribed if known else (),
@@ -290,8 +288,8 @@ def _table(
         else ()
     )
     comparison_table.show(
-        made,
-        found,
+        rows,
+        scores,
         {name: recommendation.threshold for name, recommendation in cut.items()},
         orders,
         subject=str(sorted(subject.query.items())),
@@ -320,7 +318,7 @@ def _interactions(
         st.html(markup.note("They appear with the first scores."))
         return
     orders = sets.orders(service, subject) if known else ()
-    found = {name: sets.review(service, subject, own, orders) for name, own in codes.items()}
+    reviews = {name: sets.review(service, subject, own, orders) for name, own in codes.items()}
     chosen = st.segmented_control(
         "Interactions among",
         list(codes),
@@ -330,9 +328,9 @@ def _interactions(
         persist_state="page",
         label_visibility="collapsed",
         width="stretch",
-        format_func=lambda name: f"{sets.LABELS[name]} {len(found[name].standing)}",
+        format_func=lambda name: f"{sets.LABELS[name]} {len(reviews[name].standing)}",
     )
-    review = found.get(str(chosen), next(iter(found.values())))
+    review = reviews.get(str(chosen), next(iter(reviews.values())))
     titles = titles_of(service)
     pairs = review.standing
     if pairs:
@@ -343,8 +341,8 @@ def _interactions(
     navigation.link("interactions", more, {**link, "set": str(chosen)})
     if ruled_out := len(review.pairs) - len(pairs):
         unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-        told = f"{count(ruled_out, 'more pair')} of these {unit.many}: not carried by the drugs ordered in this visit."
-        st.html(markup.note(told))
+        text = f"{count(ruled_out, 'more pair')} of these {unit.many}: not carried by the drugs ordered in this visit."
+        st.html(markup.note(text))
     if review.conditions:
         st.html(
             markup.panel_title("Against the conditions")

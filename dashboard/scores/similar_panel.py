@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.scores.evidence_text import (
     ABOUT_SIMILAR,
@@ -15,9 +16,9 @@ from dashboard.scores.evidence_text import (
     neighbour_text,
     ranked,
 )
-from dashboard.server.service import ModelName, Service, case_key
+from dashboard.server.answers import later
+from dashboard.server.service import ModelName, Service, case_key, wait
 from dashboard.shared import markup, navigation, session, theme, url_state, wording
-from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
@@ -71,13 +72,10 @@ def query() -> SimilarQuery:
 
 
 def find(service: Service, case: Case) -> Similar | None:
-    """The case's neighbours under the session's filters; None while they cannot be had. Asking begins preparing."""
+    """The case's neighbours under the session's filters; None while they cannot be had."""
     if service.status("student").readiness != "ready":
         return None
-    cases = service.engine.similar
-    if cases.state.status == "waiting":
-        cases.prepare()
-    if cases.state.status != "ready":
+    if service.engine.similar.state.status != "ready":
         return None
     try:
         return _found(id(service), service, (case_key(case), case.patient_id), case, query())
@@ -133,40 +131,36 @@ def why_not(service: Service) -> str:
         return "They appear when the student is ready."
     if status.readiness != "ready":
         return "They are found by the student, and it is not available."
-    if service.engine.similar.state.status == "preparing":
+    if service.engine.similar.state.status in ("waiting", "preparing"):
         return "The training patients were still being read."
     return service.engine.similar.state.reason or NO_NEIGHBOURS
 
 
 def _not_there(service: Service) -> None:
     status = service.status("student")
-    if status.readiness == "ready" and service.engine.similar.state.status == "preparing":
-        fragment(_progress, run_every=1.0)(service)
+    if status.readiness == "ready" and service.engine.similar.state.status in ("waiting", "preparing"):
+        place = st.empty()
+        _progress(service, place)
+        later("similar", lambda: _wait(service, place))
         return
     st.html(markup.note(why_not(service)))
     if status.readiness == "loading":
         st.skeleton(height=60)
 
 
-def watch(service: Service) -> None:
-    """Call where neighbours are told of and this panel is not drawn: draws the page anew when they are there."""
-    if service.engine.similar.state.status == "preparing":
-        fragment(_look, run_every=1.0)(service)
+def _wait(service: Service, place: DeltaGenerator) -> bool:
+    """Show how far reading the training patients is until it is done."""
+    while not wait(service.prepared):
+        _progress(service, place)
+    return service.engine.similar.state.status not in ("waiting", "preparing")
 
 
-def _look(service: Service) -> None:
-    if service.engine.similar.state.status != "preparing":
-        st.rerun()
-
-
-def _progress(service: Service) -> None:
-    """How far reading the training patients is; the page is drawn anew when it is done."""
-    _look(service)
-    now: Preparation = service.engine.similar.state
-    told = (
-        f"Reading the training patients once: {now.done:,} of {now.total:,}." if now.total else "Beginning."
+def _progress(service: Service, place: DeltaGenerator) -> None:
+    state: Preparation = service.engine.similar.state
+    place.progress(
+        state.done / state.total if state.total else 0.0,
+        text=f"Reading the training patients once: {state.done:,} of {state.total:,}.",
     )
-    st.progress(now.done / now.total if now.total else 0.0, text=told)
 
 
 def _filters() -> None:

@@ -1,28 +1,27 @@
-"""The engine behind the pages: opened once for the server, models loaded beside the pages, scores in the background.
+"""The engine behind the pages: opened once for the server, its models loaded behind the pages and asked in turn.
 
-Owns waiting: a page asks, gets what is there, and is told what is still running. Refuses to know how it is drawn.
+Waiting shows a message again and again, and every message is a point at which Streamlit ends a run that is not wanted
+any more: a click interrupts it.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import OrderedDict
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from importlib import import_module
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import streamlit as st
 
-from dashboard.server import chosen_student
 from dashboard.server.settings import Settings, read_settings
+from dashboard.server.training_runs import get_runs
+from dashboard.server.training_state import ID, Run
 from leader_core import Case, Engine, LeaderError, Recommendation
-from leader_core.scores import ScoredModel
 
 log = logging.getLogger("leader.dashboard")
 
@@ -30,16 +29,12 @@ ModelName = Literal["teacher", "student"]
 MODELS: Final[tuple[ModelName, ...]] = ("teacher", "student")
 LOADING_ORDER: Final[tuple[ModelName, ...]] = ("student", "teacher")
 """The small one first: it answers while the large one still loads."""
-
-FIRST_PAGE: Final = 3.0
-"""Seconds that loading lets the first page go before it."""
-SHOWN_AFTER: Final = 0.6
-"""Seconds that a browser on this machine may take to show what it was sent."""
+LOOK: Final = 0.25
+"""Seconds that a waiting run lets pass before it shows how long it has waited, where a click can end it."""
 
 Readiness = Literal["ready", "loading", "absent", "failed"]
+Work = Literal["score", "explain"]
 CaseKey = tuple[object, ...]
-AnswerKey = tuple[ModelName, int, CaseKey]
-"""Model, service and case: what an answer is kept under."""
 T = TypeVar("T")
 
 
@@ -54,98 +49,173 @@ class ModelStatus:
     called: str = ""  # what sets it apart from the model that the server was started with
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What one model says of one case, or why it does not say it (yet)."""
+class RecentResults(Generic[T]):
+    """The results used last, shared by every session. Safe between threads."""
 
-    model: ModelName
-    status: Literal["ready", "running", "loading", "absent", "failed"]
-    recommendation: Recommendation | None = None
-    reason: str = ""
-    stored_at: datetime | None = None  # UTC, where these are stored scores and not an answer of now
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._results: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable) -> T | None:
+        with self._lock:
+            if key in self._results:
+                self._results.move_to_end(key)
+            return self._results.get(key)
+
+    def put(self, key: Hashable, result: T) -> None:
+        with self._lock:
+            self._results[key] = result
+            while len(self._results) > self._most:
+                self._results.popitem(last=False)
 
 
 @dataclass(slots=True)
 class _Loading:
     began: float = 0.0
     failed: str = ""
-    done: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+def _locks() -> dict[tuple[ModelName, Work], threading.Lock]:
+    return {(name, work): threading.Lock() for name in MODELS for work in ("score", "explain")}  # type: ignore[misc]
 
 
 @dataclass(slots=True)
 class Service:
-    """One engine, one worker a model, and how far each has come. Shared by all sessions; holds no session's state."""
+    """One engine, how far its models are, and what they have answered. Shared by all sessions; holds no session's state."""
 
     engine: Engine
     student_name: str = ""  # of a student trained here that stands in for the server's own
+    explanations: RecentResults[Any] = field(default_factory=lambda: RecentResults(64))
+    prepared: threading.Event = field(
+        default_factory=threading.Event
+    )  # training cases to find similar ones in
+    _answers: RecentResults[Recommendation] = field(default_factory=lambda: RecentResults(256))
     _loading: dict[ModelName, _Loading] = field(default_factory=lambda: {name: _Loading() for name in MODELS})
-    _workers: dict[ModelName, ThreadPoolExecutor] = field(default_factory=dict)
-    _long: dict[ModelName, ThreadPoolExecutor] = field(
-        default_factory=dict
-    )  # for what takes longer than a score
+    _turns: dict[tuple[ModelName, Work], threading.Lock] = field(default_factory=_locks)
     _splits: dict[int, str] = field(default_factory=dict)
-    _first_page: threading.Event = field(default_factory=threading.Event)
-
-    def __post_init__(self) -> None:
-        self._workers = {name: ThreadPoolExecutor(1, thread_name_prefix=f"leader-{name}") for name in MODELS}
-        self._long = {
-            name: ThreadPoolExecutor(1, thread_name_prefix=f"leader-{name}-long") for name in MODELS
-        }
 
     def start(self) -> None:
-        """Load the models that are there, one after the other, in a thread of their own."""
-        now = time.monotonic()
+        """Warm up in a thread of its own: the worklist and the code search first, then one model after the other."""
         for state in self._loading.values():
-            state.began = now
-        threading.Thread(target=self._load_all, name="leader-loading", daemon=True).start()
+            state.began = time.monotonic()
+        threading.Thread(
+            target=self._warm_up, args=(LOADING_ORDER,), name="leader-loading", daemon=True
+        ).start()
 
     def with_student(self, folder: Path, called: str) -> Service:
         """A service over the same cohort and teacher with the student of `folder`, which loads behind the page."""
-        found = Service(self.engine.with_student(folder), called)
-        found._loading["teacher"], found._splits = self._loading["teacher"], self._splits
-        found._workers["teacher"], found._long["teacher"] = self._workers["teacher"], self._long["teacher"]
-        found._loading["student"].began = time.monotonic()
-        threading.Thread(target=found._load, args=("student",), name="leader-loading", daemon=True).start()
-        return found
+        service = Service(self.engine.with_student(folder), called)
+        service._loading["teacher"], service._splits = self._loading["teacher"], self._splits
+        service._turns.update({key: lock for key, lock in self._turns.items() if key[0] == "teacher"})
+        service._answers = self._answers
+        service._loading["student"].began = time.monotonic()
+        threading.Thread(
+            target=service._warm_up, args=(("student",),), name="leader-loading", daemon=True
+        ).start()
+        return service
 
-    def _load_all(self) -> None:
-        if self._first_page.wait(FIRST_PAGE):
-            time.sleep(SHOWN_AFTER)
-        import_module("pandas")  # Streamlit's own widgets ask for it, and the first to do so would wait
-        self._index_codes()
-        for name in LOADING_ORDER:
+    def _warm_up(self, names: tuple[ModelName, ...]) -> None:
+        cohort = self.engine.cohort
+        try:
+            cohort.warm_up_worklist()
+            cohort.search("hart failure", limit=1)  # a typo makes the index of similar words too
+        except Exception:
+            log.exception("preparing the worklist and the code search failed")
+        for name in names:
             self._load(name)
-        leave_to_stay()
+        try:
+            self.engine.similar.prepare(wait=True)
+        finally:
+            self.prepared.set()
 
     def _load(self, name: ModelName) -> None:
         state = self._loading[name]
         card = self.engine.models.get(name)
-        if card is None or not card.available:
-            state.done = True
-            return
         try:
-            self.engine.warm_up(name)
+            if card is not None and card.available:
+                self.engine.warm_up(name)
         except LeaderError as error:
             state.failed = str(error)
         except Exception as error:
             log.exception("loading the %s failed", name)
-            state.failed = told(name, error, "while it was being loaded")
-        state.done = True
+            state.failed = failure(name, error, "while it was being loaded")
+        finally:
+            state.done.set()
 
-    def page_drawn(self) -> None:
-        """A page stands: from now on loading may take the processor."""
-        self._first_page.set()
+    def status(self, name: ModelName) -> ModelStatus:
+        """Whether a model can be asked now."""
+        return replace(self._status(name), called=self.student_name if name == "student" else "")
 
-    def _index_codes(self) -> None:
-        """Hold the worklist in memory, and index every code before somebody types, with a slip to make that ready too."""
+    def _status(self, name: ModelName) -> ModelStatus:
+        card, state = self.engine.models.get(name), self._loading[name]
+        if card is None or card.manifest is None:
+            reason = card.error if card is not None else ""
+            return ModelStatus(name, "absent", reason or f"There is no {name} in the models' folder.")
+        if card.error or state.failed:
+            return ModelStatus(name, "failed", card.error or state.failed)
+        if card.loaded or state.done.is_set():
+            return ModelStatus(name, "ready")
+        return ModelStatus(name, "loading", "", time.monotonic() - state.began if state.began else 0.0)
+
+    def wait_for_loading(self) -> bool:
+        """Wait a moment for the model that is being loaded; whether there was one."""
+        name = next((n for n in LOADING_ORDER if self.status(n).readiness == "loading"), None)
+        if name is not None:
+            wait(self._loading[name].done)
+        return name is not None
+
+    @contextmanager
+    def turn(self, model: ModelName, work: Work = "score") -> Iterator[None]:
+        """Wait until the model is loaded and nobody else asks it, with a message; an explanation never holds up a score."""
+        message, lock = st.empty(), self._turns[model, work]
+        began = time.monotonic()
+
+        def show(text: str) -> None:
+            message.caption(f"{text} {time.monotonic() - began:.0f} s")
+
+        while self.status(model).readiness == "loading" and not wait(self._loading[model].done):
+            show(f"Loading the {model}…")
+        while not lock.acquire(timeout=LOOK):
+            show(f"Waiting for the {model}, which is busy with another request…")
         try:
-            self.engine.cohort.warm_up_worklist()
-            self.engine.cohort.search("hart failure", limit=1)
-        except Exception:
-            log.exception("indexing the code libraries failed")
+            message.empty()
+            yield
+        finally:
+            lock.release()
+
+    def cached_answer(self, case: Case, model: ModelName) -> Recommendation | None:
+        """What the model has already said of this very case."""
+        return self._answers.get(self.key(case, model))
+
+    def recommend(self, case: Case, model: ModelName) -> Recommendation:
+        """Ask the model, in its turn, under a message; the answer is cached for everybody.
+
+        Raises:
+            LeaderError: the model cannot be asked, or the case cannot be scored.
+        """
+        with self.turn(model):
+            answer = self.cached_answer(case, model)  # of somebody who was before us
+            if answer is None:
+                with st.spinner(f"The {model} is reading this case…", show_time=True):
+                    answer = self.recommend_at_once(case, model)
+        return answer
+
+    def recommend_at_once(self, case: Case, model: ModelName) -> Recommendation:
+        """The same without waiting for a turn or a message: for the student, which takes milliseconds."""
+        answer = self.engine.recommend(case, model)
+        self._answers.put(self.key(case, model), answer)
+        return answer
+
+    def key(self, case: Case, model: ModelName) -> tuple[object, ...]:
+        """The key of cached results about a case by this very model."""
+        card = self.engine.models.get(model)
+        digest = card.manifest.digest if card is not None and card.manifest is not None else ""
+        return (model, digest, case_key(case))
 
     def split(self, patient_id: int) -> str:
-        """The split a patient belongs to; empty where it cannot be told."""
+        """The split a patient belongs to; empty where it is unknown."""
         if patient_id not in self._splits:
             self._splits[patient_id] = self.engine.cohort.split_of(patient_id) or ""
         return self._splits[patient_id]
@@ -156,61 +226,30 @@ class Service:
         manifests = [card.manifest for card in self.engine.models.values() if card.manifest is not None]
         return any(m.cohort.digest == here for m in manifests) and self.split(patient_id) == "train"
 
-    def status(self, name: ModelName) -> ModelStatus:
-        """Whether a model can be asked now."""
-        return replace(self._status(name), called=self.student_name if name == "student" else "")
 
-    def _status(self, name: ModelName) -> ModelStatus:
-        card = self.engine.models.get(name)
-        state = self._loading[name]
-        if card is None or card.manifest is None:
-            reason = (
-                card.error
-                if card is not None and card.error
-                else f"There is no {name} in the models' folder."
-            )
-            return ModelStatus(name, "absent", reason)
-        if card.error or state.failed:
-            return ModelStatus(name, "failed", card.error or state.failed)
-        if card.loaded:
-            return ModelStatus(name, "ready")
-        return ModelStatus(name, "loading", "", time.monotonic() - state.began if state.began else 0.0)
-
-    def submit(self, case: Case, model: ModelName, *, after: float = 0.0) -> Future[Recommendation]:
-        """Score a case on the model's own worker, so that a slow model never holds up the other; begin in `after` s."""
-        if not after:
-            return self._workers[model].submit(self.engine.recommend, case, model)
-        promised: Future[Recommendation] = Future()
-
-        def begin() -> None:
-            self.submit(case, model).add_done_callback(lambda made: _hand_over(made, promised))
-
-        timer = threading.Timer(after, begin)
-        timer.daemon = True
-        timer.start()
-        return promised
-
-    def submit_text(self, text: str) -> Future[Recommendation]:
-        """Let the teacher score a text, on its own worker."""
-        return self._workers["teacher"].submit(self.engine.score_prompt, text)
-
-    def run(self, model: ModelName, work: Callable[..., T], *given: object) -> Future[T]:
-        """Do some longer work with a model, beside its scoring: nobody's case waits for an explanation."""
-        return self._long[model].submit(work, *given)
+def wait(event: threading.Event) -> bool:
+    """Wait a moment; whether it has happened. Tests, in which nobody clicks, end the run here."""
+    return event.wait(LOOK)
 
 
-def _hand_over(made: Future[T], promised: Future[T]) -> None:
-    if (error := made.exception()) is not None:
-        promised.set_exception(error)
-    else:
-        promised.set_result(made.result())
+def case_key(case: Case) -> CaseKey:
+    """Identifies what a model reads of a case, and nothing else."""
+    seen = case.observed()
+    visits = tuple((v.diagnoses, v.procedures, v.medications) for v in (*seen.history, seen.current))
+    return (tuple(sorted(seen.profile.items())), visits)
 
 
-def leave_to_stay() -> None:
-    """Take what is loaded out of the garbage collector's rounds: it stays for good, and looking through it takes
-    hundreds of milliseconds in the middle of somebody's click."""
-    gc.collect()
-    gc.freeze()
+def failure(model: str, error: Exception, during: str = "on this case") -> str:
+    """Why a model gave no answer, in a sentence: being out of memory is common enough to say what helps."""
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return (
+            f"The {model} ran out of memory {during}. Close other programs that use the device, or serve on the "
+            "processor with DEVICE=cpu; then try again."
+        )
+    return f"The {model} failed {during}. The server's log says why."
+
+
+# The engines of this server, and the one that this session looks at
 
 
 @st.cache_resource(show_spinner=False)
@@ -227,7 +266,7 @@ def open_engine(settings: Settings) -> Engine:
 
 @st.cache_resource(show_spinner=False, max_entries=4)
 def _with_student(settings: Settings, folder: Path, called: str) -> Service:
-    """The server's service with a student trained here; a few of them are kept, for whichever session chose them."""
+    """The server's service with a student trained here; the last few that sessions chose."""
     return _open(settings).with_student(folder, called)
 
 
@@ -243,124 +282,56 @@ def get_service() -> Service:
         LeaderError: no cohort, or one that cannot be read; the text says what to do.
     """
     settings = read_settings()
-    served, chosen = _open(settings), chosen_student.chosen()
-    return _with_student(settings, chosen.model, chosen.name) if chosen else served
+    served, run = _open(settings), chosen_run()
+    return _with_student(settings, run.model, run.name) if run else served
 
 
-def case_key(case: Case) -> CaseKey:
-    """Identifies what a model reads of a case, and nothing else."""
-    seen = case.observed()
-    visits = tuple((v.diagnoses, v.procedures, v.medications) for v in (*seen.history, seen.current))
-    return (tuple(sorted(seen.profile.items())), visits)
+STUDENT: Final = "student"
+"""The URL parameter that names the run of a student trained here; absent for the server's own."""
+_CHOSEN: Final = "_student"
+_READ: Final = "_student_read"
+_GONE: Final = "_student_gone"
 
 
-_SESSION_KEY: Final = "_scores"
-_KEPT: Final = 12
-_TOLD: Final = "_told_running"
-PATIENCE: Final = 0.05
-"""Seconds that a page waits for the models before it draws what is there: a part of what a click may take."""
-_WITH_STORED: Final[Mapping[ModelName, float]] = {"student": 0.05, "teacher": 0.0}
-"""The same where stored scores can be shown meanwhile."""
-TEACHER_AFTER: Final = 0.2
-"""Seconds that the teacher, which takes every core there is, lets a page be drawn first that the student answers."""
-_LATER: Final[Mapping[ModelName, float]] = {"student": 0.0, "teacher": 0.3}
-"""The same for each model where stored scores can be shown meanwhile: more is drawn then."""
+def chosen_run() -> Run | None:
+    """The run whose student this session looks at; None for the server's own.
 
-
-def scores(service: Service, case: Case, model: ModelName, *, patience: float = PATIENCE) -> Scores:
-    """What `model` says of `case`, waiting at most `patience` seconds; the session keeps its last few answers.
-
-    While there is no answer, what was stored of this case stands in for it, as long as the same weights made it. Who is
-    told that a model is still running is noted, so that `awaited` can tell when it is worth asking again.
+    The link is read where it changed; a page opened from the navigation, which names no student, keeps the choice.
     """
-    made = _stored_model(service, model)
-    stored = service.engine.stored(case, model) if made is not None else None
-    if made is None or stored is None:
-        return _asked(service, case, model, patience)
-    found = _asked(service, case, model, min(patience, _WITH_STORED[model]))
-    if found.recommendation is None:
-        return replace(found, recommendation=stored, stored_at=made.scored_at)
-    return found
+    state = st.session_state
+    linked = st.query_params.get(STUDENT, "")
+    if linked != state.get(_READ, ""):
+        state[_READ] = linked
+        if linked:
+            state[_CHOSEN] = linked
+    name = state.get(_CHOSEN, "")
+    if not name:
+        return None
+    run = get_runs().get(name)
+    if run is None or run.state != "done":
+        del state[_CHOSEN]
+        state[_GONE] = True
+        return None
+    return run
 
 
-def ask(service: Service, case: Case, *, teacher_after: float = 0.0) -> None:
-    """Let every model that is ready begin with `case`, the teacher in some seconds, without waiting for any."""
-    for name in MODELS:
-        if service.status(name).readiness == "ready":
-            _begun(service, case, name, teacher_after if name == "teacher" else 0.0)
+def student_query() -> dict[str, str]:
+    """The URL parameter of this session's choice; empty for the server's own student."""
+    name = st.session_state.get(_CHOSEN, "")
+    return {STUDENT: name} if name else {}
 
 
-def all_scores(service: Service, case: Case, *, patience: float = PATIENCE) -> dict[ModelName, Scores]:
-    """What every model says of `case`; each is asked before any is waited for, and `patience` is for all together."""
-    ask(service, case)
-    until = time.monotonic() + patience
-    found = {
-        name: scores(service, case, name, patience=max(0.0, until - time.monotonic()))
-        for name in LOADING_ORDER
-    }
-    return {name: found[name] for name in MODELS}
+def choose_student(name: str) -> None:
+    """Look at the student of a run from now on; "" goes back to the server's own. Call from a widget's callback."""
+    if name and ID.fullmatch(name):
+        st.session_state[_CHOSEN] = name
+        st.query_params[STUDENT] = name
+    else:
+        st.session_state.pop(_CHOSEN, None)
+        st.query_params.pop(STUDENT, None)
+    st.session_state[_READ] = st.query_params.get(STUDENT, "")
 
 
-def awaited() -> frozenset[AnswerKey]:
-    """The answers that were not there when they were asked for, since this was called last."""
-    return frozenset(st.session_state.pop(_TOLD, ()))
-
-
-def answered(wanted: frozenset[AnswerKey]) -> bool:
-    """Whether any of these answers is there now, or will never be."""
-    kept = _kept()
-    return any(key not in kept or kept[key].done() for key in wanted)
-
-
-def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
-    """Whose stored scores may stand in for a model's own: those that the same weights made."""
-    store, card = service.engine.cohort.scores, service.engine.models.get(model)
-    made = store.models.get(model) if store is not None else None
-    manifest = card.manifest if card is not None else None
-    return made if made is not None and (manifest is None or manifest.digest == made.digest) else None
-
-
-def _kept() -> dict[AnswerKey, Future[Recommendation]]:
-    """The session's last few answers."""
-    kept: dict[AnswerKey, Future[Recommendation]] = st.session_state.setdefault(_SESSION_KEY, {})
-    return kept
-
-
-def _begun(service: Service, case: Case, model: ModelName, after: float = 0.0) -> AnswerKey:
-    """Let a ready model begin, where it has not yet, in some seconds; the key that its answer is kept under."""
-    kept, key = _kept(), (model, id(service), case_key(case))
-    if key not in kept:
-        stored = _stored_model(service, model) is not None and service.engine.stored(case, model) is not None
-        kept[key] = service.submit(case, model, after=_LATER[model] if stored else after)
-        for old in list(kept)[:-_KEPT]:
-            del kept[old]
-    return key
-
-
-def _asked(service: Service, case: Case, model: ModelName, patience: float) -> Scores:
-    status = service.status(model)
-    if status.readiness != "ready":
-        return Scores(model, status.readiness, reason=status.reason)
-    kept, key = _kept(), _begun(service, case, model)
-    try:
-        return Scores(model, "ready", kept[key].result(timeout=patience))
-    except TimeoutError:
-        st.session_state.setdefault(_TOLD, set()).add(key)
-        return Scores(model, "running")
-    except LeaderError as error:
-        del kept[key]
-        return Scores(model, "failed", reason=str(error))
-    except Exception as error:
-        log.exception("the %s failed on a case", model)
-        del kept[key]
-        return Scores(model, "failed", reason=told(model, error))
-
-
-def told(model: str, error: Exception, during: str = "on this case") -> str:
-    """Why a model gave no answer, in a sentence: being out of memory is common enough to say what helps."""
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return (
-            f"The {model} ran out of memory {during}. Close other programs that use the device, or serve on the "
-            "processor with DEVICE=cpu; then try again."
-        )
-    return f"The {model} failed {during}. The server's log says why."
+def student_gone() -> bool:
+    """Whether the link named a student that is not there (any more); says so once."""
+    return bool(st.session_state.pop(_GONE, False))

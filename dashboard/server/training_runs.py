@@ -1,16 +1,17 @@
 """Training runs started from the page: each a process of its own, its state in a folder that outlives page and server.
 
-One at a time in a runs folder, whoever asks. Refuses to know how training works: it calls `python -m train student`
-and reads what that writes.
+One at a time in a runs folder, whoever starts it: each calls `python -m train student` and reads what that writes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -21,19 +22,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from dashboard.server import processes
-from dashboard.server.settings import ROOT
-from dashboard.server.training_request import Request
-from dashboard.server.training_state import END, ID, LOG, MODEL, PROGRESS, RECORD, WISH, Run, read_run
+import streamlit as st
+
+from dashboard.server.settings import ROOT, Settings, read_settings
+from dashboard.server.training_state import (
+    CANCEL,
+    END,
+    ID,
+    LOG,
+    MODEL,
+    PROGRESS,
+    RECORD,
+    Run,
+    TrainingRequest,
+    began,
+    is_alive,
+    read_run,
+)
 from leader_core import InputError, NotFoundError
 from leader_core.files import write_json, write_text
+from leader_core.workspace import default_path
 
 COMMAND: Final[tuple[str, ...]] = (sys.executable, "-m", "train", "student")
 _LOCK: Final = ".lock"
+STEPS: Final[tuple[tuple[signal.Signals, float], ...]] = (
+    (signal.SIGINT, 10.0),
+    (signal.SIGTERM, 5.0),
+    (signal.SIGKILL, 0.0),
+)
+"""How a process is asked to stop, and how long each request may take before the next."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class TrainingSources:
     """What a run learns from."""
 
     cohort: Path
@@ -42,7 +63,7 @@ class Sources:
     device: str = "auto"
 
 
-class Runs:
+class TrainingRuns:
     """The runs of one folder. Safe between threads, tabs and servers."""
 
     def __init__(self, folder: Path, command: Sequence[str] = COMMAND) -> None:
@@ -60,8 +81,8 @@ class Runs:
             folders = [path for path in self.folder.iterdir() if ID.fullmatch(path.name)]
         except OSError:
             return ()
-        found = (read_run(path, watched=path.name in self._watched) for path in folders)
-        return tuple(sorted((run for run in found if run is not None), key=lambda run: -run.began))
+        runs = (read_run(path, watched=path.name in self._watched) for path in folders)
+        return tuple(sorted((run for run in runs if run is not None), key=lambda run: -run.began))
 
     def get(self, name: str) -> Run | None:
         """A run by its id; None for anything else, however it is written."""
@@ -74,7 +95,7 @@ class Runs:
         """The run that has not ended."""
         return next((run for run in self.all() if not run.over), None)
 
-    def start(self, request: Request, sources: Sources) -> str:
+    def start(self, request: TrainingRequest, sources: TrainingSources) -> str:
         """Start a run; returns its id at once.
 
         Raises:
@@ -100,7 +121,7 @@ class Runs:
             record = {
                 "request": request.to_json(),
                 "pid": process.pid,
-                "start": processes.began(process.pid),
+                "start": began(process.pid),
                 "began": time.time(),
                 "cohort": sources.digest,
             }
@@ -115,9 +136,9 @@ class Runs:
         run = self.get(name)
         if run is None or run.over:
             return
-        (run.folder / WISH).touch()
+        (run.folder / CANCEL).touch()
         record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
-        processes.stop(record["pid"], record["start"])
+        stop(record["pid"], record["start"])
 
     def delete(self, name: str) -> None:
         """Remove a run that has ended, with its model.
@@ -133,7 +154,9 @@ class Runs:
             raise InputError("This run has not ended: cancel it first.")
         shutil.rmtree(run.folder, ignore_errors=True)
 
-    def _spawn(self, folder: Path, request: Request, sources: Sources) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, folder: Path, request: TrainingRequest, sources: TrainingSources
+    ) -> subprocess.Popen[bytes]:
         words = [*self._command, "--cohort", str(sources.cohort), "--out", str(folder / MODEL)]
         words += ["--config", str(folder / request.file_name), "--device", sources.device]
         words += ["--progress", str(folder / PROGRESS), "--json"]
@@ -141,7 +164,7 @@ class Runs:
             words += ["--titles", str(self.folder / "titles")]  # the same for every run: read once
         if request.distilled:
             words += ["--states", str(sources.states)]
-        if nice := shutil.which("nice"):  # whoever looks at a case meanwhile goes first
+        if nice := shutil.which("nice"):  # the pages go first
             words = [nice, "-n", "10", *words]
         one_left = str(max(1, (os.cpu_count() or 2) - 1))
         environment = {"OMP_NUM_THREADS": one_left, **os.environ, "PYTHONPATH": str(ROOT)}
@@ -169,7 +192,7 @@ class Runs:
             lock = (self.folder / _LOCK).open("w")
         except OSError as error:
             raise InputError(
-                f"Runs cannot be kept in {self.folder} ({error.strerror}). Name a folder that can be written "
+                f"Runs cannot be stored in {self.folder} ({error.strerror}). Name a folder that can be written "
                 "with LEADER_RUNS."
             ) from error
         with lock:
@@ -206,3 +229,34 @@ def find_states(folders: Sequence[Path], teacher: str, cohort: str) -> Path | No
         if index.get("teacher_digest") == teacher and index.get("targets", "all") == "all":
             return folder
     return None
+
+
+def runs_folder(settings: Settings) -> Path:
+    """Where runs are stored: the folder that was named, or one beside the workspace."""
+    return settings.runs or (settings.workspace or default_path(settings.cohort)).with_suffix(".runs")
+
+
+def get_runs() -> TrainingRuns:
+    """The server's one view of its runs."""
+    return _open_runs(runs_folder(read_settings()))
+
+
+@st.cache_resource(show_spinner=False)
+def _open_runs(folder: Path) -> TrainingRuns:
+    return TrainingRuns(folder)
+
+
+def stop(pid: int, start: str, steps: Sequence[tuple[signal.Signals, float]] = STEPS) -> None:
+    """Ask a process and its children to end, then insist; returns at once."""
+
+    def insist() -> None:
+        for sign, patience in steps:
+            if not is_alive(pid, start):
+                return
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, sign)
+            until = time.monotonic() + patience
+            while time.monotonic() < until and is_alive(pid, start):
+                time.sleep(0.1)
+
+    threading.Thread(target=insist, name=f"leader-stop-{pid}", daemon=True).start()

@@ -1,26 +1,150 @@
-"""What a run's folder says of it: asked for, running, how far, how it ended. Values read from files, nothing started.
+"""A training run as its folder says it: its settings, whether it runs, how far it is, how it ended. Nothing is started here.
 
-Refuses to know who reads them: every server and every tab that looks at the folder sees the same.
+Every server and every tab that looks at the folder sees the same.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
-from dashboard.server import processes
-from dashboard.server.training_request import Request
 from leader_core import InputError
+
+PRESETS: Final[Mapping[str, str]] = {"default": "Ours (default)", "paper": "As published (paper)"}
+MOST_EPOCHS: Final = 500
+
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One switch of the student: what it is called, and what the configuration says with and without it."""
+
+    label: str
+    short: str
+    on: tuple[Values, Values]  # of [student] and of [student.training]
+    off: tuple[Values, Values]
+
+
+ADDITIONS: Final[Mapping[str, Addition]] = {
+    "recency": Addition("Recency of visits", "recency", ({"recency": True}, {}), ({"recency": False}, {})),
+    "current": Addition(
+        "Current visit apart",
+        "current visit apart",
+        ({"current_apart": True}, {}),
+        ({"current_apart": False}, {}),
+    ),
+    "titles": Addition("Titles of codes", "titles", ({"code_text": True}, {}), ({"code_text": False}, {})),
+    "visits": Addition(
+        "Every visit teaches", "every visit", ({}, {"targets": "all"}), ({}, {"targets": "last"})
+    ),
+    "calibrate": Addition(
+        "Calibrated probabilities", "calibrated", ({}, {"calibrate": True}), ({}, {"calibrate": False})
+    ),
+    "no-profile": Addition("Without the profile", "no profile", ({"profile_fields": []}, {}), ({}, {})),
+}
+"""What each does stands in the specification of the method; the command checks the values again."""
+
+USUAL: Final[Mapping[str, tuple[str, ...]]] = {
+    "default": ("recency", "current", "titles", "visits", "calibrate"),
+    "paper": ("calibrate",),
+}
+"""What is switched on at first: the preset's own additions (a test compares), and probabilities that mean something."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRequest:
+    """A student to train.
+
+    Raises:
+        InputError: values out of range, all of them named.
+    """
+
+    preset: str = "default"
+    epochs: int = 12
+    patience: int = 12
+    seed: int = 42
+    distilled: bool = False
+    additions: tuple[str, ...] = USUAL["default"]
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.preset not in PRESETS:
+            problems.append(f"preset {self.preset!r}: expected {' or '.join(map(repr, PRESETS))}")
+        problems += [
+            f"{name} {getattr(self, name)}: expected 1 to {MOST_EPOCHS}"
+            for name in ("epochs", "patience")
+            if not 1 <= getattr(self, name) <= MOST_EPOCHS
+        ]
+        if not 0 <= self.seed < 2**31:
+            problems.append(f"seed {self.seed}: expected 0 to {2**31 - 1}")
+        if strange := [name for name in self.additions if name not in ADDITIONS]:
+            problems.append(f"unknown additions {', '.join(strange)}")
+        if problems:
+            raise InputError("; ".join(problems) + ".")
+
+    @property
+    def name(self) -> str:
+        """Short enough for the frame of every page: what sets this student apart."""
+        usual, given = set(USUAL[self.preset]), set(self.additions)
+        parts = [f" + {ADDITIONS[key].short}" for key in ADDITIONS if key in given - usual]
+        parts += [f" - {ADDITIONS[key].short}" for key in ADDITIONS if key in usual - given]
+        return f"{self.preset}{''.join(parts)}, seed {self.seed}"
+
+    @property
+    def sentence(self) -> str:
+        """Every setting, in words."""
+        added = ", ".join(ADDITIONS[key].label.lower() for key in self.additions) or "no additions"
+        return (
+            f"{PRESETS[self.preset]}, {'distilled' if self.distilled else 'undistilled'}, {added}; at most "
+            f"{self.epochs} epochs, patience {self.patience}, seed {self.seed}"
+        )
+
+    @property
+    def file_name(self) -> str:
+        """The configuration's name: the manifest keeps it as the preset."""
+        return "+".join([self.preset, *(key for key in ADDITIONS if key in self.additions)]) + ".toml"
+
+    def toml(self) -> str:
+        """The configuration file that the command reads; it says every addition, whatever the preset has."""
+        student: dict[str, Any] = {}
+        training: dict[str, Any] = {"epochs": self.epochs, "patience": self.patience}
+        for key, addition in ADDITIONS.items():
+            own, taught = addition.on if key in self.additions else addition.off
+            student.update(own)
+            training.update(taught)
+        lines = [f'extends = "{self.preset}"', f"seed = {self.seed}", "", "[student]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in student.items()]
+        lines += ["", "[student.training]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in training.items()]
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Inverse of `to_json`.
+
+        Raises:
+            InputError: a record of another shape.
+        """
+        try:
+            return cls(**{**record, "additions": tuple(record["additions"])})
+        except (TypeError, KeyError) as error:
+            raise InputError(f"This is no training request ({error}).") from error
+
 
 ID: Final = re.compile(r"[0-9a-f]{12}")
 State = Literal["running", "cancelling", "done", "failed", "cancelled", "interrupted"]
 ENDED: Final[frozenset[State]] = frozenset(("done", "failed", "cancelled", "interrupted"))
 
-RECORD, END, WISH, LOG, PROGRESS, MODEL = (
+RECORD, END, CANCEL, LOG, PROGRESS, MODEL = (
     "run.json",
     "ended.json",
     "cancel",
@@ -32,7 +156,7 @@ _TAIL: Final = 8_192  # bytes of a log that hold its last words
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingProgress:
     """How far a run is."""
 
     epochs: tuple[Mapping[str, float], ...] = ()  # a row each, as the command wrote them
@@ -53,12 +177,12 @@ class Run:
 
     id: str
     folder: Path
-    request: Request
+    request: TrainingRequest
     state: State
     began: float  # seconds since 1970, UTC
     ended: float | None
     cohort: str  # digest of the cohort it learns from
-    said: str = ""  # why it failed, in the command's own sentence
+    reason: str = ""  # why it failed, in the command's own sentence
 
     @property
     def name(self) -> str:
@@ -83,30 +207,30 @@ def read_run(folder: Path, *, watched: bool = False) -> Run | None:
     if record is None or not ID.fullmatch(folder.name):
         return None
     try:
-        request = Request.from_json(record["request"])
+        request = TrainingRequest.from_json(record["request"])
         pid, start = int(record["pid"]), str(record["start"])
         moment, cohort = float(record["began"]), str(record["cohort"])
     except (InputError, KeyError, TypeError, ValueError):
         return None
     end = _json(folder / END)
-    wished = (folder / WISH).exists()
+    cancelled = (folder / CANCEL).exists()
     state: State
-    said = ""
-    if end is None and (watched or processes.runs(pid, start)):
-        state = "cancelling" if wished else "running"
+    reason = ""
+    if end is None and (watched or is_alive(pid, start)):
+        state = "cancelling" if cancelled else "running"
     elif (folder / MODEL / "manifest.json").is_file() and (end is None or end.get("code") == 0):
         state = "done"
-    elif wished:
+    elif cancelled:
         state = "cancelled"
     elif end is None or end.get("code") is None:
         state = "interrupted"
     else:
-        state, said = "failed", last_words(folder / LOG, int(end["code"]))
+        state, reason = "failed", last_words(folder / LOG, int(end["code"]))
     ended = float(end["at"]) if end and "at" in end else None
-    return Run(folder.name, folder, request, state, moment, ended, cohort, said)
+    return Run(folder.name, folder, request, state, moment, ended, cohort, reason)
 
 
-def read_progress(folder: Path, now: float) -> Progress:
+def read_progress(folder: Path, now: float) -> TrainingProgress:
     """How far the run in a folder is at `now` (seconds since 1970); what is not known yet stays empty."""
     rows, epochs = _lines(folder / PROGRESS), []
     of, cases, share = 0, 0, 0.0
@@ -126,7 +250,7 @@ def read_progress(folder: Path, now: float) -> Progress:
         left = float(last["seconds_left"]) - max(0.0, now - float(last["time"]))
     elif first is not None and share > 0:
         left = (now - first) / share * of - (now - first)
-    return Progress(tuple(epochs), of, share, cases, None if left is None else max(0.0, left))
+    return TrainingProgress(tuple(epochs), of, share, cases, None if left is None else max(0.0, left))
 
 
 def last_words(log: Path, code: int) -> str:
@@ -137,13 +261,13 @@ def last_words(log: Path, code: int) -> str:
             lines = [line.strip() for line in stream.read().decode("utf-8", "replace").splitlines()]
     except OSError:
         lines = []
-    told = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    if told:
-        return told[-1]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if errors:
+        return errors[-1]
     if code < 0:
         return f"The system ended it (signal {-code}); signal 9 often means that memory ran out."
-    spoken = next((line for line in reversed(lines) if line), "")
-    return f"The command ended with code {code}" + (f": {spoken[:300]}" if spoken else ", without a word.")
+    last = next((line for line in reversed(lines) if line), "")
+    return f"The command ended with code {code}" + (f": {last[:300]}" if last else ", without a word.")
 
 
 def _json(path: Path) -> dict[str, Any] | None:
@@ -160,12 +284,44 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return []
-    found = []
+    records = []
     for line in text.split("\n")[:-1]:  # what stands behind the last line break is not finished
         try:
             record = json.loads(line)
         except ValueError:
             continue
         if isinstance(record, dict):
-            found.append(record)
-    return found
+            records.append(record)
+    return records
+
+
+PROC: Final = Path("/proc")
+
+
+def began(pid: int) -> str:
+    """When a running process began, in words that no other process with its pid will ever share; "" if it is gone.
+
+    A process that has ended and only waits to be collected counts as gone.
+    """
+    if pid <= 0:
+        return ""
+    if PROC.is_dir():
+        try:
+            fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+            boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
+        except OSError:
+            return ""
+        state, *rest = fields.rpartition(")")[2].split()  # the name before it may hold anything
+        return "" if state in "ZX" else f"{boot}:{rest[18]}"
+    listed = subprocess.run(  # noqa: S603 - a number of ours, no shell
+        ["ps", "-o", "lstart=", "-p", str(pid)],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return listed.stdout.strip()
+
+
+def is_alive(pid: int, start: str) -> bool:
+    """Whether this very process is still there."""
+    return bool(start) and began(pid) == start

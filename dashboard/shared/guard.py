@@ -1,6 +1,6 @@
 """Errors become sentences: what a person reads when something is missing or breaks, and what they can do next.
 
-The log has the traceback; a page never does.
+The log has the traceback; a page never does. What ends or repeats a run of Streamlit is no `Exception` and passes through.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import RerunException, StopException
 
 from dashboard.shared import wording
 from leader_core import LeaderError, NotFoundError
@@ -30,8 +29,6 @@ def guarded(draw: Callable[P, None], *, home: Callable[[], None] | None = None) 
         try:
             draw(*args, **kwargs)
             return
-        except (RerunException, StopException):
-            raise
         except NotFoundError as error:
             st.warning(str(error), icon=":material/search_off:")
         except LeaderError as error:
@@ -46,6 +43,6 @@ def guarded(draw: Callable[P, None], *, home: Callable[[], None] | None = None) 
     return page
 
 
-def fragment(draw: Callable[P, None], *, run_every: float | None = None) -> Callable[P, None]:
-    """A part of a page that reruns alone, guarded too: Streamlit shows a fragment's errors by itself."""
-    return st.fragment(guarded(draw), run_every=run_every)
+def fragment(draw: Callable[P, None]) -> Callable[P, None]:
+    """A part of a page that reruns alone, guarded too. A click in it does not interrupt a run: nothing slow goes in it."""
+    return st.fragment(guarded(draw))

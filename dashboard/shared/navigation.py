@@ -1,23 +1,15 @@
-"""The pages, in the order of work, and the ways from one to another."""
+"""The pages' names and addresses in the order of work, and the ways from one to another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
 import streamlit as st
-from streamlit.navigation.page import Page
 
-from dashboard.server import chosen_student
+from dashboard.server.service import student_query
 from dashboard.shared import wording
 from dashboard.shared.formatting import escape, tag
-from dashboard.shared.guard import guarded
-
-_THEME: Final = Path(__file__).resolve().parents[2] / "assets" / "theme"
-ICON: Final = str(_THEME / "icon.svg")
 
 PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "patients": ("Patients", ":material/groups:"),
@@ -29,55 +21,37 @@ PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "models": ("Models", ":material/model_training:"),
 }
 """URL path -> (title, icon)."""
-
-_FOLDERS: Final = {"new": "new_case", "errors": "error_analysis"}
-"""URL path -> folder of dashboard/ with the page, where the two differ."""
+_REGISTERED: Final = "_pages"
 
 
-def pages() -> dict[str, Page]:
-    """Every page by its URL path."""
-    return {
-        path: st.Page(_drawer(path), title=title, icon=icon, url_path=path, default=path == "patients")
-        for path, (title, icon) in PAGES.items()
-    }
+def register(pages: Mapping[str, st.Page]) -> None:
+    """Take the pages of this run, by URL path; the shell calls it before anything is drawn."""
+    st.session_state[_REGISTERED] = dict(pages)
 
 
-def current_page() -> Page:
-    """The page that the URL names; draws the navigation."""
-    return st.navigation(list(pages().values()), position="top")
+def _page(path: str) -> st.Page:
+    page: st.Page = st.session_state[_REGISTERED][path]
+    return page
 
 
 def go(path: str, query: Mapping[str, str] | None = None) -> None:
     """Open another page; `query` becomes its URL parameters."""
-    st.switch_page(pages()[path], query_params={**(query or {}), **chosen_student.query()})
+    st.switch_page(_page(path), query_params={**(query or {}), **student_query()})
 
 
 def link(path: str, label: str, query: Mapping[str, str] | None = None, *, icon: str | None = None) -> None:
     """A link to another page."""
-    asked = {**(query or {}), **chosen_student.query()}
-    st.page_link(pages()[path], label=label, icon=icon or PAGES[path][1], query_params=asked)
+    st.page_link(
+        _page(path),
+        label=label,
+        icon=icon or PAGES[path][1],
+        query_params={**(query or {}), **student_query()},
+    )
 
 
 def home() -> None:
     """The way on from an error."""
     link("patients", "Go to the worklist")
-
-
-@cache
-def logo(dark: bool) -> str:
-    return str(_THEME / ("logo-dark.svg" if dark else "logo-light.svg"))
-
-
-def no_cohort_help() -> str:
-    """What to do when there is no cohort to show."""
-    steps = (
-        "make run builds the synthetic demo cohort when it is missing, and serves it.",
-        "python -m train demo builds it alone; then reload this page.",
-        "make run COHORT=your.duckdb serves a cohort of your own, built with python -m train cohort.",
-    )
-    return tag(
-        "div", tag("strong", escape("Three ways on")), *(tag("p", escape(s)) for s in steps), css="ld-empty"
-    )
 
 
 def no_case() -> None:
@@ -86,10 +60,3 @@ def no_case() -> None:
     with st.container(horizontal=True):
         link("patients", "Choose a patient")
         link("new", "Enter a case")
-
-
-def _drawer(path: str) -> Callable[[], None]:
-    def draw() -> None:
-        import_module(f"dashboard.{_FOLDERS.get(path, path)}.page").draw()
-
-    return guarded(draw, home=home)

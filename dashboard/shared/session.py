@@ -68,8 +68,8 @@ def open_case(patient_id: int, visit_no: int) -> None:
     st.query_params.from_dict(case_query(patient_id, visit_no))
 
 
-def asked() -> dict[str, str]:
-    """What the URL asks for; where it names no case, the case that was open last, as it was seen."""
+def url_query() -> dict[str, str]:
+    """The URL parameters; where they name no case, those of the case that was open last, as it was seen."""
     query = {key: st.query_params[key] for key in st.query_params}
     if PATIENT in query or CASE in query:
         return query
@@ -83,7 +83,7 @@ def subject(service: Service) -> Subject | None:
         InputError: an id or visit number that is not a number.
         NotFoundError: a patient or visit that this cohort does not hold.
     """
-    query = asked()
+    query = url_query()
     if query.get(CASE) == DRAFT:
         return _entered()
     if not query.get(PATIENT):
@@ -108,8 +108,8 @@ def keep(query: Mapping[str, str]) -> None:
 
 
 def cut_off(model: str) -> float | None:
-    """The cut-off that is asked for; None where it is the model's own."""
-    return read_cut_off(asked().get(cut_key(model), ""))
+    """The cut-off that the link names; None where it is the model's own."""
+    return read_cut_off(url_query().get(cut_key(model), ""))
 
 
 def read_cut_off(text: str) -> float | None:
@@ -126,36 +126,36 @@ def cut_key(model: str) -> str:
     return f"{model}_cut"
 
 
-def linked(found: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
+def linked(subject: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
     """URL parameters for any page about the same case, under the same cut-offs.
 
-    `cuts` are those that differ from a model's own; without them, the ones that this page was asked for.
+    `cuts` are those that differ from a model's own; without them, the ones that this page has.
     """
     if cuts is None:
         cuts = {name: value for name in ("teacher", "student") if (value := cut_off(name)) is not None}
-    shown = {VIEW: view()} if found.source == "cohort" and view() != "all" else {}
-    return {**found.query, **{cut_key(name): f"{value:.2f}" for name, value in cuts.items()}, **shown}
+    shown = {VIEW: view()} if subject.source == "cohort" and view() != "all" else {}
+    return {**subject.query, **{cut_key(name): f"{value:.2f}" for name, value in cuts.items()}, **shown}
 
 
 def view() -> str:
     """How cases are shown in this session: as it was last chosen, else as the link asks."""
-    wanted = st.session_state.get(_VIEW) or asked().get(VIEW, "")
-    return wanted if wanted in VIEWS else "all"
+    choice = st.session_state.get(_VIEW) or url_query().get(VIEW, "")
+    return choice if choice in VIEWS else "all"
 
 
-def set_view(wanted: str) -> None:
+def set_view(choice: str) -> None:
     """Show every case this way from now on: a demonstration moves from case to case without a glimpse of the truth."""
-    st.session_state[_VIEW] = wanted if wanted in VIEWS else "all"
+    st.session_state[_VIEW] = choice if choice in VIEWS else "all"
 
 
-def undecided(found: Subject) -> bool:
+def undecided(subject: Subject) -> bool:
     """Whether the viewer wants to decide first, and has not yet."""
-    return found.source == "cohort" and view() == "decide" and not decision.revealed(found.key)
+    return subject.source == "cohort" and view() == "decide" and not decision.revealed(subject.key)
 
 
-def hidden(found: Subject) -> bool:
-    """Whether the viewer asked not to see what this visit was given."""
-    return undecided(found) or (found.source == "cohort" and view() == "hide")
+def hidden(subject: Subject) -> bool:
+    """Whether the viewer chose not to see what this visit was given."""
+    return undecided(subject) or (subject.source == "cohort" and view() == "hide")
 
 
 def _entered() -> Subject:
@@ -163,7 +163,7 @@ def _entered() -> Subject:
     if case is None:
         raise NotFoundError(
             "The entered case is not in this session: it was never submitted, or the session has ended. "
-            "Entered cases are kept in the session only and never in the link. Enter it again under New case."
+            "Entered cases stay in the session only and never enter the link. Enter it again under New case."
         )
     return Subject(case, "draft")
 

@@ -19,14 +19,14 @@ def opened(service: Service, title: str) -> Subject | None:
         LeaderError: a case that is not there; the page's title is drawn, for the sentence to stand under.
     """
     try:
-        found = session.subject(service)
+        subject = session.subject(service)
     except LeaderError:
         st.html(markup.title(title))
         raise
-    if found is None:
+    if subject is None:
         st.html(markup.title(title))
         navigation.no_case()
-    return found
+    return subject
 
 
 def titles_of(service: Service) -> Titles:
@@ -47,14 +47,18 @@ def case_title(subject: Subject, level: int = 1) -> str:
             css="ld-title",
         )
     current = case.current
-    told = [who, f"visit {current.visit_no or len(case.history) + 1}", f"admitted {day(current.admitted_at)}"]
-    told += [length] if (length := stay(current.admitted_at, current.discharged_at)) else []
+    parts = [
+        who,
+        f"visit {current.visit_no or len(case.history) + 1}",
+        f"admitted {day(current.admitted_at)}",
+    ]
+    parts += [length] if (length := stay(current.admitted_at, current.discharged_at)) else []
     kind = case.profile["admission_type"]
-    told += [words(kind).lower()] if kind != UNKNOWN else []
+    parts += [words(kind).lower()] if kind != UNKNOWN else []
     return tag(
         "div",
         tag(f"h{level}", escape(f"Patient {subject.patient_id}")),
-        tag("p", escape(" · ".join(told))),
+        tag("p", escape(" · ".join(parts))),
         css="ld-title",
     )
 

@@ -13,8 +13,9 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard.server import chosen_student
+from dashboard.server.service import student_query
 from dashboard.shared.browser import component
+from dashboard.shared.navigation import PAGES
 
 _ENTERED: Final = "_entered"
 
@@ -95,8 +96,6 @@ def written(bindings: Mapping[str, Binding]) -> dict[str, str]:
 
 def publish(page: str, query: Mapping[str, str]) -> None:
     """Let the address bar say `query` and the student that this session chose, as long as `page` is still open."""
-    from dashboard.shared.navigation import PAGES
-
     with st.container(key="address"):
         component("shared/url_state")(
             key="address-bar",
@@ -104,6 +103,6 @@ def publish(page: str, query: Mapping[str, str]) -> None:
                 "page": page,
                 "home": page == "patients",
                 "pages": dict.fromkeys(PAGES, True),
-                "query": urlencode({**query, **chosen_student.query()}),
+                "query": urlencode({**query, **student_query()}),
             },
         )

@@ -1,57 +1,66 @@
-"""The frame of every page: what this is, which data, which models, and whether they are ready."""
+"""The frame of every page: what this is, which data, which models and whether they are ready, and the help."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, Final
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import MODELS, ModelStatus, Service
-from dashboard.shared import theme, wording
+from dashboard.shared import navigation, theme, wording
+from dashboard.shared.browser import component, nothing
 from dashboard.shared.formatting import escape, tag
-from dashboard.shared.guard import fragment
+from dashboard.tour import tour
+
+SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
+    (("/",), "Search: patients, the classes of a case, or codes"),
+    (("j",), "Next case; in the worklist, next row"),
+    (("k",), "Previous case; in the worklist, the row before"),
+    (("Enter",), "Open the row in focus"),
+    (("?",), "This help"),
+    (("Esc",), "Close this help, or leave the tour"),
+)
+"""What each key does, in the words of the help."""
 
 
-def show(service: Service | None) -> None:
-    """Draw the strip under the navigation; while a model loads it refreshes itself, and the page when one is there.
+def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
+    """Draw the strip under the navigation; gives its place, and one for what the page waits for."""
+    place = st.empty()
+    place.html(strip(service))
+    with st.container(key="progress"):
+        return place, st.empty()
 
-    It is the only thing that polls for loading, so that waiting costs the loading as little as can be.
-    """
-    if service is None:
-        st.html(strip(None, ()))
+
+def follow_loading(service: Service, place: DeltaGenerator) -> None:
+    """Keep the strip true while models load, then draw the page with them; a click interrupts it."""
+    if not any(service.status(name).readiness == "loading" for name in MODELS):
         return
-    statuses = [service.status(name) for name in MODELS]
-    if any(status.readiness == "loading" for status in statuses):
-        fragment(_waiting, run_every=1.5)(service, tuple(status.readiness for status in statuses))
-    else:
-        with st.container():  # a block, as the waiting strip is: a late refresh of that one finds its place
-            st.html(strip(service, statuses))
+    while service.wait_for_loading():
+        place.html(strip(service))
+    st.rerun()
 
 
-def _waiting(service: Service, drawn: tuple[str, ...]) -> None:
-    statuses = [service.status(name) for name in MODELS]
-    st.html(strip(service, statuses))
-    if tuple(status.readiness for status in statuses) != drawn:
-        st.rerun()
-
-
-def strip(service: Service | None, statuses: tuple[ModelStatus, ...] | list[ModelStatus]) -> str:
+def strip(service: Service | None) -> str:
     """The strip's markup."""
     parts = [tag("strong", escape(wording.NOT_A_DEVICE))]
     if service is not None:
         print_ = service.engine.cohort.fingerprint
         kind = wording.data_kind(print_.synthetic, print_.label)
         parts.append(tag("span", escape(f"{print_.label}, {print_.patients:,} patients. {kind}.")))
-    models = "".join(_model(status) for status in statuses)
-    if models:
-        parts.append(
-            tag(
-                "span",
-                models,
-                css="ld-push",
-                style="display:inline-flex;gap:1rem;flex-wrap:wrap",
-                role="status",
-            )
-        )
+        parts.append(_models([service.status(name) for name in MODELS]))
     return tag("div", *parts, css="ld-frame")
+
+
+def _models(statuses: Sequence[ModelStatus]) -> str:
+    return tag(
+        "span",
+        "".join(_model(status) for status in statuses),
+        css="ld-push",
+        style="display:inline-flex;gap:1rem;flex-wrap:wrap",
+        role="status",
+    )
 
 
 def _called(status: ModelStatus) -> str:
@@ -67,11 +76,37 @@ def _model(status: ModelStatus) -> str:
         "failed": "could not be loaded",
     }[status.readiness]
     icon = tag("span", theme.MODEL_ICONS[status.name], css="ld-shape", aria_hidden="true")
-    busy = " ld-busy" if status.readiness == "loading" else ""
+    busy = "ld-busy" if status.readiness == "loading" else ""
     return tag(
         "span",
         icon,
-        tag("span", escape(f"{_called(status)} {words}"), css=busy.strip()),
+        tag("span", escape(f"{_called(status)} {words}"), css=busy),
         css=f"ld-model {status.name}",
         title=status.reason or wording.MODEL_NAMES[status.name],
     )
+
+
+def help_button() -> None:
+    """The help in the head of the page, with the shortcuts; the tour begins from here wherever it is asked for."""
+    with st.container(key="keyboard"):
+        result = component("shell/keyboard")(
+            key="keys", data=help_text(), on_tour_change=nothing, on_scheme_change=nothing
+        )
+    if result.tour:
+        navigation.go("case", tour.link(int(result.tour)))
+
+
+def help_text() -> dict[str, Any]:
+    """What the help says, as plain JSON values."""
+    return {
+        "title": "Help",
+        "shortcuts": [[list(keys), words] for keys, words in SHORTCUTS],
+        "tour": {
+            "title": "Guided tour",
+            "words": wording.TOUR_OFFER,
+            "start": "Start the tour",
+            "resume": f"Resume at step {{step}} of {tour.STEPS}",
+            "steps": tour.STEPS,
+        },
+        "about": [f"{wording.NOT_A_DEVICE} {wording.INTENDED_USE}", *wording.LIMITS[:2]],
+    }

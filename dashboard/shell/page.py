@@ -1,42 +1,94 @@
-"""Every page: its set-up, the navigation, the frame around it, and the guard that keeps errors readable."""
+"""Every page: its set-up, the navigation, the frame around it, and what the page left for the end of its run."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final
+
 import streamlit as st
 
-from dashboard.server import chosen_student
-from dashboard.server.service import get_service
+import dashboard.case.page
+import dashboard.error_analysis.page
+import dashboard.interactions.page
+import dashboard.models.page
+import dashboard.new_case.page
+import dashboard.patients.page
+import dashboard.prompt.page
+from dashboard.server import answers
+from dashboard.server.service import get_service, student_gone
 from dashboard.shared import markup, navigation, theme, wording
+from dashboard.shared.formatting import escape, tag
 from dashboard.shared.guard import guarded
-from dashboard.shell import frame, keyboard, mends, waiting
+from dashboard.shell import frame
 from leader_core import LeaderError
 
-mends.install()
+DRAWN: Final[Mapping[str, Callable[[], None]]] = {
+    "patients": dashboard.patients.page.draw,
+    "case": dashboard.case.page.draw,
+    "new": dashboard.new_case.page.draw,
+    "interactions": dashboard.interactions.page.draw,
+    "prompt": dashboard.prompt.page.draw,
+    "errors": dashboard.error_analysis.page.draw,
+    "models": dashboard.models.page.draw,
+}
+"""URL path -> what draws the page."""
+_THEME: Final = Path(__file__).resolve().parents[2] / "assets" / "theme"
 
 
 @guarded
 def draw() -> None:
-    """Draw the frame and the page that the URL names."""
+    """Draw the frame and the page that the URL names, then compute what it was drawn without."""
     st.set_page_config(
-        page_title=wording.NAME, page_icon=navigation.ICON, layout="wide", initial_sidebar_state="collapsed"
+        page_title=wording.NAME,
+        page_icon=str(_THEME / "icon.svg"),
+        layout="wide",
+        initial_sidebar_state="collapsed",
     )
     st.html(f"<style>{theme.style_sheet()}</style>")
-    st.logo(navigation.logo(st.context.theme.type == "dark"), size="medium")
-    page = navigation.current_page()
+    st.logo(_logo(st.context.theme.type == "dark"), size="medium")
+    pages = {
+        path: st.Page(
+            guarded(DRAWN[path], home=navigation.home),
+            title=title,
+            icon=icon,
+            url_path=path,
+            default=path == "patients",
+        )
+        for path, (title, icon) in navigation.PAGES.items()
+    }
+    navigation.register(pages)
+    page = st.navigation(list(pages.values()), position="top")
     try:
         service = get_service()
     except LeaderError as error:
         frame.show(None)
         st.error(str(error), icon=":material/error:")
-        st.html(navigation.no_cohort_help())
+        st.html(_no_cohort_help())
         return
-    frame.show(service)
-    if chosen_student.gone():
+    strip, progress = frame.show(service)
+    if student_gone():
         st.html(markup.callout(wording.STUDENT_GONE, "warn"))
-    keyboard.show()
-    waiting.begin()
-    try:
-        page.run()
-        waiting.watch()
-    finally:
-        service.page_drawn()
+    frame.help_button()
+    answers.begin()
+    page.run()
+    answers.finish(progress)
+    frame.follow_loading(service, strip)
+
+
+@cache
+def _logo(dark: bool) -> str:
+    return str(_THEME / ("logo-dark.svg" if dark else "logo-light.svg"))
+
+
+def _no_cohort_help() -> str:
+    """What to do when there is no cohort to show."""
+    steps = (
+        "make run builds the synthetic demo cohort when it is missing, and serves it.",
+        "python -m train demo builds it alone; then reload this page.",
+        "make run COHORT=your.duckdb serves a cohort of your own, built with python -m train cohort.",
+    )
+    return tag(
+        "div", tag("strong", escape("Three ways on")), *(tag("p", escape(s)) for s in steps), css="ld-empty"
+    )

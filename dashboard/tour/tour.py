@@ -8,7 +8,8 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.server.service import MODELS, ModelName, Scores, Service
+from dashboard.server.answers import Scores
+from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import navigation, wording
 from dashboard.shared.browser import component, nothing
 from leader_core import Case

@@ -1,59 +1,56 @@
-"""The dashboard over made-up models that never stop coming and going, on a machine that is out of breath.
+"""The dashboard over made-up models that load slowly and a teacher that takes seconds, on a machine that is out of breath.
 
     python tests/browser/loading_server.py --server.port PORT
 
-Loading a language model holds the interpreter for seconds at a time; so does this, so that runs, ticks and messages
-meet in every order they can.
+Loading a language model holds the interpreter for a while at a time; so does this, so that runs and messages meet in
+every order they can.
 """
 
 from __future__ import annotations
 
 import ctypes
 import random
+import runpy
 import sys
-import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dashboard.server import service
-from dashboard.server.settings import Settings
-from leader_core import Engine
+from leader_core import Case, Recommendation
 from tests.fakes import FakeEngine
 
-ROOT: Final = Path(__file__).parents[2]
-_HELD: Final = (0.05, 0.5)  # seconds without the interpreter
-_FREE: Final = (0.05, 0.5)
+LOADING: Final = 4.0
+"""Seconds that each model takes to load."""
+ANSWER: Final = 2.0
+"""Seconds of the teacher, in which nothing can interrupt it."""
+_HELD: Final = (0.05, 0.4)  # seconds without the interpreter
+_FREE: Final = (0.05, 0.4)
 
 
-def unsteady() -> FakeEngine:
-    """An engine whose models are ready at one moment and loading at the next."""
-    engine = FakeEngine(loading=("teacher", "student"))
-    engine.finish_loading()
-    threading.Thread(target=_flip, args=(engine,), daemon=True).start()
-    return engine
+class SlowEngine(FakeEngine):
+    """Both models load, and the teacher answers, as slowly as large ones do."""
 
+    def __init__(self) -> None:
+        super().__init__(loading=("teacher", "student"))
 
-def _flip(engine: FakeEngine) -> None:
-    chance = random.Random(7)
-    hold = ctypes.PyDLL(None).usleep  # unlike CDLL's, its calls keep the interpreter
-    while True:
-        for card in engine.models.values():
-            card.loaded = chance.random() < 0.4
-        hold(int(1e6 * chance.uniform(*_HELD)))
-        time.sleep(chance.uniform(*_FREE))
+    def warm_up(self, model: str) -> None:
+        chance = random.Random(7)
+        hold = ctypes.PyDLL(None).usleep  # unlike CDLL's, its calls keep the interpreter
+        until = time.monotonic() + LOADING
+        while time.monotonic() < until:
+            hold(int(1e6 * chance.uniform(*_HELD)))
+            time.sleep(chance.uniform(*_FREE))
+        self.models[model].loaded = True
 
-
-def main() -> None:
-    def opened(_: Settings) -> Engine:
-        return unsteady()  # type: ignore[return-value]
-
-    service.open_engine = opened
-    from streamlit.web.cli import main as serve
-
-    sys.argv = ["streamlit", "run", str(ROOT / "dashboard" / "app.py"), *sys.argv[1:]]
-    serve()
+    def recommend(self, case: Case, model: str = "student", **given: Any) -> Recommendation:
+        if model == "teacher":
+            time.sleep(ANSWER)
+        return super().recommend(case, model, **given)
 
 
 if __name__ == "__main__":
-    main()
+    service.open_engine = lambda _: SlowEngine()  # type: ignore[assignment, return-value]
+    entry = Path(__file__).parents[2] / "dashboard" / "app.py"
+    sys.argv = ["streamlit", "run", str(entry), *sys.argv[1:]]
+    runpy.run_module("streamlit", run_name="__main__")

@@ -1,4 +1,4 @@
-"""Opening pages and moving between them while models come and go and the machine is out of breath."""
+"""Opening pages and clicking quickly between them while models load, a teacher is slow and the machine is out of breath."""
 
 from __future__ import annotations
 
@@ -7,44 +7,103 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import ROOT, Visitor, started
 
 pytestmark = pytest.mark.browser
 
 ROUNDS = 4
+TITLES = {
+    "Patients": "Patients",
+    "New case": "New case",
+    "Error analysis": "Error analysis",
+    "Models": "Models",
+}
 
 
-@pytest.fixture(scope="module")
-def unsteady_server(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Made-up models that are ready at one moment and loading at the next; see `loading_server`."""
-    workspace = tmp_path_factory.mktemp("loading") / "workspace.sqlite"
+@pytest.fixture
+def slow_server(browser_path: Path, tmp_path: Path) -> Iterator[str]:
+    """Made-up models that begin to load with the server; see `loading_server`."""
     command = [str(ROOT / "tests" / "browser" / "loading_server.py")]
-    with started(command, {"LEADER_WORKSPACE": str(workspace)}) as base:
+    with started(command, {"LEADER_WORKSPACE": str(tmp_path / "workspace.sqlite")}) as base:
         yield base
 
 
-def test_pages_open_and_rows_lead_on_while_models_come_and_go(browser: Browser, unsteady_server: str) -> None:
+@pytest.fixture
+def visitor(browser: Browser, slow_server: str) -> Iterator[Visitor]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)
-    visitor = Visitor(context.new_page(), unsteady_server)
+    visitor = Visitor(context.new_page(), slow_server)
     visitor.listen()
+    yield visitor
+    visitor.unharmed()
+    context.close()
+
+
+def heading(page: Page, name: str) -> None:
+    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
+
+
+def test_pages_open_and_rows_lead_on_while_models_load(visitor: Visitor) -> None:
     page = visitor.page
     for number in range(ROUNDS):
         visitor.open("/")
         row = page.locator("table.worklist tbody th a").nth(number)
         expect(row).to_be_visible()
         patient = row.inner_text()
-        page.wait_for_timeout(400 * number)  # meet the redraws at another moment each time
+        page.wait_for_timeout(400 * number)  # meet the loading at another moment each time
         row.click()
         expect(page.get_by_role("heading", level=1, name=f"Patient {patient}", exact=True)).to_be_visible()
         expect(page).to_have_url(re.compile(rf"/case\?patient={patient}\b"))
         page.get_by_role("link", name="Models", exact=True).click()
-        expect(page.get_by_role("heading", level=1, name="Models")).to_be_visible()
+        heading(page, "Models")
         page.reload()
-        expect(page.get_by_role("heading", level=1, name="Models")).to_be_visible()
+        heading(page, "Models")
         expect(page.get_by_text("not a medical device").first).to_be_visible()
-    visitor.unharmed()
-    context.close()
+
+
+def test_quick_clicks_between_pages_end_on_the_last_one(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.open("/")
+    for number in range(3 * ROUNDS):
+        for name in TITLES:
+            page.get_by_role("link", name=name, exact=True).click()
+            page.wait_for_timeout(60 * (number % 5))
+        heading(page, "Models")
+        expect(page).to_have_url(re.compile("/models"))
+        expect(page.locator("h1")).to_have_count(1)
+
+
+def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.open("/")
+    expect(page.get_by_text("Teacher ready")).to_be_visible()
+    page.locator("table.worklist tbody th a").first.click()
+    student = page.locator(".st-key-figures-student")
+    seen = set()
+    for _ in range(ROUNDS):
+        expect(student).to_be_visible()
+        expect(page.locator(".st-key-figures-teacher")).to_have_count(0)
+        seen.add(page.locator("h1").first.inner_text())
+        before = page.locator("h1").first.inner_text()
+        page.locator(".st-key-step_next button").click()
+        expect(page.locator("h1").first).not_to_have_text(before)
+    assert len(seen) == ROUNDS
+    expect(page.locator(".st-key-figures-teacher")).to_be_visible()
+
+
+def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, browser: Browser) -> None:
+    page = visitor.page
+    visitor.open("/")
+    expect(page.get_by_text("Teacher ready")).to_be_visible()
+    other = browser.new_context().new_page()
+    other.goto(f"{visitor.base}/case?patient=10002")
+    page.goto(f"{visitor.base}/case?patient=10001")
+    waiting = re.compile("Waiting for the teacher, which is busy|The teacher is reading this case")
+    for each in (other, page):
+        expect(each.get_by_text(waiting).first).to_be_visible()
+    for each in (other, page):
+        expect(each.locator(".st-key-figures-teacher")).to_be_visible()
+    other.context.close()

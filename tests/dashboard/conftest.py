@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
-from dashboard.new_case import page
 from dashboard.server import service, workspace
 from leader_core import Engine
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
@@ -26,13 +27,20 @@ Serve = Callable[..., FakeEngine]
 OpenPage = Callable[..., AppTest]
 
 
+def click_instead_of_waiting(event: threading.Event) -> bool:
+    """Nobody clicks in an AppTest: a run that waits for something that does not come ends here, as with a click."""
+    if not event.wait(0.2):
+        st.stop()
+    return True
+
+
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
     """Serve a fake engine, or an error instead of one; its workspace is the test's own."""
     service._open.clear()
     workspace.forget()
     monkeypatch.setenv("LEADER_WORKSPACE", str(tmp_path / "workspace.sqlite"))
-    monkeypatch.setattr(page, "TEACHER_AFTER", 0.0)  # an AppTest does not look again, as a browser does
+    monkeypatch.setattr(service, "wait", click_instead_of_waiting)
     engines: list[FakeEngine] = []
 
     def choose(engine: FakeEngine | None = None, *, error: Exception | None = None) -> FakeEngine:

@@ -86,6 +86,7 @@ _HELPERS: Final = """() => {
   };
   window.leaderIdle = () =>
     document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state') === 'notRunning';
+  window.leaderCase = () => ['h1', '.st-key-person'].map((e) => (document.querySelector(e) || {}).textContent || '');
   window.leaderSays = (text) => [...document.querySelectorAll('.ld-muted, .ld-note, [data-testid=stHtml]')]
     .some((e) => e.textContent.includes(text));
   window.leaderLive = (name) => Boolean(document.querySelector('.st-key-figures-' + name))
@@ -102,6 +103,11 @@ _FEEDBACK: Final = """(radio) => new Promise((told) => {
 })"""
 """Milliseconds from a click to the first frame that shows it, by the page's own clock: asking the page from outside takes
 about as long."""
+
+
+_STANDS: Final = """(before) => leaderCase().every((text, i) => text && text !== before[i])
+  && ['student', 'teacher'].every((name) => document.querySelector('.st-key-figures-' + name))"""
+"""Another case than `before` stands with both models' scores: its heading is drawn first and its visits last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,13 +369,12 @@ def _cases(page: Page) -> Iterator[tuple[str, float]]:
         page.wait_for_function(
             "() => leaderLive('student') && leaderLive('teacher') && leaderIdle()", polling=50
         )
-        heading = page.locator("h1").first.inner_text()
+        before = page.evaluate("leaderCase()")
         button = page.locator(".st-key-step_next button")
         page.wait_for_timeout(MOMENT)
         began = time.perf_counter()
         button.evaluate("e => e.click()")
-        shown = "a => leaderIdle() && (document.querySelector('h1') || {textContent: a}).textContent.trim() !== a.trim()"
-        page.wait_for_function(shown, arg=heading, polling="raf")
+        page.wait_for_function(_STANDS, arg=before, polling="raf")
         yield "open a stored case", 1000 * (time.perf_counter() - began)
         for name in ("student", "teacher"):
             page.wait_for_function("a => leaderLive(a)", arg=name, polling="raf")

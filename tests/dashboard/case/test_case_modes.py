@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from dashboard.scores import case_diff, decide_first, summary
-from dashboard.server.service import MODELS, Scores, Service
+from dashboard.server.answers import Scores
+from dashboard.server.service import MODELS, Service
 from dashboard.shared import comparison, decision, stepping, wording
-from dashboard.shell import keyboard
+from dashboard.shell import frame
 from dashboard.tour import tour
 from leader_core import Recommendation, ScoredMedication
 from leader_core.cohort import PatientQuery
@@ -296,6 +297,6 @@ def test_the_tour_of_an_empty_cohort_is_an_empty_state(serve: Serve, open_page: 
 
 def test_every_page_listens_for_keys_and_helps(open_page: OpenPage) -> None:
     data = component_data(open_page("models"), "keyboard")
-    assert data == keyboard.help_text()
+    assert data == frame.help_text()
     assert {key for keys, _ in data["shortcuts"] for key in keys} == {"/", "j", "k", "Enter", "?", "Esc"}
     assert data["tour"]["steps"] == 5

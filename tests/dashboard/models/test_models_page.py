@@ -15,8 +15,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.models.metrics import published, reasons_against
-from dashboard.server import chosen_student
-from dashboard.server.training_runs import Runs
+from dashboard.server import training_runs
+from dashboard.server.training_runs import TrainingRuns
 from leader_core import InputError
 from leader_core.evaluation.calibration import Bin, Calibration, Cutoff
 from leader_core.evaluation.record import Judgement
@@ -38,17 +38,18 @@ CALIBRATION = Calibration(
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Runs]:
-    """Runs of a fake command; what it makes is a whole manifest."""
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingRuns]:
+    """TrainingRuns of a fake command; what it makes is a whole manifest."""
     made = tmp_path / "made"
     made.mkdir()
     record = asdict(replace(manifest("student"), preset="default+calibrate"))
     (made / "manifest.json").write_text(json.dumps(record))
-    found = Runs(tmp_path / "runs", FAKE)
+    found = TrainingRuns(tmp_path / "runs", FAKE)
     monkeypatch.setenv("FAKE_MODEL", str(made))
     monkeypatch.setenv("LEADER_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(chosen_student, "_runs", lambda folder: found)
+    monkeypatch.setattr(training_runs, "_open_runs", lambda folder: found)
     monkeypatch.setattr("dashboard.models.training_panel.read_manifest", lambda folder, kind: manifest(kind))
+    monkeypatch.setattr("dashboard.models.training_panel._follow", lambda *_: False)  # as with a click
     yield found
     if found.busy:
         found.cancel(found.busy.id)
@@ -241,7 +242,9 @@ def begin(page: AppTest, seed: int) -> AppTest:
     return press(page, "train_start")
 
 
-def test_a_training_is_followed_and_its_student_used_named_and_left(runs: Runs, open_page: OpenPage) -> None:
+def test_a_training_is_followed_and_its_student_used_named_and_left(
+    runs: TrainingRuns, open_page: OpenPage
+) -> None:
     page = begin(open_page("models", model="training"), seed=1)
     page = until_said(page, "✓ Finished")
     said = text(page)
@@ -259,7 +262,9 @@ def test_a_training_is_followed_and_its_student_used_named_and_left(runs: Runs, 
     assert "student" not in address(page)
 
 
-def test_a_running_training_is_seen_in_another_tab_and_cancelled(runs: Runs, open_page: OpenPage) -> None:
+def test_a_running_training_is_seen_in_another_tab_and_cancelled(
+    runs: TrainingRuns, open_page: OpenPage
+) -> None:
     first = begin(open_page("models", model="training"), seed=3)
     first = until_said(first, "0.65")
     second = until_said(open_page("models", model="training"), "best so far")
@@ -270,7 +275,7 @@ def test_a_running_training_is_seen_in_another_tab_and_cancelled(runs: Runs, ope
     assert runs.all()[0].state == "cancelled"
 
 
-def test_a_training_that_fails_says_why(runs: Runs, open_page: OpenPage) -> None:
+def test_a_training_that_fails_says_why(runs: TrainingRuns, open_page: OpenPage) -> None:
     page = begin(open_page("models", model="training"), seed=2)
     page = until_said(page, "✗ Failed")
     assert "The loss became nan in epoch 2. Lower learning_rate." in text(page)
@@ -280,7 +285,7 @@ def test_a_training_that_fails_says_why(runs: Runs, open_page: OpenPage) -> None
 
 
 def test_training_can_be_switched_off(
-    runs: Runs, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+    runs: TrainingRuns, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEADER_TRAINING", "off")
     page = open_page("models", model="training")
@@ -293,7 +298,9 @@ def test_training_can_be_switched_off(
         read_settings()
 
 
-def test_a_stale_link_to_a_student_is_a_sentence_and_a_way_on(runs: Runs, open_page: OpenPage) -> None:
+def test_a_stale_link_to_a_student_is_a_sentence_and_a_way_on(
+    runs: TrainingRuns, open_page: OpenPage
+) -> None:
     for name in ("a" * 12, "../made", "<script>"):
         page = open_page("models", student=name)
         assert "The student that the link names is not here" in text(page)

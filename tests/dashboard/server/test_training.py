@@ -13,10 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.server import processes, training_runs
-from dashboard.server.training_request import ADDITIONS, PRESETS, USUAL, Request
-from dashboard.server.training_runs import Runs, Sources, find_states
-from dashboard.server.training_state import Run, last_words, read_progress
+from dashboard.server import training_runs
+from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states
+from dashboard.server.training_state import (
+    ADDITIONS,
+    PRESETS,
+    USUAL,
+    Run,
+    TrainingRequest,
+    began,
+    is_alive,
+    last_words,
+    read_progress,
+)
 from leader_core import InputError
 from train.config import Settings, load_settings
 
@@ -25,16 +34,16 @@ FINISHES, FAILS, STAYS, KILLED, SILENT = range(1, 6)
 
 
 @pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TrainingRuns:
     model = tmp_path / "made"
     model.mkdir()
     (model / "manifest.json").write_text("{}")
     monkeypatch.setenv("FAKE_MODEL", str(model))
-    return Runs(tmp_path / "runs", FAKE)
+    return TrainingRuns(tmp_path / "runs", FAKE)
 
 
-def start(runs: Runs, seed: int, **values: int) -> str:
-    return runs.start(Request(seed=seed, **values), Sources(Path("cohort.duckdb"), "c" * 64))  # type: ignore[arg-type]
+def start(runs: TrainingRuns, seed: int, **values: int) -> str:
+    return runs.start(TrainingRequest(seed=seed, **values), TrainingSources(Path("cohort.duckdb"), "c" * 64))  # type: ignore[arg-type]
 
 
 def until(found: Callable[[], object], what: str) -> None:
@@ -44,14 +53,14 @@ def until(found: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
-def ended(runs: Runs, name: str) -> Run:
+def ended(runs: TrainingRuns, name: str) -> Run:
     until(lambda: (run := runs.get(name)) and run.over, "the run did not end")
     run = runs.get(name)
     assert run is not None
     return run
 
 
-def test_a_run_is_followed_from_its_start_to_its_model(runs: Runs) -> None:
+def test_a_run_is_followed_from_its_start_to_its_model(runs: TrainingRuns) -> None:
     name = start(runs, FINISHES, epochs=4)
     run = ended(runs, name)
     assert (run.state, run.name, run.cohort) == ("done", "default, seed 1", "c" * 64)
@@ -63,9 +72,9 @@ def test_a_run_is_followed_from_its_start_to_its_model(runs: Runs) -> None:
     assert [each.id for each in runs.all()] == [name]
 
 
-def test_one_run_at_a_time_whichever_server_asks(runs: Runs) -> None:
+def test_one_run_at_a_time_whichever_server_asks(runs: TrainingRuns) -> None:
     name = start(runs, STAYS)
-    for other in (runs, Runs(runs.folder, FAKE)):
+    for other in (runs, TrainingRuns(runs.folder, FAKE)):
         with pytest.raises(InputError, match="one run at a time"):
             start(other, FINISHES)
     assert len(runs.all()) == 1
@@ -74,12 +83,12 @@ def test_one_run_at_a_time_whichever_server_asks(runs: Runs) -> None:
     assert ended(runs, start(runs, FINISHES)).state == "done"
 
 
-def test_a_cancelled_run_ends_and_leaves_nothing_half_done(runs: Runs) -> None:
+def test_a_cancelled_run_ends_and_leaves_nothing_half_done(runs: TrainingRuns) -> None:
     name = start(runs, STAYS)
     until(lambda: (runs.folder / name / "model.training.safetensors").exists(), "it never began")
     runs.cancel(name)
     run = ended(runs, name)
-    assert (run.state, run.model.exists(), run.said) == ("cancelled", False, "")
+    assert (run.state, run.model.exists(), run.reason) == ("cancelled", False, "")
     assert list(run.folder.glob("*.training.*")) == []
 
 
@@ -91,27 +100,27 @@ def test_a_cancelled_run_ends_and_leaves_nothing_half_done(runs: Runs) -> None:
         (SILENT, "The command ended with code 3, without a word."),
     ],
 )
-def test_a_run_that_fails_says_why(runs: Runs, seed: int, said: str) -> None:
+def test_a_run_that_fails_says_why(runs: TrainingRuns, seed: int, said: str) -> None:
     run = ended(runs, start(runs, seed))
     assert run.state == "failed"
-    assert run.said.startswith(said)
+    assert run.reason.startswith(said)
 
 
-def test_a_new_server_still_follows_and_cancels_what_an_old_one_started(runs: Runs) -> None:
+def test_a_new_server_still_follows_and_cancels_what_an_old_one_started(runs: TrainingRuns) -> None:
     name = start(runs, STAYS)
-    newer = Runs(runs.folder, FAKE)
+    newer = TrainingRuns(runs.folder, FAKE)
     assert newer.busy is not None
     assert newer.busy.id == name
     newer.cancel(name)
     assert ended(newer, name).state == "cancelled"
 
 
-def test_a_run_that_ended_while_no_server_watched_is_closed(runs: Runs) -> None:
+def test_a_run_that_ended_while_no_server_watched_is_closed(runs: TrainingRuns) -> None:
     """Its process id may belong to somebody else by now: pid and start must both fit."""
     folder = runs.folder / ("a" * 12)
     folder.mkdir(parents=True)
     record = {
-        "request": Request().to_json(),
+        "request": TrainingRequest().to_json(),
         "pid": os.getpid(),
         "start": "long ago",
         "began": 1.0,
@@ -120,14 +129,14 @@ def test_a_run_that_ended_while_no_server_watched_is_closed(runs: Runs) -> None:
     (folder / "run.json").write_text(json.dumps(record))
     (folder / ".model.x.partial").mkdir()
     (folder / "model.training.safetensors").write_text("half")
-    found = Runs(runs.folder, FAKE).get("a" * 12)
+    found = TrainingRuns(runs.folder, FAKE).get("a" * 12)
     assert found is not None
     assert (found.state, found.ended is not None) == ("interrupted", True)
     assert sorted(path.name for path in folder.iterdir()) == ["ended.json", "run.json"]
     assert ended(runs, start(runs, FINISHES)).state == "done"
 
 
-def test_a_run_is_deleted_only_when_it_has_ended(runs: Runs) -> None:
+def test_a_run_is_deleted_only_when_it_has_ended(runs: TrainingRuns) -> None:
     name = start(runs, STAYS)
     with pytest.raises(InputError, match="has not ended"):
         runs.delete(name)
@@ -138,19 +147,19 @@ def test_a_run_is_deleted_only_when_it_has_ended(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "..", "../made", "A" * 12, "a" * 11, "a" * 12])
-def test_an_id_from_a_link_opens_nothing_else(runs: Runs, name: str) -> None:
+def test_an_id_from_a_link_opens_nothing_else(runs: TrainingRuns, name: str) -> None:
     assert runs.get(name) is None
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="LEADER_RUNS"):
-        start(Runs(tmp_path / "file" / "runs", FAKE), FINISHES)
+        start(TrainingRuns(tmp_path / "file" / "runs", FAKE), FINISHES)
 
 
-def test_distilling_needs_states_of_this_teacher_and_cohort(runs: Runs, tmp_path: Path) -> None:
+def test_distilling_needs_states_of_this_teacher_and_cohort(runs: TrainingRuns, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there are none"):
-        runs.start(Request(distilled=True), Sources(Path("c"), "c"))
+        runs.start(TrainingRequest(distilled=True), TrainingSources(Path("c"), "c"))
     index = {"teacher_digest": "t", "cohort_digest": "c", "targets": "all"}
     (tmp_path / "index.json").write_text(json.dumps(index))
     places = (tmp_path / "absent", tmp_path)
@@ -159,7 +168,7 @@ def test_distilling_needs_states_of_this_teacher_and_cohort(runs: Runs, tmp_path
     assert find_states((tmp_path / "absent",), "t", "c") is None
 
 
-def read_back(request: Request, folder: Path) -> Settings:
+def read_back(request: TrainingRequest, folder: Path) -> Settings:
     path = folder / request.file_name
     path.write_text(request.toml(), encoding="utf-8")
     return load_settings(str(path))
@@ -169,7 +178,7 @@ def read_back(request: Request, folder: Path) -> Settings:
 def test_the_usual_request_is_the_preset(preset: str, tmp_path: Path) -> None:
     """With what is switched on at first, the command trains what the preset says, calibrated."""
     plain = load_settings(preset)
-    request = Request(
+    request = TrainingRequest(
         preset, plain.student_training.epochs, plain.student_training.patience, additions=USUAL[preset]
     )
     read = read_back(request, tmp_path)
@@ -179,22 +188,22 @@ def test_the_usual_request_is_the_preset(preset: str, tmp_path: Path) -> None:
 
 
 def test_every_switch_reaches_the_command(tmp_path: Path) -> None:
-    none = read_back(Request("default", 7, 3, 11, additions=()), tmp_path)
+    none = read_back(TrainingRequest("default", 7, 3, 11, additions=()), tmp_path)
     assert (none.seed, none.student_training.epochs, none.student_training.patience) == (11, 7, 3)
     for key in ADDITIONS:
-        one = read_back(Request("default", 7, 3, 11, additions=(key,)), tmp_path)
+        one = read_back(TrainingRequest("default", 7, 3, 11, additions=(key,)), tmp_path)
         changed = (one.student != none.student) + (one.student_training != none.student_training)
         assert changed == 1, key
-    assert read_back(Request(additions=("no-profile",)), tmp_path).student.profile_fields == ()
-    assert Request(additions=("titles", "no-profile")).name == (
+    assert read_back(TrainingRequest(additions=("no-profile",)), tmp_path).student.profile_fields == ()
+    assert TrainingRequest(additions=("titles", "no-profile")).name == (
         "default + no profile - recency - current visit apart - every visit - calibrated, seed 42"
     )
 
 
 def test_a_request_names_all_that_is_wrong() -> None:
     with pytest.raises(InputError, match=r"preset .*epochs 0.*seed -1.*unknown additions"):
-        Request("mine", epochs=0, seed=-1, additions=("magic",))
-    assert Request.from_json(Request(seed=5).to_json()) == Request(seed=5)
+        TrainingRequest("mine", epochs=0, seed=-1, additions=("magic",))
+    assert TrainingRequest.from_json(TrainingRequest(seed=5).to_json()) == TrainingRequest(seed=5)
 
 
 def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
@@ -240,14 +249,14 @@ def test_last_words_are_the_commands_own(tmp_path: Path) -> None:
 
 def test_a_process_is_known_by_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
-    begun = processes.began(process.pid)
+    begun = began(process.pid)
     assert begun
-    assert processes.runs(process.pid, begun)
-    assert not processes.runs(process.pid, "another")
-    processes.stop(process.pid, begun)
+    assert is_alive(process.pid, begun)
+    assert not is_alive(process.pid, "another")
+    training_runs.stop(process.pid, begun)
     process.wait(30)
-    assert not processes.runs(process.pid, begun)
-    assert processes.began(2**22 + 1) == ""
+    assert not is_alive(process.pid, begun)
+    assert began(2**22 + 1) == ""
 
 
 def test_a_process_that_will_not_listen_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,8 +264,8 @@ def test_a_process_that_will_not_listen_is_ended(monkeypatch: pytest.MonkeyPatch
     process = subprocess.Popen([sys.executable, "-c", deaf], start_new_session=True, stdout=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.readline()
-    steps = tuple((sign, 0.3) for sign, _ in processes.STEPS)
-    processes.stop(process.pid, processes.began(process.pid), steps)
+    steps = tuple((sign, 0.3) for sign, _ in training_runs.STEPS)
+    training_runs.stop(process.pid, began(process.pid), steps)
     assert process.wait(30) == -9
     process.stdout.close()
     assert training_runs.COMMAND[1:] == ("-m", "train", "student")

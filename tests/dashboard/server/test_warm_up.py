@@ -1,4 +1,4 @@
-"""The server makes itself ready before anybody comes, and says in its log what it lacks."""
+"""The server warms up before anybody comes, and says in its log what it lacks."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from streamlit.web.server.app_discovery import discover_asgi_app
+import streamlit as st
 
-from dashboard.server import service, warm_up
+from dashboard import app
+from dashboard.server import service
 from leader_core import NotFoundError
-from tests.dashboard.conftest import APP, Serve
+from tests.dashboard.conftest import Serve
 
 
-def test_the_entry_is_served_with_what_is_made_ready_ahead() -> None:
+def test_the_entry_is_an_app_with_a_lifespan() -> None:
     """Streamlit reads the file to see how it is to be served; plainly run, nothing would happen before a visitor."""
-    found = discover_asgi_app(APP)
-    assert found.import_string == "app:app"
+    assert isinstance(app.app, st.App)
 
 
 def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
@@ -29,7 +29,7 @@ def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
     monkeypatch.setattr(service.Service, "start", lambda _: loading.set())
 
     async def served() -> bool:
-        async with warm_up.lifespan(None):
+        async with app.lifespan(None):
             return await asyncio.to_thread(loading.wait, 20)
 
     with ThreadPoolExecutor(1) as threads:  # the browser's tests leave a loop running in this one
@@ -42,7 +42,7 @@ def test_a_server_without_a_cohort_says_so_in_one_line(
 ) -> None:
     serve(error=NotFoundError("No cohort database here."))
     with caplog.at_level(logging.WARNING, "leader.dashboard"):
-        warm_up.make_ready()
+        app.warm_up()
     assert [(r.levelname, r.getMessage(), r.exc_info) for r in caplog.records] == [
         ("WARNING", "No cohort database here.", None)
     ]

@@ -1,0 +1,130 @@
+"""The student stands at once; a slow teacher is asked when the page stands, in turn, and its answer is kept for everybody."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import streamlit as st
+
+from dashboard.server import answers, service
+from dashboard.shared import wording
+from dashboard.shared.draft import Draft, DraftVisit
+from leader_core import Case, Recommendation
+from tests.dashboard.conftest import OpenPage, Serve, component_data, text
+from tests.fakes import FakeEngine
+
+RUNNING = wording.RUNNING.format(model="The teacher")
+PATIENT = "10006"
+
+
+class InterruptedTeacher(FakeEngine):
+    """A teacher during whose work somebody clicks, as long as `interrupted`."""
+
+    interrupted = True
+
+    def recommend(self, case: Case, model: str = "student", **given: Any) -> Recommendation:
+        if model == "teacher" and self.interrupted:
+            st.stop()
+        return super().recommend(case, model, **given)
+
+
+def test_student_stands_before_teacher_is_asked_and_teacher_follows(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    engine = InterruptedTeacher()
+    serve(engine)
+    page = open_page("case", patient=PATIENT)
+    assert [model for model, _ in engine.asked] == ["student"]
+    assert RUNNING in text(page)
+    assert component_data(page, "comparison")["student"]["ready"]
+    engine.interrupted = False
+    page.run()
+    assert RUNNING not in text(page)
+    assert component_data(page, "comparison")["teacher"]["ready"]
+
+
+def test_an_answer_is_computed_once_for_every_session(serve: Serve, open_page: OpenPage) -> None:
+    engine = serve()
+    for _ in range(2):
+        open_page("case", patient=PATIENT).run()
+    assert sorted(model for model, _ in engine.asked) == ["student", "teacher"]
+
+
+def test_student_answers_an_entered_case_before_teacher(serve: Serve, open_page: OpenPage) -> None:
+    engine = InterruptedTeacher()
+    serve(engine)
+    page = open_page("new", session={"_draft": Draft(current=DraftVisit({"diagnosis": ("ICD9:4280",)}))})
+    page.button(key="recommend").click().run()
+    assert [model for model, _ in engine.asked] == ["student"]
+    assert component_data(page, "comparison")["student"]["ready"]
+
+
+def test_what_failed_is_tried_again_only_on_request(serve: Serve, open_page: OpenPage) -> None:
+    engine = serve(FakeEngine(failing={"teacher": RuntimeError("bad kernel")}))
+    page = open_page("case", patient=PATIENT)
+    engine.failing = {}
+    assert "The teacher failed on this case" in text(page.run())
+    page.button(key="try-teacher").click().run()
+    assert component_data(page, "comparison")["teacher"]["ready"]
+
+
+@pytest.mark.parametrize(("moved", "drawings"), [(0.0, 1), (0.3, 2)], ids=["the same", "another"])
+def test_page_is_drawn_again_only_where_the_answer_differs_from_what_was_stored(
+    serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, moved: float, drawings: int
+) -> None:
+    engine = FakeEngine()
+    made = SimpleNamespace(digest=engine.models["teacher"].manifest.digest, scored_at=datetime.now(UTC))  # type: ignore[union-attr]
+    plain = FakeEngine()
+
+    def stored(case: Case, model: str) -> Recommendation:
+        found = plain.recommend(case, model)
+        return plain.with_threshold(found, found.threshold + moved)
+
+    monkeypatch.setattr(engine, "stored", stored, raising=False)
+    monkeypatch.setattr(answers, "_stored_model", lambda _, model: made if model == "teacher" else None)
+    drawn: list[None] = []
+    monkeypatch.setattr(answers, "begin", lambda begin=answers.begin: (drawn.append(None), begin()))
+    serve(engine)
+    page = open_page("case", patient=PATIENT)
+    assert len(drawn) == drawings
+    assert "were stored on" not in text(page)
+    assert sorted(model for model, _ in engine.asked) == ["student", "teacher"]
+
+
+def test_requests_to_one_model_take_turns_and_an_explanation_does_not_hold_up_a_score() -> None:
+    served = service.Service(FakeEngine())  # type: ignore[arg-type]
+    order: list[str] = []
+    first, second = threading.Event(), threading.Event()
+
+    def ask(name: str, entered: threading.Event, until: threading.Event, work: service.Work) -> None:
+        with served.turn("teacher", work):
+            order.append(name)
+            entered.set()
+            assert until.wait(10)
+
+    go, at_once = threading.Event(), threading.Event()
+    at_once.set()
+    one = threading.Thread(target=ask, args=("one", first, go, "score"))
+    one.start()
+    assert first.wait(10)
+    two = threading.Thread(target=ask, args=("two", second, at_once, "score"))
+    two.start()
+    ask("explanation", threading.Event(), at_once, "explain")
+    assert order == ["one", "explanation"]
+    go.set()
+    for thread in (one, two):
+        thread.join(10)
+    assert order == ["one", "explanation", "two"]
+
+
+def test_results_used_last_are_kept() -> None:
+    results = service.RecentResults[int](2)
+    for key in "ab":
+        results.put(key, ord(key))
+    assert results.get("a") == 97
+    results.put("c", 99)
+    assert (results.get("a"), results.get("b"), results.get("c")) == (97, None, 99)
