@@ -1,33 +1,40 @@
-"""What an exported report of one case says, as plain values: composed once, written by `html`, `pdf` and `data`.
+"""What the exported report of a case says, as plain values: composed once, written as HTML, PDF, JSON and CSV.
 
-Refuses to know any file format. With what was prescribed hidden, nothing here knows it either.
+Where what was prescribed is hidden, nothing here holds it either.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dashboard.report.similar_and_trust import (
-    SimilarPart,
-    TrustPart,
-    similar_part,
-    trust_parts,
-)
 from dashboard.scores import evidence_text
 from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
 from dashboard.server.service import MODELS, ModelName
 from dashboard.shared import case_text, comparison, wording
-from dashboard.shared.formatting import count, day, gap, listing, score, stay
+from dashboard.shared.case_text import Coded, VisitText
+from dashboard.shared.formatting import count, day, listing, score, stay
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import person
-from leader_core import SEVERITIES, Case, Engine, Fingerprint, Interaction, Recommendation, Visit
+from leader_core import Case, Engine, Fingerprint, Interaction, Recommendation
+from leader_core.domain import SEVERITY_RANK, Kind
+from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
 from leader_core.model_folder import Manifest
 
-Coded = tuple[str, str]
-"""A code's title and the code; the code is empty where it is its own title."""
+Facts = tuple[tuple[str, str], ...]
+"""Labels and values."""
+
+CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
+HIDDEN: Final = (
+    "What this visit was given is left out of this report, and so is every figure that follows from it."
+)
+NOT_SCORED: Final = "The {name}'s scores were not available when this report was made."
+BARS: Final = (
+    "A bar is a score from 0 to 1; the line across it is the cut-off; classes at or above it are suggested."
+)
+SIMILAR: Final = "Similar patients of the training split"
+TRUST: Final = "How far to trust these scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +44,81 @@ class ModelPart:
     name: ModelName
     recommendation: Recommendation
     own_cut_off: float | None
-    facts: tuple[tuple[str, str], ...]  # version, training data and the like, for people
-    figures: tuple[tuple[str, str], ...]  # Jaccard and so on, under the cut-off
+    facts: Facts  # version, training data and the like
+    metrics: Facts  # Jaccard and so on, under the cut-off
     warnings: tuple[str, ...]  # unseen codes, truncation
 
 
 @dataclass(frozen=True, slots=True)
-class VisitPart:
-    """One visit, in words."""
+class RowGroup:
+    """Classes of one kind of agreement; folded where neither model suggests them and nobody prescribed them."""
 
-    heading: str
-    detail: str
-    current: bool
-    diagnoses: tuple[Coded, ...]
-    procedures: tuple[Coded, ...]
-    medications: tuple[Coded, ...]
-    new: frozenset[str]  # medication codes that the visit before had not
-    stopped: tuple[Coded, ...]
+    label: str
+    rows: tuple[comparison.Row, ...]
+    folded: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PairPart:
+    """An interaction, and in which sets of classes it stands."""
+
+    pair: Interaction
+    sets: tuple[str, ...]
+    names: str
+    facts: Facts  # what to do first
+
+
+@dataclass(frozen=True, slots=True)
+class GivenPart:
+    """How many of the neighbours were given a class."""
+
+    code: str
+    title: str
+    count: int
+    of: int
+    weighted: float  # of their similarity
+    suggested: tuple[ModelName, ...]  # the models that suggest it for this case
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourPart:
+    """One training patient."""
+
+    patient_id: int
+    visit_no: int
+    similarity: float
+    about: str  # who they are and how much is shared, in words
+    shared: tuple[Coded, ...]  # diagnoses of both
+    given: tuple[Coded, ...]  # classes
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarPart:
+    """The neighbours in a report; none of them and a reason where they cannot be had."""
+
+    summary: str
+    filters: tuple[str, ...] = ()
+    among: int = 0
+    training: int = 0
+    nearness: float | None = None
+    nearer_than: float | None = None
+    given: tuple[GivenPart, ...] = ()  # most often given first
+    neighbours: tuple[NeighbourPart, ...] = ()  # nearest first
+
+
+@dataclass(frozen=True, slots=True)
+class TrustPart:
+    """How far to trust one model on this case."""
+
+    name: ModelName
+    about: CaseTrust
+    lines: tuple[str, ...]  # sentences
+    classes: Mapping[str, ClassTrust]  # what validation says, by code
+    sentences: Mapping[str, str]  # the same in words
+
+
+@dataclass(frozen=True, slots=True)
+class CaseReport:
     """Everything that a report shows."""
 
     title: str
@@ -66,33 +127,30 @@ class Report:
     case: Case  # without what was prescribed, where that is hidden
     identified: bool  # the case is a patient of the cohort
     fingerprint: Fingerprint
-    data_kind: str
     hidden: bool
     prescribed_known: bool
-    profile: tuple[tuple[str, str], ...]
+    profile: Facts
     profile_note: str
+    data: Facts  # which cohort the case and the titles are from
     notices: tuple[str, ...]
-    visits: tuple[VisitPart, ...]  # newest first
-    models: tuple[ModelPart, ...]
     absent: tuple[str, ...]  # a sentence for each model without scores
-    groups: tuple[tuple[str, tuple[comparison.Row, ...]], ...]  # heading, rows; "neither" last
+    visits: tuple[VisitText, ...]  # newest first
+    models: tuple[ModelPart, ...]
+    groups: tuple[RowGroup, ...]
     orders: Mapping[str, str]  # class -> the hospital's own drug strings
-    interactions: tuple[
-        tuple[Interaction, tuple[str, ...]], ...
-    ]  # each pair once, and in whose sets it stands
-    interaction_counts: tuple[tuple[str, int], ...]  # whose set, pairs in it
+    interactions: tuple[PairPart, ...]  # each pair once, most severe first
+    interaction_counts: str  # how many pairs stand among each set of classes
     interaction_note: str
+    has_sets: bool  # there was a set of classes to look for interactions in
     titles: Mapping[str, str]  # medication class -> title
     similar: SimilarPart
-    trust_facts: tuple[tuple[str, str], ...]
+    trust_facts: Facts
     trust: tuple[TrustPart, ...]
 
-
-CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
-HIDDEN: Final = (
-    "What this visit was given is left out of this report, and so is every figure that follows from it."
-)
-NOT_SCORED: Final = "The {name}'s scores were not available when this report was made."
+    @property
+    def scope(self) -> str:
+        """What the lists say and do not say."""
+        return CLASSES_ONLY.format(level=self.fingerprint.atc_level)
 
 
 def compose(
@@ -103,7 +161,7 @@ def compose(
     hide: bool,
     made_at: datetime,
     near: SimilarResult = NOT_SEARCHED,
-) -> Report:
+) -> CaseReport:
     """The report of a case under the cut-offs that the recommendations carry.
 
     Args:
@@ -115,185 +173,242 @@ def compose(
         near: the case's neighbours in the training split, as the page has them.
     """
     cohort = engine.cohort
-    known = not hide and bool(subject.case.prescribed)
     case = subject.case.observed() if hide else subject.case
-    titles = cohort.titles("medication")
+    known = not hide and bool(subject.case.prescribed)
     rows = comparison.rows(
-        recommendations.get("teacher"), recommendations.get("student"), case.prescribed, titles
+        recommendations.get("teacher"),
+        recommendations.get("student"),
+        case.prescribed,
+        cohort.titles("medication"),
     )
+    titles = {**cohort.titles("medication"), **{row.code: row.title for row in rows}}
     sets = {wording.MODEL_NAMES[n]: recommendations[n].interactions for n in MODELS if n in recommendations}
     if known:
         sets["Prescribed"] = cohort.interactions.among(case.prescribed)
     student = recommendations.get("student")
     visit_id = case.current.visit_id
-    return Report(
+    return CaseReport(
         title=f"Patient {subject.patient_id}" if subject.source == "cohort" else "Entered case",
         subtitle=_subtitle(subject),
         made_at=made_at,
         case=case,
         identified=subject.source == "cohort",
         fingerprint=cohort.fingerprint,
-        data_kind=wording.data_kind(cohort.fingerprint.synthetic, cohort.fingerprint.label),
         hidden=hide,
         prescribed_known=known,
         profile=tuple(case_text.profile_facts(case, cohort.profile_fields)),
-        profile_note=_profile_note(student),
-        notices=tuple(_notices(case, hide)),
-        visits=tuple(_visits(case, engine)),
-        models=tuple(_model(engine, name, recommendations[name], case, known) for name in MODELS if name in recommendations),
+        profile_note=case_text.profile_read(student.profile_read) if student is not None else "",
+        data=_data(cohort.fingerprint),
+        notices=(*([HIDDEN] if hide else []), *([wording.FIRST_VISIT] if case.is_first_visit else [])),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODELS if name not in recommendations),
-        groups=_groups(rows, known, tuple(recommendations)),
+        visits=tuple(case_text.visit_texts(case, lambda kind, code: cohort.title(kind, code) or code)),
+        models=tuple(
+            _model(engine, name, recommendations[name], case, known=known)
+            for name in MODELS
+            if name in recommendations
+        ),
+        groups=_groups(rows, known=known, models=len(recommendations)),
         orders=case_text.ordered_drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
-        interactions=_merged(sets),
-        interaction_counts=tuple((name, len(pairs)) for name, pairs in sets.items()),
+        interactions=_interactions(sets, titles),
+        interaction_counts=_interaction_counts(sets),
         interaction_note=case_text.table_covers(cohort.interactions),
-        titles={**titles, **{row.code: row.title for row in rows}},
-        similar=similar_part(engine, recommendations, near),
+        has_sets=bool(sets),
+        titles=titles,
+        similar=_similar(engine, recommendations, near),
         trust_facts=tuple(evidence_text.case_facts(recommendations, near.similar)),
-        trust=trust_parts(engine, recommendations),
-    )  # fmt: skip
-
-
-def _merged(
-    sets: Mapping[str, tuple[Interaction, ...]],
-) -> tuple[tuple[Interaction, tuple[str, ...]], ...]:
-    """Every pair of any set once, most severe first, with the sets it stands in."""
-    holders: dict[Interaction, list[str]] = {}
-    for name, pairs in sets.items():
-        for pair in pairs:
-            holders.setdefault(pair, []).append(name)
-    order = sorted(holders, key=lambda p: (SEVERITIES.index(p.severity), p.code_a, p.code_b))
-    return tuple((pair, tuple(holders[pair])) for pair in order)
+        trust=_trust(engine, recommendations),
+    )
 
 
 def _subtitle(subject: Subject) -> str:
-    current = subject.case.current
-    told = [person(subject)]
-    if subject.source == "cohort":
-        told += [
-            f"visit {current.visit_no or len(subject.case.history) + 1}",
-            f"admitted {day(current.admitted_at)}",
-        ]
-        told += [length] if (length := stay(current.admitted_at, current.discharged_at)) else []
-    else:
-        told += [count(len(subject.case.history), "earlier visit") if subject.case.history else "first visit"]
-        told += ["not in the cohort"]
-    return " · ".join(told)
-
-
-def _profile_note(student: Recommendation | None) -> str:
-    if student is None:
-        return ""
-    if not student.profile_read:
-        return wording.STUDENT_PROFILE_NONE
-    fields = listing(wording.FIELD_LABELS[name].lower() for name in student.profile_read)
-    return wording.STUDENT_PROFILE.format(fields=fields)
-
-
-def _notices(case: Case, hide: bool) -> list[str]:
-    found = [HIDDEN] if hide else []
-    return [*found, wording.FIRST_VISIT] if case.is_first_visit else found
-
-
-def _visits(case: Case, engine: Engine) -> list[VisitPart]:
-    visits = [*case.history, case.current]
+    case, current = subject.case, subject.case.current
+    if subject.source == "draft":
+        visits = count(len(case.history), "earlier visit") if case.history else "first visit"
+        return f"{case_text.person(case)} · {visits} · not in the cohort"
     parts = [
-        _visit(v, visits[i - 1] if i else None, i + 1, i == len(visits) - 1, engine)
-        for i, v in enumerate(visits)
+        case_text.person(case),
+        f"visit {current.visit_no or len(case.history) + 1}",
+        f"admitted {day(current.admitted_at)}",
+        stay(current.admitted_at, current.discharged_at),
     ]
-    return parts[::-1]
+    return " · ".join(part for part in parts if part)
 
 
-def _visit(visit: Visit, before: Visit | None, number: int, current: bool, engine: Engine) -> VisitPart:
-    def coded(kind: str, codes: tuple[str, ...]) -> tuple[Coded, ...]:
-        titled = ((engine.cohort.title(kind, code) or code, code) for code in codes)  # type: ignore[arg-type]
-        return tuple((title, "" if title == code else code) for title, code in titled)
-
-    number = visit.visit_no or number
-    told = [f"visit {number}"] if visit.admitted_at else []
-    told += [length] if (length := stay(visit.admitted_at, visit.discharged_at)) else []
-    if before is not None and (between := gap(before.discharged_at or before.admitted_at, visit.admitted_at)):
-        told.append(f"{between} after the visit before")
-    compared = before is not None and bool(visit.medications)
-    new, stopped = (
-        comparison.changes(before.medications, visit.medications) if before and compared else ((), ())
-    )
-    return VisitPart(
-        heading=day(visit.admitted_at) if visit.admitted_at else f"Visit {number}",
-        detail=" · ".join([*told, *(["this case"] if current else [])]),
-        current=current,
-        diagnoses=coded("diagnosis", visit.diagnoses),
-        procedures=coded("procedure", visit.procedures),
-        medications=coded("medication", visit.medications),
-        new=frozenset(new),
-        stopped=coded("medication", stopped),
+def _data(fingerprint: Fingerprint) -> Facts:
+    return (
+        ("Kind", wording.data_kind(fingerprint.synthetic, fingerprint.label)),
+        (
+            "Cohort",
+            f"{fingerprint.label}, {fingerprint.patients:,} patients, {fingerprint.visits:,} visits",
+        ),
+        (
+            "Settings",
+            f"{fingerprint.source}, preset {fingerprint.preset}, ATC level {fingerprint.atc_level}",
+        ),
+        ("Fingerprint", fingerprint.digest[:16]),
     )
 
 
 def _model(
-    engine: Engine, name: ModelName, recommendation: Recommendation, case: Case, known: bool
+    engine: Engine, name: ModelName, recommendation: Recommendation, case: Case, *, known: bool
 ) -> ModelPart:
     card = engine.models.get(name)
     manifest = card.manifest if card is not None else None
     agreement = comparison.agreement((m.code for m in recommendation.selected), case.prescribed)
-    pairs = recommendation.interactions
-    figures = [("Classes", str(agreement.selected)), ("Interactions", str(len(pairs)))]
+    pairs = ("Interactions", str(len(recommendation.interactions)))
+    metrics: Facts = (("Classes", str(agreement.selected)), pairs)
     if known:
-        figures = [
+        metrics = (
             ("Jaccard", score(agreement.jaccard)),
             ("F1", score(agreement.f1)),
             ("Also prescribed", f"{agreement.hits} of {agreement.selected}"),
-            ("Interactions", str(len(pairs))),
-        ]
+            pairs,
+        )
     warnings = [case_text.unseen_sentence(name, recommendation.unseen)] if recommendation.unseen else []
     warnings += [wording.CUT_TO_FIT[name]] if recommendation.truncated else []
     return ModelPart(
         name=name,
         recommendation=recommendation,
         own_cut_off=manifest.threshold if manifest else None,
-        facts=tuple(_model_facts(manifest, recommendation, engine)) if manifest else (),
-        figures=tuple(figures),
+        facts=_model_facts(manifest, recommendation, engine.cohort.fingerprint.digest) if manifest else (),
+        metrics=metrics,
         warnings=tuple(warnings),
     )
 
 
-def _model_facts(manifest: Manifest, recommendation: Recommendation, engine: Engine) -> list[tuple[str, str]]:
+def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str) -> Facts:
     """Which model it was, so that its scores can be made again."""
-    moved = abs(recommendation.threshold - manifest.threshold) > 1e-9
     cut = f"{recommendation.threshold:.2f}"
-    if moved:
+    if abs(recommendation.threshold - manifest.threshold) > 1e-9:
         cut += f", moved by the viewer from {manifest.threshold:.2f}"
-    rule = f"; the model's own was {manifest.threshold_rule}" if manifest.threshold_rule else ""
-    here = engine.cohort.fingerprint.digest
-    trained = "this cohort" if manifest.cohort.digest == here else "another cohort"
+    if manifest.threshold_rule:
+        cut += f"; the model's own was {manifest.threshold_rule}"
+    version = manifest.digest[:12] or "unknown"
+    trained = "this cohort" if manifest.cohort.digest == cohort else "another cohort"
     facts = [
-        ("Cut-off", cut + rule),
-        (
-            "Version",
-            f"{manifest.digest[:12] or 'unknown'}, made {manifest.created_at[:10] or 'at an unknown time'}",
-        ),
+        ("Cut-off", cut),
+        ("Version", f"{version}, made {manifest.created_at[:10] or 'at an unknown time'}"),
         ("Trained on", f"{trained}: {manifest.cohort.label}, {manifest.cohort.patients:,} patients"),
     ]
     if manifest.prompt_version:
         facts.append(("Prompt", manifest.prompt_version))
     if manifest.kind == "student":
         facts.append(("Distilled from", manifest.teacher_digest[:12] or "no teacher"))
-    return facts
+    return tuple(facts)
 
 
-def _groups(
-    rows: list[comparison.Row], known: bool, names: tuple[ModelName, ...]
-) -> tuple[tuple[str, tuple[comparison.Row, ...]], ...]:
-    """Rows by agreement; groups that cannot be told, or are empty, are left out."""
-    labels = wording.GROUP_LABELS if len(names) == 2 else {**wording.GROUP_LABELS, **wording.GROUP_LABELS_ONE}
-    found = []
-    for key, members in comparison.grouped(rows).items():
-        if not members or (key == "missed" and not known):
+def _groups(rows: list[comparison.Row], *, known: bool, models: int) -> tuple[RowGroup, ...]:
+    """Rows by agreement; groups that are unknown or empty are left out."""
+    labels = dict(wording.GROUP_LABELS) if models == 2 else wording.GROUP_LABELS | wording.GROUP_LABELS_ONE
+    if not known:
+        labels["neither"] = "Not suggested"
+    if not models:
+        labels = dict.fromkeys(labels, "Prescribed")
+    return tuple(
+        RowGroup(labels[key], tuple(members), folded=key == "neither")
+        for key, members in comparison.grouped(rows).items()
+        if members and (known or key != "missed")
+    )
+
+
+def _interactions(
+    sets: Mapping[str, Sequence[Interaction]], titles: Mapping[str, str]
+) -> tuple[PairPart, ...]:
+    """Every pair of any set once, most severe first, with the sets that it stands in."""
+    holders: dict[Interaction, list[str]] = {}
+    for name, pairs in sets.items():
+        for pair in pairs:
+            holders.setdefault(pair, []).append(name)
+    ordered = sorted(holders, key=lambda p: (SEVERITY_RANK[p.severity], p.code_a, p.code_b))
+    return tuple(
+        PairPart(
+            pair,
+            tuple(holders[pair]),
+            " + ".join(titles.get(code, code) for code in (pair.code_a, pair.code_b)),
+            _pair_facts(pair),
+        )
+        for pair in ordered
+    )
+
+
+def _pair_facts(pair: Interaction) -> Facts:
+    """What is known of a pair, in the order that a reader needs it."""
+    facts = (
+        ("Note", wording.STATISTICAL if pair.severity == "unknown" else ""),
+        ("What to do", pair.management),
+        ("Consequence", pair.effect),
+        ("Mechanism", pair.mechanism),
+        ("Evidence", pair.evidence),
+        ("Source", pair.source),
+    )
+    return tuple((label, text) for label, text in facts if text)
+
+
+def _interaction_counts(sets: Mapping[str, Sequence[Interaction]]) -> str:
+    if not sets:
+        return "There is no set of classes to look at."
+    counts = listing(f"{name.lower()} {len(pairs)}" for name, pairs in sets.items())
+    return f"Pairs among the classes of each set: {counts}."
+
+
+def _similar(
+    engine: Engine, recommendations: Mapping[ModelName, Recommendation], near: SimilarResult
+) -> SimilarPart:
+    similar = near.similar
+    if similar is None or not similar.neighbours:
+        nobody = f"None of {similar.training:,} training patients passes the filters." if similar else ""
+        return SimilarPart(nobody or near.reason or evidence_text.NO_NEIGHBOURS, near.filters)
+    selected = {name: {m.code for m in each.selected} for name, each in recommendations.items()}
+
+    def titled(kind: Kind, codes: Sequence[str]) -> tuple[Coded, ...]:
+        return tuple((engine.cohort.title(kind, code) or code, code) for code in codes)
+
+    given = [
+        GivenPart(
+            code=code,
+            title=engine.cohort.title("medication", code) or code,
+            count=similar.given[code].count,
+            of=similar.given[code].of,
+            weighted=similar.given[code].weighted,
+            suggested=tuple(name for name in MODELS if code in selected.get(name, ())),
+        )
+        for code in evidence_text.ranked(similar)
+    ]
+    neighbours = [
+        NeighbourPart(
+            patient_id=n.patient_id,
+            visit_no=n.visit_no,
+            similarity=n.similarity,
+            about=evidence_text.neighbour_text(n),
+            shared=titled("diagnosis", n.shared),
+            given=titled("medication", n.given),
+        )
+        for n in similar.neighbours
+    ]
+    return SimilarPart(
+        evidence_text.nearest_of(similar),
+        near.filters,
+        similar.among,
+        similar.training,
+        similar.nearness,
+        similar.nearer_than,
+        tuple(given),
+        tuple(neighbours),
+    )
+
+
+def _trust(engine: Engine, recommendations: Mapping[ModelName, Recommendation]) -> tuple[TrustPart, ...]:
+    """What is unusual about the case for each model that scored it, and what validation says of every class."""
+    parts = []
+    unit = wording.unit(engine.cohort.fingerprint.atc_level)
+    for name in MODELS:
+        if name not in recommendations or name not in engine.models:
             continue
-        label = labels[key]
-        if not names:
-            label = "Prescribed"
-        elif key == "neither" and not known:
-            label = "Not suggested"
-        found.append((label, tuple(members)))
-    return tuple(found)
+        manifest = engine.models[name].manifest
+        evidence, problem = evidence_text.evidence_or_reason(engine, name)
+        about = case_trust(manifest, recommendations[name])
+        classes = class_trust(evidence, manifest, recommendations[name])
+        sentences = {code: evidence_text.sentence(trust) for code, trust in classes.items()}
+        lines = evidence_text.trust_lines(about, evidence, problem, unit)
+        parts.append(TrustPart(name, about, tuple(lines), classes, sentences))
+    return tuple(parts)

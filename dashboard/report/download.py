@@ -8,18 +8,17 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.report.content import Report, compose
-from dashboard.report.csv_tables import comparison_csv
-from dashboard.report.html_report import write_html
-from dashboard.report.json_report import write_json
-from dashboard.report.pdf_report import write_pdf
+from dashboard.report.content import CaseReport, compose
+from dashboard.report.data import comparison_csv, write_json
+from dashboard.report.html import write_html
+from dashboard.report.pdf import write_pdf
 from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
 from dashboard.server.service import ModelName, Service
 from dashboard.shared import markup, session
 from dashboard.shared.session import Subject
 from leader_core import Recommendation
 
-_FORMATS: Final[tuple[tuple[str, str, str, str, Callable[[Report], bytes]], ...]] = (
+_FORMATS: Final[tuple[tuple[str, str, str, str, Callable[[CaseReport], bytes]], ...]] = (
     ("Report to read and print (HTML)", "html", "text/html", ":material/description:", write_html),
     ("Report on paper (PDF)", "pdf", "application/pdf", ":material/picture_as_pdf:", write_pdf),
     ("Case and scores (JSON)", "json", "application/json", ":material/data_object:", write_json),
@@ -49,7 +48,7 @@ def show(
     hidden = session.hidden(subject) if hide is None else hide
     moment = datetime.now(UTC)
 
-    def made(write: Callable[[Report], bytes]) -> Callable[[], bytes]:
+    def made(write: Callable[[CaseReport], bytes]) -> Callable[[], bytes]:
         return lambda: write(
             compose(
                 service.engine, subject, recommendations, hide=hidden, made_at=datetime.now(UTC), near=near

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dashboard.shared import comparison, wording
 from dashboard.shared.formatting import count, day, gap, listing, stay, words
 from leader_core import UNKNOWN, Case, Order, UnseenCode, Visit
+from leader_core.domain import Kind
 from leader_core.interactions import InteractionTable
 
 Coded = tuple[str, str]
@@ -30,8 +31,19 @@ class VisitText:
     new: frozenset[str]  # medication codes that the visit before had not
     stopped: tuple[Coded, ...]  # medications that only the visit before had
 
+    @property
+    def detail(self) -> str:
+        """What stands behind the heading."""
+        parts = (
+            f"visit {self.number}" if self.dated else "",
+            self.stay,
+            f"{self.gap} after the visit before" if self.gap else "",
+            "this case" if self.current else "",
+        )
+        return " · ".join(part for part in parts if part)
 
-def visit_texts(case: Case, titles: Callable[[str, str], str]) -> list[VisitText]:
+
+def visit_texts(case: Case, titles: Callable[[Kind, str], str]) -> list[VisitText]:
     """The visits of a case, newest first."""
     visits = [*case.history, case.current]
     return [
@@ -41,9 +53,9 @@ def visit_texts(case: Case, titles: Callable[[str, str], str]) -> list[VisitText
 
 
 def _visit(
-    visit: Visit, before: Visit | None, titles: Callable[[str, str], str], number: int, *, current: bool
+    visit: Visit, before: Visit | None, titles: Callable[[Kind, str], str], number: int, *, current: bool
 ) -> VisitText:
-    def coded(kind: str, codes: Sequence[str]) -> tuple[Coded, ...]:
+    def coded(kind: Kind, codes: Sequence[str]) -> tuple[Coded, ...]:
         return tuple((titles(kind, code), code) for code in codes)
 
     new: tuple[str, ...] = ()

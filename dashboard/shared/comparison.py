@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from leader_core import Recommendation
+from leader_core.domain import ModelName
 
 Group = Literal["agreed", "teacher", "student", "missed", "own", "neither"]
 GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "missed", "own", "neither")
@@ -62,6 +63,14 @@ class Row:
         if self.prescribed:
             return "missed"
         return "own" if self.own else "neither"
+
+    def score(self, model: ModelName) -> float | None:
+        """The model's score; None where it gives none."""
+        return self.teacher if model == "teacher" else self.student
+
+    def selected(self, model: ModelName) -> bool:
+        """Whether the model suggests the class."""
+        return self.teacher_selected if model == "teacher" else self.student_selected
 
     @property
     def rank(self) -> float:

@@ -1,4 +1,4 @@
-"""The words of a PDF as `dashboard.report.pdf_report` writes it: its pages unpacked, glyphs read back by the fonts' own tables.
+"""The words of a PDF as `dashboard.report.pdf` writes it: its pages unpacked, glyphs read back by the fonts' own tables.
 
 Reads what fpdf2 writes and no more: fonts named F1, F2 and so on in the order of their tables, text as pairs of bytes.
 """

@@ -15,12 +15,11 @@ import networkx as nx
 import pytest
 
 from dashboard.interactions.graph import graphml
-from dashboard.report.content import Report, compose
-from dashboard.report.csv_tables import comparison_csv
+from dashboard.report.content import CaseReport, compose
+from dashboard.report.data import comparison_csv, write_json
 from dashboard.report.download import file_name
-from dashboard.report.html_report import write_html
-from dashboard.report.json_report import write_json
-from dashboard.report.pdf_report import write_pdf
+from dashboard.report.html import write_html
+from dashboard.report.pdf import write_pdf
 from dashboard.scores.evidence_text import SimilarResult
 from dashboard.shared import wording
 from dashboard.shared.csv_table import safe_cell
@@ -43,7 +42,7 @@ def engine() -> FakeEngine:
     return made
 
 
-def _report(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **cuts: float) -> Report:
+def _report(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **cuts: float) -> CaseReport:
     subject = Subject(case, "draft") if case else Subject(engine.cohort.case(10006), "cohort", 10006, 2)
     found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
     found |= {name: engine.with_threshold(found[name], cut) for name, cut in cuts.items()}
@@ -67,7 +66,7 @@ def test_the_html_says_everything_and_needs_nothing(engine: FakeEngine) -> None:
     for visit in (*case.history, case.current):
         for code in (*visit.diagnoses, *visit.procedures, *visit.medications):
             assert code in text
-    assert all(row.code in text for _, rows in report.groups for row in rows)
+    assert all(row.code in text for group in report.groups for row in group.rows)
     assert not re.search(r"<script|https?://|<link|<img|<iframe|\son\w+=", source)
     assert "default-src" in source and "@media print" in source and "@font-face" in source
 
@@ -143,13 +142,13 @@ def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None
     subject = Subject(engine.cohort.case(10003), "cohort", 10003, 1)
     report = compose(engine, subject, {}, hide=False, made_at=NOW)  # type: ignore[arg-type]
     text = _words(write_html(report))
-    assert "teacher's scores were not available" in text.replace("&#x27;", "'")
-    assert [label for label, _ in report.groups] == ["Prescribed"]
+    assert "teacher's scores were not available" in text.replace("&#39;", "'")
+    assert [group.label for group in report.groups] == ["Prescribed"]
     assert write_pdf(report).startswith(b"%PDF-")
     assert wording.FIRST_VISIT in text
 
 
-def _beside(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **asked: Any) -> Report:
+def _beside(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **asked: Any) -> CaseReport:
     subject = Subject(case or engine.cohort.case(10006), "cohort", 10006, 2)
     found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
     near = SimilarResult(
@@ -224,9 +223,9 @@ def test_no_cell_is_a_formula(start: str) -> None:
 
 def test_the_csv_keeps_numbers_and_marks_formulas(engine: FakeEngine) -> None:
     report = _report(engine)
-    label, rows = report.groups[0]
-    bad = replace(rows[0], title="=HYPERLINK(1)")
-    report = replace(report, groups=((label, (bad, *rows[1:])), *report.groups[1:]))
+    first, *others = report.groups
+    bad = replace(first.rows[0], title="=HYPERLINK(1)")
+    report = replace(report, groups=(replace(first, rows=(bad, *first.rows[1:])), *others))
     found = list(csv.DictReader(io.StringIO(comparison_csv(report).decode("utf-8-sig"))))
     assert found[0]["title"] == "'=HYPERLINK(1)"
     assert float(found[0]["teacher"]) == pytest.approx(bad.teacher, abs=1e-6)

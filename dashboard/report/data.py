@@ -1,0 +1,111 @@
+"""A report as JSON, whose case can be imported again, and its comparison table as CSV."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from dashboard.report.content import CaseReport, ModelPart, SimilarPart, TrustPart
+from dashboard.scores.evidence_text import ABOUT_SIMILAR
+from dashboard.shared import comparison, wording
+from dashboard.shared.csv_table import Cell, write_csv
+from leader_core import __version__
+from leader_core.exchange.case_json import REPORT_SCHEMA, case_to_record
+
+
+def write_json(report: CaseReport) -> bytes:
+    """UTF-8 JSON, indented."""
+    return (json.dumps(record(report), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def record(report: CaseReport) -> dict[str, Any]:
+    """The report as plain JSON values; probabilities are not rounded."""
+    return {
+        "schema": REPORT_SCHEMA,
+        "notice": f"{wording.NOT_A_DEVICE} {report.scope}",
+        "made_at": report.made_at.isoformat(timespec="seconds"),
+        "program": f"LEADER {__version__}",
+        "source": report.title,
+        "prescribed_hidden": report.hidden,
+        "case": case_to_record(report.case, identified=report.identified),
+        "cohort": asdict(report.fingerprint),
+        "models": {part.name: _model(part) for part in report.models},
+        "notes": [*report.notices, *report.absent],
+        "medications": [_medication(report, row) for group in report.groups for row in group.rows],
+        "interactions": [
+            {**asdict(part.pair), "among": [name.lower() for name in part.sets]}
+            for part in report.interactions
+        ],
+        "interactions_note": report.interaction_note,
+        "similar_patients": _similar(report.similar),
+        "trust": {
+            "about": dict(report.trust_facts),
+            "models": {part.name: _trust(part) for part in report.trust},
+        },
+    }
+
+
+def _medication(report: CaseReport, row: comparison.Row) -> dict[str, Any]:
+    return {
+        "code": row.code,
+        "title": row.title,
+        "teacher": row.teacher,
+        "teacher_selected": row.teacher_selected,
+        "student": row.student,
+        "student_selected": row.student_selected,
+        **({"prescribed": row.prescribed} if report.prescribed_known else {}),
+        **({"orders": report.orders[row.code]} if row.code in report.orders else {}),
+    }
+
+
+def _similar(part: SimilarPart) -> dict[str, Any]:
+    """Neighbours of the training split, and how many of them were given each class."""
+    values = asdict(part)
+    return {"split": "train", "note": ABOUT_SIMILAR, "told": values.pop("summary"), **values}
+
+
+def _trust(part: TrustPart) -> dict[str, Any]:
+    """What validation says of each class under the cut-off; the set with a stated coverage."""
+    about = part.about
+    promised = None if about.promised is None else sorted(about.promised)
+    return {
+        "told": list(part.lines),
+        "set": {"share": about.share, "confidence": about.confidence, "classes": promised},
+        "classes": {code: asdict(trust) for code, trust in part.classes.items()},
+    }
+
+
+def _model(part: ModelPart) -> dict[str, Any]:
+    recommendation = part.recommendation
+    return {
+        "cut_off": recommendation.threshold,
+        "own_cut_off": part.own_cut_off,
+        "about": dict(part.facts),
+        "figures": dict(part.metrics),
+        "profile_read": list(recommendation.profile_read),
+        "unseen": [asdict(code) for code in recommendation.unseen],
+        "truncated": recommendation.truncated,
+    }
+
+
+def comparison_csv(report: CaseReport) -> bytes:
+    """Every class with both scores, as the comparison table shows them."""
+    headings = [
+        "code", "title", "therapeutic area", "teacher", "teacher suggests", "student", "student suggests",
+        *(["prescribed"] if report.prescribed_known else []),
+    ]  # fmt: skip
+    rows: list[list[Cell]] = [
+        [
+            row.code, row.title, comparison.area(row.code),
+            _rounded(row.teacher), row.teacher_selected, _rounded(row.student), row.student_selected,
+            *([row.prescribed] if report.prescribed_known else []),
+        ]
+        for group in report.groups
+        for row in group.rows
+    ]  # fmt: skip
+    return write_csv(headings, rows)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
