@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import streamlit as st
-from markupsafe import Markup
 
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.registry import VIEWS
-from dashboard.report.html_report import POLICY, style
+from dashboard.report.html import write_page
 from dashboard.shared import wording
 from dashboard.shared.analysis_text import model_name
 from dashboard.shared.formatting import count, day, listing
-from dashboard.shared.templates import render
-from leader_core import __version__
 
 
 def button(context: AnalysisContext) -> None:
@@ -36,18 +33,15 @@ def write_report(context: AnalysisContext) -> bytes:
     """UTF-8 HTML; everything that comes from data is escaped by the template."""
     conditions = "; ".join(map(context.describe, context.selection.conditions)) or "all scored cases"
     sections = [section for view in VIEWS.values() for section in view.sections(context)]
-    return render(
+    return write_page(
         "error_analysis/report.html",
-        policy=POLICY,
-        style=Markup(style()),  # noqa: S704 - our own style sheet
         title="Error analysis",
         subtitle=f"{listing(map(model_name, context.models))} on {conditions}",
         made_at=datetime.now(UTC),
+        fingerprint=context.service.engine.cohort.fingerprint,
         facts=_facts(context, conditions),
         sections=[section for section in sections if section.text or section.table],
-        version=__version__,
-        fingerprint=context.service.engine.cohort.fingerprint.digest[:16],
-    ).encode()
+    )
 
 
 def _facts(context: AnalysisContext, conditions: str) -> list[tuple[str, str]]:

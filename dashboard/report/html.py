@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from dashboard.report.content import CaseReport
 from dashboard.scores.evidence_text import ABOUT_SIMILAR
 from dashboard.shared import theme
 from dashboard.shared.templates import render
-from leader_core import __version__
+from leader_core import Fingerprint, __version__
 
 _ASSETS: Final = Path(__file__).resolve().parents[2] / "assets"
 _FONTS: Final = (
@@ -29,6 +30,10 @@ def write_html(report: CaseReport) -> bytes:
     """UTF-8 HTML."""
     return write_page(
         "report/report.html",
+        title=report.title,
+        subtitle=report.subtitle,
+        made_at=report.made_at,
+        fingerprint=report.fingerprint,
         report=report,
         bars=content.BARS,
         similar_heading=content.SIMILAR,
@@ -37,11 +42,11 @@ def write_html(report: CaseReport) -> bytes:
     )
 
 
-def write_page(template: str, **values: Any) -> bytes:
-    """A template that extends `report/page.html`, as UTF-8 HTML.
-
-    The page's frame reads `title`, `subtitle`, `made_at` and `fingerprint` of the value `report`.
-    """
+def write_page(
+    template: str, *, title: str, subtitle: str, made_at: datetime, fingerprint: Fingerprint, **values: Any
+) -> bytes:
+    """A template that extends `report/page.html`, as UTF-8 HTML; the frame shows what is named here."""
+    values |= {"title": title, "subtitle": subtitle, "made_at": made_at, "fingerprint": fingerprint}
     page = render(template, style=_style(), policy=_POLICY, version=__version__, **values)
     return f"{page}\n".encode()
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
-from fontTools.ttLib import TTFont
 from fpdf import FPDF, Align, XPos, YPos
 from fpdf.enums import MethodReturnValue
+from fpdf.fonts import TTFFont
+from fpdf.util import Padding
 
 from dashboard.report import content
 from dashboard.report.content import CaseReport, ModelPart, PairPart
@@ -23,8 +23,6 @@ from dashboard.shared.formatting import count, day, listing, probability
 from leader_core import __version__
 
 _FONTS: Final = Path(__file__).resolve().parents[2] / "assets" / "fonts"
-_REGULAR: Final = _FONTS / "IBMPlexSans-Regular.ttf"
-_BOLD: Final = _FONTS / "IBMPlexSans-SemiBold.ttf"
 _MARGIN: Final = 16.0  # mm
 _LEADING: Final = 0.3528 * 1.38  # mm of a line's height for each point of type
 _SCORE: Final = 38.0  # mm of a score's column
@@ -84,14 +82,14 @@ class _ReportPdf(FPDF):
         self.set_margins(_MARGIN, _MARGIN)
         self.c_margin = 0.0
         self.set_auto_page_break(True, _MARGIN + 2)
-        self.add_font("plex", "", _REGULAR)
-        self.add_font("plex", "B", _BOLD)
+        self.add_font("plex", "", _FONTS / "IBMPlexSans-Regular.ttf")
+        self.add_font("plex", "B", _FONTS / "IBMPlexSans-SemiBold.ttf")
+        self.glyphs = frozenset(cast("TTFFont", self.fonts["plex"]).cmap) | {ord("\n")}
         self.add_page()
 
     def normalize_text(self, text: str) -> str:
         """Text in characters that the fonts have: Latin, Greek, Cyrillic and signs; "□" stands for any other."""
-        known = _glyphs()
-        return super().normalize_text("".join(c if ord(c) in known else "□" for c in text))
+        return super().normalize_text("".join(c if ord(c) in self.glyphs else "□" for c in text))
 
     def footer(self) -> None:
         self.set_y(-12)
@@ -168,7 +166,14 @@ class _ReportPdf(FPDF):
         top, line = self.get_y(), self.style(_Span())
         self.set_fill_color(_hex(ground))
         self.multi_cell(
-            0, line, text, fill=True, padding=(1.2, 3.5), align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT
+            0,
+            line,
+            text,
+            fill=True,
+            padding=Padding(1.2, 3.5, 1.2, 3.5),
+            align=Align.L,
+            new_x=XPos.LMARGIN,
+            new_y=YPos.NEXT,
         )
         self.box(self.l_margin, top, 1.0, self.get_y() - top, edge)
         self.ln(1)
@@ -290,11 +295,9 @@ class _ReportPdf(FPDF):
 
     def height_of(self, text: str, width: float) -> float:
         """mm that a text of 9 points takes."""
+        height = MethodReturnValue.HEIGHT
         line = self.style(_Span())
-        lines = self.multi_cell(
-            width, line, text, dry_run=True, output=MethodReturnValue.LINES, align=Align.L
-        )
-        return line * len(lines)
+        return cast("float", self.multi_cell(width, line, text, dry_run=True, output=height, align=Align.L))
 
     def write_interactions(self) -> None:
         """Graded pairs with what to do; on paper the mechanism and the ungraded signals would fill pages."""
@@ -386,13 +389,6 @@ class _ReportPdf(FPDF):
             elif code in new:
                 spans.append(_Span("  new", 8, "good"))
             self.paragraph(*spans, indent=3)
-
-
-@functools.cache
-def _glyphs() -> frozenset[int]:
-    """The characters that both fonts can show, and line breaks."""
-    tables = [TTFont(path).getBestCmap() for path in (_REGULAR, _BOLD)]
-    return frozenset(tables[0]) & frozenset(tables[1]) | {ord("\n")}
 
 
 def _hex(name: str) -> str:
