@@ -362,9 +362,9 @@ class FakeCohort:
     def chapters(self) -> tuple[str, ...]:
         return ("Circulatory system", "Respiratory system")
 
-    def spread(self, query: PatientQuery, figure: str, bins: int = 20) -> Spread:
+    def spread(self, query: PatientQuery, column: str, bins: int = 20) -> Spread:
         rows = self.patients(replace(query, page=1, page_size=1000)).rows
-        values = [v for r in rows if (v := getattr(r, figure)) is not None]
+        values = [v for r in rows if (v := getattr(r, column)) is not None]
         if not values:
             return Spread((), (), len(rows))
         low, high = int(min(values)), int(max(values))

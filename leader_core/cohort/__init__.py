@@ -1,7 +1,4 @@
-"""The cohort: raw hospital tables into one database, and that database as cases, columns and worklist pages.
-
-Refuses to know about models and pages.
-"""
+"""The cohort: raw hospital tables into one database, and that database as cases, columns and worklist pages."""
 
 from leader_core.cohort.build import BuildResult, build_cohort
 from leader_core.cohort.columns import CodeColumn, CohortColumns

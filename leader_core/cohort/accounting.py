@@ -1,7 +1,4 @@
-"""What a build came to: fingerprint, figures read back and checked, and the database's own description.
-
-Refuses to know how rows were read or judged.
-"""
+"""The result of a build: fingerprint, row counts read back and checked, and the database's description of itself."""
 
 from __future__ import annotations
 
@@ -15,21 +12,36 @@ from typing import Final
 
 import pyarrow as pa
 
-from leader_core.cohort.database import FORMAT
+from leader_core import sql
+from leader_core.cohort.database import ACCOUNTING, FORMAT
 from leader_core.cohort.ndc import NdcCheck, check_of
-from leader_core.cohort.stages import Job
+from leader_core.cohort.stages import ATTRITION, BuildJob
 from leader_core.domain import Fingerprint
 from leader_core.errors import LeaderError
 from leader_core.interactions import InteractionTable
 from leader_core.version import __version__
 
+NDC_CHECK: Final = "SELECT * FROM ndc_check ORDER BY orders DESC, verdict, drug, route, ndc_code, name_code"
+_UNMAPPED: Final = "SELECT * FROM unmapped ORDER BY rows DESC, drug, route"
+_UNTITLED: Final = "SELECT kind, count(*) AS codes FROM concepts WHERE NOT titled GROUP BY kind ORDER BY kind"
+_MAPPING_RATE: Final = """
+SELECT
+    CAST(coalesce(sum(rows) FILTER (reason IS NULL), 0) AS BIGINT) AS mapped,
+    CAST(coalesce(sum(rows) FILTER (reason IN ('unmapped drug', 'NDC not in the map')), 0) AS BIGINT) AS unmapped
+FROM drug_rows
+"""
+_CONCEPTS: Final = "SELECT concat_ws('|', kind, code, title) AS text FROM concepts ORDER BY concept_id"
+_STATISTICAL_PAIRS: Final = """
+SELECT concat_ws('|', code_a, code_b) AS text FROM interactions
+WHERE severity = 'unknown' ORDER BY code_a, code_b
+"""
 _ROWS_AT_ONCE: Final = 50_000
 _VECTORS_AT_ONCE: Final = 100  # of 2,048 rows each
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What was built, and the figures a person should look at."""
+    """What was built, and the numbers a person should look at."""
 
     path: Path
     fingerprint: Fingerprint
@@ -54,9 +66,9 @@ class BuildResult:
         return self.mapped_orders / total if total else 0.0
 
 
-def fingerprint(job: Job, interactions: InteractionTable) -> Fingerprint:
+def fingerprint(job: BuildJob, interactions: InteractionTable) -> Fingerprint:
     """What the cohort is; the digest covers settings and content, not when or where it was built."""
-    patients, visits, single, diagnoses, procedures, medications = job.rows("cohort/counts")[0]
+    patients, visits, single, diagnoses, procedures, medications = job.run("cohort/counts").fetchall()[0]
     return Fingerprint(
         label=job.label,
         source=job.raw.source,
@@ -69,61 +81,63 @@ def fingerprint(job: Job, interactions: InteractionTable) -> Fingerprint:
         diagnoses=diagnoses,
         procedures=procedures,
         medications=medications,
-        ddi_density=interactions.density(row[0] for row in job.rows("cohort/medications")),
+        ddi_density=interactions.density(
+            row[0] for row in job.rows("SELECT code FROM concepts WHERE kind = 'medication'")
+        ),
         digest=_digest(job),
     )
 
 
-def _digest(job: Job) -> str:
+def _digest(job: BuildJob) -> str:
     """sha256 of what models learn from and are judged by, each in a set order; read in pieces.
 
-    Settings, visits, codes, titles and statistical pairs; not the clinical table, whose wording no figure depends on.
+    Settings, visits, codes, titles and statistical pairs; not the clinical table, whose wording no metric depends on.
     """
     digest = hashlib.sha256(f"{job.raw.source}|{job.preset}|{job.atc_level}|{job.synthetic}\n".encode())
-    for name in ("concepts", "interactions", "visits"):
-        found = job.run(f"digest/{name}")
-        while rows := found.fetchmany(_ROWS_AT_ONCE):
+    for query in (_CONCEPTS, _STATISTICAL_PAIRS, sql.statement("leader_core.cohort", "cohort/digest")):
+        texts = job.connection.execute(query)
+        while rows := texts.fetchmany(_ROWS_AT_ONCE):
             digest.update("".join(f"{text}\n" for (text,) in rows).encode())
-    found = job.run("digest/codes")
-    while len(chunk := found.fetch_df_chunk(_VECTORS_AT_ONCE)):
+    codes = job.connection.execute("SELECT concept_id FROM visit_codes ORDER BY row_no")
+    while len(chunk := codes.fetch_df_chunk(_VECTORS_AT_ONCE)):
         digest.update(chunk["concept_id"].to_numpy("<i4").tobytes())
     return digest.hexdigest()
 
 
-def result(job: Job, made: Fingerprint, out: Path, seconds: float) -> BuildResult:
-    """The figures as they stand in the database.
+def result(job: BuildJob, identity: Fingerprint, out: Path, seconds: float) -> BuildResult:
+    """The row counts as they stand in the database.
 
     Raises:
-        LeaderError: rows that the accounting does not tell of; a fault of the builder, never of the data.
+        LeaderError: rows that the accounting misses; a fault of the builder, never of the data.
     """
-    accounting = tuple(job.rows("read/accounting"))
+    accounting = tuple(job.rows(ACCOUNTING))
     for table, read in job.rows_read.items():
-        if (told := sum(rows for name, _, rows in accounting if name == table)) != read:
+        if (counted := sum(rows for name, _, rows in accounting if name == table)) != read:
             raise LeaderError(
-                f"The accounting of {table} tells of {told:,} rows where {read:,} were read. "
+                f"The accounting of {table} counts {counted:,} rows where {read:,} were read. "
                 "This is a fault of the builder: please report it with the printed accounting."
             )
-    mapped, unmapped = job.rows("stage/mapping_rate")[0]
-    ndc = check_of(job.rows("read/ndc_check"))
+    mapped, unmapped = job.rows(_MAPPING_RATE)[0]
+    ndc = check_of(job.rows(NDC_CHECK))
     job.notes += ndc.notes()
     return BuildResult(
         path=out,
-        fingerprint=made,
+        fingerprint=identity,
         accounting=accounting,
-        attrition=tuple(job.rows("read/attrition")),
+        attrition=tuple(job.rows(ATTRITION)),
         rows_read=dict(job.rows_read),
         mapped_orders=mapped,
         unmapped_orders=unmapped,
-        unmapped=tuple(job.rows("read/unmapped")),
+        unmapped=tuple(job.rows(_UNMAPPED)),
         ndc=ndc,
-        untitled=dict(job.rows("cohort/untitled")),
-        rejects=len(job.rows("read/rejects")),
+        untitled=dict(job.rows(_UNTITLED)),
+        rejects=job.rows("SELECT count(*) FROM rejects")[0][0],
         notes=tuple(job.notes),
         seconds=seconds,
     )
 
 
-def write_meta(job: Job, built: BuildResult, hashes: Mapping[str, str]) -> None:
+def write_meta(job: BuildJob, built: BuildResult, hashes: Mapping[str, str]) -> None:
     """Describe the database in its own table `meta`."""
     parameters = {
         "source": job.raw.source,
@@ -144,7 +158,8 @@ def write_meta(job: Job, built: BuildResult, hashes: Mapping[str, str]) -> None:
         **{f"sha256:{name}": digest for name, digest in hashes.items()},
     }
     columns = {"key": list(record), "value": list(record.values())}
-    job.give(
+    job.register(
         "given_meta", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
     )
-    job.run("cohort/describe")
+    job.connection.execute("CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)")
+    job.connection.execute("INSERT INTO meta SELECT key, value FROM given_meta ORDER BY key")

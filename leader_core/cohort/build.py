@@ -1,14 +1,20 @@
 """The cohort builder: raw hospital tables in, one database out, every row accounted for.
 
-The database is written beside its destination and moved into place only when complete. Refuses to know about models.
+The database is written beside its destination and moved into place only when complete; one build holds a destination at
+a time, and what a failed or killed one left is removed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import time
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -16,13 +22,12 @@ import duckdb
 
 from leader_core.cohort import accounting, drug_mapping
 from leader_core.cohort.accounting import BuildResult
-from leader_core.cohort.destination import Workplace, check_destination, workplace
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import read_ndc_map
 from leader_core.cohort.raw_tables import SOURCE_NAMES, RawFolder, open_raw
 from leader_core.cohort.stages import (
     PRESETS,
-    Job,
+    BuildJob,
     Preset,
     first_line,
     nothing_left,
@@ -30,11 +35,13 @@ from leader_core.cohort.stages import (
     stage,
 )
 from leader_core.errors import InputError
-from leader_core.files import sha256_file
+from leader_core.files import replacing_file, sha256_file
 from leader_core.interactions import InteractionTable, StatisticalSignal, load_clinical, read_statistical
 
 DEFAULT_MEMORY: Final = "1GB"
 """What DuckDB may hold in memory; beyond it, it spills beside the destination."""
+
+_DUCKDB_MAGIC: Final = b"DUCK"
 
 _COHORT_TABLES: Final = (
     "patients",
@@ -50,13 +57,20 @@ _COHORT_TABLES: Final = (
     "unmapped",
     "ndc_check",
     "rejects",
-    "meta",
 )
 """Build order of the lasting tables: each reads those before it."""
 
 
+@dataclass(frozen=True, slots=True)
+class BuildPaths:
+    """Two paths beside the destination: the database while it grows, and a folder for what memory cannot hold."""
+
+    database: Path
+    spill: Path
+
+
 class Reporter(Protocol):
-    """What the builder tells while it works; `train.console.Report` satisfies it."""
+    """Receives the builder's progress; `train.console.Report` satisfies it."""
 
     def line(self, text: str) -> None: ...
 
@@ -81,7 +95,7 @@ def build_cohort(
     Args:
         raw: folder of tables (`.csv` or `.csv.gz`, either letter case, MIMIC-IV's root with `hosp/` or flat).
         out: the database; an earlier cohort there is replaced only by a complete new one.
-        source: "mimic3", "mimic4" or "auto" (told by the columns).
+        source: "mimic3", "mimic4" or "auto" (detected from the columns).
         preset: "clinical" maps drugs by name and route; "paper" repeats the published filters and needs `ndc_map`.
         atc_level: level of the medication classes, 3 to 5.
         seed: of the split.
@@ -91,13 +105,13 @@ def build_cohort(
         ddi_map: for a `ddi` that names compounds by STITCH id, the table from these to ATC.
         label: what the data are called on reports.
         memory_limit: for DuckDB, like "1GB" or "500MB".
-        report: told of each stage.
+        report: receives one line a stage.
 
     Raises:
         InputError: anything wrong with what was given, in one sentence; an earlier database is left as it was.
     """
     started = time.perf_counter()
-    tell = report.line if report is not None else lambda _: None
+    report_progress = report.line if report is not None else lambda _: None
     raw, out = Path(raw), Path(out)
     _check_options(preset, atc_level)
     check_destination(out)
@@ -114,14 +128,14 @@ def build_cohort(
     signal = _signal(level, ddi, ddi_map)
     described, synthetic = _describe_source(folder, label)
     try:
-        with workplace(out) as place, ThreadPoolExecutor(1) as pool:
+        with temporary_paths(out) as paths, ThreadPoolExecutor(1) as pool:
             hashes = pool.submit(
                 _hash_files, folder, ndc_map, ddi, ddi_map
             )  # reads the files once more, while SQL is busy
-            with _connect(place, memory_limit) as connection:
-                job = Job(
+            with _connect(paths, memory_limit) as connection:
+                job = BuildJob(
                     folder, cast(Preset, preset), level, seed, described, synthetic, read_map,
-                    signal, connection, tell,
+                    signal, connection, report_progress,
                 )  # fmt: skip
                 result = _build(job, hashes, out, started)
     except OSError as error:
@@ -138,23 +152,23 @@ def _check_options(preset: str, atc_level: int) -> None:
 
 def _describe_source(folder: RawFolder, label: str | None) -> tuple[str, bool]:
     """(label, synthetic): a generated hospital says so itself, in SYNTHETIC.json."""
-    mark = folder.root / "SYNTHETIC.json"
+    marker = folder.root / "SYNTHETIC.json"
     name = SOURCE_NAMES[folder.source]
-    if not mark.is_file():
+    if not marker.is_file():
         return label or f"{name} tables", False
     try:
-        record = json.loads(mark.read_text(encoding="utf-8"))
+        record = json.loads(marker.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{mark} cannot be read as JSON ({error}). Generate the tables again.") from error
+        raise InputError(f"{marker} cannot be read as JSON ({error}). Generate the tables again.") from error
     if not isinstance(record, dict) or record.get("synthetic") is not True:
         raise InputError(
-            f'{mark}: expected {{"synthetic": true}}. Generate the tables again, or remove the file.'
+            f'{marker}: expected {{"synthetic": true}}. Generate the tables again, or remove the file.'
         )
     return label or f"Synthetic hospital ({name} layout)", True
 
 
 def _signal(level: AtcLevel, ddi: Path | None, ddi_map: Path | None) -> StatisticalSignal:
-    """The statistical pairs; read before anything else, because a wrong file is found at once."""
+    """The statistical pairs; read before anything else, so that a wrong file is reported at once."""
     if ddi_map is not None and ddi is None:
         raise InputError(
             f"--ddi-map {ddi_map} says what the compounds of a drug-DDI.csv are, and no such file was given. "
@@ -168,14 +182,14 @@ def _hash_files(folder: RawFolder, *given: Path | None) -> dict[str, str]:
     return {path.name: sha256_file(path) for path in paths}
 
 
-def _connect(place: Workplace, memory_limit: str) -> duckdb.DuckDBPyConnection:
+def _connect(paths: BuildPaths, memory_limit: str) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit,
-        "temp_directory": str(place.spill),
+        "temp_directory": str(paths.spill),
         "threads": _threads(),
     }
     try:
-        return duckdb.connect(str(place.database), config=config)
+        return duckdb.connect(str(paths.database), config=config)
     except duckdb.Error as error:
         raise InputError(
             f"DuckDB refused to start: {first_line(error)} (memory limit {memory_limit!r})."
@@ -183,24 +197,24 @@ def _connect(place: Workplace, memory_limit: str) -> duckdb.DuckDBPyConnection:
 
 
 def _threads() -> int:
-
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def _build(job: Job, hashes: Future[dict[str, str]], out: Path, started: float) -> BuildResult:
+def _build(job: BuildJob, hashes: Future[dict[str, str]], out: Path, started: float) -> BuildResult:
     """All tables, in order, into the open connection."""
     read_raw(job)
     try:
         stage(job)
-        job.tell("Writing the cohort")
-        if not job.rows("stage/any_visit"):
+        job.report_progress("Writing the cohort")
+        if not job.rows("SELECT 1 FROM visit_filters WHERE failed_at IS NULL LIMIT 1"):
             raise InputError(nothing_left(job))
-        job.give("concept_titles", drug_mapping.describe(job.rows("stage/titles"), job.atc_level))
+        titles = job.run("stage/titles").fetchall()
+        job.register("concept_titles", drug_mapping.describe(titles, job.atc_level))
         interactions = _interactions(job)
         for name in _COHORT_TABLES:
             job.run(f"cohort/{name}", seed=str(job.seed))
-        made = accounting.fingerprint(job, interactions)
-        built = accounting.result(job, made, out, time.perf_counter() - started)
+        identity = accounting.fingerprint(job, interactions)
+        built = accounting.result(job, identity, out, time.perf_counter() - started)
         accounting.write_meta(job, built, hashes.result())
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
@@ -209,7 +223,7 @@ def _build(job: Job, hashes: Future[dict[str, str]], out: Path, started: float) 
     return built
 
 
-def _interactions(job: Job) -> InteractionTable:
+def _interactions(job: BuildJob) -> InteractionTable:
     """Hand over the pairs of this ATC level; returns their table."""
     import pyarrow as pa
 
@@ -217,7 +231,7 @@ def _interactions(job: Job) -> InteractionTable:
     table = InteractionTable((*load_clinical(job.atc_level), *job.signal.pairs))
     names = ("code_a", "code_b", "severity", "source", "mechanism", "effect", "management", "evidence")
     columns = {name: pa.array([getattr(pair, name) for pair in table], pa.string()) for name in names}
-    job.give("given_interactions", pa.table(columns))
+    job.register("given_interactions", pa.table(columns))
     return table
 
 
@@ -225,3 +239,61 @@ def _database_problem(error: duckdb.Error) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):
         return f"DuckDB ran out of memory or disk while building: {first_line(error)}. Raise --memory-limit."
     return f"The cohort could not be built: {first_line(error)}"
+
+
+def check_destination(out: Path) -> None:
+    """Refuse to replace what is no database: a typing error must not cost a file.
+
+    Raises:
+        InputError: a folder, or a file of another kind.
+    """
+    if out.is_dir():
+        raise InputError(
+            f"{out} is a folder: expected the path of the database to write, like {out / 'cohort.duckdb'}."
+        )
+    if out.is_file() and out.stat().st_size:
+        with out.open("rb") as stream:
+            if stream.read(12)[8:] != _DUCKDB_MAGIC:
+                raise InputError(
+                    f"{out} exists and is no DuckDB database, so it is not replaced. Choose another --out."
+                )
+
+
+@contextmanager
+def temporary_paths(out: Path) -> Iterator[BuildPaths]:
+    """Paths to write `out` under: the database replaces `out` on success, and nothing is left beside it on failure.
+
+    What a killed build left (patients' data) is removed first; the lock shows that no running one needs it.
+
+    Raises:
+        InputError: another build is writing the same file.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = out.with_name(f".{out.name}.lock")
+    with lock.open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another build is writing {out}. Wait for it, or choose another --out."
+            ) from None
+        try:
+            _remove_leftovers(out)
+            with replacing_file(out) as partial:
+                spill = out.with_name(f".{out.name}.spill")
+                spill.mkdir()
+                yield BuildPaths(partial, spill)
+        finally:
+            _remove_leftovers(out)
+            lock.unlink(missing_ok=True)
+
+
+def _remove_leftovers(out: Path) -> None:
+    for path in out.parent.iterdir():
+        if path.name.startswith(f".{out.name}.") and path.name.endswith(
+            (".partial", ".partial.wal", ".spill")
+        ):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)

@@ -1,17 +1,18 @@
 """A built cohort, opened for reading: cases, columns, the worklist, search and the builder's own tables.
 
-Every call works on a cursor of its own, so threads may share one `Cohort`. Refuses to know about models and pages.
+Every call works on a cursor of its own, so threads may share one `Cohort`.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import duckdb
+import numpy as np
 
 from leader_core.cohort.cases import (
     PROFILE_TEXTS,
@@ -29,9 +30,10 @@ from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Inter
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
 from leader_core.scores.store import ScoreStore, attach_nothing, scores_path
-from leader_core.search.code_tables import own_codes, with_libraries
-from leader_core.search.index import CodeIndex
+from leader_core.search.index import CodeIndex, CodeTable, with_libraries
+from leader_core.search.matching import matching_concepts, search_codes
 from leader_core.terminology.drugs import AtcLevel
+from leader_core.terminology.icd import code_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 FORMAT: Final = "1"
 """Version of the database's tables that this code writes and reads."""
 
-KEPT_CASES: Final = 128
-"""Cases, and orders of a visit, that are remembered: a page asks several times for the one it shows."""
+CACHED_CASES: Final = 128
+"""Cases, and orders of a visit: a page needs the one it shows several times."""
 
 _PROFILE: Final[Mapping[str, tuple[str, ...]]] = {
     "mimic3": ("insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender"),
@@ -54,6 +56,10 @@ _PROFILE: Final[Mapping[str, tuple[str, ...]]] = {
         "gender",
     ),
 }
+UNMAPPED: Final = "SELECT * FROM unmapped ORDER BY rows DESC, drug, route"
+
+ACCOUNTING: Final = "SELECT * FROM accounting ORDER BY source_table, reason <> 'kept', rows DESC, reason"
+
 _PROMISED: Final = frozenset(
     (
         "patients",
@@ -77,19 +83,17 @@ class Cohort:
         self.meta = dict(meta)
         self.fingerprint = _fingerprint(self.meta)
         self.scores: ScoreStore | None = None  # stored scores of this cohort's cases
-        self.scores_note = ""  # why stored scores that lie beside it are not used
+        self.scores_note = ""  # why stored scores beside the file are not used
         self.profile_fields = _PROFILE[self.fingerprint.source]
         self._connection = connection
-        self._lock = threading.Lock()
-        self._titles: dict[Kind, dict[str, str]] = {}
         self._indexing = threading.Lock()
         self._own_index: CodeIndex | None = None
         self._full_index: CodeIndex | None = None
-        self._case = lru_cache(KEPT_CASES)(self._read_case)
-        self._orders = lru_cache(KEPT_CASES)(self._read_orders)
+        self._case = lru_cache(CACHED_CASES)(self._read_case)
+        self._orders = lru_cache(CACHED_CASES)(self._read_orders)
         self._profiles = lru_cache(self._read_profiles)
-        self._concepts = lru_cache(self._read_concepts)
-        self._worklist = Worklist(self._cursor, lambda: self._own_codes().matching)
+        self._titles = lru_cache(self._read_titles)
+        self._worklist = Worklist(self._cursor, lambda: partial(matching_concepts, self._own_codes()))
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
@@ -107,9 +111,10 @@ class Cohort:
         try:
             # In memory with the file attached: what one reader attaches or defines is not another reader's.
             connection = duckdb.connect(":memory:")
-            run(connection, "read/attach", {"path": str(path)})
-            run(connection, "read/use")
-            tables = {row[0] for row in run(connection, "read/tables").fetchall()}
+            connection.execute("ATTACH $path AS cohort (READ_ONLY)", {"path": str(path)})
+            connection.execute("USE cohort")
+            query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'"
+            tables = {row[0] for row in connection.execute(query).fetchall()}
         except duckdb.Error as error:
             raise ArtifactError(
                 f"{path} cannot be opened as a DuckDB database ({str(error).splitlines()[0]}). "
@@ -120,7 +125,7 @@ class Cohort:
             raise ArtifactError(
                 f"{path} is no cohort: it lacks the table {', '.join(missing)}. Build one: python -m train cohort."
             )
-        meta = dict(run(connection, "read/meta").fetchall())
+        meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
         if meta.get("format") != FORMAT:
             connection.close()
             raise ArtifactError(
@@ -129,11 +134,11 @@ class Cohort:
             )
         cohort = cls(path, connection, meta)
         cohort._attach_scores(scores_path(path))
-        run(connection, "read/no_files")
+        connection.execute("SET enable_external_access = false")  # a reader has no use for other files
         return cohort
 
     def _attach_scores(self, path: Path) -> None:
-        """Put stored scores beside the cohort's tables, or nothing where there are none that fit."""
+        """Attach stored scores to the cohort's tables, or an empty overview where there are none of this cohort."""
         if path.is_file():
             try:
                 self.scores = ScoreStore.attach(self._connection, path, self.fingerprint.digest)
@@ -141,18 +146,19 @@ class Cohort:
                 self.scores_note = str(error)
         if self.scores is None:
             attach_nothing(self._connection)
-        run(self._connection, "read/working_memory")
+        self._connection.execute(
+            "ATTACH ':memory:' AS working_memory"
+        )  # the cohort's own file stays read-only
         run(self._connection, "read/listed")
         run(self._connection, "read/matches")
 
     def close(self) -> None:
-        """Let go of the file; the cohort cannot be used afterwards."""
         self._connection.close()
 
     def warm_up(self) -> None:
         """Load what the first look-ups would wait for: titles, interactions, the index of codes and who has them."""
         for kind in KINDS:
-            self._own_titles(kind)
+            self._titles(kind)
         _ = self.interactions
         self._all_codes()
         self.warm_up_worklist()
@@ -176,8 +182,9 @@ class Cohort:
 
     def split_of(self, patient_id: int) -> Split | None:
         """The split a patient is in; None for a patient who is not in this cohort."""
-        found = run(self._cursor(), "read/split", {"patient_id": patient_id}).fetchall()
-        return found[0][0] if found else None
+        query = "SELECT split FROM worklist WHERE patient_id = $patient_id"
+        row = self._cursor().execute(query, {"patient_id": patient_id}).fetchone()
+        return cast(Split, row[0]) if row else None
 
     def cases(self, split: str = "all", targets: Targets = "last") -> list[Case]:
         """The cases of a split, by patient id and visit; with targets "all" every visit is one, with its past.
@@ -197,8 +204,8 @@ class Cohort:
         """The distinct codes of a kind that a split's patients have, sorted."""
         check_split(split)
         _check_kinds((kind,))
-        found = run(self._cursor(), "read/vocabulary_codes", {"kind": kind, "split": split}).fetchall()
-        return [row[0] for row in found]
+        rows = run(self._cursor(), "read/vocabulary_codes", {"kind": kind, "split": split}).fetchall()
+        return [row[0] for row in rows]
 
     def profile_values(self, field: str, split: str = "train") -> list[str]:
         """The distinct values of a profile field in a split's visits, sorted; `UNKNOWN` among them where it occurs.
@@ -207,45 +214,31 @@ class Cohort:
             InputError: a field that no case has.
         """
         check_split(split)
-        found = self._profiles(split)
+        rows = self._profiles(split)
         names = ("age_band", "gender", *PROFILE_TEXTS)
         if field not in names:
             raise InputError(f"Unknown profile field {field!r}: expected one of {', '.join(sorted(names))}.")
         position = names.index(field)
         if field == "age_band":
-            return sorted({age_band(row[0]) for row in found})
-        return sorted({row[position] or UNKNOWN for row in found})
+            return sorted({age_band(row[0]) for row in rows})
+        return sorted({row[position] or UNKNOWN for row in rows})
 
     def _read_profiles(self, split: str) -> list[tuple[Any, ...]]:
         return run(self._cursor(), "read/profile_values", {"split": split}).fetchall()
 
     def title(self, kind: Kind, code: str) -> str | None:
         """A readable title: the cohort's own, else the libraries'; None where nobody has one."""
-        own = self._own_titles(kind).get(code)
-        if own is not None:
-            return own
-        from leader_core.terminology.icd import code_title
-
-        return code_title(kind, code)
+        own = self._titles(kind).get(code, code)
+        return own if own != code else code_title(kind, code)
 
     def titles(self, kind: Kind) -> dict[str, str]:
         """Title of every code of a kind in the cohort; a code without one is its own title."""
+        return dict(self._titles(kind))
+
+    def _read_titles(self, kind: Kind) -> dict[str, str]:
         _check_kinds((kind,))
-        return dict(self._concepts(kind))
-
-    def _read_concepts(self, kind: Kind) -> tuple[tuple[str, str], ...]:
-        return tuple(
-            (row[0], row[1]) for row in run(self._cursor(), "read/concepts", {"kind": kind}).fetchall()
-        )
-
-    def _own_titles(self, kind: Kind) -> dict[str, str]:
-        """Titles that differ from the code, read once a kind."""
-        with self._lock:
-            if kind not in self._titles:
-                self._titles[kind] = {
-                    code: title for code, title in self.titles(kind).items() if title != code
-                }
-            return self._titles[kind]
+        rows = run(self._cursor(), "read/concepts", {"kind": kind}).fetchall()
+        return {code: title for code, title, _ in rows}
 
     # Worklist and search
 
@@ -253,13 +246,13 @@ class Cohort:
         """One page of the worklist: filtered, sorted and cut in the database."""
         return self._worklist.page(query or PatientQuery())
 
-    def spread(self, query: PatientQuery, figure: Sort, bins: int = 20) -> Spread:
-        """How the patients that a query matches (all pages) spread over a figure.
+    def spread(self, query: PatientQuery, column: Sort, bins: int = 20) -> Spread:
+        """How the patients that a query matches (all pages) spread over a column.
 
         Raises:
-            InputError: a figure that has no distribution.
+            InputError: a column that has no distribution.
         """
-        return self._worklist.spread(query, figure, bins)
+        return self._worklist.spread(query, column, bins)
 
     def patient_ids(self, query: PatientQuery) -> tuple[int, ...]:
         """Every patient that a query matches, on all pages, by id."""
@@ -280,14 +273,14 @@ class Cohort:
     def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
         """Type-ahead over the cohort's codes and the libraries': by code, title, synonym or brand, begun or misspelt.
 
-        The best match first, among equal ones the more frequent in the cohort, then the plainer; see `code_match`.
+        The best match first, among equal ones the more frequent in the cohort, then the plainer; see `search.matching`.
 
         Raises:
             InputError: an unknown kind.
         """
         wanted = tuple(kinds)
         _check_kinds(wanted)
-        return self._all_codes().search(text, wanted, limit)
+        return search_codes(self._all_codes(), text, wanted, limit)
 
     @property
     def searchable_codes(self) -> int:
@@ -299,7 +292,7 @@ class Cohort:
         with self._indexing:
             if self._own_index is None:
                 level = cast(AtcLevel, self.fingerprint.atc_level)
-                self._own_index = CodeIndex(own_codes(self._cursor(), level))
+                self._own_index = CodeIndex(_code_table(self._cursor(), level))
             return self._own_index
 
     def _all_codes(self) -> CodeIndex:
@@ -322,46 +315,52 @@ class Cohort:
 
     def _read_orders(self, visit_id: int) -> tuple[Order, ...]:
         cursor = self._cursor()
-        found = run(cursor, "read/orders", {"visit_id": visit_id}).fetchall()
-        if not found and run(cursor, "read/visit_exists", {"visit_id": visit_id}).fetchall() == [(0,)]:
+        rows = run(cursor, "read/orders", {"visit_id": visit_id}).fetchall()
+        exists = "SELECT 1 FROM visits WHERE visit_id = $visit_id"
+        if not rows and cursor.execute(exists, {"visit_id": visit_id}).fetchone() is None:
             raise NotFoundError(f"No visit {visit_id} in {self.path.name}. Look it up under its patient.")
-        return tuple(Order(*row) for row in found)
+        return tuple(Order(*row) for row in rows)
 
     @cached_property
     def interactions(self) -> InteractionTable:
         """Pairs of medication classes at the cohort's ATC level."""
-        return InteractionTable(
-            Interaction(*row) for row in run(self._cursor(), "read/interactions").fetchall()
+        query = (
+            "SELECT code_a, code_b, severity, source, mechanism, effect, management, evidence "
+            "FROM interactions ORDER BY code_a, code_b, source"
         )
+        return InteractionTable(Interaction(*row) for row in self._cursor().execute(query).fetchall())
 
     def accounting(self) -> pd.DataFrame:
         """Where every raw row went: `source_table, reason, rows`."""
-        return self._frame("accounting")
+        return self._cursor().execute(ACCOUNTING).df()
 
     def rejects(self) -> pd.DataFrame:
         """Cells and lines that could not be read: `source_table, line, column, value, reason`."""
-        return self._frame("rejects")
-
-    def attrition(self) -> pd.DataFrame:
-        """Patients and visits before and after each filter."""
-        return self._frame("attrition")
+        return self._cursor().execute('SELECT * FROM rejects ORDER BY source_table, line, "column"').df()
 
     def unmapped(self) -> pd.DataFrame:
         """Drug strings without a medication class, most frequent first: `drug, route, rows`."""
-        return self._frame("unmapped")
-
-    def _frame(self, name: str) -> pd.DataFrame:
-        return cast("pd.DataFrame", run(self._cursor(), f"read/{name}").df())
+        return self._cursor().execute(UNMAPPED).df()
 
     def reader(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own, read-only, for a room that brings queries of its own (`leader_core.error_analysis`)."""
+        """A read-only connection of its own, for queries of other packages (`leader_core.error_analysis`)."""
         return self._cursor()
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection of its own to the same database, for one thread's question."""
+        """A connection of its own to the same database, for one thread's query."""
         cursor = self._connection.cursor()
-        run(cursor, "read/use")
+        cursor.execute("USE cohort")
         return cursor
+
+
+def _code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:
+    """Every code of the cohort with how many patients have it, by its number."""
+    query = "SELECT kind, code, system, title, concept_id, patients FROM concepts ORDER BY concept_id"
+    rows = cursor.execute(query).fetchall()
+    kinds, codes, systems, titles, numbers, patients = ([row[i] for row in rows] for i in range(6))
+    return CodeTable(
+        kinds, codes, systems, titles, np.array(numbers, np.int32), np.array(patients, np.int32), level
+    )
 
 
 def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:
@@ -387,5 +386,5 @@ def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:
-    if strange := [kind for kind in kinds if kind not in KINDS]:
-        raise InputError(f"Unknown kind {', '.join(map(repr, strange))}: expected any of {', '.join(KINDS)}.")
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise InputError(f"Unknown kind {', '.join(map(repr, unknown))}: expected any of {', '.join(KINDS)}.")

@@ -1,6 +1,6 @@
-"""What is decided in words and not in SQL: notation and titles of codes, and which medication a drug string is.
+"""What is decided outside SQL: notation and titles of codes, and which medication a drug string is.
 
-Works on distinct values only, a few thousand of each; the builder joins the answers back to millions of rows.
+Works on distinct values only, a few thousand of each; the builder joins the results to millions of rows.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ class DrugMapping:
         reason: str | None = None,
         ndc: tuple[str, str | None, str | None] = (ndc.NO_MAP, None, None),
     ) -> None:
-        """Note one drug: a reason, or its codes (no code and no reason is an unmapped drug).
+        """Add one drug: a reason, or its codes (no code and no reason is an unmapped drug).
 
         `ndc` is the verdict on its NDC, the NDC's code, and what the name says where the two are compared.
         """
-        found = sorted(set(codes)) if reason is None else []
+        distinct = sorted(set(codes)) if reason is None else []
         self.ids.append(drug_id)
-        self.reasons.append(reason if reason is not None or found else UNMAPPED)
-        self.code_ids += [drug_id] * len(found)
-        self.codes += found
+        self.reasons.append(reason if reason is not None or distinct else UNMAPPED)
+        self.code_ids += [drug_id] * len(distinct)
+        self.codes += distinct
         self.verdicts.append(ndc[0])
         self.ndc_codes.append(ndc[1])
         self.name_codes.append(ndc[2])
@@ -96,10 +96,10 @@ def map_drugs(
             mapping.add(drug_id, codes, reason)
             continue
         verdict, by_ndc = ndc.compare(code, ndc_map, codes, set_aside, level)
-        said = set_aside or "; ".join(sorted(codes)) or None
+        by_name = set_aside or "; ".join(sorted(codes)) or None
         if verdict == ndc.FILLED_IN and by_ndc is not None:
             codes, reason = {by_ndc}, None
-        mapping.add(drug_id, codes, reason, (verdict, by_ndc, said))
+        mapping.add(drug_id, codes, reason, (verdict, by_ndc, by_name))
     return mapping
 
 
@@ -111,8 +111,8 @@ def map_ndc(drugs: Iterable[Sequence[Any]], ndc_map: Mapping[str, str]) -> DrugM
         if normal is None:
             mapping.add(drug_id, reason=NO_NDC, ndc=(ndc.NOT_VALID, None, None))
         elif normal in ndc_map:
-            found = ndc_map[normal]
-            mapping.add(drug_id, (found,), ndc=(ndc.FILLED_IN, found, None))
+            mapped = ndc_map[normal]
+            mapping.add(drug_id, (mapped,), ndc=(ndc.FILLED_IN, mapped, None))
         else:
             mapping.add(drug_id, reason=NDC_UNKNOWN, ndc=(ndc.NOT_IN_MAP, None, None))
     return mapping
@@ -145,11 +145,11 @@ def describe(codes: Iterable[Sequence[Any]], level: AtcLevel) -> pa.Table:
 
 def drug_names(level: AtcLevel) -> dict[str, str]:
     """Medication code -> names and synonyms of all drugs that map to it, as one text."""
-    found: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
     for ingredient in drug_table().ingredients.values():
         for code in ingredient.codes.values():
-            found.setdefault(code[: ATC_LENGTH[level]], set()).update((ingredient.name, *ingredient.synonyms))
-    return {code: "; ".join(sorted(names)) for code, names in found.items()}
+            names.setdefault(code[: ATC_LENGTH[level]], set()).update((ingredient.name, *ingredient.synonyms))
+    return {code: "; ".join(sorted(words)) for code, words in names.items()}
 
 
 def _table(names: Sequence[str], rows: Sequence[Sequence[str | None]]) -> pa.Table:

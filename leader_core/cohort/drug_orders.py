@@ -1,6 +1,6 @@
-"""The distinct drug orders of a hospital and what becomes of each: the mapping seen alone, without a cohort.
+"""The distinct drug orders of a hospital and what each maps to, without a cohort.
 
-Refuses to know of visits: every row of PRESCRIPTIONS counts, usable in a cohort or not.
+Every row of PRESCRIPTIONS counts, usable in a cohort or not.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from typing import Final
 import duckdb
 
 from leader_core.cohort import drug_mapping
+from leader_core.cohort.accounting import NDC_CHECK
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import NdcCheck, check_of
 from leader_core.cohort.raw_tables import RawFolder, open_raw
-from leader_core.cohort.stages import columns_of, first_line
+from leader_core.cohort.stages import DRUGS, create_staging, first_line, read_table
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError
 from leader_core.terminology.drugs import SET_ASIDE_REASONS
 
 MAPPED: Final = "mapped"
+_UNREADABLE: Final = "SELECT CAST(coalesce(sum(rows), 0) AS BIGINT) FROM unreadable_lines"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +74,18 @@ class DrugOrders:
 
     def unmapped(self) -> list[tuple[str, str, int]]:
         """(drug, route, orders) of every string without a code, most frequent first."""
-        found = Counter[tuple[str, str]]()
+        counts = Counter[tuple[str, str]]()
         for order in self.orders:
             if order.outcome == drug_mapping.UNMAPPED:
-                found[order.drug, order.route] += order.orders
-        ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+                counts[order.drug, order.route] += order.orders
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return [(drug, route, orders) for (drug, route), orders in ranked]
 
     def draw(self, size: int, seed: int) -> list[tuple[str, str]]:
         """Distinct (drug, route) pairs that name a drug, drawn at random without replacement, sorted.
 
         Raises:
-            InputError: fewer pairs than asked for, or none asked for.
+            InputError: more pairs than there are, or none.
         """
         aside = (*SET_ASIDE_REASONS, drug_mapping.NO_NAME)
         pairs = sorted({(o.drug, o.route) for o in self.orders if o.outcome not in aside})
@@ -106,7 +108,7 @@ def read_drug_orders(
 
     Args:
         folders: folders of raw tables, as `build_cohort` takes them.
-        source: "mimic3", "mimic4" or "auto" (told by the columns).
+        source: "mimic3", "mimic4" or "auto" (detected from the columns).
         atc_level: of the codes, 3 to 5.
         ndc_map: NDC to ATC code, to be compared with the names, which win.
 
@@ -143,22 +145,16 @@ def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: Mapping[str, str] | None
     table = raw["prescriptions"]
     with duckdb.connect() as connection:
         try:
-            run(connection, "raw/functions")
-            run(connection, "raw/empty_unreadable_lines")
-            run(
-                connection,
-                "raw/prescriptions",
-                {"path": str(table.path), "columns": columns_of(table), "by_ndc": ndc_map is not None},
-            )
-            run(connection, "raw/unreadable_lines", {"table": table.name})
+            create_staging(connection)
+            read_table(connection, "raw/prescriptions", table, by_ndc=ndc_map is not None)
             run(connection, "stage/drugs")
-            drugs = run(connection, "stage/drugs_to_map").fetchall()
+            drugs = connection.execute(DRUGS).fetchall()
             mapped = drug_mapping.map_drugs(drugs, level, ndc_map)
             connection.register("drug_outcomes", mapped.outcomes())
             run(connection, "cohort/ndc_check")
-            rows = dict(run(connection, "stage/drug_counts").fetchall())
-            lines = run(connection, "stage/unreadable_rows").fetchall()[0][0]
-            check = check_of(run(connection, "read/ndc_check").fetchall())
+            rows = dict(connection.execute("SELECT drug_id, CAST(rows AS BIGINT) FROM drugs").fetchall())
+            lines = connection.execute(_UNREADABLE).fetchall()[0][0]
+            check = check_of(connection.execute(NDC_CHECK).fetchall())
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:

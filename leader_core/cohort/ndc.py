@@ -1,6 +1,6 @@
 """National Drug Codes: their notation, a hospital's map of them to ATC, and how they compare with a drug's name.
 
-The name always wins. Refuses to know how a name becomes a class, or where orders come from.
+The name always wins.
 """
 
 from __future__ import annotations
@@ -73,15 +73,15 @@ class NdcCheck:
     def notes(self) -> list[str]:
         """What a person should know of it, in plain sentences."""
         total = self.orders()
-        told = [f"Prescription rows with a valid NDC: {self.valid:,} of {total:,}."]
+        notes = [f"Prescription rows with a valid NDC: {self.valid:,} of {total:,}."]
         if filled := self.orders(FILLED_IN):
-            told.append(f"Prescription rows mapped by their NDC alone, and counted as kept: {filled:,}.")
+            notes.append(f"Prescription rows mapped by their NDC alone, and counted as kept: {filled:,}.")
         if coarse := self.orders(TOO_COARSE):
-            told.append(
+            notes.append(
                 f"Prescription rows with an unknown name and an NDC whose class is coarser than the cohort's ATC "
                 f"level, left unmapped: {coarse:,}."
             )
-        return told
+        return notes
 
 
 def normalise_ndc(raw: str | None) -> str | None:
@@ -144,7 +144,7 @@ def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> dict[
 
     Raises:
         NotFoundError: no such file.
-        InputError: another layout, a value that is no NDC or no ATC code, or a code above the level asked for.
+        InputError: another layout, a value that is no NDC or no ATC code, or a code above the level needed.
     """
     if not path.is_file():
         raise NotFoundError(f"The NDC map {path} does not exist. Check --ndc-map.")

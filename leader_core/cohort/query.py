@@ -1,7 +1,4 @@
-"""What a worklist asks for and gets: plain frozen values.
-
-Refuses to know how the database answers, or how a page shows it.
-"""
+"""Queries of the worklist and their results: plain frozen values."""
 
 from __future__ import annotations
 
@@ -82,8 +79,8 @@ class PatientQuery:
         problems: list[str] = []
         if self.sort not in SORTS:
             problems.append(f"sort {self.sort!r}: expected one of {', '.join(SORTS)}")
-        if strange := [s for s in self.splits if s not in SPLITS]:
-            problems.append(f"splits {', '.join(map(repr, strange))}: expected any of {', '.join(SPLITS)}")
+        if unknown := [s for s in self.splits if s not in SPLITS]:
+            problems.append(f"splits {', '.join(map(repr, unknown))}: expected any of {', '.join(SPLITS)}")
         if self.page < 1:
             problems.append(f"page {self.page}: expected 1 or more")
         if not 1 <= self.page_size <= LARGEST_PAGE:
@@ -123,14 +120,14 @@ class PatientRow:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How the matching patients spread over a figure: `counts[i]` of them from `edges[i]` to below `edges[i + 1]`.
+    """How the matching patients spread over a column: `counts[i]` of them from `edges[i]` to below `edges[i + 1]`.
 
     The last bin holds its upper edge too.
     """
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
-    missing: int  # patients without the figure
+    missing: int  # patients without a value
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A folder of raw hospital tables: which files it holds, in which layout, with which columns.
 
-Only headers are read here. Refuses to know what the rows mean, or anything of SQL.
+Only headers are read here.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
 
     Args:
         root: the folder.
-        source: "mimic3", "mimic4", or "auto" to tell by the columns.
+        source: "mimic3", "mimic4", or "auto" to detect it from the columns.
 
     Raises:
         NotFoundError: no such folder, or a table is missing.
@@ -113,9 +113,9 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
     needed = tuple(REQUIRED["mimic3"])
     missing = [name for name in needed if name not in files]
     if missing:
-        found = ", ".join(sorted(files)) or "none of MIMIC's tables"
+        present = ", ".join(sorted(files)) or "none of MIMIC's tables"
         raise NotFoundError(
-            f"{root} has no table {_listed(missing, 'and no ')} (.csv or .csv.gz); found: {found}. "
+            f"{root} has no table {_listed(missing, 'and no ')} (.csv or .csv.gz); found: {present}. "
             "Put what is missing there; names in either letter case will do, and for MIMIC-IV the release's root."
         )
     headers = {name: _header(path) for name, path in files.items()}
@@ -133,21 +133,21 @@ def _files(root: Path) -> dict[str, Path]:
     """Table name -> file, from the folder and its `hosp/`; names in either case."""
     known = {*REQUIRED["mimic3"], *OPTIONAL["mimic3"]}
     folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() == "hosp")]
-    found: dict[str, list[Path]] = {}
+    paths_of: dict[str, list[Path]] = {}
     for folder in folders:
         for path in sorted(folder.iterdir()):
             lower = path.name.lower()
             suffix = next((s for s in reversed(SUFFIXES) if lower.endswith(s)), None)
             if suffix and path.is_file() and (name := lower.removesuffix(suffix)) in known:
-                found.setdefault(name, []).append(path)
-    for name, paths in found.items():
+                paths_of.setdefault(name, []).append(path)
+    for name, paths in paths_of.items():
         if len(paths) > 1:
             raise InputError(
                 f"Two files for the table {name} in {root}: "
                 f"{_listed([str(p.relative_to(root)) for p in paths], 'and ')}. "
                 "Keep one of them."
             )
-    return {name: paths[0] for name, paths in found.items()}
+    return {name: paths[0] for name, paths in paths_of.items()}
 
 
 def _tables(

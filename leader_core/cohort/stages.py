@@ -1,6 +1,6 @@
-"""The builder's first half: raw tables read, every row judged, damaged cells found.
+"""The builder's first half: raw tables read, every row judged, damaged cells located.
 
-The order of the SQL files stands here. Refuses to know where the database ends up.
+The order of the SQL statements is the order of this file.
 """
 
 from __future__ import annotations
@@ -22,12 +22,30 @@ Preset = Literal["clinical", "paper"]
 PRESETS: Final[tuple[Preset, ...]] = get_args(Preset)
 
 _LONGEST_REJECT: Final = 10_000  # characters of a rejected line that the reader keeps
-_EMPTY: Final = ("unreadable_lines", "unreadable_cells", "titles_diagnoses", "titles_procedures")
+_EMPTY_TABLES: Final = (
+    # Lines that the reader set aside, and unreadable cells by the number of their record (filled on a second look).
+    'CREATE TEMP TABLE unreadable_lines (source_table VARCHAR, line BIGINT, "column" VARCHAR, value VARCHAR, '
+    "reason VARCHAR, rows BIGINT)",
+    'CREATE TEMP TABLE unreadable_cells (source_table VARCHAR, record BIGINT, "column" VARCHAR, value VARCHAR, '
+    "reason VARCHAR)",
+    # The hospital's dictionaries take the place of these where they are present.
+    "CREATE TEMP TABLE titles_diagnoses (icd_code VARCHAR, icd_version VARCHAR, title VARCHAR)",
+    "CREATE TEMP TABLE titles_procedures (icd_code VARCHAR, icd_version VARCHAR, title VARCHAR)",
+)
+_DROP_RAW: Final = "DROP TABLE raw_prescriptions; DROP TABLE raw_diagnoses; DROP TABLE raw_procedures"
+_DROP_ROWS: Final = "DROP TABLE icd_rows; DROP TABLE usable_codes"
+DRUGS: Final = "SELECT drug_id, drug, route, drug_type, ndc FROM drugs ORDER BY drug_id"
+ATTRITION: Final = "SELECT * FROM attrition ORDER BY step"
+_SWALLOWED: Final = """
+SELECT min(line) AS line FROM unreadable_lines
+WHERE source_table = $table AND length(value) >= $longest AND reason = 'unreadable line: quotes do not match'
+HAVING count(*) > 0
+"""
 
 
 @dataclass(slots=True)
-class Job:
-    """One build under way."""
+class BuildJob:
+    """One build in progress."""
 
     raw: RawFolder
     preset: Preset
@@ -38,7 +56,7 @@ class Job:
     ndc_map: Mapping[str, str] | None
     signal: StatisticalSignal
     connection: duckdb.DuckDBPyConnection
-    tell: Callable[[str], None]
+    report_progress: Callable[[str], None]
     notes: list[str] = field(default_factory=list)
     rows_read: dict[str, int] = field(default_factory=dict)
 
@@ -46,42 +64,34 @@ class Job:
         """Execute `sql/NAME.sql` with the values it names."""
         return run(self.connection, name, values)
 
-    def rows(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
-        """The rows that `sql/NAME.sql` gives."""
-        return self.run(name, **values).fetchall()
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        return self.connection.execute(query).fetchall()
 
-    def give(self, name: str, table: Any) -> None:
+    def register(self, name: str, table: Any) -> None:
         """Let the SQL that follows read an Arrow table under this name."""
         self.connection.register(name, table)
 
 
-def read_raw(job: Job) -> None:
+def read_raw(job: BuildJob) -> None:
     """Read every raw table into a staging table; damaged lines are set aside and counted.
 
     Raises:
         InputError: a file that cannot be read at all, or a needed one without rows.
     """
-    job.run("raw/functions")
-    for name in _EMPTY:
-        job.run(f"raw/empty_{name}")
+    create_staging(job.connection)
     for name, table in job.raw.tables.items():
-        job.tell(f"Reading {table.path.name}")
-        own = "raw" if name == "prescriptions" else job.raw.source
+        job.report_progress(f"Reading {table.path.name}")
+        package = "raw" if name == "prescriptions" else job.raw.source
         try:
-            job.run(
-                f"{own}/{name}",
-                path=str(table.path),
-                columns=columns_of(table),
-                by_ndc=job.ndc_map is not None,
-            )
-            job.run("raw/unreadable_lines", table=name)
-            job.run("raw/forget_errors")
+            read_table(job.connection, f"{package}/{name}", table, by_ndc=job.ndc_map is not None)
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise InputError(_unreadable(table, error)) from error
         _check_swallowed(job, table)
-    for name, rows in job.rows("stage/rows_read"):
+        _forget_errors(job)
+    for name, rows in job.run("stage/rows_read").fetchall():
         if name in job.raw:
             job.rows_read[name] = rows
             if not rows and not name.startswith("d_icd_"):
@@ -90,35 +100,49 @@ def read_raw(job: Job) -> None:
                 )
 
 
-def stage(job: Job) -> None:
+def create_staging(connection: duckdb.DuckDBPyConnection) -> None:
+    """The functions that read raw text, and empty tables for what cannot be read."""
+    run(connection, "raw/functions")
+    for statement in _EMPTY_TABLES:
+        connection.execute(statement)
+
+
+def read_table(connection: duckdb.DuckDBPyConnection, script: str, table: RawTable, *, by_ndc: bool) -> None:
+    """One raw file into its staging table; lines that cannot be read go to `unreadable_lines`."""
+    run(connection, script, {"path": str(table.path), "columns": columns_of(table), "by_ndc": by_ndc})
+    run(connection, "raw/unreadable_lines", {"table": table.name})
+
+
+def stage(job: BuildJob) -> None:
     """Judge every row: which visit, which code, and if none, why."""
-    job.tell("Matching codes and medications")
+    job.report_progress("Matching codes and medications")
     job.run("stage/visit_candidates")
     job.run("stage/known_visits")
-    job.give("icd_map", drug_mapping.map_icd(job.rows("stage/icd_distinct")))
+    job.register("icd_map", drug_mapping.map_icd(job.run("stage/icd_distinct").fetchall()))
     job.run("stage/drugs")
-    drugs = job.rows("stage/drugs_to_map")
+    drugs = job.rows(DRUGS)
     mapped = (
         drug_mapping.map_ndc(drugs, job.ndc_map)
         if job.preset == "paper" and job.ndc_map is not None
         else drug_mapping.map_drugs(drugs, job.atc_level, job.ndc_map)
     )
-    job.give("drug_outcomes", mapped.outcomes())
-    job.give("drug_codes", mapped.code_table())
+    job.register("drug_outcomes", mapped.outcomes())
+    job.register("drug_codes", mapped.code_table())
     for name in ("code_ids", "icd_rows", "drug_rows"):
         job.run(f"stage/{name}")
     _find_unreadable_cells(job)
-    job.run("stage/forget_raw")
+    job.connection.execute(_DROP_RAW)  # the largest staging tables are not read again
     job.run("stage/usable_codes")
     for name in ("kept_codes", "filters", "visit_filters"):
         job.run(f"{job.preset}/{name}", source=job.raw.source)
-    for name in ("code_accounts", "kept_visit_codes", "forget_rows"):
+    for name in ("code_accounts", "kept_visit_codes"):
         job.run(f"stage/{name}")
+    job.connection.execute(_DROP_ROWS)
 
 
-def _find_unreadable_cells(job: Job) -> None:
+def _find_unreadable_cells(job: BuildJob) -> None:
     """A second look at tables with damaged cells, to say on which line they are."""
-    for name in [name for name, rows in job.rows("stage/damage") if rows]:
+    for name in [name for name, rows in job.run("stage/damage").fetchall() if rows]:
         table = job.raw[name]
         script = {
             "patients": f"{job.raw.source}/unreadable_patients",
@@ -127,12 +151,18 @@ def _find_unreadable_cells(job: Job) -> None:
         }.get(name, f"{job.raw.source}/unreadable_codes")
         kind = {"diagnoses_icd": "diagnosis", "procedures_icd": "procedure"}.get(name)
         job.run(script, table=name, path=str(table.path), columns=columns_of(table), kind=kind)
-        job.run("raw/forget_errors")
+        _forget_errors(job)
 
 
-def nothing_left(job: Job) -> str:
+def _forget_errors(job: BuildJob) -> None:
+    """Empty the reader's own list of errors, so that the next table starts from none."""
+    job.connection.execute("DELETE FROM reject_errors")
+
+
+def nothing_left(job: BuildJob) -> str:
     """Which filter took the last visit, as an error's text."""
-    steps = job.rows("cohort/attrition") and job.rows("read/attrition")
+    job.run("cohort/attrition")
+    steps = job.rows(ATTRITION)
     last = next((step for step in steps if not step[5]), steps[-1])
     return (
         f"No visit is left in {job.raw.root}: the filter '{last[1]}' left 0 of {last[4]:,} visits. "
@@ -145,12 +175,13 @@ def columns_of(table: RawTable) -> dict[str, str]:
     return {name or f"unnamed_{i}": "VARCHAR" for i, name in enumerate(table.columns)}
 
 
-def _check_swallowed(job: Job, table: RawTable) -> None:
+def _check_swallowed(job: BuildJob, table: RawTable) -> None:
     """A quote that opens and never closes swallows all that follows: no row count would be true."""
-    found = job.rows("raw/swallowed", table=table.name, longest=_LONGEST_REJECT)
-    if found:
+    values = {"table": table.name, "longest": _LONGEST_REJECT}
+    rows = job.connection.execute(_SWALLOWED, values).fetchall()
+    if rows:
         raise InputError(
-            f"{table.path}, line {found[0][0]}: a quotation mark opens a cell and none closes it, so the lines "
+            f"{table.path}, line {rows[0][0]}: a quotation mark opens a cell and none closes it, so the lines "
             "after it cannot be told apart. Close the quotation mark or remove the line."
         )
 

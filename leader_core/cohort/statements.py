@@ -1,28 +1,8 @@
-"""The cohort's SQL files.
+"""The cohort's longer SQL statements, one file each under `sql/`."""
 
-Refuses to know how they are run; `leader_core.sql` does.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
 
 from leader_core import sql
 
-if TYPE_CHECKING:
-    import duckdb
-
-_ROOM: Final = "leader_core.cohort"
-
-
-def statement(name: str) -> str:
-    """The text of `sql/NAME.sql`."""
-    return sql.statement(_ROOM, name)
-
-
-def run(
-    connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """Execute `sql/NAME.sql`; of `values`, those it names as $parameters are bound (a missing one raises KeyError)."""
-    return sql.run(_ROOM, connection, name, values)
+run = partial(sql.run, "leader_core.cohort")
+"""Execute `sql/NAME.sql` on a connection; of the values given, those that it names as $parameters are bound."""

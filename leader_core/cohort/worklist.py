@@ -1,7 +1,8 @@
 """The worklist, answered in the database with bound values.
 
-A cohort never changes while it is open, so what was counted once stays counted. Refuses to know how pages show it, and
-how a text finds codes.
+A cohort never changes while it is open, so what was counted once stays counted. Who matches a searched text is worked out
+outside the database: every code's patients are held as places in the sorted list of ids, four bytes each, so that a text
+of any number of codes is a few passes over one byte a patient.
 """
 
 from __future__ import annotations
@@ -9,22 +10,27 @@ from __future__ import annotations
 import codecs
 import io
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+from pyarrow import csv
 
+from leader_core import sql
 from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
 from leader_core.cohort.statements import run
-from leader_core.cohort.text_matches import Matching, PatientCodes
 from leader_core.domain import UNKNOWN
 from leader_core.errors import InputError
-from leader_core.search.folding import split_parts
+from leader_core.search.words import content_words, search_words, split_parts
+
+Matching = Callable[[str], list[int]]
+"""Numbers of the concepts that match a text."""
 
 SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
     "visits": None,
@@ -36,16 +42,19 @@ SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
     "gap": (0.0, 1.0),
     "prescribed_severe": None,
 }
-"""Figures whose distribution can be asked for, with their range; None for whole numbers, which have their own."""
+"""Columns that have a distribution, with their range; None for whole numbers, which have their own."""
 
-_KEPT: Final = 200
-"""Totals and distributions that are remembered."""
-_KEPT_PAGES: Final = 64
-"""Pages that are remembered: stepping from case to case and every redraw ask for the same one."""
-_KEPT_TEXTS: Final = 16
-"""Texts whose patients are remembered, a bit a patient."""
+CSV_COLUMNS: Final = (
+    "patient_id", "visit_id", "gender", "age", "visits", "split", "admitted_at", "admission_type", "main_diagnosis",
+    "diagnoses", "procedures", "medications", "teacher_jaccard", "student_jaccard", "gap", "prescribed_severe",
+    "teacher_severe", "student_severe", "truncated",
+)  # fmt: skip
 
-T = TypeVar("T")
+_CACHED_COUNTS: Final = 200  # totals, and distributions
+_CACHED_PAGES: Final = 64  # stepping from case to case and every redraw need the same page
+_CACHED_TEXTS: Final = 16  # a bit a patient
+_EVERY_ROW: Final = 2**62
+_BLOCK: Final = 1_000_000
 
 
 class Worklist:
@@ -54,109 +63,99 @@ class Worklist:
     def __init__(
         self, connect: Callable[[], duckdb.DuckDBPyConnection], matching: Callable[[], Matching]
     ) -> None:
-        """`connect` opens a cursor; `matching` says how a text finds concepts, asked for only when there is one."""
+        """`connect` opens a cursor; `matching` says how a text finds concepts, called only when there is a text."""
         self._connect = connect
         self._matching = matching
         self._lock = threading.Lock()
-        self._indexing = threading.Lock()
         self._codes: PatientCodes | None = None
-        self._held = False
-        self._page = lru_cache(_KEPT_PAGES)(self._read_page)
-        self._totals: OrderedDict[Hashable, int] = OrderedDict()
-        self._spreads: OrderedDict[Hashable, Spread] = OrderedDict()
-        self._texts: OrderedDict[Hashable, bytes | None] = OrderedDict()
+        self._page = lru_cache(_CACHED_PAGES)(self._read_page)
+        self._total = lru_cache(_CACHED_COUNTS)(self._count)
+        self._spread = lru_cache(_CACHED_COUNTS)(self._read_spread)
+        self._text = lru_cache(_CACHED_TEXTS)(self._read_text)
 
-    def warm_up(self) -> None:
-        """Hold in memory what every question would read anew: the list with its scores, and who has which code."""
-        self._hold()
-        self._patient_codes()
+    def warm_up(self) -> PatientCodes:
+        """Hold in memory what every query would read anew: the list with its scores, and who has which code."""
+        with self._lock:
+            if self._codes is None:
+                cursor = self._connect()
+                run(cursor, "read/held")
+                cursor.execute(
+                    "CREATE OR REPLACE VIEW working_memory.listed AS SELECT * FROM working_memory.held"
+                )
+                self._codes = PatientCodes(cursor)
+            return self._codes
 
     def page(self, query: PatientQuery) -> PatientPage:
         """One page of the worklist."""
         return self._page(query)
 
-    def _read_page(self, query: PatientQuery) -> PatientPage:
-        cursor, values = self._ask(query)
-        values |= {
-            "sort": query.sort,
-            "descending": query.descending,
-            "page_size": query.page_size,
-            "skip": (query.page - 1) * query.page_size,
-        }
-        rows = tuple(_row(row) for row in run(cursor, "read/patients", values).fetchall())
-        total = self._kept(self._totals, _narrowed(query), _KEPT, lambda: _count(cursor, values))
-        return PatientPage(rows, total, query.page, query.page_size)
-
-    def spread(self, query: PatientQuery, figure: Sort, bins: int) -> Spread:
-        """How the patients that match spread over a figure, in bins of equal width."""
-        if figure not in SPREADS:
-            raise InputError(f"No distribution of {figure!r}: expected one of {', '.join(SPREADS)}.")
-
-        def counted() -> Spread:
-            cursor, values = self._ask(query)
-            found = run(cursor, "read/figures", {**values, "figure": figure}).fetchnumpy()
-            return _binned(found["figure"], found["patients"], figure, bins)
-
-        return self._kept(self._spreads, (_narrowed(query), figure, bins), _KEPT, counted)
+    def spread(self, query: PatientQuery, column: Sort, bins: int) -> Spread:
+        """How the patients that match spread over a column, in bins of equal width."""
+        if column not in SPREADS:
+            raise InputError(f"No distribution of {column!r}: expected one of {', '.join(SPREADS)}.")
+        return self._spread(_narrowed(query), column, bins)
 
     def ids(self, query: PatientQuery) -> tuple[int, ...]:
         """Every patient that matches, by id."""
-        cursor, values = self._ask(query)
-        return tuple(row[0] for row in run(cursor, "read/matching_ids", values).fetchall())
+        return tuple(
+            row[0] for row in run(self._connect(), "read/matching_ids", self._values(query)).fetchall()
+        )
 
     def csv(self, query: PatientQuery) -> bytes:
-        """Every patient that matches, in the query's order, as CSV in UTF-8 with a byte-order mark for spreadsheets."""
-        from pyarrow import csv
+        """Every patient that matches, in the query's order, as CSV in UTF-8 with a byte-order mark for spreadsheets.
 
-        cursor, values = self._ask(query)
-        values |= {"sort": query.sort, "descending": query.descending}
+        A text that a spreadsheet would take for a formula gets an apostrophe before it.
+        """
+        page = sql.statement("leader_core.cohort", "read/patients")
+        rows = self._connect().sql(page, params=self._page_values(query, _EVERY_ROW, 0))
+        table: pa.Table = rows.select(*CSV_COLUMNS).to_arrow_table()
+        place, texts = CSV_COLUMNS.index("main_diagnosis"), table["main_diagnosis"]
+        quoted = pc.binary_join_element_wise("'", texts, "")
+        formula = pc.match_substring_regex(texts, r"^[=+\-@\t\r]")
+        table = table.set_column(place, "main_diagnosis", pc.if_else(formula, quoted, texts))
         stream = io.BytesIO()
         stream.write(codecs.BOM_UTF8)
-        csv.write_csv(run(cursor, "read/worklist_csv", values).to_arrow_table(), stream)
+        csv.write_csv(table, stream)
         return stream.getvalue()
 
-    def _ask(self, query: PatientQuery) -> tuple[duckdb.DuckDBPyConnection, dict[str, Any]]:
-        """A connection, and the values that `matches.sql` asks for; a text of signs alone asks for nothing."""
-        fits = self._fits(query.text.strip()) if split_parts(query.text) else None
-        return self._connect(), {"text_fits": fits, **_filters(query)}
+    def _read_page(self, query: PatientQuery) -> PatientPage:
+        values = self._page_values(query, query.page_size, (query.page - 1) * query.page_size)
+        rows = run(self._connect(), "read/patients", values).fetchall()
+        return PatientPage(
+            tuple(_row(row) for row in rows), self._total(_narrowed(query)), query.page, query.page_size
+        )
 
-    def _fits(self, text: str) -> bytes | None:
-        """Who fits a text, a bit a patient in the order of their ids; None where all do, as a single letter may have it."""
+    def _page_values(self, query: PatientQuery, page_size: int, skip: int) -> dict[str, Any]:
+        order = {"sort": query.sort, "descending": query.descending, "page_size": page_size, "skip": skip}
+        return self._values(query) | order
 
-        def packed() -> bytes | None:
-            found = self._patient_codes().fits(text, self._matching())
-            return None if found.all() else np.packbits(found).tobytes()
+    def _count(self, query: PatientQuery) -> int:
+        ((total,),) = run(self._connect(), "read/count_matching", self._values(query)).fetchall()
+        return int(total)
 
-        self._hold()  # only there does a patient have a place
-        return self._kept(self._texts, text, _KEPT_TEXTS, packed)
+    def _read_spread(self, query: PatientQuery, column: Sort, bins: int) -> Spread:
+        values = self._values(query) | {"column": column}
+        counts = run(self._connect(), "read/spread", values).fetchnumpy()
+        return _binned(counts["value"], counts["patients"], column, bins)
 
-    def _hold(self) -> None:
-        """Answer from memory from now on."""
-        with self._indexing:
-            if not self._held:
-                cursor = self._connect()
-                run(cursor, "read/held")
-                run(cursor, "read/listed_from_memory")
-                self._held = True
+    def _values(self, query: PatientQuery) -> dict[str, Any]:
+        """The parameters of `matches.sql`; a text of punctuation alone filters nothing."""
+        return {
+            "text_bits": self._text(query.text.strip()) if split_parts(query.text) else None,
+            "patient_ids": None if query.patient_ids is None else list(query.patient_ids),
+            "splits": list(query.splits),
+            "genders": list(query.genders),
+            "chapters": list(query.chapters),
+            "truncated": query.truncated,
+            **{name: None if (limits := getattr(query, name)) is None else list(limits) for name in RANGES},
+        }
 
-    def _patient_codes(self) -> PatientCodes:
-        with self._indexing:
-            if self._codes is None:
-                self._codes = PatientCodes(self._connect())
-            return self._codes
-
-    def _kept(self, kept: OrderedDict[Hashable, T], key: Hashable, most: int, make: Callable[[], T]) -> T:
-        """What is remembered under the key, or what `make` gives, remembered from now on."""
-        with self._lock:
-            if key in kept:
-                kept.move_to_end(key)
-                return kept[key]
-        made = make()
-        with self._lock:
-            kept[key] = made
-            while len(kept) > most:
-                kept.popitem(last=False)
-        return made
+    def _read_text(self, text: str) -> bytes | None:
+        """Who matches a text, a bit a patient in the order of ids; None where all do, as a single letter may have it."""
+        matches = self.warm_up().matches(
+            text, self._matching()
+        )  # a patient has a place only in the list in memory
+        return None if matches.all() else np.packbits(matches).tobytes()
 
 
 def _narrowed(query: PatientQuery) -> PatientQuery:
@@ -164,20 +163,15 @@ def _narrowed(query: PatientQuery) -> PatientQuery:
     return replace(query, text=query.text.strip(), sort="patient_id", descending=False, page=1, page_size=1)
 
 
-def _count(cursor: duckdb.DuckDBPyConnection, values: Mapping[str, Any]) -> int:
-    (found,) = run(cursor, "read/count_matching", values).fetchall()
-    return int(found[0])
-
-
-def _binned(column: NDArray[Any], patients: NDArray[np.int64], figure: Sort, bins: int) -> Spread:
-    """The distribution of distinct values with their numbers of patients; a masked value is a missing figure."""
+def _binned(column: NDArray[Any], patients: NDArray[np.int64], name: Sort, bins: int) -> Spread:
+    """The distribution of distinct values with their numbers of patients; masked values are missing."""
     absent = np.ma.getmaskarray(column)
     known, weights = np.ma.getdata(column)[~absent].astype(np.float64), np.ma.getdata(patients)[~absent]
     missing = int(np.ma.getdata(patients)[absent].sum())
     if not len(known):
         return Spread((), (), missing)
-    whole = SPREADS[figure] is None
-    low, high = (known.min(), known.max() + 1) if whole else SPREADS[figure] or (0.0, 1.0)
+    whole = SPREADS[name] is None
+    low, high = (known.min(), known.max() + 1) if whole else SPREADS[name] or (0.0, 1.0)
     width = max(1.0, np.ceil((high - low) / bins)) if whole else (high - low) / bins
     edges = low + width * np.arange(int(np.ceil(round((high - low) / width, 6))) + 1)
     counts, _ = np.histogram(known, edges, weights=weights)
@@ -208,13 +202,73 @@ def _row(row: Sequence[Any]) -> PatientRow:
     )
 
 
-def _filters(query: PatientQuery) -> dict[str, Any]:
-    """What `matches.sql` asks for, but for the text."""
-    return {
-        "patient_ids": None if query.patient_ids is None else list(query.patient_ids),
-        "splits": list(query.splits),
-        "genders": list(query.genders),
-        "chapters": list(query.chapters),
-        "truncated": query.truncated,
-        **{name: None if (limits := getattr(query, name)) is None else list(limits) for name in RANGES},
-    }
+class PatientCodes:
+    """Which patients ever had each concept: N ids in order, and for concept c the places `starts[c]:starts[c + 1]`."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        ids = cursor.execute("SELECT patient_id FROM worklist ORDER BY patient_id").fetchnumpy()
+        self.ids: NDArray[np.int64] = ids["patient_id"].astype(np.int64)
+        concepts: list[NDArray[np.int32]] = []
+        places: list[NDArray[np.int32]] = []
+        for block in cursor.sql("SELECT concept_id, patient_id FROM patient_codes").to_arrow_reader(_BLOCK):
+            concepts.append(block["concept_id"].to_numpy().astype(np.int32))
+            places.append(np.searchsorted(self.ids, block["patient_id"].to_numpy()).astype(np.int32))
+        every = np.concatenate([np.zeros(0, np.int32), *concepts])
+        self._places = np.concatenate([np.zeros(0, np.int32), *places])
+        if np.any(every[1:] < every[:-1]):  # a file that was not written code by code
+            order = np.argsort(every, kind="stable")
+            every, self._places = every[order], self._places[order]
+        last = int(every[-1]) if len(every) else -1
+        self._starts = np.searchsorted(every, np.arange(last + 2))
+
+    def matches(self, text: str, matching: Matching) -> NDArray[np.bool_]:
+        """(N,) who has a code for every part of a text, or an id that begins with it."""
+        matches = np.zeros(len(self.ids), np.bool_)
+        parts = parts_of(text, matching)
+        if parts and all(parts):
+            matches[:] = True
+            for concepts in parts:
+                matches &= self._having(concepts)
+        for low, high in _beginnings(text.strip(), int(self.ids[-1]) if len(self.ids) else 0):
+            first, end = np.searchsorted(self.ids, [low, high])
+            matches[first:end] = True
+        return matches
+
+    def _having(self, concepts: list[int]) -> NDArray[np.bool_]:
+        """(N,) who has any of the concepts."""
+        held = np.zeros(len(self.ids), np.bool_)
+        for concept in concepts:
+            if concept + 1 < len(self._starts):
+                held[self._places[self._starts[concept] : self._starts[concept + 1]]] = True
+        return held
+
+
+def parts_of(text: str, matching: Matching) -> list[list[int]]:
+    """Lists of concepts, of each of which a patient must have one."""
+    return [concepts for part in split_parts(text) for concepts in _concepts(matching, part)]
+
+
+def _concepts(matching: Matching, part: str) -> list[list[int]]:
+    """The concepts that match all words of a part; where none does, those of each word by itself."""
+    together = matching(part)
+    words = search_words(part)
+    if together or len(words) == 1:
+        return [together]
+    return [matching(word) for word in content_words(words)]
+
+
+def _beginnings(text: str, largest: int) -> list[tuple[int, int]]:
+    """The ranges (from, to) of ids up to `largest` whose digits begin with a text.
+
+    >>> _beginnings("12", 1300), _beginnings("0", 9), _beginnings("1x", 9)
+    ([(12, 13), (120, 130), (1200, 1300)], [(0, 1)], [])
+    """
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        return []
+    if text.startswith("0"):
+        return [(0, 1)] if text == "0" else []
+    low, high, ranges = int(text), int(text) + 1, []
+    while low <= largest:
+        ranges.append((low, high))
+        low, high = 10 * low, 10 * high
+    return ranges

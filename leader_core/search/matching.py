@@ -1,34 +1,34 @@
-"""One search over a code index: how well each code fits what was typed, and why.
+"""Searching codes by what people type: a code, a title's words, a synonym, any of them begun or misspelt; best first.
 
-Refuses to know the order among codes that fit equally well, which the index owns.
+A search is a few passes over arrays of one byte a code.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from leader_core.search.folding import content_words, fold, search_words, spellings
-from leader_core.search.word_index import EXACT, FUZZY, PREFIX
-
-if TYPE_CHECKING:
-    from leader_core.search.index import CodeIndex
+from leader_core.domain import KINDS, Concept
+from leader_core.search.index import CodeIndex
+from leader_core.search.words import EXACT, FUZZY, PREFIX, content_words, fold, search_words, spellings
+from leader_core.terminology.icd import parent
 
 CODE, CODE_BEGINS, NAMED, SYNONYM, PHRASE, WORDS = range(13, 7, -1)
-BEGUN_TERM, BEGUN, BEGUN_KIN, MISSPELT_TERM, MISSPELT, MISSPELT_KIN, PARTLY = range(7, 0, -1)
-"""How a code was found, best first: the code; its beginning; its very name, or a synonym's plain code; a synonym's
+BEGUN_TERM, BEGUN, BEGUN_RELATED, MISSPELT_TERM, MISSPELT, MISSPELT_RELATED, PARTLY = range(7, 0, -1)
+"""How a code matches, best first: the code; its beginning; its very name, or a synonym's plain code; a synonym's
 other codes; all words as they stand; all words; a synonym's beginning; words begun; other codes of a synonym begun;
-the same with slips of the keyboard; not all words, where nothing has them all."""
+the same with typing errors; not all words, where nothing has them all."""
 
 GRADES: Final = (
     (CODE, CODE_BEGINS),
     (NAMED, SYNONYM, PHRASE, WORDS),
-    (BEGUN_TERM, BEGUN, BEGUN_KIN),
-    (MISSPELT_TERM, MISSPELT, MISSPELT_KIN),
+    (BEGUN_TERM, BEGUN, BEGUN_RELATED),
+    (MISSPELT_TERM, MISSPELT, MISSPELT_RELATED),
 )
 """Matches of like worth, where all are wanted and not the best few."""
 
@@ -36,6 +36,35 @@ _LONGEST_TERM: Final = 5
 _SHORTEST_CODE: Final = 2
 _PLAIN_ENGLISH: Final = frozenset("all as ad ar ed he se cut fat dry fit cold us circ iron pain fall".split())
 """Terms that inside a longer search are more likely the word than the abbreviation."""
+
+
+def search_codes(index: CodeIndex, text: str, kinds: Iterable[str], limit: int) -> tuple[Concept, ...]:
+    """The best `limit` matches of these kinds, best first; each says why where its title does not."""
+    match = Match(index, text, _of_kinds(index, kinds), limit)
+    rows = np.flatnonzero(match.tiers) if limit > 0 else np.zeros(0, np.int64)
+    keys = match.tiers[rows].astype(np.int64) * len(index) - index.rank[rows]
+    if len(rows) > limit:
+        best = np.argpartition(-keys, limit - 1)[:limit]
+        rows, keys = rows[best], keys[best]
+    return tuple(_concept(index, row, match.hint(row)) for row in rows[np.argsort(-keys)].tolist())
+
+
+def matching_concepts(index: CodeIndex, text: str) -> list[int]:
+    """Numbers of all the cohort's concepts that match as well as the best one does (see `GRADES`)."""
+    tiers = Match(index, text, _of_kinds(index, KINDS), 1).tiers
+    best = int(tiers.max(initial=0))
+    grade = next((grade for grade in GRADES if best in grade), ())
+    concepts = index.table.concept_ids[np.isin(tiers, grade)]
+    return [int(concept) for concept in concepts[concepts >= 0]]
+
+
+def _concept(index: CodeIndex, row: int, hint: str) -> Concept:
+    table, code = index.table, index.table.codes[row]
+    return Concept(table.kinds[row], code, table.systems[row], table.titles[row], parent(code), hint)
+
+
+def _of_kinds(index: CodeIndex, kinds: Iterable[str]) -> NDArray[np.bool_]:
+    return np.isin(index.kinds, [i for i, kind in enumerate(KINDS) if kind in set(kinds)])
 
 
 class Match:
@@ -46,19 +75,19 @@ class Match:
         self._wanted = wanted
         self._words = search_words(text)
         self._content = content_words(self._words)
-        self._slipped: list[str] = []
+        self._misread: list[str] = []
         self._why = np.full(len(index), -1, np.int32)  # the term that found a row
         self.tiers = np.zeros(len(index), np.int8)
         if not self._words:
             return
         self._parts = self._terms_inside()
-        self._look(slips=False)
+        self._look(typos=False)
         self._codes()
         if self.tiers.max(initial=0) >= WORDS or np.count_nonzero(self.tiers) >= limit:
             return
-        self._slipped = [word for word in self._content if index.words.near(word)]
-        if self._slipped:
-            self._look(slips=True)
+        self._misread = [word for word in self._content if index.words.near(word)]
+        if self._misread:
+            self._look(typos=True)
         if len(self._content) > 1 and not self.tiers.any():
             self._partly()
 
@@ -73,7 +102,7 @@ class Match:
                 return term.text
             return f"{term.text}: {term.meaning}"
         if self.tiers[row] in (MISSPELT, PARTLY):
-            near = [w for typed in self._slipped for w in self._index.words.near(typed) if w in title]
+            near = [w for typed in self._misread for w in self._index.words.near(typed) if w in title]
             if near:
                 return f"read as \u201c{' '.join(dict.fromkeys(near))}\u201d"
         if self.tiers[row] == PARTLY:
@@ -93,52 +122,52 @@ class Match:
                 rows = rows[self._index.systems[rows] == self._system(self._words[0])]
             self._put(rows, tier, why=-1)
 
-    def _look(self, *, slips: bool) -> None:
+    def _look(self, *, typos: bool) -> None:
         """Titles and terms that hold all the words."""
-        fits = self._fits(self._content[0], slips=slips)
+        levels = self._levels(self._content[0], typos=typos)
         if len(self._content) == len(self._content[0]) == 1:
-            np.minimum(fits, PREFIX, out=fits)  # one letter is the beginning of something
+            np.minimum(levels, PREFIX, out=levels)  # one letter is the beginning of something
         for word in self._content[1:]:
-            np.minimum(fits, self._fits(word, slips=slips), out=fits)
-        titles, terms = fits[: len(self.tiers)], fits[len(self.tiers) :]
-        if slips:
+            np.minimum(levels, self._levels(word, typos=typos), out=levels)
+        titles, terms = levels[: len(self.tiers)], levels[len(self.tiers) :]
+        if typos:
             self._misspelt(titles, terms)
         else:
             self._titles(titles)
             self._terms(terms)
 
-    def _fits(self, word: str, *, slips: bool) -> NDArray[np.uint8]:
+    def _levels(self, word: str, *, typos: bool) -> NDArray[np.uint8]:
         """For every title and term how well it has one word."""
-        fits = self._index.words.fit(word, slips=slips)
+        levels = self._index.words.match(word, typos=typos)
         if len(self._content) > 1:
-            self._fit_codes(word, fits)
+            self._match_codes(word, levels)
         for covered, rows, _ in self._parts:
             if word in covered:
-                fits[rows] = EXACT
-        return fits
+                levels[rows] = EXACT
+        return levels
 
     def _partly(self) -> None:
         """The titles that have most of the words, and at least half of them."""
         size = len(self.tiers)
         held = np.zeros(size, np.int8)
         for word in self._content:
-            held += self._fits(word, slips=True)[:size] > 0
+            held += self._levels(word, typos=True)[:size] > 0
         held[~self._wanted] = 0
         most = int(held.max(initial=0))
         if 2 * most >= len(self._content):
             self._put(np.flatnonzero(held == most), PARTLY, why=-1)
 
-    def _fit_codes(self, word: str, fits: NDArray[np.uint8]) -> None:
+    def _match_codes(self, word: str, levels: NDArray[np.uint8]) -> None:
         """A word may also be a system, or the beginning of a code."""
         if system := self._system(word):
-            fits[: len(self._index)][self._index.systems == system] = EXACT
+            levels[: len(self._index)][self._index.systems == system] = EXACT
         elif len(word) > _SHORTEST_CODE and any(c.isdigit() for c in word):
-            fits[self._index.code_rows(word)[1]] = EXACT
+            levels[self._index.code_rows(word)[1]] = EXACT
 
-    def _titles(self, fits: NDArray[np.uint8]) -> None:
+    def _titles(self, levels: NDArray[np.uint8]) -> None:
         index = self._index
-        self._put(np.flatnonzero(fits == PREFIX), BEGUN, why=-1)
-        exact = np.flatnonzero(fits == EXACT)
+        self._put(np.flatnonzero(levels == PREFIX), BEGUN, why=-1)
+        exact = np.flatnonzero(levels == EXACT)
         self._put(exact, WORDS, why=-1)
         if self._parts:
             for _, rows, number in self._parts:
@@ -152,24 +181,24 @@ class Match:
         # A title that says no more is the code's very name; in a system that the cohort does not use it comes later.
         self._put(exact[(index.content[exact] == len(self._content)) & ~index.foreign[exact]], NAMED, why=-1)
 
-    def _terms(self, fits: NDArray[np.uint8]) -> None:
+    def _terms(self, levels: NDArray[np.uint8]) -> None:
         aliases = self._index.aliases
-        full = (fits == EXACT) & (aliases.lengths == len(self._content))
-        begun = (fits >= PREFIX) & ~full
+        full = (levels == EXACT) & (aliases.lengths == len(self._content))
+        begun = (levels >= PREFIX) & ~full
         starts = begun & pc.starts_with(aliases.folded, f" {' '.join(self._words)}").to_numpy(
             zero_copy_only=False
         )
-        self._expand(begun & ~starts, BEGUN, BEGUN_KIN)
-        self._expand(starts, BEGUN_TERM, BEGUN_KIN)
+        self._expand(begun & ~starts, BEGUN, BEGUN_RELATED)
+        self._expand(starts, BEGUN_TERM, BEGUN_RELATED)
         self._expand(full, NAMED, SYNONYM)
 
     def _misspelt(self, titles: NDArray[np.uint8], terms: NDArray[np.uint8]) -> None:
         near = terms >= FUZZY
         whole = self._index.aliases.lengths == len(self._content)
         self._put(np.flatnonzero(titles >= FUZZY), MISSPELT, why=-1)
-        self._expand(near & whole, MISSPELT_TERM, MISSPELT_KIN)
+        self._expand(near & whole, MISSPELT_TERM, MISSPELT_RELATED)
         if len(self._content) > 1:
-            self._expand(near & ~whole, MISSPELT_KIN, MISSPELT_KIN)
+            self._expand(near & ~whole, MISSPELT_RELATED, MISSPELT_RELATED)
 
     def _expand(self, chosen: NDArray[np.bool_], plain_tier: int, other_tier: int) -> None:
         """Raise the rows that the chosen terms stand for; the first term that names a row is the reason."""
@@ -185,7 +214,7 @@ class Match:
 
     def _terms_inside(self) -> list[tuple[frozenset[str], NDArray[np.int32], int]]:
         """Synonyms among the words, as 'CHF' in 'acute CHF': the words each covers, its rows, its number."""
-        found = []
+        terms = []
         aliases = self._index.aliases
         for first in range(len(self._words)):
             for last in range(first + 1, min(len(self._words), first + _LONGEST_TERM) + 1):
@@ -194,8 +223,8 @@ class Match:
                     continue
                 for number in aliases.named.get(inner, ()):
                     rows = aliases.expand([number])[0]
-                    found.append((frozenset(self._words[first:last]), rows, number))
-        return found
+                    terms.append((frozenset(self._words[first:last]), rows, number))
+        return terms
 
     def _system(self, word: str) -> str:
         return word.upper() if word.upper() in ("ICD9", "ICD10", "ICD9PCS", "ICD10PCS", "ATC") else ""

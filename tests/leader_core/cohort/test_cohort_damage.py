@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from leader_core.cohort import BuildResult, Cohort, build_cohort
-from leader_core.cohort.destination import workplace
+from leader_core.cohort.build import temporary_paths
 from leader_core.errors import InputError
 from tests import raw_tables
 
@@ -381,7 +381,7 @@ def _adds_up(result: BuildResult, raw: Path) -> None:
 def test_two_builds_do_not_write_one_file_and_the_dead_are_cleared_away(tmp_path: Path) -> None:
     raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
     out = tmp_path / "out" / "c.duckdb"
-    with workplace(out) as place:
+    with temporary_paths(out) as place:
         place.database.touch()
         with pytest.raises(InputError, match="Another build is writing"):
             build_cohort(raw, out)

@@ -10,10 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leader_core.domain import KINDS, Concept, Kind
-from leader_core.search.code_tables import CodeTable, with_libraries
-from leader_core.search.folding import (
+from leader_core.search.index import CodeIndex, CodeTable, with_libraries
+from leader_core.search.matching import matching_concepts, search_codes
+from leader_core.search.words import (
+    EXACT,
+    FUZZY,
     LONGEST_TEXT,
     MOST_WORDS,
+    PREFIX,
+    WordIndex,
     content_words,
     fold,
     fold_lines,
@@ -21,8 +26,6 @@ from leader_core.search.folding import (
     spellings,
     split_parts,
 )
-from leader_core.search.index import CodeIndex
-from leader_core.search.word_index import EXACT, FUZZY, PREFIX, WordIndex
 
 OWN: tuple[tuple[Kind, str, str, int], ...] = (
     ("diagnosis", "ICD9:4280", "Congestive heart failure, unspecified", 90),
@@ -143,14 +146,14 @@ MEDICATIONS = {
 
 @pytest.mark.parametrize(("text", "expected"), DIAGNOSES.items())
 def test_a_diagnosis_is_found_in_both_systems(index: CodeIndex, text: str, expected: tuple[str, str]) -> None:
-    found = _codes(index.search(text, ("diagnosis",), 12))
+    found = _codes(search_codes(index, text, ("diagnosis",), 12))
     assert expected[0] in found[:3]
     assert any(code.startswith(expected[1]) for code in found[:6])
 
 
 @pytest.mark.parametrize(("text", "expected"), PROCEDURES.items())
 def test_a_procedure_is_found_in_both_systems(index: CodeIndex, text: str, expected: tuple[str, str]) -> None:
-    found = _codes(index.search(text, ("procedure",), 40))
+    found = _codes(search_codes(index, text, ("procedure",), 40))
     assert expected[0] in found[:4]
     assert any(code.startswith(expected[1]) for code in found)
 
@@ -159,7 +162,7 @@ def test_a_procedure_is_found_in_both_systems(index: CodeIndex, text: str, expec
 def test_a_medication_class_is_found_by_brand_and_plain_word(
     index: CodeIndex, text: str, expected: str
 ) -> None:
-    assert expected in _codes(index.search(text, ("medication",), 12))[:2]
+    assert expected in _codes(search_codes(index, text, ("medication",), 12))[:2]
 
 
 @pytest.mark.parametrize(
@@ -188,15 +191,17 @@ def test_a_medication_class_is_found_by_brand_and_plain_word(
         ("atrial fibbril", "diagnosis", "ICD9:42731"),
     ],
 )
-def test_slips_of_the_keyboard_are_forgiven(index: CodeIndex, text: str, kind: Kind, expected: str) -> None:
-    assert expected in _codes(index.search(text, (kind,), 12))
+def test_typing_errors_are_forgiven(index: CodeIndex, text: str, kind: Kind, expected: str) -> None:
+    assert expected in _codes(search_codes(index, text, (kind,), 12))
 
 
 def test_a_word_that_is_spelt_right_is_never_taken_for_another(index: CodeIndex) -> None:
-    assert all("hypotension" in c.title.lower() for c in index.search("hypotension", ("diagnosis",), 3))
-    found = index.search("hypotension", ("diagnosis",), 60)
+    assert all(
+        "hypotension" in c.title.lower() for c in search_codes(index, "hypotension", ("diagnosis",), 3)
+    )
+    found = search_codes(index, "hypotension", ("diagnosis",), 60)
     assert not any(c.code == "ICD9:4019" for c in found)
-    assert index.search("NSTEMI", ("diagnosis",), 1)[0].code == "ICD9:41071"
+    assert search_codes(index, "NSTEMI", ("diagnosis",), 1)[0].code == "ICD9:41071"
 
 
 # Order
@@ -204,54 +209,57 @@ def test_a_word_that_is_spelt_right_is_never_taken_for_another(index: CodeIndex)
 
 def test_the_code_itself_comes_first_then_codes_that_begin_so(index: CodeIndex) -> None:
     for text in ("428.0", "4280", "icd9:4280", "ICD9 428.0"):
-        assert _codes(index.search(text, KINDS, 5))[0] == "ICD9:4280", text
-    begins = _codes(index.search("428", ("diagnosis",), 30))
+        assert _codes(search_codes(index, text, KINDS, 5))[0] == "ICD9:4280", text
+    begins = _codes(search_codes(index, "428", ("diagnosis",), 30))
     assert begins[:3] == ["ICD9:4280", "ICD9:42823", "ICD9:42833"]  # by patients
     assert all(code.startswith("ICD9:428") for code in begins[:10])
-    assert _codes(index.search("i50.9", KINDS, 1)) == ["ICD10:I509"]
-    assert _codes(index.search("b01a", KINDS, 1)) == ["B01A"]
-    both = _codes(index.search("E8809", ("diagnosis",), 5))
+    assert _codes(search_codes(index, "i50.9", KINDS, 1)) == ["ICD10:I509"]
+    assert _codes(search_codes(index, "b01a", KINDS, 1)) == ["B01A"]
+    both = _codes(search_codes(index, "E8809", ("diagnosis",), 5))
     assert set(both[:2]) == {"ICD9:E8809", "ICD10:E8809"}
-    assert _codes(index.search("icd10 e8809", ("diagnosis",), 5))[0] == "ICD10:E8809"
+    assert _codes(search_codes(index, "icd10 e8809", ("diagnosis",), 5))[0] == "ICD10:E8809"
 
 
 def test_equal_matches_go_by_patients_and_the_cohort_comes_before_the_libraries(index: CodeIndex) -> None:
-    found = _codes(index.search("heart failure acute chronic", ("diagnosis",), 12))
+    found = _codes(search_codes(index, "heart failure acute chronic", ("diagnosis",), 12))
     assert found[:2] == ["ICD9:42823", "ICD9:42833"]
     assert all(not code.startswith("ICD9:9") for code in found)
-    assert _codes(index.search("hyperzyl", KINDS, 5)) == ["ICD9:99999"]
+    assert _codes(search_codes(index, "hyperzyl", KINDS, 5)) == ["ICD9:99999"]
 
 
 def test_plain_codes_come_before_exotic_ones(index: CodeIndex) -> None:
     for text, first in {"pneumonia": "J189", "asthma": "J45909", "cystitis": "N3090", "gout": "M109"}.items():
-        ten = [c for c in _codes(index.search(text, ("diagnosis",), 40)) if c.startswith("ICD10:")]
+        ten = [c for c in _codes(search_codes(index, text, ("diagnosis",), 40)) if c.startswith("ICD10:")]
         assert ten[0] == f"ICD10:{first}"
-    titles = [c.title for c in index.search("burn of chin", ("diagnosis",), 4)]
+    titles = [c.title for c in search_codes(index, "burn of chin", ("diagnosis",), 4)]
     assert not any("sequela" in title or "subsequent" in title for title in titles)
 
 
 def test_a_synonym_comes_before_words_that_only_begin_so(index: CodeIndex) -> None:
-    found = index.search("MI", ("diagnosis",), 12)
+    found = search_codes(index, "MI", ("diagnosis",), 12)
     assert all("infarction" in c.title.lower() for c in found)
-    assert index.search("PE", ("diagnosis",), 1)[0].title.startswith("Other pulmonary embolism")
+    assert search_codes(index, "PE", ("diagnosis",), 1)[0].title.startswith("Other pulmonary embolism")
 
 
 def test_all_words_must_fit_while_any_code_has_them_all(index: CodeIndex) -> None:
-    for concept in index.search("diabetes neuropathy", ("diagnosis",), 12):
+    for concept in search_codes(index, "diabetes neuropathy", ("diagnosis",), 12):
         assert "neuropathy" in concept.title.lower()
-    partly = index.search("heart failure xyzzy", ("diagnosis",), 3)
+    partly = search_codes(index, "heart failure xyzzy", ("diagnosis",), 3)
     assert partly[0].code == "ICD9:4280" and partly[0].hint == "without \u201cxyzzy\u201d"
-    assert index.search("xyzzy qwrtp", KINDS, 5) == ()
+    assert search_codes(index, "xyzzy qwrtp", KINDS, 5) == ()
 
 
 def test_kinds_and_limits_are_kept(index: CodeIndex) -> None:
-    assert {c.kind for c in index.search("heart", ("procedure",), 50)} == {"procedure"}
-    assert {c.kind for c in index.search("insulin", KINDS, 200)} >= {"diagnosis", "medication"}
-    assert len(index.search("a", KINDS, 7)) == 7
+    assert {c.kind for c in search_codes(index, "heart", ("procedure",), 50)} == {"procedure"}
+    assert {c.kind for c in search_codes(index, "insulin", KINDS, 200)} >= {"diagnosis", "medication"}
+    assert len(search_codes(index, "a", KINDS, 7)) == 7
     assert (
-        index.search("heart", KINDS, 0) == index.search("heart", (), 5) == index.search("  ", KINDS, 5) == ()
+        search_codes(index, "heart", KINDS, 0)
+        == search_codes(index, "heart", (), 5)
+        == search_codes(index, "  ", KINDS, 5)
+        == ()
     )
-    everything = _codes(index.search("heart", KINDS, 10_000))
+    everything = _codes(search_codes(index, "heart", KINDS, 10_000))
     assert len(everything) == len(set(everything)) > 500
 
 
@@ -272,30 +280,30 @@ def test_kinds_and_limits_are_kept(index: CodeIndex) -> None:
     ],
 )
 def test_the_hint_says_what_the_title_does_not(index: CodeIndex, text: str, kind: Kind, hint: str) -> None:
-    assert index.search(text, (kind,), 1)[0].hint == hint
+    assert search_codes(index, text, (kind,), 1)[0].hint == hint
 
 
 def test_a_misread_word_is_owned_up_to(index: CodeIndex) -> None:
-    hints = {c.code: c.hint for c in index.search("cystits", ("diagnosis",), 30)}
+    hints = {c.code: c.hint for c in search_codes(index, "cystits", ("diagnosis",), 30)}
     assert any(hint == "read as \u201ccystitis\u201d" for hint in hints.values())
 
 
 def test_every_result_knows_its_parent(index: CodeIndex) -> None:
-    assert index.search("428.0", KINDS, 1)[0].parent == "ICD9:428"
-    assert index.search("I50.9", KINDS, 1)[0].parent == "ICD10:I50"
+    assert search_codes(index, "428.0", KINDS, 1)[0].parent == "ICD9:428"
+    assert search_codes(index, "I50.9", KINDS, 1)[0].parent == "ICD10:I50"
 
 
 # Worklist
 
 
 def test_all_concepts_of_the_best_grade_are_wanted_of_the_worklist(index: CodeIndex) -> None:
-    assert index.matching("CHF") == [0, 1, 2]
-    assert index.matching("heart failure") == [0, 1, 2]
-    assert index.matching("MI") == [4]  # and not what begins with "mi"
-    assert index.matching("hart failure") == [0, 1, 2]
-    assert index.matching("blood thinner") == [7]
-    assert index.matching("zzz") == index.matching("") == []
-    assert -1 not in index.matching("heart")
+    assert matching_concepts(index, "CHF") == [0, 1, 2]
+    assert matching_concepts(index, "heart failure") == [0, 1, 2]
+    assert matching_concepts(index, "MI") == [4]  # and not what begins with "mi"
+    assert matching_concepts(index, "hart failure") == [0, 1, 2]
+    assert matching_concepts(index, "blood thinner") == [7]
+    assert matching_concepts(index, "zzz") == matching_concepts(index, "") == []
+    assert -1 not in matching_concepts(index, "heart")
 
 
 # Anything may be typed
@@ -338,10 +346,10 @@ ODD = (
 @pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text[:20]))
 def test_odd_input_is_only_text(index: CodeIndex, text: str) -> None:
     start = time.perf_counter()
-    found = index.search(text, KINDS, 12)
+    found = search_codes(index, text, KINDS, 12)
     assert time.perf_counter() - start < 2
     assert len(found) <= 12
-    index.matching(text)
+    matching_concepts(index, text)
 
 
 def test_odd_letters_do_not_hide_the_word(index: CodeIndex) -> None:
@@ -352,13 +360,13 @@ def test_odd_letters_do_not_hide_the_word(index: CodeIndex) -> None:
         "HEART  FAILURE",
         "heart-failure",
     ):
-        assert index.search(text, ("diagnosis",), 1)[0].code == "ICD9:4280", ascii(text)
-    assert "ICD9:42731" in _codes(index.search("atrial ﬁbrillation", ("diagnosis",), 2))
+        assert search_codes(index, text, ("diagnosis",), 1)[0].code == "ICD9:4280", ascii(text)
+    assert "ICD9:42731" in _codes(search_codes(index, "atrial ﬁbrillation", ("diagnosis",), 2))
 
 
 @given(st.text(max_size=300), st.sampled_from([1, 12]))
 def test_any_text_is_answered(index: CodeIndex, text: str, limit: int) -> None:
-    found = index.search(text, KINDS, limit)
+    found = search_codes(index, text, KINDS, limit)
     assert len(found) <= limit
     assert len({(c.kind, c.code) for c in found}) == len(found)
 
@@ -413,11 +421,11 @@ TEXTS = ("Heart failure", "Heart block", "Hartnup's disease", "Failure to thrive
 
 def test_an_index_of_words_knows_exact_begun_and_near() -> None:
     words = WordIndex(TEXTS)
-    assert words.fit("heart", slips=False).tolist() == [EXACT, EXACT, 0, 0, 0]
-    assert words.fit("hea", slips=False).tolist() == [PREFIX, PREFIX, 0, 0, 0]
-    assert words.fit("fracture", slips=False).tolist() == [0, 0, 0, 0, EXACT]
-    assert words.fit("haert", slips=False).tolist() == [0] * 5
-    assert words.fit("haert", slips=True).tolist() == [FUZZY, FUZZY, 0, 0, 0]
+    assert words.match("heart", typos=False).tolist() == [EXACT, EXACT, 0, 0, 0]
+    assert words.match("hea", typos=False).tolist() == [PREFIX, PREFIX, 0, 0, 0]
+    assert words.match("fracture", typos=False).tolist() == [0, 0, 0, 0, EXACT]
+    assert words.match("haert", typos=False).tolist() == [0] * 5
+    assert words.match("haert", typos=True).tolist() == [FUZZY, FUZZY, 0, 0, 0]
     assert words.holding(["heart", "failure"]).tolist() == [0]
     assert words.near("heart") == () and words.near("hea") == () and words.near("he4rt") == ()
 
@@ -426,7 +434,7 @@ def test_an_index_of_words_knows_exact_begun_and_near() -> None:
     st.lists(st.text("abc ", max_size=12), min_size=1, max_size=12), st.text("abc", min_size=1, max_size=3)
 )
 def test_an_index_of_words_agrees_with_reading_every_text(texts: list[str], word: str) -> None:
-    fits = WordIndex(texts).fit(word, slips=False).tolist()
+    fits = WordIndex(texts).match(word, typos=False).tolist()
     forms = spellings(word)
     for text, fit in zip(texts, fits, strict=True):
         held = fold(text).split()

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 import pytest
 
 from leader_core.errors import ArtifactError
-from leader_core.search.folding import fold
+from leader_core.search.words import fold
 from leader_core.terminology import synonyms as module
 from leader_core.terminology.atc import all_atc_titles
 from leader_core.terminology.icd import SYSTEMS, chapter, listed_titles

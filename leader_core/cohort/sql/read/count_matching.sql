@@ -1,6 +1,6 @@
 -- How many patients a worklist query matches.
 SELECT count(*) AS total
 FROM working_memory.matches(
-    $text_fits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+    $text_bits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
     $prescribed_severe, $suggested_severe, $truncated
 );

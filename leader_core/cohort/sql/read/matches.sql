@@ -1,8 +1,8 @@
--- The patients that a worklist query matches, with all that it sorts by. Who fits a searched text is given as one bit a
+-- The patients that a worklist query matches, with all that it sorts by. Who matches a searched text is given as one bit a
 -- patient, by place among the ids; NULL where none was searched. Limits left at NULL and empty lists filter nothing; a
 -- limit on a score leaves out cases without one.
 CREATE MACRO working_memory.matches(
-    text_fits,
+    text_bits,
     only_ids,
     only_splits,
     only_genders,
@@ -41,4 +41,4 @@ WHERE
         OR greatest(w.teacher_severe, w.student_severe) BETWEEN suggested_limits[1] AND suggested_limits[2]
     )
     AND (only_truncated IS NULL OR w.truncated = only_truncated)
-    AND (text_fits IS NULL OR get_bit(CAST(CAST(text_fits AS BLOB) AS BIT), w.place) = 1);
+    AND (text_bits IS NULL OR get_bit(CAST(CAST(text_bits AS BLOB) AS BIT), w.place) = 1);

@@ -1,7 +1,7 @@
 -- The ids of every patient that a worklist query matches, in order.
 SELECT patient_id
 FROM working_memory.matches(
-    $text_fits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+    $text_bits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
     $prescribed_severe, $suggested_severe, $truncated
 )
 ORDER BY patient_id;

@@ -15,7 +15,7 @@ WITH page AS (
             ELSE patient_id
         END * CASE WHEN $descending THEN -1 ELSE 1 END AS sort_key
     FROM working_memory.matches(
-        $text_fits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+        $text_bits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
         $prescribed_severe, $suggested_severe, $truncated
     )
     ORDER BY sort_key NULLS LAST, patient_id

@@ -1,6 +1,6 @@
--- How many of the patients that a worklist query matches have each value of a figure, for its distribution.
+-- How many of the patients that a worklist query matches have each value of a column, for its distribution.
 SELECT
-    CASE $figure
+    CASE $column
         WHEN 'visits' THEN visits
         WHEN 'age' THEN age
         WHEN 'diagnoses' THEN diagnoses
@@ -9,10 +9,10 @@ SELECT
         WHEN 'student_jaccard' THEN student_jaccard
         WHEN 'gap' THEN gap
         WHEN 'prescribed_severe' THEN prescribed_severe
-    END AS figure,
+    END AS value,
     count(*) AS patients
 FROM working_memory.matches(
-    $text_fits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
+    $text_bits, $patient_ids, $splits, $genders, $chapters, $ages, $visits, $teacher_jaccard, $student_jaccard, $gap,
     $prescribed_severe, $suggested_severe, $truncated
 )
 GROUP BY ALL;

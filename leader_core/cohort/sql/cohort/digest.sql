@@ -1,4 +1,4 @@
--- Each kept visit as one text, in order, with how many codes of each kind it has.
+-- What the cohort's digest reads of visits: each as one text, in order, with how many codes of each kind it has.
 SELECT
     concat_ws(
         '|', v.patient_id, coalesce(p.gender, ''), p.split, v.visit_id, v.visit_no, epoch_us(v.admitted_at),

@@ -1,2 +1,0 @@
--- Everything the database says of itself.
-SELECT key, value FROM meta;

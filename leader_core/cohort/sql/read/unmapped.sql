@@ -1,2 +1,0 @@
--- The table as the builder wrote it, in reading order.
-SELECT * FROM unmapped ORDER BY rows DESC, drug, route;

@@ -1,2 +1,0 @@
--- Tables named without a database are the cohort's.
-USE cohort;
