@@ -1,7 +1,4 @@
-"""SQL files of a room: found by name, run with exactly the values they ask for.
-
-Values are always bound, never written into the text. Refuses to know what any statement means.
-"""
+"""SQL files of a package, run by name with exactly the parameters that they use; values are bound, never written in."""
 
 from __future__ import annotations
 

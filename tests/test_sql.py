@@ -1,4 +1,4 @@
-"""SQL lint: every .sql file explains itself, parses, builds one thing, and nothing builds SQL from strings."""
+"""SQL lint: every .sql file explains itself and makes one thing, all SQL parses, and nothing builds SQL from strings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import duckdb
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted(p for room in ("leader_core", "train", "dashboard") for p in (ROOT / room).rglob("*.sql"))
+FOLDERS = ("leader_core", "train", "dashboard")
+FILES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.sql"))
 
 sql_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 
@@ -70,6 +71,39 @@ def test_layout(path: Path) -> None:
 KEYWORDS = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|COPY|ATTACH|WITH)\b")
 
 
+INLINE_LINES = 5  # a constant in triple quotes has two short lines more than its three of SQL
+
+
+def _inline_sql(tree: ast.AST) -> list[tuple[int, str]]:
+    """Line and text of every constant that is a SQL statement."""
+    return [
+        (node.lineno, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and KEYWORDS.match(node.value)
+        and " " in node.value.strip()
+    ]
+
+
+def test_sql_inside_python_parses_and_is_short() -> None:
+    statements = [
+        (f"{path.relative_to(ROOT)}:{line}", text)
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for line, text in _inline_sql(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert len(statements) > 30
+    for where, text in statements:
+        try:
+            assert duckdb.extract_statements(text), where
+        except duckdb.Error as error:
+            raise AssertionError(f"{where} does not parse: {error}") from error
+        assert len(text.strip().splitlines()) <= INLINE_LINES, (
+            f"{where}: longer statements stand in a .sql file"
+        )
+
+
 def _formatted_sql(tree: ast.AST) -> list[int]:
     """Lines where an f-string, `%`, `+` or `.format` puts values into text that looks like SQL."""
     lines = []
@@ -102,8 +136,8 @@ def test_the_check_for_formatted_sql_sees_each_way() -> None:
 def test_python_builds_no_sql_from_strings() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}"
-        for room in ("leader_core", "train", "dashboard")
-        for path in sorted((ROOT / room).rglob("*.py"))
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.py"))
         for line in _formatted_sql(ast.parse(path.read_text(encoding="utf-8")))
     ]
     assert found == []

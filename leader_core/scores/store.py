@@ -1,7 +1,6 @@
 """Reading stored scores: which models, of when, and what they say of a case.
 
 The file is attached to the cohort's database as `stored_scores`, so that worklist and analysis join it there.
-Refuses to know how scores were made.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -18,22 +18,23 @@ from leader_core import sql
 from leader_core.errors import ArtifactError
 
 FORMAT: Final = "1"
+_MODELS: Final = (
+    "SELECT model, digest, threshold, cases, scored_at, known FROM stored_scores.models ORDER BY model"
+)
+_CASE: Final = """
+SELECT probabilities, truncated FROM stored_scores.case_scores
+WHERE visit_id = $visit_id AND model = $model AND probabilities IS NOT NULL
+"""
 PRESCRIBED: Final = "prescribed"
 """The pseudo-model whose choice is what was really given."""
 
-_ROOM: Final = "leader_core.scores"
+run = partial(sql.run, "leader_core.scores")
+"""Execute `sql/NAME.sql` of this package on a connection; see `leader_core.sql.run`."""
 
 
 def scores_path(cohort: Path) -> Path:
     """Where the scores of a cohort's database are looked for: beside it."""
     return cohort.with_name(f"{cohort.stem}.scores.duckdb")
-
-
-def run(
-    connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """Execute `sql/NAME.sql` of this room."""
-    return sql.run(_ROOM, connection, name, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +68,28 @@ class ScoreStore:
         """
         remake = "Make them again: python -m train scores."
         try:
-            run(connection, "attach", {"path": str(path)})
+            connection.execute("ATTACH $path AS stored_scores (READ_ONLY)", {"path": str(path)})
         except duckdb.Error as error:
             raise ArtifactError(
                 f"The stored scores {path.name} cannot be opened ({str(error).splitlines()[0]}). {remake}"
             ) from error
         try:
-            meta = dict(run(connection, "read_meta").fetchall())
+            meta = dict(connection.execute("SELECT key, value FROM stored_scores.meta").fetchall())
             if meta.get("format") != FORMAT:
                 raise ArtifactError(
                     f"The stored scores {path.name} have format {meta.get('format')!r}, expected {FORMAT!r}. {remake}"
                 )
             if meta.get("cohort") != digest:
                 raise ArtifactError(f"The stored scores {path.name} are of another cohort. {remake}")
-            models = {row[0]: _model(row) for row in run(connection, "read_models").fetchall()}
-            codes = tuple(row[0] for row in run(connection, "read_codes").fetchall())
+            models = {row[0]: _model(row) for row in connection.execute(_MODELS).fetchall()}
+            codes = tuple(
+                row[0]
+                for row in connection.execute(
+                    "SELECT code FROM stored_scores.codes ORDER BY code_no"
+                ).fetchall()
+            )
         except (duckdb.Error, ArtifactError) as error:
-            run(connection, "detach")
+            connection.execute("DETACH stored_scores")
             if isinstance(error, ArtifactError):
                 raise
             raise ArtifactError(
@@ -93,11 +99,10 @@ class ScoreStore:
 
     def case(self, visit_id: int, model: str) -> tuple[dict[str, float], bool] | None:
         """Score of every class that the model can name, and whether the case was cut to fit; None if not scored."""
-        values = {"visit_id": visit_id, "model": model}
-        found = run(self._connection.cursor(), "read_case", values).fetchall()
-        if not found:
+        row = self._connection.cursor().execute(_CASE, {"visit_id": visit_id, "model": model}).fetchone()
+        if row is None:
             return None
-        scores, truncated = found[0]
+        scores, truncated = row
         named = self.models[model].known
         return {code: scores[i] for i, code in enumerate(self.codes) if named[i]}, truncated
 
@@ -108,6 +113,6 @@ def _model(row: tuple[Any, ...]) -> ScoredModel:
 
 
 def attach_nothing(connection: duckdb.DuckDBPyConnection) -> None:
-    """Put an empty overview where stored scores would stand, so that the worklist's query is one and the same."""
-    run(connection, "nothing/attach")
+    """An empty overview in place of stored scores, so that the worklist's query is the same with and without them."""
+    connection.execute("ATTACH ':memory:' AS stored_scores")
     run(connection, "nothing/overview")

@@ -1,7 +1,4 @@
-"""Writing a file of stored scores: blocks of cases in, one DuckDB file out, moved into place when complete.
-
-Refuses to know models: it is handed probabilities, and what was prescribed.
-"""
+"""Writing a file of stored scores: blocks of cases in, one DuckDB file out, moved into place when complete."""
 
 from __future__ import annotations
 
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+_CODES: Final = "CREATE TABLE codes (code_no SMALLINT PRIMARY KEY, code VARCHAR NOT NULL UNIQUE)"
 _COUNTED: Final = {"unknown": "statistical"}
 """Columns bear the severity's name, but for pairs without one."""
 
@@ -56,7 +54,7 @@ class ScoreWriter:
         self._pairs = {name: _pairs(table, self._codes, name) for name in SEVERITIES}
         self._written: set[str] = set()
         self.targets = ""  # of a file that is continued
-        self._given: NDArray[np.int64] = np.zeros(0, np.int64)  # visits whose prescription is written
+        self._prescribed: NDArray[np.int64] = np.zeros(0, np.int64)  # visits whose prescription is written
 
     @classmethod
     @contextmanager
@@ -77,11 +75,14 @@ class ScoreWriter:
         with replacing_file(path) as temporary:
             connection = duckdb.connect(str(temporary))
             try:
-                for name in ("meta", "models", "case_scores", "codes"):
-                    run(connection, name)
-                for key, value in (("format", FORMAT), ("cohort", digest), ("targets", targets)):
-                    run(connection, "add_meta", {"key": key, "value": value})
-                run(connection, "add_codes", {"codes": list(codes)})
+                connection.execute("CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)")
+                run(connection, "models")
+                run(connection, "case_scores")
+                connection.execute(_CODES)
+                for fact in (("format", FORMAT), ("cohort", digest), ("targets", targets)):
+                    connection.execute("INSERT INTO meta VALUES (?, ?)", fact)
+                numbers = list(range(len(codes)))
+                connection.execute("INSERT INTO codes SELECT unnest(?), unnest(?)", (numbers, list(codes)))
                 yield cls(connection, codes, table)
                 run(connection, "overview")
             finally:
@@ -112,7 +113,7 @@ class ScoreWriter:
             connection = duckdb.connect(str(temporary))
             try:
                 yield cls._continued(connection, path, digest, table)
-                run(connection, "drop_overview")
+                connection.execute("DROP TABLE overview")
                 run(connection, "overview")
             finally:
                 connection.close()
@@ -124,9 +125,14 @@ class ScoreWriter:
         import duckdb
 
         try:
-            facts, codes, models, given = (
-                run(connection, f"continue/{name}").fetchall()
-                for name in ("meta", "codes", "models", "given")
+            facts, codes, models, prescribed = (
+                connection.execute(query).fetchall()
+                for query in (
+                    "SELECT key, value FROM meta",
+                    "SELECT code FROM codes ORDER BY code_no",
+                    "SELECT model FROM models",
+                    "SELECT visit_id FROM case_scores WHERE model = 'prescribed'",
+                )
             )
         except duckdb.Error as error:
             raise ArtifactError(f"{path} holds no stored scores ({str(error).splitlines()[0]}).") from error
@@ -137,7 +143,7 @@ class ScoreWriter:
             )
         writer = cls(connection, [row[0] for row in codes], table)
         writer._written = {row[0] for row in models}
-        writer._given = np.array([row[0] for row in given], np.int64)
+        writer._prescribed = np.array([row[0] for row in prescribed], np.int64)
         writer.targets = meta["targets"]
         return writer
 
@@ -169,28 +175,24 @@ class ScoreWriter:
         cases = 0
         for block in blocks:
             self._insert(model, block, block.scores, threshold, known)
-            new = np.flatnonzero(~np.isin(block.visit_ids, self._given))
+            new = np.flatnonzero(~np.isin(block.visit_ids, self._prescribed))
             if len(new):
                 fresh = _of(block, new)
                 self._insert(PRESCRIBED, fresh, fresh.truth.astype(np.float32), 0.5, everything)
-                self._given = np.concatenate([self._given, fresh.visit_ids])
+                self._prescribed = np.concatenate([self._prescribed, fresh.visit_ids])
             cases += len(block.visit_ids)
-        self._note(model, digest, threshold, cases, known)
+        self._add_model(model, digest, threshold, cases, known)
         if not first:
-            run(self._connection, "forget_model", {"model": PRESCRIBED})
-        self._note(PRESCRIBED, "", 0.5, len(self._given), everything)
+            self._connection.execute("DELETE FROM models WHERE model = ?", (PRESCRIBED,))
+        self._add_model(PRESCRIBED, "", 0.5, len(self._prescribed), everything)
         return cases
 
-    def _note(self, model: str, digest: str, threshold: float, cases: int, known: NDArray[np.bool_]) -> None:
-        values = {
-            "model": model,
-            "digest": digest,
-            "threshold": threshold,
-            "cases": cases,
-            "scored_at": datetime.now(UTC).replace(tzinfo=None, microsecond=0),
-            "known": known.tolist(),
-        }
-        run(self._connection, "add_model", values)
+    def _add_model(
+        self, model: str, digest: str, threshold: float, cases: int, known: NDArray[np.bool_]
+    ) -> None:
+        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        values = (model, digest, threshold, cases, now, known.tolist())
+        self._connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def _insert(
         self,
@@ -202,7 +204,7 @@ class ScoreWriter:
     ) -> None:
         cursor = self._connection.cursor()
         cursor.register("block", self._table(model, block, scores, threshold, known))
-        run(cursor, "add_cases")
+        cursor.execute("INSERT INTO case_scores BY NAME SELECT * FROM block")
         cursor.close()
 
     def _table(
@@ -217,7 +219,7 @@ class ScoreWriter:
         import pyarrow as pa
 
         chosen = (scores >= threshold) & known
-        figures = case_metrics(scores, block.truth, threshold, None, known=known)
+        metrics = case_metrics(scores, block.truth, threshold, None, known=known)
         rows = len(scores)
         columns: dict[str, pa.Array] = {
             "model": pa.array([model] * rows, pa.string()),
@@ -232,7 +234,7 @@ class ScoreWriter:
         if model != PRESCRIBED:
             columns["probabilities"] = _lists(np.full(rows, scores.shape[1]), scores.ravel())
             for name in ("jaccard", "f1", "prauc"):
-                columns[name] = pa.array(getattr(figures, name).astype(np.float32), from_pandas=True)
+                columns[name] = pa.array(getattr(metrics, name).astype(np.float32), from_pandas=True)
         for severity, pairs in self._pairs.items():
             counts = ((chosen @ pairs) * chosen).sum(1) / 2
             columns[_COUNTED.get(severity, severity)] = pa.array(counts.astype(np.int16))

@@ -1,2 +1,0 @@
--- One fact about the file.
-INSERT INTO meta VALUES ($key, $value);

@@ -1,2 +1,0 @@
--- Which models a file holds that is opened to be written on.
-SELECT model FROM models;

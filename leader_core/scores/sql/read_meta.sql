@@ -1,2 +1,0 @@
--- What the file says of itself.
-SELECT key, value FROM stored_scores.meta;
