@@ -1,5 +1,5 @@
 // The list of pairs: groups by severity, a search that stays in the browser, a row that opens its card.
-const kept = new WeakMap();
+const instances = new WeakMap();
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -27,10 +27,10 @@ function row(item, data, open) {
   button.append(head);
   if (item.only) button.append(make("span", item.only, "only"));
   if (item.ordered) {
-    const told = make("span", null, "ordered is-" + item.standing.replace(" ", "-"));
+    const ordered = make("span", null, "ordered is-" + item.standing.replace(" ", "-"));
     const shape = { ordered: "●", open: "◐", "not ordered": "○" }[item.standing];
-    told.append(icon(shape + " "), make("span", "Ordered here: ", "label"), item.ordered);
-    button.append(told);
+    ordered.append(icon(shape + " "), make("span", "Ordered here: ", "label"), item.ordered);
+    button.append(ordered);
   }
   if (item.effect) {
     const effect = make("span", item.effect, "effect");
@@ -82,7 +82,7 @@ function step(root, event) {
 
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  let memory = kept.get(parentElement);
+  let memory = instances.get(parentElement);
   if (!memory) {
     const root = make("div", null, "pairs");
     const tools = make("div", null, "tools");
@@ -98,7 +98,7 @@ export default function (component) {
     parentElement.append(root);
     memory = { search, note, tools, body, folded: new Map(), subject: null };
     root.onkeydown = (event) => step(root, event);
-    kept.set(parentElement, memory);
+    instances.set(parentElement, memory);
   }
   if (memory.subject !== data.subject) { memory.subject = data.subject; memory.folded.clear(); memory.search.value = ""; }
   memory.tools.hidden = !data.search;
@@ -110,15 +110,15 @@ export default function (component) {
   };
   const draw = () => {
     const needle = memory.search.value.trim().toLowerCase();
-    const made = data.groups.map((entry) => group(entry, data, memory, needle, open)).filter(Boolean);
-    memory.body.replaceChildren(...made);
-    const found = memory.body.querySelectorAll("button.row").length;
-    memory.note.textContent = needle ? found + (found === 1 ? " pair" : " pairs") : "";
-    if (!made.length) memory.body.append(make("p", needle ? "No pair shown here has these words." : data.nothing, "nothing"));
+    const sections = data.groups.map((entry) => group(entry, data, memory, needle, open)).filter(Boolean);
+    memory.body.replaceChildren(...sections);
+    const matches = memory.body.querySelectorAll("button.row").length;
+    memory.note.textContent = needle ? matches + (matches === 1 ? " pair" : " pairs") : "";
+    if (!sections.length) memory.body.append(make("p", needle ? "No pair shown here has these words." : data.nothing, "nothing"));
   };
   memory.search.oninput = draw;
   const at = parentElement.getRootNode().activeElement?.dataset?.id;
   draw();
   if (at) memory.body.querySelector('[data-id="' + CSS.escape(at) + '"]')?.focus({ preventScroll: true });
-  return () => kept.delete(parentElement);
+  return () => instances.delete(parentElement);
 }

@@ -63,7 +63,7 @@ def read_statistical(
             Polypharmacy Side Effect, Side Effect Name).
         mapping: for `drug-DDI.csv`, the table from STITCH compound to ATC codes, one compound a line and no header
             (`CID000003015,G03HA01`); a compound on two lines has the codes of both. Left out,
-            `drug-atc.csv` or `stitch_cid_atc.csv` beside `path` is taken.
+            `drug-atc.csv` or `stitch_cid_atc.csv` in the folder of `path` is taken.
         rarest: for `drug-DDI.csv`, how many of the rarest side effects count.
 
     Raises:
@@ -175,7 +175,7 @@ def _mapping_path(path: Path, mapping: Path | str | None) -> Path:
             return neighbour
     raise InputError(
         f"{path} names compounds by STITCH id, and no table from STITCH to ATC was given: "
-        f"expected --ddi-map FILE.csv with lines like CID000003015,G03HA01, or such a file beside it "
+        f"expected --ddi-map FILE.csv with lines like CID000003015,G03HA01, or such a file next to it "
         f"({' or '.join(_MAPPING_NAMES)}). Give it, or a file of code_a, code_b instead."
     )
 
