@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import streamlit as st
+from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.answers import later
 from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import markup, wording
-from dashboard.shared.formatting import MISSING, count, escape, size, tag
+from dashboard.shared.formatting import MISSING, count, size
+from dashboard.shared.templates import macro
 from leader_core import Case, LeaderError
 from leader_core.cohort import PatientQuery
 from leader_core.evaluation.served_model import Check, Measured, folder_size, measure, self_check
@@ -117,23 +119,9 @@ def _verdict(results: Sequence[Check]) -> str:
     return markup.callout(text, "" if not failed else "warn")
 
 
-def checks(results: Sequence[Check]) -> str:
-    """One line each, with a sign and a word beside the colour."""
-
-    def line(check: Check) -> str:
-        sign, kind = ("✓", "good") if check.passed else ("✗", "bad")
-        word = "passed" if check.passed else "failed"
-        return tag(
-            "tr",
-            tag("td", tag("span", f"{sign} {word}", css=f"ld-tag {kind}")),
-            tag("td", escape(wording.MODEL_NAMES[check.model])),
-            tag("td", escape(check.name)),
-            tag("td", escape(check.text)),
-        )
-
-    head = tag("tr", *(tag("th", escape(text)) for text in ("Result", "Model", "Check", "Found")))
-    body = tag("tbody", *(line(check) for check in results))
-    return tag("div", tag("table", tag("thead", head), body, css="ld-table"), css="ld-scroll", tabindex=0)
+def checks(results: Sequence[Check]) -> Markup:
+    """One line each, with a sign and a word next to the colour."""
+    return macro("checks", "models/models.html")(results)
 
 
 def _measure(service: Service) -> None:

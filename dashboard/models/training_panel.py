@@ -1,7 +1,4 @@
-"""Training a student from the page: what is asked, how far it is, what came of it, and which student is looked at.
-
-Refuses to know how a run is kept (`training`) and what a student is made of.
-"""
+"""Training a student from the page: its settings, its progress, the students trained so far, and which one is in use."""
 
 from __future__ import annotations
 
@@ -35,10 +32,10 @@ from dashboard.shared.templates import macro
 from leader_core import LeaderError
 from leader_core.model_folder import Manifest, read_manifest
 
-EVERY: Final = 1.0
+_EVERY: Final = 1.0
 """Seconds between two looks at a run."""
-LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
-_SAID: Final = "_training_said"  # a sentence for the next drawing
+_LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
+_MESSAGE: Final = "_training_message"  # a sentence for the next drawing
 _STATE: Final = {
     "done": ("✓ Finished", "good"),
     "failed": ("✗ Failed", "bad"),
@@ -51,26 +48,14 @@ _STATE: Final = {
 
 def show(service: Service) -> None:
     """The whole panel; while something is being trained it follows it until a click."""
-    _panel(service, get_runs())
-
-
-def allowed(settings: Settings) -> bool:
-    """Whether this page may start processes: where only this machine can ask, unless the operator says otherwise."""
-    if settings.training == "auto":
-        return str(st.get_option("server.address") or "") in LOOPBACK
-    return settings.training == "on"
-
-
-def _panel(service: Service, runs: TrainingRuns) -> None:
-    busy = runs.busy
-    settings = read_settings()
+    runs, settings = get_runs(), read_settings()
     left, right = st.columns(2, gap="large")
     with left:
         st.html(markup.panel_title("Train a student", "on the cohort being served, as a process of its own"))
-        if said := st.session_state.pop(_SAID, ""):
-            st.html(markup.callout(said, "warn"))
-        if busy is not None:
-            _live(runs, busy)
+        if message := st.session_state.pop(_MESSAGE, ""):
+            st.html(markup.callout(message, "warn"))
+        if (running := runs.busy) is not None:
+            _live(runs, running)
         elif allowed(settings):
             _form(service, runs, settings)
         else:
@@ -82,6 +67,13 @@ def _panel(service: Service, runs: TrainingRuns) -> None:
             )
         )
         _list(service, runs)
+
+
+def allowed(settings: Settings) -> bool:
+    """Whether this page may start processes: where only this machine can ask, unless the operator says otherwise."""
+    if settings.training == "auto":
+        return str(st.get_option("server.address") or "") in _LOOPBACK
+    return settings.training == "on"
 
 
 def _form(service: Service, runs: TrainingRuns, settings: Settings) -> None:
@@ -96,14 +88,8 @@ def _form(service: Service, runs: TrainingRuns, settings: Settings) -> None:
     )
     with st.container(horizontal=True, gap="medium"):
         epochs = st.number_input("Epochs at most", 1, MOST_EPOCHS, 12, key="train_epochs")
-        patience = st.number_input(
-            "Patience",
-            1,
-            MOST_EPOCHS,
-            12,
-            key="train_patience",
-            help="Epochs without a better validation PRAUC.",
-        )
+        waiting = "Epochs without a better validation PRAUC."
+        patience = st.number_input("Patience", 1, MOST_EPOCHS, 12, key="train_patience", help=waiting)
         seed = st.number_input("Seed", 0, 2**31 - 1, 42, key="train_seed")
     added = st.pills(
         "Additions",
@@ -124,28 +110,26 @@ def _form(service: Service, runs: TrainingRuns, settings: Settings) -> None:
     if expected := _expected(int(epochs)):
         st.html(markup.note(expected))
     if st.button("Start training", type="primary", key="train_start"):
+        cohort = service.engine.cohort
+        sources = TrainingSources(Path(cohort.path), cohort.fingerprint.digest, states, settings.device)
         try:
             request = TrainingRequest(
                 str(preset), int(epochs), int(patience), int(seed), bool(distilled and states), tuple(added)
             )
-            cohort = service.engine.cohort
-            runs.start(
-                request,
-                TrainingSources(Path(cohort.path), cohort.fingerprint.digest, states, settings.device),
-            )
+            runs.start(request, sources)
         except LeaderError as error:
-            st.session_state[_SAID] = str(error)
+            st.session_state[_MESSAGE] = str(error)
         st.rerun()
 
 
 def _states(settings: Settings) -> Path | None:
-    """Stored states of the served teacher, where somebody made them."""
+    """The folder of the served teacher's stored states; None where there is none."""
     served = shipped().engine
     manifest = served.models["teacher"].manifest
     if manifest is None:
         return None
-    near = (settings.models.parent, settings.cohort.parent, runs_folder(settings))
-    places = [*([settings.states] if settings.states else []), *(folder / "states" for folder in near)]
+    parents = (settings.models.parent, settings.cohort.parent, runs_folder(settings))
+    places = [*([settings.states] if settings.states else []), *(folder / "states" for folder in parents)]
     return find_states(places, manifest.digest, served.cohort.fingerprint.digest)
 
 
@@ -155,12 +139,12 @@ def _expected(epochs: int) -> str:
     manifest = engine.models["student"].manifest
     if manifest is None or manifest.cohort.digest != engine.cohort.fingerprint.digest:
         return ""
-    spent = [float(row["seconds"]) for row in manifest.history if "seconds" in row]
-    if not spent:
+    seconds = [float(row["seconds"]) for row in manifest.history if "seconds" in row]
+    if not seconds:
         return ""
-    one = sum(spent) / len(spent)
+    one = sum(seconds) / len(seconds)
     return (
-        f"An epoch of the server's own student took {duration(one)} where it was made: "
+        f"An epoch of the server's own student took {duration(one)} where it was trained: "
         f"{count(epochs, 'epoch')} of one like it would take about {duration(epochs * one)} there."
     )
 
@@ -184,10 +168,10 @@ def _follow(
 ) -> bool:
     """Show how far a run is until it has ended.
 
-    It is another process, perhaps of another server, and tells nobody when it moves: so its folder is read every second.
+    It is another process, perhaps of another server, which sends no message: so its folder is read every second.
     """
     while (run := runs.get(name)) is not None and not run.over:
-        time.sleep(EVERY)
+        time.sleep(_EVERY)
         drawn = _draw_progress(run, numbers, curve, drawn)
     return True
 
@@ -199,46 +183,46 @@ def _draw_progress(run: Run, numbers: DeltaGenerator, curve: DeltaGenerator, dra
     with numbers.container():
         stage = "Being cancelled" if run.state == "cancelling" else _stage(progress)
         st.progress(progress.fraction, stage)
-        st.html(markup.metrics(_figures(run, progress, now)))
+        st.html(markup.metrics(_numbers(run, progress, now)))
     if len(progress.epochs) != drawn:
         with curve.container():
             _curve(progress, "train_curve")
     return len(progress.epochs)
 
 
-def _stage(told: TrainingProgress) -> str:
+def _stage(progress: TrainingProgress) -> str:
     """What the process does now."""
-    if not told.of:
+    if not progress.of:
         return "Reading the cohort"
-    if not told.epochs and not told.share:
+    if not progress.epochs and not progress.share:
         return "Preparing the cases, and the codes' titles where they are read"
-    if len(told.epochs) >= told.of:
+    if len(progress.epochs) >= progress.of:
         return "Choosing the cut-off and writing the model"
-    return f"Epoch {len(told.epochs) + 1} of at most {told.of}"
+    return f"Epoch {len(progress.epochs) + 1} of at most {progress.of}"
 
 
-def _figures(run: Run, told: TrainingProgress, now: float) -> list[tuple[str, str, str]]:
-    best = max((row["prauc"] for row in told.epochs), default=None)
-    last = told.epochs[-1]["loss"] if told.epochs else None
+def _numbers(run: Run, progress: TrainingProgress, now: float) -> list[tuple[str, str, str]]:
+    best = max((row["prauc"] for row in progress.epochs), default=None)
+    last = progress.epochs[-1]["loss"] if progress.epochs else None
     return [
         ("Validation PRAUC", score(best), "best so far"),
         ("Loss", score(last), "last epoch"),
         ("Elapsed", duration(now - run.began), ""),
-        ("Left", "–" if told.seconds_left is None else duration(told.seconds_left), "at most"),
+        ("Left", "–" if progress.seconds_left is None else duration(progress.seconds_left), "at most"),
     ]
 
 
-def _curve(told: TrainingProgress, key: str) -> None:
-    if not told.epochs:
+def _curve(progress: TrainingProgress, key: str) -> None:
+    if not progress.epochs:
         st.html(markup.note("The curve begins with the first epoch that ends."))
         return
-    drawn = charts.training_curves(
-        told.epochs, "student", "dark" if st.context.theme.type == "dark" else "light"
+    chart = charts.training_curves(
+        progress.epochs, "student", "dark" if st.context.theme.type == "dark" else "light"
     )
-    if drawn is not None:
+    if chart is not None:
         st.plotly_chart(
-            drawn,
-            key=f"{key}-{len(told.epochs)}",
+            chart,
+            key=f"{key}-{len(progress.epochs)}",
             theme=None,
             alt="Loss and validation PRAUC so far",
             config={"displayModeBar": False},
@@ -246,13 +230,13 @@ def _curve(told: TrainingProgress, key: str) -> None:
 
 
 def _list(service: Service, runs: TrainingRuns) -> None:
-    found = [run for run in runs.all() if run.over]
-    if not found:
+    ended = [run for run in runs.all() if run.over]
+    if not ended:
         st.html(
             markup.note("Nothing was trained here yet. What you train is listed here, and can be chosen.")
         )
     chosen = student_query().get(STUDENT, "")
-    for run in found:
+    for run in ended:
         with st.container(border=True, key=f"run-{run.id}"):
             _run(service, runs, run, chosen == run.id)
 
@@ -279,10 +263,10 @@ def _run(service: Service, runs: TrainingRuns, run: Run, chosen: bool) -> None:
         if chosen:
             st.button("Back to the server's own", key=f"leave-{run.id}", on_click=choose_student, args=("",))
         st.button("Delete", key=f"delete-{run.id}", on_click=_delete, args=(runs, run.id, chosen))
-    told = read_progress(run.folder, run.ended or run.began)
-    if told.epochs:
+    progress = read_progress(run.folder, run.ended or run.began)
+    if progress.epochs:
         with st.expander("Curve and settings"):
-            _curve(told, f"curve-{run.id}")
+            _curve(progress, f"curve-{run.id}")
             st.html(markup.note(run.request.sentence))
             if manifest is not None:
                 _differences(manifest)
@@ -298,18 +282,16 @@ def _delete(runs: TrainingRuns, name: str, chosen: bool) -> None:
     try:
         runs.delete(name)
     except LeaderError as error:
-        st.session_state[_SAID] = str(error)
+        st.session_state[_MESSAGE] = str(error)
 
 
 def _when(run: Run) -> str:
     began = datetime.fromtimestamp(run.began, UTC).astimezone()
     took = f", took {duration(run.ended - run.began)}" if run.ended and run.state != "interrupted" else ""
-    ended = (
-        " The server was stopped, or the process ended, before it was done."
-        if run.state == "interrupted"
-        else ""
-    )
-    return f"Begun {began:%d %b %Y, %H:%M}{took}.{ended}"
+    text = f"Begun {began:%d %b %Y, %H:%M}{took}."
+    if run.state == "interrupted":
+        text += " The server was stopped, or the process ended, before it was done."
+    return text
 
 
 def _manifest(run: Run) -> Manifest | None:
@@ -323,35 +305,24 @@ def _manifest(run: Run) -> Manifest | None:
 
 
 def _compared(manifest: Manifest) -> None:
-    """Validation figures beside those of the server's own student, where both were judged on the same patients."""
+    """Validation metrics next to those of the server's own student, where both were judged on the same patients."""
     own = shipped().engine.models["student"].manifest
-    names = ["This student"]
-    tables = [manifest.validation]
+    names, tables = ["This student"], [manifest.validation]
     if own is not None and own.cohort.digest == manifest.cohort.digest:
         names.append("The server's own")
         tables.append(own.validation)
     headings, rows = metrics.side_by_side(names, tables)
     if rows:
-        caption = (
-            f"Validation, {count(int(_cases(manifest)), 'case')}, 95 % intervals"
-            if _cases(manifest)
-            else "Validation"
-        )
+        cases = int(metrics.overall(manifest.validation).get("cases", 0) or 0)
+        caption = f"Validation, {count(cases, 'case')}, 95 % intervals" if cases else "Validation"
         st.html(markup.table(headings, rows, numeric=frozenset(range(1, len(headings))), caption=caption))
-
-
-def _cases(manifest: Manifest) -> float:
-    overall = manifest.validation.get("overall", manifest.validation)
-    return float(overall.get("cases", 0) or 0)
 
 
 def _differences(manifest: Manifest) -> None:
     own = shipped().engine.models["student"].manifest
     if own is None:
         return
-    rows = card.differing(manifest.settings, own.settings)
-    st.html(
-        markup.table(("Setting", "This student", "The server's own"), rows)
-        if rows
-        else markup.note("The same settings as the server's own student.")
-    )
+    if rows := card.differing(manifest.settings, own.settings):
+        st.html(markup.table(("Setting", "This student", "The server's own"), rows))
+    else:
+        st.html(markup.note("The same settings as the server's own student."))

@@ -136,13 +136,14 @@ def _account(service: Service, prompt: Prompt) -> None:
 
 def coloured(prompt: Prompt) -> Markup:
     """The exact text, nothing added and nothing left out, with each section's background."""
-    pieces: list[tuple[str, PromptSection | None]] = []
+    pieces: list[tuple[str, str, str]] = []  # text, class, title
     position = 0
     for section in sorted(prompt.sections, key=lambda s: s.start):
-        pieces.append((prompt.text[position : section.start], None))
-        pieces.append((prompt.text[section.start : section.end], section))
+        pieces.append((prompt.text[position : section.start], "", ""))
+        text = prompt.text[section.start : section.end]
+        pieces.append((text, f"ld-part-{section.kind}", section.label))
         position = max(position, section.end)
-    pieces.append((prompt.text[position:], None))
+    pieces.append((prompt.text[position:], "", ""))
     return macro("text", _TEMPLATE)(pieces)
 
 

@@ -8,21 +8,22 @@ from __future__ import annotations
 from typing import Final
 
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard.scores import explain_table, explanations
 from dashboard.scores.explain_panel import CLASS, how
 from dashboard.scores.explain_table import signed
 from dashboard.server.service import Service
 from dashboard.shared import markup
-from dashboard.shared.formatting import escape, tag
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
+from dashboard.shared.templates import macro
 from leader_core import Prompt
 from leader_core.explain import Attribution
 
 LEVELS: Final = {"token": "Tokens", "phrase": "Phrases"}
 _STRENGTHS: Final = 4  # steps of intensity
-_FAINTEST: Final = 0.06  # of the strongest: what is weaker bears no mark
+_FAINTEST: Final = 0.06  # of the strongest: what is weaker is not marked
 
 
 def show(service: Service, subject: Subject) -> None:
@@ -94,34 +95,29 @@ def _draw_marks(
     )
 
 
-def legend() -> str:
+def legend() -> Markup:
     """What the marks mean, in words."""
-    raises = tag("span", "raises the score", css="ld-sal up s4")
-    lowers = tag("span", "lowers it", css="ld-sal down s4")
-    return tag(
-        "p", f"{raises} solid line · {lowers} dotted line · the fuller the colour, the further", css="ld-note"
-    )
+    return macro("legend", "prompt/prompt.html")()
 
 
-def marked(prompt: Prompt, attribution: Attribution, level: str) -> str:
-    """The exact text with every token or phrase that moved the score; its figure stands in its title."""
+def marked(prompt: Prompt, attribution: Attribution, level: str) -> Markup:
+    """The exact text with every token or phrase that moved the score; its log-odds stand in its title."""
     pieces = _pieces(attribution, level)
     strongest = max((abs(value) for _, _, value in pieces), default=0.0)
-    parts: list[str] = []
+    parts: list[tuple[str, str, str]] = []  # text, classes, title
     position = 0
     for start, end, value in pieces:
-        parts.append(escape(prompt.text[position:start]))
-        text = escape(prompt.text[start:end])
+        parts.append((prompt.text[position:start], "", ""))
         share = abs(value) / strongest if strongest else 0.0
         if share < _FAINTEST:
-            parts.append(text)
+            parts.append((prompt.text[start:end], "", ""))
         else:
             strength = min(_STRENGTHS, 1 + int(share * _STRENGTHS))
             css = f"ld-sal {'up' if value > 0 else 'down'} s{strength}"
-            parts.append(tag("span", text, css=css, title=f"{signed(value)} log-odds"))
+            parts.append((prompt.text[start:end], css, f"{signed(value)} log-odds"))
         position = end
-    parts.append(escape(prompt.text[position:]))
-    return tag("pre", *parts, css="ld-prompt", tabindex=0)
+    parts.append((prompt.text[position:], "", ""))
+    return macro("text", "prompt/prompt.html")(parts)
 
 
 def _pieces(attribution: Attribution, level: str) -> list[tuple[int, int, float]]:
