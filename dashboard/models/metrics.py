@@ -12,19 +12,13 @@ from typing import Any, Final
 
 from dashboard.shared.formatting import MISSING
 from leader_core.evaluation.calibration import Calibration, Cutoff, KeptPromise
+from leader_core.evaluation.metrics import LABELS
 from leader_core.evaluation.record import Judgement
 from leader_core.model_folder import Manifest
 
+_EARLIER_NAMES: Final[Mapping[str, str]] = {"ddi_rate": "ddi", "medications": "mean_medications"}
 METRICS: Final[Mapping[str, str]] = {
-    "prauc": "PRAUC",
-    "jaccard": "Jaccard",
-    "precision": "Precision",
-    "recall": "Recall",
-    "f1": "F1",
-    "ddi_rate": "DDI rate",
-    "ddi": "DDI rate",
-    "medications": "Medications",
-    "mean_medications": "Medications",
+    name: label for metric, label in LABELS.items() for name in (metric, _EARLIER_NAMES.get(metric, metric))
 }
 GROUPS: Final[Mapping[str, str]] = {
     "overall": "All cases",

@@ -8,13 +8,11 @@ from typing import Final
 from dashboard.shared import wording
 from dashboard.shared.formatting import MISSING, words
 from leader_core.error_analysis import Condition, Estimate, Frame
+from leader_core.evaluation import metrics
+from leader_core.evaluation.calibration import BINS
 
 METRICS: Final[Mapping[str, str]] = {
-    "prauc": "PRAUC",
-    "jaccard": "Jaccard",
-    "f1": "F1",
-    "precision": "Precision",
-    "recall": "Recall",
+    **{name: metrics.LABELS[name] for name in metrics.METRICS},
     "medications": "Classes suggested",
     "ddi_rate": "Interaction rate",
 }
@@ -110,7 +108,9 @@ def _condition_on_model(condition: Condition, named: Callable[[str, str], str]) 
         return f"{named('class', names[0])}: {', '.join(states)}"
     if kind == "bin":
         title = "any class" if names[1] == "all" else named("class", names[1])
-        return f"{model_name(names[0]).lower()} gives {title} {number / 15:.2f} to {(number + 1) / 15:.2f}"
+        return (
+            f"{model_name(names[0]).lower()} gives {title} {number / BINS:.2f} to {(number + 1) / BINS:.2f}"
+        )
     if kind == "score":
         sign = "below" if names[2] == "lt" else "at least"
         return f"{model_name(names[1]).lower()}'s {METRICS.get(names[0], names[0])} {sign} {number:g}"

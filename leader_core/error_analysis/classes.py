@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from leader_core.error_analysis.frame import Bools, Choices
 from leader_core.evaluation.bootstrap import share
-from leader_core.evaluation.calibration import BINS
+from leader_core.evaluation.calibration import BINS, bin_of
+from leader_core.evaluation.metrics import counts_above, ratio
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -116,11 +117,6 @@ class Reliability:
         return _share(self.observed.sum(1), self.counts.sum(1))
 
 
-def bin_of(scores: NDArray[np.float32], bins: int = BINS) -> NDArray[np.int64]:
-    """Which of `bins` equal parts of 0 to 1 a probability lies in; 1 belongs to the last."""
-    return np.minimum((scores.astype(np.float64) * bins).astype(np.int64), bins - 1)
-
-
 def reliability(scores: NDArray[np.float32], truth: Bools, within: Bools, bins: int = BINS) -> Reliability:
     """Bins of every class.
 
@@ -214,13 +210,13 @@ def sweep(
         block = rows[start : start + _BLOCK]
         passed = np.where(known, steps_passed(scores[block]), np.uint8(0))
         real = truth[block]
-        chosen, both = _reached(passed, None), _reached(passed, real)
+        chosen, both = counts_above(passed, STEPS), counts_above(passed, STEPS, real)
         actual = real.sum(1, keepdims=True)
         agree = (chosen == 0) & (actual == 0)
-        totals["jaccard"] += _ratio(both, chosen + actual - both, agree).sum(0)
-        totals["f1"] += _ratio(2 * both, chosen + actual, agree).sum(0)
-        totals["precision"] += _ratio(both, chosen, agree).sum(0)
-        totals["recall"] += _ratio(both, np.broadcast_to(actual, both.shape), agree).sum(0)
+        totals["jaccard"] += ratio(both, chosen + actual - both, agree).sum(0)
+        totals["f1"] += ratio(2 * both, chosen + actual, agree).sum(0)
+        totals["precision"] += ratio(both, chosen, agree).sum(0)
+        totals["recall"] += ratio(both, np.broadcast_to(actual, both.shape), agree).sum(0)
         totals["medications"] += chosen.sum(0)
         all_pairs += (chosen * (chosen - 1)).sum(0) / 2
         if len(first):
@@ -229,22 +225,6 @@ def sweep(
     interacting = listed[::-1].cumsum()[::-1][1:]
     means = {name: total / max(1, len(rows)) for name, total in totals.items()}
     return Sweep(cuts=CUTS, ddi_rate=share(interacting, all_pairs), cases=len(rows), **means)
-
-
-def _reached(passed: NDArray[np.uint8], only: Bools | None) -> NDArray[np.int64]:
-    """(B, T) how many classes (of those in `only`) are at or above each cut-off."""
-    count = len(passed)
-    flat = passed + (np.arange(count) * STEPS)[:, None]
-    counts = np.bincount(flat.ravel() if only is None else flat[only], minlength=count * STEPS).reshape(
-        count, STEPS
-    )
-    return counts[:, ::-1].cumsum(1)[:, -2::-1]
-
-
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64], agree: Bools) -> Floats:
-    """part / whole; 1 where both sides are empty, 0 where only the whole is (as in `leader_core.evaluation.metrics`)."""
-    out = np.where(agree, 1.0, 0.0)
-    return np.divide(part, whole, out=out, where=whole > 0)
 
 
 def _share(top: NDArray[np.generic], bottom: NDArray[np.int64]) -> Floats:

@@ -19,10 +19,10 @@ from leader_core.error_analysis.frame import (
     age_column,
     band_column,
     flag_column,
-    ratio,
     rows_of,
     text_column,
 )
+from leader_core.evaluation.metrics import ratio
 
 if TYPE_CHECKING:
     import duckdb

@@ -144,12 +144,6 @@ def rows_of(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.i
     return places[known[places] == wanted] if len(known) else places[:0]
 
 
-def ratio(part: NDArray[Any], whole: NDArray[Any], agree: Bools) -> Floats:
-    """part / whole; 1 where both sides are empty, 0 where only the whole is (as in `leader_core.evaluation.metrics`)."""
-    out = np.where(agree, np.float32(1), np.float32(0))
-    return np.divide(part, whole, out=out, where=whole > 0, casting="unsafe")
-
-
 def text_column(name: str, column: Any) -> Column:
     """A column of texts from an Arrow column; empty ones are UNKNOWN, values sorted, UNKNOWN last."""
     coded = column.combine_chunks().dictionary_encode()

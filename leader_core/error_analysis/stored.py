@@ -31,6 +31,7 @@ from leader_core.error_analysis.groups import Grouping, HeatMap, by_column, by_m
 from leader_core.error_analysis.selection import Condition, Selection
 from leader_core.error_analysis.tree import Tree, error_tree
 from leader_core.errors import InputError, NotFoundError
+from leader_core.evaluation.calibration import bin_of
 from leader_core.scores.store import PRESCRIBED
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Analysis:
                 scores = scores[:, place : place + 1]
             else:
                 scores = scores[:, self.known(names[0])]
-            return self.metrics(names[0]).scored & (classes.bin_of(scores) == int(number)).any(1)
+            return self.metrics(names[0]).scored & (bin_of(scores) == int(number)).any(1)
         if kind == "score":
             values = self.metrics(names[1]).of(names[0]) if names[0] in _SCORES else None
             if values is None or names[2] not in ("lt", "ge"):

@@ -6,7 +6,7 @@ is drawn, or swapped, with all of them. Only sums are drawn again: no case is sc
 `intervals` draws patient by patient. The error analysis needs some thousand intervals while a person waits: there
 `patient_pools` cuts a group of more than `POOLS` patients into `POOLS` random pools of (nearly) equal size, and whole
 pools are drawn. The spread is the same in expectation, estimated with a relative error of some 2 %, and its cost does
-not grow with the cohort: 300,000 cases by ethnicity for three models take 0.2 s instead of 11 s.
+not grow with the cohort: eight groups of 37,500 patients take 0.07 s a model instead of 2.7 s.
 
 Letters: P patients, M metrics, D draws; N cases, G groups, S sums.
 """

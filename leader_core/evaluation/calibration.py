@@ -249,7 +249,7 @@ def _highest_cutoffs(
 def reliability(probabilities: Floats, truth: Bools, bins: int = BINS) -> tuple[Bin, ...]:
     """Predicted and observed, over all pairs of case and class, in equal parts of 0 to 1; empty parts too."""
     predicted = probabilities.ravel().astype(np.float64)
-    place = np.minimum((predicted * bins).astype(np.int64), bins - 1)
+    place = bin_of(predicted, bins)
     counts = np.bincount(place, minlength=bins)
     sums = np.bincount(place, predicted, minlength=bins)
     hits = np.bincount(place, truth.ravel(), minlength=bins)
@@ -257,6 +257,11 @@ def reliability(probabilities: Floats, truth: Bools, bins: int = BINS) -> tuple[
         Bin(int(n), float(s / n) if n else 0.0, float(h / n) if n else 0.0)
         for n, s, h in zip(counts, sums, hits, strict=True)
     )
+
+
+def bin_of(probabilities: Floats, bins: int = BINS) -> NDArray[np.int64]:
+    """Which of `bins` equal parts of 0 to 1 a probability lies in; 1 belongs to the last."""
+    return np.minimum((probabilities.astype(np.float64) * bins).astype(np.int64), bins - 1)
 
 
 def expected_error(bins: Sequence[Bin]) -> float:

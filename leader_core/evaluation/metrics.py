@@ -37,6 +37,16 @@ GRID: Final = 200  # thresholds tried: 1/200, 2/200, ... 199/200
 
 MEANS: Final[tuple[str, ...]] = ("prauc", "jaccard", "f1", "precision", "recall", "medications")
 METRICS: Final[tuple[str, ...]] = (*MEANS, "ddi_rate")
+LABELS: Final[Mapping[str, str]] = {
+    "prauc": "PRAUC",
+    "jaccard": "Jaccard",
+    "precision": "Precision",
+    "recall": "Recall",
+    "f1": "F1",
+    "ddi_rate": "DDI rate",
+    "medications": "Medications",
+}
+"""Headings of tables, in the order of the paper's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +174,10 @@ def case_metrics(
         rankable = real[:, able].sum(1)
         share = np.divide(rankable, actual, out=np.full(len(real), np.nan), where=actual > 0)
         columns["prauc"][block] = average_precision(scores[:, able], real[:, able]) * share
-        columns["jaccard"][block] = _ratio(both, predicted + actual - both, agree)
-        columns["precision"][block] = _ratio(both, predicted, agree)
-        columns["recall"][block] = _ratio(both, actual, agree)
-        columns["f1"][block] = _ratio(2 * both, predicted + actual, agree)
+        columns["jaccard"][block] = ratio(both, predicted + actual - both, agree)
+        columns["precision"][block] = ratio(both, predicted, agree)
+        columns["recall"][block] = ratio(both, actual, agree)
+        columns["f1"][block] = ratio(2 * both, predicted + actual, agree)
         columns["medications"][block] = predicted
         columns["real_medications"][block] = actual
         for prefix, sets, sizes in (("", chosen, predicted), ("real_", real, actual)):
@@ -243,25 +253,29 @@ def choose_threshold(
     for start in range(0, count, BLOCK):
         block = slice(start, start + BLOCK)
         scores, real = probabilities[block], truth[block]
-        rows = len(real)
-        passed = np.searchsorted(
-            grid, scores.astype(np.float64), side="right"
-        )  # how many cut-offs each is at or above
-        flat = (np.arange(rows)[:, None] * GRID + passed).ravel()
-        predicted = _above(np.bincount(flat, minlength=rows * GRID), rows)
-        both = _above(np.bincount(flat[real.ravel()], minlength=rows * GRID), rows)
+        passed = np.searchsorted(grid, scores.astype(np.float64), side="right")
+        predicted, both = counts_above(passed, GRID), counts_above(passed, GRID, real)
         actual = real.sum(1, keepdims=True) + (0 if missed is None else missed[block, None])
-        sums += _ratio(both, predicted + actual - both, (predicted == 0) & (actual == 0)).sum(0)
+        sums += ratio(both, predicted + actual - both, (predicted == 0) & (actual == 0)).sum(0)
     best = np.flatnonzero(sums >= sums.max() - 1e-9 * count)
     return float(grid[best[len(best) // 2]])
 
 
-def _above(counts: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
-    """(rows, GRID - 1): how many scores are at or above each cut-off."""
-    return counts.reshape(rows, GRID)[:, ::-1].cumsum(1)[:, -2::-1]
+def counts_above(passed: NDArray[Any], steps: int, only: Bools | None = None) -> NDArray[np.int64]:
+    """(n, steps - 1) how many classes of each case (of those in `only`) are at or above each cut-off.
+
+    Args:
+        passed: (n, M) how many of the `steps - 1` cut-offs each score is at or above.
+        steps: one more than there are cut-offs.
+        only: (n, M).
+    """
+    rows = len(passed)
+    flat = passed + (np.arange(rows) * steps)[:, None]
+    counts = np.bincount(flat.ravel() if only is None else flat[only], minlength=rows * steps)
+    return counts.reshape(rows, steps)[:, ::-1].cumsum(1)[:, -2::-1]
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any], agree: Bools) -> Floats:
+def ratio(part: NDArray[Any], whole: NDArray[Any], agree: Bools) -> Floats:
     """part / whole; 1 where both sides are empty, 0 where only the whole is."""
     out = np.where(agree, 1.0, 0.0)
     return np.divide(part, whole, out=out, where=whole > 0)

@@ -9,19 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from leader_core.domain import Fingerprint
+from leader_core.evaluation.metrics import LABELS
 from train.console import Report
 
 FEW_PATIENTS: Final = 1_000
 FEW_CASES: Final = 100
-SHOWN: Final = (
-    ("prauc", "PRAUC"),
-    ("jaccard", "Jaccard"),
-    ("precision", "Precision"),
-    ("recall", "Recall"),
-    ("f1", "F1"),
-    ("ddi_rate", "DDI rate"),
-    ("medications", "Medications"),
-)
+SHOWN: Final = tuple(LABELS.items())
 
 
 def show_table(report: Report, title: str, groups: Mapping[str, Mapping[str, Any]]) -> None:
