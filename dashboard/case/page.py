@@ -98,16 +98,15 @@ def _split(service: Service, patient_id: int) -> None:
 
 def _view_choice() -> None:
     """Everything, without the prescription, or decide first; the same for every case from now on."""
-    view = st.segmented_control(
+    st.segmented_control(
         "How the case is shown",
         list(session.VIEWS),
-        key=session.VIEW,
-        default="all",
         required=True,
         format_func=session.VIEWS.__getitem__,
         label_visibility="collapsed",
+        **url_state.mirror(session.VIEW),
     )
-    session.set_view(str(view or "all"))
+    session.set_view(st.session_state[session.VIEW])
 
 
 def _steps(service: Service, subject: Subject) -> None:

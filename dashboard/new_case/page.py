@@ -231,7 +231,7 @@ def _profile(service: Service, draft: Draft) -> None:
             profile[name] = st.selectbox(
                 wording.FIELD_LABELS[name], options, key=key, format_func=_value_text(name)
             )
-    change_draft(draft.set_profile(profile))
+    change_draft(draft.set_profile({**draft.profile, **profile}))  # what has no field here stays
 
 
 def _value_text(name: str) -> Callable[[str], str]:

@@ -54,8 +54,7 @@ def show(service: Service, cut: Mapping[ModelName, Recommendation], similar: Sim
             about = case_trust(service.engine.models[name].manifest, cut[name])
             models.append((name, evidence_text.trust_lines(about, *_evidence(service, name), unit)))
     about_both = evidence_text.case_facts(cut, similar)
-    st.html(render("scores/trust.html", about_both=about_both, models=models))
-    st.html(markup.note(f"Each {unit.one} has its own validation results: open its row."))
+    st.html(render("scores/trust.html", about_both=about_both, models=models, unit=unit))
 
 
 def _evidence(service: Service, name: ModelName) -> tuple[Evidence | None, str]:

@@ -198,7 +198,7 @@ def test_a_first_visit_says_what_stands_in_for_history(open_page: OpenPage) -> N
 
 def test_hiding_the_prescription_hides_it_everywhere_in_the_table(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING)
-    page.segmented_control(key="show").set_value("hide").run()
+    page.segmented_control(key="show_shown").set_value("hide").run()
     data = component_data(page, "comparison")
     assert data["prescribed"] is False
     rows = [row for group in data["groups"] for row in group["rows"]]

@@ -39,7 +39,7 @@ def _asked(page: Any, name: str) -> str:
 
 def test_how_a_case_is_shown_stands_in_the_link_and_stays_for_the_next_case(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING)
-    page.segmented_control(key="show").set_value("hide").run()
+    page.segmented_control(key="show_shown").set_value("hide").run()
     assert address(page)["show"] == "hide"
     page.button(key="step_next").click().run()
     assert _asked(page, "patient") == "10007"
