@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.case import patient, pinned
 from dashboard.report import download
-from dashboard.scores import notes, panel, tabs
+from dashboard.scores import notes, panel
 from dashboard.server.answers import score_now, scores
 from dashboard.server.service import Service, get_service
 from dashboard.shared import draft, navigation, session, stepping, url_state, wording
@@ -46,7 +46,7 @@ def draw() -> None:
 
 def _enter(subject: Subject) -> None:
     """Take how the case is shown from the link; a link that does not say leaves the session's way."""
-    query = {session.VIEW: session.view(), **tabs.kept(), **session.url_query()}
+    query = {session.VIEW: session.view(), **panel.open_tab(), **session.url_query()}
     url_state.enter(panel.identity(subject, "case"), _BINDINGS, query)
     session.set_view(st.session_state[session.VIEW])
 

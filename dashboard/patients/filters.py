@@ -28,16 +28,8 @@ SPLIT_CHOICES: Final[Mapping[str, str]] = {
     "validation": "Validation",
     "test": "Test",
 }
-FLAG_CHOICES: Final[Mapping[str, str]] = {
-    "any": "Everybody",
-    "starred": "Starred",
-    "noted": "With notes",
-}
-CUT_CHOICES: Final[Mapping[str, str]] = {
-    "any": "Any",
-    "cut": "Cut to fit",
-    "whole": "Read whole",
-}
+FLAG_CHOICES: Final[Mapping[str, str]] = {"any": "Everybody", "starred": "Starred", "noted": "With notes"}
+CUT_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "cut": "Cut to fit", "whole": "Read whole"}
 """Whether the teacher's prompt held all of the case."""
 SHARES: Final[Mapping[str, str]] = {
     "teacher_jaccard": "Teacher Jaccard",

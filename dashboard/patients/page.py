@@ -8,14 +8,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.patients import filter_bar
-from dashboard.patients.filters import (
-    PAGE_SIZES,
-    SPREAD_CHOICES,
-    Filters,
-    read_sort,
-    relaxations,
-    write_sort,
-)
+from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, stepping, url_state, wording
 from dashboard.shared.browser import component

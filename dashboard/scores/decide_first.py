@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.interactions import cautions, sets
 from dashboard.server.service import Service
-from dashboard.shared import comparison, decision, markup, wording
+from dashboard.shared import comparison, markup, session, wording
 from dashboard.shared.browser import component, nothing
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
@@ -27,20 +27,20 @@ def choose(service: Service, subject: Subject) -> None:
             data={
                 "subject": subject.key,
                 "areas": areas(service.engine.cohort.titles("medication")),
-                "chosen": list(decision.chosen(subject.key)),
+                "chosen": list(session.decided(subject.key)),
                 "label": "Classes to tick, by therapeutic area",
                 "hint": "Enter ticks the first match",
             },
             on_chosen_change=nothing,
         )
     if result.chosen is not None and result.chosen.get("subject") == subject.key:
-        decision.choose(subject.key, _known(service, result.chosen.get("codes", ())))
-    own = decision.chosen(subject.key)
+        session.decide(subject.key, _known(service, result.chosen.get("codes", ())))
+    own = session.decided(subject.key)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
         if st.button(
             "Reveal the models and the record", type="primary", icon=":material/visibility:", key="reveal"
         ):
-            decision.reveal(subject.key)
+            session.reveal(subject.key)
             st.rerun()
         st.html(markup.note(f"{count(len(own), 'class', 'classes')} ticked"), width="content")
 
@@ -55,7 +55,7 @@ def areas(titles: Mapping[str, str]) -> list[dict[str, Any]]:
 
 def own_interactions(service: Service, subject: Subject) -> None:
     """Before revealing: the interactions among the viewer's own classes, and nothing else."""
-    own = decision.chosen(subject.key)
+    own = session.decided(subject.key)
     pairs = sets.review(service, subject, own, ()).standing if len(own) > 1 else ()
     st.html(markup.panel_title("Interactions in your set", "most severe first"))
     if len(own) < 2:
@@ -71,7 +71,7 @@ def own_interactions(service: Service, subject: Subject) -> None:
 def start_again(subject: Subject) -> None:
     """After revealing: a button to begin anew."""
     if st.button("Decide again", icon=":material/restart_alt:", type="tertiary", key="decide_again"):
-        decision.start_again(subject.key)
+        session.decide_again(subject.key)
         st.rerun()
 
 

@@ -5,14 +5,13 @@ The URL carries opaque ids, cut-offs and filters. Clinical text (a search, a cas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import streamlit as st
 
 from dashboard.server.service import Service
-from dashboard.shared import decision
 from dashboard.shared.draft import session_draft
 from leader_core import Case, InputError, NotFoundError
 
@@ -31,6 +30,8 @@ VIEWS: Final[Mapping[str, str]] = {
 
 _LAST: Final = "_last_case"
 _VIEW: Final = "_view"
+_DECIDED: Final = "_decided"
+_REVEALED: Final = "_revealed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,12 +151,39 @@ def set_view(choice: str) -> None:
 
 def undecided(subject: Subject) -> bool:
     """Whether the viewer wants to decide first, and has not yet."""
-    return subject.source == "cohort" and view() == "decide" and not decision.revealed(subject.key)
+    return subject.source == "cohort" and view() == "decide" and not revealed(subject.key)
 
 
 def hidden(subject: Subject) -> bool:
     """Whether the viewer chose not to see what this visit was given."""
     return undecided(subject) or (subject.source == "cohort" and view() == "hide")
+
+
+def decided(case: str) -> tuple[str, ...]:
+    """The classes that the viewer ticked before revealing, in the order of the list; `case` is a `Subject.key`."""
+    return tuple(st.session_state.get(_DECIDED, {}).get(case, ()))
+
+
+def decide(case: str, codes: Iterable[str]) -> None:
+    """Set the classes that the viewer ticked; once revealed, the set stays as it was decided."""
+    if not revealed(case):
+        st.session_state[_DECIDED] = {**st.session_state.get(_DECIDED, {}), case: tuple(codes)}
+
+
+def revealed(case: str) -> bool:
+    """Whether the viewer has asked to see the models and the record."""
+    return case in st.session_state.get(_REVEALED, frozenset())
+
+
+def reveal(case: str) -> None:
+    """Show the models and the record, and freeze the viewer's set."""
+    st.session_state[_REVEALED] = frozenset((*st.session_state.get(_REVEALED, ()), case))
+
+
+def decide_again(case: str) -> None:
+    """Hide everything again and begin with an empty set."""
+    st.session_state[_REVEALED] = frozenset(st.session_state.get(_REVEALED, ())) - {case}
+    decide(case, ())
 
 
 def _entered() -> Subject:

@@ -151,6 +151,5 @@ def show() -> None:
     """The card, at the step that the link names; going from step to step needs no round trip."""
     with st.container(key="tour_card"):
         component("tour/tour")(
-            key="tour",
-            data={"run": st.session_state.get(_RUN, 0), "stops": [asdict(stop) for stop in STOPS]},
+            key="tour", data={"run": st.session_state.get(_RUN, 0), "stops": [asdict(stop) for stop in STOPS]}
         )

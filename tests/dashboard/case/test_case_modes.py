@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dashboard.scores import case_diff, decide_first, summary
+from dashboard.scores import case_diff, cut_offs, decide_first
 from dashboard.server.answers import Scores
 from dashboard.server.service import MODELS, Service
-from dashboard.shared import comparison, decision, stepping, wording
+from dashboard.shared import comparison, session, stepping, wording
 from dashboard.shell import frame
 from dashboard.tour import tour
 from leader_core import Recommendation, ScoredMedication
@@ -99,24 +99,24 @@ def _board(page: Any) -> list[list[str]]:
 
 
 def test_each_case_has_a_set_that_is_frozen_once_revealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decision.st, "session_state", {})
-    decision.choose("1-1", ["B01A"])
-    decision.choose("2-1", ["C03C"])
-    decision.reveal("1-1")
-    decision.choose("1-1", ["A02B"])
-    assert (decision.chosen("1-1"), decision.chosen("2-1")) == (("B01A",), ("C03C",))
-    assert decision.revealed("1-1")
-    assert not decision.revealed("2-1")
+    monkeypatch.setattr(session.st, "session_state", {})
+    session.decide("1-1", ["B01A"])
+    session.decide("2-1", ["C03C"])
+    session.reveal("1-1")
+    session.decide("1-1", ["A02B"])
+    assert (session.decided("1-1"), session.decided("2-1")) == (("B01A",), ("C03C",))
+    assert session.revealed("1-1")
+    assert not session.revealed("2-1")
 
 
 def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
-    lines = summary.combined_sets({"teacher": ["A", "B", "C"], "student": ["B", "C", "D"]}, None)
+    lines = cut_offs.combined_sets({"teacher": ["A", "B", "C"], "student": ["B", "C", "D"]}, None)
     assert [(line.name, line.codes) for line in lines] == [
         ("Both models agree", ("B", "C")),
         ("Either model", ("A", "B", "C", "D")),
     ]
-    assert summary.combined_sets({"student": ["A"]}, None) == []
-    drawn = summary.combined_table(
+    assert cut_offs.combined_sets({"student": ["A"]}, None) == []
+    drawn = cut_offs.combined_table(
         lines,
         ["B"],
         lambda codes: review(codes, FakeInteractions(), 3).standing,
@@ -124,7 +124,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
         unit=wording.unit(3),
     )
     assert ">0.50<" in drawn  # both models: 1 of 2
-    assert "Jaccard" not in summary.combined_table(
+    assert "Jaccard" not in cut_offs.combined_table(
         lines,
         ["B"],
         lambda codes: review(codes, FakeInteractions(), 3).standing,

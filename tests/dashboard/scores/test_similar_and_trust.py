@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.scores import evidence_text, similar_panel
+from dashboard.scores import evidence_panel, evidence_text
 from dashboard.shared import wording
 from leader_core import UnseenCode
 from leader_core.evaluation.class_evidence import Share
@@ -155,8 +155,8 @@ def test_a_sentence_is_made_of_counts() -> None:
 
 
 def test_filters_in_a_link_are_known_ones() -> None:
-    assert similar_panel.read_filters("shared.gender") == ["gender", "shared"]
-    assert similar_panel.read_filters("<script>") is None
+    assert evidence_panel.read_filters("shared.gender") == ["gender", "shared"]
+    assert evidence_panel.read_filters("<script>") is None
 
 
 def test_figures_count_the_pairs_that_the_list_beside_them_shows(open_page: OpenPage) -> None:

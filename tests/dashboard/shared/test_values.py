@@ -16,7 +16,7 @@ from dashboard.models import charts, metrics
 from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
 from dashboard.prompt import page as prompt_page
-from dashboard.scores import summary
+from dashboard.scores import cut_offs
 from dashboard.server import settings
 from dashboard.server.service import case_key
 from dashboard.server.settings import Settings, read_settings
@@ -423,7 +423,7 @@ def test_a_code_read_by_its_title_is_told_apart_from_one_that_is_not_read() -> N
 
 def test_the_notice_of_unread_codes_stays_short_and_opens_the_codes() -> None:
     unread = UnseenCode("diagnosis", "ICD9:0479", "<b>Viral</b>")
-    told = summary.unseen_callout("student", (unread,))
+    told = cut_offs.unseen_callout("student", (unread,))
     claim, listed = re.search(r"<summary>(.*?)</summary><p>(.*?)</p>", told).groups()  # type: ignore[union-attr]
     assert claim == "The student does not know 1 code of this case and did not read it."
     assert listed == "&lt;b&gt;Viral&lt;/b&gt; (ICD9:0479)."

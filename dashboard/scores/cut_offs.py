@@ -1,0 +1,178 @@
+"""Above the class table: each model's cut-off with its metrics and warnings, and the metrics of both models together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+from markupsafe import Markup
+
+from dashboard.interactions import sets
+from dashboard.server.answers import Scores, try_again
+from dashboard.server.service import MODELS, ModelName, Service
+from dashboard.shared import comparison, markup, session, url_state, wording
+from dashboard.shared.case_text import unseen_claims
+from dashboard.shared.formatting import day, score
+from dashboard.shared.session import Subject
+from dashboard.shared.templates import render
+from leader_core import PairReview, Recommendation, UnseenCode
+
+BINDINGS: Final = {session.cut_key(name): url_state.Binding(None, session.read_cut_off) for name in MODELS}
+"""None stands for the model's own cut-off."""
+
+Standing = Callable[[Sequence[str]], Sequence[PairReview]]
+"""The graded pairs of a set that the drugs ordered do not rule out, most severe first: as the list of pairs has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSet:
+    """A set of classes to compare with what was prescribed; `css` is "teacher", "student", "own" or nothing."""
+
+    name: str
+    codes: tuple[str, ...]
+    css: str = ""
+
+
+def show(
+    service: Service,
+    subject: Subject,
+    scores: Mapping[ModelName, Scores],
+    own: Sequence[str] | None,
+    known: bool,
+) -> dict[ModelName, Recommendation]:
+    """A slider a model, the teacher left and the student right, and below them the metrics of several sets together.
+
+    `own` is the viewer's set where there is one, `known` whether the prescription is shown. Gives each model's
+    recommendation under its cut-off.
+    """
+    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+
+    def standing(codes: Sequence[str]) -> Sequence[PairReview]:
+        ordered = sets.orders(service, subject) if known else ()
+        return sets.review(service, subject, tuple(codes), ordered).standing
+
+    cut: dict[ModelName, Recommendation] = {}
+    for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
+        with column:
+            recommendation = scores[name].recommendation
+            if recommendation is None:
+                others = [other for other in MODELS if other != name and scores[other].recommendation]
+                _no_scores(name, scores[name], others)
+                continue
+            cut[name] = _slider(service, name, recommendation)
+            codes = [m.code for m in cut[name].selected]
+            agreement = comparison.agreement(codes, subject.case.prescribed)
+            with st.container(key=f"figures-{name}"):
+                st.html(agreement_metrics(agreement, standing(codes), known=known, unit=unit))
+            _warnings(scores[name], cut[name])
+    named = combined_sets({name: [m.code for m in r.selected] for name, r in cut.items()}, own)
+    if named:
+        st.html(combined_table(named, subject.case.prescribed, standing, known=known, unit=unit))
+    return cut
+
+
+def changed(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
+    """The cut-offs that are not the models' own."""
+    own = {name: card.manifest.threshold for name, card in service.engine.models.items() if card.manifest}
+    return {name: r.threshold for name, r in cut.items() if r.threshold != own.get(name)}
+
+
+def _slider(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:
+    manifest, own = service.engine.models[name].manifest, recommendation.threshold
+    rule = wording.threshold_rule(manifest.threshold_rule) if manifest else ""
+    st.html(markup.model_head(name, f"own cut-off {own:.2f}{', ' + rule if rule else ''}"))
+    key = session.cut_key(name)
+    if st.session_state.get(key) is None:
+        st.session_state[key] = round(own, 2)
+    value = st.slider(
+        f"{wording.MODEL_NAMES[name]} cut-off",
+        0.0,
+        1.0,
+        round(own, 2),
+        0.01,
+        key=key,
+        label_visibility="collapsed",
+        help="What scores at or above the cut-off is suggested.",
+    )
+    threshold = own if value == round(own, 2) else float(value)
+    return service.engine.with_threshold(recommendation, threshold)
+
+
+def _warnings(scores: Scores, cut: Recommendation) -> None:
+    """What must be known before the scores are read: that they are old, or rest on a part of the case."""
+    name = scores.model
+    if scores.stored_at is not None:
+        why = wording.STORED_WHILE.get(scores.status, scores.reason)
+        notice = st.empty()
+        notice.html(markup.callout(wording.STORED.format(day=day(scores.stored_at), why=why).strip(), name))
+        if scores.deferred is not None:
+            scores.deferred.notices.append(notice)
+    if cut.unseen:
+        st.html(unseen_callout(name, cut.unseen))
+    if cut.truncated:
+        st.html(markup.callout(wording.CUT_TO_FIT[name], name))
+
+
+def _no_scores(name: ModelName, scores: Scores, others: list[ModelName]) -> None:
+    """Why a model shows no scores, in a sentence, and which other model does."""
+    alone = f" Only the {others[0]}'s scores are shown." if others else ""
+    st.html(markup.model_head(name, ""))
+    if scores.status in ("loading", "running"):
+        text = wording.LOADING if scores.status == "loading" else wording.RUNNING
+        st.html(markup.callout(text.format(model=f"The {name}") + alone, name))
+        st.skeleton(height=60)
+        return
+    label = wording.MODEL_NAMES[name]
+    st.html(markup.callout(f"{label} scores are not available.{alone} {scores.reason}", name))
+    if scores.status == "failed":
+        st.button("Try again", key=f"try-{name}", on_click=try_again, type="tertiary")
+
+
+def agreement_metrics(
+    agreement: comparison.Agreement, pairs: Sequence[PairReview], *, known: bool, unit: wording.Unit
+) -> Markup:
+    """The metrics under a cut-off; without known prescriptions only the counts. `pairs`: most severe first."""
+    worst = wording.SEVERITY_LABELS[pairs[0].severity].lower() if pairs else ""
+    rows = [
+        (unit.many.capitalize(), f"{agreement.selected}", f"{agreement.hits} given" if known else ""),
+        ("Listed pairs", f"{len(pairs)}", worst),
+    ]
+    if known:
+        rows = [("Jaccard", score(agreement.jaccard), ""), ("F1", score(agreement.f1), ""), *rows]
+    return markup.metrics(rows)
+
+
+def unseen_callout(name: str, unseen: Sequence[UnseenCode]) -> Markup:
+    """Which codes a model did not read; the codes themselves open on demand."""
+    return render("scores/unseen.html", name=name, claims=unseen_claims(name, unseen))
+
+
+def combined_sets(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] | None) -> list[NamedSet]:
+    """The viewer's own set and each model's, then both models together.
+
+    `own` is None where the viewer did not decide first; the models' own metrics then stand under their cut-offs alone.
+    """
+    sets: list[NamedSet] = []
+    if own is not None:
+        sets.append(NamedSet("You", tuple(own), "own"))
+        sets += [NamedSet(wording.MODEL_NAMES[name], tuple(codes), name) for name, codes in chosen.items()]
+    if len(chosen) == 2:
+        first, second = (tuple(codes) for codes in chosen.values())
+        sets.append(NamedSet("Both models agree", tuple(c for c in first if c in set(second))))
+        sets.append(NamedSet("Either model", tuple(dict.fromkeys((*first, *second)))))
+    return sets
+
+
+def combined_table(
+    sets: Sequence[NamedSet],
+    prescribed: Sequence[str],
+    standing: Standing,
+    *,
+    known: bool,
+    unit: wording.Unit,
+) -> Markup:
+    """One row a set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
+    rows = [(each, comparison.agreement(each.codes, prescribed), standing(each.codes)) for each in sets]
+    return render("scores/combined_sets.html", rows=rows, known=known, unit=unit)

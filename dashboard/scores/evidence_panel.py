@@ -1,0 +1,262 @@
+"""Similar training patients, and how far to trust a score: the two panels, and lines for the details of a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.scores import evidence_text
+from dashboard.scores.evidence_text import SimilarResult
+from dashboard.server.answers import later
+from dashboard.server.service import MODELS, ModelName, Service, case_key, wait
+from dashboard.shared import markup, navigation, session, theme, url_state, wording
+from dashboard.shared.session import Subject
+from dashboard.shared.subject import titles_of
+from dashboard.shared.templates import render
+from leader_core import Case, LeaderError, Recommendation
+from leader_core.evaluation.class_evidence import Evidence
+from leader_core.evaluation.trust import case_trust, class_trust
+from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
+
+Lines = Mapping[str, list[dict[str, str]]]
+"""Label and text of each line, by class."""
+
+_COUNT: Final = 20
+_CLASSES: Final = 8
+_SHOWN: Final = 5
+_FILTERS: Final[Mapping[str, str]] = {
+    "first": "First visits only",
+    "later": "With earlier visits",
+    "gender": "Same gender",
+    "age": "Same age band",
+    "shared": "Shares a diagnosis",
+}
+_KEY: Final = "near"
+_ICONS: Final[Mapping[str, str]] = {**theme.MODEL_ICONS, "prescribed": "✓"}
+_MEANINGS: Final[Mapping[str, str]] = {
+    "teacher": "suggested here by the teacher",
+    "student": "suggested here by the student",
+    "prescribed": "prescribed here",
+}
+
+
+# Similar patients
+
+
+def read_filters(text: str) -> list[str] | None:
+    """The filters that a link names, or None for text that means nothing.
+
+    >>> read_filters("gender.shared"), read_filters("first.later"), read_filters("x")
+    (['gender', 'shared'], ['first'], None)
+    """
+    filters = [name for name in _FILTERS if name in text.split(".")]
+    if {"first", "later"} <= set(filters):
+        filters.remove("later")
+    return filters or None
+
+
+BINDINGS: Final = {_KEY: url_state.Binding([], read_filters, ".".join)}
+
+
+def _query() -> SimilarQuery:
+    """The session's filters as a query."""
+    filters = st.session_state.get(_KEY) or []
+    return SimilarQuery(
+        count=_COUNT,
+        visits="first" if "first" in filters else "later" if "later" in filters else "any",
+        same_gender="gender" in filters,
+        same_age_band="age" in filters,
+        shares_diagnosis="shared" in filters,
+    )
+
+
+def find_similar(service: Service, case: Case) -> Similar | None:
+    """The case's neighbours under the session's filters; None while there are none to search, or where that fails."""
+    if service.status("student").readiness != "ready" or service.engine.similar.state.status != "ready":
+        return None
+    try:
+        return _find(id(service), service, (case_key(case), case.patient_id), case, _query())
+    except LeaderError:
+        return None
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _find(identity: int, _service: Service, key: object, _case: Case, query: SimilarQuery) -> Similar:
+    return _service.engine.similar.find(_case, query)
+
+
+def similar_result(service: Service, similar: Similar | None) -> SimilarResult:
+    """The neighbours with the filters, or why there are none, in words."""
+    filters = tuple(_FILTERS[name] for name in st.session_state.get(_KEY) or [] if name in _FILTERS)
+    return SimilarResult(similar, filters, _why_none(service))
+
+
+def _why_none(service: Service) -> str:
+    """Why there are no neighbours (yet), in a sentence."""
+    status = service.status("student")
+    if status.readiness == "loading":
+        return "They appear when the student is ready."
+    if status.readiness != "ready":
+        return "They are found by the student, and it is not available."
+    if _preparing(service):
+        return "The training patients were still being read."
+    return service.engine.similar.state.reason or evidence_text.NO_NEIGHBOURS
+
+
+def _preparing(service: Service) -> bool:
+    return service.engine.similar.state.status in ("waiting", "preparing")
+
+
+def show_similar(
+    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], similar: Similar | None
+) -> None:
+    """Who the similar patients are, what they share with the case, and how often they were given each class."""
+    st.html(markup.panel_title("Similar training patients"))
+    if similar is None:
+        _no_neighbours(service)
+        return
+    st.pills(
+        "Only those who",
+        list(_FILTERS),
+        selection_mode="multi",
+        format_func=_FILTERS.__getitem__,
+        label_visibility="collapsed",
+        **url_state.mirror(_KEY),
+    )
+    if not similar.neighbours:
+        text = f"None of {similar.training:,} training patients passes these filters."
+        st.html(markup.empty("Nobody is left", text))
+        return
+    st.html(markup.note(evidence_text.nearest_of(similar)) + _classes(service, subject, cut, similar))
+    for neighbour in similar.neighbours[:_SHOWN]:
+        _neighbour(service, neighbour)
+    if rest := similar.neighbours[_SHOWN:]:
+        with st.expander(f"{len(rest)} more patients"):
+            for neighbour in rest:
+                _neighbour(service, neighbour)
+    st.html(markup.note(evidence_text.ABOUT_SIMILAR))
+
+
+def _no_neighbours(service: Service) -> None:
+    status = service.status("student")
+    if status.readiness == "ready" and _preparing(service):
+        place = st.empty()
+        _progress(service, place)
+        later("similar", lambda: _wait(service, place))
+        return
+    st.html(markup.note(_why_none(service)))
+    if status.readiness == "loading":
+        st.skeleton(height=60)
+
+
+def _wait(service: Service, place: DeltaGenerator) -> bool:
+    """Show how far reading the training patients is until it is done."""
+    while not wait(service.prepared):
+        _progress(service, place)
+    return not _preparing(service)
+
+
+def _progress(service: Service, place: DeltaGenerator) -> None:
+    state: Preparation = service.engine.similar.state
+    place.progress(
+        state.done / state.total if state.total else 0.0,
+        text=f"Reading the training patients once: {state.done:,} of {state.total:,}.",
+    )
+
+
+def _classes(
+    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], similar: Similar
+) -> str:
+    """How many of the neighbours were given each class, and whether the models suggest it for this case."""
+    titles = titles_of(service)
+    here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in cut.items()}
+    if subject.source == "cohort" and not session.hidden(subject):
+        here["prescribed"] = set(subject.case.prescribed)
+    classes = [
+        {
+            "code": code,
+            "title": titles("medication", code),
+            "given": similar.given[code],
+            "signs": [(name, code in codes) for name, codes in here.items()],
+        }
+        for code in evidence_text.ranked(similar)
+    ]
+    return render(
+        "scores/similar.html",
+        classes=classes,
+        shown=_CLASSES,
+        names=list(here),
+        icons=_ICONS,
+        meanings=_MEANINGS,
+    )
+
+
+def _neighbour(service: Service, neighbour: Neighbour) -> None:
+    """One patient: a link to their case, who they are, and what both have."""
+    titles = titles_of(service)
+    with st.container(key=f"near-{neighbour.patient_id}", gap=None):
+        label = f"Patient {neighbour.patient_id} · similarity {neighbour.similarity:.2f}"
+        navigation.link("case", label, session.case_query(neighbour.patient_id, neighbour.visit_no))
+        st.html(
+            render(
+                "scores/neighbour.html",
+                about=evidence_text.neighbour_text(neighbour),
+                shared=[titles("diagnosis", code) for code in neighbour.shared],
+                given=[titles("medication", code) for code in neighbour.given],
+                unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
+            )
+        )
+
+
+# Trust
+
+
+def class_details(
+    service: Service, cut: Mapping[ModelName, Recommendation], similar: Similar | None = None
+) -> Lines:
+    """Lines for every class's details in the comparison table: each model on validation, then similar patients."""
+    lines: dict[str, list[dict[str, str]]] = {}
+    for name, recommendation in cut.items():
+        evidence, _ = _evidence(service, name)
+        label = f"{wording.MODEL_NAMES[name]} on validation"
+        trusts = class_trust(evidence, service.engine.models[name].manifest, recommendation)
+        for code, trust in trusts.items():
+            lines.setdefault(code, []).append({"label": label, "text": evidence_text.sentence(trust)})
+    if similar is not None:
+        for code in {m.code for r in cut.values() for m in r.medications}:
+            given = similar.of(code)
+            text = f"{given.count} of the {given.of} most similar training patients were given it"
+            lines.setdefault(code, []).append({"label": "Similar patients", "text": text})
+    return lines
+
+
+def show_trust(service: Service, cut: Mapping[ModelName, Recommendation], similar: Similar | None) -> None:
+    """What is unusual about this case, model by model, and what the metrics of a class rest on."""
+    st.html(markup.panel_title("How far to trust these scores"))
+    if not cut:
+        st.html(markup.note("Available with the first scores."))
+        return
+    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+    models = []
+    for name in MODELS:
+        if name in cut:
+            about = case_trust(service.engine.models[name].manifest, cut[name])
+            models.append((name, evidence_text.trust_lines(about, *_evidence(service, name), unit)))
+    about_both = evidence_text.case_facts(cut, similar)
+    st.html(render("scores/trust.html", about_both=about_both, models=models, unit=unit))
+
+
+def _evidence(service: Service, name: ModelName) -> tuple[Evidence | None, str]:
+    """What validation says of the model's classes, and a sentence where it says nothing."""
+    manifest = service.engine.models[name].manifest
+    return _cached_evidence(id(service), service, name, manifest.digest if manifest else "")
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _cached_evidence(
+    identity: int, _service: Service, name: ModelName, digest: str
+) -> tuple[Evidence | None, str]:
+    return evidence_text.evidence_or_reason(_service.engine, name)
