@@ -140,21 +140,16 @@ def safer_set(
         )
     codes = _by_probability(chosen, probabilities)
     remaining = _RemainingLimit(codes, table, limit)
-    left_out = tuple(
-        LeftOut(
-            code,
-            probabilities[code],
-            probabilities[code] - cut_off,
-            remaining.against(code),
-            _alternatives(code, probabilities, remaining, avoided),
-        )
-        for code in plain
-        if code not in chosen
-    )
+
+    def left_out(code: str) -> LeftOut:
+        value, against = probabilities[code], remaining.against(code)
+        alternatives = _alternatives(code, probabilities, remaining, avoided)
+        return LeftOut(code, value, value - cut_off, against, alternatives)
+
     return SaferSet(
         codes=codes,
         plain=plain,
-        left_out=left_out,
+        left_out=tuple(left_out(code) for code in plain if code not in chosen),
         added=tuple(code for code in codes if probabilities[code] < cut_off),
         remaining=table.among(codes),
         score=_score(codes, probabilities, cut_off),
@@ -162,16 +157,6 @@ def safer_set(
         ddi_rate=table.density(codes),
         plain_ddi_rate=table.density(plain),
     )
-
-
-def within(codes: Iterable[str], table: InteractionTable, limit: Limit) -> bool:
-    """Does a set keep the limit?"""
-    chosen = sorted(set(codes))
-    entries = table.among(chosen)
-    for severity, most in limit.by_severity():
-        if most is not None and sum(i.severity == severity for i in entries) > most:
-            return False
-    return limit.ddi_rate is None or table.density(chosen) <= limit.ddi_rate + _TOLERANCE
 
 
 def _check(

@@ -52,11 +52,11 @@ def test_every_view_opens_from_its_link_and_keeps_it(open_page: OpenPage, view: 
     assert address(page) == {"patient": RETURNING, "visit": "5"} | ({"view": view} if view != "pairs" else {})
 
 
-def test_the_list_stands_by_severity_with_the_first_card_open(open_page: OpenPage) -> None:
+def test_the_list_is_grouped_by_severity_with_the_first_card_open(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING)
-    found = groups(page)
-    assert [key for key in found if key != "ruled out"] == [
-        level for level in ("contraindicated", "major", "moderate") if level in found
+    shown = groups(page)
+    assert [key for key in shown if key != "ruled out"] == [
+        level for level in ("contraindicated", "major", "moderate") if level in shown
     ]
     data = component_data(page, "pairs")
     assert data["chosen"] == data["groups"][0]["rows"][0]["id"]
@@ -67,13 +67,13 @@ def test_the_list_stands_by_severity_with_the_first_card_open(open_page: OpenPag
     ]  # fmt: skip
 
 
-def test_the_statistical_signal_never_stands_among_the_alerts(open_page: OpenPage) -> None:
+def test_the_statistical_signal_is_never_among_the_alerts(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING, severity="contraindicated,major,moderate,minor")
     assert "unknown" not in groups(page)
     signal = open_page("interactions", patient=RETURNING, view="signal")
     assert {row["severity"] for rows in groups(signal).values() for row in rows} == {"unknown"}
-    for said in ("DDI rate", "Really prescribed", "density of the table", "nobody has graded its severity"):
-        assert said in text(signal), said
+    for words in ("DDI rate", "Really prescribed", "density of the table", "nobody has graded its severity"):
+        assert words in text(signal), words
 
 
 def test_severities_filter_the_list_and_the_link(open_page: OpenPage) -> None:
@@ -134,7 +134,7 @@ def test_without_models_the_prescription_is_reviewed(serve: Serve, open_page: Op
     assert "No model, no safer set" in text(open_page("interactions", patient=RETURNING, view="safer"))
 
 
-def test_the_set_that_was_asked_for_comes_back_with_its_model(serve: Serve, open_page: OpenPage) -> None:
+def test_the_chosen_set_comes_back_with_its_model(serve: Serve, open_page: OpenPage) -> None:
     serve(FakeEngine(absent=("teacher",)))
     page = open_page("interactions", patient=RETURNING, set="teacher")
     assert page.segmented_control(key="set_shown_student_prescribed_union").value == "union"
@@ -144,7 +144,7 @@ def test_the_set_that_was_asked_for_comes_back_with_its_model(serve: Serve, open
 # Safer set
 
 
-def test_the_safer_set_stands_beside_the_plain_one(serve: Serve, open_page: OpenPage) -> None:
+def test_the_safer_set_is_compared_with_the_plain_one(serve: Serve, open_page: OpenPage) -> None:
     engine = serve()
     first = engine.recommend(engine.cohort.case(int(RETURNING)), "teacher").selected[0]
     page = open_page("interactions", patient=RETURNING, view="safer", major="0", avoid=first.code)
@@ -157,7 +157,7 @@ def test_the_safer_set_stands_beside_the_plain_one(serve: Serve, open_page: Open
     assert "major" not in address(page)
 
 
-def test_wishes_in_conflict_are_named(open_page: OpenPage) -> None:
+def test_conflicting_requests_are_named(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING, view="safer", major="0", keep="B01A,M01A")
     assert "No set keeps this limit with everything that must stay" in text(page)
     assert "Antithrombotic agents + Non-steroidal" in text(page)
@@ -179,7 +179,7 @@ def test_structures_name_their_drugs_and_explain_nothing(open_page: OpenPage) ->
     assert "No single small molecule stands for insulins" in text(empty)
 
 
-def test_the_page_draws_no_structure_before_it_is_asked_for() -> None:
+def test_the_page_loads_no_heavy_library_before_it_is_needed() -> None:
     script = (
         "import sys, dashboard.interactions.page; "
         "print(sorted({'rdkit', 'scipy', 'torch'} & set(sys.modules)))"
@@ -195,11 +195,11 @@ class Level5Cohort(FakeCohort):
     """A few of the hospital's classes as single drugs."""
 
     def case(self, patient_id: int, visit_no: int | None = None) -> Case:
-        found = super().case(patient_id, visit_no)
-        current = found.current
+        case = super().case(patient_id, visit_no)
+        current = case.current
         codes = tuple(sorted(LEVEL_5.values()))
         return replace(
-            found, profile=dict(found.profile), history=(),
+            case, profile=dict(case.profile), history=(),
             current=Visit(current.diagnoses, (), codes, current.visit_id, 1),
         )  # fmt: skip
 
@@ -217,9 +217,11 @@ class Level5Engine(FakeEngine):
     def recommend(
         self, case: Case, model: str = "student", *, threshold: float | None = None
     ) -> Recommendation:
-        found = super().recommend(case, model, threshold=threshold)
-        mine = tuple(replace(m, code=LEVEL_5[m.code]) for m in found.medications if m.code in LEVEL_5)
-        return self.with_threshold(replace(found, medications=mine), found.threshold)
+        recommendation = super().recommend(case, model, threshold=threshold)
+        mine = tuple(
+            replace(m, code=LEVEL_5[m.code]) for m in recommendation.medications if m.code in LEVEL_5
+        )
+        return self.with_threshold(replace(recommendation, medications=mine), recommendation.threshold)
 
 
 def test_single_drugs_are_reviewed_as_drugs(serve: Serve, open_page: OpenPage) -> None:
@@ -262,11 +264,11 @@ def test_a_row_names_the_drugs_that_carry_the_pair(table: InteractionTable) -> N
     assert "ACE" not in review_text.row(half, str)["only"]
 
 
-def test_a_card_tells_every_rule_with_all_that_a_prescriber_asks(table: InteractionTable) -> None:
+def test_a_card_shows_every_rule_with_all_that_a_prescriber_needs(table: InteractionTable) -> None:
     (pair,) = review(["J01X", "N06A"], table, 3).pairs
-    drawn = pairs.card(pair, str)
-    assert drawn.count("ld-rule") == len(pair.rules) > 1
-    for said in (
+    html = pairs.card(pair, str)
+    assert html.count("ld-rule") == len(pair.rules) > 1
+    for words in (
         "Consequence",
         "Mechanism",
         "What to do",
@@ -275,34 +277,36 @@ def test_a_card_tells_every_rule_with_all_that_a_prescriber_asks(table: Interact
         "Carried by",
         "monoamine oxidase",
     ):
-        assert said in drawn, said
+        assert words in html, words
 
 
 def test_the_csv_keeps_the_families_apart(table: InteractionTable) -> None:
-    made = review(["A02B", "B01A", "N05B", "C01B"], table, 3)
-    rows = list(csv.DictReader(io.StringIO(review_text.csv_text(made, str).decode("utf-8-sig"))))
+    reviewed = review(["A02B", "B01A", "N05B", "C01B"], table, 3)
+    rows = list(csv.DictReader(io.StringIO(review_text.csv_text(reviewed, str).decode("utf-8-sig"))))
     assert {row["family"] for row in rows} == {"clinical", "within class", "statistical"}
     clinical = [row for row in rows if row["family"] == "clinical"]
-    assert len(clinical) == len(made.pairs)
+    assert len(clinical) == len(reviewed.pairs)
     assert all(row["source"] and row["management"] for row in clinical)
     assert {r["severity"] for r in rows if r["family"] == "statistical"} == {wording.SEVERITY_UNKNOWN}
 
 
 def test_cautions_name_the_diagnosis_and_the_drug(table: InteractionTable) -> None:
-    made = review(["C07A"], table, 3, diagnoses=["ICD9:49390"], orders=[Order(1, "C07A", "Nadolol", "PO", 1)])
-    drawn = cautions.conditions(made.conditions, lambda kind, code: f"title of {code}")
-    assert "title of ICD9:49390 (ICD9:49390)" in drawn
-    assert "nadolol" in drawn
+    reviewed = review(
+        ["C07A"], table, 3, diagnoses=["ICD9:49390"], orders=[Order(1, "C07A", "Nadolol", "PO", 1)]
+    )
+    html = cautions.conditions(reviewed.conditions, lambda kind, code: f"title of {code}")
+    assert "title of ICD9:49390 (ICD9:49390)" in html
+    assert "nadolol" in html
 
 
-def test_what_is_left_out_names_its_reason_and_price() -> None:
+def test_what_is_left_out_has_a_reason_and_a_cost() -> None:
     engine = FakeEngine()
-    made = engine.recommend(engine.cohort.case(10_006), "teacher", threshold=0.05)
+    recommendation = engine.recommend(engine.cohort.case(10_006), "teacher", threshold=0.05)
     from leader_core import Limit
 
-    found = engine.safer_set(made, Limit(contraindicated=0, major=0), avoid=["A06A"])
-    drawn = safer_set.result(found, made, str, pinned=(), avoided=["A06A"], unit=wording.unit(3))
-    assert "it must not appear" in drawn
-    for item in found.left_out:
-        assert f"costs {item.cost:.2f}" in drawn
-    assert f"<dd>{found.cost:.2f}" in drawn
+    safer = engine.safer_set(recommendation, Limit(contraindicated=0, major=0), avoid=["A06A"])
+    html = safer_set.result(safer, recommendation, str, pinned=(), avoided=["A06A"], unit=wording.unit(3))
+    assert "it must not appear" in html
+    for item in safer.left_out:
+        assert f"costs {item.cost:.2f}" in html
+    assert f"<dd>{safer.cost:.2f}" in html

@@ -40,20 +40,20 @@ CALIBRATION = Calibration(
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingRuns]:
     """TrainingRuns of a fake command; what it makes is a whole manifest."""
-    made = tmp_path / "made"
-    made.mkdir()
+    trained = tmp_path / "made"
+    trained.mkdir()
     record = asdict(replace(manifest("student"), preset="default+calibrate"))
-    (made / "manifest.json").write_text(json.dumps(record))
-    found = TrainingRuns(tmp_path / "runs", FAKE)
-    monkeypatch.setenv("FAKE_MODEL", str(made))
+    (trained / "manifest.json").write_text(json.dumps(record))
+    fake = TrainingRuns(tmp_path / "runs", FAKE)
+    monkeypatch.setenv("FAKE_MODEL", str(trained))
     monkeypatch.setenv("LEADER_RUNS", str(tmp_path / "runs"))
-    monkeypatch.setattr(training_runs, "_open_runs", lambda folder: found)
+    monkeypatch.setattr(training_runs, "_open_runs", lambda folder: fake)
     monkeypatch.setattr("dashboard.models.training_panel.read_manifest", lambda folder, kind: manifest(kind))
     monkeypatch.setattr("dashboard.models.training_panel._follow", lambda *_: False)  # as with a click
-    yield found
-    if found.busy:
-        found.cancel(found.busy.id)
-        until(lambda: found.busy is None)
+    yield fake
+    if fake.busy:
+        fake.cancel(fake.busy.id)
+        until(lambda: fake.busy is None)
 
 
 def until(there: Callable[[], object]) -> None:
@@ -82,14 +82,14 @@ def until_said(page: AppTest, words: str) -> AppTest:
 
 def test_both_models_at_a_glance(open_page: OpenPage) -> None:
     page = open_page("models")
-    for said in (
+    for words in (
         "Files verified",
         "0.71",
         "± 0.004",
         "0.42, highest mean Jaccard on validation",
         "Not for prescribing",
     ):
-        assert said in text(page), said
+        assert words in text(page), words
     page = press(page, "open-teacher")
     assert address(page) == {"model": "teacher"}
     assert "53aa51172d142c89" in text(page)
@@ -100,13 +100,13 @@ def test_both_models_at_a_glance(open_page: OpenPage) -> None:
 )
 def test_a_link_opens_one_models_page(open_page: OpenPage, model: str, other: str) -> None:
     page = open_page("models", model=model)
-    for said in (
+    for words in (
         "First visit only",
         "0.71 ± 0.004",
         "not comparable with published metrics",
         "carries no calibration",
     ):
-        assert said.lower() in text(page).lower(), said
+        assert words.lower() in text(page).lower(), words
     assert other not in text(page)
     assert address(page) == {"model": model}
     assert len(page.get("plotly_chart")) == 1
@@ -124,7 +124,7 @@ def test_a_calibrated_model_shows_its_reliability_and_promises(serve: Serve, ope
     engine.models["student"].manifest = replace(manifest("student"), calibration=CALIBRATION)
     serve(engine)
     page = open_page("models", model="student")
-    for said in (
+    for words in (
         "0.041 before and 0.012 after calibration",
         "temperature 1.20, bias -0.10",
         "77 validation cases",
@@ -132,11 +132,11 @@ def test_a_calibrated_model_shows_its_reliability_and_promises(serve: Serve, ope
         "no set keeps it",
         "this flatters it",
     ):
-        assert said in text(page), said
+        assert words in text(page), words
     assert len(page.get("plotly_chart")) == 2
 
 
-def test_test_figures_stand_below_validation_and_invite_no_comparison(
+def test_test_metrics_follow_validation_without_published_ones(
     serve: Serve, open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     group = {
@@ -150,23 +150,23 @@ def test_test_figures_stand_below_validation_and_invite_no_comparison(
     )
     monkeypatch.setenv("LEADER_MODELS", str(tmp_path / "models"))
     serve()
-    said = text(open_page("models", model="student"))
-    assert "0.722 (0.714 to 0.730)" in said
-    assert "829" in said
-    assert "Published" not in said
-    assert "0.779" not in said
+    shown = text(open_page("models", model="student"))
+    assert "0.722 (0.714 to 0.730)" in shown
+    assert "829" in shown
+    assert "Published" not in shown
+    assert "0.779" not in shown
 
 
 @pytest.mark.parametrize("absent", [("teacher",), ("teacher", "student")])
 def test_models_that_are_not_there(serve: Serve, open_page: OpenPage, absent: tuple[str, ...]) -> None:
     serve(FakeEngine(absent=absent))
-    said = text(open_page("models"))
-    assert "Train one with `python -m train teacher`" in said
-    assert said.count("Not installed") >= len(absent)
+    shown = text(open_page("models"))
+    assert "Train one with `python -m train teacher`" in shown
+    assert shown.count("Not installed") >= len(absent)
     assert "Not for prescribing" in text(open_page("models", model="teacher"))
 
 
-# Published figures
+# Published metrics
 
 
 def real(**changes: Any) -> Manifest:
@@ -178,7 +178,7 @@ def judged(own: Manifest) -> Judgement:
     return Judgement("MIMIC-III", own.cohort.digest, False, "test", 600, 1, {}, (), (), None, None, ())
 
 
-def test_only_the_same_kind_of_data_stands_beside_published_figures() -> None:
+def test_only_the_same_kind_of_data_is_compared_with_published_metrics() -> None:
     assert reasons_against(real(), judged(real())) == ()
     assert published(real()).prauc == 0.7795  # type: ignore[union-attr]
     for changes, word in (
@@ -206,17 +206,17 @@ def test_the_self_check_says_line_by_line(
     engine.recommend_many = lambda cases, name: tuple(engine.recommend(c, name) for c in cases)  # type: ignore[attr-defined]
     page = press(open_page("models"), "check_start")
     page = until_said(page, "Same case twice")
-    said = text(page)
-    assert "✓ passed" in said
-    assert "✗ failed" in said  # the fake's hashes are made up
-    assert "Changed: sha256" in said or "is missing" in said
-    assert "failed." in said
+    shown = text(page)
+    assert "✓ passed" in shown
+    assert "✗ failed" in shown  # the fake's hashes are made up
+    assert "Changed: sha256" in shown or "is missing" in shown
+    assert "failed." in shown
 
 
 def test_times_appear_when_measured(
     serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda asked: "a quick device")
+    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda device: "a quick device")
     serve()
     page = open_page("models")
     assert "Times appear when measured" in text(page)
@@ -247,9 +247,9 @@ def test_a_training_is_followed_and_its_student_used_named_and_left(
 ) -> None:
     page = begin(open_page("models", model="training"), seed=1)
     page = until_said(page, "✓ Finished")
-    said = text(page)
-    assert "default, seed 1" in said
-    assert "The server&#39;s own" in said
+    shown = text(page)
+    assert "default, seed 1" in shown
+    assert "The server&#39;s own" in shown
     name = runs.all()[0].id
     page = press(page, f"use-{name}")
     assert address(page) == {"model": "training", "student": name}

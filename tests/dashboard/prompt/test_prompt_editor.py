@@ -36,18 +36,18 @@ def test_an_edited_text_is_scored_beside_the_original(open_page: OpenPage) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "said"), [("word " * 600, "reads at most 512"), ("  ", "The text is empty")]
+    ("words", "sentence"), [("word " * 600, "reads at most 512"), ("  ", "The text is empty")]
 )
 def test_a_text_that_cannot_be_read_is_refused_in_a_sentence(
-    open_page: OpenPage, words: str, said: str
+    open_page: OpenPage, words: str, sentence: str
 ) -> None:
     page = _send(open_page("prompt", patient=RETURNING, mode="edit"), words)
-    assert said in text(page)
+    assert sentence in text(page)
     assert "ld-moves" not in text(page)
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "sentence"),
     [
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "ran out of memory on this text"),
         (RuntimeError("secret"), "failed on this text"),
@@ -55,10 +55,10 @@ def test_a_text_that_cannot_be_read_is_refused_in_a_sentence(
     ],
 )
 def test_a_failing_teacher_is_a_sentence(
-    serve: Serve, open_page: OpenPage, fault: Exception, said: str
+    serve: Serve, open_page: OpenPage, fault: Exception, sentence: str
 ) -> None:
     serve(FakeEngine(failing={"teacher": fault}))
     page = _send(open_page("prompt", patient=RETURNING, mode="edit"), "Atrial fibrillation")
-    assert said in text(page)
+    assert sentence in text(page)
     assert "secret" not in text(page)
     assert "2 GiB" not in text(page)

@@ -43,9 +43,9 @@ def index(reference: Path) -> dict[str, str]:
     ],
 )
 def test_common_warning_is_found(medication: str, diagnosis: str, severity: str, management: str) -> None:
-    found = condition_warnings([medication, "A06A"], [diagnosis, "ICD9:25000"])
+    warnings = condition_warnings([medication, "A06A"], [diagnosis, "ICD9:25000"])
     warning = min(
-        (w for w in found if w.code == medication and diagnosis in w.diagnoses),
+        (w for w in warnings if w.code == medication and diagnosis in w.diagnoses),
         key=lambda w: w.management.startswith("Only when"),
     )
     assert warning.severity == severity
@@ -70,10 +70,10 @@ def test_warning_that_seldom_used_drugs_carry_does_not_grade_their_class_above_m
 def test_no_warning_without_the_condition_and_sorted_with_it() -> None:
     assert condition_warnings(["M01AE01"], ["ICD9:4019"]) == ()
     assert condition_warnings([], ["ICD9:5849"]) == ()
-    found = condition_warnings(["M01AE01", "A10BA02", "J01GB03"], ["ICD9:5849", "ICD9:4280"])
-    ranks = [SEVERITIES.index(w.severity) for w in found]
+    warnings = condition_warnings(["M01AE01", "A10BA02", "J01GB03"], ["ICD9:5849", "ICD9:4280"])
+    ranks = [SEVERITIES.index(w.severity) for w in warnings]
     assert ranks == sorted(ranks)
-    assert {w.code for w in found} == {"M01AE01", "A10BA02", "J01GB03"}
+    assert {w.code for w in warnings} == {"M01AE01", "A10BA02", "J01GB03"}
 
 
 def test_an_icd9_code_is_never_taken_for_an_icd10_code() -> None:
@@ -83,8 +83,12 @@ def test_an_icd9_code_is_never_taken_for_an_icd10_code() -> None:
 
 
 def test_duplicated_drugs_are_found_among_ingredients() -> None:
-    (found,) = duplications(["M01AE01", "M01AB15", "A06AB06"])
-    assert (found.group, found.codes, found.severity) == ("NSAIDs", ("M01AB15", "M01AE01"), "major")
+    (duplication,) = duplications(["M01AE01", "M01AB15", "A06AB06"])
+    assert (duplication.group, duplication.codes, duplication.severity) == (
+        "NSAIDs",
+        ("M01AB15", "M01AE01"),
+        "major",
+    )
     assert [d.group for d in duplications(["N02BE01", "N02AJ17"])] == ["acetaminophen products"]
     assert duplications(["A10AB01", "A10AC01"]) == ()
     assert duplications(["M01A", "B01A"]) == ()

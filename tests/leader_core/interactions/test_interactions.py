@@ -74,29 +74,29 @@ def test_classical_case_is_found_at_every_level(
 ) -> None:
     length = {3: 4, 4: 5, 5: 7}[level]
     pairs = InteractionTable(load_clinical(level))
-    (found,) = pairs.pair(a[:length], b[:length])
-    assert found.severity == severity, drugs
-    assert mechanism in found.mechanism
-    assert management in found.management
-    assert found.source
-    assert found.evidence == "established"
-    assert pairs.pair(b[:length], a[:length]) == (found,)
+    (entry,) = pairs.pair(a[:length], b[:length])
+    assert entry.severity == severity, drugs
+    assert mechanism in entry.mechanism
+    assert management in entry.management
+    assert entry.source
+    assert entry.evidence == "established"
+    assert pairs.pair(b[:length], a[:length]) == (entry,)
 
 
 @pytest.mark.parametrize("level", [4, 5])
 def test_clopidogrel_with_omeprazole_is_found_where_the_level_can_tell_them_apart(level: int) -> None:
     """The tenth case, which level 3 shows too: clopidogrel is B01AC04 and omeprazole A02BC01."""
     length = {4: 5, 5: 7}[level]
-    (found,) = InteractionTable(load_clinical(level)).pair("B01AC04"[:length], "A02BC01"[:length])
-    assert found.severity == "major"
-    assert "CYP2C19" in found.mechanism
-    assert "pantoprazole" in found.management
+    (entry,) = InteractionTable(load_clinical(level)).pair("B01AC04"[:length], "A02BC01"[:length])
+    assert entry.severity == "major"
+    assert "CYP2C19" in entry.mechanism
+    assert "pantoprazole" in entry.management
 
 
 def test_clopidogrel_with_omeprazole_names_its_drugs_at_level_3(table: InteractionTable) -> None:
-    found = table.pair("A02B", "B01A")[0]
-    assert found.severity == "major"
-    assert "clopidogrel with omeprazole or esomeprazole" in found.management
+    entry = table.pair("A02B", "B01A")[0]
+    assert entry.severity == "major"
+    assert "clopidogrel with omeprazole or esomeprazole" in entry.management
 
 
 # --- the clinical table against the index
@@ -219,8 +219,8 @@ def test_source_can_be_looked_up() -> None:
 
 def test_class_pair_names_the_drugs_that_carry_it() -> None:
     pairs = InteractionTable(load_clinical(3))
-    (found,) = pairs.pair("C10A", "J01F")
-    lines = found.management.split("\n")
+    (entry,) = pairs.pair("C10A", "J01F")
+    lines = entry.management.split("\n")
     assert lines[0].startswith(
         "Only when combining simvastatin or lovastatin with clarithromycin or erythromycin"
     )
@@ -228,13 +228,13 @@ def test_class_pair_names_the_drugs_that_carry_it() -> None:
     assert any(
         line.startswith("Only when combining atorvastatin with clarithromycin (major)") for line in lines
     )
-    assert is_partial(found)
+    assert is_partial(entry)
 
 
 def test_pair_that_whole_classes_carry_is_said_of_the_classes() -> None:
-    (found,) = InteractionTable(load_clinical(3)).pair("C09A", "C03D")
-    assert not is_partial(found)
-    assert not found.management.startswith("Only when")
+    (entry,) = InteractionTable(load_clinical(3)).pair("C09A", "C03D")
+    assert not is_partial(entry)
+    assert not entry.management.startswith("Only when")
 
 
 def test_rule_of_seldom_used_drugs_does_not_grade_two_common_classes() -> None:
@@ -442,8 +442,8 @@ def test_a_compound_on_two_lines_has_the_codes_of_both(twosides: Path) -> None:
     (twosides.parent / "drug-atc.csv").write_text(
         "CID000000001,C10AA01\nCID000000002,J01FA09\nCID000000002,A02BD04\n\nCID000000003,B01AA03\n"
     )
-    found = {(p.code_a, p.code_b) for p in load_statistical(5, twosides)}
-    assert {("C10AA01", "J01FA09"), ("A02BD04", "C10AA01")} <= found
+    codes = {(p.code_a, p.code_b) for p in load_statistical(5, twosides)}
+    assert {("C10AA01", "J01FA09"), ("A02BD04", "C10AA01")} <= codes
 
 
 @pytest.mark.parametrize(
@@ -497,11 +497,11 @@ def test_families_never_mix(table: InteractionTable) -> None:
 
 def test_among_sorts_most_severe_first_and_ignores_repeats(table: InteractionTable) -> None:
     codes = ["J01F", "C10A", "B01A", "J01E", "C09A", "C03D", "C03D"]
-    found = table.among(codes)
-    ranks = [SEVERITIES.index(entry.severity) for entry in found]
+    entries = table.among(codes)
+    ranks = [SEVERITIES.index(entry.severity) for entry in entries]
     assert ranks == sorted(ranks)
-    assert found[0].severity == "contraindicated"
-    assert {(entry.code_a, entry.code_b) for entry in found} >= {
+    assert entries[0].severity == "contraindicated"
+    assert {(entry.code_a, entry.code_b) for entry in entries} >= {
         ("C10A", "J01F"),
         ("B01A", "J01E"),
         ("C03D", "C09A"),

@@ -36,10 +36,10 @@ def of(table: InteractionTable, *drugs: tuple[str, str, str], codes: tuple[str, 
 
 
 def test_without_orders_a_pair_keeps_its_classes_grade_and_stays_open(table: InteractionTable) -> None:
-    found = review(["J01X", "N06A"], table, 3)
-    (pair,) = found.pairs
+    reviewed = review(["J01X", "N06A"], table, 3)
+    (pair,) = reviewed.pairs
     assert (pair.standing, pair.severity) == ("open", "contraindicated")
-    assert found.ordered == {}
+    assert reviewed.ordered == {}
     assert not pair.whole
 
 
@@ -86,27 +86,27 @@ def test_severity_is_that_of_the_drugs_ordered(table: InteractionTable) -> None:
 
 def test_a_rare_drug_that_was_ordered_is_graded_in_full(table: InteractionTable) -> None:
     """An MAO inhibitor seldom stands behind "antidepressants", so the classes are graded lower; ordered, it counts."""
-    found = of(table, ("N06A", "Tranylcypromine", "PO"), ("N02A", "Meperidine", "IV"))
-    (pair,) = found.pairs
+    reviewed = of(table, ("N06A", "Tranylcypromine", "PO"), ("N02A", "Meperidine", "IV"))
+    (pair,) = reviewed.pairs
     assert pair.standing == "ordered"
     assert pair.severity == "contraindicated"
     assert pair.rules[0].between.seldom
 
 
 def test_order_is_by_severity_and_what_is_ruled_out_stands_last(table: InteractionTable) -> None:
-    found = of(
+    reviewed = of(
         table, SERTRALINE, VANCOMYCIN, ("B01A", "Warfarin", "PO"), ("C01B", "Amiodarone", "PO"),
         ("C09A", "Lisinopril", "PO"), ("A12B", "Potassium Chloride", "PO"),
     )  # fmt: skip
-    standings = [p.standing for p in found.pairs]
+    standings = [p.standing for p in reviewed.pairs]
     assert standings == sorted(standings, key=lambda s: s == "not ordered")
-    assert found.pairs[0].codes == ("B01A", "C01B")
-    assert found.pairs[-1].standing == "not ordered"
+    assert reviewed.pairs[0].codes == ("B01A", "C01B")
+    assert reviewed.pairs[-1].standing == "not ordered"
     rank = {"contraindicated": 0, "major": 1, "moderate": 2, "minor": 3}
-    ranks = [rank[p.severity] for p in found.standing]
+    ranks = [rank[p.severity] for p in reviewed.standing]
     assert ranks == sorted(ranks)
-    assert found.signals
-    assert not {"unknown"} & {p.severity for p in found.pairs}
+    assert reviewed.signals
+    assert not {"unknown"} & {p.severity for p in reviewed.pairs}
 
 
 def test_two_drugs_of_one_class_and_of_one_kind(table: InteractionTable) -> None:
@@ -153,9 +153,9 @@ def test_at_level_5_a_pair_is_two_drugs() -> None:
 @pytest.mark.parametrize("level", [3, 4])
 def test_every_rule_of_a_pair_falls_on_its_codes_one_way_or_the_other(level: int) -> None:
     for entry in load_clinical(level)[::7]:
-        found = pair_rules(entry.code_b, entry.code_a)
-        assert found == pair_rules(entry.code_a, entry.code_b)
-        for rule in found:
+        rules = pair_rules(entry.code_b, entry.code_a)
+        assert rules == pair_rules(entry.code_a, entry.code_b)
+        for rule in rules:
             assert 1 <= len(rule.ways) <= 2
             for low, high in rule.ways:
                 assert low.carriers_within(entry.code_a)
@@ -163,11 +163,11 @@ def test_every_rule_of_a_pair_falls_on_its_codes_one_way_or_the_other(level: int
 
 
 def test_coverage_counts_what_was_looked_through(table: InteractionTable) -> None:
-    found = coverage(table)
-    assert (found.graded, found.statistical) == (len(load_clinical(3)), 337)
-    assert found.rules >= 250
-    assert found.sources > 100
-    assert "TWOSIDES" in found.statistical_sources[0]
+    covered = coverage(table)
+    assert (covered.graded, covered.statistical) == (len(load_clinical(3)), 337)
+    assert covered.rules >= 250
+    assert covered.sources > 100
+    assert "TWOSIDES" in covered.statistical_sources[0]
     assert coverage(InteractionTable(load_clinical(3)[:4])).graded == 4
 
 
@@ -180,37 +180,37 @@ def engine() -> Engine:
 
 
 def test_the_engine_reviews_at_its_cohorts_level(engine: Engine) -> None:
-    found = engine.review(["J01X", "N06A", "C07A"], diagnoses=["ICD9:49390"], orders=orders(SERTRALINE))
-    assert found.conditions
-    assert set(found.ordered) == {"N06A"}
+    reviewed = engine.review(["J01X", "N06A", "C07A"], diagnoses=["ICD9:49390"], orders=orders(SERTRALINE))
+    assert reviewed.conditions
+    assert set(reviewed.ordered) == {"N06A"}
 
 
-def test_the_engines_safer_set_keeps_the_limit_and_the_wishes(engine: Engine) -> None:
+def test_the_engines_safer_set_keeps_the_limit_and_what_must_stay(engine: Engine) -> None:
     case = engine.cohort.case(10_006)
-    made = FakeEngine().recommend(case, "teacher", threshold=0.05)
-    made = dataclasses.replace(
-        made,
+    recommendation = FakeEngine().recommend(case, "teacher", threshold=0.05)
+    recommendation = dataclasses.replace(
+        recommendation,
         medications=tuple(
             dataclasses.replace(m, probability=0.9) if m.code in ("B01A", "M01A") else m
-            for m in made.medications
+            for m in recommendation.medications
         ),
     )
-    found = engine.safer_set(made, Limit(major=0))
-    assert not {"contraindicated", "major"} & {i.severity for i in found.remaining}
-    kept = engine.safer_set(made, Limit(major=0), keep=["M01A"], avoid=["A06A"])
-    assert "M01A" in kept.codes
-    assert not {"B01A", "A06A"} & set(kept.codes)
-    assert kept.cost >= found.cost
+    safer = engine.safer_set(recommendation, Limit(major=0))
+    assert not {"contraindicated", "major"} & {i.severity for i in safer.remaining}
+    pinned = engine.safer_set(recommendation, Limit(major=0), keep=["M01A"], avoid=["A06A"])
+    assert "M01A" in pinned.codes
+    assert not {"B01A", "A06A"} & set(pinned.codes)
+    assert pinned.cost >= safer.cost
 
 
 def test_a_conflict_names_the_pairs_in_the_way(engine: Engine) -> None:
-    made = FakeEngine().recommend(engine.cohort.case(10_006), "teacher")
+    recommendation = FakeEngine().recommend(engine.cohort.case(10_006), "teacher")
     with pytest.raises(ConflictError, match="Release one of them") as raised:
-        engine.safer_set(made, Limit(major=0), keep=["B01A", "M01A"])
+        engine.safer_set(recommendation, Limit(major=0), keep=["B01A", "M01A"])
     assert [(p.code_a, p.code_b) for p in raised.value.pairs] == [("B01A", "M01A")]
     with pytest.raises(ConflictError, match="A02B, J01D") as raised:
-        engine.safer_set(made, Limit(ddi_rate=0.0), keep=["A02B", "J01D"])
+        engine.safer_set(recommendation, Limit(ddi_rate=0.0), keep=["A02B", "J01D"])
     assert [p.severity for p in raised.value.pairs] == ["unknown"]
     assert raised.value.keep == ("A02B", "J01D")
     with pytest.raises(InputError, match="both stay and not appear"):
-        engine.safer_set(made, Limit(), keep=["A02B"], avoid=["A02B"])
+        engine.safer_set(recommendation, Limit(), keep=["A02B"], avoid=["A02B"])
