@@ -23,8 +23,8 @@ from dashboard.shared.draft import (
 )
 from dashboard.shared.formatting import count, day
 from leader_core import KINDS, Concept, LeaderError
+from leader_core.exchange.case_json import read_file
 from leader_core.exchange.fhir import EncounterChoice
-from leader_core.exchange.files import read_file
 from leader_core.exchange.paste import read_list
 from leader_core.workspace import Parent
 
@@ -196,7 +196,7 @@ def _take_list(service: Service, index: int, kind: str) -> None:
     rows += [(repeated, "", "stands in the list before") for repeated in result.repeated]
     notes, added = [], 0
     for item in result.resolved:
-        code = item.found
+        code = item.code
         if current and code.kind == "medication":
             rows.append((item.text, code.code, _ASKED_FOR))
             continue

@@ -1,17 +1,19 @@
-"""Case files of ours ("leader-case/1"): a `Case` to JSON and back, strictly.
+"""Case files ("leader-case/1"): a `Case` to JSON and back, strictly; every problem of a file is reported at once.
 
-Owns the format; every problem of a file is told at once. Refuses to know about models and cohorts.
+Files of other formats that hold a case are recognised by their content (`read_file`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
+from leader_core.exchange.fhir import Imported, read_fhir
+from leader_core.exchange.fhir_bundle import LARGEST as LARGEST_BUNDLE
+from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.icd import SYSTEMS, normalise_icd
@@ -26,8 +28,8 @@ MOST_CODES: Final = 1_000
 """Codes of one kind in one visit."""
 LONGEST_VALUE: Final = 200
 """Characters of a profile value."""
-TOLD: Final = 20
-"""Problems that are told one by one."""
+MOST_LISTED: Final = 20
+"""Problems that are listed one by one."""
 
 _PLURAL: Final[Mapping[Kind, str]] = {
     "diagnosis": "diagnoses",
@@ -37,18 +39,6 @@ _PLURAL: Final[Mapping[Kind, str]] = {
 _KEYS: Final = ("schema", "profile", "history", "current", "patient_id")
 _VISIT_KEYS: Final = (*_PLURAL.values(), "admitted_at", "discharged_at", "visit_id", "visit_no")
 _VERSION_OF: Final = {"ICD9": 9, "ICD9PCS": 9, "ICD10": 10, "ICD10PCS": 10}
-
-
-def write_case(case: Case, *, identified: bool = False, prescribed: bool = True) -> str:
-    """A case as JSON text.
-
-    Args:
-        case: any case.
-        identified: also the patient's and the visits' ids and numbers.
-        prescribed: also what the current visit was given.
-    """
-    record = case_to_record(case, identified=identified, prescribed=prescribed)
-    return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
 
 
 def read_case_file(data: bytes, what: str = "The case file") -> Case:
@@ -63,8 +53,38 @@ def read_case_file(data: bytes, what: str = "The case file") -> Case:
     return case_from_record(record, what=what)
 
 
+def read_file(data: bytes, cohort: ProfileBook, *, current: str | None = None) -> Imported:
+    """A case from a file of any kind that can be read: a case file, an exported report, or a FHIR bundle.
+
+    Args:
+        data: the file.
+        cohort: whose codes and profile values count.
+        current: chooses the encounter of a bundle.
+
+    Raises:
+        InputError: one sentence on why there is no case in it.
+    """
+    record = read_json(data, "The file", LARGEST_BUNDLE)
+    if isinstance(record, dict) and "resourceType" in record:
+        return read_fhir(data, cohort, current=current)
+    case = read_case_file(data, "The file")
+    titles = {code: cohort.title(kind, code) or code for kind, code in case.codes()}
+    notes: tuple[str, ...] = ()
+    if given := len(case.prescribed):
+        notes = (
+            f"{given} medication classes of the current visit are what was prescribed: the models do not see them.",
+        )
+    return Imported(case, titles, (), notes, (), "")
+
+
 def case_to_record(case: Case, *, identified: bool = False, prescribed: bool = True) -> dict[str, Any]:
-    """A case as plain JSON values; unknown profile fields, absent dates and empty lists are left out."""
+    """A case as plain JSON values; unknown profile fields, absent dates and empty lists are left out.
+
+    Args:
+        case: any case.
+        identified: also the patient's and the visits' ids and numbers.
+        prescribed: also what the current visit was given.
+    """
     current = case.current if prescribed else case.observed().current
     record: dict[str, Any] = {
         "schema": SCHEMA,
@@ -83,12 +103,11 @@ def case_from_record(record: object, *, what: str = "The case") -> Case:
     Raises:
         InputError: listing every problem with where it stands.
     """
-    found = _Reading()
-    case = found.case(record)
-    if found.problems:
-        told = found.problems[:TOLD]
-        more = len(found.problems) - len(told)
-        listed = "; ".join(told) + (f"; and {more} more" if more else "")
+    reader = _CaseReader()
+    case = reader.case(record)
+    if reader.problems:
+        more = len(reader.problems) - MOST_LISTED
+        listed = "; ".join(reader.problems[:MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
         raise InputError(f"{what} cannot be read: {listed}.")
     return case
 
@@ -103,9 +122,9 @@ def check_code(kind: Kind, code: str) -> str:
         level = level_of(code)
         return "" if level in (3, 4, 5) else "expected an ATC code like B01A"
     system, _, bare = code.partition(":")
-    fits = [s for s in SYSTEMS if s.endswith("PCS") == (kind == "procedure")]
-    if system not in fits:
-        return f"expected a code that begins with {' or '.join(f'{s}:' for s in fits)}"
+    expected = [s for s in SYSTEMS if s.endswith("PCS") == (kind == "procedure")]
+    if system not in expected:
+        return f"expected a code that begins with {' or '.join(f'{s}:' for s in expected)}"
     proper = normalise_icd(bare, _VERSION_OF[system], kind)
     if proper is None:
         return f"{bare[:20]!r} has not the form of {'an' if system.startswith('I') else 'a'} {system} code"
@@ -124,7 +143,7 @@ def _visit_record(visit: Visit, identified: bool) -> dict[str, Any]:
     return record
 
 
-class _Reading:
+class _CaseReader:
     """One pass over a record that collects what is wrong with it."""
 
     def __init__(self) -> None:
@@ -159,7 +178,7 @@ class _Reading:
             self.problems.append(f"profile: expected an object, found {_named(record)}")
             return {}
         self._unknown(record, PROFILE_FIELDS, "profile.")
-        found: dict[str, str] = {}
+        profile: dict[str, str] = {}
         for name in (name for name in record if name in PROFILE_FIELDS):
             value = record[name]
             if not isinstance(value, str) or len(value) > LONGEST_VALUE or not value.isprintable():
@@ -167,8 +186,8 @@ class _Reading:
                     f"profile.{name} {_short(value)}: expected text of at most {LONGEST_VALUE} characters"
                 )
             else:
-                found[name] = value
-        return found
+                profile[name] = value
+        return profile
 
     def _visit(self, record: object, where: str) -> Visit:
         if not isinstance(record, dict):

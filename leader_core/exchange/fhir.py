@@ -1,7 +1,7 @@
 """A FHIR R4 Bundle as a case: encounters become visits, their conditions, procedures and medications its codes.
 
 What the last (or chosen) encounter was given is the truth to compare with, never input. Whatever is not in the case
-is listed with its reason. Refuses to know JSON and the shape of resources, which `fhir_bundle` owns.
+is listed with its reason.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from leader_core.errors import InputError
 from leader_core.exchange import fhir_terms
 from leader_core.exchange.fhir_bundle import WHAT, Bundle, Listed, Resource, read_bundle
 from leader_core.exchange.fhir_patient import ProfileBook, read_profile
-from leader_core.exchange.fhir_time import Span, span_of
-from leader_core.exchange.resolve import Found, NotFound, Resolver
+from leader_core.exchange.fhir_terms import Span, span_of
+from leader_core.exchange.resolve import ResolvedCode, Resolver, Unresolved
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "Condition": "diagnosis",
@@ -146,8 +146,8 @@ def _imported(reading: _Reading, stays: list[_Stay], current: str | None, cohort
     )
     reading.bundle.listed += missed
     if reading.bundle.ignored:
-        told = ", ".join(f"{n} {kind}" for kind, n in sorted(reading.bundle.ignored.items()))
-        reading.notes.append(f"Not read, because no case holds such things: {told}.")
+        ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(reading.bundle.ignored.items()))
+        reading.notes.append(f"Not read, because no case holds such things: {ignored}.")
     visits = [stay.visit(number) for number, stay in enumerate(stays[: chosen + 1], 1)]
     return Imported(
         case=Case(profile, tuple(visits[:-1]), visits[-1]),
@@ -189,17 +189,17 @@ class _Reading:
                 stay = alone or self._stay(resource, stays, ranks)
                 if stay is not None:
                     self._code(resource, kind, stay, ranks.get(resource.label, (None, 10**6))[1])
-        found = [alone] if alone else list(stays.values())
-        for stay in found:
+        every = [alone] if alone else list(stays.values())
+        for stay in every:
             if stay.empty:
                 self.leave_out(stay.label, "", "has no diagnosis, procedure or medication that can be read")
-        kept = [stay for stay in found if not stay.empty]
-        undated = [stay for stay in kept if stay.span.start is None and stay.resource is not None]
-        if undated and len(kept) > 1:
+        filled = [stay for stay in every if not stay.empty]
+        undated = [stay for stay in filled if stay.span.start is None and stay.resource is not None]
+        if undated and len(filled) > 1:
             names = ", ".join(stay.label for stay in undated)
             self.notes.append(f"Without a date, and therefore taken as the earliest: {names}.")
         return sorted(
-            kept, key=lambda s: (s.span.start is not None, s.span.start.instant if s.span.start else 0.0)
+            filled, key=lambda s: (s.span.start is not None, s.span.start.instant if s.span.start else 0.0)
         )
 
     def _encounters(self) -> Iterator[_Stay]:
@@ -239,8 +239,8 @@ class _Reading:
         subject = resource.data.get("subject")
         if self.patient is None or not isinstance(subject, Mapping) or "reference" not in subject:
             return False
-        found = self.bundle.find(subject)
-        if found is self.patient:
+        person = self.bundle.find(subject)
+        if person is self.patient:
             return False
         self.leave_out(
             resource.label, self._words(resource), "is about somebody else than the patient of the file"
@@ -260,26 +260,28 @@ class _Reading:
         why = "names an encounter that is not in the file, and" if reference else "names no encounter, and"
         when = span_of(resource.data).start
         if when is None:
-            self.leave_out(resource.label, self._words(resource), f"{why} has no date to tell its visit by")
+            self.leave_out(
+                resource.label, self._words(resource), f"{why} has no date to say which visit it belongs to"
+            )
             return None
-        fits = [stay for stay in stays.values() if stay.span.holds(when)]
-        if len(fits) != 1:
-            many = "falls into several encounters" if fits else "falls into no encounter"
+        holding = [stay for stay in stays.values() if stay.span.holds(when)]
+        if len(holding) != 1:
+            many = "falls into several encounters" if holding else "falls into no encounter"
             self.leave_out(resource.label, self._words(resource), f"{why} its date ({when.text}) {many}")
             return None
-        return fits[0]
+        return holding[0]
 
     def _code(self, resource: Resource, kind: Kind, stay: _Stay, rank: int) -> None:
         """Add a resource's code to a visit, or list why it has none."""
         answer = self._medication(resource) if kind == "medication" else self._icd(resource, kind)
-        if isinstance(answer, NotFound):
+        if isinstance(answer, Unresolved):
             self.leave_out(resource.label, self._words(resource), answer.reason)
             return
-        for found in answer:
-            stay.codes[kind].setdefault(found.code, rank)
-            self.titles[found.code] = found.title
+        for match in answer:
+            stay.codes[kind].setdefault(match.code, rank)
+            self.titles[match.code] = match.title
 
-    def _icd(self, resource: Resource, kind: Kind) -> tuple[Found, ...] | NotFound:
+    def _icd(self, resource: Resource, kind: Kind) -> tuple[ResolvedCode, ...] | Unresolved:
         """The first ICD code of a concept that we know, the cohort's own version before the other."""
         codings = list(_codings(resource.data.get("code")))
         reasons: list[str] = []
@@ -289,12 +291,12 @@ class _Reading:
                 reasons.append(f"{fhir_terms.system_name(system)} is not mapped")
                 continue
             answer = self.resolver.icd(code, kind, 9 if system == "icd9" else 10)
-            if not isinstance(answer, NotFound):
+            if not isinstance(answer, Unresolved):
                 return answer
             reasons.append(f"{code[:20]} {answer.reason}")
-        return NotFound("; ".join(dict.fromkeys(reasons)) or "has words but no code")
+        return Unresolved("; ".join(dict.fromkeys(reasons)) or "has words but no code")
 
-    def _medication(self, resource: Resource) -> tuple[Found, ...] | NotFound:
+    def _medication(self, resource: Resource) -> tuple[ResolvedCode, ...] | Unresolved:
         """By ATC code, else by the drug's name and route."""
         data = resource.data
         concept = data.get("medicationCodeableConcept")
@@ -303,7 +305,7 @@ class _Reading:
             if named is None:
                 reference = data.get("medicationReference") or {}
                 if not reference.get("display"):
-                    return NotFound("its medication is not in the file")
+                    return Unresolved("its medication is not in the file")
                 concept = {"text": reference["display"]}
             else:
                 concept = (named.data if isinstance(named, Resource) else named).get("code")
@@ -313,7 +315,7 @@ class _Reading:
         for system, code, display in _codings(concept):
             if system == "atc":
                 answer = self.resolver.atc(code)
-                if not isinstance(answer, NotFound):
+                if not isinstance(answer, Unresolved):
                     return answer
                 reasons.append(f"{code[:20]} {answer.reason}")
             else:
@@ -321,10 +323,10 @@ class _Reading:
             names.append(display)
         for name in dict.fromkeys(filter(None, names)):
             answer = self.resolver.drug(name[:300], way)
-            if not isinstance(answer, NotFound):
+            if not isinstance(answer, Unresolved):
                 return answer
             reasons.append(f"{name[:60]!r} {answer.reason}")
-        return NotFound("; ".join(dict.fromkeys(reasons)) or "names no medication")
+        return Unresolved("; ".join(dict.fromkeys(reasons)) or "names no medication")
 
     def _contained(self, data: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The Medication that a resource carries inside itself."""
@@ -363,6 +365,6 @@ def _route(data: Mapping[str, Any]) -> str:
         codings: list[Mapping[str, Any]] = concept.get("coding") or [{}]
         for coding in codings:
             words = concept.get("text") or coding.get("display") or coding.get("code") or ""
-            if found := fhir_terms.route(str(coding.get("code") or ""), str(words)):
-                return found
+            if route := fhir_terms.route(str(coding.get("code") or ""), str(words)):
+                return route
     return ""

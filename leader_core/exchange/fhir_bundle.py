@@ -1,6 +1,6 @@
 """A FHIR R4 Bundle as it came, checked: which resources it holds, which are malformed, and who refers to whom.
 
-References are looked up inside the bundle only; none is ever fetched. Refuses to know what a resource means for a case.
+References are looked up inside the bundle only; none is ever fetched.
 """
 
 from __future__ import annotations
@@ -115,13 +115,13 @@ def _add(bundle: Bundle, position: int, entry: object) -> None:
     if problem := _problem(kind, resource):
         bundle.listed.append(Listed(label, _about(resource), f"malformed: {problem}"))
         return
-    made = Resource(kind, label, resource, position)
-    bundle.resources[kind].append(made)
+    checked = Resource(kind, label, resource, position)
+    bundle.resources[kind].append(checked)
     names = [f"{kind}/{identity}"] if isinstance(identity, str) else []
     if isinstance(entry.get("fullUrl"), str):
         names.append(entry["fullUrl"])
     for name in names:
-        bundle._by_reference.setdefault(name, made)
+        bundle._by_reference.setdefault(name, checked)
 
 
 def _problem(kind: str, resource: dict[str, Any]) -> str:
@@ -143,10 +143,10 @@ def _said(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     more = error.error_count() - 1
     # A pattern is for programs, and says the wrong thing when its capitals are lowered.
-    told = (
+    message = (
         "has not the form that FHIR asks for" if "pattern" in first["type"] else _lowered(first["msg"])[:120]
     )
-    return f"{where or 'resource'}: {told}" + (f", and {more} more" if more else "")
+    return f"{where or 'resource'}: {message}" + (f", and {more} more" if more else "")
 
 
 def _lowered(text: str) -> str:

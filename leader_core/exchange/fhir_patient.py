@@ -1,6 +1,6 @@
 """A case's profile from FHIR: Patient, Coverage and Encounter to the values that one cohort has.
 
-What does not fit is listed, and the field stays unknown. Refuses to know about codes and visits.
+What no value of the cohort matches is listed, and the field stays unknown.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from leader_core.domain import UNKNOWN, age_band
 from leader_core.exchange import fhir_terms
 from leader_core.exchange.fhir_bundle import Listed, Resource
-from leader_core.exchange.fhir_time import read_when
+from leader_core.exchange.fhir_terms import read_when
 from leader_core.exchange.resolve import CodeBook
 
 _RACE: Final = "us-core-race"
@@ -27,7 +27,7 @@ _OLDEST: Final = 130
 
 
 class ProfileBook(CodeBook, Protocol):
-    """What is asked of a cohort for a whole case; `Cohort` gives it."""
+    """What a whole case needs of a cohort; `Cohort` satisfies it."""
 
     @property
     def profile_fields(self) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def read_profile(
     cohort: ProfileBook,
 ) -> tuple[dict[str, str], list[Listed]]:
     """The profile at the current encounter, and what could not be read of it."""
-    found: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     listed: list[Listed] = []
 
     def values(name: str) -> list[str]:
@@ -59,10 +59,10 @@ def read_profile(
             reason = f"{name.replace('_', ' ')} is none of this cohort's values; left unknown"
             listed.append(Listed(resource.label, said[:120], reason))
         else:
-            found.setdefault(name, value)
+            attributes.setdefault(name, value)
 
     if patient is not None:
-        _person(patient, admitted, found, listed)
+        _person(patient, admitted, attributes, listed)
         _attributes(patient, keep)
     for coverage in coverages:
         if coverage.data.get("status") in ("cancelled", "draft", "entered-in-error"):
@@ -79,16 +79,16 @@ def read_profile(
                 encounter, "admission_type", words or code,
                 lambda have, c=code, w=words: fhir_terms.pick((*_PRIORITIES.get(c, ()), w), have),  # type: ignore[misc]
             )  # fmt: skip
-    return found, listed
+    return attributes, listed
 
 
 def _person(
-    patient: Resource, admitted: datetime | None, found: dict[str, str], listed: list[Listed]
+    patient: Resource, admitted: datetime | None, attributes: dict[str, str], listed: list[Listed]
 ) -> None:
     """Gender, and age band at the current encounter."""
     gender = patient.data.get("gender")
     if gender in ("female", "male"):
-        found["gender"] = "F" if gender == "female" else "M"
+        attributes["gender"] = "F" if gender == "female" else "M"
     elif gender:
         listed.append(Listed(patient.label, str(gender), "gender is neither female nor male; left unknown"))
     born = read_when(patient.data.get("birthDate"))
@@ -97,14 +97,16 @@ def _person(
     if admitted is None:
         listed.append(
             Listed(
-                patient.label, born.text, "the current encounter has no date to tell the age by; left unknown"
+                patient.label,
+                born.text,
+                "the current encounter has no date to compute the age from; left unknown",
             )
         )
         return
     day = (admitted.month, admitted.day) < (born.local.month, born.local.day)
     age = admitted.year - born.local.year - day
     if 0 <= age <= _OLDEST:
-        found["age_band"] = age_band(age)
+        attributes["age_band"] = age_band(age)
     else:
         listed.append(
             Listed(patient.label, born.text, f"an age of {age} years is beyond belief; left unknown")

@@ -1,6 +1,6 @@
 """A pasted list: codes, words or drugs in any usual writing, to codes; what could not be read is listed with its reason.
 
-Owns how a list is taken apart; `resolve` owns what a piece of it means.
+`resolve` decides what one piece of the list means.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 from leader_core.domain import Concept, Kind
 from leader_core.errors import InputError
-from leader_core.exchange.resolve import Answer, CodeBook, Found, NotFound, Resolver
+from leader_core.exchange.resolve import Answer, CodeBook, ResolvedCode, Resolver, Unresolved
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.routes import known_routes
 
@@ -41,7 +41,7 @@ class Resolved:
     """One piece of the list and the code it means."""
 
     text: str
-    found: Found
+    code: ResolvedCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +89,12 @@ def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
             count += 1
             if count > MOST_ITEMS:
                 raise InputError(f"The list has more than {MOST_ITEMS:,} entries. Paste it in parts.")
-            if isinstance(answer, NotFound):
+            if isinstance(answer, Unresolved):
                 unmapped.append(Unmapped(piece, answer.reason, answer.candidates))
                 continue
-            new = [found for found in answer if (found.kind, found.code) not in seen]
-            seen |= {(found.kind, found.code) for found in new}
-            resolved += [Resolved(piece, found) for found in new]
+            new = [match for match in answer if (match.kind, match.code) not in seen]
+            seen |= {(match.kind, match.code) for match in new}
+            resolved += [Resolved(piece, match) for match in new]
             if not new:
                 repeated.append(piece)
     return PastedList(tuple(resolved), tuple(unmapped), tuple(repeated))
@@ -109,13 +109,13 @@ def _read_line(line: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Ans
         return [(line, _read_piece(line, kind, resolver))]
     if kind != "medication" and not _looks_coded(parts[0], kind, resolver):
         whole = resolver.words(line, kind)  # a title may hold commas: "Heart failure, unspecified"
-        if not isinstance(whole, NotFound):
+        if not isinstance(whole, Unresolved):
             return [(line, whole)]
     elif kind != "medication" and len(parts) == 2 and not _looks_coded(parts[1], kind, resolver):
         code, words = parts
-        if isinstance(_read_piece(words, kind, resolver), NotFound) and not _is_code(words, kind):
+        if isinstance(_read_piece(words, kind, resolver), Unresolved) and not _is_code(words, kind):
             answer = _read_piece(code, kind, resolver)
-            if isinstance(answer, NotFound):
+            if isinstance(answer, Unresolved):
                 return [(line, answer)]
             return [
                 (
@@ -140,24 +140,24 @@ def _with_their_directions(parts: list[str]) -> list[str]:
 
 def _read_piece(piece: str, kind: Kind, resolver: Resolver) -> Answer:
     if len(piece) > _LONGEST_ITEM:
-        return NotFound(f"is longer than {_LONGEST_ITEM} characters")
+        return Unresolved(f"is longer than {_LONGEST_ITEM} characters")
     if match := _PREFIX.match(piece):
         return _of_system(match, piece[match.end() :], kind, resolver)
     coded = _coded(piece, kind, resolver)
-    if not isinstance(coded, NotFound):
+    if not isinstance(coded, Unresolved):
         return coded
     if (split := _CODE_THEN_WORDS.fullmatch(piece)) and any(c.isdigit() for c in split["code"]):
         first = _coded(split["code"], kind, resolver)
-        if not isinstance(first, NotFound):
+        if not isinstance(first, Unresolved):
             return first
     if _is_code(piece, kind):
         return coded
     if kind == "medication":
         drug = resolver.drug(piece)
-        if not isinstance(drug, NotFound) or not drug.unknown:
+        if not isinstance(drug, Unresolved) or not drug.unknown:
             return drug
         named = resolver.words(piece, kind)  # a class by its title
-        return drug if isinstance(named, NotFound) and not named.candidates else named
+        return drug if isinstance(named, Unresolved) and not named.candidates else named
     return resolver.words(piece, kind)
 
 
@@ -182,7 +182,7 @@ def _of_system(match: re.Match[str], rest: str, kind: Kind, resolver: Resolver) 
         if kind == "procedure" and not system.endswith(("PCS", "CM")):
             meant = "procedure"  # "ICD9: 39.61" in a list of procedures
         answers.append(resolver.icd(code, meant, version))
-    return next((a for a in answers if not isinstance(a, NotFound)), answers[0])
+    return next((a for a in answers if not isinstance(a, Unresolved)), answers[0])
 
 
 def _looks_coded(text: str, kind: Kind, resolver: Resolver) -> bool:
@@ -190,7 +190,7 @@ def _looks_coded(text: str, kind: Kind, resolver: Resolver) -> bool:
     if _PREFIX.match(text):
         return True
     first = re.split(r"[\s(:|]", text, maxsplit=1)[0]
-    return not isinstance(_coded(first, kind, resolver), NotFound)
+    return not isinstance(_coded(first, kind, resolver), Unresolved)
 
 
 def _is_code(text: str, kind: Kind) -> bool:

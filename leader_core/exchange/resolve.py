@@ -1,6 +1,6 @@
 """From what somebody wrote to a code of the cohort: ICD codes, ATC codes, titles and drug texts.
 
-Owns which reading wins where several are possible, and says so. Refuses to know where the text came from.
+Where several readings are possible, one wins, and a note says which.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAMES: Final[Mapping[System, str]] = {
 
 
 class CodeBook(Protocol):
-    """What is asked of a cohort; `Cohort` gives it."""
+    """What codes and words need of a cohort; `Cohort` satisfies it."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -44,11 +44,11 @@ class CodeBook(Protocol):
         """A readable title."""
 
     def search(self, text: str, kinds: Iterable[Kind] = ..., limit: int = ...) -> tuple[Concept, ...]:
-        """Concepts that fit all words, best first."""
+        """Concepts that match all words, best first."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResolvedCode:
     """A code that a text means; `note` says what had to be decided on the way."""
 
     kind: Kind
@@ -58,7 +58,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class NotFound:
+class Unresolved:
     """Why a text means no code that we know, and what may have been meant."""
 
     reason: str
@@ -66,7 +66,7 @@ class NotFound:
     unknown: bool = False  # nothing was recognised at all
 
 
-Answer = tuple[Found, ...] | NotFound
+Answer = tuple[ResolvedCode, ...] | Unresolved
 
 
 class Resolver:
@@ -90,36 +90,40 @@ class Resolver:
             if version in (None, number) and (code := normalise_icd(text, number, kind)) is not None
         }
         if not shaped:
-            asked = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if version in (None, n))
-            return NotFound(f"has not the form of a code in {asked}")
+            systems = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if version in (None, n))
+            return Unresolved(f"has not the form of a code in {systems}")
         known = {number: code for number, code in shaped.items() if self.knows(kind, code)}
         if not known:
-            asked = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if n in shaped)
-            return NotFound(f"is no code that the lists of {asked} hold")
+            systems = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if n in shaped)
+            return Unresolved(f"is no code that the lists of {systems} hold")
         if len(known) == 1:
             ((number, code),) = known.items()
-            return (self._found(kind, code),)
+            return (self._resolved(kind, code),)
         own = [number for number, code in known.items() if code in self.own(kind)]
         number = own[0] if len(own) == 1 else self.preferred
-        systems = dict(_SYSTEMS[kind])
+        names = dict(_SYSTEMS[kind])
         other = next(n for n in known if n != number)
         title = self.title(kind, known[other])
-        note = f"read as {NAMES[systems[number]]}, as this cohort is coded; in {NAMES[systems[other]]} it is {title}"
-        return (self._found(kind, known[number], note),)
+        note = (
+            f"read as {NAMES[names[number]]}, as this cohort is coded; in {NAMES[names[other]]} it is {title}"
+        )
+        return (self._resolved(kind, known[number], note),)
 
     def atc(self, text: str) -> Answer:
         """An ATC code, at the cohort's level."""
         code = text.strip().upper()
         level = level_of(code)
         if level is None:
-            return NotFound("has not the form of an ATC code")
+            return Unresolved("has not the form of an ATC code")
         if level < self.atc_level:
-            return NotFound(f"is coarser than the classes here (ATC level {self.atc_level}): name the class")
+            return Unresolved(
+                f"is coarser than the classes here (ATC level {self.atc_level}): name the class"
+            )
         short = code[: ATC_LENGTH[self.atc_level]]
         if not self.knows("medication", short):
-            return NotFound("is no class of the ATC tables here")
+            return Unresolved("is no class of the ATC tables here")
         note = f"{code} read as its class {short}" if short != code else ""
-        return (self._found("medication", short, note),)
+        return (self._resolved("medication", short, note),)
 
     def drug(self, text: str, route: str = "") -> Answer:
         """The classes of a drug as a hospital writes it, like "warfarin 5 mg PO"; the route may stand in the text."""
@@ -128,30 +132,30 @@ class Resolver:
         if self._drugs is None:
             self._drugs = DrugMapper.load()
         if reason := self._drugs.set_aside(name, way):
-            return NotFound(f"is no drug of its own ({reason})")
+            return Unresolved(f"is no drug of its own ({reason})")
         matches = self._drugs.map(name, way, self.atc_level)
         if not matches:
-            return NotFound("names no drug of the drug table", unknown=True)
-        found = []
+            return Unresolved("names no drug of the drug table", unknown=True)
+        codes = []
         for match in matches:
             guess = {"misspelt": ", spelling corrected", "truncated": ", name cut short"}.get(
                 match.method, ""
             )
-            found.append(self._found("medication", match.code, f"{match.ingredient}{guess}"))
-        return tuple(found)
+            codes.append(self._resolved("medication", match.code, f"{match.ingredient}{guess}"))
+        return tuple(codes)
 
     def words(self, text: str, kind: Kind) -> Answer:
-        """A title in words. Only a title that says just this is taken; a search that merely fits is offered, not taken.
+        """A title in words. Only a title that says just this is taken; a search that merely matches is offered, not taken.
 
-        ("CHF" fits one title among the code lists, and it is a haemorrhagic fever.)
+        ("CHF" matches one title among the code lists, and it is a haemorrhagic fever.)
         """
-        found = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1)
-        exact = next((c for c in found if _plain(c.title) == _plain(text)), None)
+        concepts = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1)
+        exact = next((c for c in concepts if _plain(c.title) == _plain(text)), None)
         if exact is not None:  # two systems may share a title; the cohort's own codes come first in a search
-            return (Found(kind, exact.code, exact.title),)
-        if found:
-            return NotFound(f"fits {_many(kind)} but names none: choose one", found[:CANDIDATES])
-        return NotFound(f"fits no {kind} that we know")
+            return (ResolvedCode(kind, exact.code, exact.title),)
+        if concepts:
+            return Unresolved(f"matches {_many(kind)} but names none: choose one", concepts[:CANDIDATES])
+        return Unresolved(f"matches no {kind} that we know")
 
     def knows(self, kind: Kind, code: str) -> bool:
         """Whether the cohort or a code list has this code."""
@@ -166,8 +170,8 @@ class Resolver:
     def title(self, kind: Kind, code: str) -> str:
         return self._cohort.title(kind, code) or code_title(kind, code) or code
 
-    def _found(self, kind: Kind, code: str, note: str = "") -> Found:
-        return Found(kind, code, self.title(kind, code), note)
+    def _resolved(self, kind: Kind, code: str, note: str = "") -> ResolvedCode:
+        return ResolvedCode(kind, code, self.title(kind, code), note)
 
 
 def split_route(text: str) -> tuple[str, str]:

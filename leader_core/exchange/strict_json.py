@@ -1,6 +1,6 @@
 """JSON from strangers: bounded in size, depth and numbers, UTF-8 only, no name twice in an object.
 
-Every refusal is one sentence. Refuses to know what the JSON is about.
+Every refusal is one sentence.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def read_json(data: bytes, what: str, largest: int) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{what} is not UTF-8 text (byte {error.start:,} does not fit). Save it as JSON in UTF-8."
+            f"{what} is not UTF-8 text (byte {error.start:,} is invalid). Save it as JSON in UTF-8."
         ) from None
     _check_depth(text, what)
     try:
@@ -82,14 +82,14 @@ def _check_depth(text: str, what: str) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    record = dict(pairs)
+    if len(record) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise _RefusedError(
-            f"gives {twice[:60]!r} twice in one object, so that it cannot be told which is meant. Remove one."
+            f"gives {twice[:60]!r} twice in one object, so that it is unclear which is meant. Remove one."
         )
-    return found
+    return record
 
 
 def _whole(text: str) -> int:

@@ -1,7 +1,6 @@
 """ATC codes: their levels and our plain-word titles, unambiguous where the index uses one name for several classes.
 
 Titles of classes stand in `assets/terminology/atc_classes.csv`, those of ingredients in the drug table.
-Refuses to know how an order becomes a code, which `drugs` owns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Where an ICD code stands: its chapter in plain words, and the broader code above it.
 
 ICD-9 and ICD-10 share one set of chapter names, so that a mixed cohort can be grouped.
-Refuses to know titles of single codes, and reads no files.
 """
 
 from __future__ import annotations
@@ -153,7 +152,7 @@ _ATC_LENGTHS: Final = (1, 3, 4, 5, 7)
 
 
 def chapter(code: str) -> str:
-    """The chapter of a diagnosis or procedure code, in plain words; `UNCLASSIFIED` where none fits.
+    """The chapter of a diagnosis or procedure code, in plain words; `UNCLASSIFIED` where there is none.
 
     >>> chapter("ICD9:4280"), chapter("ICD10:I509"), chapter("ICD9PCS:3961")
     ('Circulatory system', 'Circulatory system', 'Cardiovascular procedures')

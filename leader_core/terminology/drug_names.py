@@ -1,4 +1,4 @@
-"""Which drugs a hospital's order text names: longest names first, combinations joined, slips of the pen last.
+"""Which drugs a hospital's order text names: longest names first, combinations joined, typing errors last.
 
 Works on the names of `drug_table`; refuses to know routes and ATC codes.
 """
@@ -17,7 +17,7 @@ from leader_core.terminology.drug_table import DrugTable, Ingredient, NotADrug, 
 from leader_core.terminology.routes import is_form_word
 
 Method = Literal["name", "truncated", "misspelt"]
-"""How a name was recognised: as it stands in the table, cut short, or with a slip of one or two letters."""
+"""How a name was recognised: as it stands in the table, cut short, or with one or two letters wrong."""
 
 _NOISE: Final = frozenset(
     """a acetate acid active adult and bd bedside beef besylate bitartrate bolus bovine brand bromide bulk
@@ -70,8 +70,8 @@ def read_drug(text: str) -> Reading:
     if unread:
         lone = []  # 'calcium' says nothing in 'calcium pantothenate'
     if not strong and not lone and not others:
-        found, method = _guess(unread, words)
-        strong = [found] if found is not None else []
+        guess, method = _guess(unread, words)
+        strong = [guess] if guess is not None else []
     elif strong and unread:
         strong += [i for word in unread if (i := _misspelt(word)) is not None and i not in strong]
     return Reading(
@@ -117,24 +117,24 @@ def _longest(words: Sequence[str], at: int, table: DrugTable) -> tuple[int, Ingr
     return 1, None
 
 
-def _join(found: Iterable[Ingredient], table: DrugTable) -> tuple[Ingredient, ...]:
+def _join(ingredients: Iterable[Ingredient], table: DrugTable) -> tuple[Ingredient, ...]:
     """One entry for parts that ATC classifies together; a part of a named combination adds nothing."""
-    distinct = list(dict.fromkeys(i.name for i in found))
+    distinct = list(dict.fromkeys(i.name for i in ingredients))
     entries = [table.ingredients[name] for name in distinct]
     parts = frozenset[str]().union(*(entry.parts for entry in entries))
     whole = table.combinations.get(parts)
     if whole is not None:
         return (whole,)
-    kept: list[Ingredient] = [entry for entry in entries if len(entry.parts) > 1]
-    left = parts - frozenset[str]().union(*(entry.parts for entry in kept))
+    joined: list[Ingredient] = [entry for entry in entries if len(entry.parts) > 1]
+    left = parts - frozenset[str]().union(*(entry.parts for entry in joined))
     if len(left) > 1:
         inside = [c for c in table.combinations.values() if c.parts <= left]
         if inside:
             best = max(inside, key=lambda c: (len(c.parts), c.name))
-            kept.append(best)
+            joined.append(best)
             left -= best.parts
-    kept += [entry for entry in entries if len(entry.parts) == 1 and entry.name in left]
-    return tuple(entry for entry in kept if entry.default is not None)
+    joined += [entry for entry in entries if len(entry.parts) == 1 and entry.name in left]
+    return tuple(entry for entry in joined if entry.default is not None)
 
 
 def _guess(unread: Sequence[str], words: Sequence[str]) -> tuple[Ingredient | None, Method]:
@@ -143,12 +143,12 @@ def _guess(unread: Sequence[str], words: Sequence[str]) -> tuple[Ingredient | No
         return None, "name"
     letters = [word for word in words if word.isalpha()]
     whole = " ".join(letters)
-    if (found := _truncated(whole)) is not None:
-        return found, "truncated"
+    if (entry := _truncated(whole)) is not None:
+        return entry, "truncated"
     pairs = [" ".join(pair) for pair in pairwise(letters) if not _NOISE.issuperset(pair)]
     for text in dict.fromkeys((whole, *pairs, *unread)):
-        if (found := _misspelt(text)) is not None:
-            return found, "misspelt"
+        if (entry := _misspelt(text)) is not None:
+            return entry, "misspelt"
     return None, "name"
 
 
@@ -157,13 +157,13 @@ def _truncated(text: str) -> Ingredient | None:
     if len(text) < _MIN_TRUNCATED:
         return None
     names = _spelled()
-    found: dict[str, Ingredient] = {}
+    entries: dict[str, Ingredient] = {}
     for name, entry in names[bisect_left(names, text, key=itemgetter(0)) :]:
         if not name.startswith(text):
             break
         if entry.codes:
-            found[entry.name] = entry
-    return next(iter(found.values())) if len(found) == 1 else None
+            entries[entry.name] = entry
+    return next(iter(entries.values())) if len(entries) == 1 else None
 
 
 @cache
@@ -191,7 +191,7 @@ def _spellings() -> tuple[tuple[str, ...], dict[str, Ingredient]]:
 
 
 def _misspelt(text: str) -> Ingredient | None:
-    """The drug one slip (two, in long names) away, where every name that near belongs to it."""
+    """The drug one letter (two, in long names) away, where every name that near belongs to it."""
     if len(text) < _MIN_MISSPELT:
         return None
     from rapidfuzz import process
@@ -200,7 +200,7 @@ def _misspelt(text: str) -> Ingredient | None:
     allowed = 2 if len(text) >= _LONG else 1
     choices, names = _spellings()
     near = process.extract(text, choices, scorer=OSA.distance, score_cutoff=allowed, limit=20)
-    found = {names[choice].name: names[choice] for choice, _, _ in near}
-    if len(found) != 1 or not any(choice[0] == text[0] for choice, _, _ in near):
+    drugs = {names[choice].name: names[choice] for choice, _, _ in near}
+    if len(drugs) != 1 or not any(choice[0] == text[0] for choice, _, _ in near):
         return None
-    return next(iter(found.values()))
+    return next(iter(drugs.values()))

@@ -50,8 +50,8 @@ def tokens(text: str) -> tuple[str, ...]:
     """
     if not text.isascii():
         text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    found = _TOKEN.findall(text.casefold().replace("'", "").replace("\u2019", ""))
-    return tuple(_plain(token) if "." in token else _SPELLINGS.get(token, token) for token in found)
+    raw = _TOKEN.findall(text.casefold().replace("'", "").replace("\u2019", ""))
+    return tuple(_plain(token) if "." in token else _SPELLINGS.get(token, token) for token in raw)
 
 
 def _plain(number: str) -> str:
@@ -185,12 +185,12 @@ def _groups(name: str, routes: str) -> Iterator[RouteGroup | None]:
     if not routes:
         yield None
     for word in routes.split():
-        found = PARENTERAL if word == "parenteral" else tuple(g for g in ROUTE_GROUPS if g == word)
-        if not found:
+        groups = PARENTERAL if word == "parenteral" else tuple(g for g in ROUTE_GROUPS if g == word)
+        if not groups:
             raise ArtifactError(
                 f"drugs.csv: {name!r} has the route {word!r}: expected {', '.join(ROUTE_GROUPS)}."
             )
-        yield from found
+        yield from groups
 
 
 def _not_drugs() -> Iterator[tuple[NotADrug, tuple[str, ...]]]:

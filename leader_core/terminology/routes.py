@@ -1,6 +1,6 @@
 """Where a drug goes into the body: hospital route strings and words in a drug's name, as route groups.
 
-The strings stand in `assets/terminology/routes.csv`. Refuses to know any drug.
+The strings stand in `assets/terminology/routes.csv`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ NEIGHBOURS: Final[Mapping[RouteGroup, tuple[RouteGroup, ...]]] = {
     "catheter": ("iv",),
     "dialysis": ("iv",),
 }
-"""Groups whose code also serves where a drug has none of the group asked for."""
+"""Groups whose code also serves where a drug has none of the wanted group."""
 
 _WORDS: Final[Mapping[str, RouteGroup]] = {
     "ophth": "ophthalmic",
@@ -159,7 +159,7 @@ def effective_group(route: RouteGroup | None, words: Iterable[str]) -> RouteGrou
 
 
 def is_form_word(word: str) -> bool:
-    """Does this word of a drug's name tell its form?"""
+    """Whether this word of a drug's name is its form."""
     return word in _WORDS
 
 

@@ -1,7 +1,7 @@
 """What clinicians type for a code and no title says: abbreviations, plain words and brands, with the codes they mean.
 
 Diagnoses, procedures and classes stand in `assets/terminology/synonyms.csv`; names and brands of drugs are taken from
-the drug table. Refuses to know which codes a cohort has, and how a search ranks them.
+the drug table.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SYSTEMS: Final = {
 class Synonym:
     """Terms for one meaning, and what they find.
 
-    `codes` are exact (`ICD9:4280`: the code itself is meant) or, with a star, all that fit (`ICD9:428*`, `ICD9:250*0`);
+    `codes` are exact (`ICD9:4280`: the code itself is meant) or, with a star, all that match (`ICD9:428*`, `ICD9:250*0`);
     medication patterns are ATC codes without a star, which find their class at any level. `phrases` find every title
     of the kind that holds all their words.
     """
@@ -44,7 +44,7 @@ def synonyms() -> tuple[Synonym, ...]:
     Raises:
         ArtifactError: a row of an unknown kind, without terms, or that finds nothing.
     """
-    found = []
+    rows = []
     for number, row in enumerate(table_rows("synonyms.csv"), 2):
         kind = row["kind"]
         terms = _parts(row["terms"])
@@ -59,8 +59,8 @@ def synonyms() -> tuple[Synonym, ...]:
                 f"synonyms.csv, line {number}: {row}: expected a kind of {', '.join(KINDS)}, a meaning, terms, and "
                 "codes or phrases."
             )
-        found.append(Synonym(kind, row["meaning"], terms, codes, phrases))
-    return tuple(found)
+        rows.append(Synonym(kind, row["meaning"], terms, codes, phrases))
+    return tuple(rows)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.scores import case_diff
 from dashboard.shared.draft import SESSION_KEY, Draft, DraftVisit
 from leader_core import Case, Visit
-from leader_core.exchange.case_json import write_case
+from leader_core.exchange.case_json import case_to_record
 from tests.dashboard.conftest import OpenPage, text
 from tests.fakes import FakeEngine
 
@@ -38,7 +39,7 @@ def _button(page: AppTest, label: str) -> Any:
 
 
 def test_a_case_file_becomes_the_draft_with_its_profile(open_page: OpenPage) -> None:
-    page = _upload(open_page("new", session={SESSION_KEY: DRAFT}), write_case(CASE).encode())
+    page = _upload(open_page("new", session={SESSION_KEY: DRAFT}), json.dumps(case_to_record(CASE)).encode())
     assert _draft(page).case() == Case(
         dict(CASE.profile),
         (Visit(("ICD9:4280",), (), ("C03C",), visit_no=1),),
@@ -115,7 +116,7 @@ def test_a_pasted_list_goes_to_the_visit_and_the_rest_is_listed(open_page: OpenP
     assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280")
     assert _draft(page).current.of("medication") == ()
     assert "1 code added" in page.success[0].value
-    assert "fits no diagnosis" in text(page) and "what the models recommend" in text(page)
+    assert "matches no diagnosis" in text(page) and "what the models recommend" in text(page)
     _button(page, "Undo").click().run()
     assert _draft(page).current.of("diagnosis") == ("ICD9:486",)
 

@@ -27,8 +27,8 @@ def cohort(synthetic_cohort: Path) -> Iterator[Cohort]:
     opened.close()
 
 
-def _codes(found: PastedList) -> list[str]:
-    return [r.found.code for r in found.resolved]
+def _codes(result: PastedList) -> list[str]:
+    return [r.code.code for r in result.resolved]
 
 
 @pytest.mark.parametrize(
@@ -43,34 +43,34 @@ def _codes(found: PastedList) -> list[str]:
     ],
 )
 def test_diagnoses_in_usual_writings(cohort: Cohort, text: str, codes: list[str]) -> None:
-    found = read_list(text, "diagnosis", cohort)
-    assert _codes(found) == codes
-    assert found.unmapped == ()
+    result = read_list(text, "diagnosis", cohort)
+    assert _codes(result) == codes
+    assert result.unmapped == ()
 
 
 def test_procedures(cohort: Cohort) -> None:
-    found = read_list("39.61, 9671\n5A1D70Z\nICD9: 38.93", "procedure", cohort)
-    assert _codes(found) == ["ICD9PCS:3961", "ICD9PCS:9671", "ICD10PCS:5A1D70Z", "ICD9PCS:3893"]
+    result = read_list("39.61, 9671\n5A1D70Z\nICD9: 38.93", "procedure", cohort)
+    assert _codes(result) == ["ICD9PCS:3961", "ICD9PCS:9671", "ICD10PCS:5A1D70Z", "ICD9PCS:3893"]
 
 
 def test_drugs_by_name_route_and_code(cohort: Cohort) -> None:
-    found = read_list(
+    result = read_list(
         "warfarin 5 mg PO\naspirin 81 mg po daily, Vancomycin HCl IV\nVancomycin 125 mg, PO, q6h\nC03C",
         "medication",
         cohort,
     )
-    assert _codes(found) == ["B01A", "J01X", "A07A", "C03C"]
-    assert found.repeated == ("aspirin 81 mg po daily",), "aspirin stands in warfarin's class"
-    assert found.resolved[2].text == "Vancomycin 125 mg, PO, q6h"
+    assert _codes(result) == ["B01A", "J01X", "A07A", "C03C"]
+    assert result.repeated == ("aspirin 81 mg po daily",), "aspirin stands in warfarin's class"
+    assert result.resolved[2].text == "Vancomycin 125 mg, PO, q6h"
 
 
 def test_what_cannot_be_read_is_listed_with_its_reason(cohort: Cohort) -> None:
-    found = read_list("99999\nxyzzy\nheart failure\nCHF", "diagnosis", cohort)
-    reasons = {u.text: u.reason for u in found.unmapped}
+    result = read_list("99999\nxyzzy\nheart failure\nCHF", "diagnosis", cohort)
+    reasons = {u.text: u.reason for u in result.unmapped}
     assert "no code that the lists of ICD-9-CM hold" in reasons["99999"]
-    assert "fits no diagnosis" in reasons["xyzzy"]
+    assert "matches no diagnosis" in reasons["xyzzy"]
     assert "choose one" in reasons["heart failure"]
-    assert {c.kind for u in found.unmapped for c in u.candidates} == {"diagnosis"}
+    assert {c.kind for u in result.unmapped for c in u.candidates} == {"diagnosis"}
     assert "CHF" in reasons, "one title holds these letters, and it is another illness"
     drugs = read_list("heparin flush\nB01\nZ99Z\nfoozumab\nD5W", "medication", cohort)
     assert [u.reason.split(":")[0] for u in drugs.unmapped] == [
@@ -84,20 +84,20 @@ def test_what_cannot_be_read_is_listed_with_its_reason(cohort: Cohort) -> None:
 
 def test_words_behind_a_code_and_a_comma_are_its_description(cohort: Cohort) -> None:
     (only,) = read_list("428.0, CHF", "diagnosis", cohort).resolved
-    assert (only.found.code, only.found.note) == ("ICD9:4280", "'CHF' taken as its description")
+    assert (only.code.code, only.code.note) == ("ICD9:4280", "'CHF' taken as its description")
 
 
 @pytest.mark.parametrize(("source", "system"), [("mimic3", "ICD9"), ("mimic4", "ICD10")])
 def test_a_code_of_both_systems_is_read_as_the_cohort_is_coded_and_says_so(source: str, system: str) -> None:
     cohort = FakeCohort(fingerprint=replace(FINGERPRINT, source=source))
-    found = read_list("V90.01; E928.1", "diagnosis", cohort)  # type: ignore[arg-type]
-    assert len(found.resolved) + len(found.unmapped) == 2
+    result = read_list("V90.01; E928.1", "diagnosis", cohort)  # type: ignore[arg-type]
+    assert len(result.resolved) + len(result.unmapped) == 2
     both = read_list("E8342", "diagnosis", cohort)  # type: ignore[arg-type]
     assert _codes(both) == [f"{system}:E8342"]
-    assert "as this cohort is coded; in ICD-" in both.resolved[0].found.note
+    assert "as this cohort is coded; in ICD-" in both.resolved[0].code.note
     named = read_list("ICD9 E8342, ICD10 E8342", "diagnosis", cohort)  # type: ignore[arg-type]
     assert _codes(named) == ["ICD9:E8342", "ICD10:E8342"]
-    assert {r.found.note for r in named.resolved} == {""}
+    assert {r.code.note for r in named.resolved} == {""}
 
 
 def test_the_cohorts_own_code_wins_over_its_usual_system() -> None:
@@ -122,9 +122,9 @@ def test_limits(cohort: Cohort) -> None:
 @settings(max_examples=40)
 @given(text=st.text(max_size=60), kind=st.sampled_from(["diagnosis", "procedure", "medication"]))
 def test_no_text_breaks_it_and_no_piece_is_lost(text: str, kind: Kind) -> None:
-    found = read_list(text, kind, FAKE)  # type: ignore[arg-type]
-    told = [r.text for r in found.resolved] + [u.text for u in found.unmapped] + list(found.repeated)
-    assert bool(told) or not any(c.isalnum() for c in text)
+    result = read_list(text, kind, FAKE)  # type: ignore[arg-type]
+    pieces = [r.text for r in result.resolved] + [u.text for u in result.unmapped] + list(result.repeated)
+    assert bool(pieces) or not any(c.isalnum() for c in text)
 
 
 def test_a_route_is_found_behind_the_name_only() -> None:

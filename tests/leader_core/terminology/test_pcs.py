@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leader_core.terminology.icd import code_title, listed_titles
-from leader_core.terminology.pcs import composed_title
+from leader_core.terminology.icd import code_title, composed_title, listed_titles
 
 OTHER_WORDS = {
     "5A0": "extracorporeal",
