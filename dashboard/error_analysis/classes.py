@@ -25,7 +25,7 @@ from leader_core.error_analysis import ClassCounts, Reliability, classed
 ORDERS: Final = {
     "prescribed": "Most often prescribed",
     "missed": "Most often missed",
-    "extra": "Most often suggested in vain",
+    "extra": "Most often suggested but not prescribed",
     "f1": "Lowest F1",
     "error": "Worst calibrated",
 }
@@ -61,7 +61,8 @@ def draw(context: AnalysisContext) -> None:
     csv_row(
         "classes",
         lambda: table(context, counts, bins, range(len(context.analysis.codes))),
-        "Found, missed and in vain open their cases. Predicted is the mean probability, observed the share prescribed, "
+        "Extra: suggested but not prescribed. Found, missed and extra open their cases. Predicted is the mean "
+        "probability, observed the share prescribed, "
         f"ECE the expected calibration error. Faint: prescribed in fewer than {_FEW} cases.",
     )
 
@@ -152,7 +153,7 @@ def table(
             ("", "suggested", lambda i: int(counts.chosen[i])),
             ("Found", "found", lambda i: opens_choice(i, int(counts.hits[i]), "found", True, True)),
             ("Missed", "missed", lambda i: opens_choice(i, int(counts.missed[i]), "missed", True, False)),
-            ("In vain", "in vain", lambda i: opens_choice(i, int(counts.extra[i]), "suggested in vain", False, True)),
+            ("Extra", "in vain", lambda i: opens_choice(i, int(counts.extra[i]), "suggested, not prescribed", False, True)),
             ("Precision", "precision", lambda i: number_cell(float(counts.precision[i]))),
             ("Recall", "recall", lambda i: number_cell(float(counts.recall[i]))),
             ("F1", "f1", lambda i: number_cell(float(counts.f1[i]))),

@@ -190,8 +190,8 @@ def class_table(context: AnalysisContext, agreement: ModelAgreement, places: Seq
         (1, 1, 0): f"{one} only",
         (1, 0, 1): f"{other} only",
         (1, 0, 0): "Missed by both",
-        (0, 1, 0): f"In vain: {one} only",
-        (0, 0, 1): f"In vain: {other} only",
+        (0, 1, 0): f"Extra: {one} only",
+        (0, 0, 1): f"Extra: {other} only",
     }
 
     def column(state: tuple[int, int, int]) -> ColumnOf:

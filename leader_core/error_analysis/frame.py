@@ -181,7 +181,7 @@ def band_column(name: str, numbers: NDArray[Any]) -> Column:
 
 
 def flag_column(name: str, flags: NDArray[np.bool_], no: str, yes: str) -> Column:
-    """Two values, both kept even where one has no case."""
+    """Two values, also where one of them has no case."""
     return Column(name, (no, yes), flags.astype(np.int16))
 
 

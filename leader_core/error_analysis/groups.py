@@ -55,7 +55,7 @@ class GroupScores:
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """All groups of one field, or whatever groups were asked for, in order."""
+    """All groups of one field, or of a choice of masks, in order."""
 
     field: str
     reference: str  # the group that gaps are measured against: the one with most cases; "" without any

@@ -24,7 +24,7 @@ from leader_core.errors import ArtifactError
 EVIDENCE: Final = "validation.json"
 """The file in a model's folder; models from before it have none."""
 GRID: Final = 200
-"""Cut-offs are chosen on this grid and moved in steps of two of it, so every count at a cut-off is exact."""
+"""Cut-offs are chosen on this grid and changed in steps of two of it, so every count at a cut-off is exact."""
 FORMAT: Final = 1
 NEAR: Final = 0.1
 """Scores are alike when they lie in the same tenth."""
@@ -170,7 +170,7 @@ def _counts(rows: Iterable[Sequence[int]]) -> Counts:
 
 
 def write_evidence(folder: Path, evidence: Evidence) -> None:
-    """Write `EVIDENCE` into a model's folder that is being made; one class a line."""
+    """Write `EVIDENCE` into a model's folder before it is sealed; one class a line."""
     record = evidence.to_json()
     classes = record.pop("classes")
     head = json.dumps(record, sort_keys=True)[:-1]
@@ -179,7 +179,7 @@ def write_evidence(folder: Path, evidence: Evidence) -> None:
 
 
 def read_evidence(folder: Path) -> Evidence | None:
-    """What a model's folder says of its classes; None where it was trained before this was kept.
+    """What a model's folder says of its classes; None in early folders without the file.
 
     Raises:
         ArtifactError: the file is damaged.

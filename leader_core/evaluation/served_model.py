@@ -298,11 +298,11 @@ def resident_bytes() -> int | None:
         return (most if sys.platform == "darwin" else most * 1024) or None
 
 
-def device_name(asked: str) -> str:
-    """The device that a model asked for by this name runs on, in words."""
+def device_name(device: str) -> str:
+    """The device that models given this name run on, in words."""
     import torch
 
-    if asked != "cpu" and torch.cuda.is_available():
+    if device != "cpu" and torch.cuda.is_available():
         return str(torch.cuda.get_device_name())
     threads = torch.get_num_threads()
     return f"CPU ({platform.machine()}), {threads} {'thread' if threads == 1 else 'threads'}"

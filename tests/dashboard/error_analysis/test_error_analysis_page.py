@@ -43,34 +43,34 @@ def page(serve: Serve, open_page: OpenPage, planted: Planted) -> OpenPage:
 def _links(test: AppTest) -> list[tuple[str, str]]:
     """(text, selection) of every count that opens cases."""
     return [
-        (shown, found.replace("%3A", ":").replace("%2C", ","))
-        for found, shown in re.findall(r'href="\./\?cases=([^"]*)"[^>]*>([^<]*)<', text(test))
+        (shown, selection.replace("%3A", ":").replace("%2C", ","))
+        for selection, shown in re.findall(r'href="\./\?cases=([^"]*)"[^>]*>([^<]*)<', text(test))
     ]
 
 
 def test_without_scores_it_says_how_to_store_them(open_page: OpenPage) -> None:
-    found = open_page("errors")
-    assert not found.exception
-    assert "No scores are stored" in text(found)
-    assert any("python -m train scores --cohort" in c.value for c in found.code)
+    app = open_page("errors")
+    assert not app.exception
+    assert "No scores are stored" in text(app)
+    assert any("python -m train scores --cohort" in c.value for c in app.code)
 
 
 @pytest.mark.parametrize("view", list(VIEWS))
 @pytest.mark.parametrize("cases", ["all", "test"])
 def test_every_view_draws(page: OpenPage, view: str, cases: str) -> None:
-    found = page(view=view, of=cases)
-    assert not found.exception and not found.error
-    assert found.segmented_control(key="view_shown").value == view
+    app = page(view=view, of=cases)
+    assert not app.exception and not app.error
+    assert app.segmented_control(key="view_shown").value == view
     expected = {} if view == "groups" else {"view": view}
-    assert expected.items() <= address(found).items()
+    assert expected.items() <= address(app).items()
 
 
 def test_every_count_opens_exactly_that_many_cases(page: OpenPage, planted: Planted) -> None:
     for view in ("groups", "tree", "classes", "pair", "calibration"):
         extra = {"of_class": planted.codes[7]} if view == "calibration" else {}
-        found = page(view=view, of="all", by="gender", **extra)
+        app = page(view=view, of="all", by="gender", **extra)
         cache = analysis_cache.get_analysis_cache(get_service())
-        links = _links(found)
+        links = _links(app)
         assert len(links) > 2, view
         for shown, selection in links[:40]:
             mask = cache.analysis.mask(Selection.of(selection), analysis_cache.lookup(get_service()))
@@ -78,8 +78,8 @@ def test_every_count_opens_exactly_that_many_cases(page: OpenPage, planted: Plan
 
 
 def test_a_selection_opens_its_patients_in_the_worklist(page: OpenPage) -> None:
-    found = page(view="groups", of="all", by="gender")
-    shown, selection = _links(found)[0]
+    app = page(view="groups", of="all", by="gender")
+    shown, selection = _links(app)[0]
     cache = analysis_cache.get_analysis_cache(get_service())
     expected = cache.analysis.patients(Selection.of(selection))
     listed = page("patients", cases=selection, rows="100")
@@ -101,23 +101,23 @@ def test_a_stale_selection_is_a_sentence_and_no_filter(page: OpenPage, broken: s
 
 
 def test_conditions_narrow_every_view_and_can_be_taken_away(page: OpenPage) -> None:
-    found = page(of="all", where="gender:is:0,age:ge:60")
-    assert "age at least 60" in text(found)
-    before = _cases(found)
-    next(b for b in found.button if b.label == "age at least 60").click().run()
-    assert address(found)["where"] == "gender:is:0"
-    assert _cases(found) > before
+    app = page(of="all", where="gender:is:0,age:ge:60")
+    assert "age at least 60" in text(app)
+    before = _cases(app)
+    next(b for b in app.button if b.label == "age at least 60").click().run()
+    assert address(app)["where"] == "gender:is:0"
+    assert _cases(app) > before
 
 
 def _cases(test: AppTest) -> int:
-    found = re.search(r"([\d,]+) cases? of", text(test))
-    assert found
-    return int(found[1].replace(",", ""))
+    match = re.search(r"([\d,]+) cases? of", text(test))
+    assert match
+    return int(match[1].replace(",", ""))
 
 
 def test_no_case_left_is_said(page: OpenPage) -> None:
-    found = page(where="age:ge:200")
-    assert not found.exception and "No case is left" in text(found)
+    app = page(where="age:ge:200")
+    assert not app.exception and "No case is left" in text(app)
 
 
 def test_the_state_of_the_page_stands_in_its_link(page: OpenPage) -> None:
@@ -129,30 +129,29 @@ def test_the_state_of_the_page_stands_in_its_link(page: OpenPage) -> None:
         "columns": "history",
         "metric": "recall",
     }
-    found = page(**query)
-    assert query.items() <= address(found).items()
-    assert "Teacher: Recall by gender and first or later visit" in text(found)
+    app = page(**query)
+    assert query.items() <= address(app).items()
+    assert "Teacher: Recall by gender and first or later visit" in text(app)
 
 
 def test_a_saved_list_is_a_set_of_cases_and_a_group(page: OpenPage) -> None:
     workspace, cohort = get_workspace(get_service()), get_service().engine.cohort
     ids = [row.patient_id for row in cohort.patients().rows][:12]
     saved = workspace.save_cohort("Some <b>", ids)
-    found = page(of=f"list-{saved.cohort_id}", by="lists")
-    assert not found.exception and _cases(found) == 12
+    app = page(of=f"list-{saved.cohort_id}", by="lists")
+    assert not app.exception and _cases(app) == 12
     assert (
-        "Some &lt;b&gt;" in text(found)
-        and "<b>" not in text(found).replace("<b>", "", 0).split("Some ")[1][:3]
+        "Some &lt;b&gt;" in text(app) and "<b>" not in text(app).replace("<b>", "", 0).split("Some ")[1][:3]
     )
     gone = page(of="list-gone")
     assert not gone.exception
 
 
 def test_a_find_narrows_the_classes(page: OpenPage, planted: Planted) -> None:
-    found = page(view="classes", of="all")
+    app = page(view="classes", of="all")
     code = planted.codes[5]
-    found.text_input(key="class_search").set_value(code.lower()).run()
-    shown = text(found)
+    app.text_input(key="class_search").set_value(code.lower()).run()
+    shown = text(app)
     assert f"({code})" in shown and f"({planted.codes[20]})" not in shown
 
 
@@ -173,14 +172,14 @@ def test_tags_are_counted_compared_and_open_their_cases(page: OpenPage, planted:
     for who, own in answers.items():
         for (patient, visit), kinds in zip(visits, own, strict=True):
             _tag(workspace, patient, visit, kinds, who)
-    found = page(view="notes", of="all")
-    shown = text(found)
+    app = page(view="notes", of="all")
+    shown = text(app)
     assert "4 cases looked at by 2 annotators" in shown
     # Both saw it in 2 of 4, one alone in 1, neither in 1: observed 0.75, expected 0.5, kappa 0.5.
     assert re.search(
         r"AB and CD</td><td>Missed chronic drug</td>.*?0\.75</td><td class=\"num\">0\.50<", shown
     )
-    links = {selection: number for number, selection in _links(found)}
+    links = {selection: number for number, selection in _links(app)}
     assert links["tag:chronic"] == "3" and links["tag:record"] == "1"
     listed = page("patients", cases="tag:chronic")
     assert {int(r["id"]) for r in component_data(listed, "worklist")["rows"]} == {
@@ -189,44 +188,44 @@ def test_tags_are_counted_compared_and_open_their_cases(page: OpenPage, planted:
 
 
 def test_kinds_are_renamed_added_and_taken_off(page: OpenPage) -> None:
-    found = page(view="notes")
+    app = page(view="notes")
     workspace = get_workspace(get_service())
-    found.text_input(key="kind-name-chronic-0").set_value("Forgot <b>home</b> drug").run()
-    found.button(key="kind-save-chronic-0").click().run()
-    found.text_input(key="kind-name-new-7").set_value("Odd dose").run()
-    found.button(key="kind-add").click().run()
+    app.text_input(key="kind-name-chronic-0").set_value("Forgot <b>home</b> drug").run()
+    app.button(key="kind-save-chronic-0").click().run()
+    app.text_input(key="kind-name-new-7").set_value("Odd dose").run()
+    app.button(key="kind-add").click().run()
     names = [kind.name for kind in workspace.tags.kinds()]
     assert names[0] == "Forgot <b>home</b> drug" and names[-1] == "Odd dose" and len(names) == 8
     kind = workspace.tags.kinds()[-1]
-    found.button(key=f"kind-remove-{kind.kind_id}-{kind.version}").click().run()
+    app.button(key=f"kind-remove-{kind.kind_id}-{kind.version}").click().run()
     assert [k.name for k in workspace.tags.kinds()] == names[:-1]
-    found.text_input(key="kind-name-new-7").set_value("duplication").run()
-    found.button(key="kind-add").click().run()
-    assert "already" in text(found) and not found.exception
+    app.text_input(key="kind-name-new-7").set_value("duplication").run()
+    app.button(key="kind-add").click().run()
+    assert "already" in text(app) and not app.exception
 
 
 def test_a_case_is_tagged_on_its_page(page: OpenPage, planted: Planted) -> None:
     patient, visit = int(planted.columns.patient_ids[0]), int(planted.columns.visit_ids[0])
-    found = page("case", patient=str(patient))
-    assert not found.exception
+    app = page("case", patient=str(patient))
+    assert not app.exception
     name = f"{patient}-{visit}-0"
-    found.checkbox(key=f"kind-chronic-{name}").check()
-    next(b for b in found.button if b.label == "Save tags").click().run()
+    app.checkbox(key=f"kind-chronic-{name}").check()
+    next(b for b in app.button if b.label == "Save tags").click().run()
     workspace = get_workspace(get_service())
-    assert workspace.tags.all() == () and "annotator" in text(found), "a name is asked for"
-    found.checkbox(key=f"kind-chronic-{name}").check()
-    found.text_input(key=f"tagger-{name}").set_value("AB")
-    next(b for b in found.button if b.label == "Save tags").click().run()
-    (said,) = workspace.tags.all()
-    assert (said.visit_id, said.author, said.kinds) == (visit, "AB", ("chronic",))
-    assert "Missed chronic drug" in text(found)
-    next(b for b in found.button if b.label == "Withdraw my answer").click().run()
+    assert workspace.tags.all() == () and "annotator" in text(app), "a name is asked for"
+    app.checkbox(key=f"kind-chronic-{name}").check()
+    app.text_input(key=f"tagger-{name}").set_value("AB")
+    next(b for b in app.button if b.label == "Save tags").click().run()
+    (annotation,) = workspace.tags.all()
+    assert (annotation.visit_id, annotation.author, annotation.kinds) == (visit, "AB", ("chronic",))
+    assert "Missed chronic drug" in text(app)
+    next(b for b in app.button if b.label == "Withdraw my answer").click().run()
     assert workspace.tags.all() == ()
 
 
 def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> None:
-    found = page(of="all", by="gender")
-    assert any(b.proto.label == "Report" for b in found.get("download_button"))
+    app = page(of="all", by="gender")
+    assert any(b.proto.label == "Report" for b in app.get("download_button"))
     from dashboard.error_analysis.context import AnalysisContext
     from dashboard.error_analysis.report import write_report
 

@@ -51,11 +51,11 @@ def test_metrics_of_each_case_are_the_evaluators(
     expected = case_metrics(
         planted.scores[model], planted.truth, CUT[model], table, known=planted.known[model]
     )
-    found = analysis.metrics(model)
+    result = analysis.metrics(model)
     there = planted.there[model][order]
-    assert (found.scored == there).all() and there.sum() > 0
+    assert (result.scored == there).all() and there.sum() > 0
     for name in ("prauc", "jaccard", "f1", "precision", "recall", "medications", "pairs", "interacting"):
-        mine, theirs = found.of(name), getattr(expected, name)[order]
+        mine, theirs = result.of(name), getattr(expected, name)[order]
         assert np.allclose(mine[there], theirs[there], atol=1e-6, equal_nan=True), name
         assert np.isnan(mine[~there]).all()
 
@@ -119,12 +119,12 @@ def test_saved_lists_may_overlap(analysis: Analysis) -> None:
 
 def test_a_heatmap_adds_up(planted: Planted, analysis: Analysis) -> None:
     everybody = np.ones(len(analysis.frame), bool)
-    found = analysis.heat_map("gender", "history", "teacher", "jaccard", everybody)
-    assert found.cases.sum() == len(planted.columns)
+    result = analysis.heat_map("gender", "history", "teacher", "jaccard", everybody)
+    assert result.cases.sum() == len(planted.columns)
     women, first = analysis.column("gender").codes == 0, analysis.column("history").codes == 0
     jaccard = analysis.metrics("teacher").jaccard
-    assert found.cases[0, 0] == (women & first).sum()
-    assert found.values[0, 0] == pytest.approx(jaccard[women & first].mean(), abs=1e-6)
+    assert result.cases[0, 0] == (women & first).sum()
+    assert result.values[0, 0] == pytest.approx(jaccard[women & first].mean(), abs=1e-6)
     empty = analysis.heat_map("gender", "history", "teacher", "jaccard", ~everybody)
     assert empty.cases.sum() == 0 and np.isnan(empty.values).all()
 
@@ -134,26 +134,26 @@ def test_class_counts_by_hand(planted: Planted, analysis: Analysis, order: np.nd
     for model in CUT:
         chosen = ((planted.scores[model] >= CUT[model]) & planted.known[model])[order]
         truth, mask = planted.truth[order], women & planted.there[model][order]
-        found = analysis.class_counts(model, women)
-        assert found.cases == mask.sum()
-        assert (found.prescribed == truth[mask].sum(0)).all()
-        assert (found.chosen == chosen[mask].sum(0)).all()
-        assert (found.hits == (chosen & truth)[mask].sum(0)).all()
-        assert (found.missed == (truth & ~chosen)[mask].sum(0)).all()
-        assert (found.extra == (chosen & ~truth)[mask].sum(0)).all()
+        result = analysis.class_counts(model, women)
+        assert result.cases == mask.sum()
+        assert (result.prescribed == truth[mask].sum(0)).all()
+        assert (result.chosen == chosen[mask].sum(0)).all()
+        assert (result.hits == (chosen & truth)[mask].sum(0)).all()
+        assert (result.missed == (truth & ~chosen)[mask].sum(0)).all()
+        assert (result.extra == (chosen & ~truth)[mask].sum(0)).all()
 
 
 def test_crossing_two_models_by_hand(planted: Planted, analysis: Analysis, order: np.ndarray) -> None:
     everybody = np.ones(len(analysis.frame), bool)
-    found = analysis.agreement("teacher", "student", everybody)
+    result = analysis.agreement("teacher", "student", everybody)
     given = planted.truth[order]
     one, other = (((planted.scores[m] >= CUT[m]) & planted.known[m])[order] for m in ("teacher", "student"))
     for t in (0, 1):
         for a in (0, 1):
             for b in (0, 1):
                 expected = ((given == t) & (one == a) & (other == b)).sum(0)
-                assert (found.counts[:, t, a, b] == expected).all(), (t, a, b)
-    right = found.right
+                assert (result.counts[:, t, a, b] == expected).all(), (t, a, b)
+    right = result.right
     assert (sum(right.values()) == len(everybody)).all()
     assert (right["both"] == ((one == given) & (other == given)).sum(0)).all()
     assert (right["teacher"] == ((one == given) & (other != given)).sum(0)).all()
@@ -161,17 +161,17 @@ def test_crossing_two_models_by_hand(planted: Planted, analysis: Analysis, order
 
 def test_reliability_is_the_calibrations(planted: Planted, analysis: Analysis, order: np.ndarray) -> None:
     everybody = np.ones(len(analysis.frame), bool)
-    found = analysis.reliability("teacher", everybody)
+    result = analysis.reliability("teacher", everybody)
     bins = reliability(planted.scores["teacher"], planted.truth)
-    counts, predicted, observed = found.of()
+    counts, predicted, observed = result.of()
     assert counts.tolist() == [b.count for b in bins]
     assert np.allclose(np.nan_to_num(predicted), [b.probability for b in bins], atol=1e-6)
     assert np.allclose(np.nan_to_num(observed), [b.observed for b in bins], atol=1e-6)
-    assert found.overall_error == pytest.approx(expected_error(bins), abs=1e-6)
+    assert result.overall_error == pytest.approx(expected_error(bins), abs=1e-6)
     place = 4
     own = reliability(planted.scores["teacher"][:, [place]], planted.truth[:, [place]])
-    assert found.error[place] == pytest.approx(expected_error(own), abs=1e-6)
-    assert found.mean_observed[place] == pytest.approx(planted.truth[:, place].mean())
+    assert result.error[place] == pytest.approx(expected_error(own), abs=1e-6)
+    assert result.mean_observed[place] == pytest.approx(planted.truth[:, place].mean())
     assert analysis.reliability("student", everybody).counts[0].sum() == 0, "it cannot name this class"
 
 
@@ -179,11 +179,11 @@ def test_the_sweep_is_the_evaluator_at_every_cut_off(
     planted: Planted, analysis: Analysis, order: np.ndarray
 ) -> None:
     within = analysis.column("gender").codes == 0
-    found = analysis.sweep("student", within)
+    result = analysis.sweep("student", within)
     table = planted.cohort.interactions.statistical_matrix(planted.codes)
     rows = order[within]
     for place in (4, 29, 30, 49, 80, 98):
-        cut = float(np.float32(found.cuts[place]))
+        cut = float(np.float32(result.cuts[place]))
         expected = evaluate(
             planted.scores["student"][rows],
             planted.truth[rows],
@@ -196,8 +196,8 @@ def test_the_sweep_is_the_evaluator_at_every_cut_off(
         for name in ("jaccard", "f1", "precision", "recall", "medications", "ddi_rate"):
             score = expected.scores[name]
             assert score is not None
-            assert getattr(found, name)[place] == pytest.approx(score.value, abs=1e-9), (name, cut)
-    assert found.cases == within.sum() and 0 < found.best < 1
+            assert getattr(result, name)[place] == pytest.approx(score.value, abs=1e-9), (name, cut)
+    assert result.cases == within.sum() and 0 < result.best < 1
 
 
 def test_a_score_on_the_cut_off_is_chosen(analysis: Analysis) -> None:
@@ -278,11 +278,11 @@ def test_a_condition_on_what_is_not_there_is_refused(analysis: Analysis, text: s
 
 def test_drift_is_found_where_it_is(planted: Planted, analysis: Analysis) -> None:
     women = analysis.column("gender").codes == 0
-    found = analysis.shifts(women, ~women)
-    assert found[0].name == "gender" and found[0].measure > 1
+    result = analysis.shifts(women, ~women)
+    assert result[0].name == "gender" and result[0].measure > 1
     same = analysis.shifts(women, women)
     assert all(shift.measure == pytest.approx(0, abs=1e-9) for shift in same)
-    classes = {shift.name: shift for shift in found if shift.kind == "class"}
+    classes = {shift.name: shift for shift in result if shift.kind == "class"}
     given = planted.truth.mean(0)
     assert set(classes) == {c for c, share in zip(planted.codes, given, strict=True) if share}
     nothing = analysis.shifts(women, np.zeros(len(women), bool))

@@ -49,11 +49,11 @@ def _holds(frame: Frame, conditions: tuple[Condition, ...]) -> np.ndarray:
     """The cases of a node, chosen by the analysis's own reading of conditions."""
     from leader_core.error_analysis.stored import Analysis
 
-    found = Analysis.__new__(Analysis)
-    found.__dict__["frame"] = frame
+    result = Analysis.__new__(Analysis)
+    result.__dict__["frame"] = frame
     out = np.ones(len(frame), bool)
     for condition in conditions:
-        out &= found._holds(condition, None)
+        out &= result._holds(condition, None)
     return out
 
 
@@ -189,8 +189,8 @@ def test_drift_by_hand() -> None:
     choices = Choices(
         (), np.array([0, 1, 4], np.int32), np.array([0, 0, 0], np.int16), np.array([1, 1, 1], np.uint16)
     )
-    found = shifts(frame, choices, ("B01A",), first, ~first)
-    by_name = {s.name: s for s in found}
+    result = shifts(frame, choices, ("B01A",), first, ~first)
+    by_name = {s.name: s for s in result}
     expected = (0.5 - 0.75) * np.log(0.5 / 0.75) + (0.5 - 0.25) * np.log(0.5 / 0.25)
     assert by_name["gender"].measure == pytest.approx(expected)
     assert by_name["age"].measure == pytest.approx(2.0)

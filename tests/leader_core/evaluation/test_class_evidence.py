@@ -34,10 +34,10 @@ def test_every_cut_off_of_the_grid_counts_what_is_at_or_above_it() -> None:
     source = np.random.default_rng(3)
     scores = np.concatenate([source.random(300), np.arange(201) / 200]).astype(np.float32)[:, None]
     truth = source.random(scores.shape) < scores
-    found = Evidence.of(("A",), scores, truth, calibrated=False).classes["A"]
+    evidence = Evidence.of(("A",), scores, truth, calibrated=False).classes["A"]
     for cut in np.arange(201) / 200:
         chosen = scores[:, 0] >= np.float32(cut)
-        precision, recall = found.at(float(cut))
+        precision, recall = evidence.at(float(cut))
         assert (precision.part, precision.whole) == ((chosen & truth[:, 0]).sum(), chosen.sum())
         assert recall.whole == truth.sum()
 

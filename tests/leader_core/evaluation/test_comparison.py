@@ -11,7 +11,7 @@ from leader_core.evaluation.comparison import compare
 from leader_core.evaluation.metrics import METRICS, CaseMetrics, case_metrics, evaluate, mean_cases
 
 
-def made(
+def drawn(
     seed: int, skill: float, cases: int = 150, width: int = 30
 ) -> tuple[CaseMetrics, np.ndarray, np.ndarray]:
     random = np.random.default_rng(7)
@@ -27,34 +27,34 @@ def everyone(cases: int = 150) -> dict[str, np.ndarray]:
 
 
 def test_the_difference_is_that_of_the_two_tables() -> None:
-    (first, scores, truth), (second, others, _) = made(1, 0.3), made(2, 0.1)
-    found = compare(first, second, everyone(), swaps=200)["overall"]
+    (first, scores, truth), (second, others, _) = drawn(1, 0.3), drawn(2, 0.1)
+    result = compare(first, second, everyone(), swaps=200)["overall"]
     tables = [evaluate(s, truth, 0.4, None, everyone())["overall"] for s in (scores, others)]
     for name in ("prauc", "jaccard", "f1", "precision", "recall", "medications"):
         values = [table.scores[name].value for table in tables]
-        assert found[name].value == pytest.approx(values[0] - values[1])
-        assert found[name].low <= found[name].value <= found[name].high
-    assert found["prauc"].low > 0 and found["prauc"].p < 0.01
+        assert result[name].value == pytest.approx(values[0] - values[1])
+        assert result[name].low <= result[name].value <= result[name].high
+    assert result["prauc"].low > 0 and result["prauc"].p < 0.01
 
 
 def test_a_model_is_not_better_than_itself() -> None:
-    first, _, _ = made(1, 0.2)
-    found = compare(first, first, everyone(), swaps=100)["overall"]
-    assert {(d.value, d.low, d.high, d.p) for d in found.values()} == {(0.0, 0.0, 0.0, 1.0)}
+    first, _, _ = drawn(1, 0.2)
+    result = compare(first, first, everyone(), swaps=100)["overall"]
+    assert {(d.value, d.low, d.high, d.p) for d in result.values()} == {(0.0, 0.0, 0.0, 1.0)}
 
 
 def test_empty_groups_and_absent_rates_have_no_difference() -> None:
-    first, _, _ = made(1, 0.2)
-    found = compare(first, first, everyone(), with_rates=False, swaps=10)
-    assert found["nobody"] == dict.fromkeys(METRICS)
-    assert found["overall"]["ddi_rate"] is None
+    first, _, _ = drawn(1, 0.2)
+    result = compare(first, first, everyone(), with_rates=False, swaps=10)
+    assert result["nobody"] == dict.fromkeys(METRICS)
+    assert result["overall"]["ddi_rate"] is None
 
 
 def test_chance_is_seldom_called_a_difference() -> None:
     low = sum(
-        compare(made(seed, 0.2)[0], made(1000 + seed, 0.2)[0], everyone(), resamples=0, swaps=200)["overall"][
-            "prauc"
-        ].p
+        compare(drawn(seed, 0.2)[0], drawn(1000 + seed, 0.2)[0], everyone(), resamples=0, swaps=200)[
+            "overall"
+        ]["prauc"].p
         < 0.05
         for seed in range(60)
     )
@@ -62,8 +62,8 @@ def test_chance_is_seldom_called_a_difference() -> None:
 
 
 def test_p_is_that_of_scipys_paired_permutations() -> None:
-    first, second = made(1, 0.2)[0], made(2, 0.19)[0]
-    found = compare(first, second, everyone(), resamples=0, swaps=4000)["overall"]["jaccard"]
+    first, second = drawn(1, 0.2)[0], drawn(2, 0.19)[0]
+    result = compare(first, second, everyone(), resamples=0, swaps=4000)["overall"]["jaccard"]
     theirs = permutation_test(
         (first.jaccard, second.jaccard),
         lambda a, b, axis: np.mean(a - b, axis=axis),
@@ -72,11 +72,11 @@ def test_p_is_that_of_scipys_paired_permutations() -> None:
         vectorized=True,
         rng=np.random.default_rng(3),
     )
-    assert found.p == pytest.approx(theirs.pvalue, abs=0.03)
+    assert result.p == pytest.approx(theirs.pvalue, abs=0.03)
 
 
 def test_patients_are_drawn_and_swapped_with_all_their_cases() -> None:
-    first, second = made(1, 0.2, cases=20)[0], made(2, 0.19, cases=20)[0]
+    first, second = drawn(1, 0.2, cases=20)[0], drawn(2, 0.19, cases=20)[0]
     many = np.repeat(np.arange(20), 30)
 
     def repeated(cases: CaseMetrics) -> CaseMetrics:
@@ -94,7 +94,7 @@ def test_patients_are_drawn_and_swapped_with_all_their_cases() -> None:
 
 def test_other_cases_cannot_be_compared() -> None:
     with pytest.raises(ValueError, match="expected the same ones"):
-        compare(made(1, 0.2, cases=10)[0], made(1, 0.2, cases=11)[0], everyone(10))
+        compare(drawn(1, 0.2, cases=10)[0], drawn(1, 0.2, cases=11)[0], everyone(10))
 
 
 def test_the_interval_of_a_mean_is_the_textbooks() -> None:
@@ -119,7 +119,7 @@ def test_pairing_takes_out_what_both_share() -> None:
 
 
 def test_seeds_are_averaged_case_by_case() -> None:
-    runs = [made(seed, 0.2)[0] for seed in (1, 2, 3)]
+    runs = [drawn(seed, 0.2)[0] for seed in (1, 2, 3)]
     mean = mean_cases(runs)
     np.testing.assert_allclose(mean.prauc, np.mean([run.prauc for run in runs], axis=0))
     assert share(1.0, 0.0) == 0

@@ -116,16 +116,16 @@ def test_groups_are_their_own_cases_and_rounds_are_reproducible() -> None:
     scores, truth = random.random((200, 20)).astype(np.float32), random.random((200, 20)) < 0.3
     first = np.arange(200) < 80
     groups = {"overall": np.ones(200, bool), "single-visit": first, "multi-visit": ~first}
-    found = evaluate(scores, truth, 0.5, None, groups)
+    result = evaluate(scores, truth, 0.5, None, groups)
     again = evaluate(scores, truth, 0.5, None, groups)
-    assert found == again
+    assert result == again
     alone = evaluate(scores[first], truth[first], 0.5, None, {"x": np.ones(80, bool)})["x"]
-    assert found["single-visit"].scores == alone.scores
+    assert result["single-visit"].scores == alone.scores
     pooled = (
-        80 * found["single-visit"].scores["f1"].value + 120 * found["multi-visit"].scores["f1"].value
+        80 * result["single-visit"].scores["f1"].value + 120 * result["multi-visit"].scores["f1"].value
     ) / 200
-    assert found["overall"].scores["f1"].value == pytest.approx(pooled)
-    score = found["overall"].scores["f1"]
+    assert result["overall"].scores["f1"].value == pytest.approx(pooled)
+    score = result["overall"].scores["f1"]
     assert score.low < score.value < score.high
     assert 0 < score.std < score.high - score.low  # ten overlapping rounds understate the spread
 

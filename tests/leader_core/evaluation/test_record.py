@@ -31,7 +31,7 @@ def row(ece: float = 0.03, **more: Any) -> dict[str, Any]:
     }
 
 
-def kept(models: dict[str, Any]) -> EvaluationRecord:
+def record_of(models: dict[str, Any]) -> EvaluationRecord:
     cohorts = {
         "mimic3-demo": {"cohort": OTHER, "split": "all", "cases": 94, "models": models},
         "synthetic": {"cohort": COHORT, "split": "test", "cases": 20, "models": models},
@@ -44,9 +44,9 @@ def calibrated(**changes: Any) -> Any:
 
 
 def test_a_model_finds_its_own_row_its_own_cohort_first() -> None:
-    found = kept({"student": row()}).of(manifest("student"))
-    assert [each.cohort for each in found] == [COHORT["label"], OTHER["label"]]
-    first = found[0]
+    judgements = record_of({"student": row()}).of(manifest("student"))
+    assert [each.cohort for each in judgements] == [COHORT["label"], OTHER["label"]]
+    first = judgements[0]
     assert (first.split, first.cases, first.seeds, first.ece) == ("test", 20, 2, 0.03)
     assert list(first.groups) == ["overall"]
     assert first.bins[0].observed == 0.25
@@ -62,7 +62,7 @@ def test_a_calibrated_model_is_shown_before_and_after() -> None:
         "medications": 22.0,
         "cutoff": 0.1,
     }
-    record = kept({"student": row(0.05), "student-calibrated": row(0.01, conformal=[promise])})
+    record = record_of({"student": row(0.05), "student-calibrated": row(0.01, conformal=[promise])})
     first = record.of(calibrated())[0]
     assert (first.ece_before, first.ece) == (0.05, 0.01)
     assert first.bins_before == first.bins != ()
@@ -79,27 +79,27 @@ def test_a_calibrated_model_is_shown_before_and_after() -> None:
     ],
 )
 def test_another_model_finds_nothing(changes: dict[str, Any]) -> None:
-    assert kept({"student": row()}).of(replace(manifest("student"), **changes)) == ()
+    assert record_of({"student": row()}).of(replace(manifest("student"), **changes)) == ()
 
 
 def test_weights_that_are_named_decide() -> None:
     own = manifest("student")
-    assert kept({"student": row(digests=[own.digest, "x"], thresholds=[0.9, 0.9])}).of(own)
-    assert kept({"student": row(digests=["other", own.digest])}).of(own) == ()
+    assert record_of({"student": row(digests=[own.digest, "x"], thresholds=[0.9, 0.9])}).of(own)
+    assert record_of({"student": row(digests=["other", own.digest])}).of(own) == ()
 
 
 def test_the_diagram_belongs_to_the_first_seed_alone() -> None:
     second = replace(manifest("student"), settings={"seed": 43}, threshold=0.31)
-    found = kept({"student": row()}).of(second)[0]
-    assert (found.bins, found.ece) == ((), 0.5)
+    judgements = record_of({"student": row()}).of(second)[0]
+    assert (judgements.bins, judgements.ece) == ((), 0.5)
 
 
 def test_the_earlier_layout_names_weights() -> None:
     own = manifest("teacher")
     entry = {"cohort": COHORT, "groups": {"overall": GROUP}, "model": {"digest": own.digest}, "split": "test"}
     record = EvaluationRecord({"synthetic": {"teacher": entry, "other": {**entry, "model": {"digest": "x"}}}})
-    (found,) = record.of(own)
-    assert (found.cases, found.seeds, found.bins, found.ece) == (20, 1, (), None)
+    (judgements,) = record.of(own)
+    assert (judgements.cases, judgements.seeds, judgements.bins, judgements.ece) == (20, 1, (), None)
     assert record.of(replace(own, files={})) == ()
 
 
@@ -123,7 +123,7 @@ def test_the_shipped_record_is_about_the_shipped_models(demo_models: Path) -> No
         pytest.skip("this record names no weights: rows are told by seed and cut-off")
     for kind in ("teacher", "student"):
         own = read_manifest(demo_models / kind, kind=kind)
-        found = EvaluationRecord.next_to(demo_models).of(own)
-        assert found, kind
-        assert found[0].cohort_digest == own.cohort.digest
-        assert json.dumps(found[0].groups["overall"]["prauc"])
+        judgements = EvaluationRecord.next_to(demo_models).of(own)
+        assert judgements, kind
+        assert judgements[0].cohort_digest == own.cohort.digest
+        assert json.dumps(judgements[0].groups["overall"]["prauc"])

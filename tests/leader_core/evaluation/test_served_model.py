@@ -51,9 +51,9 @@ def failed(engine: Any) -> list[tuple[str, str, str]]:
 
 
 def test_what_is_whole_passes_line_by_line(engine: Any) -> None:
-    found = check(engine)
+    result = check(engine)
     assert failed(engine) == []
-    assert [each.name for each in found if each.model == "teacher"] == [
+    assert [each.name for each in result if each.model == "teacher"] == [
         "config.json",
         "model.safetensors",
         "vocabulary.json",
@@ -63,7 +63,7 @@ def test_what_is_whole_passes_line_by_line(engine: Any) -> None:
         "Alone and with another case",
         "Another case",
     ]
-    assert {each.model for each in found} == {"teacher", "student"}
+    assert {each.model for each in result} == {"teacher", "student"}
 
 
 def test_a_changed_and_a_missing_file_are_named(engine: Any) -> None:
@@ -134,11 +134,11 @@ def test_a_model_that_is_not_there_says_how_to_get_it(engine: Any) -> None:
 
 
 def test_progress_is_told_line_by_line(engine: Any) -> None:
-    told: list[tuple[int, int, str]] = []
-    self_check(engine, ("student",), lambda *step: told.append(step), [engine.cohort.case(10_001)])
-    assert [step[0] for step in told][:3] == [1, 2, 3]
-    assert all(done <= of for done, of, _ in told)
-    assert told[0][2] == "student: config.json"
+    steps: list[tuple[int, int, str]] = []
+    self_check(engine, ("student",), lambda *step: steps.append(step), [engine.cohort.case(10_001)])
+    assert [step[0] for step in steps][:3] == [1, 2, 3]
+    assert all(done <= of for done, of, _ in steps)
+    assert steps[0][2] == "student: config.json"
 
 
 def test_parameters_are_counted_without_reading_a_tensor(tmp_path: Path) -> None:
@@ -146,9 +146,9 @@ def test_parameters_are_counted_without_reading_a_tensor(tmp_path: Path) -> None
         {"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float32)}, tmp_path / "model.safetensors"
     )
     (tmp_path / "config.json").write_bytes(b"12345")
-    found = folder_size(tmp_path)
-    assert found.parameters == 17
-    assert found.bytes_on_disk == (tmp_path / "model.safetensors").stat().st_size + 5
+    result = folder_size(tmp_path)
+    assert result.parameters == 17
+    assert result.bytes_on_disk == (tmp_path / "model.safetensors").stat().st_size + 5
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 20, b"\x02\x00\x00\x00\x00\x00\x00\x00[]"])
@@ -172,22 +172,22 @@ def test_percentiles_are_values_that_occurred() -> None:
 
 
 def test_every_case_is_timed_alone_after_one_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda asked: f"device {asked}")
+    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda device: f"device {device}")
     engine: Any = FakeEngine()
     cases = [engine.cohort.case(10_001 + n) for n in range(4)]
     ticks = iter([0.0, 0.010, 1.0, 1.020, 2.0, 2.030, 3.0, 3.040] + [0.0, 0.1] * 4)
-    told: list[tuple[int, int, str]] = []
-    found = measure(
-        engine, ("student", "teacher"), cases, lambda *step: told.append(step), clock=lambda: next(ticks)
+    steps: list[tuple[int, int, str]] = []
+    result = measure(
+        engine, ("student", "teacher"), cases, lambda *step: steps.append(step), clock=lambda: next(ticks)
     )
-    first, second = found.latencies
+    first, second = result.latencies
     assert (first.model, first.cases) == ("student", 4)
     assert (first.p50_ms, first.p95_ms, first.slowest_ms) == pytest.approx((20.0, 40.0, 40.0))
     assert second.p50_ms == pytest.approx(100.0)
     assert [model for model, _ in engine.asked] == ["student"] * 5 + ["teacher"] * 5
-    assert told[0] == (0, 8, "student, case 1 of 4")
-    assert told[-1] == (7, 8, "teacher, case 4 of 4")
-    assert found.device == "device cpu"
+    assert steps[0] == (0, 8, "student, case 1 of 4")
+    assert steps[-1] == (7, 8, "teacher, case 4 of 4")
+    assert result.device == "device cpu"
 
 
 def test_measuring_can_be_stopped_and_needs_a_case() -> None:
