@@ -1,19 +1,21 @@
-"""What happens in a visit: conditions, their codes, procedures and medication products.
+"""What happens at a visit: conditions, their codes, procedures and products, and when and under which numbers it is recorded.
 
 All visits of a chunk are drawn at once; only the order of visits within a patient is walked, because what was
-diagnosed at one visit stays with the patient. Refuses to know file layouts.
+diagnosed at one visit stays with the patient.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from scipy.special import ndtri  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from train.synthetic_hospital.coding import BoolArray, Codes, FloatArray, IntArray
+from train.synthetic_hospital.codes import BoolArray, Codes, FloatArray, IntArray
 from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES, Knowledge
-from train.synthetic_hospital.patients import Patients
+from train.synthetic_hospital.patients import Patients, Text, draw_profile
 
 _REMEMBERED = 0.92  # correlation of the same home medication between visits of one patient
 _HABIT = 0.3  # the same for what is ordered only in the hospital
@@ -188,8 +190,8 @@ def _recorded(
     order = np.lexsort((condition, visit))
     visit, condition = visit[order], condition[order]
     habit = usual[patients.owner[visit], condition]
-    kept = chronic[condition] & (rng.random(visit.size) < 0.88)
-    uniform = np.where(kept, habit, rng.random(visit.size))
+    usual_code = chronic[condition] & (rng.random(visit.size) < 0.88)
+    uniform = np.where(usual_code, habit, rng.random(visit.size))
     for power in (1, 2):
         again = np.flatnonzero(rng.random(visit.size) < several[condition] ** power)
         visit = np.concatenate([visit, visit[again]])
@@ -199,18 +201,18 @@ def _recorded(
 
 
 def _contains(visit: IntArray, condition: IntArray, wanted: IntArray, shape: tuple[int, ...]) -> BoolArray:
-    mark = np.zeros(shape, dtype=bool)
-    mark[visit, condition] = True
-    return mark[np.arange(shape[0]), wanted]
+    listed = np.zeros(shape, dtype=bool)
+    listed[visit, condition] = True
+    return listed[np.arange(shape[0]), wanted]
 
 
 def _choose(codes: dict[int, Codes], version: IntArray, owner: IntArray, uniform: FloatArray) -> IntArray:
     """A code for each row, from the list of its visit's ICD version."""
-    found = np.zeros(owner.size, dtype=np.int64)
+    chosen = np.zeros(owner.size, dtype=np.int64)
     for number, table in codes.items():
         rows = version == number
-        found[rows] = table.choices.draw(owner[rows], uniform[rows])
-    return found
+        chosen[rows] = table.choices.draw(owner[rows], uniform[rows])
+    return chosen
 
 
 def _ranked(
@@ -230,13 +232,15 @@ def _procedures(rng: np.random.Generator, know: Knowledge, present: BoolArray) -
 
 def _cues(know: Knowledge, version: IntArray, visit: IntArray, code: IntArray) -> FloatArray:
     """(V, cues): what the titles of the visit's diagnoses say."""
-    marks = np.zeros((version.size, len(know.cues)), dtype=bool)
+    cues_present = np.zeros((version.size, len(know.cues)), dtype=bool)
     for number, table in know.diagnosis.items():
         rows = np.flatnonzero(version[visit] == number)
         lengths = table.cues[code[rows] + 1] - table.cues[code[rows]]
         starts = np.repeat(table.cues[code[rows]] - np.cumsum(lengths) + lengths, lengths)
-        marks[np.repeat(visit[rows], lengths), table.cue_list[starts + np.arange(lengths.sum())]] = True
-    return marks
+        cues_present[np.repeat(visit[rows], lengths), table.cue_list[starts + np.arange(lengths.sum())]] = (
+            True
+        )
+    return cues_present
 
 
 def _products(
@@ -261,3 +265,72 @@ def _products(
     pairs = np.stack([np.concatenate([visit, visit[more]]), np.concatenate([product, other])])
     pairs = np.unique(pairs, axis=1)
     return pairs[0], pairs[1]
+
+
+_STRIDE: Final = 16  # admission numbers reserved for a patient: more than the most visits there are
+Times = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """When and under which numbers the V visits of P patients are recorded."""
+
+    know: Knowledge
+    patients: Patients
+    clinic: Clinic
+    admitted: Times  # (V,) to the second
+    discharged: Times  # (V,)
+    subject: IntArray  # (P,)
+    hadm: IntArray  # (V,)
+    profile: dict[str, Text]  # field to (V,)
+    elective: BoolArray  # (V,)
+
+    @property
+    def died(self) -> Times:
+        """(P,) time of death in hospital, NaT for the living."""
+        died = np.full(self.patients.number.size, np.datetime64("NaT", "s"))
+        died[self.patients.owner[self.clinic.dead]] = self.discharged[self.clinic.dead]
+        return died
+
+
+def draw_stays(
+    rng: np.random.Generator, know: Knowledge, patients: Patients, clinic: Clinic, layout: str
+) -> Stays:
+    """Place the visits in time and give them their numbers and profile."""
+    admitted, discharged = _times(rng, patients, clinic)
+    subject, hadm = _identifiers(rng, patients, layout)
+    return Stays(
+        know=know,
+        patients=patients,
+        clinic=clinic,
+        admitted=admitted,
+        discharged=discharged,
+        subject=subject,
+        hadm=hadm,
+        profile=draw_profile(rng, patients, know.population, layout),
+        elective=np.asarray([c.elective for c in know.conditions])[clinic.principal],
+    )
+
+
+def _times(rng: np.random.Generator, patients: Patients, clinic: Clinic) -> tuple[Times, Times]:
+    """Admission and discharge, seconds; whole years are added to hide the true date, as MIMIC does."""
+    years = (patients.shift * 365.25).astype(np.int64)
+    day = (patients.first + years)[patients.owner].astype("datetime64[s]")
+    minute = np.rint(patients.gap_days * 1440).astype(np.int64) + rng.integers(0, 1440, patients.owner.size)
+    admitted = day + (minute * 60).astype("timedelta64[s]")
+    length = clinic.length.copy()
+    following = np.flatnonzero(np.diff(patients.owner) == 0)  # a visit ends before the next begins
+    free = (admitted[following + 1] - admitted[following]).astype(np.int64) / 86400 - 1.0
+    length[following] = np.clip(np.minimum(length[following], free), 0.3, None)
+    return admitted, admitted + (np.rint(length * 1440).astype(np.int64) * 60).astype("timedelta64[s]")
+
+
+def _identifiers(rng: np.random.Generator, patients: Patients, layout: str) -> tuple[IntArray, IntArray]:
+    """Subject and admission numbers; the latter do not follow time, as in the real tables."""
+    base, start = (3, 100_000) if layout == "mimic3" else (10_000_000, 20_000_000)
+    step = 7 if layout == "mimic3" else 33
+    subject = base + patients.number * step + rng.integers(0, step - 1, patients.number.size)
+    slot = np.argsort(rng.random((patients.number.size, _STRIDE)), axis=1)
+    return subject, start + patients.number[patients.owner] * _STRIDE + slot[
+        patients.owner, patients.visit_no
+    ]

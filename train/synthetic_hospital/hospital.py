@@ -21,10 +21,11 @@ from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.files import replacing_folder, write_json
 from train.console import Report
-from train.synthetic_hospital import icd, knowledge
+from train.synthetic_hospital import knowledge
 from train.synthetic_hospital.clinic import treat
+from train.synthetic_hospital.codes import icd9_short_titles, icd9_titles, icd10_titles
+from train.synthetic_hospital.layouts import FILES, LAYOUTS, chunk_tables
 from train.synthetic_hospital.patients import ICD10_FROM, Patients, draw_patients
-from train.synthetic_hospital.tables import FILES, LAYOUTS, chunk_tables
 
 GENERATOR: Final = "leader-synthetic-hospital 1"
 CHUNK: Final = 2_000
@@ -76,8 +77,10 @@ def _fill(folder: Path, layout: str, patients: int, seed: int, report: Report) -
             for name in counts
         }
         for first in report.progress(chunks, total=len(chunks), label="patients"):
-            tables, lone = draw_chunk(know, first // CHUNK, min(CHUNK, patients - first), layout, seed)
-            single += lone
+            tables, single_visit = draw_chunk(
+                know, first // CHUNK, min(CHUNK, patients - first), layout, seed
+            )
+            single += single_visit
             for name, table in tables.items():
                 counts[name] += table.num_rows
                 writers[name].write(table)
@@ -177,10 +180,10 @@ def _dictionaries(folder: Path, know: knowledge.Knowledge, layout: str) -> None:
         with _writer(folder / FILES[layout][name], layout == "mimic3") as writer:
             for version, table in codes.items():
                 used = sorted(set(table.code))
-                titles = icd.icd9_titles(kind) if version == 9 else icd.icd10_titles(kind)
+                titles = icd9_titles(kind) if version == 9 else icd10_titles(kind)
                 long = [titles[code] for code in used]
                 if layout == "mimic3":
-                    short = icd.icd9_short_titles(kind)
+                    short = icd9_short_titles(kind)
                     columns: dict[str, list[Any]] = {
                         "ICD9_CODE": used,
                         "SHORT_TITLE": [short[c] for c in used],

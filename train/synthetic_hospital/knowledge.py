@@ -1,7 +1,6 @@
 """What the synthetic hospital knows: conditions, their codes, procedures, medications and cues in code titles.
 
-Reads the tables in `train/synth/knowledge/` and checks every code against the terminology libraries' own files.
-Refuses to know how a patient is drawn.
+Reads the tables in `knowledge/`; a name or code in them that does not exist is an error.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from leader_core.errors import InputError
-from train.synthetic_hospital.coding import (
+from train.synthetic_hospital.codes import (
     BoolArray,
     Choices,
     CodeList,
@@ -118,12 +117,12 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
         _pairs(row.get("avoid", ""), groups, f"{at}.avoid", problems)
         for row, at in zip(drivers, where, strict=True)
     ]
-    done = [
+    performed = [
         _pairs(raw[c.name].get("procedures", ""), names, f"{c.name}.procedures", problems) for c in conditions
     ]
-    spoken = [CodeList(c.name, raw[c.name].get("codes", ""), c.fertile) for c in conditions]
+    code_lists = [CodeList(c.name, raw[c.name].get("codes", ""), c.fertile) for c in conditions]
     patterns = [row["pattern"] for row in cues.values()]
-    diagnosis = {v: diagnosis_codes(v, spoken, patterns, problems) for v in versions}
+    diagnosis = {v: diagnosis_codes(v, code_lists, patterns, problems) for v in versions}
     procedure = {v: procedure_codes(v, procedure_rows, problems) for v in versions}
     if problems:
         raise InputError(
@@ -135,7 +134,7 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
         cues=tuple(cues),
         log_absent=_matrix(meds, len(groups), lambda p: np.log1p(-min(p, 0.995))),
         log_avoid=_matrix(avoid, len(groups), lambda p: np.log(max(p, 1e-6))),
-        log_no_procedure=_matrix(done, len(names), lambda p: np.log1p(-min(p, 0.995))),
+        log_no_procedure=_matrix(performed, len(names), lambda p: np.log1p(-min(p, 0.995))),
         procedures=tuple(procedure_rows),
         formulary=formulary,
         extras=_formulary("extras.csv", problems),
@@ -199,14 +198,14 @@ def _order(conditions: list[Condition], problems: list[str]) -> tuple[Condition,
 
 def _pairs(text: str, names: Mapping[str, int], where: str, problems: list[str]) -> list[tuple[int, float]]:
     """'statin .7, aspirin .5' as indices and numbers."""
-    found = []
+    pairs = []
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         name, _, value = part.partition(" ")
         if name not in names or not value:
             problems.append(f"{where}: unknown or without a number: {part!r}")
         else:
-            found.append((names[name], float(value)))
-    return found
+            pairs.append((names[name], float(value)))
+    return pairs
 
 
 def _matrix(rows: list[list[tuple[int, float]]], width: int, transform: Any) -> FloatArray:

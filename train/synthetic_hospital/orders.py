@@ -1,7 +1,7 @@
 """Prescription rows of a chunk: repeated orders, spellings, diluents, fluids and flushes.
 
 Adds the dirt that real tables have: missing drug codes, repeated rows, unknown drugs, orders that stop before they
-begin. Refuses to know a layout's columns, or why a drug is given.
+begin.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from train.synthetic_hospital.coding import IntArray
+from train.synthetic_hospital.clinic import Stays, Times
+from train.synthetic_hospital.codes import IntArray
 from train.synthetic_hospital.knowledge import Formulary
 from train.synthetic_hospital.patients import Text
-from train.synthetic_hospital.stays import Stays, Times
 
 _LABELERS: Final = (
     "00338",
@@ -93,13 +93,15 @@ def _rows(
     spelled = drugs.names.draw(product, rng.random(product.size))
     name, route = np.asarray(drugs.name, dtype=object), np.asarray(drugs.route, dtype=object)
     form, strength = np.asarray(drugs.form, dtype=object), np.asarray(drugs.strength, dtype=object)
-    marks = np.asarray([zlib.crc32(n.encode()) for n in drugs.name])
-    ndc = np.asarray([f"{_LABELERS[m % len(_LABELERS)]}{m // 7 % 1000000:06d}" for m in marks], dtype=object)
-    gsn = np.asarray([f"{m // 13 % 70000:06d}" for m in marks], dtype=object)
+    digests = np.asarray([zlib.crc32(n.encode()) for n in drugs.name])
+    ndc = np.asarray(
+        [f"{_LABELERS[m % len(_LABELERS)]}{m // 7 % 1000000:06d}" for m in digests], dtype=object
+    )
+    gsn = np.asarray([f"{m // 13 % 70000:06d}" for m in digests], dtype=object)
     code = np.asarray(
         [
             f"{''.join(c for c in n.upper() if c.isalpha())[:4]}{m % 90 + 10}"
-            for n, m in zip(drugs.name, marks, strict=True)
+            for n, m in zip(drugs.name, digests, strict=True)
         ],
         dtype=object,
     )

@@ -1,7 +1,4 @@
-"""Who the patients are: age, sex, origin, the profile fields, and how often and when they come.
-
-Refuses to know what ails them.
-"""
+"""Who the patients are: age, sex, origin, the profile fields, and how often and when they come."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.synthetic_hospital.coding import BoolArray, FloatArray, IntArray
+from train.synthetic_hospital.codes import BoolArray, FloatArray, IntArray
 from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES
 
 Text = NDArray[np.object_]
@@ -108,6 +105,6 @@ def _pick(uniform: FloatArray, key: Text, tables: Mapping[str, Mapping[str, floa
     for name, table in tables.items():
         rows = (key == name) | (unknown if name == default else False)
         weights = np.cumsum(list(table.values()))
-        found = np.searchsorted(weights, uniform[rows] * weights[-1], side="right")
-        result[rows] = np.asarray(list(table), dtype=object)[np.minimum(found, len(table) - 1)]
+        place = np.searchsorted(weights, uniform[rows] * weights[-1], side="right")
+        result[rows] = np.asarray(list(table), dtype=object)[np.minimum(place, len(table) - 1)]
     return result

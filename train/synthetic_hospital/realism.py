@@ -1,7 +1,4 @@
-"""How alike a synthetic and a real cohort are, read through the same cohort builder.
-
-Compares shapes, not patients; refuses to look at what any model scores.
-"""
+"""How alike a synthetic and a real cohort are, read through the same cohort builder."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr  # type: ignore[import-untyped]
+from scipy.stats import spearmanr
 
 from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
@@ -25,7 +22,7 @@ _COMMON: Final = 0.05  # classes at least this frequent in the real cohort enter
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class CohortShape:
     """One cohort in a few numbers."""
 
     patients: int
@@ -47,8 +44,8 @@ class Shape:
 class Realism:
     """A real cohort, a synthetic one, and how their medication classes agree."""
 
-    real: Shape
-    synthetic: Shape
+    real: CohortShape
+    synthetic: CohortShape
     prevalence_spearman: float  # over classes that occur in either
     prevalence_difference: float  # mean absolute, over the same classes
     pairs_pearson: float  # of the share of visits with both classes, over pairs of common classes
@@ -61,17 +58,17 @@ class Realism:
 
 def compare(real: Path, synthetic: Path) -> Realism:
     """Measure two cohort databases against each other."""
-    with_real, with_synthetic = _read(real), _read(synthetic)
-    classes = sorted(set(with_real[1]) | set(with_synthetic[1]))
-    a, b = (_prescribed(columns, classes) for columns in (with_real[0], with_synthetic[0]))
+    real_cohort, synthetic_cohort = _read(real), _read(synthetic)
+    classes = sorted(set(real_cohort[1]) | set(synthetic_cohort[1]))
+    a, b = (_prescribed(columns, classes) for columns in (real_cohort[0], synthetic_cohort[0]))
     rate_a, rate_b = a.mean(axis=0), b.mean(axis=0)
     common = np.flatnonzero((rate_a >= _COMMON) & (rate_b > 0))
     pair_a, pair_b = _pairs(a[:, common]), _pairs(b[:, common])
     enough = (pair_a[0] * len(a) >= 3) & (pair_b[0] > 0)
     far = np.argsort(-np.abs(rate_a - rate_b))[:_LISTED]
     return Realism(
-        real=with_real[2],
-        synthetic=with_synthetic[2],
+        real=real_cohort[2],
+        synthetic=synthetic_cohort[2],
         prevalence_spearman=float(spearmanr(rate_a, rate_b).statistic),
         prevalence_difference=float(np.abs(rate_a - rate_b).mean()),
         pairs_pearson=float(np.corrcoef(pair_a[0], pair_b[0])[0, 1]),
@@ -105,11 +102,11 @@ def show(result: Realism, report: Report) -> dict[str, Any]:
     return asdict(result)
 
 
-def _read(path: Path) -> tuple[CohortColumns, Sequence[str], Shape]:
+def _read(path: Path) -> tuple[CohortColumns, Sequence[str], CohortShape]:
     with closing(Cohort.open(path)) as cohort:
         columns = cohort.columns("all", "all")
         seen = set(cohort.vocabulary_codes("diagnosis", "train"))
-        held = [
+        later = [
             code
             for split in ("validation", "test")
             for code in _occurring(cohort.columns(split, "all"), "diagnosis")
@@ -117,7 +114,7 @@ def _read(path: Path) -> tuple[CohortColumns, Sequence[str], Shape]:
     counts = {kind: columns.codes[kind].ids.lengths for kind in KINDS}
     visits_each = np.unique(columns.patient_ids, return_counts=True)[1]
     classes = columns.codes["medication"].table
-    shape = Shape(
+    shape = CohortShape(
         patients=visits_each.size,
         visits=len(columns),
         visits_per_patient=float(visits_each.mean()),
@@ -130,7 +127,7 @@ def _read(path: Path) -> tuple[CohortColumns, Sequence[str], Shape]:
         classes_median=float(np.median(counts["medication"])),
         classes_deviation=float(counts["medication"].std()),
         repeated_classes=_repeated(columns, classes),
-        unseen_diagnoses=float(np.mean([code not in seen for code in held])) if held else float("nan"),
+        unseen_diagnoses=float(np.mean([code not in seen for code in later])) if later else float("nan"),
     )
     return columns, classes, shape
 

