@@ -1,28 +1,23 @@
-"""Fitting a baseline on a cohort: what it may learn from, its cut-off, and its face towards the evaluator.
-
-Refuses to know how any baseline works.
-"""
+"""Fitting a baseline on a cohort: its cut-off, and how the evaluator sees it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.domain import KINDS, Fingerprint
-from leader_core.errors import TrainingError
+from leader_core.domain import Fingerprint
 from leader_core.evaluation.metrics import choose_threshold
-from leader_core.student.config import StudentConfig
-from leader_core.student.encode import EncodedCases, Encoder
-from leader_core.vocabulary import Vocabularies, Vocabulary
-from train.baselines.registry import Baseline, BaselineName, make
+from leader_core.student.encode import EncodedCases
+from train.baselines import BaselineName
+from train.baselines.data import Baseline, TrainingData
+from train.baselines.simple import Logistic, Neighbours, Popularity, Repeat
 from train.console import Report
-from train.evaluation.scoring import Labels, Scores, Targets, blocks_of
+from train.evaluation.scoring import Scores, Targets, blocks_of
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -30,68 +25,6 @@ if TYPE_CHECKING:
 
 SEED: Final = 42
 THRESHOLD_RULE: Final = "chosen on validation to maximise mean Jaccard"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingData:
-    """One cohort as baselines see it: M medications; codes as token ids of the training vocabularies."""
-
-    train: EncodedCases
-    validation: EncodedCases
-    labels: Labels  # of the validation cases
-    encoder: Encoder
-    interactions: NDArray[np.bool_]  # (M, M) statistical interactions
-
-    @classmethod
-    def of(cls, cohort: Cohort, targets: Targets = "last") -> TrainingData:
-        """Read a cohort. Vocabularies are those of the training split.
-
-        Raises:
-            TrainingError: the cohort has no training or no validation patients.
-        """
-        train, validation = cohort.columns("train", targets), cohort.columns("validation", "last")
-        if not len(train) or not len(validation):
-            raise TrainingError(
-                f"{cohort.path} has no training or no validation patients to fit a baseline on: expected at least one "
-                "of each. Build a cohort of more patients."
-            )
-        diagnosis, procedure, medication = (Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS)
-        profile = {name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields}
-        return cls.from_columns(
-            train,
-            validation,
-            Vocabularies(diagnosis, procedure, medication, profile),
-            cohort.interactions.statistical_matrix(medication.codes),
-        )
-
-    @classmethod
-    def from_columns(
-        cls,
-        train: CohortColumns,
-        validation: CohortColumns,
-        vocabularies: Vocabularies,
-        interactions: NDArray[np.bool_],
-    ) -> TrainingData:
-        """The same from columns, such as one fold's."""
-        encoder = Encoder(StudentConfig(profile_fields=tuple(vocabularies.profile)), vocabularies)
-        labels = Labels.of(validation, vocabularies.medication)
-        return cls(encoder.columns(train), encoder.columns(validation), labels, encoder, interactions)
-
-    @property
-    def medications(self) -> int:
-        """M"""
-        return len(self.encoder.vocabularies.medication)
-
-    def truth(self) -> NDArray[np.bool_]:
-        """(N, M) what the training cases were prescribed."""
-        return self.train.labels(np.arange(len(self.train)), self.medications)
-
-    def frequencies(self) -> NDArray[np.float64]:
-        """(M,) share of the training cases with each class."""
-        counts = np.zeros(self.medications)
-        for rows in blocks_of(len(self.train)):
-            counts += self.train.labels(rows, self.medications).sum(0)
-        return counts / len(self.train)
 
 
 class FittedBaseline:
@@ -161,8 +94,27 @@ def fit_on(
 ) -> FittedBaseline:
     """Fit on data read already."""
     began = time.perf_counter()
-    baseline = make(name)
+    baseline = _new(name)
     baseline.fit(data, seed=seed, report=report or Report(quiet=True))
     fitted = FittedBaseline(name, baseline, data, trained_on)
     fitted.seconds = time.perf_counter() - began
     return fitted
+
+
+def _new(name: BaselineName) -> Baseline:
+    """A baseline that has not learned yet; torch is imported only for those that need it."""
+    if name == "retain":
+        from train.baselines.neural import RetainBaseline
+
+        return RetainBaseline()
+    if name == "gamenet":
+        from train.baselines.gamenet import GamenetBaseline
+
+        return GamenetBaseline()
+    simple: dict[str, type[Baseline]] = {
+        "popularity": Popularity,
+        "repeat": Repeat,
+        "neighbours": Neighbours,
+        "logistic": Logistic,
+    }
+    return simple[name]()

@@ -9,7 +9,7 @@ from typing import Any
 
 from leader_core.errors import InputError
 from leader_core.files import replacing_folder, write_json
-from train.baselines.registry import BASELINES
+from train.baselines import BASELINES
 from train.console import Report
 from train.evaluation.scoring import SPLITS
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.baselines import fit_baseline
+    from train.baselines.fitting import fit_baseline
     from train.evaluation.predictions import write_predictions
 
     cohort = Cohort.open(arguments.cohort)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leader_core.errors import InputError
 from leader_core.files import write_json
-from train.baselines.registry import BASELINES
+from train.baselines import BASELINES
 from train.console import Report
 from train.evaluation.metrics_text import (
     fingerprint_line,
@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report: Report) -> SplitModel:
     """What the command line names."""
     if arguments.baseline:
-        from train.baselines import fit_baseline
+        from train.baselines.fitting import fit_baseline
 
         seed = SEED if arguments.seed is None else arguments.seed
         return fit_baseline(arguments.baseline, fit_on, seed=seed, report=report)

@@ -17,7 +17,7 @@ import tomli_w
 from leader_core.errors import InputError
 from leader_core.files import write_text
 from leader_core.student.config import PAPER_PROFILE
-from train.baselines.registry import SEEDED, BaselineName
+from train.baselines import SEEDED, BaselineName
 from train.config import CONFIGS, Settings, load_settings, merge_tables
 
 SEEDS: Final = (42, 43, 44)

@@ -15,10 +15,11 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Case, Visit
 from leader_core.student.encode import EncodedCases
 from tests.hospital import DIAGNOSES, MEDICATIONS, Hospital
-from train.baselines import BASELINES, SEEDED, FittedBaseline, TrainingData, fit_baseline
-from train.baselines.fitting import fit_on
+from train.baselines import BASELINES, SEEDED
+from train.baselines.data import TrainingData
+from train.baselines.fitting import FittedBaseline, fit_baseline, fit_on
 from train.baselines.gamenet import Gamenet, GamenetBaseline, _graph_of
-from train.baselines.network import NeuralBaseline, Schedule, batch_of
+from train.baselines.neural import NeuralBaseline, Schedule, batch_of
 from train.cli import main
 
 HOSPITAL = Hospital(240)
@@ -30,7 +31,7 @@ HISTORY = ("repeat", *LEARNED)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(NeuralBaseline, "schedule", QUICK)
-    for name in ("retain.RetainBaseline", "gamenet.GamenetBaseline"):
+    for name in ("neural.RetainBaseline", "gamenet.GamenetBaseline"):
         monkeypatch.setattr(f"train.baselines.{name}.schedule", QUICK)
     torch.set_num_threads(1)
 

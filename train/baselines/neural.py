@@ -1,6 +1,6 @@
-"""What the neural baselines share: visits as padded batches, a small training loop that stops on validation PRAUC.
+"""What the neural baselines share (padded batches of visits, a training loop that stops on validation PRAUC), and RETAIN.
 
-Refuses to know any architecture. Letters: B cases, V visits, D width, M medications, R visits of a batch end to end.
+Letters: B cases, V visits, D width, M medications, R visits of a batch end to end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from leader_core.domain import KINDS, Kind
 from leader_core.errors import TrainingError
 from leader_core.ragged import spans
 from leader_core.student.encode import RESERVED, EncodedCases
-from train.baselines.fitting import TrainingData
+from train.baselines.data import TrainingData
 from train.console import Report
 from train.evaluation.scoring import Scores
 
@@ -117,18 +117,23 @@ class NeuralBaseline(ABC):
         self.medications = data.medications
         self.network = self.build(data)
         optimizer = torch.optim.Adam(self.network.parameters(), lr=self.schedule.learning_rate)
-        self.epochs, self.best_epoch, best, kept = 0, 0, -1.0, copy.deepcopy(self.network.state_dict())
+        self.epochs, self.best_epoch, best, best_weights = (
+            0,
+            0,
+            -1.0,
+            copy.deepcopy(self.network.state_dict()),
+        )
         rows = np.arange(len(data.validation))
         while self.epochs < self.schedule.epochs and self.epochs - self.best_epoch < self.schedule.patience:
             self.epochs += 1
             spent = self._epoch(data, optimizer, np.random.default_rng((seed, self.epochs)))
             self.end_of_epoch()
-            found = data.labels.mean_prauc(self.score(data.validation, rows))
-            if found > best:
-                best, self.best_epoch = found, self.epochs
-                kept = copy.deepcopy(self.network.state_dict())
-            report.line(f"epoch {self.epochs}: loss {spent:.4f}, validation PRAUC {found:.4f}")
-        self.network.load_state_dict(kept)
+            prauc = data.labels.mean_prauc(self.score(data.validation, rows))
+            if prauc > best:
+                best, self.best_epoch = prauc, self.epochs
+                best_weights = copy.deepcopy(self.network.state_dict())
+            report.line(f"epoch {self.epochs}: loss {spent:.4f}, validation PRAUC {prauc:.4f}")
+        self.network.load_state_dict(best_weights)
 
     def _epoch(
         self, data: TrainingData, optimizer: torch.optim.Optimizer, random: np.random.Generator
@@ -172,3 +177,40 @@ def start_at_frequencies(head: nn.Linear, frequencies: NDArray[np.float64], coun
     odds = np.log((positives + 0.5) / (count - positives + 0.5))
     with torch.no_grad():
         head.bias.copy_(torch.from_numpy(odds))
+
+
+class Retain(nn.Module):
+    """`VisitBatch` -> logits (B, M)."""
+
+    def __init__(self, tokens: int, medications: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.codes = nn.EmbeddingBag(tokens, width, mode="sum", padding_idx=0)
+        self.dropout = nn.Dropout(dropout)
+        self.alpha_rnn = nn.GRU(width, width, batch_first=True)
+        self.beta_rnn = nn.GRU(width, width, batch_first=True)
+        self.alpha = nn.Linear(width, 1)
+        self.beta = nn.Linear(width, width)
+        self.out = nn.Linear(width, medications)
+        nn.init.normal_(self.codes.weight, std=width**-0.5)
+
+    def forward(self, batch: VisitBatch) -> Tensor:
+        """Logits (B, M)."""
+        visits = torch.stack([self.codes(*batch.codes[kind]) for kind in KINDS]).sum(0)
+        backwards = self.dropout(batch.lay_out(visits, batch.back))  # (B, V, D), the current visit first
+        alpha = self.alpha(self.alpha_rnn(backwards)[0]).squeeze(2).masked_fill(~batch.real, -torch.inf)
+        beta = torch.tanh(self.beta(self.beta_rnn(backwards)[0]))
+        context = (alpha.softmax(1).unsqueeze(2) * beta * backwards).sum(1)
+        return self.out(self.dropout(context))  # type: ignore[no-any-return]
+
+
+class RetainBaseline(NeuralBaseline):
+    """RETAIN under the common protocol."""
+
+    schedule = Schedule()
+
+    def build(self, data: TrainingData) -> nn.Module:
+        network = Retain(
+            data.encoder.layout.size, data.medications, self.schedule.width, self.schedule.dropout
+        )
+        start_at_frequencies(network.out, data.frequencies(), len(data.train))
+        return network
