@@ -1,4 +1,4 @@
-"""What a command tells its user while it works: lines, tables and progress bars on stderr.
+"""What a command prints while it works: lines, tables and progress bars on stderr.
 
 stdout is kept for results, so that `--json` output can be piped.
 """
@@ -43,7 +43,7 @@ class Report:
         print("\n".join(lines), file=sys.stderr if self.quiet else sys.stdout, flush=True)
 
     def epoch(self, row: Mapping[str, float], of: int) -> None:
-        """The figures of a finished epoch, of at most `of`; for programs that follow along (`train.progress`)."""
+        """The metrics of a finished epoch, of at most `of`; for programs that follow along (`train.progress`)."""
 
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """Iterate with a progress bar on a terminal, silently elsewhere."""

@@ -1,7 +1,7 @@
 """A command's progress for another program to read: JSON lines in a file, each appended whole.
 
-A line is `started` (what was asked), `part` (how far a pass is), `epoch` (its figures and the time left at most) or
-`finished`. Refuses to know what is trained and who reads.
+A line is `started` (the settings), `part` (how far a pass is), `epoch` (its metrics and the time left at most) or
+`finished`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ProgressFile(Report):
         os.write(self._file, (json.dumps(record, ensure_ascii=False) + "\n").encode())
 
     def epoch(self, row: Mapping[str, float], of: int) -> None:
-        """The figures of a finished epoch, and how long the rest takes if every one of `of` epochs is run."""
+        """The metrics of a finished epoch, and how long the rest takes if every one of `of` epochs is run."""
         self._passes += 1
         spent = time.monotonic() - (self._began or time.monotonic())
         left = spent / self._passes * (of - row["epoch"])
@@ -58,12 +58,12 @@ class ProgressFile(Report):
         if self._began is None:
             self._began = time.monotonic()
         of = total if total is not None else len(items) if isinstance(items, Sized) else 0
-        return self._told(super().progress(items, total=total, label=label), of, label)
+        return self._counted(super().progress(items, total=total, label=label), of, label)
 
-    def _told(self, items: Iterable[T], of: int, label: str) -> Iterator[T]:
-        told = time.monotonic()
+    def _counted(self, items: Iterable[T], of: int, label: str) -> Iterator[T]:
+        reported = time.monotonic()
         for done, item in enumerate(items, 1):
             yield item
-            if (now := time.monotonic()) - told >= EVERY:
-                told = now
+            if (now := time.monotonic()) - reported >= EVERY:
+                reported = now
                 self.event("part", label=label, done=done, of=of)

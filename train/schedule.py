@@ -1,7 +1,4 @@
-"""Learning-rate schedules, as functions of the step alone, so that a continued run goes on where it was.
-
-Refuses to know what is trained.
-"""
+"""Learning-rate schedules, as functions of the step alone, so that a continued run goes on where it was."""
 
 from __future__ import annotations
 

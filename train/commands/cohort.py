@@ -11,10 +11,10 @@ from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
 from leader_core.cohort.raw_tables import SOURCES
 from train.console import Report
-from train.evaluation.drug_mapping_text import ndc_json, percent, print_ndc
+from train.evaluation.drug_mapping import ndc_json, percent, print_ndc
 
 DEFAULT_SEED: Final = 42
-_LISTED: Final = 40  # unmapped strings printed; all of them stand in the database
+_LISTED: Final = 40  # unmapped strings printed; all of them are in the database
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, metavar="FILE.duckdb", help="the database to write"
     )
     parser.add_argument(
-        "--source", choices=(*SOURCES, "auto"), default="auto", help="layout (default: told by the columns)"
+        "--source",
+        choices=(*SOURCES, "auto"),
+        default="auto",
+        help="layout (default: recognised by the columns)",
     )
     parser.add_argument(
         "--preset", choices=PRESETS, default="clinical", help="filters and mapping (default: %(default)s)"
@@ -51,9 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE.csv",
         help="for drug-DDI.csv: lines of STITCH compound, ATC codes "
-        "(default: drug-atc.csv or stitch_cid_atc.csv beside it)",
+        "(default: drug-atc.csv or stitch_cid_atc.csv in the same folder)",
     )
-    parser.add_argument("--label", help="what the data are called on reports (default: told by the source)")
+    parser.add_argument("--label", help="what the data are called on reports (default: by the source)")
     parser.add_argument(
         "--memory-limit",
         default=DEFAULT_MEMORY,
@@ -105,7 +108,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 def print_result(result: BuildResult, report: Report) -> None:
     """Accounting, attrition and fingerprint, as tables."""
-    report.table("Where every row went", ("table", "reason", "rows"), result.accounting)
+    report.table("Accounting of all rows", ("table", "reason", "rows"), result.accounting)
     report.table(
         "Filters",
         ("filter", "patients before", "patients after", "visits before", "visits after"),

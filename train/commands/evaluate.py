@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--targets", choices=("last", "all"), default="last", help="which visits (default: %(default)s)"
     )
-    parser.add_argument("--threshold", type=float, help="another cut-off than the one kept with the model")
+    parser.add_argument("--threshold", type=float, help="another cut-off than the one stored with the model")
     parser.add_argument(
         "--by",
         type=lambda text: [word.strip() for word in text.split(",") if word.strip()],
@@ -67,8 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.evaluation.evaluate import Judged, differences
-    from train.evaluation.grouping import groups_by
+    from train.evaluation.evaluate import Judged, differences, groups_by
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)
@@ -168,7 +167,7 @@ def _show(result: dict[str, Any], report: Report, judged_on: Any, trained_on: An
     report.line(
         f"Interaction table density among these classes: {density:.4f}"
         if density is not None
-        else f"No table of statistical interactions at ATC level {level}: DDI rates cannot be told. Build the cohort "
+        else f"No table of statistical interactions at ATC level {level}: DDI rates cannot be computed. Build the cohort "
         "with --ddi to have them."
     )
     unnamed = result["unnamed"]

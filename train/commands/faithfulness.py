@@ -60,17 +60,17 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     began = time.perf_counter()
     bar = iter(report.progress(range(len(chosen)), total=len(chosen), label="cases"))
 
-    def told(done: int, whole: int) -> None:
+    def advance(done: int, whole: int) -> None:
         next(bar, None)
 
-    found = measure(engine, [cases[i] for i in chosen], name, seed=seed, each=told)
+    curves = measure(engine, [cases[i] for i in chosen], name, seed=seed, each=advance)
     result = {
         "model": {"name": name, "folder": str(arguments.model)},
         "cohort": engine.cohort.fingerprint.digest,
         "split": arguments.split,
-        "cases": len(found),
+        "cases": len(curves),
         "seconds": round(time.perf_counter() - began, 1),
-        **summary(found, seed),
+        **summary(curves, seed),
     }
     _show(result, report)
     if arguments.out:
@@ -78,16 +78,16 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return result
 
 
-def summary(found: list[Curves], seed: int) -> dict[str, Any]:
+def summary(curves: list[Curves], seed: int) -> dict[str, Any]:
     """The mean area of each method's curves, and by how much it beats random order, with 95 % intervals over cases."""
     import numpy as np
 
     from leader_core.explain.faithfulness import METHODS, area
 
-    draws = np.random.default_rng(seed).integers(len(found), size=(_DRAWS, len(found)))
+    draws = np.random.default_rng(seed).integers(len(curves), size=(_DRAWS, len(curves)))
     result: dict[str, Any] = {}
     for which, sign in (("deletion", 1.0), ("insertion", -1.0)):
-        areas = {m: np.array([area(getattr(c, which)[m]) for c in found]) for m in METHODS}
+        areas = {m: np.array([area(getattr(c, which)[m]) for c in curves]) for m in METHODS}
         result[which] = {
             method: {
                 "area": _interval(areas[method], draws),
@@ -114,15 +114,13 @@ def _show(result: dict[str, Any], report: Report) -> None:
         f"{result['model']['name']}: {result['cases']} cases of the {result['split']} split, one suggested class each, "
         f"{result['seconds']:.0f} s"
     )
-    report.line(
-        "Mean probability while things leave the case (lower is better) and while they come back (higher is better)"
-    )
+    report.line("Mean probability during deletion (lower is better) and during insertion (higher is better)")
     for which in ("deletion", "insertion"):
         for method, row in result[which].items():
             area, better = row["area"], row["better_than_random"]
-            told = (
+            text = (
                 f"  {which:9} {_TITLES[method]:21} {area['mean']:.3f} [{area['low']:.3f}, {area['high']:.3f}]"
             )
             if method != "random":
-                told += f"  better than random by {better['mean']:+.3f} [{better['low']:+.3f}, {better['high']:+.3f}]"
-            report.line(told)
+                text += f"  better than random by {better['mean']:+.3f} [{better['low']:+.3f}, {better['high']:+.3f}]"
+            report.line(text)

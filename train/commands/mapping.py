@@ -15,8 +15,15 @@ from leader_core.files import replacing_file
 from leader_core.terminology.atc import atc_title
 from leader_core.terminology.drugs import DrugMapper
 from train.console import Report
-from train.evaluation.drug_mapping_text import ndc_json, percent, print_ndc
-from train.evaluation.judged_drugs import COLUMNS, Precision, precision, read_judged
+from train.evaluation.drug_mapping import (
+    COLUMNS,
+    Precision,
+    ndc_json,
+    percent,
+    precision,
+    print_ndc,
+    read_judged,
+)
 
 DEFAULT_SEED: Final = 2026
 """Of the draw that tests/data/judged_drugs.csv was judged from."""
@@ -32,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folders of raw tables, taken together",
     )
     parser.add_argument(
-        "--source", choices=(*SOURCES, "auto"), default="auto", help="layout (default: told by the columns)"
+        "--source",
+        choices=(*SOURCES, "auto"),
+        default="auto",
+        help="layout (default: recognised by the columns)",
     )
     parser.add_argument(
         "--atc-level", type=int, choices=(3, 4, 5), default=3, help="of the codes (default: %(default)s)"
@@ -63,25 +73,25 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     level = arguments.atc_level
     ndc_map = read_ndc_map(arguments.ndc_map, level, coarser=True) if arguments.ndc_map is not None else None
     judged = [(path, precision(read_judged(path), level)) for path in arguments.judged]
-    found = read_drug_orders(arguments.raw, source=arguments.source, atc_level=level, ndc_map=ndc_map)
-    _print(found, report)
-    print_ndc(found.ndc, report)
-    for path, figures in judged:
-        _print_precision(path, figures, report)
+    orders = read_drug_orders(arguments.raw, source=arguments.source, atc_level=level, ndc_map=ndc_map)
+    _print(orders, report)
+    print_ndc(orders.ndc, report)
+    for path, measured in judged:
+        _print_precision(path, measured, report)
     result = {
         "atc_level": level,
-        "orders": found.count(),
-        "unreadable_lines": found.unreadable,
-        "outcomes": [{"outcome": o, "strings": s, "orders": n} for o, s, n in found.outcomes()],
-        "drug_orders": found.drug_orders,
-        "mapping_rate": found.rate,
-        "unmapped": [{"drug": d, "route": r, "orders": n} for d, r, n in found.unmapped()],
-        "ndc": ndc_json(found.ndc),
-        "judged": [_precision_json(path, figures) for path, figures in judged],
+        "orders": orders.count(),
+        "unreadable_lines": orders.unreadable,
+        "outcomes": [{"outcome": o, "strings": s, "orders": n} for o, s, n in orders.outcomes()],
+        "drug_orders": orders.drug_orders,
+        "mapping_rate": orders.rate,
+        "unmapped": [{"drug": d, "route": r, "orders": n} for d, r, n in orders.unmapped()],
+        "ndc": ndc_json(orders.ndc),
+        "judged": [_precision_json(path, measured) for path, measured in judged],
     }
     if arguments.sample is not None:
         seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
-        pairs = found.draw(arguments.sample, seed)
+        pairs = orders.draw(arguments.sample, seed)
         write_draw(pairs, arguments.out)
         report.line(
             f"{len(pairs):,} pairs drawn with seed {seed} to {arguments.out}: fill in the column verdict."
@@ -90,57 +100,57 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return result
 
 
-def _print(found: DrugOrders, report: Report) -> None:
-    """What became of all orders, and every string without a code."""
-    rows: list[tuple[str, int, int]] = found.outcomes()
-    if found.unreadable:
-        rows.append(("unreadable line", 0, found.unreadable))
-    rows.append(("all", len(found.orders), found.count() + found.unreadable))
-    report.table("What became of the orders", ("outcome", "distinct strings", "orders"), rows)
-    if unmapped := found.unmapped():
+def _print(orders: DrugOrders, report: Report) -> None:
+    """The outcome of all orders, and every string without a code."""
+    rows: list[tuple[str, int, int]] = orders.outcomes()
+    if orders.unreadable:
+        rows.append(("unreadable line", 0, orders.unreadable))
+    rows.append(("all", len(orders.orders), orders.count() + orders.unreadable))
+    report.table("Outcomes of the orders", ("outcome", "distinct strings", "orders"), rows)
+    if unmapped := orders.unmapped():
         report.table("Drugs without an ATC code", ("drug", "route", "orders"), unmapped)
     report.line(
-        f"{found.count(MAPPED):,} of {found.drug_orders:,} orders that name a drug ({percent(found.rate)}) "
-        f"have a code of ATC level {found.atc_level}."
+        f"{orders.count(MAPPED):,} of {orders.drug_orders:,} orders that name a drug ({percent(orders.rate)}) "
+        f"have a code of ATC level {orders.atc_level}."
     )
-    for note in found.ndc.notes():
+    for note in orders.ndc.notes():
         report.line(note)
 
 
-def _print_precision(path: Path, figures: Precision, report: Report) -> None:
+def _print_precision(path: Path, measured: Precision, report: Report) -> None:
     report.table(
         f"Precision on the pairs of {path.name}",
         ("pairs with a code", "without", "correct", "precision", "95 % interval (Wilson)"),
         [
             (
-                figures.pairs,
-                figures.unmapped,
-                figures.correct,
-                percent(figures.value),
-                f"{percent(figures.low)} to {percent(figures.high)}",
+                measured.pairs,
+                measured.unmapped,
+                measured.correct,
+                percent(measured.value),
+                f"{percent(measured.low)} to {percent(measured.high)}",
             )
         ],
     )
-    if figures.not_correct:
+    if measured.not_correct:
         report.table(
             "Not correct",
             ("drug", "route", "judged", "given now", "verdict", "remark"),
             [
                 (pair.drug, pair.route, pair.expected, given, pair.verdict, pair.remark)
-                for pair, given in figures.not_correct
+                for pair, given in measured.not_correct
             ],
         )
 
 
-def _precision_json(path: Path, figures: Precision) -> dict[str, Any]:
+def _precision_json(path: Path, measured: Precision) -> dict[str, Any]:
     return {
         "file": path.name,
-        "pairs": figures.pairs,
-        "unmapped": figures.unmapped,
-        "correct": figures.correct,
-        "precision": figures.value,
-        "low": figures.low,
-        "high": figures.high,
+        "pairs": measured.pairs,
+        "unmapped": measured.unmapped,
+        "correct": measured.correct,
+        "precision": measured.value,
+        "low": measured.low,
+        "high": measured.high,
         "not_correct": [
             {
                 "drug": pair.drug,
@@ -150,7 +160,7 @@ def _precision_json(path: Path, figures: Precision) -> dict[str, Any]:
                 "verdict": pair.verdict,
                 "remark": pair.remark,
             }
-            for pair, given in figures.not_correct
+            for pair, given in measured.not_correct
         ],
     }
 

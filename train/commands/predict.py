@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--targets", choices=("last", "all"), default="last", help="which visits (default: %(default)s)"
     )
-    parser.add_argument("--threshold", type=float, help="another cut-off than the one kept with the model")
+    parser.add_argument("--threshold", type=float, help="another cut-off than the one stored with the model")
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`scores`: what both models and baselines say of every case, stored for the worklist and the error analysis."""
+"""`scores`: both models' and baselines' scores of every case, stored for the worklist and the error analysis."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from leader_core.cohort import Cohort
     from leader_core.cohort.columns import CohortColumns
 
-SPEAK_EVERY: Final = 15.0
+REPORT_EVERY: Final = 15.0
 """Seconds between lines of progress."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,29}")
 
@@ -99,16 +99,16 @@ def _added(arguments: argparse.Namespace) -> dict[str, Path]:
     """
     if arguments.models is None and not arguments.add:
         raise InputError("Nothing to store: name --models DIR, or --add NAME=FILE.parquet, or both.")
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for text in arguments.add:
         name, _, path = text.partition("=")
-        if not _NAME.fullmatch(name) or not path or name in (*MODEL_NAMES, PRESCRIBED) or name in found:
+        if not _NAME.fullmatch(name) or not path or name in (*MODEL_NAMES, PRESCRIBED) or name in files:
             raise InputError(
                 f"--add {text}: expected NAME=FILE.parquet with a name of its own of small letters, digits, "
                 f"- and _ (not {', '.join((*MODEL_NAMES, PRESCRIBED))})."
             )
-        found[name] = Path(path)
-    return found
+        files[name] = Path(path)
+    return files
 
 
 def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Report) -> dict[str, int]:
@@ -121,7 +121,7 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
     with ScoreWriter.writing(out, digest, arguments.targets, codes, table) as writer:
         for model in models:
             truncated = model.truncated(columns)
-            blocks = _told(
+            blocks = _reported(
                 _blocks(model, cohort, columns, codes, truncated), len(columns), model.name, report
             )
             own = model.manifest.digest if model.manifest is not None else ""
@@ -139,9 +139,9 @@ def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) 
         columns = cohort.columns("all", "all" if writer.targets == "all" else "last")
         for name, path in added.items():
             model = StoredScores(path, cohort)
-            if strange := sorted(set(model.medications.codes) - set(writer.codes)):
+            if unknown := sorted(set(model.medications.codes) - set(writer.codes)):
                 raise InputError(
-                    f"{path} scores {len(strange)} classes that the stored scores do not know (first: {strange[0]}). "
+                    f"{path} scores {len(unknown)} classes that the stored scores do not know (first: {unknown[0]}). "
                     "It was made for another cohort: make it again for this one."
                 )
             own = columns.take(np.flatnonzero(np.isin(columns.visit_ids, model.visit_ids)))
@@ -150,7 +150,7 @@ def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) 
                     f"{path} holds no case of {cohort.path.name}: it was made for another cohort."
                 )
             nowhere = np.zeros(len(own), bool)
-            blocks = _told(_blocks(model, cohort, own, writer.codes, nowhere), len(own), name, report)
+            blocks = _reported(_blocks(model, cohort, own, writer.codes, nowhere), len(own), name, report)
             known = _known(model, writer.codes)
             done[name] = writer.add(name, "", model.threshold, known, blocks)
     return done
@@ -198,12 +198,12 @@ def _blocks(
         )
 
 
-def _told(blocks: Iterator[CaseBlock], total: int, model: str, report: Report) -> Iterator[CaseBlock]:
+def _reported(blocks: Iterator[CaseBlock], total: int, model: str, report: Report) -> Iterator[CaseBlock]:
     """The blocks, with a line now and then of how far they are."""
-    done, spoken = 0, time.monotonic()
+    done, reported = 0, time.monotonic()
     for block in blocks:
         yield block
         done += len(block.visit_ids)
-        if time.monotonic() - spoken > SPEAK_EVERY:
-            spoken = time.monotonic()
+        if time.monotonic() - reported > REPORT_EVERY:
+            reported = time.monotonic()
             report.line(f"{model}: {done:,} of {total:,} cases")

@@ -1,4 +1,4 @@
-"""`python -m train states`: parse, build, call."""
+"""`states`: the teacher's hidden states and logits for every case, once."""
 
 from __future__ import annotations
 

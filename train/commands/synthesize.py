@@ -1,4 +1,4 @@
-"""`python -m train synthesize`: parse, write the tables, say what was written."""
+"""`synthesize`: raw tables of a synthetic hospital."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         ("rows of", "count"),
         rows,
     )
-    report.line("These patients are invented: figures from them say nothing about real ones.")
+    report.line("These patients are invented: results on them say nothing about real ones.")
     return {"out": str(arguments.out), **asdict(summary)}

@@ -1,4 +1,4 @@
-"""`python -m train teacher`: parse, build, call."""
+"""`teacher`: train the teacher, or with `--dry-run` say what that takes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A manifest with a calibration fitted on the validation patients, the threshold chosen anew, and evidence by class.
-
-Refuses to know how the calibration is fitted (`leader_core.evaluation.calibration`) and where the manifest is kept.
-"""
+"""A manifest with a calibration fitted on the validation patients, the threshold chosen anew, and evidence by class."""
 
 from __future__ import annotations
 

@@ -1,31 +1,133 @@
-"""One model on one set of cases: figures by group, reliability, what its conformal sets keep, and how it compares.
+"""One model on one set of cases: metrics by group, reliability, what its conformal sets cover, and paired differences.
 
-The one evaluator for teacher, student, baselines and stored scores. Refuses to know command lines and files.
+The one evaluator for teacher, student, baselines and stored scores. Every column gives disjoint groups that hold all
+cases between them, "overall" aside.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
+from leader_core.domain import KINDS, PROFILE_FIELDS
+from leader_core.errors import InputError
 from leader_core.evaluation.calibration import bins_to_json, expected_error, reliability
 from leader_core.evaluation.comparison import METHOD, Difference, compare
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
-from train.evaluation.grouping import FEWEST, Groups
-from train.evaluation.scoring import Labels, Scores, SplitModel, score_split
+from leader_core.terminology.chapters import UNCLASSIFIED
+from leader_core.terminology.chapters import chapter as icd_chapter
+from train.evaluation.scoring import Labels, Scores, SplitModel, groups_of, score_split
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
 
 
+Groups = dict[str, NDArray[np.bool_]]
+
+COLUMNS: Final = (*PROFILE_FIELDS, "chapter", "visits", "truncated", "codes")
+FEWEST: Final = 20
+"""Cases below which a group is marked as small: its metrics say little."""
+RARE: Final = 10
+"""A code is rare where fewer training patients than this have it in any visit, and unseen where none has."""
+
+
+def groups_by(
+    names: Sequence[str],
+    columns: CohortColumns,
+    model: SplitModel | None = None,
+    trained_on: Cohort | None = None,
+) -> Groups:
+    """The groups every table shows, then those of each named column as "column=value".
+
+    Columns: the profile fields; "chapter" of the current visit's first diagnosis; "visits" so far; "truncated": whether
+    the model had to leave some of the case out; "codes": see `code_groups`.
+
+    Raises:
+        InputError: an unknown column, or one that needs what was not given.
+    """
+    unknown = [name for name in names if name not in COLUMNS]
+    if unknown:
+        raise InputError(f"--by {','.join(unknown)}: expected any of {', '.join(COLUMNS)}.")
+    groups = groups_of(columns)
+    for name in dict.fromkeys(names):
+        if name == "codes":
+            if trained_on is None:
+                raise InputError(
+                    "--by codes needs the cohort that the model was trained on: name it with --fit-on."
+                )
+            groups |= {f"codes={key}": mask for key, mask in code_groups(columns, trained_on).items()}
+        else:
+            groups |= _masks(name, _values(name, columns, model))
+    return groups
+
+
+def code_groups(columns: CohortColumns, trained_on: Cohort) -> Groups:
+    """Cases by the rarest diagnosis or procedure of their current visit, counted in training patients.
+
+    "unseen": at least one that no training patient has; "rare": not unseen, and at least one that fewer than `RARE`
+    have; "common": the rest.
+    """
+    train = trained_on.columns("train", "all")
+    lowest = np.full(len(columns), np.iinfo(np.int64).max)
+    for kind in KINDS[:2]:
+        counts = _patients_with(train, kind)
+        column = columns.codes[kind]
+        of = np.array([counts.get(code, 0) for code in column.table], dtype=np.int64)
+        ids = column.ids.take(columns.current)
+        np.minimum.at(lowest, ids.owners, of[ids.values])
+    return {"common": lowest >= RARE, "rare": (lowest > 0) & (lowest < RARE), "unseen": lowest == 0}
+
+
+def _patients_with(train: CohortColumns, kind: str) -> Mapping[str, int]:
+    """Code -> training patients who have it in any visit."""
+    column = train.codes[kind]  # type: ignore[index]
+    ids = column.ids.take(train.current)
+    owners = np.unique(train.patient_ids, return_inverse=True)[1][ids.owners]
+    pairs = np.unique(owners * max(1, len(column.table)) + ids.values) % max(1, len(column.table))
+    counts = np.bincount(pairs, minlength=len(column.table))
+    return {code: int(n) for code, n in zip(column.table, counts, strict=True) if n}
+
+
+def _values(name: str, columns: CohortColumns, model: SplitModel | None) -> NDArray[np.object_]:
+    """(N,) the value of a column for each case."""
+    if name == "chapter":
+        return _chapters(columns)
+    if name == "visits":
+        numbers = np.minimum(columns.visit_no, 5)
+        return np.array([str(n) if n < 5 else "5 or more" for n in numbers], dtype=object)
+    if name == "truncated":
+        cut = getattr(model, "truncated", None)
+        if cut is None:
+            raise InputError(
+                "--by truncated: this model does not say what it left out. Name a teacher or a student."
+            )
+        return np.where(cut(columns), "yes", "no").astype(object)
+    return columns.profile[name].astype(str).astype(object)
+
+
+def _chapters(columns: CohortColumns) -> NDArray[np.object_]:
+    column = columns.codes["diagnosis"]
+    chapters = np.array([*(icd_chapter(code) for code in column.table), UNCLASSIFIED], dtype=object)
+    ids = column.ids.take(columns.current)
+    first = np.full(len(columns), len(chapters) - 1)  # unclassified where there is no diagnosis
+    some = ids.lengths > 0
+    first[some] = ids.values[ids.offsets[:-1][some]]
+    return chapters[first]
+
+
+def _masks(name: str, values: NDArray[np.object_]) -> Groups:
+    return {f"{name}={value}": values == value for value in sorted(set(values.tolist()))}
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A model's scores on some cases, and the figures of each."""
+    """A model's scores on some cases, and the metrics of each."""
 
     model: SplitModel
     columns: CohortColumns
@@ -57,9 +159,9 @@ class Judged:
         return cls(model, columns, labels, scores, cut, rule, cases, density)
 
     def groups(self, groups: Groups, *, seed: int) -> dict[str, Any]:
-        """Each group's figures, flat; `few` marks groups of less than `FEWEST` cases."""
-        found = summarise(self.cases, groups, patients=self.columns.patient_ids, seed=seed)
-        return {name: {**group.to_json(), "few": group.cases < FEWEST} for name, group in found.items()}
+        """Each group's metrics, flat; `few` is true for groups of less than `FEWEST` cases."""
+        summaries = summarise(self.cases, groups, patients=self.columns.patient_ids, seed=seed)
+        return {name: {**group.to_json(), "few": group.cases < FEWEST} for name, group in summaries.items()}
 
     def unnamed(self) -> dict[str, Any]:
         """What was prescribed and is no class of the model."""
@@ -70,7 +172,7 @@ class Judged:
         }
 
     def reliability(self) -> dict[str, Any]:
-        """What the probabilities say against what was so, over the model's classes."""
+        """How well the probabilities agree with what was prescribed, over the model's classes."""
         bins = reliability(self.scores, self.labels.truth)
         calibration = self.model.manifest.calibration if self.model.manifest else None
         return {
@@ -81,7 +183,7 @@ class Judged:
         }
 
     def conformal(self) -> list[dict[str, Any]]:
-        """For each promise of a calibrated model: the share of cases that kept it, and how large the sets are."""
+        """For each level of a calibrated model: the share of cases that its sets cover, and how large the sets are."""
         calibration = self.model.manifest.calibration if self.model.manifest else None
         if calibration is None:
             return []
@@ -98,7 +200,7 @@ class Judged:
 
 
 def differences(first: Judged, second: Judged, groups: Groups, *, seed: int) -> dict[str, Any]:
-    """First minus second, by group and figure, with how it was tested."""
+    """First minus second, by group and metric, and how it was tested."""
     return {
         "method": METHOD,
         "groups": differences_of(first.cases, second.cases, first.columns.patient_ids, groups, seed),
@@ -108,9 +210,9 @@ def differences(first: Judged, second: Judged, groups: Groups, *, seed: int) -> 
 def differences_of(
     first: CaseMetrics, second: CaseMetrics, patients: NDArray[np.int64], groups: Groups, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """The same of figures of cases."""
-    found = compare(first, second, groups, patients=patients, seed=seed)
-    return {name: {key: _plain(value) for key, value in row.items()} for name, row in found.items()}
+    """The same from the metrics of cases."""
+    compared = compare(first, second, groups, patients=patients, seed=seed)
+    return {name: {key: _plain(value) for key, value in row.items()} for name, row in compared.items()}
 
 
 def _plain(difference: Difference | None) -> dict[str, float] | None:

@@ -1,7 +1,4 @@
-"""How figures are shown: the paper's table, the fingerprints beside it, and plain words where they mean little.
-
-Refuses to compute any figure.
-"""
+"""Metrics on the console: the paper's table, fingerprints, and a plain sentence where the metrics mean little."""
 
 from __future__ import annotations
 
@@ -47,7 +44,7 @@ def show_differences(report: Report, against: Mapping[str, Any]) -> None:
 def show_reliability(
     report: Report, reliability: Mapping[str, Any], conformal: Sequence[Mapping[str, Any]]
 ) -> None:
-    """How far the probabilities are from what was so, and what the conformal sets kept of their promises."""
+    """How well calibrated the probabilities are, and how often the conformal sets cover what they should."""
     calibrated = (
         "as the model gives them"
         if reliability["temperature"] is None
@@ -55,7 +52,7 @@ def show_reliability(
     )
     report.line(f"Expected calibration error {reliability['ece']:.4f}, probabilities {calibrated}")
     if conformal:
-        header = ["share held", "promised", "kept", "standard error", "classes a case"]
+        header = ["share covered", "confidence", "cases covered", "standard error", "classes a case"]
         names = ("share", "confidence", "kept", "standard_error", "medications")
         report.table("Conformal sets", header, [[each[name] for name in names] for each in conformal])
 
@@ -77,14 +74,14 @@ def worth_quoting(trained_on: Fingerprint, cases: int) -> list[str]:
     if trained_on.patients < FEW_PATIENTS:
         notes.append(
             f"Trained on a cohort of {trained_on.patients:,} patients: so few train nothing worth quoting. "
-            "These figures show that the path runs, not what the method can do."
+            "These metrics show that the path runs, not what the method can do."
         )
     if cases < FEW_CASES:
         notes.append(
             f"Judged on {cases:,} cases: the intervals are wide, and differences within them mean nothing."
         )
     if trained_on.synthetic:
-        notes.append("Trained on synthetic patients: never to be compared with figures from real hospitals.")
+        notes.append("Trained on synthetic patients: never to be compared with results from real hospitals.")
     return notes
 
 
@@ -92,10 +89,10 @@ def _spread(score: Mapping[str, float] | None, digits: int) -> str:
     return "-" if score is None else f"{score['mean']:.{digits}f} ± {score['std']:.{digits}f}"
 
 
-def _difference(found: Mapping[str, float] | None) -> str:
-    if found is None:
+def _difference(difference: Mapping[str, float] | None) -> str:
+    if difference is None:
         return "-"
-    return f"{found['value']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f}; {found['p']:.4f})"
+    return f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f}; {difference['p']:.4f})"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -1,7 +1,7 @@
 """Scores as a Parquet file: one row a case and medication, written block by block, and read back as a model.
 
 The file carries what an evaluation must know of the model in its metadata: name, cut-off and where it came from, the
-cohort it was trained on. Refuses to know how scores are made.
+cohort it was trained on.
 """
 
 from __future__ import annotations
@@ -137,14 +137,14 @@ class StoredScores:
         for rows in blocks_of(len(columns)):
             wanted = columns.visit_ids[rows]
             places = np.searchsorted(self._visits, wanted, sorter=self._order)
-            found = self._order[np.minimum(places, len(self._order) - 1)]
-            lost = self._visits[found] != wanted
-            if lost.any():
+            positions = self._order[np.minimum(places, len(self._order) - 1)]
+            missing = self._visits[positions] != wanted
+            if missing.any():
                 raise InputError(
-                    f"{self._path} holds no scores of {int(lost.sum()):,} visits (first: {wanted[lost][0]}). "
+                    f"{self._path} holds no scores of {int(missing.sum()):,} visits (first: {wanted[missing][0]}). "
                     "It was written for another cohort, split or targets: name the same ones."
                 )
-            yield rows, self._scores[found]
+            yield rows, self._scores[positions]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -1,7 +1,4 @@
-"""One face for teacher, student and baselines: a whole split scored block by block, and the labels beside it.
-
-Refuses to know figures (`leader_core.evaluation.metrics`) and files.
-"""
+"""Teacher, student and baselines under one protocol: a whole split scored block by block, and its labels."""
 
 from __future__ import annotations
 

@@ -20,8 +20,7 @@ from leader_core.evaluation.comparison import METHOD
 from leader_core.evaluation.metrics import METRICS, mean_cases, summarise
 from leader_core.model_folder import read_manifest
 from train.console import Report
-from train.evaluation.evaluate import Judged, differences_of
-from train.evaluation.grouping import FEWEST, RARE, Groups, code_groups
+from train.evaluation.evaluate import FEWEST, RARE, Groups, Judged, code_groups, differences_of
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import SplitModel, groups_of, open_model
 from train.experiments.demo_plan import CALIBRATED, LABELS, REFERENCE, SEED, SEEDS, DemoPlan

@@ -24,8 +24,7 @@ from leader_core.evaluation.metrics import CaseMetrics, case_metrics, choose_thr
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.baselines.fitting import TrainingData, fit_on
 from train.console import Report
-from train.evaluation.evaluate import differences_of
-from train.evaluation.grouping import FEWEST
+from train.evaluation.evaluate import FEWEST, differences_of
 from train.evaluation.scoring import Labels, Scores, groups_of
 from train.student.settings import StudentTraining
 

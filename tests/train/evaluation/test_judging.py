@@ -27,7 +27,7 @@ from tests.hospital import Hospital
 from tests.leader_core.student.test_student_titles import WordVectors, title
 from train.cli import main
 from train.evaluation.calibrate import without_calibration
-from train.evaluation.grouping import RARE, code_groups, groups_by
+from train.evaluation.evaluate import RARE, code_groups, groups_by
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import Labels, open_model, score_split
 from train.experiments.realdata import folds_of, start_from, words

@@ -1,19 +1,28 @@
-"""(drug, route) pairs that a person judged, and how often the mapper is right on them, with an interval.
-
-Refuses to know how pairs were drawn: a draw at random is the caller's business.
-"""
+"""How well drugs are mapped: precision on pairs that a person judged, and how NDCs compare with names."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from leader_core.cohort.ndc import (
+    AGREE,
+    DISAGREE,
+    FILLED_IN,
+    NO_MAP,
+    NOT_IN_MAP,
+    SET_ASIDE,
+    TOO_COARSE,
+    NdcCheck,
+)
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.class_evidence import wilson
 from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
+from train.console import Report
 
 CORRECT: Final = "correct"
 UNMAPPED: Final = "unmapped"
@@ -23,7 +32,7 @@ COLUMNS: Final = ("drug", "route", "expected", "verdict", "remark")
 
 @dataclass(frozen=True, slots=True)
 class JudgedPair:
-    """One pair as it was judged: `expected` holds the level-5 codes that the mapper gave, parted by blanks."""
+    """One pair as it was judged: `expected` holds the level-5 codes that the mapper gave, separated by blanks."""
 
     drug: str
     route: str
@@ -103,10 +112,82 @@ def precision(judged: Sequence[JudgedPair], level: int = 5) -> Precision:
             wrong.append((pair, " ".join(given)))
     coded = len(judged) - unmapped
     if not coded:
-        raise InputError("No judged pair has a code: there is no precision to speak of.")
+        raise InputError("No judged pair has a code: expected at least one, to compute a precision.")
     correct = coded - len(wrong)
     return Precision(coded, unmapped, correct, *wilson(correct, coded), tuple(wrong))
 
 
 def _codes(codes: Iterable[str], level: int) -> list[str]:
     return sorted({code[: ATC_LENGTH[level]] for code in codes})
+
+
+LISTED: Final = 20  # disagreements printed; all of them are in the cohort's table `ndc_check`
+
+
+def percent(share: float) -> str:
+    """Two decimals, never rounded up: 100 % means all of them."""
+    return f"{floor(round(share * 10_000, 6)) / 100:.2f} %"
+
+
+def print_ndc(check: NdcCheck, report: Report) -> None:
+    """Counts and the most frequent disagreements; nothing where no map was given."""
+    if check.orders(NO_MAP) or not check.valid:
+        return
+    report.table(
+        "NDC compared with the drug's name (the name wins)",
+        ("", "orders", "of those in the map"),
+        [(name, orders, share) for name, orders, share in _lines(check) if orders or share],
+    )
+    shown = check.disagreements[:LISTED]
+    if shown:
+        report.table(
+            "Most frequent disagreements",
+            ("drug", "route", "NDC says", "name says", "orders"),
+            [(row.drug, row.route, row.ndc_code, row.name_code, row.orders) for row in shown],
+        )
+    if (more := len(check.disagreements) - LISTED) > 0:
+        report.line(f"... and {more:,} more: all are in a cohort's table 'ndc_check'.")
+
+
+def _lines(check: NdcCheck) -> list[tuple[str, int, str]]:
+    def share(orders: int) -> str:
+        return percent(orders / check.in_map) if check.in_map else ""
+
+    judged = (
+        ("agreeing", AGREE),
+        ("disagreeing on the class", DISAGREE),
+        ("no drug of its own by name (diluent, flush, ...), a class by NDC", SET_ASIDE),
+        ("name unknown: mapped by NDC alone", FILLED_IN),
+        ("name unknown: the NDC's class is coarser than the cohort's level", TOO_COARSE),
+    )
+    return [
+        ("all orders", check.orders(), ""),
+        ("with a valid NDC", check.valid, ""),
+        ("valid, but not in the map", check.orders(NOT_IN_MAP), ""),
+        ("valid and in the map", check.in_map, ""),
+        *((name, orders, share(orders)) for name, key in judged if (orders := check.orders(key))),
+    ]
+
+
+def ndc_json(check: NdcCheck) -> dict[str, Any]:
+    """The same, for programs."""
+    return {
+        "orders": check.orders(),
+        "valid": check.valid,
+        "in_map": check.in_map,
+        "agreeing": check.orders(AGREE),
+        "disagreeing": check.orders(DISAGREE),
+        "no_drug_by_name": check.orders(SET_ASIDE),
+        "mapped_by_ndc": check.orders(FILLED_IN),
+        "too_coarse": check.orders(TOO_COARSE),
+        "disagreements": [
+            {
+                "drug": row.drug,
+                "route": row.route,
+                "ndc_code": row.ndc_code,
+                "name_code": row.name_code,
+                "orders": row.orders,
+            }
+            for row in check.disagreements
+        ],
+    }
