@@ -1,7 +1,7 @@
-"""The error analysis on this machine: planted scores of many cases, and every question that its page asks of them.
+"""The error analysis on this machine: made-up scores of many cases, and everything that its page computes from them.
 
-The cohort is a small one repeated under other ids; three models' scores are made up. Planting and asking are processes
-of their own, so that the memory told is that of asking.
+The cohort is a small one repeated under other ids. Generating and analysing are processes of their own, so that the
+memory reported is that of analysing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from leader_core import sql
 from train.benchmark.measure import isolated, rounded
 
 CLASSES: Final = 150
@@ -23,23 +22,37 @@ MODELS: Final = ("teacher", "student", "popularity")
 PRESCRIBED: Final = 0.12  # share of the classes in a case
 CUT: Final = 0.5
 BLOCK: Final = 8192
+REPEAT: Final = (
+    """INSERT INTO visit_codes
+SELECT c.* REPLACE (c.visit_id + n * $step AS visit_id, c.patient_id + n * $step AS patient_id)
+FROM visit_codes AS c CROSS JOIN generate_series(1, $copies) AS r (n) WHERE c.kind = 'diagnosis'""",
+    """INSERT INTO visits
+SELECT v.* REPLACE (v.visit_id + n * $step AS visit_id, v.patient_id + n * $step AS patient_id)
+FROM visits AS v CROSS JOIN generate_series(1, $copies) AS r (n)""",
+    """INSERT INTO patients SELECT p.* REPLACE (p.patient_id + n * $step AS patient_id)
+FROM patients AS p CROSS JOIN generate_series(1, $copies) AS r (n)""",
+)
+"""The same patients again under other ids. Of their codes the analysis reads the diagnoses alone."""
+LAST_VISITS: Final = """SELECT v.visit_id, v.patient_id FROM visits AS v
+INNER JOIN patients AS p ON p.patient_id = v.patient_id AND p.visits = v.visit_no
+ORDER BY v.visit_id LIMIT $cases"""
 
 
 def measure(cohort: Path, cases: int) -> dict[str, Any]:
-    """Plant in a folder that is thrown away, then ask."""
+    """Generate in a temporary folder, then analyse."""
     with tempfile.TemporaryDirectory(prefix="leader-benchmark-") as folder:
         path = Path(folder) / "many.duckdb"
-        planted = isolated("train.benchmark.analysis", "plant", cohort, path, cases)
-        asked = isolated("train.benchmark.analysis", "ask", path)
-    return {"planting_seconds": planted["seconds"], "file_mib": planted["file_mib"], **asked}
+        generated = isolated("train.benchmark.analysis", "generate", cohort, path, cases)
+        analysed = isolated("train.benchmark.analysis", "analyse", path)
+    return {"generating_seconds": generated["seconds"], "file_mib": generated["file_mib"], **analysed}
 
 
 def run(what: str, *arguments: Any) -> dict[str, Any]:
     """One of the two processes."""
-    return plant(*arguments) if what == "plant" else ask(*arguments)
+    return generate(*arguments) if what == "generate" else analyse(*arguments)
 
 
-def plant(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
+def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
     """A cohort of many patients, and three models' scores of their last visits."""
     import duckdb
 
@@ -48,16 +61,15 @@ def plant(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
 
     began = time.perf_counter()
     shutil.copyfile(cohort, path)
-    found = Cohort.open(cohort)
-    digest, table = found.fingerprint.digest, found.interactions
-    codes = tuple(sorted(found.titles("medication")))[:CLASSES]
-    copies = max(0, -(-cases // found.fingerprint.patients) - 1)
-    found.close()
+    source = Cohort.open(cohort)
+    digest, table = source.fingerprint.digest, source.interactions
+    codes = tuple(sorted(source.titles("medication")))[:CLASSES]
+    copies = max(0, -(-cases // source.fingerprint.patients) - 1)
+    source.close()
     with duckdb.connect(str(path)) as connection:
-        values = {"copies": copies, "step": 1_000_000_000}
-        for name in ("repeat_visit_codes", "repeat_visits", "repeat_patients"):
-            sql.run("train.benchmark", connection, name, values)
-        ids = sql.run("train.benchmark", connection, "last_visits", {"cases": cases}).fetchnumpy()
+        for statement in REPEAT:
+            connection.execute(statement, {"copies": copies, "step": 1_000_000_000})
+        ids = connection.execute(LAST_VISITS, {"cases": cases}).fetchnumpy()
     with ScoreWriter.writing(scores_path(path), digest, "last", codes, table) as writer:
         for number, model in enumerate(MODELS):
             known = np.ones(len(codes), bool)
@@ -80,8 +92,8 @@ def _blocks(visits: np.ndarray, patients: np.ndarray, classes: int, model: int) 
         yield CaseBlock(visits[own], patients[own], scores, truth, noise.random(shape[0]) < 0.1)
 
 
-def ask(path: Path) -> dict[str, Any]:
-    """Seconds of every question, each asked for the first time after what it shares with others was read."""
+def analyse(path: Path) -> dict[str, Any]:
+    """Seconds of every computation, each for the first time, after what it shares with others was read."""
     import psutil
 
     from leader_core.cohort import Cohort
@@ -92,10 +104,10 @@ def ask(path: Path) -> dict[str, Any]:
 
     def timed(name: str, call: Callable[[], Any]) -> Any:
         began, computed = time.perf_counter(), time.process_time()
-        found = call()
+        value = call()
         result[f"{name}_seconds"] = rounded(time.perf_counter() - began)
         result[f"{name}_processor_seconds"] = rounded(time.process_time() - computed)
-        return found
+        return value
 
     analysis = Analysis.of(cohort)
     frame = timed("cases_read", lambda: analysis.frame)

@@ -1,7 +1,6 @@
-"""A cohort as large as one likes, with stored scores: a small one repeated under fresh ids, made once and kept.
+"""A cohort of any size with stored scores: a small one repeated under fresh ids, written once and reused.
 
-What is found for one copy is found for every copy, so that texts match as large a share as in the source. Refuses to
-know what is measured on it.
+A search that matches a patient matches every copy, so that texts match as large a share as in the source.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from train.console import Report
 if TYPE_CHECKING:
     import duckdb
 
-_ROOM: Final = "train.benchmark"
+_PACKAGE: Final = "train.benchmark"
 TABLES: Final = (
     "patients",
     "visits",
@@ -32,18 +31,26 @@ TABLES: Final = (
     "worklist",
     "concepts",
     "meta",
-    "accounting",
-    "attrition",
-    "interactions",
-    "ndc_check",
-    "rejects",
-    "unmapped",
 )
-SCORE_TABLES: Final = ("meta", "codes", "models", "case_scores")
+UNCHANGED: Final = (
+    "CREATE TABLE accounting AS SELECT * FROM source.accounting",
+    "CREATE TABLE attrition AS SELECT * FROM source.attrition",
+    "CREATE TABLE interactions AS SELECT * FROM source.interactions",
+    "CREATE TABLE ndc_check AS SELECT * FROM source.ndc_check",
+    "CREATE TABLE rejects AS SELECT * FROM source.rejects",
+    "CREATE TABLE unmapped AS SELECT * FROM source.unmapped",
+)
+"""Nothing in these is counted in patients."""
+ATTACH: Final = "ATTACH $path AS source (READ_ONLY)"
+ATTACH_SCORES: Final = "ATTACH $path AS source_scores (READ_ONLY)"
+SCORE_CODES: Final = "CREATE TABLE codes AS SELECT * FROM source_scores.codes"
+SCORE_META: Final = """CREATE TABLE meta AS
+SELECT m.key, CASE WHEN m.key = 'cohort' THEN $digest ELSE m.value END AS value
+FROM source_scores.meta AS m"""
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class RepeatedCohort:
     """The repeated cohort and what became of the source."""
 
     cohort: Path
@@ -52,8 +59,8 @@ class Crowd:
     made_up_teacher: bool  # its stored scores are the student's of other patients
 
 
-def crowd(source: Path, models: Path, patients: int, work: Path, report: Report) -> Crowd:
-    """A cohort of at least `patients`, with stored scores beside it; what lies in `work` from earlier is used again.
+def repeated_cohort(source: Path, models: Path, patients: int, work: Path, report: Report) -> RepeatedCohort:
+    """A cohort of at least `patients`, with stored scores; what is in `work` from an earlier run is used again.
 
     Raises:
         NotFoundError: no such cohort, or no student in `models`.
@@ -75,13 +82,13 @@ def crowd(source: Path, models: Path, patients: int, work: Path, report: Report)
         _repeat(source, copies, out)
     if not scores_path(out).is_file():
         _repeat_scores(source, small, models, copies, out)
-    return Crowd(out, here * copies, copies, _without_teacher(small))
+    return RepeatedCohort(out, here * copies, copies, _without_teacher(small))
 
 
 def _run(
     connection: duckdb.DuckDBPyConnection, name: str, values: dict[str, object] | None = None
 ) -> duckdb.DuckDBPyConnection:
-    return sql.run(_ROOM, connection, name, values)
+    return sql.run(_PACKAGE, connection, name, values)
 
 
 def _score(source: Path, models: Path, out: Path, report: Report) -> None:
@@ -96,10 +103,12 @@ def _repeat(source: Path, copies: int, out: Path) -> None:
     import duckdb
 
     with replacing_file(out) as temporary, duckdb.connect(str(temporary)) as connection:
-        _run(connection, "crowd/source", {"path": str(source)})
+        connection.execute(ATTACH, {"path": str(source)})
         _run(connection, "crowd/copies", {"copies": copies})
         for name in TABLES:
             _run(connection, f"crowd/{name}", {"copies": copies})
+        for statement in UNCHANGED:
+            connection.execute(statement)
 
 
 def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort: Path) -> None:
@@ -108,18 +117,20 @@ def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort:
     opened = Cohort.open(cohort)
     digest = opened.fingerprint.digest
     opened.close()
-    values = {"copies": copies, "digest": digest, "teacher_digest": _teacher_digest(models)}
+    values = {"copies": copies, "teacher_digest": _teacher_digest(models)}
     with replacing_file(scores_path(cohort)) as temporary, duckdb.connect(str(temporary)) as connection:
-        _run(connection, "crowd/source", {"path": str(source)})
-        _run(connection, "crowd_scores/source", {"path": str(small)})
+        connection.execute(ATTACH, {"path": str(source)})
+        connection.execute(ATTACH_SCORES, {"path": str(small)})
         _run(connection, "crowd/copies", {"copies": copies})
-        for name in SCORE_TABLES:
+        connection.execute(SCORE_META, {"digest": digest})
+        connection.execute(SCORE_CODES)
+        for name in ("models", "case_scores"):
             _run(connection, f"crowd_scores/{name}", values)
         run_scores(connection, "overview")
 
 
 def _teacher_digest(models: Path) -> str:
-    """The teacher's digest, so that its page takes the stored scores for its own; "" where there is none."""
+    """The teacher's digest, so that the page accepts the stored scores as this teacher's; "" where there is none."""
     try:
         return read_manifest(models / "teacher", kind="teacher").digest
     except LeaderError:

@@ -1,9 +1,8 @@
-"""The dashboard as a person meets it: a server of its own, a real browser, and how long every interaction takes.
+"""The dashboard as a user sees it: a server process, a real browser, and how long every interaction takes.
 
-The server is a process like any other; nothing of the dashboard is imported. Needs Playwright and a Chromium, asked for
-when measuring begins. A time runs from the click (or Enter) until what was asked for stands on the page and the server
-has nothing left to send; between two acts a person needs a moment, and so does this one. Refuses to know what the
-pages show beyond the words and marks it waits for.
+Nothing of the dashboard is imported. Needs Playwright and a Chromium, looked for when measuring begins. A time runs from
+the click (or Enter) until the result is on the page and the server has nothing left to send; between two actions there
+is a pause, as with a person.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ import numpy as np
 import psutil
 
 from leader_core.errors import LeaderError, NotFoundError
-from train.benchmark.crowd import crowd
+from train.benchmark.crowd import repeated_cohort
 from train.benchmark.measure import MIB, rounded
 from train.console import Report
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENTS: Final = 300_000
-PATIENCE: Final = 300.0  # seconds until the models must be there
+TIMEOUT: Final = 300.0  # seconds until the models must be there
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS: Final = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 REMEDY: Final = (
@@ -61,14 +60,14 @@ TARGETS_MS: Final[Mapping[str, float | None]] = {
     "recommend: teacher": 2_000,
     "usable page after process start": 3_000,
 }
-"""Milliseconds at the 95th percentile, as the project promises them. A stored case stands with its stored scores before
-the models have read it anew; "recommend" is a case entered under New case, of which nothing is stored."""
+"""Milliseconds at the 95th percentile, the project's targets. A stored case is shown with its stored scores before the
+models have scored it anew; "recommend" is a case entered under New case, of which nothing is stored."""
 STARTS: Final = 5
 """How often the server is started anew."""
-MOMENT: Final = 400
-"""Milliseconds between two acts."""
+PAUSE: Final = 400
+"""Milliseconds between two actions."""
 TABS: Final[Mapping[str, str]] = {"Trust": "How far to trust", "Interactions": "Among the selected"}
-"""Tabs beside a case's scores, with words that stand in no other."""
+"""Tabs next to a case's scores, with words that are in no other."""
 ENTERED: Final = ("428.0", "427.31", "584.9", "401.9", "486")
 
 _HELPERS: Final = """() => {
@@ -93,11 +92,11 @@ _HELPERS: Final = """() => {
     && ![...document.querySelectorAll('.ld-callout.' + name)].some((e) => e.textContent.includes('were stored on'));
 }"""
 
-_FEEDBACK: Final = """(radio) => new Promise((told) => {
+_FEEDBACK: Final = """(radio) => new Promise((resolve) => {
   const label = radio.textContent.trim(), began = performance.now();
   const chosen = () => [...document.querySelectorAll('[role=radio]')].some(
     (e) => e.textContent.trim() === label && e.getAttribute('aria-checked') === 'true');
-  const look = () => (chosen() ? told(performance.now() - began) : requestAnimationFrame(look));
+  const look = () => (chosen() ? resolve(performance.now() - began) : requestAnimationFrame(look));
   radio.click();
   requestAnimationFrame(look);
 })"""
@@ -132,7 +131,7 @@ def run(
         NotFoundError: no browser, no Playwright, no cohort or no student; the text says how to get it.
     """
     browser_path = find_browser()
-    made = crowd(source, models, patients, work, report)
+    cohort = repeated_cohort(source, models, patients, work, report)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -140,10 +139,10 @@ def run(
         starts = []
         for _ in range(STARTS - 1):
             page = _new_page(browser)
-            with serving(made.cohort, models, work, device) as server:
+            with serving(cohort.cohort, models, work, device) as server:
                 starts.append(_start(page, server))
-            page.close()  # it would go on looking for its server
-        with serving(made.cohort, models, work, device) as server:
+            page.close()  # it would go on trying to reach its server
+        with serving(cohort.cohort, models, work, device) as server:
             page = _new_page(browser)
             starts.append(_start(page, server))
             report.line(f"usable after {starts[-1]:.0f} ms; waiting for the models")
@@ -152,9 +151,9 @@ def run(
         browser.close()
     measured["times"]["usable page after process start"] = starts
     return {
-        "patients": made.patients,
-        "copies": made.copies,
-        "teacher_scores": "made up" if made.made_up_teacher else "stored",
+        "patients": cohort.patients,
+        "copies": cohort.copies,
+        "teacher_scores": "made up" if cohort.made_up_teacher else "stored",
         "models_ready_seconds": ready,
         "interactions": table(measured["times"]),
         "memory_mib": measured["memory"],
@@ -162,9 +161,9 @@ def run(
 
 
 def _new_page(browser: Browser) -> Page:
-    """A page that knows nothing of earlier ones."""
+    """A page without state of earlier ones."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(1000 * PATIENCE)
+    page.set_default_timeout(1000 * TIMEOUT)
     page.add_init_script(f"({_HELPERS})()")
     return page
 
@@ -183,7 +182,7 @@ def find_browser() -> Path:
     if named:
         if Path(named).is_file():
             return Path(named)
-        raise NotFoundError(f"BROWSER_PATH names {named}, where no program is. {REMEDY}")
+        raise NotFoundError(f"BROWSER_PATH names {named}, which is not a file. {REMEDY}")
     for name in BROWSERS:
         if path := shutil.which(name):
             return Path(path)
@@ -223,29 +222,29 @@ def serving(cohort: Path, models: Path, work: Path, device: str) -> Iterator[Ser
 
 
 def table(times: Mapping[str, list[float]]) -> dict[str, dict[str, Any]]:
-    """p50 and p95 of every interaction in milliseconds, beside its target and whether p95 keeps it.
+    """p50 and p95 of every interaction in milliseconds, with its target and whether p95 meets it.
 
     >>> table({"filter": [100.0, 200.0]})["filter"]
-    {'p50_ms': 150.0, 'p95_ms': 195.0, 'target_ms': 300, 'kept': True, 'runs': 2}
+    {'p50_ms': 150.0, 'p95_ms': 195.0, 'target_ms': 300, 'met': True, 'runs': 2}
     """
-    found = {}
+    rows = {}
     for name, values in times.items():
         if not values:
             continue
         p50, p95 = (rounded(float(v)) for v in np.percentile(values, [50, 95]))
         target = TARGETS_MS.get(name)
-        found[name] = {
+        rows[name] = {
             "p50_ms": p50,
             "p95_ms": p95,
             "target_ms": target,
-            "kept": target is None or p95 <= target,
+            "met": target is None or p95 <= target,
             "runs": len(values),
         }
-    return found
+    return rows
 
 
 def _start(page: Page, server: Server) -> float:
-    """Milliseconds from the start of the process until the worklist's rows stand on the page."""
+    """Milliseconds from the start of the process until the worklist's rows are on the page."""
     while True:
         if server.process.poll() is not None:
             raise LeaderError(
@@ -256,8 +255,8 @@ def _start(page: Page, server: Server) -> float:
                 break
         except OSError:
             time.sleep(0.02)
-        if time.perf_counter() - server.began > PATIENCE:
-            raise LeaderError(f"The dashboard gave no answer within {PATIENCE:.0f} s; see server.log.")
+        if time.perf_counter() - server.began > TIMEOUT:
+            raise LeaderError(f"The dashboard gave no answer within {TIMEOUT:.0f} s; see server.log.")
     page.goto(server.base)
     page.wait_for_function("() => leaderRows()", polling="raf")
     return 1000 * (time.perf_counter() - server.began)
@@ -275,7 +274,7 @@ def _models_ready(page: Page, server: Server) -> float:
 
 def _timed(page: Page, act: Callable[[], object], there: str, argument: object = None) -> float:
     """Milliseconds from `act` until the condition holds and nothing runs."""
-    page.wait_for_timeout(MOMENT)
+    page.wait_for_timeout(PAUSE)
     began = time.perf_counter()
     act()
     page.wait_for_function(f"(a) => ({there}) && leaderIdle()", arg=argument, polling="raf")
@@ -301,7 +300,7 @@ def _measure(page: Page, server: Server, interactions: int, report: Report) -> d
 
 
 def _round(page: Page, server: Server, number: int) -> Iterator[tuple[str, float]]:
-    """One of everything; `number` varies what is asked for."""
+    """One of everything; `number` varies the input."""
     page.goto(server.base)
     page.wait_for_function("() => leaderRows() && leaderIdle()", polling="raf")
     yield from _filters(page, number)
@@ -331,11 +330,11 @@ def _round(page: Page, server: Server, number: int) -> Iterator[tuple[str, float
 def _filters(page: Page, number: int) -> Iterator[tuple[str, float]]:
     for label, said in (("Female", "gender: female"), ("2 or more", "visits: 2 or more")):
         radio = page.get_by_role("radio", name=label, exact=True)
-        page.wait_for_timeout(MOMENT)
+        page.wait_for_timeout(PAUSE)
         began = time.perf_counter()
         seen = float(radio.evaluate(_FEEDBACK))
         page.wait_for_function("(a) => leaderSays(a) && leaderIdle()", arg=said, polling="raf")
-        if number:  # one of the two, so that both kinds of answer are as often in the figures
+        if number:  # one of the two, so that both kinds of answer are as frequent in the times
             yield "click feedback", seen
         yield "filter", 1000 * (time.perf_counter() - began)
     clear = page.get_by_role("button", name="Clear filters")
@@ -361,7 +360,7 @@ def _type(box: Locator, text: str) -> None:
 
 
 def _cases(page: Page) -> Iterator[tuple[str, float]]:
-    """A case from the list, and the next one: first what is stored of it, then what the models answer; then its tabs."""
+    """A case from the list, and the next one: first its stored scores, then the models' own; then its tabs."""
     row = page.locator("table.worklist tbody th a").first
     row.evaluate("e => e.click()")
     page.locator(".st-key-step_next button").wait_for()
@@ -371,7 +370,7 @@ def _cases(page: Page) -> Iterator[tuple[str, float]]:
         )
         before = page.evaluate("leaderCase()")
         button = page.locator(".st-key-step_next button")
-        page.wait_for_timeout(MOMENT)
+        page.wait_for_timeout(PAUSE)
         began = time.perf_counter()
         button.evaluate("e => e.click()")
         page.wait_for_function(_STANDS, arg=before, polling="raf")
@@ -395,7 +394,7 @@ def _entered(page: Page, server: Server, number: int) -> Iterator[tuple[str, flo
         page.get_by_role("option").first.wait_for(state="hidden")
         page.wait_for_function("() => leaderIdle()")
     button = page.get_by_role("button", name="Recommend")
-    page.wait_for_timeout(MOMENT)
+    page.wait_for_timeout(PAUSE)
     began = time.perf_counter()
     button.evaluate("e => e.click()")
     for name in ("student", "teacher"):

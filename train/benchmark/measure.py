@@ -1,7 +1,4 @@
-"""What all benchmarks share: latencies, rates, peak memory of a part's own process, and the machine they ran on.
-
-Refuses to know what is measured.
-"""
+"""What all benchmarks share: latencies, rates, peak memory of a part's own process, and the machine they ran on."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import multiprocessing
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,7 +33,7 @@ class Latency:
 
 
 def latency(call: Callable[[Any], object], items: Sequence[Any], seconds: float) -> dict[str, Any]:
-    """Call with one item after another, round and round, for about `seconds` (and at least 20 times)."""
+    """Call with one item after another, cyclically, for about `seconds` (and at least 20 times)."""
     for item in items[:WARM_UP]:
         call(item)
     times: list[float] = []
@@ -98,7 +95,7 @@ def peak_memory() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine that was measured."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "processor": _processor(),
@@ -116,3 +113,12 @@ def _processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration, IndexError):
         return platform.processor() or platform.machine()
+
+
+def times_faster(ours: Mapping[str, Any], published: Mapping[str, Any]) -> dict[str, float]:
+    """How many times faster our student is than the published padded form."""
+    return {
+        "one_case": rounded(published["one_case_scored"]["p50_ms"] / ours["one_case_scored"]["p50_ms"]),
+        "scoring": rounded(published["scoring_ms_per_case"] / ours["scoring_ms_per_case"]),
+        "training": rounded(published["training_ms_per_case"] / ours["training_ms_per_case"]),
+    }

@@ -1,7 +1,7 @@
 """The student on this machine, and the published form on the same cases: with the same weights where they fit.
 
 The published form pads every case to 10 visits of 100 codes. Each form runs in a process of its own, so that each has
-its own peak memory; `train.benchmark.parts` puts them side by side.
+its own peak memory; the command `benchmark` puts them side by side.
 """
 
 from __future__ import annotations

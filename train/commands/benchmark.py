@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from leader_core.errors import InputError
+from leader_core.files import write_json
+from train.benchmark.measure import isolated, machine, times_faster
+from train.config import load_settings
 from train.console import Report
 
 SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
 PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate", "analysis")
 DASHBOARD: Final = "dashboard"
-"""Measured only where it is named: it needs a browser, and a large cohort made first."""
+"""Measured only where it is named: it needs a browser, and writes a large cohort first."""
 MODELS: Final = ("student", "teacher")
 CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000, "analysis": 300_000}
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -59,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         default=ROOT / "build" / "benchmark",
-        help="with dashboard: where the repeated cohort is kept (default: build/benchmark)",
+        help="with dashboard: where the repeated cohort is stored (default: build/benchmark)",
     )
     parser.add_argument(
         "--interactions",
@@ -86,9 +89,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    from leader_core.files import write_json
-    from train.benchmark.measure import machine
-
     parts = tuple(dict.fromkeys(arguments.parts)) or PARTS
     _check(arguments, parts)
     result: dict[str, Any] = {"machine": machine()}
@@ -121,38 +121,39 @@ def _check(arguments: argparse.Namespace, parts: tuple[str, ...]) -> None:
 
 
 def _measure(part: str, arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    from train.benchmark import parts
-    from train.config import load_settings
-
+    """One part, in a process of its own."""
     settings = load_settings(arguments.config, seed=arguments.seed)
-    if part == "cohort":
-        return parts.cohort(arguments.raw, arguments.patients or 2_000, settings.seed)
+    cases, seconds = arguments.cases or CASES.get(part), arguments.seconds
     if part == DASHBOARD:
         from train.benchmark import dashboard
 
-        return dashboard.run(
-            arguments.cohort,
-            arguments.models,
-            arguments.patients or dashboard.PATIENTS,
-            arguments.work,
-            arguments.interactions,
-            arguments.device,
-            report,
+        patients, work = arguments.patients or dashboard.PATIENTS, arguments.work
+        common = (arguments.cohort, arguments.models, patients, work)
+        return dashboard.run(*common, arguments.interactions, arguments.device, report)
+    if part == "cohort":
+        return isolated(
+            "train.benchmark.engine", part, arguments.raw, arguments.patients or 2_000, settings.seed
         )
+    if part == "search":
+        return isolated("train.benchmark.engine", part, arguments.cohort, seconds)
+    if part == "evaluate":
+        return isolated("train.benchmark.engine", part, cases)
+    if part == "analysis":
+        from train.benchmark import analysis
+
+        return analysis.measure(arguments.cohort, cases or 0)
     if arguments.shape is not None:
         from train.benchmark import teacher_shape
 
         teacher_shape.check(arguments.shape, arguments.device)
-        return parts.teacher_shape(arguments.shape, arguments.device, arguments.seconds)
-    if part == "search":
-        return parts.search(arguments.cohort, arguments.seconds)
-    if part == "evaluate":
-        return parts.evaluate(arguments.cases or CASES[part])
-    if part == "analysis":
-        return parts.analysis(arguments.cohort, arguments.cases or CASES[part])
+        return isolated("train.benchmark.teacher_shape", arguments.shape, arguments.device, seconds)
     folder = arguments.model if arguments.model is not None else arguments.models / part
-    common = (arguments.cohort, folder, arguments.device, arguments.cases or CASES[part], arguments.seconds)
-    return parts.student(*common, settings.student_training) if part == "student" else parts.teacher(*common)
+    if part == "teacher":
+        return isolated("train.benchmark.teacher", arguments.cohort, folder, arguments.device, cases, seconds)
+    work = (cases, seconds, settings.student_training)
+    ours = isolated("train.benchmark.student", "ours", arguments.cohort, folder, arguments.device, *work)
+    published = isolated("train.benchmark.student", "published", arguments.cohort, folder, "cpu", *work)
+    return {"ours": ours, "published_padded_form": published, "times_faster": times_faster(ours, published)}
 
 
 def _flat(result: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -11,8 +11,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from train.benchmark import measure, parts
+from leader_core.cohort import Cohort, PatientQuery
+from leader_core.errors import NotFoundError
+from train.benchmark import crowd, dashboard, measure
 from train.cli import call, main, parse
+from train.commands import benchmark
 
 
 def test_latency_reports_what_a_call_takes() -> None:
@@ -74,7 +77,7 @@ def test_the_cohort_part_counts_the_rows_it_read(
     assert result["machine"]["cores"] >= 1
 
 
-def test_the_student_is_set_beside_its_published_form(
+def test_the_student_is_compared_with_its_published_form(
     synthetic_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "tiny.toml"
@@ -82,7 +85,7 @@ def test_the_student_is_set_beside_its_published_form(
     model = tmp_path / "student"
     words = ["--cohort", str(synthetic_cohort), "--config", str(config), "--device", "cpu"]
     assert main(["student", *words, "--out", str(model)]) == 0
-    monkeypatch.setattr(parts, "isolated", _in_this_process)
+    monkeypatch.setattr(benchmark, "isolated", _in_this_process)
     monkeypatch.setattr(measure, "FEWEST_RUNS", 2)
     words += ["--model", str(model), "--cases", "8", "--seconds", "0.01"]
     student = call(parse(["benchmark", "student", *words]), measure.Silent())["student"]
@@ -93,7 +96,7 @@ def test_the_student_is_set_beside_its_published_form(
 def test_searching_is_measured_over_all_codes(
     synthetic_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "isolated", _in_this_process)
+    monkeypatch.setattr(benchmark, "isolated", _in_this_process)
     words = ["benchmark", "search", "--cohort", str(synthetic_cohort), "--seconds", "0.1"]
     result = call(parse(words), measure.Silent())["search"]
     assert result["codes"] > 170_000
@@ -114,3 +117,38 @@ def _lines(raw: Path, table: str) -> int:
     row = duckdb.execute("SELECT count(*) FROM read_csv(?, all_varchar = true)", [str(path)]).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_a_repeated_cohort_holds_everybody_as_often_under_ids_of_their_own(
+    synthetic_cohort: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "many.duckdb"
+    crowd._repeat(synthetic_cohort, 3, out)
+    source, many = Cohort.open(synthetic_cohort), Cohort.open(out)
+    here = source.fingerprint.patients
+    assert many.fingerprint.patients == 3 * here
+    assert many.fingerprint.digest != source.fingerprint.digest
+    everybody = many.patient_ids(PatientQuery())
+    assert len(set(everybody)) == 3 * here
+    for query in (PatientQuery(text="heart failure"), PatientQuery(text="e"), PatientQuery(genders=("F",))):
+        assert many.patients(query).total == 3 * source.patients(query).total > 0
+    first = everybody[0]
+    shift = 10 ** len(str(max(source.patient_ids(PatientQuery()))))
+    twins = [i for i in everybody if i != first and i % shift == first]
+    assert len(twins) == 2
+    for twin in twins:
+        assert many.case(twin).current.diagnoses == source.case(first).current.diagnoses
+        assert many.case(twin).current.visit_id != source.case(first).current.visit_id
+
+
+def test_times_are_compared_with_their_targets() -> None:
+    found = dashboard.table({"filter": [100.0] * 19 + [2_000.0] * 3, "page turn": [10.0, 20.0], "sort": []})
+    assert found["filter"]["p50_ms"] == 100.0 and found["filter"]["met"] is False
+    assert found["page turn"] == {"p50_ms": 15.0, "p95_ms": 19.5, "target_ms": 300, "met": True, "runs": 2}
+    assert "sort" not in found
+
+
+def test_a_missing_browser_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BROWSER_PATH", str(tmp_path / "none"))
+    with pytest.raises(NotFoundError, match="which is not a file"):
+        dashboard.find_browser()

@@ -30,7 +30,8 @@ from train.evaluation.calibrate import without_calibration
 from train.evaluation.evaluate import RARE, code_groups, groups_by
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import Labels, open_model, score_split
-from train.experiments.realdata import folds_of, start_from, words
+from train.experiments.realdata import folds_of, start_from
+from train.experiments.results import fold_sentences
 from train.student.data import StudentData
 from train.student.loop import Trainer, train_student
 from train.student.settings import StudentTraining
@@ -373,19 +374,18 @@ def test_a_started_student_that_reads_titles_reads_matching_codes_as_the_other_d
         torch.testing.assert_close(mine, other, atol=1e-5, rtol=0)
 
 
-def test_folds_over_a_few_patients_end_in_figures_and_plain_words(
+def test_folds_over_a_few_patients_end_in_metrics_and_sentences(
     model: Path, tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "folds.json"
     line = ["realdata", "--cohort", "other.duckdb", "--student", str(model), "--folds", "2", "--json"]
     assert main([*line, "--config", str(folder / "quick.toml"), "--out", str(out), "--device", "cpu"]) == 0
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert found == json.loads(out.read_text())
-    assert set(found["models"]) == {"started", "scratch", "synthetic", "logistic", "popularity"}
-    for entry in found["models"].values():
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result == json.loads(out.read_text())
+    assert set(result["models"]) == {"started", "scratch", "synthetic", "logistic", "popularity"}
+    for entry in result["models"].values():
         assert entry["groups"]["overall"]["cases"] == 60
         assert entry["groups"]["overall"]["prauc"]["low"] < entry["groups"]["overall"]["prauc"]["high"]
-    assert found["words"] == words(found)
-    text = " ".join(found["words"])
+    text = " ".join(fold_sentences(result))
     assert "60 patients give intervals" in text
     assert "Popularity: " in text and "*Student, from scratch*" in text
