@@ -1,5 +1,5 @@
 // Type-ahead for codes: search by words or code, add with Enter or a click, remove with the cross. Text only enters as text.
-const kept = new WeakMap();
+const instances = new WeakMap();
 let serial = 0;
 
 function make(name, text, className) {
@@ -29,20 +29,20 @@ function build(parentElement) {
   list.id = id + "-list";
   list.setAttribute("role", "listbox");
   list.hidden = true;
-  const told = make("p", "", "told");
-  told.setAttribute("role", "status");
+  const message = make("p", "", "message");
+  message.setAttribute("role", "status");
   box.append(input, list);
-  root.append(label, chosen, box, told);
+  root.append(label, chosen, box, message);
   parentElement.append(root);
-  return { id, label, chosen, input, list, told, active: -1, timer: 0, asked: "", results: [] };
+  return { id, label, chosen, input, list, message, active: -1, timer: 0, sent: "", results: [] };
 }
 
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  let ui = kept.get(parentElement);
+  let ui = instances.get(parentElement);
   if (!ui) {
     ui = build(parentElement);
-    kept.set(parentElement, ui);
+    instances.set(parentElement, ui);
   }
   ui.label.textContent = data.label;
   ui.input.placeholder = data.placeholder;
@@ -57,10 +57,10 @@ export default function (component) {
   const add = (result) => {
     clearTimeout(ui.timer);
     ui.input.value = "";
-    ui.asked = "";
+    ui.sent = "";
     ui.results = [];
     close();
-    ui.told.textContent = "";
+    ui.message.textContent = "";
     setTriggerValue("added", result.code);
     ui.input.focus();
   };
@@ -110,7 +110,7 @@ export default function (component) {
 
   if (data.query && data.query === ui.input.value.trim()) {
     ui.results = data.results;
-    ui.told.textContent = data.results.length ? "" : "No code or title matches “" + data.query + "”. Try fewer words, or the code itself.";
+    ui.message.textContent = data.results.length ? "" : "No code or title matches “" + data.query + "”. Try fewer words, or the code itself.";
     // Another field's search draws this one again too: only the list of the field in use opens.
     if (ui.input.getRootNode().activeElement === ui.input) draw();
     else close();
@@ -121,12 +121,12 @@ export default function (component) {
     const text = ui.input.value.trim();
     if (text.length < 2) {
       close();
-      ui.told.textContent = "";
+      ui.message.textContent = "";
       return;
     }
     ui.timer = setTimeout(() => {
-      if (text === ui.asked) return;
-      ui.asked = text;
+      if (text === ui.sent) return;
+      ui.sent = text;
       setTriggerValue("searched", text);
     }, 140);
   };
@@ -138,5 +138,5 @@ export default function (component) {
   };
   ui.input.onblur = () => close();
   ui.input.onfocus = () => { if (ui.results.length && ui.input.value.trim()) draw(); };
-  return () => { clearTimeout(ui.timer); kept.delete(parentElement); };
+  return () => { clearTimeout(ui.timer); instances.delete(parentElement); };
 }

@@ -23,6 +23,7 @@ from dashboard.shared.draft import (
 )
 from dashboard.shared.formatting import count, day
 from leader_core import KINDS, Concept, LeaderError
+from leader_core.domain import Kind
 from leader_core.exchange.case_json import read_file
 from leader_core.exchange.fhir import EncounterChoice
 from leader_core.exchange.paste import read_list
@@ -156,7 +157,7 @@ def _encounter_text(each: EncounterChoice) -> str:
 
 def _list(service: Service, index: int) -> None:
     current = index >= len(session_draft().earlier)
-    kind = st.segmented_control(
+    kind: Kind = st.segmented_control(
         "The list is of",
         [kind for kind in KINDS if not (current and kind == "medication")],
         default="diagnosis",
@@ -176,17 +177,17 @@ def _list(service: Service, index: int) -> None:
         icon=":material/playlist_add:",
         key="import-add",
         on_click=_take_list,
-        args=(service, index, str(kind)),
+        args=(service, index, kind),
     )
 
 
-def _take_list(service: Service, index: int, kind: str) -> None:
+def _take_list(service: Service, index: int, kind: Kind) -> None:
     text = str(st.session_state.get("import-list") or "")
     if not text.strip():
         _report(ImportOutcome(problem="The list is empty: paste some codes or words first."))
         return
     try:
-        result = read_list(text, kind, service.engine.cohort)  # type: ignore[arg-type]
+        result = read_list(text, kind, service.engine.cohort)
     except LeaderError as error:
         _report(ImportOutcome(problem=str(error)))
         return

@@ -32,6 +32,7 @@ from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
+from leader_core.domain import Kind
 
 _START: Final = "_draft_start"
 _PROBLEM: Final = "_draft_problem"
@@ -185,10 +186,10 @@ def _search_results(key: str) -> tuple[str, tuple[Concept, ...]]:
     return last
 
 
-def _search(service: Service, kind: str, key: str) -> None:
+def _search(service: Service, kind: Kind, key: str) -> None:
     if (typed := getattr(st.session_state.get(key), "searched", None)) is not None:
         query = str(typed)[:_LONGEST_QUERY]
-        results = service.engine.cohort.search(query, kinds=(kind,), limit=_RESULTS)  # type: ignore[arg-type]
+        results = service.engine.cohort.search(query, kinds=(kind,), limit=_RESULTS)
         st.session_state[f"_search-{key}"] = (query, results)
 
 

@@ -22,7 +22,8 @@ VISIT_CHOICES: Final[Mapping[VisitChoice, tuple[str, tuple[int, int] | None]]] =
     "many": ("4 or more", (4, _NO_LIMIT)),
 }
 GENDER_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "F": "Female", "M": "Male"}
-SPLIT_CHOICES: Final[Mapping[str, str]] = {
+SplitChoice = Literal["any"] | Split
+SPLIT_CHOICES: Final[Mapping[SplitChoice, str]] = {
     "any": "All splits",
     "train": "Training",
     "validation": "Validation",
@@ -64,7 +65,7 @@ class Filters:
     text: str = ""
     visits: VisitChoice = "any"
     gender: str = "any"
-    split: str = "any"
+    split: SplitChoice = "any"
     ages: tuple[int, int] = (0, OLDEST)
     chapters: tuple[str, ...] = ()
     teacher_jaccard: tuple[float, float] = (0.0, 1.0)
@@ -101,12 +102,11 @@ class Filters:
         self, sort: Sort = DEFAULT_SORT, descending: bool = False, page: int = 1, size: int = 25
     ) -> PatientQuery:
         """The query to the cohort."""
-        split: tuple[Split, ...] = () if self.split == "any" else (self.split,)  # type: ignore[assignment]
         low, high = self.ages
         return PatientQuery(
             text=self.text.strip(),
             patient_ids=self._only(),
-            splits=split,
+            splits=() if self.split == "any" else (self.split,),
             genders=() if self.gender == "any" else (self.gender,),
             ages=None if self.ages == (0, OLDEST) else (low, _NO_LIMIT if high >= OLDEST else high),
             visits=VISIT_CHOICES[self.visits][1],

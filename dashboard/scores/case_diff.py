@@ -10,6 +10,7 @@ from typing import Final
 from dashboard.shared.formatting import MISSING
 from dashboard.shared.templates import render
 from leader_core import KINDS, Case, Recommendation
+from leader_core.domain import Kind
 
 NOTICEABLE: Final = 0.05
 """The least change of a score that is worth a line."""
@@ -82,12 +83,12 @@ def list_diff(first: Iterable[str], second: Iterable[str]) -> ListDiff:
     )
 
 
-def code_changes(before: Case, after: Case) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def code_changes(before: Case, after: Case) -> tuple[list[tuple[Kind, str]], list[tuple[Kind, str]]]:
     """(kind, code) that the second case has more of, and fewer of; order and visits do not count."""
     old, new = Counter(before.codes()), Counter(after.codes())
 
-    def in_order(codes: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        return sorted(codes, key=lambda item: ([*KINDS].index(item[0]), item[1]))  # type: ignore[arg-type]
+    def in_order(codes: Iterable[tuple[Kind, str]]) -> list[tuple[Kind, str]]:
+        return sorted(codes, key=lambda item: (KINDS.index(item[0]), item[1]))
 
     return in_order(new - old), in_order(old - new)
 

@@ -1,5 +1,5 @@
 // Teacher and student against each other: one row a class, aligned bars with a cut-off line. Text only enters as text.
-const kept = new WeakMap();
+const memories = new WeakMap();
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -36,8 +36,8 @@ function bar(side, value, text, selected, model) {
     number.prepend(mark);
   }
   box.append(track, number);
-  const told = model.label + " " + text + (selected ? ", above its cut-off" : ", below its cut-off");
-  box.append(make("span", told, "told"));
+  const spoken = model.label + " " + text + (selected ? ", above its cut-off" : ", below its cut-off");
+  box.append(make("span", spoken, "spoken"));
   track.setAttribute("aria-hidden", "true");
   number.setAttribute("aria-hidden", "true");
   cell.append(box);
@@ -212,7 +212,7 @@ function group(entry, data, memory, needle) {
 
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  let memory = kept.get(parentElement);
+  let memory = memories.get(parentElement);
   if (!memory) {
     memory = { open: new Set(), folded: new Map(), needle: "", subject: data.subject };
     const root = make("div", null, "root");
@@ -228,7 +228,7 @@ export default function (component) {
     memory.search = search;
     root.append(tools, memory.scroll);
     parentElement.append(root);
-    kept.set(parentElement, memory);
+    memories.set(parentElement, memory);
   }
   if (memory.subject !== data.subject) {
     memory.open.clear();
@@ -250,5 +250,5 @@ export default function (component) {
   };
   memory.search.oninput = draw;
   draw();
-  return () => kept.delete(parentElement);
+  return () => memories.delete(parentElement);
 }

@@ -1,5 +1,5 @@
 // The viewer's own set: every class to tick, by therapeutic area, with a search. Ticks here are the truth, not the echo.
-const kept = new WeakMap();
+const memories = new WeakMap();
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -51,11 +51,11 @@ function narrow(memory) {
 
 export default function (component) {
   const { data: [data], parentElement, setStateValue } = component;
-  let memory = kept.get(parentElement);
+  let memory = memories.get(parentElement);
   if (memory && memory.subject === data.subject) return;
   parentElement.querySelector(".root")?.remove();
   memory = { subject: data.subject, chosen: new Set(data.chosen) };
-  kept.set(parentElement, memory);
+  memories.set(parentElement, memory);
   const root = make("div", null, "root");
   memory.search = make("input");
   memory.search.type = "search";
@@ -82,5 +82,5 @@ export default function (component) {
   scroll.append(memory.list);
   parentElement.append(root);
   narrow(memory);
-  return () => kept.delete(parentElement);
+  return () => memories.delete(parentElement);
 }

@@ -117,7 +117,7 @@ def nearness(similar: Similar) -> str:
     if share < 0.05:
         return (
             "further from any training patient than 95 % of validation patients are: an unusual case, on which the "
-            "figures of a class may not hold"
+            "metrics of a class may not hold"
         )
     return f"nearer than {share * 100:.0f} % of validation patients are (mean cosine {similar.nearness:.2f})"
 

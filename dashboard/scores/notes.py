@@ -1,6 +1,6 @@
 """What people write about a case: the patient's star and notes, and the kinds of error that annotators see in a visit.
 
-All of it is kept in the workspace, never in the cohort or a link.
+All of it is stored in the workspace, never in the cohort or a link.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ def _answers(
     right: DeltaGenerator,
     export: Export,
 ) -> dict[str, str]:
-    """Everything that the models say, beside what is known; gives the URL parameters of this view."""
+    """What the models say, and what is known of the case; gives the URL parameters of this view."""
     known = subject.source == "cohort" and not session.hidden(subject)
     own = session.decided(subject.key) if known and session.view() == "decide" else None
     near = evidence_panel.find_similar(service, subject.case)

@@ -46,13 +46,12 @@ def remember_list(query: PatientQuery) -> None:
 def session_place(service: Service, patient_id: int) -> Place | None:
     """Where the patient stands in the worklist as it was last shown; looked up once for each."""
     listed = st.session_state.get(_LISTED) or PatientQuery()
-    last_list, last_patient, last_place = st.session_state.get(_PLACE) or (None, None, None)
-    if (last_list, last_patient) != (listed, patient_id):
-        near = last_place.number if last_place is not None and last_list == listed else None
-        last_place = place(service.engine.cohort.patients, listed, patient_id, near)
-        st.session_state[_PLACE] = (listed, patient_id, last_place)
-    found: Place | None = last_place
-    return found
+    last: tuple[PatientQuery, int, Place | None] | None = st.session_state.get(_PLACE)
+    if last is None or last[:2] != (listed, patient_id):
+        near = last[2].number if last is not None and last[0] == listed and last[2] is not None else None
+        last = (listed, patient_id, place(service.engine.cohort.patients, listed, patient_id, near))
+        st.session_state[_PLACE] = last
+    return last[2]
 
 
 def place(patients: Patients, listed: PatientQuery, patient_id: int, near: int | None = None) -> Place | None:

@@ -28,10 +28,10 @@ export default function (component) {
   const control = new AbortController();
   running.set(parentElement, control);
   parentElement.querySelector("section")?.remove();
-  const asked = Number(new URLSearchParams(location.search).get("tour"));
-  let at = reached.has(data.run) ? reached.get(data.run) : asked;
+  const linked = Number(new URLSearchParams(location.search).get("tour"));
+  let at = reached.has(data.run) ? reached.get(data.run) : linked;
   if (!(at >= 1 && at <= data.stops.length)) {
-    if (asked) write(0);
+    if (linked) write(0);
     return;
   }
   let over = false;
@@ -76,7 +76,7 @@ export default function (component) {
     card.remove();
     document.querySelector("[data-testid=stMain]")?.focus({ preventScroll: true });
   };
-  const show = (moved) => {
+  const show = (focus) => {
     const stop = data.stops[at - 1];
     count.textContent = "Step " + at + " of " + data.stops.length;
     heading.textContent = stop.heading;
@@ -87,7 +87,7 @@ export default function (component) {
     reached.set(data.run, at);
     write(at);
     frame(true);
-    if (moved) heading.focus({ preventScroll: true });
+    if (focus) heading.focus({ preventScroll: true });
   };
   // Panels are drawn anew while scores arrive: frame them again.
   const watch = new MutationObserver(() => {

@@ -158,7 +158,7 @@ def test_deciding_first_hides_until_it_is_revealed_and_is_ones_own(visit: Visit)
     friend.unharmed()
 
 
-def test_a_pinned_case_stands_beside_another_and_the_link_keeps_it(visit: Visit) -> None:
+def test_a_pinned_case_is_compared_with_another_and_the_link_opens_it(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page
     visitor.open(LIST)
@@ -179,7 +179,7 @@ def test_a_pinned_case_stands_beside_another_and_the_link_keeps_it(visit: Visit)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-def test_the_tour_is_offered_once_told_in_five_steps_and_resumed(
+def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(
     visit: Visit, width: int, height: int
 ) -> None:
     visitor = visit(width=width, height=height)

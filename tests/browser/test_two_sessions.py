@@ -75,7 +75,7 @@ def test_two_people_write_at_once_and_lose_nothing(visit: Visit) -> None:
 
 
 def _edit_the_same_note(one: Visitor, two: Visitor, patient: str) -> None:
-    """Both edit one note: the first to save stands, the second is told so, and its words are kept beside it."""
+    """Both edit one note: the first to save stands, the second gets a message, and its words are stored with it."""
     for person in (one, two):
         _open(person, patient)
         page = person.page

@@ -60,9 +60,9 @@ def test_a_link_to_decide_first_shows_no_score_and_no_prescription(open_page: Op
 
 def test_before_revealing_only_the_viewers_own_interactions_are_shown(open_page: OpenPage) -> None:
     page = open_page("case", {"_decided": {KEY: ("B01A", "M01A")}}, patient=RETURNING, show="decide")
-    told = text(page)
-    assert "Antithrombotic agents + Non-steroidal" in told
-    assert told.count('class="ld-between"') == 1
+    shown = text(page)
+    assert "Antithrombotic agents + Non-steroidal" in shown
+    assert shown.count('class="ld-between"') == 1
     assert "2 classes ticked" in text(page)
 
 

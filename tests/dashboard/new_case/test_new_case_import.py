@@ -60,7 +60,7 @@ def test_another_encounter_of_a_bundle_can_be_the_current_visit(open_page: OpenP
     latest = _draft(page)
     choice = next(s for s in page.selectbox if s.label == "Encounter to recommend for")
     assert len(choice.options) == 3 and choice.value == "Encounter/e3", "the latest by default"
-    assert choice.options[0].startswith("21") and "diagnos" in choice.options[0], "told by date and content"
+    assert choice.options[0].startswith("21") and "diagnos" in choice.options[0], "named by date and content"
     choice.set_value("Encounter/e2").run()
     assert not page.exception
     earlier = _draft(page)

@@ -66,10 +66,10 @@ def test_without_a_class_the_panel_says_what_to_do(open_page: OpenPage) -> None:
 
 def test_removals_of_both_models_stand_side_by_side_and_the_link_keeps_them(open_page: OpenPage) -> None:
     page = settled(open_page("case", patient=RETURNING, explain="B01A", by="removal"))
-    told = text(page)
-    assert "things left out in turn" in told
-    assert "What moved the score of B01A in both models" in told
-    assert "Exact: every changed case is rendered and encoded anew" in told
+    shown = text(page)
+    assert "things left out in turn" in shown
+    assert "What moved the score of B01A in both models" in shown
+    assert "Exact: every changed case is rendered and encoded anew" in shown
     assert address(page)["explain"] == "B01A"
     assert address(page)["by"] == "removal"
     asked = [b for b in page.button if b.label == "Search in the student"]
@@ -88,12 +88,12 @@ def test_gradients_say_how_they_were_made(open_page: OpenPage, monkeypatch: pyte
         return Attribution(model, code, 1.0, -0.5, shares, unread, "average", 32, 0.004, 0.03, 0.1)  # type: ignore[arg-type]
 
     monkeypatch.setattr(explanations, "attribute", made)
-    told = text(settled(open_page("case", patient=RETURNING, explain="B01A")))
+    shown = text(settled(open_page("case", patient=RETURNING, explain="B01A")))
     assert (
         "32 steps from 0.38 (average). The shares add up: gap 0.004 log-odds, tolerance 0.030. 1 code not read."
-        in told
+        in shown
     )
-    assert "+1.50" in told
+    assert "+1.50" in shown
 
 
 def test_what_one_session_had_explained_stands_at_once_in_another(
@@ -122,16 +122,16 @@ def test_a_model_that_fails_says_so_and_the_other_stands(
         return Attribution("student", code, 0.0, 0.0, (), (), "average", 8, 0.0, 0.02, 0.1)
 
     monkeypatch.setattr(explanations, "attribute", refused)
-    told = text(settled(open_page("case", patient=RETURNING, explain="B01A")))
-    assert "The teacher does not score it." in told
-    assert "8 steps" in told
+    shown = text(settled(open_page("case", patient=RETURNING, explain="B01A")))
+    assert "The teacher does not score it." in shown
+    assert "8 steps" in shown
 
 
 def test_an_absent_teacher_is_told(serve: Serve, open_page: OpenPage) -> None:
     serve(FakeEngine(absent=("teacher",)))
-    told = text(settled(open_page("case", patient=RETURNING, explain="B01A", by="removal")))
-    assert "things left out in turn" in told
-    assert "No model in assets/demo/models/teacher" in told
+    shown = text(settled(open_page("case", patient=RETURNING, explain="B01A", by="removal")))
+    assert "things left out in turn" in shown
+    assert "No model in assets/demo/models/teacher" in shown
 
 
 def test_the_prompt_is_marked_word_for_word_with_what_moved_a_score(
@@ -156,12 +156,12 @@ def test_the_prompt_is_marked_word_for_word_with_what_moved_a_score(
     page = open_page("prompt", patient=RETURNING, mode="salience")
     assert "Nothing chosen" in text(page)
     page = open_page("prompt", patient=RETURNING, mode="salience", explain="B01A")
-    told = text(page)
-    assert 'class="ld-sal up s4" title="+2.00 log-odds"' in told, "tokens of one code are one phrase"
-    assert 'class="ld-sal down s3" title="−1.00 log-odds"' in told
-    assert "dotted line" in told
+    shown = text(page)
+    assert 'class="ld-sal up s4" title="+2.00 log-odds"' in shown, "tokens of one code are one phrase"
+    assert 'class="ld-sal down s3" title="−1.00 log-odds"' in shown
+    assert "dotted line" in shown
     assert address(page)["explain"] == "B01A"
     page.segmented_control(key="level").set_value("token").run()
-    told = text(page)
-    assert 'class="ld-sal up s4" title="+1.50 log-odds"' in told
-    assert 'class="ld-sal up s2" title="+0.50 log-odds"' in told
+    shown = text(page)
+    assert 'class="ld-sal up s4" title="+1.50 log-odds"' in shown
+    assert 'class="ld-sal up s2" title="+0.50 log-odds"' in shown

@@ -1,4 +1,4 @@
-"""The case page's similar training patients and how far to trust a score: every state, and figures that follow the case."""
+"""The case page's similar training patients and how far to trust a score: every state, and numbers that follow the case."""
 
 from __future__ import annotations
 
@@ -124,11 +124,11 @@ def test_a_class_tells_what_validation_says_of_scores_like_its_own(
     rows = {r["code"]: r for g in component_data(page, "comparison")["groups"] for r in g["rows"]}
     for row in rows.values():
         lines = {line["label"]: line["text"] for line in row["details"]}
-        told = lines["Teacher on validation"]
-        assert "Given in 50 of 100 cases (50 %)." in told
-        assert "found 100 % of those given it" in told
+        text_of_class = lines["Teacher on validation"]
+        assert "Given in 50 of 100 cases (50 %)." in text_of_class
+        assert "found 100 % of those given it" in text_of_class
         tenth = min(int(row["teacher"] * 10 + 1e-6), 9)
-        near = re.search(r"Of (\d+) cases scored (\S+) to (\S+), like this one, (\d+)", told)
+        near = re.search(r"Of (\d+) cases scored (\S+) to (\S+), like this one, (\d+)", text_of_class)
         assert near is not None and near[2] == f"{tenth / 10:.1f}"
         assert int(near[4]) == (int(near[1]) if tenth >= 5 else 0)
         assert "of the 20 most similar training patients" in lines["Similar patients"]
