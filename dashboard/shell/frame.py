@@ -33,10 +33,13 @@ def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
         return place, st.empty()
 
 
+def is_loading(service: Service) -> bool:
+    """Whether a model is being loaded."""
+    return any(service.status(name).readiness == "loading" for name in MODELS)
+
+
 def follow_loading(service: Service, place: DeltaGenerator) -> None:
-    """Keep the strip true while models load, then draw the page with them; a click interrupts it."""
-    if not any(service.status(name).readiness == "loading" for name in MODELS):
-        return
+    """Keep the strip up to date while models load, then draw the page with them; a click interrupts it."""
     while service.wait_for_loading():
         place.html(strip(service))
     st.rerun()

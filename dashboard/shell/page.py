@@ -67,6 +67,7 @@ def draw() -> None:
         st.error(str(error), icon=":material/error:")
         st.html(_no_cohort_help())
         return
+    loading = frame.is_loading(service)  # before it is drawn: a model may be ready when the page is
     strip, progress = frame.show(service)
     if student_gone():
         st.html(markup.callout(wording.STUDENT_GONE, "warn"))
@@ -74,7 +75,8 @@ def draw() -> None:
     answers.begin()
     page.run()
     answers.finish(progress)
-    frame.follow_loading(service, strip)
+    if loading:
+        frame.follow_loading(service, strip)
 
 
 @cache
