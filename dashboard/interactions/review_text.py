@@ -65,20 +65,7 @@ def few(names: Iterable[str], last: str = "or") -> str:
     >>> few(["a", "b"]), few(list("abcdef"))
     ('a or b', 'a, b, c or 3 others')
     """
-    distinct = list(dict.fromkeys(names))
-    if len(distinct) > _NAMED + 1:
-        return f"{', '.join(distinct[:_NAMED])} {last} {len(distinct) - _NAMED} others"
-    return listing(distinct, last=last)
-
-
-def _many(names: Iterable[str]) -> str:
-    distinct = list(names)
-    more = len(distinct) - _NAMED_ON_CARD
-    return (
-        listing(distinct, last="or")
-        if more <= 1
-        else f"{', '.join(distinct[:_NAMED_ON_CARD])} or {more} others"
-    )
+    return listing(dict.fromkeys(names), last, at_most=_NAMED)
 
 
 def carriers(rule: RuleReview, codes: tuple[str, str], *, short: bool = True) -> str:
@@ -110,20 +97,19 @@ def carried_by(rule: RuleReview, codes: tuple[str, str]) -> str:
             [drug.name for drug in side.carriers_within(code)] for side, code in zip(way, codes, strict=True)
         ]
         if any(len(names) > 1 for names in sides):
-            lines.append(" with ".join(map(_many, sides)))
+            lines.append(" with ".join(listing(names, "or", at_most=_NAMED_ON_CARD) for names in sides))
     return "\n".join(dict.fromkeys(lines))
 
 
 def not_by(rule: RuleReview, codes: tuple[str, str]) -> str:
     """The related drugs of both classes that do not carry a rule."""
-    return _many(
-        dict.fromkeys(
-            drug.name
-            for way in rule.between.ways
-            for side, code in zip(way, codes, strict=True)
-            for drug in side.spared_within(code)
-        )
+    names = dict.fromkeys(
+        drug.name
+        for way in rule.between.ways
+        for side, code in zip(way, codes, strict=True)
+        for drug in side.spared_within(code)
     )
+    return listing(names, "or", at_most=_NAMED_ON_CARD)
 
 
 def subject(rule: RuleReview, codes: tuple[str, str], titles: Title) -> str:

@@ -15,7 +15,7 @@ from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
 from dashboard.server.service import MODELS, ModelName
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import Coded, VisitText
-from dashboard.shared.formatting import count, day, listing, score, stay
+from dashboard.shared.formatting import listing, score
 from dashboard.shared.session import Subject
 from leader_core import Case, Engine, Fingerprint, Interaction, Recommendation
 from leader_core.domain import SEVERITY_RANK, Kind
@@ -189,7 +189,7 @@ def compose(
     visit_id = case.current.visit_id
     return CaseReport(
         title=f"Patient {subject.patient_id}" if subject.source == "cohort" else "Entered case",
-        subtitle=_subtitle(subject),
+        subtitle=case_text.case_summary(subject.case, recorded=subject.source == "cohort"),
         made_at=made_at,
         case=case,
         identified=subject.source == "cohort",
@@ -218,20 +218,6 @@ def compose(
         trust_facts=tuple(evidence_text.case_facts(recommendations, near.similar)),
         trust=_trust(engine, recommendations),
     )
-
-
-def _subtitle(subject: Subject) -> str:
-    case, current = subject.case, subject.case.current
-    if subject.source == "draft":
-        visits = count(len(case.history), "earlier visit") if case.history else "first visit"
-        return f"{case_text.person(case)} · {visits} · not in the cohort"
-    parts = [
-        case_text.person(case),
-        f"visit {current.visit_no or len(case.history) + 1}",
-        f"admitted {day(current.admitted_at)}",
-        stay(current.admitted_at, current.discharged_at),
-    ]
-    return " · ".join(part for part in parts if part)
 
 
 def _data(fingerprint: Fingerprint) -> Facts:

@@ -11,7 +11,7 @@ from dashboard.scores import comparison_table, explain_table, explanations
 from dashboard.scores.explanations import Explained
 from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import markup, url_state, wording
-from dashboard.shared.formatting import count, escape, listing, probability, tag
+from dashboard.shared.formatting import count, listing, probability
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import Recommendation
@@ -100,7 +100,7 @@ def _explained(
         missing = tuple("not read" if result.status == "ready" else "…" for result in results.values())
         unit = "log-odds" if way == "gradients" else "probability"
         st.html(
-            tag("p", escape(f"Bars in {unit}: right raises the score, left lowers it. "), css="ld-note")
+            markup.note(f"Bars in {unit}: right raises the score, left lowers it.")
             + explain_table.table(
                 groups,
                 caption=f"What moved the score of {code} in both models, in {unit}",

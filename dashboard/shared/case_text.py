@@ -101,6 +101,28 @@ def person(case: Case) -> str:
     return f"{gender or 'Gender not given'}, {age} years"
 
 
+def case_summary(case: Case, *, recorded: bool, admission: bool = False) -> str:
+    """Person and visit in one line.
+
+    Args:
+        case: the case.
+        recorded: it is a visit of the cohort; else somebody entered it.
+        admission: with the kind of admission of a recorded visit.
+    """
+    if not recorded:
+        visits = count(len(case.history), "earlier visit") if case.history else "first visit"
+        return f"{person(case)} · {visits} · not in the cohort"
+    current, kind = case.current, case.profile["admission_type"]
+    parts = (
+        person(case),
+        f"visit {current.visit_no or len(case.history) + 1}",
+        f"admitted {day(current.admitted_at)}",
+        stay(current.admitted_at, current.discharged_at),
+        words(kind).lower() if admission and kind != UNKNOWN else "",
+    )
+    return " · ".join(part for part in parts if part)
+
+
 def unseen_sentence(name: str, unseen: Sequence[UnseenCode]) -> str:
     """Which codes a model does not know, and whether it read their titles instead."""
     return " ".join(f"{claim}: {codes}." for claim, codes in unseen_claims(name, unseen))

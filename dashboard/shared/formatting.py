@@ -2,43 +2,13 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from markupsafe import Markup
-
 from leader_core import UNKNOWN
 
 MISSING = "–"
-
-
-class Html(Markup):
-    """Markup that may be joined with HTML in plain strings; goes when `tag` and `escape` go."""
-
-    def __add__(self, value: object) -> Html:  # type: ignore[override]
-        return Html(str.__add__(self, str(value)))
-
-    def __radd__(self, value: object) -> Html:  # type: ignore[override]
-        return Html(str.__add__(str(value), self))
-
-
-def escape(text: object) -> str:
-    """Text that is safe inside HTML, attributes included."""
-    return Html(html.escape(str(text), quote=True))
-
-
-def tag(name: str, *children: str, css: str = "", **attributes: object) -> str:
-    """An element around children that are HTML already; attribute values are escaped here.
-
-    >>> print(tag("b", escape("<x>"), css="note", title='"'))
-    <b class="note" title="&quot;">&lt;x&gt;</b>
-    """
-    given = {"class": css} if css else {}
-    given.update({key.rstrip("_").replace("_", "-"): str(value) for key, value in attributes.items()})
-    written = "".join(f' {key}="{escape(value)}"' for key, value in given.items())
-    return Html(f"<{name}{written}>{''.join(children)}</{name}>")
 
 
 def probability(value: float) -> str:
@@ -153,12 +123,15 @@ def words(value: str) -> str:
     )
 
 
-def listing(items: Iterable[str], last: str = "and") -> str:
-    """
-    >>> listing(["a"]), listing(["a", "b", "c"])
-    ('a', 'a, b and c')
+def listing(items: Iterable[str], last: str = "and", at_most: int | None = None) -> str:
+    """Items as a sentence names them; where more than one is beyond `at_most`, the rest is counted.
+
+    >>> listing(["a"]), listing(["a", "b", "c"]), listing("abcde", "or", at_most=3)
+    ('a', 'a, b and c', 'a, b, c or 2 others')
     """
     parts = list(items)
+    if at_most is not None and len(parts) > at_most + 1:
+        parts = [*parts[:at_most], f"{len(parts) - at_most} others"]
     if len(parts) < 2:
         return "".join(parts)
     return f"{', '.join(parts[:-1])} {last} {parts[-1]}"

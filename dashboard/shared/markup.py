@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from markupsafe import Markup
 
-from dashboard.shared.formatting import Html
 from dashboard.shared.templates import macro
 
 Titles = Callable[[str, str], str]
@@ -15,41 +14,41 @@ Titles = Callable[[str, str], str]
 
 def title(text: str, detail: str = "", level: int = 1) -> Markup:
     """A page's heading with one line of detail."""
-    return Html(macro("title")(text, detail, level))
+    return macro("title")(text, detail, level)
 
 
 def panel_title(text: str, detail: str = "") -> Markup:
-    return Html(macro("panel_title")(text, detail))
+    return macro("panel_title")(text, detail)
 
 
 def note(text: str) -> Markup:
     """A muted sentence; `commands` in it are set as code."""
-    return Html(macro("note")(text))
+    return macro("note")(text)
 
 
 def callout(text: str, kind: str = "") -> Markup:
     """A sentence that must be seen; `kind` is a model's name, "warn" or nothing."""
-    return Html(macro("callout")(text, kind))
+    return macro("callout")(text, kind)
 
 
 def plain_list(items: Iterable[str]) -> Markup:
     """A short list of sentences."""
-    return Html(macro("plain_list")(items))
+    return macro("plain_list")(items)
 
 
 def empty(heading: str, text: str) -> Markup:
     """What stands where there is nothing to show, and why."""
-    return Html(macro("empty")(heading, text))
+    return macro("empty")(heading, text)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Labels and values."""
-    return Html(macro("facts")(pairs))
+    return macro("facts")(pairs)
 
 
 def metrics(rows: Iterable[tuple[str, str, str]]) -> Markup:
     """Four or so numbers in a row: (label, value, detail such as what it is out of)."""
-    return Html(macro("metrics")(rows))
+    return macro("metrics")(rows)
 
 
 def table(
@@ -60,14 +59,14 @@ def table(
     caption: str = "",
 ) -> Markup:
     """A plain table of text; columns in `numeric` stand to the right."""
-    return Html(macro("table")(headings, rows, numeric, caption))
+    return macro("table")(headings, rows, numeric, caption)
 
 
 def severity(level: str) -> Markup:
     """A severity as icon, word and colour."""
-    return Html(macro("severity")(level))
+    return macro("severity")(level)
 
 
 def model_head(name: str, detail: str) -> Markup:
     """The teacher's or the student's name, in its colour, with its shape."""
-    return Html(macro("model_head")(name, detail))
+    return macro("model_head")(name, detail)

@@ -8,8 +8,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.server.service import student_query
-from dashboard.shared import wording
-from dashboard.shared.formatting import escape, tag
+from dashboard.shared import markup, wording
 
 PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "patients": ("Patients", ":material/groups:"),
@@ -56,7 +55,7 @@ def home() -> None:
 
 def no_case() -> None:
     """The empty state of pages that are about a case."""
-    st.html(tag("div", tag("strong", escape(wording.NO_CASE_TITLE)), escape(wording.NO_CASE), css="ld-empty"))
+    st.html(markup.empty(wording.NO_CASE_TITLE, wording.NO_CASE))
     with st.container(horizontal=True):
         link("patients", "Choose a patient")
         link("new", "Enter a case")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.server.service import Service
-from dashboard.shared import markup, navigation, session, wording
-from dashboard.shared.formatting import count, day, escape, stay, tag, words
+from dashboard.shared import case_text, markup, navigation, session
 from dashboard.shared.markup import Titles
 from dashboard.shared.session import Subject
-from leader_core import UNKNOWN, LeaderError
+from leader_core import LeaderError
 
 
 def opened(service: Service, title: str) -> Subject | None:
@@ -36,40 +35,6 @@ def titles_of(service: Service) -> Titles:
 
 def case_title(subject: Subject, level: int = 1) -> str:
     """Patient, person and visit in one line, as a heading of this level."""
-    case = subject.case
-    who = person(subject)
-    if subject.source == "draft":
-        visits = count(len(case.history), "earlier visit") if case.history else "first visit"
-        return tag(
-            "div",
-            tag(f"h{level}", "Entered case"),
-            tag("p", escape(f"{who} · {visits} · not in the cohort")),
-            css="ld-title",
-        )
-    current = case.current
-    parts = [
-        who,
-        f"visit {current.visit_no or len(case.history) + 1}",
-        f"admitted {day(current.admitted_at)}",
-    ]
-    parts += [length] if (length := stay(current.admitted_at, current.discharged_at)) else []
-    kind = case.profile["admission_type"]
-    parts += [words(kind).lower()] if kind != UNKNOWN else []
-    return tag(
-        "div",
-        tag(f"h{level}", escape(f"Patient {subject.patient_id}")),
-        tag("p", escape(" · ".join(parts))),
-        css="ld-title",
-    )
-
-
-def person(subject: Subject) -> str:
-    """Age band and gender in words."""
-    profile = subject.case.profile
-    gender = wording.GENDER_LABELS.get(profile["gender"], "")
-    age = profile["age_band"]
-    if age == UNKNOWN and not gender:
-        return "age and gender not given"
-    return f"{gender or 'Gender not given'}, {age if age != UNKNOWN else 'age not given'}" + (
-        " years" if age != UNKNOWN else ""
-    )
+    recorded = subject.source == "cohort"
+    name = f"Patient {subject.patient_id}" if recorded else "Entered case"
+    return markup.title(name, case_text.case_summary(subject.case, recorded=recorded, admission=True), level)

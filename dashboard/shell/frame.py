@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import MODELS, ModelStatus, Service
-from dashboard.shared import navigation, theme, wording
+from dashboard.shared import navigation, wording
 from dashboard.shared.browser import component, nothing
-from dashboard.shared.formatting import escape, tag
+from dashboard.shared.templates import render
 from dashboard.tour import tour
 
 SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
@@ -46,47 +45,28 @@ def follow_loading(service: Service, place: DeltaGenerator) -> None:
 
 
 def strip(service: Service | None) -> str:
-    """The strip's markup."""
-    parts = [tag("strong", escape(wording.NOT_A_DEVICE))]
+    """The strip as HTML."""
+    data, models = "", []
     if service is not None:
-        print_ = service.engine.cohort.fingerprint
-        kind = wording.data_kind(print_.synthetic, print_.label)
-        parts.append(tag("span", escape(f"{print_.label}, {print_.patients:,} patients. {kind}.")))
-        parts.append(_models([service.status(name) for name in MODELS]))
-    return tag("div", *parts, css="ld-frame")
-
-
-def _models(statuses: Sequence[ModelStatus]) -> str:
-    return tag(
-        "span",
-        "".join(_model(status) for status in statuses),
-        css="ld-push",
-        style="display:inline-flex;gap:1rem;flex-wrap:wrap",
-        role="status",
-    )
-
-
-def _called(status: ModelStatus) -> str:
-    name = wording.MODEL_NAMES[status.name]
-    return f"{name} “{status.called}”, trained here," if status.called else name
+        fingerprint = service.engine.cohort.fingerprint
+        kind = wording.data_kind(fingerprint.synthetic, fingerprint.label)
+        data = f"{fingerprint.label}, {fingerprint.patients:,} patients. {kind}."
+        models = [(status, _model(status)) for status in map(service.status, MODELS)]
+    return render("shell/frame.html", data=data, models=models)
 
 
 def _model(status: ModelStatus) -> str:
-    words = {
+    """Which model, and whether it is ready."""
+    name = wording.MODEL_NAMES[status.name]
+    if status.called:
+        name = f"{name} “{status.called}”, trained here,"
+    readiness = {
         "ready": "ready",
         "loading": f"loading, {status.seconds:.0f} s",
         "absent": "not installed",
         "failed": "could not be loaded",
     }[status.readiness]
-    icon = tag("span", theme.MODEL_ICONS[status.name], css="ld-shape", aria_hidden="true")
-    busy = "ld-busy" if status.readiness == "loading" else ""
-    return tag(
-        "span",
-        icon,
-        tag("span", escape(f"{_called(status)} {words}"), css=busy),
-        css=f"ld-model {status.name}",
-        title=status.reason or wording.MODEL_NAMES[status.name],
-    )
+    return f"{name} {readiness}"
 
 
 def help_button() -> None:

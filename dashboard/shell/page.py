@@ -19,8 +19,8 @@ import dashboard.prompt.page
 from dashboard.server import answers
 from dashboard.server.service import get_service, student_gone
 from dashboard.shared import markup, navigation, theme, wording
-from dashboard.shared.formatting import escape, tag
 from dashboard.shared.guard import guarded
+from dashboard.shared.templates import render
 from dashboard.shell import frame
 from leader_core import LeaderError
 
@@ -65,7 +65,7 @@ def draw() -> None:
     except LeaderError as error:
         frame.show(None)
         st.error(str(error), icon=":material/error:")
-        st.html(_no_cohort_help())
+        st.html(render("shell/no_cohort.html"))
         return
     loading = frame.is_loading(service)  # before it is drawn: a model may be ready when the page is
     strip, progress = frame.show(service)
@@ -82,15 +82,3 @@ def draw() -> None:
 @cache
 def _logo(dark: bool) -> str:
     return str(_THEME / ("logo-dark.svg" if dark else "logo-light.svg"))
-
-
-def _no_cohort_help() -> str:
-    """What to do when there is no cohort to show."""
-    steps = (
-        "make run builds the synthetic demo cohort when it is missing, and serves it.",
-        "python -m train demo builds it alone; then reload this page.",
-        "make run COHORT=your.duckdb serves a cohort of your own, built with python -m train cohort.",
-    )
-    return tag(
-        "div", tag("strong", escape("Three ways on")), *(tag("p", escape(s)) for s in steps), css="ld-empty"
-    )
