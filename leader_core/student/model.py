@@ -1,10 +1,10 @@
 """The student network: the published function, computed on packed batches.
 
 What is unusual: no padded places reach the wide layers, every distinct visit of a batch is encoded once, one visit
-encoder serves three streams, and the profile stands in the medication stream's first place. Refuses to know how a
-batch is packed (`packing`), losses and training.
+encoder serves three streams, and the profile stands in the medication stream's first place.
 
-Letters: B cases, S their visits, Q sets of codes, T tokens, K profile fields, D width, M medications.
+Letters: B cases, S their visits, Q sets of codes, T tokens (places in packed order), K profile fields, D width,
+M medications.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from leader_core.domain import KINDS
-from leader_core.student.block import Block, Shape, row_means
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import TokenLayout
-from leader_core.student.packing import Packed
+from leader_core.student.packing import Packed, Rectangle
 
+LAYER_NORM_EPS: Final = 1e-12
 TITLE_ALONE: Final = 0.1
 """Share of codes that a training step reads by their title alone, as it will have to read those it never saw."""
 
@@ -30,13 +32,66 @@ class StudentOutput(NamedTuple):
     """What one pass gives; every tensor in the batch's order."""
 
     logits: Tensor  # (B, M)
-    features: (
-        Tensor  # (B, head_hidden) the head's first layer before its activation: what distillation compares
-    )
+    features: Tensor  # (B, head_hidden) the head's first layer before its activation, for distillation
     profile: Tensor  # (B, D)
-    prescribed: (
-        Tensor | None
-    )  # (B, D) the current medications' set, where packed with labels: for alignment only
+    prescribed: Tensor | None  # (B, D) the current medications' set, where packed with labels, for alignment
+
+
+class Block(nn.Module):
+    """Pre-norm attention and feed-forward over rows of like length."""
+
+    def __init__(self, config: StudentConfig) -> None:
+        super().__init__()
+        width = config.d_model
+        self.heads = config.heads
+        self.attention_dropout = config.attention_dropout
+        self.attention_norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.attention_out = nn.Linear(width, width)
+        self.ffn_norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
+        self.ffn_in = nn.Linear(width, config.ffn)
+        self.ffn_out = nn.Linear(config.ffn, width)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
+        """(T, D) -> (T, D); places attend to the real places of their own row only."""
+        qkv = self.query_key_value(self.attention_norm(x))
+        mixed = [self._attend(r, part) for r, part in zip(rectangles, split(qkv, rectangles), strict=True)]
+        z = x + self.dropout(self.attention_out(torch.cat(mixed)))
+        hidden = functional.gelu(self.ffn_in(self.ffn_norm(z)), approximate="tanh")
+        return self.dropout(z + self.dropout(self.ffn_out(self.dropout(hidden))))  # type: ignore[no-any-return]
+
+    def _attend(self, rectangle: Rectangle, qkv: Tensor) -> Tensor:
+        """(rows * length, 3D) -> (rows * length, D)"""
+        q, k, v = qkv.view(rectangle.rows, rectangle.length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mask = None if rectangle.mask is None else to_tensor(rectangle.mask, qkv.device)[:, None, None, :]
+        dropout = self.attention_dropout if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
+        return mixed.transpose(1, 2).reshape(rectangle.size, -1)
+
+
+def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
+    """An array of a packed batch on the model's device."""
+    return torch.from_numpy(array).to(device)
+
+
+def split(x: Tensor, rectangles: Sequence[Rectangle]) -> tuple[Tensor, ...]:
+    """(T, ...) into the places of each rectangle."""
+    return x.split([rectangle.size for rectangle in rectangles])
+
+
+def row_means(x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
+    """(T, D) -> (rows, D): the mean over the real places of every row."""
+    means = []
+    for rectangle, part in zip(rectangles, split(x, rectangles), strict=True):
+        places = part.view(rectangle.rows, rectangle.length, -1)
+        if rectangle.mask is None:
+            means.append(places.mean(1))
+        else:
+            mask = to_tensor(rectangle.mask, x.device)
+            weights = mask.to(x.dtype) / mask.sum(1, keepdim=True)  # (rows, length)
+            means.append((weights.unsqueeze(1) @ places).squeeze(1))
+    return torch.cat(means)
 
 
 class Student(nn.Module):
@@ -58,68 +113,59 @@ class Student(nn.Module):
         views = 2 if config.current_apart else 1
         self.head_in = nn.Linear(3 * views * width, config.head_hidden)
         self.head_out = nn.Linear(config.head_hidden, layout.medications)
-        self.added: Tensor | None = (
-            None  # (N + more, D) the code table with rows of codes that have only a title
-        )
-        self.register_buffer(
-            "titles", None, persistent=False
-        )  # (N, text_width) in training, until `fold_titles`
-        self.titles: Tensor | None
+        # (N + more, D) the code table with rows of codes that have only a title
+        self.added: Tensor | None = None
+        self.titles: Tensor | None  # (N, text_width) in training, until `fold_titles`
+        self.register_buffer("titles", None, persistent=False)
         if config.code_text:
             self.title_out = nn.Linear(config.text_width, width, bias=False)
             self.register_buffer("title_mean", torch.zeros(config.text_width))
             self.title_mean: Tensor
         if config.recency:
-            self.recency = nn.Parameter(
-                torch.zeros(config.max_visits + 1, width)
-            )  # row 0: the profile's place
+            # row 0: the profile's place
+            self.recency = nn.Parameter(torch.zeros(config.max_visits + 1, width))
         if config.pooling == "recency":
             self.place_weights = nn.Parameter(torch.zeros(config.max_visits))  # equal weights: the plain mean
 
     def forward(self, packed: Packed) -> StudentOutput:
         """One pass over B packed cases."""
         device = self.codes.weight.device
-        rows = torch.from_numpy(packed.profile).to(device)
+        rows = to_tensor(packed.profile, device)
         fields = [table(rows[:, k]) for k, table in enumerate(self.profile)]
-        tokens = self._embed(torch.from_numpy(packed.tokens).to(device))
+        tokens = self._embed(to_tensor(packed.tokens, device))
         return self.read(packed, tokens, torch.stack(fields, 1) if fields else None)
 
     def read(self, packed: Packed, tokens: Tensor, fields: Tensor | None) -> StudentOutput:
         """The same of vectors that stand for the codes (T, D) and the profile fields (B, K, D)."""
         device = tokens.device
-        profile = self._encode_profile(fields, len(packed.restore))  # (B, D)
+        restore = to_tensor(packed.restore, device)
+        profile = self._encode_profile(fields, len(restore))  # (B, D)
         sets = self._encode_sets(packed, tokens)  # (Q + 1, D)
-        x = sets.index_select(0, torch.from_numpy(packed.held).to(device))  # (3S, D)
-        x = x.index_add(
-            0, torch.from_numpy(packed.profile_places).to(device), profile
-        )  # zero vectors until now
+        x = sets[to_tensor(packed.held, device)]  # (3S, D), zero vectors at the profile's places
+        x = x.index_add(0, to_tensor(packed.profile_places, device), profile)
         if self.config.recency:
-            x = x + self.recency.index_select(0, torch.from_numpy(packed.recency).to(device))
-        pooled = self._pool(x, [Shape.of(r, device) for r in packed.visits]).view(len(profile), -1)  # (B, 3D)
-        restore = torch.from_numpy(packed.restore).to(device)
-        features = self.head_in(functional.relu(pooled.index_select(0, restore)))
+            x = x + self.recency[to_tensor(packed.recency, device)]
+        pooled = self._pool(x, packed.visits).view(len(profile), -1)  # (B, 3D)
+        features = self.head_in(functional.relu(pooled[restore]))
+        logits = self.head_out(functional.relu(features))
         prescribed = None
         if len(packed.prescribed):
-            prescribed = sets.index_select(0, torch.from_numpy(packed.prescribed).to(device)).index_select(
-                0, restore
-            )
-        logits = self.head_out(functional.relu(features))
-        return StudentOutput(logits, features, profile.index_select(0, restore), prescribed)
+            prescribed = sets[to_tensor(packed.prescribed, device)][restore]
+        return StudentOutput(logits, features, profile[restore], prescribed)
 
     def _encode_profile(self, fields: Tensor | None, cases: int) -> Tensor:
         """(B, K, D) -> (B, D)"""
-        if not self.profile or fields is None:
+        if fields is None:
             return self.profile_out(self.profile_constant).expand(cases, -1)  # type: ignore[no-any-return]
         return self.profile_out(fields.flatten(1))  # type: ignore[no-any-return]
 
     def _encode_sets(self, packed: Packed, tokens: Tensor) -> Tensor:
         """(Q + 1, D): the mean of each set's encoded codes, and the zero vector of the empty set."""
-        shapes = {kind: [Shape.of(r, tokens.device) for r in packed.rectangles[kind]] for kind in KINDS}
-        parts = tokens.split([sum(s.size for s in shapes[kind]) for kind in KINDS])
+        parts = tokens.split([sum(r.size for r in packed.rectangles[kind]) for kind in KINDS])
         means = [
-            row_means(self.set_encoders[kind](part, shapes[kind]), shapes[kind])
+            row_means(self.set_encoders[kind](part, rectangles), rectangles)
             for kind, part in zip(KINDS, parts, strict=True)
-            if shapes[kind]
+            if (rectangles := packed.rectangles[kind])
         ]
         return torch.cat([*means, tokens.new_zeros(1, self.config.d_model)])
 
@@ -158,29 +204,20 @@ class Student(nn.Module):
     def _centred(self, vectors: Tensor) -> Tensor:
         return functional.normalize(vectors - self.title_mean, dim=1)
 
-    def _pool(self, x: Tensor, shapes: Sequence[Shape]) -> Tensor:
+    def _pool(self, x: Tensor, streams: Sequence[Rectangle]) -> Tensor:
         """(3S, D) -> (3B, D), or (3B, 2D) with the current place apart: the shared visit encoder, then the mean."""
-        x = self.visit_encoder(x, shapes)
-        pooled = self._mean(x, shapes)
+        x = self.visit_encoder(x, streams)
+        parts = [part.view(r.rows, r.length, -1) for r, part in zip(streams, split(x, streams), strict=True)]
+        if self.config.pooling == "mean":
+            pooled = row_means(x, streams)
+        else:  # place 0, the current one, comes last
+            weights = [self.place_weights[: part.shape[1]].flip(0).softmax(0) for part in parts]
+            pooled = torch.cat(
+                [torch.einsum("rld,l->rd", part, weight) for part, weight in zip(parts, weights, strict=True)]
+            )
         if not self.config.current_apart:
             return pooled
-        ends = [
-            part.view(shape.rows, shape.length, -1)[:, -1]
-            for shape, part in zip(shapes, x.split([s.size for s in shapes]), strict=True)
-        ]
-        return torch.cat([pooled, torch.cat(ends)], dim=1)
-
-    def _mean(self, x: Tensor, shapes: Sequence[Shape]) -> Tensor:
-        """(3S, D) -> (3B, D): the mean over each stream's places, plain or with the weights learned for them."""
-        if self.config.pooling == "mean":
-            return row_means(x, shapes)
-        pooled = []
-        for shape, part in zip(shapes, x.split([s.size for s in shapes]), strict=True):
-            weights = (
-                self.place_weights[: shape.length].flip(0).softmax(0)
-            )  # place 0, the current one, comes last
-            pooled.append(torch.einsum("rld,l->rd", part.view(shape.rows, shape.length, -1), weights))
-        return torch.cat(pooled)
+        return torch.cat([pooled, torch.cat([part[:, -1] for part in parts])], dim=1)
 
 
 def parameter_count(config: StudentConfig, layout: TokenLayout, profile_rows: Sequence[int]) -> int:

@@ -1,6 +1,6 @@
 """A batch laid out without needless padding: code sets of like size side by side, visits of like count likewise.
 
-The layout changes no result: it only decides which rows are multiplied together. Refuses to know any weight.
+The layout changes no result: it only decides which rows are multiplied together.
 
 Letters: B cases, S visits of all cases of a batch (3S places: three streams), Q distinct non-empty sets, T tokens.
 """
@@ -28,7 +28,7 @@ class Rectangle:
 
     rows: int
     length: int
-    lengths: Ints | None  # (rows,) real places, where some are padding; None where none is
+    mask: NDArray[np.bool_] | None  # (rows, length) True at real places; None where all are
 
     @property
     def size(self) -> int:
@@ -125,7 +125,7 @@ def _pack_sets(sets: Ragged, wanted: Ints, spare: int) -> _Sets:
     lengths, begins = lengths[by_length], offsets[distinct[by_length]]
     rectangles = rectangles_of(lengths, spare)
     values = sets.values[spans(begins, lengths)]
-    if all(r.lengths is None for r in rectangles):
+    if all(r.mask is None for r in rectangles):
         return _Sets(values.astype(np.int64), rectangles, number[index], count)
     padded = np.repeat([r.length for r in rectangles], [r.rows for r in rectangles])
     tokens = np.full(int(padded.sum()), PAD, dtype=np.int64)
@@ -147,13 +147,10 @@ def rectangles_of(lengths: Ints, spare: int) -> tuple[Rectangle, ...]:
         else:
             groups.append([row, count, value, 0])
     return tuple(
-        Rectangle(rows, length, lengths[first : first + rows] if padding else None)
+        Rectangle(
+            rows,
+            length,
+            np.arange(length) < lengths[first : first + rows, None] if padding else None,
+        )
         for first, rows, length, padding in reversed(groups)
     )
-
-
-def key_mask(rectangle: Rectangle) -> NDArray[np.bool_] | None:
-    """(rows, length) True at real places; None where all are real."""
-    if rectangle.lengths is None:
-        return None
-    return np.arange(rectangle.length) < rectangle.lengths[:, None]

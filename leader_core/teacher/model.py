@@ -22,9 +22,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from leader_core.errors import ArtifactError, InputError
-from leader_core.teacher.base import Architecture, BaseFiles, load_body, position_offset
+from leader_core.teacher.base import IMPORT_LOCK, Architecture, BaseFiles, load_body, position_offset
 from leader_core.teacher.config import Attention, Precision, Quantisation, TeacherConfig
-from leader_core.teacher.importing import importing
 
 HEAD: Final = "head.weight"
 _HEAD_STD: Final = 0.02
@@ -165,7 +164,7 @@ def adapt(
     Raises:
         InputError: LoRA targets that the base does not have.
     """
-    with importing():
+    with IMPORT_LOCK:
         from peft import LoraConfig, get_peft_model
 
     base: Any = body.config
@@ -225,7 +224,7 @@ def quantised(quantisation: Quantisation, device: torch.device) -> dict[str, Any
             f"teacher.quantisation = {quantisation!r} needs {' and '.join(lacking)}, which this machine lacks. "
             "Set it to 'none', or train where they are."
         )
-    with importing():
+    with IMPORT_LOCK:
         from transformers import BitsAndBytesConfig
 
     wanted = BitsAndBytesConfig(
@@ -273,7 +272,7 @@ def resolve_device(device: str) -> torch.device:
 
 def adapter_state(model: TeacherModel) -> dict[str, torch.Tensor]:
     """The adapter as `peft` names it, and the head: all that training changes. Copies on the CPU."""
-    with importing():
+    with IMPORT_LOCK:
         from peft import get_peft_model_state_dict
 
     state = get_peft_model_state_dict(model.body, save_embedding_layers=False)
@@ -289,7 +288,7 @@ def restore_adapter(model: TeacherModel, state: Mapping[str, torch.Tensor], wher
     Raises:
         ArtifactError: keys or shapes that do not fit.
     """
-    with importing():
+    with IMPORT_LOCK:
         from peft import set_peft_model_state_dict
 
     expected = {name: tuple(weight.shape) for name, weight in adapter_state(model).items()}

@@ -17,9 +17,8 @@ from leader_core.domain import Case
 from leader_core.errors import ArtifactError
 from leader_core.prompt import PromptBuilder
 from leader_core.ragged import Ragged
-from leader_core.teacher.base import BaseFiles
+from leader_core.teacher.base import IMPORT_LOCK, BaseFiles
 from leader_core.teacher.config import SpecialTokens
-from leader_core.teacher.importing import importing
 
 _CHUNK: Final = 512  # cases rendered and tokenised together
 _WIDTH: Final = 32  # T in steps: a CPU's kernels are made anew for every shape, and few shapes are made once
@@ -29,7 +28,7 @@ class BaseTokenizer:
     """The base's own tokenizer, with its truncation and padding switched off. Gives spans, counts and ids."""
 
     def __init__(self, files: BaseFiles, special_tokens: SpecialTokens) -> None:
-        with importing():
+        with IMPORT_LOCK:
             from transformers import AutoTokenizer
 
         try:

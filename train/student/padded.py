@@ -20,8 +20,7 @@ from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, TokenLayout
 
 if TYPE_CHECKING:
-    from leader_core.student.block import Block
-    from leader_core.student.model import Student
+    from leader_core.student.model import Block, Student
 
 
 class PaddedBlock(nn.Module):

@@ -161,7 +161,7 @@ def test_rectangles_hold_every_row_and_little_padding() -> None:
     for r in rectangles:
         part = lengths[at : at + r.rows]
         assert part.max() == r.length
-        assert (r.lengths is None) == (part.min() == r.length)
+        assert (r.mask is None) == (part.min() == r.length)
         at += r.rows
     assert len(rectangles_of(lengths, 0)) == len(np.unique(lengths))
     assert rectangles_of(np.zeros(0, np.int64), 16) == ()

@@ -15,10 +15,10 @@ from leader_core.student.encode import Encoder, TokenLayout
 from leader_core.student.losses import Distillation, ProfileAlignment, prediction_loss
 from leader_core.student.model import Student, StudentOutput
 from leader_core.student.packing import pack
-from leader_core.student.published import UNUSED, PublishedVocabulary, bare, from_published, to_published
 from leader_core.student.scorer import build_student
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from tests.naive_student import NaiveCase, NaiveStudent, NaiveVocabulary, random_weights
+from tests.published_weights import UNUSED, PublishedVocabulary, bare, from_published, to_published
 from train.config import load_settings
 
 MEDICATIONS = [f"{letter}{n:02d}A" for letter in "ABCDGHJLMNPRSV" for n in range(8)]  # 112

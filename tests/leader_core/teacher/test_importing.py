@@ -8,7 +8,7 @@ import sys
 SCRIPT = """
 import threading
 from leader_core.teacher.base import find_base, load_body
-from leader_core.teacher.encoding import BaseTokenizer
+from leader_core.teacher.tokens import BaseTokenizer
 
 failed = []
 gate = threading.Barrier(4)
