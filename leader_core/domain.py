@@ -1,7 +1,4 @@
-"""The words of the project: cases, visits, scores, interactions and prompts, as frozen values.
-
-Refuses to know where a case comes from (database, page, file) or how it is scored.
-"""
+"""The values of the project: cases, visits, scores, interactions and prompts."""
 
 from __future__ import annotations
 
@@ -135,6 +132,20 @@ class Case:
             yield "diagnosis", code
         for code in self.current.procedures:
             yield "procedure", code
+
+
+def check_case(case: object) -> None:
+    """Refuse what cannot be scored.
+
+    Raises:
+        CaseError: not a `Case`, or a case without any diagnosis or procedure in its current visit and no history.
+    """
+    if not isinstance(case, Case):
+        raise CaseError(
+            f"Expected a Case, found {type(case).__name__}. Build one with leader_core.Case(...)."
+        )
+    if not (case.current.diagnoses or case.current.procedures or case.history):
+        raise CaseError("The case is empty: give the current visit at least one diagnosis or procedure.")
 
 
 @dataclass(frozen=True, slots=True)

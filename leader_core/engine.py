@@ -1,73 +1,46 @@
 """The Engine: one cohort, its models, and recommendations for cases.
 
-Opening is cheap: a database handle and two manifests. Weights (and torch) are loaded when a model is first used,
-or ahead of time by `warm_up` from another thread. Refuses to know how a page or a command shows the result.
+Opening is cheap: a database handle and two manifests. Weights (and torch) are loaded when a model is first used, or
+beforehand by `warm_up`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from leader_core.cohort import Cohort
 from leader_core.domain import (
     Case,
-    Kind,
     ModelName,
     Order,
     Prompt,
     Recommendation,
     ScoredMedication,
     UnseenCode,
+    check_case,
 )
-from leader_core.errors import CaseError, InputError, LeaderError, NotFoundError
+from leader_core.errors import InputError, LeaderError, NotFoundError
 from leader_core.interactions.review import Review, review
 from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
 from leader_core.model_folder import Manifest, read_manifest
 from leader_core.similar import SimilarCases
-from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
-    import numpy as np
+    from leader_core.scorer import ModelScorer
+    from leader_core.student.scorer import StudentScorer
+    from leader_core.teacher.scorer import TeacherScorer
 
 MODEL_NAMES: Final[tuple[ModelName, ...]] = ("teacher", "student")
 Device = Literal["auto", "cpu", "cuda"]
-KEPT_REVIEWS: Final = 256
-KEPT_STORED: Final = 64
-"""What is remembered for pages, which ask for the same several times while they are drawn."""
-
-
-class Scorer(Protocol):
-    """What the engine asks of a loaded model; both scorers satisfy it."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """What the model's folder says of itself."""
-
-    @property
-    def vocabularies(self) -> Vocabularies:
-        """The codes and profile values that the model knows."""
-
-    def score(self, cases: Sequence[Case]) -> np.ndarray:
-        """(B, M) probabilities in [0, 1], in the order of `cases` and of the medication vocabulary."""
-
-    def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        """Codes of the case that this model does not know."""
-
-    def by_title(self, kind: Kind, code: str) -> bool:
-        """Whether the model reads the title of such a code in its place."""
-
-    def truncated(self, case: Case) -> bool:
-        """Whether some of the case had to be cut to fit the model."""
-
-    @property
-    def profile_read(self) -> tuple[str, ...]:
-        """Profile fields this model reads."""
+CACHED_REVIEWS: Final = 256
+CACHED_STORED: Final = 64
+"""Pages ask for the same several times while they are drawn."""
 
 
 @dataclass(slots=True)
@@ -80,23 +53,62 @@ class ModelCard:
     error: str = ""
     loaded: bool = False
     notes: tuple[str, ...] = ()  # differences from the cohort worth knowing
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _scorer: Scorer | None = field(default=None, repr=False)
 
     @property
     def available(self) -> bool:
         return self.manifest is not None and not self.error
 
 
+S = TypeVar("S", bound="ModelScorer")
+
+
+class LazyModel(Generic[S]):
+    """A model folder whose weights are loaded when they are first needed."""
+
+    def __init__(self, card: ModelCard, load: Callable[[Path], S]) -> None:
+        self.card: Final = card
+        self._load = load
+        self._lock = threading.Lock()
+        self._scorer: S | None = None
+
+    def scorer(self) -> S:
+        """The loaded model; who comes while it is being loaded waits.
+
+        Raises:
+            NotFoundError: there is none, or it cannot be used; the text says how to get it.
+        """
+        if not self.card.available:
+            raise NotFoundError(self.card.error)
+        with self._lock:
+            if self._scorer is None:
+                try:
+                    self._scorer = self._load(self.card.folder)
+                except LeaderError as error:
+                    self.card.error = str(error)
+                    raise
+                self.card.loaded = True
+            return self._scorer
+
+
 class Engine:
     """Recommendations of the teacher and the student over one cohort. Safe to share between threads."""
 
-    def __init__(self, cohort: Cohort, cards: Mapping[ModelName, ModelCard], device: Device) -> None:
+    def __init__(
+        self,
+        cohort: Cohort,
+        cards: Mapping[ModelName, ModelCard],
+        device: Device,
+        *,
+        teacher: LazyModel[TeacherScorer] | None = None,
+    ) -> None:
+        """`teacher`: one that another engine shares, instead of that of its card."""
         self.cohort = cohort
         self.device = device
         self._cards = MappingProxyType(dict(cards))
-        self._reviewed = lru_cache(KEPT_REVIEWS)(self._review)
-        self._stored = lru_cache(KEPT_STORED)(self._read_stored)
+        self._student = LazyModel(self._card("student"), self._load_student)
+        self._teacher = teacher or LazyModel(self._card("teacher"), self._load_teacher)
+        self._reviewed = lru_cache(CACHED_REVIEWS)(self._review)
+        self._stored = lru_cache(CACHED_STORED)(self._read_stored)
 
     @classmethod
     def open(cls, cohort: str | Path, models: str | Path, device: Device = "auto") -> Engine:
@@ -120,7 +132,7 @@ class Engine:
     def with_student(self, folder: str | Path) -> Engine:
         """An engine over the same cohort and the same teacher (loaded once for both) with the student of `folder`."""
         card = _card("student", Path(folder), self.cohort)
-        return Engine(self.cohort, {**self._cards, "student": card}, self.device)
+        return Engine(self.cohort, {**self._cards, "student": card}, self.device, teacher=self._teacher)
 
     @property
     def models(self) -> Mapping[ModelName, ModelCard]:
@@ -130,14 +142,13 @@ class Engine:
     @cached_property
     def similar(self) -> SimilarCases:
         """Training patients that the student reads like a case; see `leader_core.similar`."""
-        card = self._cards.get("student")
-        manifest = card.manifest if card is not None and card.available else None
-        digest = manifest.digest if manifest is not None else ""
-        return SimilarCases(self.cohort, digest, lambda: self._scorer("student"))  # type: ignore[arg-type, return-value]
+        card = self._student.card
+        digest = card.manifest.digest if card.manifest is not None and card.available else ""
+        return SimilarCases(self.cohort, digest, self._student.scorer)
 
     def warm_up(self, model: ModelName) -> None:
-        """Load a model's weights now; a second call costs nothing. Failures are kept on the card."""
-        self._scorer(model)
+        """Load a model's weights now; a second call costs nothing. A failure stands on the card."""
+        self.scorer(model)
 
     def recommend(
         self, case: Case, model: ModelName = "student", *, threshold: float | None = None
@@ -164,15 +175,28 @@ class Engine:
             raise InputError(f"Cut-off {threshold!r}: expected a number between 0 and 1.")
         for case in cases:
             check_case(case)
-        scorer = self._scorer(model)
+        scorer = self.scorer(model)
         if not cases:
             return ()
-        cut = scorer.manifest.threshold if threshold is None else threshold
+        cut = scorer.threshold if threshold is None else threshold
         observed = [case.observed() for case in cases]
-        scores = scorer.manifest.calibrated(scorer.score(observed))
+        scores = scorer.score(observed)
+        codes = scorer.medications.codes
         return tuple(
-            self._recommendation(model, scorer, case, row, cut)
-            for case, row in zip(observed, scores, strict=True)
+            self._recommendation(
+                model,
+                zip(codes, row, strict=True),
+                cut,
+                unseen=tuple(
+                    UnseenCode(kind, code, self.cohort.title(kind, code) or code, scorer.by_title(kind, code))
+                    for kind, code in scorer.unseen(case)
+                ),
+                profile_read=scorer.profile_read,
+                truncated=truncated,
+            )
+            for case, row, truncated in zip(
+                observed, scores.probabilities.tolist(), scores.truncated.tolist(), strict=True
+            )
         )
 
     def with_threshold(self, recommendation: Recommendation, threshold: float) -> Recommendation:
@@ -264,23 +288,12 @@ class Engine:
 
     def _read_stored(self, visit_id: int, model: ModelName) -> Recommendation | None:
         store = self.cohort.scores
-        found = store.case(visit_id, model) if store is not None and model in store.models else None
-        if store is None or found is None:
+        scores = store.case(visit_id, model) if store is not None and model in store.models else None
+        if store is None or scores is None:
             return None
-        probabilities, truncated = found
-        threshold = store.models[model].threshold
-        medications = tuple(
-            ScoredMedication(code, self.cohort.title("medication", code) or code, p, p >= threshold)
-            for code, p in sorted(probabilities.items(), key=lambda item: (-item[1], item[0]))
-        )
-        chosen = [m.code for m in medications if m.selected]
-        return Recommendation(
-            model=model,
-            medications=medications,
-            threshold=threshold,
-            interactions=self.cohort.interactions.among(chosen),
-            unseen=(),
-            truncated=truncated,
+        probabilities, truncated = scores
+        return self._recommendation(
+            model, probabilities.items(), store.models[model].threshold, truncated=truncated
         )
 
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
@@ -290,8 +303,7 @@ class Engine:
             NotFoundError: there is no teacher, so no tokenizer and no token limit.
         """
         check_case(case)
-        scorer = self._scorer("teacher")
-        return scorer.prompt(case.observed(), version=version)  # type: ignore[attr-defined, no-any-return]
+        return self._teacher.scorer().prompt(case.observed(), version=version)
 
     def prompt_tokens(self, text: str) -> int:
         """How many tokens the teacher counts in a text, special tokens among them.
@@ -299,7 +311,7 @@ class Engine:
         Raises:
             NotFoundError: there is no teacher.
         """
-        return self._scorer("teacher").token_count(text)  # type: ignore[attr-defined, no-any-return]
+        return self._teacher.scorer().token_count(text)
 
     def score_prompt(self, text: str) -> Recommendation:
         """The teacher's scores of a text as it is written; behind it stands no case, so nothing is unseen or cut.
@@ -308,79 +320,72 @@ class Engine:
             NotFoundError: there is no teacher.
             InputError: an empty text, or one of more tokens than the teacher reads.
         """
-        scorer = self._scorer("teacher")
-        row = scorer.score_text(text)  # type: ignore[attr-defined]
-        return self._recommendation("teacher", scorer, Case(), row, scorer.manifest.threshold)
+        scorer = self._teacher.scorer()
+        row = scorer.score_text(text).tolist()
+        return self._recommendation("teacher", zip(scorer.medications, row, strict=True), scorer.threshold)
 
-    def scorer(self, model: ModelName) -> Scorer:
-        """The loaded model itself, for what reads more of it than its scores (`leader_core.explain`)."""
-        return self._scorer(model)
+    def scorer(self, model: ModelName) -> ModelScorer:
+        """The loaded model itself, for what reads more of it than its scores.
+
+        Raises:
+            NotFoundError: the model is not there; the text says how to get it.
+            InputError: an unknown model name.
+        """
+        if model == "student":
+            return self.student_scorer()
+        if model == "teacher":
+            return self.teacher_scorer()
+        raise InputError(f"Unknown model {model!r}: expected {' or '.join(map(repr, MODEL_NAMES))}.")
+
+    def student_scorer(self) -> StudentScorer:
+        """The loaded student; see `scorer`."""
+        return self._student.scorer()
+
+    def teacher_scorer(self) -> TeacherScorer:
+        """The loaded teacher; see `scorer`."""
+        return self._teacher.scorer()
 
     def _recommendation(
-        self, model: ModelName, scorer: Scorer, case: Case, row: np.ndarray, threshold: float
+        self,
+        model: ModelName,
+        probabilities: Iterable[tuple[str, float]],
+        threshold: float,
+        *,
+        unseen: tuple[UnseenCode, ...] = (),
+        profile_read: tuple[str, ...] = (),
+        truncated: bool = False,
     ) -> Recommendation:
-        codes = scorer.vocabularies.medication.codes
-        order = sorted(range(len(codes)), key=lambda i: (-row[i], codes[i]))
         medications = tuple(
             ScoredMedication(
-                code=codes[i],
-                title=self.cohort.title("medication", codes[i]) or codes[i],
-                probability=float(row[i]),
-                selected=bool(row[i] >= threshold),
+                code=code,
+                title=self.cohort.title("medication", code) or code,
+                probability=probability,
+                selected=probability >= threshold,
             )
-            for i in order
+            for code, probability in sorted(probabilities, key=lambda item: (-item[1], item[0]))
         )
         return Recommendation(
             model=model,
             medications=medications,
             threshold=threshold,
             interactions=self.cohort.interactions.among([m.code for m in medications if m.selected]),
-            unseen=tuple(
-                UnseenCode(kind, code, self.cohort.title(kind, code) or code, scorer.by_title(kind, code))
-                for kind, code in scorer.unseen(case)
-            ),
-            profile_read=scorer.profile_read,
-            truncated=scorer.truncated(case),
+            unseen=unseen,
+            profile_read=profile_read,
+            truncated=truncated,
         )
 
-    def _scorer(self, model: ModelName) -> Scorer:
-        card = self._cards.get(model)
-        if card is None:
-            raise InputError(f"Unknown model {model!r}: expected {' or '.join(map(repr, MODEL_NAMES))}.")
-        if card.manifest is None or card.error:
-            raise NotFoundError(card.error)
-        with card._lock:
-            if card._scorer is None:
-                try:
-                    card._scorer = self._load(model, card.folder)
-                except LeaderError as error:
-                    card.error = str(error)
-                    raise
-                card.loaded = True
-            return card._scorer
+    def _card(self, name: ModelName) -> ModelCard:
+        return self._cards.get(name) or ModelCard(name, Path(name), error=f"There is no {name} here.")
 
-    def _load(self, model: ModelName, folder: Path) -> Scorer:
-        if model == "teacher":
-            from leader_core.teacher.scorer import TeacherScorer
-
-            return TeacherScorer.load(folder, titles=self.cohort.title, device=self.device)
+    def _load_student(self, folder: Path) -> StudentScorer:
         from leader_core.student.scorer import StudentScorer
 
         return StudentScorer.load(folder, titles=self.cohort.title, device=self.device)
 
+    def _load_teacher(self, folder: Path) -> TeacherScorer:
+        from leader_core.teacher.scorer import TeacherScorer
 
-def check_case(case: object) -> None:
-    """Refuse what cannot be scored.
-
-    Raises:
-        CaseError: not a `Case`, or a case without any diagnosis or procedure in its current visit and no history.
-    """
-    if not isinstance(case, Case):
-        raise CaseError(
-            f"Expected a Case, found {type(case).__name__}. Build one with leader_core.Case(...)."
-        )
-    if not (case.current.diagnoses or case.current.procedures or case.history):
-        raise CaseError("The case is empty: give the current visit at least one diagnosis or procedure.")
+        return TeacherScorer.load(folder, titles=self.cohort.title, device=self.device)
 
 
 def _card(name: ModelName, folder: Path, cohort: Cohort) -> ModelCard:

@@ -1,7 +1,4 @@
-"""Model folders: a manifest that describes and seals them, written whole and verified on loading.
-
-Owns the folder's shape (interface: "A model folder"); refuses to know what the tensors are.
-"""
+"""Model folders: a manifest that describes and seals them, written whole and verified on loading."""
 
 from __future__ import annotations
 
@@ -13,17 +10,14 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError, NotFoundError
 from leader_core.evaluation.calibration import Calibration
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
 from leader_core.files import replacing_folder, sha256_file, write_json
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from leader_core.vocabulary import Vocabularies
 
 MANIFEST: Final = "manifest.json"
 REQUIRED: Final[tuple[str, ...]] = ("model.safetensors", "config.json", "vocabulary.json")
@@ -64,10 +58,6 @@ class Manifest:
     def digest(self) -> str:
         """Identifies the weights: their sha256."""
         return self.files.get("model.safetensors", "")
-
-    def calibrated(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The network's probabilities as this model gives them: calibrated where it carries a calibration."""
-        return probabilities if self.calibration is None else self.calibration.apply(probabilities)
 
 
 @contextmanager
@@ -141,6 +131,26 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
                 f"{file} was changed since it was written (sha256 differs). Restore it or train again."
             )
     return manifest
+
+
+def read_records(folder: Path) -> tuple[dict[str, Any], Vocabularies]:
+    """A folder's `config.json`, and its vocabularies.
+
+    Raises:
+        ArtifactError: either cannot be read.
+    """
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        vocabularies = Vocabularies.from_json(
+            json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{folder}: config.json or vocabulary.json cannot be read ({error}). Train again."
+        ) from error
+    if not isinstance(config, dict):
+        raise ArtifactError(f"{folder}/config.json holds no table. Train the model again.")
+    return config, vocabularies
 
 
 def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from leader_core.domain import Case, Kind
+from leader_core.domain import Case
 from leader_core.explain.items import visits_of
 from leader_core.interactions import InteractionTable
 from leader_core.model_folder import Manifest
+from leader_core.scorer import CaseScores, Progress
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from tests.fakes import manifest
 
@@ -50,15 +51,22 @@ class LinearScorer:
             total = total + self.profile.get(each, (0.0, 0.0, 0.0))
         return np.asarray(total)
 
-    def score(self, cases: Sequence[Case]) -> np.ndarray:
+    @property
+    def medications(self) -> Vocabulary:
+        return self.vocabularies.medication
+
+    @property
+    def threshold(self) -> float:
+        return self.manifest.threshold
+
+    def score(self, cases: Sequence[Case], progress: Progress | None = None) -> CaseScores:
         self.read += cases
-        return (1 / (1 + np.exp(-np.stack([self.logits(case) for case in cases])))).astype(np.float32)
-
-    def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        return []
-
-    def truncated(self, case: Case) -> bool:
-        return False
+        logits = np.stack([self.logits(case) for case in cases])
+        if progress is not None:
+            progress(len(cases), len(cases))
+        return CaseScores(
+            (1 / (1 + np.exp(-logits))).astype(np.float32), np.zeros(len(cases), dtype=bool), len(cases)
+        )
 
 
 class OneModel:
@@ -69,4 +77,10 @@ class OneModel:
         self.cohort = type("Cohort", (), {"interactions": table or InteractionTable([])})()
 
     def scorer(self, model: str) -> object:
+        return self._scorer
+
+    def student_scorer(self) -> object:
+        return self._scorer
+
+    def teacher_scorer(self) -> object:
         return self._scorer

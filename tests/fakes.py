@@ -40,6 +40,7 @@ from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
 from leader_core.interactions import review
 from leader_core.interactions.safer_set import safer_set
 from leader_core.model_folder import BaseModel, Manifest
+from leader_core.scorer import CaseScores, Progress
 from leader_core.similar import Given, Neighbour, Preparation, Similar, SimilarQuery
 from leader_core.vocabulary import Vocabularies, Vocabulary
 
@@ -551,9 +552,11 @@ class FakeEngine:
     def scorer(self, model: str) -> Any:
         """What explanations ask of a loaded model, over the same made-up scores."""
         engine = self
+        record = self.models[model].manifest or manifest(model)
 
         class Scorer:
-            manifest = engine.models[model].manifest
+            manifest = record
+            threshold = record.threshold
             vocabularies = Vocabularies(
                 Vocabulary.of(DIAGNOSES),
                 Vocabulary.of(PROCEDURES),
@@ -563,13 +566,17 @@ class FakeEngine:
                     for name in engine.cohort.profile_fields
                 },
             )
+            medications = vocabularies.medication
             profile_read = engine.cohort.profile_fields if model == "student" else ()
 
-            def score(self, cases: Sequence[Case]) -> Any:
+            def score(self, cases: Sequence[Case], progress: Progress | None = None) -> CaseScores:
                 if model in engine.failing:
                     raise engine.failing[model]
                 rows = [[engine._score(case, model, code) for code in sorted(MEDICATIONS)] for case in cases]
-                return np.array(rows, dtype=np.float32)
+                if progress is not None:
+                    progress(len(cases), len(cases))
+                truncated = np.zeros(len(cases), dtype=bool)
+                return CaseScores(np.array(rows, dtype=np.float32), truncated, len(cases))
 
         return Scorer()
 

@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from leader_core.device import resolve_device
 from leader_core.errors import InputError
-from leader_core.teacher.model import TeacherModel, resolve_device
+from leader_core.teacher.model import TeacherModel
 
 T = TypeVar("T")
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from leader_core.domain import Case, ModelName, Prompt
 from leader_core.errors import InputError
 from leader_core.explain.items import Item, code_items
-from leader_core.explain.outcomes import Progress
+from leader_core.scorer import Progress
 
 if TYPE_CHECKING:
-    from leader_core.engine import Engine, Scorer
+    from leader_core.engine import Engine
+    from leader_core.scorer import ModelScorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def attribute(
     """
     began = time.perf_counter()
     scorer = engine.scorer(model)
-    column = scorer.vocabularies.medication.find(code)
+    column = scorer.medications.find(code)
     if column < 0:
         raise InputError(f"The {model} does not score {code!r}: expected one of its classes.")
     prompt: Prompt | None = None
@@ -113,13 +114,13 @@ def attribute(
     if model == "teacher":
         from leader_core.explain.teacher import BASELINE, teacher_gradients
 
-        read, found = teacher_gradients(scorer, case, column, each)  # type: ignore[arg-type]
+        read, found = teacher_gradients(engine.teacher_scorer(), case, column, each)
         items: Sequence[Item] = read.items
         prompt, spans = read.prompt, read.spans
     else:
         from leader_core.explain.student import BASELINE, student_gradients
 
-        items, found = student_gradients(scorer, case, column, each)  # type: ignore[arg-type]
+        items, found = student_gradients(engine.student_scorer(), case, column, each)
     scale, shift = _shown(scorer)
     values = [float(value) * scale for value in found.values]
     tokens = tuple(
@@ -145,7 +146,7 @@ def attribute(
     )
 
 
-def _shown(scorer: Scorer) -> tuple[float, float]:
+def _shown(scorer: ModelScorer) -> tuple[float, float]:
     """How the network's log-odds become those of the shown probability: a factor and a shift."""
     fitted = scorer.manifest.calibration
     return (1.0, 0.0) if fitted is None else (1.0 / fitted.temperature, fitted.bias)

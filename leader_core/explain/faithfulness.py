@@ -17,7 +17,7 @@ from leader_core.domain import Case, ModelName
 from leader_core.explain.attribution import attribute
 from leader_core.explain.changes import apply, drop
 from leader_core.explain.items import Item, code_items, profile_items
-from leader_core.explain.outcomes import leave_one_out, score_cases
+from leader_core.explain.outcomes import leave_one_out
 
 if TYPE_CHECKING:
     from leader_core.engine import Engine
@@ -70,7 +70,7 @@ def curves(
         for _, order in orders
         for gone in (*(order[:cut] for cut in cuts), *(order[cut:] for cut in cuts))
     ]
-    scores = score_cases(scorer, cases)[0][:, column].astype(np.float64)
+    scores = scorer.score(cases).probabilities[:, column].astype(np.float64)
     found = scores.reshape(len(orders), 2, len(cuts))
     return Curves(code, len(items), _by_method(orders, found[:, 0]), _by_method(orders, found[:, 1]))
 

@@ -15,7 +15,8 @@ import numpy as np
 from leader_core.domain import Case, ModelName
 from leader_core.explain.changes import apply, drop
 from leader_core.explain.items import Item
-from leader_core.explain.outcomes import Outcomes, Progress, leave_one_out, score_cases
+from leader_core.explain.outcomes import Outcomes, leave_one_out
+from leader_core.scorer import Progress
 
 if TYPE_CHECKING:
     from leader_core.engine import Engine
@@ -120,9 +121,9 @@ class _Search:
     def without(self, sets: Sequence[Sequence[Item]]) -> np.ndarray:
         """(S,) the probability with each set left out."""
         cases = [apply(self._case, *map(drop, items)) for items in sets]
-        scores, read = score_cases(self._scorer, cases, self._each)
-        self.scored += read
-        return scores[:, self._column]
+        scores = self._scorer.score(cases, self._each)
+        self.scored += scores.inputs
+        return scores.probabilities[:, self._column]
 
     def crossed(self, probability: float) -> bool:
         return (probability < self._cut) == self._down

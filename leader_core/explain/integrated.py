@@ -17,7 +17,7 @@ from captum.attr import IntegratedGradients
 from numpy.typing import NDArray
 from torch import Tensor
 
-from leader_core.explain.outcomes import Progress
+from leader_core.scorer import Progress
 
 STEPS: Final = 16  # to begin with
 MOST_STEPS: Final = 256

@@ -7,27 +7,20 @@ chosen and shown.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leader_core.domain import Case, ModelName
 from leader_core.errors import InputError
 from leader_core.explain.changes import Change, apply, flips, interacting_drugs, removals
 from leader_core.explain.items import SENSITIVE_FIELDS, Item
+from leader_core.scorer import Floats, Progress
 
 if TYPE_CHECKING:
-    from leader_core.engine import Engine, Scorer
-    from leader_core.teacher.scorer import TeacherScorer
-
-Floats = NDArray[np.float32]
-Progress = Callable[[int, int], None]
-"""Called between passes with what is done and the whole; an exception raised in it stops the work."""
-
-_AT_ONCE: Final = 128  # cases encoded and scored between two reports
+    from leader_core.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +103,15 @@ def score_changes(
     began = time.perf_counter()
     scorer = engine.scorer(model)
     every = tuple(changes)
-    scores, scored = score_cases(scorer, [case.observed(), *(apply(case, change) for change in every)], each)
+    scores = scorer.score([case.observed(), *(apply(case, change) for change in every)], each)
     return Outcomes(
         model,
-        tuple(scorer.vocabularies.medication),
-        scorer.manifest.threshold,
-        scores[0],
+        scorer.medications.codes,
+        scorer.threshold,
+        scores.probabilities[0],
         every,
-        scores[1:],
-        scored,
+        scores.probabilities[1:],
+        scores.inputs,
         time.perf_counter() - began,
     )
 
@@ -157,48 +150,3 @@ def add_interacting(
     vocabulary = engine.scorer(model).vocabularies.medication
     changes = interacting_drugs(case, engine.cohort.interactions, among, vocabulary, most=most)
     return score_changes(engine, case, model, changes, each=each)
-
-
-def score_cases(scorer: Scorer, cases: Sequence[Case], each: Progress | None = None) -> tuple[Floats, int]:
-    """(N, M) probabilities as the model gives them, and how many distinct inputs were read."""
-    from leader_core.teacher.scorer import TeacherScorer  # torch comes with it
-
-    if isinstance(scorer, TeacherScorer):
-        return _teacher_scores(scorer, cases, each)
-    parts = []
-    for start in range(0, len(cases), _AT_ONCE):
-        parts.append(scorer.score(cases[start : start + _AT_ONCE]))
-        if each is not None:
-            each(min(start + _AT_ONCE, len(cases)), len(cases))
-    return scorer.manifest.calibrated(np.concatenate(parts)), len(cases)
-
-
-def _teacher_scores(
-    scorer: TeacherScorer, cases: Sequence[Case], each: Progress | None
-) -> tuple[Floats, int]:
-    """The same for a teacher, which reads no prompt twice: much of a case may never reach it."""
-    import torch
-
-    from leader_core.teacher.scorer import run_batches
-
-    encoded = scorer.reader.encode(cases)
-    first: dict[bytes, int] = {}
-    places = np.empty(len(cases), dtype=np.int64)
-    rows: list[int] = []
-    for i in range(len(cases)):
-        text = encoded.tokens.row(i).tobytes()
-        if text not in first:
-            first[text] = len(rows)
-            rows.append(i)
-        places[i] = first[text]
-    done = 0
-
-    def told(count: int) -> None:
-        nonlocal done
-        done += count
-        if each is not None:
-            each(done, len(rows))
-
-    _, logits = run_batches(scorer.model, encoded.take(np.asarray(rows, dtype=np.int64)), each=told)
-    found = scorer.manifest.calibrated(torch.sigmoid(torch.from_numpy(logits)).numpy())
-    return found[places], len(rows)

@@ -18,8 +18,8 @@ from torch import Tensor
 from leader_core.domain import KINDS, Case, Kind
 from leader_core.explain.integrated import Integrated, integrate
 from leader_core.explain.items import Item, code_item, profile_item
-from leader_core.explain.outcomes import Progress
 from leader_core.ragged import Ragged
+from leader_core.scorer import Progress
 from leader_core.student.encode import EncodedCases
 from leader_core.student.model import Student
 from leader_core.student.packing import Packed, pack

@@ -16,8 +16,8 @@ from torch import Tensor
 from leader_core.domain import Case, Prompt
 from leader_core.explain.integrated import Integrated, integrate
 from leader_core.explain.items import Item
-from leader_core.explain.outcomes import Progress
 from leader_core.explain.phrases import Phrase, phrases_of
+from leader_core.scorer import Progress
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import TeacherScorer, pass_tokens
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.domain import Case
+from leader_core.domain import Case, check_case
 from leader_core.errors import ArtifactError, LeaderError, NotFoundError
 from leader_core.similar.index import NEAREST, CaseIndex, index_path, unit
 
@@ -194,7 +194,6 @@ class SimilarCases:
 
     def _vector(self, case: Case) -> NDArray[np.float32]:
         """(H,) of length one."""
-        from leader_core.engine import check_case
         from leader_core.student.scorer import represent
 
         check_case(case)

@@ -1,13 +1,9 @@
-"""A trained student, loaded and verified: probabilities of cases and of whole cohorts, and the codes it cannot read.
-
-Refuses to know how it was trained and who asks.
-"""
+"""A trained student, loaded and verified: scores of cases and of whole cohorts, and the codes it cannot read."""
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,15 +13,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from leader_core.device import resolve_device
 from leader_core.domain import KINDS, Case, Kind
-from leader_core.errors import ArtifactError, InputError
+from leader_core.errors import ArtifactError
 from leader_core.evaluation.class_evidence import Evidence, write_evidence
 from leader_core.files import write_json
-from leader_core.model_folder import Manifest, read_manifest, writing_model
+from leader_core.model_folder import Manifest, read_manifest, read_records, writing_model
 from leader_core.ragged import Ints
+from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
-from leader_core.student.model import Student
+from leader_core.student.model import Student, StudentOutput
 from leader_core.student.packing import pack
 from leader_core.vocabulary import Vocabularies
 
@@ -36,15 +34,14 @@ if TYPE_CHECKING:
 PASS: Final = 128  # cases scored at once: as many as a CPU's cache likes
 
 
-class StudentScorer:
-    """A verified student, ready to score. Deterministic on one device; safe to share between threads."""
+class StudentScorer(ModelScorer):
+    """A verified student, ready to score."""
 
     def __init__(
         self, manifest: Manifest, config: StudentConfig, vocabularies: Vocabularies, model: Student
     ) -> None:
-        self.manifest: Final = manifest
+        super().__init__(manifest, vocabularies)
         self.config: Final = config
-        self.vocabularies: Final = vocabularies
         self.model: Final = model.eval().requires_grad_(False)
         self.encoder: Final = Encoder(config, vocabularies)
         self._reader: _TitleReader | None = None
@@ -71,7 +68,7 @@ class StudentScorer:
         """
         folder = Path(folder)
         manifest = read_manifest(folder, kind="student")
-        config, vocabularies = _read_records(folder)
+        config, vocabularies = _read_config(folder)
         model = build_student(config, vocabularies)
         try:
             model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
@@ -88,16 +85,22 @@ class StudentScorer:
 
     @property
     def profile_read(self) -> tuple[str, ...]:
-        """Profile fields that the student reads."""
         return self.config.profile_fields
 
-    def score(self, cases: Sequence[Case]) -> NDArray[np.float32]:
-        """(B, M) probabilities, in the order of `cases` and of the medication vocabulary."""
-        return self.score_encoded(self.encode(cases))
+    def score(self, cases: Sequence[Case], progress: Progress | None = None) -> CaseScores:
+        return self._score(self.encode(cases), np.arange(len(cases)), progress)
 
-    def score_columns(self, columns: CohortColumns) -> NDArray[np.float32]:
-        """(N, M) probabilities of a cohort's columns, in their order."""
-        return self.score_encoded(self.encode_columns(columns))
+    def blocks(self, columns: CohortColumns) -> Iterator[tuple[Ints, CaseScores]]:
+        encoded = self.encode_columns(columns)
+        for rows in blocks_of(len(columns)):
+            yield rows, self._score(encoded, rows)
+
+    def truncated(self, columns: CohortColumns) -> NDArray[np.bool_]:
+        return self.encode_columns(columns).truncated
+
+    def _score(self, encoded: EncodedCases, rows: Ints, progress: Progress | None = None) -> CaseScores:
+        probabilities = self.calibrated(predict(self.model, encoded, rows, progress))
+        return CaseScores(probabilities, encoded.truncated[rows], len(rows))
 
     def encode(self, cases: Sequence[Case]) -> EncodedCases:
         """Cases as arrays of what this student reads."""
@@ -111,21 +114,11 @@ class StudentScorer:
             self._reader.read((kind, code) for kind in KINDS for code in columns.codes[kind].table)
         return self.encoder.columns(columns)
 
-    def score_encoded(self, encoded: EncodedCases) -> NDArray[np.float32]:
-        """(N, M) probabilities of encoded cases."""
-        return predict(self.model, encoded, np.arange(len(encoded)))
-
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        """Codes of the case that training did not see."""
         return self.encoder.unseen(case)
 
     def by_title(self, kind: Kind, code: str) -> bool:
-        """Whether the student reads the title of a code that training did not see."""
         return self._reader is not None and bool(self._reader.titles(kind, code))
-
-    def truncated(self, case: Case) -> bool:
-        """Whether some of the case is left out to fit the model's number of visits and codes."""
-        return bool(self.encode([case]).truncated[0])
 
 
 class _TitleReader:
@@ -185,23 +178,35 @@ def build_student(config: StudentConfig, vocabularies: Vocabularies) -> Student:
     )
 
 
-def predict(model: Student, encoded: EncodedCases, rows: Ints) -> NDArray[np.float32]:
-    """(B, M) probabilities of some encoded cases; the model must be in evaluation mode."""
-    out = np.empty((len(rows), model.layout.medications), dtype=np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(rows), PASS):
-            part = model(pack(encoded, rows[start : start + PASS])).logits.sigmoid()
-            out[start : start + PASS] = part.cpu().numpy()
-    return out
+def predict(
+    model: Student, encoded: EncodedCases, rows: Ints, progress: Progress | None = None
+) -> NDArray[np.float32]:
+    """(B, M) probabilities of some encoded cases, not calibrated; the model must be in evaluation mode."""
+    width = model.layout.medications
+    return _run(model, encoded, rows, width, lambda output: output.logits.sigmoid(), progress)
 
 
 def represent(model: Student, encoded: EncodedCases, rows: Ints) -> NDArray[np.float32]:
     """(B, head_hidden) the head's first layer before its activation; the model must be in evaluation mode."""
-    out = np.empty((len(rows), model.config.head_hidden), dtype=np.float32)
+    return _run(model, encoded, rows, model.config.head_hidden, lambda output: output.features)
+
+
+def _run(
+    model: Student,
+    encoded: EncodedCases,
+    rows: Ints,
+    width: int,
+    result: Callable[[StudentOutput], torch.Tensor],
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """(B, width) one result of every pass over some encoded cases."""
+    out = np.empty((len(rows), width), dtype=np.float32)
     with torch.inference_mode():
         for start in range(0, len(rows), PASS):
-            part = model(pack(encoded, rows[start : start + PASS])).features
+            part = result(model(pack(encoded, rows[start : start + PASS])))
             out[start : start + PASS] = part.cpu().numpy()
+            if progress is not None:
+                progress(min(start + PASS, len(rows)), len(rows))
     return out
 
 
@@ -225,29 +230,8 @@ def save_student(
             write_evidence(temporary, evidence)
 
 
-def resolve_device(name: str) -> torch.device:
-    """`auto` is CUDA where there is one.
-
-    Raises:
-        InputError: CUDA was asked for and is not there.
-    """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("No CUDA device is here: expected one for --device cuda. Use --device cpu or auto.")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
-def _read_records(folder: Path) -> tuple[StudentConfig, Vocabularies]:
-    try:
-        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        vocabularies = Vocabularies.from_json(
-            json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            f"{folder}: config.json or vocabulary.json cannot be read ({error}). Train again."
-        ) from error
-    if not isinstance(record, dict):
-        raise ArtifactError(f"{folder}/config.json holds no table. Train the model again.")
+def _read_config(folder: Path) -> tuple[StudentConfig, Vocabularies]:
+    record, vocabularies = read_records(folder)
     config = StudentConfig.from_json(record)
     missing = [name for name in config.profile_fields if name not in vocabularies.profile]
     if missing:

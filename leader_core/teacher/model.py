@@ -259,17 +259,6 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
     return precision
 
 
-def resolve_device(device: str) -> torch.device:
-    """The torch device of "auto", "cpu" or "cuda".
-
-    Raises:
-        InputError: "cuda" where there is none.
-    """
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InputError("Device 'cuda' was asked for, but no CUDA device is available. Use 'auto' or 'cpu'.")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 def adapter_state(model: TeacherModel) -> dict[str, torch.Tensor]:
     """The adapter as `peft` names it, and the head: all that training changes. Copies on the CPU."""
     with IMPORT_LOCK:

@@ -1,24 +1,22 @@
-"""A trained teacher, loaded and verified: probabilities, hidden states, the prompt it reads, the codes it cannot read.
-
-Refuses to know how it was trained and who asks.
-"""
+"""A trained teacher, loaded and verified: scores, hidden states, the prompt it reads, the codes it cannot read."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 import numpy as np
 import torch
 
+from leader_core.device import resolve_device
 from leader_core.domain import Case, Kind, Prompt
 from leader_core.errors import ArtifactError, InputError
-from leader_core.model_folder import Manifest, read_manifest
+from leader_core.model_folder import Manifest, read_manifest, read_records
 from leader_core.prompt import PromptBuilder, Titles
-from leader_core.ragged import Ragged
+from leader_core.ragged import Ints, Ragged
+from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of
 from leader_core.teacher.base import BaseFiles, find_base
 from leader_core.teacher.config import Precision, TeacherConfig
 from leader_core.teacher.model import (
@@ -27,12 +25,15 @@ from leader_core.teacher.model import (
     build_model,
     can_quantise,
     read_adapter,
-    resolve_device,
     restore_adapter,
 )
 from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, encode_cases, scoring_batches
 from leader_core.vocabulary import Vocabularies
 
+if TYPE_CHECKING:
+    from leader_core.cohort.columns import CohortColumns
+
+BLOCK: Final = 128  # cases scored at a time
 SCORING_TOKENS: Final = {"cpu": 4_096, "cuda": 131_072}
 """Padded tokens in one forward pass, where memory allows."""
 
@@ -116,8 +117,8 @@ def run_batches(
     return hidden, logits
 
 
-class TeacherScorer:
-    """A verified teacher, ready to score. Deterministic on one device; safe to share between threads."""
+class TeacherScorer(ModelScorer):
+    """A verified teacher, ready to score."""
 
     def __init__(
         self,
@@ -127,9 +128,8 @@ class TeacherScorer:
         reader: TeacherReader,
         model: TeacherModel,
     ) -> None:
-        self.manifest: Final = manifest
+        super().__init__(manifest, vocabularies)
         self.config: Final = config
-        self.vocabularies: Final = vocabularies
         self.reader: Final = reader
         self.model: Final = model
 
@@ -161,7 +161,8 @@ class TeacherScorer:
         manifest = read_manifest(folder, kind="teacher")
         if manifest.base_model is None:
             raise ArtifactError(f"{folder}: the manifest names no base model. Train the model again.")
-        config, vocabularies = _read_records(folder)
+        record, vocabularies = read_records(folder)
+        config = TeacherConfig.from_json(record)
         files = find_base(base or manifest.base_model.id)
         if files.sha256 != manifest.base_model.sha256:
             raise ArtifactError(
@@ -189,13 +190,39 @@ class TeacherScorer:
 
     @property
     def profile_read(self) -> tuple[str, ...]:
-        """The prompt holds no profile field."""
+        """None: the prompt holds no profile field."""
         return ()
 
-    def score(self, cases: Sequence[Case]) -> np.ndarray:
-        """(B, M) float32 probabilities, in the order of `cases` and of the medication vocabulary."""
-        _, logits = self.states(cases)
-        return torch.sigmoid(torch.from_numpy(logits)).numpy()
+    def score(self, cases: Sequence[Case], progress: Progress | None = None) -> CaseScores:
+        """Score cases in batches. Prompts that come out the same are read once: much of a case may not fit into one."""
+        encoded = self.reader.encode(cases)
+        rows: dict[bytes, int] = {}
+        places = [rows.setdefault(encoded.tokens.row(i).tobytes(), len(rows)) for i in range(len(cases))]
+        _, first = np.unique(np.asarray(places, dtype=np.int64), return_index=True)
+        done = 0
+
+        def report(count: int) -> None:
+            nonlocal done
+            done += count
+            if progress is not None:
+                progress(done, len(rows))
+
+        _, logits = run_batches(self.model, encoded.take(first), each=report)
+        return CaseScores(self._probabilities(logits)[places], encoded.truncated, len(rows))
+
+    def blocks(self, columns: CohortColumns) -> Iterator[tuple[Ints, CaseScores]]:
+        for rows in blocks_of(len(columns), BLOCK):
+            yield rows, self.score(columns.take(rows).cases())
+
+    def truncated(self, columns: CohortColumns) -> np.ndarray:
+        parts = [
+            self.reader.encode(columns.take(rows).cases()).truncated
+            for rows in blocks_of(len(columns), BLOCK)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, dtype=bool)
+
+    def _probabilities(self, logits: np.ndarray) -> np.ndarray:
+        return self.calibrated(torch.sigmoid(torch.from_numpy(logits)).numpy())
 
     def states(self, cases: Sequence[Case]) -> tuple[np.ndarray, np.ndarray]:
         """Hidden (B, H) and logits (B, M), float32, in the order of `cases`."""
@@ -225,11 +252,7 @@ class TeacherScorer:
             )
         encoded = EncodedPrompts(Ragged.of([ids]), np.zeros(1, dtype=bool))
         _, logits = run_batches(self.model, encoded)
-        return torch.sigmoid(torch.from_numpy(logits)).numpy()[0]  # type: ignore[no-any-return]
-
-    def truncated(self, case: Case) -> bool:
-        """Whether some of the case did not fit into the prompt."""
-        return bool(self.reader.encode([case]).truncated[0])
+        return self._probabilities(logits)[0]  # type: ignore[no-any-return]
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
         """Codes that say nothing to the teacher: without a title, and never met in training."""
@@ -242,18 +265,3 @@ class TeacherScorer:
     def by_title(self, kind: Kind, code: str) -> bool:
         """Never: a title is all that the teacher reads of any code, so that one with a title is not unseen."""
         return False
-
-
-def _read_records(folder: Path) -> tuple[TeacherConfig, Vocabularies]:
-    try:
-        record = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        vocabularies = Vocabularies.from_json(
-            json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(
-            f"{folder}: config.json or vocabulary.json cannot be read ({error}). Train again."
-        ) from error
-    if not isinstance(record, dict):
-        raise ArtifactError(f"{folder}/config.json holds no table. Train the model again.")
-    return TeacherConfig.from_json(record), vocabularies

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Fingerprint
 from leader_core.evaluation.metrics import choose_threshold
+from leader_core.scorer import CaseScores, blocks_of
 from leader_core.student.encode import EncodedCases
 from train.baselines import BaselineName
 from train.baselines.data import Baseline, TrainingData
 from train.baselines.simple import Logistic, Neighbours, Popularity, Repeat
 from train.console import Report
-from train.evaluation.scoring import Scores, Targets, blocks_of
+from train.evaluation.scoring import Scores, Targets
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -28,7 +29,7 @@ THRESHOLD_RULE: Final = "chosen on validation to maximise mean Jaccard"
 
 
 class FittedBaseline:
-    """A fitted baseline with its cut-off, ready to score any cohort (`train.evaluation.scoring.SplitModel`)."""
+    """A fitted baseline with its cut-off, ready to score any cohort (`leader_core.scorer.Scorer`)."""
 
     def __init__(
         self, name: BaselineName, baseline: Baseline, data: TrainingData, trained_on: Fingerprint
@@ -57,10 +58,10 @@ class FittedBaseline:
             out[rows] = self.baseline.score(encoded, rows)
         return out
 
-    def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
+    def blocks(self, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], CaseScores]]:
         encoded = self.encoder.columns(columns)
         for rows in blocks_of(len(columns)):
-            yield rows, self.baseline.score(encoded, rows)
+            yield rows, CaseScores(self.baseline.score(encoded, rows), encoded.truncated[rows], len(rows))
 
 
 def fit_baseline(

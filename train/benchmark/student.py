@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from leader_core.cohort import Cohort
 from leader_core.errors import InputError
+from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
 from leader_core.student.losses import prediction_loss
 from leader_core.student.packing import pack
@@ -73,7 +74,7 @@ def _ours(
     cases = cohort.cases("all", "last")[:count]
     encoded = scorer.encoder.columns(columns)
     single = [np.array([i]) for i in range(min(len(columns), 256))]
-    scoring = best_seconds(lambda: scorer.score_columns(columns), seconds) / len(columns)
+    scoring = best_seconds(lambda: score_columns(scorer, columns), seconds) / len(columns)
     with torch.inference_mode():
         network = latency(lambda rows: scorer.model(pack(encoded, rows)).logits.sigmoid(), single, seconds)
     return {

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from leader_core.device import resolve_device
 from leader_core.errors import InputError
 from leader_core.ragged import Ragged
 from leader_core.teacher.config import TeacherConfig
@@ -22,7 +23,6 @@ from leader_core.teacher.model import (
     TeacherModel,
     adapt,
     resolve_attention,
-    resolve_device,
     resolve_precision,
 )
 from leader_core.teacher.scorer import run_batches

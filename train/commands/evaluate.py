@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leader_core.errors import InputError
 from leader_core.files import write_json
+from leader_core.scorer import Scorer
 from train.baselines import BASELINES
 from train.console import Report
 from train.evaluation.metrics_text import (
@@ -18,7 +19,7 @@ from train.evaluation.metrics_text import (
     show_table,
     worth_quoting,
 )
-from train.evaluation.scoring import SPLITS, SplitModel, open_model
+from train.evaluation.scoring import SPLITS, open_model
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -117,7 +118,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return result
 
 
-def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report: Report) -> SplitModel:
+def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report: Report) -> Scorer:
     """What the command line names."""
     if arguments.baseline:
         from train.baselines.fitting import fit_baseline
@@ -127,7 +128,7 @@ def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report
     return _open(arguments.model or arguments.scores, arguments.device, cohort)
 
 
-def _open(path: Path, device: str, cohort: Cohort) -> SplitModel:
+def _open(path: Path, device: str, cohort: Cohort) -> Scorer:
     """A model folder, or a file of scores."""
     if path.suffix == ".parquet":
         from train.evaluation.predictions import StoredScores

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
+from leader_core.scorer import blocks_of
 from train.console import Report
 from train.evaluation.predictions import write_predictions
-from train.evaluation.scoring import SPLITS, Labels, blocks_of, open_model
+from train.evaluation.scoring import SPLITS, Labels, open_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

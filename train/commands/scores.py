@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from leader_core.engine import MODEL_NAMES
 from leader_core.errors import InputError, NotFoundError
+from leader_core.scorer import ModelScorer, Scorer
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
 from leader_core.scores.store import PRESCRIBED
 from leader_core.similar import CaseIndex, index_path
 from train.console import Report
-from train.evaluation.scoring import SPLITS, FolderModel, SplitModel, StudentModel, open_model, prescriptions
+from train.evaluation.scoring import SPLITS, open_model, prescriptions
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -76,17 +77,19 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 
 def _similar(
-    arguments: argparse.Namespace, cohort: Cohort, models: Sequence[FolderModel], report: Report
+    arguments: argparse.Namespace, cohort: Cohort, models: Sequence[ModelScorer], report: Report
 ) -> None:
     """Store the training patients as the student sees them, for `leader_core.similar`."""
-    student = next((model for model in models if isinstance(model, StudentModel)), None)
-    if student is None:
+    from leader_core.student.scorer import StudentScorer
+
+    if "student" not in [model.name for model in models]:
         return
+    student = StudentScorer.load(arguments.models / "student", arguments.device, titles=cohort.title)
     cohort_file = arguments.cohort
     if arguments.out:  # beside the scores, under the name of their cohort
         cohort_file = arguments.out.with_name(arguments.out.name.replace(".scores.", "."))
     path = index_path(cohort_file)
-    index = CaseIndex.build(student.scorer, cohort)
+    index = CaseIndex.build(student, cohort)
     index.save(path)
     report.line(f"training patients to find similar ones among: {len(index):,}, in {path}")
 
@@ -120,11 +123,8 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
     digest, table = cohort.fingerprint.digest, cohort.interactions
     with ScoreWriter.writing(out, digest, arguments.targets, codes, table) as writer:
         for model in models:
-            truncated = model.truncated(columns)
-            blocks = _reported(
-                _blocks(model, cohort, columns, codes, truncated), len(columns), model.name, report
-            )
-            own = model.manifest.digest if model.manifest is not None else ""
+            blocks = _reported(_blocks(model, columns, codes), len(columns), model.name, report)
+            own = model.manifest.digest
             done[model.name] = writer.add(model.name, own, model.threshold, _known(model, codes), blocks)
     _similar(arguments, cohort, models, report)
     return done
@@ -149,18 +149,17 @@ def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) 
                 raise InputError(
                     f"{path} holds no case of {cohort.path.name}: it was made for another cohort."
                 )
-            nowhere = np.zeros(len(own), bool)
-            blocks = _reported(_blocks(model, cohort, own, writer.codes, nowhere), len(own), name, report)
+            blocks = _reported(_blocks(model, own, writer.codes), len(own), name, report)
             known = _known(model, writer.codes)
             done[name] = writer.add(name, "", model.threshold, known, blocks)
     return done
 
 
-def _known(model: SplitModel, codes: Sequence[str]) -> NDArray[np.bool_]:
+def _known(model: Scorer, codes: Sequence[str]) -> NDArray[np.bool_]:
     return np.array([code in model.medications for code in codes])
 
 
-def _models(arguments: argparse.Namespace, cohort: Cohort) -> list[FolderModel]:
+def _models(arguments: argparse.Namespace, cohort: Cohort) -> list[ModelScorer]:
     wanted = [arguments.only] if arguments.only else list(MODEL_NAMES)
     there = [name for name in wanted if (arguments.models / name).is_dir()]
     if not there:
@@ -170,31 +169,29 @@ def _models(arguments: argparse.Namespace, cohort: Cohort) -> list[FolderModel]:
     return [open_model(arguments.models / name, arguments.device, cohort) for name in there]
 
 
-def _codes(columns: CohortColumns, models: Sequence[SplitModel]) -> tuple[str, ...]:
+def _codes(columns: CohortColumns, models: Sequence[Scorer]) -> tuple[str, ...]:
     """Every class that a model can name or that was prescribed, sorted."""
     prescribed = columns.codes["medication"].table
     return tuple(sorted({*prescribed, *(code for model in models for code in model.medications.codes)}))
 
 
 def _blocks(
-    model: SplitModel,
-    cohort: Cohort,
+    model: Scorer,
     columns: CohortColumns,
     codes: Sequence[str],
-    truncated: NDArray[np.bool_],
 ) -> Iterator[CaseBlock]:
     """The cases block by block, over all classes."""
     place = {code: i for i, code in enumerate(codes)}
     own = np.array([place[code] for code in model.medications.codes])
-    for rows, scores in model.blocks(cohort, columns):
+    for rows, scores in model.blocks(columns):
         wide = np.zeros((len(rows), len(codes)), np.float32)
-        wide[:, own] = scores
+        wide[:, own] = scores.probabilities
         yield CaseBlock(
             visit_ids=columns.visit_ids[rows],
             patient_ids=columns.patient_ids[rows],
             scores=wide,
             truth=prescriptions(columns, columns.current[rows], codes),
-            truncated=truncated[rows],
+            truncated=scores.truncated,
         )
 
 

@@ -14,7 +14,8 @@ from leader_core.evaluation.calibration import fit_calibration
 from leader_core.evaluation.class_evidence import Evidence
 from leader_core.evaluation.metrics import choose_threshold
 from leader_core.model_folder import Manifest
-from train.evaluation.scoring import Labels, Scores, SplitModel, score_split
+from leader_core.scorer import ModelScorer, score_columns
+from train.evaluation.scoring import Labels, Scores
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -42,16 +43,15 @@ def without_calibration(manifest: Manifest) -> Manifest:
     return replace(manifest, calibration=None, threshold=threshold, settings=settings)
 
 
-def calibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
+def calibrated(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, Evidence]:
     """The manifest of an opened model with a calibration, an earlier one fitted anew, and its evidence by class."""
-    if model.manifest is not None:
-        model.manifest = without_calibration(model.manifest)
+    model.manifest = without_calibration(model.manifest)
     manifest, scores, labels = _raw(model, cohort)
     new = with_calibration(manifest, scores, labels)
     return new, evidence_of(model.medications.codes, new, scores, labels)
 
 
-def uncalibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]:
+def uncalibrated(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, Evidence]:
     """The manifest without any calibration, and the evidence by class of what the network gives."""
     manifest, scores, labels = _raw(model, cohort)
     settings = {key: value for key, value in manifest.settings.items() if key != BEFORE}
@@ -61,20 +61,19 @@ def uncalibrated(model: SplitModel, cohort: Cohort) -> tuple[Manifest, Evidence]
 
 def evidence_of(codes: Sequence[str], manifest: Manifest, scores: Scores, labels: Labels) -> Evidence:
     """What the validation cases say of each class, by their raw `scores` (N, M) as the manifest gives them."""
-    given = manifest.calibrated(scores)
-    return Evidence.of(codes, given, labels.truth, calibrated=manifest.calibration is not None)
+    calibration = manifest.calibration
+    probabilities = scores if calibration is None else calibration.apply(scores)
+    return Evidence.of(codes, probabilities, labels.truth, calibrated=calibration is not None)
 
 
-def _raw(model: SplitModel, cohort: Cohort) -> tuple[Manifest, NDArray[np.float32], Labels]:
+def _raw(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, NDArray[np.float32], Labels]:
     """The manifest without calibration, the network's own probabilities of the validation cases, and their truth."""
-    if model.manifest is None:
-        raise InputError(f"{model.name} has no manifest: expected a model folder.")
     plain = replace(model.manifest, calibration=None)
     columns = cohort.columns("validation", "last")
     if not len(columns):
         raise InputError(f"{cohort.path} has no validation patients: calibration needs at least one.")
     model.manifest = plain  # from here on it gives what the network gives
-    return plain, score_split(model, cohort, columns), Labels.of(columns, model.medications)
+    return plain, score_columns(model, columns), Labels.of(columns, model.medications)
 
 
 def _threshold(manifest: Manifest, scores: Scores, labels: Labels) -> float:

@@ -20,9 +20,10 @@ from leader_core.errors import InputError
 from leader_core.evaluation.calibration import bins_to_json, expected_error, reliability
 from leader_core.evaluation.comparison import METHOD, Difference, compare
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
+from leader_core.scorer import Scorer, score_columns
 from leader_core.terminology.chapters import UNCLASSIFIED
 from leader_core.terminology.chapters import chapter as icd_chapter
-from train.evaluation.scoring import Labels, Scores, SplitModel, groups_of, score_split
+from train.evaluation.scoring import Labels, Scores, groups_of
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -40,7 +41,7 @@ RARE: Final = 10
 def groups_by(
     names: Sequence[str],
     columns: CohortColumns,
-    model: SplitModel | None = None,
+    model: Scorer | None = None,
     trained_on: Cohort | None = None,
 ) -> Groups:
     """The groups every table shows, then those of each named column as "column=value".
@@ -94,7 +95,7 @@ def _patients_with(train: CohortColumns, kind: str) -> Mapping[str, int]:
     return {code: int(n) for code, n in zip(column.table, counts, strict=True) if n}
 
 
-def _values(name: str, columns: CohortColumns, model: SplitModel | None) -> NDArray[np.object_]:
+def _values(name: str, columns: CohortColumns, model: Scorer | None) -> NDArray[np.object_]:
     """(N,) the value of a column for each case."""
     if name == "chapter":
         return _chapters(columns)
@@ -129,7 +130,7 @@ def _masks(name: str, values: NDArray[np.object_]) -> Groups:
 class Judged:
     """A model's scores on some cases, and the metrics of each."""
 
-    model: SplitModel
+    model: Scorer
     columns: CohortColumns
     labels: Labels
     scores: Scores  # (N, M) over the model's classes
@@ -140,11 +141,11 @@ class Judged:
 
     @classmethod
     def of(
-        cls, model: SplitModel, cohort: Cohort, columns: CohortColumns, *, threshold: float | None = None
+        cls, model: Scorer, cohort: Cohort, columns: CohortColumns, *, threshold: float | None = None
     ) -> Self:
         """Score and judge."""
         labels = Labels.of(columns, model.medications)
-        scores = score_split(model, cohort, columns)
+        scores = score_columns(model, columns)
         cut = model.threshold if threshold is None else threshold
         table = bool(cohort.interactions.statistical)
         cases = case_metrics(

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import replacing_file
+from leader_core.scorer import BLOCK, CaseScores, Scorer, blocks_of
 from leader_core.vocabulary import Vocabulary
 from train.console import Report
-from train.evaluation.scoring import BLOCK, Scores, SplitModel, blocks_of, prescriptions
+from train.evaluation.scoring import Scores, prescriptions
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,7 @@ NEEDED: Final = ("visit_id", "code", "probability", "selected")
 
 
 def write_predictions(
-    out: Path, model: SplitModel, cohort: Cohort, columns: CohortColumns, threshold: float, report: Report
+    out: Path, model: Scorer, cohort: Cohort, columns: CohortColumns, threshold: float, report: Report
 ) -> None:
     """Stream the scores of all cases into `out`; an earlier file stays until the new one is complete."""
     import pyarrow as pa
@@ -61,8 +62,8 @@ def write_predictions(
     codes = pa.array(model.medications.codes, pa.string())
     total = -(-len(columns) // BLOCK)
     with replacing_file(out) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        for rows, scores in report.progress(model.blocks(cohort, columns), total=total, label="scoring"):
-            writer.write_table(_table(schema, codes, columns, rows, scores, threshold))
+        for rows, scores in report.progress(model.blocks(columns), total=total, label="scoring"):
+            writer.write_table(_table(schema, codes, columns, rows, scores.probabilities, threshold))
 
 
 def _table(
@@ -128,7 +129,7 @@ class StoredScores:
         """The visits that the file holds."""
         return self._visits
 
-    def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
+    def blocks(self, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], CaseScores]]:
         """The stored scores of the cases' current visits.
 
         Raises:
@@ -144,7 +145,7 @@ class StoredScores:
                     f"{self._path} holds no scores of {int(missing.sum()):,} visits (first: {wanted[missing][0]}). "
                     "It was written for another cohort, split or targets: name the same ones."
                 )
-            yield rows, self._scores[positions]
+            yield rows, CaseScores(self._scores[positions], np.zeros(len(rows), dtype=bool), len(rows))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -1,118 +1,31 @@
-"""Teacher, student and baselines under one protocol: a whole split scored block by block, and its labels."""
+"""Model folders opened for evaluation, and the labels that their scores are compared with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.domain import Fingerprint
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import average_precision
-from leader_core.model_folder import Manifest, read_manifest
+from leader_core.model_folder import read_manifest
+from leader_core.scorer import ModelScorer
 from leader_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
-    from leader_core.student.scorer import StudentScorer
-    from leader_core.teacher.scorer import TeacherScorer
 
 Targets = Literal["last", "all"]
 SPLITS: Final[tuple[str, ...]] = ("train", "validation", "test", "all")
-BLOCK: Final = 2048  # cases scored at a time
-TEACHER_BLOCK: Final = 128
-
 Scores = NDArray[np.float32]
 
 
-class SplitModel(Protocol):
-    """Anything that scores cases of a cohort's columns."""
-
-    name: str
-    medications: Vocabulary
-    threshold: float
-    threshold_rule: str
-    trained_on: Fingerprint
-    manifest: Manifest | None
-
-    def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
-        """Row numbers of `columns` and their (B, M) probabilities (calibrated where the model is), in order."""
-
-
-class _FolderModel:
-    """What both kinds of model folder share."""
-
-    manifest: Manifest | None
-
-    def _given(self, scores: Scores) -> Scores:
-        """The network's probabilities, calibrated where the manifest says so."""
-        return scores if self.manifest is None else self.manifest.calibrated(scores)
-
-
-class StudentModel(_FolderModel):
-    """A student folder."""
-
-    def __init__(self, folder: Path, device: str, cohort: Cohort) -> None:
-        from leader_core.student.scorer import StudentScorer
-
-        self.scorer: StudentScorer = StudentScorer.load(folder, device, titles=cohort.title)
-        self.manifest: Manifest | None = self.scorer.manifest
-        self.name = "student"
-        self.medications = self.scorer.vocabularies.medication
-        self.threshold, self.threshold_rule = (
-            self.scorer.manifest.threshold,
-            self.scorer.manifest.threshold_rule,
-        )
-        self.trained_on = self.scorer.manifest.cohort
-
-    def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
-        from leader_core.student.scorer import predict
-
-        encoded = self.scorer.encode_columns(columns)
-        for rows in blocks_of(len(columns)):
-            yield rows, self._given(predict(self.scorer.model, encoded, rows))
-
-    def truncated(self, columns: CohortColumns) -> NDArray[np.bool_]:
-        """(N,) whether some of each case is left out to fit the student."""
-        return self.scorer.encode_columns(columns).truncated
-
-
-class TeacherModel(_FolderModel):
-    """A teacher folder."""
-
-    def __init__(self, folder: Path, device: str, cohort: Cohort) -> None:
-        from leader_core.teacher.scorer import TeacherScorer
-
-        self.scorer: TeacherScorer = TeacherScorer.load(folder, titles=cohort.title, device=device)
-        self.manifest: Manifest | None = self.scorer.manifest
-        self.name = "teacher"
-        self.medications = self.scorer.vocabularies.medication
-        self.threshold, self.threshold_rule = (
-            self.scorer.manifest.threshold,
-            self.scorer.manifest.threshold_rule,
-        )
-        self.trained_on = self.scorer.manifest.cohort
-
-    def blocks(self, cohort: Cohort, columns: CohortColumns) -> Iterator[tuple[NDArray[np.int64], Scores]]:
-        for rows in blocks_of(len(columns), TEACHER_BLOCK):
-            yield rows, self._given(self.scorer.score(columns.take(rows).cases()))
-
-    def truncated(self, columns: CohortColumns) -> NDArray[np.bool_]:
-        """(N,) whether some of each case is left out of its prompt."""
-        blocks = blocks_of(len(columns), TEACHER_BLOCK)
-        cut = [self.scorer.reader.encode(columns.take(rows).cases()).truncated for rows in blocks]
-        return np.concatenate(cut) if cut else np.zeros(0, dtype=bool)
-
-
-FolderModel = StudentModel | TeacherModel
-
-
-def open_model(folder: Path, device: str, cohort: Cohort) -> FolderModel:
+def open_model(folder: Path, device: str, cohort: Cohort) -> ModelScorer:
     """The model of a folder, by its manifest's kind.
 
     Raises:
@@ -126,11 +39,13 @@ def open_model(folder: Path, device: str, cohort: Cohort) -> FolderModel:
             f"is at level {cohort.fingerprint.atc_level}. "
             f"Build the cohort with --atc-level {manifest.cohort.atc_level}."
         )
-    return (
-        TeacherModel(folder, device, cohort)
-        if manifest.kind == "teacher"
-        else StudentModel(folder, device, cohort)
-    )
+    if manifest.kind == "teacher":
+        from leader_core.teacher.scorer import TeacherScorer
+
+        return TeacherScorer.load(folder, titles=cohort.title, device=device)
+    from leader_core.student.scorer import StudentScorer
+
+    return StudentScorer.load(folder, titles=cohort.title, device=device)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +111,6 @@ def groups_of(columns: CohortColumns) -> dict[str, NDArray[np.bool_]]:
     return {"overall": np.ones(len(columns), dtype=bool), "single-visit": single, "multi-visit": ~single}
 
 
-def score_split(model: SplitModel, cohort: Cohort, columns: CohortColumns) -> Scores:
-    """(N, M) probabilities of all cases."""
-    out = np.empty((len(columns), len(model.medications)), dtype=np.float32)
-    for rows, scores in model.blocks(cohort, columns):
-        out[rows] = scores
-    return out
-
-
 def prescriptions(
     columns: CohortColumns, visits: NDArray[np.int64], codes: Sequence[str]
 ) -> NDArray[np.bool_]:
@@ -216,9 +123,3 @@ def prescriptions(
     out = np.zeros((len(visits), len(codes)), dtype=bool)
     out[ids.owners[places >= 0], places[places >= 0]] = True
     return out
-
-
-def blocks_of(count: int, size: int = BLOCK) -> Iterator[NDArray[np.int64]]:
-    """Consecutive row numbers, at most `size` at a time."""
-    for start in range(0, count, size):
-        yield np.arange(start, min(start + size, count))

@@ -19,10 +19,11 @@ from leader_core.errors import InputError
 from leader_core.evaluation.comparison import METHOD
 from leader_core.evaluation.metrics import METRICS, mean_cases, summarise
 from leader_core.model_folder import read_manifest
+from leader_core.scorer import Scorer
 from train.console import Report
 from train.evaluation.evaluate import FEWEST, RARE, Groups, Judged, code_groups, differences_of
 from train.evaluation.predictions import StoredScores
-from train.evaluation.scoring import SplitModel, groups_of, open_model
+from train.evaluation.scoring import groups_of, open_model
 from train.experiments.demo_plan import CALIBRATED, LABELS, REFERENCE, SEED, SEEDS, DemoPlan
 
 DIGITS: Final = 5
@@ -84,7 +85,7 @@ def _cohort(
     return dict(_rounded(result))
 
 
-def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[SplitModel]:
+def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[Scorer]:
     """A row's models, seed by seed."""
     for seed in plan.seeds(row):
         folder = plan.folder(row, seed)

@@ -21,6 +21,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, choose_threshold, summarise
+from leader_core.scorer import score_columns
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.baselines.fitting import TrainingData, fit_on
 from train.console import Report
@@ -250,10 +251,8 @@ class _FoldRun:
         """Figures of the fold's judged patients."""
         if name == "synthetic":
             medications = self.source.vocabularies.medication
-            validation, test = map(self.source.score_columns, (self.fold.validation, self.fold.test))
-            threshold = self.source.manifest.threshold
-            if self.source.manifest.calibration is not None:
-                test = self.source.manifest.calibrated(test)
+            test = score_columns(self.source, self.fold.test)
+            threshold = self.source.threshold
             return self._figures(medications, test, threshold)
         medications = self.fold.vocabularies.medication
         validation, test = (

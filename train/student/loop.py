@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from leader_core.device import resolve_device
 from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
 from leader_core.evaluation.calibration import Calibration, fit_calibration
@@ -30,7 +31,7 @@ from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.losses import Distillation, ProfileAlignment, prediction_loss
 from leader_core.student.model import Student
 from leader_core.student.packing import pack
-from leader_core.student.scorer import build_student, predict, resolve_device, save_student
+from leader_core.student.scorer import build_student, predict, save_student
 from leader_core.student.titles import TitleEncoder, TitleVectors
 from leader_core.teacher.config import DEFAULT_BASE
 from train.console import Report

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leader_core.device import resolve_device
 from leader_core.errors import InputError
 from leader_core.teacher.base import find_base, read_config
 from leader_core.teacher.config import TeacherConfig
-from leader_core.teacher.model import quantised, resolve_device, resolve_precision
+from leader_core.teacher.model import quantised, resolve_precision
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
 from train.console import Report
 from train.teacher.data import prepare, vocabularies_of

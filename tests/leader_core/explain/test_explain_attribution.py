@@ -123,7 +123,9 @@ def test_no_pass_is_larger_than_allowed_and_work_can_be_stopped() -> None:
 def test_the_student_s_attributions_add_up_to_its_score(config: dict[str, object]) -> None:
     scorer = student(**config)
     found = explain(scorer, LONGEST)
-    probability = float(scorer.score([LONGEST.observed()])[0, VOCABULARIES.medication.find(CLASS)])
+    probability = float(
+        scorer.score([LONGEST.observed()]).probabilities[0, VOCABULARIES.medication.find(CLASS)]
+    )
     assert found.probability == pytest.approx(probability, abs=1e-5)
     total = sum(share.value for share in found.shares)
     assert total == pytest.approx(found.log_odds - found.baseline_log_odds, abs=found.tolerance)
@@ -171,9 +173,7 @@ def test_calibrated_scores_are_attributed_as_they_are_shown() -> None:
     object.__setattr__(shown, "manifest", replace(shown.manifest, calibration=fitted))
     one, two = explain(plain, LONGEST), explain(shown, LONGEST)
     assert two.log_odds == pytest.approx(one.log_odds / 2 - 0.5, abs=1e-5)
-    score = shown.manifest.calibrated(shown.score([LONGEST.observed()]))[
-        0, VOCABULARIES.medication.find(CLASS)
-    ]
+    score = shown.score([LONGEST.observed()]).probabilities[0, VOCABULARIES.medication.find(CLASS)]
     assert two.probability == pytest.approx(float(score), abs=1e-5)
     assert [s.value for s in two.shares] == pytest.approx([s.value / 2 for s in one.shares], abs=1e-6)
 
@@ -286,7 +286,9 @@ def test_the_teacher_s_attributions_add_up_over_tokens_phrases_and_sections(teac
     for code in ("A10A", "J01C"):
         found = explain(teacher, CASE, "teacher", code)
         column = teacher.vocabularies.medication.find(code)
-        assert found.probability == pytest.approx(float(teacher.score([CASE])[0, column]), abs=1e-4)
+        assert found.probability == pytest.approx(
+            float(teacher.score([CASE]).probabilities[0, column]), abs=1e-4
+        )
         difference = found.log_odds - found.baseline_log_odds
         for parts in (
             [share.value for share in found.shares],
@@ -312,7 +314,7 @@ def test_a_teacher_ranks_a_planted_diagnosis_first(teacher: TeacherScorer, code:
     outcomes = leave_one_out(OneModel(teacher), CASE, "teacher")  # type: ignore[arg-type]
     effects = {item: effect for item, effect in outcomes.effects(code).items() if item.part == "code"}
     assert max(effects, key=lambda item: effects[item]) == planted
-    by_hand = teacher.score([apply(CASE, drop(planted))])[0]
+    by_hand = teacher.score([apply(CASE, drop(planted))]).probabilities[0]
     place = [c.item for c in outcomes.changes].index(planted)
     np.testing.assert_allclose(outcomes.after[place], by_hand, atol=1e-5)
 

@@ -119,7 +119,7 @@ def test_outcomes_are_those_of_the_changed_cases_scored_by_hand() -> None:
     scorer, engine = linear()
     found = leave_one_out(engine, CASE, "student")  # type: ignore[arg-type]
     for i, change in enumerate(found.changes):
-        by_hand = scorer.score([apply(CASE, change)])[0]
+        by_hand = scorer.score([apply(CASE, change)]).probabilities[0]
         np.testing.assert_allclose(found.after[i], by_hand, atol=1e-7)
     assert all(not case.prescribed for case in scorer.read), "the truth never reaches a model"
     with pytest.raises(InputError, match="does not score 'N02B'"):

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 
 from leader_core.domain import Case, Visit
 from leader_core.errors import TrainingError
+from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
 from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer
@@ -99,10 +100,12 @@ def test_title_and_own_part_both_learn() -> None:
 def test_a_code_that_training_never_saw_is_read_by_its_title(folder: Path) -> None:
     scorer = StudentScorer.load(folder, "cpu", titles=title, vectors=WordVectors())
     blind = StudentScorer.load(folder, "cpu")
-    new, odd, none = (scorer.score([with_code(c)])[0] for c in ("ICD9:NEW", "ICD9:ODD", "ICD9:UNTITLED"))
+    new, odd, none = (
+        scorer.score([with_code(c)]).probabilities[0] for c in ("ICD9:NEW", "ICD9:ODD", "ICD9:UNTITLED")
+    )
     assert np.abs(new - none).max() > 1e-3
     assert np.abs(new - odd).max() > 1e-3
-    np.testing.assert_allclose(none, blind.score([with_code("ICD9:NEW")])[0], atol=1e-6)
+    np.testing.assert_allclose(none, blind.score([with_code("ICD9:NEW")]).probabilities[0], atol=1e-6)
     for reader in (scorer, blind):
         assert reader.unseen(with_code("ICD9:NEW")) == [("diagnosis", "ICD9:NEW")]
     assert scorer.by_title("diagnosis", "ICD9:NEW") and not blind.by_title("diagnosis", "ICD9:NEW")
@@ -118,7 +121,7 @@ def test_an_earlier_medication_that_training_never_saw_is_read_by_its_title_and_
     for code in ("Z01Z", "Z02Z", None):
         visit = Visit(medications=() if code is None else (code,))
         past = dataclasses.replace(case, profile=dict(case.profile), history=(visit,))
-        scores.append(scorer.score([past])[0])
+        scores.append(scorer.score([past]).probabilities[0])
         assert scorer.unseen(past) == ([] if code is None else [("medication", code)])
     assert np.abs(scores[0] - scores[1]).max() > 1e-3
     assert np.abs(scores[0] - scores[2]).max() > 1e-3
@@ -151,7 +154,7 @@ def test_cases_and_columns_read_the_same(folder: Path) -> None:
     scorer = StudentScorer.load(folder, "cpu", titles=title, vectors=WordVectors())
     fresh = StudentScorer.load(folder, "cpu", titles=title, vectors=WordVectors())
     columns = other.columns().from_cases(cases)
-    np.testing.assert_allclose(scorer.score(cases), fresh.score_columns(columns), atol=1e-5)
+    np.testing.assert_allclose(scorer.score(cases).probabilities, score_columns(fresh, columns), atol=1e-5)
     rows = np.arange(len(cases))
     width = len(scorer.vocabularies.medication)
     np.testing.assert_array_equal(

@@ -135,9 +135,9 @@ def test_loaded_teacher_scores_as_when_saved(teacher: Path) -> None:
     scorer = TeacherScorer.load(teacher, title)
     again = TeacherScorer.load(teacher, title)
     cases = COHORT.cases("test", "all")
-    scores = scorer.score(cases)
+    scores = scorer.score(cases).probabilities
     assert scores.shape == (len(cases), 5) and scores.dtype == np.float32
-    assert np.array_equal(scores, again.score(cases))
+    assert np.array_equal(scores, again.score(cases).probabilities)
     hidden, logits = scorer.states(cases)
     assert hidden.shape == (len(cases), 16)
     assert np.allclose(1 / (1 + np.exp(-logits)), scores, atol=1e-6)
@@ -148,11 +148,11 @@ def test_loaded_teacher_scores_as_when_saved(teacher: Path) -> None:
 def test_result_keeps_the_order_of_the_cases(teacher: Path) -> None:
     scorer = TeacherScorer.load(teacher, title)
     cases = COHORT.cases("test", "all")
-    together = scorer.score(cases)
-    alone = np.concatenate([scorer.score([case]) for case in cases])
+    together = scorer.score(cases).probabilities
+    alone = np.concatenate([scorer.score([case]).probabilities for case in cases])
     assert np.allclose(together, alone, atol=1e-5)
-    assert np.allclose(scorer.score(cases[::-1]), together[::-1], atol=1e-5)
-    assert scorer.score([]).shape == (0, 5)
+    assert np.allclose(scorer.score(cases[::-1]).probabilities, together[::-1], atol=1e-5)
+    assert scorer.score([]).probabilities.shape == (0, 5)
 
 
 def test_diagnoses_and_history_matter_and_current_medications_do_not(teacher: Path) -> None:
@@ -160,9 +160,11 @@ def test_diagnoses_and_history_matter_and_current_medications_do_not(teacher: Pa
     case = Case(current=Visit(diagnoses=("ICD9:4280",), medications=("C03C",)))
     other = Case(current=Visit(diagnoses=("ICD9:486",)))
     past = Case(history=(Visit(medications=("A10A",)),), current=Visit(diagnoses=("ICD9:4280",)))
-    assert not np.allclose(scorer.score([case]), scorer.score([other]), atol=1e-5)
-    assert not np.allclose(scorer.score([case]), scorer.score([past]), atol=1e-5)
-    assert np.array_equal(scorer.score([case]), scorer.score([without_medications(case)]))
+    assert not np.allclose(scorer.score([case]).probabilities, scorer.score([other]).probabilities, atol=1e-5)
+    assert not np.allclose(scorer.score([case]).probabilities, scorer.score([past]).probabilities, atol=1e-5)
+    assert np.array_equal(
+        scorer.score([case]).probabilities, scorer.score([without_medications(case)]).probabilities
+    )
     assert scorer.prompt(case) == scorer.prompt(without_medications(case))
 
 
@@ -170,9 +172,9 @@ def test_unseen_and_truncated_are_reported(teacher: Path) -> None:
     scorer = TeacherScorer.load(teacher, title)
     case = Case(current=Visit(diagnoses=("ICD9:4280", "ICD9:Q00")))
     assert scorer.unseen(case) == [("diagnosis", "ICD9:Q00")]
-    assert not scorer.truncated(case)
+    assert not scorer.score([case]).truncated[0]
     long = Case(current=Visit(diagnoses=("ICD9:4280",) * 90))
-    assert scorer.truncated(long) and scorer.prompt(long).token_count <= 80
+    assert scorer.score([long]).truncated[0] and scorer.prompt(long).token_count <= 80
     assert scorer.prompt(case, version="paper-1").version == "paper-1"
 
 

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score
 
 from leader_core.cohort import Cohort
 from leader_core.evaluation.metrics import case_metrics
+from leader_core.scorer import blocks_of
 from leader_core.vocabulary import Vocabulary
 from tests.hospital import MEDICATIONS, Hospital
 from train.cli import main
@@ -135,9 +136,7 @@ def test_prediction_file_and_evaluation_agree_with_scikit_learn(
 def test_predictions_are_written_in_blocks_and_whole_or_not_at_all(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from train.evaluation import scoring
-
-    monkeypatch.setattr(scoring.blocks_of, "__defaults__", (50,))
+    monkeypatch.setattr(blocks_of, "__defaults__", (50,))
     out = tmp_path / "p.parquet"
     words = ["predict", "--cohort", "c.duckdb", "--model", str(model), "--out", str(out)]
     assert main(words) == 0

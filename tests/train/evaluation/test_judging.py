@@ -20,6 +20,7 @@ from leader_core.domain import Case, Visit
 from leader_core.errors import ArtifactError, InputError
 from leader_core.evaluation.class_evidence import EVIDENCE, read_evidence
 from leader_core.model_folder import MANIFEST, Manifest, read_manifest
+from leader_core.scorer import score_columns
 from leader_core.similar import CaseIndex
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
@@ -29,7 +30,7 @@ from train.cli import main
 from train.evaluation.calibrate import without_calibration
 from train.evaluation.evaluate import RARE, code_groups, groups_by
 from train.evaluation.predictions import StoredScores
-from train.evaluation.scoring import Labels, open_model, score_split
+from train.evaluation.scoring import Labels, open_model
 from train.experiments.realdata import folds_of, start_from
 from train.experiments.results import fold_sentences
 from train.student.data import StudentData
@@ -156,7 +157,7 @@ def test_calibration_keeps_the_ranking_and_can_be_taken_back(
     assert after.calibration.ece_after < after.calibration.ece_before
     plain, mended = (open_model(each, "cpu", HOSPITAL) for each in (model, copy))  # type: ignore[arg-type]
     columns = HOSPITAL.columns("test")
-    first, second = (next(m.blocks(HOSPITAL, columns))[1] for m in (plain, mended))  # type: ignore[arg-type]
+    first, second = (score_columns(each, columns) for each in (plain, mended))
     np.testing.assert_array_equal(second, after.calibration.apply(first))
     assert (second != first).any()
     tables = [run(capsys, "evaluate", "--model", str(each)) for each in (model, copy)]
@@ -183,7 +184,7 @@ def test_what_validation_says_of_each_class_is_kept_with_the_model(
     run(capsys, "calibrate", "--model", str(model), "--out", str(copy))
     opened = open_model(copy, "cpu", HOSPITAL)  # type: ignore[arg-type]
     columns = HOSPITAL.columns("validation")
-    scores = score_split(opened, HOSPITAL, columns)  # type: ignore[arg-type]
+    scores = score_columns(opened, columns)
     truth = Labels.of(columns, opened.medications).truth
     evidence, before = read_evidence(copy), read_evidence(model)
     assert evidence is not None and before is not None
@@ -249,8 +250,6 @@ def test_a_manifest_from_before_calibration_is_read_as_none(model: Path, tmp_pat
     (old / MANIFEST).write_text(json.dumps(record))
     found = read_manifest(old)
     assert found.calibration is None
-    scores = np.array([0.1, 0.9], np.float32)
-    assert found.calibrated(scores) is scores
     record["calibration"] = {"temperature": -1}
     (old / MANIFEST).write_text(json.dumps(record))
     with pytest.raises(ArtifactError, match="not a manifest"):
@@ -287,13 +286,7 @@ def test_stored_scores_are_refused_when_cases_differ_in_classes(model: Path, tmp
     stored = StoredScores(path, HOSPITAL)  # type: ignore[arg-type]
     fresh = open_model(model, "cpu", HOSPITAL)  # type: ignore[arg-type]
     columns = HOSPITAL.columns("validation")
-    for (rows, mine), (others, theirs) in zip(
-        stored.blocks(HOSPITAL, columns),  # type: ignore[arg-type]
-        fresh.blocks(HOSPITAL, columns),  # type: ignore[arg-type]
-        strict=True,
-    ):
-        np.testing.assert_array_equal(rows, others)
-        np.testing.assert_allclose(mine, theirs, atol=1e-6)
+    np.testing.assert_allclose(score_columns(stored, columns), score_columns(fresh, columns), atol=1e-6)
     bare = table.replace_schema_metadata(None)  # from elsewhere: the cut-off is what was selected
     pq.write_table(bare, path)
     assert StoredScores(path, HOSPITAL).threshold >= stored.threshold  # type: ignore[arg-type]
@@ -345,7 +338,7 @@ def test_a_student_starts_from_another_where_names_match(model: Path) -> None:
     mine = predict(trainer.student, trainer.encoder.columns(columns), np.arange(len(columns)))
     common = [c for c in data.vocabularies.medication if c in source.vocabularies.medication]
     places = [[v.medication.find(c) for c in common] for v in (data.vocabularies, source.vocabularies)]
-    np.testing.assert_allclose(mine[:, places[0]], source.score_columns(columns)[:, places[1]], atol=0.2)
+    np.testing.assert_allclose(mine[:, places[0]], score_columns(source, columns)[:, places[1]], atol=0.2)
 
 
 def test_a_started_student_that_reads_titles_reads_matching_codes_as_the_other_does(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from leader_core.errors import ArtifactError, InputError, TrainingError
+from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
@@ -60,8 +61,8 @@ def test_it_learns_and_its_folder_tells_how(tmp_path: Path) -> None:
     assert manifest.threshold_rule.startswith("chosen on validation")
     assert manifest.cohort == HOSPITAL.fingerprint
     scorer = StudentScorer.load(tmp_path / "model", "cpu")
-    found = scorer.score_columns(HOSPITAL.columns("validation"))
-    np.testing.assert_allclose(found, scorer.score(HOSPITAL.cases("validation")), atol=1e-5)
+    found = score_columns(scorer, HOSPITAL.columns("validation"))
+    np.testing.assert_allclose(found, scorer.score(HOSPITAL.cases("validation")).probabilities, atol=1e-5)
     assert scorer.profile_read == ("insurance", "gender")
     assert manifest.validation["overall"]["prauc"]["value"] == pytest.approx(max(scores), abs=0.01)
     assert not checkpoint_path(tmp_path / "model").exists()
