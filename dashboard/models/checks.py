@@ -189,9 +189,7 @@ def _table(service: Service, measured: Measured | None) -> tuple[list[str], list
 
 def machine(measured: Measured) -> str:
     """Where, when and with how much memory."""
-    memory = (
-        f"This server holds {size(measured.resident_bytes)} of memory. " if measured.resident_bytes else ""
-    )
+    memory = f"This server holds {size(measured.resident_bytes)} of memory. "
     cases = count(measured.latencies[0].cases, "case") if measured.latencies else "no case"
     when = measured.measured_at.astimezone()
     return (

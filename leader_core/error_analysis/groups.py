@@ -61,16 +61,6 @@ class Grouping:
     reference: str  # the group that gaps are measured against: the one with most cases; "" without any
     rows: tuple[GroupScores, ...]  # models within groups
 
-    def of(self, group: str, model: str) -> GroupScores:
-        """
-        Raises:
-            KeyError: no such group or model.
-        """
-        for row in self.rows:
-            if row.group == group and row.model == model:
-                return row
-        raise KeyError((group, model))
-
 
 def by_column(
     frame: Frame,

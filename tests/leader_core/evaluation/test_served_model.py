@@ -17,8 +17,6 @@ from leader_core.evaluation.served_model import (
     Check,
     folder_size,
     measure,
-    percentile,
-    resident_bytes,
     self_check,
 )
 from tests.fakes import FINGERPRINT, FakeEngine
@@ -163,14 +161,6 @@ def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
         folder_size(tmp_path)
 
 
-def test_percentiles_are_values_that_occurred() -> None:
-    values = [float(v) for v in range(1, 21)]
-    assert (percentile(values, 0.5), percentile(values, 0.95), percentile(values, 1.0)) == (10.0, 19.0, 20.0)
-    assert percentile([7.0], 0.5) == 7.0
-    with pytest.raises(InputError):
-        percentile([], 0.5)
-
-
 def test_every_case_is_timed_alone_after_one_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda device: f"device {device}")
     engine: Any = FakeEngine()
@@ -188,6 +178,7 @@ def test_every_case_is_timed_alone_after_one_that_is_not_counted(monkeypatch: py
     assert steps[0] == (0, 8, "student, case 1 of 4")
     assert steps[-1] == (7, 8, "teacher, case 4 of 4")
     assert result.device == "device cpu"
+    assert result.resident_bytes > 10e6
 
 
 def test_measuring_can_be_stopped_and_needs_a_case() -> None:
@@ -200,13 +191,3 @@ def test_measuring_can_be_stopped_and_needs_a_case() -> None:
         measure(engine, ("student",), [engine.cohort.case(10_001)], stop)
     with pytest.raises(InputError, match="at least one case"):
         measure(engine, ("student",), [])
-
-
-def test_memory_grows_with_what_is_held() -> None:
-    before = resident_bytes()
-    held = np.ones(8_000_000)  # 64 MB, written to
-    after = resident_bytes()
-    assert before is not None
-    assert after is not None
-    assert after - before > 32e6
-    assert held[0] == 1
