@@ -15,6 +15,7 @@ from leader_core.cohort import drug_mapping
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.raw_tables import RawFolder, RawTable
 from leader_core.cohort.statements import run
+from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.interactions import StatisticalSignal
 
@@ -28,11 +29,12 @@ _EMPTY_TABLES: Final = (
     "reason VARCHAR, rows BIGINT)",
     'CREATE TEMP TABLE unreadable_cells (source_table VARCHAR, record BIGINT, "column" VARCHAR, value VARCHAR, '
     "reason VARCHAR)",
-    # The hospital's dictionaries take the place of these where they are present.
-    "CREATE TEMP TABLE titles_diagnoses (icd_code VARCHAR, icd_version VARCHAR, title VARCHAR)",
-    "CREATE TEMP TABLE titles_procedures (icd_code VARCHAR, icd_version VARCHAR, title VARCHAR)",
+    # Diagnoses and procedures, and the titles of the hospital's own dictionaries where these are present.
+    "CREATE TEMP TABLE raw_codes (kind VARCHAR, patient_id BIGINT, visit_id BIGINT, sequence BIGINT, "
+    "icd_code VARCHAR, icd_version VARCHAR, unreadable_id BOOLEAN, unreadable_sequence BOOLEAN)",
+    "CREATE TEMP TABLE hospital_titles (kind VARCHAR, icd_code VARCHAR, icd_version VARCHAR, title VARCHAR)",
 )
-_DROP_RAW: Final = "DROP TABLE raw_prescriptions; DROP TABLE raw_diagnoses; DROP TABLE raw_procedures"
+_DROP_RAW: Final = "DROP TABLE raw_prescriptions; DROP TABLE raw_codes"
 _DROP_ROWS: Final = "DROP TABLE icd_rows; DROP TABLE usable_codes"
 DRUGS: Final = "SELECT drug_id, drug, route, drug_type, ndc FROM drugs ORDER BY drug_id"
 ATTRITION: Final = "SELECT * FROM attrition ORDER BY step"
@@ -82,9 +84,8 @@ def read_raw(job: BuildJob) -> None:
     create_staging(job.connection)
     for name, table in job.raw.tables.items():
         job.report_progress(f"Reading {table.path.name}")
-        package = "raw" if name == "prescriptions" else job.raw.source
         try:
-            read_table(job.connection, f"{package}/{name}", table, by_ndc=job.ndc_map is not None)
+            read_table(job.connection, _script(job.raw, name), table, by_ndc=job.ndc_map is not None)
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
@@ -109,8 +110,23 @@ def create_staging(connection: duckdb.DuckDBPyConnection) -> None:
 
 def read_table(connection: duckdb.DuckDBPyConnection, script: str, table: RawTable, *, by_ndc: bool) -> None:
     """One raw file into its staging table; lines that cannot be read go to `unreadable_lines`."""
-    run(connection, script, {"path": str(table.path), "columns": columns_of(table), "by_ndc": by_ndc})
+    values = {"path": str(table.path), "columns": columns_of(table), "by_ndc": by_ndc}
+    run(connection, script, {**values, "kind": _kind(table.name)})
     run(connection, "raw/unreadable_lines", {"table": table.name})
+
+
+def _script(raw: RawFolder, name: str) -> str:
+    """The SQL file that reads a raw table."""
+    if name == "prescriptions":
+        return "raw/prescriptions"
+    if name.startswith("d_icd_"):
+        return f"{raw.source}/titles"
+    return f"{raw.source}/codes" if name.endswith("_icd") else f"{raw.source}/{name}"
+
+
+def _kind(name: str) -> Kind:
+    """What the codes of a raw table are."""
+    return "procedure" if "procedures" in name else "diagnosis"
 
 
 def stage(job: BuildJob) -> None:
@@ -149,8 +165,7 @@ def _find_unreadable_cells(job: BuildJob) -> None:
             "admissions": "raw/unreadable_admissions",
             "prescriptions": "raw/unreadable_ids",
         }.get(name, f"{job.raw.source}/unreadable_codes")
-        kind = {"diagnoses_icd": "diagnosis", "procedures_icd": "procedure"}.get(name)
-        job.run(script, table=name, path=str(table.path), columns=columns_of(table), kind=kind)
+        job.run(script, table=name, path=str(table.path), columns=columns_of(table), kind=_kind(name))
         _forget_errors(job)
 
 

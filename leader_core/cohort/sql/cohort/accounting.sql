@@ -58,20 +58,16 @@ WITH outcomes AS (
     UNION ALL
 
     SELECT
-        t.source_table,
+        CASE t.kind WHEN 'diagnosis' THEN 'd_icd_diagnoses' ELSE 'd_icd_procedures' END AS source_table,
         CASE
             WHEN t.icd_code IS NULL OR t.title IS NULL THEN 'missing code or title'
-            WHEN row_number() OVER (PARTITION BY t.source_table, t.icd_code, t.icd_version ORDER BY t.title) > 1
+            WHEN row_number() OVER (PARTITION BY t.kind, t.icd_code, t.icd_version ORDER BY t.title) > 1
                 THEN 'duplicate code'
             WHEN c.code IS NULL THEN 'code not in the cohort'
             ELSE 'kept'
         END AS reason,
         1 AS rows
-    FROM (
-        SELECT 'd_icd_diagnoses' AS source_table, 'diagnosis' AS kind, * FROM titles_diagnoses
-        UNION ALL
-        SELECT 'd_icd_procedures' AS source_table, 'procedure' AS kind, * FROM titles_procedures
-    ) AS t
+    FROM hospital_titles AS t
     LEFT JOIN icd_map AS m
         ON m.kind = t.kind AND m.icd_code = t.icd_code AND m.icd_version IS NOT DISTINCT FROM t.icd_version
     LEFT JOIN concepts AS c ON c.kind = m.kind AND c.code = m.code

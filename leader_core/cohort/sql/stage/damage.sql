@@ -12,13 +12,15 @@ SELECT
     'diagnoses_icd' AS source_table,
     count(*) FILTER (unreadable_id OR unreadable_sequence)
     + (SELECT count(*) FROM icd_map WHERE kind = 'diagnosis' AND reason IS NOT NULL) AS rows
-FROM raw_diagnoses
+FROM raw_codes
+WHERE kind = 'diagnosis'
 UNION ALL
 SELECT
     'procedures_icd' AS source_table,
     count(*) FILTER (unreadable_id OR unreadable_sequence)
     + (SELECT count(*) FROM icd_map WHERE kind = 'procedure' AND reason IS NOT NULL) AS rows
-FROM raw_procedures
+FROM raw_codes
+WHERE kind = 'procedure'
 UNION ALL
 SELECT 'prescriptions' AS source_table, count(*) AS rows
 FROM drug_rows

@@ -7,12 +7,6 @@ WITH notations AS (
     LEFT JOIN code_ids AS i ON i.kind = m.kind AND i.code = m.code
 ),
 
-both_kinds AS (
-    SELECT 'diagnosis' AS kind, * FROM raw_diagnoses
-    UNION ALL
-    SELECT 'procedure' AS kind, * FROM raw_procedures
-),
-
 judged AS (
     SELECT
         r.kind,
@@ -28,7 +22,7 @@ judged AS (
             WHEN r.icd_code IS NULL THEN 'missing code'
             ELSE m.reason
         END AS reason
-    FROM both_kinds AS r
+    FROM raw_codes AS r
     LEFT JOIN known_visits AS v ON v.visit_id = r.visit_id
     LEFT JOIN notations AS m
         ON m.kind = r.kind AND m.icd_code = r.icd_code AND m.icd_version IS NOT DISTINCT FROM r.icd_version

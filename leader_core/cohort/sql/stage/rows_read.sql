@@ -4,15 +4,15 @@ WITH staged AS (
     UNION ALL
     SELECT 'admissions' AS source_table, count(*) AS rows FROM raw_admissions
     UNION ALL
-    SELECT 'diagnoses_icd' AS source_table, count(*) AS rows FROM raw_diagnoses
+    SELECT 'diagnoses_icd' AS source_table, count(*) AS rows FROM raw_codes WHERE kind = 'diagnosis'
     UNION ALL
-    SELECT 'procedures_icd' AS source_table, count(*) AS rows FROM raw_procedures
+    SELECT 'procedures_icd' AS source_table, count(*) AS rows FROM raw_codes WHERE kind = 'procedure'
     UNION ALL
     SELECT 'prescriptions' AS source_table, coalesce(sum(rows), 0) AS rows FROM raw_prescriptions
     UNION ALL
-    SELECT 'd_icd_diagnoses' AS source_table, count(*) AS rows FROM titles_diagnoses
+    SELECT 'd_icd_diagnoses' AS source_table, count(*) AS rows FROM hospital_titles WHERE kind = 'diagnosis'
     UNION ALL
-    SELECT 'd_icd_procedures' AS source_table, count(*) AS rows FROM titles_procedures
+    SELECT 'd_icd_procedures' AS source_table, count(*) AS rows FROM hospital_titles WHERE kind = 'procedure'
     UNION ALL
     SELECT source_table, rows FROM unreadable_lines
 )

@@ -1,11 +1,12 @@
--- DIAGNOSES_ICD of MIMIC-IV as read: ICD-9 and ICD-10 side by side, told apart by their version.
-CREATE TEMP TABLE raw_diagnoses AS
+-- DIAGNOSES_ICD or PROCEDURES_ICD of MIMIC-III as read: every code is ICD-9. The version stands in a column of its own.
+INSERT INTO raw_codes
 SELECT
+    $kind AS kind,
     whole_number(subject_id) AS patient_id,
     whole_number(hadm_id) AS visit_id,
     whole_number(seq_num) AS sequence,
-    filled(icd_code) AS icd_code,
-    filled(icd_version) AS icd_version,
+    filled(icd9_code) AS icd_code,
+    '9' AS icd_version,
     unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
     unreadable_number(seq_num) AS unreadable_sequence
 FROM raw_csv($path, $columns);
