@@ -49,7 +49,7 @@ def _conditions(reviewed: ReviewedSet) -> None:
     diagnoses = len(reviewed.subject.case.current.diagnoses)
     st.html(
         markup.empty(
-            "No warning stands in this table",
+            "This table lists no warning for these",
             f"{count(diagnoses, 'diagnosis', 'diagnoses')} of this visit against {reviewed.size}. "
             "What is not listed is not thereby safe; allergies, laboratory values and weight are not known here.",
         )

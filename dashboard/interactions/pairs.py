@@ -94,7 +94,7 @@ def coverage(reviewed: ReviewedSet) -> str:
 
 
 def no_pairs(reviewed: ReviewedSet) -> None:
-    st.html(markup.empty("No pair of these stands in this table", coverage(reviewed)))
+    st.html(markup.empty("This table lists no pair of these", coverage(reviewed)))
 
 
 # The list
@@ -176,7 +176,7 @@ def chosen_card(reviewed: ReviewedSet, key: str) -> None:
         if not entries:
             st.html(unlisted_card(one, other, reviewed.titles, coverage(reviewed)))
         elif not {one, other} <= set(reviewed.codes):
-            st.html(markup.note(f"Not both of these {reviewed.unit.many} stand in this set."))
+            st.html(markup.note(f"Not both of these {reviewed.unit.many} are in this set."))
         if graded and st.session_state.get("view") != "structures":
             st.button(
                 "Structures of these two",

@@ -24,7 +24,7 @@ from leader_core.interactions.structures import Structure
 
 _NOTHING_EXPLAINED: Final = (
     "A shared substructure explains no interaction and predicts none: "
-    "what the pair does, and why, stands on its card."
+    "what the pair does, and why, is on its card."
 )
 _WIDTH: Final = 420
 _HEIGHT: Final = 300
@@ -116,7 +116,7 @@ def _choice(code: str, side: str, preferred: tuple[str, ...], titles: Title) -> 
         key=f"drug-{side}-{code}",
         label_visibility="collapsed",
         disabled=len(names) == 1,
-        help="Which drug stands here",
+        help="Which drug represents the class",
     )
     return next((s for s in options if s.drug == drug), options[0])
 

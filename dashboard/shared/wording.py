@@ -18,7 +18,7 @@ STUDENT_PROFILE_NONE: Final = "This student reads no profile field."
 FIRST_VISIT: Final = (
     "First visit, no earlier visits: the student stands in the profile for the missing history."
 )
-NO_PAIR: Final = "No pair of these stands in this table. That is not proof that they are safe together."
+NO_PAIR: Final = "This table lists no pair of these. That is not proof that they are safe together."
 SEVERITY_UNKNOWN: Final = "severity unknown"
 STATISTICAL: Final = "A statistical signal from research data; nobody has graded its severity."
 LIST_COVERS: Final = "The table lists {pairs} pairs. A pair that is not in it is unlisted, not safe."

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from leader_core.domain import SEVERITIES, UNKNOWN, Case, Kind, Visit
+from leader_core.domain import SEVERITY_RANK, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.explain.items import (
     SENSITIVE_FIELDS,
@@ -134,7 +134,7 @@ def interacting_drugs(
     ranked = []
     for code in vocabulary:
         ranks = [
-            SEVERITIES.index(entry.severity)
+            SEVERITY_RANK[entry.severity]
             for other in chosen
             if other != code
             for entry in table.pair(code, other)

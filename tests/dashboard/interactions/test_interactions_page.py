@@ -120,7 +120,7 @@ def test_no_listed_pair_is_never_called_safe(serve: Serve, open_page: OpenPage) 
     serve(FakeEngine(FakeCohort(interactions=FakeInteractions(()))))
     for view in ("pairs", "graph"):
         page = open_page("interactions", patient=RETURNING, view=view)
-        assert "No pair of these stands in this table" in text(page)
+        assert "This table lists no pair of these" in text(page)
         assert "The tables list 0 graded pairs" in text(page)
         assert "absence is never proof of safety" in text(page)
         assert not page.get("plotly_chart")

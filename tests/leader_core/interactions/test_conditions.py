@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from leader_core.domain import SEVERITIES
+from leader_core.domain import SEVERITY_RANK
 from leader_core.errors import InputError
 from leader_core.interactions import condition_warnings, duplications
 from leader_core.interactions.conditions import (
@@ -71,7 +71,7 @@ def test_no_warning_without_the_condition_and_sorted_with_it() -> None:
     assert condition_warnings(["M01AE01"], ["ICD9:4019"]) == ()
     assert condition_warnings([], ["ICD9:5849"]) == ()
     warnings = condition_warnings(["M01AE01", "A10BA02", "J01GB03"], ["ICD9:5849", "ICD9:4280"])
-    ranks = [SEVERITIES.index(w.severity) for w in warnings]
+    ranks = [SEVERITY_RANK[w.severity] for w in warnings]
     assert ranks == sorted(ranks)
     assert {w.code for w in warnings} == {"M01AE01", "A10BA02", "J01GB03"}
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leader_core.domain import SEVERITIES, Interaction
+from leader_core.domain import GRADED, SEVERITY_RANK, Interaction
 from leader_core.errors import InputError, NotFoundError
 from leader_core.interactions import (
     InteractionTable,
@@ -190,7 +190,7 @@ def test_projected_pairs_are_whole_and_unique(level: int) -> None:
     assert len(InteractionTable(pairs)) == len(pairs)  # raises where a pair stands twice or out of order
     for pair in pairs:
         assert len(pair.code_a) == len(pair.code_b) == length
-        assert pair.severity in SEVERITIES[:-1]
+        assert pair.severity in GRADED
         assert all((pair.mechanism, pair.effect, pair.management, pair.source, pair.evidence))
 
 
@@ -251,10 +251,10 @@ def test_most_severe_usual_rule_grades_the_pair_and_comes_first() -> None:
     for pair in load_clinical(3):
         rules = pair_rules(pair.code_a, pair.code_b)
         assert rules
-        usual = [SEVERITIES.index(r.rule.severity) for r in rules if not r.seldom]
+        usual = [SEVERITY_RANK[r.rule.severity] for r in rules if not r.seldom]
         assert usual == sorted(usual)
-        assert not usual or SEVERITIES.index(pair.severity) == usual[0]
-        assert SEVERITIES.index(pair.severity) >= min(SEVERITIES.index(r.rule.severity) for r in rules)
+        assert not usual or SEVERITY_RANK[pair.severity] == usual[0]
+        assert SEVERITY_RANK[pair.severity] >= min(SEVERITY_RANK[r.rule.severity] for r in rules)
         assert len(pair.management.split("\n")) == len(pair.effect.split("\n")) == len(rules)
 
 
@@ -498,7 +498,7 @@ def test_families_never_mix(table: InteractionTable) -> None:
 def test_among_sorts_most_severe_first_and_ignores_repeats(table: InteractionTable) -> None:
     codes = ["J01F", "C10A", "B01A", "J01E", "C09A", "C03D", "C03D"]
     entries = table.among(codes)
-    ranks = [SEVERITIES.index(entry.severity) for entry in entries]
+    ranks = [SEVERITY_RANK[entry.severity] for entry in entries]
     assert ranks == sorted(ranks)
     assert entries[0].severity == "contraindicated"
     assert {(entry.code_a, entry.code_b) for entry in entries} >= {
