@@ -187,10 +187,7 @@ class Engine:
                 model,
                 zip(codes, row, strict=True),
                 cut,
-                unseen=tuple(
-                    UnseenCode(kind, code, self.cohort.title(kind, code) or code, scorer.by_title(kind, code))
-                    for kind, code in scorer.unseen(case)
-                ),
+                unseen=self._unseen(scorer, case),
                 profile_read=scorer.profile_read,
                 truncated=truncated,
             )
@@ -282,9 +279,13 @@ class Engine:
         """What `python -m train scores` kept of this very case, without running the model; None where it kept nothing.
 
         The scores are those of the model that made them: `cohort.scores.models` says which and when. Which codes the
-        model could not read is not stored.
+        model cannot read is not stored, and said only where it is loaded.
         """
-        return None if case.current.visit_id is None else self._stored(case.current.visit_id, model)
+        stored = None if case.current.visit_id is None else self._stored(case.current.visit_id, model)
+        if stored is None or not self._cards[model].loaded:
+            return stored
+        scorer = self.scorer(model)
+        return replace(stored, unseen=self._unseen(scorer, case.observed()), profile_read=scorer.profile_read)
 
     def _read_stored(self, visit_id: int, model: ModelName) -> Recommendation | None:
         store = self.cohort.scores
@@ -372,6 +373,12 @@ class Engine:
             unseen=unseen,
             profile_read=profile_read,
             truncated=truncated,
+        )
+
+    def _unseen(self, scorer: ModelScorer, case: Case) -> tuple[UnseenCode, ...]:
+        return tuple(
+            UnseenCode(kind, code, self.cohort.title(kind, code) or code, scorer.by_title(kind, code))
+            for kind, code in scorer.unseen(case)
         )
 
     def _card(self, name: ModelName) -> ModelCard:

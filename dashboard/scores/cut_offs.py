@@ -10,7 +10,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard.interactions import sets
-from dashboard.server.answers import Scores, try_again
+from dashboard.server.answers import Scores, ask_now
 from dashboard.server.service import MODELS, ModelName, Service
 from dashboard.shared import comparison, markup, session, url_state, wording
 from dashboard.shared.case_text import unseen_claims
@@ -59,14 +59,14 @@ def show(
             recommendation = scores[name].recommendation
             if recommendation is None:
                 others = [other for other in MODELS if other != name and scores[other].recommendation]
-                _no_scores(name, scores[name], others)
+                _no_scores(service, subject, scores[name], others)
                 continue
             cut[name] = _slider(service, name, recommendation)
             codes = [m.code for m in cut[name].selected]
             agreement = comparison.agreement(codes, subject.case.prescribed)
             with st.container(key=f"figures-{name}"):
                 st.html(agreement_metrics(agreement, standing(codes), known=known, unit=unit))
-            _warnings(scores[name], cut[name])
+            _warnings(service, subject, scores[name], cut[name])
     named = combined_sets({name: [m.code for m in r.selected] for name, r in cut.items()}, own)
     if named:
         st.html(combined_table(named, subject.case.prescribed, standing, known=known, unit=unit))
@@ -100,23 +100,23 @@ def _slider(service: Service, name: ModelName, recommendation: Recommendation) -
     return service.engine.with_threshold(recommendation, threshold)
 
 
-def _warnings(scores: Scores, cut: Recommendation) -> None:
+def _warnings(service: Service, subject: Subject, scores: Scores, cut: Recommendation) -> None:
     """What must be known before the scores are read: that they are old, or rest on a part of the case."""
     name = scores.model
     if scores.stored_at is not None:
         why = wording.STORED_WHILE.get(scores.status, scores.reason)
-        notice = st.empty()
-        notice.html(markup.callout(wording.STORED.format(day=day(scores.stored_at), why=why).strip(), name))
-        if scores.deferred is not None:
-            scores.deferred.notices.append(notice)
+        st.html(markup.callout(wording.STORED.format(day=day(scores.stored_at), why=why).strip(), name))
+        if scores.status in ("ready", "failed"):
+            _ask_button(service, subject, name, "Ask the model now")
     if cut.unseen:
         st.html(unseen_callout(name, cut.unseen))
     if cut.truncated:
         st.html(markup.callout(wording.CUT_TO_FIT[name], name))
 
 
-def _no_scores(name: ModelName, scores: Scores, others: list[ModelName]) -> None:
+def _no_scores(service: Service, subject: Subject, scores: Scores, others: list[ModelName]) -> None:
     """Why a model shows no scores, in a sentence, and which other model does."""
+    name = scores.model
     alone = f" Only the {others[0]}'s scores are shown." if others else ""
     st.html(markup.model_head(name, ""))
     if scores.status in ("loading", "running"):
@@ -127,7 +127,18 @@ def _no_scores(name: ModelName, scores: Scores, others: list[ModelName]) -> None
     label = wording.MODEL_NAMES[name]
     st.html(markup.callout(f"{label} scores are not available.{alone} {scores.reason}", name))
     if scores.status == "failed":
-        st.button("Try again", key=f"try-{name}", on_click=try_again, type="tertiary")
+        _ask_button(service, subject, name, "Try again")
+
+
+def _ask_button(service: Service, subject: Subject, name: ModelName, label: str) -> None:
+    st.button(
+        label,
+        key=f"ask-{name}",
+        icon=":material/refresh:",
+        type="tertiary",
+        on_click=ask_now,
+        args=(service, subject.case, name),
+    )
 
 
 def agreement_metrics(

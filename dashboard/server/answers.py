@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -18,21 +18,13 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import LOADING_ORDER, MODELS, ModelName, Service, failure
 from leader_core import Case, LeaderError, Recommendation
-from leader_core.evaluation.served_model import STORED
 from leader_core.scores import ScoredModel
 
 log = logging.getLogger("leader.dashboard")
 
 _LATER: Final = "_later"
 _FAILED: Final = "_failed"
-
-
-@dataclass(slots=True)
-class Deferred:
-    """Something that takes longer than a page may; `work` says whether the page must be drawn again."""
-
-    work: Callable[[], bool]
-    notices: list[DeltaGenerator] = field(default_factory=list)  # cleared where it need not be drawn again
+_NOW: Final = "_ask_now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,6 @@ class Scores:
     recommendation: Recommendation | None = None
     reason: str = ""
     stored_at: datetime | None = None  # UTC, where these are stored scores and not an answer of now
-    deferred: Deferred | None = None  # where the model is asked at the end of this run
 
 
 def begin() -> None:
@@ -52,41 +43,42 @@ def begin() -> None:
     st.session_state[_LATER] = {}
 
 
-def later(key: Hashable, work: Callable[[], bool]) -> Deferred:
+def later(key: Hashable, work: Callable[[], bool]) -> None:
     """Do something at the end of this run, once for all that ask for the same; it says whether to draw the page again."""
-    deferred: Deferred = st.session_state.setdefault(_LATER, {}).setdefault(key, Deferred(work))
-    return deferred
+    st.session_state.setdefault(_LATER, {}).setdefault(key, work)
 
 
 def finish(place: DeltaGenerator) -> None:
     """Do what the page left for later, with messages in `place`; after each part that shows, the page is drawn again."""
-    for deferred in list(st.session_state.get(_LATER, {}).values()):
+    for work in list(st.session_state.get(_LATER, {}).values()):
         with place.container():
-            again = deferred.work()
+            again = work()
         if again:
             st.rerun()
-        for notice in deferred.notices:
-            notice.empty()
     place.empty()
 
 
 def scores(service: Service, case: Case, model: ModelName) -> Scores:
     """What `model` says of `case`, as far as it is there at once; the student answers at once, the teacher later.
 
-    Until there is an answer, what was stored of this case stands in for it, where the same weights made it.
+    Stored scores of the same weights are an answer of the teacher: it is asked again only on request (`ask_now`). For
+    the student, which takes milliseconds, they stand in until it is loaded.
     """
-    status = service.status(model)
-    failed = st.session_state.get(_FAILED, {}).get(service.key(case, model), "")
+    status, key = service.status(model), service.key(case, model)
+    failed = st.session_state.get(_FAILED, {}).get(key, "")
     if status.readiness in ("absent", "failed") or failed:
         unready: Literal["absent", "failed"] = "absent" if status.readiness == "absent" else "failed"
         return _stored(service, case, Scores(model, unready, reason=status.reason or failed))
     if (answer := service.cached_answer(case, model)) is not None:
         return Scores(model, "ready", answer)
-    if model == "student" and status.readiness == "ready":
+    loading = status.readiness == "loading"
+    if model == "student" and not loading:
         return _scored(service, case, model, service.recommend_at_once)
-    waiting = _stored(service, case, Scores(model, "loading" if status.readiness == "loading" else "running"))
-    deferred = later(service.key(case, model), lambda: _differs(waiting, score_now(service, case, model)))
-    return replace(waiting, deferred=deferred)
+    stored = _stored(service, case, Scores(model, "loading" if loading else "ready"))
+    if stored.recommendation is not None and model == "teacher" and st.session_state.get(_NOW) != key:
+        return stored
+    later(key, lambda: score_now(service, case, model) is not None)
+    return stored if loading else replace(stored, status="running")
 
 
 def all_scores(service: Service, case: Case) -> dict[ModelName, Scores]:
@@ -102,15 +94,17 @@ def score_now(service: Service, case: Case, model: ModelName) -> Scores:
     return _scored(service, case, model, service.recommend)
 
 
-def try_again() -> None:
-    """Ask anew what failed in this session. Call from a widget's callback."""
-    st.session_state.pop(_FAILED, None)
+def ask_now(service: Service, case: Case, model: ModelName) -> None:
+    """Ask the model about this case though its scores are stored, or though it failed. Call from a widget's callback."""
+    key = service.key(case, model)
+    st.session_state[_NOW] = key
+    st.session_state.get(_FAILED, {}).pop(key, None)
 
 
 def _scored(
     service: Service, case: Case, model: ModelName, ask: Callable[[Case, ModelName], Recommendation]
 ) -> Scores:
-    """The answer, or a sentence; what failed is not tried again in this session unless somebody asks for it."""
+    """The answer, or a sentence; what failed is not tried again in this session unless on request."""
     try:
         return Scores(model, "ready", ask(case, model))
     except LeaderError as error:
@@ -136,17 +130,3 @@ def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
     source = store.models.get(model) if store is not None else None
     manifest = card.manifest if card is not None else None
     return source if source is not None and (manifest is None or manifest.digest == source.digest) else None
-
-
-def _differs(shown: Scores, answer: Scores) -> bool:
-    """Whether a page drawn with `shown` says anything else than the model's answer of now."""
-    old, new = shown.recommendation, answer.recommendation
-    if old is None or new is None or new.unseen or old.truncated != new.truncated:
-        return True
-    before = {m.code: m for m in old.medications}
-    return len(before) != len(new.medications) or any(
-        m.code not in before
-        or m.selected != before[m.code].selected
-        or abs(m.probability - before[m.code].probability) > STORED
-        for m in new.medications
-    )

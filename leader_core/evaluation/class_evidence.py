@@ -11,6 +11,7 @@ Letters: N cases, M classes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,10 +39,11 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     >>> [round(bound, 4) for bound in wilson(198, 200)]
     [0.9643, 0.9973]
     """
-    from scipy.stats import binomtest  # a second to import, needed by one panel and one command
-
-    interval = binomtest(hits, trials).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
+    # Written out: by `scipy.stats.binomtest` the 280 intervals of a case page take 85 of its 110 ms.
+    z, p = 1.959964, hits / trials
+    middle = (p + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * math.sqrt(p * (1 - p) / trials + z * z / (4 * trials * trials))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,5 +141,6 @@ def _without_teacher(small: Path) -> bool:
     import duckdb
 
     with duckdb.connect(":memory:") as connection:
-        run_scores(connection, "attach", {"path": str(small)})
-        return "teacher" not in {row[0] for row in run_scores(connection, "read_models").fetchall()}
+        connection.execute("ATTACH $path AS stored_scores (READ_ONLY)", {"path": str(small)})
+        models = connection.execute("SELECT model FROM stored_scores.models").fetchall()
+        return "teacher" not in {model for (model,) in models}
