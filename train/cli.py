@@ -28,7 +28,7 @@ COMMANDS: Final[dict[str, str]] = {
     "baseline": "fit a baseline and write its scores",
     "calibrate": "give a trained model calibrated probabilities and conformal sets",
     "predict": "one row a case and medication, as Parquet",
-    "scores": "both models' scores of every case, stored beside the cohort for the worklist",
+    "scores": "both models' scores of every case, stored next to the cohort for the worklist",
     "faithfulness": "whether explanations are true to a model: deletion and insertion against random order",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
     "realdata": "folds over a few real patients: students from scratch and from another student",

@@ -1,6 +1,6 @@
 """Settings of every training step, as typed dataclasses read from TOML and validated once.
 
-A preset is a file in `train/configs/`: `default` (what we believe in) or `paper` (the published behaviour). Any other
+A preset is a file in `train/configs/`: `default` (our recommendation) or `paper` (the published behaviour). Any other
 file says only what differs from `default`, or from the preset that its first line names: `extends = "paper"`.
 Every problem in a file is collected and raised together, naming the fields.
 """
@@ -115,7 +115,7 @@ def _build(cls: type, values: Mapping[str, Any], where: str, problems: list[str]
     for key, value in values.items():
         if key not in names:
             problems.append(f"{where}.{key}: unknown; expected any of {', '.join(names)}")
-        elif not _fits(value, hints[key]):
+        elif not _matches_type(value, hints[key]):
             problems.append(f"{where}.{key}: expected {hints[key]}, found {value!r}")
         else:
             accepted[key] = tuple(value) if isinstance(value, list) else value
@@ -126,12 +126,14 @@ def _build(cls: type, values: Mapping[str, Any], where: str, problems: list[str]
         return cls()
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _matches_type(value: Any, hint: Any) -> bool:
     origin = typing.get_origin(hint)
     if origin is typing.Literal:
         return value in typing.get_args(hint)
     if origin is tuple:
-        return isinstance(value, list) and all(_fits(item, typing.get_args(hint)[0]) for item in value)
+        return isinstance(value, list) and all(
+            _matches_type(item, typing.get_args(hint)[0]) for item in value
+        )
     if hint is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:

@@ -28,7 +28,7 @@ class ProgressFile(Report):
     def __init__(self, path: Path, *, quiet: bool = False) -> None:
         """
         Raises:
-            InputError: the file cannot be made there.
+            InputError: the file cannot be created there.
         """
         super().__init__(quiet=quiet)
         try:

@@ -111,8 +111,8 @@ def analyse(path: Path) -> dict[str, Any]:
 
     analysis = Analysis.of(cohort)
     frame = timed("cases_read", lambda: analysis.frame)
-    timed("figures_read", lambda: [analysis.metrics(model) for model in MODELS])
-    timed("marks_read", lambda: analysis.choices)
+    timed("metrics_read", lambda: [analysis.metrics(model) for model in MODELS])
+    timed("choices_read", lambda: analysis.choices)
     everybody = np.ones(len(frame), bool)
     result |= {"cases": len(frame), "classes": len(analysis.codes), "models": len(MODELS)}
     fields = [field for field in FIELDS if field in frame.columns]

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         metavar="FILE",
-        help="default: beside the cohort, where the dashboard looks for it",
+        help="default: next to the cohort, where the dashboard looks for it",
     )
     parser.add_argument(
         "--targets",
@@ -86,7 +86,7 @@ def _similar(
         return
     student = StudentScorer.load(arguments.models / "student", arguments.device, titles=cohort.title)
     cohort_file = arguments.cohort
-    if arguments.out:  # beside the scores, under the name of their cohort
+    if arguments.out:  # next to the scores, under the name of their cohort
         cohort_file = arguments.out.with_name(arguments.out.name.replace(".scores.", "."))
     path = index_path(cohort_file)
     index = CaseIndex.build(student, cohort)
@@ -142,13 +142,11 @@ def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) 
             if unknown := sorted(set(model.medications.codes) - set(writer.codes)):
                 raise InputError(
                     f"{path} scores {len(unknown)} classes that the stored scores do not know (first: {unknown[0]}). "
-                    "It was made for another cohort: make it again for this one."
+                    "It belongs to another cohort: write it again for this one."
                 )
             own = columns.take(np.flatnonzero(np.isin(columns.visit_ids, model.visit_ids)))
             if not len(own):
-                raise InputError(
-                    f"{path} holds no case of {cohort.path.name}: it was made for another cohort."
-                )
+                raise InputError(f"{path} holds no case of {cohort.path.name}: it belongs to another cohort.")
             blocks = _reported(_blocks(model, own, writer.codes), len(own), name, report)
             known = _known(model, writer.codes)
             done[name] = writer.add(name, "", model.threshold, known, blocks)

@@ -6,7 +6,7 @@ hash of their number, K teachers are trained as a given one was, each without on
 the fold that it never saw. Patients of validation and test were never trained on: their states are the given teacher's.
 
 The K teachers start from the same weights (same base, same seed), but each ends in a space of its own: a student can
-follow them only as far as those spaces agree. Refuses to know how a teacher is trained and how states are computed.
+follow them only as far as those spaces agree.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def fold_of(patient_id: int, folds: int, seed: int) -> int:
 
 
 class PartOfCohort:
-    """A cohort's face with some of its patients only. Vocabularies stay those of the whole training split."""
+    """A cohort with only some of its patients. Vocabularies stay those of the whole training split."""
 
     def __init__(self, cohort: Cohort, name: str, keep: Callable[[int], bool]) -> None:
         self._cohort = cohort
@@ -51,7 +51,7 @@ class PartOfCohort:
         self.fingerprint: Fingerprint = replace(cohort.fingerprint, digest=digest)
 
     def cases(self, split: str = "all", targets: Targets = "last") -> list[Case]:
-        """The cases of a split whose patients are kept."""
+        """The cases of a split of these patients."""
         return [
             case
             for case in self._cohort.cases(split=split, targets=targets)
@@ -86,11 +86,11 @@ def write_crossfitted_states(
     targets: Targets = "all",
     report: Report | None = None,
     main: bool = True,
-    **beside: Any,
+    **shared: Any,
 ) -> dict[str, Any]:
     """Train `folds` teachers as `teacher` was trained, and write every case's states from one that never saw it.
 
-    What is finished is kept in `<out>.folds` and not made again: a stopped run continues. The folder stays afterwards,
+    What is finished is kept in `<out>.folds` and not computed again: a stopped run continues. The folder stays afterwards,
     for the teachers in it are what the states came from; delete it when it is not needed.
 
     Args:
@@ -99,7 +99,7 @@ def write_crossfitted_states(
         seed: deals the patients; by default the seed of `teacher`, which trains the K teachers in any case.
         targets: "all" visits as current ones, or each patient's "last".
         main: whether this process puts the result together, where several share the work.
-        beside: what `train_teacher` and `write_states` both take more, such as the processes that share the work.
+        shared: further arguments of both `train_teacher` and `write_states`, such as the processes that share the work.
 
     Raises:
         InputError: fewer than two folds, a fold without patients, or a teacher trained on another cohort.
@@ -114,7 +114,7 @@ def write_crossfitted_states(
         report.line(f"{out} is complete already")
         return _result(out, ready)
     work = out.with_name(f"{out.name}.folds") / deal[:12]
-    same: dict[str, Any] = {"device": device, "report": report, **beside}
+    same: dict[str, Any] = {"device": device, "report": report, **shared}
     parts = []
     for fold in range(folds):
         folder = work / f"fold-{fold}"
@@ -134,9 +134,7 @@ def write_crossfitted_states(
     index = _joined(parts, run, cohort, targets)
     if main:
         _assemble(parts, index, out)
-    report.line(
-        f"the {folds} teachers are kept in {work.parent}; delete it when they are not needed any more"
-    )
+    report.line(f"the {folds} teachers stay in {work.parent}; delete it when they are not needed any more")
     return _result(out, index)
 
 
@@ -206,7 +204,7 @@ def _complete(out: Path, run: str) -> dict[str, Any] | None:
 
 
 def _joined(parts: list[_Part], run: str, cohort: Cohort, targets: str) -> dict[str, Any]:
-    """One index over the shards of all parts: each says which fold's teacher made it."""
+    """One index over the shards of all parts: each names the fold of its teacher."""
     indices = [part.index for part in parts]
     first = indices[0]
     shards = []

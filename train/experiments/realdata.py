@@ -2,7 +2,6 @@
 
 Students from scratch and from the synthetic hospital's student (its weights taken over where codes and profile values
 match by name), that student as it is, and two baselines, all on the same folds under the one evaluator.
-Refuses to know command lines, and how any model works inside.
 """
 
 from __future__ import annotations
@@ -88,13 +87,14 @@ def folds_of(cohort: Cohort, folds: int, seed: int) -> Iterator[Fold]:
 
 def _vocabularies(train: CohortColumns, fields: tuple[str, ...]) -> Vocabularies:
     """Codes and profile values of the training visits."""
-    found: dict[str, Vocabulary] = {}
+    vocabularies: dict[str, Vocabulary] = {}
     for kind in KINDS:
         column = train.codes[kind]
         used = np.unique(column.ids.take(train.current).values)
-        found[kind] = Vocabulary.of(column.table[i] for i in used)
+        vocabularies[kind] = Vocabulary.of(column.table[i] for i in used)
     profile = {name: Vocabulary.of(set(train.profile[name].tolist())) for name in fields}
-    return Vocabularies(found["diagnosis"], found["procedure"], found["medication"], profile)
+    diagnosis, procedure, medication = (vocabularies[kind] for kind in KINDS)
+    return Vocabularies(diagnosis, procedure, medication, profile)
 
 
 def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dict[str, int]:
@@ -191,7 +191,7 @@ def evaluate_folds(
     patients = np.concatenate([test.patient_ids for test in tests])
     masks = [groups_of(test) for test in tests]
     groups = {name: np.concatenate([mask[name] for mask in masks]) for name in masks[0]}
-    cases = {name: _joined(found) for name, found in parts.items()}
+    cases = {name: _joined(folds_of_model) for name, folds_of_model in parts.items()}
     result: dict[str, Any] = {
         "cohort": dataclasses.asdict(cohort.fingerprint),
         "student": {
@@ -217,7 +217,7 @@ def _entry(
     patients: NDArray[np.int64],
     seed: int,
 ) -> dict[str, Any]:
-    """One model's figures over all folds, and how it differs from the reference."""
+    """One model's metrics over all folds, and how it differs from the reference."""
     table = summarise(cases[name], groups, patients=patients, seed=seed)
     entry: dict[str, Any] = {
         "label": LABELS[name],
@@ -248,19 +248,19 @@ class _FoldRun:
         self.matched: dict[str, int] = {}
 
     def judge(self, name: str) -> CaseMetrics:
-        """Figures of the fold's judged patients."""
+        """Metrics of the fold's judged patients."""
         if name == "synthetic":
             medications = self.source.vocabularies.medication
             test = score_columns(self.source, self.fold.test)
             threshold = self.source.threshold
-            return self._figures(medications, test, threshold)
+            return self._metrics(medications, test, threshold)
         medications = self.fold.vocabularies.medication
         validation, test = (
             self._student(start=name == "started") if name in ("started", "scratch") else self._baseline(name)
         )
         labels = Labels.of(self.fold.validation, medications)
         threshold = choose_threshold(validation, labels.truth, missed=labels.missed)
-        return self._figures(medications, test, threshold)
+        return self._metrics(medications, test, threshold)
 
     def _student(self, *, start: bool) -> tuple[Scores, Scores]:
         """Scores of the validation and the judged patients."""
@@ -297,7 +297,7 @@ class _FoldRun:
         model = fit_on(name, data, self.cohort.fingerprint, seed=self.seed)  # type: ignore[arg-type]
         return model.score(data.validation), model.score(data.encoder.columns(fold.test))
 
-    def _figures(self, medications: Vocabulary, scores: Scores, threshold: float) -> CaseMetrics:
+    def _metrics(self, medications: Vocabulary, scores: Scores, threshold: float) -> CaseMetrics:
         labels = Labels.of(self.fold.test, medications)
         table: NDArray[np.bool_] = self.cohort.interactions.statistical_matrix(labels.codes)
         return case_metrics(labels.widen(scores), labels.wide_truth, threshold, table, known=labels.known)

@@ -1,4 +1,4 @@
-"""The demo's evaluation as Markdown: `RESULTS.md` next to `evaluation.json`, and a short table for the README.
+"""The demo's evaluation as Markdown: `RESULTS.md` next to `evaluation.json`, and the README's table.
 
 Nothing is computed here. No sentence claims more than an interval or a p-value says.
 """
@@ -24,10 +24,9 @@ SUMMARY: Final = (
     "teacher",
     "student",
     "student-undistilled",
-    "student-published",
     "logistic",
     "retain",
-    "gamenet",
+    "repeat",
     "popularity",
 )
 """Rows of the README's table."""
@@ -82,19 +81,19 @@ def tables(evaluation: Entry) -> str:
 
 
 def summary(evaluation: Entry) -> str:
-    """PRAUC of the most telling rows on every cohort, with intervals."""
+    """PRAUC of the main rows on every cohort, with intervals."""
     cohorts = list(evaluation["cohorts"].values())
-    header = ["PRAUC (95 % interval)"]
-    header += [f"{result['cohort']['label']}, {result['cases']:,} patients" for result in cohorts]
-    rows = [
-        [
-            cohorts[0]["models"][name]["label"],
-            *(_interval(result["models"][name]["groups"]["overall"]["prauc"]) for result in cohorts),
-        ]
-        for name in SUMMARY
-        if all(name in result["models"] for result in cohorts)
+    titles = [
+        "PRAUC, synthetic test" if result["cohort"]["synthetic"] else "PRAUC, MIMIC-III demo"
+        for result in cohorts
     ]
-    return _table(header, rows)
+    rows = []
+    for name in SUMMARY:
+        entries = [result["models"][name] for result in cohorts]
+        seeds = len(entries[0]["seeds"])
+        label = entries[0]["label"] + (f" ({seeds} seeds)" if seeds > 1 else "")
+        rows.append([label, *(_interval(entry["groups"]["overall"]["prauc"]) for entry in entries)])
+    return _table(["model", *titles], rows)
 
 
 def _cohort(result: Entry, evaluation: Entry) -> Iterator[str]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from leader_core import InputError
-from train.experiments.demo import ASSETS
+from train.experiments.demo import ASSETS, README
 from train.experiments.demo_evaluation import join_rows
-from train.experiments.results import BEGIN, END, markdown, read_evaluation, tables, write_results
+from train.experiments.results import BEGIN, END, markdown, read_evaluation, summary, tables, write_results
 
 DIGEST = "0123456789abcdef"
 
@@ -93,6 +93,7 @@ def test_the_words_say_what_the_intervals_say() -> None:
 def test_the_shipped_results_are_those_of_the_shipped_evaluation() -> None:
     evaluation = read_evaluation(ASSETS / "evaluation.json")
     assert (ASSETS / "RESULTS.md").read_text(encoding="utf-8") == markdown(evaluation)
+    assert f"{BEGIN}\n{summary(evaluation)}\n{END}" in README.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -103,7 +104,7 @@ def test_a_readme_changes_only_between_its_markers(tmp_path: Path, marked: bool)
     readme.write_text(page)
     write_results(tmp_path, readme)
     written = readme.read_text()
-    assert ("| Student, distilled |" in written) is marked
+    assert ("| Student, distilled (3 seeds) |" in written) is marked
     assert written.startswith("before\n" if marked else page) and written.endswith(
         "after\n" if marked else page
     )
