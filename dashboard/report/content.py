@@ -12,13 +12,12 @@ from typing import Final
 
 from dashboard.scores import evidence_text
 from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
-from dashboard.server.service import MODELS, ModelName
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import Coded, VisitText
 from dashboard.shared.formatting import listing, score
-from dashboard.shared.session import Subject
 from leader_core import Case, Engine, Fingerprint, Interaction, Recommendation
-from leader_core.domain import SEVERITY_RANK, Kind
+from leader_core.domain import SEVERITY_RANK, Kind, ModelName
+from leader_core.engine import MODEL_NAMES
 from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
 from leader_core.model_folder import Manifest
 
@@ -27,7 +26,7 @@ Facts = tuple[tuple[str, str], ...]
 
 CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
 HIDDEN: Final = (
-    "What this visit was given is left out of this report, and so is every figure that follows from it."
+    "What this visit was given is left out of this report, and so is every metric that follows from it."
 )
 NOT_SCORED: Final = "The {name}'s scores were not available when this report was made."
 BARS: Final = (
@@ -155,9 +154,10 @@ class CaseReport:
 
 def compose(
     engine: Engine,
-    subject: Subject,
+    case: Case,
     recommendations: Mapping[ModelName, Recommendation],
     *,
+    patient_id: int | None,
     hide: bool,
     made_at: datetime,
     near: SimilarResult = NOT_SEARCHED,
@@ -166,15 +166,18 @@ def compose(
 
     Args:
         engine: titles, interactions, orders and the models' manifests.
-        subject: the case and where it came from.
+        case: the case, with what was prescribed.
         recommendations: one for each model that has scored it.
+        patient_id: the patient of the cohort; None for a case that was entered.
         hide: leave out what the current visit was given.
         made_at: the moment that the report names.
         near: the case's neighbours in the training split, as the page has them.
     """
     cohort = engine.cohort
-    case = subject.case.observed() if hide else subject.case
-    known = not hide and bool(subject.case.prescribed)
+    known = not hide and bool(case.prescribed)
+    if hide:
+        case = case.observed()
+    recorded = patient_id is not None
     rows = comparison.rows(
         recommendations.get("teacher"),
         recommendations.get("student"),
@@ -182,17 +185,18 @@ def compose(
         cohort.titles("medication"),
     )
     titles = {**cohort.titles("medication"), **{row.code: row.title for row in rows}}
-    sets = {wording.MODEL_NAMES[n]: recommendations[n].interactions for n in MODELS if n in recommendations}
+    scored = [name for name in MODEL_NAMES if name in recommendations]
+    sets = {wording.MODEL_NAMES[name]: recommendations[name].interactions for name in scored}
     if known:
         sets["Prescribed"] = cohort.interactions.among(case.prescribed)
     student = recommendations.get("student")
     visit_id = case.current.visit_id
     return CaseReport(
-        title=f"Patient {subject.patient_id}" if subject.source == "cohort" else "Entered case",
-        subtitle=case_text.case_summary(subject.case, recorded=subject.source == "cohort"),
+        title=f"Patient {patient_id}" if recorded else "Entered case",
+        subtitle=case_text.case_summary(case, recorded=recorded),
         made_at=made_at,
         case=case,
-        identified=subject.source == "cohort",
+        identified=recorded,
         fingerprint=cohort.fingerprint,
         hidden=hide,
         prescribed_known=known,
@@ -200,13 +204,9 @@ def compose(
         profile_note=case_text.profile_read(student.profile_read) if student is not None else "",
         data=_data(cohort.fingerprint),
         notices=(*([HIDDEN] if hide else []), *([wording.FIRST_VISIT] if case.is_first_visit else [])),
-        absent=tuple(NOT_SCORED.format(name=name) for name in MODELS if name not in recommendations),
+        absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
         visits=tuple(case_text.visit_texts(case, lambda kind, code: cohort.title(kind, code) or code)),
-        models=tuple(
-            _model(engine, name, recommendations[name], case, known=known)
-            for name in MODELS
-            if name in recommendations
-        ),
+        models=tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored),
         groups=_groups(rows, known=known, models=len(recommendations)),
         orders=case_text.ordered_drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
         interactions=_interactions(sets, titles),
@@ -356,7 +356,7 @@ def _similar(
             count=similar.given[code].count,
             of=similar.given[code].of,
             weighted=similar.given[code].weighted,
-            suggested=tuple(name for name in MODELS if code in selected.get(name, ())),
+            suggested=tuple(name for name in MODEL_NAMES if code in selected.get(name, ())),
         )
         for code in evidence_text.ranked(similar)
     ]
@@ -387,7 +387,7 @@ def _trust(engine: Engine, recommendations: Mapping[ModelName, Recommendation]) 
     """What is unusual about the case for each model that scored it, and what validation says of every class."""
     parts = []
     unit = wording.unit(engine.cohort.fingerprint.atc_level)
-    for name in MODELS:
+    for name in MODEL_NAMES:
         if name not in recommendations or name not in engine.models:
             continue
         manifest = engine.models[name].manifest

@@ -46,22 +46,22 @@ def show(
         key: tells several of them on a page apart.
     """
     hidden = session.hidden(subject) if hide is None else hide
-    moment = datetime.now(UTC)
 
-    def made(write: Callable[[CaseReport], bytes]) -> Callable[[], bytes]:
+    def writing(write: Callable[[CaseReport], bytes]) -> Callable[[], bytes]:
         return lambda: write(
             compose(
-                service.engine, subject, recommendations, hide=hidden, made_at=datetime.now(UTC), near=near
+                service.engine, subject.case, recommendations, patient_id=subject.patient_id, hide=hidden,
+                made_at=datetime.now(UTC), near=near,
             )
-        )
+        )  # fmt: skip
 
-    name = file_name(subject, moment)
+    name = file_name(subject, datetime.now(UTC))
     with st.popover("Export", icon=":material/download:", key=key), st.container(gap=None):
         if hidden:
             st.html(markup.note("What was prescribed is hidden here, and left out of the files."))
         for label, ending, mime, icon, write in _FORMATS:
             st.download_button(
-                label, made(write), f"{name}.{ending}", mime, key=f"{key}-{ending}", icon=icon,
+                label, writing(write), f"{name}.{ending}", mime, key=f"{key}-{ending}", icon=icon,
                 on_click="ignore", type="tertiary",
             )  # fmt: skip
 

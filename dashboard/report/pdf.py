@@ -15,12 +15,12 @@ from fpdf.util import Padding
 from dashboard.report import content
 from dashboard.report.content import CaseReport, ModelPart, PairPart
 from dashboard.scores.evidence_text import ABOUT_SIMILAR
-from dashboard.server.service import ModelName
 from dashboard.shared import theme, wording
 from dashboard.shared.case_text import Coded, VisitText
 from dashboard.shared.comparison import Row
 from dashboard.shared.formatting import count, day, listing, probability
 from leader_core import __version__
+from leader_core.domain import ModelName
 
 _FONTS: Final = Path(__file__).resolve().parents[2] / "assets" / "fonts"
 _MARGIN: Final = 16.0  # mm
@@ -88,8 +88,8 @@ class _ReportPdf(FPDF):
         self.add_page()
 
     def normalize_text(self, text: str) -> str:
-        """Text in characters that the fonts have: Latin, Greek, Cyrillic and signs; "□" stands for any other."""
-        return super().normalize_text("".join(c if ord(c) in self.glyphs else "□" for c in text))
+        """Text in characters that the fonts have: Latin, Greek, Cyrillic and signs; "?" stands for any other."""
+        return super().normalize_text("".join(c if ord(c) in self.glyphs else "?" for c in text))
 
     def footer(self) -> None:
         self.set_y(-12)

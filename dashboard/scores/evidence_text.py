@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dashboard.server.service import ModelName
 from dashboard.shared import wording
 from dashboard.shared.formatting import count, probability
 from leader_core import UNKNOWN, Engine, LeaderError, Recommendation
+from leader_core.domain import ModelName
 from leader_core.evaluation.class_evidence import Evidence, Share
 from leader_core.evaluation.trust import FEW, CaseTrust, ClassTrust, evidence_of, widest_gap
 from leader_core.similar import Neighbour, Similar

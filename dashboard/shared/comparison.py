@@ -1,7 +1,4 @@
-"""Teacher, student and what was prescribed, side by side: rows, groups and the figures under each cut-off.
-
-Plain values in, plain values out; refuses to know how they are drawn.
-"""
+"""Teacher, student and what was prescribed, side by side: rows, groups and the metrics under each cut-off."""
 
 from __future__ import annotations
 
@@ -98,19 +95,19 @@ def rows(
 ) -> list[Row]:
     """One row for each class that a model scores, that was prescribed or that the viewer chose; best first."""
     scored: dict[str, dict[str, float]] = {}
-    named = dict(titles)
+    known_titles = dict(titles)
     chosen: dict[str, set[str]] = {"teacher": set(), "student": set()}
     for name, recommendation in (("teacher", teacher), ("student", student)):
         for medication in recommendation.medications if recommendation else ():
             scored.setdefault(medication.code, {})[name] = medication.probability
-            named[medication.code] = medication.title
+            known_titles[medication.code] = medication.title
             if medication.selected:
                 chosen[name].add(medication.code)
     given, mine = set(prescribed), set(own)
-    made = [
+    compared = [
         Row(
             code=code,
-            title=named.get(code, code),
+            title=known_titles.get(code, code),
             prescribed=code in given,
             teacher=scored.get(code, {}).get("teacher"),
             student=scored.get(code, {}).get("student"),
@@ -120,21 +117,21 @@ def rows(
         )
         for code in scored.keys() | given | mine
     ]
-    return sorted(made, key=lambda row: (-row.rank, row.code))
+    return sorted(compared, key=lambda row: (-row.rank, row.code))
 
 
-def grouped(made: Iterable[Row]) -> dict[Group, list[Row]]:
+def grouped(compared: Iterable[Row]) -> dict[Group, list[Row]]:
     """Rows by agreement; every group is there, empty or not."""
     groups: dict[Group, list[Row]] = {name: [] for name in GROUPS}
-    for row in made:
+    for row in compared:
         groups[row.group].append(row)
     return groups
 
 
-def by_area(made: Iterable[Row]) -> dict[str, list[Row]]:
+def by_area(compared: Iterable[Row]) -> dict[str, list[Row]]:
     """Rows that matter (suggested or prescribed) by therapeutic area, in ATC's order."""
     groups: dict[str, list[Row]] = {}
-    for row in sorted(made, key=lambda r: (r.code[:1], -r.rank, r.code)):
+    for row in sorted(compared, key=lambda r: (r.code[:1], -r.rank, r.code)):
         if row.group != "neither":
             groups.setdefault(area(row.code), []).append(row)
     return groups

@@ -200,7 +200,7 @@ NO_CALIBRATION: Final = (
     "not as chances. `python -m train calibrate` adds a calibration."
 )
 SEVERAL_SEEDS: Final = (
-    "Test figures are means over several trainings with different seeds, this model among them; "
+    "Test metrics are means over several trainings with different seeds, this model among them; "
     "intervals are over patients."
 )
 COMPARABLE: Final = (

@@ -28,6 +28,7 @@ from leader_core import Case, Visit
 from leader_core.cohort import PatientQuery
 from leader_core.exchange.case_json import read_case_file
 from leader_core.similar import SimilarQuery
+from tests.browser.pdf_text import words
 from tests.dashboard.conftest import with_evidence
 from tests.fakes import PAIRS, FakeEngine, FakeSimilar
 
@@ -43,10 +44,11 @@ def engine() -> FakeEngine:
 
 
 def _report(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **cuts: float) -> CaseReport:
-    subject = Subject(case, "draft") if case else Subject(engine.cohort.case(10006), "cohort", 10006, 2)
-    found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
-    found |= {name: engine.with_threshold(found[name], cut) for name, cut in cuts.items()}
-    return compose(engine, subject, found, hide=hide, made_at=NOW)  # type: ignore[arg-type]
+    patient_id = None if case else 10006
+    case = case or engine.cohort.case(10006)
+    scored: dict[Any, Any] = {name: engine.recommend(case, name) for name in ("teacher", "student")}
+    scored |= {name: engine.with_threshold(scored[name], cut) for name, cut in cuts.items()}
+    return compose(engine, case, scored, patient_id=patient_id, hide=hide, made_at=NOW)  # type: ignore[arg-type]
 
 
 def _words(data: bytes) -> str:
@@ -95,13 +97,13 @@ def test_two_hidden_reports_of_different_truths_are_the_same(engine: FakeEngine)
     other = replace(
         case, profile=dict(case.profile), current=replace(case.current, medications=("N05A", "M01A"))
     )
-    found: dict[Any, Any] = {"student": engine.recommend(case, "student")}
-    made = [
-        compose(engine, Subject(c, "cohort", 10006, 2), found, hide=True, made_at=NOW)  # type: ignore[arg-type]
+    scored: dict[Any, Any] = {"student": engine.recommend(case, "student")}
+    reports = [
+        compose(engine, c, scored, patient_id=10006, hide=True, made_at=NOW)  # type: ignore[arg-type]
         for c in (case, other)
     ]
     for write in (write_html, write_json, write_pdf, comparison_csv):
-        assert write(made[0]) == write(made[1]), write.__name__
+        assert write(reports[0]) == write(reports[1]), write.__name__
 
 
 def test_everything_given_is_escaped(engine: FakeEngine) -> None:
@@ -135,12 +137,12 @@ def test_the_pdf_turns_pages_and_holds_any_letters(engine: FakeEngine) -> None:
     assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
     assert len(re.findall(rb"/Type /Page\b", data)) >= 5
     assert b"/FontFile2" in data, "fonts are inside"
+    assert "Ménière Ωmega Привет ??" in words(data), "a question mark for what the fonts do not have"
     assert data != write_pdf(_report(engine, case=replace(case, profile={"insurance": "Other"})))
 
 
 def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None:
-    subject = Subject(engine.cohort.case(10003), "cohort", 10003, 1)
-    report = compose(engine, subject, {}, hide=False, made_at=NOW)  # type: ignore[arg-type]
+    report = compose(engine, engine.cohort.case(10003), {}, patient_id=10003, hide=False, made_at=NOW)  # type: ignore[arg-type]
     text = _words(write_html(report))
     assert "teacher's scores were not available" in text.replace("&#39;", "'")
     assert [group.label for group in report.groups] == ["Prescribed"]
@@ -148,30 +150,31 @@ def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None
     assert wording.FIRST_VISIT in text
 
 
-def _beside(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **asked: Any) -> CaseReport:
-    subject = Subject(case or engine.cohort.case(10006), "cohort", 10006, 2)
-    found: dict[Any, Any] = {name: engine.recommend(subject.case, name) for name in ("teacher", "student")}
-    near = SimilarResult(
-        FakeSimilar(engine.cohort).find(subject.case, SimilarQuery(**asked)), ("Same gender",), ""
-    )
-    return compose(engine, subject, found, hide=hide, made_at=NOW, near=near)  # type: ignore[arg-type]
+def _with_similar(
+    engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **query: Any
+) -> CaseReport:
+    case = case or engine.cohort.case(10006)
+    scored: dict[Any, Any] = {name: engine.recommend(case, name) for name in ("teacher", "student")}
+    similar = FakeSimilar(engine.cohort).find(case, SimilarQuery(**query))
+    near = SimilarResult(similar, ("Same gender",), "")
+    return compose(engine, case, scored, patient_id=10006, hide=hide, made_at=NOW, near=near)  # type: ignore[arg-type]
 
 
 def test_similar_patients_go_with_the_case_and_are_of_the_training_split(engine: FakeEngine) -> None:
-    report = _beside(engine, same_gender=True)
+    report = _with_similar(engine, same_gender=True)
     near = FakeSimilar(engine.cohort).find(engine.cohort.case(10006), SimilarQuery(same_gender=True))
-    told = json.loads(write_json(report))["similar_patients"]
-    assert (told["split"], told["among"], told["training"]) == ("train", near.among, near.training)
-    assert told["filters"] == ["Same gender"]
-    assert {g["code"]: (g["count"], g["of"]) for g in told["given"]} == {
+    values = json.loads(write_json(report))["similar_patients"]
+    assert (values["split"], values["among"], values["training"]) == ("train", near.among, near.training)
+    assert values["filters"] == ["Same gender"]
+    assert {g["code"]: (g["count"], g["of"]) for g in values["given"]} == {
         code: (given.count, given.of) for code, given in near.given.items()
     }
-    assert [n["patient_id"] for n in told["neighbours"]] == [n.patient_id for n in near.neighbours]
+    assert [n["patient_id"] for n in values["neighbours"]] == [n.patient_id for n in near.neighbours]
     splits = {row.patient_id: row.split for row in engine.cohort.patients(PatientQuery(page_size=1000)).rows}
-    assert {splits[n["patient_id"]] for n in told["neighbours"]} == {"train"}
+    assert {splits[n["patient_id"]] for n in values["neighbours"]} == {"train"}
     text = _words(write_html(report))
     assert "Similar patients of the training split" in text and "Filters: Same gender." in text
-    best = told["given"][0]
+    best = values["given"][0]
     assert f"{best['count']} of {best['of']}" in text
     for neighbour in near.neighbours:
         assert f"Patient {neighbour.patient_id}, similarity {neighbour.similarity:.2f}" in text
@@ -180,9 +183,10 @@ def test_similar_patients_go_with_the_case_and_are_of_the_training_split(engine:
 
 
 def test_neighbours_that_are_not_there_are_a_sentence(engine: FakeEngine) -> None:
-    subject = Subject(engine.cohort.case(10006), "cohort", 10006, 2)
     near = SimilarResult(None, (), "They appear when the student is ready.")
-    report = compose(engine, subject, {}, hide=False, made_at=NOW, near=near)  # type: ignore[arg-type]
+    report = compose(
+        engine, engine.cohort.case(10006), {}, patient_id=10006, hide=False, made_at=NOW, near=near
+    )  # type: ignore[arg-type]
     assert "They appear when the student is ready." in _words(write_html(report))
     assert json.loads(write_json(report))["similar_patients"]["neighbours"] == []
     assert write_pdf(report) != write_pdf(_report(engine))
@@ -192,15 +196,15 @@ def test_how_far_to_trust_the_scores_goes_with_them(tmp_path: Path) -> None:
     """Both models with evidence: every class in 100 cases, prescribed in those scored above a half."""
     engine = with_evidence(tmp_path)
     engine.finish_loading()
-    report = _beside(engine)
-    told = json.loads(write_json(report))["trust"]
+    report = _with_similar(engine)
+    values = json.loads(write_json(report))["trust"]
     scores = {m.code: m for m in engine.recommend(engine.cohort.case(10006), "teacher").medications}
-    assert set(told["models"]) == {"teacher", "student"}
-    for code, trust in told["models"]["teacher"]["classes"].items():
+    assert set(values["models"]) == {"teacher", "student"}
+    for code, trust in values["models"]["teacher"]["classes"].items():
         assert trust["probability"] == scores[code].probability
         assert trust["prevalence"] == {"part": 50, "whole": 100}
         assert trust["low"] <= scores[code].probability <= trust["high"]
-    assert "nearer than 42 % of validation patients" in told["about"]["To training data"]
+    assert "nearer than 42 % of validation patients" in values["about"]["To training data"]
     text = _words(write_html(report))
     assert "How far to trust these scores" in text and "nearer than 42 % of validation patients" in text
     assert "Given in 50 of 100 cases (50 %)." in text
@@ -213,7 +217,7 @@ def test_neighbours_and_trust_know_nothing_of_a_hidden_prescription(engine: Fake
     case = engine.cohort.case(10006)
     other = replace(case, profile=dict(case.profile), current=replace(case.current, medications=("N05A",)))
     for write in (write_html, write_json, write_pdf):
-        assert write(_beside(engine, hide=True)) == write(_beside(engine, hide=True, case=other))
+        assert write(_with_similar(engine, hide=True)) == write(_with_similar(engine, hide=True, case=other))
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "  =", "\uff1d"])
@@ -226,10 +230,10 @@ def test_the_csv_keeps_numbers_and_marks_formulas(engine: FakeEngine) -> None:
     first, *others = report.groups
     bad = replace(first.rows[0], title="=HYPERLINK(1)")
     report = replace(report, groups=(replace(first, rows=(bad, *first.rows[1:])), *others))
-    found = list(csv.DictReader(io.StringIO(comparison_csv(report).decode("utf-8-sig"))))
-    assert found[0]["title"] == "'=HYPERLINK(1)"
-    assert float(found[0]["teacher"]) == pytest.approx(bad.teacher, abs=1e-6)
-    assert {row["prescribed"] for row in found} == {"yes", "no"}
+    table = list(csv.DictReader(io.StringIO(comparison_csv(report).decode("utf-8-sig"))))
+    assert table[0]["title"] == "'=HYPERLINK(1)"
+    assert float(table[0]["teacher"]) == pytest.approx(bad.teacher, abs=1e-6)
+    assert {row["prescribed"] for row in table} == {"yes", "no"}
 
 
 def test_file_names_hold_nothing_of_the_case(engine: FakeEngine) -> None:
