@@ -82,8 +82,8 @@ class StaleEditError(InputError):
         who = current.author or "somebody else"
         done = "removed" if current.deleted else "changed"
         super().__init__(
-            f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten: your text is kept "
-            "beside it as a version of its own. Look at both, then edit again."
+            f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten: your text is stored "
+            "as a version of its own. Look at the present one, then edit again."
         )
         self.current = current
         self.rejected = rejected

@@ -16,10 +16,10 @@ Accounts = dict[str, dict[str, int]]
 
 
 def accounts(result: BuildResult) -> Accounts:
-    told: Accounts = {}
+    reported: Accounts = {}
     for table, reason, rows in result.accounting:
-        told.setdefault(table, {})[reason] = rows
-    return told
+        reported.setdefault(table, {})[reason] = rows
+    return reported
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_the_promised_columns_are_there(cohort: Cohort) -> None:
         "meta": "key value",
     }
     with duckdb.connect(str(cohort.path), read_only=True) as connection:
-        found = connection.execute(
+        result = connection.execute(
             "SELECT table_name, column_name FROM information_schema.columns"
         ).fetchall()
         types = dict(
@@ -139,7 +139,7 @@ def test_the_promised_columns_are_there(cohort: Cohort) -> None:
             "SELECT count(*), count(*) FILTER (code_a < code_b) FROM interactions"
         ).fetchone()
     for table, columns in promised.items():
-        assert set(columns.split()) <= {column for name, column in found if name == table}, table
+        assert set(columns.split()) <= {column for name, column in result if name == table}, table
     assert types["patients.patient_id"] == types["visits.visit_id"] == types["accounting.rows"] == "BIGINT"
     assert types["patients.visits"] == types["visits.visit_no"] == types["visits.age"] == "INTEGER"
     assert pairs is not None and pairs[0] == pairs[1] > 0
@@ -210,9 +210,9 @@ def test_atc_levels(level: int, code: str, tmp_path: Path) -> None:
 def test_synthetic_tables_say_so(tmp_path: Path) -> None:
     raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
     (raw / "SYNTHETIC.json").write_text(json.dumps({"synthetic": True}))
-    made = build_cohort(raw, tmp_path / "c.duckdb").fingerprint
-    assert made.synthetic and made.label == "Synthetic hospital (MIMIC-III layout)"
-    assert Cohort.open(tmp_path / "c.duckdb").fingerprint == made
+    built = build_cohort(raw, tmp_path / "c.duckdb").fingerprint
+    assert built.synthetic and built.label == "Synthetic hospital (MIMIC-III layout)"
+    assert Cohort.open(tmp_path / "c.duckdb").fingerprint == built
 
 
 def test_meta_names_every_raw_file_by_its_hash(built: BuildResult, cohort: Cohort) -> None:
@@ -274,7 +274,11 @@ def test_the_open_demo_adds_up(real_cohort: Path) -> None:
             "SELECT count(*) FROM (SELECT patient_id, max(visit_no) m, count(*) n FROM visits GROUP BY 1) WHERE m <> n"
         ).fetchone()
     assert late == (0,) and numbering == (0,)
-    kept = cohort.accounting().query("source_table == 'prescriptions' and reason == 'kept'")["rows"].sum()
+    remaining = (
+        cohort.accounting().query("source_table == 'prescriptions' and reason == 'kept'")["rows"].sum()
+    )
     with duckdb.connect(str(real_cohort), read_only=True) as connection:
         ordered = connection.execute("SELECT sum(orders) FROM orders").fetchone()
-    assert ordered is not None and ordered[0] >= kept > 7_000  # a combination stands behind several classes
+    assert (
+        ordered is not None and ordered[0] >= remaining > 7_000
+    )  # a combination stands behind several classes

@@ -257,9 +257,9 @@ def test_what_can_be_left_out_is_counted(kind: str, tmp_path: Path) -> None:
     damage(raw)
     result = build_cohort(raw, tmp_path / "c.duckdb")
     _adds_up(result, raw)
-    found = {(name, why): count for name, why, count in result.accounting}
+    results = {(name, why): count for name, why, count in result.accounting}
     if table:
-        assert found[table, reason] == rows
+        assert results[table, reason] == rows
     if reason.startswith(("unreadable", "not an", "discharge", "missing or")):
         rejects = Cohort.open(result.path).rejects()
         assert reason in set(rejects["reason"])
@@ -292,9 +292,9 @@ def test_the_first_thousand_rejects_of_a_reason_are_kept_and_all_are_counted(tmp
     _append("PRESCRIPTIONS", *[b"1,20"] * 1_200, *[b"1,many,2160,MAIN,Warfarin,,PO"] * 1_100)(raw)
     result = build_cohort(raw, tmp_path / "c.duckdb")
     _adds_up(result, raw)
-    found = {(name, why): count for name, why, count in result.accounting}
-    assert found["prescriptions", "unreadable line: too few cells"] == 1_200
-    assert found["prescriptions", "unreadable patient or admission id"] == 1_100
+    results = {(name, why): count for name, why, count in result.accounting}
+    assert results["prescriptions", "unreadable line: too few cells"] == 1_200
+    assert results["prescriptions", "unreadable patient or admission id"] == 1_100
     counts = Cohort.open(result.path).rejects()["reason"].value_counts()
     assert set(counts) == {1_000}
 
@@ -336,7 +336,7 @@ def test_a_failed_build_leaves_the_earlier_database(tmp_path: Path) -> None:
     out = tmp_path / "out" / "c.duckdb"
     build_cohort(raw, out)
     before = out.read_bytes()
-    _edit("DIAGNOSES_ICD", b"1,20,", b'1,"20,')(raw)  # found only while reading
+    _edit("DIAGNOSES_ICD", b"1,20,", b'1,"20,')(raw)  # detected only while reading
     (raw / "PRESCRIPTIONS.csv").write_bytes((raw / "PRESCRIPTIONS.csv").read_bytes().split(b"\n")[0] + b"\n")
     with pytest.raises(InputError):
         build_cohort(raw, out)
@@ -372,7 +372,7 @@ def test_options_and_destinations_are_checked_first(tmp_path: Path) -> None:
 
 
 def _adds_up(result: BuildResult, raw: Path) -> None:
-    """Rows told are the lines of each file."""
+    """Rows reported are the lines of each file."""
     for table in ("patients", "admissions", "diagnoses_icd", "procedures_icd", "prescriptions"):
         lines = len((raw / f"{table.upper()}.csv").read_bytes().splitlines()) - 1
         assert sum(rows for name, _, rows in result.accounting if name == table) == lines, table

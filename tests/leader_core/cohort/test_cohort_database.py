@@ -56,13 +56,13 @@ def test_cases_columns_and_single_cases_agree(cohort: Cohort, split: str, target
 
 def test_columns_of_cases_made_by_hand_hold_the_same(cohort: Cohort) -> None:
     cases = cohort.cases("test", "all")
-    made = CohortColumns.from_cases(cases)
+    built = CohortColumns.from_cases(cases)
     for n, case in enumerate(cases):
         visits = [*case.history, case.current]
-        rows = range(made.first[n], made.current[n] + 1)
-        assert [made.codes["medication"].of(row) for row in rows] == [v.medications for v in visits]
-        assert made.profile["insurance"][n] == case.profile["insurance"]
-    assert made.cases() == cases
+        rows = range(built.first[n], built.current[n] + 1)
+        assert [built.codes["medication"].of(row) for row in rows] == [v.medications for v in visits]
+        assert built.profile["insurance"][n] == case.profile["insurance"]
+    assert built.cases() == cases
     assert len(CohortColumns.from_cases([])) == 0
 
 
@@ -75,8 +75,8 @@ def test_taking_cases_copies_no_codes(cohort: Cohort) -> None:
 
 
 def test_splits_part_the_patients(cohort: Cohort) -> None:
-    found = [{c.patient_id for c in cohort.cases(split)} for split in ("train", "validation", "test")]
-    assert sum(map(len, found)) == len(set.union(*found)) == cohort.fingerprint.patients == 50
+    result = [{c.patient_id for c in cohort.cases(split)} for split in ("train", "validation", "test")]
+    assert sum(map(len, result)) == len(set.union(*result)) == cohort.fingerprint.patients == 50
 
 
 def test_vocabularies_come_from_the_asked_split_alone(cohort: Cohort) -> None:
@@ -143,7 +143,7 @@ def test_a_patient_is_in_the_split_that_the_worklist_shows(cohort: Cohort) -> No
         ("warfarin fibrillation", 25),  # no title has both words: a code for each
         ("2401", 1),
         ("1' OR '1'='1", 0),
-        ("%", 50),  # no word in it: nothing is asked
+        ("%", 50),  # no word in it: nothing is searched
         ("zzz", 0),
         ("CHF", 25),  # synonyms, brands and slips, as the search for codes knows them
         ("afib, blood thinner", 25),
@@ -165,8 +165,8 @@ def test_a_query_out_of_range_names_every_problem() -> None:
 
 
 def test_search_puts_the_cohort_s_codes_first(cohort: Cohort) -> None:
-    found = cohort.search("heart failure", kinds=("diagnosis",), limit=5)
-    assert found[0].code == "ICD9:4280" and len(found) == len({c.code for c in found}) == 5
+    result = cohort.search("heart failure", kinds=("diagnosis",), limit=5)
+    assert result[0].code == "ICD9:4280" and len(result) == len({c.code for c in result}) == 5
     assert cohort.search("428.0")[0].code == "ICD9:4280"
     assert [c.hint for c in cohort.search("CHF", ("diagnosis",), 1)] == ["CHF"]
     assert cohort.searchable_codes > 170_000

@@ -196,8 +196,8 @@ def test_an_unknown_name_takes_the_ndc_s_code_and_the_accounting_still_adds_up(t
         ("A07A", "Vancomycin Oral Liquid"),
         ("B01A", "no drug name"),
     }
-    told = {reason: rows for table, reason, rows in result.accounting if table == "prescriptions"}
-    assert told == {
+    reported = {reason: rows for table, reason, rows in result.accounting if table == "prescriptions"}
+    assert reported == {
         "kept": 8,
         "diluent": 2,
         "flush": 1,
@@ -205,7 +205,7 @@ def test_an_unknown_name_takes_the_ndc_s_code_and_the_accounting_still_adds_up(t
         "visit without a diagnosis": 1,
         "admission of another patient": 1,
     }
-    assert sum(told.values()) == 14
+    assert sum(reported.values()) == 14
     assert result.unmapped == ()
     assert "Prescription rows mapped by their NDC alone, and counted as kept: 2." in result.notes
     assert "Prescription rows with a valid NDC: 10 of 14." in result.notes

@@ -113,18 +113,18 @@ def test_no_resource_is_dropped(imported: Imported) -> None:
     kinds = {"Condition", "Procedure", "MedicationRequest", "MedicationStatement", "MedicationAdministration"}
     total = sum(entry["resource"]["resourceType"] in kinds for entry in bundle["entry"])
     visits = (*imported.case.history, imported.case.current)
-    kept = sum(len(v.diagnoses) + len(v.procedures) + len(v.medications) for v in visits)
+    remaining = sum(len(v.diagnoses) + len(v.procedures) + len(v.medications) for v in visits)
     listed = sum(item.resource.split("/")[0] in kinds for item in imported.listed)
-    assert total == kept + listed
+    assert total == remaining + listed
 
 
 def test_another_encounter_can_be_the_current_one(cohort: Cohort) -> None:
-    found = read_fhir(DATA, cohort, current="Encounter/e2")
-    assert [e.label for e in found.encounters] == ["Encounter/e1", "Encounter/e2", "Encounter/e3"]
-    assert len(found.case.history) == 1
-    assert found.case.prescribed == ("A07A", "C07A", "C09A")
-    assert any(i.resource == "Encounter/e3" and "later than the chosen" in i.reason for i in found.listed)
-    assert found.case.profile["age_band"] == "65-74"
+    result = read_fhir(DATA, cohort, current="Encounter/e2")
+    assert [e.label for e in result.encounters] == ["Encounter/e1", "Encounter/e2", "Encounter/e3"]
+    assert len(result.case.history) == 1
+    assert result.case.prescribed == ("A07A", "C07A", "C09A")
+    assert any(i.resource == "Encounter/e3" and "later than the chosen" in i.reason for i in result.listed)
+    assert result.case.profile["age_band"] == "65-74"
     with pytest.raises(InputError, match="choose one of Encounter/e1"):
         read_fhir(DATA, cohort, current="Encounter/e9")
 
@@ -136,11 +136,11 @@ def test_changing_the_file_changes_the_case(cohort: Cohort, imported: Imported) 
         by_id["e1"]["period"]["start"] = by_id["e1"]["period"]["end"] = "2120-12-24"
         by_id["m4"]["dosageInstruction"][0]["route"]["coding"][0] = {"display": "Intravenous route"}
 
-    found = read_fhir(_changed(change), cohort)
-    assert "ICD9:5859" in found.case.current.diagnoses
-    assert found.case.profile["age_band"] == "18-29", "29 on the day before the birthday"
-    assert [e.label for e in found.encounters][:2] == ["Encounter/e2", "Encounter/e1"]
-    assert found.case.history[0].medications == ("J01X", "C07A", "C09A")
+    result = read_fhir(_changed(change), cohort)
+    assert "ICD9:5859" in result.case.current.diagnoses
+    assert result.case.profile["age_band"] == "18-29", "29 on the day before the birthday"
+    assert [e.label for e in result.encounters][:2] == ["Encounter/e2", "Encounter/e1"]
+    assert result.case.history[0].medications == ("J01X", "C07A", "C09A")
 
 
 def test_a_file_without_encounters_is_one_visit(cohort: Cohort) -> None:
@@ -149,10 +149,12 @@ def test_a_file_without_encounters_is_one_visit(cohort: Cohort) -> None:
         "subject": {"display": "Ann"},
         "code": {"coding": [{"system": ICD9, "code": "428.0"}]},
     }
-    found = read_fhir(json.dumps({"resourceType": "Bundle", "entry": [{"resource": entry}]}).encode(), cohort)
-    assert found.case.current.diagnoses == ("ICD9:4280",)
-    assert found.case.history == ()
-    assert "no encounter" in found.notes[0]
+    result = read_fhir(
+        json.dumps({"resourceType": "Bundle", "entry": [{"resource": entry}]}).encode(), cohort
+    )
+    assert result.case.current.diagnoses == ("ICD9:4280",)
+    assert result.case.history == ()
+    assert "no encounter" in result.notes[0]
 
 
 def _bundle(*resources: object, **more: object) -> bytes:
@@ -203,11 +205,11 @@ def test_nothing_is_fetched_or_opened(cohort: Cohort, monkeypatch: pytest.Monkey
         by_id["m11"]["medicationReference"]["reference"] = "file:///etc/passwd"
         by_id["c-chf1"]["encounter"]["reference"] = "http://127.0.0.1:9/Encounter/e1"
 
-    found = read_fhir(_changed(change), cohort)
-    assert found.case.history[0].diagnoses[0] == "ICD9:4280", (
+    result = read_fhir(_changed(change), cohort)
+    assert result.case.history[0].diagnoses[0] == "ICD9:4280", (
         "the last part of a reference names it within the file"
     )
-    assert not any("root:" in item.reason for item in found.listed)
+    assert not any("root:" in item.reason for item in result.listed)
 
 
 _JSON = st.recursive(
@@ -229,11 +231,11 @@ def test_junk_inside_a_bundle_is_listed_or_refused(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(resource)))
     resource[name] = data.draw(_JSON)
     try:
-        found = read_fhir(json.dumps(bundle).encode(), FAKE)  # type: ignore[arg-type]
+        result = read_fhir(json.dumps(bundle).encode(), FAKE)  # type: ignore[arg-type]
     except InputError as error:
         assert "\n" not in str(error)
     else:
-        assert found.case.current.diagnoses or found.case.current.procedures or found.case.history
+        assert result.case.current.diagnoses or result.case.current.procedures or result.case.history
 
 
 @given(data=st.binary(max_size=60))

@@ -22,8 +22,8 @@ CUT = {"teacher": 0.5, "student": 0.3}
 UNNAMED = 3  # classes the student cannot name
 
 
-class Made:
-    """A cohort with made-up scores beside it, and the arrays they were made from."""
+class ScoredHospital:
+    """A cohort with invented scores, and the arrays they came from."""
 
     def __init__(self, path: Path) -> None:
         plain = Cohort.open(path)
@@ -59,7 +59,7 @@ class Made:
                 self.truncated[rows],
             )
 
-    def figure(self, name: str) -> dict[int, float]:
+    def metric(self, name: str) -> dict[int, float]:
         """Jaccard of every patient, computed here."""
         chosen = (self.scores[name] >= CUT[name]) & self.known[name]
         both, either = (chosen & self.truth).sum(1), (chosen | self.truth).sum(1)
@@ -75,61 +75,65 @@ def _truth(columns: CohortColumns, codes: tuple[str, ...]) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> Made:
+def hospital(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> ScoredHospital:
     path = tmp_path_factory.mktemp("scores") / "c.duckdb"
     shutil.copy(synthetic_cohort, path)
-    return Made(path)
+    return ScoredHospital(path)
 
 
-def test_what_was_written_comes_back(made: Made) -> None:
-    store = made.cohort.scores
-    assert store is not None and made.cohort.scores_note == ""
+def test_what_was_written_comes_back(hospital: ScoredHospital) -> None:
+    store = hospital.cohort.scores
+    assert store is not None and hospital.cohort.scores_note == ""
     assert set(store.models) == {"teacher", "student", "prescribed"}
     assert store.models["student"].threshold == CUT["student"]
-    assert store.models["teacher"].cases == len(made.columns)
-    for n in (0, 7, len(made.columns) - 1):
-        found = store.case(int(made.columns.visit_ids[n]), "teacher")
-        assert found is not None
-        scores, truncated = found
-        assert list(scores) == list(made.codes) and truncated == made.truncated[n]
-        assert np.allclose(list(scores.values()), made.scores["teacher"][n])
-    student = store.case(int(made.columns.visit_ids[0]), "student")
-    assert student is not None and set(made.codes[:UNNAMED]).isdisjoint(student[0])
+    assert store.models["teacher"].cases == len(hospital.columns)
+    for n in (0, 7, len(hospital.columns) - 1):
+        result = store.case(int(hospital.columns.visit_ids[n]), "teacher")
+        assert result is not None
+        scores, truncated = result
+        assert list(scores) == list(hospital.codes) and truncated == hospital.truncated[n]
+        assert np.allclose(list(scores.values()), hospital.scores["teacher"][n])
+    student = store.case(int(hospital.columns.visit_ids[0]), "student")
+    assert student is not None and set(hospital.codes[:UNNAMED]).isdisjoint(student[0])
     assert store.case(-5, "teacher") is None
 
 
-def test_the_worklist_shows_the_figures_of_the_evaluator(made: Made) -> None:
-    page = made.cohort.patients(PatientQuery(page_size=1000))
-    teacher, student = made.figure("teacher"), made.figure("student")
-    assert len(page.rows) == len(made.columns)
+def test_the_worklist_shows_the_metrics_of_the_evaluator(hospital: ScoredHospital) -> None:
+    page = hospital.cohort.patients(PatientQuery(page_size=1000))
+    teacher, student = hospital.metric("teacher"), hospital.metric("student")
+    assert len(page.rows) == len(hospital.columns)
     for row in page.rows:
         assert row.teacher_jaccard == pytest.approx(teacher[row.patient_id], abs=1e-6)
         assert row.student_jaccard == pytest.approx(student[row.patient_id], abs=1e-6)
     n = 4
-    patient = int(made.columns.patient_ids[n])
+    patient = int(hospital.columns.patient_ids[n])
     row = next(r for r in page.rows if r.patient_id == patient)
-    sets = {m: set(np.flatnonzero((made.scores[m][n] >= CUT[m]) & made.known[m])) for m in CUT}
+    sets = {m: set(np.flatnonzero((hospital.scores[m][n] >= CUT[m]) & hospital.known[m])) for m in CUT}
     union = sets["teacher"] | sets["student"]
     assert row.gap == pytest.approx(1 - len(sets["teacher"] & sets["student"]) / len(union), abs=1e-6)
-    for name, chosen in {**sets, "prescribed": set(np.flatnonzero(made.truth[n]))}.items():
-        pairs = made.cohort.interactions.among(made.codes[i] for i in chosen)
+    for name, chosen in {**sets, "prescribed": set(np.flatnonzero(hospital.truth[n]))}.items():
+        pairs = hospital.cohort.interactions.among(hospital.codes[i] for i in chosen)
         severe = sum(p.severity in ("contraindicated", "major") for p in pairs)
         assert getattr(row, f"{name}_severe") == severe
 
 
-def test_statistical_and_graded_pairs_are_counted_apart(made: Made) -> None:
-    with duckdb.connect(str(made.file), read_only=True) as connection:
-        found = connection.execute(
+def test_statistical_and_graded_pairs_are_counted_apart(hospital: ScoredHospital) -> None:
+    with duckdb.connect(str(hospital.file), read_only=True) as connection:
+        result = connection.execute(
             "SELECT visit_id, moderate, minor, statistical, prauc FROM case_scores WHERE model = 'teacher' ORDER BY visit_id"
         ).fetchall()
-    order = np.argsort(made.columns.visit_ids)
-    expected = case_metrics(made.scores["teacher"], made.truth, CUT["teacher"], None).prauc[order]
-    for (visit_id, moderate, minor, statistical, prauc), n, value in zip(found, order, expected, strict=True):
-        assert visit_id == made.columns.visit_ids[n]
+    order = np.argsort(hospital.columns.visit_ids)
+    expected = case_metrics(hospital.scores["teacher"], hospital.truth, CUT["teacher"], None).prauc[order]
+    for (visit_id, moderate, minor, statistical, prauc), n, value in zip(
+        result, order, expected, strict=True
+    ):
+        assert visit_id == hospital.columns.visit_ids[n]
         chosen = [
-            c for c, p in zip(made.codes, made.scores["teacher"][n], strict=True) if p >= CUT["teacher"]
+            c
+            for c, p in zip(hospital.codes, hospital.scores["teacher"][n], strict=True)
+            if p >= CUT["teacher"]
         ]
-        pairs = made.cohort.interactions.among(chosen)
+        pairs = hospital.cohort.interactions.among(chosen)
         assert statistical == sum(map(is_statistical, pairs))
         assert (moderate, minor) == tuple(sum(p.severity == s for p in pairs) for s in ("moderate", "minor"))
         assert prauc == pytest.approx(value, abs=1e-6)
@@ -137,70 +141,70 @@ def test_statistical_and_graded_pairs_are_counted_apart(made: Made) -> None:
 
 @pytest.mark.parametrize("sort", ["teacher_jaccard", "student_jaccard", "gap", "prescribed_severe"])
 @pytest.mark.parametrize("descending", [False, True])
-def test_sorting_by_a_score(made: Made, sort: str, descending: bool) -> None:
-    page = made.cohort.patients(PatientQuery(sort=sort, descending=descending, page_size=1000))  # type: ignore[arg-type]
+def test_sorting_by_a_score(hospital: ScoredHospital, sort: str, descending: bool) -> None:
+    page = hospital.cohort.patients(PatientQuery(sort=sort, descending=descending, page_size=1000))  # type: ignore[arg-type]
     values = [getattr(row, sort) for row in page.rows]
     assert values == sorted(values, reverse=descending) and len(set(values)) > 3
 
 
-def test_filters_keep_exactly_the_rows_within_their_limits(made: Made) -> None:
-    everyone = made.cohort.patients(PatientQuery(page_size=1000)).rows
+def test_filters_keep_exactly_the_rows_within_their_limits(hospital: ScoredHospital) -> None:
+    everyone = hospital.cohort.patients(PatientQuery(page_size=1000)).rows
     for name in ("teacher_jaccard", "student_jaccard", "gap", "prescribed_severe"):
         low, high = np.quantile([getattr(r, name) for r in everyone], (0.25, 0.75)).tolist()
         expected = {r.patient_id for r in everyone if low <= getattr(r, name) <= high}
         query = PatientQuery(page_size=1000, **{name: (low, high)})  # type: ignore[arg-type]
-        assert {r.patient_id for r in made.cohort.patients(query).rows} == expected
+        assert {r.patient_id for r in hospital.cohort.patients(query).rows} == expected
         assert 0 < len(expected) < len(everyone), name
-        assert set(made.cohort.patient_ids(query)) == expected
+        assert set(hospital.cohort.patient_ids(query)) == expected
     worst = {r.patient_id: max(r.teacher_severe or 0, r.student_severe or 0) for r in everyone}
-    found = made.cohort.patients(PatientQuery(page_size=1000, suggested_severe=(2, 10_000))).rows
-    assert {r.patient_id for r in found} == {p for p, count in worst.items() if count >= 2}
-    cut = made.cohort.patients(PatientQuery(page_size=1000, truncated=True)).rows
-    assert {r.patient_id for r in cut} == set(made.columns.patient_ids[made.truncated].tolist())
+    result = hospital.cohort.patients(PatientQuery(page_size=1000, suggested_severe=(2, 10_000))).rows
+    assert {r.patient_id for r in result} == {p for p, count in worst.items() if count >= 2}
+    cut = hospital.cohort.patients(PatientQuery(page_size=1000, truncated=True)).rows
+    assert {r.patient_id for r in cut} == set(hospital.columns.patient_ids[hospital.truncated].tolist())
 
 
-def test_chapters_and_chosen_patients(made: Made) -> None:
-    first = made.cohort.chapters()[0]
-    page = made.cohort.patients(PatientQuery(page_size=1000, chapters=(first,)))
+def test_chapters_and_chosen_patients(hospital: ScoredHospital) -> None:
+    first = hospital.cohort.chapters()[0]
+    page = hospital.cohort.patients(PatientQuery(page_size=1000, chapters=(first,)))
     from leader_core.terminology.icd import chapter
 
     expected = {
         case.patient_id
-        for case in made.cohort.cases()
+        for case in hospital.cohort.cases()
         if any(chapter(code) == first for code in case.current.diagnoses)
     }
-    assert {r.patient_id for r in page.rows} == expected and 0 < len(expected) < len(made.columns)
+    assert {r.patient_id for r in page.rows} == expected and 0 < len(expected) < len(hospital.columns)
     some = tuple(sorted(expected))[:3]
-    assert [r.patient_id for r in made.cohort.patients(PatientQuery(patient_ids=some)).rows] == list(some)
-    assert made.cohort.patients(PatientQuery(patient_ids=())).total == 0
+    assert [r.patient_id for r in hospital.cohort.patients(PatientQuery(patient_ids=some)).rows] == list(some)
+    assert hospital.cohort.patients(PatientQuery(patient_ids=())).total == 0
 
 
 @pytest.mark.parametrize("figure", ["age", "visits", "medications", "gap", "teacher_jaccard"])
-def test_a_distribution_counts_everybody_once(made: Made, figure: str) -> None:
+def test_a_distribution_counts_everybody_once(hospital: ScoredHospital, figure: str) -> None:
     query = PatientQuery(genders=("F",), page_size=1000)
-    spread = made.cohort.spread(query, figure)  # type: ignore[arg-type]
-    rows = made.cohort.patients(query).rows
+    spread = hospital.cohort.spread(query, figure)  # type: ignore[arg-type]
+    rows = hospital.cohort.patients(query).rows
     assert sum(spread.counts) + spread.missing == len(rows)
     assert len(spread.edges) == len(spread.counts) + 1
     low, high = spread.edges[2], spread.edges[3]
     assert spread.counts[2] == sum(low <= getattr(r, figure) < high for r in rows)
 
 
-def test_a_distribution_of_something_else_is_refused(made: Made) -> None:
+def test_a_distribution_of_something_else_is_refused(hospital: ScoredHospital) -> None:
     with pytest.raises(InputError, match="admitted_at"):
-        made.cohort.spread(PatientQuery(), "admitted_at")
+        hospital.cohort.spread(PatientQuery(), "admitted_at")
 
 
-def test_the_engine_gives_a_stored_case_without_any_model(made: Made, tmp_path: Path) -> None:
-    engine = Engine.open(cohort=made.cohort.path, models=tmp_path / "none")
-    patient = int(made.columns.patient_ids[2])
+def test_the_engine_gives_a_stored_case_without_any_model(hospital: ScoredHospital, tmp_path: Path) -> None:
+    engine = Engine.open(cohort=hospital.cohort.path, models=tmp_path / "none")
+    patient = int(hospital.columns.patient_ids[2])
     case = engine.cohort.case(patient)
     recommendation = engine.stored(case, "student")
     assert recommendation is not None
-    chosen = (made.scores["student"][2] >= CUT["student"]) & made.known["student"]
-    assert {m.code for m in recommendation.selected} == {made.codes[i] for i in np.flatnonzero(chosen)}
+    chosen = (hospital.scores["student"][2] >= CUT["student"]) & hospital.known["student"]
+    assert {m.code for m in recommendation.selected} == {hospital.codes[i] for i in np.flatnonzero(chosen)}
     assert recommendation.threshold == CUT["student"]
-    assert recommendation.truncated == made.truncated[2]
+    assert recommendation.truncated == hospital.truncated[2]
     probabilities = [m.probability for m in recommendation.medications]
     assert probabilities == sorted(probabilities, reverse=True)
     edited = engine.cohort.case(patient).observed()
@@ -223,7 +227,7 @@ def test_a_cohort_without_scores_works_and_says_nothing(synthetic_cohort: Path) 
 
 @pytest.mark.parametrize("damage", ["other cohort", "no database", "no tables", "other format"])
 def test_scores_that_do_not_fit_are_named_and_left_alone(
-    made: Made, synthetic_cohort: Path, tmp_path: Path, damage: str
+    hospital: ScoredHospital, synthetic_cohort: Path, tmp_path: Path, damage: str
 ) -> None:
     path = tmp_path / "d.duckdb"
     shutil.copy(synthetic_cohort, path)
@@ -233,7 +237,7 @@ def test_scores_that_do_not_fit_are_named_and_left_alone(
     elif damage == "no tables":
         duckdb.connect(str(file)).close()
     else:
-        shutil.copy(made.file, file)
+        shutil.copy(hospital.file, file)
         key = "cohort" if damage == "other cohort" else "format"
         with duckdb.connect(str(file)) as connection:
             connection.execute("UPDATE meta SET value = 'another' WHERE key = ?", [key])
@@ -244,15 +248,17 @@ def test_scores_that_do_not_fit_are_named_and_left_alone(
     cohort.close()
 
 
-def test_a_failed_run_leaves_the_earlier_file(made: Made) -> None:
-    before = made.file.read_bytes()
+def test_a_failed_run_leaves_the_earlier_file(hospital: ScoredHospital) -> None:
+    before = hospital.file.read_bytes()
     with (
         pytest.raises(RuntimeError, match="stopped"),
-        ScoreWriter.writing(made.file, "x", "last", made.codes, made.cohort.interactions) as writer,
+        ScoreWriter.writing(
+            hospital.file, "x", "last", hospital.codes, hospital.cohort.interactions
+        ) as writer,
     ):
-        writer.add("teacher", "d", 0.5, made.known["teacher"], made._blocks("teacher"))
+        writer.add("teacher", "d", 0.5, hospital.known["teacher"], hospital._blocks("teacher"))
         with pytest.raises(InputError, match="written already"):
-            writer.add("teacher", "d", 0.5, made.known["teacher"], made._blocks("teacher"))
+            writer.add("teacher", "d", 0.5, hospital.known["teacher"], hospital._blocks("teacher"))
         raise RuntimeError("stopped")
-    assert made.file.read_bytes() == before
-    assert [p.name for p in made.file.parent.iterdir() if "partial" in p.name] == []
+    assert hospital.file.read_bytes() == before
+    assert [p.name for p in hospital.file.parent.iterdir() if "partial" in p.name] == []

@@ -50,8 +50,8 @@ def index() -> CodeIndex:
     return CodeIndex(with_libraries(own))
 
 
-def _codes(found: tuple[Concept, ...]) -> list[str]:
-    return [concept.code for concept in found]
+def _codes(concepts: tuple[Concept, ...]) -> list[str]:
+    return [concept.code for concept in concepts]
 
 
 DIAGNOSES = {
@@ -146,16 +146,16 @@ MEDICATIONS = {
 
 @pytest.mark.parametrize(("text", "expected"), DIAGNOSES.items())
 def test_a_diagnosis_is_found_in_both_systems(index: CodeIndex, text: str, expected: tuple[str, str]) -> None:
-    found = _codes(search_codes(index, text, ("diagnosis",), 12))
-    assert expected[0] in found[:3]
-    assert any(code.startswith(expected[1]) for code in found[:6])
+    result = _codes(search_codes(index, text, ("diagnosis",), 12))
+    assert expected[0] in result[:3]
+    assert any(code.startswith(expected[1]) for code in result[:6])
 
 
 @pytest.mark.parametrize(("text", "expected"), PROCEDURES.items())
 def test_a_procedure_is_found_in_both_systems(index: CodeIndex, text: str, expected: tuple[str, str]) -> None:
-    found = _codes(search_codes(index, text, ("procedure",), 40))
-    assert expected[0] in found[:4]
-    assert any(code.startswith(expected[1]) for code in found)
+    result = _codes(search_codes(index, text, ("procedure",), 40))
+    assert expected[0] in result[:4]
+    assert any(code.startswith(expected[1]) for code in result)
 
 
 @pytest.mark.parametrize(("text", "expected"), MEDICATIONS.items())
@@ -199,8 +199,8 @@ def test_a_word_that_is_spelt_right_is_never_taken_for_another(index: CodeIndex)
     assert all(
         "hypotension" in c.title.lower() for c in search_codes(index, "hypotension", ("diagnosis",), 3)
     )
-    found = search_codes(index, "hypotension", ("diagnosis",), 60)
-    assert not any(c.code == "ICD9:4019" for c in found)
+    result = search_codes(index, "hypotension", ("diagnosis",), 60)
+    assert not any(c.code == "ICD9:4019" for c in result)
     assert search_codes(index, "NSTEMI", ("diagnosis",), 1)[0].code == "ICD9:41071"
 
 
@@ -221,9 +221,9 @@ def test_the_code_itself_comes_first_then_codes_that_begin_so(index: CodeIndex) 
 
 
 def test_equal_matches_go_by_patients_and_the_cohort_comes_before_the_libraries(index: CodeIndex) -> None:
-    found = _codes(search_codes(index, "heart failure acute chronic", ("diagnosis",), 12))
-    assert found[:2] == ["ICD9:42823", "ICD9:42833"]
-    assert all(not code.startswith("ICD9:9") for code in found)
+    result = _codes(search_codes(index, "heart failure acute chronic", ("diagnosis",), 12))
+    assert result[:2] == ["ICD9:42823", "ICD9:42833"]
+    assert all(not code.startswith("ICD9:9") for code in result)
     assert _codes(search_codes(index, "hyperzyl", KINDS, 5)) == ["ICD9:99999"]
 
 
@@ -236,8 +236,8 @@ def test_plain_codes_come_before_exotic_ones(index: CodeIndex) -> None:
 
 
 def test_a_synonym_comes_before_words_that_only_begin_so(index: CodeIndex) -> None:
-    found = search_codes(index, "MI", ("diagnosis",), 12)
-    assert all("infarction" in c.title.lower() for c in found)
+    result = search_codes(index, "MI", ("diagnosis",), 12)
+    assert all("infarction" in c.title.lower() for c in result)
     assert search_codes(index, "PE", ("diagnosis",), 1)[0].title.startswith("Other pulmonary embolism")
 
 
@@ -346,9 +346,9 @@ ODD = (
 @pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text[:20]))
 def test_odd_input_is_only_text(index: CodeIndex, text: str) -> None:
     start = time.perf_counter()
-    found = search_codes(index, text, KINDS, 12)
+    result = search_codes(index, text, KINDS, 12)
     assert time.perf_counter() - start < 2
-    assert len(found) <= 12
+    assert len(result) <= 12
     matching_concepts(index, text)
 
 
@@ -366,9 +366,9 @@ def test_odd_letters_do_not_hide_the_word(index: CodeIndex) -> None:
 
 @given(st.text(max_size=300), st.sampled_from([1, 12]))
 def test_any_text_is_answered(index: CodeIndex, text: str, limit: int) -> None:
-    found = search_codes(index, text, KINDS, limit)
-    assert len(found) <= limit
-    assert len({(c.kind, c.code) for c in found}) == len(found)
+    result = search_codes(index, text, KINDS, limit)
+    assert len(result) <= limit
+    assert len({(c.kind, c.code) for c in result}) == len(result)
 
 
 # Folding

@@ -183,9 +183,9 @@ def test_every_listed_code_has_a_chapter_and_parents_up_to_its_category() -> Non
             category = steps[-1].partition(":")[2]
             length = {"ICD9PCS": 2, "ICD9": 4 if bare.startswith("E") else 3}.get(system, 3)
             assert len(category) == length == len(bare[:length]), code
-            found = {icd.chapter(step) for step in steps}
-            assert len(found) == 1 and UNCLASSIFIED not in found, code
-            assert chapters.setdefault(category, min(found)) == min(found)
+            result = {icd.chapter(step) for step in steps}
+            assert len(result) == 1 and UNCLASSIFIED not in result, code
+            assert chapters.setdefault(category, min(result)) == min(result)
         procedures = ["procedures" in name.lower() for name in chapters.values()]
         assert all(procedures) if system.endswith("PCS") else not any(procedures)
 

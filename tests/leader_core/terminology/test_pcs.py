@@ -38,10 +38,10 @@ PARTS = {
 
 
 def _tables() -> Iterator[tuple[str, list[str]]]:
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for code, title in listed_titles("ICD10PCS").items():
-        found.setdefault(code[:3], []).append(title.lower())
-    yield from sorted(found.items())
+        result.setdefault(code[:3], []).append(title.lower())
+    yield from sorted(result.items())
 
 
 def test_every_table_of_the_list_composes() -> None:

@@ -77,7 +77,7 @@ def test_a_term_has_one_meaning_a_kind_but_for_those_that_really_have_two() -> N
     for synonym in synonyms():
         for term in synonym.terms:
             meanings.setdefault((synonym.kind, fold(term)), set()).add(synonym.meaning)
-    twice = {term: found for (_, term), found in meanings.items() if len(found) > 1}
+    twice = {term: result for (_, term), result in meanings.items() if len(result) > 1}
     assert set(twice) == {"vte"}, twice
 
 
@@ -108,10 +108,10 @@ MOVED = {
 
 
 def test_drug_names_and_brands_come_from_the_drug_table() -> None:
-    found = {fold(term): s for s in drug_synonyms() for term in s.terms}
-    assert found["lasix"].meaning == "furosemide" and found["lasix"].codes == ("C03CA01",)
-    assert found["coumadin"].codes == ("B01AA03",)
-    assert len(found) > 4_000
+    result = {fold(term): s for s in drug_synonyms() for term in s.terms}
+    assert result["lasix"].meaning == "furosemide" and result["lasix"].codes == ("C03CA01",)
+    assert result["coumadin"].codes == ("B01AA03",)
+    assert len(result) > 4_000
 
 
 @pytest.mark.parametrize(
