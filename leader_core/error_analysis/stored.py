@@ -52,7 +52,6 @@ class Analysis:
 
     def __init__(self, cohort: Cohort, store: ScoreStore) -> None:
         self._cohort = cohort
-        self._store = store
         self._lock = threading.RLock()
         self._metrics: dict[str, StoredMetrics] = {}
         self._probabilities: OrderedDict[str, NDArray[np.float32]] = OrderedDict()
