@@ -1,17 +1,26 @@
-"""What a command prints while it works: lines, tables and progress bars on stderr.
+"""What a command prints while it works: lines, tables and progress bars on stderr, or JSON lines for another program.
 
-stdout is kept for results, so that `--json` output can be piped.
+stdout is for results, so that `--json` output can be piped.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
+from leader_core.errors import InputError
+
 T = TypeVar("T")
+
+EVERY: Final = 1.0
+"""Seconds between two lines of a `ProgressFile` about the same pass."""
 
 
 class Report:
@@ -43,7 +52,7 @@ class Report:
         print("\n".join(lines), file=sys.stderr if self.quiet else sys.stdout, flush=True)
 
     def epoch(self, row: Mapping[str, float], of: int) -> None:
-        """The metrics of a finished epoch, of at most `of`; for programs that follow along (`train.progress`)."""
+        """The metrics of a finished epoch, of at most `of`; for programs that follow along (`ProgressFile`)."""
 
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """Iterate with a progress bar on a terminal, silently elsewhere."""
@@ -76,3 +85,54 @@ def _is_number(text: str) -> bool:
         and text[0] in "-0123456789"
         and text.replace(",", "").replace(".", "").lstrip("-").split(" ")[0].isdigit()
     )
+
+
+class ProgressFile(Report):
+    """A report that also appends JSON lines to a file, each written whole, for other programs to read while it grows.
+
+    A line is `started` (the settings), `part` (how far a pass is), `epoch` (its metrics and the time left at most) or
+    `finished`.
+    """
+
+    def __init__(self, path: Path, *, quiet: bool = False) -> None:
+        """
+        Raises:
+            InputError: the file cannot be created there.
+        """
+        super().__init__(quiet=quiet)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise InputError(
+                f"--progress {path}: cannot be written ({error.strerror}). Name another file."
+            ) from error
+        self._began: float | None = None  # when the first pass of this run began
+        self._passes = 0
+
+    def event(self, name: str, **values: Any) -> None:
+        """One line, in a single write: a reader sees all of it or nothing."""
+        record = {"event": name, **values, "time": round(time.time(), 3)}
+        os.write(self._file, (json.dumps(record, ensure_ascii=False) + "\n").encode())
+
+    def epoch(self, row: Mapping[str, float], of: int) -> None:
+        """The metrics of a finished epoch, and how long the rest takes if every one of `of` epochs is run."""
+        self._passes += 1
+        spent = time.monotonic() - (self._began or time.monotonic())
+        left = spent / self._passes * (of - row["epoch"])
+        self.event("epoch", of=of, seconds_left=round(max(0.0, left), 1), **row)
+
+    def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
+        """The items, with a line every now and then that says how many are done."""
+        if self._began is None:
+            self._began = time.monotonic()
+        of = total if total is not None else len(items) if isinstance(items, Sized) else 0
+        return self._counted(super().progress(items, total=total, label=label), of, label)
+
+    def _counted(self, items: Iterable[T], of: int, label: str) -> Iterator[T]:
+        reported = time.monotonic()
+        for done, item in enumerate(items, 1):
+            yield item
+            if (now := time.monotonic()) - reported >= EVERY:
+                reported = now
+                self.event("part", label=label, done=done, of=of)

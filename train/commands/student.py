@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from train.config import load_settings
-from train.console import Report
+from train.console import ProgressFile, Report
 from train.evaluation.metrics_text import show_table, worth_quoting
 
 
@@ -43,7 +43,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         settings.student_training, **{k: v for k, v in given.items() if v is not None}
     )
     from leader_core.cohort import Cohort
-    from train.progress import ProgressFile
     from train.student.data import StudentData
     from train.student.loop import train_student
     from train.student.titles import kept_titles

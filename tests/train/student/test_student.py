@@ -17,8 +17,7 @@ from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
-from train.console import Report
-from train.progress import ProgressFile
+from train.console import ProgressFile, Report
 from train.student import loop
 from train.student.checkpoint import checkpoint_path
 from train.student.data import StudentData
@@ -269,7 +268,7 @@ def test_another_program_can_follow_a_training(tmp_path: Path) -> None:
 
 
 def test_a_pass_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("train.progress.EVERY", 0.0)
+    monkeypatch.setattr("train.console.EVERY", 0.0)
     report = ProgressFile(tmp_path / "deep" / "progress.jsonl", quiet=True)
     assert list(report.progress(range(3), label="epoch 1")) == [0, 1, 2]
     rows = [json.loads(line) for line in (tmp_path / "deep" / "progress.jsonl").read_text().splitlines()]
