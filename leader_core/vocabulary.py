@@ -1,13 +1,13 @@
-"""One vocabulary class for everything that needs stable ids: sorted, unknown at a reserved id, saved as JSON.
-
-Refuses to know about tensors or tokens of a language model.
-"""
+"""Vocabularies of codes and profile values with stable ids."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
 
 UNSEEN: Final = -1
 """What `Vocabulary.find` gives for a code that is not in it."""
@@ -71,6 +71,16 @@ class Vocabularies:
             "medication": list(self.medication),
             "profile": {name: list(values) for name, values in self.profile.items()},
         }
+
+    @classmethod
+    def of_training(cls, cohort: Cohort) -> Vocabularies:
+        """The codes and profile values of a cohort's training split."""
+        return cls(
+            diagnosis=Vocabulary.of(cohort.vocabulary_codes("diagnosis")),
+            procedure=Vocabulary.of(cohort.vocabulary_codes("procedure")),
+            medication=Vocabulary.of(cohort.vocabulary_codes("medication")),
+            profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
+        )
 
     @classmethod
     def from_json(cls, record: Mapping[str, Sequence[str] | Mapping[str, Sequence[str]]]) -> Vocabularies:

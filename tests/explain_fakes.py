@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from leader_core.domain import Case
-from leader_core.explain.items import visits_of
+from leader_core.explain.changes import visits_of
 from leader_core.interactions import InteractionTable
 from leader_core.model_folder import Manifest
 from leader_core.scorer import CaseScores, Progress

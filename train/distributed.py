@@ -4,13 +4,12 @@ One process alone is the rule, and pays nothing for this: Accelerate is imported
 DDP every process holds the whole model and the gradients of the few trained weights are added once a step, so that
 processes may make different numbers of passes. Under FSDP each layer's weights are spread over the processes, which
 then must pass together: who has nothing left passes a single token that counts for nothing.
-Refuses to know what is trained.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,6 +19,8 @@ from torch import nn
 from leader_core.device import resolve_device
 from leader_core.errors import InputError
 from leader_core.teacher.model import TeacherModel
+from leader_core.teacher.scorer import pass_tokens, run_batches
+from leader_core.teacher.tokens import EncodedPrompts, scoring_batches
 
 T = TypeVar("T")
 
@@ -157,6 +158,29 @@ class Launched(Processes):
 
     def _most(self, value: torch.Tensor) -> torch.Tensor:
         return self._accelerator.reduce(value.to(self._accelerator.device), reduction="max")  # type: ignore[no-any-return]
+
+
+@torch.no_grad()
+def run_together(
+    model: TeacherModel,
+    encoded: EncodedPrompts,
+    processes: Processes,
+    *,
+    each: Callable[[int], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hidden (N, H) and logits (N, M) float32 of encoded prompts, in their order and equal in every process.
+
+    Every process must call this with the same prompts. `each` is called after every pass with its number of cases.
+    """
+    if processes.count == 1:
+        return run_batches(model, encoded, each=each)
+    batches = list(scoring_batches(encoded.lengths, pass_tokens(model)))
+    own = processes.own_batches(batches)
+    for _ in range(processes.passes(len(own)) - len(own)):  # the others cannot pass without this one
+        run_batches(model, encoded, batches=[batches[0][:1]])
+    found = run_batches(model, encoded, batches=own, each=each)
+    hidden, logits = (processes.total(torch.from_numpy(part)).cpu().numpy() for part in found)
+    return hidden, logits
 
 
 def join_processes(device: str) -> Processes:

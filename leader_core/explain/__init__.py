@@ -23,29 +23,27 @@ Nothing heavy is imported here; a model loads torch when it is first used.
 
 from leader_core.explain.attribution import Attribution, Share, Token, attribute
 from leader_core.explain.changes import (
-    Change,
-    apply,
-    drop,
-    flips,
-    interacting_drugs,
-    removals,
-    without_each_diagnosis,
-)
-from leader_core.explain.flip import Flip, smallest_flip
-from leader_core.explain.items import (
     SENSITIVE_FIELDS,
+    Change,
     Item,
+    apply,
     code_item,
     code_items,
+    drop,
+    flips,
     inside,
+    interacting_drugs,
     profile_item,
     profile_items,
+    removals,
     visit_item,
     visit_items,
     visits_of,
+    without_each_diagnosis,
     wording_item,
 )
 from leader_core.explain.outcomes import (
+    Flip,
     Moved,
     Outcomes,
     Progress,
@@ -53,6 +51,7 @@ from leader_core.explain.outcomes import (
     flip_profile,
     leave_one_out,
     score_changes,
+    smallest_flip,
 )
 
 __all__ = [

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from leader_core.domain import Case, ModelName, Prompt
 from leader_core.errors import InputError
-from leader_core.explain.items import Item, code_items
+from leader_core.explain.changes import Item, code_items
 from leader_core.scorer import Progress
 
 if TYPE_CHECKING:
@@ -112,13 +112,15 @@ def attribute(
     prompt: Prompt | None = None
     spans: tuple[tuple[int, int], ...] = ()
     if model == "teacher":
-        from leader_core.explain.teacher import BASELINE, teacher_gradients
+        from leader_core.explain.gradients import TEACHER_BASELINE as BASELINE
+        from leader_core.explain.gradients import teacher_gradients
 
         read, found = teacher_gradients(engine.teacher_scorer(), case, column, each)
         items: Sequence[Item] = read.items
         prompt, spans = read.prompt, read.spans
     else:
-        from leader_core.explain.student import BASELINE, student_gradients
+        from leader_core.explain.gradients import STUDENT_BASELINE as BASELINE
+        from leader_core.explain.gradients import student_gradients
 
         items, found = student_gradients(engine.student_scorer(), case, column, each)
     scale, shift = _shown(scorer)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from leader_core.domain import Case, Kind, Prompt, PromptSection
-from leader_core.explain.items import Item, code_item, visits_of, wording_item
+from leader_core.explain.changes import Item, code_item, visits_of, wording_item
 from leader_core.prompt import PromptBuilder
 
 _KINDS: dict[str, Kind] = {"diagnoses": "diagnosis", "procedures": "procedure", "medications": "medication"}

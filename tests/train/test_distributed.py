@@ -17,11 +17,11 @@ from safetensors.torch import load_file
 from leader_core.model_folder import read_manifest
 from tests.teacher_fakes import tiny_llama
 from tests.train.together import SHARD
+from train.checkpoint import checkpoint_path
 from train.cli import main
 from train.config import CONFIGS
 from train.distributed import Processes, join_processes
 from train.teacher import states
-from train.teacher.checkpoint import checkpoint_path
 from train.teacher.states import TeacherStates
 
 ROOT = Path(__file__).parents[2]

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
 from leader_core.scorer import blocks_of
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
-from leader_core.vocabulary import Vocabularies, Vocabulary
+from leader_core.vocabulary import Vocabularies
 from train.console import Report
 from train.evaluation.scoring import Labels, Scores, Targets
 
@@ -46,13 +45,12 @@ class TrainingData:
                 f"{cohort.path} has no training or no validation patients to fit a baseline on: expected at least one "
                 "of each. Build a cohort of more patients."
             )
-        diagnosis, procedure, medication = (Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS)
-        profile = {name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields}
+        vocabularies = Vocabularies.of_training(cohort)
         return cls.from_columns(
             train,
             validation,
-            Vocabularies(diagnosis, procedure, medication, profile),
-            cohort.interactions.statistical_matrix(medication.codes),
+            vocabularies,
+            cohort.interactions.statistical_matrix(vocabularies.medication.codes),
         )
 
     @classmethod

@@ -29,8 +29,8 @@ from leader_core.teacher.scorer import run_batches
 from leader_core.teacher.tokens import EncodedPrompts
 from train.benchmark.measure import MIB, Silent, best_seconds, rounded
 from train.teacher.data import TeacherData
-from train.teacher.estimate import Shape, matrix_rate, shape_of, token_flops
 from train.teacher.loop import Trainer
+from train.teacher.plan import Shape, matrix_rate, shape_of, token_flops
 from train.teacher.run import save_activations
 from train.teacher.settings import TeacherTraining
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.domain import KINDS, Fingerprint
+from leader_core.domain import Fingerprint
 from leader_core.errors import InputError, TrainingError
 from leader_core.student.config import StudentConfig
-from leader_core.vocabulary import Vocabularies, Vocabulary
+from leader_core.vocabulary import Vocabularies
 from train.student.settings import Targets
 
 if TYPE_CHECKING:
@@ -79,13 +79,7 @@ class StudentData:
                 raise TrainingError(
                     f"{cohort.path} has no {name} patients: expected at least one. Build a cohort of more patients."
                 )
-        diagnosis, procedure, medication = (Vocabulary.of(cohort.vocabulary_codes(kind)) for kind in KINDS)
-        vocabularies = Vocabularies(
-            diagnosis,
-            procedure,
-            medication,
-            profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
-        )
+        vocabularies = Vocabularies.of_training(cohort)
         guidance = None
         if states is not None:
             if states.cohort_digest != cohort.fingerprint.digest:

@@ -34,10 +34,10 @@ from leader_core.student.packing import pack
 from leader_core.student.scorer import build_student, predict, save_student
 from leader_core.student.titles import TitleEncoder, TitleVectors
 from leader_core.teacher.config import DEFAULT_BASE
+from train.checkpoint import StudentPosition, checkpoint_path, load_checkpoint, save_checkpoint
 from train.console import Report
 from train.evaluation.scoring import Labels, groups_of
 from train.schedule import rate_factor
-from train.student.checkpoint import Progress, checkpoint_path, load_checkpoint, save_checkpoint
 from train.student.data import StudentData, fields_read
 from train.student.settings import StudentTraining
 
@@ -130,7 +130,7 @@ class Trainer:
             self.device
         )
         self.optimizer = torch.optim.Adam(self.losses.parameters(), lr=training.learning_rate, fused=True)
-        self.progress = Progress(run=self._identity())
+        self.progress = StudentPosition(run=self._identity())
         self.best: dict[str, Tensor] = {}
 
     @property
@@ -140,7 +140,9 @@ class Trainer:
     def fit(self, path: Path, *, resume: bool) -> None:
         """Train from the beginning, or from the state at `path`, until patience or epochs run out."""
         if resume and path.is_file():
-            self.progress, self.best = load_checkpoint(path, self.progress.run, self.losses, self.optimizer)
+            self.progress, self.best = load_checkpoint(
+                path, StudentPosition, self.progress.run, self._trained(), self.optimizer
+            )
             self.report.line(
                 f"continuing after epoch {self.progress.epoch} of at most {self.training.epochs}"
             )
@@ -148,11 +150,14 @@ class Trainer:
             self.report.line("nothing to continue: training from the beginning")
         while self.progress.epoch < self.training.epochs and not self._patience_over():
             self._epoch()
-            save_checkpoint(path, self.progress, self.losses, self.optimizer, self.best)
+            save_checkpoint(path, self.progress, self._trained(), self.optimizer, self.best)
         self.student.load_state_dict(self.best)
         fill_unseen_rows(self.student, self.encoded.profile)
         if self.vectors is not None:
             self._fold_titles(self.vectors)
+
+    def _trained(self) -> dict[str, nn.Parameter]:
+        return dict(self.losses.named_parameters())
 
     def _say_what_is_cut(self) -> None:
         for name, encoded in (("training", self.encoded), ("validation", self.validation)):

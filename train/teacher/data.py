@@ -16,7 +16,7 @@ from leader_core.errors import TrainingError
 from leader_core.evaluation.metrics import average_precision
 from leader_core.teacher.scorer import TeacherReader
 from leader_core.teacher.tokens import EncodedPrompts
-from leader_core.vocabulary import Vocabularies, Vocabulary
+from leader_core.vocabulary import Vocabulary
 from train.teacher.settings import Targets
 
 if TYPE_CHECKING:
@@ -37,16 +37,6 @@ class TeacherData:
     def take(self, rows: np.ndarray) -> TeacherData:
         """Some of the cases, in the order of `rows`."""
         return TeacherData(self.encoded.take(rows), self.truth[rows], self.missed[rows])
-
-
-def vocabularies_of(cohort: Cohort) -> Vocabularies:
-    """The vocabularies of the training split."""
-    return Vocabularies(
-        diagnosis=Vocabulary.of(cohort.vocabulary_codes("diagnosis")),
-        procedure=Vocabulary.of(cohort.vocabulary_codes("procedure")),
-        medication=Vocabulary.of(cohort.vocabulary_codes("medication")),
-        profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
-    )
 
 
 def prepare(

@@ -20,12 +20,11 @@ from torch.optim import AdamW
 from leader_core.errors import InputError, TrainingError
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.tokens import split_by_length
+from train.checkpoint import TeacherPosition, load_checkpoint, save_checkpoint
 from train.console import Report
-from train.distributed import Processes, like, whole
+from train.distributed import Processes, like, run_together, whole
 from train.schedule import rate_factor
-from train.teacher.checkpoint import Progress, load_checkpoint, save_checkpoint
 from train.teacher.data import TeacherData, mean_prauc, step_rows
-from train.teacher.passes import run_together
 from train.teacher.settings import TeacherTraining
 
 PRIOR_CASES: Final = 256
@@ -47,7 +46,7 @@ class Trainer:
     report: Report
     processes: Processes = field(default_factory=Processes)
 
-    def fit(self, *, resume: bool) -> Progress:
+    def fit(self, *, resume: bool) -> TeacherPosition:
         """Train to the end and leave the chosen weights in the model.
 
         Raises:
@@ -93,12 +92,12 @@ class Trainer:
 
     def _begin(
         self, trained: dict[str, torch.nn.Parameter], optimizer: AdamW, resume: bool
-    ) -> tuple[Progress, dict[str, torch.Tensor]]:
+    ) -> tuple[TeacherPosition, dict[str, torch.Tensor]]:
         """Where to start: at the state that an earlier run left, or at the first step."""
-        progress, best = Progress(self.run), dict[str, torch.Tensor]()
+        progress, best = TeacherPosition(self.run), dict[str, torch.Tensor]()
         continuing = resume and self.checkpoint.is_file()
         if continuing:
-            progress, best = load_checkpoint(self.checkpoint, self.run, trained, optimizer)
+            progress, best = load_checkpoint(self.checkpoint, TeacherPosition, self.run, trained, optimizer)
             self.report.line(f"continuing at step {progress.step:,}")
         if not self.processes.agree(progress.step if continuing else -1):
             raise InputError(
@@ -190,7 +189,7 @@ class Trainer:
         return self.validation.take(np.sort(drawn))
 
     def _evaluate(
-        self, progress: Progress, best: dict[str, torch.Tensor], judged: TeacherData, speed: float
+        self, progress: TeacherPosition, best: dict[str, torch.Tensor], judged: TeacherData, speed: float
     ) -> dict[str, torch.Tensor]:
         """Score validation cases, add a row to the history, and give the best weights so far."""
         _, logits = run_together(self.model, judged.encoded, self.processes)
@@ -241,7 +240,7 @@ class _Pulse:
         """A step begins."""
         self._began = time.perf_counter()
 
-    def beat(self, progress: Progress, cases: int) -> None:
+    def beat(self, progress: TeacherPosition, cases: int) -> None:
         """A step of so many cases has ended."""
         now = time.perf_counter()
         self._seconds, self._cases = self._seconds + now - self._began, self._cases + cases

@@ -1,27 +1,189 @@
-"""A training looked at before it is started: base, prompts, steps, and what they are expected to take.
+"""A training looked at before it is started: base, prompts, steps, and the tokens, memory and time they are expected to take.
 
-Nothing is trained or written. Refuses to know the command line.
+Nothing is trained or written. Costs are estimated from the network's shape, with every assumption a constant below: a
+plan for choosing a card, no measurement.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+import torch
+from torch import nn
 
 from leader_core.device import resolve_device
 from leader_core.errors import InputError
-from leader_core.teacher.base import find_base, read_config
-from leader_core.teacher.config import TeacherConfig
-from leader_core.teacher.model import quantised, resolve_precision
+from leader_core.teacher.base import Architecture, find_base, read_config
+from leader_core.teacher.config import Quantisation, TeacherConfig
+from leader_core.teacher.model import adapt, quantised, resolve_precision
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
+from leader_core.vocabulary import Vocabularies
 from train.console import Report
-from train.teacher.data import prepare, vocabularies_of
-from train.teacher.estimate import STATES_SHARE, TRAINING_SHARE, Estimate, estimate, matrix_rate, shape_of
+from train.teacher.data import prepare
 from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
+
+
+TRAINING_SHARE: Final = 0.45
+"""Of the device's matrix rate, reached in training."""
+STATES_SHARE: Final = 0.55
+"""Of the device's matrix rate, reached in passes without gradients."""
+TRAINED_BYTES: Final = 16
+"""Of a trained weight: itself, its gradient and two moments, all fp32."""
+LAYER_BYTES: Final = (21.0, 8.2)
+"""Kept by a layer for the way back, bytes a token in bf16: by hidden width, by feed-forward width. Counted on Llama."""
+DROPOUT_BYTES: Final = 3.0
+"""And of LoRA's dropout: a dropped copy and its mask, a token and input of an adapted layer."""
+_QUANTISED_BYTES: Final[dict[Quantisation, float]] = {"8bit": 1.06, "4bit": 0.56}
+GIB: Final = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What of a teacher decides its cost."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    parameters: int  # frozen
+    matrix: int  # of these, in matrix products with every token
+    trained: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run is expected to take."""
+
+    steps: int
+    tokens: float  # real tokens of the whole training
+    flops: float  # of the whole training
+    weights_gib: float
+    trained_gib: float
+    activations_gib: float
+    training_hours: float
+    evaluation_hours: float
+    states_hours: float  # every training and validation case once
+
+    @property
+    def memory_gib(self) -> float:
+        """All of it, with a tenth for what the allocator wastes."""
+        return 1.1 * (self.weights_gib + self.trained_gib + self.activations_gib)
+
+
+def shape_of(config: Any, architecture: Architecture, teacher: TeacherConfig, medications: int) -> Shape:
+    """The shape of a teacher over a base with this configuration; no weight is made."""
+    from transformers import AutoModel
+
+    with torch.device("meta"):
+        body = AutoModel.from_config(config)
+        matrix = sum(m.weight.numel() for m in body.modules() if _is_matrix(m))
+        parameters = sum(p.numel() for p in body.parameters())
+        model = adapt(body, architecture, teacher, medications, "fp32", name=str(config.model_type))
+    hidden = int(config.hidden_size)
+    return Shape(
+        layers=int(config.num_hidden_layers),
+        hidden=hidden,
+        intermediate=int(getattr(config, "intermediate_size", 0) or 4 * hidden),
+        parameters=parameters,
+        matrix=matrix,
+        trained=sum(p.numel() for p in model.trained().values()),
+    )
+
+
+def _is_matrix(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
+def token_flops(shape: Shape, length: float) -> float:
+    """Of one token's forward pass in a prompt of `length`: two a matrix weight, and attention over half the prompt."""
+    return 2.0 * shape.matrix + 2.0 * shape.layers * shape.hidden * length
+
+
+def pass_bytes(
+    shape: Shape, tokens: float, precision: Literal["fp32", "bf16"], dropout: float, checkpointing: bool
+) -> float:
+    """Activations kept for the way back by a pass of so many tokens."""
+    by_hidden, by_intermediate = LAYER_BYTES
+    layer = by_hidden * shape.hidden + by_intermediate * shape.intermediate
+    if dropout:
+        layer += DROPOUT_BYTES * (6 * shape.hidden + shape.intermediate)
+    kept = layer + 2.0 * shape.layers * shape.hidden if checkpointing else shape.layers * layer
+    return tokens * kept * (2.0 if precision == "fp32" else 1.0)
+
+
+def estimate(
+    shape: Shape,
+    teacher: TeacherConfig,
+    training: TeacherTraining,
+    precision: Literal["fp32", "bf16"],
+    rate: float,
+    lengths: np.ndarray,
+    validation: np.ndarray,
+) -> Estimate:
+    """Tokens, memory and time of a training.
+
+    Args:
+        rate: of the device's matrix products, FLOP/s.
+        lengths: tokens of each training prompt.
+        validation: tokens of each validation prompt.
+    """
+    steps = training.total_steps(len(lengths))
+    cases = steps * training.batch_size
+    passes = (
+        3 if training.gradient_checkpointing else 2
+    )  # forward, (again,) back; frozen weights need no gradient
+    per_case = float(np.mean([token_flops(shape, n) * n for n in _quantiles(lengths)]))
+    flops = passes * cases * per_case
+    judged = validation[: training.validation_cases or len(validation)]
+    evaluations = steps // training.steps_between_evaluations(len(lengths)) + 1
+    judging = (
+        evaluations * len(judged) * float(np.mean([token_flops(shape, n) * n for n in _quantiles(judged)]))
+    )
+    size = 4.0 if precision == "fp32" else 2.0
+    held = _QUANTISED_BYTES.get(
+        teacher.quantisation, size
+    )  # of the matrices; embeddings and norms stay as they are
+    tokens = max(float(lengths.max()), min(training.pass_tokens, training.batch_size * float(lengths.mean())))
+    kept = pass_bytes(shape, tokens, precision, teacher.lora_dropout, training.gradient_checkpointing)
+    return Estimate(
+        steps=steps,
+        tokens=cases * float(lengths.mean()),
+        flops=flops,
+        weights_gib=(shape.matrix * held + (shape.parameters - shape.matrix) * size) / GIB,
+        trained_gib=shape.trained * TRAINED_BYTES / GIB,
+        activations_gib=kept / GIB,
+        training_hours=flops / (TRAINING_SHARE * rate) / 3600,
+        evaluation_hours=judging / (STATES_SHARE * rate) / 3600,
+        states_hours=(len(lengths) + len(validation)) * per_case / (STATES_SHARE * rate) / 3600,
+    )
+
+
+def _quantiles(lengths: np.ndarray) -> np.ndarray:
+    return np.quantile(lengths, np.linspace(0.005, 0.995, 100))
+
+
+def matrix_rate(device: torch.device, precision: Literal["fp32", "bf16"], seconds: float = 0.5) -> float:
+    """FLOP/s of large square matrix products on this device: the best of those that fit in `seconds`."""
+    width = 8192 if device.type == "cuda" else 1024
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    left, right = (torch.randn(width, width, device=device).to(dtype) for _ in range(2))
+    repeats = 10 if device.type == "cuda" else 1
+    best, end = float("inf"), time.perf_counter() + seconds
+    for _ in range(1000):
+        start = time.perf_counter()
+        for _ in range(repeats):
+            left @ right
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        best = min(best, (time.perf_counter() - start) / repeats)
+        if time.perf_counter() > end:
+            break
+    return 2.0 * width**3 / best
 
 
 def plan_teacher(
@@ -55,7 +217,7 @@ def plan_teacher(
         speed, source = rate * 1e12, "as given by --rate"
     files = find_base(config.base, allow_download=allow_download)
     config = fit_to_base(config, files)
-    vocabularies = vocabularies_of(cohort)
+    vocabularies = Vocabularies.of_training(cohort)
     reader = TeacherReader(files, config, cohort.title)
     train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)

@@ -22,12 +22,12 @@ from leader_core.teacher.base import find_base
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import TeacherModel, adapter_state, build_model, save_adapter
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
+from leader_core.vocabulary import Vocabularies
+from train.checkpoint import TeacherPosition, checkpoint_path
 from train.console import Report
-from train.distributed import Processes
-from train.teacher.checkpoint import Progress, checkpoint_path
-from train.teacher.data import TeacherData, mean_prauc, prepare, vocabularies_of
+from train.distributed import Processes, run_together
+from train.teacher.data import TeacherData, mean_prauc, prepare
 from train.teacher.loop import Trainer
-from train.teacher.passes import run_together
 from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def train_teacher(
     if resume and (finished := _finished(out, run)):
         report.line(f"{out} is complete already: nothing to resume")
         return _result(out, finished)
-    vocabularies = vocabularies_of(cohort)
+    vocabularies = Vocabularies.of_training(cohort)
     reader = TeacherReader(files, config, cohort.title)
     train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
@@ -116,7 +116,7 @@ def _record(
     training: TeacherTraining,
     seed: int,
     run: str,
-    progress: Progress,
+    progress: TeacherPosition,
     train: TeacherData,
 ) -> dict[str, Any]:
     """The settings as run, and what became of them."""

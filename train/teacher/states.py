@@ -236,7 +236,7 @@ def _write_shard(
 ) -> None:
     """Score some cases and write their states, then the entry that says so."""
     from leader_core.teacher.scorer import run_batches
-    from train.teacher.passes import run_together
+    from train.distributed import run_together
 
     encoded = scorer.reader.encode(cases)
     if processes.sharded:

@@ -25,7 +25,7 @@ from leader_core.explain import (
     smallest_flip,
     wording_item,
 )
-from leader_core.explain.integrated import integrate
+from leader_core.explain.gradients import integrate
 from leader_core.explain.phrases import phrases_of
 from leader_core.prompt import PROMPTS, PromptBuilder
 from leader_core.student.config import StudentConfig

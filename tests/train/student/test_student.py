@@ -17,9 +17,9 @@ from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
+from train.checkpoint import checkpoint_path
 from train.console import ProgressFile, Report
 from train.student import loop
-from train.student.checkpoint import checkpoint_path
 from train.student.data import StudentData
 from train.student.settings import StudentTraining
 from train.teacher.states import TeacherStates

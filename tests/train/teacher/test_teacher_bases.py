@@ -24,10 +24,11 @@ from leader_core.teacher.model import (
     save_adapter,
 )
 from leader_core.teacher.scorer import TeacherReader, run_batches
+from leader_core.vocabulary import Vocabularies
 from tests.teacher_fakes import TINY, TinyCohort, title
+from train.checkpoint import checkpoint_path
 from train.console import Silent
-from train.teacher.checkpoint import checkpoint_path
-from train.teacher.data import TeacherData, truth_matrix, vocabularies_of
+from train.teacher.data import TeacherData, truth_matrix
 from train.teacher.loop import Trainer
 from train.teacher.run import save_activations, train_teacher
 from train.teacher.settings import TeacherTraining
@@ -54,7 +55,7 @@ def network(base: Path, **options: Any) -> TeacherModel:
 
 def data(base: Path) -> TeacherData:
     reader = TeacherReader(find_base(str(base)), TeacherConfig(base=str(base), max_tokens=90), title)
-    medications = vocabularies_of(COHORT).medication
+    medications = Vocabularies.of_training(COHORT).medication
     return TeacherData(
         reader.encode(CASES), truth_matrix(CASES, medications), np.zeros(len(CASES), dtype=np.int64)
     )

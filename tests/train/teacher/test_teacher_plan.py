@@ -13,14 +13,14 @@ from transformers import AutoModel, LlamaConfig
 from leader_core.errors import InputError
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import adapt
+from leader_core.vocabulary import Vocabularies
 from tests.teacher_fakes import TinyCohort, tiny_bert
 from train.benchmark import parts, teacher_shape
 from train.cli import call, main, parse
 from train.config import CONFIGS, load_settings
 from train.console import Silent
-from train.teacher.data import prepare, vocabularies_of
-from train.teacher.estimate import estimate, matrix_rate, pass_bytes, shape_of, token_flops
-from train.teacher.plan import plan_teacher
+from train.teacher.data import prepare
+from train.teacher.plan import estimate, matrix_rate, pass_bytes, plan_teacher, shape_of, token_flops
 from train.teacher.settings import TeacherTraining
 
 COHORT: Any = TinyCohort()
@@ -101,7 +101,7 @@ def test_a_plan_says_what_would_be_done_and_writes_nothing(tmp_path: Path) -> No
     ]
     assert sorted(tmp_path.rglob("*")) == before
     reader = teacher_reader(config)
-    encoded = prepare(COHORT, "train", "all", reader, vocabularies_of(COHORT).medication).encoded
+    encoded = prepare(COHORT, "train", "all", reader, Vocabularies.of_training(COHORT).medication).encoded
     assert (
         plan["tokens"]["truncated_share"] == pytest.approx(encoded.truncated.mean())
         and encoded.truncated.any()
