@@ -1,7 +1,4 @@
-"""Writing files so that a reader never sees half of one, and digests of what was written.
-
-Refuses to know what the files mean.
-"""
+"""Writing files so that a reader never sees half of one, and digests of what was written."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """A case as the text the teacher reads: named, versioned templates, filled by structure and kept within a token budget.
 
-Refuses to know language models: a tokenizer reaches it only as something that counts tokens. It never sees the
-medications of the current visit, because every case passes through `Case.observed()` first.
+It never sees the medications of the current visit, because every case passes through `Case.observed()` first.
 """
 
 from __future__ import annotations

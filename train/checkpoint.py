@@ -113,10 +113,10 @@ def load_checkpoint(
             weight.copy_(like(tensors[f"weight/{name}"], weight))
             for moment in ("step", "exp_avg", "exp_avg_sq"):
                 if (value := tensors.get(f"{moment}/{name}")) is not None:
-                    if moment == "step":
-                        value = value.to(weight.device) if on_device else value
-                    else:
+                    if moment != "step":
                         value = like(value, weight)
+                    elif on_device:
+                        value = value.to(weight.device)
                     optimizer.state[weight][moment] = value
     best = {name.removeprefix("best/"): value for name, value in tensors.items() if name.startswith("best/")}
     return position, best

@@ -1,6 +1,6 @@
 """Attribution: how much each thing that a model read adds to the log-odds of one class, adding up to its score.
 
-Both models' attributions land on the same items. Refuses to know how they are shown.
+Both models' attributions land on the same items.
 """
 
 from __future__ import annotations

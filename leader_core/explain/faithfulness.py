@@ -1,7 +1,7 @@
 """Whether an explanation is true to its model: the score while what it names first is taken away, or put back first.
 
 Deletion: things leave the case in the explanation's order; a faithful order makes the score fall early. Insertion:
-they come into an empty case in that order; a faithful order makes it rise early. Refuses to know how cases are drawn.
+they come into an empty case in that order; a faithful order makes it rise early.
 """
 
 from __future__ import annotations

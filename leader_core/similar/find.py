@@ -1,7 +1,7 @@
 """A case's neighbours in the training split, what they share with it and what they were given.
 
-Owns when the training cases are there: read from the file beside the cohort, or computed once in a thread of its own.
-A neighbour is near by what the student reads of both; that its treatment was right is not said. Refuses to know pages.
+The training cases are read from the file beside the cohort, or computed once in a thread of its own.
+A neighbour is near by what the student reads of both; that its treatment was right is not said.
 """
 
 from __future__ import annotations

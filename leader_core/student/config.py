@@ -1,7 +1,4 @@
-"""The student's architecture as typed values: what `config.json` in its folder holds.
-
-Refuses to know how it is trained (`train.student.settings`), and never imports torch.
-"""
+"""The student's architecture as typed values: what `config.json` in its folder holds."""
 
 from __future__ import annotations
 

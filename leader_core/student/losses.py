@@ -1,4 +1,4 @@
-"""The three losses of the student, each the mean over the batch. Refuses to know the network and the schedule.
+"""The three losses of the student, each the mean over the batch.
 
 Letters: B cases, M medications, D width, H the teacher's hidden size.
 """

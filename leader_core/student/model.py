@@ -218,14 +218,3 @@ class Student(nn.Module):
         if not self.config.current_apart:
             return pooled
         return torch.cat([pooled, torch.cat([part[:, -1] for part in parts])], dim=1)
-
-
-def parameter_count(config: StudentConfig, layout: TokenLayout, profile_rows: Sequence[int]) -> int:
-    """Weights of the published architecture, in closed form: all that inference needs.
-
-    Additions of ours (`recency`, `current_apart`, `code_text`) are not counted.
-    """
-    d, fields = config.d_model, max(1, len(profile_rows))
-    block = 3 * d * d + (d * d + d) + (d * config.ffn + config.ffn) + (config.ffn * d + d) + 4 * d
-    head = 3 * d * config.head_hidden + config.head_hidden + (config.head_hidden + 1) * layout.medications
-    return layout.size * d + (len(KINDS) + 1) * block + sum(profile_rows) * d + (fields * d + 1) * d + head

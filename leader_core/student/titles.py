@@ -1,7 +1,4 @@
-"""Vectors of code titles from a base language model: how a student reads a code that training never saw.
-
-Refuses to know the student's network and where titles come from.
-"""
+"""Vectors of code titles from a base language model: how a student reads a code that training never saw."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Base language models: where one lies, whether it is the file it should be, and how it and its tokenizer are read.
 
-safetensors only, no remote code, no download unless asked for by name. Refuses to know adapters and heads.
+safetensors only, no remote code, no download unless asked for by name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What a teacher is, as typed values: its base, wording, pooling and adapter; what `config.json` in its folder holds.
-
-Refuses to know how it is trained (`train.teacher.settings`), and never imports torch.
-"""
+"""What a teacher is, as typed values: its base, wording, pooling and adapter; what `config.json` in its folder holds."""
 
 from __future__ import annotations
 

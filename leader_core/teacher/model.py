@@ -3,7 +3,6 @@
 Shapes: B batch, T tokens, H hidden, M medications. Notable: dropout of the base is off (only LoRA's own remains);
 adapter and head are fp32 whatever the base's precision, which autocast bridges; the head sees the pooled state only;
 a causal base gets no mask where padding is on the right, because no real token can see it.
-Refuses to know cases, prompts and training.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Prompts as token ids: one tokenizer, many cases encoded once into flat arrays, and batches with little padding.
-
-Refuses to know the model that reads them.
-"""
+"""Prompts as token ids: one tokenizer, many cases encoded once into flat arrays, and batches with little padding."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a student learns from and is judged on: a cohort's columns, its vocabularies and, where given, teacher states.
 
-One class for all: teacher states are an argument, not another data set. Refuses to know the network.
+One class for all: teacher states are an argument, not another data set.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The student's training: Adam until validation PRAUC stops rising, the best epoch kept, resumable after any epoch.
-
-Refuses to know where cases come from (`data`) and what the network is made of.
-"""
+"""The student's training: Adam until validation PRAUC stops rising, the best epoch kept, resumable after any epoch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the student is trained: `[student.training]` of a configuration file. Refuses to know the network."""
+"""How the student is trained: `[student.training]` of a configuration file."""
 
 from __future__ import annotations
 

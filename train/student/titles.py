@@ -1,6 +1,6 @@
-"""Title vectors that are kept in a folder, so that students of one cohort read its titles once.
+"""Title vectors stored in a folder, so that students of one cohort read its titles once.
 
-Refuses to know what a vector is used for. A kept file is a pure function of the base and the titles, both of which
+A stored file is a pure function of the base and the titles, both of which
 stand in its name as a digest; it can be deleted at any time.
 """
 

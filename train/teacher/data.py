@@ -1,7 +1,4 @@
-"""What a teacher is trained and judged on: prompts as token ids and prescriptions as a matrix, made once.
-
-Refuses to know the model and the optimiser.
-"""
+"""What a teacher is trained and judged on: prompts as token ids and prescriptions as a matrix, made once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The teacher's training loop: steps, schedule, evaluations, best weights, and states to continue from.
-
-Refuses to know cohorts, files of a model folder and the command line.
-"""
+"""The teacher's training loop: steps, schedule, evaluations, best weights, and states to continue from."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""One teacher, from cohort to model folder: base, prompts, training, threshold, sealed artefact.
-
-Refuses to know the command line.
-"""
+"""One teacher, from cohort to model folder: base, prompts, training, threshold, sealed artefact."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""How a teacher is trained, as typed values validated once: section `[teacher.training]` of a TOML file.
-
-Refuses to know what a teacher is (`leader_core.teacher.config`), and never imports torch.
-"""
+"""How a teacher is trained, as typed values validated once: section `[teacher.training]` of a TOML file."""
 
 from __future__ import annotations
 

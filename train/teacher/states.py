@@ -3,7 +3,6 @@
 A folder of safetensors shards with an index that seals them. Written shard by shard in a folder beside the
 destination, so that a stopped run continues (with any number of processes, each writing its own shards), and moved into
 place only when complete.
-Refuses to know what a student does with them.
 """
 
 from __future__ import annotations

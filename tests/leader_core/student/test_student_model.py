@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from leader_core.domain import KINDS, Case, Visit
 from leader_core.student.config import PAPER_PROFILE, StudentConfig
 from leader_core.student.encode import Encoder, TokenLayout
-from leader_core.student.model import Student, parameter_count
+from leader_core.student.model import Student
 from leader_core.student.packing import pack
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from tests.hospital import Hospital
@@ -81,6 +82,17 @@ def test_gradients_are_those_of_the_padded_form() -> None:
     ]
     for mine, theirs in pairs:
         torch.testing.assert_close(mine, theirs, atol=2e-4, rtol=2e-4)
+
+
+def parameter_count(config: StudentConfig, layout: TokenLayout, profile_rows: Sequence[int]) -> int:
+    """Weights of the published architecture, in closed form: all that inference needs.
+
+    Additions of ours (`recency`, `current_apart`, `code_text`) are not counted.
+    """
+    d, fields = config.d_model, max(1, len(profile_rows))
+    block = 3 * d * d + (d * d + d) + (d * config.ffn + config.ffn) + (config.ffn * d + d) + 4 * d
+    head = 3 * d * config.head_hidden + config.head_hidden + (config.head_hidden + 1) * layout.medications
+    return layout.size * d + (len(KINDS) + 1) * block + sum(profile_rows) * d + (fields * d + 1) * d + head
 
 
 def test_the_published_size_to_the_last_weight() -> None:

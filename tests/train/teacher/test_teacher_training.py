@@ -15,11 +15,12 @@ from leader_core.errors import InputError, TrainingError
 from leader_core.model_folder import read_manifest
 from leader_core.teacher.config import TeacherConfig
 from tests.teacher_fakes import TinyCohort, tiny_bert, tiny_llama
+from train import checkpoint
 from train.checkpoint import checkpoint_path
 from train.config import load_settings
 from train.console import Report
 from train.schedule import rate_factor
-from train.teacher import checkpoint, loop
+from train.teacher import loop
 from train.teacher.data import step_rows
 from train.teacher.run import train_teacher
 from train.teacher.settings import TeacherTraining
