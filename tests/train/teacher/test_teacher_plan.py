@@ -15,8 +15,9 @@ from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import adapt
 from leader_core.vocabulary import Vocabularies
 from tests.teacher_fakes import TinyCohort, tiny_bert
-from train.benchmark import parts, teacher_shape
+from train.benchmark import teacher_shape
 from train.cli import call, main, parse
+from train.commands import benchmark
 from train.config import CONFIGS, load_settings
 from train.console import Silent
 from train.teacher.data import prepare
@@ -161,7 +162,7 @@ def test_a_tiny_shape_is_measured_and_a_large_one_needs_a_gpu(
     assert "needs a GPU" not in capsys.readouterr().out
     assert main(["benchmark", "student", "--shape", "tiny"]) == 2
     assert "teacher alone" in capsys.readouterr().err
-    monkeypatch.setattr(parts, "isolated", lambda module, *rest: {"module": module, "rest": rest})
+    monkeypatch.setattr(benchmark, "isolated", lambda module, *rest: {"module": module, "rest": rest})
     words = ["benchmark", "teacher", "--shape", "tiny", "--device", "cpu", "--seconds", "1"]
     assert call(parse(words), Silent())["teacher"]["rest"] == ("tiny", "cpu", 1.0)
 
