@@ -15,6 +15,7 @@ from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, titles_of
 from leader_core import KINDS, Recommendation
+from leader_core.domain import Kind
 
 _COMPARED: Final = "beside"
 _MODEL: Final = "beside_model"
@@ -148,7 +149,7 @@ def _differences(service: Service, other: Subject, subject: Subject) -> None:
     )
 
 
-def _titles(codes: tuple[str, ...], kind: str, titles: markup.Titles) -> str:
+def _titles(codes: tuple[str, ...], kind: Kind, titles: markup.Titles) -> str:
     if not codes:
         return "none"
     rest = len(codes) - _CODES_NAMED

@@ -155,7 +155,7 @@ def describe(change: Change, case: Case, titles: Titles) -> str:
     if item.part == "profile":
         label = wording.FIELD_LABELS.get(item.name, item.name)
         return f"{label}: {words(case.profile[item.name])} → {words(change.value)}"
-    title = titles(item.kind or "", item.name)
+    title = titles(item.kind, item.name) if item.kind else item.name
     if change.action == "add":
         return f"With {title} in the last earlier visit"
     return f"Without {title}"

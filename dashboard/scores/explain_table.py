@@ -90,7 +90,7 @@ def _label(item: Item, case: Case, titles: Titles) -> tuple[str, str]:
         return wording.FIELD_LABELS.get(item.name, item.name), words(case.profile[item.name])
     if item.part == "wording":
         return _SECTIONS.get(item.name, item.name), "wording"
-    return titles(item.kind or "", item.name), item.name
+    return titles(item.kind, item.name) if item.kind else item.name, item.name
 
 
 def _sum(rows: Sequence[ItemRow], side: int) -> float | None:

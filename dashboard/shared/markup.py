@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from markupsafe import Markup
 
 from dashboard.shared.templates import macro
+from leader_core.domain import Kind
 
-Titles = Callable[[str, str], str]
+Titles = Callable[[Kind, str], str]
 """The title of a code, given its kind and the code."""
 
 

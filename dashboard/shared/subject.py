@@ -30,7 +30,7 @@ def opened(service: Service, title: str) -> Subject | None:
 
 def titles_of(service: Service) -> Titles:
     """A code's readable title, or the code itself where no table knows one."""
-    return lambda kind, code: service.engine.cohort.title(kind, code) or code  # type: ignore[arg-type]
+    return lambda kind, code: service.engine.cohort.title(kind, code) or code
 
 
 def case_title(subject: Subject, level: int = 1) -> str:
