@@ -96,10 +96,10 @@ class Case:
     patient_id: int | None = None
 
     def __post_init__(self) -> None:
-        strange = sorted(set(self.profile) - set(PROFILE_FIELDS))
-        if strange:
+        unknown = sorted(set(self.profile) - set(PROFILE_FIELDS))
+        if unknown:
             raise CaseError(
-                f"Unknown profile field {', '.join(map(repr, strange))}: "
+                f"Unknown profile field {', '.join(map(repr, unknown))}: "
                 f"expected any of {', '.join(PROFILE_FIELDS)}. Remove or rename it."
             )
         full = {name: (str(self.profile.get(name) or "").strip() or UNKNOWN) for name in PROFILE_FIELDS}

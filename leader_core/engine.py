@@ -247,7 +247,7 @@ class Engine:
         Args:
             codes: ATC codes at the cohort's level.
             diagnoses: the patient's codes, with their system.
-            orders: drug strings behind the classes (`cohort.orders`); they tell which pairs the drugs really carry.
+            orders: drug strings behind the classes (`cohort.orders`); they show which pairs the drugs really carry.
         """
         return self._reviewed(tuple(codes), tuple(diagnoses), tuple(orders))
 

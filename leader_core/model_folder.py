@@ -160,8 +160,8 @@ def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None
         ArtifactError: the folder is not the one that the manifest was read from, or was changed since.
     """
     folder = Path(folder)
-    found = read_manifest(folder, kind=manifest.kind)
-    if dict(found.files) != dict(manifest.files):
+    present = read_manifest(folder, kind=manifest.kind)
+    if dict(present.files) != dict(manifest.files):
         raise ArtifactError(f"{folder} holds another model than its manifest was read from. Read it again.")
     with replacing_folder(folder) as temporary:
         shutil.copytree(folder, temporary, dirs_exist_ok=True)

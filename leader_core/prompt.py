@@ -52,7 +52,7 @@ class Template:
     order: tuple[SectionKind, ...]
     newest_first: bool  # order of history visits
     lower: tuple[Kind, ...] = ()  # kinds whose titles are written in lower case
-    repeats_current: bool = False  # tells the current diagnoses of every earlier visit, instead of its own
+    repeats_current: bool = False  # shows the current diagnoses at every earlier visit, instead of its own
 
 
 PAPER: Final = Template(
@@ -111,7 +111,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
         unfilled, unused = sorted(wanted - set(values)), sorted(set(values) - wanted)
         raise InputError(
             f"The prompt part {template!r} does not fit its values: placeholders without a value {unfilled}, "
-            f"values without a placeholder {unused}. Mend the template."
+            f"values without a placeholder {unused}. Fix the template."
         )
     return "".join(literal + (values[name] if name is not None else "") for literal, name in parts)
 
@@ -178,7 +178,7 @@ class PromptBuilder:
             )
 
     def text(self, case: Case, *, margin: int = 0) -> tuple[str, bool]:
-        """The prompt's text and whether anything was cut; `margin` tokens are kept free.
+        """The prompt's text and whether anything was cut; `margin` tokens are left free.
 
         The budget is counted piece by piece. For a tokenizer that merges across pieces the whole may come out
         longer: count the text, then ask again with the excess as margin (`build` does).
@@ -224,16 +224,16 @@ class PromptBuilder:
         case = case.observed()
         earlier = len(case.history)
         numbered = [(visit.visit_no or i, visit) for i, visit in enumerate(case.history, start=1)]
-        kept = numbered[max(0, earlier - self.max_history) :] if self.max_history else []
+        recent = numbered[max(0, earlier - self.max_history) :] if self.max_history else []
         if self.template.repeats_current:
-            kept = [(number, replace(visit, diagnoses=case.current.diagnoses)) for number, visit in kept]
+            recent = [(number, replace(visit, diagnoses=case.current.diagnoses)) for number, visit in recent]
         plan = _Plan(
             earlier=earlier,
             current=_part(case.current, case.current.visit_no or earlier + 1),
-            history=[_part(visit, number) for number, visit in kept],
+            history=[_part(visit, number) for number, visit in recent],
             dropped=[],
         )
-        left = earlier - len(kept)
+        left = earlier - len(recent)
         if left:
             plan.dropped.append(
                 f"{_count(left, 'oldest visit')} left out: at most the last "
@@ -314,7 +314,7 @@ class PromptBuilder:
         opening = self.template.openings[min(plan.earlier, 2)]
         needs_count = any(name for _, name in _parse(opening))
         history = reversed(plan.history) if self.template.newest_first else iter(plan.history)
-        made: dict[SectionKind, list[tuple[SectionKind, str, int | None]]] = {
+        pieces: dict[SectionKind, list[tuple[SectionKind, str, int | None]]] = {
             "instruction": [
                 ("instruction", fill(opening, {"earlier": str(plan.earlier)} if needs_count else {}), None)
             ],
@@ -335,7 +335,7 @@ class PromptBuilder:
             ],
             "question": [("question", fill(self.template.question, {}), None)],
         }
-        return [piece for kind in self.template.order for piece in made[kind]]
+        return [piece for kind in self.template.order for piece in pieces[kind]]
 
     def _lists(self, part: _Part, kinds: Sequence[Kind] = tuple(_PLURALS)) -> dict[str, str]:
         return {
@@ -347,7 +347,7 @@ class PromptBuilder:
         }
 
     def _blank(self, part: _Part, kind: Kind) -> str:
-        """What stands for an empty list: having none and having lost all are told apart."""
+        """What stands for an empty list: having none and having lost all read differently."""
         return self.template.cut if part.cut.get(kind) else self.template.empty
 
     def written(self, kind: Kind, code: str) -> str:

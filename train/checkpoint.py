@@ -1,4 +1,4 @@
-"""The state that a training continues from: one file beside the model folder, replaced whole.
+"""The state that a training continues from: one file next to the model folder, replaced whole.
 
 It holds the trained weights, the optimiser's moments, the best weights so far and the position. Order of cases and
 dropout are functions of seed and step or epoch, so that continuing gives what an uninterrupted run would have given.
@@ -67,7 +67,7 @@ def save_checkpoint(
     *,
     write: bool = True,
 ) -> None:
-    """Write the state beside `path`, then move it into place.
+    """Write the state next to `path`, then move it into place.
 
     Weights are written whole, however they are spread, so that any number of processes can continue. Every process must
     call this; those with `write` False only give their parts.

@@ -115,16 +115,16 @@ def attribute(
         from leader_core.explain.gradients import TEACHER_BASELINE as BASELINE
         from leader_core.explain.gradients import teacher_gradients
 
-        read, found = teacher_gradients(engine.teacher_scorer(), case, column, each)
+        read, gradients = teacher_gradients(engine.teacher_scorer(), case, column, each)
         items: Sequence[Item] = read.items
         prompt, spans = read.prompt, read.spans
     else:
         from leader_core.explain.gradients import STUDENT_BASELINE as BASELINE
         from leader_core.explain.gradients import student_gradients
 
-        items, found = student_gradients(engine.student_scorer(), case, column, each)
+        items, gradients = student_gradients(engine.student_scorer(), case, column, each)
     scale, shift = _shown(scorer)
-    values = [float(value) * scale for value in found.values]
+    values = [float(value) * scale for value in gradients.values]
     tokens = tuple(
         Token(start, end, value, item)
         for (start, end), value, item in zip(spans, values, items, strict=False)
@@ -134,14 +134,14 @@ def attribute(
     return Attribution(
         model=model,
         code=code,
-        log_odds=found.end * scale + shift,
-        baseline_log_odds=found.start * scale + shift,
+        log_odds=gradients.end * scale + shift,
+        baseline_log_odds=gradients.start * scale + shift,
         shares=tuple(Share(item, sums[item]) for item in _ordered(sums, case)),
         unread=tuple(item for item in known if item not in sums),
         baseline=BASELINE,
-        steps=found.steps,
-        gap=found.gap * scale,
-        tolerance=found.tolerance * scale,
+        steps=gradients.steps,
+        gap=gradients.gap * scale,
+        tolerance=gradients.tolerance * scale,
         seconds=time.perf_counter() - began,
         prompt=prompt,
         tokens=tokens,
@@ -155,10 +155,10 @@ def _shown(scorer: ModelScorer) -> tuple[float, float]:
 
 
 def _sums(pairs: Iterable[tuple[object, float]]) -> dict:  # type: ignore[type-arg]
-    made: dict[object, float] = {}
+    sums: dict[object, float] = {}
     for key, value in pairs:
-        made[key] = made.get(key, 0.0) + value
-    return made
+        sums[key] = sums.get(key, 0.0) + value
+    return sums
 
 
 def _ordered(sums: dict[Item, float], case: Case) -> list[Item]:

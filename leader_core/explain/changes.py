@@ -151,12 +151,12 @@ def _changed(visit: Visit, kind: Kind, code: str, action: Action) -> Visit:
 
 def _renumbered(visits: Sequence[Visit | None]) -> tuple[Visit, ...]:
     """The visits that are left, numbered down by those that went before them."""
-    made: list[Visit] = []
+    left: list[Visit] = []
     for place, visit in enumerate(visits):
         if visit is not None:
-            gone = place - len(made)
-            made.append(replace(visit, visit_no=visit.visit_no - gone) if gone and visit.visit_no else visit)
-    return tuple(made)
+            gone = place - len(left)
+            left.append(replace(visit, visit_no=visit.visit_no - gone) if gone and visit.visit_no else visit)
+    return tuple(left)
 
 
 def _moved(visits: Sequence[Visit | None]) -> Visit:

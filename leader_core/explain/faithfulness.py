@@ -70,8 +70,8 @@ def curves(
         for gone in (*(order[:cut] for cut in cuts), *(order[cut:] for cut in cuts))
     ]
     scores = scorer.score(cases).probabilities[:, column].astype(np.float64)
-    found = scores.reshape(len(orders), 2, len(cuts))
-    return Curves(code, len(items), _by_method(orders, found[:, 0]), _by_method(orders, found[:, 1]))
+    by_order = scores.reshape(len(orders), 2, len(cuts))
+    return Curves(code, len(items), _by_method(orders, by_order[:, 0]), _by_method(orders, by_order[:, 1]))
 
 
 def _by_method(
@@ -91,12 +91,12 @@ def measure(
 ) -> list[Curves]:
     """The curves of one suggested class of each case, drawn at random; of the best class where none is suggested."""
     random = np.random.default_rng(seed)
-    found = []
+    results = []
     for done, case in enumerate(cases, 1):
         recommendation = engine.recommend(case, model)
         pool = recommendation.selected or recommendation.medications[:1]
         code = pool[int(random.integers(len(pool)))].code
-        found.append(curves(engine, case, model, code, random))
+        results.append(curves(engine, case, model, code, random))
         if each is not None:
             each(done, len(cases))
-    return found
+    return results

@@ -102,9 +102,9 @@ def integrate(
             if inputs.numel()
             else _nothing()
         )
-        found = Integrated(values, start, end, steps)
-        if abs(found.gap) <= found.tolerance or steps * 2 > most:
-            return found
+        result = Integrated(values, start, end, steps)
+        if abs(result.gap) <= result.tolerance or steps * 2 > most:
+            return result
         steps *= 2
 
 
@@ -298,7 +298,7 @@ def teacher_gradients(
         average = model.average_word()
     score = _TeacherPath(model, vectors, torch.tensor(places, device=device), column)
     budget = pass_tokens(model) // TEACHER_BACKWARD
-    found = integrate(
+    gradients = integrate(
         score,
         vectors[places],
         average.expand(len(places), -1),
@@ -307,7 +307,7 @@ def teacher_gradients(
         slow=TEACHER_SLOW,
         each=each,
     )
-    return PromptRead(prompt, phrases, standing, items), found
+    return PromptRead(prompt, phrases, standing, items), gradients
 
 
 class _TeacherPath:

@@ -78,11 +78,11 @@ class Outcomes:
         """What each change does to the recommendation under a cut-off, by default the model's own."""
         cut = self.threshold if threshold is None else threshold
         chosen, now = self.before >= cut, self.after >= cut
-        found = []
+        moves = []
         for i, change in enumerate(self.changes):
             shift = self.after[i] - self.before
             most = int(np.abs(shift).argmax()) if len(shift) else -1
-            found.append(
+            moves.append(
                 Moved(
                     change,
                     tuple(self.codes[m] for m in np.flatnonzero(now[i] & ~chosen)),
@@ -91,7 +91,7 @@ class Outcomes:
                     float(shift[most]) if most >= 0 else 0.0,
                 )
             )
-        return tuple(found)
+        return tuple(moves)
 
 
 def score_changes(
@@ -211,12 +211,16 @@ def smallest_flip(
     Raises:
         InputError: a class that the model does not score.
     """
-    found = leave_one_out(engine, case, model, each=each) if outcomes is None else outcomes
-    column = found.column(code)
-    cut = found.threshold if threshold is None else threshold
-    before = float(found.before[column])
+    removals_scored = leave_one_out(engine, case, model, each=each) if outcomes is None else outcomes
+    column = removals_scored.column(code)
+    cut = removals_scored.threshold if threshold is None else threshold
+    before = float(removals_scored.before[column])
     down = before >= cut  # the way to go
-    singles = {item: before - effect for item, effect in found.effects(code).items() if item.part != "visit"}
+    singles = {
+        item: before - effect
+        for item, effect in removals_scored.effects(code).items()
+        if item.part != "visit"
+    }
     ranked = sorted(singles, key=lambda item: singles[item] if down else -singles[item])
     search = _Search(engine, case, model, column, cut, down, each)
     if not ranked:

@@ -33,29 +33,29 @@ def phrases_of(builder: PromptBuilder, prompt: Prompt, case: Case) -> tuple[Phra
         builder: the one that built `prompt` from `case`.
     """
     case = case.observed()
-    made: list[Phrase] = []
+    phrases: list[Phrase] = []
     for section, place in _places(builder, prompt, case):
         wording = wording_item(section.kind, place)
         position = section.start
         for phrase in _named(builder, prompt.text, section, case, place) if place is not None else ():
             if position < phrase.start:
-                made.append(Phrase(position, phrase.start, wording))
-            made.append(phrase)
+                phrases.append(Phrase(position, phrase.start, wording))
+            phrases.append(phrase)
             position = phrase.end
         if position < section.end:
-            made.append(Phrase(position, section.end, wording))
-    return tuple(made)
+            phrases.append(Phrase(position, section.end, wording))
+    return tuple(phrases)
 
 
 def _places(builder: PromptBuilder, prompt: Prompt, case: Case) -> Iterator[tuple[PromptSection, int | None]]:
     """Sections with the visit that each tells of: the earlier ones are the last of the case's history."""
     earlier = sum(section.kind == "history" for section in prompt.sections)
-    kept = list(range(len(case.history) - earlier, len(case.history)))
+    places = list(range(len(case.history) - earlier, len(case.history)))
     if builder.template.newest_first:
-        kept.reverse()
+        places.reverse()
     for section in prompt.sections:
         if section.kind == "history":
-            yield section, kept.pop(0)
+            yield section, places.pop(0)
         else:
             yield section, len(case.history) if section.kind == "current" else None
 
@@ -80,11 +80,11 @@ def _named(
         source = len(case.history) if kind == "diagnosis" and template.repeats_current else place
         codes = visits_of(case)[source].codes(kind)
         titles = [builder.written(kind, code) for code in codes]
-        kept = _kept(text, position, titles, template.separator, after)
-        for code, title in zip(codes[:kept], titles[:kept], strict=True):
+        count = _kept(text, position, titles, template.separator, after)
+        for code, title in zip(codes[:count], titles[:count], strict=True):
             yield Phrase(position, position + len(title), code_item(source, kind, code))
             position += len(title) + len(template.separator)
-        if kept:
+        if count:
             position -= len(template.separator)
         else:
             position = text.index(after, position)

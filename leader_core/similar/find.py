@@ -1,6 +1,6 @@
 """A case's neighbours in the training split, what they share with it and what they were given.
 
-The training cases are read from the file beside the cohort, or computed once in a thread of its own.
+The training cases are read from the file next to the cohort, or computed once in a thread of its own.
 A neighbour is near by what the student reads of both; that its treatment was right is not said.
 """
 
@@ -145,11 +145,11 @@ class SimilarCases:
             threading.Thread(target=self._compute, name="leader-similar", daemon=True).start()
 
     def _compute(self) -> None:
-        def tell(done: int, total: int) -> None:
+        def report_progress(done: int, total: int) -> None:
             self._state = Preparation("preparing", done=done, total=total)
 
         try:
-            self._index = CaseIndex.build(self._scorer(), self._cohort, tell)
+            self._index = CaseIndex.build(self._scorer(), self._cohort, report_progress)
             self._state = Preparation("ready")
         except LeaderError as error:
             self._state = Preparation("impossible", str(error))
@@ -179,11 +179,11 @@ class SimilarCases:
         nearness = float(cosines[nearest[:NEAREST]].mean()) if len(nearest) else 0.0
         whole = len(nearest) and bool(among[others].all())  # no filter: the same rows
         rows = nearest[: query.count] if whole else index.best(cosines, query.count, among)
-        found = tuple(_neighbour(index, int(row), float(cosines[row]), case) for row in rows)
+        neighbours = tuple(_neighbour(index, int(row), float(cosines[row]), case) for row in rows)
         measured = index.nearness
         return Similar(
-            found,
-            _given(found),
+            neighbours,
+            _given(neighbours),
             int(among.sum()),
             int(others.sum()),
             nearness,

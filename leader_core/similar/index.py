@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]
-"""Is told (cases done, all cases)."""
+"""Called with the cases done and all cases."""
 
 NEAREST: Final = 10
 """How near a case is to training data: its mean cosine to this many nearest training patients."""
@@ -44,7 +44,7 @@ _ARRAYS: Final = ("vectors", "patient_ids", "visit_ids", "visit_no", "gender", "
 
 
 def index_path(cohort: Path) -> Path:
-    """Where the training cases of a cohort's database are looked for: beside it."""
+    """Where the training cases of a cohort's database are looked for: next to it."""
     return cohort.with_name(f"{cohort.stem}.similar.safetensors")
 
 
@@ -70,11 +70,11 @@ class CaseIndex:
     @classmethod
     def build(cls, scorer: StudentScorer, cohort: Cohort, progress: Progress | None = None) -> Self:
         """Vectors of all training patients, and how near validation patients are to them."""
-        columns, beside = cohort.columns("train", "last"), _sample(cohort.columns("validation", "last"))
-        tell = progress or (lambda done, total: None)
-        total = len(columns) + len(beside)
-        vectors = _vectors(scorer, columns, lambda done: tell(done, total))
-        others = _vectors(scorer, beside, lambda done: tell(len(columns) + done, total))
+        columns, validation = cohort.columns("train", "last"), _sample(cohort.columns("validation", "last"))
+        report = progress or (lambda done, total: None)
+        total = len(columns) + len(validation)
+        vectors = _vectors(scorer, columns, lambda done: report(done, total))
+        others = _vectors(scorer, validation, lambda done: report(len(columns) + done, total))
         labels, places = {}, {}
         for name in ("gender", "age_band"):
             values, where = np.unique(columns.profile[name].astype(str), return_inverse=True)

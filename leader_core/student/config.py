@@ -26,7 +26,7 @@ class StudentConfig:
     `recency` adds an embedding of "visits counted back from the current one" to every visit, so that the
     student knows which visit is current; `pooling = "recency"` lets each of those places have its own learned
     weight in the mean over visits. With both off the output does not change when visits change places.
-    `current_apart` gives the head each stream's current place beside the mean over all of them.
+    `current_apart` gives the head each stream's current place next to the mean over all of them.
     `code_text` makes a code's embedding the sum of a map of its title's vector and a part of its own, so that a code
     that training never saw is read by its title.
     """
@@ -59,10 +59,10 @@ class StudentConfig:
             for name in ("dropout", "attention_dropout")
             if not 0 <= getattr(self, name) < 1
         ]
-        strange = [name for name in self.profile_fields if name not in PROFILE_FIELDS]
-        if strange:
+        unknown = [name for name in self.profile_fields if name not in PROFILE_FIELDS]
+        if unknown:
             problems.append(
-                f"profile_fields: unknown {', '.join(strange)}; expected any of {', '.join(PROFILE_FIELDS)}"
+                f"profile_fields: unknown {', '.join(unknown)}; expected any of {', '.join(PROFILE_FIELDS)}"
             )
         if len(set(self.profile_fields)) != len(self.profile_fields):
             problems.append("profile_fields: a field is named twice")
@@ -85,9 +85,9 @@ class StudentConfig:
         names = {f.name for f in dataclasses.fields(cls)}
         record = {**_BEFORE, **record}
         if set(record) != names:
-            odd = ", ".join(sorted(set(record) ^ names))
+            differing = ", ".join(sorted(set(record) ^ names))
             raise ArtifactError(
-                f"config.json of a student: fields missing or unknown: {odd}. Train the model again."
+                f"config.json of a student: fields missing or unknown: {differing}. Train the model again."
             )
         try:
             return cls(**{**record, "profile_fields": tuple(record["profile_fields"])})

@@ -45,7 +45,7 @@ class ProfileAlignment(nn.Module):
         self.of_profile = nn.Linear(width, width)
 
     def forward(self, prescribed: Tensor, profile: Tensor) -> Tensor:
-        """(B, D), (B, D) -> (); zero for a batch of one, which has nobody to be told apart from."""
+        """(B, D), (B, D) -> (); zero for a batch of one, which has no other patient to compare with."""
         size = len(profile)
         if size < 2:
             return profile.new_zeros(())

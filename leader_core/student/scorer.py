@@ -160,13 +160,13 @@ class _TitleReader:
                 raise ArtifactError(
                     f"{self._folder}: the manifest names no base model. Train the student again."
                 )
-            found = TitleEncoder(base.id)
-            if found.sha256 != base.sha256:
+            encoder = TitleEncoder(base.id)
+            if encoder.sha256 != base.sha256:
                 raise ArtifactError(
                     f"{self._folder} reads titles with a base of sha256 {base.sha256}, but {base.id} has "
-                    f"{found.sha256} here. Restore that base, or train the student again."
+                    f"{encoder.sha256} here. Restore that base, or train the student again."
                 )
-            self._vectors = found
+            self._vectors = encoder
         return self._vectors
 
 

@@ -185,8 +185,8 @@ def load_body(
 
 def _minilm_folder() -> Path:
     """The folder inside the installed package, found without importing it."""
-    found = importlib.util.find_spec(MINILM_PACKAGE)
-    places = list(found.submodule_search_locations or ()) if found else []
+    package = importlib.util.find_spec(MINILM_PACKAGE)
+    places = list(package.submodule_search_locations or ()) if package else []
     if not places:
         raise NotFoundError(
             "The default base 'minilm' is not installed. Run `pip install -r requirements.txt`, "

@@ -85,8 +85,8 @@ class TeacherConfig:
 
     def identity(self) -> dict[str, Any]:
         """What tells this teacher from another: `to_json` without newer fields that are left at what they always were."""
-        kept = {f.name: f.default for f in dataclasses.fields(self) if f.name in _ADDED}
-        return {k: v for k, v in self.to_json().items() if k not in kept or v != kept[k]}
+        defaults = {f.name: f.default for f in dataclasses.fields(self) if f.name in _ADDED}
+        return {k: v for k, v in self.to_json().items() if k not in defaults or v != defaults[k]}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> TeacherConfig:
@@ -96,10 +96,10 @@ class TeacherConfig:
             ArtifactError: for fields missing, unknown or out of range.
         """
         names = {f.name for f in dataclasses.fields(cls)}
-        if odd_names := (set(record) ^ names) - (_ADDED - set(record)):
-            odd = ", ".join(sorted(odd_names))
+        if different := (set(record) ^ names) - (_ADDED - set(record)):
+            differing = ", ".join(sorted(different))
             raise ArtifactError(
-                f"config.json of a teacher: fields missing or unknown: {odd}. Train the model again."
+                f"config.json of a teacher: fields missing or unknown: {differing}. Train the model again."
             )
         try:
             return cls(**{**record, "lora_targets": tuple(record["lora_targets"])})

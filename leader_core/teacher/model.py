@@ -280,13 +280,13 @@ def restore_adapter(model: TeacherModel, state: Mapping[str, torch.Tensor], wher
         from peft import set_peft_model_state_dict
 
     expected = {name: tuple(weight.shape) for name, weight in adapter_state(model).items()}
-    found = {name: tuple(weight.shape) for name, weight in state.items()}
-    if expected != found:
-        odd = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
-        first = odd[0]
+    given = {name: tuple(weight.shape) for name, weight in state.items()}
+    if expected != given:
+        different = sorted(name for name in {*expected, *given} if expected.get(name) != given.get(name))
+        first = different[0]
         raise ArtifactError(
-            f"{where} does not fit its configuration: {len(odd)} weights differ, first {first!r} "
-            f"(expected {expected.get(first, 'none')}, found {found.get(first, 'none')}). Train the model again."
+            f"{where} does not fit its configuration: {len(different)} weights differ, first {first!r} "
+            f"(expected {expected.get(first, 'none')}, given {given.get(first, 'none')}). Train the model again."
         )
     set_peft_model_state_dict(model.body, {name: weight for name, weight in state.items() if name != HEAD})
     with torch.no_grad():

@@ -256,11 +256,11 @@ class TeacherScorer(ModelScorer):
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
         """Codes that say nothing to the teacher: without a title, and never met in training."""
-        found: dict[tuple[Kind, str], None] = {}
+        codes: dict[tuple[Kind, str], None] = {}
         for kind, code in case.codes():
             if code not in self.vocabularies.of(kind) and not self.reader.titles(kind, code):
-                found[kind, code] = None
-        return list(found)
+                codes[kind, code] = None
+        return list(codes)
 
     def by_title(self, kind: Kind, code: str) -> bool:
         """Never: a title is all that the teacher reads of any code, so that one with a title is not unseen."""

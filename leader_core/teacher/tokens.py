@@ -29,10 +29,12 @@ class BaseTokenizer:
             from transformers import AutoTokenizer
 
         try:
-            made = AutoTokenizer.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(
+                files.folder, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError) as error:
             raise ArtifactError(f"{files.folder} holds no tokenizer that can be read ({error}).") from error
-        backend: Any = getattr(made, "backend_tokenizer", None)
+        backend: Any = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ArtifactError(
                 f"The tokenizer in {files.folder} is not a fast one. Give a base with tokenizer.json."
@@ -41,7 +43,7 @@ class BaseTokenizer:
         backend.no_padding()
         self._backend = backend
         self._by_base = special_tokens == "base"
-        end = made.eos_token_id if made.eos_token_id is not None else made.sep_token_id
+        end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
         self._end = [] if self._by_base or end is None else [end]
 
     @property
@@ -55,10 +57,10 @@ class BaseTokenizer:
 
     def located(self, text: str) -> tuple[list[int], list[tuple[int, int] | None]]:
         """Token ids of a text with its special tokens, and where each stands in it; None for a special token."""
-        found = self._backend.encode(text, add_special_tokens=self._by_base)
-        special = found.special_tokens_mask
-        spans = [None if special[i] else span for i, span in enumerate(found.offsets)]
-        return found.ids + self._end, spans + [None] * len(self._end)
+        encoded = self._backend.encode(text, add_special_tokens=self._by_base)
+        special = encoded.special_tokens_mask
+        spans = [None if special[i] else span for i, span in enumerate(encoded.offsets)]
+        return encoded.ids + self._end, spans + [None] * len(self._end)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with its special tokens."""

@@ -100,17 +100,19 @@ def guide(states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets)
     if targets == "last":
         return Guidance(states.hidden, states.rows(visit_ids).astype(np.int64), states.teacher_digest)
     rows = np.searchsorted(states.visit_ids, visit_ids).clip(max=max(0, len(states.visit_ids) - 1))
-    found = (
+    known = (
         states.visit_ids[rows] == visit_ids if len(states.visit_ids) else np.zeros(len(visit_ids), dtype=bool)
     )
-    if not found.any():
+    if not known.any():
         raise InputError(
             "No training case has a teacher state. Make them with `python -m train states` for this cohort."
         )
-    return Guidance(states.hidden, np.where(found, rows, -1), states.teacher_digest)
+    return Guidance(states.hidden, np.where(known, rows, -1), states.teacher_digest)
 
 
 def fields_read(config: StudentConfig, vocabularies: Vocabularies) -> tuple[StudentConfig, tuple[str, ...]]:
     """The configuration with the profile fields that this cohort records, and those left out."""
-    kept = tuple(name for name in config.profile_fields if name in vocabularies.profile)
-    return replace(config, profile_fields=kept), tuple(n for n in config.profile_fields if n not in kept)
+    recorded = tuple(name for name in config.profile_fields if name in vocabularies.profile)
+    return replace(config, profile_fields=recorded), tuple(
+        n for n in config.profile_fields if n not in recorded
+    )

@@ -45,7 +45,7 @@ RULES: Final = {
 
 
 class Losses(nn.Module):
-    """The student and what only training needs beside it: projector and alignment maps, never shipped."""
+    """The student and what only training needs as well: projector and alignment maps, never shipped."""
 
     def __init__(self, student: Student, training: StudentTraining, teacher_width: int | None) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ class Trainer:
         self.encoded: EncodedCases = self.encoder.columns(data.train)
         self.validation: EncodedCases = self.encoder.columns(data.validation)
         self.labels = Labels.of(data.validation, data.vocabularies.medication)
-        self._say_what_is_cut()
+        self._report_truncation()
         torch.manual_seed(seed)
         student = build_student(self.config, data.vocabularies)
         if self.vectors is not None:
@@ -156,7 +156,7 @@ class Trainer:
     def _trained(self) -> dict[str, nn.Parameter]:
         return dict(self.losses.named_parameters())
 
-    def _say_what_is_cut(self) -> None:
+    def _report_truncation(self) -> None:
         for name, encoded in (("training", self.encoded), ("validation", self.validation)):
             cut = cut_record(encoded)
             self.report.line(
@@ -168,20 +168,20 @@ class Trainer:
     def _start_from_titles(self, student: Student, vectors: TitleVectors) -> None:
         """Begin with the embeddings of the vocabulary's titles."""
         titles = self.data.titles or (lambda kind, code: None)
-        found = {
+        titled_codes = {
             self.encoder.layout.offset(kind) + i: title
             for kind in KINDS
             for i, code in enumerate(self.data.vocabularies.of(kind))
             if (title := titles(kind, code))
         }
-        if not found:
+        if not titled_codes:
             raise TrainingError(
                 "code_text needs titles, and no code of this cohort has one. Set code_text = false."
             )
-        self.report.line(f"reading the titles of {len(found):,} codes")
+        self.report.line(f"reading the titles of {len(titled_codes):,} codes")
         table = torch.zeros(self.encoder.layout.size, vectors.width)
-        tokens = torch.tensor(list(found))
-        table[tokens] = torch.from_numpy(vectors.encode(list(found.values())))
+        tokens = torch.tensor(list(titled_codes))
+        table[tokens] = torch.from_numpy(vectors.encode(list(titled_codes.values())))
         titled = torch.zeros(len(table), dtype=torch.bool)
         titled[tokens] = True
         student.start_from_titles(table, titled)
@@ -407,7 +407,7 @@ def validation_table(
     seed: int,
 ) -> Mapping[str, Any]:
     """The metrics of the validation split, group by group."""
-    found = evaluate(
+    groups = evaluate(
         labels.widen(scores),
         labels.wide_truth,
         threshold,
@@ -417,4 +417,4 @@ def validation_table(
         patients=data.validation.patient_ids,
         seed=seed,
     )
-    return {name: group.to_json() for name, group in found.items()}
+    return {name: group.to_json() for name, group in groups.items()}

@@ -37,14 +37,14 @@ class KeptTitles:
         digest = hashlib.sha256("\0".join((self.sha256, *titles)).encode()).hexdigest()
         path = self._folder / f"titles-{digest[:16]}.safetensors"
         try:
-            found = load_file(path)["vectors"]
+            vectors = load_file(path)["vectors"]
         except (OSError, SafetensorError, KeyError):
-            found = np.zeros((0, 0), np.float32)
-        if found.shape != (len(titles), self.width):
-            found = self._reader.encode(titles)
+            vectors = np.zeros((0, 0), np.float32)
+        if vectors.shape != (len(titles), self.width):
+            vectors = self._reader.encode(titles)
             with replacing_file(path) as temporary:
-                save_file({"vectors": np.ascontiguousarray(found)}, temporary)
-        return found
+                save_file({"vectors": np.ascontiguousarray(vectors)}, temporary)
+        return vectors
 
 
 class SharedTitles:

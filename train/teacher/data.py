@@ -68,10 +68,10 @@ def mean_prauc(scores: np.ndarray, data: TeacherData) -> float:
 
     Cases with nothing prescribed are left out.
     """
-    found = data.truth.sum(1)
-    real = found + data.missed
+    named = data.truth.sum(1)
+    real = named + data.missed
     judged = real > 0
-    values = average_precision(scores[judged], data.truth[judged]) * found[judged] / real[judged]
+    values = average_precision(scores[judged], data.truth[judged]) * named[judged] / real[judged]
     return float(values.mean()) if judged.any() else 0.0
 
 

@@ -130,7 +130,9 @@ class Trainer:
         torch.manual_seed(self.seed * 1_000_003 + step + 7_919_000_003 * together.rank)
         self.model.train()
         rows = step_rows(step, self.settings.batch_size, len(self.train), self.seed)
-        scale = 1.0 / (len(rows) * self.train.truth.shape[1])  # of the whole step, whoever passes its cases
+        scale = 1.0 / (
+            len(rows) * self.train.truth.shape[1]
+        )  # of the whole step, whichever process passes its cases
         own = rows[together.own(self.train.encoded.lengths[rows])]
         groups = split_by_length(self.train.encoded.lengths[own], self.settings.pass_tokens)
         number = together.passes(len(groups))
@@ -170,12 +172,12 @@ class Trainer:
             changes.append("set teacher.training.clip to 1.0")
         if self.model.precision == "bf16":
             changes.append("set teacher.precision to 'fp32'")
-        kept = (
-            f"The last good state is kept in {self.checkpoint}"
+        state = (
+            f"The last good state is state in {self.checkpoint}"
             if self.checkpoint.is_file()
             else f"No state was saved yet (save_every = {self.settings.save_every})"
         )
-        return f"Step {step + 1:,} is not finite: {what}. {', or '.join(changes)}. {kept}."
+        return f"Step {step + 1:,} is not finite: {what}. {', or '.join(changes)}. {state}."
 
     def _validation_subset(self) -> TeacherData:
         """What evaluations while training read of validation: all, or a seeded draw."""

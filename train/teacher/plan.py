@@ -112,8 +112,8 @@ def pass_bytes(
     layer = by_hidden * shape.hidden + by_intermediate * shape.intermediate
     if dropout:
         layer += DROPOUT_BYTES * (6 * shape.hidden + shape.intermediate)
-    kept = layer + 2.0 * shape.layers * shape.hidden if checkpointing else shape.layers * layer
-    return tokens * kept * (2.0 if precision == "fp32" else 1.0)
+    stored = layer + 2.0 * shape.layers * shape.hidden if checkpointing else shape.layers * layer
+    return tokens * stored * (2.0 if precision == "fp32" else 1.0)
 
 
 def estimate(
@@ -149,14 +149,14 @@ def estimate(
         teacher.quantisation, size
     )  # of the matrices; embeddings and norms stay as they are
     tokens = max(float(lengths.max()), min(training.pass_tokens, training.batch_size * float(lengths.mean())))
-    kept = pass_bytes(shape, tokens, precision, teacher.lora_dropout, training.gradient_checkpointing)
+    activations = pass_bytes(shape, tokens, precision, teacher.lora_dropout, training.gradient_checkpointing)
     return Estimate(
         steps=steps,
         tokens=cases * float(lengths.mean()),
         flops=flops,
         weights_gib=(shape.matrix * held + (shape.parameters - shape.matrix) * size) / GIB,
         trained_gib=shape.trained * TRAINED_BYTES / GIB,
-        activations_gib=kept / GIB,
+        activations_gib=activations / GIB,
         training_hours=flops / (TRAINING_SHARE * rate) / 3600,
         evaluation_hours=judging / (STATES_SHARE * rate) / 3600,
         states_hours=(len(lengths) + len(validation)) * per_case / (STATES_SHARE * rate) / 3600,

@@ -1,6 +1,6 @@
 """Teacher states: the hidden state and logits of every case, computed once, so that distillation needs no teacher.
 
-A folder of safetensors shards with an index that seals them. Written shard by shard in a folder beside the
+A folder of safetensors shards with an index that seals them. Written shard by shard in a folder next to the
 destination, so that a stopped run continues (with any number of processes, each writing its own shards), and moved into
 place only when complete.
 """
@@ -89,9 +89,11 @@ class TeacherStates:
         """
         wanted = np.asarray(visit_ids, dtype=np.int64)
         places = np.minimum(np.searchsorted(self.visit_ids, wanted), max(len(self.visit_ids) - 1, 0))
-        found = self.visit_ids[places] == wanted if len(self.visit_ids) else np.zeros(len(wanted), dtype=bool)
-        if not found.all():
-            missing = wanted[~found]
+        present = (
+            self.visit_ids[places] == wanted if len(self.visit_ids) else np.zeros(len(wanted), dtype=bool)
+        )
+        if not present.all():
+            missing = wanted[~present]
             raise InputError(
                 f"{len(missing):,} of {len(wanted):,} visits have no teacher states (first: {missing[0]}). "
                 "They were made for another cohort or other targets: run `python -m train states` on this cohort."
