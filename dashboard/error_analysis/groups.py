@@ -40,9 +40,9 @@ from leader_core.error_analysis import (
     SENSITIVE,
     Bools,
     Condition,
-    Estimate,
     Grouping,
     GroupScores,
+    MetricEstimate,
     Selection,
 )
 from leader_core.error_analysis import FIELDS as ALL_FIELDS
@@ -261,7 +261,7 @@ def _metric_columns(metric: str) -> list[ColumnOf]:
     ]
 
 
-def _estimate_cell(metric: str, estimate: Estimate | None) -> TableCell:
+def _estimate_cell(metric: str, estimate: MetricEstimate | None) -> TableCell:
     return TableCell(estimate.value if estimate else None, format_estimate(metric, estimate))
 
 

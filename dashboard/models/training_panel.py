@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.models import card, charts, metrics
 from dashboard.server.answers import later
 from dashboard.server.service import STUDENT, Service, choose_student, shipped, student_query
-from dashboard.server.settings import Settings, read_settings
+from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
 from dashboard.server.training_state import (
     ADDITIONS,
@@ -69,14 +69,14 @@ def show(service: Service) -> None:
         _list(service, runs)
 
 
-def allowed(settings: Settings) -> bool:
+def allowed(settings: ServerSettings) -> bool:
     """Whether this page may start processes: where only this machine can ask, unless the operator says otherwise."""
     if settings.training == "auto":
         return str(st.get_option("server.address") or "") in _LOOPBACK
     return settings.training == "on"
 
 
-def _form(service: Service, runs: TrainingRuns, settings: Settings) -> None:
+def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> None:
     states = _states(settings)
     preset = st.segmented_control(
         "Settings",
@@ -122,7 +122,7 @@ def _form(service: Service, runs: TrainingRuns, settings: Settings) -> None:
         st.rerun()
 
 
-def _states(settings: Settings) -> Path | None:
+def _states(settings: ServerSettings) -> Path | None:
     """The folder of the served teacher's stored states; None where there is none."""
     served = shipped().engine
     manifest = served.models["teacher"].manifest

@@ -10,7 +10,7 @@ from dashboard.shared import wording
 from dashboard.shared.formatting import count, probability
 from leader_core import UNKNOWN, Engine, LeaderError, Recommendation
 from leader_core.domain import ModelName
-from leader_core.evaluation.class_evidence import Evidence, Share
+from leader_core.evaluation.class_evidence import Evidence, Proportion
 from leader_core.evaluation.trust import FEW, CaseTrust, ClassTrust, evidence_of, widest_gap
 from leader_core.similar import Neighbour, Similar
 
@@ -83,10 +83,10 @@ def sentence(trust: ClassTrust) -> str:
     return " ".join(sentences)
 
 
-def percent(share: Share, *, interval: bool = False) -> str:
+def percent(share: Proportion, *, interval: bool = False) -> str:
     """A share in whole per cent, with its 95 % interval on request.
 
-    >>> percent(Share(3, 4)), percent(Share(30, 40), interval=True), percent(Share(0, 0))
+    >>> percent(Proportion(3, 4)), percent(Proportion(30, 40), interval=True), percent(Proportion(0, 0))
     ('75 %', '75 %, interval 60–86 %', 'none')
     """
     if share.value is None:

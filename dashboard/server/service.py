@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, Literal, TypeVar
 
 import streamlit as st
 
-from dashboard.server.settings import Settings, read_settings
+from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import get_runs
 from dashboard.server.training_state import ID, Run
 from leader_core import Case, Engine, LeaderError, Recommendation
@@ -253,19 +253,19 @@ def failure(model: str, error: Exception, during: str = "on this case") -> str:
 
 
 @st.cache_resource(show_spinner=False)
-def _open(settings: Settings) -> Service:
+def _open(settings: ServerSettings) -> Service:
     service = Service(open_engine(settings))
     service.start()
     return service
 
 
-def open_engine(settings: Settings) -> Engine:
+def open_engine(settings: ServerSettings) -> Engine:
     """The engine for these settings; tests put a fake one here."""
     return Engine.open(cohort=settings.cohort, models=settings.models, device=settings.device)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _with_student(settings: Settings, folder: Path, called: str) -> Service:
+def _with_student(settings: ServerSettings, folder: Path, called: str) -> Service:
     """The server's service with a student trained here; the last few that sessions chose."""
     return _open(settings).with_student(folder, called)
 

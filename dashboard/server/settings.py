@@ -19,7 +19,7 @@ Training = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ServerSettings:
     """The server's inputs; paths need not exist yet (the pages say so when they don't)."""
 
     cohort: Path = DEFAULT_COHORT
@@ -33,7 +33,7 @@ class Settings:
     )
 
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def read_settings(environ: Mapping[str, str] | None = None) -> ServerSettings:
     """Settings from LEADER_COHORT, LEADER_MODELS, LEADER_DEVICE, LEADER_WORKSPACE, LEADER_RUNS, LEADER_STATES and
     LEADER_TRAINING; unset ones take the demo's values.
 
@@ -51,7 +51,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     def named(key: str) -> Path | None:
         return Path(value) if (value := given.get(key, "").strip()) else None
 
-    return Settings(
+    return ServerSettings(
         cohort=Path(given.get("LEADER_COHORT", "").strip() or DEFAULT_COHORT),
         models=Path(given.get("LEADER_MODELS", "").strip() or DEFAULT_MODELS),
         device=cast(Device, device),

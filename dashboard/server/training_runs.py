@@ -24,7 +24,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.server.settings import ROOT, Settings, read_settings
+from dashboard.server.settings import ROOT, ServerSettings, read_settings
 from dashboard.server.training_state import (
     CANCEL,
     END,
@@ -231,7 +231,7 @@ def find_states(folders: Sequence[Path], teacher: str, cohort: str) -> Path | No
     return None
 
 
-def runs_folder(settings: Settings) -> Path:
+def runs_folder(settings: ServerSettings) -> Path:
     """Where runs are stored: the folder that was named, or one beside the workspace."""
     return settings.runs or (settings.workspace or default_path(settings.cohort)).with_suffix(".runs")
 

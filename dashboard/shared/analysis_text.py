@@ -7,7 +7,7 @@ from typing import Final
 
 from dashboard.shared import wording
 from dashboard.shared.formatting import MISSING, words
-from leader_core.error_analysis import Condition, Estimate, Frame
+from leader_core.error_analysis import Condition, Frame, MetricEstimate
 from leader_core.evaluation import metrics
 from leader_core.evaluation.calibration import BINS
 
@@ -126,7 +126,7 @@ def format_metric(name: str, number: float | None) -> str:
     return f"{number:.{_DIGITS.get(name, 2)}f}"
 
 
-def format_estimate(name: str, estimate: Estimate | None) -> str:
+def format_estimate(name: str, estimate: MetricEstimate | None) -> str:
     """A metric with its interval."""
     if estimate is None:
         return MISSING
@@ -134,7 +134,7 @@ def format_estimate(name: str, estimate: Estimate | None) -> str:
     return f"{value} ({low} to {high})"
 
 
-def format_gap(name: str, gap: Estimate | None) -> str:
+def format_gap(name: str, gap: MetricEstimate | None) -> str:
     """A difference with its sign and interval; a star where the interval leaves out 0."""
     if gap is None:
         return MISSING

@@ -11,7 +11,7 @@ from leader_core.error_analysis.comparisons import (
     annotator_agreement,
 )
 from leader_core.error_analysis.frame import FIELDS, SENSITIVE, Bools, Choices, Column, Frame, StoredMetrics
-from leader_core.error_analysis.groups import FEWEST, Estimate, Grouping, GroupScores, HeatMap
+from leader_core.error_analysis.groups import FEWEST, Grouping, GroupScores, HeatMap, MetricEstimate
 from leader_core.error_analysis.selection import Condition, Selection, classed, tightened
 from leader_core.error_analysis.stored import Analysis, Lookup
 from leader_core.error_analysis.tree import Node, Tree
@@ -27,12 +27,12 @@ __all__ = [
     "ClassCounts",
     "Column",
     "Condition",
-    "Estimate",
     "Frame",
     "GroupScores",
     "Grouping",
     "HeatMap",
     "Lookup",
+    "MetricEstimate",
     "ModelAgreement",
     "Node",
     "Reliability",

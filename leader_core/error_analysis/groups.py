@@ -26,7 +26,7 @@ _Pools = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class MetricEstimate:
     """A metric and its 95 % interval by bootstrap over patients."""
 
     value: float
@@ -42,8 +42,8 @@ class GroupScores:
     model: str
     cases: int  # that this model scored
     patients: int
-    scores: Mapping[str, Estimate | None]  # by metric, see leader_core.evaluation.metrics.METRICS
-    gaps: Mapping[str, Estimate | None]  # this minus the reference group; None for the reference itself
+    scores: Mapping[str, MetricEstimate | None]  # by metric, see leader_core.evaluation.metrics.METRICS
+    gaps: Mapping[str, MetricEstimate | None]  # this minus the reference group; None for the reference itself
     real_medications: float | None  # mean number prescribed
     real_ddi_rate: float | None
 
@@ -185,7 +185,7 @@ def _estimates(
     people: NDArray[np.int64],
     reference: int,
     seed: int,
-) -> tuple[list[dict[str, Estimate | None]], list[dict[str, Estimate | None]]]:
+) -> tuple[list[dict[str, MetricEstimate | None]], list[dict[str, MetricEstimate | None]]]:
     """Every group's metrics, and their gaps to the reference group."""
     count = len(totals)
     drawn = np.zeros((POOL_DRAWS, count, _TOPS))
@@ -206,11 +206,11 @@ def _estimates(
 
 def _with_bounds(
     values: NDArray[np.float64], drawn: NDArray[np.float64], defined: NDArray[np.bool_]
-) -> list[dict[str, Estimate | None]]:
+) -> list[dict[str, MetricEstimate | None]]:
     low, high = bounds(drawn)
     return [
         {
-            name: Estimate(float(values[g, i]), float(low[g, i]), float(high[g, i]))
+            name: MetricEstimate(float(values[g, i]), float(low[g, i]), float(high[g, i]))
             if defined[g, i]
             else None
             for i, name in enumerate(METRICS)

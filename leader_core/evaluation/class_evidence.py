@@ -47,7 +47,7 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Proportion:
     """`part` of `whole` cases, with a 95 % Wilson interval; nothing to say of no case."""
 
     part: int
@@ -83,15 +83,15 @@ class ClassEvidence:
         object.__setattr__(self, "_from", tuple(reversed(sums)))
 
     @property
-    def prevalence(self) -> Share:
-        return Share(self.given, self.cases)
+    def prevalence(self) -> Proportion:
+        return Proportion(self.given, self.cases)
 
-    def at(self, cut_off: float) -> tuple[Share, Share]:
+    def at(self, cut_off: float) -> tuple[Proportion, Proportion]:
         """(precision, recall) of what scores at or above a cut-off, which is taken as the nearest on the grid."""
         chosen, hits = self._from[min(max(round(cut_off * GRID), 0), GRID + 1)]
-        return Share(hits, chosen), Share(hits, self.given)
+        return Proportion(hits, chosen), Proportion(hits, self.given)
 
-    def like(self, score: float) -> tuple[float, float, Share]:
+    def like(self, score: float) -> tuple[float, float, Proportion]:
         """(from, to, how many of the cases scored there were prescribed it): the tenth that a score lies in."""
         tenths = round(1 / NEAR)
         tenth = min(int(score * tenths + 1e-6), tenths - 1)
@@ -100,7 +100,7 @@ class ClassEvidence:
         if tenth < tenths - 1:  # the last tenth has its upper end
             beyond = self._from[(tenth + 1) * wide]
             cases, given = cases - beyond[0], given - beyond[1]
-        return tenth / tenths, (tenth + 1) / tenths, Share(given, cases)
+        return tenth / tenths, (tenth + 1) / tenths, Proportion(given, cases)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from leader_core.domain import Recommendation, UnseenCode
-from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, Share, read_evidence
+from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, Proportion, read_evidence
 from leader_core.model_folder import Manifest
 
 FEW: Final = 20
@@ -39,12 +39,12 @@ class ClassTrust:
     probability: float
     selected: bool
     cut_off: float
-    precision: Share  # of the validation cases it was suggested in, how many were prescribed it
-    recall: Share  # of those prescribed it, how many it was suggested in
-    prevalence: Share  # of all validation cases, how many were prescribed it
+    precision: Proportion  # of the validation cases it was suggested in, how many were prescribed it
+    recall: Proportion  # of those prescribed it, how many it was suggested in
+    prevalence: Proportion  # of all validation cases, how many were prescribed it
     low: float  # scores like this one: from `low` to `high`
     high: float
-    like: Share  # of the validation cases scored so, how many were prescribed it
+    like: Proportion  # of the validation cases scored so, how many were prescribed it
     expected: float  # prescriptions that its scores add up to over all validation cases
     promised: bool | None  # whether it is in the conformal set; None without one
 

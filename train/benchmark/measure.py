@@ -24,7 +24,7 @@ FEWEST_RUNS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
+class LatencySamples:
     """Times of single calls, in milliseconds."""
 
     p50_ms: float
@@ -44,7 +44,7 @@ def latency(call: Callable[[Any], object], items: Sequence[Any], seconds: float)
         call(item)
         times.append(1000 * (time.perf_counter() - start))
     p50, p95 = np.percentile(times, [50, 95])
-    return asdict(Latency(round(float(p50), 3), round(float(p95), 3), len(times)))
+    return asdict(LatencySamples(round(float(p50), 3), round(float(p95), 3), len(times)))
 
 
 def best_seconds(

@@ -38,7 +38,7 @@ MEDICATIONS: Final = 112
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class BaseSize:
     """A Llama's shape and the work it is measured on."""
 
     hidden: int
@@ -53,10 +53,10 @@ class Size:
 
 
 SIZES: Final = {
-    "llama-7b": Size(4096, 11008, 32, 32, 32, 32_000, 2_048, 4),
-    "llama-8b": Size(4096, 14336, 32, 32, 8, 128_256, 2_048, 4),
-    "llama-1b": Size(2048, 8192, 16, 32, 8, 128_256, 2_048, 4),
-    "tiny": Size(64, 172, 2, 4, 2, 500, 64, 4, needs_gpu=False),
+    "llama-7b": BaseSize(4096, 11008, 32, 32, 32, 32_000, 2_048, 4),
+    "llama-8b": BaseSize(4096, 14336, 32, 32, 8, 128_256, 2_048, 4),
+    "llama-1b": BaseSize(2048, 8192, 16, 32, 8, 128_256, 2_048, 4),
+    "tiny": BaseSize(64, 172, 2, 4, 2, 500, 64, 4, needs_gpu=False),
 }
 
 
@@ -110,7 +110,7 @@ def run(name: str, device: str, seconds: float) -> dict[str, Any]:
     return result
 
 
-def _llama(size: Size) -> Any:
+def _llama(size: BaseSize) -> Any:
     from transformers import LlamaConfig
 
     return LlamaConfig(
@@ -125,7 +125,7 @@ def _llama(size: Size) -> Any:
     )
 
 
-def _random_teacher(size: Size, config: TeacherConfig, device: torch.device) -> TeacherModel:
+def _random_teacher(size: BaseSize, config: TeacherConfig, device: torch.device) -> TeacherModel:
     from transformers import AutoModel
 
     precision = resolve_precision("auto", device)
@@ -157,7 +157,7 @@ def _states(
 
 
 def _training(
-    model: TeacherModel, data: TeacherData, size: Size, shape: Shape, rate: float
+    model: TeacherModel, data: TeacherData, size: BaseSize, shape: Shape, rate: float
 ) -> dict[str, Any]:
     """Optimiser steps of the real loop, without the evaluation at their end."""
     rows = len(data) // size.batch
@@ -178,7 +178,7 @@ def _training(
     return _rates(data.encoded.lengths, spent, 2, shape, rate)
 
 
-def _published(model: TeacherModel, data: TeacherData, size: Size) -> dict[str, Any]:
+def _published(model: TeacherModel, data: TeacherData, size: BaseSize) -> dict[str, Any]:
     """The published step: every prompt padded to the limit, no mask, the head on every token, then the last one taken."""
     device = model.head.weight.device
     trained = list(model.trained().values())

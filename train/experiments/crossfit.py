@@ -63,7 +63,7 @@ class PartOfCohort:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _CrossfitPart:
     """States of some patients, by one teacher; `fold` is -1 for the patients that no teacher trained on."""
 
     fold: int
@@ -126,11 +126,11 @@ def write_crossfitted_states(
         )
         part = PartOfCohort(cohort, f"only fold {fold} {deal}", patients[fold].__contains__)
         write_states(cast("Cohort", part), folder / "teacher", folder / "states", targets=targets, **same)
-        parts.append(_Part(fold, folder / "states", digest))
+        parts.append(_CrossfitPart(fold, folder / "states", digest))
     trained_on = frozenset[int]().union(*patients)
     rest = PartOfCohort(cohort, f"beside training {deal}", lambda patient: patient not in trained_on)
     write_states(cast("Cohort", rest), teacher, work / "rest", targets=targets, **same)
-    parts.append(_Part(-1, work / "rest", given.digest))
+    parts.append(_CrossfitPart(-1, work / "rest", given.digest))
     index = _joined(parts, run, cohort, targets)
     if main:
         _assemble(parts, index, out)
@@ -203,7 +203,7 @@ def _complete(out: Path, run: str) -> dict[str, Any] | None:
     return index if isinstance(index, dict) and index.get("run") == run else None
 
 
-def _joined(parts: list[_Part], run: str, cohort: Cohort, targets: str) -> dict[str, Any]:
+def _joined(parts: list[_CrossfitPart], run: str, cohort: Cohort, targets: str) -> dict[str, Any]:
     """One index over the shards of all parts: each names the fold of its teacher."""
     indices = [part.index for part in parts]
     first = indices[0]
@@ -230,7 +230,7 @@ def _joined(parts: list[_Part], run: str, cohort: Cohort, targets: str) -> dict[
     }
 
 
-def _assemble(parts: list[_Part], index: Mapping[str, Any], out: Path) -> None:
+def _assemble(parts: list[_CrossfitPart], index: Mapping[str, Any], out: Path) -> None:
     """Put the shards of all parts into one folder."""
     sources = [part.folder / entry["name"] for part in parts for entry in part.index["shards"]]
     with replacing_folder(out) as temporary:

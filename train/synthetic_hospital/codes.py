@@ -121,14 +121,14 @@ class CodeList:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class CodeChoices:
     """Weighted alternatives of many owners, laid end to end, so that one search draws for all rows at once."""
 
     cumulative: FloatArray  # owner index + cumulative share within the owner; ascending
     start: IntArray  # first alternative of each owner; length owners + 1
 
     @classmethod
-    def build(cls, weights: Iterable[Iterable[float]]) -> Choices:
+    def build(cls, weights: Iterable[Iterable[float]]) -> CodeChoices:
         pieces: list[FloatArray] = []
         start = [0]
         for owner, row in enumerate(weights):
@@ -152,7 +152,7 @@ class Codes:
     """The codes of one kind in one ICD version and how each condition or procedure chooses among them."""
 
     code: list[str]
-    choices: Choices
+    choices: CodeChoices
     cues: NDArray[np.int64]  # for each code, start of its cues in `cue_list`; length codes + 1
     cue_list: NDArray[np.int64]
 
@@ -194,7 +194,7 @@ def _codes(owners: list[dict[str, float]], titles: Mapping[str, str], patterns: 
     cues_of = dict(zip(used, _read_titles([titles.get(code, "") for code in used], patterns), strict=True))
     counts = np.array([0] + [len(cues_of[code]) for code in flat], dtype=np.int64)
     listed = np.array([cue for code in flat for cue in cues_of[code]], dtype=np.int64)
-    return Codes(flat, Choices.build(owner.values() for owner in owners), np.cumsum(counts), listed)
+    return Codes(flat, CodeChoices.build(owner.values() for owner in owners), np.cumsum(counts), listed)
 
 
 def _read_titles(titles: list[str], patterns: list[str]) -> list[list[int]]:

@@ -18,7 +18,7 @@ import numpy as np
 from leader_core.errors import InputError
 from train.synthetic_hospital.codes import (
     BoolArray,
-    Choices,
+    CodeChoices,
     CodeList,
     Codes,
     FloatArray,
@@ -33,7 +33,7 @@ ETHNICITIES: Final = ("white", "black", "hispanic", "asian", "other", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class HospitalCondition:
     """A disease, complication, status or state of care, as the tables describe it."""
 
     name: str
@@ -60,8 +60,8 @@ class Formulary:
     """The hospital's products: group, route, names."""
 
     groups: list[str]
-    products: Choices  # by group
-    names: Choices  # by product
+    products: CodeChoices  # by group
+    names: CodeChoices  # by product
     name: list[str]
     route: list[str]  # by product
     strength: list[str]
@@ -75,7 +75,7 @@ class Formulary:
 class Knowledge:
     """Everything compiled into arrays; drivers are conditions followed by title cues."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[HospitalCondition, ...]
     index: dict[str, int]
     cues: tuple[str, ...]
     log_absent: FloatArray  # (drivers, groups): log(1 - probability that the driver brings the group)
@@ -144,9 +144,9 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
     )
 
 
-def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> Condition:
+def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> HospitalCondition:
     """One table of a condition file; unknown keys and clusters are reported."""
-    known = {"kind", "codes", "meds", "avoid", "procedures"} | set(Condition.__dataclass_fields__) - {
+    known = {"kind", "codes", "meds", "avoid", "procedures"} | set(HospitalCondition.__dataclass_fields__) - {
         "name",
         "stage",
     }
@@ -157,7 +157,7 @@ def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> Condit
     if stage not in STAGES:
         problems.append(f"{name}: kind {stage!r}, expected one of {', '.join(STAGES)}")
     number = {k: float(row.get(k, 0.0)) for k in ("weight", "rate", "age", "female", "severity", "gravity")}
-    return Condition(
+    return HospitalCondition(
         name=name,
         stage=stage,
         sex="F" if row.get("fertile") else str(row.get("sex", "")),
@@ -173,13 +173,13 @@ def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> Condit
     )
 
 
-def _order(conditions: list[Condition], problems: list[str]) -> tuple[Condition, ...]:
+def _order(conditions: list[HospitalCondition], problems: list[str]) -> tuple[HospitalCondition, ...]:
     """Chronic, acute, state; within each, what raises another comes first."""
     by_name = {c.name: c for c in conditions}
     for c in conditions:
         others = (*c.raised, *filter(None, (c.implies, c.becomes)))
         problems += [f"{c.name}: refers to unknown condition {o!r}" for o in others if o not in by_name]
-    done: dict[str, Condition] = {}
+    done: dict[str, HospitalCondition] = {}
     for stage in STAGES:
         waiting = [c for c in conditions if c.stage == stage]
         while waiting:
@@ -231,8 +231,10 @@ def _formulary(file: str, problems: list[str]) -> Formulary:
         ]
     return Formulary(
         groups=groups,
-        products=Choices.build([float(r["weight"]) for r in rows if r["group"] == group] for group in groups),
-        names=Choices.build([1.0 / (2 * i + 1) for i in range(len(names))] for names in spelled),
+        products=CodeChoices.build(
+            [float(r["weight"]) for r in rows if r["group"] == group] for group in groups
+        ),
+        names=CodeChoices.build([1.0 / (2 * i + 1) for i in range(len(names))] for names in spelled),
         name=[name for names in spelled for name in names],
         route=[row["route"] for row in rows],
         strength=[row["strength"] for row in rows],

@@ -11,7 +11,7 @@ import pytest
 from dashboard.scores import evidence_panel, evidence_text
 from dashboard.shared import wording
 from leader_core import UnseenCode
-from leader_core.evaluation.class_evidence import Share
+from leader_core.evaluation.class_evidence import Proportion
 from leader_core.evaluation.trust import CaseTrust, ClassTrust
 from leader_core.similar import Preparation, SimilarQuery
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text, with_evidence
@@ -143,14 +143,24 @@ def test_models_from_before_say_what_would_help(open_page: OpenPage) -> None:
 
 def test_a_sentence_is_made_of_counts() -> None:
     trust = ClassTrust(
-        0.62, True, 0.3, Share(30, 40), Share(30, 60), Share(60, 200), 0.6, 0.7, Share(3, 4), 61.0, True
+        0.62,
+        True,
+        0.3,
+        Proportion(30, 40),
+        Proportion(30, 60),
+        Proportion(60, 200),
+        0.6,
+        0.7,
+        Proportion(3, 4),
+        61.0,
+        True,
     )
     assert evidence_text.sentence(trust) == (
         "Given in 60 of 200 cases (30 %). Suggested in 40 at this cut-off, right in 30 (75 %, interval 60–86 %); "
         "found 50 % of those given it. Of 4 cases scored 0.6 to 0.7, like this one, 3 were given it (75 %), "
         "too few to rely on. In the 90 % set."
     )
-    silent = replace(trust, precision=Share(0, 0), like=Share(0, 0), promised=None)
+    silent = replace(trust, precision=Proportion(0, 0), like=Proportion(0, 0), promised=None)
     assert "Never suggested at this cut-off. No case was scored 0.6 to 0.7" in evidence_text.sentence(silent)
 
 

@@ -19,7 +19,7 @@ from dashboard.prompt import page as prompt_page
 from dashboard.scores import cut_offs
 from dashboard.server import settings
 from dashboard.server.service import case_key
-from dashboard.server.settings import Settings, read_settings
+from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.shared import case_text, comparison, markup, theme
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.draft import MAX_EARLIER, Draft
@@ -390,9 +390,9 @@ def test_browser_components_never_write_markup() -> None:
 
 
 def test_settings_come_from_the_environment_and_are_checked() -> None:
-    assert read_settings({}) == Settings()
+    assert read_settings({}) == ServerSettings()
     chosen = read_settings({"LEADER_COHORT": "/a.duckdb", "LEADER_MODELS": "/m", "LEADER_DEVICE": "cpu"})
-    assert chosen == Settings(Path("/a.duckdb"), Path("/m"), "cpu")
+    assert chosen == ServerSettings(Path("/a.duckdb"), Path("/m"), "cpu")
     with pytest.raises(InputError, match="LEADER_DEVICE is 'tpu'"):
         read_settings({"LEADER_DEVICE": "tpu"})
     assert settings.DEFAULT_COHORT.parts[-3:] == ("build", "demo", "cohort.duckdb")

@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from leader_core.errors import ArtifactError
-from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, Share, read_evidence, write_evidence
+from leader_core.evaluation.class_evidence import (
+    EVIDENCE,
+    Evidence,
+    Proportion,
+    read_evidence,
+    write_evidence,
+)
 
 SCORES = np.array([[0.91, 0.0], [0.62, 1.0], [0.615, 0.3], [0.335, 0.3], [0.0, 0.3]], np.float32)
 TRUTH = np.array([[1, 0], [1, 1], [0, 0], [1, 0], [0, 0]], dtype=bool)
@@ -19,15 +25,15 @@ def test_hand_worked_figures_of_a_class() -> None:
     a = MADE.classes["A"]
     assert (a.cases, a.given) == (5, 3)
     assert a.expected == pytest.approx(0.91 + 0.62 + 0.615 + 0.335, abs=1e-4)
-    assert a.at(0.62) == (Share(2, 2), Share(2, 3))
-    assert a.at(0.615) == (Share(2, 3), Share(2, 3))
-    assert a.at(0.335) == (Share(3, 4), Share(3, 3))
-    assert a.at(0.34) == (Share(2, 3), Share(2, 3))
-    assert a.at(0.95) == (Share(0, 0), Share(0, 3))
-    assert a.like(0.65) == (0.6, 0.7, Share(1, 2))
-    assert a.like(1.0) == (0.9, 1.0, Share(1, 1))
-    assert MADE.classes["B"].like(1.0)[2] == Share(1, 1)
-    assert MADE.classes["B"].like(0.3)[2] == Share(0, 3)
+    assert a.at(0.62) == (Proportion(2, 2), Proportion(2, 3))
+    assert a.at(0.615) == (Proportion(2, 3), Proportion(2, 3))
+    assert a.at(0.335) == (Proportion(3, 4), Proportion(3, 3))
+    assert a.at(0.34) == (Proportion(2, 3), Proportion(2, 3))
+    assert a.at(0.95) == (Proportion(0, 0), Proportion(0, 3))
+    assert a.like(0.65) == (0.6, 0.7, Proportion(1, 2))
+    assert a.like(1.0) == (0.9, 1.0, Proportion(1, 1))
+    assert MADE.classes["B"].like(1.0)[2] == Proportion(1, 1)
+    assert MADE.classes["B"].like(0.3)[2] == Proportion(0, 3)
 
 
 def test_every_cut_off_of_the_grid_counts_what_is_at_or_above_it() -> None:
@@ -43,10 +49,10 @@ def test_every_cut_off_of_the_grid_counts_what_is_at_or_above_it() -> None:
 
 
 def test_an_interval_holds_the_share_and_narrows_with_cases() -> None:
-    few, many = Share(3, 4).interval, Share(300, 400).interval
+    few, many = Proportion(3, 4).interval, Proportion(300, 400).interval
     assert few == pytest.approx((0.3006, 0.9544), abs=1e-3)  # Wilson, by hand
     assert few[0] < many[0] < 0.75 < many[1] < few[1]
-    assert Share(0, 0).interval == (0.0, 1.0) and Share(0, 0).value is None
+    assert Proportion(0, 0).interval == (0.0, 1.0) and Proportion(0, 0).value is None
 
 
 def test_it_is_written_and_read_back_and_older_folders_have_none(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from leader_core.terminology.drugs import DrugMapper
 from leader_core.terminology.icd import code_title
 from train.synthetic_hospital import knowledge
 from train.synthetic_hospital.clinic import Clinic, treat
-from train.synthetic_hospital.codes import Choices, icd9_titles
+from train.synthetic_hospital.codes import CodeChoices, icd9_titles
 from train.synthetic_hospital.hospital import CHUNK, MARKER, icd_version, synthesize
 from train.synthetic_hospital.knowledge import Knowledge
 from train.synthetic_hospital.layouts import FILES, LAYOUTS
@@ -92,7 +92,7 @@ def test_codes_of_a_condition_are_many_and_unequal() -> None:
 
 
 def test_choices_follow_their_weights() -> None:
-    choices = Choices.build([[1.0], [], [3.0, 1.0]])
+    choices = CodeChoices.build([[1.0], [], [3.0, 1.0]])
     owner = np.repeat([0, 2], [4, 4_000])
     found = choices.draw(owner, np.random.default_rng(0).random(owner.size))
     assert set(found[:4]) == {0}
