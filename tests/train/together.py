@@ -28,14 +28,14 @@ def commands(folder: Path, cohort: str, config: str) -> None:
 
 def killed_at_step(stop: int, out: Path, cohort: str, config: str) -> None:
     """Leave what a teacher's training leaves that is interrupted before a step."""
-    step = loop.Trainer._step
+    step = loop.TeacherTrainer._step
 
     def killed(self: Any, optimizer: Any, trained: Any, number: int) -> float:
         if number == stop:
             raise KeyboardInterrupt
         return step(self, optimizer, trained, number)
 
-    loop.Trainer._step = killed  # type: ignore[method-assign]
+    loop.TeacherTrainer._step = killed  # type: ignore[method-assign]
     words = ["teacher", "--cohort", cohort, "--config", config, "--device", "cpu", "--out", str(out)]
     assert main(words) == 130
 

@@ -24,7 +24,7 @@ from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer
 from train.benchmark.measure import Silent, best_seconds, latency, rounded
 from train.student.data import StudentData
-from train.student.loop import Trainer
+from train.student.loop import StudentTrainer
 from train.student.padded import PaddedBatch, PaddedStudent
 from train.student.settings import StudentTraining
 
@@ -96,7 +96,7 @@ def _our_training(
     """Optimiser steps of the real loop, alignment included, without validation."""
     data = StudentData.of(cohort, "last")
     device = scorer.model.codes.weight.device.type
-    trainer = Trainer(
+    trainer = StudentTrainer(
         data,
         scorer.config,
         training,

@@ -22,7 +22,7 @@ from leader_core.teacher.scorer import SCORING_TOKENS, TeacherScorer
 from leader_core.teacher.tokens import EncodedPrompts, scoring_batches, split_by_length
 from train.benchmark.measure import Silent, best_seconds, latency, rounded
 from train.teacher.data import TeacherData, truth_matrix
-from train.teacher.loop import Trainer
+from train.teacher.loop import TeacherTrainer
 from train.teacher.settings import TeacherTraining
 
 STEPS: Final = 3
@@ -89,7 +89,7 @@ def _training(scorer: TeacherScorer, data: TeacherData) -> dict[str, Any]:
         def train(steps: int) -> None:
             fitted = dataclasses.replace(settings, steps=steps)
             state = Path(folder) / "state.safetensors"
-            Trainer(model, chosen, one, fitted, 0, "benchmark", state, Silent()).fit(resume=False)
+            TeacherTrainer(model, chosen, one, fitted, 0, "benchmark", state, Silent()).fit(resume=False)
 
         train(1)
         seconds = best_seconds(lambda: train(STEPS), 0.0, warm_up=False)

@@ -29,7 +29,7 @@ from leader_core.teacher.scorer import run_batches
 from leader_core.teacher.tokens import EncodedPrompts
 from train.benchmark.measure import MIB, Silent, best_seconds, rounded
 from train.teacher.data import TeacherData
-from train.teacher.loop import Trainer
+from train.teacher.loop import TeacherTrainer
 from train.teacher.plan import Shape, matrix_rate, shape_of, token_flops
 from train.teacher.run import save_activations
 from train.teacher.settings import TeacherTraining
@@ -166,7 +166,7 @@ def _training(
     )
     _reset_peak()
     with tempfile.TemporaryDirectory(prefix="leader-benchmark-") as folder:
-        trainer = Trainer(model, data, data, settings, 0, "shape", Path(folder) / "state", Silent())
+        trainer = TeacherTrainer(model, data, data, settings, 0, "shape", Path(folder) / "state", Silent())
         optimizer, trained = trainer._optimizer(), model.trained()
 
         def steps() -> None:

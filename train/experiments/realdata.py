@@ -267,13 +267,13 @@ class _FoldRun:
         from leader_core.student.scorer import predict
         from train.benchmark.measure import Silent
         from train.student.data import StudentData
-        from train.student.loop import Trainer
+        from train.student.loop import StudentTrainer
 
         fold = self.fold
         data = StudentData(
             fold.train, fold.validation, fold.vocabularies, self.cohort.fingerprint, None, self.cohort.title
         )
-        trainer = Trainer(
+        trainer = StudentTrainer(
             data,
             self.source.config,
             self.training,

@@ -86,7 +86,7 @@ class Batch:
     hidden: Tensor | None  # float32 (G, H)
 
 
-class Trainer:
+class StudentTrainer:
     """One run: data encoded once, the modules, the optimiser and the position."""
 
     def __init__(
@@ -344,7 +344,7 @@ def train_student(
         TrainingError: the loss is not finite any more.
         InputError: `resume` finds the state of another run.
     """
-    trainer = Trainer(
+    trainer = StudentTrainer(
         data,
         config,
         training,
@@ -387,7 +387,7 @@ def train_student(
     return manifest
 
 
-def judge(trainer: Trainer, training: StudentTraining) -> tuple[np.ndarray, Calibration | None, float]:
+def judge(trainer: StudentTrainer, training: StudentTraining) -> tuple[np.ndarray, Calibration | None, float]:
     """(N, M) scores of the validation cases as the student is to give them, its calibration if any, and its cut-off."""
     scores, labels, calibration = trainer.validation_scores(), trainer.labels, None
     if training.calibrate:

@@ -30,7 +30,7 @@ PULSE_SECONDS: Final = 60.0
 
 
 @dataclass(slots=True)
-class Trainer:
+class TeacherTrainer:
     """One run: a model, its data, its settings, and the file that its state is kept in."""
 
     model: TeacherModel

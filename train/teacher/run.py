@@ -24,7 +24,7 @@ from train.checkpoint import TeacherPosition, checkpoint_path
 from train.console import Report
 from train.distributed import Processes, run_together
 from train.teacher.data import TeacherData, mean_prauc, prepare
-from train.teacher.loop import Trainer
+from train.teacher.loop import TeacherTrainer
 from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def train_teacher(
     _describe(report, train, validation, model, training)
     model = processes.spread(model)
     checkpoint = checkpoint_path(out)
-    trainer = Trainer(model, train, validation, training, seed, run, checkpoint, report, processes)
+    trainer = TeacherTrainer(model, train, validation, training, seed, run, checkpoint, report, processes)
     progress = trainer.fit(resume=resume)
     threshold, rule, metrics = _judge(model, validation, training, processes)
     manifest = Manifest(

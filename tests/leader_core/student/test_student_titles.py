@@ -49,9 +49,9 @@ def title(kind: str, code: str) -> str | None:
     return None if code == "ICD9:UNTITLED" else TITLES.get(code, f"{kind} {code}")
 
 
-def trainer() -> loop.Trainer:
+def trainer() -> loop.StudentTrainer:
     data = dataclasses.replace(StudentData.of(HOSPITAL, "last"), titles=title)  # type: ignore[arg-type]
-    return loop.Trainer(
+    return loop.StudentTrainer(
         data, CONFIG, QUICK, seed=1, device="cpu", report=Report(quiet=True), vectors=WordVectors()
     )
 
@@ -165,7 +165,7 @@ def test_cases_and_columns_read_the_same(folder: Path) -> None:
 def test_without_any_title_there_is_nothing_to_read() -> None:
     data = dataclasses.replace(StudentData.of(HOSPITAL, "last"), titles=None)  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match="code_text"):
-        loop.Trainer(
+        loop.StudentTrainer(
             data, CONFIG, QUICK, seed=1, device="cpu", report=Report(quiet=True), vectors=WordVectors()
         )
 

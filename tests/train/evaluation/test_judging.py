@@ -34,7 +34,7 @@ from train.evaluation.scoring import Labels, open_model
 from train.experiments.realdata import folds_of, start_from
 from train.experiments.results import fold_sentences
 from train.student.data import StudentData
-from train.student.loop import Trainer, train_student
+from train.student.loop import StudentTrainer, train_student
 from train.student.settings import StudentTraining
 
 HOSPITAL = Hospital(160)
@@ -321,7 +321,7 @@ def test_a_student_starts_from_another_where_names_match(model: Path) -> None:
 
     source = StudentScorer.load(model, "cpu")
     data = StudentData.of(OTHER, "last")  # type: ignore[arg-type]
-    trainer = Trainer(data, source.config, StudentTraining(), seed=5, device="cpu", report=Silent())
+    trainer = StudentTrainer(data, source.config, StudentTraining(), seed=5, device="cpu", report=Silent())
     matched = start_from(trainer.student, trainer.encoder, source)
     assert all(0 < matched[kind] <= len(data.vocabularies.of(kind)) for kind in matched)
     own, theirs = trainer.student.state_dict(), source.model.state_dict()
@@ -347,9 +347,11 @@ def test_a_started_student_that_reads_titles_reads_matching_codes_as_the_other_d
     config = StudentConfig(profile_fields=("gender",), code_text=True)
     quick = StudentTraining(batch_size=16, epochs=1)
 
-    def trainer(hospital: Hospital) -> Trainer:
+    def trainer(hospital: Hospital) -> StudentTrainer:
         data = dataclasses.replace(StudentData.of(hospital, "last"), titles=title)  # type: ignore[arg-type]
-        return Trainer(data, config, quick, seed=1, device="cpu", report=Silent(), vectors=WordVectors())
+        return StudentTrainer(
+            data, config, quick, seed=1, device="cpu", report=Silent(), vectors=WordVectors()
+        )
 
     data = dataclasses.replace(StudentData.of(HOSPITAL, "last"), titles=title)  # type: ignore[arg-type]
     train_student(

@@ -173,7 +173,7 @@ def test_patience_ends_training_and_the_best_epoch_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.5, 0.6, 0.6, 0.55, 0.9])  # a tie is no improvement
-    monkeypatch.setattr(loop.Trainer, "prauc", lambda self: next(scores))
+    monkeypatch.setattr(loop.StudentTrainer, "prauc", lambda self: next(scores))
     manifest = train(tmp_path / "model", dataclasses.replace(QUICK, epochs=50, patience=2))
     assert len(manifest.history) == 4
     assert manifest.settings["best_epoch"] == 2
@@ -235,7 +235,7 @@ def test_wrong_training_settings_are_named(field: str, value: Any) -> None:
 def test_training_can_start_at_the_class_frequencies() -> None:
     data = StudentData.of(HOSPITAL, "last")  # type: ignore[arg-type]
     settings = dataclasses.replace(QUICK, head_prior=True)
-    trainer = loop.Trainer(data, CONFIG, settings, seed=1, device="cpu", report=Report(quiet=True))
+    trainer = loop.StudentTrainer(data, CONFIG, settings, seed=1, device="cpu", report=Report(quiet=True))
     with torch.no_grad():
         trainer.student.head_out.weight.zero_()
     shares = trainer.encoded.labels(np.arange(len(data.train)), len(data.vocabularies.medication)).mean(0)

@@ -29,7 +29,7 @@ from tests.teacher_fakes import TINY, TinyCohort, title
 from train.checkpoint import checkpoint_path
 from train.console import Silent
 from train.teacher.data import TeacherData, truth_matrix
-from train.teacher.loop import Trainer
+from train.teacher.loop import TeacherTrainer
 from train.teacher.run import save_activations, train_teacher
 from train.teacher.settings import TeacherTraining
 
@@ -66,7 +66,7 @@ def gradients(
 ) -> tuple[float, dict[str, torch.Tensor]]:
     """Loss and gradients of one real optimiser step over all cases, before they are clipped away."""
     settings = TeacherTraining(steps=1, batch_size=len(given), clip=0.0, **options)
-    trainer = Trainer(model, given, given, settings, 0, "test", Path("none"), Silent())
+    trainer = TeacherTrainer(model, given, given, settings, 0, "test", Path("none"), Silent())
     found: dict[str, torch.Tensor] = {}
 
     class Reads(torch.optim.AdamW):
@@ -83,7 +83,7 @@ def test_one_step_saved_and_loaded_gives_equal_logits(base: Path, tmp_path: Path
     model, given = network(base), data(base)
     before = run_batches(model, given.encoded)[1]
     settings = TeacherTraining(steps=1, batch_size=len(given), learning_rate=1e-3, head_prior=False)
-    Trainer(model, given, given, settings, 0, "test", tmp_path / "state", Silent()).fit(resume=False)
+    TeacherTrainer(model, given, given, settings, 0, "test", tmp_path / "state", Silent()).fit(resume=False)
     after = run_batches(model, given.encoded)[1]
     truth = torch.from_numpy(given.truth).float()
     losses = [float(binary_cross_entropy_with_logits(torch.from_numpy(x), truth)) for x in (before, after)]
@@ -143,15 +143,15 @@ def test_dropout_draws_the_same_again_under_checkpointing(base: Path) -> None:
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
     base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Trainer._pass
+    real = TeacherTrainer._pass
 
-    def broken(self: Trainer, rows: np.ndarray, scale: float) -> torch.Tensor:
+    def broken(self: TeacherTrainer, rows: np.ndarray, scale: float) -> torch.Tensor:
         loss = real(self, rows, scale)
         steps.append(0)
         return loss * float("nan") if len(steps) > 3 else loss
 
     steps: list[int] = []
-    monkeypatch.setattr(Trainer, "_pass", broken)
+    monkeypatch.setattr(TeacherTrainer, "_pass", broken)
     config = TeacherConfig(base=str(base), max_tokens=90, lora_rank=2, precision="bf16")
     training = TeacherTraining(steps=9, batch_size=4, pass_tokens=10**6, save_every=1, evaluations=0.01)
     with pytest.raises(TrainingError) as stopped:

@@ -89,7 +89,7 @@ def test_a_killed_run_resumes_to_the_same_teacher(
     whole = fit(bert, tmp_path / "whole")
     for stop in (3, 7, 11):
         out = tmp_path / f"stopped-{stop}"
-        step = loop.Trainer._step
+        step = loop.TeacherTrainer._step
 
         def killed(
             self: Any, optimizer: Any, trained: Any, number: int, stop: int = stop, step: Any = step
@@ -98,11 +98,11 @@ def test_a_killed_run_resumes_to_the_same_teacher(
                 raise KeyboardInterrupt
             return step(self, optimizer, trained, number)
 
-        monkeypatch.setattr(loop.Trainer, "_step", killed)
+        monkeypatch.setattr(loop.TeacherTrainer, "_step", killed)
         with pytest.raises(KeyboardInterrupt):
             fit(bert, out)
         assert not out.exists()
-        monkeypatch.setattr(loop.Trainer, "_step", step)
+        monkeypatch.setattr(loop.TeacherTrainer, "_step", step)
         resumed = fit(bert, out, resume=True)
         assert resumed["digest"] == whole["digest"]
         assert resumed["validation"] == whole["validation"]
@@ -123,7 +123,7 @@ def test_a_run_killed_within_a_step_or_a_save_resumes_to_the_same_teacher(
     }
     whole = fit(llama, tmp_path / "whole", **options)
     if where == "in a pass":
-        owner, name, left = loop.Trainer, "_pass", 50
+        owner, name, left = loop.TeacherTrainer, "_pass", 50
     else:
         owner, name, left = checkpoint, "save_file", 5
     real = getattr(owner, name)
@@ -168,7 +168,7 @@ def test_a_killed_run_leaves_the_earlier_teacher(
     def killed(*_: Any) -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop.Trainer, "_step", killed)
+    monkeypatch.setattr(loop.TeacherTrainer, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
         fit(bert, tmp_path / "out", seed=2)
     assert read_manifest(tmp_path / "out", kind="teacher").digest == before["digest"]
@@ -181,17 +181,17 @@ def test_resuming_a_finished_run_keeps_it_and_another_one_is_refused(
     created = read_manifest(tmp_path / "out").created_at
     assert fit(bert, tmp_path / "out", resume=True) == done
     assert read_manifest(tmp_path / "out").created_at == created
-    step = loop.Trainer._step
+    step = loop.TeacherTrainer._step
 
     def killed(self: Any, optimizer: Any, trained: Any, number: int) -> float:
         if number == 8:
             raise KeyboardInterrupt
         return step(self, optimizer, trained, number)
 
-    monkeypatch.setattr(loop.Trainer, "_step", killed)
+    monkeypatch.setattr(loop.TeacherTrainer, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
         fit(bert, tmp_path / "other")
-    monkeypatch.setattr(loop.Trainer, "_step", step)
+    monkeypatch.setattr(loop.TeacherTrainer, "_step", step)
     with pytest.raises(InputError, match="other settings"):
         fit(bert, tmp_path / "other", resume=True, seed=9)
     checkpoint_path(tmp_path / "other").write_bytes(b"broken")
