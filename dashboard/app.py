@@ -32,11 +32,11 @@ def warm_up() -> None:
     from leader_core import LeaderError  # here, not above: the server begins to listen before it
 
     try:
-        from dashboard.server.service import shipped
+        from dashboard.server.service import default_service
         from dashboard.shell import page
 
         log.debug("%d pages", len(page.DRAWN))
-        shipped()
+        default_service()
     except LeaderError as error:
         log.warning("%s", error)  # the first page says it too
     except Exception:

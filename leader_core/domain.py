@@ -14,6 +14,7 @@ Kind = Literal["diagnosis", "procedure", "medication"]
 KINDS: Final[tuple[Kind, ...]] = ("diagnosis", "procedure", "medication")
 
 ModelName = Literal["teacher", "student"]
+MODEL_NAMES: Final[tuple[ModelName, ...]] = ("teacher", "student")
 
 Severity = Literal["contraindicated", "major", "moderate", "minor", "unknown"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("contraindicated", "major", "moderate", "minor", "unknown")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
 
 from leader_core.cohort import Cohort
 from leader_core.domain import (
+    MODEL_NAMES,
     Case,
     ModelName,
     Order,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from leader_core.student.scorer import StudentScorer
     from leader_core.teacher.scorer import TeacherScorer
 
-MODEL_NAMES: Final[tuple[ModelName, ...]] = ("teacher", "student")
 Device = Literal["auto", "cpu", "cuda"]
 CACHED_REVIEWS: Final = 256
 CACHED_STORED: Final = 64

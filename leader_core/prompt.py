@@ -48,7 +48,7 @@ class Template:
     question: str
     separator: str  # between the titles of a list
     empty: str  # stands for a list without codes
-    cut: str  # stands for a list whose codes were all cut: not the same as having none
+    truncated: str  # stands for a list whose codes were all left out: not the same as having none
     order: tuple[SectionKind, ...]
     newest_first: bool  # order of history visits
     lower: tuple[Kind, ...] = ()  # kinds whose titles are written in lower case
@@ -66,7 +66,7 @@ PAPER: Final = Template(
     question="Then, the patient should be prescribed: ",
     separator=", ",
     empty="",
-    cut="",
+    truncated="",
     order=("instruction", "history", "current", "question"),
     newest_first=False,
     lower=("medication",),
@@ -88,7 +88,7 @@ LEADER: Final = Template(
     question="Medications for this admission:",
     separator="; ",  # titles hold commas
     empty="none",
-    cut="not shown",
+    truncated="not shown",
     order=("instruction", "current", "history", "question"),
     newest_first=True,
 )
@@ -127,7 +127,7 @@ class _Part:
 
     codes: dict[Kind, list[str]]
     number: int
-    cut: dict[Kind, int] = field(default_factory=dict)
+    dropped: dict[Kind, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ class PromptBuilder:
             + tokens.specials,
         }
         self._separator = self._cost(self.template.separator)
-        blank = max(self._cost(self.template.empty), self._cost(self.template.cut))
+        blank = max(self._cost(self.template.empty), self._cost(self.template.truncated))
         floor = self._fixed["frame"] + self._fixed["current"] + 2 * blank
         if token_limit < floor:
             raise InputError(
@@ -265,7 +265,7 @@ class PromptBuilder:
         """Leave the oldest visit out; the tokens that saves."""
         part = plan.history[0]
         cost = self._cost_of(part, "history")
-        before = sum(part.cut.values())
+        before = sum(part.dropped.values())
         plan.history.pop(0)
         codes = before + sum(len(codes) for codes in part.codes.values())
         plan.dropped.append(
@@ -285,7 +285,7 @@ class PromptBuilder:
                 )
                 before = self._list_cost(part, longest)
                 part.codes[longest].pop()
-                part.cut[longest] = part.cut.get(longest, 0) + 1
+                part.dropped[longest] = part.dropped.get(longest, 0) + 1
                 over -= before - self._list_cost(part, longest)
         return over
 
@@ -348,7 +348,7 @@ class PromptBuilder:
 
     def _blank(self, part: _Part, kind: Kind) -> str:
         """What stands for an empty list: having none and having lost all read differently."""
-        return self.template.cut if part.cut.get(kind) else self.template.empty
+        return self.template.truncated if part.dropped.get(kind) else self.template.empty
 
     def written(self, kind: Kind, code: str) -> str:
         """A code as the prompt writes it: its title, or the code itself where no title is known."""
@@ -389,9 +389,9 @@ def _part(visit: Visit, number: int) -> _Part:
 def _trimmed(part: _Part, where: str) -> list[str]:
     """One sentence for each list that lost its end."""
     return [
-        f"{_count(cut, 'last ' + kind, 'last ' + _PLURALS[kind])} of {where} left out: the prompt was too long."
-        for kind, cut in part.cut.items()
-        if cut
+        f"{_count(number, 'last ' + kind, 'last ' + _PLURALS[kind])} of {where} left out: the prompt was too long."
+        for kind, number in part.dropped.items()
+        if number
     ]
 
 

@@ -41,7 +41,7 @@ from leader_core.interactions import review
 from leader_core.interactions.safer_set import safer_set
 from leader_core.model_folder import BaseModel, Manifest
 from leader_core.scorer import CaseScores, Progress
-from leader_core.similar import Given, Neighbour, Preparation, Similar, SimilarQuery
+from leader_core.similar import Neighbour, NeighbourCount, Preparation, Similar, SimilarQuery
 from leader_core.vocabulary import Vocabularies, Vocabulary
 
 MEDICATIONS: dict[str, str] = {
@@ -462,7 +462,7 @@ class FakeSimilar:
         given = {}
         for code in sorted({c for n in nearest for c in n.given}):
             count = sum(code in n.given for n in nearest)
-            given[code] = Given(count, len(nearest), count / len(nearest))
+            given[code] = NeighbourCount(count, len(nearest), count / len(nearest))
         return Similar(nearest, given, len(found), len(training), 0.5, 0.42)
 
 

@@ -47,9 +47,9 @@ class Processes:
             return np.arange(len(lengths))
         order = np.argsort(-lengths, kind="stable")
         turns = np.arange(len(order)) // self.count
-        places = np.arange(len(order)) % self.count
+        positions = np.arange(len(order)) % self.count
         dealt = np.where(
-            turns % 2 == 0, places, self.count - 1 - places
+            turns % 2 == 0, positions, self.count - 1 - positions
         )  # there and back, so that sums stay even
         return np.sort(order[dealt == self.rank])
 
@@ -166,19 +166,19 @@ def run_together(
     encoded: EncodedPrompts,
     processes: Processes,
     *,
-    each: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hidden (N, H) and logits (N, M) float32 of encoded prompts, in their order and equal in every process.
 
-    Every process must call this with the same prompts. `each` is called after every pass with its number of cases.
+    Every process must call this with the same prompts. `on_progress` is called after every pass with its number of cases.
     """
     if processes.count == 1:
-        return run_batches(model, encoded, each=each)
+        return run_batches(model, encoded, on_progress=on_progress)
     batches = list(scoring_batches(encoded.lengths, pass_tokens(model)))
     own = processes.own_batches(batches)
     for _ in range(processes.passes(len(own)) - len(own)):  # the others cannot pass without this one
         run_batches(model, encoded, batches=[batches[0][:1]])
-    found = run_batches(model, encoded, batches=own, each=each)
+    found = run_batches(model, encoded, batches=own, on_progress=on_progress)
     hidden, logits = (processes.total(torch.from_numpy(part)).cpu().numpy() for part in found)
     return hidden, logits
 

@@ -14,7 +14,7 @@ from dashboard.server.answers import score_now, scores
 from dashboard.server.service import Service, get_service
 from dashboard.shared import draft, navigation, session, stepping, url_state, wording
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, opened
+from dashboard.shared.subject import case_title, open_subject
 from dashboard.tour import tour
 
 _BINDINGS: Final = {
@@ -31,7 +31,7 @@ def draw() -> None:
     step = tour.read_step(st.query_params.get(tour.TOUR, ""))
     if step is not None and not {session.PATIENT, session.CASE} & set(st.query_params):
         _begin_tour(service, step)
-    subject = opened(service, "Case")
+    subject = open_subject(service, "Case")
     if subject is None:
         return
     _enter(subject)
@@ -111,15 +111,15 @@ def _view_choice() -> None:
 
 def _steps(service: Service, subject: Subject) -> None:
     """Previous and next case of the worklist that was open, and where this one stands in it."""
-    place = stepping.session_place(service, subject.patient_id or 0)
-    if place is None:
+    position = stepping.session_position(service, subject.patient_id or 0)
+    if position is None:
         return
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", width="content", key="steps"
     ):
-        _step(service, "Previous", "left", forward=False, disabled=place.previous is None)
-        st.html(patient.muted(f"{place.number:,} of {place.total:,}"), width="content")
-        _step(service, "Next", "right", forward=True, disabled=place.next is None)
+        _step(service, "Previous", "left", forward=False, disabled=position.previous is None)
+        st.html(patient.muted(f"{position.number:,} of {position.total:,}"), width="content")
+        _step(service, "Next", "right", forward=True, disabled=position.next is None)
 
 
 def _step(service: Service, label: str, side: str, *, forward: bool, disabled: bool) -> None:
@@ -139,8 +139,8 @@ def _step(service: Service, label: str, side: str, *, forward: bool, disabled: b
 def _go(service: Service, forward: bool) -> None:
     """One step from the case in the link: a key pressed again before the page is redrawn steps on from there."""
     patient_id = session.url_query().get(session.PATIENT, "")
-    place = stepping.session_place(service, int(patient_id)) if patient_id.isdecimal() else None
-    step = (place.next if forward else place.previous) if place is not None else None
+    position = stepping.session_position(service, int(patient_id)) if patient_id.isdecimal() else None
+    step = (position.next if forward else position.previous) if position is not None else None
     if step is not None:
         session.open_case(step.patient_id, step.visit_no)
 

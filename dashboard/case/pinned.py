@@ -9,13 +9,13 @@ import streamlit as st
 from dashboard.case import patient
 from dashboard.scores import case_diff
 from dashboard.server.answers import scores
-from dashboard.server.service import MODELS, ModelName, Service
+from dashboard.server.service import Service
 from dashboard.shared import case_text, markup, session, url_state, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, titles_of
 from leader_core import KINDS, Recommendation
-from leader_core.domain import Kind
+from leader_core.domain import MODEL_NAMES, Kind, ModelName
 
 _COMPARED: Final = "beside"
 _MODEL: Final = "beside_model"
@@ -36,7 +36,7 @@ def read_case_name(text: str) -> str | None:
 
 BINDINGS: Final = {
     _COMPARED: url_state.Binding("", read_case_name),
-    _MODEL: url_state.Binding.choice("student", wording.MODEL_NAMES),
+    _MODEL: url_state.Binding.choice("student", wording.MODEL_LABELS),
 }
 
 
@@ -104,8 +104,8 @@ def _comparison(service: Service, other: Subject, subject: Subject) -> None:
     for side, column in zip((other, subject), st.columns(2, gap="large"), strict=True):
         with column:
             patient.show(service, side, _name(side))
-    link = session.linked(subject)
-    session.keep(link)
+    link = session.query_for(subject)
+    session.remember_open_case(link)
     url_state.publish("case", {**link, **url_state.written(BINDINGS)})
 
 
@@ -166,11 +166,11 @@ def _scores(service: Service, other: Subject, subject: Subject) -> None:
     st.html(markup.panel_title("Scores", "classes suggested for one case alone stand first"))
     name: ModelName = st.segmented_control(
         "Model",
-        list(MODELS),
+        list(MODEL_NAMES),
         key=_MODEL,
         default="student",
         required=True,
-        format_func=wording.MODEL_NAMES.__getitem__,
+        format_func=wording.MODEL_LABELS.__getitem__,
         label_visibility="collapsed",
     )
     recommendations = []

@@ -53,11 +53,11 @@ def draw(context: AnalysisContext) -> None:
             f"{count(counts.cases, 'case')} at its own cut-off {threshold:.2f}",
         )
     )
-    places = _ordered(context, counts, bins)
-    if not places:
+    indices = _ordered(context, counts, bins)
+    if not indices:
         st.html(markup.empty(f"No {unit.one} matches", "Search for fewer letters."))
         return
-    st.html(table(context, counts, bins, places, unit.one.capitalize()).html())
+    st.html(table(context, counts, bins, indices, unit.one.capitalize()).html())
     csv_row(
         "classes",
         lambda: table(context, counts, bins, range(len(context.analysis.codes))),
@@ -71,12 +71,12 @@ def sections(context: AnalysisContext) -> list[AnalysisSection]:
     """The classes most often prescribed."""
     counts, bins = class_counts(context), reliability(context)
     order = np.argsort(-counts.prescribed, kind="stable")[:_MOST_IN_REPORT].tolist()
-    places = [place for place in order if counts.prescribed[place]]
+    indices = [index for index in order if counts.prescribed[index]]
     text = (
         f"The {model_name(context.model).lower()} at its own cut-off; the {_MOST_IN_REPORT} classes most often "
         f"prescribed; italic rows are prescribed in fewer than {_FEW} cases"
     )
-    return [AnalysisSection("Class by class", text, table(context, counts, bins, places))]
+    return [AnalysisSection("Class by class", text, table(context, counts, bins, indices))]
 
 
 def class_counts(context: AnalysisContext) -> ClassCounts:
@@ -99,7 +99,7 @@ def _ordered(context: AnalysisContext, counts: ClassCounts, bins: Reliability) -
     """Places of the classes that match the search and occur at all, in the order chosen."""
     words = str(st.session_state.get("class_search") or "").lower().split()
     known = context.analysis.known(context.model)
-    places = [
+    indices = [
         i
         for i, code in enumerate(context.analysis.codes)
         if (counts.prescribed[i] or counts.chosen[i] or known[i])
@@ -113,36 +113,36 @@ def _ordered(context: AnalysisContext, counts: ClassCounts, bins: Reliability) -
         "error": -bins.error,
     }
     key = keys[st.session_state["order"]]
-    return sorted(places, key=lambda i: (float(key[i]), i))
+    return sorted(indices, key=lambda i: (float(key[i]), i))
 
 
 def table(
     context: AnalysisContext,
     counts: ClassCounts,
     bins: Reliability,
-    places: Sequence[int],
+    indices: Sequence[int],
     heading: str = "Class",
 ) -> AnalysisTable:
     """One row a class, at the places given."""
     codes, model = context.analysis.codes, context.model
     known = context.analysis.known(model)
 
-    def opens(place: int, number: int, text: str, *who: tuple[str, bool]) -> TableCell:
-        return context.opens(number, f"{context.title(codes[place])} {text}", classed(codes[place], who))
+    def opens(index: int, number: int, text: str, *who: tuple[str, bool]) -> TableCell:
+        return context.opens(number, f"{context.title(codes[index])} {text}", classed(codes[index], who))
 
-    def opens_choice(place: int, number: int, text: str, given: bool, chosen: bool) -> TableCell:
-        return opens(place, number, text, ("prescribed", given), (model, chosen))
+    def opens_choice(index: int, number: int, text: str, given: bool, chosen: bool) -> TableCell:
+        return opens(index, number, text, ("prescribed", given), (model, chosen))
 
-    def predicted(place: int) -> TableCell:
-        cell = number_cell(float(bins.mean_predicted[place]))
-        return cell if known[place] else TableCell(cell.value, "cannot name it")
+    def predicted(index: int) -> TableCell:
+        cell = number_cell(float(bins.mean_predicted[index]))
+        return cell if known[index] else TableCell(cell.value, "cannot name it")
 
-    def error(place: int) -> TableCell:
-        value = float(bins.error[place])
-        return TableCell(value, f"{value:.3f}" if known[place] else MISSING)
+    def error(index: int) -> TableCell:
+        value = float(bins.error[index])
+        return TableCell(value, f"{value:.3f}" if known[index] else MISSING)
 
     return table_of(
-        places,
+        indices,
         [
             ("", "code", lambda i: codes[i]),
             ("", "title", lambda i: context.title(codes[i])),

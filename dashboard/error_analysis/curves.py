@@ -166,14 +166,14 @@ def draw_calibration(context: AnalysisContext) -> None:
         **url_state.mirror("of_class"),
     )
     code = st.session_state["of_class"]
-    place = None if code == ALL else codes.index(code)
+    index = None if code == ALL else codes.index(code)
     bins = {name: reliability(context, name) for name in context.models}
     if not any(each.counts.any() for each in bins.values()):
         st.html(markup.empty("No case", _NO_CASE))
         return
     st.html(
         markup.panel_title(
-            "Predicted against observed", f"expected calibration error: {_errors(bins, place)}"
+            "Predicted against observed", f"expected calibration error: {_errors(bins, index)}"
         )
     )
 
@@ -186,7 +186,7 @@ def draw_calibration(context: AnalysisContext) -> None:
 
     chart(
         context,
-        reliability_figure(bins, place, color_mode()),
+        reliability_figure(bins, index, color_mode()),
         f"calibration-{code}-{context.model}-{context.other}-{context.selection.text}",
         "Share prescribed against mean probability",
         conditions=chosen,
@@ -212,9 +212,9 @@ def calibration_sections(context: AnalysisContext) -> list[AnalysisSection]:
     ]
 
 
-def _errors(bins: Mapping[str, Reliability], place: int | None) -> str:
+def _errors(bins: Mapping[str, Reliability], index: int | None) -> str:
     return ", ".join(
-        f"{model_name(name)} {each.overall_error if place is None else each.error[place]:.3f}"
+        f"{model_name(name)} {each.overall_error if index is None else each.error[index]:.3f}"
         for name, each in bins.items()
     )
 
@@ -285,15 +285,15 @@ def sweep_figure(
         vertical_spacing=0.17,
     )
     muted = theme.COLOURS["muted"].of(mode)
-    for place, name in enumerate(_DRAWN):
-        row, col = place // 2 + 1, place % 2 + 1
+    for index, name in enumerate(_DRAWN):
+        row, col = index // 2 + 1, index % 2 + 1
         for model, one in sweeps.items():
             colour, symbol = model_style(model, list(sweeps), mode)
             values = getattr(one, name)
             at = int(np.abs(one.cuts - own[model]).argmin())
             chart.add_scatter(
                 x=one.cuts, y=values, customdata=[[float(c)] for c in one.cuts], mode="lines+markers",
-                name=model_name(model), legendgroup=model, showlegend=place == 0,
+                name=model_name(model), legendgroup=model, showlegend=index == 0,
                 line={"color": colour, "width": 2}, marker={"size": 5, "color": colour, "opacity": 0.01},
                 hovertemplate=f"{model_name(model)}: %{{y:.3f}} at %{{x:.2f}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
@@ -318,7 +318,7 @@ def sweep_figure(
 
 
 def reliability_figure(
-    bins: Mapping[str, Reliability], place: int | None = None, mode: Mode = "light"
+    bins: Mapping[str, Reliability], index: int | None = None, mode: Mode = "light"
 ) -> go.Figure:
     """Share prescribed against mean probability, a point a bin; each carries "model|bin" as customdata.
 
@@ -335,7 +335,7 @@ def reliability_figure(
         line={"color": theme.COLOURS["line-strong"].of(mode), "dash": "dash", "width": 1.5},
     )  # fmt: skip
     for model, one in bins.items():
-        counts, predicted, observed = one.of(place)
+        counts, predicted, observed = one.of(index)
         used = np.flatnonzero(counts)
         colour, symbol = model_style(model, list(bins), mode)
         most = max(1, int(counts.max(initial=1)))

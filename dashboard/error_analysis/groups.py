@@ -279,7 +279,7 @@ def figure(
     import plotly.graph_objects as go
 
     groups = list(dict.fromkeys(row.group for row in grouping.rows))
-    place = {group: i for i, group in enumerate(groups)}
+    row_of = {group: i for i, group in enumerate(groups)}
     chart = go.Figure()
     for number, model in enumerate(models):
         rows = [(r, e) for r in grouping.rows if r.model == model and (e := r.scores[metric]) is not None]
@@ -289,7 +289,7 @@ def figure(
         offset = (number - (len(models) - 1) / 2) * -0.26
         chart.add_scatter(
             x=[e.value for _, e in rows],
-            y=[place[r.group] - offset for r, _ in rows],
+            y=[row_of[r.group] - offset for r, _ in rows],
             customdata=[[r.group] for r, _ in rows],
             text=[_hover(r, metric, name) for r, _ in rows],
             hoverinfo="text",
@@ -317,7 +317,7 @@ def figure(
     ink, muted = theme.COLOURS["ink"].of(mode), theme.COLOURS["muted"].of(mode)
     chart.update_yaxes(
         tickmode="array",
-        tickvals=list(place.values()),
+        tickvals=list(row_of.values()),
         ticktext=[_axis_label(name(group), cases[group]) for group in groups],
         range=[len(groups) - 0.5, -0.5],
         tickfont={"size": 13, "color": ink},

@@ -173,10 +173,10 @@ def _add_cells(
     mode: Mode,
 ) -> None:
     """Cells of many cases, or of few, which are grey, smaller and framed."""
-    places = [
+    cells = [
         (r, c) for r, c in zip(*np.nonzero(result.cases), strict=True) if (result.cases[r, c] < FEWEST) == few
     ]
-    if not places:
+    if not cells:
         return
     low, high = limits
 
@@ -185,13 +185,13 @@ def _add_cells(
             return theme.COLOURS["surface"].of(mode)
         return shade(value if result.metric in _MORE_IS_STRONGER else low + high - value, low, high, mode)
 
-    values = [float(result.values[at]) for at in places]
+    values = [float(result.values[at]) for at in cells]
     colours = [colour(v) for v in values]
     muted = theme.COLOURS["muted"].of(mode)
     chart.add_scatter(
-        x=[int(c) for _, c in places],
-        y=[int(r) for r, _ in places],
-        customdata=[[f"{r}|{c}"] for r, c in places],
+        x=[int(c) for _, c in cells],
+        y=[int(r) for r, _ in cells],
+        customdata=[[f"{r}|{c}"] for r, c in cells],
         mode="markers+text",
         text=[format_metric(result.metric, v) for v in values],
         textfont={"size": 11 if few else 13, "color": [muted if few else ink_on(c) for c in colours]},
@@ -200,7 +200,7 @@ def _add_cells(
             f"{name(result.columns.name, result.columns.values[c])}<br>"
             f"{METRICS[result.metric]} {format_metric(result.metric, float(result.values[r, c]))}, "
             f"{result.cases[r, c]:,} cases{'<br>few cases: says little' if few else ''}"
-            for r, c in places
+            for r, c in cells
         ],
         hoverinfo="text",
         name="few cases" if few else "cases",

@@ -36,7 +36,7 @@ class TableColumn:
 
     heading: str
     csv: str
-    place: int
+    index: int
     numeric: bool
 
 
@@ -62,7 +62,7 @@ class AnalysisTable:
         columns = [column for column in self.columns if column.csv]
         return write_csv(
             [column.csv for column in columns],
-            [[row[column.place].value for column in columns] for row in self.rows],
+            [[row[column.index].value for column in columns] for row in self.rows],
         )
 
 
@@ -78,11 +78,11 @@ def table_of(
     rows = tuple(tuple(_cell(cell(item)) for _, _, cell in columns) for item in every)
     return AnalysisTable(
         tuple(
-            TableColumn(heading, csv, place, not any(isinstance(row[place].value, str) for row in rows))
-            for place, (heading, csv, _) in enumerate(columns)
+            TableColumn(heading, csv, index, not any(isinstance(row[index].value, str) for row in rows))
+            for index, (heading, csv, _) in enumerate(columns)
         ),
         rows,
-        frozenset(place for place, item in enumerate(every) if few(item)),
+        frozenset(index for index, item in enumerate(every) if few(item)),
     )
 
 

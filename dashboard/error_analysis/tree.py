@@ -133,8 +133,8 @@ def _narrow(node: Node) -> None:
     st.session_state["where"] = Selection(tightened(where.conditions)).text
 
 
-def _node(tree: Tree, place: Any) -> Node | None:
-    return tree.nodes[place] if isinstance(place, int) and 0 <= place < len(tree.nodes) else None
+def _node(tree: Tree, index: Any) -> Node | None:
+    return tree.nodes[index] if isinstance(index, int) and 0 <= index < len(tree.nodes) else None
 
 
 def _chosen(context: AnalysisContext, tree: Tree, data: Any) -> tuple[str, Sequence[Condition]] | None:
@@ -155,7 +155,7 @@ def table(context: AnalysisContext, nodes: Sequence[Node]) -> AnalysisTable:
     return table_of(
         nodes,
         [
-            ("", "node", lambda node: node.place),
+            ("", "node", lambda node: node.index),
             ("", "depth", lambda node: node.depth),
             ("Leaf, worst first", "conditions",
              lambda node: TableCell("; ".join(described(node)), ", ".join(described(node)))),
@@ -169,7 +169,7 @@ def table(context: AnalysisContext, nodes: Sequence[Node]) -> AnalysisTable:
     )  # fmt: skip
 
 
-def places(tree: Tree) -> dict[int, tuple[int, float]]:
+def positions(tree: Tree) -> dict[int, tuple[int, float]]:
     """Where each node stands: its level, and its height among the leaves (worst child first)."""
     heights_of: dict[int, tuple[int, float]] = {}
     leaves = 0
@@ -183,7 +183,7 @@ def places(tree: Tree) -> dict[int, tuple[int, float]]:
             children = sorted((tree.nodes[c] for c in node.children), key=lambda n: -n.rate)
             heights = [put(child) for child in children]
             height = sum(heights) / len(heights)
-        heights_of[node.place] = node.depth, height
+        heights_of[node.index] = node.depth, height
         return height
 
     put(tree.nodes[0])
@@ -199,7 +199,7 @@ def figure(
     """
     import plotly.graph_objects as go
 
-    at = places(tree)
+    at = positions(tree)
     chart = go.Figure()
     _add_lines(chart, tree, at, mode)
     rates = [n.rate for n in tree.nodes]
@@ -207,9 +207,9 @@ def figure(
     colours = [shade(n.rate, low, high, mode) for n in tree.nodes]
     strong, ink = theme.COLOURS["line-strong"].of(mode), theme.COLOURS["ink"].of(mode)
     chart.add_scatter(
-        x=[at[n.place][0] for n in tree.nodes],
-        y=[at[n.place][1] for n in tree.nodes],
-        customdata=[[n.place] for n in tree.nodes],
+        x=[at[n.index][0] for n in tree.nodes],
+        y=[at[n.index][1] for n in tree.nodes],
+        customdata=[[n.index] for n in tree.nodes],
         mode="markers+text",
         text=[f"{n.rate:.2f}" for n in tree.nodes],
         textfont={"size": 12, "color": [ink_on(c) for c in colours]},
@@ -220,8 +220,8 @@ def figure(
             "color": colours,
             "opacity": 1,
             "line": {
-                "width": [3 if n.place == chosen else 1 for n in tree.nodes],
-                "color": [ink if n.place == chosen else strong for n in tree.nodes],
+                "width": [3 if n.index == chosen else 1 for n in tree.nodes],
+                "color": [ink if n.index == chosen else strong for n in tree.nodes],
             },
         },
         **UNFADED,
@@ -229,7 +229,7 @@ def figure(
     deepest = max(depth for depth, _ in at.values())
     leaves = sum(n.children is None for n in tree.nodes)
     for node in tree.nodes:
-        _add_label(chart, node, at[node.place], describe, mode)
+        _add_label(chart, node, at[node.index], describe, mode)
     with_layout(
         chart, mode, max(180, 40 + _ROW * leaves), width=140 + _STEP * (deepest + 1), showlegend=False
     )
@@ -241,7 +241,7 @@ def figure(
 def _add_lines(chart: go.Figure, tree: Tree, at: dict[int, tuple[int, float]], mode: Mode) -> None:
     for node in tree.nodes:
         for child in node.children or ():
-            (x0, y0), (x1, y1) = at[node.place], at[child]
+            (x0, y0), (x1, y1) = at[node.index], at[child]
             width = 1.5 + 6 * tree.nodes[child].share
             chart.add_scatter(
                 x=[x0, (x0 + x1) / 2, (x0 + x1) / 2, x1],

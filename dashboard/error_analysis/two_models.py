@@ -180,7 +180,7 @@ def _gap(agreement: ModelAgreement) -> np.ndarray:
     return agreement.right[agreement.first] - agreement.right[agreement.second]
 
 
-def class_table(context: AnalysisContext, agreement: ModelAgreement, places: Sequence[int]) -> AnalysisTable:
+def class_table(context: AnalysisContext, agreement: ModelAgreement, indices: Sequence[int]) -> AnalysisTable:
     """One row a class, at the places given, with its eight counts."""
     codes, gap = context.analysis.codes, _gap(agreement)
     first, second = agreement.first, agreement.second
@@ -203,15 +203,15 @@ def class_table(context: AnalysisContext, agreement: ModelAgreement, places: Seq
         )
         who = [("prescribed", bool(t)), (first, bool(a)), (second, bool(b))]
 
-        def cell(place: int) -> TableCell:
-            number = int(agreement.counts[place][state])
-            text = f"{context.title(codes[place])}, {heading.lower()}"
-            return context.opens(number, text, classed(codes[place], who))
+        def cell(index: int) -> TableCell:
+            number = int(agreement.counts[index][state])
+            text = f"{context.title(codes[index])}, {heading.lower()}"
+            return context.opens(number, text, classed(codes[index], who))
 
         return heading, csv, cell
 
     return table_of(
-        places,
+        indices,
         [
             ("", "code", lambda i: codes[i]),
             ("", "title", lambda i: context.title(codes[i])),

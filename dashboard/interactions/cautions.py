@@ -24,9 +24,9 @@ _TEMPLATE = "interactions/cautions.html"
 def number(review: Review) -> int:
     """How many cautions the drugs ordered do not rule out."""
     return (
-        sum(c.standing != "not ordered" for c in review.conditions)
+        sum(c.order_status != "not ordered" for c in review.conditions)
         + len(review.duplications)
-        + sum(p.standing != "not ordered" for p in review.within)
+        + sum(p.order_status != "not ordered" for p in review.within)
     )
 
 
@@ -41,7 +41,7 @@ def show(reviewed: ReviewedSet) -> None:
 
 def _conditions(reviewed: ReviewedSet) -> None:
     reviews = reviewed.review.conditions
-    warnings = count(sum(c.standing != "not ordered" for c in reviews), "warning")
+    warnings = count(sum(c.order_status != "not ordered" for c in reviews), "warning")
     st.html(markup.panel_title("Against this patient's conditions", warnings))
     if reviews:
         st.html(conditions(reviews, titles_of(reviewed.service)))
@@ -81,19 +81,19 @@ def pairs(reviews: Sequence[PairReview], titles: Titles) -> Markup:
 
 def conditions(reviews: Sequence[ConditionReview], titles: Titles, *, most: int | None = None) -> Markup:
     """Warnings against conditions; those beyond `most` and those ruled out by the drugs ordered are folded below."""
-    standing = [c for c in reviews if c.standing != "not ordered"]
-    ruled_out = [c for c in reviews if c.standing == "not ordered"]
-    shown = len(standing) if most is None else most
+    possible = [c for c in reviews if c.order_status != "not ordered"]
+    ruled_out = [c for c in reviews if c.order_status == "not ordered"]
+    shown = len(possible) if most is None else most
     return macro("condition_lines", _TEMPLATE)(
-        standing[:shown], standing[shown:], ruled_out, titles, review_text
+        possible[:shown], possible[shown:], ruled_out, titles, review_text
     )
 
 
 def within(reviews: Sequence[PairReview], titles: Title) -> Markup:
     """Drugs of one class that interact, each class with its rules folded below."""
-    standing = [p for p in reviews if p.standing != "not ordered"]
-    ruled_out = [p for p in reviews if p.standing == "not ordered"]
-    return macro("within_lines", _TEMPLATE)(standing, ruled_out, titles, review_text)
+    possible = [p for p in reviews if p.order_status != "not ordered"]
+    ruled_out = [p for p in reviews if p.order_status == "not ordered"]
+    return macro("within_lines", _TEMPLATE)(possible, ruled_out, titles, review_text)
 
 
 def duplications(groups: Sequence[Duplication], review: Review, titles: Title) -> Markup:

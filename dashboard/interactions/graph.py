@@ -18,14 +18,13 @@ from markupsafe import Markup
 from dashboard.interactions import pairs, review_text
 from dashboard.interactions.pairs import ABOUT, PAIR
 from dashboard.interactions.sets import ReviewedSet
-from dashboard.server.service import ModelName
 from dashboard.shared import markup, theme, wording
 from dashboard.shared.comparison import area
 from dashboard.shared.formatting import count
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
 from leader_core import Interaction
-from leader_core.domain import GRADED
+from leader_core.domain import GRADED, ModelName
 from leader_core.interactions import is_statistical
 
 if TYPE_CHECKING:
@@ -49,7 +48,9 @@ def show(reviewed: ReviewedSet) -> None:
     with left:
         levels = pairs.severities(reviewed)
         drawn = [
-            replace(p.entry, severity=p.severity) for p in reviewed.review.standing if p.severity in levels
+            replace(p.entry, severity=p.severity)
+            for p in reviewed.review.pairs_not_ruled_out
+            if p.severity in levels
         ]
         _draw(reviewed, drawn, pair.split("-") if pair else [about] if about else [])
         _export(reviewed, drawn)
@@ -156,14 +157,14 @@ def positions(codes: Sequence[str]) -> dict[str, float]:
     >>> positions(["N02A", "A02B", "A02A"])
     {'A02A': 0.0, 'A02B': -1.0, 'N02A': -2.45}
     """
-    places: dict[str, float] = {}
+    heights: dict[str, float] = {}
     height, before = 0.0, ""
     for code in sorted(set(codes)):
         height += _AREA_GAP if before and code[:1] != before else 0.0
-        places[code] = -round(height, 2) + 0.0
+        heights[code] = -round(height, 2) + 0.0
         height += 1.0
         before = code[:1]
-    return places
+    return heights
 
 
 def figure(
@@ -181,15 +182,15 @@ def figure(
     """
     import plotly.graph_objects as go
 
-    places = positions([*everything, *codes])
-    lowest = min(places.values(), default=0.0)
+    heights = positions([*everything, *codes])
+    lowest = min(heights.values(), default=0.0)
     chart = go.Figure()
     highlighted = [p for p in pairs if set(chosen) <= {p.code_a, p.code_b}] if chosen else list(pairs)
     others = [p for p in pairs if p not in highlighted]
     if others:
-        _edges(chart, others, places, titles, mode, faint=True)
-    _edges(chart, highlighted, places, titles, mode, faint=False)
-    _nodes(chart, codes, pairs, places, titles, mode, chosen)
+        _edges(chart, others, heights, titles, mode, faint=True)
+    _edges(chart, highlighted, heights, titles, mode, faint=False)
+    _nodes(chart, codes, pairs, heights, titles, mode, chosen)
     paper = theme.COLOURS["paper"].of(mode)
     chart.update_layout(
         height=int(_LINE * (1.0 - lowest)) + 24,
@@ -227,19 +228,19 @@ def arc(start: float, end: float, span: float) -> list[tuple[float, float]]:
 def _edges(
     chart: go.Figure,
     pairs: Sequence[Interaction],
-    places: Mapping[str, float],
+    heights: Mapping[str, float],
     titles: Mapping[str, str],
     mode: Mode,
     *,
     faint: bool,
 ) -> None:
     """Arcs severity by severity, the most severe on top, and a symbol on each that can be chosen."""
-    span = max(places.values()) - min(places.values()) if places else 1.0
+    span = max(heights.values()) - min(heights.values()) if heights else 1.0
     for severity in reversed(list(theme.EDGE_STYLES)):
         among = [p for p in pairs if p.severity == severity]
         if not among:
             continue
-        curves = [arc(places[p.code_a], places[p.code_b], span) for p in among]
+        curves = [arc(heights[p.code_a], heights[p.code_b], span) for p in among]
         xs: list[float | None] = []
         ys: list[float | None] = []
         for curve in curves:
@@ -285,7 +286,7 @@ def _nodes(
     chart: go.Figure,
     codes: Sequence[str],
     pairs: Sequence[Interaction],
-    places: Mapping[str, float],
+    heights: Mapping[str, float],
     titles: Mapping[str, str],
     mode: Mode,
     chosen: Sequence[str],
@@ -296,7 +297,7 @@ def _nodes(
     paper = theme.COLOURS["paper"].of(mode)
     chart.add_scatter(
         x=[0.0] * len(ordered),
-        y=[places[c] for c in ordered],
+        y=[heights[c] for c in ordered],
         mode="markers",
         customdata=ordered,
         text=[f"{titles.get(c, c)} ({c})<br>{area(c)}" for c in ordered],
@@ -316,7 +317,7 @@ def _nodes(
         text = "<br>".join(_lines(titles.get(code, code)))
         chart.add_annotation(
             x=0,
-            y=places[code],
+            y=heights[code],
             xshift=13,
             text=f"<b>{text}</b>" if code in chosen else text,
             align="left",

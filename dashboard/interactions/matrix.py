@@ -193,12 +193,12 @@ def figure(
 
 
 def _axis(
-    places: Mapping[str, int], marked: Collection[str], font: Mapping[str, object], limits: list[float]
+    positions: Mapping[str, int], marked: Collection[str], font: Mapping[str, object], limits: list[float]
 ) -> dict[str, object]:
     return {
         "tickmode": "array",
-        "tickvals": list(places.values()),
-        "ticktext": [f"<b>{code}</b>" if code in marked else code for code in places],
+        "tickvals": list(positions.values()),
+        "ticktext": [f"<b>{code}</b>" if code in marked else code for code in positions],
         "tickfont": font,
         "range": limits,
         "showgrid": False,

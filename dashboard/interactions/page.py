@@ -16,7 +16,7 @@ from dashboard.interactions.sets import ReviewedSet, Sets
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, opened, titles_of
+from dashboard.shared.subject import case_title, open_subject, titles_of
 from leader_core.domain import GRADED
 
 VIEWS: Final[Mapping[str, str]] = {
@@ -59,7 +59,7 @@ _BINDINGS: Final[Mapping[str, url_state.Binding]] = {
 
 def draw() -> None:
     service = get_service()
-    subject = opened(service, "Interactions")
+    subject = open_subject(service, "Interactions")
     if subject is None:
         return
     url_state.enter(f"interactions {subject.query}", _BINDINGS)
@@ -67,15 +67,15 @@ def draw() -> None:
         st.html(case_title(subject), width="content")
         st.space("stretch")
         navigation.link(
-            "case" if subject.source == "cohort" else "new", "Back to the case", session.linked(subject)
+            "case" if subject.source == "cohort" else "new", "Back to the case", session.query_for(subject)
         )
-        navigation.link("prompt", "Prompt", session.linked(subject))
-    session.keep(session.linked(subject))
+        navigation.link("prompt", "Prompt", session.query_for(subject))
+    session.remember_open_case(session.query_for(subject))
     _body(service, subject)
 
 
 def _body(service: Service, subject: Subject) -> None:
-    of_case = sets.of(service, subject)
+    of_case = sets.of_case(service, subject)
     with st.container():  # every part has a place of its own, whatever the others show
         for text, name in of_case.missing:
             st.html(markup.callout(text, name))
@@ -85,7 +85,7 @@ def _body(service: Service, subject: Subject) -> None:
         chosen = _set(of_case)
         by_orders = bool(of_case.orders) and not _classes_only(service)
     _show(_reviewed(service, subject, of_case, chosen, by_orders))
-    url_state.publish("interactions", {**session.linked(subject), **_written()})
+    url_state.publish("interactions", {**session.query_for(subject), **_written()})
 
 
 def _classes_only(service: Service) -> bool:
@@ -131,7 +131,7 @@ def _show(reviewed: ReviewedSet) -> None:
     """The tabs with what each holds, and the one that is open."""
     review = reviewed.review
     numbers = {
-        "pairs": f" {len(review.standing)}",
+        "pairs": f" {len(review.pairs_not_ruled_out)}",
         "cautions": f" {cautions.number(review)}",
         "signal": f" {len(review.signals)}",
     }

@@ -27,8 +27,8 @@ function row(item, data, open) {
   button.append(head);
   if (item.only) button.append(make("span", item.only, "only"));
   if (item.ordered) {
-    const ordered = make("span", null, "ordered is-" + item.standing.replace(" ", "-"));
-    const shape = { ordered: "●", open: "◐", "not ordered": "○" }[item.standing];
+    const ordered = make("span", null, "ordered is-" + item.order_status.replace(" ", "-"));
+    const shape = { ordered: "●", open: "◐", "not ordered": "○" }[item.order_status];
     ordered.append(icon(shape + " "), make("span", "Ordered here: ", "label"), item.ordered);
     button.append(ordered);
   }

@@ -129,7 +129,7 @@ def group_data(groups: Iterable[PairGroup], titles: Title) -> list[dict[str, Any
                 | {"folded": True}
             )
             continue
-        carried = sum(pair.standing == "ordered" for pair in group.pairs)
+        carried = sum(pair.order_status == "ordered" for pair in group.pairs)
         hint = f"{carried} with the drugs ordered" if carried else ""
         long = group.key in ("moderate", "minor") and len(rows) > _ALWAYS_OPEN
         data.append(_group(group.key, group.key, rows, hint=hint) | {"folded": long})

@@ -18,7 +18,7 @@ from leader_core.interactions import ConditionReview, ConditionWarning, RuleRevi
 Title = Callable[[str], str]
 """The title of a medication code."""
 
-STANDING: Final[Mapping[str, str]] = {
+ORDER_STATUS: Final[Mapping[str, str]] = {
     "ordered": "The drugs ordered in this visit carry it.",
     "not ordered": "The drugs ordered in this visit do not carry it; other drugs of these classes do.",
     "open": "What was ordered in this visit does not settle it.",
@@ -43,7 +43,7 @@ def counts(pairs: Iterable[PairReview]) -> dict[Severity, int]:
     """How many pairs there are of each severity, those ruled out by the orders left out."""
     numbers: dict[Severity, int] = dict.fromkeys(GRADED, 0)
     for pair in pairs:
-        if pair.standing != "not ordered":
+        if pair.order_status != "not ordered":
             numbers[pair.severity] += 1
     return numbers
 
@@ -52,11 +52,11 @@ def grouped(pairs: Sequence[PairReview], levels: Iterable[str]) -> tuple[PairGro
     """Pairs of the chosen severities, most severe first, and those ruled out by what was ordered at the end."""
     chosen = set(levels)
     groups = [
-        PairGroup(level, tuple(p for p in pairs if p.severity == level and p.standing != "not ordered"))
+        PairGroup(level, tuple(p for p in pairs if p.severity == level and p.order_status != "not ordered"))
         for level in GRADED
         if level in chosen
     ]
-    ruled_out = tuple(p for p in pairs if p.standing == "not ordered" and p.severity in chosen)
+    ruled_out = tuple(p for p in pairs if p.order_status == "not ordered" and p.severity in chosen)
     return tuple(group for group in (*groups, PairGroup("ruled out", ruled_out)) if group.pairs)
 
 
@@ -127,13 +127,15 @@ def subject(rule: RuleReview, codes: tuple[str, str], titles: Title) -> str:
 
 def rules(pair: PairReview) -> tuple[RuleReview, ...]:
     """The rules to show of a pair: those that the orders do not rule out, or all where they rule out the pair."""
-    return tuple(r for r in pair.rules if r.standing != "not ordered" or pair.standing == "not ordered")
+    return tuple(
+        r for r in pair.rules if r.order_status != "not ordered" or pair.order_status == "not ordered"
+    )
 
 
-def standing(pair: PairReview) -> str:
+def describe_order_status(pair: PairReview) -> str:
     """What the orders of this visit say about the pair."""
-    text = STANDING[pair.standing]
-    if pair.standing == "ordered" and pair.severity != pair.entry.severity:
+    text = ORDER_STATUS[pair.order_status]
+    if pair.order_status == "ordered" and pair.severity != pair.entry.severity:
         graded = wording.SEVERITY_LABELS[pair.entry.severity].lower()
         text += f" Graded for these drugs; the two classes as such are graded {graded}."
     return text
@@ -160,7 +162,7 @@ def ordered(pair: PairReview) -> str:
     first = pair.rules[0] if pair.rules else None
     if first is None or (pair.ordered_a is None and pair.ordered_b is None):
         return ""
-    if pair.standing == "ordered":
+    if pair.order_status == "ordered":
         texts = [f"{a} with {b}" for a, b in first.carried[:2]]
         more = len(first.carried) - 2
         return "; ".join(texts) + (f" and {more} more" if more > 0 else "")
@@ -183,7 +185,7 @@ def ordered_for(condition: ConditionReview) -> str:
     if not condition.ordered:
         return ""
     names = listing(condition.ordered)
-    return names if condition.standing == "ordered" else f"{names}: not what this warning is about"
+    return names if condition.order_status == "ordered" else f"{names}: not what this warning is about"
 
 
 def pairs_ordered(rule: RuleReview) -> str:
@@ -207,9 +209,9 @@ def row(pair: PairReview, titles: Title) -> dict[str, object]:
         "severity": pair.severity,
         "names": [titles(code) for code in pair.codes],
         "codes": list(pair.codes),
-        "only": "" if first is None or pair.standing == "ordered" else carriers(first, pair.codes),
+        "only": "" if first is None or pair.order_status == "ordered" else carriers(first, pair.codes),
         "effect": first.between.rule.effect if first else pair.entry.effect.split("\n")[0],
-        "standing": pair.standing,
+        "order_status": pair.order_status,
         "ordered": ordered(pair),
         "more": count(more, "more rule") if more > 0 else "",
         "search": " ".join(_drugs(pair)),
@@ -236,7 +238,7 @@ def signal_row(entry: Interaction, titles: Title) -> dict[str, object]:
         "names": [titles(code) for code in codes],
         "codes": codes,
         "effect": entry.effect,
-        "standing": "open",
+        "order_status": "open",
         **empty,
     }
 
@@ -246,8 +248,8 @@ def account(review: Review, among: str) -> str:
     total = f"{count(len(review.pairs), 'pair')} listed among {among}."
     if not review.ordered:
         return total
-    carried = sum(p.standing == "ordered" for p in review.pairs)
-    ruled_out = len(review.pairs) - len(review.standing)
+    carried = sum(p.order_status == "ordered" for p in review.pairs)
+    ruled_out = len(review.pairs) - len(review.pairs_not_ruled_out)
     unsettled = len(review.pairs) - carried - ruled_out
     rest = f", {unsettled} open because one side was not ordered." if unsettled else "."
     return f"{total} By the drugs ordered in this visit: {carried} carried, {ruled_out} not{rest}"
@@ -282,7 +284,7 @@ def csv_text(review: Review, titles: Title) -> bytes:
                 family, pair.severity, entry.code_a, titles(entry.code_a), entry.code_b, titles(entry.code_b),
                 carriers(first, pair.codes, short=False) if first else "",
                 " + ".join(listing(side.names) for side in sides),
-                {"ordered": "yes", "not ordered": "no", "open": "not known"}[pair.standing],
+                {"ordered": "yes", "not ordered": "no", "open": "not known"}[pair.order_status],
                 entry.effect, entry.mechanism, entry.management, entry.evidence, entry.source,
             ))  # fmt: skip
     rows += [

@@ -11,12 +11,12 @@ from markupsafe import Markup
 
 from dashboard.interactions.review_text import Title
 from dashboard.interactions.sets import ReviewedSet
-from dashboard.server.service import ModelName
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import probability
 from dashboard.shared.templates import macro
 from dashboard.shared.wording import Unit
 from leader_core import ConflictError, Interaction, Limit, Recommendation, SaferSet
+from leader_core.domain import ModelName
 from leader_core.interactions.safer_set import LeftOut
 
 _CODES: Final = re.compile(r"[A-Z]\d{2}[A-Z0-9]{1,4}")
@@ -99,7 +99,7 @@ def _model(recommendations: Mapping[ModelName, Recommendation]) -> ModelName:
         "Safer set for",
         names,
         required=True,
-        format_func=wording.MODEL_NAMES.__getitem__,
+        format_func=wording.MODEL_LABELS.__getitem__,
         **url_state.mirror("model", names),
     )
     return chosen if chosen in names else names[0]

@@ -8,14 +8,15 @@ from typing import Final
 
 from dashboard.interactions.review_text import Title
 from dashboard.server.answers import all_scores
-from dashboard.server.service import ModelName, Service
+from dashboard.server.service import Service
 from dashboard.shared import session, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from leader_core import Order, Recommendation, Review
+from leader_core.domain import ModelName
 
 LABELS: Final[Mapping[str, str]] = {
-    **wording.MODEL_NAMES,
+    **wording.MODEL_LABELS,
     "prescribed": "Prescribed",
     "union": "All together",
 }
@@ -65,7 +66,7 @@ class ReviewedSet:
         return f"interactions-{LABELS[self.name].lower().replace(' ', '-')}.{ending}"
 
 
-def of(service: Service, subject: Subject) -> Sets:
+def of_case(service: Service, subject: Subject) -> Sets:
     """What each model selects at its cut-off, what was prescribed, and all together."""
     codes: dict[str, tuple[str, ...]] = {}
     recommendations: dict[ModelName, Recommendation] = {}
@@ -81,7 +82,7 @@ def of(service: Service, subject: Subject) -> Sets:
             text = wording.LOADING if scores.status == "loading" else wording.RUNNING
             missing.append((text.format(model=f"The {name}"), name))
         else:
-            missing.append((f"{wording.MODEL_NAMES[name]} is not available. {scores.reason}", name))
+            missing.append((f"{wording.MODEL_LABELS[name]} is not available. {scores.reason}", name))
     known = subject.source == "cohort" and bool(subject.case.prescribed) and not session.hidden(subject)
     if known:
         codes["prescribed"] = subject.case.prescribed

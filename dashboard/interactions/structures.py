@@ -65,9 +65,9 @@ def _preferred(reviewed: ReviewedSet, pair: PairReview | None, code: str) -> tup
     ordered = [drug.code for drug in of_class.drugs] if of_class else []
     carriers: list[str] = []
     if pair is not None and pair.rules and code in pair.codes:
-        place = pair.codes.index(code)
+        side = pair.codes.index(code)
         for way in pair.rules[0].between.ways:
-            carriers += [own for drug in way[place].carriers_within(code) for own in drug.codes]
+            carriers += [own for drug in way[side].carriers_within(code) for own in drug.codes]
     return tuple(dict.fromkeys([*(c for c in ordered if c in carriers), *carriers, *ordered]))
 
 

@@ -99,14 +99,14 @@ def training_curves(
     )
     colour = theme.COLOURS[model].of(mode)
     for column, (_, lines) in enumerate(panels, 1):
-        for place, (name, values) in enumerate(lines.items()):
+        for number, (name, values) in enumerate(lines.items()):
             chart.add_scatter(
                 x=xs,
                 y=values,
                 name=label(name),
                 mode="lines+markers",
                 connectgaps=True,
-                line={"color": colour, "dash": _DASHES[place % len(_DASHES)], "width": 2},
+                line={"color": colour, "dash": _DASHES[number % len(_DASHES)], "width": 2},
                 marker={"size": 5},
                 row=1,
                 col=column,

@@ -12,13 +12,14 @@ import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.server.answers import later
-from dashboard.server.service import MODELS, ModelName, Service
+from dashboard.server.answers import defer
+from dashboard.server.service import Service
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import MISSING, count, size
 from dashboard.shared.templates import macro
 from leader_core import Case, LeaderError
 from leader_core.cohort import PatientQuery
+from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.served_model import Check, Measured, folder_size, measure, self_check
 
 log = logging.getLogger("leader.dashboard")
@@ -49,18 +50,18 @@ def show(service: Service) -> None:
 
 def ready(service: Service) -> tuple[ModelName, ...]:
     """The models that can answer now."""
-    return tuple(name for name in MODELS if service.status(name).readiness == "ready")
+    return tuple(name for name in MODEL_NAMES if service.status(name).readiness == "ready")
 
 
 def _begin(
     service: Service, name: str, models: Sequence[ModelName], work: Callable[[Report], object]
 ) -> None:
     """Draw how far the work is, and let it begin at the end of this run; a click anywhere stops it."""
-    place = st.empty()
-    place.progress(0.0, "Beginning")
+    placeholder = st.empty()
+    placeholder.progress(0.0, "Beginning")
     st.button("Stop", key=f"{name}_stop")
     st.session_state[_key(service, name)] = WorkOutcome("stopped")
-    later(name, lambda: _work(service, name, models, work, place))
+    defer(name, lambda: _work(service, name, models, work, placeholder))
 
 
 def _work(
@@ -68,15 +69,15 @@ def _work(
     name: str,
     models: Sequence[ModelName],
     work: Callable[[Report], object],
-    place: DeltaGenerator,
+    placeholder: DeltaGenerator,
 ) -> bool:
     def report(done: int, of: int, doing: str) -> None:
-        place.progress(min(1.0, done / of) if of else 0.0, doing.capitalize())
+        placeholder.progress(min(1.0, done / of) if of else 0.0, doing.capitalize())
 
     try:
         with ExitStack() as turns:
             for model in models:
-                turns.enter_context(service.turn(model, "explain"))
+                turns.enter_context(service.exclusive_access(model, "explain"))
             outcome = WorkOutcome("done", work(report))
     except LeaderError as error:
         outcome = WorkOutcome("failed", reason=str(error))
@@ -95,7 +96,7 @@ def _key(service: Service, name: str) -> str:
 def _check(service: Service) -> None:
     st.html(markup.panel_title("Self-check", "files, fit to the cohort, answers that hold still"))
     if st.button("Check now", key="check_start"):
-        models = [name for name in MODELS if service.status(name).readiness != "loading"]
+        models = [name for name in MODEL_NAMES if service.status(name).readiness != "loading"]
         _begin(service, "check", ready(service), lambda report: self_check(service.engine, models, report))
         return
     outcome = st.session_state.get(_key(service, "check"))
@@ -168,7 +169,7 @@ def _table(service: Service, measured: Measured | None) -> tuple[list[str], list
     headings = ["Model", "Parameters", "On disk", "p50", "p95", "Slowest"]
     times = {each.model: each for each in measured.latencies} if measured else {}
     rows = []
-    for name in MODELS:
+    for name in MODEL_NAMES:
         try:
             memory = folder_size(service.engine.models[name].folder)
             sizes = [f"{memory.parameters:,}", size(memory.bytes_on_disk)]
@@ -183,7 +184,7 @@ def _table(service: Service, measured: Measured | None) -> tuple[list[str], list
             if spent
             else [MISSING] * 3
         )
-        rows.append([wording.MODEL_NAMES[name], *sizes, *row])
+        rows.append([wording.MODEL_LABELS[name], *sizes, *row])
     return headings, rows
 
 

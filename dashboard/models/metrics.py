@@ -109,11 +109,11 @@ def table(groups: Mapping[str, Any], where: str, headings: Sequence[str] = ()) -
         names = [m for m in METRICS if METRICS[m] in headings and m in _IN_TABLE]
     head = list(headings) or ["Measured on", "Group", "Cases", *(METRICS[m] for m in names)]
     rows = []
-    for place, (key, group) in enumerate(ranked):
+    for number, (key, group) in enumerate(ranked):
         cases = group.get("cases")
         rows.append(
             [
-                where if place == 0 else "",
+                where if number == 0 else "",
                 GROUPS.get(key, key),
                 f"{int(cases):,}" if isinstance(cases, int | float) else MISSING,
                 *(cell(group.get(m)) for m in names),

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from dashboard.models import card, charts, checks, metrics, training_panel
-from dashboard.server.service import MODELS, ModelName, Service, choose_student, get_service, shipped
+from dashboard.server.service import Service, choose_student, default_service, get_service
 from dashboard.server.settings import read_settings
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
 from dashboard.shared.url_state import Binding
+from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.record import EvaluationRecord, Judgement
 from leader_core.model_folder import Manifest
 
@@ -47,7 +48,7 @@ def draw() -> None:
     )
     if service.student_name:
         _other_student(service)
-    model = next((name for name in MODELS if name == part), None)
+    model = next((name for name in MODEL_NAMES if name == part), None)
     if model is not None:
         _one(service, model)
     elif part == "training":
@@ -68,7 +69,7 @@ def _open(part: str) -> None:
 
 
 def _both(service: Service) -> None:
-    for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
+    for name, column in zip(MODEL_NAMES, st.columns(2, gap="large"), strict=True):
         with column:
             _summary(service, name)
     checks.show(service)
@@ -231,7 +232,7 @@ def _promises(manifest: Manifest, judged: Sequence[Judgement]) -> None:
 
 def _compared_with_shipped(manifest: Manifest) -> None:
     """Metrics and settings of a student trained here and of the server's own."""
-    own = shipped().engine.models["student"].manifest
+    own = default_service().engine.models["student"].manifest
     if own is None:
         return
     st.html(markup.panel_title("Compared with the server's own student"))

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.models import card, charts, metrics
-from dashboard.server.answers import later
-from dashboard.server.service import STUDENT, Service, choose_student, shipped, student_query
+from dashboard.server.answers import defer
+from dashboard.server.service import STUDENT, Service, choose_student, default_service, student_query
 from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
 from dashboard.server.training_state import (
@@ -124,18 +124,18 @@ def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> Non
 
 def _states(settings: ServerSettings) -> Path | None:
     """The folder of the served teacher's stored states; None where there is none."""
-    served = shipped().engine
+    served = default_service().engine
     manifest = served.models["teacher"].manifest
     if manifest is None:
         return None
     parents = (settings.models.parent, settings.cohort.parent, runs_folder(settings))
-    places = [*([settings.states] if settings.states else []), *(folder / "states" for folder in parents)]
-    return find_states(places, manifest.digest, served.cohort.fingerprint.digest)
+    folders = [*([settings.states] if settings.states else []), *(folder / "states" for folder in parents)]
+    return find_states(folders, manifest.digest, served.cohort.fingerprint.digest)
 
 
 def _expected(epochs: int) -> str:
     """How long so many epochs may take, by the server's own student's training on the same cohort."""
-    engine = shipped().engine
+    engine = default_service().engine
     manifest = engine.models["student"].manifest
     if manifest is None or manifest.cohort.digest != engine.cohort.fingerprint.digest:
         return ""
@@ -160,7 +160,7 @@ def _live(runs: TrainingRuns, run: Run) -> None:
     ):
         runs.cancel(run.id)
         st.rerun()
-    later("training", lambda: _follow(runs, run.id, numbers, curve, drawn))
+    defer("training", lambda: _follow(runs, run.id, numbers, curve, drawn))
 
 
 def _follow(
@@ -306,7 +306,7 @@ def _manifest(run: Run) -> Manifest | None:
 
 def _compared(manifest: Manifest) -> None:
     """Validation metrics next to those of the server's own student, where both were judged on the same patients."""
-    own = shipped().engine.models["student"].manifest
+    own = default_service().engine.models["student"].manifest
     names, tables = ["This student"], [manifest.validation]
     if own is not None and own.cohort.digest == manifest.cohort.digest:
         names.append("The server's own")
@@ -319,7 +319,7 @@ def _compared(manifest: Manifest) -> None:
 
 
 def _differences(manifest: Manifest) -> None:
-    own = shipped().engine.models["student"].manifest
+    own = default_service().engine.models["student"].manifest
     if own is None:
         return
     if rows := card.differing(manifest.settings, own.settings):

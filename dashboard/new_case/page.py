@@ -12,7 +12,7 @@ from dashboard.new_case import import_file, what_if
 from dashboard.report import download
 from dashboard.scores import case_diff, panel
 from dashboard.server.answers import all_scores, scores
-from dashboard.server.service import MODELS, Service, get_service
+from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, wording
 from dashboard.shared.browser import component
 from dashboard.shared.draft import (
@@ -32,7 +32,7 @@ from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
-from leader_core.domain import Kind
+from leader_core.domain import MODEL_NAMES, Kind
 
 _START: Final = "_draft_start"
 _PROBLEM: Final = "_draft_problem"
@@ -313,7 +313,7 @@ def _difference(service: Service, draft: Draft) -> None:
         for name, old, new in case_diff.profile_changes(before, after, after.profile)
     ]
     st.html(markup.plain_list(lines))
-    for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
+    for name, column in zip(MODEL_NAMES, st.columns(2, gap="large"), strict=True):
         with column:
             st.html(markup.model_head(name, ""))
             first, second = (scores(service, case, name).recommendation for case in (before, after))

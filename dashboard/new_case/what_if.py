@@ -11,7 +11,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.server.service import MODELS, ModelName, Service, case_key
+from dashboard.server.service import Service, case_key
 from dashboard.shared import markup, wording
 from dashboard.shared.draft import Draft, replace_draft
 from dashboard.shared.formatting import MISSING, listing, probability, words
@@ -19,9 +19,10 @@ from dashboard.shared.markup import Titles
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
 from leader_core import Case, Recommendation
+from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.explain import (
     Change,
-    Moved,
+    ChangeEffect,
     Outcomes,
     apply,
     flips,
@@ -44,7 +45,7 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
     if not answers:
         st.html(markup.note("Available as soon as a model has scored the case."))
         return
-    available = [name for name in MODELS if name in answers]
+    available = [name for name in MODEL_NAMES if name in answers]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         model: ModelName = st.segmented_control(
             "Model",
@@ -52,7 +53,7 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
             default=available[-1],
             required=True,
             key="what-if-model",
-            format_func=wording.MODEL_NAMES.__getitem__,
+            format_func=wording.MODEL_LABELS.__getitem__,
             label_visibility="collapsed",
         )
         pressed = st.button("Try each change", key="what-if", icon=":material/difference:")
@@ -96,14 +97,14 @@ def _score(service: Service, case: Case, model: ModelName, recommendation: Recom
         bar.progress(min(1.0, done / max(1, total)))
 
     changes = _changes(service, case, recommendation)
-    outcomes = score_changes(service.engine, case, model, changes, each=report_progress)
+    outcomes = score_changes(service.engine, case, model, changes, on_progress=report_progress)
     bar.empty()
     return outcomes
 
 
-def ranked(outcomes: Outcomes) -> list[Moved]:
+def ranked(outcomes: Outcomes) -> list[ChangeEffect]:
     """The changes with the largest effect first: by classes added or removed, then by the largest change of a score."""
-    return sorted(outcomes.moved(), key=lambda m: (-len(m.added) - len(m.removed), -abs(m.by)))
+    return sorted(outcomes.change_effects(), key=lambda m: (-len(m.added) - len(m.removed), -abs(m.by)))
 
 
 def _list(service: Service, case: Case, outcomes: Outcomes, recommendation: Recommendation) -> None:
@@ -115,15 +116,15 @@ def _list(service: Service, case: Case, outcomes: Outcomes, recommendation: Reco
         )
         return
     before = {m.code: m.probability for m in recommendation.medications}
-    for place, effect in enumerate(effects[:SHOWN]):
+    for number, effect in enumerate(effects[:SHOWN]):
         text = describe(effect.change, case, titles)
-        with st.container(key=f"what-if-row-{place}", gap=None):
+        with st.container(key=f"what-if-row-{number}", gap=None):
             st.html(
                 render("new_case/what_if_row.html", heading=text, effects=_effects(effect, titles, before))
             )
             st.button(
                 "Make this a variant",
-                key=f"what-if-take-{place}",
+                key=f"what-if-take-{number}",
                 type="tertiary",
                 icon=":material/call_split:",
                 help=text,
@@ -134,7 +135,7 @@ def _list(service: Service, case: Case, outcomes: Outcomes, recommendation: Reco
     st.html(markup.note((f"{rest} more change less. " if rest > 0 else "") + _WHAT))
 
 
-def _effects(effect: Moved, titles: Titles, before: Mapping[str, float]) -> list[tuple[str, str]]:
+def _effects(effect: ChangeEffect, titles: Titles, before: Mapping[str, float]) -> list[tuple[str, str]]:
     """Which suggestions a change adds and removes, and the score that it changes most."""
     facts = [
         (label, listing(titles("medication", code) for code in codes))

@@ -9,7 +9,6 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.patients.filters import (
-    CUT_CHOICES,
     FLAG_CHOICES,
     GENDER_CHOICES,
     LEASTS,
@@ -18,6 +17,7 @@ from dashboard.patients.filters import (
     SHARES,
     SPLIT_CHOICES,
     SPREAD_CHOICES,
+    TRUNCATED_CHOICES,
     VISIT_CHOICES,
     Filters,
     read_ages,
@@ -47,7 +47,7 @@ BINDINGS: Final[dict[str, Binding]] = {
     "chapters": Binding([], lambda text: text.split("|"), "|".join),
     **{name: Binding((0.0, 1.0), read_share, write_share) for name in SHARES},
     **{name: Binding.number(0) for name in LEASTS},
-    "truncated": Binding.choice("any", CUT_CHOICES),
+    "truncated": Binding.choice("any", TRUNCATED_CHOICES),
     "marked": Binding.choice("any", FLAG_CHOICES),
     analysis_selection.CASES: analysis_selection.BINDING,
     "spread": Binding.choice("age", SPREAD_CHOICES),
@@ -125,7 +125,7 @@ def _more_filters(service: Service) -> None:
             st.number_input(
                 f"{label}, at least", 0, 999, step=1, key=name, on_change=first_page, disabled=absent
             )
-        _choice("The teacher's prompt", "truncated", CUT_CHOICES, disabled=absent)
+        _choice("The teacher's prompt", "truncated", TRUNCATED_CHOICES, disabled=absent)
 
 
 def _filters(service: Service) -> Filters:

@@ -30,7 +30,7 @@ SPLIT_CHOICES: Final[Mapping[SplitChoice, str]] = {
     "test": "Test",
 }
 FLAG_CHOICES: Final[Mapping[str, str]] = {"any": "Everybody", "starred": "Starred", "noted": "With notes"}
-CUT_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "cut": "Cut to fit", "whole": "Read whole"}
+TRUNCATED_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "cut": "Cut to fit", "whole": "Read whole"}
 """Whether the teacher's prompt held all of the case."""
 SHARES: Final[Mapping[str, str]] = {
     "teacher_jaccard": "Teacher Jaccard",
@@ -144,7 +144,7 @@ class Filters:
             **{name: f"{label.lower()}: {getattr(self, name)} or more" for name, label in LEASTS.items()},
             "marked": f"only {FLAG_CHOICES.get(self.marked, self.marked).lower()}",
             "cases": f"cases chosen under Error analysis ({self.cases_text})",
-            "truncated": f"prompt {CUT_CHOICES.get(self.truncated, self.truncated).lower()}",
+            "truncated": f"prompt {TRUNCATED_CHOICES.get(self.truncated, self.truncated).lower()}",
         }
         set_here = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]
         return {

@@ -67,7 +67,7 @@ def answer(service: Service, text: str) -> Answer:
     tokens = 0
     try:
         tokens = service.engine.prompt_tokens(text)
-        with service.turn("teacher"):
+        with service.exclusive_access("teacher"):
             return tokens, service.engine.score_prompt(text), ""
     except LeaderError as error:
         return tokens, None, str(error)

@@ -12,7 +12,7 @@ from dashboard.shared import markup, navigation, session, url_state, wording
 from dashboard.shared.browser import component
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, opened
+from dashboard.shared.subject import case_title, open_subject
 from dashboard.shared.templates import macro
 from leader_core import Prompt, PromptSection
 
@@ -40,7 +40,7 @@ _BINDINGS = {
 
 def draw() -> None:
     service = get_service()
-    subject = opened(service, "Prompt")
+    subject = open_subject(service, "Prompt")
     if subject is None:
         return
     url_state.enter(f"prompt {subject.query}", _BINDINGS)
@@ -50,16 +50,16 @@ def draw() -> None:
         st.html(case_title(subject), width="content")
         st.space("stretch")
         navigation.link(
-            "case" if subject.source == "cohort" else "new", "Back to the case", session.linked(subject)
+            "case" if subject.source == "cohort" else "new", "Back to the case", session.query_for(subject)
         )
-        navigation.link("interactions", "Interactions", session.linked(subject))
+        navigation.link("interactions", "Interactions", session.query_for(subject))
     _body(service, subject)
 
 
 def _body(service: Service, subject: Subject) -> None:
     _shown(service, subject)
-    session.keep(session.linked(subject))
-    url_state.publish("prompt", {**session.linked(subject), **url_state.written(_BINDINGS)})
+    session.remember_open_case(session.query_for(subject))
+    url_state.publish("prompt", {**session.query_for(subject), **url_state.written(_BINDINGS)})
 
 
 def _shown(service: Service, subject: Subject) -> None:

@@ -16,8 +16,7 @@ from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import Coded, VisitText
 from dashboard.shared.formatting import listing, score
 from leader_core import Case, Engine, Fingerprint, Interaction, Recommendation
-from leader_core.domain import SEVERITY_RANK, Kind, ModelName
-from leader_core.engine import MODEL_NAMES
+from leader_core.domain import MODEL_NAMES, SEVERITY_RANK, Kind, ModelName
 from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
 from leader_core.model_folder import Manifest
 
@@ -186,7 +185,7 @@ def compose(
     )
     titles = {**cohort.titles("medication"), **{row.code: row.title for row in rows}}
     scored = [name for name in MODEL_NAMES if name in recommendations]
-    sets = {wording.MODEL_NAMES[name]: recommendations[name].interactions for name in scored}
+    sets = {wording.MODEL_LABELS[name]: recommendations[name].interactions for name in scored}
     if known:
         sets["Prescribed"] = cohort.interactions.among(case.prescribed)
     student = recommendations.get("student")
@@ -354,7 +353,7 @@ def _similar(
             code=code,
             title=engine.cohort.title("medication", code) or code,
             count=similar.given[code].count,
-            of=similar.given[code].of,
+            of=similar.given[code].total,
             weighted=similar.given[code].weighted,
             suggested=tuple(name for name in MODEL_NAMES if code in selected.get(name, ())),
         )
@@ -376,7 +375,7 @@ def _similar(
         near.filters,
         similar.among,
         similar.training,
-        similar.nearness,
+        similar.mean_similarity,
         similar.nearer_than,
         tuple(given),
         tuple(neighbours),

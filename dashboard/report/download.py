@@ -13,10 +13,11 @@ from dashboard.report.data import comparison_csv, write_json
 from dashboard.report.html import write_html
 from dashboard.report.pdf import write_pdf
 from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
-from dashboard.server.service import ModelName, Service
+from dashboard.server.service import Service
 from dashboard.shared import markup, session
 from dashboard.shared.session import Subject
 from leader_core import Recommendation
+from leader_core.domain import ModelName
 
 _FORMATS: Final[tuple[tuple[str, str, str, str, Callable[[CaseReport], bytes]], ...]] = (
     ("Report to read and print (HTML)", "html", "text/html", ":material/description:", write_html),

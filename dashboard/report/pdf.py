@@ -214,7 +214,7 @@ class _ReportPdf(FPDF):
         self.box(self.l_margin, self.get_y(), self.epw, 1.0, part.name)
         top, x = self.get_y() + 2.2, self.l_margin + 44
         self.shape(part.name, self.l_margin + 1.6, top + 3.1)
-        self.label(self.l_margin + 5, top, _Span(wording.MODEL_NAMES[part.name], 12, part.name, bold=True))
+        self.label(self.l_margin + 5, top, _Span(wording.MODEL_LABELS[part.name], 12, part.name, bold=True))
         for label, value in part.metrics:
             self.label(x, top - 0.6, _muted(label, 7.5))
             self.label(x, top + 2.6, _Span(value, 12, bold=True))
@@ -260,7 +260,7 @@ class _ReportPdf(FPDF):
             x += _GIVEN
         for model in self.report.models:
             self.shape(model.name, x + 1.4, top + 2.1)
-            self.label(x + 4, top, _Span(wording.MODEL_NAMES[model.name], 8.5, model.name, bold=True))
+            self.label(x + 4, top, _Span(wording.MODEL_LABELS[model.name], 8.5, model.name, bold=True))
             x += _SCORE
         self.set_y(top + 4.4)
         self.rule("line-strong", 0.25)
@@ -358,7 +358,7 @@ class _ReportPdf(FPDF):
         self.facts(self.report.trust_facts)
         for part in self.report.trust:
             self.room(20)
-            self.paragraph(_Span(wording.MODEL_NAMES[part.name], 9.5, part.name, bold=True))
+            self.paragraph(_Span(wording.MODEL_LABELS[part.name], 9.5, part.name, bold=True))
             for line in part.lines:
                 self.paragraph(_Span(line), indent=3)
         if any(part.sentences for part in self.report.trust):

@@ -9,12 +9,12 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.server.answers import Scores
-from dashboard.server.service import ModelName
 from dashboard.shared import comparison, theme, wording
 from dashboard.shared.browser import component
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.formatting import probability
 from leader_core import Order
+from leader_core.domain import ModelName
 
 EXPLAINED: Final = "explain"
 """The session's key and the link's parameter for the class whose score is explained."""
@@ -139,7 +139,7 @@ def _model(name: str, answer: Scores, cut: float) -> dict[str, Any]:
         else {"loading": "loading", "running": "scoring"}.get(answer.status, "not available")
     )
     return {
-        "label": wording.MODEL_NAMES[name],
+        "label": wording.MODEL_LABELS[name],
         "icon": theme.MODEL_ICONS[name],
         "cut": cut,
         "ready": ready,

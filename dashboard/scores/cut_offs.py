@@ -11,18 +11,21 @@ from markupsafe import Markup
 
 from dashboard.interactions import sets
 from dashboard.server.answers import Scores, ask_now
-from dashboard.server.service import MODELS, ModelName, Service
+from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, url_state, wording
 from dashboard.shared.case_text import unseen_claims
 from dashboard.shared.formatting import day, score
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
 from leader_core import PairReview, Recommendation, UnseenCode
+from leader_core.domain import MODEL_NAMES, ModelName
 
-BINDINGS: Final = {session.cut_key(name): url_state.Binding(None, session.read_cut_off) for name in MODELS}
+BINDINGS: Final = {
+    session.cut_key(name): url_state.Binding(None, session.read_cut_off) for name in MODEL_NAMES
+}
 """None stands for the model's own cut-off."""
 
-Standing = Callable[[Sequence[str]], Sequence[PairReview]]
+ReviewPairs = Callable[[Sequence[str]], Sequence[PairReview]]
 """The graded pairs of a set that the drugs ordered do not rule out, most severe first: as the list of pairs has them."""
 
 
@@ -49,31 +52,31 @@ def show(
     """
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
 
-    def standing(codes: Sequence[str]) -> Sequence[PairReview]:
+    def review_pairs(codes: Sequence[str]) -> Sequence[PairReview]:
         ordered = sets.orders(service, subject) if known else ()
-        return sets.review(service, subject, tuple(codes), ordered).standing
+        return sets.review(service, subject, tuple(codes), ordered).pairs_not_ruled_out
 
     cut: dict[ModelName, Recommendation] = {}
-    for name, column in zip(MODELS, st.columns(2, gap="large"), strict=True):
+    for name, column in zip(MODEL_NAMES, st.columns(2, gap="large"), strict=True):
         with column:
             recommendation = scores[name].recommendation
             if recommendation is None:
-                others = [other for other in MODELS if other != name and scores[other].recommendation]
+                others = [other for other in MODEL_NAMES if other != name and scores[other].recommendation]
                 _no_scores(service, subject, scores[name], others)
                 continue
             cut[name] = _slider(service, name, recommendation)
             codes = [m.code for m in cut[name].selected]
             agreement = comparison.agreement(codes, subject.case.prescribed)
             with st.container(key=f"figures-{name}"):
-                st.html(agreement_metrics(agreement, standing(codes), known=known, unit=unit))
+                st.html(agreement_metrics(agreement, review_pairs(codes), known=known, unit=unit))
             _warnings(service, subject, scores[name], cut[name])
     named = combined_sets({name: [m.code for m in r.selected] for name, r in cut.items()}, own)
     if named:
-        st.html(combined_table(named, subject.case.prescribed, standing, known=known, unit=unit))
+        st.html(combined_table(named, subject.case.prescribed, review_pairs, known=known, unit=unit))
     return cut
 
 
-def changed(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
+def overrides(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
     """The cut-offs that are not the models' own."""
     own = {name: card.manifest.threshold for name, card in service.engine.models.items() if card.manifest}
     return {name: r.threshold for name, r in cut.items() if r.threshold != own.get(name)}
@@ -87,7 +90,7 @@ def _slider(service: Service, name: ModelName, recommendation: Recommendation) -
     if st.session_state.get(key) is None:
         st.session_state[key] = round(own, 2)
     value = st.slider(
-        f"{wording.MODEL_NAMES[name]} cut-off",
+        f"{wording.MODEL_LABELS[name]} cut-off",
         0.0,
         1.0,
         round(own, 2),
@@ -124,7 +127,7 @@ def _no_scores(service: Service, subject: Subject, scores: Scores, others: list[
         st.html(markup.callout(text.format(model=f"The {name}") + alone, name))
         st.skeleton(height=60)
         return
-    label = wording.MODEL_NAMES[name]
+    label = wording.MODEL_LABELS[name]
     st.html(markup.callout(f"{label} scores are not available.{alone} {scores.reason}", name))
     if scores.status == "failed":
         _ask_button(service, subject, name, "Try again")
@@ -168,7 +171,7 @@ def combined_sets(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] 
     sets: list[NamedSet] = []
     if own is not None:
         sets.append(NamedSet("You", tuple(own), "own"))
-        sets += [NamedSet(wording.MODEL_NAMES[name], tuple(codes), name) for name, codes in chosen.items()]
+        sets += [NamedSet(wording.MODEL_LABELS[name], tuple(codes), name) for name, codes in chosen.items()]
     if len(chosen) == 2:
         first, second = (tuple(codes) for codes in chosen.values())
         sets.append(NamedSet("Both models agree", tuple(c for c in first if c in set(second))))
@@ -179,11 +182,11 @@ def combined_sets(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] 
 def combined_table(
     sets: Sequence[NamedSet],
     prescribed: Sequence[str],
-    standing: Standing,
+    review_pairs: ReviewPairs,
     *,
     known: bool,
     unit: wording.Unit,
 ) -> Markup:
     """One row a set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
-    rows = [(each, comparison.agreement(each.codes, prescribed), standing(each.codes)) for each in sets]
+    rows = [(each, comparison.agreement(each.codes, prescribed), review_pairs(each.codes)) for each in sets]
     return render("scores/combined_sets.html", rows=rows, known=known, unit=unit)

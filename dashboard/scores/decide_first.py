@@ -56,7 +56,7 @@ def areas(titles: Mapping[str, str]) -> list[dict[str, Any]]:
 def own_interactions(service: Service, subject: Subject) -> None:
     """Before revealing: the interactions among the viewer's own classes, and nothing else."""
     own = session.decided(subject.key)
-    pairs = sets.review(service, subject, own, ()).standing if len(own) > 1 else ()
+    pairs = sets.review(service, subject, own, ()).pairs_not_ruled_out if len(own) > 1 else ()
     st.html(markup.panel_title("Interactions in your set", "most severe first"))
     if len(own) < 2:
         st.html(markup.note("They appear with the second class that you tick."))

@@ -10,13 +10,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.scores import evidence_text
 from dashboard.scores.evidence_text import SimilarResult
-from dashboard.server.answers import later
-from dashboard.server.service import MODELS, ModelName, Service, case_key, wait
+from dashboard.server.answers import defer
+from dashboard.server.service import Service, case_key, wait
 from dashboard.shared import markup, navigation, session, theme, url_state, wording
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
 from leader_core import Case, LeaderError, Recommendation
+from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.class_evidence import Evidence
 from leader_core.evaluation.trust import case_trust, class_trust
 from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
@@ -143,25 +144,25 @@ def show_similar(
 def _no_neighbours(service: Service) -> None:
     status = service.status("student")
     if status.readiness == "ready" and _preparing(service):
-        place = st.empty()
-        _progress(service, place)
-        later("similar", lambda: _wait(service, place))
+        placeholder = st.empty()
+        _progress(service, placeholder)
+        defer("similar", lambda: _wait(service, placeholder))
         return
     st.html(markup.note(_why_none(service)))
     if status.readiness == "loading":
         st.skeleton(height=60)
 
 
-def _wait(service: Service, place: DeltaGenerator) -> bool:
+def _wait(service: Service, placeholder: DeltaGenerator) -> bool:
     """Show how far reading the training patients is until it is done."""
     while not wait(service.prepared):
-        _progress(service, place)
+        _progress(service, placeholder)
     return not _preparing(service)
 
 
-def _progress(service: Service, place: DeltaGenerator) -> None:
+def _progress(service: Service, placeholder: DeltaGenerator) -> None:
     state: Preparation = service.engine.similar.state
-    place.progress(
+    placeholder.progress(
         state.done / state.total if state.total else 0.0,
         text=f"Reading the training patients once: {state.done:,} of {state.total:,}.",
     )
@@ -221,14 +222,14 @@ def class_details(
     lines: dict[str, list[dict[str, str]]] = {}
     for name, recommendation in cut.items():
         evidence, _ = _evidence(service, name)
-        label = f"{wording.MODEL_NAMES[name]} on validation"
+        label = f"{wording.MODEL_LABELS[name]} on validation"
         trusts = class_trust(evidence, service.engine.models[name].manifest, recommendation)
         for code, trust in trusts.items():
             lines.setdefault(code, []).append({"label": label, "text": evidence_text.sentence(trust)})
     if similar is not None:
         for code in {m.code for r in cut.values() for m in r.medications}:
-            given = similar.of(code)
-            text = f"{given.count} of the {given.of} most similar training patients were given it"
+            given = similar.count_of(code)
+            text = f"{given.count} of the {given.total} most similar training patients were given it"
             lines.setdefault(code, []).append({"label": "Similar patients", "text": text})
     return lines
 
@@ -241,7 +242,7 @@ def show_trust(service: Service, cut: Mapping[ModelName, Recommendation], simila
         return
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     models = []
-    for name in MODELS:
+    for name in MODEL_NAMES:
         if name in cut:
             about = case_trust(service.engine.models[name].manifest, cut[name])
             models.append((name, evidence_text.trust_lines(about, *_evidence(service, name), unit)))

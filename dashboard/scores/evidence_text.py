@@ -102,7 +102,7 @@ def case_facts(cut: Mapping[ModelName, Recommendation], similar: Similar | None)
     """What is unusual about the case whichever model reads it."""
     lines: list[tuple[str, str]] = []
     if similar is not None and similar.nearer_than is not None:
-        lines.append(("To training data", nearness(similar)))
+        lines.append(("To training data", distance_to_training_data(similar)))
     gap = widest_gap(cut.get("teacher"), cut.get("student"))
     if gap is not None:
         title, teacher, student = gap
@@ -111,7 +111,7 @@ def case_facts(cut: Mapping[ModelName, Recommendation], similar: Similar | None)
     return lines
 
 
-def nearness(similar: Similar) -> str:
+def distance_to_training_data(similar: Similar) -> str:
     """How near the case is to training data, measured against validation patients."""
     share = similar.nearer_than or 0.0
     if share < 0.05:
@@ -119,7 +119,7 @@ def nearness(similar: Similar) -> str:
             "further from any training patient than 95 % of validation patients are: an unusual case, on which the "
             "metrics of a class may not hold"
         )
-    return f"nearer than {share * 100:.0f} % of validation patients are (mean cosine {similar.nearness:.2f})"
+    return f"nearer than {share * 100:.0f} % of validation patients are (mean cosine {similar.mean_similarity:.2f})"
 
 
 def trust_lines(about: CaseTrust, evidence: Evidence | None, problem: str, unit: wording.Unit) -> list[str]:

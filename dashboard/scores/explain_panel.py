@@ -9,12 +9,13 @@ import streamlit as st
 
 from dashboard.scores import comparison_table, explain_table, explanations
 from dashboard.scores.explanations import Explained
-from dashboard.server.service import MODELS, ModelName, Service
+from dashboard.server.service import Service
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import count, listing, probability
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import Recommendation
+from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.explain import Attribution, Flip, Item, Outcomes
 
 CLASS: Final = comparison_table.EXPLAINED
@@ -91,7 +92,7 @@ def _explained(
 ) -> None:
     way = _way()
     results: dict[ModelName, Result] = {}
-    for column, name in zip(st.columns(2, gap="large"), MODELS, strict=True):
+    for column, name in zip(st.columns(2, gap="large"), MODEL_NAMES, strict=True):
         with column:
             results[name] = _side(service, subject, name, cut.get(name), code)
     values = [_values(result, code) for result in results.values()]
@@ -204,7 +205,7 @@ def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
         titles(item.kind, item.name) if item.kind else wording.FIELD_LABELS.get(item.name, item.name)
         for item in flip.removed
     )
-    who, cut = wording.MODEL_NAMES[flip.model], f"cut-off {flip.threshold:.2f}"
+    who, cut = wording.MODEL_LABELS[flip.model], f"cut-off {flip.threshold:.2f}"
     move = f"from {probability(flip.before)} to {probability(flip.after)}, {cut}"
     if not flip.removed:
         return f"{who}: there is nothing to leave out."
@@ -223,6 +224,6 @@ def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
     return f"{who}: without {names} the score goes {move}. {proof}"
 
 
-def linked() -> dict[str, str]:
+def query() -> dict[str, str]:
     """URL parameters of what is explained."""
     return url_state.written(BINDINGS) if st.session_state.get(CLASS) else {}

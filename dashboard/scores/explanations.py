@@ -14,9 +14,10 @@ from typing import Any, Final, Generic, Literal, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.server.answers import later
-from dashboard.server.service import ModelName, Service, failure
+from dashboard.server.answers import defer
+from dashboard.server.service import Service, failure
 from leader_core import Case, LeaderError
+from leader_core.domain import ModelName
 from leader_core.explain import Attribution, Flip, Outcomes, Progress, attribute, leave_one_out, smallest_flip
 
 log = logging.getLogger("leader.dashboard")
@@ -44,7 +45,7 @@ def gradients(service: Service, case: Case, model: ModelName, code: str) -> Expl
         case,
         model,
         ("gradients", code),
-        lambda each: attribute(service.engine, case, model, code, each=each),
+        lambda on_progress: attribute(service.engine, case, model, code, on_progress=on_progress),
     )
 
 
@@ -55,7 +56,7 @@ def removals(service: Service, case: Case, model: ModelName) -> Explained[Outcom
         case,
         model,
         ("removals",),
-        lambda each: leave_one_out(service.engine, case, model, each=each),
+        lambda on_progress: leave_one_out(service.engine, case, model, on_progress=on_progress),
     )
 
 
@@ -68,8 +69,8 @@ def flip(
         case,
         model,
         ("flip", code, round(threshold, 4)),
-        lambda each: smallest_flip(
-            service.engine, case, model, code, outcomes=outcomes, threshold=threshold, each=each
+        lambda on_progress: smallest_flip(
+            service.engine, case, model, code, outcomes=outcomes, threshold=threshold, on_progress=on_progress
         ),
     )
 
@@ -115,23 +116,23 @@ def _explain(
         return Explained(model, "ready", result, key=key)
     if ended := st.session_state.get(_ENDED, {}).get(key):
         return Explained(model, ended[0], reason=ended[1], key=key)
-    place = st.empty()
-    place.progress(0.0, text=f"The {model} begins.")
-    later(key, lambda: _compute(service, model, key, work, place))
+    placeholder = st.empty()
+    placeholder.progress(0.0, text=f"The {model} begins.")
+    defer(key, lambda: _compute(service, model, key, work, placeholder))
     return Explained(model, "running", key=key)
 
 
 def _compute(
-    service: Service, model: ModelName, key: Key, work: Callable[[Progress], T], place: DeltaGenerator
+    service: Service, model: ModelName, key: Key, work: Callable[[Progress], T], placeholder: DeltaGenerator
 ) -> bool:
     """Compute it in the model's turn, showing how far it is; the page is drawn again with what came of it."""
 
     def report(done: int, whole: int) -> None:
         share = min(1.0, done / whole) if whole else 0.0
-        place.progress(share, text=f"The {model} is at work: {done} of {whole}.")
+        placeholder.progress(share, text=f"The {model} is at work: {done} of {whole}.")
 
     try:
-        with service.turn(model, "explain"):
+        with service.exclusive_access(model, "explain"):
             if service.explanations.get(key) is None:
                 service.explanations.put(key, work(report))
     except LeaderError as error:

@@ -13,13 +13,14 @@ from dashboard.interactions import cautions, sets
 from dashboard.scores import comparison_table, cut_offs, decide_first, evidence_panel, explain_panel, notes
 from dashboard.scores.evidence_text import SimilarResult
 from dashboard.server.answers import Scores, all_scores
-from dashboard.server.service import ModelName, Service
+from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, navigation, session, url_state, wording
 from dashboard.shared.case_text import table_covers
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import Recommendation
+from leader_core.domain import ModelName
 
 _SHOWN: Final = 10
 _WARNINGS: Final = 4
@@ -63,14 +64,14 @@ def _panel(service: Service, subject: Subject, page: str, export: Export) -> Non
         with centre, st.container(key="classes"):
             decide_first.choose(service, subject)
         with right, st.container(key="pairs"):
-            _, places = _tabs(subject, "pairs")
-            with places["pairs"]:
+            _, tabs = _tabs(subject, "pairs")
+            with tabs["pairs"]:
                 decide_first.own_interactions(service, subject)
-            _notes(service, subject, places)
-        link = {**session.linked(subject), **url_state.written({_TAB: BINDINGS[_TAB]})}
+            _notes(service, subject, tabs)
+        link = {**session.query_for(subject), **url_state.written({_TAB: BINDINGS[_TAB]})}
     else:
         link = _answers(service, subject, scores, centre, right, export)
-    session.keep(link)
+    session.remember_open_case(link)
     url_state.publish(
         page, link if page == "case" else {k: v for k, v in link.items() if k not in subject.query}
     )
@@ -92,7 +93,7 @@ def _answers(
         with st.container(key="cut_offs"):
             cut = cut_offs.show(service, subject, scores, own, known)
         link = {
-            **session.linked(subject, cut_offs.changed(service, cut)),
+            **session.query_for(subject, cut_offs.overrides(service, cut)),
             **url_state.written(_LINKED),
         }
         with st.container(key="classes"):
@@ -102,16 +103,16 @@ def _answers(
         with st.container(key="why"):
             explain_panel.show(service, subject, cut)
     with right, st.container(key="pairs"):
-        opened, places = _tabs(subject, "pairs", "similar", "trust")
-        with places[opened]:
+        opened, tabs = _tabs(subject, "pairs", "similar", "trust")
+        with tabs[opened]:
             if opened == "pairs":
                 _interactions(service, subject, cut, known, link)
             elif opened == "similar":
                 evidence_panel.show_similar(service, subject, cut, near)
             elif opened == "trust":
                 evidence_panel.show_trust(service, cut, near)
-        _notes(service, subject, places)
-    return {**link, **explain_panel.linked()}
+        _notes(service, subject, tabs)
+    return {**link, **explain_panel.query()}
 
 
 def _tabs(subject: Subject, *names: Tab) -> tuple[Tab, dict[Tab, DeltaGenerator]]:
@@ -129,14 +130,14 @@ def _tabs(subject: Subject, *names: Tab) -> tuple[Tab, dict[Tab, DeltaGenerator]
     def take_over() -> None:
         st.session_state[_TAB] = next((n for n in names if TABS[n] == st.session_state[key]), names[0])
 
-    places = st.tabs([TABS[name] for name in names], key=key, on_change=take_over)
-    return opened, dict(zip(names, places, strict=True))
+    tabs = st.tabs([TABS[name] for name in names], key=key, on_change=take_over)
+    return opened, dict(zip(names, tabs, strict=True))
 
 
-def _notes(service: Service, subject: Subject, places: Mapping[Tab, DeltaGenerator]) -> None:
+def _notes(service: Service, subject: Subject, tabs: Mapping[Tab, DeltaGenerator]) -> None:
     """Drawn whichever tab is open: a note half written is in the browser only, and goes with its form."""
     if subject.patient_id is not None:
-        with places["notes"]:
+        with tabs["notes"]:
             notes.show(service, subject.patient_id, subject.case.current.visit_id)
 
 
@@ -223,11 +224,11 @@ def _interactions(
         persist_state="page",
         label_visibility="collapsed",
         width="stretch",
-        format_func=lambda name: f"{sets.LABELS[name]} {len(reviews[name].standing)}",
+        format_func=lambda name: f"{sets.LABELS[name]} {len(reviews[name].pairs_not_ruled_out)}",
     )
     review = reviews.get(str(chosen), next(iter(reviews.values())))
     titles = titles_of(service)
-    pairs = review.standing
+    pairs = review.pairs_not_ruled_out
     if pairs:
         st.html(cautions.pairs(pairs[:_SHOWN], titles))
     else:

@@ -1,6 +1,6 @@
 """What the models say of a case: drawn at once as far as it is there, the rest computed at the end of the same run.
 
-What takes longer is registered (`later`) and done when the page stands (`finish`), under a message; then the page is drawn
+What takes longer is registered (`defer`) and done when the page stands (`finish`), under a message; then the page is drawn
 again with it, and a click interrupts it. A widget can be drawn only once in a run: that is why the page is drawn again,
 and not a placeholder, where an answer belongs among sliders and tabs.
 """
@@ -16,8 +16,9 @@ from typing import Final, Literal
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.server.service import LOADING_ORDER, MODELS, ModelName, Service, failure
+from dashboard.server.service import LOADING_ORDER, Service, failure
 from leader_core import Case, LeaderError, Recommendation
+from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.scores import ScoredModel
 
 log = logging.getLogger("leader.dashboard")
@@ -43,19 +44,19 @@ def begin() -> None:
     st.session_state[_LATER] = {}
 
 
-def later(key: Hashable, work: Callable[[], bool]) -> None:
+def defer(key: Hashable, work: Callable[[], bool]) -> None:
     """Do something at the end of this run, once for all that ask for the same; it says whether to draw the page again."""
     st.session_state.setdefault(_LATER, {}).setdefault(key, work)
 
 
-def finish(place: DeltaGenerator) -> None:
+def finish(placeholder: DeltaGenerator) -> None:
     """Do what the page left for later, with messages in `place`; after each part that shows, the page is drawn again."""
     for work in list(st.session_state.get(_LATER, {}).values()):
-        with place.container():
+        with placeholder.container():
             again = work()
         if again:
             st.rerun()
-    place.empty()
+    placeholder.empty()
 
 
 def scores(service: Service, case: Case, model: ModelName) -> Scores:
@@ -77,14 +78,14 @@ def scores(service: Service, case: Case, model: ModelName) -> Scores:
     stored = _stored(service, case, Scores(model, "loading" if loading else "ready"))
     if stored.recommendation is not None and model == "teacher" and st.session_state.get(_NOW) != key:
         return stored
-    later(key, lambda: score_now(service, case, model) is not None)
+    defer(key, lambda: score_now(service, case, model) is not None)
     return stored if loading else replace(stored, status="running")
 
 
 def all_scores(service: Service, case: Case) -> dict[ModelName, Scores]:
     """What every model says of `case`, as far as it is there at once."""
     answers = {name: scores(service, case, name) for name in LOADING_ORDER}
-    return {name: answers[name] for name in MODELS}
+    return {name: answers[name] for name in MODEL_NAMES}
 
 
 def score_now(service: Service, case: Case, model: ModelName) -> Scores:

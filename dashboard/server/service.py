@@ -1,4 +1,4 @@
-"""The engine behind the pages: opened once for the server, its models loaded behind the pages and asked in turn.
+"""The engine behind the pages: opened once for the server, its models loaded in the background and used by one session at a time.
 
 Waiting shows a message again and again, and every message is a point at which Streamlit ends a run that is not wanted
 any more: a click interrupts it.
@@ -22,14 +22,13 @@ from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import get_runs
 from dashboard.server.training_state import ID, Run
 from leader_core import Case, Engine, LeaderError, Recommendation
+from leader_core.domain import MODEL_NAMES, ModelName
 
 log = logging.getLogger("leader.dashboard")
 
-ModelName = Literal["teacher", "student"]
-MODELS: Final[tuple[ModelName, ...]] = ("teacher", "student")
 LOADING_ORDER: Final[tuple[ModelName, ...]] = ("student", "teacher")
 """The small one first: it answers while the large one still loads."""
-LOOK: Final = 0.25
+POLL_SECONDS: Final = 0.25
 """Seconds that a waiting run lets pass before it shows how long it has waited, where a click can end it."""
 
 Readiness = Literal["ready", "loading", "absent", "failed"]
@@ -46,7 +45,7 @@ class ModelStatus:
     readiness: Readiness
     reason: str = ""
     seconds: float = 0.0  # since loading began, while it lasts
-    called: str = ""  # what sets it apart from the model that the server was started with
+    display_name: str = ""  # of a student trained here; empty for the models that the server was started with
 
 
 class RecentResults(Generic[T]):
@@ -77,8 +76,8 @@ class _Loading:
     done: threading.Event = field(default_factory=threading.Event)
 
 
-def _locks() -> dict[tuple[ModelName, Work], threading.Lock]:
-    return {(name, work): threading.Lock() for name in MODELS for work in ("score", "explain")}  # type: ignore[misc]
+def _new_locks() -> dict[tuple[ModelName, Work], threading.Lock]:
+    return {(name, work): threading.Lock() for name in MODEL_NAMES for work in ("score", "explain")}  # type: ignore[misc]
 
 
 @dataclass(slots=True)
@@ -92,8 +91,10 @@ class Service:
         default_factory=threading.Event
     )  # training cases to find similar ones in
     _answers: RecentResults[Recommendation] = field(default_factory=lambda: RecentResults(256))
-    _loading: dict[ModelName, _Loading] = field(default_factory=lambda: {name: _Loading() for name in MODELS})
-    _turns: dict[tuple[ModelName, Work], threading.Lock] = field(default_factory=_locks)
+    _loading: dict[ModelName, _Loading] = field(
+        default_factory=lambda: {name: _Loading() for name in MODEL_NAMES}
+    )
+    _locks: dict[tuple[ModelName, Work], threading.Lock] = field(default_factory=_new_locks)
     _splits: dict[int, str] = field(default_factory=dict)
 
     def start(self) -> None:
@@ -104,11 +105,11 @@ class Service:
             target=self._warm_up, args=(LOADING_ORDER,), name="leader-loading", daemon=True
         ).start()
 
-    def with_student(self, folder: Path, called: str) -> Service:
+    def with_student(self, folder: Path, display_name: str) -> Service:
         """A service over the same cohort and teacher with the student of `folder`, which loads behind the page."""
-        service = Service(self.engine.with_student(folder), called)
+        service = Service(self.engine.with_student(folder), display_name)
         service._loading["teacher"], service._splits = self._loading["teacher"], self._splits
-        service._turns.update({key: lock for key, lock in self._turns.items() if key[0] == "teacher"})
+        service._locks.update({key: lock for key, lock in self._locks.items() if key[0] == "teacher"})
         service._answers = self._answers
         service._loading["student"].began = time.monotonic()
         threading.Thread(
@@ -145,8 +146,8 @@ class Service:
             state.done.set()
 
     def status(self, name: ModelName) -> ModelStatus:
-        """Whether a model can be asked now."""
-        return replace(self._status(name), called=self.student_name if name == "student" else "")
+        """Whether a model can score a case now."""
+        return replace(self._status(name), display_name=self.student_name if name == "student" else "")
 
     def _status(self, name: ModelName) -> ModelStatus:
         card, state = self.engine.models.get(name), self._loading[name]
@@ -167,9 +168,9 @@ class Service:
         return name is not None
 
     @contextmanager
-    def turn(self, model: ModelName, work: Work = "score") -> Iterator[None]:
-        """Wait until the model is loaded and nobody else asks it, with a message; an explanation never holds up a score."""
-        message, lock = st.empty(), self._turns[model, work]
+    def exclusive_access(self, model: ModelName, work: Work = "score") -> Iterator[None]:
+        """Wait, with a message, until the model is loaded and free; explanations have a lock of their own."""
+        message, lock = st.empty(), self._locks[model, work]
         began = time.monotonic()
 
         def show(text: str) -> None:
@@ -177,7 +178,7 @@ class Service:
 
         while self.status(model).readiness == "loading" and not wait(self._loading[model].done):
             show(f"Loading the {model}…")
-        while not lock.acquire(timeout=LOOK):
+        while not lock.acquire(timeout=POLL_SECONDS):
             show(f"Waiting for the {model}, which is busy with another request…")
         try:
             message.empty()
@@ -186,24 +187,24 @@ class Service:
             lock.release()
 
     def cached_answer(self, case: Case, model: ModelName) -> Recommendation | None:
-        """What the model has already said of this very case."""
+        """The cached answer of the model for this case."""
         return self._answers.get(self.key(case, model))
 
     def recommend(self, case: Case, model: ModelName) -> Recommendation:
-        """Ask the model, in its turn, under a message; the answer is cached for everybody.
+        """Score a case when the model is free, showing a message meanwhile; the answer is cached for all sessions.
 
         Raises:
-            LeaderError: the model cannot be asked, or the case cannot be scored.
+            LeaderError: the model is not available, or the case cannot be scored.
         """
-        with self.turn(model):
-            answer = self.cached_answer(case, model)  # of somebody who was before us
+        with self.exclusive_access(model):
+            answer = self.cached_answer(case, model)  # another session may have asked meanwhile
             if answer is None:
                 with st.spinner(f"The {model} is reading this case…", show_time=True):
                     answer = self.recommend_at_once(case, model)
         return answer
 
     def recommend_at_once(self, case: Case, model: ModelName) -> Recommendation:
-        """The same without waiting for a turn or a message: for the student, which takes milliseconds."""
+        """The same without waiting for the model's lock and without a message: for the student, which takes milliseconds."""
         answer = self.engine.recommend(case, model)
         self._answers.put(self.key(case, model), answer)
         return answer
@@ -229,7 +230,7 @@ class Service:
 
 def wait(event: threading.Event) -> bool:
     """Wait a moment; whether it has happened. Tests, in which nobody clicks, end the run here."""
-    return event.wait(LOOK)
+    return event.wait(POLL_SECONDS)
 
 
 def case_key(case: Case) -> CaseKey:
@@ -265,12 +266,12 @@ def open_engine(settings: ServerSettings) -> Engine:
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
-def _with_student(settings: ServerSettings, folder: Path, called: str) -> Service:
+def _with_student(settings: ServerSettings, folder: Path, display_name: str) -> Service:
     """The server's service with a student trained here; the last few that sessions chose."""
-    return _open(settings).with_student(folder, called)
+    return _open(settings).with_student(folder, display_name)
 
 
-def shipped() -> Service:
+def default_service() -> Service:
     """The service of the models that the server was started with, whatever this session chose."""
     return _open(read_settings())
 

@@ -60,7 +60,7 @@ def model_name(name: str) -> str:
     ('Teacher', 'Nearest neighbour', 'Prescribed')
     """
     text = name.replace("_", " ").replace("-", " ")
-    return wording.MODEL_NAMES.get(name, text[:1].upper() + text[1:])
+    return wording.MODEL_LABELS.get(name, text[:1].upper() + text[1:])
 
 
 def field_value(field: str, text: str) -> str:

@@ -48,12 +48,12 @@ def link(path: str, label: str, query: Mapping[str, str] | None = None, *, icon:
     )
 
 
-def home() -> None:
+def home_link() -> None:
     """The way on from an error."""
     link("patients", "Go to the worklist")
 
 
-def no_case() -> None:
+def draw_no_case() -> None:
     """The empty state of pages that are about a case."""
     st.html(markup.empty(wording.NO_CASE_TITLE, wording.NO_CASE))
     with st.container(horizontal=True):

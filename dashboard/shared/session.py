@@ -103,7 +103,7 @@ def recorded(service: Service, patient_id: int, visit_no: int | None = None) -> 
     return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
 
 
-def keep(query: Mapping[str, str]) -> None:
+def remember_open_case(query: Mapping[str, str]) -> None:
     """Make this the session's open case, under these cut-offs."""
     st.session_state[_LAST] = dict(query)
 
@@ -127,7 +127,7 @@ def cut_key(model: str) -> str:
     return f"{model}_cut"
 
 
-def linked(subject: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
+def query_for(subject: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
     """URL parameters for any page about the same case, under the same cut-offs.
 
     `cuts` are those that differ from a model's own; without them, the ones that this page has.

@@ -17,7 +17,7 @@ Patients = Callable[[PatientQuery], PatientPage]
 MOST_SEARCHED: Final = 5 * LARGEST_PAGE
 """How far into a long list a patient is looked for when the place is not known."""
 _LISTED: Final = "_listed"
-_PLACE: Final = "_place"
+_POSITION: Final = "_place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ListPosition:
     """Where a patient stands in a worklist: `number` of `total`, from 1, and the neighbours there are."""
 
     number: int
@@ -43,18 +43,20 @@ def remember_list(query: PatientQuery) -> None:
     st.session_state[_LISTED] = query
 
 
-def session_place(service: Service, patient_id: int) -> Place | None:
+def session_position(service: Service, patient_id: int) -> ListPosition | None:
     """Where the patient stands in the worklist as it was last shown; looked up once for each."""
     listed = st.session_state.get(_LISTED) or PatientQuery()
-    last: tuple[PatientQuery, int, Place | None] | None = st.session_state.get(_PLACE)
+    last: tuple[PatientQuery, int, ListPosition | None] | None = st.session_state.get(_POSITION)
     if last is None or last[:2] != (listed, patient_id):
         near = last[2].number if last is not None and last[0] == listed and last[2] is not None else None
-        last = (listed, patient_id, place(service.engine.cohort.patients, listed, patient_id, near))
-        st.session_state[_PLACE] = last
+        last = (listed, patient_id, find_position(service.engine.cohort.patients, listed, patient_id, near))
+        st.session_state[_POSITION] = last
     return last[2]
 
 
-def place(patients: Patients, listed: PatientQuery, patient_id: int, near: int | None = None) -> Place | None:
+def find_position(
+    patients: Patients, listed: PatientQuery, patient_id: int, near: int | None = None
+) -> ListPosition | None:
     """Where the patient stands in the list; None where it does not hold them, or not within `MOST_SEARCHED` rows.
 
     Args:
@@ -65,7 +67,7 @@ def place(patients: Patients, listed: PatientQuery, patient_id: int, near: int |
     for page in _pages(patients, listed, near):
         for position, row in enumerate(page.rows):
             if row.patient_id == patient_id:
-                return _place(patients, listed, page, position)
+                return _list_position(patients, listed, page, position)
     return None
 
 
@@ -81,7 +83,9 @@ def _pages(patients: Patients, listed: PatientQuery, near: int | None) -> Iterat
             return
 
 
-def _place(patients: Patients, listed: PatientQuery, page: PatientPage, position: int) -> Place:
+def _list_position(
+    patients: Patients, listed: PatientQuery, page: PatientPage, position: int
+) -> ListPosition:
     first = (page.page - 1) * page.page_size + 1
     number = first + position
 
@@ -93,7 +97,7 @@ def _place(patients: Patients, listed: PatientQuery, page: PatientPage, position
         beyond = patients(replace(listed, page=wanted, page_size=1)).rows
         return _step(beyond[0]) if beyond else None
 
-    return Place(number, page.total, step(number - 1), step(number + 1))
+    return ListPosition(number, page.total, step(number - 1), step(number + 1))
 
 
 def _step(row: PatientRow) -> Step:

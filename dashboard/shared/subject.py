@@ -11,7 +11,7 @@ from dashboard.shared.session import Subject
 from leader_core import LeaderError
 
 
-def opened(service: Service, title: str) -> Subject | None:
+def open_subject(service: Service, title: str) -> Subject | None:
     """The case that the link names; None where none is chosen, with the page's title and a way on drawn.
 
     Raises:
@@ -24,7 +24,7 @@ def opened(service: Service, title: str) -> Subject | None:
         raise
     if subject is None:
         st.html(markup.title(title))
-        navigation.no_case()
+        navigation.draw_no_case()
     return subject
 
 

@@ -51,7 +51,7 @@ CUT_TO_FIT: Final[dict[str, str]] = {
     "student": "The student could not read all of this case: the oldest visits or the last codes of a long list were left out.",
 }
 
-MODEL_NAMES: Final[dict[str, str]] = {"teacher": "Teacher", "student": "Student"}
+MODEL_LABELS: Final[dict[str, str]] = {"teacher": "Teacher", "student": "Student"}
 
 GROUP_LABELS: Final[dict[str, str]] = {
     "agreed": "Suggested by both",

@@ -7,11 +7,12 @@ from typing import Any, Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.server.service import MODELS, ModelStatus, Service
+from dashboard.server.service import ModelStatus, Service
 from dashboard.shared import navigation, wording
 from dashboard.shared.browser import component, nothing
 from dashboard.shared.templates import render
 from dashboard.tour import tour
+from leader_core.domain import MODEL_NAMES
 
 SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("/",), "Search: patients, the classes of a case, or codes"),
@@ -26,21 +27,21 @@ SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 
 def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Draw the strip under the navigation; gives its place, and one for what the page waits for."""
-    place = st.empty()
-    place.html(strip(service))
+    placeholder = st.empty()
+    placeholder.html(strip(service))
     with st.container(key="progress"):
-        return place, st.empty()
+        return placeholder, st.empty()
 
 
 def is_loading(service: Service) -> bool:
     """Whether a model is being loaded."""
-    return any(service.status(name).readiness == "loading" for name in MODELS)
+    return any(service.status(name).readiness == "loading" for name in MODEL_NAMES)
 
 
-def follow_loading(service: Service, place: DeltaGenerator) -> None:
+def follow_loading(service: Service, placeholder: DeltaGenerator) -> None:
     """Keep the strip up to date while models load, then draw the page with them; a click interrupts it."""
     while service.wait_for_loading():
-        place.html(strip(service))
+        placeholder.html(strip(service))
     st.rerun()
 
 
@@ -51,15 +52,15 @@ def strip(service: Service | None) -> str:
         fingerprint = service.engine.cohort.fingerprint
         kind = wording.data_kind(fingerprint.synthetic, fingerprint.label)
         data = f"{fingerprint.label}, {fingerprint.patients:,} patients. {kind}."
-        models = [(status, _model(status)) for status in map(service.status, MODELS)]
+        models = [(status, _model(status)) for status in map(service.status, MODEL_NAMES)]
     return render("shell/frame.html", data=data, models=models)
 
 
 def _model(status: ModelStatus) -> str:
     """Which model, and whether it is ready."""
-    name = wording.MODEL_NAMES[status.name]
-    if status.called:
-        name = f"{name} “{status.called}”, trained here,"
+    name = wording.MODEL_LABELS[status.name]
+    if status.display_name:
+        name = f"{name} “{status.display_name}”, trained here,"
     readiness = {
         "ready": "ready",
         "loading": f"loading, {status.seconds:.0f} s",

@@ -50,7 +50,7 @@ def draw() -> None:
     st.logo(_logo(st.context.theme.type == "dark"), size="medium")
     pages = {
         path: st.Page(
-            guarded(DRAWN[path], home=navigation.home),
+            guarded(DRAWN[path], home=navigation.home_link),
             title=title,
             icon=icon,
             url_path=path,

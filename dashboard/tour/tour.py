@@ -9,11 +9,12 @@ from typing import Final
 import streamlit as st
 
 from dashboard.server.answers import Scores
-from dashboard.server.service import MODELS, ModelName, Service
+from dashboard.server.service import Service
 from dashboard.shared import navigation, wording
 from dashboard.shared.browser import component, nothing
 from leader_core import Case
 from leader_core.cohort import PatientQuery, PatientRow
+from leader_core.domain import MODEL_NAMES, ModelName
 
 TOUR: Final = "tour"
 _RUN: Final = "_tour_run"
@@ -106,7 +107,7 @@ def _merit(service: Service, case: Case, ask: Ask) -> int:
     """How much of the tour a case can show, from 0 to `_EVERYTHING`."""
     pairs = service.engine.cohort.interactions.among(case.prescribed)
     merit = int(any(pair.severity != "unknown" for pair in pairs)) + int(not case.is_first_visit)
-    answers = {name: ask(case, name).recommendation for name in MODELS}
+    answers = {name: ask(case, name).recommendation for name in MODEL_NAMES}
     chosen = {name: {m.code for m in r.selected} for name, r in answers.items() if r is not None}
     return merit + int(len(chosen) == 2 and bool(chosen["teacher"] - chosen["student"]))
 

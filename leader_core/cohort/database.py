@@ -60,7 +60,7 @@ UNMAPPED: Final = "SELECT * FROM unmapped ORDER BY rows DESC, drug, route"
 
 ACCOUNTING: Final = "SELECT * FROM accounting ORDER BY source_table, reason <> 'kept', rows DESC, reason"
 
-_PROMISED: Final = frozenset(
+_REQUIRED_TABLES: Final = frozenset(
     (
         "patients",
         "visits",
@@ -120,7 +120,7 @@ class Cohort:
                 f"{path} cannot be opened as a DuckDB database ({str(error).splitlines()[0]}). "
                 "Build the cohort again: python -m train cohort."
             ) from error
-        if missing := sorted(_PROMISED - tables):
+        if missing := sorted(_REQUIRED_TABLES - tables):
             connection.close()
             raise ArtifactError(
                 f"{path} is no cohort: it lacks the table {', '.join(missing)}. Build one: python -m train cohort."

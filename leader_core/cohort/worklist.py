@@ -78,9 +78,9 @@ class Worklist:
         with self._lock:
             if self._codes is None:
                 cursor = self._connect()
-                run(cursor, "read/held")
+                run(cursor, "read/in_memory")
                 cursor.execute(
-                    "CREATE OR REPLACE VIEW working_memory.listed AS SELECT * FROM working_memory.held"
+                    "CREATE OR REPLACE VIEW working_memory.listed AS SELECT * FROM working_memory.in_memory"
                 )
                 self._codes = PatientCodes(cursor)
             return self._codes
@@ -109,10 +109,10 @@ class Worklist:
         page = sql.statement("leader_core.cohort", "read/patients")
         rows = self._connect().sql(page, params=self._page_values(query, _EVERY_ROW, 0))
         table: pa.Table = rows.select(*CSV_COLUMNS).to_arrow_table()
-        place, texts = CSV_COLUMNS.index("main_diagnosis"), table["main_diagnosis"]
+        column, texts = CSV_COLUMNS.index("main_diagnosis"), table["main_diagnosis"]
         quoted = pc.binary_join_element_wise("'", texts, "")
         formula = pc.match_substring_regex(texts, r"^[=+\-@\t\r]")
-        table = table.set_column(place, "main_diagnosis", pc.if_else(formula, quoted, texts))
+        table = table.set_column(column, "main_diagnosis", pc.if_else(formula, quoted, texts))
         stream = io.BytesIO()
         stream.write(codecs.BOM_UTF8)
         csv.write_csv(table, stream)
@@ -209,15 +209,15 @@ class PatientCodes:
         ids = cursor.execute("SELECT patient_id FROM worklist ORDER BY patient_id").fetchnumpy()
         self.ids: NDArray[np.int64] = ids["patient_id"].astype(np.int64)
         concepts: list[NDArray[np.int32]] = []
-        places: list[NDArray[np.int32]] = []
+        positions: list[NDArray[np.int32]] = []
         for block in cursor.sql("SELECT concept_id, patient_id FROM patient_codes").to_arrow_reader(_BLOCK):
             concepts.append(block["concept_id"].to_numpy().astype(np.int32))
-            places.append(np.searchsorted(self.ids, block["patient_id"].to_numpy()).astype(np.int32))
+            positions.append(np.searchsorted(self.ids, block["patient_id"].to_numpy()).astype(np.int32))
         every = np.concatenate([np.zeros(0, np.int32), *concepts])
-        self._places = np.concatenate([np.zeros(0, np.int32), *places])
+        self._positions = np.concatenate([np.zeros(0, np.int32), *positions])
         if np.any(every[1:] < every[:-1]):  # a file that was not written code by code
             order = np.argsort(every, kind="stable")
-            every, self._places = every[order], self._places[order]
+            every, self._positions = every[order], self._positions[order]
         last = int(every[-1]) if len(every) else -1
         self._starts = np.searchsorted(every, np.arange(last + 2))
 
@@ -239,7 +239,7 @@ class PatientCodes:
         held = np.zeros(len(self.ids), np.bool_)
         for concept in concepts:
             if concept + 1 < len(self._starts):
-                held[self._places[self._starts[concept] : self._starts[concept + 1]]] = True
+                held[self._positions[self._starts[concept] : self._starts[concept + 1]]] = True
         return held
 
 

@@ -87,10 +87,10 @@ class Reliability:
     predicted: Floats  # sum of probabilities
     observed: Counts  # prescribed
 
-    def of(self, place: int | None = None) -> tuple[Counts, Floats, Floats]:
+    def of(self, index: int | None = None) -> tuple[Counts, Floats, Floats]:
         """(B,) count, mean probability and share prescribed, of one class or of all; NaN in empty parts."""
         parts = [
-            part.sum(0) if place is None else part[place]
+            part.sum(0) if index is None else part[index]
             for part in (self.counts, self.predicted, self.observed)
         ]
         return parts[0], _share(parts[1], parts[0]), _share(parts[2], parts[0])
@@ -151,9 +151,9 @@ def truth_of(choices: Choices, cases: int, classes: int) -> Bools:
     return out
 
 
-def with_state(choices: Choices, place: int, who: Mapping[str, bool], cases: int) -> Bools:
+def with_state(choices: Choices, index: int, who: Mapping[str, bool], cases: int) -> Bools:
     """(N,) cases in which a class was chosen by exactly those that `who` says, "prescribed" for what was given."""
-    own = choices.classes == place
+    own = choices.classes == index
     out = np.ones(cases, bool)
     for name, yes in who.items():
         chosen = np.zeros(cases, bool)

@@ -45,7 +45,7 @@ Floats = NDArray[np.float64]
 class Node:
     """One node; `children` are places in the tree's list: those for which `split` does not hold, then those where it does."""
 
-    place: int
+    index: int
     depth: int
     conditions: tuple[Condition, ...]  # from the root
     cases: int
@@ -132,16 +132,16 @@ class _ChapterSplits:
 
     def __init__(self, bits: NDArray[np.int64], chapters: int) -> None:
         self._bits = bits
-        self._having = [np.flatnonzero((bits >> place) & 1) for place in range(chapters)]
+        self._having = [np.flatnonzero((bits >> index) & 1) for index in range(chapters)]
         self.splits = [(Condition("lacks", (), n), Condition("has", (), n)) for n in range(chapters)]
 
     def above(self, slots: NDArray[np.int32], errors: Floats, whole: Floats) -> Floats:
         nodes = whole.shape[1]
         out = np.empty((2, nodes, len(self._having)))
-        for place, rows in enumerate(self._having):
+        for index, rows in enumerate(self._having):
             own = slots[rows] + 1  # 0: in no open node
-            out[0, :, place] = np.bincount(own, minlength=nodes + 1)[1:]
-            out[1, :, place] = np.bincount(own, errors[rows], minlength=nodes + 1)[1:]
+            out[0, :, index] = np.bincount(own, minlength=nodes + 1)[1:]
+            out[1, :, index] = np.bincount(own, errors[rows], minlength=nodes + 1)[1:]
         return out
 
     def holds(self, split: int, rows: NDArray[np.int64]) -> Bools:
@@ -207,9 +207,9 @@ class _Grower:
         for depth in range(self.depth):
             best = self._splits(level)
             after: list[tuple[int, NDArray[np.int64]]] = []
-            for (place, rows), chosen in zip(level, best, strict=True):
+            for (index, rows), chosen in zip(level, best, strict=True):
                 if chosen is not None:
-                    after += self._divide(place, rows, *chosen)
+                    after += self._divide(index, rows, *chosen)
             level = after
             progress((depth + 1) / self.depth)
 
@@ -223,9 +223,9 @@ class _Grower:
         for feature in self.features:
             if level and feature.splits:
                 gains = self._explained(feature.above(slots, self.errors, whole), whole[:, :, None])
-                for slot, place in enumerate(gains.argmax(1).tolist()):
-                    if gains[slot, place] > best[slot][0] + _EXACT:
-                        best[slot] = (float(gains[slot, place]), (feature, place))
+                for slot, index in enumerate(gains.argmax(1).tolist()):
+                    if gains[slot, index] > best[slot][0] + _EXACT:
+                        best[slot] = (float(gains[slot, index]), (feature, index))
         return [chosen for _, chosen in best]
 
     def _explained(self, above: Floats, whole: Floats) -> Floats:
@@ -236,7 +236,7 @@ class _Grower:
             return np.where(enough, above[1] ** 2 / above[0] + below[1] ** 2 / below[0], -np.inf)
 
     def _divide(
-        self, place: int, rows: NDArray[np.int64], feature: _Feature, split: int
+        self, index: int, rows: NDArray[np.int64], feature: _Feature, split: int
     ) -> list[tuple[int, NDArray[np.int64]]]:
         """The two children of a node and their cases; nothing where the split is not worth a node."""
         upper = feature.holds(split, rows)
@@ -245,23 +245,23 @@ class _Grower:
         error = np.sqrt(a.var() / len(a) + b.var() / len(b))
         if gain < LEAST_GAIN * self._variance or abs(a.mean() - b.mean()) < SURE * error + _EXACT:
             return []
-        node, (below, above) = self.nodes[place], feature.splits[split]
+        node, (below, above) = self.nodes[index], feature.splits[split]
         children = [
             (self._add(part, node.depth + 1, (*node.conditions, condition)), part)
             for condition, part in ((below, rows[~upper]), (above, rows[upper]))
         ]
-        self.nodes[place] = replace(node, split=above, children=(children[0][0], children[1][0]))
+        self.nodes[index] = replace(node, split=above, children=(children[0][0], children[1][0]))
         return children
 
     def _add(self, rows: NDArray[np.int64], depth: int, conditions: tuple[Condition, ...]) -> int:
         own = self.errors[rows]
-        place = len(self.nodes)
+        index = len(self.nodes)
         coverage = len(rows) / len(self.errors)
         self.nodes.append(
-            Node(place, depth, conditions, len(rows), coverage, float(own.mean()),
+            Node(index, depth, conditions, len(rows), coverage, float(own.mean()),
                  float(own.sum() / self._total), None, None)
         )  # fmt: skip
-        return place
+        return index
 
 
 def _features(frame: Frame, rows: NDArray[np.int64]) -> list[_Feature]:

@@ -161,6 +161,6 @@ def drawn_pools(sums: NDArray[np.float64], people: int, seed: int) -> NDArray[np
 def _pool_weights(size: int, seed: int) -> NDArray[np.float32]:
     """(D, size) how often each of `size` is drawn in `size` draws with replacement."""
     random = np.random.default_rng((seed, size))
-    places = random.integers(0, size, (POOL_DRAWS, size)) + np.arange(POOL_DRAWS)[:, None] * size
-    counts = np.bincount(places.ravel(), minlength=POOL_DRAWS * size)
+    positions = random.integers(0, size, (POOL_DRAWS, size)) + np.arange(POOL_DRAWS)[:, None] * size
+    counts = np.bincount(positions.ravel(), minlength=POOL_DRAWS * size)
     return counts.reshape(POOL_DRAWS, size).astype(np.float32)

@@ -249,10 +249,10 @@ def _highest_cutoffs(
 def reliability(probabilities: Floats, truth: Bools, bins: int = BINS) -> tuple[Bin, ...]:
     """Predicted and observed, over all pairs of case and class, in equal parts of 0 to 1; empty parts too."""
     predicted = probabilities.ravel().astype(np.float64)
-    place = bin_of(predicted, bins)
-    counts = np.bincount(place, minlength=bins)
-    sums = np.bincount(place, predicted, minlength=bins)
-    hits = np.bincount(place, truth.ravel(), minlength=bins)
+    bin_index = bin_of(predicted, bins)
+    counts = np.bincount(bin_index, minlength=bins)
+    sums = np.bincount(bin_index, predicted, minlength=bins)
+    hits = np.bincount(bin_index, truth.ravel(), minlength=bins)
     return tuple(
         Bin(int(n), float(s / n) if n else 0.0, float(h / n) if n else 0.0)
         for n, s, h in zip(counts, sums, hits, strict=True)

@@ -207,11 +207,11 @@ def average_precision(scores: Floats, truth: Bools) -> NDArray[np.float64]:
         last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
         totals = np.cumsum(hits, axis=1, dtype=np.int32)
         # A run adds its share of the positives times the precision at its end.
-        rows, places = np.nonzero(last)
-        ends = totals[rows, places]
+        rows, positions = np.nonzero(last)
+        ends = totals[rows, positions]
         before = np.zeros_like(ends)
         before[1:] = np.where(rows[1:] == rows[:-1], ends[:-1], 0)
-        steps = (ends - before) * (ends / (places + 1))
+        steps = (ends - before) * (ends / (positions + 1))
         positives = totals[:, -1]
         sums = np.bincount(rows, steps, minlength=len(hits))
         out[start : start + BLOCK] = np.divide(sums, positives, out=np.zeros(len(hits)), where=positives > 0)

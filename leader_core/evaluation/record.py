@@ -90,14 +90,14 @@ class EvaluationRecord:
         seed = manifest.settings.get("seed")
         if row is None or seed not in row["seeds"] or not self._trained_on(manifest):
             return None, 0
-        place = row["seeds"].index(seed)
+        index = row["seeds"].index(seed)
         digests = row.get("digests")
         same = (
-            digests[place] == manifest.digest
+            digests[index] == manifest.digest
             if digests
-            else math.isclose(row["thresholds"][place], manifest.threshold, abs_tol=ROUNDED)
+            else math.isclose(row["thresholds"][index], manifest.threshold, abs_tol=ROUNDED)
         )
-        return (row, place) if same else (None, 0)
+        return (row, index) if same else (None, 0)
 
     def _trained_on(self, manifest: Manifest) -> bool:
         """Whether the record is about models of this model's cohort at all."""

@@ -6,11 +6,11 @@ What there is, each a function over an `Engine` and a `Case` that gives frozen v
 - `changes`: `Change` and `apply(case, change)`; lists of changes: `removals`, `without_each_diagnosis`, `flips`,
   `interacting_drugs`.
 - `score_changes(engine, case, model, changes)` scores a case under any changes, all classes at once, and gives
-  `Outcomes`: `effects(code)` for one class, `moved()` for the whole recommendation. Ready-made lists:
+  `Outcomes`: `effects(code)` for one class, `change_effects()` for the whole recommendation. Ready-made lists:
   `leave_one_out`, `flip_profile`, `add_interacting`.
 - `attribute(engine, case, model, code)`: integrated gradients of one class by Captum, over the same items for both
   models, as an `Attribution` with its baseline, steps and gap; for the teacher also by token and section.
-- `smallest_flip(engine, case, model, code)`: the fewest removals, found greedily, that take a class over the cut-off.
+- `smallest_flip(engine, case, model, code)`: the fewest removals (greedy search) that take a class over the cut-off.
 
 What removal guarantees: every changed case is rendered and encoded anew, so a difference is exactly what the model
 would say otherwise. What it does not: effects of several removals need not add up. What integrated gradients
@@ -43,8 +43,8 @@ from leader_core.explain.changes import (
     wording_item,
 )
 from leader_core.explain.outcomes import (
+    ChangeEffect,
     Flip,
-    Moved,
     Outcomes,
     Progress,
     add_interacting,
@@ -58,9 +58,9 @@ __all__ = [
     "SENSITIVE_FIELDS",
     "Attribution",
     "Change",
+    "ChangeEffect",
     "Flip",
     "Item",
-    "Moved",
     "Outcomes",
     "Progress",
     "Share",

@@ -92,13 +92,13 @@ class Attribution:
 
 
 def attribute(
-    engine: Engine, case: Case, model: ModelName, code: str, *, each: Progress | None = None
+    engine: Engine, case: Case, model: ModelName, code: str, *, on_progress: Progress | None = None
 ) -> Attribution:
     """Integrated gradients of a class's log-odds, over what the model reads of a case.
 
     Args:
         code: a class of the model's vocabulary.
-        each: called between passes with what is done and the whole of this round; rounds double their steps.
+        on_progress: called between passes with what is done and the whole of this round; rounds double their steps.
 
     Raises:
         NotFoundError: the model is not there.
@@ -115,14 +115,14 @@ def attribute(
         from leader_core.explain.gradients import TEACHER_BASELINE as BASELINE
         from leader_core.explain.gradients import teacher_gradients
 
-        read, gradients = teacher_gradients(engine.teacher_scorer(), case, column, each)
+        read, gradients = teacher_gradients(engine.teacher_scorer(), case, column, on_progress)
         items: Sequence[Item] = read.items
         prompt, spans = read.prompt, read.spans
     else:
         from leader_core.explain.gradients import STUDENT_BASELINE as BASELINE
         from leader_core.explain.gradients import student_gradients
 
-        items, gradients = student_gradients(engine.student_scorer(), case, column, each)
+        items, gradients = student_gradients(engine.student_scorer(), case, column, on_progress)
     scale, shift = _shown(scorer)
     values = [float(value) * scale for value in gradients.values]
     tokens = tuple(

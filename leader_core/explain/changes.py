@@ -66,8 +66,8 @@ def visits_of(case: Case) -> tuple[Visit, ...]:
 def code_items(case: Case) -> tuple[Item, ...]:
     """Every code a model may read, once a visit, in the case's order."""
     return tuple(
-        code_item(place, kind, code)
-        for place, visit in enumerate(visits_of(case))
+        code_item(index, kind, code)
+        for index, visit in enumerate(visits_of(case))
         for kind in KINDS
         for code in dict.fromkeys(visit.codes(kind))
     )
@@ -75,7 +75,7 @@ def code_items(case: Case) -> tuple[Item, ...]:
 
 def visit_items(case: Case) -> tuple[Item, ...]:
     """Every visit that holds a code."""
-    return tuple(visit_item(place) for place in sorted({item.visit or 0 for item in code_items(case)}))
+    return tuple(visit_item(index) for index in sorted({item.visit or 0 for item in code_items(case)}))
 
 
 def profile_items(case: Case, fields: Iterable[str] = PROFILE_FIELDS) -> tuple[Item, ...]:
@@ -152,9 +152,9 @@ def _changed(visit: Visit, kind: Kind, code: str, action: Action) -> Visit:
 def _renumbered(visits: Sequence[Visit | None]) -> tuple[Visit, ...]:
     """The visits that are left, numbered down by those that went before them."""
     left: list[Visit] = []
-    for place, visit in enumerate(visits):
+    for index, visit in enumerate(visits):
         if visit is not None:
-            gone = place - len(left)
+            gone = index - len(left)
             left.append(replace(visit, visit_no=visit.visit_no - gone) if gone and visit.visit_no else visit)
     return tuple(left)
 
@@ -189,14 +189,14 @@ def flips(
 def interacting_drugs(
     case: Case, table: InteractionTable, among: Iterable[str], vocabulary: Iterable[str], *, most: int = 12
 ) -> tuple[Change, ...]:
-    """Drug classes added to the last earlier visit that interact with a class of `among`, the gravest first.
+    """Drug classes added to the last earlier visit that interact with a class of `among`, most severe first.
 
     Only graded pairs count. Nothing for a first visit: what a patient took before has no place in it.
     """
     if not case.history:
         return ()
-    place = len(case.history) - 1
-    known, chosen = set(case.history[place].medications), list(dict.fromkeys(among))
+    index = len(case.history) - 1
+    known, chosen = set(case.history[index].medications), list(dict.fromkeys(among))
     ranked = []
     for code in vocabulary:
         ranks = [
@@ -208,4 +208,4 @@ def interacting_drugs(
         ]
         if ranks and code not in known:
             ranked.append((min(ranks), -len(ranks), code))
-    return tuple(Change("add", code_item(place, "medication", code)) for _, _, code in sorted(ranked)[:most])
+    return tuple(Change("add", code_item(index, "medication", code)) for _, _, code in sorted(ranked)[:most])

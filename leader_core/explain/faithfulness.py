@@ -87,7 +87,7 @@ def measure(
     model: ModelName,
     *,
     seed: int = 0,
-    each: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Curves]:
     """The curves of one suggested class of each case, drawn at random; of the best class where none is suggested."""
     random = np.random.default_rng(seed)
@@ -97,6 +97,6 @@ def measure(
         pool = recommendation.selected or recommendation.medications[:1]
         code = pool[int(random.integers(len(pool)))].code
         results.append(curves(engine, case, model, code, random))
-        if each is not None:
-            each(done, len(cases))
+        if on_progress is not None:
+            on_progress(done, len(cases))
     return results

@@ -77,7 +77,7 @@ def integrate(
     steps: int = STEPS,
     most: int = MOST_STEPS,
     slow: int = 3,
-    each: Progress | None = None,
+    on_progress: Progress | None = None,
 ) -> Integrated:
     """Attribute `score(inputs) - score(baseline)` to the vectors.
 
@@ -92,13 +92,13 @@ def integrate(
         at_once: rows in one pass, which bounds the memory.
         steps: to begin with.
         slow: after a share b of the steps, b to this power of the path lies behind.
-        each: called after every pass with the passes done and those of this number of steps.
+        on_progress: called after every pass with the passes done and those of this number of steps.
     """
     with torch.no_grad():
         start, end = (float(score(x[None])[0]) for x in (baseline, inputs))
     while True:
         values = (
-            _attributions(score, inputs, baseline, steps, at_once, slow, each)
+            _attributions(score, inputs, baseline, steps, at_once, slow, on_progress)
             if inputs.numel()
             else _nothing()
         )
@@ -119,7 +119,7 @@ def _attributions(
     steps: int,
     at_once: int,
     slow: int,
-    each: Progress | None,
+    on_progress: Progress | None,
 ) -> NDArray[np.float64]:
     """(N,)"""
     passes = -(-steps // at_once)
@@ -135,8 +135,8 @@ def _attributions(
         share = (gone * along).sum(-1, keepdim=True)  # (S, N, 1)
         out = score(baseline + share.pow(slow - 1) * gone)
         done += 1
-        if each is not None:
-            each(min(done, passes), passes)
+        if on_progress is not None:
+            on_progress(min(done, passes), passes)
         return out
 
     parts = IntegratedGradients(counted).attribute(
@@ -153,12 +153,12 @@ STUDENT_TOKENS: Final = 16_384  # codes in one pass: some 100 MB at the publishe
 
 
 def student_gradients(
-    scorer: StudentScorer, case: Case, column: int, each: Progress | None = None
+    scorer: StudentScorer, case: Case, column: int, on_progress: Progress | None = None
 ) -> tuple[tuple[Item, ...], Integrated]:
     """The items that the student reads of a case, and what each adds to the log-odds of class `column`."""
     encoded = scorer.encode([case.observed()])
     read = scorer.encoder.read(case)
-    codes = tuple(code_item(place, kind, code) for kind in KINDS for place, code in read[kind])
+    codes = tuple(code_item(index, kind, code) for kind in KINDS for index, code in read[kind])
     fields = scorer.config.profile_fields
     items = (*codes, *map(profile_item, fields))
     model = scorer.model
@@ -179,7 +179,7 @@ def student_gradients(
     )
     score = _StudentPath(model, encoded, len(codes), column)
     return items, integrate(
-        score, inputs, baseline, at_once=max(1, STUDENT_TOKENS // max(1, len(codes))), each=each
+        score, inputs, baseline, at_once=max(1, STUDENT_TOKENS // max(1, len(codes))), on_progress=on_progress
     )
 
 
@@ -225,21 +225,21 @@ class _StudentPath:
         codes, fields = rows[:, : self._codes], rows[:, self._codes :]
         padding = self._model.codes.weight[:1]
         vectors = torch.cat([padding, codes.reshape(-1, width)])  # place 0 is padding
-        places = torch.from_numpy(packed.tokens).to(rows.device)
-        out = self._model.read(packed, vectors.index_select(0, places), fields)
+        positions = torch.from_numpy(packed.tokens).to(rows.device)
+        out = self._model.read(packed, vectors.index_select(0, positions), fields)
         return out.logits[:, self._column]
 
 
 def _copied(encoded: EncodedCases, copies: int) -> EncodedCases:
-    """`copies` of one case; in place of token ids stand places: 1 + the copy's first + the code's own."""
+    """`copies` of one case, with positions instead of token ids: 1 + the copy's first + the code's own."""
     sets = _sets_read(encoded)
-    every = sum(len(each.values) for each in sets.values())
+    every = sum(len(codes.values) for codes in sets.values())
     copied, before = {}, 1
-    for kind, each in sets.items():
-        own = np.arange(before, before + len(each.values))
+    for kind, codes in sets.items():
+        own = np.arange(before, before + len(codes.values))
         values = (own + every * np.arange(copies)[:, None]).ravel().astype(np.int32)
-        copied[kind] = Ragged.of_lengths(np.tile(each.lengths, copies), values)
-        before += len(each.values)
+        copied[kind] = Ragged.of_lengths(np.tile(codes.lengths, copies), values)
+        before += len(codes.values)
     visits = len(sets["diagnosis"])
     first = visits * np.arange(copies)
     return replace(
@@ -279,7 +279,7 @@ class PromptRead:
 
 
 def teacher_gradients(
-    scorer: TeacherScorer, case: Case, column: int, each: Progress | None = None
+    scorer: TeacherScorer, case: Case, column: int, on_progress: Progress | None = None
 ) -> tuple[PromptRead, Integrated]:
     """The prompt's tokens in their order, and what each adds to the log-odds of class `column`."""
     builder = scorer.reader.builder()
@@ -287,7 +287,7 @@ def teacher_gradients(
     ids, spans = scorer.reader.tokenizer.located(prompt.text)
     ids, spans = ids[: builder.token_limit], spans[: builder.token_limit]
     phrases = phrases_of(builder, prompt, case)
-    places = [i for i, span in enumerate(spans) if span is not None]
+    positions = [i for i, span in enumerate(spans) if span is not None]
     standing = tuple(span for span in spans if span is not None)
     starts = [phrase.start for phrase in phrases]
     items = tuple(phrases[max(0, bisect_right(starts, start) - 1)].item for start, _ in standing)
@@ -296,16 +296,16 @@ def teacher_gradients(
     with torch.no_grad():
         vectors = model.embed(torch.tensor([ids], device=device))[0].float()  # (T, H)
         average = model.average_word()
-    score = _TeacherPath(model, vectors, torch.tensor(places, device=device), column)
+    score = _TeacherPath(model, vectors, torch.tensor(positions, device=device), column)
     budget = pass_tokens(model) // TEACHER_BACKWARD
     gradients = integrate(
         score,
-        vectors[places],
-        average.expand(len(places), -1),
+        vectors[positions],
+        average.expand(len(positions), -1),
         at_once=max(1, budget // max(1, len(ids))),
         steps=TEACHER_STEPS,
         slow=TEACHER_SLOW,
-        each=each,
+        on_progress=on_progress,
     )
     return PromptRead(prompt, phrases, standing, items), gradients
 
@@ -313,13 +313,13 @@ def teacher_gradients(
 class _TeacherPath:
     """(S, N, H) vectors of the tokens that stand in the text to the (S,) log-odds of a class."""
 
-    def __init__(self, model: TeacherModel, vectors: Tensor, places: Tensor, column: int) -> None:
+    def __init__(self, model: TeacherModel, vectors: Tensor, positions: Tensor, column: int) -> None:
         self._model = model
         self._vectors = vectors
-        self._places = places
+        self._positions = positions
         self._column = column
 
     def __call__(self, rows: Tensor) -> Tensor:
-        whole = self._vectors.expand(len(rows), -1, -1).clone().index_copy(1, self._places, rows)
+        whole = self._vectors.expand(len(rows), -1, -1).clone().index_copy(1, self._positions, rows)
         mask = torch.ones(whole.shape[:2], dtype=torch.int64, device=whole.device)
         return self._model.read(whole, mask).logits[:, self._column]

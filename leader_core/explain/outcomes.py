@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ChangeEffect:
     """What one change does to the whole recommendation."""
 
     change: Change
     added: tuple[str, ...]  # classes suggested only after the change
     removed: tuple[str, ...]  # classes suggested only before it
-    largest: str  # the class whose probability moves most; "" where there is none
-    by: float  # how far it moves, with its sign: after minus before
+    largest: str  # the class whose probability changes most; "" where there is none
+    by: float  # by how much: after minus before
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +74,16 @@ class Outcomes:
         gone = self.before[column] - self.after[:, column]
         return {c.item: float(gone[i]) for i, c in enumerate(self.changes) if c.action == "drop"}
 
-    def moved(self, threshold: float | None = None) -> tuple[Moved, ...]:
+    def change_effects(self, threshold: float | None = None) -> tuple[ChangeEffect, ...]:
         """What each change does to the recommendation under a cut-off, by default the model's own."""
-        cut = self.threshold if threshold is None else threshold
-        chosen, now = self.before >= cut, self.after >= cut
-        moves = []
+        threshold = self.threshold if threshold is None else threshold
+        chosen, now = self.before >= threshold, self.after >= threshold
+        effects = []
         for i, change in enumerate(self.changes):
             shift = self.after[i] - self.before
             most = int(np.abs(shift).argmax()) if len(shift) else -1
-            moves.append(
-                Moved(
+            effects.append(
+                ChangeEffect(
                     change,
                     tuple(self.codes[m] for m in np.flatnonzero(now[i] & ~chosen)),
                     tuple(self.codes[m] for m in np.flatnonzero(chosen & ~now[i])),
@@ -91,7 +91,7 @@ class Outcomes:
                     float(shift[most]) if most >= 0 else 0.0,
                 )
             )
-        return tuple(moves)
+        return tuple(effects)
 
 
 def score_changes(
@@ -100,7 +100,7 @@ def score_changes(
     model: ModelName,
     changes: Iterable[Change],
     *,
-    each: Progress | None = None,
+    on_progress: Progress | None = None,
 ) -> Outcomes:
     """Score a case and each changed case, all in one batch; inputs that come out the same are scored once.
 
@@ -111,7 +111,7 @@ def score_changes(
     began = time.perf_counter()
     scorer = engine.scorer(model)
     every = tuple(changes)
-    scores = scorer.score([case.observed(), *(apply(case, change) for change in every)], each)
+    scores = scorer.score([case.observed(), *(apply(case, change) for change in every)], on_progress)
     return Outcomes(
         model,
         scorer.medications.codes,
@@ -124,10 +124,12 @@ def score_changes(
     )
 
 
-def leave_one_out(engine: Engine, case: Case, model: ModelName, *, each: Progress | None = None) -> Outcomes:
+def leave_one_out(
+    engine: Engine, case: Case, model: ModelName, *, on_progress: Progress | None = None
+) -> Outcomes:
     """Each code, each visit and each profile field that the model reads left out in turn."""
     fields = engine.scorer(model).profile_read
-    return score_changes(engine, case, model, removals(case, fields), each=each)
+    return score_changes(engine, case, model, removals(case, fields), on_progress=on_progress)
 
 
 def flip_profile(
@@ -136,13 +138,13 @@ def flip_profile(
     model: ModelName = "student",
     *,
     fields: Sequence[str] = SENSITIVE_FIELDS,
-    each: Progress | None = None,
+    on_progress: Progress | None = None,
 ) -> Outcomes:
     """Each sensitive profile field that the model reads set to each other value that it learned, in turn."""
     scorer = engine.scorer(model)
     read = [field for field in fields if field in scorer.profile_read]
     values = {field: tuple(scorer.vocabularies.profile[field]) for field in read}
-    return score_changes(engine, case, model, flips(case, values, read), each=each)
+    return score_changes(engine, case, model, flips(case, values, read), on_progress=on_progress)
 
 
 def add_interacting(
@@ -152,18 +154,16 @@ def add_interacting(
     among: Iterable[str],
     *,
     most: int = 12,
-    each: Progress | None = None,
+    on_progress: Progress | None = None,
 ) -> Outcomes:
-    """Drug classes that interact with one of `among` added to the last earlier visit, one at a time, gravest first."""
+    """Drug classes that interact with one of `among` added to the last earlier visit, one at a time, most severe first."""
     vocabulary = engine.scorer(model).vocabularies.medication
     changes = interacting_drugs(case, engine.cohort.interactions, among, vocabulary, most=most)
-    return score_changes(engine, case, model, changes, each=each)
+    return score_changes(engine, case, model, changes, on_progress=on_progress)
 
 
-MOST: Final = 6  # things left out at once
-POOL: Final = (
-    24  # things tried in each round after the first, those that move the score furthest by themselves
-)
+MAX_REMOVALS: Final = 6  # things left out at once
+POOL: Final = 24  # things tried in each round after the first, those that change the score most by themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Flip:
     at_least: (
         int  # no smaller set than this can do it: 1, or 2 where every single removal was tried and none did
     )
-    scored: int  # cases read in the search, those of the single removals left aside
+    scored: int  # cases read in the search, without those of the single removals
 
     @property
     def exact(self) -> bool:
@@ -196,13 +196,13 @@ def smallest_flip(
     *,
     outcomes: Outcomes | None = None,
     threshold: float | None = None,
-    most: int = MOST,
-    each: Progress | None = None,
+    most: int = MAX_REMOVALS,
+    on_progress: Progress | None = None,
 ) -> Flip:
     """Search for the smallest set of codes and profile fields to leave out; whole visits are not counted as one thing.
 
-    Each round adds the removal that moves the score furthest towards the cut-off; at the end whatever turns out not
-    to be needed is put back. A set of one is the smallest there is, and so is a set of two.
+    Each round adds the removal that brings the score closest to the cut-off; at the end, removals that turn out not
+    to be needed are undone. A set of one is the smallest there is, and so is a set of two.
 
     Args:
         outcomes: those of `leave_one_out` for this case and model, where they are at hand.
@@ -211,23 +211,25 @@ def smallest_flip(
     Raises:
         InputError: a class that the model does not score.
     """
-    removals_scored = leave_one_out(engine, case, model, each=each) if outcomes is None else outcomes
+    removals_scored = (
+        leave_one_out(engine, case, model, on_progress=on_progress) if outcomes is None else outcomes
+    )
     column = removals_scored.column(code)
-    cut = removals_scored.threshold if threshold is None else threshold
+    threshold = removals_scored.threshold if threshold is None else threshold
     before = float(removals_scored.before[column])
-    down = before >= cut  # the way to go
+    down = before >= threshold  # the score has to fall
     singles = {
         item: before - effect
         for item, effect in removals_scored.effects(code).items()
         if item.part != "visit"
     }
     ranked = sorted(singles, key=lambda item: singles[item] if down else -singles[item])
-    search = _Search(engine, case, model, column, cut, down, each)
+    search = _Search(engine, case, model, column, threshold, down, on_progress)
     if not ranked:
-        return Flip(model, code, cut, before, before, (), False, 1, 0)
+        return Flip(model, code, threshold, before, before, (), False, 1, 0)
     chosen, after = [ranked[0]], singles[ranked[0]]
     if search.crossed(after):
-        return Flip(model, code, cut, before, after, tuple(chosen), True, 1, 0)
+        return Flip(model, code, threshold, before, after, tuple(chosen), True, 1, 0)
     while len(chosen) < min(most, len(ranked)):
         pool = [item for item in ranked if item not in chosen][:POOL]
         scores = search.without([[*chosen, item] for item in pool])
@@ -236,8 +238,8 @@ def smallest_flip(
         after = float(scores[best])
         if search.crossed(after):
             chosen, after = search.pruned(chosen, after)
-            return Flip(model, code, cut, before, after, tuple(chosen), True, 2, search.scored)
-    return Flip(model, code, cut, before, after, tuple(chosen), False, 2, search.scored)
+            return Flip(model, code, threshold, before, after, tuple(chosen), True, 2, search.scored)
+    return Flip(model, code, threshold, before, after, tuple(chosen), False, 2, search.scored)
 
 
 class _Search:
@@ -249,32 +251,32 @@ class _Search:
         case: Case,
         model: ModelName,
         column: int,
-        cut: float,
+        threshold: float,
         down: bool,
-        each: Progress | None,
+        on_progress: Progress | None,
     ) -> None:
         self._scorer = engine.scorer(model)
         self._case = case
         self._column = column
-        self._cut = cut
+        self._threshold = threshold
         self._down = down
-        self._each = each
+        self._on_progress = on_progress
         self.scored = 0
 
     def without(self, sets: Sequence[Sequence[Item]]) -> np.ndarray:
         """(S,) the probability with each set left out."""
         cases = [apply(self._case, *map(drop, items)) for items in sets]
-        scores = self._scorer.score(cases, self._each)
+        scores = self._scorer.score(cases, self._on_progress)
         self.scored += scores.inputs
         return scores.probabilities[:, self._column]
 
     def crossed(self, probability: float) -> bool:
-        return (probability < self._cut) == self._down
+        return (probability < self._threshold) == self._down
 
     def pruned(self, chosen: list[Item], after: float) -> tuple[list[Item], float]:
-        """Put back, one by one, what is not needed."""
+        """Undo, one by one, the removals that are not needed."""
         while len(chosen) > 2:
-            smaller = [[item for item in chosen if item != each] for each in chosen]
+            smaller = [[item for item in chosen if item != spare] for spare in chosen]
             scores = self.without(smaller)
             enough = [i for i in range(len(smaller)) if self.crossed(float(scores[i]))]
             if not enough:

@@ -34,10 +34,10 @@ def phrases_of(builder: PromptBuilder, prompt: Prompt, case: Case) -> tuple[Phra
     """
     case = case.observed()
     phrases: list[Phrase] = []
-    for section, place in _places(builder, prompt, case):
-        wording = wording_item(section.kind, place)
+    for section, index in _visit_indices(builder, prompt, case):
+        wording = wording_item(section.kind, index)
         position = section.start
-        for phrase in _named(builder, prompt.text, section, case, place) if place is not None else ():
+        for phrase in _named(builder, prompt.text, section, case, index) if index is not None else ():
             if position < phrase.start:
                 phrases.append(Phrase(position, phrase.start, wording))
             phrases.append(phrase)
@@ -47,21 +47,23 @@ def phrases_of(builder: PromptBuilder, prompt: Prompt, case: Case) -> tuple[Phra
     return tuple(phrases)
 
 
-def _places(builder: PromptBuilder, prompt: Prompt, case: Case) -> Iterator[tuple[PromptSection, int | None]]:
+def _visit_indices(
+    builder: PromptBuilder, prompt: Prompt, case: Case
+) -> Iterator[tuple[PromptSection, int | None]]:
     """Sections with the visit that each tells of: the earlier ones are the last of the case's history."""
     earlier = sum(section.kind == "history" for section in prompt.sections)
-    places = list(range(len(case.history) - earlier, len(case.history)))
+    indices = list(range(len(case.history) - earlier, len(case.history)))
     if builder.template.newest_first:
-        places.reverse()
+        indices.reverse()
     for section in prompt.sections:
         if section.kind == "history":
-            yield section, places.pop(0)
+            yield section, indices.pop(0)
         else:
             yield section, len(case.history) if section.kind == "current" else None
 
 
 def _named(
-    builder: PromptBuilder, text: str, section: PromptSection, case: Case, place: int
+    builder: PromptBuilder, text: str, section: PromptSection, case: Case, index: int
 ) -> Iterator[Phrase]:
     """The codes that a visit's section names."""
     template = builder.template
@@ -77,7 +79,7 @@ def _named(
             if name is not None:  # the visit's number
                 position = text.index(after, position)
             continue
-        source = len(case.history) if kind == "diagnosis" and template.repeats_current else place
+        source = len(case.history) if kind == "diagnosis" and template.repeats_current else index
         codes = visits_of(case)[source].codes(kind)
         titles = [builder.written(kind, code) for code in codes]
         count = _kept(text, position, titles, template.separator, after)

@@ -19,8 +19,8 @@ from leader_core.interactions.pairs import (
     pair_rules,
 )
 from leader_core.interactions.review import (
+    ClassOrders,
     ConditionReview,
-    Ordered,
     OrderedDrug,
     PairReview,
     Review,
@@ -36,12 +36,12 @@ from leader_core.interactions.statistical import StatisticalSignal, load_statist
 
 __all__ = [
     "Agent",
+    "ClassOrders",
     "ClinicalRule",
     "ConditionReview",
     "ConditionWarning",
     "Duplication",
     "InteractionTable",
-    "Ordered",
     "OrderedDrug",
     "PairReview",
     "PairRule",

@@ -19,7 +19,7 @@ from leader_core.domain import SEVERITIES, SEVERITY_RANK, Interaction, Severity
 from leader_core.errors import InputError
 from leader_core.interactions.rules import (
     LEVEL_LENGTH,
-    SELDOM,
+    RARITY_LIMIT,
     ClinicalRule,
     Side,
     capped,
@@ -156,7 +156,7 @@ class _Match:
     @property
     def seldom(self) -> bool:
         """Does it need drugs that make up little of their classes: a rare one, or an uncommon one on each side?"""
-        return self.rule.a.rarity(self.code_a) + self.rule.b.rarity(self.code_b) >= SELDOM
+        return self.rule.a.rarity(self.code_a) + self.rule.b.rarity(self.code_b) >= RARITY_LIMIT
 
     def ways(self) -> tuple[tuple[Side, Side], ...]:
         """The sides as they fall on the two codes; a rule among drugs of one kind may fall on them either way."""
@@ -240,7 +240,7 @@ def _grading(match: _Match | PairRule) -> tuple[bool, int]:
 
 
 def _class_severity(first: _Match | PairRule) -> Severity:
-    return capped(first.rule.severity, SELDOM if first.seldom else 0)
+    return capped(first.rule.severity, RARITY_LIMIT if first.seldom else 0)
 
 
 @lru_cache(maxsize=3)

@@ -29,10 +29,10 @@ from leader_core.interactions.pairs import (
 from leader_core.interactions.rules import Side, clinical_rules
 from leader_core.terminology.drugs import DrugMapper
 
-Standing = Literal["ordered", "open", "not ordered"]
-"""Do the drugs ordered carry it: yes; it depends on a drug that is not known; no."""
+OrderStatus = Literal["ordered", "open", "not ordered"]
+"""Whether the drugs ordered have the interaction: yes; it depends on a drug that is not known; no."""
 
-_ORDER: Final[Mapping[Standing, int]] = {"ordered": 0, "open": 1, "not ordered": 2}
+_STATUS_RANK: Final[Mapping[OrderStatus, int]] = {"ordered": 0, "open": 1, "not ordered": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class OrderedDrug:
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
+class ClassOrders:
     """What was ordered of one class."""
 
     drugs: tuple[OrderedDrug, ...]
@@ -62,7 +62,7 @@ class RuleReview:
     """One rule between two classes, and whether the drugs ordered carry it."""
 
     between: PairRule
-    standing: Standing
+    order_status: OrderStatus
     carried: tuple[tuple[str, str], ...] = ()  # drugs ordered, of the smaller code and the larger
     lacks: tuple[str, ...] = ()  # codes of which only drugs were ordered that do not carry it
 
@@ -73,10 +73,10 @@ class PairReview:
 
     entry: Interaction  # as the table has it; its severity is the classes'
     severity: Severity  # of the drugs ordered if they carry it, else the classes' without what was ruled out
-    standing: Standing
+    order_status: OrderStatus
     rules: tuple[RuleReview, ...]  # those that count first; empty for a pair that our rules do not explain
-    ordered_a: Ordered | None = None  # None where nothing of the class was ordered, or nobody knows what
-    ordered_b: Ordered | None = None
+    ordered_a: ClassOrders | None = None  # None where nothing of the class was ordered, or nobody knows what
+    ordered_b: ClassOrders | None = None
 
     @property
     def codes(self) -> tuple[str, str]:
@@ -93,7 +93,7 @@ class ConditionReview:
     """A warning against one of the patient's conditions, and whether the drugs ordered carry it."""
 
     warning: ConditionWarning
-    standing: Standing
+    order_status: OrderStatus
     ordered: tuple[str, ...] = ()  # drugs ordered: those that carry it, or where none does, all of the class
 
 
@@ -106,12 +106,11 @@ class Review:
     within: tuple[PairReview, ...]
     conditions: tuple[ConditionReview, ...]
     duplications: tuple[Duplication, ...]
-    ordered: Mapping[str, Ordered] = field(default_factory=dict)
+    ordered: Mapping[str, ClassOrders] = field(default_factory=dict)
 
     @property
-    def standing(self) -> tuple[PairReview, ...]:
-        """The pairs that the drugs ordered do not rule out."""
-        return tuple(pair for pair in self.pairs if pair.standing != "not ordered")
+    def pairs_not_ruled_out(self) -> tuple[PairReview, ...]:
+        return tuple(pair for pair in self.pairs if pair.order_status != "not ordered")
 
 
 def review(
@@ -147,7 +146,7 @@ def review(
     )
 
 
-def ordered_drugs(orders: Iterable[Order]) -> dict[str, Ordered]:
+def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
     """By class, the ingredients that the hospital's drug strings name."""
     mapper = _mapper()
     drugs: dict[str, dict[str, OrderedDrug]] = {}
@@ -162,12 +161,12 @@ def ordered_drugs(orders: Iterable[Order]) -> dict[str, Ordered]:
             before = of_class[match.code].written if match.code in of_class else ()
             of_class[match.code] = OrderedDrug(match.ingredient, match.code, (*before, written))
     return {
-        code: Ordered(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
+        code: ClassOrders(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
         for code in sorted({*drugs, *unread})
     }
 
 
-def pair_review(entry: Interaction, known: Mapping[str, Ordered]) -> PairReview:
+def pair_review(entry: Interaction, known: Mapping[str, ClassOrders]) -> PairReview:
     """One graded pair in the light of what was ordered."""
     ordered_a, ordered_b = known.get(entry.code_a), known.get(entry.code_b)
     rules = tuple(
@@ -175,29 +174,32 @@ def pair_review(entry: Interaction, known: Mapping[str, Ordered]) -> PairReview:
     )
     if not rules:
         return PairReview(entry, entry.severity, "open", (), ordered_a, ordered_b)
-    standing: Standing = min((r.standing for r in rules), key=_ORDER.__getitem__)
-    if standing == "ordered":
+    order_status: OrderStatus = min((r.order_status for r in rules), key=_STATUS_RANK.__getitem__)
+    if order_status == "ordered":
         severity = min(
-            (r.between.rule.severity for r in rules if r.standing == "ordered"), key=SEVERITY_RANK.__getitem__
+            (r.between.rule.severity for r in rules if r.order_status == "ordered"),
+            key=SEVERITY_RANK.__getitem__,
         )
-    elif standing == "open" and any(r.standing == "not ordered" for r in rules):
-        severity = grade(r.between for r in rules if r.standing == "open") or entry.severity
+    elif order_status == "open" and any(r.order_status == "not ordered" for r in rules):
+        severity = grade(r.between for r in rules if r.order_status == "open") or entry.severity
     else:
         severity = entry.severity
-    return PairReview(entry, severity, standing, _by_weight(rules, standing), ordered_a, ordered_b)
+    return PairReview(entry, severity, order_status, _by_weight(rules, order_status), ordered_a, ordered_b)
 
 
-def _by_weight(rules: Sequence[RuleReview], standing: Standing) -> tuple[RuleReview, ...]:
+def _by_weight(rules: Sequence[RuleReview], order_status: OrderStatus) -> tuple[RuleReview, ...]:
     """What is carried first and by its own severity; otherwise the order in which rules grade a pair of classes."""
-    if standing == "ordered":
+    if order_status == "ordered":
         return tuple(
-            sorted(rules, key=lambda r: (_ORDER[r.standing], SEVERITY_RANK[r.between.rule.severity]))
+            sorted(
+                rules, key=lambda r: (_STATUS_RANK[r.order_status], SEVERITY_RANK[r.between.rule.severity])
+            )
         )
-    return tuple(sorted(rules, key=lambda r: _ORDER[r.standing]))
+    return tuple(sorted(rules, key=lambda r: _STATUS_RANK[r.order_status]))
 
 
 def _rule_review(
-    rule: PairRule, entry: Interaction, ordered_a: Ordered | None, ordered_b: Ordered | None
+    rule: PairRule, entry: Interaction, ordered_a: ClassOrders | None, ordered_b: ClassOrders | None
 ) -> RuleReview:
     carried: dict[tuple[str, str], None] = {}
     excluded = True
@@ -229,7 +231,7 @@ class _Carriers:
         return not self.sure and not self.perhaps
 
 
-def _carriers(side: Side, code: str, ordered: Ordered | None) -> _Carriers:
+def _carriers(side: Side, code: str, ordered: ClassOrders | None) -> _Carriers:
     if ordered is None:
         return _Carriers((), True)
     listed = {own for drug in side.carriers for own in drug.codes}
@@ -252,7 +254,7 @@ def _one_drug_only(by_a: _Carriers, by_b: _Carriers) -> bool:
 
 
 def _conditions(
-    codes: Sequence[str], diagnoses: Sequence[str], known: Mapping[str, Ordered]
+    codes: Sequence[str], diagnoses: Sequence[str], known: Mapping[str, ClassOrders]
 ) -> tuple[ConditionReview, ...]:
     given = {drug.code: drug.name for ordered in known.values() for drug in ordered.drugs}
     of_drugs = condition_warnings(given, diagnoses)
@@ -272,9 +274,9 @@ def _conditions(
         sorted(
             reviews,
             key=lambda c: (
-                c.standing == "not ordered",
+                c.order_status == "not ordered",
                 SEVERITY_RANK[c.warning.severity],
-                _ORDER[c.standing],
+                _STATUS_RANK[c.order_status],
                 c.warning.code,
                 c.warning.condition,
             ),
@@ -293,9 +295,9 @@ def _sorted(pairs: Iterable[PairReview]) -> tuple[PairReview, ...]:
         sorted(
             pairs,
             key=lambda p: (
-                p.standing == "not ordered",
+                p.order_status == "not ordered",
                 SEVERITY_RANK[p.severity],
-                _ORDER[p.standing],
+                _STATUS_RANK[p.order_status],
                 not p.whole,
                 p.codes,
             ),

@@ -32,7 +32,7 @@ Mechanism = Literal["pharmacokinetic", "pharmacodynamic", "both"]
 Frequency = Literal["uncommon", "rare"]
 """How little of a class's use in hospital a drug makes up: a tenth or less, a hundredth or less."""
 
-SELDOM: Final = 2
+RARITY_LIMIT: Final = 2
 """The rarity from which a rule is no warning about the class as such."""
 _SELDOM_CAP: Final[Severity] = "moderate"
 _RARITY: Final[Mapping[Frequency, int]] = {"uncommon": 1, "rare": 2}
@@ -145,7 +145,7 @@ def with_combinations(drugs: tuple[Agent, ...]) -> tuple[Agent, ...]:
 
 def capped(severity: Severity, rarity: int) -> Severity:
     """The severity to show for a class: at most moderate where the drugs that carry the rule are seldom used."""
-    if rarity < SELDOM or SEVERITY_RANK[severity] >= SEVERITY_RANK[_SELDOM_CAP]:
+    if rarity < RARITY_LIMIT or SEVERITY_RANK[severity] >= SEVERITY_RANK[_SELDOM_CAP]:
         return severity
     return _SELDOM_CAP
 

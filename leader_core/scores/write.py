@@ -255,10 +255,10 @@ def _of(block: CaseBlock, rows: NDArray[np.int64]) -> CaseBlock:
 def _pairs(table: InteractionTable, codes: Sequence[str], severity: str) -> NDArray[np.float32]:
     """(A, A) symmetric: 1 where the table lists the pair at this severity."""
     matrix = np.zeros((len(codes), len(codes)), np.float32)
-    place = {code: i for i, code in enumerate(codes)}
+    row_of = {code: i for i, code in enumerate(codes)}
     for pair in table.among(codes):
         if pair.severity == severity:
-            i, j = place[pair.code_a], place[pair.code_b]
+            i, j = row_of[pair.code_a], row_of[pair.code_b]
             matrix[i, j] = matrix[j, i] = 1.0
     return matrix
 

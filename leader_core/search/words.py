@@ -143,9 +143,9 @@ class WordIndex:
         encoded = pc.dictionary_encode(pc.list_flatten(split))
         words = encoded.dictionary.to_pylist()
         order = sorted(range(len(words)), key=words.__getitem__)
-        place = np.empty(len(words), np.int32)
-        place[order] = np.arange(len(words), dtype=np.int32)
-        ids = place[encoded.indices.to_numpy()]
+        rank = np.empty(len(words), np.int32)
+        rank[order] = np.arange(len(words), dtype=np.int32)
+        ids = rank[encoded.indices.to_numpy()]
         by_word = np.argsort(ids, kind="stable")
         self.words: list[str] = [words[n] for n in order]
         self._postings: NDArray[np.int32] = pc.list_parent_indices(split).to_numpy().astype(np.int32)[by_word]

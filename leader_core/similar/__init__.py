@@ -5,9 +5,9 @@ say).
 """
 
 from leader_core.similar.find import (
-    LARGEST_UNASKED,
-    Given,
+    MAX_AUTO_PATIENTS,
     Neighbour,
+    NeighbourCount,
     Preparation,
     Similar,
     SimilarCases,
@@ -16,11 +16,11 @@ from leader_core.similar.find import (
 from leader_core.similar.index import NEAREST, CaseIndex, index_path
 
 __all__ = [
-    "LARGEST_UNASKED",
+    "MAX_AUTO_PATIENTS",
     "NEAREST",
     "CaseIndex",
-    "Given",
     "Neighbour",
+    "NeighbourCount",
     "Preparation",
     "Similar",
     "SimilarCases",

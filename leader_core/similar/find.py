@@ -1,7 +1,7 @@
 """A case's neighbours in the training split, what they share with it and what they were given.
 
 The training cases are read from the file next to the cohort, or computed once in a thread of its own.
-A neighbour is near by what the student reads of both; that its treatment was right is not said.
+Similarity is by what the student reads of both cases; it does not say that a neighbour's treatment was right.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("leader.similar")
 
-LARGEST_UNASKED: Final = 20_000
+MAX_AUTO_PATIENTS: Final = 20_000
 """Patients of a cohort whose vectors are computed on first use; a larger one needs the command."""
 COMMAND: Final = "python -m train scores"
 
@@ -60,11 +60,11 @@ class Neighbour:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class NeighbourCount:
     """How many of the neighbours were given a class."""
 
     count: int
-    of: int
+    total: int  # neighbours
     weighted: float  # share of their similarity (taken as 0 where negative) that lies with those who were
 
 
@@ -73,20 +73,20 @@ class Similar:
     """A case's neighbours, best first."""
 
     neighbours: tuple[Neighbour, ...]
-    given: Mapping[str, Given]  # every class that a neighbour was given
+    given: Mapping[str, NeighbourCount]  # every class that a neighbour was given
     among: int  # training patients that the filters leave
     training: int  # all training patients but the case's own
-    nearness: float  # mean cosine to the nearest few of all training patients, whatever the filters
+    mean_similarity: float  # mean cosine to the nearest few of all training patients, whatever the filters
     nearer_than: float | None  # share of validation patients that are no nearer; None where none was measured
 
-    def of(self, code: str) -> Given:
+    def count_of(self, code: str) -> NeighbourCount:
         """A class that nobody was given counts 0."""
-        return self.given.get(code, Given(0, len(self.neighbours), 0.0))
+        return self.given.get(code, NeighbourCount(0, len(self.neighbours), 0.0))
 
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Whether neighbours can be asked for; `reason` says in a sentence why not."""
+    """Whether neighbours can be computed; `reason` says in a sentence why not."""
 
     status: Literal["ready", "preparing", "waiting", "impossible"]
     reason: str = ""
@@ -107,11 +107,9 @@ class SimilarCases:
         self._state = self._begin()
 
     def _begin(self) -> Preparation:
-        """What can be said before anything is computed; a file that fits is opened."""
+        """The state before anything is computed; opens the stored file where it belongs to this student and cohort."""
         if not self._digest:
-            return Preparation(
-                "impossible", "Similar patients are found by the student, and there is none here."
-            )
+            return Preparation("impossible", "Similar patients need the student, and there is none here.")
         path, note = index_path(Path(self._cohort.path)), ""
         if path.is_file():
             try:
@@ -122,7 +120,7 @@ class SimilarCases:
             except ArtifactError as error:
                 note = f"{error} "
         patients = self._cohort.fingerprint.patients
-        if patients > LARGEST_UNASKED:
+        if patients > MAX_AUTO_PATIENTS:
             return Preparation(
                 "impossible",
                 f"{note}Finding similar patients among {patients:,} needs them prepared once: {COMMAND}.",
@@ -176,7 +174,7 @@ class SimilarCases:
         among = others & _filtered(index, case, query)
         cosines = index.cosines(vector)
         nearest = index.best(cosines, max(NEAREST, query.count), others)
-        nearness = float(cosines[nearest[:NEAREST]].mean()) if len(nearest) else 0.0
+        mean_similarity = float(cosines[nearest[:NEAREST]].mean()) if len(nearest) else 0.0
         whole = len(nearest) and bool(among[others].all())  # no filter: the same rows
         rows = nearest[: query.count] if whole else index.best(cosines, query.count, among)
         neighbours = tuple(_neighbour(index, int(row), float(cosines[row]), case) for row in rows)
@@ -186,8 +184,8 @@ class SimilarCases:
             _given(neighbours),
             int(among.sum()),
             int(others.sum()),
-            nearness,
-            float(np.searchsorted(measured, nearness, side="right") / len(measured))
+            mean_similarity,
+            float(np.searchsorted(measured, mean_similarity, side="right") / len(measured))
             if len(measured)
             else None,
         )
@@ -210,10 +208,10 @@ def _filtered(index: CaseIndex, case: Case, query: SimilarQuery) -> NDArray[np.b
         keep &= (index.visit_no == 1) == (query.visits == "first")
     for field, wanted in (("gender", query.same_gender), ("age_band", query.same_age_band)):
         if wanted:
-            places = index.gender if field == "gender" else index.age_band
+            values = index.gender if field == "gender" else index.age_band
             value = case.profile[field]
             labels = index.labels[field]
-            keep &= places == (labels.index(value) if value in labels else -1)
+            keep &= values == (labels.index(value) if value in labels else -1)
     if query.shares_diagnosis:
         keep &= index.with_any("diagnosis", case.current.diagnoses)
     return keep
@@ -234,7 +232,7 @@ def _neighbour(index: CaseIndex, row: int, cosine: float, case: Case) -> Neighbo
     )
 
 
-def _given(neighbours: tuple[Neighbour, ...]) -> dict[str, Given]:
+def _given(neighbours: tuple[Neighbour, ...]) -> dict[str, NeighbourCount]:
     """Every class that a neighbour was given, by code."""
     weights = {n.patient_id: max(0.0, n.similarity) for n in neighbours}
     whole = sum(weights.values())
@@ -245,6 +243,6 @@ def _given(neighbours: tuple[Neighbour, ...]) -> dict[str, Given]:
             counts[code] = counts.get(code, 0) + 1
             heavy[code] = heavy.get(code, 0.0) + weights[neighbour.patient_id]
     return {
-        code: Given(counts[code], len(neighbours), heavy[code] / whole if whole else 0.0)
+        code: NeighbourCount(counts[code], len(neighbours), heavy[code] / whole if whole else 0.0)
         for code in sorted(counts)
     }

@@ -75,10 +75,10 @@ class CaseIndex:
         total = len(columns) + len(validation)
         vectors = _vectors(scorer, columns, lambda done: report(done, total))
         others = _vectors(scorer, validation, lambda done: report(len(columns) + done, total))
-        labels, places = {}, {}
+        labels, indices = {}, {}
         for name in ("gender", "age_band"):
             values, where = np.unique(columns.profile[name].astype(str), return_inverse=True)
-            labels[name], places[name] = tuple(values.tolist()), where.astype(np.int16)
+            labels[name], indices[name] = tuple(values.tolist()), where.astype(np.int16)
         return cls(
             student=scorer.manifest.digest,
             cohort=cohort.fingerprint.digest,
@@ -86,8 +86,8 @@ class CaseIndex:
             patient_ids=columns.patient_ids.astype(np.int64),
             visit_ids=columns.visit_ids.astype(np.int64),
             visit_no=columns.visit_no.astype(np.int32),
-            gender=places["gender"],
-            age_band=places["age_band"],
+            gender=indices["gender"],
+            age_band=indices["age_band"],
             labels=labels,
             codes={kind: columns.codes[kind].take(columns.current) for kind in _KINDS},
             nearness=np.sort(_nearness(vectors, others)),
@@ -116,8 +116,8 @@ class CaseIndex:
 
     def labelled(self, field: str, row: int) -> str:
         """A training patient's gender or age band."""
-        place = self.gender[row] if field == "gender" else self.age_band[row]
-        return self.labels[field][place]
+        index = self.gender[row] if field == "gender" else self.age_band[row]
+        return self.labels[field][index]
 
     def save(self, path: Path) -> None:
         """Write the file whole; an earlier one stays until it is complete."""

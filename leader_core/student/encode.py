@@ -111,9 +111,9 @@ class Encoder:
         oldest = max(0, len(visits) - self.config.max_visits)
         return {
             kind: [
-                (place, code)
-                for place in range(oldest, len(visits))
-                for code in list(dict.fromkeys(visits[place].codes(kind)))[: self.config.max_codes]
+                (position, code)
+                for position in range(oldest, len(visits))
+                for code in list(dict.fromkeys(visits[position].codes(kind)))[: self.config.max_codes]
                 if self._token(kind, code) != UNSEEN
             ]
             for kind in KINDS
@@ -156,8 +156,8 @@ class Encoder:
         """The first `max_codes` codes of each visit, without those that cannot be read."""
         limit, lengths = self.config.max_codes, sets.lengths
         if lengths.max(initial=0) > limit:
-            place = np.arange(len(sets.values)) - np.repeat(sets.offsets[:-1], lengths)
-            sets = sets.keep(place < limit)
+            position = np.arange(len(sets.values)) - np.repeat(sets.offsets[:-1], lengths)
+            sets = sets.keep(position < limit)
         return _known(sets)
 
     def _codes_cut(self, columns: CohortColumns, first: Ints) -> NDArray[np.bool_]:

@@ -84,13 +84,13 @@ def row_means(x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
     """(T, D) -> (rows, D): the mean over the real places of every row."""
     means = []
     for rectangle, part in zip(rectangles, split(x, rectangles), strict=True):
-        places = part.view(rectangle.rows, rectangle.length, -1)
+        positions = part.view(rectangle.rows, rectangle.length, -1)
         if rectangle.mask is None:
-            means.append(places.mean(1))
+            means.append(positions.mean(1))
         else:
             mask = to_tensor(rectangle.mask, x.device)
             weights = mask.to(x.dtype) / mask.sum(1, keepdim=True)  # (rows, length)
-            means.append((weights.unsqueeze(1) @ places).squeeze(1))
+            means.append((weights.unsqueeze(1) @ positions).squeeze(1))
     return torch.cat(means)
 
 
@@ -141,7 +141,7 @@ class Student(nn.Module):
         restore = to_tensor(packed.restore, device)
         profile = self._encode_profile(fields, len(restore))  # (B, D)
         sets = self._encode_sets(packed, tokens)  # (Q + 1, D)
-        x = sets[to_tensor(packed.held, device)]  # (3S, D), zero vectors at the profile's places
+        x = sets[to_tensor(packed.set_at_position, device)]  # (3S, D), zero vectors at the profile's places
         x = x.index_add(0, to_tensor(packed.profile_places, device), profile)
         if self.config.recency:
             x = x + self.recency[to_tensor(packed.recency, device)]
@@ -173,11 +173,11 @@ class Student(nn.Module):
         """(T,) -> (T, D)"""
         if self.titles is None:
             return functional.embedding(tokens, self.codes.weight if self.added is None else self.added)
-        distinct, places = tokens.unique(return_inverse=True)
+        distinct, positions = tokens.unique(return_inverse=True)
         own = self.codes(distinct)
         if self.training:
             own = own * (torch.rand(len(own), 1, device=own.device) >= TITLE_ALONE)
-        return (own + self.title_out(self.titles[distinct])).index_select(0, places)
+        return (own + self.title_out(self.titles[distinct])).index_select(0, positions)
 
     def start_from_titles(self, vectors: Tensor, titled: Tensor) -> None:
         """Make every titled code's embedding its title's: (N, text_width) vectors, (N,) which codes have a title."""

@@ -45,7 +45,7 @@ class Packed:
     tokens: Ints  # (T,) token ids of all sets, PAD in padding
     rectangles: Mapping[Kind, tuple[Rectangle, ...]]  # of the tokens, kind after kind in the order of KINDS
     visits: tuple[Rectangle, ...]  # of the places below: a row for each case and stream
-    held: Ints  # (3S,) the set that each place of each stream holds
+    set_at_position: Ints  # (3S,) the set that each place of each stream holds
     recency: Ints  # (3S,) 1 at the current visit, 2 at the one before, and so on; 0 at the profile's place
     profile_places: Ints  # (B,) the place that the profile takes in each case's medication stream
     profile: Ints  # (B, K) rows of each field's table
@@ -78,21 +78,23 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
     total = sum(p.count for p in packed.values())
     numbers, first = {}, 0
     for kind in KINDS:
-        numbers[kind] = np.where(packed[kind].held < packed[kind].count, packed[kind].held + first, total)
+        numbers[kind] = np.where(
+            packed[kind].set_of_row < packed[kind].count, packed[kind].set_of_row + first, total
+        )
         first += packed[kind].count
     # From (stream, place) to (case, stream, place): a case's three streams stand together
     case_major = spans(np.repeat(starts, len(KINDS)), np.repeat(visits, len(KINDS)))
     stream = np.repeat(np.tile(np.arange(len(KINDS)), len(rows)), np.repeat(visits, len(KINDS)))
     streams = np.stack([numbers[kind][: len(slots)] for kind in KINDS])
-    places = np.stack([back, back, back])
-    places[-1, starts] = 0
+    recency = np.stack([back, back, back])
+    recency[-1, starts] = 0
     counts = np.bincount(visits)
     return Packed(
         tokens=np.concatenate([packed[kind].tokens for kind in KINDS]),
         rectangles={kind: packed[kind].rectangles for kind in KINDS},
         visits=tuple(Rectangle(int(counts[n]) * len(KINDS), int(n), None) for n in np.flatnonzero(counts)),
-        held=streams[stream, case_major],
-        recency=places[stream, case_major],
+        set_at_position=streams[stream, case_major],
+        recency=recency[stream, case_major],
         profile_places=len(KINDS) * starts + (len(KINDS) - 1) * visits,
         profile=encoded.profile[rows],
         prescribed=numbers["medication"][len(slots) :],
@@ -106,7 +108,7 @@ class _Sets:
 
     tokens: Ints
     rectangles: tuple[Rectangle, ...]
-    held: Ints  # which set each wanted row is; `count` where it is empty
+    set_of_row: Ints  # which set each wanted row is; `count` where it is empty
     count: int
 
 

@@ -186,13 +186,13 @@ def load_body(
 def _minilm_folder() -> Path:
     """The folder inside the installed package, found without importing it."""
     package = importlib.util.find_spec(MINILM_PACKAGE)
-    places = list(package.submodule_search_locations or ()) if package else []
-    if not places:
+    locations = list(package.submodule_search_locations or ()) if package else []
+    if not locations:
         raise NotFoundError(
             "The default base 'minilm' is not installed. Run `pip install -r requirements.txt`, "
             "or give a base with --base FOLDER."
         )
-    return Path(places[0]) / "model"
+    return Path(locations[0]) / "model"
 
 
 def _folder(base: str, allow_download: bool) -> Path:

@@ -108,11 +108,11 @@ def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Literal["mean", "fir
         weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
         return torch.einsum("bth,bt->bh", states.float(), weights)
     steps = torch.arange(mask.shape[1], device=mask.device)
-    place = (
+    last = (
         torch.where(mask > 0, steps, mask.shape[1]).amin(1) if pooling == "first" else (mask * steps).amax(1)
     )
-    place = place.clamp(max=mask.shape[1] - 1)
-    return states[torch.arange(len(states), device=states.device), place].float()
+    last = last.clamp(max=mask.shape[1] - 1)
+    return states[torch.arange(len(states), device=states.device), last].float()
 
 
 def build_model(
@@ -122,12 +122,12 @@ def build_model(
     device: torch.device,
     precision: Precision,
     *,
-    place: bool = True,
+    move_to_device: bool = True,
 ) -> TeacherModel:
     """A teacher with a fresh adapter and head over a base, on a device.
 
     Args:
-        place: False leaves the weights in main memory, in the form meant for `device`: for who spreads them over several.
+        move_to_device: False leaves the weights in main memory, in the form meant for `device`: to shard them later.
 
     Raises:
         ArtifactError: the base cannot be loaded.
@@ -135,7 +135,7 @@ def build_model(
     """
     resolved = resolve_precision(precision, device)
     options = quantised(config.quantisation, device)
-    if options and not place:
+    if options and not move_to_device:
         raise InputError(
             f"teacher.quantisation = {config.quantisation!r} cannot be spread over processes (FSDP). "
             "Use the DDP configuration, or quantisation 'none'."
@@ -146,7 +146,7 @@ def build_model(
     if options:  # the quantised base lies on the device already, and cannot be moved
         model.head.to(device)
         return model
-    return model.to(device) if place else model
+    return model.to(device) if move_to_device else model
 
 
 def adapt(

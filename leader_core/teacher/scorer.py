@@ -92,13 +92,13 @@ def run_batches(
     encoded: EncodedPrompts,
     *,
     batches: Sequence[np.ndarray] | None = None,
-    each: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], None] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hidden (N, H) and logits (N, M) float32 of encoded prompts, in their order.
 
     Args:
         batches: row numbers of each pass, where they are not to be chosen here; rows in none of them stay 0.
-        each: called after every pass with the number of cases it held.
+        on_progress: called after every pass with the number of cases it held.
     """
     device = model.head.weight.device
     medications, width = model.head.weight.shape
@@ -111,8 +111,8 @@ def run_batches(
         output = model(ids.to(device), mask.to(device))
         hidden[rows] = output.hidden.cpu().numpy()
         logits[rows] = output.logits.cpu().numpy()
-        if each is not None:
-            each(len(rows))
+        if on_progress is not None:
+            on_progress(len(rows))
     model.train(was_training)
     return hidden, logits
 
@@ -142,7 +142,7 @@ class TeacherScorer(ModelScorer):
         *,
         base: str | None = None,
         precision: Precision | Literal["trained"] = "auto",
-        place: bool = True,
+        move_to_device: bool = True,
     ) -> Self:
         """Load a teacher folder, verifying it and its base.
 
@@ -151,7 +151,7 @@ class TeacherScorer(ModelScorer):
             base: where the base lies now, if not where it was at training; its weights must be the same.
             precision: "auto" is bf16 on a GPU and fp32 on a CPU, with the base quantised as in training where this
                 machine can; "trained" is exactly that of the training.
-            place: False leaves the weights in main memory for who spreads them over processes.
+            move_to_device: False leaves the weights in main memory, to be sharded over processes.
 
         Raises:
             NotFoundError: no such folder, or the base is nowhere.
@@ -181,7 +181,12 @@ class TeacherScorer(ModelScorer):
             config if precision == "trained" or can_quantise(target) else replace(config, quantisation="none")
         )
         model = build_model(
-            files, built, rows, target, config.precision if precision == "trained" else precision, place=place
+            files,
+            built,
+            rows,
+            target,
+            config.precision if precision == "trained" else precision,
+            move_to_device=move_to_device,
         )
         restore_adapter(model, state, str(folder))
         model.requires_grad_(False)
@@ -197,8 +202,10 @@ class TeacherScorer(ModelScorer):
         """Score cases in batches. Prompts that come out the same are read once: much of a case may not fit into one."""
         encoded = self.reader.encode(cases)
         rows: dict[bytes, int] = {}
-        places = [rows.setdefault(encoded.tokens.row(i).tobytes(), len(rows)) for i in range(len(cases))]
-        _, first = np.unique(np.asarray(places, dtype=np.int64), return_index=True)
+        rows_of_cases = [
+            rows.setdefault(encoded.tokens.row(i).tobytes(), len(rows)) for i in range(len(cases))
+        ]
+        _, first = np.unique(np.asarray(rows_of_cases, dtype=np.int64), return_index=True)
         done = 0
 
         def report(count: int) -> None:
@@ -207,8 +214,8 @@ class TeacherScorer(ModelScorer):
             if progress is not None:
                 progress(done, len(rows))
 
-        _, logits = run_batches(self.model, encoded.take(first), each=report)
-        return CaseScores(self._probabilities(logits)[places], encoded.truncated, len(rows))
+        _, logits = run_batches(self.model, encoded.take(first), on_progress=report)
+        return CaseScores(self._probabilities(logits)[rows_of_cases], encoded.truncated, len(rows))
 
     def blocks(self, columns: CohortColumns) -> Iterator[tuple[Ints, CaseScores]]:
         for rows in blocks_of(len(columns), BLOCK):

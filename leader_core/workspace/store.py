@@ -143,8 +143,7 @@ class Store:
         """What entries say now, newest first; with `deleted`, the removed ones too."""
         values = {"kind": kind, "key": key, "patient_id": patient_id, "deleted": deleted}
         return [
-            Entry(_revision(row[:9]), _time(row[9]), row[10], row[11])
-            for row in self.rows("standing", values)
+            Entry(_revision(row[:9]), _time(row[9]), row[10], row[11]) for row in self.rows("current", values)
         ]
 
     def entry(self, kind: Kind, key: str) -> Entry:
@@ -225,18 +224,18 @@ class Store:
             past = self.history(kind, key)
             if not past:
                 raise NotFoundError(f"There is no {_LABELS[kind]} {key!r} in this workspace.")
-            standing = next(each for each in reversed(past) if not each.refused)
-            stale = standing.revision != based_on or standing.deleted
+            current = next(each for each in reversed(past) if not each.refused)
+            stale = current.revision != based_on or current.deleted
             revision = Revision(
                 key, len(past) + 1, stale, body is None and not stale, past[0].patient_id, past[0].visit_id,
-                author, datetime.now(UTC), standing.body if body is None else body,
+                author, datetime.now(UTC), current.body if body is None else body,
             )  # fmt: skip
             if unique_name and body is not None and not stale:
                 self._check_name(kind, body["name"], key)
             if not (stale and body is None):  # a late removal has no text to keep
                 self._insert(kind, revision)
         if stale:
-            raise StaleEditError(_LABELS[kind], standing, revision)
+            raise StaleEditError(_LABELS[kind], current, revision)
         return _entry([*past, revision])
 
     def _check_name(self, kind: Kind, name: str, key: str) -> None:

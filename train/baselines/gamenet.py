@@ -77,7 +77,7 @@ class Gamenet(nn.Module):
         """Logits (B, M)."""
         streams = []
         for kind, network in (("diagnosis", self.diagnoses), ("procedure", self.procedures)):
-            visits = batch.lay_out(self.codes(*batch.codes[kind]), batch.place)  # type: ignore[index]
+            visits = batch.lay_out(self.codes(*batch.codes[kind]), batch.position)  # type: ignore[index]
             streams.append(network(self.dropout(visits))[0])
         queries = self.query(torch.cat(streams, 2))  # (B, V, D)
         at = torch.arange(len(queries))
@@ -127,9 +127,9 @@ class GamenetBaseline(NeuralBaseline):
         ):
             probabilities = logits.sigmoid()
             return ((probabilities @ self._table) * probabilities).mean() / logits.shape[1]
-        places = torch.where(truth > 0, torch.arange(truth.shape[1]), truth.shape[1]).sort(1).values
+        classes = torch.where(truth > 0, torch.arange(truth.shape[1]), truth.shape[1]).sort(1).values
         margin = nn.functional.multilabel_margin_loss(
-            logits.sigmoid(), torch.where(places < truth.shape[1], places, -1)
+            logits.sigmoid(), torch.where(classes < truth.shape[1], classes, -1)
         )
         prediction = nn.functional.binary_cross_entropy_with_logits(logits, truth)
         return PREDICTION_WEIGHT * prediction + MARGIN_WEIGHT * margin

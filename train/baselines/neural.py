@@ -45,15 +45,15 @@ class VisitBatch:
 
     codes: Mapping[Kind, tuple[Tensor, Tensor]]  # token ids end to end, and (R,) where each visit's begin
     owner: Tensor  # (R,) case of each visit
-    place: Tensor  # (R,) 0 for the oldest visit
+    position: Tensor  # (R,) 0 for the oldest visit
     back: Tensor  # (R,) 0 for the current visit, 1 for the one before it, ...
     lengths: Tensor  # (B,) visits of each case
     given: Tensor  # (B, V, M) 0 or 1: prescriptions of earlier visits
 
-    def lay_out(self, visits: Tensor, places: Tensor) -> Tensor:
+    def lay_out(self, visits: Tensor, positions: Tensor) -> Tensor:
         """(R, D) -> (B, V, D), zero where there is no visit."""
         size, longest = len(self.lengths), self.given.shape[1]
-        return visits.new_zeros(size, longest, visits.shape[1]).index_put((self.owner, places), visits)
+        return visits.new_zeros(size, longest, visits.shape[1]).index_put((self.owner, positions), visits)
 
     @property
     def real(self) -> Tensor:

@@ -18,7 +18,7 @@ import numpy as np
 from train.benchmark.measure import isolated, rounded
 
 CLASSES: Final = 150
-MODELS: Final = ("teacher", "student", "popularity")
+SCORED_MODELS: Final = ("teacher", "student", "popularity")
 PRESCRIBED: Final = 0.12  # share of the classes in a case
 CUT: Final = 0.5
 BLOCK: Final = 8192
@@ -71,7 +71,7 @@ def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
             connection.execute(statement, {"copies": copies, "step": 1_000_000_000})
         ids = connection.execute(LAST_VISITS, {"cases": cases}).fetchnumpy()
     with ScoreWriter.writing(scores_path(path), digest, "last", codes, table) as writer:
-        for number, model in enumerate(MODELS):
+        for number, model in enumerate(SCORED_MODELS):
             known = np.ones(len(codes), bool)
             writer.add(model, "", CUT, known, _blocks(ids["visit_id"], ids["patient_id"], len(codes), number))
     return {
@@ -111,20 +111,20 @@ def analyse(path: Path) -> dict[str, Any]:
 
     analysis = Analysis.of(cohort)
     frame = timed("cases_read", lambda: analysis.frame)
-    timed("metrics_read", lambda: [analysis.metrics(model) for model in MODELS])
+    timed("metrics_read", lambda: [analysis.metrics(model) for model in SCORED_MODELS])
     timed("choices_read", lambda: analysis.choices)
     everybody = np.ones(len(frame), bool)
-    result |= {"cases": len(frame), "classes": len(analysis.codes), "models": len(MODELS)}
+    result |= {"cases": len(frame), "classes": len(analysis.codes), "models": len(SCORED_MODELS)}
     fields = [field for field in FIELDS if field in frame.columns]
     times = {}
     for field in fields:
         began = time.perf_counter()
-        analysis.by(field, MODELS)
+        analysis.by(field, SCORED_MODELS)
         times[field] = time.perf_counter() - began
     slowest = max(times, key=lambda f: times[f])
     result |= {"grouping_slowest": slowest, "grouping_slowest_seconds": rounded(times[slowest])}
     result["grouping_median_seconds"] = rounded(float(np.median(list(times.values()))))
-    timed("grouping_again", lambda: analysis.by(slowest, MODELS))
+    timed("grouping_again", lambda: analysis.by(slowest, SCORED_MODELS))
     timed("two_fields", lambda: analysis.heat_map("ethnicity", "age_band", "student", "jaccard", everybody))
     timed("tree_depth_3", lambda: analysis.tree("student", everybody, depth=3))
     timed("tree_depth_4", lambda: analysis.tree("student", everybody, depth=4))

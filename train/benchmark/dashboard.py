@@ -397,8 +397,8 @@ def _entered(page: Page, server: Server, number: int) -> Iterator[tuple[str, flo
     """Two diagnoses of a first-time patient, and what each model recommends, from pressing the button on."""
     page.goto(f"{server.base}/new")
     box = page.get_by_role("combobox", name="Diagnoses")
-    for place in range(2):
-        box.fill(ENTERED[(number + place) % len(ENTERED)])
+    for step in range(2):
+        box.fill(ENTERED[(number + step) % len(ENTERED)])
         page.get_by_role("option").first.wait_for()
         box.press("Enter")
         page.get_by_role("option").first.wait_for(state="hidden")

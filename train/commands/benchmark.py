@@ -18,7 +18,7 @@ SHAPES: Final = ("llama-7b", "llama-8b", "llama-1b", "tiny")
 PARTS: Final = ("student", "teacher", "cohort", "search", "evaluate", "analysis")
 DASHBOARD: Final = "dashboard"
 """Measured only where it is named: it needs a browser, and writes a large cohort first."""
-MODELS: Final = ("student", "teacher")
+MODEL_PARTS: Final = ("student", "teacher")
 CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000, "analysis": 300_000}
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 def _check(arguments: argparse.Namespace, parts: tuple[str, ...]) -> None:
     problems = []
-    if arguments.model is not None and len([p for p in parts if p in MODELS]) != 1:
+    if arguments.model is not None and len([p for p in parts if p in MODEL_PARTS]) != 1:
         problems.append("--model names one model: name one of student and teacher with it, or give --models")
     if arguments.shape is not None and parts != ("teacher",):
         problems.append(f"--shape {arguments.shape} is a teacher's: name the part teacher alone with it")

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     def advance(done: int, whole: int) -> None:
         next(bar, None)
 
-    curves = measure(engine, [cases[i] for i in chosen], name, seed=seed, each=advance)
+    curves = measure(engine, [cases[i] for i in chosen], name, seed=seed, on_progress=advance)
     result = {
         "model": {"name": name, "folder": str(arguments.model)},
         "cohort": engine.cohort.fingerprint.digest,

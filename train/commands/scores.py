@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.engine import MODEL_NAMES
+from leader_core.domain import MODEL_NAMES
 from leader_core.errors import InputError, NotFoundError
 from leader_core.scorer import ModelScorer, Scorer
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
@@ -179,8 +179,8 @@ def _blocks(
     codes: Sequence[str],
 ) -> Iterator[CaseBlock]:
     """The cases block by block, over all classes."""
-    place = {code: i for i, code in enumerate(codes)}
-    own = np.array([place[code] for code in model.medications.codes])
+    column_of = {code: i for i, code in enumerate(codes)}
+    own = np.array([column_of[code] for code in model.medications.codes])
     for rows, scores in model.blocks(columns):
         wide = np.zeros((len(rows), len(codes)), np.float32)
         wide[:, own] = scores.probabilities

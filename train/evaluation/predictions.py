@@ -137,8 +137,8 @@ class StoredScores:
         """
         for rows in blocks_of(len(columns)):
             wanted = columns.visit_ids[rows]
-            places = np.searchsorted(self._visits, wanted, sorter=self._order)
-            positions = self._order[np.minimum(places, len(self._order) - 1)]
+            ranks = np.searchsorted(self._visits, wanted, sorter=self._order)
+            positions = self._order[np.minimum(ranks, len(self._order) - 1)]
             missing = self._visits[positions] != wanted
             if missing.any():
                 raise InputError(

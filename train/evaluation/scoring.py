@@ -116,10 +116,10 @@ def prescriptions(
 ) -> NDArray[np.bool_]:
     """(B, len(codes)) what some visit rows were prescribed; classes that are not among `codes` are left out."""
     column = columns.codes["medication"]
-    place = {code: i for i, code in enumerate(codes)}
-    table = np.array([place.get(code, -1) for code in column.table], dtype=np.int64)
+    column_of = {code: i for i, code in enumerate(codes)}
+    table = np.array([column_of.get(code, -1) for code in column.table], dtype=np.int64)
     ids = column.ids.take(visits)
-    places = table[ids.values]
+    columns_of = table[ids.values]
     out = np.zeros((len(visits), len(codes)), dtype=bool)
-    out[ids.owners[places >= 0], places[places >= 0]] = True
+    out[ids.owners[columns_of >= 0], columns_of[columns_of >= 0]] = True
     return out

@@ -17,14 +17,14 @@ from train.synthetic_hospital.codes import BoolArray, Codes, FloatArray, IntArra
 from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES, Knowledge
 from train.synthetic_hospital.patients import Patients, Text, draw_profile
 
-_REMEMBERED = 0.92  # correlation of the same home medication between visits of one patient
-_HABIT = 0.3  # the same for what is ordered only in the hospital
-_RESOLVE = 1.3  # clinicians agree more than independent causes would: odds are raised to this power
-_ONSET = 0.10  # share of a chronic condition's probability that a later visit brings
-_PULL = (
+_HOME_CORRELATION = 0.92  # correlation of the same home medication between visits of one patient
+_HOSPITAL_CORRELATION = 0.3  # the same for what is ordered only in the hospital
+_AGREEMENT_POWER = 1.3  # clinicians agree more than independent causes would: odds are raised to this power
+_ONSET_SHARE = 0.10  # share of a chronic condition's probability that a later visit brings
+_CHRONIC_WEIGHT = (
     0.6  # how far chronic conditions sway the reason for an admission, against the odds of having it at all
 )
-_CODED = 0.9  # probability that a condition present is written down
+_CODED_PROBABILITY = 0.9  # probability that a condition present is written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,23 @@ class Clinic:
     present: BoolArray  # (V, conditions)
 
 
-def treat(rng: np.random.Generator, know: Knowledge, patients: Patients, version: IntArray) -> Clinic:
+def simulate_visits(
+    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, version: IntArray
+) -> Clinic:
     """Draw everything that is recorded of the visits."""
-    present, principal, severity = _conditions(rng, know, patients)
-    diagnosis_visit, condition, uniform = _recorded(rng, know, patients, present, principal)
-    diagnosis = _choose(know.diagnosis, version[diagnosis_visit], condition, uniform)
+    present, principal, severity = _conditions(rng, knowledge, patients)
+    diagnosis_visit, condition, uniform = _recorded(rng, knowledge, patients, present, principal)
+    diagnosis = _choose(knowledge.diagnosis, version[diagnosis_visit], condition, uniform)
     diagnosis_visit, diagnosis = _ranked(
         rng, diagnosis_visit, diagnosis, condition == principal[diagnosis_visit]
     )
-    procedure_visit, kind = _procedures(rng, know, present)
-    procedure = _choose(know.procedure, version[procedure_visit], kind, rng.random(kind.size))
+    procedure_visit, kind = _procedures(rng, knowledge, present)
+    procedure = _choose(knowledge.procedure, version[procedure_visit], kind, rng.random(kind.size))
     procedure_visit, procedure = _ranked(
         rng, procedure_visit, procedure, np.zeros(procedure.size, dtype=bool)
     )
-    cues = _cues(know, version, diagnosis_visit, diagnosis)
-    product_visit, product = _products(rng, know, patients, np.hstack([present, cues]))
+    cues = _cues(knowledge, version, diagnosis_visit, diagnosis)
+    product_visit, product = _products(rng, knowledge, patients, np.hstack([present, cues]))
     last = patients.visit_no == patients.visits[patients.owner] - 1
     risk = 1 / (1 + np.exp(3.3 - 0.85 * severity - 0.02 * (patients.visit_age - 65)))
     length = np.clip(np.exp(rng.normal(1.6 + 0.2 * np.clip(severity, -2, 5), 0.55)), 0.6, 120)
@@ -80,10 +82,10 @@ def treat(rng: np.random.Generator, know: Knowledge, patients: Patients, version
 
 
 def _conditions(
-    rng: np.random.Generator, know: Knowledge, patients: Patients
+    rng: np.random.Generator, knowledge: Knowledge, patients: Patients
 ) -> tuple[BoolArray, IntArray, FloatArray]:
     """Which conditions are present at each visit, what led to it, and how severe it is."""
-    total, count = patients.owner.size, len(know.conditions)
+    total, count = patients.owner.size, len(knowledge.conditions)
     present = np.zeros((total, count), dtype=bool)
     principal = np.zeros(total, dtype=np.int64)
     severity = np.zeros(total)
@@ -91,21 +93,21 @@ def _conditions(
     for number in range(int(patients.visits.max())):
         rows = np.flatnonzero(patients.visit_no == number)
         who = patients.owner[rows]
-        now, why, grave = _one_round(
-            rng, know, patients, who, patients.visit_age[rows], carried[who], number == 0
+        now, why, severity_now = _one_round(
+            rng, knowledge, patients, who, patients.visit_age[rows], carried[who], number == 0
         )
-        present[rows], principal[rows], severity[rows] = now, why, grave
-        for i, condition in enumerate(know.conditions):
+        present[rows], principal[rows], severity[rows] = now, why, severity_now
+        for i, condition in enumerate(knowledge.conditions):
             if condition.stage == "chronic":
                 carried[who, i] |= now[:, i]
             if condition.becomes:
-                carried[who, know.index[condition.becomes]] |= now[:, i]
+                carried[who, knowledge.index[condition.becomes]] |= now[:, i]
     return present, principal, severity
 
 
 def _one_round(
     rng: np.random.Generator,
-    know: Knowledge,
+    knowledge: Knowledge,
     patients: Patients,
     who: IntArray,
     age: FloatArray,
@@ -115,27 +117,29 @@ def _one_round(
     """The n-th visit of all patients who have one."""
     now = carried.copy()
     severity = 1.05 * rng.normal(size=who.size) + 0.25 * patients.latent[who, CLUSTERS.index("frailty")] - 0.3
-    lean = np.stack([_leaning(know, i, patients, who, age) for i in range(len(know.conditions))], axis=1)
-    chronic = [i for i, c in enumerate(know.conditions) if c.stage == "chronic"]
+    lean = np.stack(
+        [_leaning(knowledge, i, patients, who, age) for i in range(len(knowledge.conditions))], axis=1
+    )
+    chronic = [i for i, c in enumerate(knowledge.conditions) if c.stage == "chronic"]
     for i in chronic:
-        chance = _chance(know, i, lean, now, severity) * (1.0 if first else _ONSET)
+        chance = _chance(knowledge, i, lean, now, severity) * (1.0 if first else _ONSET_SHARE)
         now[:, i] |= rng.random(who.size) < chance
-    principal = _reason(rng, know, lean, now)
+    principal = _reason(rng, knowledge, lean, now)
     now[np.arange(who.size), principal] = True
-    severity += np.asarray([c.gravity for c in know.conditions])[principal]
-    for i, condition in enumerate(know.conditions):
+    severity += np.asarray([c.gravity for c in knowledge.conditions])[principal]
+    for i, condition in enumerate(knowledge.conditions):
         if condition.stage != "chronic" and condition.rate > 0:
-            fresh = (rng.random(who.size) < _chance(know, i, lean, now, severity)) & ~now[:, i]
+            fresh = (rng.random(who.size) < _chance(knowledge, i, lean, now, severity)) & ~now[:, i]
             now[:, i] |= fresh
             severity += condition.gravity * fresh * 0.6
         if condition.implies:
-            now[:, know.index[condition.implies]] |= now[:, i]
+            now[:, knowledge.index[condition.implies]] |= now[:, i]
     return now, principal, severity
 
 
-def _leaning(know: Knowledge, i: int, patients: Patients, who: IntArray, age: FloatArray) -> FloatArray:
+def _leaning(knowledge: Knowledge, i: int, patients: Patients, who: IntArray, age: FloatArray) -> FloatArray:
     """Log-odds that a patient's age, sex, origin and leanings add; minus infinity where it cannot be."""
-    c = know.conditions[i]
+    c = knowledge.conditions[i]
     value = c.age * np.clip((age - 62) / 10, -4, 3) + c.female * (patients.female[who] - 0.5)
     for name, loading in c.cluster.items():
         value = value + loading * patients.latent[who, CLUSTERS.index(name)]
@@ -149,42 +153,52 @@ def _leaning(know: Knowledge, i: int, patients: Patients, who: IntArray, age: Fl
     return np.where(barred, -np.inf, value)
 
 
-def _raised(know: Knowledge, i: int, now: BoolArray) -> FloatArray:
+def _raised(knowledge: Knowledge, i: int, now: BoolArray) -> FloatArray:
     effect = np.zeros(now.shape[0])
-    for name, value in know.conditions[i].raised.items():
-        effect += value * now[:, know.index[name]]
+    for name, value in knowledge.conditions[i].raised.items():
+        effect += value * now[:, knowledge.index[name]]
     return effect
 
 
-def _chance(know: Knowledge, i: int, lean: FloatArray, now: BoolArray, severity: FloatArray) -> FloatArray:
-    c = know.conditions[i]
+def _chance(
+    knowledge: Knowledge, i: int, lean: FloatArray, now: BoolArray, severity: FloatArray
+) -> FloatArray:
+    c = knowledge.conditions[i]
     if c.rate <= 0:
         return np.zeros(now.shape[0])
     if c.rate >= 1:
         return np.ones(now.shape[0])
-    logit = np.log(c.rate / (1 - c.rate)) + lean[:, i] + _raised(know, i, now) + c.severity * severity
+    logit = np.log(c.rate / (1 - c.rate)) + lean[:, i] + _raised(knowledge, i, now) + c.severity * severity
     return 1 / (1 + np.exp(-logit))
 
 
-def _reason(rng: np.random.Generator, know: Knowledge, lean: FloatArray, now: BoolArray) -> IntArray:
+def _reason(rng: np.random.Generator, knowledge: Knowledge, lean: FloatArray, now: BoolArray) -> IntArray:
     """One reason for each admission, by weights that the patient's chronic conditions raise."""
-    able = [i for i, c in enumerate(know.conditions) if c.weight > 0]
+    able = [i for i, c in enumerate(knowledge.conditions) if c.weight > 0]
     score = np.stack(
-        [np.log(know.conditions[i].weight) + lean[:, i] + _PULL * _raised(know, i, now) for i in able], axis=1
+        [
+            np.log(knowledge.conditions[i].weight) + lean[:, i] + _CHRONIC_WEIGHT * _raised(knowledge, i, now)
+            for i in able
+        ],
+        axis=1,
     )
     score += rng.gumbel(size=score.shape)
     return np.asarray(able)[np.argmax(score, axis=1)]
 
 
 def _recorded(
-    rng: np.random.Generator, know: Knowledge, patients: Patients, present: BoolArray, principal: IntArray
+    rng: np.random.Generator,
+    knowledge: Knowledge,
+    patients: Patients,
+    present: BoolArray,
+    principal: IntArray,
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Which conditions are written down, how often, and the uniform that chooses the code of each."""
-    coded = np.asarray([c.stage != "state" for c in know.conditions])
-    chronic = np.asarray([c.stage == "chronic" for c in know.conditions])
-    several = np.asarray([c.several for c in know.conditions])
-    usual = rng.random((patients.number.size, len(know.conditions)))
-    visit, condition = np.nonzero(present & coded & (rng.random(present.shape) < _CODED))
+    coded = np.asarray([c.stage != "state" for c in knowledge.conditions])
+    chronic = np.asarray([c.stage == "chronic" for c in knowledge.conditions])
+    several = np.asarray([c.several for c in knowledge.conditions])
+    usual = rng.random((patients.number.size, len(knowledge.conditions)))
+    visit, condition = np.nonzero(present & coded & (rng.random(present.shape) < _CODED_PROBABILITY))
     missing = np.flatnonzero(coded[principal] & ~_contains(visit, condition, principal, present.shape))
     visit, condition = np.concatenate([visit, missing]), np.concatenate([condition, principal[missing]])
     order = np.lexsort((condition, visit))
@@ -223,17 +237,19 @@ def _ranked(
     return visit[order], code[order]
 
 
-def _procedures(rng: np.random.Generator, know: Knowledge, present: BoolArray) -> tuple[IntArray, IntArray]:
-    chance = 1 - np.exp(present.astype(np.float64) @ know.log_no_procedure)
+def _procedures(
+    rng: np.random.Generator, knowledge: Knowledge, present: BoolArray
+) -> tuple[IntArray, IntArray]:
+    chance = 1 - np.exp(present.astype(np.float64) @ knowledge.log_no_procedure)
     visit, kind = np.nonzero(rng.random(chance.shape) < chance)
     wide = np.flatnonzero(rng.random(visit.size) < 0.16)  # a further code for the same procedure
     return np.concatenate([visit, visit[wide]]), np.concatenate([kind, kind[wide]])
 
 
-def _cues(know: Knowledge, version: IntArray, visit: IntArray, code: IntArray) -> FloatArray:
+def _cues(knowledge: Knowledge, version: IntArray, visit: IntArray, code: IntArray) -> FloatArray:
     """(V, cues): what the titles of the visit's diagnoses say."""
-    cues_present = np.zeros((version.size, len(know.cues)), dtype=bool)
-    for number, table in know.diagnosis.items():
+    cues_present = np.zeros((version.size, len(knowledge.cues)), dtype=bool)
+    for number, table in knowledge.diagnosis.items():
         rows = np.flatnonzero(version[visit] == number)
         lengths = table.cues[code[rows] + 1] - table.cues[code[rows]]
         starts = np.repeat(table.cues[code[rows]] - np.cumsum(lengths) + lengths, lengths)
@@ -244,16 +260,16 @@ def _cues(know: Knowledge, version: IntArray, visit: IntArray, code: IntArray) -
 
 
 def _products(
-    rng: np.random.Generator, know: Knowledge, patients: Patients, drivers: BoolArray
+    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, drivers: BoolArray
 ) -> tuple[IntArray, IntArray]:
     """Medication products of each visit: probabilities join as independent causes, contraindications hold back."""
     drive = drivers.astype(np.float64)
-    chance = (1 - np.exp(drive @ know.log_absent)) * np.exp(drive @ know.log_avoid)
-    odds = (chance / (1 - np.minimum(chance, 1 - 1e-9))) ** _RESOLVE
+    chance = (1 - np.exp(drive @ knowledge.log_absent)) * np.exp(drive @ knowledge.log_avoid)
+    odds = (chance / (1 - np.minimum(chance, 1 - 1e-9))) ** _AGREEMENT_POWER
     chance = odds / (1 + odds)
-    drugs = know.formulary
+    drugs = knowledge.formulary
     width = len(drugs.groups)
-    rho = np.where(drugs.persistent, _REMEMBERED, _HABIT)
+    rho = np.where(drugs.persistent, _HOME_CORRELATION, _HOSPITAL_CORRELATION)
     own = rng.normal(size=(patients.number.size, width))
     liability = np.sqrt(rho) * own[patients.owner] + np.sqrt(1 - rho) * rng.normal(size=chance.shape)
     visit, group = np.nonzero(liability < ndtri(np.clip(chance, 1e-9, 1 - 1e-9)))
@@ -275,7 +291,7 @@ Times = NDArray[np.datetime64]
 class Stays:
     """When and under which numbers the V visits of P patients are recorded."""
 
-    know: Knowledge
+    knowledge: Knowledge
     patients: Patients
     clinic: Clinic
     admitted: Times  # (V,) to the second
@@ -294,21 +310,21 @@ class Stays:
 
 
 def draw_stays(
-    rng: np.random.Generator, know: Knowledge, patients: Patients, clinic: Clinic, layout: str
+    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, clinic: Clinic, layout: str
 ) -> Stays:
     """Place the visits in time and give them their numbers and profile."""
     admitted, discharged = _times(rng, patients, clinic)
     subject, hadm = _identifiers(rng, patients, layout)
     return Stays(
-        know=know,
+        knowledge=knowledge,
         patients=patients,
         clinic=clinic,
         admitted=admitted,
         discharged=discharged,
         subject=subject,
         hadm=hadm,
-        profile=draw_profile(rng, patients, know.population, layout),
-        elective=np.asarray([c.elective for c in know.conditions])[clinic.principal],
+        profile=draw_profile(rng, patients, knowledge.population, layout),
+        elective=np.asarray([c.elective for c in knowledge.conditions])[clinic.principal],
     )
 
 

@@ -205,8 +205,8 @@ def _read_titles(titles: list[str], patterns: list[str]) -> list[list[int]]:
     result: list[list[int]] = [[] for _ in titles]
     for cue, pattern in enumerate(patterns):
         hit = pa.compute.match_substring_regex(column, pattern=pattern).to_numpy(zero_copy_only=False)
-        for place in np.flatnonzero(hit & (~harm | (_HARM.search(pattern) is not None))):
-            result[place].append(cue)
+        for index in np.flatnonzero(hit & (~harm | (_HARM.search(pattern) is not None))):
+            result[index].append(cue)
     return result
 
 

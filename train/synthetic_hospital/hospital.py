@@ -21,9 +21,10 @@ from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.files import replacing_folder, write_json
 from train.console import Report
-from train.synthetic_hospital import knowledge
-from train.synthetic_hospital.clinic import treat
+from train.synthetic_hospital.clinic import simulate_visits
 from train.synthetic_hospital.codes import icd9_short_titles, icd9_titles, icd10_titles
+from train.synthetic_hospital.knowledge import Codes, Knowledge
+from train.synthetic_hospital.knowledge import load as load_knowledge
 from train.synthetic_hospital.layouts import FILES, LAYOUTS, chunk_tables
 from train.synthetic_hospital.patients import ICD10_FROM, Patients, draw_patients
 
@@ -67,7 +68,7 @@ def synthesize(out: Path, *, layout: str, patients: int, seed: int, report: Repo
 
 def _fill(folder: Path, layout: str, patients: int, seed: int, report: Report) -> Summary:
     """Write all tables to an empty folder."""
-    know = knowledge.load((9,) if layout == "mimic3" else (9, 10))
+    knowledge = load_knowledge((9,) if layout == "mimic3" else (9, 10))
     counts = dict.fromkeys(("patients", "admissions", "diagnoses", "procedures", "prescriptions"), 0)
     single = 0
     chunks = range(0, patients, CHUNK)
@@ -78,13 +79,13 @@ def _fill(folder: Path, layout: str, patients: int, seed: int, report: Report) -
         }
         for first in report.progress(chunks, total=len(chunks), label="patients"):
             tables, single_visit = draw_chunk(
-                know, first // CHUNK, min(CHUNK, patients - first), layout, seed
+                knowledge, first // CHUNK, min(CHUNK, patients - first), layout, seed
             )
             single += single_visit
             for name, table in tables.items():
                 counts[name] += table.num_rows
                 writers[name].write(table)
-    _dictionaries(folder, know, layout)
+    _dictionaries(folder, knowledge, layout)
     return Summary(
         layout=layout,
         patients=counts["patients"],
@@ -98,16 +99,16 @@ def _fill(folder: Path, layout: str, patients: int, seed: int, report: Report) -
 
 
 def draw_chunk(
-    know: knowledge.Knowledge, number: int, keep: int, layout: str, seed: int
+    knowledge: Knowledge, number: int, keep: int, layout: str, seed: int
 ) -> tuple[dict[str, pa.Table], int]:
     """The tables of the chunk's first `keep` patients, and how many of them came once.
 
     The whole chunk is drawn and then cut, so that a smaller hospital is the beginning of a larger one.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-    patients = draw_patients(rng, np.arange(number * CHUNK, (number + 1) * CHUNK), know.population)
-    clinic = treat(rng, know, patients, icd_version(patients, layout))
-    tables = chunk_tables(rng, know, patients, clinic, layout)
+    patients = draw_patients(rng, np.arange(number * CHUNK, (number + 1) * CHUNK), knowledge.population)
+    clinic = simulate_visits(rng, knowledge, patients, icd_version(patients, layout))
+    tables = chunk_tables(rng, knowledge, patients, clinic, layout)
     if keep < CHUNK:
         key = "SUBJECT_ID" if layout == "mimic3" else "subject_id"
         limit = tables["patients"][key][keep - 1].as_py()
@@ -170,11 +171,11 @@ def _writer(path: Path, numbered: bool) -> Iterator[_Writer]:
         yield _Writer(stream, numbered)
 
 
-def _dictionaries(folder: Path, know: knowledge.Knowledge, layout: str) -> None:
+def _dictionaries(folder: Path, knowledge: Knowledge, layout: str) -> None:
     """D_ICD_DIAGNOSES and D_ICD_PROCEDURES with the codes that the hospital can use."""
-    kinds: tuple[tuple[str, Kind, dict[int, knowledge.Codes]], ...] = (
-        ("d_diagnoses", "diagnosis", know.diagnosis),
-        ("d_procedures", "procedure", know.procedure),
+    kinds: tuple[tuple[str, Kind, dict[int, Codes]], ...] = (
+        ("d_diagnoses", "diagnosis", knowledge.diagnosis),
+        ("d_procedures", "procedure", knowledge.procedure),
     )
     for name, kind, codes in kinds:
         with _writer(folder / FILES[layout][name], layout == "mimic3") as writer:

@@ -42,8 +42,8 @@ def _choice(rng: np.random.Generator, size: int, table: Mapping[str, float]) -> 
     ]
 
 
-def types(rng: np.random.Generator, know: Knowledge, layout: str, elective: BoolArray) -> Text:
-    tables = know.population["admission_type"][layout]
+def types(rng: np.random.Generator, knowledge: Knowledge, layout: str, elective: BoolArray) -> Text:
+    tables = knowledge.population["admission_type"][layout]
     return np.where(
         elective,
         _choice(rng, elective.size, tables["elective"]),
@@ -97,11 +97,11 @@ _DISGUISE = 300 * 365 + 73  # days: patients over 89 are recorded as 300 years o
 
 def _mimic3_tables(rng: np.random.Generator, stays: Stays, orders: Orders) -> dict[str, pa.Table]:
     """The five tables of one chunk."""
-    know, clinic = stays.know, stays.clinic
+    knowledge, clinic = stays.knowledge, stays.clinic
     tables = {"patients": _mimic3_patients(rng, stays), "admissions": _mimic3_admissions(rng, stays)}
     for name, codes, visit, choice, empty in (
-        ("diagnoses", know.diagnosis, clinic.diagnosis_visit, clinic.diagnosis, 0.0008),
-        ("procedures", know.procedure, clinic.procedure_visit, clinic.procedure, 0.0),
+        ("diagnoses", knowledge.diagnosis, clinic.diagnosis_visit, clinic.diagnosis, 0.0008),
+        ("procedures", knowledge.procedure, clinic.procedure_visit, clinic.procedure, 0.0),
     ):
         rows, code, _ = coded(rng, codes, clinic.version, visit, choice, empty)
         tables[name] = {
@@ -132,10 +132,10 @@ def _mimic3_patients(rng: np.random.Generator, stays: Stays) -> dict[str, Any]:
 
 def _mimic3_admissions(rng: np.random.Generator, stays: Stays) -> dict[str, Any]:
     clinic, profile, admitted = stays.clinic, stays.profile, stays.admitted
-    kind = types(rng, stays.know, "mimic3", stays.elective)
+    kind = types(rng, stays.knowledge, "mimic3", stays.elective)
     emergency = kind == "EMERGENCY"
     origin = np.where(emergency, "EMERGENCY ROOM ADMIT", "PHYS REFERRAL/NORMAL DELI").astype(object)
-    reasons = np.asarray([c.name.replace("_", " ").upper() for c in stays.know.conditions], dtype=object)
+    reasons = np.asarray([c.name.replace("_", " ").upper() for c in stays.knowledge.conditions], dtype=object)
     return {
         "SUBJECT_ID": stays.subject[stays.patients.owner],
         "HADM_ID": stays.hadm,
@@ -218,7 +218,7 @@ def _mimic4_patients(stays: Stays) -> dict[str, Any]:
 
 def _mimic4_admissions(rng: np.random.Generator, stays: Stays) -> dict[str, Any]:
     clinic, profile, admitted = stays.clinic, stays.profile, stays.admitted
-    kind = types(rng, stays.know, "mimic4", stays.elective)
+    kind = types(rng, stays.knowledge, "mimic4", stays.elective)
     emergency = np.char.startswith(kind.astype(str), "E")
     marital = profile["marital_status"]
     return {
@@ -244,7 +244,7 @@ def _mimic4_admissions(rng: np.random.Generator, stays: Stays) -> dict[str, Any]
 def _mimic4_diagnoses(rng: np.random.Generator, stays: Stays) -> dict[str, Any]:
     clinic = stays.clinic
     visit, code, version = coded(
-        rng, stays.know.diagnosis, clinic.version, clinic.diagnosis_visit, clinic.diagnosis, 0.0
+        rng, stays.knowledge.diagnosis, clinic.version, clinic.diagnosis_visit, clinic.diagnosis, 0.0
     )
     return {
         "subject_id": stays.subject[stays.patients.owner[visit]],
@@ -258,7 +258,7 @@ def _mimic4_diagnoses(rng: np.random.Generator, stays: Stays) -> dict[str, Any]:
 def _mimic4_procedures(rng: np.random.Generator, stays: Stays) -> dict[str, Any]:
     clinic = stays.clinic
     visit, code, version = coded(
-        rng, stays.know.procedure, clinic.version, clinic.procedure_visit, clinic.procedure, 0.0
+        rng, stays.knowledge.procedure, clinic.version, clinic.procedure_visit, clinic.procedure, 0.0
     )
     length = (stays.discharged - stays.admitted).astype(np.int64)[visit]
     when = stays.admitted[visit] + (rng.random(visit.size) * length).astype("timedelta64[s]")
@@ -323,9 +323,9 @@ FILES: Final[dict[str, dict[str, str]]] = {
 
 
 def chunk_tables(
-    rng: np.random.Generator, know: Knowledge, patients: Patients, clinic: Clinic, layout: str
+    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, clinic: Clinic, layout: str
 ) -> dict[str, pa.Table]:
     """The raw tables of one chunk, by table name, without row numbers."""
-    stays = draw_stays(rng, know, patients, clinic, layout)
+    stays = draw_stays(rng, knowledge, patients, clinic, layout)
     orders = draw_orders(rng, stays)
     return (_mimic3_tables if layout == "mimic3" else _mimic4_tables)(rng, stays, orders)

@@ -105,6 +105,6 @@ def _pick(uniform: FloatArray, key: Text, tables: Mapping[str, Mapping[str, floa
     for name, table in tables.items():
         rows = (key == name) | (unknown if name == default else False)
         weights = np.cumsum(list(table.values()))
-        place = np.searchsorted(weights, uniform[rows] * weights[-1], side="right")
-        result[rows] = np.asarray(list(table), dtype=object)[np.minimum(place, len(table) - 1)]
+        index = np.searchsorted(weights, uniform[rows] * weights[-1], side="right")
+        result[rows] = np.asarray(list(table), dtype=object)[np.minimum(index, len(table) - 1)]
     return result

@@ -141,9 +141,9 @@ def _prescribed(columns: CohortColumns, classes: Sequence[str]) -> NDArray[np.bo
     """(R visits, classes): which class was prescribed."""
     column = columns.codes["medication"]
     where = {code: i for i, code in enumerate(classes)}
-    place = np.asarray([where[code] for code in column.table])
+    column_of = np.asarray([where[code] for code in column.table])
     table = np.zeros((columns.visits, len(classes)), dtype=bool)
-    table[column.ids.owners, place[column.ids.values]] = True
+    table[column.ids.owners, column_of[column.ids.values]] = True
     return table
 
 

@@ -69,7 +69,12 @@ def train_teacher(
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
     torch.manual_seed(seed)
     model = build_model(
-        files, config, len(vocabularies.medication), target, config.precision, place=not processes.sharded
+        files,
+        config,
+        len(vocabularies.medication),
+        target,
+        config.precision,
+        move_to_device=not processes.sharded,
     )
     if training.gradient_checkpointing:
         save_activations(model)

@@ -88,17 +88,15 @@ class TeacherStates:
             InputError: visits without states, naming the first of them.
         """
         wanted = np.asarray(visit_ids, dtype=np.int64)
-        places = np.minimum(np.searchsorted(self.visit_ids, wanted), max(len(self.visit_ids) - 1, 0))
-        present = (
-            self.visit_ids[places] == wanted if len(self.visit_ids) else np.zeros(len(wanted), dtype=bool)
-        )
+        rows = np.minimum(np.searchsorted(self.visit_ids, wanted), max(len(self.visit_ids) - 1, 0))
+        present = self.visit_ids[rows] == wanted if len(self.visit_ids) else np.zeros(len(wanted), dtype=bool)
         if not present.all():
             missing = wanted[~present]
             raise InputError(
                 f"{len(missing):,} of {len(wanted):,} visits have no teacher states (first: {missing[0]}). "
                 "They were made for another cohort or other targets: run `python -m train states` on this cohort."
             )
-        return places
+        return rows
 
 
 def write_states(
@@ -189,7 +187,7 @@ def _load(teacher: Path, cohort: Cohort, device: str, processes: Processes) -> T
         cohort.title,
         processes.device(device),
         precision="trained",
-        place=not processes.sharded,
+        move_to_device=not processes.sharded,
     )
     processes.spread(scorer.model)
     return scorer

@@ -10,12 +10,13 @@ import pytest
 
 from dashboard.scores import case_diff, cut_offs, decide_first
 from dashboard.server.answers import Scores
-from dashboard.server.service import MODELS, Service
+from dashboard.server.service import Service
 from dashboard.shared import comparison, session, stepping, wording
 from dashboard.shell import frame
 from dashboard.tour import tour
 from leader_core import Recommendation, ScoredMedication
 from leader_core.cohort import PatientQuery
+from leader_core.domain import MODEL_NAMES
 from leader_core.interactions import review
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine, FakeInteractions
@@ -119,7 +120,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
     drawn = cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review(codes, FakeInteractions(), 3).standing,
+        lambda codes: review(codes, FakeInteractions(), 3).pairs_not_ruled_out,
         known=True,
         unit=wording.unit(3),
     )
@@ -127,7 +128,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
     assert "Jaccard" not in cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review(codes, FakeInteractions(), 3).standing,
+        lambda codes: review(codes, FakeInteractions(), 3).pairs_not_ruled_out,
         known=False,
         unit=wording.unit(5),
     )
@@ -153,7 +154,7 @@ def test_steps_follow_the_worklist_over_its_pages(descending: bool) -> None:
     listed = PatientQuery(sort="age", descending=descending, page_size=7)
     order = [r.patient_id for r in cohort.patients(replace(listed, page_size=1000)).rows]
     for index, patient in enumerate(order):
-        found = stepping.place(cohort.patients, listed, patient, near=index)
+        found = stepping.find_position(cohort.patients, listed, patient, near=index)
         assert found is not None
         assert (found.number, found.total) == (index + 1, len(order))
         assert (found.previous.patient_id if found.previous else None) == (
@@ -166,7 +167,7 @@ def test_a_patient_outside_the_list_has_no_place() -> None:
     cohort = FakeCohort()
     men = PatientQuery(genders=("M",))
     woman = next(r.patient_id for r in cohort.patients(PatientQuery(genders=("F",))).rows)
-    assert stepping.place(cohort.patients, men, woman) is None
+    assert stepping.find_position(cohort.patients, men, woman) is None
 
 
 def test_the_case_steps_in_the_order_of_the_worklist_that_was_open(open_page: OpenPage) -> None:
@@ -278,7 +279,7 @@ def test_the_tours_case_is_chosen_by_its_rule() -> None:
 
 def _shows_everything(engine: FakeEngine, patient_id: int) -> bool:
     case = engine.cohort.case(patient_id)
-    chosen = {name: {m.code for m in engine.recommend(case, name).selected} for name in MODELS}
+    chosen = {name: {m.code for m in engine.recommend(case, name).selected} for name in MODEL_NAMES}
     graded = [p for p in engine.cohort.interactions.among(case.prescribed) if p.severity != "unknown"]
     return bool(graded) and bool(chosen["teacher"] - chosen["student"]) and bool(case.history)
 

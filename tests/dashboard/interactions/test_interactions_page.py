@@ -89,10 +89,10 @@ def test_orders_settle_pairs_and_can_be_ignored(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING, set="prescribed")
     assert "By the drugs ordered in this visit" in text(page)
     rows = [row for rows in groups(page).values() for row in rows]
-    assert {row["standing"] for row in rows} & {"ordered", "not ordered"}
+    assert {row["order_status"] for row in rows} & {"ordered", "not ordered"}
     page.toggle(key="classes_only_shown").set_value(True).run()
     assert "By the drugs ordered" not in text(page)
-    assert {row["standing"] for rows in groups(page).values() for row in rows} == {"open"}
+    assert {row["order_status"] for rows in groups(page).values() for row in rows} == {"open"}
     assert address(page)["classes_only"] == "1"
 
 
@@ -230,7 +230,7 @@ def test_single_drugs_are_reviewed_as_drugs(serve: Serve, open_page: OpenPage) -
     serve(Level5Engine(cohort))
     page = open_page("interactions", patient=RETURNING, set="prescribed", pair="B01AA03-C01BD01")
     rows = {row["id"]: row for rows in groups(page).values() for row in rows}
-    assert rows["B01AA03-C01BD01"]["standing"] == "ordered"
+    assert rows["B01AA03-C01BD01"]["order_status"] == "ordered"
     assert rows["B01AA03-C01BD01"]["severity"] == "major"
     assert rows["B01AA03-C01BD01"]["only"] == ""
     assert "7 drugs" in text(page)
@@ -251,7 +251,7 @@ def test_a_row_says_what_was_ordered_instead(table: InteractionTable) -> None:
     (pair,) = review(["J01X", "N06A"], table, 3, orders=orders).pairs
     row = review_text.row(pair, str)
     assert row["ordered"].startswith("vancomycin, not linezolid")
-    assert row["standing"] == "not ordered"
+    assert row["order_status"] == "not ordered"
     (group,) = review_text.grouped([pair], GRADED)
     assert group.key == "ruled out"
     assert pairs.group_data([group], str)[0]["folded"] is True

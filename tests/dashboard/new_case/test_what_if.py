@@ -23,7 +23,12 @@ CODES = tuple(MEDICATIONS)
 
 
 def scored(
-    engine: FakeEngine, case: Case, model: str, changes: Iterable[Change], *, each: Callable[[int, int], None]
+    engine: FakeEngine,
+    case: Case,
+    model: str,
+    changes: Iterable[Change],
+    *,
+    on_progress: Callable[[int, int], None],
 ) -> Outcomes:
     """As `score_changes`, of the made-up model."""
 
@@ -32,7 +37,7 @@ def scored(
         return np.array([found[code] for code in CODES], np.float32)
 
     every = tuple(changes)
-    each(1, 1)
+    on_progress(1, 1)
     cut = engine.recommend(case, model).threshold
     after = np.stack([row(apply(case, change)) for change in every])
     return Outcomes(model, CODES, cut, row(case), every, after, len(every), 0.0)  # type: ignore[arg-type]

@@ -167,7 +167,7 @@ def test_similar_patients_go_with_the_case_and_are_of_the_training_split(engine:
     assert (values["split"], values["among"], values["training"]) == ("train", near.among, near.training)
     assert values["filters"] == ["Same gender"]
     assert {g["code"]: (g["count"], g["of"]) for g in values["given"]} == {
-        code: (given.count, given.of) for code, given in near.given.items()
+        code: (given.count, given.total) for code, given in near.given.items()
     }
     assert [n["patient_id"] for n in values["neighbours"]] == [n.patient_id for n in near.neighbours]
     splits = {row.patient_id: row.split for row in engine.cohort.patients(PatientQuery(page_size=1000)).rows}

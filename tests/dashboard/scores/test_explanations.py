@@ -82,7 +82,7 @@ def test_a_class_that_no_model_scores_is_told(open_page: OpenPage) -> None:
 
 
 def test_gradients_say_how_they_were_made(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def made(engine: object, case: Case, model: str, code: str, *, each: object) -> Attribution:
+    def made(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
         shares = (Share(code_item(len(case.history), "diagnosis", case.current.diagnoses[0]), 1.5),)
         unread = (code_item(0, "diagnosis", "X"),)
         return Attribution(model, code, 1.0, -0.5, shares, unread, "average", 32, 0.004, 0.03, 0.1)  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ def test_what_one_session_had_explained_stands_at_once_in_another(
 ) -> None:
     asked: list[tuple[str, str]] = []
 
-    def made(engine: object, case: Case, model: str, code: str, *, each: object) -> Attribution:
+    def made(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
         asked.append((model, code))
         return Attribution(model, code, 0.0, 0.0, (), (), "average", 24, 0.0, 0.02, 0.1)  # type: ignore[arg-type]
 
@@ -116,7 +116,7 @@ def test_what_one_session_had_explained_stands_at_once_in_another(
 def test_a_model_that_fails_says_so_and_the_other_stands(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(engine: object, case: Case, model: str, code: str, *, each: object) -> Attribution:
+    def refused(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
         if model == "teacher":
             raise InputError("The teacher does not score it.")
         return Attribution("student", code, 0.0, 0.0, (), (), "average", 8, 0.0, 0.02, 0.1)
@@ -139,7 +139,7 @@ def test_the_prompt_is_marked_word_for_word_with_what_moved_a_score(
 ) -> None:
     engine = FakeEngine()
 
-    def made(_: object, case: Case, model: str, code: str, *, each: object) -> Attribution:
+    def made(_: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
         prompt = engine.prompt(case)
         item = code_item(len(case.history), "diagnosis", case.current.diagnoses[0])
         tokens = (

@@ -95,7 +95,7 @@ def test_requests_to_one_model_take_turns_and_an_explanation_does_not_hold_up_a_
     first, second = threading.Event(), threading.Event()
 
     def ask(name: str, entered: threading.Event, until: threading.Event, work: service.Work) -> None:
-        with served.turn("teacher", work):
+        with served.exclusive_access("teacher", work):
             order.append(name)
             entered.set()
             assert until.wait(10)

@@ -34,7 +34,7 @@ def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
 
     with ThreadPoolExecutor(1) as threads:  # the browser's tests leave a loop running in this one
         assert threads.submit(asyncio.run, served()).result()
-    assert service.shipped().engine is engine
+    assert service.default_service().engine is engine
 
 
 def test_a_server_without_a_cohort_says_so_in_one_line(

@@ -105,7 +105,9 @@ def test_no_pass_is_larger_than_allowed_and_work_can_be_stopped() -> None:
         return rows.sum((1, 2))
 
     told: list[tuple[int, int]] = []
-    integrate(score, torch.ones(4, 2), torch.zeros(4, 2), at_once=5, each=lambda *now: told.append(now))
+    integrate(
+        score, torch.ones(4, 2), torch.zeros(4, 2), at_once=5, on_progress=lambda *now: told.append(now)
+    )
     assert max(sizes) == 5
     assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
@@ -113,7 +115,7 @@ def test_no_pass_is_larger_than_allowed_and_work_can_be_stopped() -> None:
         raise TimeoutError
 
     with pytest.raises(TimeoutError):
-        integrate(score, torch.ones(4, 2), torch.zeros(4, 2), at_once=5, each=stop)
+        integrate(score, torch.ones(4, 2), torch.zeros(4, 2), at_once=5, on_progress=stop)
 
 
 @pytest.mark.parametrize(

@@ -129,14 +129,14 @@ def test_outcomes_are_those_of_the_changed_cases_scored_by_hand() -> None:
 def test_work_reports_how_far_it_is_and_stops_when_told() -> None:
     _, engine = linear()
     told: list[tuple[int, int]] = []
-    leave_one_out(engine, CASE, "student", each=lambda done, whole: told.append((done, whole)))  # type: ignore[arg-type]
+    leave_one_out(engine, CASE, "student", on_progress=lambda done, whole: told.append((done, whole)))  # type: ignore[arg-type]
     assert told[-1][0] == told[-1][1] == 15
 
     def stop(done: int, whole: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        leave_one_out(engine, CASE, "student", each=stop)  # type: ignore[arg-type]
+        leave_one_out(engine, CASE, "student", on_progress=stop)  # type: ignore[arg-type]
 
 
 def test_one_removal_that_flips_is_exact() -> None:
@@ -190,14 +190,14 @@ def test_what_is_not_needed_is_put_back() -> None:
 def test_flipping_the_profile_tells_what_changes_in_the_whole_recommendation() -> None:
     _, engine = linear()
     found = flip_profile(engine, CASE)  # type: ignore[arg-type]
-    told = {(m.change.item.name, m.change.value): m for m in found.moved()}
+    told = {(m.change.item.name, m.change.value): m for m in found.change_effects()}
     assert set(told) == {("insurance", "Medicaid"), ("gender", "M")}
     assert told["gender", "M"].removed == ("C03C",)
     assert told["gender", "M"].largest == "C03C"
     assert told["gender", "M"].by < 0
     assert told["insurance", "Medicaid"].removed == ("A02B",)
     assert told["insurance", "Medicaid"].added == ()
-    assert found.moved(threshold=0.0)[0].removed == ()
+    assert found.change_effects(threshold=0.0)[0].removed == ()
 
 
 def test_interacting_drugs_are_added_to_the_last_earlier_visit_gravest_first() -> None:

@@ -134,7 +134,7 @@ def test_a_suggested_class_of_each_case_is_measured(monkeypatch: pytest.MonkeyPa
     engine = SimpleNamespace(recommend=recommended)
     told: list[tuple[int, int]] = []
     cases = [CASE] * 12
-    measure(engine, cases, "student", seed=3, each=lambda *now: told.append(now))  # type: ignore[arg-type]
+    measure(engine, cases, "student", seed=3, on_progress=lambda *now: told.append(now))  # type: ignore[arg-type]
     first, asked[:] = list(asked), []
     assert set(first) == set(CLASSES[:2]) and told == [(n, 12) for n in range(1, 13)]
     measure(engine, cases, "student", seed=3)  # type: ignore[arg-type]

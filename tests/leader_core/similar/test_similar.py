@@ -72,7 +72,7 @@ def test_they_are_those_of_the_highest_cosine_best_first(cases: SimilarCases) ->
     assert [n.similarity for n in found.neighbours] == pytest.approx(
         [expected[p] for p in order[:15]], abs=1e-5
     )
-    assert found.nearness == pytest.approx(np.mean([expected[p] for p in order[:NEAREST]]), abs=1e-5)
+    assert found.mean_similarity == pytest.approx(np.mean([expected[p] for p in order[:NEAREST]]), abs=1e-5)
     assert found.training == found.among == len(TRAINING)
 
 
@@ -95,8 +95,8 @@ def test_how_often_each_class_was_given_and_its_weighted_share(cases: SimilarCas
     weights = [max(0.0, n.similarity) for n in found.neighbours]
     for code in HOSPITAL.vocabulary_codes("medication"):
         with_it = [code in n.given for n in found.neighbours]
-        told = found.of(code)
-        assert (told.count, told.of) == (sum(with_it), 10)
+        told = found.count_of(code)
+        assert (told.count, told.total) == (sum(with_it), 10)
         assert told.weighted == pytest.approx(np.dot(weights, with_it) / sum(weights))
 
 
@@ -122,7 +122,7 @@ def test_each_filter_leaves_only_whom_it_says(cases: SimilarCases) -> None:
         found = cases.find(CASE, query)
         expected = {t.patient_id for t in TRAINING if belongs(t)}
         assert {n.patient_id for n in found.neighbours} == expected and found.among == len(expected)
-        assert found.nearness == cases.find(CASE).nearness  # whatever the filters
+        assert found.mean_similarity == cases.find(CASE).nearness  # whatever the filters
     nobody = replace(
         CASE, current=Visit(diagnoses=("ICD9:none",), procedures=CASE.current.procedures), profile={}
     )
@@ -156,7 +156,9 @@ def test_nearness_is_placed_among_that_of_validation_patients(cases: SimilarCase
     own = sorted(cases.find(c).nearness for c in HOSPITAL.cases("validation"))
     assert INDEX.nearness.tolist() == pytest.approx(own, abs=1e-5)
     found = cases.find(CASE)
-    assert found.nearer_than == pytest.approx(sum(v <= found.nearness for v in own) / len(own), abs=0.06)
+    assert found.nearer_than == pytest.approx(
+        sum(v <= found.mean_similarity for v in own) / len(own), abs=0.06
+    )
 
 
 def test_it_is_stored_and_opened_for_the_same_student_and_cohort_only(tmp_path: Path) -> None:
@@ -189,7 +191,7 @@ def test_without_a_student_or_with_too_many_patients_it_says_why(monkeypatch: py
     none = SimilarCases(HOSPITAL, "", lambda: SCORER)  # type: ignore[arg-type]
     none.prepare()
     assert none.state.status == "impossible" and "student" in none.state.reason
-    monkeypatch.setattr("leader_core.similar.find.LARGEST_UNASKED", 100)
+    monkeypatch.setattr("leader_core.similar.find.MAX_AUTO_PATIENTS", 100)
     many = SimilarCases(HOSPITAL, "student", lambda: SCORER)  # type: ignore[arg-type]
     many.prepare()
     assert many.state.status == "impossible" and "python -m train scores" in many.state.reason

@@ -124,7 +124,7 @@ def test_the_current_medications_are_packed_for_alignment_only() -> None:
     plain, labelled = pack(encoded, rows), pack(encoded, rows, with_labels=True)
     assert plain.tokens.tolist() == [diagnosis, earlier]
     assert labelled.tokens.tolist() == [diagnosis, earlier, now]
-    assert plain.held.tolist() == [
+    assert plain.set_at_position.tolist() == [
         2,
         0,
         2,
@@ -132,7 +132,7 @@ def test_the_current_medications_are_packed_for_alignment_only() -> None:
         2,
         1,
     ]  # 2: the empty set
-    assert labelled.held.tolist() == [3, 0, 3, 3, 3, 1]
+    assert labelled.set_at_position.tolist() == [3, 0, 3, 3, 3, 1]
     assert plain.profile_places.tolist() == [4]
     assert plain.recency.tolist() == [2, 1, 2, 1, 0, 1]
     assert (plain.prescribed.tolist(), labelled.prescribed.tolist()) == ([], [2])
