@@ -1,4 +1,4 @@
-"""The values of the project: cases, visits, scores, interactions and prompts."""
+"""The frozen values that all packages exchange: cases, visits, scores, interactions, orders, prompts and fingerprints."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class UnseenCode:
-    """A code of a case that the model's vocabulary does not hold; kept in the case, and not read as a code."""
+    """A code of a case that the model's vocabulary does not hold; stays in the case, but is not read as a code."""
 
     kind: Kind
     code: str
@@ -241,7 +241,7 @@ class Concept:
     system: str
     title: str
     parent: str = ""
-    hint: str = ""  # why a search found it, where the title does not show it: "CHF", "Lasix: furosemide"
+    hint: str = ""  # why it matches a search, where the title does not show it: "CHF", "Lasix: furosemide"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +257,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a cohort is: printed on every report, compared before figures are."""
+    """What a cohort is: printed on every report, compared before metrics are."""
 
     label: str  # "Synthetic hospital (MIMIC-III layout)", "MIMIC-III Clinical Database Demo"
     source: str  # mimic3 | mimic4

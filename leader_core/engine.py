@@ -45,7 +45,7 @@ CACHED_STORED: Final = 64
 
 @dataclass(slots=True)
 class ModelCard:
-    """A model folder as the engine found it; `error` says in a sentence why it cannot be used."""
+    """A model folder as it was when the engine opened; `error` says in a sentence why it cannot be used."""
 
     name: ModelName
     folder: Path
@@ -162,9 +162,9 @@ class Engine:
         """Score cases in batches, in their order. Their current medications never reach the model.
 
         Args:
-            cases: any number of cases, from the cohort or made by hand.
+            cases: any number of cases, from the cohort or built by hand.
             model: "student" or "teacher".
-            threshold: the cut-off in [0, 1]; by default the one chosen on validation and kept with the model.
+            threshold: the cut-off in [0, 1]; by default the one chosen on validation and stored with the model.
 
         Raises:
             NotFoundError: the model is not there; the text says how to get it.
@@ -276,9 +276,9 @@ class Engine:
         return safer_set(probabilities, table, recommendation.threshold, limit, keep=keep, avoid=avoid)
 
     def stored(self, case: Case, model: ModelName) -> Recommendation | None:
-        """What `python -m train scores` kept of this very case, without running the model; None where it kept nothing.
+        """The scores that `python -m train scores` stored for this case, without running the model; None where there are none.
 
-        The scores are those of the model that made them: `cohort.scores.models` says which and when. Which codes the
+        They belong to one version of the model: `cohort.scores.models` says which and when. Which codes the
         model cannot read is not stored, and said only where it is loaded.
         """
         stored = None if case.current.visit_id is None else self._stored(case.current.visit_id, model)

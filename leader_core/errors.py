@@ -19,7 +19,7 @@ class CaseError(InputError):
 
 
 class NotFoundError(InputError):
-    """A patient, visit, file, model or table that was asked for does not exist."""
+    """A patient, visit, file, model or table that was requested does not exist."""
 
 
 class ArtifactError(LeaderError):

@@ -47,7 +47,7 @@ class Manifest:
     prompt_version: str = ""  # teacher only
     base_model: BaseModel | None = None  # a teacher, or a student that reads titles
     teacher_digest: str = ""  # student only: digest of the teacher it was distilled from; "" = undistilled
-    history: tuple[Mapping[str, float], ...] = ()  # one row an epoch or evaluation, for the training curves
+    history: tuple[Mapping[str, float], ...] = ()  # one row per epoch or evaluation, for the training curves
     created_at: str = ""
     packages: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256

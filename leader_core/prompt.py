@@ -74,7 +74,7 @@ PAPER: Final = Template(
 """The published wording to the letter, each visit with its own diagnoses."""
 
 PAPER_AS_RUN: Final = replace(PAPER, version="paper-1-as-run", repeats_current=True)
-"""What the published code really sends, its history filled with the current diagnoses: to reproduce figures only."""
+"""What the published code really sends, its history filled with the current diagnoses: only to reproduce its results."""
 
 LEADER: Final = Template(
     version="leader-1",

@@ -37,9 +37,9 @@ class Processes:
         """Whether this process writes and reports."""
         return self.rank == 0
 
-    def device(self, asked: str) -> torch.device:
+    def device(self, requested: str) -> torch.device:
         """The device of "auto", "cpu" or "cuda" for this process."""
-        return resolve_device(asked)
+        return resolve_device(requested)
 
     def own(self, lengths: np.ndarray) -> np.ndarray:
         """This process's share of some rows: of nearly equal tokens, in the rows' order. All rows where it is alone."""
@@ -62,7 +62,7 @@ class Processes:
         return number
 
     def spread(self, model: TeacherModel) -> TeacherModel:
-        """Spread the model's weights over the processes, where that was asked for."""
+        """Spread the model's weights over the processes, where that was requested."""
         return model
 
     def total(self, value: torch.Tensor) -> torch.Tensor:
@@ -104,9 +104,9 @@ class Launched(Processes):
         self.sharded = spread
         self._plugin: Any = plugin
 
-    def device(self, asked: str) -> torch.device:
-        if asked == "cuda":
-            resolve_device(asked)  # says so where there is none
+    def device(self, requested: str) -> torch.device:
+        if requested == "cuda":
+            resolve_device(requested)  # says so where there is none
         return torch.device(self._accelerator.device)
 
     def passes(self, number: int) -> int:
@@ -140,11 +140,11 @@ class Launched(Processes):
     def add_gradients(self, weights: Iterable[nn.Parameter]) -> None:
         if self.sharded:
             return  # added in the backward passes
-        found = list(weights)
-        for weight in found:
+        trained = list(weights)
+        for weight in trained:
             if weight.grad is None:
                 weight.grad = torch.zeros_like(weight)
-        grads = [weight.grad for weight in found if weight.grad is not None]
+        grads = [weight.grad for weight in trained if weight.grad is not None]
         flat = self.total(torch.cat([grad.reshape(-1) for grad in grads]))  # one message instead of hundreds
         for grad, part in zip(grads, flat.split([grad.numel() for grad in grads]), strict=True):
             grad.copy_(part.view_as(grad))
@@ -178,8 +178,8 @@ def run_together(
     own = processes.own_batches(batches)
     for _ in range(processes.passes(len(own)) - len(own)):  # the others cannot pass without this one
         run_batches(model, encoded, batches=[batches[0][:1]])
-    found = run_batches(model, encoded, batches=own, on_progress=on_progress)
-    hidden, logits = (processes.total(torch.from_numpy(part)).cpu().numpy() for part in found)
+    parts = run_batches(model, encoded, batches=own, on_progress=on_progress)
+    hidden, logits = (processes.total(torch.from_numpy(part)).cpu().numpy() for part in parts)
     return hidden, logits
 
 

@@ -1,4 +1,4 @@
-"""Class by class: how common, how well found, how well calibrated, and the cases behind every count."""
+"""Class by class: how common, how well predicted, how well calibrated, and the cases behind every count."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MOST_IN_REPORT: Final = 40
 
 
 def draw(context: AnalysisContext) -> None:
-    """An order, a search, and one row a class."""
+    """An order, a search, and one row per class."""
     unit = wording.unit(context.service.engine.cohort.fingerprint.atc_level)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
@@ -123,7 +123,7 @@ def table(
     indices: Sequence[int],
     heading: str = "Class",
 ) -> AnalysisTable:
-    """One row a class, at the places given."""
+    """One row per class, at these indices."""
     codes, model = context.analysis.codes, context.model
     known = context.analysis.known(model)
 

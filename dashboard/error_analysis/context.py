@@ -58,7 +58,7 @@ class AnalysisContext:
 
     @property
     def key(self) -> str:
-        """Of these cases: the selection's text alone does not tell a list or tag that has changed."""
+        """Of these cases: the selection's text alone does not show that a list or tag has changed."""
         return f"{self.selection.text}/{zlib.crc32(self.within.tobytes())}"
 
     def cached(self, key: Hashable, compute: Callable[[Analysis], T]) -> T:

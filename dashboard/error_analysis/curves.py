@@ -222,7 +222,7 @@ def _errors(bins: Mapping[str, Reliability], index: int | None) -> str:
 def bins_table(
     context: AnalysisContext, bins: Mapping[str, Reliability], codes: Sequence[str]
 ) -> AnalysisTable:
-    """One row a model, class and bin that holds anything; the counts of one class open their cases."""
+    """One row per model, class and bin that holds anything; the counts of one class open their cases."""
     one_class = ALL not in codes
     rows = []
     for name, each in bins.items():
@@ -320,7 +320,7 @@ def sweep_figure(
 def reliability_figure(
     bins: Mapping[str, Reliability], index: int | None = None, mode: Mode = "light"
 ) -> go.Figure:
-    """Share prescribed against mean probability, a point a bin; each carries "model|bin" as customdata.
+    """Share prescribed against mean probability, a point per bin; each carries "model|bin" as customdata.
 
     Args:
         bins: model -> its bins.

@@ -201,7 +201,7 @@ def _condition(context: AnalysisContext, field: str, group: str) -> Condition:
 
 
 def group_table(context: AnalysisContext, field: str, grouping: Grouping) -> AnalysisTable:
-    """One row a group and model: the chosen metric; in the CSV every metric with interval and gap."""
+    """One row per group and model: the chosen metric; in the CSV every metric with interval and gap."""
     metric = context.metric
 
     def cases(row: GroupScores) -> TableCell:
@@ -272,7 +272,7 @@ def figure(
     name: Callable[[str], str],
     mode: Mode = "light",
 ) -> go.Figure:
-    """A metric by group: one row a group, one point with its interval a model; each carries its group as customdata.
+    """A metric by group: one row per group, one point with its interval per model; each carries its group as customdata.
 
     Groups of few cases are hollow.
     """

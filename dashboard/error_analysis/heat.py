@@ -101,7 +101,7 @@ def _heading(context: AnalysisContext, rows: str, columns: str) -> str:
 
 
 def table(result: HeatMap) -> AnalysisTable:
-    """One row a cell."""
+    """One row per cell."""
     rows, columns = result.rows, result.columns
     return table_of(
         np.ndindex(result.cases.shape),

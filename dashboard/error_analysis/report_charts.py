@@ -33,7 +33,7 @@ class IntervalPoint:
 
 
 def interval_chart(rows: Mapping[str, Sequence[IntervalPoint]], models: Sequence[str], alt: str) -> Markup:
-    """One row a group: points with their intervals on one scale, which stands below."""
+    """One row per group: points with their intervals on one scale, which stands below."""
     every = [point for points in rows.values() for point in points]
     if not every:
         return Markup()

@@ -61,7 +61,7 @@ def draw(context: AnalysisContext) -> None:
         st.html(
             markup.note(
                 "Over the cases that both have answered; kinds that neither saw are left out. A dash: one answer only, "
-                "so that chance and agreement cannot be told apart. With few cases one answer changes kappa much."
+                "so that chance and agreement cannot be distinguished. With few cases one answer changes kappa much."
             )
         )
     _draw_notes(context, workspace)
@@ -91,7 +91,7 @@ def _annotations(context: AnalysisContext, workspace: Workspace) -> list[Annotat
 def count_table(
     context: AnalysisContext, kinds: Sequence[ErrorKind], annotations: Sequence[Annotation]
 ) -> AnalysisTable:
-    """One row a kind: its cases, and how often each annotator saw it; the last row is "no error seen"."""
+    """One row per kind: its cases, and how often each annotator saw it; the last row is "no error seen"."""
     people = sorted({a.author for a in annotations})
     looked_at = len({a.visit_id for a in annotations})
 
@@ -122,7 +122,7 @@ def count_table(
 
 
 def annotation_table(kinds: Sequence[ErrorKind], annotations: Sequence[Annotation]) -> AnalysisTable:
-    """One row an annotator and visit, a column a kind."""
+    """One row per annotator and visit, a column per kind."""
     used = [k for k in kinds if not k.removed or any(k.kind_id in a.kinds for a in annotations)]
 
     def sees(kind: ErrorKind) -> Callable[[Annotation], bool]:
@@ -159,7 +159,7 @@ def agreements(kinds: Sequence[ErrorKind], annotations: Sequence[Annotation]) ->
 
 
 def agreement_table(kinds: Sequence[ErrorKind], pairs: Sequence[Pair]) -> AnalysisTable:
-    """One row a pair of annotators and a kind that either saw."""
+    """One row per pair of annotators and a kind that either saw."""
     names = {kind.kind_id: kind.name for kind in kinds}
     rows = [
         (f"{a} and {b}", one)

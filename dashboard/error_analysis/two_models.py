@@ -181,7 +181,7 @@ def _gap(agreement: ModelAgreement) -> np.ndarray:
 
 
 def class_table(context: AnalysisContext, agreement: ModelAgreement, indices: Sequence[int]) -> AnalysisTable:
-    """One row a class, at the places given, with its eight counts."""
+    """One row per class, at these indices, with its eight counts."""
     codes, gap = context.analysis.codes, _gap(agreement)
     first, second = agreement.first, agreement.second
     one, other = model_name(first), model_name(second)

@@ -60,7 +60,8 @@ def show(reviewed: ReviewedSet) -> None:
     if not recommendations:
         st.html(
             markup.empty(
-                "No model, no safer set", "It is made from a model's scores, and neither model has any here."
+                "No safer set without a model",
+                "It is computed from a model's scores, and neither model has any here.",
             )
         )
         return

@@ -139,9 +139,9 @@ def _picture(structure: Structure, svg: str) -> Markup:
 
 def _shared(atoms: int, timed_out: bool) -> str:
     if not atoms:
-        return "They share no substructure of four atoms or more (rings kept whole)."
+        return "They share no substructure of four atoms or more (no ring is split)."
     text = (
         f"Highlighted: their largest common substructure, {count(atoms, 'atom')} without hydrogen, "
-        "rings kept whole."
+        "no ring is split."
     )
     return text + (" The search was stopped after a second: a larger one may exist." if timed_out else "")

@@ -49,7 +49,7 @@ def folder_size(folder: Path) -> int | None:
 
 
 def identity(manifest: Manifest) -> list[tuple[str, str]]:
-    """What it was made from and how its cut-off was chosen."""
+    """Its training data and settings, and how its cut-off was chosen."""
     rule = manifest.threshold_rule
     facts = [
         ("Trained on", f"{manifest.cohort.label}, {manifest.cohort.patients:,} patients"),

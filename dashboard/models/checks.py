@@ -1,4 +1,4 @@
-"""On this machine: the self-check, and how large, quick and hungry the models are; both only on request."""
+"""On this machine: the models' self-check, and their size, speed and memory use; both only on request."""
 
 from __future__ import annotations
 

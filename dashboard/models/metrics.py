@@ -87,7 +87,7 @@ def spread(validation: Mapping[str, Any]) -> str:
         if any(isinstance(value, Mapping) and "low" in value for value in values):
             return "with 95 % intervals over patients"
         return "mean ± standard deviation over 10 rounds of 80 % of the cases"
-    return "measured once, on all validation cases: no spread was kept"
+    return "measured once, on all validation cases: no spread was stored"
 
 
 def table(groups: Mapping[str, Any], where: str, headings: Sequence[str] = ()) -> Table:
@@ -149,10 +149,10 @@ def calibration_sentence(
     return f"{' '.join(parts)} (temperature {fitted.temperature:.2f}, bias {fitted.bias:+.2f})."
 
 
-def promises(kept: Sequence[KeptPromise]) -> Table:
-    """Each promise and what was kept of it on test; a promise missed by more than two standard errors says so."""
+def promises(results: Sequence[KeptPromise]) -> Table:
+    """Each set's promised coverage against its coverage on test; a shortfall of more than two standard errors is marked."""
     rows = []
-    for each in kept:
+    for each in results:
         short = each.confidence - each.kept > 2 * each.standard_error
         rows.append(
             [
@@ -162,7 +162,7 @@ def promises(kept: Sequence[KeptPromise]) -> Table:
                 f"{each.medications:.1f}",
             ]
         )
-    return ["The set holds", "Promised", "Kept", "Classes a case"], rows
+    return ["The set holds", "Promised", "Kept", "Classes per case"], rows
 
 
 def cutoffs(offered: Sequence[Cutoff]) -> Table:

@@ -28,7 +28,7 @@ PARTS: Final = {
     "training": "Train a student",
 }
 _PART: Final = "model"
-_NO_METRICS: Final = "No validation metrics were kept with this model."
+_NO_METRICS: Final = "No validation metrics are stored with this model."
 _BINDINGS: Final = {_PART: Binding.choice("both", PARTS)}
 
 
@@ -130,7 +130,7 @@ def _one(service: Service, name: ModelName) -> None:
         st.html(markup.panel_title("Training curves"))
         curves = charts.training_curves(manifest.history, name, _mode())
         if curves is None:
-            st.html(markup.note("No training history was kept with this model."))
+            st.html(markup.note("No training history is stored with this model."))
         else:
             _chart(curves, f"curves-{name}", f"Training curves of the {name}")
     with right:
@@ -169,12 +169,12 @@ def _metrics(manifest: Manifest, judged: Sequence[Judgement]) -> None:
     published = metrics.published(manifest)
     if not against and published is not None:
         rows.append(metrics.published_row(published, headings))
-    with st.container(key="model_figures"):
+    with st.container(key="model_metrics"):
         _table(headings, rows, text_columns=2)
     if any(each.seeds > 1 for each in judged):
         st.html(markup.note(wording.SEVERAL_SEEDS))
     if not judged:
-        st.html(markup.note("No test metrics of this very model were kept next to the models' folder."))
+        st.html(markup.note("No test metrics of this very model are stored next to the models' folder."))
     st.html(markup.note(metrics.not_comparable(against) if against else wording.COMPARABLE))
 
 
@@ -191,7 +191,7 @@ def _chart(chart: go.Figure, key: str, alt: str) -> None:
 
 
 def _reliability(name: ModelName, manifest: Manifest, judged: Sequence[Judgement]) -> None:
-    """From test where it was kept, else from validation, where the calibration was fitted."""
+    """From test where it is stored, else from validation, where the calibration was fitted."""
     fitted = manifest.calibration
     tested = next(
         (each for each in judged if each.bins and each.cohort_digest == manifest.cohort.digest), None
@@ -212,7 +212,7 @@ def _reliability(name: ModelName, manifest: Manifest, judged: Sequence[Judgement
         alt = f"Reliability of the {name}: share prescribed against the probability given"
         _chart(chart, f"reliability-{name}", alt)
     else:
-        st.html(markup.note("The points of the diagram were not kept with this model."))
+        st.html(markup.note("The points of the diagram are not stored with this model."))
     st.html(markup.note(metrics.calibration_sentence(fitted, errors, where)))
     if tested is None:
         st.html(markup.note("On validation, where it was fitted: this flatters it."))

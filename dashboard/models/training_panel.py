@@ -154,9 +154,9 @@ def _live(runs: TrainingRuns, run: Run) -> None:
     numbers, curve = st.empty(), st.empty()
     drawn = _draw_progress(run, numbers, curve, -1)
     if run.state == "cancelling":
-        st.html(markup.note("The process was asked to stop."))
+        st.html(markup.note("The process is stopping."))
     elif st.button(
-        "Cancel", key="train_cancel", help="Stops the process; models made before stay as they are."
+        "Cancel", key="train_cancel", help="Stops the process; models trained before stay as they are."
     ):
         runs.cancel(run.id)
         st.rerun()

@@ -71,7 +71,7 @@ def show(service: Service) -> Filters:
             width=270,
             placeholder="Patient id, diagnosis, procedure or drug",
             on_change=first_page,
-            help="Words or codes. Separate several by commas: all must be found.",
+            help="Words or codes. Separate several by commas: all must match.",
         )
         _choice("Visits", "visits", {name: label for name, (label, _) in VISIT_CHOICES.items()})
         _choice("Gender", "gender", GENDER_CHOICES)

@@ -201,7 +201,7 @@ def _columns(service: Service, scored: bool, flagged: bool) -> list[dict[str, An
 
 
 def _sort() -> None:
-    """Take over the order that a column's heading asked for, from its first page on."""
+    """Sort by the column whose heading was clicked, from the first page."""
     order = getattr(st.session_state.get("worklist"), "sorted", None)
     if isinstance(order, Mapping):
         written = write_sort(str(order.get("key", "")), bool(order.get("descending")))
@@ -236,7 +236,7 @@ def _pages(page: PatientPage) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.pagination(page.pages, key="page")
         st.selectbox(
-            "Rows a page",
+            "Rows per page",
             PAGE_SIZES,
             key="rows",
             on_change=filter_bar.first_page,

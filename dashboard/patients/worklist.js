@@ -1,4 +1,4 @@
-// The worklist: one row a patient. Columns sort, a row opens. Text only ever enters as text.
+// The worklist: one row per patient. Columns sort, a row opens. Text only ever enters as text.
 const roots = new WeakMap();
 
 function make(name, text, className) {

@@ -19,7 +19,7 @@ from leader_core import Prompt, PromptSection
 PUBLISHED = "paper-1"
 MODES = {
     "read": "Read",
-    "salience": "What moved a score",
+    "salience": "What changed a score",
     "published": "Next to the published wording",
     "edit": "Edit the text",
 }

@@ -1,4 +1,4 @@
-"""What moved the teacher's score of one class, in the very text that it reads: by token, by phrase, by section.
+"""What changed the teacher's score of one class, in the very text that it reads: by token, by phrase, by section.
 
 Shown on request only: it costs the teacher some seconds.
 """
@@ -27,7 +27,7 @@ _FAINTEST: Final = 0.06  # of the strongest: what is weaker is not marked
 
 
 def show(service: Service, subject: Subject) -> None:
-    """A class to choose and, once one is, the prompt marked with what moved its score."""
+    """A class to choose and, once one is, the prompt marked with what changed its score."""
     manifest_classes = service.engine.cohort.titles("medication")
     scored = {
         code: manifest_classes.get(code, code)
@@ -51,7 +51,7 @@ def show(service: Service, subject: Subject) -> None:
     code = str(st.session_state.get(CLASS) or "")
     if code not in scored:
         st.html(
-            markup.note("Nothing chosen: choose a class to see which words of the prompt moved its score.")
+            markup.note("Nothing chosen: choose a class to see which words of the prompt changed its score.")
         )
         return
     result = explanations.gradients(service, subject.case, "teacher", code)
@@ -88,7 +88,7 @@ def _draw_marks(
         markup.panel_title("By phrase", "log-odds")
         + explain_table.table(
             rows,
-            caption=f"What moved the teacher's score of {code}, by phrase",
+            caption=f"What changed the teacher's score of {code}, by phrase",
             most=14,
             missing=("–", "not asked"),
         )
@@ -101,7 +101,7 @@ def legend() -> Markup:
 
 
 def marked(prompt: Prompt, attribution: Attribution, level: str) -> Markup:
-    """The exact text with every token or phrase that moved the score; its log-odds stand in its title."""
+    """The exact text with every token or phrase that changed the score; its log-odds stand in its title."""
     pieces = _pieces(attribution, level)
     strongest = max((abs(value) for _, _, value in pieces), default=0.0)
     parts: list[tuple[str, str, str]] = []  # text, classes, title

@@ -262,7 +262,7 @@ def _model(
 
 
 def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str) -> Facts:
-    """Which model it was, so that its scores can be made again."""
+    """Identifies the model, so that its scores can be computed again."""
     cut = f"{recommendation.threshold:.2f}"
     if abs(recommendation.threshold - manifest.threshold) > 1e-9:
         cut += f", moved by the viewer from {manifest.threshold:.2f}"

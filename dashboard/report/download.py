@@ -1,4 +1,4 @@
-"""The ways to take a case away: HTML, PDF, JSON and CSV behind one button. What a report says is in `content`."""
+"""The Export menu of a case: its report as HTML, PDF or JSON, and its table as CSV. What a report says is in `content`."""
 
 from __future__ import annotations
 

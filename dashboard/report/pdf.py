@@ -197,8 +197,8 @@ class _ReportPdf(FPDF):
         report = self.report
         self.style(_muted(""))
         self.cell(self.epw / 2, 5, f"{wording.NAME}  {wording.TAGLINE}")
-        made = f"made {day(report.made_at)}, {report.made_at:%H:%M} UTC"
-        self.cell(self.epw / 2, 5, made, align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        footer = f"made {day(report.made_at)}, {report.made_at:%H:%M} UTC"
+        self.cell(self.epw / 2, 5, footer, align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.paragraph(_Span(report.title, 19, bold=True))
         self.paragraph(_muted(report.subtitle, 10))
         self.rule("ink", 0.5)

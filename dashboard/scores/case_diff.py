@@ -141,7 +141,7 @@ def score_table(
     prescribed: tuple[Sequence[str], Sequence[str]] | None = None,
     caption: str,
 ) -> str:
-    """One row a class with a bar for each side; `prescribed` marks the classes that each side's visit was given."""
+    """One row per class with a bar for each side; `prescribed` marks the classes that each side's visit was given."""
     return render(
         "scores/score_changes.html",
         changes=changes,

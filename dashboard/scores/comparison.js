@@ -1,4 +1,4 @@
-// Teacher and student against each other: one row a class, aligned bars with a cut-off line. Text only enters as text.
+// Teacher and student against each other: one row per class, aligned bars with a cut-off line. Text only enters as text.
 const memories = new WeakMap();
 
 function make(name, text, className) {
@@ -53,7 +53,7 @@ function show(place) {
   document.querySelector(place)?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
 }
 
-// Goes there, and stays with it while it fills, until the reader moves by themselves.
+// Goes there, and stays with it while it fills, until the reader scrolls.
 function follow(place) {
   show(place);
   const growing = new ResizeObserver(() => show(place));
@@ -69,7 +69,7 @@ function jumps() {
   const nav = make("nav", null, "jump");
   nav.setAttribute("aria-label", "Further down this page");
   for (const [label, place] of [
-    ["What moved a score", ".st-key-why"],
+    ["What changed a score", ".st-key-why"],
     ["Interactions and more", ".st-key-pairs"],
     ["Profile and visits", ".st-key-person"],
   ]) {
@@ -91,7 +91,7 @@ function details(row, columns, ask) {
     p.append(make("span", line.label, "label"), make("span", line.text));
     cell.append(p);
   }
-  const why = make("button", "What moved this score", "why");
+  const why = make("button", "What changed this score", "why");
   why.type = "button";
   why.onclick = () => ask(row.code);
   cell.append(why);

@@ -51,7 +51,7 @@ def show(
 
 
 def _explain(key: str) -> None:
-    """Take over the class whose row was asked to explain its score."""
+    """Open the explanation of the class whose row was clicked."""
     if code := getattr(st.session_state.get(key), "explained", None):
         st.session_state[EXPLAINED] = str(code)
 

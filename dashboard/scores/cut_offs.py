@@ -45,7 +45,7 @@ def show(
     own: Sequence[str] | None,
     known: bool,
 ) -> dict[ModelName, Recommendation]:
-    """A slider a model, the teacher left and the student right, and below them the metrics of several sets together.
+    """A slider per model, the teacher left and the student right, and below them the metrics of several sets together.
 
     `own` is the viewer's set where there is one, `known` whether the prescription is shown. Gives each model's
     recommendation under its cut-off.
@@ -67,7 +67,7 @@ def show(
             cut[name] = _slider(service, name, recommendation)
             codes = [m.code for m in cut[name].selected]
             agreement = comparison.agreement(codes, subject.case.prescribed)
-            with st.container(key=f"figures-{name}"):
+            with st.container(key=f"metrics-{name}"):
                 st.html(agreement_metrics(agreement, review_pairs(codes), known=known, unit=unit))
             _warnings(service, subject, scores[name], cut[name])
     named = combined_sets({name: [m.code for m in r.selected] for name, r in cut.items()}, own)
@@ -187,6 +187,6 @@ def combined_table(
     known: bool,
     unit: wording.Unit,
 ) -> Markup:
-    """One row a set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
+    """One row per set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
     rows = [(each, comparison.agreement(each.codes, prescribed), review_pairs(each.codes)) for each in sets]
     return render("scores/combined_sets.html", rows=rows, known=known, unit=unit)

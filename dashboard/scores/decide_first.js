@@ -38,10 +38,10 @@ function narrow(memory) {
   for (const box of memory.list.querySelectorAll("fieldset")) {
     let any = false;
     for (const label of box.querySelectorAll("label")) {
-      const fits = words.every((word) => label.dataset.search.includes(word));
-      label.hidden = !fits;
-      any = any || fits;
-      left += Number(fits);
+      const matches = words.every((word) => label.dataset.search.includes(word));
+      label.hidden = !matches;
+      any = any || matches;
+      left += Number(matches);
     }
     box.hidden = !any;
   }

@@ -101,7 +101,7 @@ def _why_none(service: Service) -> str:
     if status.readiness == "loading":
         return "They appear when the student is ready."
     if status.readiness != "ready":
-        return "They are found by the student, and it is not available."
+        return "They are computed by the student, which is not available."
     if _preparing(service):
         return "The training patients were still being read."
     return service.engine.similar.state.reason or evidence_text.NO_NEIGHBOURS

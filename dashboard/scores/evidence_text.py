@@ -14,13 +14,13 @@ from leader_core.evaluation.class_evidence import Evidence, Proportion
 from leader_core.evaluation.trust import FEW, CaseTrust, ClassTrust, evidence_of, widest_gap
 from leader_core.similar import Neighbour, Similar
 
-NO_NEIGHBOURS: Final = "They cannot be found for this case."
+NO_NEIGHBOURS: Final = "They cannot be computed for this case."
 ABOUT_SIMILAR: Final = (
     "Patients of the training split whose case the student reads in nearly the same way. "
     "What they were given is what was done, not what was right."
 )
 NO_EVIDENCE: Final = (
-    "This {model} was trained before what validation says of each class was kept with a model. "
+    "This {model} was trained before validation counts of each class were stored with a model. "
     "`python -m train calibrate` adds it."
 )
 

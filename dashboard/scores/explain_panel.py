@@ -1,4 +1,4 @@
-"""What moved a score: one class, both models on the same items, by integrated gradients or by leaving one out."""
+"""What changed a score: one class, both models on the same items, by integrated gradients or by leaving one out."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
 
 
 def show(service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation]) -> None:
-    """A class to choose, and under it what moved its score in both models."""
+    """A class to choose, and under it what changed its score in both models."""
     if not cut:
         return
     named = {m.code: m.title for r in cut.values() for m in r.medications}
-    st.html(markup.panel_title("What moved a score", "choose a class"))
+    st.html(markup.panel_title("What changed a score", "choose a class"))
     ranked = [m.code for m in next(iter(cut.values())).medications]
     options = ["", *ranked, *sorted(set(named) - set(ranked))]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -72,7 +72,7 @@ def show(service: Service, subject: Subject, cut: Mapping[ModelName, Recommendat
     if not code:
         st.html(
             markup.note(
-                "Nothing chosen: choose a class to see which diagnoses, drugs and visits moved its score."
+                "Nothing chosen: choose a class to see which diagnoses, drugs and visits changed its score."
             )
         )
         return
@@ -104,7 +104,7 @@ def _explained(
             markup.note(f"Bars in {unit}: right raises the score, left lowers it.")
             + explain_table.table(
                 groups,
-                caption=f"What moved the score of {code} in both models, in {unit}",
+                caption=f"What changed the score of {code} in both models, in {unit}",
                 most=_SHOWN,
                 summed=way == "gradients",
                 missing=(missing[0], missing[1]),
@@ -115,7 +115,7 @@ def _explained(
                 st.html(
                     explain_table.table(
                         groups,
-                        caption=f"Everything that moved {code}",
+                        caption=f"Everything that changed {code}",
                         most=10_000,
                         summed=way == "gradients",
                         missing=(missing[0], missing[1]),
@@ -130,7 +130,7 @@ def _explained(
 def _side(
     service: Service, subject: Subject, name: ModelName, recommendation: Recommendation | None, code: str
 ) -> Result:
-    """One model: its score, and how the explanation was made, how far it is, or why there is none."""
+    """One model: its score, and the explanation's method, its progress, or why there is none."""
     scored = next((m for m in recommendation.medications if m.code == code), None) if recommendation else None
     st.html(markup.model_head(name, f"score {probability(scored.probability)}" if scored else ""))
     result: Result
@@ -147,7 +147,7 @@ def _side(
 
 
 def how(value: object) -> str:
-    """How an explanation was made, and whether it holds, in a sentence."""
+    """The method of an explanation, and whether its shares add up, in a sentence."""
     if isinstance(value, Attribution):
         closed = "add up" if value.complete else "do NOT add up"
         unread = f" {count(len(value.unread), 'code')} not read." if value.unread else ""

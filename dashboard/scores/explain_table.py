@@ -21,7 +21,7 @@ _SECTIONS: Final = {
 }
 
 Pair = tuple[float | None, float | None]
-"""Teacher and student; None: that model does not read the item, or was not asked."""
+"""Teacher and student; None: that model does not read the item, or was not explained."""
 
 
 @dataclass(frozen=True, slots=True)

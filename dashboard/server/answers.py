@@ -1,4 +1,4 @@
-"""What the models say of a case: drawn at once as far as it is there, the rest computed at the end of the same run.
+"""The models' scores of a case: drawn at once where they are available, the rest computed at the end of the same run.
 
 What takes longer is registered (`defer`) and done when the page stands (`finish`), under a message; then the page is drawn
 again with it, and a click interrupts it. A widget can be drawn only once in a run: that is why the page is drawn again,
@@ -45,7 +45,7 @@ def begin() -> None:
 
 
 def defer(key: Hashable, work: Callable[[], bool]) -> None:
-    """Do something at the end of this run, once for all that ask for the same; it says whether to draw the page again."""
+    """Run `work` once at the end of this run of the page; it returns whether to draw the page again."""
     st.session_state.setdefault(_LATER, {}).setdefault(key, work)
 
 
@@ -62,7 +62,7 @@ def finish(placeholder: DeltaGenerator) -> None:
 def scores(service: Service, case: Case, model: ModelName) -> Scores:
     """What `model` says of `case`, as far as it is there at once; the student answers at once, the teacher later.
 
-    Stored scores of the same weights are an answer of the teacher: it is asked again only on request (`ask_now`). For
+    Stored scores of the same weights are an answer of the teacher: it scores again only on request (`ask_now`). For
     the student, which takes milliseconds, they stand in until it is loaded.
     """
     status, key = service.status(model), service.key(case, model)

@@ -25,8 +25,10 @@ class ServerSettings:
     cohort: Path = DEFAULT_COHORT
     models: Path = DEFAULT_MODELS
     device: Device = "auto"
-    workspace: Path | None = None  # by default beside the cohort
-    runs: Path | None = None  # where models trained from the page are stored; by default beside the workspace
+    workspace: Path | None = None  # by default next to the cohort
+    runs: Path | None = (
+        None  # where models trained from the page are stored; by default next to the workspace
+    )
     states: Path | None = None  # stored states of the teacher, for distilled students
     training: Training = (
         "auto"  # whether the page may start trainings; "auto": where only this machine can ask

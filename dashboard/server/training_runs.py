@@ -1,6 +1,6 @@
 """Training runs started from the page: each a process of its own, its state in a folder that outlives page and server.
 
-One at a time in a runs folder, whoever starts it: each calls `python -m train student` and reads what that writes.
+One runs at a time in a runs folder, across all servers: each calls `python -m train student` and reads its output.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ STEPS: Final[tuple[tuple[signal.Signals, float], ...]] = (
     (signal.SIGTERM, 5.0),
     (signal.SIGKILL, 0.0),
 )
-"""How a process is asked to stop, and how long each request may take before the next."""
+"""The signals that stop a process, and how long to wait after each before the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,7 @@ def _close(folder: Path, code: int | None) -> None:
 
 
 def find_states(folders: Sequence[Path], teacher: str, cohort: str) -> Path | None:
-    """The first folder of stored states that this teacher made of this cohort's visits; None where there is none.
+    """The first folder of states that this teacher stored for this cohort's visits; None where there is none.
 
     Args:
         folders: where to look, each perhaps absent.
@@ -232,7 +232,7 @@ def find_states(folders: Sequence[Path], teacher: str, cohort: str) -> Path | No
 
 
 def runs_folder(settings: ServerSettings) -> Path:
-    """Where runs are stored: the folder that was named, or one beside the workspace."""
+    """Where runs are stored: the folder that was named, or one next to the workspace."""
     return settings.runs or (settings.workspace or default_path(settings.cohort)).with_suffix(".runs")
 
 

@@ -1,4 +1,4 @@
-"""The server's one workspace, opened beside the cohort on first use."""
+"""The server's one workspace, opened next to the cohort on first use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def get_workspace(service: Service) -> Workspace:
     """The workspace of the cohort being served; where it cannot be written, its `notices` say why.
 
     Raises:
-        ArtifactError: the file is damaged, is no workspace, or was made by a newer program.
+        ArtifactError: the file is damaged, is no workspace, or was written by a newer version.
     """
     cohort = service.engine.cohort
     return _open(read_settings().workspace or default_path(Path(cohort.path)), cohort.fingerprint)

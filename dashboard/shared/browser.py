@@ -1,7 +1,4 @@
-"""The small browser components (worklist, comparison table, code search): registered once, each from its files.
-
-Owns where their script and style lie; refuses to know what the pages put into them.
-"""
+"""The small browser components (worklist, comparison table, code search): registered once, each from its files."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ _DASHBOARD = Path(__file__).resolve().parents[1]
 
 @functools.cache
 def component(name: str) -> Callable[..., Any]:
-    """The mount function of a component kept as NAME.js and NAME.css in `dashboard/`, such as "scores/comparison".
+    """The mount function of a component stored as NAME.js and NAME.css in `dashboard/`, such as "scores/comparison".
 
     Its data travels as the one item of a list: Streamlit looks through an object for data frames, and imports pandas
     for that before the first page stands.

@@ -1,4 +1,7 @@
-"""The pages' names and addresses in the order of work, and the ways from one to another."""
+"""The pages' names and addresses in the order of work, and links between them.
+
+A new page: add it to `PAGES`, to `DRAWN` in `shell/page.py`, and its folder to `MAY_IMPORT` in the architecture test.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,7 @@ def link(path: str, label: str, query: Mapping[str, str] | None = None, *, icon:
 
 
 def home_link() -> None:
-    """The way on from an error."""
+    """A link to the worklist, drawn below an error."""
     link("patients", "Go to the worklist")
 
 

@@ -104,7 +104,7 @@ def recorded(service: Service, patient_id: int, visit_no: int | None = None) -> 
 
 
 def remember_open_case(query: Mapping[str, str]) -> None:
-    """Make this the session's open case, under these cut-offs."""
+    """Make this the case that pages opened without one return to, under these cut-offs."""
     st.session_state[_LAST] = dict(query)
 
 
@@ -145,7 +145,7 @@ def view() -> str:
 
 
 def set_view(choice: str) -> None:
-    """Show every case this way from now on: a demonstration moves from case to case without a glimpse of the truth."""
+    """Show every case this way from now on: in a demonstration the next case does not show its prescription either."""
     st.session_state[_VIEW] = choice if choice in VIEWS else "all"
 
 
@@ -171,7 +171,7 @@ def decide(case: str, codes: Iterable[str]) -> None:
 
 
 def revealed(case: str) -> bool:
-    """Whether the viewer has asked to see the models and the record."""
+    """Whether the viewer chose to see the models and the record."""
     return case in st.session_state.get(_REVEALED, frozenset())
 
 

@@ -12,7 +12,7 @@ from leader_core import LeaderError
 
 
 def open_subject(service: Service, title: str) -> Subject | None:
-    """The case that the link names; None where none is chosen, with the page's title and a way on drawn.
+    """The case that the link names; None where none is chosen, after drawing the page's title and links to choose one.
 
     Raises:
         LeaderError: a case that is not there; the page's title is drawn, for the sentence to stand under.

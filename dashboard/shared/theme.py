@@ -1,6 +1,6 @@
-"""The one visual language: colours, type and spacing, for light and dark, and the style sheet made of them.
+"""The one visual language: colours, type and spacing, for light and dark, and the style sheet built from them.
 
-Refuses to know what any page shows. Components and figures take their colours from here and nowhere else.
+Components and charts take all their colours from here.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ AREA_COLOURS: Final[dict[str, Colour]] = {
 """Therapeutic areas: the first letter of an ATC code."""
 
 MODEL_ICONS: Final[dict[str, str]] = {"teacher": "◆", "student": "●"}
-"""A shape beside each colour, so that colour is never the only cue."""
+"""A shape next to each colour, so that colour is never the only cue."""
 
 SEVERITY_ICONS: Final[dict[str, str]] = {
     "contraindicated": "⊗",
@@ -140,7 +140,7 @@ def variables() -> str:
 def style_sheet() -> str:
     """The whole style sheet for elements in the page.
 
-    What opens above the page stands outside `.stApp`, which alone is told the scheme by Streamlit.
+    What opens above the page stands outside `.stApp`, the only element that Streamlit marks with the scheme.
     """
     scheme = ":root { color-scheme: light dark; }"
     return f"{scheme}\n:root, .stApp {{\n{variables()}\n}}\n{_STYLE_SHEET.read_text(encoding='utf-8')}"

@@ -4,8 +4,8 @@ export default function (component) {
   const here = location.pathname.replace(/\/+$/, "").split("/").pop();
   if (here !== data.page && !(data.home && !(here in data.pages))) return;
   const now = new URLSearchParams(location.search);
-  const told = new URLSearchParams(data.query);
-  const elsewhere = (key) => now.has(key) && told.has(key) && now.get(key) !== told.get(key);
+  const published = new URLSearchParams(data.query);
+  const elsewhere = (key) => now.has(key) && published.has(key) && now.get(key) !== published.get(key);
   if (["patient", "visit", "case"].some(elsewhere)) return; // drawn late, for a case that was left with Back
   const tour = data.page === "case" ? now.get("tour") : null; // its card keeps it
   const query = [data.query, tour ? "tour=" + encodeURIComponent(tour) : ""].filter(Boolean).join("&");

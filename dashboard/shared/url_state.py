@@ -71,7 +71,7 @@ def mirror(key: str, options: Sequence[str] | None = None) -> dict[str, Any]:
     """Arguments for a widget that shows the session's value `key`, for widgets that come, go or change their labels.
 
     Streamlit takes a widget with other labels for another one and drops its value, and tells the browser of a value
-    only in the run that set it; so the value is kept beside the widget and set in every run. With `options` that
+    only in the run that set it; so the value is stored next to the widget and set in every run. With `options` that
     change, each list of them is a widget of its own, and the last of them stands in for a value that is not there.
     """
     shown = f"{key}_shown" if options is None else f"{key}_shown_{'_'.join(options)}"

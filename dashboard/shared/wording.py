@@ -185,12 +185,12 @@ STUDENT_GONE: Final = (
     "The server's own is used instead."
 )
 TRAINING_OFF: Final = (
-    "Training from this page is switched off: whoever runs the server allows it with LEADER_TRAINING=on. "
+    "Training from this page is switched off. Start the server with LEADER_TRAINING=on to allow it. "
     "`python -m train student` trains one from the command line."
 )
 NO_STATES: Final = (
     "No stored states of this teacher are here, so that nothing can be distilled. `python -m train states` makes them "
-    "(minutes to hours); put them in a folder named states beside the cohort, or name it with LEADER_STATES."
+    "(minutes to hours); put them in a folder named states next to the cohort, or name it with LEADER_STATES."
 )
 SELF_CHECK: Final = (
     "Reads every file of both models again, checks that they fit the cohort, and lets each answer two cases."
@@ -217,7 +217,7 @@ DECIDE_FIRST: Final = (
 
 
 def threshold_rule(rule: str) -> str:
-    """How a cut-off was chosen, worded alike for every model, whoever wrote the manifest.
+    """How a cut-off was chosen, in the same words for every model and every version of the manifest.
 
     >>> threshold_rule("chosen on validation to maximise mean Jaccard"), threshold_rule("set by hand")
     ('highest mean Jaccard on validation', 'set by hand')

@@ -1,4 +1,4 @@
-"""The frame of every page: what this is, which data, which models and whether they are ready, and the help."""
+"""The status strip of every page (data served, models and whether they are ready) and the help with the shortcuts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 
 
 def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
-    """Draw the strip under the navigation; gives its place, and one for what the page waits for."""
+    """Draw the strip under the navigation; returns its placeholder, and one for messages while the page waits."""
     placeholder = st.empty()
     placeholder.html(strip(service))
     with st.container(key="progress"):
@@ -71,7 +71,7 @@ def _model(status: ModelStatus) -> str:
 
 
 def help_button() -> None:
-    """The help in the head of the page, with the shortcuts; the tour begins from here wherever it is asked for."""
+    """The help button with the shortcuts; every start of the tour passes through here."""
     with st.container(key="keyboard"):
         result = component("shell/keyboard")(
             key="keys", data=help_text(), on_tour_change=nothing, on_scheme_change=nothing

@@ -1,7 +1,7 @@
 // Shortcuts for every page, and the help that lists them. Never acts while somebody is typing.
 const FIELDS = new Set(["text", "search", "number", "email", "password", "tel", "url", "date", "time"]);
 const RECOLOURED = 300; // ms until the page around us has changed its colours
-const mounted = new WeakMap(); // where it is mounted -> what belongs to it; drawn once, told anew what it says
+const mounted = new WeakMap(); // where it is mounted -> what belongs to it; drawn once, its text updated
 let current = null; // the one that keys are for
 
 function make(name, text, className) {
@@ -11,11 +11,11 @@ function make(name, text, className) {
   return element;
 }
 
-// Everything that fits the selector, in this tree and in the components' own trees.
+// Everything that matches the selector, in this tree and in the components' own trees.
 function all(selector, root = document) {
-  const found = [...root.querySelectorAll(selector)];
-  for (const host of root.querySelectorAll("*")) if (host.shadowRoot) found.push(...all(selector, host.shadowRoot));
-  return found.filter((element) => element.getClientRects().length);
+  const matches = [...root.querySelectorAll(selector)];
+  for (const host of root.querySelectorAll("*")) if (host.shadowRoot) matches.push(...all(selector, host.shadowRoot));
+  return matches.filter((element) => element.getClientRects().length);
 }
 
 function focused() {
@@ -136,7 +136,7 @@ document.addEventListener("keydown", (event) => {
   if (done) event.preventDefault();
 });
 
-// Light becomes dark, or dark light, while the page is open: figures are drawn anew once the page has its new colours.
+// Light becomes dark, or dark light, while the page is open: charts are drawn again once the page has its new colours.
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
   const scheme = event.matches ? "dark" : "light";
   setTimeout(() => current?.recolour(scheme), RECOLOURED);

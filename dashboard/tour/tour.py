@@ -51,7 +51,7 @@ STOPS: Final[tuple[Stop, ...]] = (
     Stop(
         "classes",
         "Class by class",
-        "One row a drug class: given or not, and both scores as bars. Rows are grouped by who suggested them, so that "
+        "One row per drug class: given or not, and both scores as bars. Rows are grouped by who suggested them, so that "
         "what one model alone suggests is easy to find. Open a row for the drugs that were ordered.",
     ),
     Stop(

@@ -53,9 +53,9 @@ class BuildResult:
     mapped_orders: int
     unmapped_orders: int
     unmapped: tuple[tuple[str, str, int], ...]  # drug, route, orders; most frequent first
-    ndc: NdcCheck  # what the NDCs say beside the names
+    ndc: NdcCheck  # what the NDCs say compared with the names
     untitled: Mapping[str, int]  # kind -> codes without any title
-    rejects: int  # cells and lines kept in `rejects`
+    rejects: int  # cells and lines listed in `rejects`
     notes: tuple[str, ...]
     seconds: float
 

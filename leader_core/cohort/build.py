@@ -1,6 +1,6 @@
 """The cohort builder: raw hospital tables in, one database out, every row accounted for.
 
-The database is written beside its destination and moved into place only when complete; one build holds a destination at
+The database is written next to its destination and moved into place only when complete; one build holds a destination at
 a time, and what a failed or killed one left is removed.
 """
 
@@ -39,7 +39,7 @@ from leader_core.files import replacing_file, sha256_file
 from leader_core.interactions import InteractionTable, StatisticalSignal, load_clinical, read_statistical
 
 DEFAULT_MEMORY: Final = "1GB"
-"""What DuckDB may hold in memory; beyond it, it spills beside the destination."""
+"""What DuckDB may hold in memory; beyond it, it spills next to the destination."""
 
 _DUCKDB_MAGIC: Final = b"DUCK"
 
@@ -63,7 +63,7 @@ _COHORT_TABLES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BuildPaths:
-    """Two paths beside the destination: the database while it grows, and a folder for what memory cannot hold."""
+    """Two paths next to the destination: the database while it grows, and a folder for what memory cannot hold."""
 
     database: Path
     spill: Path
@@ -105,7 +105,7 @@ def build_cohort(
         ddi_map: for a `ddi` that names compounds by STITCH id, the table from these to ATC.
         label: what the data are called on reports.
         memory_limit: for DuckDB, like "1GB" or "500MB".
-        report: receives one line a stage.
+        report: receives one line per stage.
 
     Raises:
         InputError: anything wrong with what was given, in one sentence; an earlier database is left as it was.
@@ -261,7 +261,7 @@ def check_destination(out: Path) -> None:
 
 @contextmanager
 def temporary_paths(out: Path) -> Iterator[BuildPaths]:
-    """Paths to write `out` under: the database replaces `out` on success, and nothing is left beside it on failure.
+    """Paths to write `out` under: the database replaces `out` on success, and nothing is left next to it on failure.
 
     What a killed build left (patients' data) is removed first; the lock shows that no running one needs it.
 

@@ -136,7 +136,7 @@ class CohortColumns:
 
     @classmethod
     def from_cases(cls, cases: Sequence[Case]) -> CohortColumns:
-        """The same arrays for cases made by hand or read one by one; every visit of every case is a row of its own."""
+        """The same arrays for cases built by hand or read one by one; every visit of every case is a row of its own."""
         visits = [visit for case in cases for visit in (*case.history, case.current)]
         counts = np.array([len(case.history) + 1 for case in cases], np.int64)
         ends = np.cumsum(counts)

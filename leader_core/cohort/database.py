@@ -83,7 +83,7 @@ class Cohort:
         self.meta = dict(meta)
         self.fingerprint = _fingerprint(self.meta)
         self.scores: ScoreStore | None = None  # stored scores of this cohort's cases
-        self.scores_note = ""  # why stored scores beside the file are not used
+        self.scores_note = ""  # why stored scores next to the file are not used
         self.profile_fields = _PROFILE[self.fingerprint.source]
         self._connection = connection
         self._indexing = threading.Lock()
@@ -97,7 +97,7 @@ class Cohort:
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
-        """Open a database made by `python -m train cohort`, with the scores that are stored beside it.
+        """Open a database built by `python -m train cohort`, with the scores stored next to it.
 
         Raises:
             NotFoundError: no such file.

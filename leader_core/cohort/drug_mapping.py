@@ -1,4 +1,4 @@
-"""What is decided outside SQL: notation and titles of codes, and which medication a drug string is.
+"""The part of a cohort build that SQL cannot do: codes in our notation with titles, and drug strings mapped to ATC.
 
 Works on distinct values only, a few thousand of each; the builder joins the results to millions of rows.
 """
@@ -132,7 +132,7 @@ def map_icd(distinct: Iterable[Sequence[Any]]) -> pa.Table:
 def describe(codes: Iterable[Sequence[Any]], level: AtcLevel) -> pa.Table:
     """`kind, code, system, title, parent, chapter, also` for `(kind, code, hospital's title)`; None where unknown.
 
-    `also` holds other words by which a code is found: of a medication class, the names of its drugs.
+    `also` holds further words for the search: of a medication class, the names of its drugs.
     """
     drugs = drug_names(level)
     rows: list[tuple[str | None, ...]] = []

@@ -47,7 +47,7 @@ class NdcRow:
 
 @dataclass(frozen=True, slots=True)
 class NdcCheck:
-    """How the NDCs of a hospital's orders compare with the names beside them."""
+    """How the NDCs of a hospital's orders compare with the names of the same orders."""
 
     rows: tuple[NdcRow, ...]  # most frequent first
 

@@ -1,4 +1,4 @@
-"""Queries of the worklist and their results: plain frozen values."""
+"""The worklist's filters, sort orders and page sizes, and the rows, pages and distributions that a query returns."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class PatientQuery:
     """One page of the worklist: filters, order and page.
 
     `text` is searched in the patient id and in code and title of every visit's codes; parts separated by commas must
-    all be found, the words of one part preferably in one title. Empty tuples and None filter nothing; ranges include
+    all match, the words of one part preferably in one title. Empty tuples and None filter nothing; ranges include
     both ends. Age, admission, counts and scores are those of the patient's last visit; a filter on a score leaves out
     patients whose last visit has none.
 

@@ -197,7 +197,7 @@ def _check_swallowed(job: BuildJob, table: RawTable) -> None:
     if rows:
         raise InputError(
             f"{table.path}, line {rows[0][0]}: a quotation mark opens a cell and none closes it, so the lines "
-            "after it cannot be told apart. Close the quotation mark or remove the line."
+            "after it cannot be distinguished. Close the quotation mark or remove the line."
         )
 
 

@@ -1,8 +1,8 @@
-"""The worklist, answered in the database with bound values.
+"""The worklist: filtered, sorted, paged and counted in the database, with bound values.
 
 A cohort never changes while it is open, so what was counted once stays counted. Who matches a searched text is worked out
-outside the database: every code's patients are held as places in the sorted list of ids, four bytes each, so that a text
-of any number of codes is a few passes over one byte a patient.
+outside the database: every code's patients are held as positions in the sorted list of ids, four bytes each, so that a text
+of any number of codes is a few passes over one byte per patient.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ CSV_COLUMNS: Final = (
 
 _CACHED_COUNTS: Final = 200  # totals, and distributions
 _CACHED_PAGES: Final = 64  # stepping from case to case and every redraw need the same page
-_CACHED_TEXTS: Final = 16  # a bit a patient
+_CACHED_TEXTS: Final = 16  # one bit per patient
 _EVERY_ROW: Final = 2**62
 _BLOCK: Final = 1_000_000
 
@@ -151,10 +151,10 @@ class Worklist:
         }
 
     def _read_text(self, text: str) -> bytes | None:
-        """Who matches a text, a bit a patient in the order of ids; None where all do, as a single letter may have it."""
+        """Who matches a text, a bit per patient in the order of ids; None where all do, as a single letter may have it."""
         matches = self.warm_up().matches(
             text, self._matching()
-        )  # a patient has a place only in the list in memory
+        )  # a patient has a position only in the list in memory
         return None if matches.all() else np.packbits(matches).tobytes()
 
 
@@ -203,7 +203,7 @@ def _row(row: Sequence[Any]) -> PatientRow:
 
 
 class PatientCodes:
-    """Which patients ever had each concept: N ids in order, and for concept c the places `starts[c]:starts[c + 1]`."""
+    """Which patients ever had each concept: N ids in order, and for concept c the positions `starts[c]:starts[c + 1]`."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         ids = cursor.execute("SELECT patient_id FROM worklist ORDER BY patient_id").fetchnumpy()

@@ -1,4 +1,4 @@
-"""Reading stored scores into arrays: one SQL file a question, Arrow in between."""
+"""Reading stored scores into arrays: one SQL file per question, Arrow in between."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def read_probabilities(
     classes: int,
     progress: Progress | None = None,
 ) -> NDArray[np.float32]:
-    """(N, A) probabilities, 0 where the model has not scored the case; 4 bytes a case and class."""
+    """(N, A) probabilities, 0 where the model has not scored the case; 4 bytes per case and class."""
     out = np.zeros((len(frame), classes), np.float32)
     done = 0
     for rows, scores in _probability_blocks(cursor, frame, model, classes):

@@ -1,6 +1,6 @@
 """The scored cases as arrays: the fields they can be grouped by, each model's metrics of them, and the classes chosen.
 
-Everything here is small next to the probabilities (some 200 bytes a case), so that it stays in memory.
+Everything here is small next to the probabilities (some 200 bytes per case), so that it stays in memory.
 Letters: N cases, A classes, E pairs of case and class.
 """
 

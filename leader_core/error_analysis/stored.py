@@ -1,7 +1,7 @@
 """The analysis of a cohort's stored scores: reads what a question needs and caches what the next one needs again.
 
-One object a cohort, shared between threads. Metrics and choices of cases stay in memory (some 200 bytes a case), and
-the probabilities of the two models used last, at 4 bytes a case and class. Saved lists and tags belong to the
+One object per cohort, shared between threads. Metrics and choices of cases stay in memory (some 200 bytes per case), and
+the probabilities of the two models used last, at 4 bytes per case and class. Saved lists and tags belong to the
 workspace: the caller passes a `Lookup` for them.
 """
 

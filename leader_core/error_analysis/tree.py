@@ -1,4 +1,4 @@
-"""The error tree: which cases a model does worst on, as a small decision tree over what is known of them.
+"""The error tree: the cases that a model does worst on, as a small decision tree over what is known of them.
 
 Each node is split where it explains most of the errors' variance, as in a regression tree. Everything that may be
 split is a whole number of few values, so cases are counted by value, a whole level of the tree at once, and never
@@ -9,7 +9,7 @@ chance.
 node: 1.3 s at depth 3 and 1.8 s at depth 4 for 300,000 cases and 65 columns, against 0.2 s here, and a page may take
 0.3 s. It also leaves to chance which of two equal splits stands.
 
-Letters: N cases, L open nodes of a level, K values of a field, S splits that may be made.
+Letters: N cases, L open nodes of a level, K values of a field, S candidate splits.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Tree:
 
 
 class _Feature(Protocol):
-    """Something known of the N cases, and the S splits that may be made by it."""
+    """Something known of the N cases, and its S candidate splits."""
 
     @property
     def splits(self) -> Sequence[tuple[Condition, Condition]]:

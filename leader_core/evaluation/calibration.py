@@ -48,11 +48,11 @@ class Cutoff:
 
 @dataclass(frozen=True, slots=True)
 class KeptPromise:
-    """How often conformal sets of one promise held what they promised, on other cases."""
+    """Coverage of the conformal sets of one promise on other cases."""
 
     share: float
     confidence: float
-    kept: float
+    kept: float  # coverage: share of cases whose set holds at least `share` of what is prescribed
     standard_error: float
     medications: float  # mean number of classes in a set
 
@@ -110,7 +110,7 @@ class Calibration:
     def promises_kept(
         self, probabilities: Floats, truth: Bools, *, missed: NDArray[np.int64] | None = None
     ) -> tuple[KeptPromise, ...]:
-        """How often each promise that a set can keep was kept; nothing without cases.
+        """Coverage of each promise that a set can keep; nothing without cases.
 
         Args:
             probabilities: (N, M) calibrated.
@@ -121,13 +121,13 @@ class Calibration:
         for each in self.cutoffs:
             if each.cutoff is None or not len(truth):
                 continue
-            kept = covered(probabilities, truth, each.cutoff, each.share, missed=missed).mean()
+            coverage = covered(probabilities, truth, each.cutoff, each.share, missed=missed).mean()
             results.append(
                 KeptPromise(
                     each.share,
                     each.confidence,
-                    float(kept),
-                    float(np.sqrt(kept * (1 - kept) / len(truth))),
+                    float(coverage),
+                    float(np.sqrt(coverage * (1 - coverage) / len(truth))),
                     float((probabilities >= np.float32(each.cutoff)).sum(1).mean()),
                 )
             )

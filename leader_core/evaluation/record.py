@@ -1,6 +1,6 @@
 """The evaluation stored next to a models folder: a served model's metrics and calibration on the test split.
 
-Reads both layouts of `evaluation.json` (one record a model; one row a model with several seeds) and gives a model only
+Reads both layouts of `evaluation.json` (one record per model; one row per model with several seeds) and gives a model only
 the metrics that are its own.
 """
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
 SAME: Final = 1e-6  # between two answers to the same case
 TOGETHER: Final = 1e-3  # between an answer alone and one in a batch: sums in another order
-STORED: Final = 2e-3  # between an answer now and a stored one, made in batches and perhaps on another device
+STORED: Final = (
+    2e-3  # between an answer now and a stored one, computed in batches and perhaps on another device
+)
 WEIGHTS: Final = "model.safetensors"
 _HEADER: Final = 100_000_000  # bytes; a longer header is no safetensors file
 
@@ -85,7 +87,7 @@ def _files(card: ModelCard) -> dict[str, str]:
 
 
 def _hashes(card: ModelCard) -> Iterator[Check]:
-    """One line a file, read from the disk now."""
+    """One line per file, read from the disk now."""
     if card.manifest is None:
         yield Check(card.name, MANIFEST, False, card.error or f"There is no {card.name}.")
         return
@@ -155,7 +157,7 @@ def _answers(engine: Engine, card: ModelCard, cases: Sequence[Case]) -> Iterator
 def _stored(
     engine: Engine, manifest: Manifest, name: ModelName, case: Case, now: Recommendation
 ) -> Iterator[Check]:
-    """Against the scores stored next to the cohort, where these weights made them."""
+    """Against the scores stored next to the cohort, where these weights computed them."""
     store = engine.cohort.scores
     scored = store.models.get(name) if store is not None else None
     if scored is None or scored.digest != manifest.digest:

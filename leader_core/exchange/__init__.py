@@ -1,1 +1,1 @@
-"""Cases in and out: files of ours, pasted lists, FHIR bundles. What cannot be read is listed, never dropped."""
+"""Cases in and out: LEADER's own JSON, pasted lists, FHIR bundles. What cannot be read is listed, never dropped."""

@@ -1,4 +1,4 @@
-"""JSON from strangers: bounded in size, depth and numbers, UTF-8 only, no name twice in an object.
+"""Untrusted JSON: bounded in size, depth and numbers, UTF-8 only, no name twice in an object.
 
 Every refusal is one sentence.
 """

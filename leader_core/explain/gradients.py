@@ -4,7 +4,7 @@ Steps are doubled until the attributions add up. Baseline of the student: every 
 kind, every profile field as the unremarkable patient's (the row for values that training never saw, which holds the
 training cases' average). The zero vector would not do: the network normalises every vector first, so a code near zero
 weighs as much as a whole one, and attributions would not add up. Baseline of the teacher: every token stands as the
-average of the base's word vectors, its place and the special tokens kept.
+average of the base's word vectors, its position and the special tokens unchanged.
 
 Shapes: N vectors of width D, S steps of the path at once.
 """

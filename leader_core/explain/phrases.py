@@ -1,6 +1,6 @@
 """A prompt read back: which stretch of its text stands for which code of the case.
 
-Works from the wording's own template: lists lose codes from their end only, so what was kept is the longest beginning
+Works from the wording's own template: lists lose codes from their end only, so what remains is the longest beginning
 of the list that stands there.
 """
 

@@ -1,7 +1,7 @@
 """`InteractionTable`, the look-up of pairs, and the clinical rules projected to pairs at a cohort's ATC level.
 
 At level 5 a pair is two ingredients. Above it a pair is two classes, and most rules hold for some drugs of a class
-only: such a text begins with "Only when", so that a class is never accused of what one of its drugs does.
+only: such a text begins with "Only when", so that a rule about one drug is never shown as one about its whole class.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from leader_core.interactions.rules import (
 
 _PARTIAL: Final = "Only when combining "
 """How the management of a pair begins that only some drugs of the two classes carry."""
-_CACHED_PAIRS: Final = 8192  # a page asks for the rules of the same few hundred again and again
+_CACHED_PAIRS: Final = 8192  # a page needs the rules of the same few hundred repeatedly
 
 
 def is_statistical(interaction: Interaction) -> bool:
@@ -43,7 +43,7 @@ def is_partial(interaction: Interaction) -> bool:
 
 
 class InteractionTable:
-    """Every known pair at one ATC level; at most one clinical and one statistical entry a pair.
+    """Every known pair at one ATC level; at most one clinical and one statistical entry per pair.
 
     Absence of a pair means "not in this table", never "safe".
 
@@ -181,7 +181,7 @@ class _Match:
 
 @lru_cache(maxsize=3)
 def load_clinical(level: int) -> tuple[Interaction, ...]:
-    """Graded pairs of ATC codes at this level, one entry a pair, in order of codes.
+    """Graded pairs of ATC codes at this level, one entry per pair, in order of codes.
 
     Several rules between two classes are merged: a line each in `mechanism`, `effect` and `management`, the one that
     gives the pair its severity first. That is the most severe rule, with one exception above level 5: a rule that

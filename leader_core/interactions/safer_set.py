@@ -121,7 +121,7 @@ def safer_set(
         avoid: classes that must not appear.
 
     Raises:
-        InputError: for classes without a probability, or the same class kept and avoided.
+        InputError: for classes without a probability, or the same class pinned and avoided.
         ConflictError: where no set within the limit holds what must stay; carries the pairs that stand against it.
     """
     pinned, avoided = frozenset(keep), frozenset(avoid)

@@ -110,7 +110,7 @@ def draw(
 
 @lru_cache(maxsize=512)
 def shared(first: Structure, second: Structure, *, timeout_s: int = 2) -> SharedSubstructure:
-    """The largest common substructure, rings kept whole; when the time is over, the best one so far.
+    """The largest common substructure, no ring is split; when the time is over, the best one so far.
 
     Raises:
         InputError: for a time below one second, the shortest the search can keep.

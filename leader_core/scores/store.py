@@ -33,7 +33,7 @@ run = partial(sql.run, "leader_core.scores")
 
 
 def scores_path(cohort: Path) -> Path:
-    """Where the scores of a cohort's database are looked for: beside it."""
+    """Where the scores of a cohort's database are looked for: next to it."""
     return cohort.with_name(f"{cohort.stem}.scores.duckdb")
 
 

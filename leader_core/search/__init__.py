@@ -1,1 +1,1 @@
-"""Codes found by words or by code."""
+"""Searching codes by words or by code."""

@@ -1,6 +1,6 @@
 """Searching codes by what people type: a code, a title's words, a synonym, any of them begun or misspelt; best first.
 
-A search is a few passes over arrays of one byte a code.
+A search is a few passes over arrays of one byte per code.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _of_kinds(index: CodeIndex, kinds: Iterable[str]) -> NDArray[np.bool_]:
 
 
 class Match:
-    """`tiers` says for every row how it was found, 0 where it was not or is of no wanted kind."""
+    """`tiers` says for every row how it matches, 0 where it does not or is of no wanted kind."""
 
     def __init__(self, index: CodeIndex, text: str, wanted: NDArray[np.bool_], limit: int) -> None:
         self._index = index
@@ -76,7 +76,7 @@ class Match:
         self._words = search_words(text)
         self._content = content_words(self._words)
         self._misread: list[str] = []
-        self._why = np.full(len(index), -1, np.int32)  # the term that found a row
+        self._why = np.full(len(index), -1, np.int32)  # the term that matched a row
         self.tiers = np.zeros(len(index), np.int8)
         if not self._words:
             return
@@ -92,7 +92,7 @@ class Match:
             self._partly()
 
     def hint(self, row: int) -> str:
-        """Why a row was found, where its title does not show it; empty where it does."""
+        """Why a row matches, where its title does not show it; empty where it does."""
         title = set(fold(self._index.table.titles[row]).split())
         if (number := int(self._why[row])) >= 0:
             term = self._index.aliases.terms[number]
@@ -207,7 +207,7 @@ class Match:
         self._put(rows[plain], plain_tier, why=numbers[plain])
 
     def _put(self, rows: NDArray[np.integer], tier: int, why: int | NDArray[np.integer]) -> None:
-        """Raise rows of wanted kinds to a tier, with the term that found them."""
+        """Raise rows of wanted kinds to a tier, with the term that matched them."""
         better = self._wanted[rows] & (self.tiers[rows] < tier)
         self.tiers[rows[better]] = tier
         self._why[rows[better]] = why if isinstance(why, int) else why[better]

@@ -23,7 +23,7 @@ LONGEST_TEXT: Final = 200
 MOST_WORDS: Final = 8
 MOST_PARTS: Final = 60
 """Characters, words and parts of a search that are read; nobody types more, and a pasted page must not cost seconds.
-A query counts the parts found in the bits of a number."""
+A query counts the matching parts in the bits of a number."""
 
 SMALL_WORDS: Final = frozenset("of the an and or in on to for with by at due from".split())
 """Left out of a search that has other words; "without", "no" and "not" are not among them, and "a" names vitamins."""
@@ -87,12 +87,12 @@ def search_words(text: str) -> list[str]:
 
 
 def content_words(words: Sequence[str]) -> list[str]:
-    """Those that must be found: all but the small ones, unless there are no others."""
+    """Those that must match: all but the small ones, unless there are no others."""
     return [word for word in words if word not in SMALL_WORDS] or list(words)
 
 
 def split_parts(text: str) -> list[str]:
-    """The parts of a worklist search that must all be found: 'heart failure, warfarin' has two."""
+    """The parts of a worklist search that must all match: 'heart failure, warfarin' has two."""
     return [part for part in re.split(r"[,;]", text[:LONGEST_TEXT]) if fold(part)][:MOST_PARTS]
 
 

@@ -1,6 +1,6 @@
 """Similar patients: training patients whose case the student reads in nearly the same way, and what they were given.
 
-The rooms: `index` (the training cases as vectors, built, stored, searched), `find` (a case's neighbours and what they
+Modules: `index` (the training cases as vectors, built, stored, searched), `find` (a case's neighbours and what they
 say).
 """
 

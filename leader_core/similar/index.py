@@ -1,9 +1,9 @@
-"""The training patients as the student sees them: one unit vector each, searched exactly, kept in one file.
+"""The training patients as the student sees them: one unit vector each, searched exactly, stored in one file.
 
-A vector is the head's first layer before its activation, which distillation compares too, made of each training
+A vector is the head's first layer before its activation, which distillation compares too, computed from each training
 patient's last visit with its past and scaled to length one; the dot product of two is the cosine of their angle. The
-search multiplies the whole matrix: measured faster than the target at 300,000 by 128, so there is no index to be
-approximate. The file holds what a page tells of a neighbour as well, and is mapped into memory, not read.
+search multiplies the whole matrix: measured faster than the target at 300,000 by 128, so an approximate
+search is not needed. The file also holds what a page shows of a neighbour, and is mapped into memory, not read.
 
 Letters: N training cases, H width of a vector, V validation cases.
 """
@@ -52,7 +52,7 @@ def index_path(cohort: Path) -> Path:
 class CaseIndex:
     """N training patients at their last visit, by patient id."""
 
-    student: str  # digest of the weights that made the vectors
+    student: str  # digest of the weights that computed the vectors
     cohort: str  # digest of the cohort
     vectors: Floats  # (N, H) of length one
     patient_ids: Ints  # (N,)

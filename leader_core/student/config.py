@@ -44,7 +44,7 @@ class StudentConfig:
     pooling: Pooling = "mean"
     current_apart: bool = False
     code_text: bool = False
-    text_width: int = 0  # of the title vectors; set when a student with `code_text` is made
+    text_width: int = 0  # of the title vectors; set when a student with `code_text` is built
 
     def __post_init__(self) -> None:
         problems = [

@@ -120,7 +120,7 @@ class Encoder:
         }
 
     def cases(self, cases: Sequence[Case]) -> EncodedCases:
-        """Encode cases made by hand or read one by one."""
+        """Encode cases built by hand or read one by one."""
         return self.columns(CohortColumns.from_cases(cases))
 
     def columns(self, columns: CohortColumns) -> EncodedCases:

@@ -64,7 +64,7 @@ class StudentScorer(ModelScorer):
         Raises:
             NotFoundError: no such folder.
             ArtifactError: anything changed, missing or not fitting.
-            InputError: CUDA was asked for and is not there.
+            InputError: CUDA was requested and is not available.
         """
         folder = Path(folder)
         manifest = read_manifest(folder, kind="student")

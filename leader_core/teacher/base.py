@@ -1,6 +1,6 @@
 """Base language models: where one lies, whether it is the file it should be, and how it and its tokenizer are read.
 
-safetensors only, no remote code, no download unless asked for by name.
+safetensors only, no remote code, no download unless requested by name.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _OFFSET_POSITIONS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class BaseFiles:
-    """A base that was found and may be loaded."""
+    """A base that exists and may be loaded."""
 
     id: str  # as given: "minilm", a folder, a hub id
     folder: Path
@@ -78,7 +78,7 @@ class BaseFiles:
 
 
 def find_base(base: str, *, allow_download: bool = False) -> BaseFiles:
-    """Find a base and digest its weights (kept for this process, so asking again is free).
+    """Find a base and digest its weights (cached for this process).
 
     Args:
         base: "minilm" (the sentence encoder that comes with the installation), a local folder, or a hub id.
@@ -184,7 +184,7 @@ def load_body(
 
 
 def _minilm_folder() -> Path:
-    """The folder inside the installed package, found without importing it."""
+    """The folder inside the installed package, without importing it."""
     package = importlib.util.find_spec(MINILM_PACKAGE)
     locations = list(package.submodule_search_locations or ()) if package else []
     if not locations:
@@ -236,8 +236,8 @@ def _weights(folder: Path) -> list[Path]:
     if single.is_file():
         return [single]
     others = sorted(path.name for pattern in ("*.bin", "*.pt", "*.h5") for path in folder.glob(pattern))
-    found = f"It holds {', '.join(others)}, which are never loaded. " if others else ""
-    raise ArtifactError(f"{folder} holds no model.safetensors. {found}Give a base saved as safetensors.")
+    content = f"It holds {', '.join(others)}, which are never loaded. " if others else ""
+    raise ArtifactError(f"{folder} holds no model.safetensors. {content}Give a base saved as safetensors.")
 
 
 @lru_cache(maxsize=16)

@@ -68,7 +68,7 @@ def fit_to_base(config: TeacherConfig, files: BaseFiles) -> TeacherConfig:
 
 
 def pass_tokens(model: TeacherModel) -> int:
-    """Padded tokens of one forward pass: what suits the device, and fits beside the weights in a GPU's memory.
+    """Padded tokens of one forward pass: what suits the device, and fits into a GPU's memory together with the weights.
 
     Reads the card's size and not what is free just now, so that batches, and so the last bits of results, never change.
     """

@@ -1,6 +1,6 @@
 """Which drugs a hospital's order text names: longest names first, combinations joined, typing errors last.
 
-Works on the names of `drug_table`; refuses to know routes and ATC codes.
+Works on the names of `drug_table`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of ingredients and of what is no drug, as `assets/terminology/` holds it, read once.
 
-Knows names and ATC codes; refuses to know how an order's text is taken apart, which `drug_text` owns.
+Reading an order's text is the work of `drug_names`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What people write beside a cohort: notes, tags, stars, saved cohorts and variants, in an SQLite file of their own."""
+"""What users write about a cohort: notes, tags, stars, saved cohorts and variants, in an SQLite file of their own."""
 
 from leader_core.workspace.annotations import Annotation, Annotations, ErrorKind
 from leader_core.workspace.store import ReadOnlyError, StaleEditError

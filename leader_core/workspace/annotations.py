@@ -1,6 +1,6 @@
 """Tags on cases: kinds of error that people define, and which of them each annotator saw in which visit.
 
-An annotator who saved no kind has looked and found nothing wrong, which counts where two annotators are compared.
+An annotator who saved no kind has looked and seen no error, which counts where two annotators are compared.
 """
 
 from __future__ import annotations

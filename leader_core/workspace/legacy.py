@@ -31,7 +31,7 @@ def import_duckdb(path: Path) -> list[Row]:
             if version > NEWEST:
                 raise ArtifactError(
                     f"The earlier workspace {path} has version {version}, and versions up to {NEWEST} can be taken over. "
-                    "Open it with the program that made it, or move it away."
+                    "Open it with the program that wrote it, or move it away."
                 )
             rows = [*_about(facts), *_entries(connection), *_stars(connection)]
             return [*rows, *_tags(connection)] if version > 1 else rows

@@ -1,6 +1,6 @@
-"""The workspace's SQLite file: one table of entries, of which every revision is kept.
+"""The workspace's SQLite file: one table of entries, of which every revision stays.
 
-An edit names the revision that it was made from; where somebody else wrote another one meanwhile, the edit is refused and
+An edit names the revision that it is based on; where somebody else wrote another one meanwhile, the edit is refused and
 stored as a refused revision. Several threads, servers and processes may use one file: it is in WAL mode, and writers wait
 for each other.
 """
@@ -74,7 +74,7 @@ class StaleEditError(InputError):
     """An edit of a revision that somebody else had changed meanwhile; both texts are stored.
 
     Attributes:
-        current: the revision that stands.
+        current: the newest accepted revision.
         rejected: the refused edit, stored as a revision of its own.
     """
 
@@ -99,8 +99,8 @@ class Store:
     def __init__(self, path: Path, legacy: Path | None = None) -> None:
         """
         Args:
-            path: the SQLite file; made where it is missing, readable by its owner only.
-            legacy: a workspace of earlier versions (DuckDB), taken over when the file is made, and left as it is.
+            path: the SQLite file; created where it is missing, readable by its owner only.
+            legacy: a workspace of earlier versions (DuckDB), taken over when the file is created, and left as it is.
 
         Raises:
             ArtifactError: a damaged file, one that is no workspace, or one of a newer version.
@@ -184,7 +184,7 @@ class Store:
         deleted: bool = False,
         unique_name: bool = False,
     ) -> Entry:
-        """A new entry, or another revision of the one with this key, whichever revision stands.
+        """A new entry, or another revision of the one with this key, whichever revision is current; `deleted` marks it removed.
 
         Raises:
             InputError: another entry of this kind has the name, where names are unique.
@@ -211,7 +211,7 @@ class Store:
         based_on: int,
         unique_name: bool = False,
     ) -> Entry:
-        """Another revision, made from the one numbered `based_on`; without a body it removes the entry.
+        """Another revision, based on the one numbered `based_on`; without a body it removes the entry.
 
         Never called inside another transaction, which its refusal would undo.
 
@@ -276,7 +276,7 @@ class Store:
             connection = _connect(":memory:")
             connection.executescript("".join(MIGRATIONS))
             return connection
-        # Where the two side files of the log cannot be made, only an "immutable" file can be read.
+        # Where the two side files of the log cannot be created, only an "immutable" file can be read.
         for mode in ("mode=ro", "immutable=1"):
             connection = _connect(f"{self.path.resolve().as_uri()}?{mode}")
             with contextlib.suppress(sqlite3.OperationalError):
@@ -290,7 +290,7 @@ class Store:
         if version > len(MIGRATIONS):
             raise ArtifactError(
                 f"The workspace {self.path} has version {version}, and this program knows versions up to "
-                f"{len(MIGRATIONS)}. Use the newer program that made it, or name another file with LEADER_WORKSPACE."
+                f"{len(MIGRATIONS)}. Use the newer program that wrote it, or name another file with LEADER_WORKSPACE."
             )
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         if version == 0 or "entries" not in tables:
@@ -300,7 +300,7 @@ class Store:
         return version
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
-        """Bring the file to this code's version in one transaction; a copy of an older file is made first."""
+        """Bring the file to this code's version in one transaction; a copy of an older file is saved first."""
         version = self._check(connection)
         if version == len(MIGRATIONS):
             return
@@ -331,7 +331,7 @@ def _connect(path: Path | str) -> sqlite3.Connection:
 
 
 def _create(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
-    """A new file with these rows, whole or not at all; one that another process made meanwhile stays."""
+    """A new file with these rows, whole or not at all; one that another process created meanwhile stays."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # for its owner only
     os.close(handle)
     try:

@@ -1,4 +1,4 @@
-"""The workspace: notes, tags, stars, saved cohorts and variants of one cohort, in a file beside it."""
+"""The workspace: notes, tags, stars, saved cohorts and variants of one cohort, in a file next to it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Workspace:
         The workspace of an earlier version, `NAME.duckdb`, is taken over into `NAME.sqlite` once and left as it is.
 
         Raises:
-            ArtifactError: a damaged file, one that is no workspace, or one that a newer program made.
+            ArtifactError: a damaged file, one that is no workspace, or one that a newer version wrote.
         """
         return cls(Store(*_files(Path(path))), fingerprint)
 

@@ -89,7 +89,7 @@ def _shoot(page: Page, path: Path) -> None:
 
 def _scored(page: Page) -> None:
     for name in ("teacher", "student"):
-        page.locator(f".st-key-figures-{name}").wait_for()
+        page.locator(f".st-key-metrics-{name}").wait_for()
     page.locator("td.score").first.wait_for()
     _settle(page)
 

@@ -8,12 +8,12 @@ from playwright.sync_api import Locator, Page, expect
 def both_scored(page: Page) -> None:
     """Both models' scores are on the page."""
     for name in ("teacher", "student"):
-        expect(page.locator(f".st-key-figures-{name}")).to_be_visible()
+        expect(page.locator(f".st-key-metrics-{name}")).to_be_visible()
 
 
 def figure(page: Page, name: str) -> Locator:
     """The number of classes that a model suggests, as it stands under its cut-off."""
-    return page.locator(f".st-key-figures-{name} dl > div", has_text="Classes").locator("dd")
+    return page.locator(f".st-key-metrics-{name} dl > div", has_text="Classes").locator("dd")
 
 
 def add_code(page: Page, label: str, text: str) -> None:

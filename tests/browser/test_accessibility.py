@@ -45,11 +45,11 @@ def test_axe_finds_nothing_grave_on_any_page(
     expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     look("help")
     for path, there in (
-        (f"case?patient={one}&tour=2", ".st-key-figures-teacher"),
-        (f"case?patient={two}&beside={one}-1", ".ld-moves"),
+        (f"case?patient={one}&tour=2", ".st-key-metrics-teacher"),
+        (f"case?patient={two}&beside={one}-1", ".ld-changes"),
         (f"case?patient={two}&show=decide", "fieldset"),
         (f"interactions?patient={one}", ".st-key-pair_card"),
-        (f"interactions?patient={one}&view=safer", ".ld-safer-figures"),
+        (f"interactions?patient={one}&view=safer", ".ld-safer-metrics"),
         (f"interactions?patient={one}&view=matrix", ".js-plotly-plot"),
         (f"prompt?patient={one}&published=1", ".ld-prompt"),
         (f"prompt?patient={one}&mode=edit", "textarea"),

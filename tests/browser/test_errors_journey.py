@@ -1,4 +1,4 @@
-"""From a mark of the error analysis to its cases, one of them, what moved its score, and back; whole at both widths."""
+"""From a mark of the error analysis to its cases, one of them, what changed its score, and back; whole at both widths."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def _open(browser: Browser, base: str, path: str, width: int = 1440) -> Visitor:
 
 
 def _explained(page: Page) -> None:
-    """What moved a score of the case that is open: the shares of what it holds, and that they add up."""
+    """What changed a score of the case that is open: the shares of what it holds, and that they add up."""
     box = page.get_by_role("combobox", name="Class to explain")
     box.click()
     box.fill("Beta blockers")
     page.get_by_role("option").first.click()
     expect(page.get_by_text("The shares add up")).to_be_visible(timeout=PATIENCE)
-    rows = page.get_by_role("table", name=re.compile("What moved the score of C07A"))
+    rows = page.get_by_role("table", name=re.compile("What changed the score of C07A"))
     expect(rows).to_contain_text("This visit", timeout=PATIENCE)
     expect(page).to_have_url(re.compile("explain=C07A"), timeout=PATIENCE)
 

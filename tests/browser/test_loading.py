@@ -81,17 +81,17 @@ def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Vis
     visitor.open("/")
     expect(page.get_by_text("Teacher ready")).to_be_visible()
     page.locator("table.worklist tbody th a").first.click()
-    student = page.locator(".st-key-figures-student")
+    student = page.locator(".st-key-metrics-student")
     seen = set()
     for _ in range(ROUNDS):
         expect(student).to_be_visible()
-        expect(page.locator(".st-key-figures-teacher")).to_have_count(0)
+        expect(page.locator(".st-key-metrics-teacher")).to_have_count(0)
         seen.add(page.locator("h1").first.inner_text())
         before = page.locator("h1").first.inner_text()
         page.locator(".st-key-step_next button").click()
         expect(page.locator("h1").first).not_to_have_text(before)
     assert len(seen) == ROUNDS
-    expect(page.locator(".st-key-figures-teacher")).to_be_visible()
+    expect(page.locator(".st-key-metrics-teacher")).to_be_visible()
 
 
 def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, browser: Browser) -> None:
@@ -105,5 +105,5 @@ def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, browser: Bro
     for each in (other, page):
         expect(each.get_by_text(waiting).first).to_be_visible()
     for each in (other, page):
-        expect(each.locator(".st-key-figures-teacher")).to_be_visible()
+        expect(each.locator(".st-key-metrics-teacher")).to_be_visible()
     other.context.close()

@@ -1,4 +1,4 @@
-"""What moved the teacher's score, marked in the prompt that it read: asked for, watched, stopped, and found again."""
+"""What changed the teacher's score, marked in the prompt that it read: asked for, watched, stopped, and found again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_prompt_is_marked_on_request_and_a_link_shows_the_marks_again(
     text = page.locator("pre.ld-prompt")
     expect(text).to_be_visible()
     read = text.inner_text()
-    page.get_by_role("radio", name="What moved a score").click()
+    page.get_by_role("radio", name="What changed a score").click()
     box = page.get_by_role("combobox", name="Class to explain")
     box.click()
     box.fill("Beta blockers")

@@ -108,7 +108,7 @@ class NeuralBaseline(ABC):
         """Called after every pass over the training cases."""
 
     def fit(self, data: TrainingData, *, seed: int, report: Report) -> None:
-        """Adam until validation PRAUC stops rising; the best epoch is kept.
+        """Adam until validation PRAUC stops rising; the weights of the best epoch are used.
 
         Raises:
             TrainingError: the loss is not finite any more.

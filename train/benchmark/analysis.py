@@ -1,4 +1,4 @@
-"""The error analysis on this machine: made-up scores of many cases, and everything that its page computes from them.
+"""The error analysis on this machine: simulated scores of many cases, and everything that its page computes from them.
 
 The cohort is a small one repeated under other ids. Generating and analysing are processes of their own, so that the
 memory reported is that of analysing.

@@ -88,7 +88,7 @@ _HELPERS: Final = """() => {
   window.leaderCase = () => ['h1', '.st-key-person'].map((e) => (document.querySelector(e) || {}).textContent || '');
   window.leaderSays = (text) => [...document.querySelectorAll('.ld-muted, .ld-note, [data-testid=stHtml]')]
     .some((e) => e.textContent.includes(text));
-  window.leaderLive = (name) => Boolean(document.querySelector('.st-key-figures-' + name))
+  window.leaderLive = (name) => Boolean(document.querySelector('.st-key-metrics-' + name))
     && ![...document.querySelectorAll('.ld-callout.' + name)].some((e) => e.textContent.includes('were stored on'));
 }"""
 
@@ -105,7 +105,7 @@ about as long."""
 
 
 _STANDS: Final = """(before) => leaderCase().every((text, i) => text && text !== before[i])
-  && ['student', 'teacher'].every((name) => document.querySelector('.st-key-figures-' + name))"""
+  && ['student', 'teacher'].every((name) => document.querySelector('.st-key-metrics-' + name))"""
 """Another case than `before` stands with both models' scores: its heading is drawn first and its visits last."""
 
 

@@ -1,4 +1,4 @@
-"""What needs no model, on this machine: raw tables to a cohort, searching codes and patients, judging made-up scores."""
+"""What needs no model, on this machine: raw tables to a cohort, searching codes and patients, evaluating simulated scores."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _codes(cohort: Cohort, queries: Sequence[tuple[str, tuple[Kind, ...]]], seco
 
 
 def _first_times(cohort: Cohort, words: Sequence[str]) -> dict[str, float]:
-    """Each asked once: nothing about the word is cached yet."""
+    """Each searched once: nothing about the word is cached yet."""
     times = {}
     for word in words:
         start = time.perf_counter()

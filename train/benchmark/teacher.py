@@ -1,4 +1,4 @@
-"""The teacher on this machine: one case, states of many, training steps, each beside the bare passes they consist of.
+"""The teacher on this machine: one case, states of many, training steps, each compared with the bare passes it consists of.
 
 The bare passes run the same network over rectangles that hold the same number of real tokens and no padding: what is
 above them is the price of prompts, tokenising, padding and the optimiser.
@@ -70,7 +70,7 @@ def run(cohort_path: Path, folder: Path, device: str, count: int, seconds: float
 
 
 def _training(scorer: TeacherScorer, data: TeacherData) -> dict[str, Any]:
-    """A few optimiser steps through the real loop, beside bare forward and backward passes."""
+    """A few optimiser steps through the real loop, compared with bare forward and backward passes."""
     model = scorer.model
     for name, weight in model.named_parameters():
         weight.requires_grad_(name.startswith("head.") or "lora_" in name)

@@ -1,6 +1,6 @@
 """A teacher of a named size with random weights: what its training and states reach of the card's matrix rate.
 
-Nothing is downloaded: the base is made on the device. Everything but its weights is the real thing: adapter, head, loss,
+Nothing is downloaded: the base is created on the device. Everything but its weights is the real thing: adapter, head, loss,
 optimiser step and passes. Rates are given by the products that the method needs (a forward pass, and one back through
 frozen weights); computing activations again under checkpointing costs time and counts for nothing.
 """
@@ -48,7 +48,7 @@ class BaseSize:
     key_heads: int
     words: int
     tokens: int  # of a prompt
-    batch: int  # cases a step
+    batch: int  # cases per step
     needs_gpu: bool = True
 
 
@@ -129,7 +129,7 @@ def _random_teacher(size: BaseSize, config: TeacherConfig, device: torch.device)
     from transformers import AutoModel
 
     precision = resolve_precision("auto", device)
-    with torch.device(device):  # made where it is used: no copy in main memory
+    with torch.device(device):  # created where it is used: no copy in main memory
         body = AutoModel.from_config(
             _llama(size),
             dtype=torch.bfloat16 if precision == "bf16" else torch.float32,

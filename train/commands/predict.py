@@ -1,4 +1,4 @@
-"""`predict`: one row a case and medication, as Parquet, written block by block and moved into place when complete."""
+"""`predict`: one row per case and medication, as Parquet, written block by block and moved into place when complete."""
 
 from __future__ import annotations
 

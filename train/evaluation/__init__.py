@@ -1,1 +1,1 @@
-"""Scoring of models and baselines and the tables made of it."""
+"""Scoring of models and baselines and the tables of its results."""

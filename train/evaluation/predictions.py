@@ -1,4 +1,4 @@
-"""Scores as a Parquet file: one row a case and medication, written block by block, and read back as a model.
+"""Scores as a Parquet file: one row per case and medication, written block by block, and read back as a model.
 
 The file carries what an evaluation must know of the model in its metadata: name, cut-off and where it came from, the
 cohort it was trained on.
@@ -98,7 +98,7 @@ class StoredScores:
     manifest: Manifest | None = None
 
     def __init__(self, path: Path, cohort: Cohort) -> None:
-        """Read a file whole (4 bytes a case and class).
+        """Read a file whole (4 bytes per case and class).
 
         Raises:
             NotFoundError: no such file.

@@ -90,7 +90,7 @@ def write_crossfitted_states(
 ) -> dict[str, Any]:
     """Train `folds` teachers as `teacher` was trained, and write every case's states from one that never saw it.
 
-    What is finished is kept in `<out>.folds` and not computed again: a stopped run continues. The folder stays afterwards,
+    Finished folds are stored in `<out>.folds` and not computed again: a stopped run continues. The folder stays afterwards,
     for the teachers in it are what the states came from; delete it when it is not needed.
 
     Args:

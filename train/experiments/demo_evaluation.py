@@ -210,7 +210,7 @@ def _rounded(value: Any) -> Any:
 
 
 def to_text(evaluation: Mapping[str, Any]) -> str:
-    """JSON with one line a model: small, and a change shows which model changed."""
+    """JSON with one line per model: small, and a change shows which model changed."""
     return _lines(evaluation, 4) + "\n"
 
 

@@ -76,7 +76,7 @@ def run_tasks(
     jobs: int = 1,
     command: tuple[str, ...] = COMMAND,
 ) -> None:
-    """Run what is not up to date, first the tasks that take all cores; the state is kept in `build/doit.json`.
+    """Run what is not up to date, first the tasks that take all cores; the state is stored in `build/doit.json`.
 
     Args:
         goals: names or groups; only they and what comes before them are run. By default everything.
@@ -102,7 +102,7 @@ def run_tasks(
         waiting = ", ".join(task.name for task in tasks if task.name not in done)
         raise TrainingError(
             f"{len(failures)} task(s) failed: {'; '.join(failures)}. Not done: {waiting}. "
-            "What finished is kept: run the same command again to continue."
+            "Finished tasks stay: run the same command again to continue."
         )
 
 

@@ -1,4 +1,4 @@
-"""The student's training: Adam until validation PRAUC stops rising, the best epoch kept, resumable after any epoch."""
+"""The student's training: Adam until validation PRAUC stops rising, the best epoch's weights, resumable after any epoch."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The published student in its published form: every batch padded to 10 visits of 100 codes, three encoders a kind.
 
-Kept as the yardstick: its logits prove the packed network right, its speed is what ours is measured against.
+A reference: its logits prove the packed network right, its speed is what ours is measured against.
 Written from the formulas and deliberately plain; shares nothing with `leader_core.student.model` but the weights.
 
 Letters: B cases, V visits, C codes of one kind, D width, K profile fields, M medications.

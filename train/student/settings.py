@@ -35,7 +35,7 @@ class StudentTraining:
     threshold_rule: ThresholdRule = "validation"
     threshold: float = 0.3  # used where the rule is "fixed"
     calibrate: bool = (
-        False  # fit temperature, bias and conformal cut-offs on validation, and keep them with the model
+        False  # fit temperature, bias and conformal cut-offs on validation, and store them with the model
     )
 
     def __post_init__(self) -> None:

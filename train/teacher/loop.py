@@ -31,7 +31,7 @@ PULSE_SECONDS: Final = 60.0
 
 @dataclass(slots=True)
 class TeacherTrainer:
-    """One run: a model, its data, its settings, and the file that its state is kept in."""
+    """One run: a model, its data, its settings, and the file that its state is saved in."""
 
     model: TeacherModel
     train: TeacherData
@@ -162,7 +162,7 @@ class TeacherTrainer:
         return loss.detach()
 
     def _not_finite(self, step: int, loss: float, norm: float) -> str:
-        """What happened, what to change, and what is kept."""
+        """What happened, what to change, and what was saved."""
         what = f"loss {loss}" if not math.isfinite(loss) else f"gradient norm {norm} at loss {loss:.4g}"
         changes = [
             f"Lower teacher.training.learning_rate (now {self.settings.learning_rate:g}) and head_learning_rate "
@@ -222,7 +222,7 @@ class TeacherTrainer:
 
 
 class _Pulse:
-    """A line a minute where no progress bar is drawn, and the speed of training."""
+    """A line per minute where no progress bar is drawn, and the speed of training."""
 
     def __init__(self, report: Report, total: int) -> None:
         self._report, self._total = report, total
@@ -232,7 +232,7 @@ class _Pulse:
 
     @property
     def speed(self) -> float:
-        """Training cases a second, evaluations and states left out."""
+        """Training cases per second, evaluations and states left out."""
         return self._cases / max(self._seconds, 1e-9)
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""A training looked at before it is started: base, prompts, steps, and the tokens, memory and time they are expected to take.
+"""The dry run of a teacher's training: base, prompts, steps, and an estimate of the tokens, memory and time it takes.
 
 Nothing is trained or written. Costs are estimated from the network's shape, with every assumption a constant below: a
 plan for choosing a card, no measurement.
@@ -36,9 +36,9 @@ STATES_SHARE: Final = 0.55
 TRAINED_BYTES: Final = 16
 """Of a trained weight: itself, its gradient and two moments, all fp32."""
 LAYER_BYTES: Final = (21.0, 8.2)
-"""Kept by a layer for the way back, bytes a token in bf16: by hidden width, by feed-forward width. Counted on Llama."""
+"""Kept by a layer for the backward pass, bytes per token in bf16: by hidden and by feed-forward width. Counted on Llama."""
 DROPOUT_BYTES: Final = 3.0
-"""And of LoRA's dropout: a dropped copy and its mask, a token and input of an adapted layer."""
+"""And of LoRA's dropout, per token and input of an adapted layer: a dropped copy and its mask."""
 _QUANTISED_BYTES: Final[dict[Quantisation, float]] = {"8bit": 1.06, "4bit": 0.56}
 GIB: Final = 1024**3
 
@@ -107,7 +107,7 @@ def token_flops(shape: Shape, length: float) -> float:
 def pass_bytes(
     shape: Shape, tokens: float, precision: Literal["fp32", "bf16"], dropout: float, checkpointing: bool
 ) -> float:
-    """Activations kept for the way back by a pass of so many tokens."""
+    """Activations kept for the backward pass by a pass of so many tokens."""
     by_hidden, by_intermediate = LAYER_BYTES
     layer = by_hidden * shape.hidden + by_intermediate * shape.intermediate
     if dropout:
@@ -250,13 +250,13 @@ def plan_teacher(
         "precision": precision,
         "quantisation": config.quantisation,
         "matrix_rate_tflops": speed / 1e12,
-        "estimate": _figures(expected),
+        "estimate": _rounded(expected),
     }
     _show(report, result, training, source)
     return result
 
 
-def _figures(expected: Estimate) -> dict[str, float]:
+def _rounded(expected: Estimate) -> dict[str, float]:
     return {
         "memory_gib": expected.memory_gib,
         "weights_gib": expected.weights_gib,
@@ -279,11 +279,11 @@ def _show(report: Report, plan: dict[str, Any], training: TeacherTraining, sourc
         ("cases", f"{plan['training_cases']:,} for training, {plan['validation_cases']:,} for validation"),
         ("medication classes", f"{plan['medications']:,}"),
         (
-            "tokens a prompt",
+            "tokens per prompt",
             f"mean {tokens['mean']:.0f}, median {tokens['p50']}, 95th percentile {tokens['p95']}",
         ),
         ("longest, limit", f"{tokens['longest']}, {tokens['limit']}"),
-        ("cut to fit", f"{tokens['truncated_share']:.1%} of the prompts"),
+        ("truncated", f"{tokens['truncated_share']:.1%} of the prompts"),
         ("steps", f"{plan['steps']:,} of {training.batch_size} cases, {plan['epochs']:.1f} epochs"),
         ("matrix rate", f"{plan['matrix_rate_tflops']:.3g} TFLOP/s, {source}"),
         ("memory, estimated", f"{expected['memory_gib']:.1f} GiB"),

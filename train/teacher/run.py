@@ -56,8 +56,8 @@ def train_teacher(
     processes = processes or Processes()
     target = processes.device(device)
     files = find_base(config.base, allow_download=allow_download)
-    asked, config = config, fit_to_base(config, files)
-    if config != asked:
+    requested, config = config, fit_to_base(config, files)
+    if config != requested:
         report.line(f"prompt limit {config.max_tokens} tokens: the base {files.id} reads no more")
     run = _run_key(config, training, seed, cohort.fingerprint.digest, files.sha256)
     if resume and (finished := _finished(out, run)):
@@ -181,13 +181,13 @@ def _judge(
     else:
         threshold = choose_threshold(probabilities, validation.truth, missed=validation.missed)
         rule = "highest mean Jaccard on validation"
-    figures = case_metrics(probabilities, validation.truth, threshold, None)
+    metrics = case_metrics(probabilities, validation.truth, threshold, None)
     metrics = {
         "cases": len(validation),
         "prauc": mean_prauc(logits, validation),
-        "jaccard": float(figures.jaccard.mean()),
-        "f1": float(figures.f1.mean()),
-        "medications": float(figures.medications.mean()),
+        "jaccard": float(metrics.jaccard.mean()),
+        "f1": float(metrics.f1.mean()),
+        "medications": float(metrics.medications.mean()),
         "loss": float(
             torch.nn.functional.binary_cross_entropy_with_logits(
                 torch.from_numpy(logits), torch.from_numpy(validation.truth).float()

@@ -34,8 +34,10 @@ class TeacherTraining:
     evaluations: float = 2.0  # an epoch
     validation_cases: int = 0  # in each evaluation while training; 0 = all
     patience: int = 0  # evaluations without improvement before stopping; 0 = never stop early
-    selection: Selection = "best"  # which weights are kept: of the best evaluation, or the last ones
-    threshold: float = 0.0  # cut-off kept with the model; 0 = chosen on validation for the best mean Jaccard
+    selection: Selection = "best"  # which weights are stored: of the best evaluation, or the last ones
+    threshold: float = (
+        0.0  # cut-off stored with the model; 0 = chosen on validation for the best mean Jaccard
+    )
     save_every: int = 50  # steps between states that --resume continues from
 
     def __post_init__(self) -> None:

@@ -94,7 +94,7 @@ class TeacherStates:
             missing = wanted[~present]
             raise InputError(
                 f"{len(missing):,} of {len(wanted):,} visits have no teacher states (first: {missing[0]}). "
-                "They were made for another cohort or other targets: run `python -m train states` on this cohort."
+                "They were computed for another cohort or other targets: run `python -m train states` on this cohort."
             )
         return rows
 

@@ -1,5 +1,5 @@
 -- Which chapters each visit's diagnoses fall into, as bits: the n-th of the given chapters is bit n, from 0. One number a
--- visit, so that any chapter can be asked of hundreds of thousands of cases at once.
+-- visit, so that any chapter can be looked up for hundreds of thousands of cases at once.
 WITH numbered AS (
     SELECT
         generate_subscripts($chapters, 1) - 1 AS chapter_no,

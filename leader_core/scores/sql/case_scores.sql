@@ -1,4 +1,4 @@
--- One row a model and case: the scores in the order of the model's codes, the classes at or above its cut-off as
+-- One row per model and case: the scores in the order of the model's codes, the classes at or above its cut-off as
 -- numbers of `codes`, and the metrics that the worklist and the error analysis sort and group by.
 CREATE TABLE case_scores (
     model VARCHAR NOT NULL,

@@ -1,4 +1,4 @@
--- One row a case with what the worklist shows of it. `gap` is the share of the classes suggested by either model that
+-- One row per case with what the worklist shows of it. `gap` is the share of the classes suggested by either model that
 -- only one of them suggests; "severe" counts graded pairs that are contraindicated or major.
 CREATE TABLE overview AS
 WITH teacher AS (

@@ -1,4 +1,4 @@
--- Everything that people write beside a cohort, as a log that only grows: nothing is changed in place, so nothing is lost.
+-- Everything that users write about a cohort, as a log that only grows: nothing is changed in place, so nothing is lost.
 -- The newest revision of an entry that is not refused is what it says now.
 CREATE TABLE entries (
     kind TEXT NOT NULL, -- about, note, star, cohort, variant, error_kind, annotation; decision (of earlier versions)

@@ -217,7 +217,7 @@ def test_a_comparison_with_a_case_that_is_gone_is_a_sentence(open_page: OpenPage
 def test_deciding_first_holds_in_the_comparison_too(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING, beside="10004-1", show="decide")
     assert "appear once you have revealed it" in text(page)
-    assert "ld-moves" not in text(page)
+    assert "ld-changes" not in text(page)
 
 
 def _recommendation(**scores: float) -> Recommendation:

@@ -20,18 +20,18 @@ def _send(page: Any, words: str) -> Any:
 
 def test_an_edited_text_is_scored_beside_the_original(open_page: OpenPage) -> None:
     page = open_page("prompt", patient=RETURNING, mode="edit")
-    assert "ld-moves" not in text(page)
+    assert "ld-changes" not in text(page)
     _send(page, "This visit: Atrial fibrillation.\nWhich medications should be prescribed?")
     assert "11 tokens of at most 512" in text(page)
     assert "suggested only for your wording" in text(page)
-    assert "ld-moves" in text(page)
+    assert "ld-changes" in text(page)
     first = text(page)
     _send(page, "This visit: Pneumonia, organism unspecified.")
     assert text(page) != first
     assert address(page) == {"patient": RETURNING, "visit": "5", "mode": "edit"}
     assert "Pneumonia" not in str(page.query_params)
     next(b for b in page.button if b.label == "Back to the original").click().run()
-    assert "ld-moves" not in text(page)
+    assert "ld-changes" not in text(page)
     assert page.text_area[0].value.startswith("[leader-1]")
 
 
@@ -43,7 +43,7 @@ def test_a_text_that_cannot_be_read_is_refused_in_a_sentence(
 ) -> None:
     page = _send(open_page("prompt", patient=RETURNING, mode="edit"), words)
     assert sentence in text(page)
-    assert "ld-moves" not in text(page)
+    assert "ld-changes" not in text(page)
 
 
 @pytest.mark.parametrize(

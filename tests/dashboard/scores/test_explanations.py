@@ -1,4 +1,4 @@
-"""What moved a score, on the case: both ways, both models, their states, and the link."""
+"""What changed a score, on the case: both ways, both models, their states, and the link."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_removals_of_both_models_stand_side_by_side_and_the_link_keeps_them(open
     page = settled(open_page("case", patient=RETURNING, explain="B01A", by="removal"))
     shown = text(page)
     assert "things left out in turn" in shown
-    assert "What moved the score of B01A in both models" in shown
+    assert "What changed the score of B01A in both models" in shown
     assert "Exact: every changed case is rendered and encoded anew" in shown
     assert address(page)["explain"] == "B01A"
     assert address(page)["by"] == "removal"

@@ -172,7 +172,7 @@ def test_filters_in_a_link_are_known_ones() -> None:
 def test_figures_count_the_pairs_that_the_list_beside_them_shows(open_page: OpenPage) -> None:
     for patient in (10_003, 10_005, 10_009):
         page = open_page("case", patient=str(patient))
-        figures = [h.value for h in page.html if "Listed pairs" in h.value and "ld-figures" in h.value]
+        figures = [h.value for h in page.html if "Listed pairs" in h.value and "ld-metrics" in h.value]
         counts = [int(re.search(r"Listed pairs</dt><dd>(\d+)", each)[1]) for each in figures]  # type: ignore[index]
         labels = [
             o for g in page.get("button_group") for o in g.options if re.match(r"(Teacher|Student) \d", o)

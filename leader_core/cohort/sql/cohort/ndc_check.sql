@@ -1,4 +1,4 @@
--- What the NDCs of all orders say beside the names, most frequent first; together the rows count every order read.
+-- What the NDCs of all orders say, compared with the names, most frequent first; together the rows count every order read.
 -- Drug, route and codes stand only where the map knows the NDC. Without a map only the valid NDCs are counted.
 CREATE TABLE ndc_check AS
 WITH judged AS (

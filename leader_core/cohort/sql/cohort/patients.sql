@@ -1,5 +1,5 @@
 -- Patients with at least one kept visit. The split depends on the seed and the patient id alone, by md5, which is
--- the same everywhere and for ever: a patient never moves when the cohort grows. First 8 hex digits modulo 10: 0 to
+-- the same everywhere and for ever: a patient never changes split when the cohort grows. First 8 hex digits modulo 10: 0 to
 -- 7 train, 8 validation, 9 test.
 CREATE TABLE patients AS
 WITH kept AS (

@@ -1,4 +1,4 @@
--- Drug strings of usable orders that no medication class was found for, most frequent first: what to map next.
+-- Drug strings of usable orders that map to no medication class, most frequent first: what to map next.
 CREATE TABLE unmapped AS
 SELECT
     coalesce(filled(d.drug), '') AS drug,

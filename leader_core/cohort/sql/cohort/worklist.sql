@@ -1,4 +1,4 @@
--- One row a patient as the worklist shows it, from the last visit, so that sorting and filtering hundreds of
+-- One row per patient as the worklist shows it, from the last visit, so that sorting and filtering hundreds of
 -- thousands of patients reads one narrow table.
 CREATE TABLE worklist AS
 WITH main AS (

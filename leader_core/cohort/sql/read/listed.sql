@@ -1,5 +1,5 @@
--- Everything that the worklist filters and sorts by, a row a patient with what stored scores say of the last visit. Which
--- place a patient has among the ids is known once the list is held in memory.
+-- Everything that the worklist filters and sorts by, a row per patient with what stored scores say of the last visit. Which
+-- position a patient has among the ids is known once the list is in memory.
 CREATE VIEW working_memory.listed AS
 SELECT
     w.patient_id,

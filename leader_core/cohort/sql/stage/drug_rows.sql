@@ -1,4 +1,4 @@
--- Rows of prescriptions: one row a visit and drug with its number of orders, and for rows that cannot be used their
+-- Rows of prescriptions: one row per visit and drug with its number of orders, and for rows that cannot be used their
 -- number by reason. What the mapping says of a drug (diluent, unmapped, ...) is judged after the admission.
 CREATE TEMP TABLE drug_rows AS
 WITH numbered AS (

@@ -1,4 +1,4 @@
--- Rows of diagnoses and procedures: one row a visit and code with how often it was written, and for rows that cannot
+-- Rows of diagnoses and procedures: one row per visit and code with how often it was written, and for rows that cannot
 -- be used their number by reason (no visit and no code then). The system travels inside the code (ICD9:..., ICD10:...).
 CREATE TEMP TABLE icd_rows AS
 WITH notations AS (

@@ -1,4 +1,4 @@
--- The repetitions and how far each moves the ids: by more than any id of the source.
+-- The repetitions and the offset each adds to the ids: more than any id of the source.
 CREATE TEMP TABLE copies AS
 SELECT
     copy,
