@@ -53,7 +53,7 @@ class Orders:
 
 def draw_orders(rng: np.random.Generator, stays: Stays) -> Orders:
     """All prescription rows of a chunk: drugs with repeated orders, what they are dissolved in, fluids and flushes."""
-    clinic, drugs, extras = stays.clinic, stays.know.formulary, stays.know.extras
+    clinic, drugs, extras = stays.clinic, stays.knowledge.formulary, stays.knowledge.extras
     visits = clinic.length.size
     repeats = 1 + np.minimum(
         rng.poisson(0.25 + 0.05 * np.minimum(clinic.length, 30))[clinic.product_visit], 14

@@ -181,13 +181,13 @@ def _judge(
     else:
         threshold = choose_threshold(probabilities, validation.truth, missed=validation.missed)
         rule = "highest mean Jaccard on validation"
-    metrics = case_metrics(probabilities, validation.truth, threshold, None)
+    per_case = case_metrics(probabilities, validation.truth, threshold, None)
     metrics = {
         "cases": len(validation),
         "prauc": mean_prauc(logits, validation),
-        "jaccard": float(metrics.jaccard.mean()),
-        "f1": float(metrics.f1.mean()),
-        "medications": float(metrics.medications.mean()),
+        "jaccard": float(per_case.jaccard.mean()),
+        "f1": float(per_case.f1.mean()),
+        "medications": float(per_case.medications.mean()),
         "loss": float(
             torch.nn.functional.binary_cross_entropy_with_logits(
                 torch.from_numpy(logits), torch.from_numpy(validation.truth).float()

@@ -131,7 +131,7 @@ def test_without_models_the_prescription_is_reviewed(serve: Serve, open_page: Op
     page = open_page("interactions", patient=RETURNING)
     assert list(page.segmented_control(key="set_shown_prescribed").options) == ["Prescribed"]
     assert groups(page)
-    assert "No model, no safer set" in text(open_page("interactions", patient=RETURNING, view="safer"))
+    assert "No safer set without a model" in text(open_page("interactions", patient=RETURNING, view="safer"))
 
 
 def test_the_chosen_set_comes_back_with_its_model(serve: Serve, open_page: OpenPage) -> None:

@@ -111,7 +111,7 @@ def test_while_neighbours_are_not_there_the_page_says_why(
 
 def test_without_a_student_nobody_is_similar(serve: Serve, open_page: OpenPage) -> None:
     serve(FakeEngine(absent=("student",)))
-    assert "found by the student, and it is not available" in text(
+    assert "computed by the student, which is not available" in text(
         open_page("case", patient=str(TEST_PATIENT), tab="similar")
     )
 
