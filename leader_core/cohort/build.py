@@ -24,7 +24,7 @@ from leader_core.cohort import accounting, drug_mapping
 from leader_core.cohort.accounting import BuildResult
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import read_ndc_map
-from leader_core.cohort.raw_tables import SOURCE_NAMES, RawFolder, open_raw
+from leader_core.cohort.raw_tables import SOURCES, RawFolder, open_raw
 from leader_core.cohort.stages import (
     PRESETS,
     BuildJob,
@@ -153,7 +153,7 @@ def _check_options(preset: str, atc_level: int) -> None:
 def _describe_source(folder: RawFolder, label: str | None) -> tuple[str, bool]:
     """(label, synthetic): a generated hospital says so itself, in SYNTHETIC.json."""
     marker = folder.root / "SYNTHETIC.json"
-    name = SOURCE_NAMES[folder.source]
+    name = SOURCES[folder.source].name
     if not marker.is_file():
         return label or f"{name} tables", False
     try:

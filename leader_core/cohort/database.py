@@ -23,7 +23,7 @@ from leader_core.cohort.cases import (
 )
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
-from leader_core.cohort.raw_tables import SOURCE_NAMES
+from leader_core.cohort.raw_tables import SOURCES
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
@@ -44,18 +44,6 @@ FORMAT: Final = "1"
 CACHED_CASES: Final = 128
 """Cases, and orders of a visit: a page needs the one it shows several times."""
 
-_PROFILE: Final[Mapping[str, tuple[str, ...]]] = {
-    "mimic3": ("insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender"),
-    "mimic4": (
-        "insurance",
-        "language",
-        "marital_status",
-        "ethnicity",
-        "admission_type",
-        "age_band",
-        "gender",
-    ),
-}
 UNMAPPED: Final = "SELECT * FROM unmapped ORDER BY rows DESC, drug, route"
 
 ACCOUNTING: Final = "SELECT * FROM accounting ORDER BY source_table, reason <> 'kept', rows DESC, reason"
@@ -84,7 +72,7 @@ class Cohort:
         self.fingerprint = _fingerprint(self.meta)
         self.scores: ScoreStore | None = None  # stored scores of this cohort's cases
         self.scores_note = ""  # why stored scores next to the file are not used
-        self.profile_fields = _PROFILE[self.fingerprint.source]
+        self.profile_fields = SOURCES[self.fingerprint.source].profile_fields
         self._connection = connection
         self._indexing = threading.Lock()
         self._own_index: CodeIndex | None = None
@@ -366,7 +354,7 @@ def _code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable
 def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:
     """The fingerprint that the builder wrote; raises ArtifactError where it is not whole."""
     try:
-        if meta["source"] not in SOURCE_NAMES:
+        if meta["source"] not in SOURCES:
             raise ValueError(f"source {meta['source']!r}")
         counts = ("patients", "visits", "single_visit_patients", "diagnoses", "procedures", "medications")
         return Fingerprint(

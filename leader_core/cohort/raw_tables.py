@@ -12,54 +12,81 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from leader_core.errors import InputError, NotFoundError
-
-Source = Literal["mimic3", "mimic4"]
-SOURCES: Final[tuple[Source, ...]] = ("mimic3", "mimic4")
-SOURCE_NAMES: Final[Mapping[Source, str]] = {"mimic3": "MIMIC-III", "mimic4": "MIMIC-IV"}
 
 SUFFIXES: Final = (".csv", ".csv.gz")
 _HEADER_BYTES: Final = 65_536
 
+
+@dataclass(frozen=True, slots=True)
+class SourceLayout:
+    """All that sets one source of raw tables apart, but for its SQL (`sql/<source>/`)."""
+
+    name: str
+    detected_by: tuple[str, ...]  # columns of `diagnoses_icd` that only this source has
+    required: Mapping[str, tuple[str, ...]]  # table -> columns read from it; a file may hold more
+    optional: Mapping[str, tuple[str, ...]]  # dictionaries that are read where they are present
+    synonyms: Mapping[str, Mapping[str, str]]  # table -> {column in earlier releases: name here}
+    profile_fields: tuple[str, ...]  # of a case
+    icd_version: int  # the usual one, for codes that are valid in several
+
+
 _CODES3: Final = ("subject_id", "hadm_id", "seq_num", "icd9_code")
 _CODES4: Final = ("subject_id", "hadm_id", "seq_num", "icd_code", "icd_version")
+_TITLES3: Final = ("icd9_code", "long_title")
+_TITLES4: Final = ("icd_code", "icd_version", "long_title")
 _VISIT: Final = ("subject_id", "hadm_id", "admittime", "dischtime", "admission_type", "insurance", "language")
+_PRESCRIPTION: Final = ("subject_id", "hadm_id", "drug_type", "drug", "ndc", "route")
 
-REQUIRED: Final[Mapping[Source, Mapping[str, tuple[str, ...]]]] = {
-    "mimic3": {
-        "patients": ("subject_id", "gender", "dob"),
-        "admissions": (*_VISIT, "religion", "marital_status", "ethnicity"),
-        "diagnoses_icd": _CODES3,
-        "procedures_icd": _CODES3,
-        "prescriptions": ("subject_id", "hadm_id", "drug_type", "drug", "ndc", "route"),
-    },
-    "mimic4": {
-        "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
-        "admissions": (*_VISIT, "marital_status", "race"),
-        "diagnoses_icd": _CODES4,
-        "procedures_icd": _CODES4,
-        "prescriptions": ("subject_id", "hadm_id", "drug_type", "drug", "ndc", "route"),
-    },
-}
-"""The columns read from each table; a file may hold more."""
+SOURCES: Final[Mapping[str, SourceLayout]] = {
+    "mimic3": SourceLayout(
+        name="MIMIC-III",
+        detected_by=("icd9_code",),
+        required={
+            "patients": ("subject_id", "gender", "dob"),
+            "admissions": (*_VISIT, "religion", "marital_status", "ethnicity"),
+            "diagnoses_icd": _CODES3,
+            "procedures_icd": _CODES3,
+            "prescriptions": _PRESCRIPTION,
+        },
+        optional={"d_icd_diagnoses": _TITLES3, "d_icd_procedures": _TITLES3},
+        synonyms={},
+        profile_fields=(
+            "insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender",
+        ),
+        icd_version=9,
+    ),
+    "mimic4": SourceLayout(
+        name="MIMIC-IV",
+        detected_by=("icd_code", "icd_version"),
+        required={
+            "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
+            "admissions": (*_VISIT, "marital_status", "race"),
+            "diagnoses_icd": _CODES4,
+            "procedures_icd": _CODES4,
+            "prescriptions": _PRESCRIPTION,
+        },
+        optional={"d_icd_diagnoses": _TITLES4, "d_icd_procedures": _TITLES4},
+        synonyms={"admissions": {"ethnicity": "race"}},  # releases before 2.0
+        profile_fields=(
+            "insurance", "language", "marital_status", "ethnicity", "admission_type", "age_band", "gender",
+        ),
+        icd_version=10,
+    ),
+}  # fmt: skip
+"""A new source: an entry here, and its SQL under `sql/<source>/`."""
 
-OPTIONAL: Final[Mapping[Source, Mapping[str, tuple[str, ...]]]] = {
-    "mimic3": {
-        "d_icd_diagnoses": ("icd9_code", "long_title"),
-        "d_icd_procedures": ("icd9_code", "long_title"),
-    },
-    "mimic4": {
-        "d_icd_diagnoses": ("icd_code", "icd_version", "long_title"),
-        "d_icd_procedures": ("icd_code", "icd_version", "long_title"),
-    },
-}
-"""Dictionaries that are read where they are present."""
-
-_SYNONYMS: Final[Mapping[tuple[Source, str], Mapping[str, str]]] = {
-    ("mimic4", "admissions"): {"ethnicity": "race"},  # releases before 2.0
-}
+_TABLES: Final = frozenset(
+    table for layout in SOURCES.values() for table in (*layout.required, *layout.optional)
+)
+_COMMON: Final = tuple(
+    table
+    for table in SOURCES["mimic3"].required
+    if all(table in layout.required for layout in SOURCES.values())
+)
+"""Tables that every source has, under these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +103,7 @@ class RawFolder:
     """The raw tables of one source, each checked for the columns that are read from it."""
 
     root: Path
-    source: Source
+    source: str  # a key of `SOURCES`
     tables: Mapping[str, RawTable]
 
     def __getitem__(self, name: str) -> RawTable:
@@ -99,7 +126,9 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
     """
     root = Path(root)
     if source not in ("auto", *SOURCES):
-        raise InputError(f"Unknown source {source!r}: expected 'mimic3', 'mimic4' or 'auto'.")
+        raise InputError(
+            f"Unknown source {source!r}: expected {_listed([*map(repr, SOURCES), repr('auto')], 'or ')}."
+        )
     if not root.exists():
         raise NotFoundError(f"No folder {root}: expected the raw MIMIC tables there. Check --raw.")
     if not root.is_dir():
@@ -110,8 +139,7 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
         files = _files(root)
     except OSError as error:
         raise InputError(f"The folder {root} cannot be read ({error}). Check its permissions.") from error
-    needed = tuple(REQUIRED["mimic3"])
-    missing = [name for name in needed if name not in files]
+    missing = [name for name in _COMMON if name not in files]
     if missing:
         present = ", ".join(sorted(files)) or "none of MIMIC's tables"
         raise NotFoundError(
@@ -122,8 +150,8 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
     detected = _detect(files["diagnoses_icd"], headers["diagnoses_icd"])
     if source != "auto" and source != detected:
         raise InputError(
-            f"{files['diagnoses_icd']} is in {SOURCE_NAMES[detected]}'s layout "
-            f"(columns {', '.join(headers['diagnoses_icd'])}), not in {SOURCE_NAMES[source]}'s. "  # type: ignore[index]
+            f"{files['diagnoses_icd']} is in {SOURCES[detected].name}'s layout "
+            f"(columns {', '.join(headers['diagnoses_icd'])}), not in {SOURCES[source].name}'s. "
             f"Use --source {detected} or --source auto."
         )
     return RawFolder(root, detected, _tables(detected, files, headers))
@@ -131,14 +159,13 @@ def open_raw(root: Path, source: str = "auto") -> RawFolder:
 
 def _files(root: Path) -> dict[str, Path]:
     """Table name -> file, from the folder and its `hosp/`; names in either case."""
-    known = {*REQUIRED["mimic3"], *OPTIONAL["mimic3"]}
     folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() == "hosp")]
     paths_of: dict[str, list[Path]] = {}
     for folder in folders:
         for path in sorted(folder.iterdir()):
             lower = path.name.lower()
             suffix = next((s for s in reversed(SUFFIXES) if lower.endswith(s)), None)
-            if suffix and path.is_file() and (name := lower.removesuffix(suffix)) in known:
+            if suffix and path.is_file() and (name := lower.removesuffix(suffix)) in _TABLES:
                 paths_of.setdefault(name, []).append(path)
     for name, paths in paths_of.items():
         if len(paths) > 1:
@@ -151,16 +178,17 @@ def _files(root: Path) -> dict[str, Path]:
 
 
 def _tables(
-    source: Source, files: Mapping[str, Path], headers: Mapping[str, tuple[str, ...]]
+    source: str, files: Mapping[str, Path], headers: Mapping[str, tuple[str, ...]]
 ) -> dict[str, RawTable]:
     """The tables with their columns checked; every problem is raised together."""
+    layout = SOURCES[source]
     problems: list[str] = []
     tables: dict[str, RawTable] = {}
-    for name, wanted in {**REQUIRED[source], **OPTIONAL[source]}.items():
+    for name, wanted in {**layout.required, **layout.optional}.items():
         if name not in files:
             continue
         synonyms = {
-            old: new for old, new in _SYNONYMS.get((source, name), {}).items() if new not in headers[name]
+            old: new for old, new in layout.synonyms.get(name, {}).items() if new not in headers[name]
         }
         columns = tuple(synonyms.get(c, c) for c in headers[name])
         if absent := [column for column in wanted if column not in columns]:
@@ -172,20 +200,23 @@ def _tables(
         tables[name] = RawTable(name, files[name], columns)
     if problems:
         raise InputError(
-            f"Not {SOURCE_NAMES[source]}'s layout: {'; '.join(problems)}. "
+            f"Not {layout.name}'s layout: {'; '.join(problems)}. "
             "Give the tables as PhysioNet distributes them, with a header line; letter case does not matter."
         )
     return tables
 
 
-def _detect(path: Path, header: tuple[str, ...]) -> Source:
-    """MIMIC-III and -IV differ in the columns of their diagnoses."""
-    if "icd9_code" in header:
-        return "mimic3"
-    if {"icd_code", "icd_version"} <= set(header):
-        return "mimic4"
+def _detect(path: Path, header: tuple[str, ...]) -> str:
+    """The source, from the columns of its diagnoses."""
+    for source, layout in SOURCES.items():
+        if set(layout.detected_by) <= set(header):
+            return source
+    expected = " nor ".join(
+        f"{layout.name} (column{'s' if len(layout.detected_by) > 1 else ''} {_listed([*layout.detected_by], 'and ')})"
+        for layout in SOURCES.values()
+    )
     raise InputError(
-        f"{path} is neither MIMIC-III (column icd9_code) nor MIMIC-IV (columns icd_code and icd_version): "
+        f"{path} is neither {expected}: "
         f"its header reads: {', '.join(header)}. Check that --raw names a folder of MIMIC tables with header lines."
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from leader_core.cohort.raw_tables import SOURCES
 from leader_core.domain import Concept, Fingerprint, Kind
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
@@ -77,7 +78,7 @@ class Resolver:
         self._own: dict[Kind, Mapping[str, str]] = {}
         self._drugs: DrugMapper | None = None
         self.atc_level = cohort.fingerprint.atc_level
-        self.preferred = 9 if cohort.fingerprint.source == "mimic3" else 10
+        self.preferred = SOURCES[cohort.fingerprint.source].icd_version
 
     def icd(self, text: str, kind: Kind, version: int | None = None) -> Answer:
         """A diagnosis or procedure code; without a version, the one that it is valid in.
