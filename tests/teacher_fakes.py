@@ -104,7 +104,7 @@ def tokenizer_words() -> list[str]:
     texts += [
         part
         for t in (LEADER, PAPER)
-        for part in (*t.openings, t.history, t.current, t.question, t.empty, t.cut)
+        for part in (*t.openings, t.history, t.current, t.question, t.empty, t.truncated)
     ]
     split = pre_tokenizers.Whitespace()
     return sorted(

@@ -21,6 +21,8 @@ from leader_core.teacher.config import TeacherConfig
 from train.student.settings import StudentTraining
 from train.teacher.settings import TeacherTraining
 
+DEFAULT_SEED: Final = 42
+"""The seed of every command that is given none."""
 CONFIGS: Final = Path(__file__).parent / "configs"
 PRESETS: Final[tuple[str, ...]] = ("default", "paper")
 

@@ -1,6 +1,6 @@
 """One evaluator for teacher, student and baselines: metrics of each case, and their means over groups.
 
-Everything is computed a block of cases at a time; what stays is one row of metrics a case. What is not obvious, by
+Everything is computed a block of cases at a time; what stays is one row of metrics per case. What is not obvious, by
 definition:
 
 * A class the model cannot name (`known` false) is never predicted: prescribed, it lowers recall, Jaccard, F1 and the
@@ -34,6 +34,8 @@ ROUNDS: Final = 10
 SHARE: Final = 0.8
 RESAMPLES: Final = 1000
 GRID: Final = 200  # thresholds tried: 1/200, 2/200, ... 199/200
+CHOSEN_ON_VALIDATION: Final = "chosen on validation to maximise mean Jaccard"
+"""How a manifest words the rule of `choose_threshold`."""
 
 MEANS: Final[tuple[str, ...]] = ("prauc", "jaccard", "f1", "precision", "recall", "medications")
 METRICS: Final[tuple[str, ...]] = (*MEANS, "ddi_rate")
@@ -79,7 +81,7 @@ class GroupMetrics:
 
 @dataclass(frozen=True, slots=True)
 class CaseMetrics:
-    """One number a case, (N,) each."""
+    """One number per case, (N,) each."""
 
     prauc: Floats  # NaN where nothing was prescribed
     jaccard: Floats

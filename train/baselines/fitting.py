@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Fingerprint
-from leader_core.evaluation.metrics import choose_threshold
+from leader_core.evaluation.metrics import CHOSEN_ON_VALIDATION, choose_threshold
 from leader_core.scorer import CaseScores, blocks_of
 from leader_core.student.encode import EncodedCases
-from train.baselines import BaselineName
+from train.baselines import BASELINES
 from train.baselines.data import Baseline, TrainingData
-from train.baselines.simple import Logistic, Neighbours, Popularity, Repeat
+from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.scoring import Scores, Targets
 
@@ -24,24 +25,19 @@ if TYPE_CHECKING:
     from leader_core.cohort import Cohort
     from leader_core.model_folder import Manifest
 
-SEED: Final = 42
-THRESHOLD_RULE: Final = "chosen on validation to maximise mean Jaccard"
-
 
 class FittedBaseline:
     """A fitted baseline with its cut-off, ready to score any cohort (`leader_core.scorer.Scorer`)."""
 
-    def __init__(
-        self, name: BaselineName, baseline: Baseline, data: TrainingData, trained_on: Fingerprint
-    ) -> None:
-        self.name: str = name
+    def __init__(self, name: str, baseline: Baseline, data: TrainingData, trained_on: Fingerprint) -> None:
+        self.name = name
         self.baseline = baseline
         self.encoder = data.encoder
         self.medications = data.encoder.vocabularies.medication
         self.trained_on = trained_on
         self.manifest: Manifest | None = None
         self.seconds = 0.0
-        self.threshold_rule = THRESHOLD_RULE
+        self.threshold_rule = CHOSEN_ON_VALIDATION
         scores = self.score(data.validation)
         self.validation_prauc = data.labels.mean_prauc(scores)
         self.threshold = choose_threshold(scores, data.labels.truth, missed=data.labels.missed)
@@ -65,18 +61,18 @@ class FittedBaseline:
 
 
 def fit_baseline(
-    name: BaselineName,
+    name: str,
     cohort: Cohort,
     *,
     targets: Targets = "last",
-    seed: int = SEED,
+    seed: int = DEFAULT_SEED,
     report: Report | None = None,
 ) -> FittedBaseline:
     """Fit on a cohort's training cases; settings, stopping and the cut-off come from its validation patients.
 
     Args:
         targets: "last" visits teach, as in the paper, or "all" of them.
-        seed: of what is random in it, see `SEEDED`.
+        seed: of what is random in it, see `BaselineEntry.seeded`.
 
     Raises:
         TrainingError: the cohort has no training or no validation patients.
@@ -86,11 +82,11 @@ def fit_baseline(
 
 
 def fit_on(
-    name: BaselineName,
+    name: str,
     data: TrainingData,
     trained_on: Fingerprint,
     *,
-    seed: int = SEED,
+    seed: int = DEFAULT_SEED,
     report: Report | None = None,
 ) -> FittedBaseline:
     """Fit on data read already."""
@@ -102,20 +98,8 @@ def fit_on(
     return fitted
 
 
-def _new(name: BaselineName) -> Baseline:
+def _new(name: str) -> Baseline:
     """A baseline that has not learned yet; torch is imported only for those that need it."""
-    if name == "retain":
-        from train.baselines.neural import RetainBaseline
-
-        return RetainBaseline()
-    if name == "gamenet":
-        from train.baselines.gamenet import GamenetBaseline
-
-        return GamenetBaseline()
-    simple: dict[str, type[Baseline]] = {
-        "popularity": Popularity,
-        "repeat": Repeat,
-        "neighbours": Neighbours,
-        "logistic": Logistic,
-    }
-    return simple[name]()
+    entry = BASELINES[name]
+    baseline: Baseline = getattr(import_module(entry.module), entry.class_name)()
+    return baseline

@@ -10,10 +10,10 @@ from typing import Any
 from leader_core.errors import InputError
 from leader_core.files import replacing_folder, write_json
 from train.baselines import BASELINES
+from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.scoring import SPLITS
 
-SEED = 42
 RECORD = "baseline.json"
 SCORES = "scores.parquet"
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     others = {path.stem: Cohort.open(path) for path in arguments.score}
     if len(others) != len(arguments.score):
         raise InputError("--score: expected cohort files of different names, to tell their scores apart.")
-    seed = SEED if arguments.seed is None else arguments.seed
+    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     model = fit_baseline(arguments.name, cohort, targets=arguments.targets, seed=seed, report=report)
     record = {
         "name": model.name,

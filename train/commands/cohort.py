@@ -10,10 +10,10 @@ from typing import Any, Final
 from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
 from leader_core.cohort.raw_tables import SOURCES
+from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.drug_mapping import ndc_json, percent, print_ndc
 
-DEFAULT_SEED: Final = 42
 _LISTED: Final = 40  # unmapped strings printed; all of them are in the database
 
 

@@ -11,6 +11,7 @@ from leader_core.errors import InputError
 from leader_core.files import write_json
 from leader_core.scorer import Scorer
 from train.baselines import BASELINES
+from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.metrics_text import (
     fingerprint_line,
@@ -23,8 +24,6 @@ from train.evaluation.scoring import SPLITS, open_model
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
-
-SEED = 42
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +78,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         raise InputError(
             f"{arguments.cohort} has no patients in split {arguments.split!r}. Name another --split."
         )
-    seed = SEED if arguments.seed is None else arguments.seed
+    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     trained_on = fit_on if fit_on.fingerprint.digest == model.trained_on.digest else None
     groups = groups_by(arguments.by, columns, model, trained_on)
     judged = Judged.of(model, cohort, columns, threshold=arguments.threshold)
@@ -123,7 +122,7 @@ def _model(arguments: argparse.Namespace, cohort: Cohort, fit_on: Cohort, report
     if arguments.baseline:
         from train.baselines.fitting import fit_baseline
 
-        seed = SEED if arguments.seed is None else arguments.seed
+        seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
         return fit_baseline(arguments.baseline, fit_on, seed=seed, report=report)
     return _open(arguments.model or arguments.scores, arguments.device, cohort)
 

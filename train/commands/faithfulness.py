@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import InputError
 from leader_core.files import write_json
+from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.scoring import SPLITS
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from leader_core.domain import ModelName
     from leader_core.explain.faithfulness import Curves
 
-SEED: Final = 42
 _DRAWS: Final = 2_000
 _TITLES: Final = {"gradients": "integrated gradients", "removal": "removing one", "random": "random order"}
 
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     engine = Engine.open(arguments.cohort, arguments.model.resolve().parent, arguments.device)
     if arguments.model.resolve().name != name:
         raise InputError(f"{arguments.model} holds a {name}: expected a folder called {name!r}.")
-    seed = SEED if arguments.seed is None else arguments.seed
+    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     cases = [case for case in engine.cohort.cases(arguments.split) if any(True for _ in case.codes())]
     if not cases:
         raise InputError(

@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from train.config import DEFAULT_SEED
 from train.console import Report
-
-DEFAULT_SEED = 42
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,10 +17,10 @@ from typing import Any, Final
 
 from leader_core.errors import LeaderError
 from leader_core.files import replacing_folder, sha256_file, write_text
+from train.baselines import BASELINES
 from train.config import Settings, load_settings
 from train.console import Report
 from train.experiments.demo_plan import (
-    BASELINE_ROWS,
     CALIBRATED,
     CONFIG,
     FOLDS,
@@ -29,7 +29,6 @@ from train.experiments.demo_plan import (
     SEED,
     SEEDS,
     STUDENTS,
-    BaselineRow,
     DemoPlan,
     StudentRow,
     changed_fields,
@@ -143,8 +142,8 @@ def tasks_of(plan: DemoPlan, installed: Path | None, report: Report) -> Iterator
         yield from (_student_task(plan, row, seed, digests) for seed in SEEDS)
     if plan.real:
         yield _real_task(plan, digests)
-    for baseline in BASELINE_ROWS:
-        yield from (_baseline_task(plan, baseline, seed, digests) for seed in baseline.seeds)
+    for baseline in reversed(list(BASELINES)):
+        yield from (_baseline_task(plan, baseline, seed, digests) for seed in plan.seeds(baseline))
     for name in CALIBRATED:
         yield from (_calibrated_task(plan, name, seed) for seed in plan.seeds(name))
     for name in ("teacher", "teacher-calibrated"):
@@ -226,13 +225,13 @@ def _student_task(plan: DemoPlan, row: StudentRow, seed: int, digests: Digests) 
     )
 
 
-def _baseline_task(plan: DemoPlan, row: BaselineRow, seed: int, digests: Digests) -> CommandTask:
-    words = ["baseline", "--cohort", str(plan.cohort), "--name", row.baseline, "--targets", row.targets]
-    words += ["--seed", str(seed), "--split", "test", "--out", str(plan.folder(row.name, seed))]
+def _baseline_task(plan: DemoPlan, name: str, seed: int, digests: Digests) -> CommandTask:
+    words = ["baseline", "--cohort", str(plan.cohort), "--name", name, "--targets", BASELINES[name].targets]
+    words += ["--seed", str(seed), "--split", "test", "--out", str(plan.folder(name, seed))]
     if plan.real:
         words += ["--score", str(plan.cohorts()[REAL][0])]
-    targets = tuple(plan.stored_scores(row.name, seed, on) for on in plan.cohorts())
-    return CommandTask(f"{row.name}:{seed}", (tuple(words),), targets, settings={"cohorts": digests})
+    targets = tuple(plan.stored_scores(name, seed, on) for on in plan.cohorts())
+    return CommandTask(f"{name}:{seed}", (tuple(words),), targets, settings={"cohorts": digests})
 
 
 def _calibrated_task(plan: DemoPlan, name: str, seed: int) -> CommandTask:

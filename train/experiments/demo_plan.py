@@ -1,6 +1,6 @@
 """What the demo trains: every model of its table with label, settings and seeds, and where its files are.
 
-A new ablation is one line in `STUDENTS`; a new baseline one in `BASELINE_ROWS`.
+A new ablation is one line in `STUDENTS`; a new baseline one in `train.baselines.BASELINES`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tomli_w
 from leader_core.errors import InputError
 from leader_core.files import write_text
 from leader_core.student.config import PAPER_PROFILE
-from train.baselines import SEEDED, BaselineName
+from train.baselines import BASELINES
 from train.config import CONFIGS, Settings, load_settings, merge_tables
 
 SEEDS: Final = (42, 43, 44)
@@ -41,21 +41,6 @@ class StudentRow:
     states: Literal["states", "states-crossfitted", ""] = (
         "states"  # what it is distilled from; "" for nothing
     )
-
-
-@dataclass(frozen=True, slots=True)
-class BaselineRow:
-    """A baseline of the table."""
-
-    name: str
-    label: str
-    baseline: BaselineName
-    targets: Literal["last", "all"] = "last"
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        """One where a seed changes nothing."""
-        return SEEDS if self.baseline in SEEDED else SEEDS[:1]
 
 
 def _training(**values: Any) -> Overrides:
@@ -107,15 +92,6 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
     StudentRow("student-no-profile", "Student - the whole profile", {"student": {"profile_fields": []}}),
     StudentRow("student-published", "Student, as published (our schedule)", PUBLISHED),
 )
-BASELINE_ROWS: Final[tuple[BaselineRow, ...]] = (
-    BaselineRow("gamenet", "GAMENet", "gamenet", "all"),
-    BaselineRow("retain", "RETAIN", "retain", "all"),
-    BaselineRow("logistic", "Logistic regression", "logistic", "all"),
-    BaselineRow("neighbours", "Nearest neighbours", "neighbours"),
-    BaselineRow("repeat", "Repeat last prescription", "repeat"),
-    BaselineRow("popularity", "Popularity", "popularity"),
-)
-"""Those that are trained learn from every visit, as their papers have it and as our student does."""
 CALIBRATED: Final[Mapping[str, str]] = {
     "teacher": "Teacher, calibrated",
     "student": "Student, distilled, calibrated",
@@ -128,7 +104,7 @@ LABELS: Final[Mapping[str, str]] = {
     "teacher": "Teacher",
     **{row.name: row.label for row in STUDENTS},
     **{f"{name}-calibrated": label for name, label in CALIBRATED.items()},
-    **{row.name: row.label for row in BASELINE_ROWS},
+    **{name: baseline.label for name, baseline in reversed(list(BASELINES.items()))},
 }
 """Every row, in the order of the table."""
 
@@ -161,7 +137,9 @@ class DemoPlan:
         """The seeds that a row is the mean of."""
         if row.startswith("teacher"):
             return self.teacher_seeds
-        return next((baseline.seeds for baseline in BASELINE_ROWS if baseline.name == row), SEEDS)
+        if row in BASELINES and not BASELINES[row].seeded:
+            return SEEDS[:1]  # another seed would change nothing
+        return SEEDS
 
     def folder(self, row: str, seed: int) -> Path:
         """A model, or a baseline's scores."""

@@ -21,7 +21,7 @@ from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
 from leader_core.evaluation.calibration import Calibration, fit_calibration
 from leader_core.evaluation.class_evidence import Evidence
-from leader_core.evaluation.metrics import choose_threshold, evaluate
+from leader_core.evaluation.metrics import CHOSEN_ON_VALIDATION, choose_threshold, evaluate
 from leader_core.model_folder import BaseModel, Manifest
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
@@ -39,7 +39,7 @@ from train.student.data import StudentData, fields_read
 from train.student.settings import StudentTraining
 
 RULES: Final = {
-    "validation": "chosen on validation to maximise mean Jaccard",
+    "validation": CHOSEN_ON_VALIDATION,
     "fixed": "fixed beforehand, not tuned",
 }
 

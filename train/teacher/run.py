@@ -68,14 +68,8 @@ def train_teacher(
     train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
     torch.manual_seed(seed)
-    model = build_model(
-        files,
-        config,
-        len(vocabularies.medication),
-        target,
-        config.precision,
-        move_to_device=not processes.sharded,
-    )
+    size, whole = len(vocabularies.medication), not processes.sharded
+    model = build_model(files, config, size, target, config.precision, move_to_device=whole)
     if training.gradient_checkpointing:
         save_activations(model)
     _describe(report, train, validation, model, training)

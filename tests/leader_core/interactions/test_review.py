@@ -38,38 +38,38 @@ def of(table: InteractionTable, *drugs: tuple[str, str, str], codes: tuple[str, 
 def test_without_orders_a_pair_keeps_its_classes_grade_and_stays_open(table: InteractionTable) -> None:
     reviewed = review(["J01X", "N06A"], table, 3)
     (pair,) = reviewed.pairs
-    assert (pair.standing, pair.severity) == ("open", "contraindicated")
+    assert (pair.order_status, pair.severity) == ("open", "contraindicated")
     assert reviewed.ordered == {}
     assert not pair.whole
 
 
 def test_another_drug_of_the_class_rules_the_pair_out(table: InteractionTable) -> None:
     (pair,) = of(table, SERTRALINE, VANCOMYCIN).pairs
-    assert pair.standing == "not ordered"
+    assert pair.order_status == "not ordered"
     assert pair.rules[0].lacks == ("J01X",)
     assert pair.ordered_a is not None
     assert pair.ordered_a.names == ("vancomycin",)
     assert pair.ordered_a.drugs[0].written == ("Vancomycin IV",)
-    assert of(table, SERTRALINE, VANCOMYCIN).standing == ()
+    assert of(table, SERTRALINE, VANCOMYCIN).pairs_not_ruled_out == ()
 
 
 def test_the_drug_that_carries_it_is_found_among_several(table: InteractionTable) -> None:
     (pair,) = of(table, SERTRALINE, VANCOMYCIN, LINEZOLID).pairs
-    assert (pair.standing, pair.severity) == ("ordered", "contraindicated")
+    assert (pair.order_status, pair.severity) == ("ordered", "contraindicated")
     assert pair.rules[0].carried == (("linezolid", "sertraline"),)
     assert "monoamine oxidase" in pair.rules[0].between.rule.mechanism
 
 
 def test_one_side_ordered_leaves_it_open_unless_that_side_cannot_carry_it(table: InteractionTable) -> None:
     (pair,) = of(table, SERTRALINE, codes=("J01X", "N06A")).pairs
-    assert (pair.standing, pair.severity) == ("open", "contraindicated")
+    assert (pair.order_status, pair.severity) == ("open", "contraindicated")
     (pair,) = of(table, VANCOMYCIN, codes=("J01X", "N06A")).pairs
-    assert pair.standing == "not ordered"
+    assert pair.order_status == "not ordered"
 
 
 def test_a_string_that_names_no_drug_may_be_any_drug_of_its_class(table: InteractionTable) -> None:
     (pair,) = of(table, SERTRALINE, VANCOMYCIN, ("J01X", "Study drug QZX-17", "PO")).pairs
-    assert pair.standing == "open"
+    assert pair.order_status == "open"
     assert pair.ordered_a is not None
     assert pair.ordered_a.unread == ("Study drug QZX-17 PO",)
 
@@ -79,16 +79,16 @@ def test_severity_is_that_of_the_drugs_ordered(table: InteractionTable) -> None:
     strong = of(table, ("C10A", "Simvastatin", "PO"), ("J01F", "Clarithromycin", "PO"))
     mild = of(table, ("C10A", "Simvastatin", "PO"), ("J01F", "Azithromycin", "PO"))
     ((one,), (other,)) = strong.pairs, mild.pairs
-    assert (one.severity, one.standing) == ("contraindicated", "ordered")
+    assert (one.severity, one.order_status) == ("contraindicated", "ordered")
     assert one.entry == other.entry
-    assert (other.standing, other.severity) != ("ordered", "contraindicated")
+    assert (other.order_status, other.severity) != ("ordered", "contraindicated")
 
 
 def test_a_rare_drug_that_was_ordered_is_graded_in_full(table: InteractionTable) -> None:
     """An MAO inhibitor seldom stands behind "antidepressants", so the classes are graded lower; ordered, it counts."""
     reviewed = of(table, ("N06A", "Tranylcypromine", "PO"), ("N02A", "Meperidine", "IV"))
     (pair,) = reviewed.pairs
-    assert pair.standing == "ordered"
+    assert pair.order_status == "ordered"
     assert pair.severity == "contraindicated"
     assert pair.rules[0].between.seldom
 
@@ -98,12 +98,12 @@ def test_order_is_by_severity_and_what_is_ruled_out_stands_last(table: Interacti
         table, SERTRALINE, VANCOMYCIN, ("B01A", "Warfarin", "PO"), ("C01B", "Amiodarone", "PO"),
         ("C09A", "Lisinopril", "PO"), ("A12B", "Potassium Chloride", "PO"),
     )  # fmt: skip
-    standings = [p.standing for p in reviewed.pairs]
-    assert standings == sorted(standings, key=lambda s: s == "not ordered")
+    statuses = [p.order_status for p in reviewed.pairs]
+    assert statuses == sorted(statuses, key=lambda s: s == "not ordered")
     assert reviewed.pairs[0].codes == ("B01A", "C01B")
-    assert reviewed.pairs[-1].standing == "not ordered"
+    assert reviewed.pairs[-1].order_status == "not ordered"
     rank = {"contraindicated": 0, "major": 1, "moderate": 2, "minor": 3}
-    ranks = [rank[p.severity] for p in reviewed.standing]
+    ranks = [rank[p.severity] for p in reviewed.pairs_not_ruled_out]
     assert ranks == sorted(ranks)
     assert reviewed.signals
     assert not {"unknown"} & {p.severity for p in reviewed.pairs}
@@ -112,11 +112,11 @@ def test_order_is_by_severity_and_what_is_ruled_out_stands_last(table: Interacti
 def test_two_drugs_of_one_class_and_of_one_kind(table: InteractionTable) -> None:
     both = of(table, ("B01A", "Warfarin", "PO"), ("B01A", "Aspirin", "PO"), ("B01A", "Heparin", "SC"))
     (pair,) = both.within
-    assert pair.standing == "ordered"
+    assert pair.order_status == "ordered"
     assert ("warfarin", "aspirin") in pair.rules[0].carried
     assert "anticoagulants" in {d.group for d in both.duplications}
     alone = of(table, ("B01A", "Warfarin", "PO"))
-    assert [p.standing for p in alone.within] == ["not ordered"]
+    assert [p.order_status for p in alone.within] == ["not ordered"]
     assert alone.duplications == ()
 
 
@@ -124,18 +124,18 @@ def test_a_condition_speaks_against_the_drug_ordered_not_its_class(table: Intera
     asthma = ["ICD9:49390"]
     nadolol = review(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Nadolol", "PO")))
     first = nadolol.conditions[0]
-    assert (first.standing, first.ordered, first.warning.code) == ("ordered", ("nadolol",), "C07A")
+    assert (first.order_status, first.ordered, first.warning.code) == ("ordered", ("nadolol",), "C07A")
     assert not first.warning.management.startswith("Only when")
     metoprolol = review(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Metoprolol", "PO")))
-    assert [(c.standing, c.warning.severity) for c in metoprolol.conditions] == [
+    assert [(c.order_status, c.warning.severity) for c in metoprolol.conditions] == [
         ("ordered", "moderate"),
         ("not ordered", "major"),
     ]
     unknown = review(["C07A"], table, 3, diagnoses=asthma)
-    assert {c.standing for c in unknown.conditions} == {"open"}
+    assert {c.order_status for c in unknown.conditions} == {"open"}
     assert unknown.conditions[0].warning.management.startswith("Only when it is")
     heparin = review(["B01A"], table, 3, diagnoses=["ICD9:4280"], orders=orders(("B01A", "Heparin", "SC")))
-    assert {c.standing for c in heparin.conditions} == {"not ordered"}
+    assert {c.order_status for c in heparin.conditions} == {"not ordered"}
 
 
 def test_at_level_5_a_pair_is_two_drugs() -> None:
@@ -147,7 +147,7 @@ def test_at_level_5_a_pair_is_two_drugs() -> None:
         ["B01AA03", "C01BD01"], table, 5,
         orders=orders(("B01AA03", "Warfarin", "PO"), ("C01BD01", "Amiodarone HCl", "PO")),
     ).pairs  # fmt: skip
-    assert pair.standing == "ordered"
+    assert pair.order_status == "ordered"
 
 
 @pytest.mark.parametrize("level", [3, 4])

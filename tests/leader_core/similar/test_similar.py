@@ -122,7 +122,7 @@ def test_each_filter_leaves_only_whom_it_says(cases: SimilarCases) -> None:
         found = cases.find(CASE, query)
         expected = {t.patient_id for t in TRAINING if belongs(t)}
         assert {n.patient_id for n in found.neighbours} == expected and found.among == len(expected)
-        assert found.mean_similarity == cases.find(CASE).nearness  # whatever the filters
+        assert found.mean_similarity == cases.find(CASE).mean_similarity  # whatever the filters
     nobody = replace(
         CASE, current=Visit(diagnoses=("ICD9:none",), procedures=CASE.current.procedures), profile={}
     )
@@ -153,7 +153,7 @@ def test_what_was_prescribed_is_not_read_and_what_was_diagnosed_is(cases: Simila
 
 
 def test_nearness_is_placed_among_that_of_validation_patients(cases: SimilarCases) -> None:
-    own = sorted(cases.find(c).nearness for c in HOSPITAL.cases("validation"))
+    own = sorted(cases.find(c).mean_similarity for c in HOSPITAL.cases("validation"))
     assert INDEX.nearness.tolist() == pytest.approx(own, abs=1e-5)
     found = cases.find(CASE)
     assert found.nearer_than == pytest.approx(
