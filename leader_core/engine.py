@@ -115,7 +115,7 @@ class Engine:
         """Open a cohort database and a folder with `teacher/` and `student/` inside, either of which may be absent.
 
         Args:
-            cohort: a database made by `python -m train cohort`.
+            cohort: a database built by `python -m train cohort`.
             models: the folder that holds the model folders; it need not exist.
             device: where models run; "auto" takes CUDA where there is one.
 
@@ -268,7 +268,7 @@ class Engine:
         """The best set of a recommendation's classes within a limit on interactions; see `leader_core.interactions.safer_set`.
 
         Raises:
-            InputError: a class that was not scored, or one both kept and avoided.
+            InputError: a class that was not scored, or one both pinned and avoided.
             ConflictError: wishes that no set within the limit fulfils.
         """
         probabilities = {m.code: m.probability for m in recommendation.medications}

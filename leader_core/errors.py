@@ -23,7 +23,7 @@ class NotFoundError(InputError):
 
 
 class ArtifactError(LeaderError):
-    """A model folder or database that fails its own checks: changed, incomplete, or made for other data."""
+    """A model folder or database that fails its own checks: changed, incomplete, or written for other data."""
 
 
 class TrainingError(LeaderError):

@@ -1,4 +1,4 @@
-"""A case as the text the teacher reads: named, versioned templates, filled by structure and kept within a token budget.
+"""A case as the text the teacher reads: named, versioned templates, filled by structure and cut to a token budget.
 
 It never sees the medications of the current visit, because every case passes through `Case.observed()` first.
 """
@@ -362,14 +362,14 @@ class PromptBuilder:
 
     def _untitled(self, plan: _Plan) -> tuple[str, ...]:
         """Codes of the prompt that stand for themselves because no title is known; each once."""
-        found = {
+        untitled = {
             code: None
             for part in (*plan.history, plan.current)
             for kind, codes in part.codes.items()
             for code in codes
             if self.written(kind, code) == code
         }
-        return tuple(found)
+        return tuple(untitled)
 
     @staticmethod
     def _label(kind: SectionKind, number: int | None, earlier: int) -> str:

@@ -67,7 +67,7 @@ def identity(manifest: Manifest) -> list[tuple[str, str]]:
     return [
         *facts,
         ("Weights", f"sha256 {manifest.digest[:16]}…"),
-        ("Made", manifest.created_at.replace("T", " ")[:16] or MISSING),
+        ("Trained", manifest.created_at.replace("T", " ")[:16] or MISSING),
     ]
 
 

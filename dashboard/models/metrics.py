@@ -162,7 +162,7 @@ def promises(results: Sequence[KeptPromise]) -> Table:
                 f"{each.medications:.1f}",
             ]
         )
-    return ["The set holds", "Promised", "Kept", "Classes per case"], rows
+    return ["The set holds", "Promised", "Reached", "Classes per case"], rows
 
 
 def cutoffs(offered: Sequence[Cutoff]) -> Table:

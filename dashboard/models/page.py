@@ -223,7 +223,7 @@ def _promises(manifest: Manifest, judged: Sequence[Judgement]) -> None:
     own = next((each for each in judged if each.conformal), None)
     if own is not None:
         title = f"Conformal sets, {count(own.cases, 'test case')}"
-        st.html(markup.panel_title(title, "what was promised, and what was kept"))
+        st.html(markup.panel_title(title, "promised and reached coverage"))
         _table(*metrics.promises(own.conformal))
     elif manifest.calibration is not None:
         st.html(markup.panel_title("Conformal sets", "what is promised; not yet measured on test"))

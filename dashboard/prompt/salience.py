@@ -90,7 +90,7 @@ def _draw_marks(
             rows,
             caption=f"What changed the teacher's score of {code}, by phrase",
             most=14,
-            missing=("–", "not asked"),
+            missing=("–", "not explained"),
         )
     )
 

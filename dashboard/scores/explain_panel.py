@@ -211,7 +211,7 @@ def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
         return f"{who}: there is nothing to leave out."
     if not flip.flipped:
         return (
-            f"{who}: the search found no set that does it. Leaving out {names} only takes the score {move}. Greedy "
+            f"{who}: no set was found that crosses the cut-off. Leaving out {names} only takes the score {move}. Greedy "
             "search may miss a set; no single removal does it."
         )
     proof = (
@@ -219,7 +219,7 @@ def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
         if len(flip.removed) == 1
         else "No single removal does it, so two is the smallest number."
         if flip.exact
-        else f"Found greedily: {len(flip.removed)} is an upper bound, and at least {flip.at_least} are needed."
+        else f"Greedy search: {len(flip.removed)} is an upper bound, and at least {flip.at_least} are needed."
     )
     return f"{who}: without {names} the score goes {move}. {proof}"
 

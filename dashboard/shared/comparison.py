@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import numpy as np
+
 from leader_core import Recommendation
 from leader_core.domain import ModelName
+from leader_core.evaluation import metrics
 
 Group = Literal["agreed", "teacher", "student", "missed", "own", "neither"]
 GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "missed", "own", "neither")
@@ -138,7 +141,7 @@ def by_area(compared: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def agreement(selected: Iterable[str], prescribed: Iterable[str]) -> Agreement:
-    """Jaccard and F1 of one set against another.
+    """Jaccard and F1 of one set against another, as the evaluation defines them; not shown where both sets are empty.
 
     >>> agreement({"A", "B", "C"}, {"B", "C", "D", "E"})
     Agreement(selected=3, hits=2, jaccard=0.4, f1=0.5714285714285714)
@@ -146,13 +149,13 @@ def agreement(selected: Iterable[str], prescribed: Iterable[str]) -> Agreement:
     True
     """
     ours, theirs = set(selected), set(prescribed)
-    hits = len(ours & theirs)
-    union = len(ours | theirs)
+    both, predicted, actual = (np.array(len(codes)) for codes in (ours & theirs, ours, theirs))
+    defined = bool(ours or theirs)
     return Agreement(
         selected=len(ours),
-        hits=hits,
-        jaccard=hits / union if union else None,
-        f1=2 * hits / (len(ours) + len(theirs)) if union else None,
+        hits=len(ours & theirs),
+        jaccard=float(metrics.jaccard(both, predicted, actual)) if defined else None,
+        f1=float(metrics.f1(both, predicted, actual)) if defined else None,
     )
 
 

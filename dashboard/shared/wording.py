@@ -196,7 +196,7 @@ SELF_CHECK: Final = (
     "Reads every file of both models again, checks that they fit the cohort, and lets each answer two cases."
 )
 NO_CALIBRATION: Final = (
-    "This {model} carries no calibration, and no reliability of it was kept. Read its scores as an order and a cut-off, "
+    "This {model} carries no calibration, and no reliability was stored with it. Read its scores as an order and a cut-off, "
     "not as chances. `python -m train calibrate` adds a calibration."
 )
 SEVERAL_SEEDS: Final = (

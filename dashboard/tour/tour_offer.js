@@ -10,7 +10,7 @@ export default function (component) {
   if (box) box.style.display = seen ? "none" : "";
   if (seen) return;
   const leave = () => {
-    try { localStorage.setItem(SEEN, "1"); } catch { /* asked again next time */ }
+    try { localStorage.setItem(SEEN, "1"); } catch { /* offered again next time */ }
     aside.remove();
     if (box) box.style.display = "none";
   };

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from leader_core.error_analysis.frame import Bools, Choices
 from leader_core.evaluation.bootstrap import share
 from leader_core.evaluation.calibration import BINS, bin_of
-from leader_core.evaluation.metrics import counts_above, ratio
+from leader_core.evaluation.metrics import counts_above, f1, jaccard, ratio
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 STEPS: Final = 100
 CUTS: Final = np.arange(1, STEPS) / STEPS
 """(T,) the cut-offs."""
-_BLOCK: Final = 2048  # cases worked on at a time: what fits the processor's cache
+_BLOCK: Final = 2048  # cases worked on at a time: small enough for the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +213,8 @@ def sweep(
         chosen, both = counts_above(passed, STEPS), counts_above(passed, STEPS, real)
         actual = real.sum(1, keepdims=True)
         agree = (chosen == 0) & (actual == 0)
-        totals["jaccard"] += ratio(both, chosen + actual - both, agree).sum(0)
-        totals["f1"] += ratio(2 * both, chosen + actual, agree).sum(0)
+        totals["jaccard"] += jaccard(both, chosen, actual).sum(0)
+        totals["f1"] += f1(both, chosen, actual).sum(0)
         totals["precision"] += ratio(both, chosen, agree).sum(0)
         totals["recall"] += ratio(both, np.broadcast_to(actual, both.shape), agree).sum(0)
         totals["medications"] += chosen.sum(0)

@@ -176,10 +176,10 @@ def case_metrics(
         rankable = real[:, able].sum(1)
         share = np.divide(rankable, actual, out=np.full(len(real), np.nan), where=actual > 0)
         columns["prauc"][block] = average_precision(scores[:, able], real[:, able]) * share
-        columns["jaccard"][block] = ratio(both, predicted + actual - both, agree)
+        columns["jaccard"][block] = jaccard(both, predicted, actual)
         columns["precision"][block] = ratio(both, predicted, agree)
         columns["recall"][block] = ratio(both, actual, agree)
-        columns["f1"][block] = ratio(2 * both, predicted + actual, agree)
+        columns["f1"][block] = f1(both, predicted, actual)
         columns["medications"][block] = predicted
         columns["real_medications"][block] = actual
         for prefix, sets, sizes in (("", chosen, predicted), ("real_", real, actual)):
@@ -258,7 +258,7 @@ def choose_threshold(
         passed = np.searchsorted(grid, scores.astype(np.float64), side="right")
         predicted, both = counts_above(passed, GRID), counts_above(passed, GRID, real)
         actual = real.sum(1, keepdims=True) + (0 if missed is None else missed[block, None])
-        sums += ratio(both, predicted + actual - both, (predicted == 0) & (actual == 0)).sum(0)
+        sums += jaccard(both, predicted, actual).sum(0)
     best = np.flatnonzero(sums >= sums.max() - 1e-9 * count)
     return float(grid[best[len(best) // 2]])
 
@@ -275,6 +275,16 @@ def counts_above(passed: NDArray[Any], steps: int, only: Bools | None = None) ->
     flat = passed + (np.arange(rows) * steps)[:, None]
     counts = np.bincount(flat.ravel() if only is None else flat[only], minlength=rows * steps)
     return counts.reshape(rows, steps)[:, ::-1].cumsum(1)[:, -2::-1]
+
+
+def jaccard(both: NDArray[Any], predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
+    """Intersection over union of two sets, from the sizes of their intersection and of each; 1 where both are empty."""
+    return ratio(both, predicted + actual - both, (predicted == 0) & (actual == 0))
+
+
+def f1(both: NDArray[Any], predicted: NDArray[Any], actual: NDArray[Any]) -> Floats:
+    """Harmonic mean of precision and recall, from the same sizes; 1 where both sets are empty."""
+    return ratio(2 * both, predicted + actual, (predicted == 0) & (actual == 0))
 
 
 def ratio(part: NDArray[Any], whole: NDArray[Any], agree: Bools) -> Floats:

@@ -53,7 +53,7 @@ class Imported:
     case: Case
     titles: Mapping[str, str]  # code -> title
     listed: tuple[Listed, ...]
-    notes: tuple[str, ...]  # decisions made on the way
+    notes: tuple[str, ...]  # decisions taken while reading
     encounters: tuple[EncounterChoice, ...]  # in time order
     current: str  # label of the current one
 

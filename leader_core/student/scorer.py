@@ -122,7 +122,7 @@ class StudentScorer(ModelScorer):
 
 
 class _TitleReader:
-    """Gives a student embeddings of codes that it never saw, from their titles; kept for as long as the scorer."""
+    """Gives a student embeddings of codes that it never saw, from their titles; cached as long as the scorer lives."""
 
     def __init__(
         self, scorer: StudentScorer, folder: Path, titles: Titles, vectors: TitleVectors | None

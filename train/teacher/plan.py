@@ -36,7 +36,7 @@ STATES_SHARE: Final = 0.55
 TRAINED_BYTES: Final = 16
 """Of a trained weight: itself, its gradient and two moments, all fp32."""
 LAYER_BYTES: Final = (21.0, 8.2)
-"""Kept by a layer for the backward pass, bytes per token in bf16: by hidden and by feed-forward width. Counted on Llama."""
+"""Stored by a layer for the backward pass, bytes per token in bf16: by hidden and by feed-forward width. Counted on Llama."""
 DROPOUT_BYTES: Final = 3.0
 """And of LoRA's dropout, per token and input of an adapted layer: a dropped copy and its mask."""
 _QUANTISED_BYTES: Final[dict[Quantisation, float]] = {"8bit": 1.06, "4bit": 0.56}
@@ -76,7 +76,7 @@ class Estimate:
 
 
 def shape_of(config: Any, architecture: Architecture, teacher: TeacherConfig, medications: int) -> Shape:
-    """The shape of a teacher over a base with this configuration; no weight is made."""
+    """The shape of a teacher over a base with this configuration; no weights are allocated."""
     from transformers import AutoModel
 
     with torch.device("meta"):
@@ -107,7 +107,7 @@ def token_flops(shape: Shape, length: float) -> float:
 def pass_bytes(
     shape: Shape, tokens: float, precision: Literal["fp32", "bf16"], dropout: float, checkpointing: bool
 ) -> float:
-    """Activations kept for the backward pass by a pass of so many tokens."""
+    """Activations stored for the backward pass by a pass of so many tokens."""
     by_hidden, by_intermediate = LAYER_BYTES
     layer = by_hidden * shape.hidden + by_intermediate * shape.intermediate
     if dropout:

@@ -15,7 +15,7 @@ from leader_core.errors import InputError
 from leader_core.terminology.drugs import DrugMapper
 from leader_core.terminology.icd import code_title
 from train.synthetic_hospital import knowledge
-from train.synthetic_hospital.clinic import Clinic, treat
+from train.synthetic_hospital.clinic import Clinic, simulate_visits
 from train.synthetic_hospital.codes import CodeChoices, icd9_titles
 from train.synthetic_hospital.hospital import CHUNK, MARKER, icd_version, synthesize
 from train.synthetic_hospital.knowledge import Knowledge
@@ -34,7 +34,7 @@ def drawn() -> Drawn:
     know = knowledge.load()
     rng = np.random.default_rng(3)
     patients = draw_patients(rng, np.arange(3_000), know.population)
-    return know, patients, treat(rng, know, patients, icd_version(patients, "mimic3"))
+    return know, patients, simulate_visits(rng, know, patients, icd_version(patients, "mimic3"))
 
 
 @pytest.fixture(scope="module", params=LAYOUTS)
