@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "predict": "one row per case and medication, as Parquet",
     "scores": "both models' scores of every case, stored next to the cohort for the worklist",
     "faithfulness": "whether explanations are true to a model: deletion and insertion against random order",
+    "check": "what the interaction tables list about some drugs and conditions, most severe first",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
     "realdata": "folds over a few real patients: students from scratch and from another student",
     "demo": "build what the dashboard's demo needs: cohort, and with --models its models",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from leader_core.cohort.raw_tables import SOURCES
@@ -18,6 +18,8 @@ from leader_core.terminology.icd import System, code_title, normalise_icd
 from leader_core.terminology.routes import known_routes
 
 CANDIDATES: Final = 5
+NO_COHORT: Final = ""
+"""The source of a `CodeBook` that is no cohort: a code of two systems is then not decided."""
 _SYSTEMS: Final[Mapping[Kind, tuple[tuple[int, System], ...]]] = {
     "diagnosis": ((9, "ICD9"), (10, "ICD10")),
     "procedure": ((9, "ICD9PCS"), (10, "ICD10PCS")),
@@ -56,6 +58,7 @@ class ResolvedCode:
     code: str
     title: str
     note: str = ""
+    ingredient: str = ""  # of a drug's text
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class Resolver:
         self._own: dict[Kind, Mapping[str, str]] = {}
         self._drugs: DrugMapper | None = None
         self.atc_level = cohort.fingerprint.atc_level
-        self.preferred = SOURCES[cohort.fingerprint.source].icd_version
+        source = cohort.fingerprint.source
+        self.preferred = None if source == NO_COHORT else SOURCES[source].icd_version
 
     def icd(self, text: str, kind: Kind, version: int | None = None) -> Answer:
         """A diagnosis or procedure code; without a version, the one that it is valid in.
@@ -100,6 +104,11 @@ class Resolver:
         if len(known) == 1:
             ((number, code),) = known.items()
             return (self._resolved(kind, code),)
+        if self.preferred is None:
+            meanings = " or ".join(
+                f"{NAMES[s]} ({self.title(kind, known[n])})" for n, s in _SYSTEMS[kind] if n in known
+            )
+            return Unresolved(f"may be {meanings}: write ICD9: or ICD10: before it")
         own = [number for number, code in known.items() if code in self.own(kind)]
         number = own[0] if len(own) == 1 else self.preferred
         names = dict(_SYSTEMS[kind])
@@ -116,13 +125,15 @@ class Resolver:
         level = level_of(code)
         if level is None:
             return Unresolved("has not the form of an ATC code")
+        if level < self.atc_level == 5:
+            return Unresolved("is a class: name the drug")
         if level < self.atc_level:
             return Unresolved(
                 f"is coarser than the classes here (ATC level {self.atc_level}): name the class"
             )
         short = code[: ATC_LENGTH[self.atc_level]]
         if not self.knows("medication", short):
-            return Unresolved("is no class of the ATC tables here")
+            return Unresolved(f"is no {'drug' if self.atc_level == 5 else 'class'} of the ATC tables here")
         note = f"{code} read as its class {short}" if short != code else ""
         return (self._resolved("medication", short, note),)
 
@@ -142,7 +153,8 @@ class Resolver:
             guess = {"misspelt": ", spelling corrected", "truncated": ", name cut short"}.get(
                 match.method, ""
             )
-            codes.append(self._resolved("medication", match.code, f"{match.ingredient}{guess}"))
+            resolved = self._resolved("medication", match.code, f"{match.ingredient}{guess}")
+            codes.append(replace(resolved, ingredient=match.ingredient))
         return tuple(codes)
 
     def words(self, text: str, kind: Kind) -> Answer:

@@ -9,6 +9,14 @@ from leader_core.interactions.conditions import (
     condition_warnings,
     duplications,
 )
+from leader_core.interactions.drug_review import (
+    DrugCondition,
+    DrugDuplication,
+    DrugPair,
+    DrugReview,
+    drug_names,
+    review_drugs,
+)
 from leader_core.interactions.pairs import (
     InteractionTable,
     PairRule,
@@ -40,6 +48,10 @@ __all__ = [
     "ClinicalRule",
     "ConditionReview",
     "ConditionWarning",
+    "DrugCondition",
+    "DrugDuplication",
+    "DrugPair",
+    "DrugReview",
     "Duplication",
     "InteractionTable",
     "OrderedDrug",
@@ -53,6 +65,7 @@ __all__ = [
     "clinical_rules",
     "condition_warnings",
     "coverage",
+    "drug_names",
     "duplications",
     "is_partial",
     "is_statistical",
@@ -64,4 +77,5 @@ __all__ = [
     "pair_rules",
     "read_statistical",
     "review",
+    "review_drugs",
 ]

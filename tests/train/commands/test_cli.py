@@ -27,6 +27,7 @@ PROMISED: dict[str, tuple[str, ...]] = {
     "student": ("--cohort", "--states", "--out", "--alpha", "--beta", "--resume"),
     "evaluate": ("--cohort", "--model", "--split", "--out"),
     "predict": ("--cohort", "--model", "--out"),
+    "check": ("--drugs", "--diagnoses"),
     "benchmark": ("student", "teacher", "cohort", "search"),
 }
 EVERYWHERE = ("--config", "--seed", "--device", "--json")

@@ -1,0 +1,117 @@
+"""`check`: what is promised of its JSON and exit codes, its answer for a reader, and that spelling and order do not matter."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from train.cli import call, main, parse
+from train.console import Report
+
+ROOT = Path(__file__).parents[3]
+PAIR = {"a", "b", "severity", "effect", "management", "source"}
+SPELLINGS = {
+    "warfarin": ("warfarin", "Coumadin 5 mg PO daily", "WARFARIN", "B01AA03"),
+    "fluconazole": ("fluconazole PO", "Diflucan 200 mg PO", "fluconazole"),
+    "metoprolol": ("metoprolol succ XL 50", "Lopressor 25 mg PO BID", "Metoprolol Tartrate"),
+    "sotalol": ("sotalol 80 mg PO", "Betapace"),
+    "spironolactone": ("Aldactone 25 mg", "spironolactone"),
+    "potassium chloride": ("KCl 20 meq PO", "K-Dur", "potassium chloride ER tab"),
+}
+
+
+def _answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main(["check", *words, "--json"]) == 0
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return answer
+
+
+def test_the_promised_example(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = _answer(capsys, "--drugs", "warfarin; fluconazole PO", "--diagnoses", "ICD10:E875; I50.9")
+    (pair,) = answer["pairs"]
+    assert set(pair) >= PAIR
+    assert ({pair["a"], pair["b"]}, pair["severity"]) == ({"warfarin", "fluconazole"}, "major")
+    assert (answer["conditions"], answer["duplications"], answer["unknown"]) == ([], [], [])
+
+
+def test_every_part_of_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    drugs = "spironolactone; KCl 20 meq PO; ibuprofen 600; naproxen; unknwn drug xyz"
+    answer = _answer(capsys, "--drugs", drugs, "--diagnoses", "E87.5; V43.3")
+    despite = {(each["drug"], each["diagnosis"]) for each in answer["conditions"]}
+    assert despite >= {("spironolactone", "ICD10:E875"), ("potassium chloride", "ICD10:E875")}
+    assert {each["severity"] for each in answer["conditions"]} <= {"contraindicated", "major"}
+    assert ["ibuprofen", "naproxen"] in [each["drugs"] for each in answer["duplications"]]
+    assert [(each["text"], each["list"]) for each in answer["unknown"]] == [
+        ("unknwn drug xyz", "drugs"),
+        ("V43.3", "diagnoses"),
+    ]
+    findings = [*answer["pairs"], *answer["conditions"], *answer["duplications"]]
+    assert sum(answer["counts"].values()) == len(findings)
+    assert all(each["effect"] and each["management"] and each["source"] for each in findings)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "No drugs given"),
+        (("--drugs", " ; "), "No drugs given"),
+        (("--drugs", "unknwn drug xyz"), "None of the drugs was understood"),
+    ],
+)
+def test_nothing_to_review_ends_with_2(
+    words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", *words]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and message in line
+
+
+def test_the_answer_for_a_reader(capsys: pytest.CaptureFixture[str]) -> None:
+    drugs = "Tikosyn; amiodarone 200 mg PO; ondansetron IV; foo bar; Cordarone"
+    assert main(["check", "--drugs", drugs, "--diagnoses", "I45.81"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\d+ contraindicated, \d+ major", lines[0])
+    assert lines[1] == "Not understood, so not checked: 'foo bar' names no drug of the drug table"
+    grades = [line.split(":")[0] for line in lines if line.split(":")[0].isupper()]
+    assert grades == sorted(grades) and len(set(grades)) > 1  # C before M: the most severe first
+    assert sum(line.startswith(("  what to do:", "  source:")) for line in lines) >= 2 * len(grades) - 2
+    assert "The same drug twice: amiodarone (amiodarone 200 mg PO; Cordarone)" in lines
+    assert "unlisted, not safe" in lines[-1] and "not a medical device" in lines[-1]
+
+
+@given(st.data())
+@settings(max_examples=40, deadline=None)
+def test_spelling_and_order_do_not_change_the_review(data: st.DataObject) -> None:
+    names = data.draw(st.lists(st.sampled_from(sorted(SPELLINGS)), min_size=2, unique=True))
+    spelt = [data.draw(st.sampled_from(SPELLINGS[name])) for name in data.draw(st.permutations(names))]
+    plain, written = (
+        call(parse(["check", "--drugs", "; ".join(drugs), "--diagnoses", "E87.5"]), Report(quiet=True))
+        for drugs in (names, spelt)
+    )
+    for part in ("pairs", "conditions", "duplications", "unknown", "counts"):
+        assert plain[part] == written[part]
+
+
+def test_no_model_and_no_database_is_needed(tmp_path: Path) -> None:
+    code = (
+        "import sys; from train.cli import main; main(['check', '--drugs', 'warfarin; aspirin']); "
+        "assert not {'torch', 'transformers'} & set(sys.modules)"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout.startswith("1 major")
