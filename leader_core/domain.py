@@ -252,7 +252,7 @@ class Order:
     code: str
     drug: str
     route: str
-    orders: int
+    orders: int  # how often it was ordered in the visit
 
 
 @dataclass(frozen=True, slots=True)

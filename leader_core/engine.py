@@ -178,7 +178,7 @@ class Engine:
         scorer = self.scorer(model)
         if not cases:
             return ()
-        cut = scorer.threshold if threshold is None else threshold
+        threshold = scorer.threshold if threshold is None else threshold
         observed = [case.observed() for case in cases]
         scores = scorer.score(observed)
         codes = scorer.medications.codes
@@ -186,7 +186,7 @@ class Engine:
             self._recommendation(
                 model,
                 zip(codes, row, strict=True),
-                cut,
+                threshold,
                 unseen=self._unseen(scorer, case),
                 profile_read=scorer.profile_read,
                 truncated=truncated,

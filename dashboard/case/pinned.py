@@ -214,5 +214,5 @@ def _scores(service: Service, other: Subject, subject: Subject) -> None:
 
 def _under_cut_off(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:
     """Under the cut-off that the link names, else the model's own."""
-    cut_off = session.cut_off(name)
-    return recommendation if cut_off is None else service.engine.with_threshold(recommendation, cut_off)
+    threshold = session.threshold(name)
+    return recommendation if threshold is None else service.engine.with_threshold(recommendation, threshold)

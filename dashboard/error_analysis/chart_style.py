@@ -23,7 +23,7 @@ SCALES: Final[dict[Mode, tuple[tuple[float, str], ...]]] = {
 
 
 def model_style(model: str, models: Sequence[str], mode: Mode) -> tuple[str, str]:
-    """A model's colour and symbol: its own for teacher and student, else by its place among the others.
+    """A model's colour and symbol: its own for teacher and student, else by its position among the others.
 
     >>> model_style("teacher", ["teacher"], "light")
     ('#6b3fa0', 'diamond')

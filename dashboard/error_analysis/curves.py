@@ -60,9 +60,9 @@ def draw_cut_off(context: AnalysisContext) -> None:
         )
     )
     own = {name: context.analysis.models[name].threshold for name in sweeps}
-    cut = float(st.session_state["cut"]) or None
+    threshold = float(st.session_state["cut"]) or None
     event: Any = st.plotly_chart(
-        sweep_figure(sweeps, own, _prescribed(context), cut, color_mode()),
+        sweep_figure(sweeps, own, _prescribed(context), threshold, color_mode()),
         key=f"cut-{context.model}-{context.other}-{context.selection.text}",
         theme=None,
         on_select="rerun",
@@ -76,14 +76,14 @@ def draw_cut_off(context: AnalysisContext) -> None:
         st.session_state["cut"] = chosen
         st.rerun()
     st.slider("Cut-off to look at", 0.01, 0.99, step=0.01, key="cut_shown", on_change=_take_cut_off,
-              value=cut or own[context.model])  # fmt: skip
+              value=threshold or own[context.model])  # fmt: skip
     shown = [
-        (name, label, _place(each, value))
+        (name, label, _nearest_index(each, value))
         for name, each in sweeps.items()
         for label, value in (
             ("its own", own[name]),
             ("highest Jaccard", each.best),
-            ("the one above", cut or own[context.model]),
+            ("the one above", threshold or own[context.model]),
         )
     ]
     st.html(sweep_table(sweeps, shown).html())
@@ -101,7 +101,7 @@ def cut_off_sections(context: AnalysisContext) -> list[AnalysisSection]:
     """Jaccard over the cut-off, and all metrics at every tenth."""
     sweeps = {name: sweep(context, name) for name in context.models}
     top = float(max((each.jaccard.max() for each in sweeps.values()), default=1.0))
-    curves = [(each.cuts.tolist(), each.jaccard.tolist()) for each in sweeps.values()]
+    curves = [(each.thresholds.tolist(), each.jaccard.tolist()) for each in sweeps.values()]
     dashed = ", the second dashed" if len(sweeps) > 1 else ""
     return [
         AnalysisSection(
@@ -127,23 +127,25 @@ def _prescribed(context: AnalysisContext) -> dict[str, float | None]:
     }
 
 
-def _place(result: Sweep, cut: float) -> int:
-    return int(np.abs(result.cuts - cut).argmin())
+def _nearest_index(result: Sweep, threshold: float) -> int:
+    return int(np.abs(result.thresholds - threshold).argmin())
 
 
 def _every(sweeps: Mapping[str, Sweep], step: int) -> list[tuple[str, str, int]]:
     """Every cut-off, or every tenth one."""
-    return [(name, "", at) for name, each in sweeps.items() for at in range(step - 1, len(each.cuts), step)]
+    return [
+        (name, "", at) for name, each in sweeps.items() for at in range(step - 1, len(each.thresholds), step)
+    ]
 
 
 def sweep_table(sweeps: Mapping[str, Sweep], rows: Sequence[tuple[str, str, int]]) -> AnalysisTable:
-    """One row a (model, label, place of the cut-off); without labels there is no column for them."""
+    """One row per (model, label, index of the cut-off); without labels there is no column for them."""
     return table_of(
         rows,
         [
             ("Model", "model", lambda row: model_cell(row[0])),
             *([("Cut-off", "", lambda row: row[1])] if any(label for _, label, _ in rows) else []),
-            ("At", "cut-off", lambda row: number_cell(sweeps[row[0]].cuts[row[2]])),
+            ("At", "cut-off", lambda row: number_cell(sweeps[row[0]].thresholds[row[2]])),
             *((METRICS[m], m, _sweep_cell(sweeps, m)) for m in _METRICS),
         ],
     )
@@ -263,7 +265,7 @@ def sweep_figure(
     sweeps: Mapping[str, Sweep],
     own: Mapping[str, float],
     real: Mapping[str, float | None],
-    cut: float | None = None,
+    threshold: float | None = None,
     mode: Mode = "light",
 ) -> go.Figure:
     """Four panels over the cut-off; each point carries its cut-off as customdata.
@@ -272,7 +274,7 @@ def sweep_figure(
         sweeps: model -> its sweep.
         own: model -> the cut-off that it is served with.
         real: "medications" and "ddi_rate" of what was really prescribed.
-        cut: the cut-off that is looked at.
+        threshold: the cut-off that is looked at.
         mode: light or dark.
     """
     from plotly.subplots import make_subplots
@@ -290,15 +292,15 @@ def sweep_figure(
         for model, one in sweeps.items():
             colour, symbol = model_style(model, list(sweeps), mode)
             values = getattr(one, name)
-            at = int(np.abs(one.cuts - own[model]).argmin())
+            at = int(np.abs(one.thresholds - own[model]).argmin())
             chart.add_scatter(
-                x=one.cuts, y=values, customdata=[[float(c)] for c in one.cuts], mode="lines+markers",
+                x=one.thresholds, y=values, customdata=[[float(c)] for c in one.thresholds], mode="lines+markers",
                 name=model_name(model), legendgroup=model, showlegend=index == 0,
                 line={"color": colour, "width": 2}, marker={"size": 5, "color": colour, "opacity": 0.01},
                 hovertemplate=f"{model_name(model)}: %{{y:.3f}} at %{{x:.2f}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
             chart.add_scatter(
-                x=[one.cuts[at]], y=[values[at]], customdata=[[float(one.cuts[at])]], mode="markers",
+                x=[one.thresholds[at]], y=[values[at]], customdata=[[float(one.thresholds[at])]], mode="markers",
                 name=f"{model_name(model)}'s own cut-off", legendgroup=model, showlegend=False,
                 marker={"symbol": symbol, "size": 12, "color": colour},
                 hovertemplate=f"{model_name(model)}'s own cut-off: %{{y:.3f}} at %{{x:.2f}}<extra></extra>",
@@ -307,8 +309,8 @@ def sweep_figure(
         if real.get(name) is not None:
             chart.add_hline(y=real[name], line={"color": muted, "dash": "dot", "width": 1.5}, row=row, col=col,
                             annotation={"text": "prescribed", "font": {"size": 11, "color": muted}})  # fmt: skip
-        if cut is not None:
-            chart.add_vline(x=cut, line={"color": muted, "width": 1}, row=row, col=col)
+        if threshold is not None:
+            chart.add_vline(x=threshold, line={"color": muted, "width": 1}, row=row, col=col)
     with_layout(chart, mode, 520, showlegend=len(sweeps) > 1)
     chart.update_layout(margin={"l": 8, "r": 8, "t": 52, "b": 8}, legend={"y": 1.06})
     chart.update_annotations(font={"size": 13, "color": theme.COLOURS["ink"].of(mode)})
@@ -324,7 +326,7 @@ def reliability_figure(
 
     Args:
         bins: model -> its bins.
-        place: one class, or None for all of them together.
+        index: one class, or None for all of them together.
         mode: light or dark.
     """
     import plotly.graph_objects as go

@@ -124,7 +124,7 @@ def _value_cell(field: str, value: str) -> TableCell:
 
 
 def figure(result: HeatMap, name: Callable[[str, str], str], mode: Mode = "light") -> go.Figure:
-    """The map; each cell with a case carries "row|column" (places of the values) as customdata.
+    """The map; each cell with a case carries "row|column" (indices of the values) as customdata.
 
     Args:
         result: the metric and the cases of every cell.

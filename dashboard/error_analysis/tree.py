@@ -193,7 +193,7 @@ def positions(tree: Tree) -> dict[int, tuple[int, float]]:
 def figure(
     tree: Tree, describe: Callable[[Condition], str], chosen: int | None = None, mode: Mode = "light"
 ) -> go.Figure:
-    """The tree from left to right; each node carries its place as customdata, `chosen` is framed.
+    """The tree from left to right; each node carries its index as customdata, `chosen` is framed.
 
     A node's size says how many cases it holds, its shade and number how high their error is.
     """

@@ -84,8 +84,8 @@ def show(reviewed: ReviewedSet) -> None:
                 )
             )
     with right:
-        name, cut_off = recommendation.model, recommendation.threshold
-        st.html(markup.model_head(name, f"safer set next to the plain one, cut-off {cut_off:.2f}"))
+        name, threshold = recommendation.model, recommendation.threshold
+        st.html(markup.model_head(name, f"safer set next to the plain one, cut-off {threshold:.2f}"))
         try:
             safer = reviewed.service.engine.safer_set(recommendation, limit, keep=keep, avoid=avoid)
         except ConflictError as error:

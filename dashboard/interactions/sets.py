@@ -74,8 +74,8 @@ def of_case(service: Service, subject: Subject) -> Sets:
     for name, scores in all_scores(service, subject.case).items():
         if scores.recommendation is not None:
             recommendation = scores.recommendation
-            if (cut_off := session.cut_off(name)) is not None:
-                recommendation = service.engine.with_threshold(recommendation, cut_off)
+            if (threshold := session.threshold(name)) is not None:
+                recommendation = service.engine.with_threshold(recommendation, threshold)
             recommendations[name] = recommendation
             codes[name] = tuple(m.code for m in recommendation.selected)
         elif scores.status in ("loading", "running"):

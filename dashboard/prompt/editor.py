@@ -88,8 +88,8 @@ def _compare(service: Service, subject: Subject, original: Prompt, answered: Ans
     if before is None:
         st.html(markup.note(of_case.reason or wording.RUNNING.format(model="The teacher")))
         return
-    if (cut_off := session.cut_off("teacher")) is not None:
-        before, edited = (service.engine.with_threshold(r, cut_off) for r in (before, edited))
+    if (threshold := session.threshold("teacher")) is not None:
+        before, edited = (service.engine.with_threshold(r, threshold) for r in (before, edited))
     changes = case_diff.compare_scores(before, edited)
     added = [m for m in changes if m.one_sided and m.second_selected]
     dropped = [m for m in changes if m.one_sided and m.first_selected]

@@ -41,7 +41,7 @@ class ModelPart:
 
     name: ModelName
     recommendation: Recommendation
-    own_cut_off: float | None
+    own_threshold: float | None
     facts: Facts  # version, training data and the like
     metrics: Facts  # Jaccard and so on, under the cut-off
     warnings: tuple[str, ...]  # unseen codes, truncation
@@ -254,7 +254,7 @@ def _model(
     return ModelPart(
         name=name,
         recommendation=recommendation,
-        own_cut_off=manifest.threshold if manifest else None,
+        own_threshold=manifest.threshold if manifest else None,
         facts=_model_facts(manifest, recommendation, engine.cohort.fingerprint.digest) if manifest else (),
         metrics=metrics,
         warnings=tuple(warnings),
@@ -263,15 +263,15 @@ def _model(
 
 def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str) -> Facts:
     """Identifies the model, so that its scores can be computed again."""
-    cut = f"{recommendation.threshold:.2f}"
+    cut_off = f"{recommendation.threshold:.2f}"
     if abs(recommendation.threshold - manifest.threshold) > 1e-9:
-        cut += f", moved by the viewer from {manifest.threshold:.2f}"
+        cut_off += f", moved by the viewer from {manifest.threshold:.2f}"
     if manifest.threshold_rule:
-        cut += f"; the model's own was {manifest.threshold_rule}"
+        cut_off += f"; the model's own was {manifest.threshold_rule}"
     version = manifest.digest[:12] or "unknown"
     trained = "this cohort" if manifest.cohort.digest == cohort else "another cohort"
     facts = [
-        ("Cut-off", cut),
+        ("Cut-off", cut_off),
         ("Version", f"{version}, made {manifest.created_at[:10] or 'at an unknown time'}"),
         ("Trained on", f"{trained}: {manifest.cohort.label}, {manifest.cohort.patients:,} patients"),
     ]

@@ -9,8 +9,8 @@ from typing import Final
 import streamlit as st
 
 from dashboard.report.content import CaseReport, compose
-from dashboard.report.data import comparison_csv, write_json
 from dashboard.report.html import write_html
+from dashboard.report.json_csv import comparison_csv, write_json
 from dashboard.report.pdf import write_pdf
 from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
 from dashboard.server.service import Service

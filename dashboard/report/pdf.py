@@ -129,7 +129,7 @@ class _ReportPdf(FPDF):
         self.set_x(left)
 
     def label(self, x: float, y: float, span: _Span) -> None:
-        """A short text at a place."""
+        """A short text at a position."""
         height = self.style(span)
         self.set_xy(x, y)
         self.cell(None, height, span.text)

@@ -24,7 +24,7 @@ _ONE_MODEL_LABELS: Final = {**wording.GROUP_LABELS, **wording.GROUP_LABELS_ONE}
 def show(
     rows: Sequence[comparison.Row],
     scores: Mapping[ModelName, Scores],
-    cuts: Mapping[ModelName, float],
+    thresholds: Mapping[ModelName, float],
     orders: Sequence[Order],
     *,
     subject: str,
@@ -39,7 +39,9 @@ def show(
 
     `own`: with the viewer's column; `more`: lines for the details of some classes, by code.
     """
-    data = table(rows, scores, cuts, orders, prescribed_known=prescribed_known, by_area=by_area, own=own)
+    data = table(
+        rows, scores, thresholds, orders, prescribed_known=prescribed_known, by_area=by_area, own=own
+    )
     for group in data["groups"]:
         for row in group["rows"]:
             row["details"] += (more or {}).get(row["code"], ())
@@ -59,7 +61,7 @@ def _explain(key: str) -> None:
 def table(
     rows: Sequence[comparison.Row],
     scores: Mapping[ModelName, Scores],
-    cuts: Mapping[ModelName, float],
+    thresholds: Mapping[ModelName, float],
     orders: Sequence[Order],
     *,
     prescribed_known: bool,
@@ -97,7 +99,7 @@ def table(
         "prescribed": prescribed_known,
         "own": own,
         "groups": groups,
-        **{name: _model(name, answer, cuts.get(name, 0.5)) for name, answer in scores.items()},
+        **{name: _model(name, answer, thresholds.get(name, 0.5)) for name, answer in scores.items()},
     }
 
 
@@ -131,17 +133,17 @@ def _hint(key: comparison.Group, members: Sequence[comparison.Row], prescribed_k
     return f"{sum(row.prescribed for row in members)} of {len(members)} prescribed"
 
 
-def _model(name: str, answer: Scores, cut: float) -> dict[str, Any]:
+def _model(name: str, answer: Scores, threshold: float) -> dict[str, Any]:
     ready = answer.recommendation is not None
     note = (
-        f"cut-off {cut:.2f}"
+        f"cut-off {threshold:.2f}"
         if ready
         else {"loading": "loading", "running": "scoring"}.get(answer.status, "not available")
     )
     return {
         "label": wording.MODEL_LABELS[name],
         "icon": theme.MODEL_ICONS[name],
-        "cut": cut,
+        "cut": threshold,
         "ready": ready,
         "note": note,
     }

@@ -21,7 +21,7 @@ from leader_core import PairReview, Recommendation, UnseenCode
 from leader_core.domain import MODEL_NAMES, ModelName
 
 BINDINGS: Final = {
-    session.cut_key(name): url_state.Binding(None, session.read_cut_off) for name in MODEL_NAMES
+    session.threshold_key(name): url_state.Binding(None, session.read_threshold) for name in MODEL_NAMES
 }
 """None stands for the model's own cut-off."""
 
@@ -56,7 +56,7 @@ def show(
         ordered = sets.orders(service, subject) if known else ()
         return sets.review(service, subject, tuple(codes), ordered).pairs_not_ruled_out
 
-    cut: dict[ModelName, Recommendation] = {}
+    recommendations: dict[ModelName, Recommendation] = {}
     for name, column in zip(MODEL_NAMES, st.columns(2, gap="large"), strict=True):
         with column:
             recommendation = scores[name].recommendation
@@ -64,29 +64,29 @@ def show(
                 others = [other for other in MODEL_NAMES if other != name and scores[other].recommendation]
                 _no_scores(service, subject, scores[name], others)
                 continue
-            cut[name] = _slider(service, name, recommendation)
-            codes = [m.code for m in cut[name].selected]
+            recommendations[name] = _slider(service, name, recommendation)
+            codes = [m.code for m in recommendations[name].selected]
             agreement = comparison.agreement(codes, subject.case.prescribed)
             with st.container(key=f"metrics-{name}"):
                 st.html(agreement_metrics(agreement, review_pairs(codes), known=known, unit=unit))
-            _warnings(service, subject, scores[name], cut[name])
-    named = combined_sets({name: [m.code for m in r.selected] for name, r in cut.items()}, own)
+            _warnings(service, subject, scores[name], recommendations[name])
+    named = combined_sets({name: [m.code for m in r.selected] for name, r in recommendations.items()}, own)
     if named:
         st.html(combined_table(named, subject.case.prescribed, review_pairs, known=known, unit=unit))
-    return cut
+    return recommendations
 
 
-def overrides(service: Service, cut: Mapping[ModelName, Recommendation]) -> dict[str, float]:
+def overrides(service: Service, recommendations: Mapping[ModelName, Recommendation]) -> dict[str, float]:
     """The cut-offs that are not the models' own."""
     own = {name: card.manifest.threshold for name, card in service.engine.models.items() if card.manifest}
-    return {name: r.threshold for name, r in cut.items() if r.threshold != own.get(name)}
+    return {name: r.threshold for name, r in recommendations.items() if r.threshold != own.get(name)}
 
 
 def _slider(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:
     manifest, own = service.engine.models[name].manifest, recommendation.threshold
     rule = wording.threshold_rule(manifest.threshold_rule) if manifest else ""
     st.html(markup.model_head(name, f"own cut-off {own:.2f}{', ' + rule if rule else ''}"))
-    key = session.cut_key(name)
+    key = session.threshold_key(name)
     if st.session_state.get(key) is None:
         st.session_state[key] = round(own, 2)
     value = st.slider(
@@ -103,7 +103,7 @@ def _slider(service: Service, name: ModelName, recommendation: Recommendation) -
     return service.engine.with_threshold(recommendation, threshold)
 
 
-def _warnings(service: Service, subject: Subject, scores: Scores, cut: Recommendation) -> None:
+def _warnings(service: Service, subject: Subject, scores: Scores, recommendation: Recommendation) -> None:
     """What must be known before the scores are read: that they are old, or rest on a part of the case."""
     name = scores.model
     if scores.stored_at is not None:
@@ -111,9 +111,9 @@ def _warnings(service: Service, subject: Subject, scores: Scores, cut: Recommend
         st.html(markup.callout(wording.STORED.format(day=day(scores.stored_at), why=why).strip(), name))
         if scores.status in ("ready", "failed"):
             _ask_button(service, subject, name, "Ask the model now")
-    if cut.unseen:
-        st.html(unseen_callout(name, cut.unseen))
-    if cut.truncated:
+    if recommendation.unseen:
+        st.html(unseen_callout(name, recommendation.unseen))
+    if recommendation.truncated:
         st.html(markup.callout(wording.CUT_TO_FIT[name], name))
 
 

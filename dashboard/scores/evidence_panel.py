@@ -112,7 +112,10 @@ def _preparing(service: Service) -> bool:
 
 
 def show_similar(
-    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], similar: Similar | None
+    service: Service,
+    subject: Subject,
+    recommendations: Mapping[ModelName, Recommendation],
+    similar: Similar | None,
 ) -> None:
     """Who the similar patients are, what they share with the case, and how often they were given each class."""
     st.html(markup.panel_title("Similar training patients"))
@@ -131,7 +134,9 @@ def show_similar(
         text = f"None of {similar.training:,} training patients passes these filters."
         st.html(markup.empty("Nobody is left", text))
         return
-    st.html(markup.note(evidence_text.nearest_of(similar)) + _classes(service, subject, cut, similar))
+    st.html(
+        markup.note(evidence_text.nearest_of(similar)) + _classes(service, subject, recommendations, similar)
+    )
     for neighbour in similar.neighbours[:_SHOWN]:
         _neighbour(service, neighbour)
     if rest := similar.neighbours[_SHOWN:]:
@@ -169,11 +174,11 @@ def _progress(service: Service, placeholder: DeltaGenerator) -> None:
 
 
 def _classes(
-    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], similar: Similar
+    service: Service, subject: Subject, recommendations: Mapping[ModelName, Recommendation], similar: Similar
 ) -> str:
     """How many of the neighbours were given each class, and whether the models suggest it for this case."""
     titles = titles_of(service)
-    here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in cut.items()}
+    here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in recommendations.items()}
     if subject.source == "cohort" and not session.hidden(subject):
         here["prescribed"] = set(subject.case.prescribed)
     classes = [
@@ -216,37 +221,39 @@ def _neighbour(service: Service, neighbour: Neighbour) -> None:
 
 
 def class_details(
-    service: Service, cut: Mapping[ModelName, Recommendation], similar: Similar | None = None
+    service: Service, recommendations: Mapping[ModelName, Recommendation], similar: Similar | None = None
 ) -> Lines:
     """Lines for every class's details in the comparison table: each model on validation, then similar patients."""
     lines: dict[str, list[dict[str, str]]] = {}
-    for name, recommendation in cut.items():
+    for name, recommendation in recommendations.items():
         evidence, _ = _evidence(service, name)
         label = f"{wording.MODEL_LABELS[name]} on validation"
         trusts = class_trust(evidence, service.engine.models[name].manifest, recommendation)
         for code, trust in trusts.items():
             lines.setdefault(code, []).append({"label": label, "text": evidence_text.sentence(trust)})
     if similar is not None:
-        for code in {m.code for r in cut.values() for m in r.medications}:
+        for code in {m.code for r in recommendations.values() for m in r.medications}:
             given = similar.count_of(code)
             text = f"{given.count} of the {given.total} most similar training patients were given it"
             lines.setdefault(code, []).append({"label": "Similar patients", "text": text})
     return lines
 
 
-def show_trust(service: Service, cut: Mapping[ModelName, Recommendation], similar: Similar | None) -> None:
+def show_trust(
+    service: Service, recommendations: Mapping[ModelName, Recommendation], similar: Similar | None
+) -> None:
     """What is unusual about this case, model by model, and what the metrics of a class rest on."""
     st.html(markup.panel_title("How far to trust these scores"))
-    if not cut:
+    if not recommendations:
         st.html(markup.note("Available with the first scores."))
         return
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     models = []
     for name in MODEL_NAMES:
-        if name in cut:
-            about = case_trust(service.engine.models[name].manifest, cut[name])
+        if name in recommendations:
+            about = case_trust(service.engine.models[name].manifest, recommendations[name])
             models.append((name, evidence_text.trust_lines(about, *_evidence(service, name), unit)))
-    about_both = evidence_text.case_facts(cut, similar)
+    about_both = evidence_text.case_facts(recommendations, similar)
     st.html(render("scores/trust.html", about_both=about_both, models=models, unit=unit))
 
 

@@ -98,12 +98,14 @@ def percent(share: Proportion, *, interval: bool = False) -> str:
     return text
 
 
-def case_facts(cut: Mapping[ModelName, Recommendation], similar: Similar | None) -> list[tuple[str, str]]:
+def case_facts(
+    recommendations: Mapping[ModelName, Recommendation], similar: Similar | None
+) -> list[tuple[str, str]]:
     """What is unusual about the case whichever model reads it."""
     lines: list[tuple[str, str]] = []
     if similar is not None and similar.nearer_than is not None:
         lines.append(("To training data", distance_to_training_data(similar)))
-    gap = widest_gap(cut.get("teacher"), cut.get("student"))
+    gap = widest_gap(recommendations.get("teacher"), recommendations.get("student"))
     if gap is not None:
         title, teacher, student = gap
         text = f"{title}: teacher {probability(teacher)}, student {probability(student)}"

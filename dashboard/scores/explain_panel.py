@@ -45,13 +45,13 @@ _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 
 
-def show(service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation]) -> None:
+def show(service: Service, subject: Subject, recommendations: Mapping[ModelName, Recommendation]) -> None:
     """A class to choose, and under it what changed its score in both models."""
-    if not cut:
+    if not recommendations:
         return
-    named = {m.code: m.title for r in cut.values() for m in r.medications}
+    named = {m.code: m.title for r in recommendations.values() for m in r.medications}
     st.html(markup.panel_title("What changed a score", "choose a class"))
-    ranked = [m.code for m in next(iter(cut.values())).medications]
+    ranked = [m.code for m in next(iter(recommendations.values())).medications]
     options = ["", *ranked, *sorted(set(named) - set(ranked))]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.selectbox(
@@ -79,7 +79,7 @@ def show(service: Service, subject: Subject, cut: Mapping[ModelName, Recommendat
     if code not in named:
         st.html(markup.callout(f"Neither model scores {code}: choose another class.", "warn"))
         return
-    _explained(service, subject, cut, code)
+    _explained(service, subject, recommendations, code)
 
 
 def _way() -> str:
@@ -88,13 +88,13 @@ def _way() -> str:
 
 
 def _explained(
-    service: Service, subject: Subject, cut: Mapping[ModelName, Recommendation], code: str
+    service: Service, subject: Subject, recommendations: Mapping[ModelName, Recommendation], code: str
 ) -> None:
     way = _way()
     results: dict[ModelName, Result] = {}
     for column, name in zip(st.columns(2, gap="large"), MODEL_NAMES, strict=True):
         with column:
-            results[name] = _side(service, subject, name, cut.get(name), code)
+            results[name] = _side(service, subject, name, recommendations.get(name), code)
     values = [_values(result, code) for result in results.values()]
     if any(values):
         groups = explain_table.item_groups(subject.case, (values[0], values[1]), titles_of(service))
@@ -122,7 +122,7 @@ def _explained(
                     )
                 )
     if way == "removal":
-        _flips(service, subject, cut, code, results)
+        _flips(service, subject, recommendations, code, results)
     is_, holds, costs = _ABOUT[way]
     st.html(markup.facts([("What it is", is_), ("What it guarantees", holds), ("What it costs", costs)]))
 
@@ -171,7 +171,7 @@ def _values(result: Result, code: str) -> Mapping[Item, float] | None:
 def _flips(
     service: Service,
     subject: Subject,
-    cut: Mapping[ModelName, Recommendation],
+    recommendations: Mapping[ModelName, Recommendation],
     code: str,
     results: Mapping[ModelName, Result],
 ) -> None:
@@ -180,7 +180,7 @@ def _flips(
     key = f"flip-{subject.key}-{code}"
     for name, result in results.items():
         outcomes = result.value
-        if not isinstance(outcomes, Outcomes) or name not in cut or code not in outcomes.codes:
+        if not isinstance(outcomes, Outcomes) or name not in recommendations or code not in outcomes.codes:
             continue
         if not st.session_state.get(f"{key}-{name}"):
             label = f"Search in the {name}"
@@ -188,7 +188,9 @@ def _flips(
                 label, key=f"ask-{key}-{name}", on_click=_search, args=(f"{key}-{name}",), type="tertiary"
             )
             continue
-        smallest = explanations.flip(service, subject.case, name, code, cut[name].threshold, outcomes)
+        smallest = explanations.flip(
+            service, subject.case, name, code, recommendations[name].threshold, outcomes
+        )
         if smallest.value is not None:
             st.html(markup.callout(_flip_sentence(smallest.value, titles_of(service), subject), name))
         elif smallest.reason:
@@ -205,8 +207,8 @@ def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:
         titles(item.kind, item.name) if item.kind else wording.FIELD_LABELS.get(item.name, item.name)
         for item in flip.removed
     )
-    who, cut = wording.MODEL_LABELS[flip.model], f"cut-off {flip.threshold:.2f}"
-    move = f"from {probability(flip.before)} to {probability(flip.after)}, {cut}"
+    who = wording.MODEL_LABELS[flip.model]
+    move = f"from {probability(flip.before)} to {probability(flip.after)}, cut-off {flip.threshold:.2f}"
     if not flip.removed:
         return f"{who}: there is nothing to leave out."
     if not flip.flipped:

@@ -91,32 +91,34 @@ def _answers(
     near = evidence_panel.find_similar(service, subject.case)
     with centre:
         with st.container(key="cut_offs"):
-            cut = cut_offs.show(service, subject, scores, own, known)
+            recommendations = cut_offs.show(service, subject, scores, own, known)
         link = {
-            **session.query_for(subject, cut_offs.overrides(service, cut)),
+            **session.query_for(subject, cut_offs.overrides(service, recommendations)),
             **url_state.written(_LINKED),
         }
         with st.container(key="classes"):
-            details = evidence_panel.class_details(service, cut, near)
-            draw_export = functools.partial(export, cut, evidence_panel.similar_result(service, near))
-            _table(service, subject, scores, cut, known, own, link, details, draw_export)
+            details = evidence_panel.class_details(service, recommendations, near)
+            draw_export = functools.partial(
+                export, recommendations, evidence_panel.similar_result(service, near)
+            )
+            _table(service, subject, scores, recommendations, known, own, link, details, draw_export)
         with st.container(key="why"):
-            explain_panel.show(service, subject, cut)
+            explain_panel.show(service, subject, recommendations)
     with right, st.container(key="pairs"):
         opened, tabs = _tabs(subject, "pairs", "similar", "trust")
         with tabs[opened]:
             if opened == "pairs":
-                _interactions(service, subject, cut, known, link)
+                _interactions(service, subject, recommendations, known, link)
             elif opened == "similar":
-                evidence_panel.show_similar(service, subject, cut, near)
+                evidence_panel.show_similar(service, subject, recommendations, near)
             elif opened == "trust":
-                evidence_panel.show_trust(service, cut, near)
+                evidence_panel.show_trust(service, recommendations, near)
         _notes(service, subject, tabs)
     return {**link, **explain_panel.query()}
 
 
 def _tabs(subject: Subject, *names: Tab) -> tuple[Tab, dict[Tab, DeltaGenerator]]:
-    """Draw the tabs of these names, and notes for a recorded patient; gives the open one, and the places of all.
+    """Draw the tabs of these names, and notes for a recorded patient; gives the open one and the containers of all.
 
     The server knows which is open, so that nothing is computed for the others.
     """
@@ -145,19 +147,19 @@ def _table(
     service: Service,
     subject: Subject,
     scores: Mapping[ModelName, Scores],
-    cut: Mapping[ModelName, Recommendation],
+    recommendations: Mapping[ModelName, Recommendation],
     known: bool,
     own: tuple[str, ...] | None,
     link: Mapping[str, str],
     details: evidence_panel.Lines,
     export: Callable[[], None],
 ) -> None:
-    if not cut and not (known and subject.case.prescribed):
+    if not recommendations and not (known and subject.case.prescribed):
         return
     case = subject.case
     rows = comparison.rows(
-        cut.get("teacher"),
-        cut.get("student"),
+        recommendations.get("teacher"),
+        recommendations.get("student"),
         case.prescribed if known else (),
         service.engine.cohort.titles("medication"),
         own or (),
@@ -176,7 +178,7 @@ def _table(
             decide_first.start_again(subject)
         st.space("stretch")
         navigation.link("prompt", "The teacher's prompt", link)
-        if cut:
+        if recommendations:
             export()
     orders = (
         service.engine.cohort.orders(case.current.visit_id)
@@ -186,7 +188,7 @@ def _table(
     comparison_table.show(
         rows,
         scores,
-        {name: recommendation.threshold for name, recommendation in cut.items()},
+        {name: recommendation.threshold for name, recommendation in recommendations.items()},
         orders,
         subject=str(sorted(subject.query.items())),
         note=wording.scope(service.engine.cohort.fingerprint.atc_level),
@@ -201,12 +203,14 @@ def _table(
 def _interactions(
     service: Service,
     subject: Subject,
-    cut: Mapping[ModelName, Recommendation],
+    recommendations: Mapping[ModelName, Recommendation],
     known: bool,
     link: Mapping[str, str],
 ) -> None:
     """Pairs among the selected, most severe first, for one of the sets at a time, and what their conditions add."""
-    codes: dict[str, tuple[str, ...]] = {name: tuple(m.code for m in r.selected) for name, r in cut.items()}
+    codes: dict[str, tuple[str, ...]] = {
+        name: tuple(m.code for m in r.selected) for name, r in recommendations.items()
+    }
     if known:
         codes["prescribed"] = subject.case.prescribed
     st.html(markup.panel_title("Among the selected", "most severe first"))

@@ -50,7 +50,7 @@ def defer(key: Hashable, work: Callable[[], bool]) -> None:
 
 
 def finish(placeholder: DeltaGenerator) -> None:
-    """Do what the page left for later, with messages in `place`; after each part that shows, the page is drawn again."""
+    """Do what the page left for later, with messages in `placeholder`; after each part that shows, the page is drawn again."""
     for work in list(st.session_state.get(_LATER, {}).values()):
         with placeholder.container():
             again = work()

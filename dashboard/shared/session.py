@@ -108,12 +108,12 @@ def remember_open_case(query: Mapping[str, str]) -> None:
     st.session_state[_LAST] = dict(query)
 
 
-def cut_off(model: str) -> float | None:
+def threshold(model: str) -> float | None:
     """The cut-off that the link names; None where it is the model's own."""
-    return read_cut_off(url_query().get(cut_key(model), ""))
+    return read_threshold(url_query().get(threshold_key(model), ""))
 
 
-def read_cut_off(text: str) -> float | None:
+def read_threshold(text: str) -> float | None:
     """A number from 0 to 1, or None."""
     try:
         value = float(text)
@@ -122,20 +122,26 @@ def read_cut_off(text: str) -> float | None:
     return value if 0.0 <= value <= 1.0 else None
 
 
-def cut_key(model: str) -> str:
+def threshold_key(model: str) -> str:
     """The URL parameter and widget key of a model's cut-off."""
     return f"{model}_cut"
 
 
-def query_for(subject: Subject, cuts: Mapping[str, float] | None = None) -> dict[str, str]:
+def query_for(subject: Subject, thresholds: Mapping[str, float] | None = None) -> dict[str, str]:
     """URL parameters for any page about the same case, under the same cut-offs.
 
     `cuts` are those that differ from a model's own; without them, the ones that this page has.
     """
-    if cuts is None:
-        cuts = {name: value for name in ("teacher", "student") if (value := cut_off(name)) is not None}
+    if thresholds is None:
+        thresholds = {
+            name: value for name in ("teacher", "student") if (value := threshold(name)) is not None
+        }
     shown = {VIEW: view()} if subject.source == "cohort" and view() != "all" else {}
-    return {**subject.query, **{cut_key(name): f"{value:.2f}" for name, value in cuts.items()}, **shown}
+    return {
+        **subject.query,
+        **{threshold_key(name): f"{value:.2f}" for name, value in thresholds.items()},
+        **shown,
+    }
 
 
 def view() -> str:

@@ -15,7 +15,7 @@ from leader_core.cohort.query import LARGEST_PAGE
 Patients = Callable[[PatientQuery], PatientPage]
 
 MOST_SEARCHED: Final = 5 * LARGEST_PAGE
-"""How far into a long list a patient is looked for when the place is not known."""
+"""How far into a long list a patient is looked for when the position is not known."""
 _LISTED: Final = "_listed"
 _POSITION: Final = "_place"
 

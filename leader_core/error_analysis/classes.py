@@ -22,7 +22,7 @@ Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 STEPS: Final = 100
-CUTS: Final = np.arange(1, STEPS) / STEPS
+THRESHOLDS: Final = np.arange(1, STEPS) / STEPS
 """(T,) the cut-offs."""
 _BLOCK: Final = 2048  # cases worked on at a time: small enough for the processor's cache
 
@@ -166,7 +166,7 @@ def with_state(choices: Choices, index: int, who: Mapping[str, bool], cases: int
 class Sweep:
     """Means over cases at each cut-off, (T,) each; the interaction rate is pooled over pairs."""
 
-    cuts: Floats
+    thresholds: Floats
     jaccard: Floats
     f1: Floats
     precision: Floats
@@ -178,12 +178,12 @@ class Sweep:
     @property
     def best(self) -> float:
         """The cut-off with the highest mean Jaccard."""
-        return float(self.cuts[int(self.jaccard.argmax())])
+        return float(self.thresholds[int(self.jaccard.argmax())])
 
 
 def steps_passed(scores: NDArray[np.float32]) -> NDArray[np.uint8]:
     """How many of the cut-offs each probability is at or above; the same comparison in 32 bits as when it was scored."""
-    limits = np.concatenate([[-np.inf], CUTS, [np.inf]]).astype(np.float32)
+    limits = np.concatenate([[-np.inf], THRESHOLDS, [np.inf]]).astype(np.float32)
     guess = np.clip(scores * np.float32(STEPS), 0, STEPS - 1).astype(np.uint8)
     guess -= (scores < limits[guess]).astype(np.uint8)
     guess += (scores >= limits[guess + 1]).astype(np.uint8)
@@ -224,7 +224,7 @@ def sweep(
             listed += np.bincount(pairs.ravel(), minlength=STEPS)
     interacting = listed[::-1].cumsum()[::-1][1:]
     means = {name: total / max(1, len(rows)) for name, total in totals.items()}
-    return Sweep(cuts=CUTS, ddi_rate=share(interacting, all_pairs), cases=len(rows), **means)
+    return Sweep(thresholds=THRESHOLDS, ddi_rate=share(interacting, all_pairs), cases=len(rows), **means)
 
 
 def _share(top: NDArray[np.generic], bottom: NDArray[np.int64]) -> Floats:

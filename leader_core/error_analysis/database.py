@@ -32,7 +32,7 @@ _FOLDER: Final = "leader_core.error_analysis"
 _BLOCK: Final = 8192  # cases read at a time
 _MOST_CHAPTERS: Final = 63
 
-Progress = Callable[[float], object]
+ShareProgress = Callable[[float], object]
 
 
 def _relation(cursor: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None) -> Any:
@@ -80,7 +80,7 @@ def read_frame(
 
 
 def _columns(
-    table: pa.Table, numbers: Mapping[str, NDArray[np.float32]], profile: Sequence[str], cut: Bools
+    table: pa.Table, numbers: Mapping[str, NDArray[np.float32]], profile: Sequence[str], truncated: Bools
 ) -> dict[str, Column]:
     columns: dict[str, Column] = {
         "history": flag_column("history", numbers["visits"] > 1, "first visit", "earlier visits"),
@@ -91,18 +91,18 @@ def _columns(
         columns[name] = text_column(name, table[name])
     for name in ("diagnoses", "prescribed"):
         columns[name] = band_column(name, numbers[name])
-    columns["truncated"] = flag_column("truncated", cut, "read whole", "cut to fit")
+    columns["truncated"] = flag_column("truncated", truncated, "read whole", "cut to fit")
     columns["split"] = text_column("split", table["split"])
     return columns
 
 
 def _cut(cursor: duckdb.DuckDBPyConnection, visit_ids: NDArray[np.int64], model: str | None) -> Bools:
     """(N,) which cases a model had to cut."""
-    cut = np.zeros(len(visit_ids), bool)
+    truncated = np.zeros(len(visit_ids), bool)
     if model is not None:
         table = _table(cursor, "case_metrics", {"model": model})
-        cut[rows_of(visit_ids, table["visit_id"].to_numpy())] = table["truncated"].to_numpy()
-    return cut
+        truncated[rows_of(visit_ids, table["visit_id"].to_numpy())] = table["truncated"].to_numpy()
+    return truncated
 
 
 def _chapter_bits(
@@ -195,7 +195,7 @@ def read_probabilities(
     frame: Frame,
     model: str,
     classes: int,
-    progress: Progress | None = None,
+    progress: ShareProgress | None = None,
 ) -> NDArray[np.float32]:
     """(N, A) probabilities, 0 where the model has not scored the case; 4 bytes per case and class."""
     out = np.zeros((len(frame), classes), np.float32)

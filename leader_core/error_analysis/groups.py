@@ -121,13 +121,13 @@ def _model(
     frame: Frame,
     model: str,
     own: StoredMetrics,
-    cut: _Pools,
+    pools_of_group: _Pools,
     values: Sequence[str],
     reference: int,
     seed: int,
 ) -> list[GroupScores]:
     count = len(values)
-    rows, pools, people = cut
+    rows, pools, people = pools_of_group
     summed = pool_sums(pools, count, _parts(frame, own, rows))
     totals = summed.sum(1)
     scores, gaps = _estimates(totals, summed, people, reference, seed)

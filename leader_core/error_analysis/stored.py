@@ -20,7 +20,7 @@ from leader_core.error_analysis import classes
 from leader_core.error_analysis.classes import ClassCounts, Reliability, Sweep
 from leader_core.error_analysis.comparisons import ModelAgreement, Shift, model_agreement, shifts
 from leader_core.error_analysis.database import (
-    Progress,
+    ShareProgress,
     read_choices,
     read_frame,
     read_metrics,
@@ -109,7 +109,7 @@ class Analysis:
         """(N, A) what was prescribed."""
         return classes.truth_of(self.choices, len(self.frame), len(self.codes))
 
-    def probabilities(self, model: str, progress: Progress | None = None) -> NDArray[np.float32]:
+    def probabilities(self, model: str, progress: ShareProgress | None = None) -> NDArray[np.float32]:
         """(N, A) one model's probabilities; zero where it has not scored the case."""
         self._check(model)
         with self._lock:
@@ -244,7 +244,7 @@ class Analysis:
         target: str = "error",
         depth: int = 3,
         leaf: int | None = None,
-        progress: Progress | None = None,
+        progress: ShareProgress | None = None,
     ) -> Tree:
         """Where a model's error is highest; see `leader_core.error_analysis.tree`."""
         error = self.error(target, model)
@@ -259,14 +259,14 @@ class Analysis:
         both = within & self.metrics(first).scored & self.metrics(second).scored
         return model_agreement(self.choices, first, second, len(self.codes), both)
 
-    def reliability(self, model: str, within: Bools, progress: Progress | None = None) -> Reliability:
+    def reliability(self, model: str, within: Bools, progress: ShareProgress | None = None) -> Reliability:
         """A model's probabilities, predicted against observed; classes that it cannot name have no counts."""
         scores = self.probabilities(model, progress)
         bins = classes.reliability(scores, self.truth, within & self.metrics(model).scored)
         able = self.known(model)[:, None]
         return Reliability(bins.counts * able, bins.predicted * able, bins.observed * able)
 
-    def sweep(self, model: str, within: Bools, progress: Progress | None = None) -> Sweep:
+    def sweep(self, model: str, within: Bools, progress: ShareProgress | None = None) -> Sweep:
         """Every metric at every cut-off."""
         table = self._cohort.interactions.statistical_matrix(self.codes)
         scores = self.probabilities(model, progress)

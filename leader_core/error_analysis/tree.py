@@ -43,7 +43,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node; `children` are places in the tree's list: those for which `split` does not hold, then those where it does."""
+    """One node; `children` are indices in the tree's list: those for which `split` does not hold, then those where it does."""
 
     index: int
     depth: int

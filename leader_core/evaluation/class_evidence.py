@@ -86,9 +86,9 @@ class ClassEvidence:
     def prevalence(self) -> Proportion:
         return Proportion(self.given, self.cases)
 
-    def at(self, cut_off: float) -> tuple[Proportion, Proportion]:
+    def at(self, threshold: float) -> tuple[Proportion, Proportion]:
         """(precision, recall) of what scores at or above a cut-off, which is taken as the nearest on the grid."""
-        chosen, hits = self._from[min(max(round(cut_off * GRID), 0), GRID + 1)]
+        chosen, hits = self._from[min(max(round(threshold * GRID), 0), GRID + 1)]
         return Proportion(hits, chosen), Proportion(hits, self.given)
 
     def like(self, score: float) -> tuple[float, float, Proportion]:

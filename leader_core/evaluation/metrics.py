@@ -205,7 +205,7 @@ def average_precision(scores: Floats, truth: Bools) -> NDArray[np.float64]:
     out = np.zeros(count)
     for start in range(0, count, BLOCK):
         ranked, hits = _ranked(scores[start : start + BLOCK], truth[start : start + BLOCK])
-        last = np.ones(hits.shape, dtype=bool)  # the last place of each run of equal scores
+        last = np.ones(hits.shape, dtype=bool)  # the last position of each run of equal scores
         last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
         totals = np.cumsum(hits, axis=1, dtype=np.int32)
         # A run adds its share of the positives times the precision at its end.
@@ -225,7 +225,7 @@ def _ranked(scores: Floats, truth: Bools) -> tuple[NDArray[Any], Bools]:
     if scores.dtype != np.float32:
         order = np.argsort(-scores, axis=1)
         return np.take_along_axis(scores, order, axis=1), np.take_along_axis(truth, order, axis=1)
-    # Sorting one integer that holds score and truth costs a fraction of sorting places and gathering by them.
+    # Sorting one integer that holds score and truth costs a fraction of sorting positions and gathering by them.
     bits = (scores + np.float32(0)).view(np.uint32)  # adding 0 makes -0 equal 0
     rising = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))
     keys = (rising.astype(np.uint64) << np.uint64(1)) | truth

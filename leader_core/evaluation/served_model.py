@@ -36,7 +36,7 @@ STORED: Final = (
 WEIGHTS: Final = "model.safetensors"
 _HEADER: Final = 100_000_000  # bytes; a longer header is no safetensors file
 
-Progress = Callable[[int, int, str], None]
+CheckProgress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and what comes next; it may raise to stop the work."""
 
 
@@ -53,7 +53,7 @@ class Check:
 def self_check(
     engine: Engine,
     models: Sequence[ModelName],
-    progress: Progress | None = None,
+    progress: CheckProgress | None = None,
     cases: Sequence[Case] | None = None,
 ) -> tuple[Check, ...]:
     """Every check of every model, failures among them; nothing is raised for a model that is broken.
@@ -247,7 +247,7 @@ def measure(
     engine: Engine,
     models: Sequence[ModelName],
     cases: Sequence[Case],
-    progress: Progress | None = None,
+    progress: CheckProgress | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Measured:
     """Let each model answer each case alone, after one answer that is not counted.

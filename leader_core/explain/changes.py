@@ -33,7 +33,7 @@ class Item:
     """A code of one visit, a whole visit, a profile field, or wording of the prompt that stands for no code."""
 
     part: Part
-    visit: int | None = None  # place in (*case.history, case.current); None outside of visits
+    visit: int | None = None  # index in (*case.history, case.current); None outside of visits
     kind: Kind | None = None  # of a code
     name: str = ""  # the code, the profile field, or the kind of prompt section that the wording stands in
 

@@ -63,14 +63,14 @@ def curves(
         ("removal", sorted(items, key=lambda item: -effects[item])),
         *(("random", [items[i] for i in random.permutation(len(items))]) for _ in range(draws)),
     ]
-    cuts = np.linspace(0, len(items), min(POINTS, len(items)) + 1).round().astype(int)
+    counts = np.linspace(0, len(items), min(POINTS, len(items)) + 1).round().astype(int)
     cases = [
         apply(case, *map(drop, gone))
         for _, order in orders
-        for gone in (*(order[:cut] for cut in cuts), *(order[cut:] for cut in cuts))
+        for gone in (*(order[:count] for count in counts), *(order[count:] for count in counts))
     ]
     scores = scorer.score(cases).probabilities[:, column].astype(np.float64)
-    by_order = scores.reshape(len(orders), 2, len(cuts))
+    by_order = scores.reshape(len(orders), 2, len(counts))
     return Curves(code, len(items), _by_method(orders, by_order[:, 0]), _by_method(orders, by_order[:, 1]))
 
 

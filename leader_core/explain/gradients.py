@@ -224,7 +224,7 @@ class _StudentPath:
             packed = self._packed[copies] = pack(_copied(self._encoded, copies), np.arange(copies))
         codes, fields = rows[:, : self._codes], rows[:, self._codes :]
         padding = self._model.codes.weight[:1]
-        vectors = torch.cat([padding, codes.reshape(-1, width)])  # place 0 is padding
+        vectors = torch.cat([padding, codes.reshape(-1, width)])  # position 0 is padding
         positions = torch.from_numpy(packed.tokens).to(rows.device)
         out = self._model.read(packed, vectors.index_select(0, positions), fields)
         return out.logits[:, self._column]

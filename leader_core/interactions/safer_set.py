@@ -104,7 +104,7 @@ class SaferSet:
 def safer_set(
     probabilities: Mapping[str, float],
     table: InteractionTable,
-    cut_off: float,
+    threshold: float,
     limit: Limit,
     *,
     keep: Iterable[str] = (),
@@ -115,7 +115,7 @@ def safer_set(
     Args:
         probabilities: of every class the model scored, from 0 to 1.
         table: the pairs at the level of these codes.
-        cut_off: at or above it a class belongs to the plain set.
+        threshold: at or above it a class belongs to the plain set.
         limit: what may not be exceeded.
         keep: classes that must stay, whatever their probability.
         avoid: classes that must not appear.
@@ -125,11 +125,11 @@ def safer_set(
         ConflictError: where no set within the limit holds what must stay; carries the pairs that stand against it.
     """
     pinned, avoided = frozenset(keep), frozenset(avoid)
-    _check(probabilities, cut_off, pinned, avoided)
-    plain = _by_probability((c for c, p in probabilities.items() if p >= cut_off), probabilities)
+    _check(probabilities, threshold, pinned, avoided)
+    plain = _by_probability((c for c, p in probabilities.items() if p >= threshold), probabilities)
     candidates = sorted((set(plain) | pinned) - avoided)
     _check_pinned(table, limit, pinned)
-    chosen = _solve(candidates, {c: probabilities[c] - cut_off for c in candidates}, table, limit, pinned)
+    chosen = _solve(candidates, {c: probabilities[c] - threshold for c in candidates}, table, limit, pinned)
     if chosen is None:
         signals = tuple(i for i in table.among(pinned) if is_statistical(i))
         raise ConflictError(
@@ -144,26 +144,26 @@ def safer_set(
     def left_out(code: str) -> LeftOut:
         value, against = probabilities[code], remaining.against(code)
         alternatives = _alternatives(code, probabilities, remaining, avoided)
-        return LeftOut(code, value, value - cut_off, against, alternatives)
+        return LeftOut(code, value, value - threshold, against, alternatives)
 
     return SaferSet(
         codes=codes,
         plain=plain,
         left_out=tuple(left_out(code) for code in plain if code not in chosen),
-        added=tuple(code for code in codes if probabilities[code] < cut_off),
+        added=tuple(code for code in codes if probabilities[code] < threshold),
         remaining=table.among(codes),
-        score=_score(codes, probabilities, cut_off),
-        plain_score=_score(plain, probabilities, cut_off),
+        score=_score(codes, probabilities, threshold),
+        plain_score=_score(plain, probabilities, threshold),
         ddi_rate=table.density(codes),
         plain_ddi_rate=table.density(plain),
     )
 
 
 def _check(
-    probabilities: Mapping[str, float], cut_off: float, pinned: frozenset[str], avoided: frozenset[str]
+    probabilities: Mapping[str, float], threshold: float, pinned: frozenset[str], avoided: frozenset[str]
 ) -> None:
-    if not 0 <= cut_off <= 1:
-        raise InputError(f"A cut-off of {cut_off}: expected a probability from 0 to 1.")
+    if not 0 <= threshold <= 1:
+        raise InputError(f"A cut-off of {threshold}: expected a probability from 0 to 1.")
     strange = sorted(c for c, p in probabilities.items() if not 0 <= p <= 1)
     if strange:
         raise InputError(f"The probability of {strange[0]} is {probabilities[strange[0]]}: expected 0 to 1.")
@@ -312,8 +312,8 @@ def _by_probability(codes: Iterable[str], probabilities: Mapping[str, float]) ->
     return tuple(sorted(codes, key=lambda code: (-probabilities[code], code)))
 
 
-def _score(codes: Iterable[str], probabilities: Mapping[str, float], cut_off: float) -> float:
-    return float(sum(probabilities[code] - cut_off for code in codes))
+def _score(codes: Iterable[str], probabilities: Mapping[str, float], threshold: float) -> float:
+    return float(sum(probabilities[code] - threshold for code in codes))
 
 
 class _RemainingLimit:

@@ -58,8 +58,8 @@ class CaseIndex:
     patient_ids: Ints  # (N,)
     visit_ids: Ints  # (N,)
     visit_no: NDArray[np.int32]  # (N,) 1: a first visit
-    gender: NDArray[np.int16]  # (N,) places in `labels["gender"]`
-    age_band: NDArray[np.int16]  # (N,) places in `labels["age_band"]`
+    gender: NDArray[np.int16]  # (N,) indices in `labels["gender"]`
+    age_band: NDArray[np.int16]  # (N,) indices in `labels["age_band"]`
     labels: Mapping[str, tuple[str, ...]]
     codes: Mapping[Kind, CodeColumn]  # diagnoses and medications of the N visits
     nearness: Floats  # (V,) of validation patients to training patients, from far to near

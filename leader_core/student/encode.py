@@ -106,7 +106,7 @@ class Encoder:
         return list(dict.fromkeys((k, c) for k, c in case.codes() if c not in self.vocabularies.of(k)))
 
     def read(self, case: Case) -> dict[Kind, list[tuple[int, str]]]:
-        """By kind, the codes that are read: (place of the visit in the case, code), in the order of the encoded sets."""
+        """By kind, the codes that are read: (index of the visit in the case, code), in the order of the encoded sets."""
         visits = (*case.history, case.observed().current)
         oldest = max(0, len(visits) - self.config.max_visits)
         return {

@@ -1,9 +1,9 @@
 """The student network: the published function, computed on packed batches.
 
-What is unusual: no padded places reach the wide layers, every distinct visit of a batch is encoded once, one visit
-encoder serves three streams, and the profile stands in the medication stream's first place.
+What is unusual: no padded positions reach the wide layers, every distinct visit of a batch is encoded once, one visit
+encoder serves three streams, and the profile stands in the medication stream's first position.
 
-Letters: B cases, S their visits, Q sets of codes, T tokens (places in packed order), K profile fields, D width,
+Letters: B cases, S their visits, Q sets of codes, T tokens (positions in packed order), K profile fields, D width,
 M medications.
 """
 
@@ -54,7 +54,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
-        """(T, D) -> (T, D); places attend to the real places of their own row only."""
+        """(T, D) -> (T, D); positions attend to the real positions of their own row only."""
         qkv = self.query_key_value(self.attention_norm(x))
         mixed = [self._attend(r, part) for r, part in zip(rectangles, split(qkv, rectangles), strict=True)]
         z = x + self.dropout(self.attention_out(torch.cat(mixed)))
@@ -76,12 +76,12 @@ def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
 
 
 def split(x: Tensor, rectangles: Sequence[Rectangle]) -> tuple[Tensor, ...]:
-    """(T, ...) into the places of each rectangle."""
+    """(T, ...) into the positions of each rectangle."""
     return x.split([rectangle.size for rectangle in rectangles])
 
 
 def row_means(x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
-    """(T, D) -> (rows, D): the mean over the real places of every row."""
+    """(T, D) -> (rows, D): the mean over the real positions of every row."""
     means = []
     for rectangle, part in zip(rectangles, split(x, rectangles), strict=True):
         positions = part.view(rectangle.rows, rectangle.length, -1)
@@ -122,7 +122,7 @@ class Student(nn.Module):
             self.register_buffer("title_mean", torch.zeros(config.text_width))
             self.title_mean: Tensor
         if config.recency:
-            # row 0: the profile's place
+            # row 0: the profile's position
             self.recency = nn.Parameter(torch.zeros(config.max_visits + 1, width))
         if config.pooling == "recency":
             self.place_weights = nn.Parameter(torch.zeros(config.max_visits))  # equal weights: the plain mean
@@ -141,8 +141,9 @@ class Student(nn.Module):
         restore = to_tensor(packed.restore, device)
         profile = self._encode_profile(fields, len(restore))  # (B, D)
         sets = self._encode_sets(packed, tokens)  # (Q + 1, D)
-        x = sets[to_tensor(packed.set_at_position, device)]  # (3S, D), zero vectors at the profile's places
-        x = x.index_add(0, to_tensor(packed.profile_places, device), profile)
+        # (3S, D), zero vectors at the profile's positions
+        x = sets[to_tensor(packed.set_at_position, device)]
+        x = x.index_add(0, to_tensor(packed.profile_positions, device), profile)
         if self.config.recency:
             x = x + self.recency[to_tensor(packed.recency, device)]
         pooled = self._pool(x, packed.visits).view(len(profile), -1)  # (B, 3D)
@@ -205,12 +206,12 @@ class Student(nn.Module):
         return functional.normalize(vectors - self.title_mean, dim=1)
 
     def _pool(self, x: Tensor, streams: Sequence[Rectangle]) -> Tensor:
-        """(3S, D) -> (3B, D), or (3B, 2D) with the current place apart: the shared visit encoder, then the mean."""
+        """(3S, D) -> (3B, D), or (3B, 2D) with the current position apart: the shared visit encoder, then the mean."""
         x = self.visit_encoder(x, streams)
         parts = [part.view(r.rows, r.length, -1) for r, part in zip(streams, split(x, streams), strict=True)]
         if self.config.pooling == "mean":
             pooled = row_means(x, streams)
-        else:  # place 0, the current one, comes last
+        else:  # position 0, the current one, comes last
             weights = [self.place_weights[: part.shape[1]].flip(0).softmax(0) for part in parts]
             pooled = torch.cat(
                 [torch.einsum("rld,l->rd", part, weight) for part, weight in zip(parts, weights, strict=True)]

@@ -2,7 +2,7 @@
 
 The layout changes no result: it only decides which rows are multiplied together.
 
-Letters: B cases, S visits of all cases of a batch (3S places: three streams), Q distinct non-empty sets, T tokens.
+Letters: B cases, S visits of all cases of a batch (3S positions: three streams), Q distinct non-empty sets, T tokens.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ SPARE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Rectangle:
-    """`rows` sequences of `length` places each, consecutive in the packed order."""
+    """`rows` sequences of `length` positions each, consecutive in the packed order."""
 
     rows: int
     length: int
-    mask: NDArray[np.bool_] | None  # (rows, length) True at real places; None where all are
+    mask: NDArray[np.bool_] | None  # (rows, length) True at real positions; None where all are
 
     @property
     def size(self) -> int:
@@ -44,10 +44,10 @@ class Packed:
 
     tokens: Ints  # (T,) token ids of all sets, PAD in padding
     rectangles: Mapping[Kind, tuple[Rectangle, ...]]  # of the tokens, kind after kind in the order of KINDS
-    visits: tuple[Rectangle, ...]  # of the places below: a row for each case and stream
-    set_at_position: Ints  # (3S,) the set that each place of each stream holds
-    recency: Ints  # (3S,) 1 at the current visit, 2 at the one before, and so on; 0 at the profile's place
-    profile_places: Ints  # (B,) the place that the profile takes in each case's medication stream
+    visits: tuple[Rectangle, ...]  # of the positions below: a row for each case and stream
+    set_at_position: Ints  # (3S,) the set that each position of each stream holds
+    recency: Ints  # (3S,) 1 at the current visit, 2 at the one before, and so on; 0 at the profile's position
+    profile_positions: Ints  # (B,) the position that the profile takes in each case's medication stream
     profile: Ints  # (B, K) rows of each field's table
     prescribed: Ints  # (B,) only for alignment: the set prescribed at the current visit; else empty
     restore: Ints  # (B,) packed row of each case of the batch
@@ -57,7 +57,7 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
     """Lay out the cases `rows`.
 
     Place t of a case's streams holds the diagnoses and the procedures of visit t and the medications of visit t - 1;
-    the first place's medications are the profile. The current visit's medications are packed only `with_labels`, and
+    the first position's medications are the profile. The current visit's medications are packed only `with_labels`, and
     then reachable through `prescribed` alone.
     """
     visits = encoded.current[rows] - encoded.first[rows] + 1  # (B,)
@@ -65,11 +65,11 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
     rows, visits = rows[order], visits[order]
     ends = np.cumsum(visits)
     starts = ends - visits
-    slots = spans(encoded.first[rows], visits)  # (S,) the visit at each place
+    slots = spans(encoded.first[rows], visits)  # (S,) the visit at each position
     back = np.repeat(ends, visits) - np.arange(len(slots))
     earlier = np.empty_like(
         slots
-    )  # (S,) the visit whose medications a place holds, -1 where it is the profile
+    )  # (S,) the visit whose medications a position holds, -1 where it is the profile
     earlier[1:] = slots[:-1]
     earlier[starts] = -1
     current = encoded.current[rows] if with_labels else np.zeros(0, dtype=np.int64)
@@ -82,7 +82,7 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
             packed[kind].set_of_row < packed[kind].count, packed[kind].set_of_row + first, total
         )
         first += packed[kind].count
-    # From (stream, place) to (case, stream, place): a case's three streams stand together
+    # From (stream, position) to (case, stream, position): a case's three streams stand together
     case_major = spans(np.repeat(starts, len(KINDS)), np.repeat(visits, len(KINDS)))
     stream = np.repeat(np.tile(np.arange(len(KINDS)), len(rows)), np.repeat(visits, len(KINDS)))
     streams = np.stack([numbers[kind][: len(slots)] for kind in KINDS])
@@ -95,7 +95,7 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
         visits=tuple(Rectangle(int(counts[n]) * len(KINDS), int(n), None) for n in np.flatnonzero(counts)),
         set_at_position=streams[stream, case_major],
         recency=recency[stream, case_major],
-        profile_places=len(KINDS) * starts + (len(KINDS) - 1) * visits,
+        profile_positions=len(KINDS) * starts + (len(KINDS) - 1) * visits,
         profile=encoded.profile[rows],
         prescribed=numbers["medication"][len(slots) :],
         restore=np.argsort(order, kind="stable"),
@@ -136,7 +136,7 @@ def _pack_sets(sets: Ragged, wanted: Ints, spare: int) -> _Sets:
 
 
 def rectangles_of(lengths: Ints, spare: int) -> tuple[Rectangle, ...]:
-    """Group sorted lengths into rectangles, padding shorter ones where that costs at most `spare` places."""
+    """Group sorted lengths into rectangles, padding shorter ones where that costs at most `spare` positions."""
     values, counts = np.unique(lengths, return_counts=True)
     groups: list[list[int]] = []  # [first row, rows, length, padding] of each, longest first
     row = len(lengths)

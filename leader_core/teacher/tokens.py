@@ -135,11 +135,11 @@ def split_by_length(lengths: np.ndarray, budget: int, overhead: int = 128) -> li
         better = costs < best[ends]
         best[ends[better]] = costs[better]
         came[ends[better]] = start
-    cuts = [count]
-    while cuts[-1] > 0:
-        cuts.append(int(came[cuts[-1]]))
-    cuts.reverse()
-    return [order[a:b] for a, b in pairwise(cuts)]
+    bounds = [count]
+    while bounds[-1] > 0:
+        bounds.append(int(came[bounds[-1]]))
+    bounds.reverse()
+    return [order[a:b] for a, b in pairwise(bounds)]
 
 
 def scoring_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

@@ -86,7 +86,7 @@ def read_drug(text: str) -> Reading:
 def _scan(
     words: Sequence[str], table: DrugTable
 ) -> tuple[list[Ingredient], list[Ingredient], list[NotADrug], list[str]]:
-    """Walk the words, taking the longest name at each place."""
+    """Walk the words, taking the longest name at each position."""
     strong: list[Ingredient] = []
     lone: list[Ingredient] = []
     others: list[NotADrug] = []

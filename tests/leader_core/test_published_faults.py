@@ -305,7 +305,7 @@ def test_the_profile_takes_one_place_and_pushes_no_history_out(count: int) -> No
     assert [(r.rows, r.length) for r in packed.visits] == [(3, count)]
     stream = packed.set_at_position[2 * count :].tolist()  # the medications'
     empty = max(packed.set_at_position.max(), stream[0])
-    assert packed.profile_places.tolist() == [2 * count]
+    assert packed.profile_positions.tolist() == [2 * count]
     assert stream[0] == empty and empty not in stream[1:]
     assert not [f.name for f in fields(StudentConfig) if "prompt" in f.name]
 

@@ -57,7 +57,7 @@ class VisitBatch:
 
     @property
     def real(self) -> Tensor:
-        """(B, V) bool, true at the first `lengths` places of each case"""
+        """(B, V) bool, true at the first `lengths` positions of each case"""
         return torch.arange(self.given.shape[1])[None] < self.lengths[:, None]
 
 

@@ -103,12 +103,12 @@ def _values(name: str, columns: CohortColumns, model: Scorer | None) -> NDArray[
         numbers = np.minimum(columns.visit_no, 5)
         return np.array([str(n) if n < 5 else "5 or more" for n in numbers], dtype=object)
     if name == "truncated":
-        cut = getattr(model, "truncated", None)
-        if cut is None:
+        truncated = getattr(model, "truncated", None)
+        if truncated is None:
             raise InputError(
                 "--by truncated: this model does not say what it left out. Name a teacher or a student."
             )
-        return np.where(cut(columns), "yes", "no").astype(object)
+        return np.where(truncated(columns), "yes", "no").astype(object)
     return columns.profile[name].astype(str).astype(object)
 
 
@@ -146,18 +146,18 @@ class Judged:
         """Score and judge."""
         labels = Labels.of(columns, model.medications)
         scores = score_columns(model, columns)
-        cut = model.threshold if threshold is None else threshold
+        threshold_used = model.threshold if threshold is None else threshold
         table = bool(cohort.interactions.statistical)
         cases = case_metrics(
             labels.widen(scores),
             labels.wide_truth,
-            cut,
+            threshold_used,
             cohort.interactions.statistical_matrix(labels.codes) if table else None,
             known=labels.known,
         )
         rule = model.threshold_rule if threshold is None else "given on the command line"
         density = cohort.interactions.density(labels.codes) if table else None
-        return cls(model, columns, labels, scores, cut, rule, cases, density)
+        return cls(model, columns, labels, scores, threshold_used, rule, cases, density)
 
     def groups(self, groups: Groups, *, seed: int) -> dict[str, Any]:
         """Each group's metrics, flat; `few` is true for groups of less than `FEWEST` cases."""

@@ -82,7 +82,7 @@ class Batch:
 
     packed: Any  # leader_core.student.packing.Packed
     truth: Tensor  # float32 (B, M)
-    guided: Tensor  # (G,) places of the batch's cases that have a teacher state
+    guided: Tensor  # (G,) positions of the batch's cases that have a teacher state
     hidden: Tensor | None  # float32 (G, H)
 
 
@@ -158,11 +158,11 @@ class StudentTrainer:
 
     def _report_truncation(self) -> None:
         for name, encoded in (("training", self.encoded), ("validation", self.validation)):
-            cut = cut_record(encoded)
+            truncation = cut_record(encoded)
             self.report.line(
-                f"{cut['truncated_cases']:,} of {len(encoded):,} {name} cases are not read whole: "
-                f"{cut['truncated_visits']:,} have more than {self.config.max_visits} visits, "
-                f"{cut['truncated_codes']:,} a visit of more than {self.config.max_codes} codes of a kind"
+                f"{truncation['truncated_cases']:,} of {len(encoded):,} {name} cases are not read whole: "
+                f"{truncation['truncated_visits']:,} have more than {self.config.max_visits} visits, "
+                f"{truncation['truncated_codes']:,} a visit of more than {self.config.max_codes} codes of a kind"
             )
 
     def _start_from_titles(self, student: Student, vectors: TitleVectors) -> None:

@@ -152,7 +152,7 @@ def _describe(
     training: TeacherTraining,
 ) -> None:
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    lengths, cut = train.encoded.lengths, int(train.encoded.truncated.sum())
+    lengths, truncated = train.encoded.lengths, int(train.encoded.truncated.sum())
     report.line(
         f"{len(train):,} training cases ({training.targets} visits), {len(validation):,} validation cases, "
         f"{train.truth.shape[1]} medication classes; {trained:,} trained weights; "
@@ -160,7 +160,7 @@ def _describe(
     )
     report.line(
         f"prompts: {lengths.mean():.0f} tokens on average, {int(np.percentile(lengths, 95))} at the 95th percentile, "
-        f"{lengths.max()} at most; {cut:,} ({cut / len(train):.1%}) cut to fit"
+        f"{lengths.max()} at most; {truncated:,} ({truncated / len(train):.1%}) cut to fit"
     )
 
 

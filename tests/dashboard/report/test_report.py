@@ -16,9 +16,9 @@ import pytest
 
 from dashboard.interactions.graph import graphml
 from dashboard.report.content import CaseReport, compose
-from dashboard.report.data import comparison_csv, write_json
 from dashboard.report.download import file_name
 from dashboard.report.html import write_html
+from dashboard.report.json_csv import comparison_csv, write_json
 from dashboard.report.pdf import write_pdf
 from dashboard.scores.evidence_text import SimilarResult
 from dashboard.shared import wording

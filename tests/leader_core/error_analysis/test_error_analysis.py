@@ -183,7 +183,7 @@ def test_the_sweep_is_the_evaluator_at_every_cut_off(
     table = planted.cohort.interactions.statistical_matrix(planted.codes)
     rows = order[within]
     for place in (4, 29, 30, 49, 80, 98):
-        cut = float(np.float32(result.cuts[place]))
+        cut = float(np.float32(result.thresholds[place]))
         expected = evaluate(
             planted.scores["student"][rows],
             planted.truth[rows],
@@ -201,9 +201,9 @@ def test_the_sweep_is_the_evaluator_at_every_cut_off(
 
 
 def test_a_score_on_the_cut_off_is_chosen(analysis: Analysis) -> None:
-    from leader_core.error_analysis.classes import CUTS, steps_passed
+    from leader_core.error_analysis.classes import THRESHOLDS, steps_passed
 
-    on = CUTS.astype(np.float32)
+    on = THRESHOLDS.astype(np.float32)
     assert steps_passed(on).tolist() == list(range(1, 100))
     assert steps_passed(np.nextafter(on, np.float32(0))).tolist() == list(range(99))
     assert steps_passed(np.array([0, 1], np.float32)).tolist() == [0, 99]

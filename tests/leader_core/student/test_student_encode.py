@@ -133,7 +133,7 @@ def test_the_current_medications_are_packed_for_alignment_only() -> None:
         1,
     ]  # 2: the empty set
     assert labelled.set_at_position.tolist() == [3, 0, 3, 3, 3, 1]
-    assert plain.profile_places.tolist() == [4]
+    assert plain.profile_positions.tolist() == [4]
     assert plain.recency.tolist() == [2, 1, 2, 1, 0, 1]
     assert (plain.prescribed.tolist(), labelled.prescribed.tolist()) == ([], [2])
 

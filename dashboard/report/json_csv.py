@@ -1,4 +1,4 @@
-"""A report as JSON, whose case can be imported again, and its comparison table as CSV."""
+"""Two exports of a report: JSON, whose case can be imported again, and the comparison table as CSV."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _model(part: ModelPart) -> dict[str, Any]:
     recommendation = part.recommendation
     return {
         "cut_off": recommendation.threshold,
-        "own_cut_off": part.own_cut_off,
+        "own_cut_off": part.own_threshold,
         "about": dict(part.facts),
         "figures": dict(part.metrics),
         "profile_read": list(recommendation.profile_read),
