@@ -208,7 +208,7 @@ class PromptSection:
     """A stretch of the prompt: `text[start:end]`, and how many tokens it takes."""
 
     kind: Literal["instruction", "history", "current", "question"]
-    label: str  # for people: "Visit 2 of 4"
+    label: str  # for display: "Visit 2 of 4"
     start: int
     end: int
     token_count: int

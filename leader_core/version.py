@@ -1,3 +1,3 @@
-"""The version of this code, as written into what it makes."""
+"""The version of this code, as written into its files."""
 
 __version__ = "0.1.0"

@@ -74,7 +74,7 @@ def tools(subject: Subject) -> None:
             on_click=_pin,
             args=(here,),
             key="pin",
-            help="Keeps this case at hand; open another one to compare the two side by side.",
+            help="Pins this case; open another one to compare the two side by side.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What every view of the error analysis is drawn from, and charts whose points open the cases behind them."""
+"""The chosen cases and models that every view of the error analysis draws, and charts whose points open their cases."""
 
 from __future__ import annotations
 

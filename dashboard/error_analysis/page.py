@@ -121,7 +121,7 @@ def _no_scores(service: Service) -> None:
             f"The first line lets both models score {count(patients, 'patient')} and stores the result next to the cohort; "
             "--split test scores the test split alone. On two processor cores the student takes a second or two for a "
             "thousand patients, the demo's teacher some two minutes. The second adds a baseline that "
-            "python -m train baseline scored. Then start the server anew."
+            "python -m train baseline scored. Then start the server again."
         )
     )
 

@@ -1,4 +1,4 @@
-"""What a model is and what the cohort holds, as facts for people."""
+"""The description of a model and of the cohort, as pairs of label and value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models: what each model is, what it learned from, how it did, what it is not for; training a student; and the data."""
+"""Models: each model's identity, training data, metrics and limits; training a student; and the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ways into New case besides typing: a file, a pasted list, a saved variant; and saving the case as a variant.
+"""Filling New case from a file, a pasted list or a saved variant; and saving the case as a variant.
 
 An import changes the session's draft only when all of it succeeded; what could not be read is listed.
 """
@@ -74,7 +74,7 @@ def _report(outcome: ImportOutcome) -> None:
 def _file(service: Service) -> None:
     key = f"import-file-{int(st.session_state.get(_TURN, 0))}"
     st.file_uploader(
-        "A case file or report of ours, or a FHIR R4 Bundle of one patient (JSON)",
+        "A case file or report of LEADER, or a FHIR R4 Bundle of one patient (JSON)",
         type=["json"],
         max_upload_size=_MEGABYTES,
         key=key,

@@ -34,7 +34,7 @@ from leader_core.explain import (
 SHOWN: Final = 12
 _RESULT: Final = "_what_if"
 _WHAT: Final = (
-    "Each change by itself, scored anew: exact, but effects of several changes need not add up, and none of "
+    "Each change by itself, scored again: exact, but effects of several changes need not add up, and none of "
     "them says what would happen to a patient."
 )
 

@@ -70,7 +70,7 @@ export default function (component) {
     roots.set(parentElement, root);
   }
   root.sort = (key, descending) => setTriggerValue("sorted", { key, descending });
-  // Drawn anew only where it differs: a redraw of the same list must not take away the row in focus or a click half done.
+  // Drawn again only where it differs: a redraw of the same list must not take away the row in focus or a click half done.
   const said = JSON.stringify(data);
   if (root.said !== said) {
     root.said = said;

@@ -1,4 +1,4 @@
-"""What changed the teacher's score of one class, in the very text that it reads: by token, by phrase, by section.
+"""Salience: the prompt marked with how much each token, phrase and section changed the teacher's score of one class.
 
 Shown on request only: it costs the teacher some seconds.
 """

@@ -36,7 +36,7 @@ def show(
     hide: bool | None = None,
     key: str = "export",
 ) -> None:
-    """A popover with one download a format; nothing is written before somebody asks for it.
+    """A popover with one download per format; a file is written only when its button is clicked.
 
     Args:
         service: the engine behind the page.

@@ -69,7 +69,7 @@ def own_interactions(service: Service, subject: Subject) -> None:
 
 
 def start_again(subject: Subject) -> None:
-    """After revealing: a button to begin anew."""
+    """After revealing: a button to begin again."""
     if st.button("Decide again", icon=":material/restart_alt:", type="tertiary", key="decide_again"):
         session.decide_again(subject.key)
         st.rerun()

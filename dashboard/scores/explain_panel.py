@@ -1,4 +1,4 @@
-"""What changed a score: one class, both models on the same items, by integrated gradients or by leaving one out."""
+"""The explanation panel: one class, both models on the same items, by integrated gradients or by leaving one out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ABOUT: Final[Mapping[str, tuple[str, str, str]]] = {
     ),
     "removal": (
         "The case scored again without one thing at a time: how far the probability falls (right) or rises (left).",
-        "Exact: every changed case is rendered and encoded anew. Effects of several removals need not add up, and "
+        "Exact: every changed case is rendered and encoded again. Effects of several removals need not add up, and "
         "no patient was changed.",
         "One reading of each changed case; all classes are answered at once, so choosing another class is free.",
     ),

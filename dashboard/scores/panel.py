@@ -48,7 +48,7 @@ def show(service: Service, subject: Subject, page: str, export: Export) -> None:
 
 
 def identity(subject: Subject, page: str) -> str:
-    """What the page is about: another case means that its values are read from the link anew."""
+    """What the page is about: another case means that its values are read from the link again."""
     return f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
 
 

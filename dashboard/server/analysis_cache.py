@@ -86,7 +86,7 @@ def saved_list(service: Service, list_id: str) -> SavedCohort:
             return saved
     raise NotFoundError(
         "The link names a saved list that is not in this workspace; perhaps somebody removed it. "
-        "Choose the cases anew under Error analysis."
+        "Choose the cases again under Error analysis."
     )
 
 

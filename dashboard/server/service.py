@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """How far a model is; `reason` is a sentence for people where it is not ready."""
+    """Whether a model is ready; `reason` is a sentence for the user where it is not."""
 
     name: ModelName
     readiness: Readiness

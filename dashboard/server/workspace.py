@@ -28,5 +28,5 @@ def _open(path: Path, fingerprint: Fingerprint) -> Workspace:
 
 
 def forget() -> None:
-    """Open it anew on the next use; for tests."""
+    """Open it again on the next use; for tests."""
     _open.clear()

@@ -1,4 +1,4 @@
-"""The way from the error analysis into the worklist: a link's selection becomes patients, and words for the filter."""
+"""From the error analysis to the worklist: a link's selection becomes patients, and a text for the filter."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ P = ParamSpec("P")
 
 
 def guarded(draw: Callable[P, None], *, home: Callable[[], None] | None = None) -> Callable[P, None]:
-    """`draw` with every error turned into a sentence and a way on (`home` draws it)."""
+    """`draw` with every error turned into a sentence and a link to go on (`home` draws it)."""
 
     @functools.wraps(draw)
     def page(*args: P.args, **kwargs: P.kwargs) -> None:

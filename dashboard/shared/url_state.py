@@ -1,4 +1,4 @@
-"""The address bar: what the URL asks for on entering a page, and keeping it true while the page is used.
+"""URL parameters: read when a page is entered, and kept in step with its widgets.
 
 Widgets own their values while a page is open; the URL follows them in place, without entries in the history. It is
 read only on entering (a link, Back, another case), so that quick clicking can never be undone by a late URL.

@@ -1,4 +1,7 @@
-"""Every page: its set-up, the navigation, the frame around it, and what the page left for the end of its run."""
+"""Runs every page: set-up, navigation, status strip, and the work deferred to the end of its run.
+
+A new page: add it to `DRAWN`, to `PAGES` in `shared/navigation.py`, and its folder to `MAY_IMPORT` in the architecture test.
+"""
 
 from __future__ import annotations
 

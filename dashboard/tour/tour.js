@@ -89,7 +89,7 @@ export default function (component) {
     frame(true);
     if (focus) heading.focus({ preventScroll: true });
   };
-  // Panels are drawn anew while scores arrive: frame them again.
+  // Panels are drawn again while scores arrive: frame them again.
   const watch = new MutationObserver(() => {
     if (over) return;
     const panel = document.querySelector(".st-key-" + data.stops[at - 1].panel);

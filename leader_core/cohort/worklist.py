@@ -74,7 +74,7 @@ class Worklist:
         self._text = lru_cache(_CACHED_TEXTS)(self._read_text)
 
     def warm_up(self) -> PatientCodes:
-        """Hold in memory what every query would read anew: the list with its scores, and who has which code."""
+        """Hold in memory what every query would read again: the list with its scores, and who has which code."""
         with self._lock:
             if self._codes is None:
                 cursor = self._connect()

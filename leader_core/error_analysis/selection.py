@@ -1,6 +1,6 @@
 """A set of cases as conditions that all hold, and its short form for a link: fields and numbers, never clinical text.
 
-A value of a field stands as its place in the field's list, so that a link names nobody's religion. Saved lists and
+A field's value is written as its index in the field's list, so that no link names a religion. Saved lists and
 tags stand as their opaque ids.
 """
 
@@ -142,7 +142,7 @@ def _condition(text: str) -> Condition:
         pass
     raise InputError(
         f"The link names {text[:60]!r} as a condition on cases, which this version does not know. "
-        "Choose the cases anew under Error analysis."
+        "Choose the cases again under Error analysis."
     )
 
 

@@ -164,7 +164,7 @@ class Analysis:
         except (KeyError, ValueError) as error:
             raise InputError(
                 f"The link names cases by {condition.text[:80]!r}, which these stored scores do not have. "
-                "Choose the cases anew under Error analysis."
+                "Choose the cases again under Error analysis."
             ) from error
 
     def _holds_more(self, condition: Condition, lookup: Lookup | None) -> Bools:

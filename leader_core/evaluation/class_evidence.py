@@ -1,7 +1,7 @@
 """A model's validation cases class by class: how it scored them and how often it was right. Stored with the model.
 
 For each class the validation cases are counted in `GRID` equal parts of 0 to 1 by their score, so that precision and
-recall at any cut-off of a page, and how often a score like this one was borne out, are sums over a few counts.
+recall at any cut-off of a page, and how often classes with a similar score were prescribed, are sums over a few counts.
 Scores are those that the model gives: calibrated where it carries a calibration. The cases had a part in choosing the
 epoch, the cut-off and the calibration, so the shares are a little optimistic.
 

@@ -12,7 +12,7 @@ What there is, each a function over an `Engine` and a `Case` that gives frozen v
   models, as an `Attribution` with its baseline, steps and gap; for the teacher also by token and section.
 - `smallest_flip(engine, case, model, code)`: the fewest removals (greedy search) that take a class over the cut-off.
 
-What removal guarantees: every changed case is rendered and encoded anew, so a difference is exactly what the model
+What removal guarantees: every changed case is rendered and encoded again, so a difference is exactly what the model
 would say otherwise. What it does not: effects of several removals need not add up. What integrated gradients
 guarantee: shares sum to the difference between the case's log-odds and those of a stated baseline, within a stated
 tolerance. What they do not: that leaving one thing out would move the score by its share. Neither says what would

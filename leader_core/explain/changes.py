@@ -1,7 +1,7 @@
 """The items that a model's answer can be traced back to, and changes to a case, one item at a time.
 
 Teacher and student are explained in the same items. A changed case is a case like any other: it is rendered and encoded
-anew.
+again.
 """
 
 from __future__ import annotations

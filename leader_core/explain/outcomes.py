@@ -205,7 +205,7 @@ def smallest_flip(
     to be needed are undone. A set of one is the smallest there is, and so is a set of two.
 
     Args:
-        outcomes: those of `leave_one_out` for this case and model, where they are at hand.
+        outcomes: those of `leave_one_out` for this case and model, where they are available.
         threshold: another cut-off than the model's own.
 
     Raises:

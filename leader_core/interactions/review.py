@@ -167,7 +167,7 @@ def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
 
 
 def pair_review(entry: Interaction, known: Mapping[str, ClassOrders]) -> PairReview:
-    """One graded pair in the light of what was ordered."""
+    """One graded pair, judged by what was ordered."""
     ordered_a, ordered_b = known.get(entry.code_a), known.get(entry.code_b)
     rules = tuple(
         _rule_review(rule, entry, ordered_a, ordered_b) for rule in pair_rules(entry.code_a, entry.code_b)

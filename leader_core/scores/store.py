@@ -1,4 +1,4 @@
-"""Reading stored scores: which models, of when, and what they say of a case.
+"""Reading stored scores: which models, when they scored, and their scores of a case.
 
 The file is attached to the cohort's database as `stored_scores`, so that worklist and analysis join it there.
 """

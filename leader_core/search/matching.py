@@ -1,4 +1,4 @@
-"""Searching codes by what people type: a code, a title's words, a synonym, any of them begun or misspelt; best first.
+"""Searching codes by what people type: a code, a title's words, a synonym, also incomplete or misspelt; best first.
 
 A search is a few passes over arrays of one byte per code.
 """

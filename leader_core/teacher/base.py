@@ -1,4 +1,4 @@
-"""Base language models: where one lies, whether it is the file it should be, and how it and its tokenizer are read.
+"""Base language models: locating one, verifying its files, and loading it and its tokenizer.
 
 safetensors only, no remote code, no download unless requested by name.
 """

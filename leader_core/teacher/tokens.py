@@ -18,7 +18,7 @@ from leader_core.teacher.base import IMPORT_LOCK, BaseFiles
 from leader_core.teacher.config import SpecialTokens
 
 _CHUNK: Final = 512  # cases rendered and tokenised together
-_WIDTH: Final = 32  # T in steps: a CPU compiles its kernels anew for every shape, so few shapes are used
+_WIDTH: Final = 32  # T in steps: a CPU compiles its kernels again for every shape, so few shapes are used
 
 
 class BaseTokenizer:

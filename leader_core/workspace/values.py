@@ -70,7 +70,7 @@ class PatientFlags:
 
 @dataclass(frozen=True, slots=True)
 class SavedCohort:
-    """A named set of patients: a filter that is run anew each time, or a fixed list of ids."""
+    """A named set of patients: a filter that is run again each time, or a fixed list of ids."""
 
     cohort_id: str
     version: int

@@ -1,6 +1,6 @@
 """The shipped models give the demo cohort the scores they always gave: a change of code may not move a prediction.
 
-After the demo models are trained again, `python -m tests.leader_core.test_demo_scores` writes the reference anew.
+After the demo models are trained again, `python -m tests.leader_core.test_demo_scores` writes the reference again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _scores(engine: Engine, model: ModelName, cases: Sequence[Case]) -> NDArray[
 
 
 def write_reference() -> None:
-    """Write the scores of the models in `assets/` over a demo cohort built anew."""
+    """Write the scores of the models in `assets/` over a demo cohort built again."""
     with tempfile.TemporaryDirectory() as folder:
         build_demo_cohort(Path(folder) / "demo")
         engine = Engine.open(Path(folder) / "demo" / "cohort.duckdb", ROOT / "assets/demo/models", "cpu")

@@ -1,4 +1,4 @@
-"""What baselines learn from, and the protocol that every one of them keeps."""
+"""The training data of baselines, and the protocol that each satisfies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fitting a baseline on a cohort: its cut-off, and how the evaluator sees it."""
+"""Fitting a baseline on a cohort, with its threshold, as a scorer for the evaluation."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How fast and how large the real code paths are on this machine. One module a part, each run in its own process."""
+"""How fast and how large the real code paths are on this machine. One module per part, each run in its own process."""

@@ -60,10 +60,10 @@ TARGETS_MS: Final[Mapping[str, float | None]] = {
     "recommend: teacher": 2_000,
     "usable page after process start": 3_000,
 }
-"""Milliseconds at the 95th percentile, the project's targets. Of a stored case the student answers anew at once, and the
+"""Milliseconds at the 95th percentile, the project's targets. Of a stored case the student answers again at once, and the
 teacher on request; "recommend" is a case entered under New case, of which nothing is stored."""
 STARTS: Final = 5
-"""How often the server is started anew."""
+"""How often the server is started again."""
 PAUSE: Final = 400
 """Milliseconds between two actions."""
 TABS: Final[Mapping[str, str]] = {"Trust": "How far to trust", "Interactions": "Among the selected"}

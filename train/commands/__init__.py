@@ -1,1 +1,1 @@
-"""One module a command: `HELP`, `add_arguments(parser)` and `run(arguments, report) -> JSON-able dict`."""
+"""One module per command: `HELP`, `add_arguments(parser)` and `run(arguments, report) -> JSON-able dict`."""

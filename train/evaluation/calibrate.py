@@ -1,4 +1,4 @@
-"""A manifest with a calibration fitted on the validation patients, the threshold chosen anew, and evidence by class."""
+"""A manifest with a calibration fitted on the validation patients, the threshold chosen again, and evidence by class."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def without_calibration(manifest: Manifest) -> Manifest:
 
 
 def calibrated(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, Evidence]:
-    """The manifest of an opened model with a calibration, an earlier one fitted anew, and its evidence by class."""
+    """The manifest of an opened model with a calibration, an earlier one fitted again, and its evidence by class."""
     model.manifest = without_calibration(model.manifest)
     manifest, scores, labels = _raw(model, cohort)
     new = with_calibration(manifest, scores, labels)

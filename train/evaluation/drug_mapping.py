@@ -1,4 +1,4 @@
-"""How well drugs are mapped: precision on pairs that a person judged, and how NDCs compare with names."""
+"""Quality of the drug mapping: precision on manually judged pairs, and how NDCs compare with names."""
 
 from __future__ import annotations
 

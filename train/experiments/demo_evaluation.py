@@ -1,4 +1,4 @@
-"""Every model of the demo judged alike on every cohort: metrics over seeds and patients, and paired differences.
+"""Every model of the demo evaluated in the same way on every cohort: metrics over seeds and patients, and paired differences.
 
 A metric is averaged over the seeds case by case; its interval is over patients, its spread over seeds is given apart.
 """

@@ -1,4 +1,4 @@
-"""What a few real patients can teach: folds over patients, each judged by models that saw none of them.
+"""Experiments on a few real patients: cross-validation over patients, each fold evaluated by models that saw none of it.
 
 Students from scratch and from the synthetic hospital's student (its weights taken over where codes and profile values
 match by name), that student as it is, and two baselines, all on the same folds under the one evaluator.

@@ -1,4 +1,4 @@
-"""What a student learns from and is judged on: a cohort's columns, its vocabularies and, where given, teacher states.
+"""A student's training and validation data: a cohort's columns, its vocabularies and, where given, teacher states.
 
 One class for all: teacher states are an argument, not another data set.
 """

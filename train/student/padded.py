@@ -1,4 +1,4 @@
-"""The published student in its published form: every batch padded to 10 visits of 100 codes, three encoders a kind.
+"""The published student in its published form: every batch padded to 10 visits of 100 codes, three encoders per kind.
 
 A reference: its logits prove the packed network right, its speed is what ours is measured against.
 Written from the formulas and deliberately plain; shares nothing with `leader_core.student.model` but the weights.

@@ -1,4 +1,4 @@
-"""What the synthetic hospital knows: conditions, their codes, procedures, medications and cues in code titles.
+"""The knowledge tables of the synthetic hospital: conditions, their codes, procedures, medications and cues in titles.
 
 Reads the tables in `knowledge/`; a name or code in them that does not exist is an error.
 """

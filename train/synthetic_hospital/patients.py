@@ -1,4 +1,4 @@
-"""Who the patients are: age, sex, origin, the profile fields, and how often and when they come."""
+"""Draws the patients: age, sex, origin, profile fields, and how often and when they are admitted."""
 
 from __future__ import annotations
 

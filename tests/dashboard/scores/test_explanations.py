@@ -69,7 +69,7 @@ def test_removals_of_both_models_stand_side_by_side_and_the_link_keeps_them(open
     shown = text(page)
     assert "things left out in turn" in shown
     assert "What changed the score of B01A in both models" in shown
-    assert "Exact: every changed case is rendered and encoded anew" in shown
+    assert "Exact: every changed case is rendered and encoded again" in shown
     assert address(page)["explain"] == "B01A"
     assert address(page)["by"] == "removal"
     asked = [b for b in page.button if b.label == "Search in the student"]

@@ -69,7 +69,7 @@ def _holds(frame: Frame, conditions: tuple[Condition, ...]) -> np.ndarray:
 def test_a_subgroup_whose_labels_are_shuffled_is_found_at_the_root(
     seed: int, field: str, value: int, expected: Condition | None
 ) -> None:
-    """Truth and prediction agree mostly; in the subgroup the truths are dealt out anew among its cases."""
+    """Truth and prediction agree mostly; in the subgroup the truths are dealt out again among its cases."""
     frame = _frame(seed)
     random = np.random.default_rng(seed)
     truth = random.random((N, 30)) < random.uniform(0.1, 0.6, 30)
