@@ -43,6 +43,7 @@ class ConditionRule:
     side: Side
     condition: str
     diagnoses: tuple[str, ...]  # beginnings of codes: "ICD9:428", "ICD10:I50"
+    unless: tuple[str, ...]  # beginnings of codes that lift the rule: a pacemaker
     severity: Severity
     effect: str
     management: str
@@ -91,15 +92,17 @@ class Duplication:
 def condition_warnings(medications: Iterable[str], diagnoses: Iterable[str]) -> tuple[ConditionWarning, ...]:
     """What the diagnoses speak against among the medications (ATC codes of level 3 to 5), most severe first."""
     present = sorted(set(diagnoses))
-    matching: dict[tuple[str, ...], tuple[str, ...]] = {}  # the diagnoses that begin as a rule says
+    matching: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}  # diagnoses a rule is about
     warnings = []
     for code in sorted(set(medications)):
         for rule in _rules_about(code):
-            prefixes = rule.diagnoses
-            if prefixes not in matching:
-                matching[prefixes] = tuple(each for each in present if each.startswith(prefixes))
-            if matching[prefixes]:
-                warnings.append(_warning(rule, code, matching[prefixes]))
+            key = (rule.diagnoses, rule.unless)
+            if key not in matching:
+                lifted = any(each.startswith(rule.unless) for each in present)
+                about = (each for each in present if each.startswith(rule.diagnoses))
+                matching[key] = () if lifted else tuple(about)
+            if matching[key]:
+                warnings.append(_warning(rule, code, matching[key]))
     return tuple(sorted(warnings, key=lambda w: (SEVERITY_RANK[w.severity], w.code, w.condition)))
 
 
@@ -140,22 +143,28 @@ def duplication_rules() -> tuple[DuplicationRule, ...]:
 
 def _condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
     check_row(row, where, {"severity": GRADED, "evidence": EVIDENCE}, _TEXTS)
-    prefixes = tuple(row["diagnoses"].split())
-    for prefix in prefixes:
-        if not _PREFIX.fullmatch(prefix):
-            raise InputError(
-                f"{where}, column diagnoses: {prefix!r} is no beginning of a code like ICD10:I50."
-            )
     return ConditionRule(
         read_side(row, where, "drug"),
         row["condition"],
-        prefixes,
+        _beginnings(row, where, "diagnoses"),
+        _beginnings(row, where, "unless"),
         cast(Severity, row["severity"]),
         row["effect"],
         row["management"],
         row["evidence"],
         row["source"],
     )
+
+
+def _beginnings(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:
+    """Beginnings of diagnosis codes with their system, separated by spaces; the column may be absent."""
+    prefixes = tuple((row.get(column) or "").split())
+    for prefix in prefixes:
+        if not _PREFIX.fullmatch(prefix):
+            raise InputError(
+                f"{where}, column {column}: {prefix!r} is no beginning of a code like ICD10:I50."
+            )
+    return prefixes
 
 
 def _duplication_rule(row: Mapping[str, str], where: str) -> DuplicationRule:

@@ -237,7 +237,9 @@ def _carriers(side: Side, code: str, ordered: ClassOrders | None) -> _Carriers:
     listed = {own for drug in side.carriers for own in drug.codes}
     spared = {own for drug in side.spared for own in drug.codes}
     everyone = side.holds_for_all_of(code)
-    sure = tuple(drug for drug in ordered.drugs if drug.code in listed or everyone)
+    sure = tuple(
+        drug for drug in ordered.drugs if drug.code in listed or (everyone and drug.code not in spared)
+    )
     unclear = any(
         drug.code.startswith(side.codes) and drug.code not in spared
         for drug in ordered.drugs

@@ -16,6 +16,7 @@ from typing import Final, Literal, TypeVar, cast
 from leader_core.domain import GRADED, SEVERITY_RANK, Severity
 from leader_core.errors import InputError
 from leader_core.terminology.atc import LENGTHS
+from leader_core.terminology.drug_table import drug_table
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
 RULES: Final = ASSETS / "clinical.csv"
@@ -62,7 +63,9 @@ class Side:
 
     label: str  # "ACE inhibitors", "warfarin"
     codes: tuple[str, ...]  # ATC codes of level 3 to 5 that the rule was written for
-    carriers: tuple[Agent, ...]  # the drugs that carry it; never empty
+    carriers: tuple[
+        Agent, ...
+    ]  # the drugs that carry it; never empty; of a class in `codes` all that are not spared
     spared: tuple[Agent, ...]  # related drugs that do not
 
     def carriers_within(self, code: str) -> tuple[Agent, ...]:
@@ -76,8 +79,11 @@ class Side:
         return tuple(agent for agent in self.spared if any(c.startswith(code) for c in agent.codes))
 
     def holds_for_all_of(self, code: str) -> bool:
-        """True where the rule was written for the whole class `code`, with no drug of it spared."""
-        return any(code.startswith(own) for own in self.codes) and not self.spared_within(code)
+        """True where the rule was written for the whole class `code`, with no drug of it spared but rare ones."""
+        spared = (own for drug in self.spared_within(code) for own in drug.codes if own.startswith(code))
+        return any(code.startswith(own) for own in self.codes) and all(
+            len(code) < LEVEL_LENGTH[5] and frequencies().get(own) == "rare" for own in spared
+        )
 
     def rarity(self, code: str) -> int:
         """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is (1, 2).
@@ -203,10 +209,27 @@ def read_side(row: Mapping[str, str], where: str, label: str, suffix: str = "") 
         return row[f"{name}{suffix}"], f"{where}, column {name}{suffix}"
 
     codes = _atc_codes(*column("codes"))
-    carriers = with_combinations(agents(*column("carriers")))
-    if not carriers:
+    listed = agents(*column("carriers"))
+    if not listed:
         raise InputError(f"{column('carriers')[1]}: expected at least one drug that carries the interaction.")
-    return Side(row[label], codes, carriers, agents(*column("spared")))
+    spared = agents(*column("spared"))
+    carriers = with_combinations((*listed, *_rest_of_classes(codes, (*listed, *spared))))
+    return Side(row[label], codes, carriers, spared)
+
+
+def _rest_of_classes(codes: Sequence[str], listed: Sequence[Agent]) -> tuple[Agent, ...]:
+    """The drugs that hospitals order of the classes among these codes, without those listed; by name."""
+    classes = tuple(code for code in codes if len(code) < LEVEL_LENGTH[5])
+    combined = {code for own in combinations().values() for code in own}
+    known = combined.union(*(drug.codes for drug in listed))
+    names: dict[str, str] = {}
+    for ingredient in drug_table().ingredients.values():
+        for code in ingredient.codes.values():
+            if len(code) == LEVEL_LENGTH[5] and classes and code.startswith(classes) and code not in known:
+                names[code] = min(
+                    names.get(code, ingredient.name), ingredient.name, key=lambda n: (len(n), n)
+                )
+    return tuple(Agent(name, (code,)) for code, name in sorted(names.items(), key=lambda item: item[::-1]))
 
 
 def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:

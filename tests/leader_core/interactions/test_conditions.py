@@ -17,6 +17,7 @@ from leader_core.interactions.conditions import (
     read_condition_rules,
 )
 from leader_core.interactions.rules import ASSETS, combinations
+from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.icd import code_title
 
 
@@ -31,7 +32,7 @@ def index(reference: Path) -> dict[str, str]:
     [
         ("M01AE01", "ICD9:5849", "major", "Acetaminophen"),  # NSAID and kidney injury
         ("M01A", "ICD10:N184", "major", "Acetaminophen"),
-        ("C07AA05", "ICD9:49392", "major", "cardioselective"),  # propranolol and asthma
+        ("C07AA05", "ICD9:49392", "contraindicated", "cardioselective"),  # propranolol and asthma
         ("C07AB02", "ICD10:J4520", "moderate", "peak flow"),  # metoprolol and asthma
         ("A10BA02", "ICD9:2762", "contraindicated", "insulin"),  # metformin and acidosis
         ("N05AD01", "ICD10:I4581", "contraindicated", "without QT effect"),  # haloperidol and long QT
@@ -102,6 +103,7 @@ def test_tables_are_sound(index: dict[str, str]) -> None:
     with (ASSETS / "names.csv").open(encoding="utf-8", newline="") as stream:
         synonyms = {(row["drug"], row["code"]) for row in csv.DictReader(stream)}
     synonyms |= {(drug, code) for drug, codes in combinations().items() for code in codes}
+    synonyms |= {(i.name, code) for i in drug_table().ingredients.values() for code in i.codes.values()}
     assert len(condition_rules()) >= 50
     assert len(duplication_rules()) >= 20
     sides = [(*rule.side.carriers, *rule.side.spared) for rule in condition_rules()]
@@ -121,7 +123,7 @@ def test_every_condition_speaks_of_codes_that_exist() -> None:
     for system in ("ICD9", "ICD10"):
         codes = sorted(str(code) for code in all_titles(system)["code"])
         for rule in condition_rules():
-            for prefix in rule.diagnoses:
+            for prefix in (*rule.diagnoses, *rule.unless):
                 if prefix.startswith(f"{system}:"):
                     assert any(code.startswith(prefix) for code in codes), f"{prefix} of {rule.condition}"
     assert code_title("diagnosis", "ICD9:4280")
@@ -133,6 +135,7 @@ def test_every_condition_speaks_of_codes_that_exist() -> None:
         ("severity", "unknown", "column severity: 'unknown' is none of"),
         ("evidence", "hearsay", "column evidence"),
         ("diagnoses", "428", "'428' is no beginning of a code"),
+        ("unless", "Z950", "column unless: 'Z950' is no beginning of a code"),
         ("effect", "", "column effect: expected a text"),
     ],
 )

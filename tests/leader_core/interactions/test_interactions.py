@@ -26,8 +26,10 @@ from leader_core.interactions import (
     pair_rules,
     read_statistical,
 )
+from leader_core.interactions.conditions import condition_rules
 from leader_core.interactions.rules import ASSETS, frequencies, read_rules
 from leader_core.interactions.rules import combinations as combinations_by_drug
+from leader_core.terminology.drug_table import drug_table
 
 LEVELS = (3, 4, 5)
 
@@ -120,12 +122,14 @@ def test_every_drug_name_is_its_codes_ingredient(index: dict[str, str]) -> None:
     with (ASSETS / "names.csv").open(encoding="utf-8", newline="") as stream:
         synonyms = {(row["drug"], row["code"]): row["who_name"] for row in csv.DictReader(stream)}
     combined = {(drug, code) for drug, codes in combinations_by_drug().items() for code in codes}
+    ordered = {(i.name, code) for i in drug_table().ingredients.values() for code in i.codes.values()}
+    named = set(synonyms) | combined | ordered
     for (drug, code), name in synonyms.items():
         assert index[code] == name, f"{drug} {code}"
     for rule in clinical_rules():
         for agent in (*rule.a.carriers, *rule.b.carriers, *rule.a.spared, *rule.b.spared):
             for code in agent.codes:
-                known = (agent.name, code) in synonyms or (agent.name, code) in combined
+                known = (agent.name, code) in named
                 assert known or agent.name.lower() in index[code].lower(), (
                     f"{agent.name} {code} {index[code]}"
                 )
@@ -174,12 +178,12 @@ def test_no_rule_repeats_another() -> None:
 
 
 def test_frequencies_are_of_known_codes(index: dict[str, str]) -> None:
-    carried = {
-        code for rule in clinical_rules() for s in (rule.a, rule.b) for a in s.carriers for code in a.codes
-    }
+    sides = [side for rule in clinical_rules() for side in (rule.a, rule.b)]
+    sides += [rule.side for rule in condition_rules()]
+    named = {code for side in sides for drug in (*side.carriers, *side.spared) for code in drug.codes}
     for code, frequency in frequencies().items():
         assert code in index
-        assert code in carried
+        assert code in named
         assert frequency in ("uncommon", "rare")
 
 
@@ -222,7 +226,7 @@ def test_class_pair_names_the_drugs_that_carry_it() -> None:
     (entry,) = pairs.pair("C10A", "J01F")
     lines = entry.management.split("\n")
     assert lines[0].startswith(
-        "Only when combining simvastatin or lovastatin with clarithromycin or erythromycin"
+        "Only when combining simvastatin or lovastatin with clarithromycin, erythromycin or telithromycin"
     )
     assert "Not carried by azithromycin" in lines[0]
     assert any(

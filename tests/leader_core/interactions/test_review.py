@@ -129,7 +129,7 @@ def test_a_condition_speaks_against_the_drug_ordered_not_its_class(table: Intera
     metoprolol = review(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Metoprolol", "PO")))
     assert [(c.order_status, c.warning.severity) for c in metoprolol.conditions] == [
         ("ordered", "moderate"),
-        ("not ordered", "major"),
+        ("not ordered", "contraindicated"),
     ]
     unknown = review(["C07A"], table, 3, diagnoses=asthma)
     assert {c.order_status for c in unknown.conditions} == {"open"}
