@@ -72,26 +72,27 @@ def _name_and_route(text: str) -> tuple[str, str]:
     return (name, last.upper()) if last in ("po", "im") else (text, "")
 
 
-# The fifteen class pairs of the ONC list of high-priority interactions (Phansalkar et al., JAMIA 2012), by one drug each.
+# The class pairs of the ONC list of high-priority interactions (Phansalkar et al., JAMIA 2012), by one drug each; the
+# list's QT pairs and protease inhibitors are given by two.
 ONC = [
     ("N06BA02", "N06AF03"),  # amphetamines with MAO inhibitors
     ("J05AE08", "A02BC01"),  # atazanavir with proton pump inhibitors
-    ("N07BC02", "N06AF03"),  # opioid analgesics with MAO inhibitors
-    ("L01CE02", "J02AB02"),  # irinotecan with strong CYP3A4 inhibitors
-    ("N03AX09", "N03AG01"),  # lamotrigine with valproate (bound to be adjusted)
-    ("N06AB03", "N06AF03"),  # SSRIs with MAO inhibitors
-    ("N06AA09", "N06AF03"),  # tricyclic antidepressants with MAO inhibitors
-    ("C10AA01", "J01FA09"),  # HMG-CoA reductase inhibitors with CYP3A4 inhibitors
-    ("C10AA01", "J05AE03"),  # and with protease inhibitors
     ("N02CA01", "J01FA09"),  # ergot alkaloids with CYP3A4 inhibitors
-    ("L01BB02", "M04AA03"),  # febuxostat with azathioprine or mercaptopurine
-    ("N06AB08", "M03BX02"),  # tizanidine with CYP1A2 inhibitors
-    ("C02KX05", "C01DA02"),  # nitrates with soluble guanylate cyclase stimulators or PDE-5 inhibitors
-    ("N05CH02", "N06AB08"),  # ramelteon with CYP1A2 inhibitors
-    ("J05AE08", "J04AB02"),  # protease inhibitors with rifampin
+    ("M04AA03", "L01BB02"),  # febuxostat with azathioprine or mercaptopurine
+    ("L01CE02", "J02AB02"),  # irinotecan with strong CYP3A4 inhibitors
+    ("N06AF03", "N02AB02"),  # MAO inhibitors with opioids
+    ("N06AF03", "N06AB03"),  # with SSRIs
+    ("N06AF03", "N06AA09"),  # with tricyclic antidepressants
+    ("N06AF03", "N02CC01"),  # with triptans
+    ("J05AE01", "J04AB02"),  # protease inhibitors with rifampin
+    ("J05AE03", "J04AB02"),
     ("C01BD01", "N05AC02"),  # two drugs that lengthen QT
-    ("N04BD01", "N02AB02"),  # MAO-B inhibitors with meperidine
-    ("N06AB08", "N05AC02"),  # thioridazine with CYP2D6 or 1A2 inhibitors
+    ("N07BC02", "N05AD01"),
+    ("N05CH02", "N06AB08"),  # ramelteon with CYP1A2 inhibitors
+    ("C10AA01", "J01FA09"),  # statins with CYP3A4 inhibitors
+    ("C10AA01", "J05AE03"),  # and with protease inhibitors
+    ("N05AC02", "N06AB05"),  # thioridazine with CYP2D6 inhibitors
+    ("M03BX02", "J01MA02"),  # tizanidine with CYP1A2 inhibitors
 ]
 
 
