@@ -63,9 +63,7 @@ class Side:
 
     label: str  # "ACE inhibitors", "warfarin"
     codes: tuple[str, ...]  # ATC codes of level 3 to 5 that the rule was written for
-    carriers: tuple[
-        Agent, ...
-    ]  # the drugs that carry it; never empty; of a class in `codes` all that are not spared
+    carriers: tuple[Agent, ...]  # the drugs that carry it; of a class in `codes` all not spared; never empty
     spared: tuple[Agent, ...]  # related drugs that do not
 
     def carriers_within(self, code: str) -> tuple[Agent, ...]:
@@ -220,16 +218,25 @@ def read_side(row: Mapping[str, str], where: str, label: str, suffix: str = "") 
 def _rest_of_classes(codes: Sequence[str], listed: Sequence[Agent]) -> tuple[Agent, ...]:
     """The drugs that hospitals order of the classes among these codes, without those listed; by name."""
     classes = tuple(code for code in codes if len(code) < LEVEL_LENGTH[5])
+    if not classes:
+        return ()
+    known = {code for drug in listed for code in drug.codes}
+    return tuple(
+        drug for drug in _hospital_drugs() if drug.codes[0].startswith(classes) and drug.codes[0] not in known
+    )
+
+
+@lru_cache(maxsize=1)
+def _hospital_drugs() -> tuple[Agent, ...]:
+    """The drugs that hospitals order, one for each ATC level-5 code, by name; `combinations` holds the others."""
     combined = {code for own in combinations().values() for code in own}
-    known = combined.union(*(drug.codes for drug in listed))
-    names: dict[str, str] = {}
+    names: dict[str, set[str]] = {}
     for ingredient in drug_table().ingredients.values():
         for code in ingredient.codes.values():
-            if len(code) == LEVEL_LENGTH[5] and classes and code.startswith(classes) and code not in known:
-                names[code] = min(
-                    names.get(code, ingredient.name), ingredient.name, key=lambda n: (len(n), n)
-                )
-    return tuple(Agent(name, (code,)) for code, name in sorted(names.items(), key=lambda item: item[::-1]))
+            if len(code) == LEVEL_LENGTH[5] and code not in combined:
+                names.setdefault(code, set()).add(ingredient.name)
+    shortest = ((min(own, key=lambda name: (len(name), name)), code) for code, own in names.items())
+    return tuple(Agent(name, (code,)) for name, code in sorted(shortest))
 
 
 def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:

@@ -39,8 +39,8 @@ def _warned(code: str, diagnosis: str, *others: str) -> str | None:
     return min((w.severity for w in warnings), key=SEVERITY_RANK.__getitem__, default=None)
 
 
-def _at_least(found: str | None, expected: str) -> bool:
-    return found is not None and SEVERITY_RANK[found] <= SEVERITY_RANK[expected]  # type: ignore[index]
+def _at_least(severity: str | None, expected: str) -> bool:
+    return severity is not None and SEVERITY_RANK[severity] <= SEVERITY_RANK[expected]  # type: ignore[index]
 
 
 # --- pairs that were absent or graded too low
