@@ -28,13 +28,13 @@ SYNTHETIC_PATIENTS = 150
 @pytest.fixture(scope="session")
 def mimic3demo() -> Path:
     """Raw tables of the open MIMIC-III demo."""
-    return _beside("mimic3demo", "the open MIMIC-III demo")
+    return _shared_data("mimic3demo", "the open MIMIC-III demo")
 
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
     """Reference files to check our tables against."""
-    return _beside("reference", "the folder of reference files")
+    return _shared_data("reference", "the folder of reference files")
 
 
 @pytest.fixture(scope="session")
@@ -106,10 +106,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
-def _beside(name: str, what: str) -> Path:
+def _shared_data(name: str, what: str) -> Path:
     folder = SHARED_DATA / name
     if not folder.is_dir():
-        pytest.skip(f"{what} is not beside the project: {folder}")
+        pytest.skip(f"{what} is not next to the project: {folder}")
     return folder
 
 
@@ -138,17 +138,8 @@ def build_demo_cohort(folder: Path) -> None:
 
 
 def _synthesize(layout: str, out: Path) -> None:
-    _run(
-        "synthesize",
-        "--layout",
-        layout,
-        "--patients",
-        str(SYNTHETIC_PATIENTS),
-        "--seed",
-        "7",
-        "--out",
-        str(out),
-    )
+    patients = str(SYNTHETIC_PATIENTS)
+    _run("synthesize", "--layout", layout, "--patients", patients, "--seed", "7", "--out", str(out))
 
 
 def _cohort(raw: Path, source: str, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""A linear model with a scorer's face: what each thing it reads adds to the log-odds is known by heart."""
+"""A linear scorer: what each input adds to the log-odds is known."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LinearScorer:
         values: dict[str, list[str]] = {name: [] for name in self.profile_read}
         for name, value in self.profile:
             values[name].append(value)
-        profile = {name: Vocabulary.of(found) for name, found in values.items()}
+        profile = {name: Vocabulary.of(result) for name, result in values.items()}
         return Vocabularies(Vocabulary(()), Vocabulary(()), Vocabulary(CLASSES), profile)
 
     def logits(self, case: Case) -> np.ndarray:
@@ -70,7 +70,7 @@ class LinearScorer:
 
 
 class OneModel:
-    """The engine's face as far as explanations ask for it."""
+    """The part of the engine that explanations use."""
 
     def __init__(self, scorer: object, table: InteractionTable | None = None) -> None:
         self._scorer = scorer

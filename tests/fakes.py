@@ -1,4 +1,4 @@
-"""A tiny hospital and two made-up models with the engine's face: what page tests run on, in milliseconds.
+"""A tiny hospital and two made-up models behind the engine's interface, for page tests that take milliseconds.
 
 Scores follow from the case (a diagnosis raises its usual classes), so that changing an input changes the output.
 """
@@ -37,6 +37,7 @@ from leader_core import (
     age_band,
 )
 from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
+from leader_core.domain import Severity
 from leader_core.interactions import review
 from leader_core.interactions.safer_set import safer_set
 from leader_core.model_folder import BaseModel, Manifest
@@ -122,101 +123,28 @@ DRUGS: dict[str, tuple[str, str]] = {
     "M01A": ("Ibuprofen", "PO"),
     "R03A": ("Albuterol 0.083% Neb Soln", "NEB"),
 }
+_CURATED: tuple[tuple[str, str, Severity, str, str, str], ...] = (
+    ("B01A", "M01A", "major", "Platelet inhibition and mucosal injury add to anticoagulation.",
+     "Bleeding, above all gastrointestinal.", "Avoid; where needed, add a proton pump inhibitor and watch for bleeding."),
+    ("C01A", "C01B", "major", "Amiodarone raises digoxin concentrations.", "Digoxin toxicity.",
+     "Halve the digoxin dose and measure its level."),
+    ("C01A", "C03C", "moderate", "Loss of potassium makes the heart more sensitive to digoxin.", "Arrhythmia.",
+     "Monitor potassium and magnesium."),
+    ("C07A", "R03A", "moderate", "Opposing effects at the beta receptor.", "Bronchospasm.",
+     "Prefer a cardioselective beta blocker."),
+    ("A12B", "C09A", "moderate", "Less aldosterone, less potassium excreted.", "Hyperkalaemia.", "Monitor potassium."),
+    ("N02A", "N05B", "major", "Additive depression of breathing.", "Sedation, respiratory depression.",
+     "Lowest doses, monitor breathing."),
+    ("J01M", "N05A", "contraindicated", "Both prolong the QT interval.", "Torsade de pointes.",
+     "Do not combine; choose another antibacterial."),
+)  # fmt: skip
 PAIRS: tuple[Interaction, ...] = (
-    Interaction(
-        "B01A",
-        "M01A",
-        "major",
-        "Curated",
-        "Platelet inhibition and mucosal injury add to anticoagulation.",
-        "Bleeding, above all gastrointestinal.",
-        "Avoid; where needed, add a proton pump inhibitor and watch for bleeding.",
-        "established",
-    ),
-    Interaction(
-        "C01A",
-        "C01B",
-        "major",
-        "Curated",
-        "Amiodarone raises digoxin concentrations.",
-        "Digoxin toxicity.",
-        "Halve the digoxin dose and measure its level.",
-        "established",
-    ),
-    Interaction(
-        "C01A",
-        "C03C",
-        "moderate",
-        "Curated",
-        "Loss of potassium makes the heart more sensitive to digoxin.",
-        "Arrhythmia.",
-        "Monitor potassium and magnesium.",
-        "established",
-    ),
-    Interaction(
-        "C07A",
-        "R03A",
-        "moderate",
-        "Curated",
-        "Opposing effects at the beta receptor.",
-        "Bronchospasm.",
-        "Prefer a cardioselective beta blocker.",
-        "established",
-    ),
-    Interaction(
-        "A12B",
-        "C09A",
-        "moderate",
-        "Curated",
-        "Less aldosterone, less potassium excreted.",
-        "Hyperkalaemia.",
-        "Monitor potassium.",
-        "established",
-    ),
-    Interaction(
-        "N02A",
-        "N05B",
-        "major",
-        "Curated",
-        "Additive depression of breathing.",
-        "Sedation, respiratory depression.",
-        "Lowest doses, monitor breathing.",
-        "established",
-    ),
+    *(Interaction(a, b, severity, "Curated", *text, "established") for a, b, severity, *text in _CURATED),
     Interaction("A02B", "J01D", "unknown", "TWOSIDES"),
-    Interaction(
-        "J01M",
-        "N05A",
-        "contraindicated",
-        "Curated",
-        "Both prolong the QT interval.",
-        "Torsade de pointes.",
-        "Do not combine; choose another antibacterial.",
-        "established",
-    ),
 )
 FINGERPRINT = Fingerprint(
-    "Synthetic hospital (MIMIC-III layout)",
-    "mimic3",
-    True,
-    "clinical",
-    3,
-    80,
-    130,
-    48,
-    16,
-    6,
-    30,
-    0.054,
-    "ab" * 32,
-)
-
-
-class FakeInteractions(InteractionTable):
-    """The real table over a few pairs."""
-
-    def __init__(self, pairs: Sequence[Interaction] = PAIRS) -> None:
-        super().__init__(pairs)
+    "Synthetic hospital (MIMIC-III layout)", "mimic3", True, "clinical", 3, 80, 130, 48, 16, 6, 30, 0.054, "ab" * 32
+)  # fmt: skip
 
 
 @dataclass
@@ -226,20 +154,14 @@ class FakeCohort:
     size: int = 80
     seed: int = 7
     fingerprint: Fingerprint = FINGERPRINT
-    interactions: FakeInteractions = field(default_factory=FakeInteractions)
+    interactions: InteractionTable = field(default_factory=lambda: InteractionTable(PAIRS))
     path: Path = Path("build/demo/cohort.duckdb")
     meta: dict[str, str] = field(
         default_factory=lambda: {"source": "mimic3", "built_at": "2026-11-22T12:00:00+00:00"}
     )
     profile_fields: tuple[str, ...] = (
-        "insurance",
-        "language",
-        "religion",
-        "marital_status",
-        "ethnicity",
-        "age_band",
-        "gender",
-    )
+        "insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         source = random.Random(self.seed)
@@ -248,8 +170,8 @@ class FakeCohort:
         visit_id = 100_000
         for patient_id in range(10_001, 10_001 + self.size):
             age = source.randint(19, 90)
-            began = timedelta(days=source.randint(0, 3000), hours=source.randint(0, 23))
-            when = datetime.fromisoformat("2119-01-01") + began
+            started_at = timedelta(days=source.randint(0, 3000), hours=source.randint(0, 23))
+            when = datetime.fromisoformat("2119-01-01") + started_at
             chronic = source.sample(sorted(DIAGNOSES), source.randint(2, 4))
             visits = []
             for number in range(1, source.choices((1, 2, 3, 5), (6, 2, 1, 1))[0] + 1):
@@ -263,17 +185,8 @@ class FakeCohort:
                     | set(source.sample(sorted(MEDICATIONS), 2))
                 )
                 left = when + timedelta(days=source.randint(1, 12))
-                visits.append(
-                    Visit(
-                        diagnoses,
-                        tuple(source.sample(sorted(PROCEDURES), source.randint(0, 3))),
-                        tuple(given),
-                        visit_id,
-                        number,
-                        when,
-                        left,
-                    )
-                )
+                procedures = tuple(source.sample(sorted(PROCEDURES), source.randint(0, 3)))
+                visits.append(Visit(diagnoses, procedures, tuple(given), visit_id, number, when, left))
                 when = left + timedelta(days=source.randint(10, 700))
             self._visits[patient_id] = visits
             self._people[patient_id] = {
@@ -299,15 +212,10 @@ class FakeCohort:
         profile = {
             k: person[k]
             for k in (
-                "insurance",
-                "language",
-                "religion",
-                "marital_status",
-                "ethnicity",
-                "admission_type",
+                "insurance", "language", "religion", "marital_status", "ethnicity", "admission_type",
                 "gender",
             )
-        }
+        }  # fmt: skip
         profile["age_band"] = age_band(person["age"])
         return Case(profile, tuple(visits[: number - 1]), visits[number - 1], patient_id)
 
@@ -379,27 +287,23 @@ class FakeCohort:
     def search(
         self, text: str, kinds: Sequence[str] = ("diagnosis", "procedure", "medication"), limit: int = 20
     ) -> tuple[Concept, ...]:
-        wanted = text.lower().split()
+        expected = text.lower().split()
         everything = [
             *(Concept("diagnosis", c, "ICD9", t) for c, (t, _) in DIAGNOSES.items()),
             *(Concept("procedure", c, "ICD9PCS", t) for c, t in PROCEDURES.items()),
             *(Concept("medication", c, "ATC", t) for c, t in MEDICATIONS.items()),
             *(Concept("diagnosis", c, c.split(":")[0], t) for c, t in LIBRARY.items()),
         ]
-        found = [
-            c
-            for c in everything
-            if c.kind in kinds and all(w in f"{c.code} {c.title}".lower() for w in wanted)
-        ]
-        return tuple(found[:limit])
+        matches = (c for c in everything if all(w in f"{c.code} {c.title}".lower() for w in expected))
+        return tuple(c for c in matches if c.kind in kinds)[:limit]
 
     def orders(self, visit_id: int) -> tuple[Order, ...]:
         visit = next((v for visits in self._visits.values() for v in visits if v.visit_id == visit_id), None)
-        found = [
+        result = [
             (c, *DRUGS.get(c, (MEDICATIONS[c].split(",")[0].split(" and ")[0], "PO")))
             for c in (visit.medications if visit else ())
         ]
-        return tuple(Order(visit_id, code, drug, route, 2) for code, drug, route in found)
+        return tuple(Order(visit_id, code, drug, route, 2) for code, drug, route in result)
 
     def _texts(self, patient_id: int) -> list[str]:
         return [
@@ -414,19 +318,10 @@ class FakeCohort:
         visits, person = self._visits[patient_id], self._people[patient_id]
         last = visits[-1]
         return PatientRow(
-            patient_id,
-            person["gender"],
-            person["age"],
-            len(visits),
-            person["split"],
-            last.visit_id or 0,
-            last.admitted_at,
-            person["admission_type"],
-            self.title("diagnosis", last.diagnoses[0]) or last.diagnoses[0],
-            len(last.diagnoses),
-            len(last.procedures),
-            len(last.medications),
-        )
+            patient_id, person["gender"], person["age"], len(visits), person["split"], last.visit_id or 0,
+            last.admitted_at, person["admission_type"], self.title("diagnosis", last.diagnoses[0]) or last.diagnoses[0],
+            len(last.diagnoses), len(last.procedures), len(last.medications),
+        )  # fmt: skip
 
 
 @dataclass
@@ -440,7 +335,7 @@ class FakeSimilar:
         pass
 
     def find(self, case: Case, query: SimilarQuery) -> Similar:
-        found = []
+        result = []
         training = [p for p in self.cohort.patients(PatientQuery(page_size=1000)).rows if p.split == "train"]
         for row in training:
             other = self.cohort.case(row.patient_id)
@@ -450,20 +345,20 @@ class FakeSimilar:
             ):
                 continue
             union = len({*case.current.diagnoses, *other.current.diagnoses})
-            found.append(
+            result.append(
                 Neighbour(
                     row.patient_id, other.current.visit_id or 0, row.visits, len(shared) / max(1, union),
                     other.profile["gender"], other.profile["age_band"], shared, len(other.current.diagnoses),
                     tuple(sorted(other.prescribed)),
                 )
             )  # fmt: skip
-        found.sort(key=lambda n: (-n.similarity, n.patient_id))
-        nearest = tuple(found[: query.count])
+        result.sort(key=lambda n: (-n.similarity, n.patient_id))
+        nearest = tuple(result[: query.count])
         given = {}
         for code in sorted({c for n in nearest for c in n.given}):
             count = sum(code in n.given for n in nearest)
             given[code] = NeighbourCount(count, len(nearest), count / len(nearest))
-        return Similar(nearest, given, len(found), len(training), 0.5, 0.42)
+        return Similar(nearest, given, len(result), len(training), 0.5, 0.42)
 
 
 def manifest(kind: str) -> Manifest:
@@ -523,7 +418,7 @@ class FakeEngine:
         self.cohort = cohort or FakeCohort()
         self.device = "cpu"
         self.failing = dict(failing or {})
-        self.asked: list[tuple[str, Case]] = []
+        self.requests: list[tuple[str, Case]] = []
         self._held = threading.Event()
         self._loading = tuple(loading)
         self.models: dict[str, FakeCard] = {}
@@ -550,7 +445,7 @@ class FakeEngine:
         return FakeSimilar(self.cohort)
 
     def scorer(self, model: str) -> Any:
-        """What explanations ask of a loaded model, over the same made-up scores."""
+        """The part of a loaded model that explanations use, over the same made-up scores."""
         engine = self
         record = self.models[model].manifest or manifest(model)
 
@@ -596,11 +491,11 @@ class FakeEngine:
         seen = case.observed()
         if not (seen.current.diagnoses or seen.current.procedures or seen.history):
             raise CaseError("The case is empty: give the current visit at least one diagnosis or procedure.")
-        self.asked.append((model, seen))
+        self.requests.append((model, seen))
         scores = {code: self._score(seen, model, code) for code in MEDICATIONS}
         cut = (self.models[model].manifest or manifest(model)).threshold if threshold is None else threshold
         ranked = sorted(scores, key=lambda c: (-scores[c], c))
-        found = Recommendation(
+        result = Recommendation(
             model,
             tuple(ScoredMedication(c, MEDICATIONS[c], scores[c], scores[c] >= cut) for c in ranked),
             cut,
@@ -612,15 +507,15 @@ class FakeEngine:
             ),
             self.cohort.profile_fields if model == "student" else (),
         )
-        return self.with_threshold(found, cut)
+        return self.with_threshold(result, cut)
 
     def with_threshold(self, recommendation: Recommendation, threshold: float) -> Recommendation:
-        made = tuple(replace(m, selected=m.probability >= threshold) for m in recommendation.medications)
+        result = tuple(replace(m, selected=m.probability >= threshold) for m in recommendation.medications)
         return replace(
             recommendation,
-            medications=made,
+            medications=result,
             threshold=threshold,
-            interactions=self.cohort.interactions.among([m.code for m in made if m.selected]),
+            interactions=self.cohort.interactions.among([m.code for m in result if m.selected]),
         )
 
     def review(

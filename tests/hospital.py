@@ -1,6 +1,6 @@
 """A made-up cohort that a student can learn from: diagnoses call for medications, and medications persist.
 
-Has the face of `leader_core.cohort.Cohort` as far as training and evaluation need it.
+The part of `leader_core.cohort.Cohort` that training and evaluation need.
 """
 
 from __future__ import annotations
@@ -48,22 +48,22 @@ class Hospital:
         return InteractionTable([])
 
     def cases(self, split: str = "all", targets: str = "last") -> list[Case]:
-        found = []
+        result = []
         for cases in self.by_patient:
             assert cases[0].patient_id is not None
             place = cases[0].patient_id % 10
             if split in ("all", {8: "validation", 9: "test"}.get(place, "train")):
-                found += cases if targets == "all" else cases[-1:]
-        return found
+                result += cases if targets == "all" else cases[-1:]
+        return result
 
     def columns(self, split: str = "all", targets: str = "last") -> CohortColumns:
         return CohortColumns.from_cases(self.cases(split, targets))
 
     def vocabulary_codes(self, kind: str, split: str = "train") -> list[str]:
-        found = set()
+        result = set()
         for case in self.cases(split, "all"):
-            found |= set(case.current.codes(kind))
-        return sorted(found)
+            result |= set(case.current.codes(kind))
+        return sorted(result)
 
     def profile_values(self, field: str, split: str = "train") -> list[str]:
         return sorted({case.profile[field] for case in self.cases(split, "all")})

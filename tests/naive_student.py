@@ -65,13 +65,13 @@ def random_weights(vocabulary: NaiveVocabulary, generator: torch.Generator) -> d
     shapes["projector.weight"], shapes["projector.bias"] = (4096, 128), (4096,)
     for side in ("x_projector", "y_projector"):
         shapes[f"align_loss_fct.{side}.weight"], shapes[f"align_loss_fct.{side}.bias"] = (d, d), (d,)
-    found = {}
+    result = {}
     for name, shape in shapes.items():
         table = "embeddings" in name or "profile_encoder.profile" in name
         scale = 1.0 if table else 1 / math.sqrt(max(shape[-1], 1))
         value = torch.randn(shape, generator=generator) * scale
-        found[name] = value + 1 if name.endswith("norm.weight") else value
-    return found
+        result[name] = value + 1 if name.endswith("norm.weight") else value
+    return result
 
 
 def linear(weights: Mapping[str, Tensor], name: str, x: Tensor) -> Tensor:

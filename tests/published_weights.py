@@ -1,6 +1,6 @@
 """The published student's weights, by their published names, as ours and back.
 
-Refuses to know files: it takes and gives tensors. The function is the same in both forms; what differs is the order of
+Takes and gives tensors. The function is the same in both forms; what differs is the order of
 words (theirs as first met, ours sorted), one table row for a word of two kinds (theirs; ours keeps kinds apart), a row
 for profile values that training did not see (ours only), and query, key and value as one matrix (ours).
 """
@@ -21,11 +21,8 @@ from leader_core.vocabulary import Vocabularies
 
 Weights = Mapping[str, Tensor]
 
-ROWS: Final[tuple[Kind, ...]] = (
-    "medication",
-    "diagnosis",
-    "procedure",
-)  # of both embedding tables, in this order
+ROWS: Final[tuple[Kind, ...]] = ("medication", "diagnosis", "procedure")
+"""Of both embedding tables, in this order."""
 _BLOCKS: Final[Mapping[str, str]] = {
     "diag_trm.0": "set_encoders.diagnosis",
     "proc_trm.0": "set_encoders.procedure",
@@ -94,27 +91,27 @@ def from_published(weights: Weights, published: PublishedVocabulary, ours: Vocab
         InputError: weights missing or unknown, or a code or value that the published vocabulary lacks.
     """
     _check(weights, published)
-    found = {"codes.weight": _codes_of(weights, published, ours)}
+    result = {"codes.weight": _codes_of(weights, published, ours)}
     order = torch.tensor(_places(published.medications, ours.medication, "medications"))
     for part in ("weight", "bias"):
-        found[f"head_out.{part}"] = weights[f"medrec.3.{part}"][order]
+        result[f"head_out.{part}"] = weights[f"medrec.3.{part}"][order]
     for theirs, mine in {**_ALONE, **_TRAINING}.items():
         if theirs in weights:
-            found[mine] = weights[theirs]
+            result[mine] = weights[theirs]
     for theirs, mine in _BLOCKS.items():
         parts = [weights[f"{theirs}.{_QUERY_KEY_VALUE.format(j)}"] for j in range(3)]
-        found[f"{mine}.query_key_value.weight"] = torch.cat(parts)
+        result[f"{mine}.query_key_value.weight"] = torch.cat(parts)
         for inner, name in _IN_BLOCK.items():
-            found[f"{mine}.{name}"] = weights[f"{theirs}.{inner}"]
+            result[f"{mine}.{name}"] = weights[f"{theirs}.{inner}"]
     for k, (name, values) in enumerate(published.profile.items()):
         table = weights[_TABLE.format(k)]
         rows = table[torch.tensor(_places(values, ours.profile[name], name))]
-        found[f"profile.{k}.weight"] = torch.cat(
+        result[f"profile.{k}.weight"] = torch.cat(
             [rows.mean(0, keepdim=True), rows]
         )  # row 0: a value never seen
     if not published.profile:
-        found["profile_constant"] = weights[_CONSTANT][0]
-    return {name: value.clone() for name, value in found.items()}
+        result["profile_constant"] = weights[_CONSTANT][0]
+    return {name: value.clone() for name, value in result.items()}
 
 
 def to_published(weights: Weights, published: PublishedVocabulary, ours: Vocabularies) -> dict[str, Tensor]:
@@ -124,24 +121,24 @@ def to_published(weights: Weights, published: PublishedVocabulary, ours: Vocabul
         InputError: a code or value unknown to the other side, or a word of two kinds whose rows differ: the published
             table has room for one.
     """
-    found = {"embeddings.weight": _embeddings_of(weights, published, ours)}
+    result = {"embeddings.weight": _embeddings_of(weights, published, ours)}
     order = torch.tensor(_places(ours.medication, published.medications, "medications"))
     for part in ("weight", "bias"):
-        found[f"medrec.3.{part}"] = weights[f"head_out.{part}"][order]
+        result[f"medrec.3.{part}"] = weights[f"head_out.{part}"][order]
     for theirs, mine in {**_ALONE, **_TRAINING}.items():
         if mine in weights:
-            found[theirs] = weights[mine]
+            result[theirs] = weights[mine]
     for theirs, mine in _BLOCKS.items():
         for j, matrix in enumerate(weights[f"{mine}.query_key_value.weight"].chunk(3)):
-            found[f"{theirs}.{_QUERY_KEY_VALUE.format(j)}"] = matrix
+            result[f"{theirs}.{_QUERY_KEY_VALUE.format(j)}"] = matrix
         for inner, name in _IN_BLOCK.items():
-            found[f"{theirs}.{inner}"] = weights[f"{mine}.{name}"]
+            result[f"{theirs}.{inner}"] = weights[f"{mine}.{name}"]
     for k, (name, values) in enumerate(published.profile.items()):
         rows = torch.tensor(_places(ours.profile[name], values, name))
-        found[_TABLE.format(k)] = weights[f"profile.{k}.weight"][1:][rows]
+        result[_TABLE.format(k)] = weights[f"profile.{k}.weight"][1:][rows]
     if not published.profile:
-        found[_CONSTANT] = weights["profile_constant"][None]
-    return {name: value.clone() for name, value in found.items()}
+        result[_CONSTANT] = weights["profile_constant"][None]
+    return {name: value.clone() for name, value in result.items()}
 
 
 def bare(code: str) -> str:
@@ -151,13 +148,13 @@ def bare(code: str) -> str:
 
 def _check(weights: Weights, published: PublishedVocabulary) -> None:
     """Refuse a state dict that lacks something, holds something else, or does not fit its vocabulary."""
-    wanted = {"embeddings.weight", "medrec.3.weight", "medrec.3.bias", *_ALONE}
-    wanted |= {_TABLE.format(k) for k in range(len(published.profile))} or {_CONSTANT}
+    expected = {"embeddings.weight", "medrec.3.weight", "medrec.3.bias", *_ALONE}
+    expected |= {_TABLE.format(k) for k in range(len(published.profile))} or {_CONSTANT}
     for block in _BLOCKS:
-        wanted |= {f"{block}.{_QUERY_KEY_VALUE.format(j)}" for j in range(3)}
-        wanted |= {f"{block}.{inner}" for inner in _IN_BLOCK}
-    strange = {n for n in weights if n not in wanted and n not in _TRAINING and not n.startswith(UNUSED)}
-    odd = sorted(wanted - set(weights)) + sorted(strange)
+        expected |= {f"{block}.{_QUERY_KEY_VALUE.format(j)}" for j in range(3)}
+        expected |= {f"{block}.{inner}" for inner in _IN_BLOCK}
+    strange = {n for n in weights if n not in expected and n not in _TRAINING and not n.startswith(UNUSED)}
+    odd = sorted(expected - set(weights)) + sorted(strange)
     if odd:
         raise InputError(
             f"Weights missing from a published student, or strange to it: {', '.join(odd)}. Expected one layer "
@@ -207,8 +204,8 @@ def _codes(ours: Vocabularies) -> list[str]:
 def _places(theirs: Iterable[str], mine: Iterable[str], what: str) -> list[int]:
     """Where each of `mine` stands among `theirs`."""
     places = {word: place for place, word in enumerate(theirs)}
-    found = [(word, places.get(word)) for word in mine]
-    missing = [word for word, place in found if place is None]
+    result = [(word, places.get(word)) for word in mine]
+    missing = [word for word, place in result if place is None]
     if missing:
         raise InputError(f"{what}: {missing[0]!r} is not in the other vocabulary: expected the same codes.")
-    return [place for _, place in found if place is not None]
+    return [place for _, place in result if place is not None]

@@ -1,4 +1,4 @@
-"""A hand-written hospital of four patients in both of MIMIC's layouts, small enough to work out every figure by hand.
+"""A hand-written hospital of four patients in both of MIMIC's layouts, small enough to work out every number by hand.
 
 Patient 1 has two visits whose ids run against time; patient 2 is over 89; patient 3's visit has no diagnosis;
 patient 4 has no mapped medication.

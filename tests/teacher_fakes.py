@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -61,35 +61,24 @@ class TinyCohort:
             visits: list[Visit] = []
             for number in range(random.choice((1, 1, 2, 3))):
                 visit_id += 1
-                found = random.sample(sorted(DIAGNOSES), random.randint(1, 3))
-                medications = tuple(sorted({_TREATS[code] for code in found}))
+                diagnoses = random.sample(sorted(DIAGNOSES), random.randint(1, 3))
+                medications = tuple(sorted({_TREATS[code] for code in diagnoses}))
                 procedures = ("ICD9PCS:3961",) if random.random() < 0.3 else ()
-                visits.append(Visit(tuple(found), procedures, medications, visit_id, number + 1))
+                visits.append(Visit(tuple(diagnoses), procedures, medications, visit_id, number + 1))
             split = ("train",) * 8 + ("validation", "test")
             for number, visit in enumerate(visits):
                 case = Case({"insurance": "Private"}, tuple(visits[:number]), visit, patient)
                 self._cases[split[patient % 10]].append(case)
+        digest = f"tiny-{patients}-{seed}"
         self.fingerprint = Fingerprint(
-            "Tiny",
-            "mimic3",
-            True,
-            "clinical",
-            3,
-            patients,
-            visit_id,
-            0,
-            5,
-            1,
-            5,
-            0.0,
-            f"tiny-{patients}-{seed}",
+            "Tiny", "mimic3", True, "clinical", 3, patients, visit_id, 0, 5, 1, 5, 0.0, digest
         )
 
     def cases(self, split: str = "all", targets: str = "last") -> list[Case]:
-        found = [case for name, cases in self._cases.items() if split in ("all", name) for case in cases]
+        result = [case for name, cases in self._cases.items() if split in ("all", name) for case in cases]
         if targets == "last":
-            found = list({case.patient_id: case for case in found}.values())
-        return found
+            result = list({case.patient_id: case for case in result}.values())
+        return result
 
     def vocabulary_codes(self, kind: Kind, split: str = "train") -> list[str]:
         return sorted({code for case in self.cases(split, "all") for code in case.current.codes(kind)})
@@ -129,51 +118,40 @@ def save_tokenizer(folder: Path, *, bos: bool | None, pad: bool, left: bool = Fa
     return len(words)
 
 
+_SHAPE: Final = {
+    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32, "initializer_range": 0.3,
+}  # fmt: skip
+
+
 def tiny_bert(folder: Path) -> Path:
     """A random two-layer BERT with its tokenizer; positions for 96 tokens."""
-    torch.manual_seed(0)
-    size = save_tokenizer(folder, bos=False, pad=True)
-    config = BertConfig(
-        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=96, initializer_range=0.3,
-    )  # fmt: skip
-    BertModel(config).save_pretrained(folder)
-    return folder
+    return _save(folder, BertModel, BertConfig, bos=False, pad=True, max_position_embeddings=96)
 
 
 def tiny_llama(folder: Path) -> Path:
     """A random two-layer Llama with its tokenizer, which has no padding token."""
-    torch.manual_seed(0)
-    size = save_tokenizer(folder, bos=True, pad=False)
-    config = LlamaConfig(
-        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
-        intermediate_size=32, max_position_embeddings=256, initializer_range=0.3, pad_token_id=None,
-    )  # fmt: skip
-    LlamaForCausalLM(config).save_pretrained(folder)
-    return folder
+    shape = {"num_key_value_heads": 1, "max_position_embeddings": 256, "pad_token_id": None}
+    return _save(folder, LlamaForCausalLM, LlamaConfig, bos=True, pad=False, **shape)
 
 
 def tiny_qwen(folder: Path) -> Path:
     """A random two-layer Qwen3; its tokenizer pads on the left and adds no special token."""
-    torch.manual_seed(0)
-    size = save_tokenizer(folder, bos=None, pad=True, left=True)
-    config = Qwen3Config(
-        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, head_dim=8,
-        intermediate_size=32, max_position_embeddings=256, initializer_range=0.3, pad_token_id=3,
-    )  # fmt: skip
-    Qwen3ForCausalLM(config).save_pretrained(folder)
-    return folder
+    shape = {"num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 256, "pad_token_id": 3}
+    return _save(folder, Qwen3ForCausalLM, Qwen3Config, bos=None, pad=True, left=True, **shape)
 
 
 def tiny_roberta(folder: Path) -> Path:
     """A random two-layer RoBERTa, whose positions begin after the padding id."""
+    shape = {"max_position_embeddings": 100, "pad_token_id": 3}
+    return _save(folder, RobertaModel, RobertaConfig, bos=False, pad=True, **shape)
+
+
+def _save(
+    folder: Path, model: Any, config: Any, *, bos: bool | None, pad: bool, left: bool = False, **shape: Any
+) -> Path:
     torch.manual_seed(0)
-    size = save_tokenizer(folder, bos=False, pad=True)
-    config = RobertaConfig(
-        vocab_size=size, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=100, initializer_range=0.3, pad_token_id=3,
-    )  # fmt: skip
-    RobertaModel(config).save_pretrained(folder)
+    size = save_tokenizer(folder, bos=bos, pad=pad, left=left)
+    model(config(vocab_size=size, **_SHAPE, **shape)).save_pretrained(folder)
     return folder
 
 

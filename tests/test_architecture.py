@@ -1,4 +1,4 @@
-"""The rooms keep their promises: who imports whom, what nobody may use, and how long a file may grow."""
+"""The rules of the architecture: who imports whom, what nobody may use, and how long a file may grow."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def _where(path: Path, line: int) -> str:
 
 @pytest.mark.parametrize("room", sorted(NEVER))
 def test_a_room_never_imports_what_it_must_not(room: str) -> None:
-    found = [
+    result = [
         f"{_where(path, line)} imports {module}"
         for path in _sources(room)
         for module, line in _imports(ast.parse(path.read_text(encoding="utf-8")))
         if module.split(".")[0] in NEVER[room]
     ]
-    assert found == []
+    assert result == []
 
 
 def test_the_walk_sees_every_way_to_import() -> None:
@@ -135,8 +135,8 @@ def test_no_arrow_runs_up_in_the_dashboard() -> None:
 
 
 def _may_import(name: str, other: str) -> bool:
-    folder, wanted = (each.split(".")[1] for each in (name, other))
-    return folder == wanted or folder not in MAY_IMPORT or wanted in MAY_IMPORT[folder]
+    folder, expected = (each.split(".")[1] for each in (name, other))
+    return folder == expected or folder not in MAY_IMPORT or expected in MAY_IMPORT[folder]
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -168,10 +168,10 @@ def test_the_dashboard_uses_only_the_public_face_of_streamlit() -> None:
 
 
 def test_nothing_unpickles_evaluates_or_runs_remote_code() -> None:
-    found: list[str] = []
+    results: list[str] = []
     for path in _sources("leader_core", "train", "dashboard", "tools"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        found += [
+        results += [
             f"{_where(path, line)} imports {m}"
             for m, line in _imports(tree)
             if m.split(".")[0] in UNSAFE_MODULES
@@ -182,20 +182,20 @@ def test_nothing_unpickles_evaluates_or_runs_remote_code() -> None:
             name = _called(node)
             keywords = {k.arg: k.value for k in node.keywords}
             if name in ("eval", "exec", "compile"):
-                found.append(f"{_where(path, node.lineno)} calls {name}")
+                results.append(f"{_where(path, node.lineno)} calls {name}")
             elif name in ("torch.load", "torch.save", "numpy.load", "np.load"):
                 allowed = name.endswith("np.load") or name == "numpy.load"
                 if not allowed or _is_true(keywords.get("allow_pickle")):
-                    found.append(f"{_where(path, node.lineno)} calls {name}: use safetensors")
+                    results.append(f"{_where(path, node.lineno)} calls {name}: use safetensors")
             elif _is_true(keywords.get("trust_remote_code")):
-                found.append(f"{_where(path, node.lineno)} trusts remote code")
+                results.append(f"{_where(path, node.lineno)} trusts remote code")
             elif name.endswith(("read_pickle", "to_pickle")):
-                found.append(f"{_where(path, node.lineno)} calls {name}")
+                results.append(f"{_where(path, node.lineno)} calls {name}")
             elif _is_true(keywords.get("unsafe_allow_html")):
-                found.append(
+                results.append(
                     f"{_where(path, node.lineno)} lets Markdown carry HTML: use st.html and a template"
                 )
-    assert found == []
+    assert results == []
 
 
 def _is_true(value: ast.expr | None) -> bool:
@@ -204,38 +204,38 @@ def _is_true(value: ast.expr | None) -> bool:
 
 def test_no_blind_except() -> None:
     """A bare `except` hides faults; `except Exception` must log or re-raise what it caught."""
-    found = []
+    result = []
     for path in _sources("leader_core", "train", "dashboard"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.ExceptHandler):
                 continue
             if node.type is None:
-                found.append(f"{_where(path, node.lineno)}: bare except")
+                result.append(f"{_where(path, node.lineno)}: bare except")
             elif ast.unparse(node.type) in ("Exception", "BaseException"):
                 body = "\n".join(ast.unparse(statement) for statement in node.body)
                 if "raise" not in body and "log." not in body and "logger." not in body:
-                    found.append(f"{_where(path, node.lineno)}: {ast.unparse(node.type)} caught and lost")
-    assert found == []
+                    result.append(f"{_where(path, node.lineno)}: {ast.unparse(node.type)} caught and lost")
+    assert result == []
 
 
 def test_nothing_reads_the_environment_at_import() -> None:
-    found = []
+    result = []
     for path in _sources("leader_core", "train", "dashboard"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         inside = {
             id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda) for n in ast.walk(f)
         }
-        found += [
+        result += [
             _where(path, node.lineno)
             for node in ast.walk(tree)
             if isinstance(node, ast.Attribute | ast.Call)
             and id(node) not in inside
             and ast.unparse(node).startswith(("os.environ.get", "os.getenv", "os.environ["))
         ]
-    assert found == []
+    assert result == []
 
 
-def test_every_module_says_what_it_owns() -> None:
+def test_every_module_has_a_docstring() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in _sources("leader_core", "train", "dashboard", "tools", "tests")

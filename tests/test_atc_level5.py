@@ -78,31 +78,31 @@ def run(folder: Path, *words: object) -> None:
 
 def patient(engine: Engine) -> Case:
     """One with a history, and furosemide in it."""
-    found = [case for case in engine.cohort.cases() if case.history]
-    return next(c for c in found if "C03CA01" in c.history[-1].medications)
+    result = [case for case in engine.cohort.cases() if case.history]
+    return next(c for c in result if "C03CA01" in c.history[-1].medications)
 
 
 @pytest.mark.parametrize("model", ["teacher", "student"])
 def test_each_model_recommends_drugs_by_their_names(engine: Engine, model: str) -> None:
     case = patient(engine)
-    found = engine.recommend(case, model=model)  # type: ignore[arg-type]
-    assert {m.code for m in found.medications} == set(engine.cohort.vocabulary_codes("medication"))
-    titles = {m.code: m.title for m in found.medications}
+    recommendation = engine.recommend(case, model=model)  # type: ignore[arg-type]
+    assert {m.code for m in recommendation.medications} == set(engine.cohort.vocabulary_codes("medication"))
+    titles = {m.code: m.title for m in recommendation.medications}
     assert (titles["C03CA01"], titles["B01AA03"]) == ("Furosemide", "Warfarin")
     assert len(set(titles.values())) == len(titles), "two drugs must not bear one name"
     assert not [code for code, title in titles.items() if title == code]
-    assert [m.probability for m in found.medications] == sorted(
-        (m.probability for m in found.medications), reverse=True
+    assert [m.probability for m in recommendation.medications] == sorted(
+        (m.probability for m in recommendation.medications), reverse=True
     )
 
 
 def test_interactions_are_those_of_drugs(engine: Engine) -> None:
-    found = engine.with_threshold(engine.recommend(patient(engine), model="student"), 0.0)
-    chosen = {m.code for m in found.selected}
-    assert found.interactions and all({i.code_a, i.code_b} <= chosen for i in found.interactions)
-    pair = next(i for i in found.interactions if (i.code_a, i.code_b) == ("B01AA03", "B01AC06"))
+    result = engine.with_threshold(engine.recommend(patient(engine), model="student"), 0.0)
+    chosen = {m.code for m in result.selected}
+    assert result.interactions and all({i.code_a, i.code_b} <= chosen for i in result.interactions)
+    pair = next(i for i in result.interactions if (i.code_a, i.code_b) == ("B01AA03", "B01AC06"))
     assert pair.severity == "major" and pair.management and pair.mechanism
-    assert {i.severity for i in found.interactions} <= {"contraindicated", "major", "moderate", "minor"}
+    assert {i.severity for i in result.interactions} <= {"contraindicated", "major", "moderate", "minor"}
     assert not engine.cohort.interactions.pair("C03CA01", "N02BE01"), "furosemide and acetaminophen: no pair"
 
 

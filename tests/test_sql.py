@@ -41,21 +41,21 @@ def test_it_parses(path: Path) -> None:
 
 @sql_file
 def test_no_placeholders_of_string_formatting(path: Path) -> None:
-    found = re.findall(r"\{[^}]*\}|%\(?\w+\)?s|\$\{", _code(path.read_text(encoding="utf-8")))
-    assert found == [], "bind parameters instead: ? or $name"
+    result = re.findall(r"\{[^}]*\}|%\(?\w+\)?s|\$\{", _code(path.read_text(encoding="utf-8")))
+    assert result == [], "bind parameters instead: ? or $name"
 
 
 @sql_file
 def test_one_file_makes_at_most_one_lasting_table_and_bears_its_name(path: Path) -> None:
     code = _code(path.read_text(encoding="utf-8"))
-    made = re.findall(
+    result = re.findall(
         r"\bCREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)",
         code,
         flags=re.IGNORECASE,
     )
-    assert len(set(made)) <= 1, f"several tables: {made}"
-    if made:
-        name = made[0].split(".")[-1].strip('"').lower()
+    assert len(set(result)) <= 1, f"several tables: {result}"
+    if result:
+        name = result[0].split(".")[-1].strip('"').lower()
         assert re.sub(r"^\d+_", "", path.stem) == name, f"the file makes {name}"
 
 
@@ -134,10 +134,10 @@ def test_the_check_for_formatted_sql_sees_each_way() -> None:
 
 
 def test_python_builds_no_sql_from_strings() -> None:
-    found = [
+    result = [
         f"{path.relative_to(ROOT)}:{line}"
         for folder in FOLDERS
         for path in sorted((ROOT / folder).rglob("*.py"))
         for line in _formatted_sql(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert found == []
+    assert result == []

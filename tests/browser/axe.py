@@ -12,34 +12,26 @@ from tests.browser.steps import still
 AXE: Final = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 GRAVE: Final = ("serious", "critical")
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
-_REQUESTED: Final = 300  # ms until the browser has asked for that run; nothing on the page says that it will
+_REQUESTED: Final = 300  # ms until the browser has requested that run; nothing on the page says that it will
 _BACKGROUND: Final = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 
 
-def grave(page: Page) -> list[str]:
-    """Each violation with its scheme and the elements it is about; the page ends in the scheme it began with.
+def grave_violations(page: Page) -> list[str]:
+    """Each violation with its scheme and the elements it is about.
 
-    The second scheme is looked at for its colours alone, which is all that it changes.
+    The second scheme is checked for its colours alone, which is all that it changes. The page stays in the second
+    scheme, so that the next page is drawn in it from the start.
     """
     dark = bool(page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches"))
-    here, other = SCHEMES[dark], SCHEMES[not dark]
+    first, second = SCHEMES[dark], SCHEMES[not dark]
     still(page)
-    found = _grave(page, here, "{ resultTypes: ['violations'] }")
+    violations = _grave(page, first, "{ resultTypes: ['violations'] }")
     before = page.evaluate(_BACKGROUND)
-    page.emulate_media(color_scheme=other)
+    page.emulate_media(color_scheme=second)
     page.wait_for_function(f"{_BACKGROUND} !== '{before}'")
-    _redrawn(page)
-    found += _grave(page, other, "{ runOnly: ['color-contrast', 'link-in-text-block'] }")
-    page.emulate_media(color_scheme=here)
-    page.wait_for_function(f"{_BACKGROUND} === '{before}'")
-    _redrawn(page)
-    return found
-
-
-def _redrawn(page: Page) -> None:
-    """The page has taken over the other scheme; its charts are drawn by a run that the change has asked for."""
-    page.wait_for_timeout(_REQUESTED)
+    page.wait_for_timeout(_REQUESTED)  # charts are drawn again by a run that the change has requested
     still(page)
+    return violations + _grave(page, second, "{ runOnly: ['color-contrast', 'link-in-text-block'] }")
 
 
 def _grave(page: Page, scheme: str, options: str) -> list[str]:

@@ -49,8 +49,8 @@ def install() -> Path | None:
                 break
             if done.returncode != 0:
                 break
-        if found := find():
-            return found
+        if result := find():
+            return result
     return None
 
 

@@ -18,14 +18,9 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, 
 
 ROOT = Path(__file__).parents[2]
 QUIET = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
 PATIENCE = 180_000  # ms; a busy machine with two cores loads a language model in this time
 OWN_PROBES = "/_stcore/"  # Streamlit looks for its server below a deep link's path first, and logs the 404
 

@@ -1,4 +1,4 @@
-"""The dashboard over made-up models that load slowly and a teacher that takes seconds, on a machine that is out of breath.
+"""The dashboard over made-up models that load slowly and a teacher that takes seconds, on a busy machine.
 
     python tests/browser/loading_server.py --server.port PORT
 

@@ -18,7 +18,7 @@ _LETTERS: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"b": b"\b", b"f": b"\
 
 def words(data: bytes) -> str:
     """Everything that stands on the pages, in the order it was written."""
-    streams = [_unpacked(found) for found in _STREAM.findall(data)]
+    streams = [_unpacked(result) for result in _STREAM.findall(data)]
     tables = [_table(stream) for stream in streams if b"beginbfchar" in stream]
     return " ".join(text for stream in streams if b" Tj" in stream for text in _texts(stream, tables))
 
@@ -39,12 +39,12 @@ def _table(stream: bytes) -> dict[int, str]:
 
 
 def _texts(stream: bytes, tables: list[dict[int, str]]) -> list[str]:
-    font, found = 0, []
+    font, result = 0, []
     for chosen, shown in _PIECE.findall(stream):
         if chosen:
             font = int(chosen) - 1
             continue
         raw = _ESCAPED.sub(lambda match: _LETTERS.get(match[1], match[1]), shown)
         glyphs = (int.from_bytes(raw[i : i + 2]) for i in range(0, len(raw), 2))
-        found.append("".join(tables[font].get(glyph, "?") for glyph in glyphs))
-    return found
+        result.append("".join(tables[font].get(glyph, "?") for glyph in glyphs))
+    return result

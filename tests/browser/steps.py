@@ -1,4 +1,4 @@
-"""What several journeys do on a page: wait for scores, add a code, look at a figure. Expects, and so waits, by itself."""
+"""What several journeys do on a page: wait for scores, add a code, read a metric. Each step waits by itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def both_scored(page: Page) -> None:
         expect(page.locator(f".st-key-metrics-{name}")).to_be_visible()
 
 
-def figure(page: Page, name: str) -> Locator:
+def class_count(page: Page, name: str) -> Locator:
     """The number of classes that a model suggests, as it stands under its cut-off."""
     return page.locator(f".st-key-metrics-{name} dl > div", has_text="Classes").locator("dd")
 
@@ -36,6 +36,12 @@ def still(page: Page) -> None:
                 && document.getAnimations().every((each) => each.playState !== "running");
         }"""
     )
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than the window."""
+    over: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return over
 
 
 def rows(page: Page) -> Locator:

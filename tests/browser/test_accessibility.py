@@ -1,6 +1,7 @@
-"""axe-core over every page and every way to look at a case: no serious or critical violation, wide and narrow, light and dark.
+"""Every page and every way to look at a case, wide and narrow, light and dark: complete, no wider than the window, and
+without a serious or critical violation of axe-core.
 
-The error analysis' views are looked at where there are scores for them, in `test_errors_journey`.
+The error analysis' views are checked where there are scores for them, in `test_errors_journey`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 
 from tests.browser import axe
 from tests.browser.conftest import Visitor
-from tests.browser.steps import both_scored, rows
+from tests.browser.steps import both_scored, overflow, rows
 
 pytestmark = pytest.mark.browser
 
@@ -21,29 +22,30 @@ BUNDLE = Path(__file__).parents[1] / "data" / "fhir_bundle.json"
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
-def test_axe_finds_nothing_grave_on_any_page(
+def test_every_page_opens_complete_fits_and_is_accessible(
     visit: Callable[..., Visitor], width: int, height: int, scheme: str
 ) -> None:
-    """Each page is drawn in one scheme and looked at in both."""
     visitor = visit(width=width, height=height, scheme=scheme)
     page = visitor.page
-    found: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
 
-    def look(name: str) -> None:
-        if grave := axe.grave(page):
-            found[name] = grave
+    def check(name: str) -> None:
+        if violations := axe.grave_violations(page):
+            problems[name] = violations
+        assert (over := overflow(page)) <= 0, f"{name} is {over} px too wide"
+        visitor.unharmed()
 
     visitor.open("/?split=test&visits=returning")
     expect(rows(page).nth(1)).to_be_visible()
     one, two = rows(page).all_inner_texts()[:2]
-    look("patients, with the tour's offer")
+    check("patients, with the tour's offer")
     page.get_by_role("button", name="More filters").click()
     expect(page.get_by_text("Diagnosis chapter", exact=True)).to_be_visible()
-    look("more filters")
+    check("more filters")
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Help")).to_be_visible()
-    look("help")
+    check("help")
     for path, there in (
         (f"case?patient={one}&tour=2", ".st-key-metrics-teacher"),
         (f"case?patient={two}&beside={one}-1", ".ld-changes"),
@@ -59,31 +61,32 @@ def test_axe_finds_nothing_grave_on_any_page(
         ("models?model=training", ".st-key-train_start"),
         ("case?patient=999999999", "[data-testid=stAlert]"),
     ):
-        visitor.page.goto(f"{visitor.base}/{path}")
+        visitor.open(f"/{path}")
         expect(page.locator(there).first).to_be_visible()
-        look(path.split("?")[0] + " " + there)
-    _new_case(visitor, look)
-    _asides(visitor, one, look)
-    assert found == {}
+        check(path.split("?")[0] + " " + there)
+    _new_case(visitor, check)
+    _case_tabs(visitor, one, check)
+    visitor.settled()
+    assert problems == {}
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
-def _new_case(visitor: Visitor, look: Callable[[str], None]) -> None:
+def _new_case(visitor: Visitor, check: Callable[[str], None]) -> None:
     """New case with a file read, what was left out of it listed, and the case submitted."""
     page = visitor.page
     visitor.open("/new")
     page.get_by_text("From a file, a list or a saved variant").click()
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(BUNDLE)
     expect(page.get_by_text("Read fhir_bundle.json: 3 visits.")).to_be_visible()
-    look("new, with a file read")
+    check("new, with a file read")
     page.get_by_role("button", name="Recommend", exact=True).click()
     both_scored(page)
     expect(page.get_by_text("Nothing scored yet")).to_have_count(0)
-    look("new, submitted")
+    check("new, submitted")
 
 
-def _asides(visitor: Visitor, patient: str, look: Callable[[str], None]) -> None:
-    """What stands in tabs beside the scores."""
+def _case_tabs(visitor: Visitor, patient: str, check: Callable[[str], None]) -> None:
+    """What stands in tabs next to the scores."""
     page = visitor.page
     visitor.open(f"/case?patient={patient}")
     both_scored(page)
@@ -94,4 +97,4 @@ def _asides(visitor: Visitor, patient: str, look: Callable[[str], None]) -> None
     ):
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_role("tabpanel", name=name)).to_contain_text(head)
-        look(f"case, {name}")
+        check(f"case, {name}")

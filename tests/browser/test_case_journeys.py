@@ -6,19 +6,16 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.steps import rows
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
 LIST = "/?sort=-visits&visits=returning"
 MOST_TABS = 60
-
-
-def _rows(page: Page) -> Locator:
-    return page.locator("table.worklist tbody th a")
 
 
 def _patient(page: Page) -> str:
@@ -44,7 +41,7 @@ def test_back_and_forward_bring_the_views_back(visit: Visit) -> None:
     page.get_by_role("radio", name="2 or more").click()
     expect(page).to_have_url(re.compile(r"visits=returning"))
     expect(page.locator("table.worklist tbody tr").first.locator("[data-label=Visits]")).not_to_have_text("1")
-    _rows(page).first.click()
+    rows(page).first.click()
     expect(page).to_have_url(re.compile(r"/case\?patient=\d+"))
     first = _patient(page)
     _on_case(page, first)
@@ -75,13 +72,13 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page
     visitor.open(LIST)
-    expect(_rows(page).nth(2)).to_be_visible()
-    names = _rows(page).all_inner_texts()
+    expect(rows(page).nth(2)).to_be_visible()
+    names = rows(page).all_inner_texts()
     expect(page.get_by_role("button", name="Help", exact=True)).to_be_visible()
     for _ in range(3):
         page.keyboard.press("j")
     page.keyboard.press("k")
-    expect(_rows(page).nth(1)).to_be_focused()
+    expect(rows(page).nth(1)).to_be_focused()
     page.keyboard.press("Enter")
     _on_case(page, names[1])
     _step(page, "j", "Next", names[2])
@@ -109,16 +106,16 @@ def test_a_patient_is_found_and_opened_with_tab_and_enter(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page
     visitor.open(LIST)
-    expect(_rows(page).nth(1)).to_be_visible()
-    patient = _rows(page).nth(1).inner_text()
+    expect(rows(page).nth(1)).to_be_visible()
+    patient = rows(page).nth(1).inner_text()
     expect(page.get_by_role("button", name="Help", exact=True)).to_be_visible()  # keys are listened for
     page.keyboard.press("/")
     page.keyboard.type(patient)
     expect(page.get_by_text(re.compile(f"^1 patient, with .*search “{patient}”"))).to_be_visible()
-    expect(_rows(page)).to_have_text([patient])
+    expect(rows(page)).to_have_text([patient])
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
-        if _rows(page).first.evaluate("row => row.getRootNode().activeElement === row"):
+        if rows(page).first.evaluate("row => row.getRootNode().activeElement === row"):
             break
     page.keyboard.press("Enter")
     _on_case(page, patient)
@@ -130,7 +127,7 @@ def test_deciding_first_hides_until_it_is_revealed_and_is_ones_own(visit: Visit)
     visitor = visit()
     page = visitor.page
     visitor.open(LIST)
-    _rows(page).first.click()
+    rows(page).first.click()
     page.get_by_role("radio", name="Decide first").click()
     expect(page).to_have_url(re.compile(r"show=decide"))
     expect(page.locator("td.score")).to_have_count(0)
@@ -163,8 +160,8 @@ def test_a_pinned_case_is_compared_with_another_and_the_link_opens_it(visit: Vis
     visitor = visit()
     page = visitor.page
     visitor.open(LIST)
-    first = _rows(page).first.inner_text()
-    _rows(page).first.click()
+    first = rows(page).first.inner_text()
+    rows(page).first.click()
     page.get_by_role("button", name="Pin", exact=True).click()
     expect(page.get_by_role("button", name="Unpin")).to_be_visible()
     page.get_by_role("button", name="Next").click()
@@ -206,7 +203,7 @@ def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(
     expect(page.locator(".ld-tour-panel")).to_have_count(0)
     assert "tour=" not in page.url
     page.goto(visitor.base)
-    expect(_rows(page).first).to_be_visible()
+    expect(rows(page).first).to_be_visible()
     expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)
     resume = page.get_by_role("button", name="Resume at step 4")
     expect(page.get_by_role("button", name="Help", exact=True)).to_be_visible()

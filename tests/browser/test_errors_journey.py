@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from dashboard.error_analysis.registry import VIEWS
 from tests.browser import axe
 from tests.browser.conftest import PATIENCE, Visitor, serving
+from tests.browser.steps import overflow
 from tests.planted import Planted
 
 
@@ -94,17 +95,16 @@ def test_from_a_mark_to_a_case_and_back(browser: Browser, scored: str) -> None:
 
 
 @pytest.mark.parametrize("width", [1440, 390])
-def test_every_view_fits_and_axe_finds_nothing_grave(browser: Browser, scored: str, width: int) -> None:
+def test_every_view_fits_and_is_accessible(browser: Browser, scored: str, width: int) -> None:
     visitor = _open(browser, scored, "/errors?of=all", width)
     page = visitor.page
-    found: dict[str, list[str]] = {}
+    problems: dict[str, list[str]] = {}
     for view in VIEWS:
         page.goto(f"{scored}/errors?of=all&view={view}")
         expect(page.get_by_role("radio", name=VIEWS[view].title, exact=True)).to_be_visible(timeout=PATIENCE)
         expect(page.locator(".ld-links, .ld-empty, .js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert over <= 0, f"{view} is {over} px too wide"
-        if grave := axe.grave(page):
-            found[view] = grave
-    assert found == {}
+        assert (over := overflow(page)) <= 0, f"{view} is {over} px too wide"
+        if violations := axe.grave_violations(page):
+            problems[view] = violations
+    assert problems == {}
     visitor.unharmed()

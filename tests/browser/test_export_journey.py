@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from leader_core.exchange.case_json import read_case_file
 from tests.browser.conftest import Visitor
 from tests.browser.pdf_text import words
-from tests.browser.steps import both_scored, figure, rows
+from tests.browser.steps import both_scored, class_count, overflow, rows
 
 pytestmark = pytest.mark.browser
 
@@ -43,11 +43,11 @@ def test_from_the_worklist_to_files_that_say_what_the_page_showed(
     visitor.open("/?sort=-visits")
     page.get_by_role("radio", name="2 or more").click()
     page.get_by_role("radio", name="Female", exact=True).click()
-    told = page.get_by_text(re.compile(r"^[\d,]+ patients, with .*, .*"))
-    expect(told).to_be_visible()
+    count = page.get_by_text(re.compile(r"^[\d,]+ patients, with .*, .*"))
+    expect(count).to_be_visible()
     expect(page).to_have_url(re.compile("gender=.*visits=|visits=.*gender="))
     listed = _table(_saved(page, page.get_by_role("button", name="CSV"), tmp_path).read_bytes())
-    assert len(listed) == int(told.inner_text().split()[0].replace(",", "")) > 1
+    assert len(listed) == int(count.inner_text().split()[0].replace(",", "")) > 1
     assert all(int(row["visits"]) >= 2 and row["gender"] == "F" for row in listed)
     assert [row["patient_id"] for row in listed[:3]] == rows(page).all_inner_texts()[:3]
 
@@ -62,14 +62,14 @@ def test_from_the_worklist_to_files_that_say_what_the_page_showed(
     expect(page.get_by_role("heading", level=1, name=f"Patient {second}", exact=True)).to_be_visible()
     both_scored(page)
 
-    before = figure(page, "student").inner_text()
+    before = class_count(page, "student").inner_text()
     slider = page.get_by_role("slider", name="Student cut-off")
     slider.focus()
     for _ in range(3):
         page.keyboard.press("PageDown")
     cut = f"{float(slider.input_value()):.2f}"
     expect(page).to_have_url(re.compile(rf"student_cut={cut}"))
-    expect(figure(page, "student")).not_to_have_text(before)
+    expect(class_count(page, "student")).not_to_have_text(before)
 
     page.get_by_role("button", name="Export").click()
     files = {
@@ -78,7 +78,7 @@ def test_from_the_worklist_to_files_that_say_what_the_page_showed(
     }
     assert {path.suffix for path in files.values()} == {".html", ".pdf", ".json", ".csv"}
     assert all(path.name.startswith(f"leader-patient-{second}-") for path in files.values())
-    chosen = int(figure(page, "student").inner_text().splitlines()[0])
+    chosen = int(class_count(page, "student").inner_text().splitlines()[0])
     _check_tables(files["json"].read_bytes(), files["csv"].read_bytes(), float(cut), chosen)
     pdf = files["pdf"].read_bytes()
     assert pdf.startswith(b"%PDF")
@@ -112,19 +112,18 @@ def _opens_offline(browser: Browser, path: Path, patient: str, cut: str) -> None
     """The HTML in a fresh browser without a network: whole, and it asks for nothing and complains of nothing."""
     context = browser.new_context(viewport={"width": 390, "height": 844}, offline=True)
     page = context.new_page()
-    asked: list[str] = []
-    wrong: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda message: wrong.append(message.text))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    requests: list[str] = []
+    problems: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(path.as_uri())
     expect(page.get_by_role("heading", level=1, name=f"Patient {patient}")).to_be_visible()
     expect(page.get_by_text(f"{cut}, moved by the viewer")).to_be_visible()
     expect(page.get_by_role("heading", name="Medication classes")).to_be_visible()
     page.wait_for_function("document.fonts.status === 'loaded'")
     assert page.evaluate("document.fonts.check('16px \"IBM Plex Sans\"')")
-    over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert over <= 0, f"the report is {over} px too wide for a telephone"
-    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert wrong == []
+    assert (over := overflow(page)) <= 0, f"the report is {over} px too wide for a telephone"
+    assert [url for url in requests if not url.startswith(("file:", "data:"))] == []
+    assert problems == []
     context.close()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 BUNDLE = Path(__file__).parents[1] / "data" / "fhir_bundle.json"
 EVIL = "<img src=x onerror=\"document.title='owned'\">"
-TAKEN = 6_000_000  # bytes; more than a server takes that was told nothing of the page's limit
+TAKEN = 6_000_000  # bytes; more than a server takes that does not know the page's limit
 TOO_LARGE = 21_000_000
 
 
@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_read_gets_one_sentence_and_changes_nothing(visit:
         entry["resource"]["code"] = EVIL
         entry["resource"]["id"] = EVIL
     alert = page.get_by_role("alert")
-    for data, name, said in (
+    for data, name, message in (
         (b'{"resourceType": "Bundle", "entry": [', "cut.json", "is not JSON"),
         (b"[" * 100_000, "deep.json", "levels deep"),
         (b"\xff\xfe\x00" * 1000, "binary.json", "not UTF-8"),
@@ -98,18 +98,18 @@ def test_a_file_that_cannot_be_read_gets_one_sentence_and_changes_nothing(visit:
         (json.dumps({"schema": "leader-case/1", "current": {"diagnoses": [EVIL]}}).encode(), "a.json", "begins with ICD9:"),
     ):  # fmt: skip
         _give(page, data, name)
-        expect(alert).to_contain_text(said)
+        expect(alert).to_contain_text(message)
         expect(alert).to_contain_text("The case below was not changed.")
         expect(alert).to_have_count(1)
         assert len(alert.inner_text().removeprefix("error").strip().splitlines()) == 1
 
-    for data, name, kind, said in (
+    for data, name, kind, message in (
         (b" " * TOO_LARGE, "large.json", "application/json", "File must be 20.0MB or smaller."),
         (b"%PDF-1.7", "case.pdf", "application/pdf", "application/pdf files are not allowed."),
     ):
         _give(page, data, name, kind)
         expect(page.get_by_text(name)).to_be_visible()
-        expect(page.get_by_text(said)).to_be_visible()
+        expect(page.get_by_text(message)).to_be_visible()
 
     expect(_chosen(page)).to_have_count(1)
     assert _chosen(page).first.get_attribute("aria-label") == before

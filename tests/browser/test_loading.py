@@ -1,9 +1,10 @@
-"""Opening pages and clicking quickly between them while models load, a teacher is slow and the machine is out of breath."""
+"""Opening pages and clicking quickly between them while models load, a teacher is slow and the machine is busy."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,30 +23,51 @@ TITLES = {
 }
 
 
-@pytest.fixture
-def slow_server(browser_path: Path, tmp_path: Path) -> Iterator[str]:
+@contextmanager
+def slow_server(folder: Path) -> Iterator[str]:
     """Made-up models that begin to load with the server; see `loading_server`."""
     command = [str(ROOT / "tests" / "browser" / "loading_server.py")]
-    with started(command, {"LEADER_WORKSPACE": str(tmp_path / "workspace.sqlite")}) as base:
+    with started(command, {"LEADER_WORKSPACE": str(folder / "workspace.sqlite")}) as base:
         yield base
 
 
 @pytest.fixture
-def visitor(browser: Browser, slow_server: str) -> Iterator[Visitor]:
+def loading_server(browser_path: Path, tmp_path: Path) -> Iterator[str]:
+    """A server whose models have just begun to load."""
+    with slow_server(tmp_path) as base:
+        yield base
+
+
+@pytest.fixture(scope="module")
+def loaded_server(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server for the tests that wait until the models are there."""
+    with slow_server(tmp_path_factory.mktemp("loaded")) as base:
+        yield base
+
+
+@pytest.fixture
+def visitor(request: pytest.FixtureRequest, browser: Browser) -> Iterator[Visitor]:
+    """A visitor of the server whose fixture the test names."""
+    server: str = request.getfixturevalue(request.param)
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(60_000)
     expect.set_options(timeout=60_000)
-    visitor = Visitor(context.new_page(), slow_server)
+    visitor = Visitor(context.new_page(), server)
     visitor.listen()
     yield visitor
     visitor.unharmed()
     context.close()
 
 
+LOADING = pytest.mark.parametrize("visitor", ["loading_server"], indirect=True)
+LOADED = pytest.mark.parametrize("visitor", ["loaded_server"], indirect=True)
+
+
 def heading(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
 
 
+@LOADING
 def test_pages_open_and_rows_lead_on_while_models_load(visitor: Visitor) -> None:
     page = visitor.page
     for number in range(ROUNDS):
@@ -64,10 +86,11 @@ def test_pages_open_and_rows_lead_on_while_models_load(visitor: Visitor) -> None
         expect(page.get_by_text("not a medical device").first).to_be_visible()
 
 
+@LOADING
 def test_quick_clicks_between_pages_end_on_the_last_one(visitor: Visitor) -> None:
     page = visitor.page
     visitor.open("/")
-    for number in range(3 * ROUNDS):
+    for number in range(2 * ROUNDS):
         for name in TITLES:
             page.get_by_role("link", name=name, exact=True).click()
             page.wait_for_timeout(60 * (number % 5))
@@ -76,6 +99,7 @@ def test_quick_clicks_between_pages_end_on_the_last_one(visitor: Visitor) -> Non
         expect(page.locator("h1")).to_have_count(1)
 
 
+@LOADED
 def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Visitor) -> None:
     page = visitor.page
     visitor.open("/")
@@ -94,13 +118,14 @@ def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Vis
     expect(page.locator(".st-key-metrics-teacher")).to_be_visible()
 
 
+@LOADED
 def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, browser: Browser) -> None:
     page = visitor.page
     visitor.open("/")
     expect(page.get_by_text("Teacher ready")).to_be_visible()
     other = browser.new_context().new_page()
-    other.goto(f"{visitor.base}/case?patient=10002")
-    page.goto(f"{visitor.base}/case?patient=10001")
+    other.goto(f"{visitor.base}/case?patient=10072")
+    page.goto(f"{visitor.base}/case?patient=10071")
     waiting = re.compile("Waiting for the teacher, which is busy|The teacher is reading this case")
     for each in (other, page):
         expect(each.get_by_text(waiting).first).to_be_visible()

@@ -1,4 +1,4 @@
-"""What changed the teacher's score, marked in the prompt that it read: asked for, watched, stopped, and found again."""
+"""What changed the teacher's score, marked in the prompt that it read: requested, watched, stopped, reopened."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.steps import overflow
 
 pytestmark = pytest.mark.browser
 
@@ -51,7 +52,6 @@ def test_the_prompt_is_marked_on_request_and_a_link_shows_the_marks_again(
     shown = other.page.locator("pre.ld-prompt .ld-sal")
     expect(shown.first).to_be_visible()
     assert (shown.first.inner_text(), shown.count()) == first
-    over = other.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert over <= 0, f"{over} px too wide"
+    assert (over := overflow(other.page)) <= 0, f"{over} px too wide"
     for each in (visitor, other):
         each.unharmed()

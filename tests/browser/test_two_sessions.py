@@ -1,4 +1,4 @@
-"""Two people at once: stars and notes of both are kept, on one case and on two, and each sees the other's after a reload."""
+"""Two people at once: stars and notes of both are stored, on one case and on two, and each sees the other's after a reload."""
 
 from __future__ import annotations
 

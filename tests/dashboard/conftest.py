@@ -97,7 +97,7 @@ def component_data(test: AppTest, name: str) -> dict[str, Any]:
 
 
 def address(test: AppTest) -> dict[str, str]:
-    """What the address bar is told to say."""
+    """What the address bar should show."""
     return dict(parse_qsl(component_data(test, "url_state")["query"]))
 
 
@@ -110,6 +110,6 @@ def with_evidence(tmp_path: Path) -> FakeEngine:
         card.folder = tmp_path / name
         card.folder.mkdir()
         write_evidence(card.folder, evidence)
-        made = manifest(name)
-        card.manifest = replace(made, files={**made.files, EVIDENCE: "45" * 32})
+        result = manifest(name)
+        card.manifest = replace(result, files={**result.files, EVIDENCE: "45" * 32})
     return engine

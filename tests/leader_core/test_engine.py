@@ -80,12 +80,12 @@ def _scores(recommendation: Recommendation) -> dict[str, float]:
 def test_a_recommendation_is_the_whole_vocabulary_best_first(
     engine: Engine, returning: Case, model: ModelName
 ) -> None:
-    found = engine.recommend(returning, model)
-    probabilities = [m.probability for m in found.medications]
+    recommendation = engine.recommend(returning, model)
+    probabilities = [m.probability for m in recommendation.medications]
     assert probabilities == sorted(probabilities, reverse=True)
-    assert sorted(_scores(found)) == engine.cohort.vocabulary_codes("medication")
-    assert all(m.selected == (m.probability >= found.threshold) for m in found.medications)
-    assert all(m.title != m.code for m in found.medications)
+    assert sorted(_scores(recommendation)) == engine.cohort.vocabulary_codes("medication")
+    assert all(m.selected == (m.probability >= recommendation.threshold) for m in recommendation.medications)
+    assert all(m.title != m.code for m in recommendation.medications)
 
 
 @pytest.mark.parametrize("model", BOTH)
@@ -128,14 +128,14 @@ def test_only_the_student_reads_the_profile(engine: Engine, returning: Case) -> 
 
 @pytest.mark.parametrize("model", BOTH)
 def test_a_first_visit_works(engine: Engine, model: ModelName) -> None:
-    found = engine.recommend(Case(current=Visit(diagnoses=("ICD9:4280", "ICD9:42731"))), model)
-    assert found.medications and not found.unseen
+    recommendation = engine.recommend(Case(current=Visit(diagnoses=("ICD9:4280", "ICD9:42731"))), model)
+    assert recommendation.medications and not recommendation.unseen
 
 
 @pytest.mark.parametrize("model", BOTH)
 def test_a_code_that_no_model_knows_is_reported(engine: Engine, model: ModelName) -> None:
-    found = engine.recommend(Case(current=Visit(diagnoses=("ICD9:4280", "ICD9:0000X"))), model)
-    assert [(u.kind, u.code) for u in found.unseen] == [("diagnosis", "ICD9:0000X")]
+    recommendation = engine.recommend(Case(current=Visit(diagnoses=("ICD9:4280", "ICD9:0000X"))), model)
+    assert [(u.kind, u.code) for u in recommendation.unseen] == [("diagnosis", "ICD9:0000X")]
 
 
 def test_the_teacher_reads_a_titled_code_that_the_student_never_saw(engine: Engine) -> None:
@@ -150,29 +150,29 @@ def test_the_teacher_reads_a_titled_code_that_the_student_never_saw(engine: Engi
 def test_many_cases_give_the_same_as_one_by_one_in_order(engine: Engine, model: ModelName) -> None:
     cases = engine.cohort.cases(split="test")[:9]
     together = engine.recommend_many(cases, model)
-    for case, found in zip(cases, together, strict=True):
+    for case, result in zip(cases, together, strict=True):
         alone = engine.recommend(case, model)
-        assert _scores(found) == pytest.approx(_scores(alone), abs=1e-5)
-        assert found.unseen == alone.unseen
+        assert _scores(result) == pytest.approx(_scores(alone), abs=1e-5)
+        assert result.unseen == alone.unseen
     assert engine.recommend_many((), model) == ()
 
 
 def test_a_cut_off_moves_the_selection_without_scoring_again(engine: Engine, returning: Case) -> None:
-    found = engine.recommend(returning, "student", threshold=0.3)
-    moved = engine.with_threshold(found, 0.6)
+    recommendation = engine.recommend(returning, "student", threshold=0.3)
+    moved = engine.with_threshold(recommendation, 0.6)
     assert moved == engine.recommend(returning, "student", threshold=0.6)
-    assert len(moved.selected) < len(found.selected)
-    nothing = engine.with_threshold(found, 1.0)
+    assert len(moved.selected) < len(recommendation.selected)
+    nothing = engine.with_threshold(recommendation, 1.0)
     assert nothing.selected == () and nothing.interactions == ()
 
 
 def test_interactions_are_those_of_the_selected_most_severe_first(engine: Engine, returning: Case) -> None:
-    found = engine.recommend(returning, "student", threshold=0.2)
-    chosen = {m.code for m in found.selected}
-    assert found.interactions
-    assert all({pair.code_a, pair.code_b} <= chosen for pair in found.interactions)
+    recommendation = engine.recommend(returning, "student", threshold=0.2)
+    chosen = {m.code for m in recommendation.selected}
+    assert recommendation.interactions
+    assert all({pair.code_a, pair.code_b} <= chosen for pair in recommendation.interactions)
     order = ["contraindicated", "major", "moderate", "minor", "unknown"]
-    ranks = [order.index(pair.severity) for pair in found.interactions]
+    ranks = [order.index(pair.severity) for pair in recommendation.interactions]
     assert ranks == sorted(ranks)
 
 

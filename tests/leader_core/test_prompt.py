@@ -144,11 +144,11 @@ def test_any_limit_holds_and_the_current_visit_outlives_history(version: str, li
     prompt = builder(version, limit).build(case)
     assert prompt.token_count <= limit
     assert prompt.text.rstrip().endswith(PROMPTS[version].question.rstrip())
-    kept = [s for s in prompt.sections if s.kind == "history"]
-    if kept:
+    history = [s for s in prompt.sections if s.kind == "history"]
+    if history:
         assert all(code in prompt.text for code in many)
-        assert kept[0].visit_no == 3 or not PROMPTS[version].newest_first
-    if len(kept) < 3:
+        assert history[0].visit_no == 3 or not PROMPTS[version].newest_first
+    if len(history) < 3:
         assert prompt.truncated
 
 

@@ -1,4 +1,4 @@
-"""Ids are stable, unseen codes are told apart, and a vocabulary survives its JSON."""
+"""Ids are stable, unseen codes are distinguished, and a vocabulary survives its JSON."""
 
 from __future__ import annotations
 

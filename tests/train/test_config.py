@@ -16,7 +16,7 @@ def _file(folder: Path, text: str) -> str:
     return str(path)
 
 
-def test_presets_differ_where_the_published_code_is_mended() -> None:
+def test_presets_differ_where_the_published_code_is_corrected() -> None:
     default, paper = load_settings("default"), load_settings("paper")
     assert (default.preset, paper.preset) == ("default", "paper")
     assert paper.teacher.prompt_version == "paper-1" != default.teacher.prompt_version

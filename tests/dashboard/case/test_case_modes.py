@@ -14,12 +14,12 @@ from dashboard.server.service import Service
 from dashboard.shared import comparison, session, stepping, wording
 from dashboard.shell import frame
 from dashboard.tour import tour
-from leader_core import Recommendation, ScoredMedication
+from leader_core import InteractionTable, Recommendation, ScoredMedication
 from leader_core.cohort import PatientQuery
 from leader_core.domain import MODEL_NAMES
 from leader_core.interactions import review
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
-from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine, FakeInteractions
+from tests.fakes import MEDICATIONS, PAIRS, FakeCohort, FakeEngine
 
 RETURNING = "10006"
 KEY = f"{RETURNING}-5"
@@ -78,9 +78,9 @@ def test_revealing_compares_the_viewers_set_with_the_models(serve: Serve, open_p
     assert data["own"] is True
     marked = {row["code"] for group in data["groups"] for row in group["rows"] if row["own"]}
     assert marked == set(own)
-    found = comparison.agreement(own, given)
+    result = comparison.agreement(own, given)
     line = next(row for row in _board(page) if row[0] == "You")
-    assert line[1:5] == ["4", "3", f"{found.jaccard:.2f}", f"{found.f1:.2f}"]
+    assert line[1:5] == ["4", "3", f"{result.jaccard:.2f}", f"{result.f1:.2f}"]
     assert {row[0] for row in _board(page)} == {
         "You",
         "◆ Teacher",
@@ -120,7 +120,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
     drawn = cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review(codes, FakeInteractions(), 3).pairs_not_ruled_out,
+        lambda codes: review(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
         known=True,
         unit=wording.unit(3),
     )
@@ -128,7 +128,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
     assert "Jaccard" not in cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review(codes, FakeInteractions(), 3).pairs_not_ruled_out,
+        lambda codes: review(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
         known=False,
         unit=wording.unit(5),
     )
@@ -140,9 +140,11 @@ def test_a_class_that_only_the_viewer_chose_has_a_group_of_its_own() -> None:
 
 
 def test_classes_to_tick_stand_by_area() -> None:
-    found = decide_first.areas({"C07A": "Beta blockers", "A02B": "Ulcer drugs", "C01A": "Cardiac glycosides"})
-    assert [a["label"] for a in found] == ["Digestion and metabolism", "Heart and circulation"]
-    assert [c["code"] for c in found[1]["classes"]] == ["C07A", "C01A"]
+    result = decide_first.areas(
+        {"C07A": "Beta blockers", "A02B": "Ulcer drugs", "C01A": "Cardiac glycosides"}
+    )
+    assert [a["label"] for a in result] == ["Digestion and metabolism", "Heart and circulation"]
+    assert [c["code"] for c in result[1]["classes"]] == ["C07A", "C01A"]
 
 
 # Previous and next
@@ -154,13 +156,13 @@ def test_steps_follow_the_worklist_over_its_pages(descending: bool) -> None:
     listed = PatientQuery(sort="age", descending=descending, page_size=7)
     order = [r.patient_id for r in cohort.patients(replace(listed, page_size=1000)).rows]
     for index, patient in enumerate(order):
-        found = stepping.find_position(cohort.patients, listed, patient, near=index)
-        assert found is not None
-        assert (found.number, found.total) == (index + 1, len(order))
-        assert (found.previous.patient_id if found.previous else None) == (
+        result = stepping.find_position(cohort.patients, listed, patient, near=index)
+        assert result is not None
+        assert (result.number, result.total) == (index + 1, len(order))
+        assert (result.previous.patient_id if result.previous else None) == (
             order[index - 1] if index else None
         )
-        assert (found.next.patient_id if found.next else None) == ([*order, None][index + 1])
+        assert (result.next.patient_id if result.next else None) == ([*order, None][index + 1])
 
 
 def test_a_patient_outside_the_list_has_no_place() -> None:
@@ -196,8 +198,8 @@ def test_two_cases_stand_side_by_side_and_the_link_brings_them_back(open_page: O
     assert link["patient"] == "10005"
     assert link["beside"].startswith("10004-")
     again = open_page("case", **link)
-    for said in ("Patient 10004, visit", "Patient 10005, visit", "suggested for one case alone"):
-        assert said in text(again), said
+    for message in ("Patient 10004, visit", "Patient 10005, visit", "suggested for one case alone"):
+        assert message in text(again), message
     again.segmented_control(key="beside_model").set_value("teacher").run()
     assert address(again)["beside_model"] == "teacher"
     next(b for b in again.button if b.label == "Leave the comparison").click().run()
@@ -221,20 +223,20 @@ def test_deciding_first_holds_in_the_comparison_too(open_page: OpenPage) -> None
 
 
 def _recommendation(**scores: float) -> Recommendation:
-    made = tuple(ScoredMedication(c, c, p, p >= 0.5) for c, p in scores.items())
-    return Recommendation("student", made, 0.5, (), ())
+    result = tuple(ScoredMedication(c, c, p, p >= 0.5) for c, p in scores.items())
+    return Recommendation("student", result, 0.5, (), ())
 
 
 def test_score_changes_put_what_one_side_alone_suggests_first() -> None:
     first, second = _recommendation(A=0.9, B=0.45, C=0.2), _recommendation(A=0.6, B=0.55, C=0.25)
-    found = case_diff.compare_scores(first, second)
-    assert [(m.code, m.one_sided, round(m.change, 2)) for m in found] == [
+    result = case_diff.compare_scores(first, second)
+    assert [(m.code, m.one_sided, round(m.change, 2)) for m in result] == [
         ("B", True, 0.1),
         ("A", False, -0.3),
         ("C", False, 0.05),
     ]
-    assert [m.signed for m in found] == ["+0.10", "−0.30", "+0.05"]
-    drawn = case_diff.score_table(found, "student", "One", "Two", prescribed=(("A",), ()), caption="x")
+    assert [m.signed for m in result] == ["+0.10", "−0.30", "+0.05"]
+    drawn = case_diff.score_table(result, "student", "One", "Two", prescribed=(("A",), ()), caption="x")
     assert drawn.count("given</span>") == 1
 
 
@@ -270,11 +272,11 @@ def _ask(engine: FakeEngine) -> Any:
 
 def test_the_tours_case_is_chosen_by_its_rule() -> None:
     engine = FakeEngine(FakeCohort(size=300, seed=1))
-    found = tour.prepared(Service(engine), _ask(engine))  # type: ignore[arg-type]
+    result = tour.prepared(Service(engine), _ask(engine))  # type: ignore[arg-type]
     candidates = engine.cohort.patients(PatientQuery(splits=("test",), visits=(2, 6), page_size=6)).rows
     whole = [(r.patient_id, r.visits) for r in candidates if _shows_everything(engine, r.patient_id)]
-    assert found == whole[0]
-    assert found[0] != candidates[0].patient_id  # the rule decides, not the order alone
+    assert result == whole[0]
+    assert result[0] != candidates[0].patient_id  # the rule decides, not the order alone
 
 
 def _shows_everything(engine: FakeEngine, patient_id: int) -> bool:

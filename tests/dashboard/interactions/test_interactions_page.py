@@ -18,7 +18,7 @@ from leader_core import Case, InteractionTable, Order, Recommendation, Visit
 from leader_core.domain import GRADED
 from leader_core.interactions import load_clinical, load_statistical, review
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
-from tests.fakes import FakeCohort, FakeEngine, FakeInteractions
+from tests.fakes import FakeCohort, FakeEngine
 
 RETURNING = "10006"
 VIEWS = ("pairs", "cautions", "graph", "safer", "structures", "signal", "matrix")
@@ -117,7 +117,7 @@ def test_hiding_the_prescription_hides_its_orders_too(open_page: OpenPage) -> No
 
 
 def test_no_listed_pair_is_never_called_safe(serve: Serve, open_page: OpenPage) -> None:
-    serve(FakeEngine(FakeCohort(interactions=FakeInteractions(()))))
+    serve(FakeEngine(FakeCohort(interactions=InteractionTable(()))))
     for view in ("pairs", "graph"):
         page = open_page("interactions", patient=RETURNING, view=view)
         assert "This table lists no pair of these" in text(page)
@@ -225,7 +225,7 @@ class Level5Engine(FakeEngine):
 
 
 def test_single_drugs_are_reviewed_as_drugs(serve: Serve, open_page: OpenPage) -> None:
-    cohort = Level5Cohort(interactions=FakeInteractions(load_clinical(5)))
+    cohort = Level5Cohort(interactions=InteractionTable(load_clinical(5)))
     cohort.fingerprint = replace(cohort.fingerprint, atc_level=5)
     serve(Level5Engine(cohort))
     page = open_page("interactions", patient=RETURNING, set="prescribed", pair="B01AA03-C01BD01")
@@ -269,14 +269,8 @@ def test_a_card_shows_every_rule_with_all_that_a_prescriber_needs(table: Interac
     html = pairs.card(pair, str)
     assert html.count("ld-rule") == len(pair.rules) > 1
     for words in (
-        "Consequence",
-        "Mechanism",
-        "What to do",
-        "Evidence",
-        "Source",
-        "Carried by",
-        "monoamine oxidase",
-    ):
+        "Consequence", "Mechanism", "What to do", "Evidence", "Source", "Carried by", "monoamine oxidase",
+    ):  # fmt: skip
         assert words in html, words
 
 

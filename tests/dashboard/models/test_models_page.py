@@ -198,7 +198,7 @@ def test_only_the_same_kind_of_data_is_compared_with_published_metrics() -> None
 # Checks and measurements
 
 
-def test_the_self_check_says_line_by_line(
+def test_the_self_check_reports_line_by_line(
     serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = serve()

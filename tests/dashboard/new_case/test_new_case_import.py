@@ -30,8 +30,8 @@ def _upload(page: AppTest, data: bytes, name: str = "case.json") -> AppTest:
 
 
 def _draft(page: AppTest) -> Draft:
-    found: Draft = page.session_state[SESSION_KEY]
-    return found
+    result: Draft = page.session_state[SESSION_KEY]
+    return result
 
 
 def _button(page: AppTest, label: str) -> Any:
@@ -80,19 +80,19 @@ def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None
     assert draft.current.of("diagnosis") == ("ICD9:4280", "ICD9:42731")
     assert draft.current.of("medication") == ()
     assert len(draft.earlier) == 2
-    said = text(page)
+    message = text(page)
     for part in (
         "SNOMED CT is not mapped",
         "38341003 Hypertension",
         "RxNorm codes are not mapped",
     ):
-        assert part in said
+        assert part in message
     _button(page, "Dismiss").click().run()
     assert "SNOMED" not in text(page)
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"[" * 5000, "levels deep"),
         (b"\xff\x00", "not UTF-8"),
@@ -101,10 +101,10 @@ def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None
     ],
 )
 def test_a_bad_file_gets_one_sentence_and_changes_nothing(
-    open_page: OpenPage, data: bytes, said: str
+    open_page: OpenPage, data: bytes, message: str
 ) -> None:
     page = _upload(open_page("new", session={SESSION_KEY: DRAFT}), data)
-    assert said in page.error[0].value and "was not changed" in page.error[0].value
+    assert message in page.error[0].value and "was not changed" in page.error[0].value
     assert _draft(page) == DRAFT
     assert _button(page, "Undo").disabled
 
@@ -151,10 +151,10 @@ def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> No
     start = Draft.from_case(CASE, {}, name="the file x.json")
     changed = start.with_visit(1, start.current.with_code("diagnosis", "ICD9:42731")).submit()
     page = open_page("new", session={SESSION_KEY: changed})
-    said = text(page)
-    assert "Against the file x.json" in said
-    assert "Added: Atrial fibrillation (ICD9:42731)" in said
-    assert "+ added" in said
+    message = text(page)
+    assert "Against the file x.json" in message
+    assert "Added: Atrial fibrillation (ICD9:42731)" in message
+    assert "+ added" in message
     same = open_page("new", session={SESSION_KEY: start.submit()})
     assert "Against" not in text(same)
 
@@ -164,10 +164,10 @@ def test_a_case_from_nothing_is_compared_with_what_was_submitted_before(open_pag
     assert "Against" not in text(open_page("new", session={SESSION_KEY: first}))
     again = first.with_visit(0, first.current.with_code("diagnosis", "ICD9:42731")).submit()
     assert again.submit() == again, "pressed twice, it is still compared with the one before"
-    said = text(open_page("new", session={SESSION_KEY: again}))
-    assert "Against what you submitted before" in said
-    assert "Added: Atrial fibrillation (ICD9:42731)" in said
-    assert "+ added" in said
+    message = text(open_page("new", session={SESSION_KEY: again}))
+    assert "Against what you submitted before" in message
+    assert "Added: Atrial fibrillation (ICD9:42731)" in message
+    assert "+ added" in message
 
 
 def test_differences_are_what_was_added_removed_and_rescored() -> None:
@@ -205,8 +205,8 @@ def test_the_export_popover_offers_each_format(open_page: OpenPage) -> None:
 
         service = get_service()
         case = service.engine.cohort.case(10006)
-        found = {"student": service.engine.recommend(case, "student")}
-        download.show(service, Subject(case, "cohort", 10006, 2), found, hide=datetime.now(UTC).year < 2000)  # type: ignore[arg-type]
+        result = {"student": service.engine.recommend(case, "student")}
+        download.show(service, Subject(case, "cohort", 10006, 2), result, hide=datetime.now(UTC).year < 2000)  # type: ignore[arg-type]
 
     test = AppTest.from_function(page, default_timeout=20).run()
     assert not test.exception

@@ -1,4 +1,4 @@
-"""One-click counterfactuals on New case: every change is tried, the one that changes most stands first, and can be kept."""
+"""One-click counterfactuals on New case: every change is tried, the largest comes first, and can be applied."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def scored(
     """As `score_changes`, of the made-up model."""
 
     def row(one: Case) -> np.ndarray:
-        found = {m.code: m.probability for m in engine.recommend(one, model).medications}
-        return np.array([found[code] for code in CODES], np.float32)
+        result = {m.code: m.probability for m in engine.recommend(one, model).medications}
+        return np.array([result[code] for code in CODES], np.float32)
 
     every = tuple(changes)
     on_progress(1, 1)
@@ -57,11 +57,11 @@ def test_every_change_is_tried_and_the_greatest_stands_first(open_page: OpenPage
     assert len(rows) == what_if.SHOWN
     changed = [row.count(", ") + ("+ added" in row) + ("− removed" in row) for row in rows]
     assert changed[0] > 0 and ("+ added" in rows[0] or "− removed" in rows[0])
-    said = "".join(rows)
-    assert "Without " in said and "more change less" in text(page)
+    message = "".join(rows)
+    assert "Without " in message and "more change less" in text(page)
 
 
-def test_a_change_becomes_a_variant_beside_the_case_it_came_from(open_page: OpenPage) -> None:
+def test_a_change_becomes_a_variant_next_to_its_case(open_page: OpenPage) -> None:
     page = open_page("new", session={SESSION_KEY: DRAFT})
     page.button(key="what-if").click().run()
     page.button(key="what-if-take-0").click().run()
@@ -78,8 +78,8 @@ def test_the_order_is_by_classes_that_come_or_go_then_by_the_largest_move() -> N
     before = np.array([0.6, 0.4], np.float32)
     after = np.array([[0.6, 0.45], [0.4, 0.4], [0.6, 0.1]], np.float32)
     changes = tuple(Change("drop", item) for item in what_if_items())
-    found = Outcomes("student", ("A", "B"), 0.5, before, changes, after, 3, 0.0)
-    assert [m.change for m in what_if.ranked(found)] == [changes[1], changes[2], changes[0]]
+    result = Outcomes("student", ("A", "B"), 0.5, before, changes, after, 3, 0.0)
+    assert [m.change for m in what_if.ranked(result)] == [changes[1], changes[2], changes[0]]
 
 
 def what_if_items() -> list:

@@ -45,7 +45,7 @@ def test_a_star_set_on_the_case_stands_in_the_worklist_and_filters_it(open_page:
     assert "Notes" not in [c["label"] for c in component_data(open_page(), "worklist")["columns"]]
 
 
-def test_nobody_starred_is_an_empty_list_with_a_way_out(open_page: OpenPage) -> None:
+def test_without_stars_the_list_is_empty_with_a_way_out(open_page: OpenPage) -> None:
     page = open_page(marked="starred")
     assert not page.exception
     assert any(b.label.startswith("Remove only starred") for b in page.button)
@@ -76,7 +76,7 @@ def test_a_note_is_written_shown_as_text_and_edited(open_page: OpenPage) -> None
     assert component_data(open_page(), "worklist")["rows"][0]["cells"][-1] == "1 note"
 
 
-def test_an_edit_that_comes_too_late_is_said_and_kept(open_page: OpenPage) -> None:
+def test_a_late_edit_is_reported_and_stored(open_page: OpenPage) -> None:
     note = _seed_note("first")
     page = open_page("case", patient=str(PATIENT))
     _workspace().edit_note(note.note_id, "somebody else's", author="CD", based_on=note.version)
@@ -152,8 +152,8 @@ def test_filters_come_back_from_their_question(filters: worklist.Filters) -> Non
 
 def test_stored_scores_stand_in_for_a_model_that_is_not_there(serve: Serve, open_page: OpenPage) -> None:
     engine, other = FakeEngine(absent=("teacher",)), FakeEngine()
-    made = ScoredModel("teacher", "digest", 0.5, 80, datetime.fromisoformat("2026-11-20"), ())
-    engine.cohort.scores = SimpleNamespace(models={"teacher": made})  # type: ignore[assignment]
+    result = ScoredModel("teacher", "digest", 0.5, 80, datetime.fromisoformat("2026-11-20"), ())
+    engine.cohort.scores = SimpleNamespace(models={"teacher": result})  # type: ignore[assignment]
     engine.stored = lambda case, model: other.recommend(case, model)  # type: ignore[attr-defined]
     serve(engine)
     shown = text(open_page("case", patient=str(PATIENT)))
@@ -166,8 +166,8 @@ def test_scores_of_other_weights_do_not_stand_in(serve: Serve, open_page: OpenPa
     engine, other = FakeEngine(loading=("teacher",)), FakeEngine()
     serve(engine)
     for digest, there in (("other weights", False), (engine.models["teacher"].manifest.digest, True)):  # type: ignore[union-attr]
-        made = ScoredModel("teacher", digest, 0.5, 80, datetime.fromisoformat("2026-11-20"), ())
-        engine.cohort.scores = SimpleNamespace(models={"teacher": made})  # type: ignore[assignment]
+        result = ScoredModel("teacher", digest, 0.5, 80, datetime.fromisoformat("2026-11-20"), ())
+        engine.cohort.scores = SimpleNamespace(models={"teacher": result})  # type: ignore[assignment]
         engine.stored = lambda case, model: other.recommend(case, model)  # type: ignore[attr-defined]
         shown = text(open_page("case", patient=str(PATIENT)))
         assert ("stored on 20 Nov 2026. The model is still loading." in shown) is there

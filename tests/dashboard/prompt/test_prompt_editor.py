@@ -18,7 +18,7 @@ def _send(page: Any, words: str) -> Any:
     return next(b for b in page.button if b.label == "Score this text").click().run()
 
 
-def test_an_edited_text_is_scored_beside_the_original(open_page: OpenPage) -> None:
+def test_an_edited_text_is_scored_next_to_the_original(open_page: OpenPage) -> None:
     page = open_page("prompt", patient=RETURNING, mode="edit")
     assert "ld-changes" not in text(page)
     _send(page, "This visit: Atrial fibrillation.\nWhich medications should be prescribed?")

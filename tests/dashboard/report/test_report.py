@@ -38,9 +38,9 @@ EVIL = "<script>alert(1)</script>\"'&"
 
 @pytest.fixture(scope="module")
 def engine() -> FakeEngine:
-    made = FakeEngine()
-    made.finish_loading()
-    return made
+    result = FakeEngine()
+    result.finish_loading()
+    return result
 
 
 def _report(engine: FakeEngine, *, hide: bool = False, case: Case | None = None, **cuts: float) -> CaseReport:
@@ -248,9 +248,9 @@ def test_the_graph_opens_elsewhere_with_scores_and_pairs() -> None:
     pair = PAIRS[0]
     codes = (pair.code_a, pair.code_b, "Z99Z")
     written = graphml(codes, [pair], lambda code: f"<{code}> & more", {"student": {pair.code_a: 0.25}})
-    found = nx.read_graphml(io.BytesIO(written))
-    assert set(found) == set(codes)
-    assert found.nodes[pair.code_a]["title"] == f"<{pair.code_a}> & more"
-    assert found.nodes[pair.code_a]["student"] == 0.25 and "student" not in found.nodes[pair.code_b]
-    assert found.edges[pair.code_a, pair.code_b]["severity"] == pair.severity
-    assert len(found.edges) == 1
+    result = nx.read_graphml(io.BytesIO(written))
+    assert set(result) == set(codes)
+    assert result.nodes[pair.code_a]["title"] == f"<{pair.code_a}> & more"
+    assert result.nodes[pair.code_a]["student"] == 0.25 and "student" not in result.nodes[pair.code_b]
+    assert result.edges[pair.code_a, pair.code_b]["severity"] == pair.severity
+    assert len(result.edges) == 1

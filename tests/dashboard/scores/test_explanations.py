@@ -39,11 +39,11 @@ def test_rows_stand_by_visit_newest_first_and_largest_first_with_sums() -> None:
         profile_item("gender"): 0.25,
         code_item(1, "diagnosis", "D2"): 3.0,
     }
-    found = explain_table.item_groups(CASE, (teacher, student), titles)
-    assert [g.label for g in found] == ["This visit", "Visit 4", "Profile", "The prompt's own words"]
-    assert [r.item.name for r in found[0].rows] == ["D2", "D3"]
-    assert [g.values for g in found] == [(-1.5, 3.0), (None, 1.0), (None, 0.25), (0.1, None)]
-    html = explain_table.table(found, caption="c", most=3)
+    result = explain_table.item_groups(CASE, (teacher, student), titles)
+    assert [g.label for g in result] == ["This visit", "Visit 4", "Profile", "The prompt's own words"]
+    assert [r.item.name for r in result[0].rows] == ["D2", "D3"]
+    assert [g.values for g in result] == [(-1.5, 3.0), (None, 1.0), (None, 0.25), (0.1, None)]
+    html = explain_table.table(result, caption="c", most=3)
     assert "&lt;diagnosis D2&gt;" in html, "what a source wrote is never HTML"
     assert "+3.00" in html
     assert "−2.00" in html
@@ -51,7 +51,7 @@ def test_rows_stand_by_visit_newest_first_and_largest_first_with_sums() -> None:
     assert "not read" in html
 
 
-def test_a_visit_left_out_is_told_as_measured_and_not_as_a_sum() -> None:
+def test_a_visit_left_out_is_reported_as_measured_and_not_as_a_sum() -> None:
     effects = {code_item(1, "diagnosis", "D2"): 0.1, code_item(1, "diagnosis", "D3"): 0.1, visit_item(1): 0.7}
     (only,) = explain_table.item_groups(CASE, (None, effects), titles)
     assert only.values == (None, 0.7)
@@ -72,22 +72,22 @@ def test_removals_of_both_models_stand_side_by_side_and_the_link_keeps_them(open
     assert "Exact: every changed case is rendered and encoded again" in shown
     assert address(page)["explain"] == "B01A"
     assert address(page)["by"] == "removal"
-    asked = [b for b in page.button if b.label == "Search in the student"]
-    asked[0].click().run()
+    buttons = [b for b in page.button if b.label == "Search in the student"]
+    buttons[0].click().run()
     assert "cut-off 0.38" in text(page)
 
 
-def test_a_class_that_no_model_scores_is_told(open_page: OpenPage) -> None:
+def test_a_class_that_no_model_scores_is_reported(open_page: OpenPage) -> None:
     assert "Neither model scores Z99Z" in text(open_page("case", patient=RETURNING, explain="Z99Z"))
 
 
 def test_gradients_say_how_they_were_made(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def made(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
+    def fake_attribute(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
         shares = (Share(code_item(len(case.history), "diagnosis", case.current.diagnoses[0]), 1.5),)
         unread = (code_item(0, "diagnosis", "X"),)
         return Attribution(model, code, 1.0, -0.5, shares, unread, "average", 32, 0.004, 0.03, 0.1)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(explanations, "attribute", made)
+    monkeypatch.setattr(explanations, "attribute", fake_attribute)
     shown = text(settled(open_page("case", patient=RETURNING, explain="B01A")))
     assert (
         "32 steps from 0.38 (average). The shares add up: gap 0.004 log-odds, tolerance 0.030. 1 code not read."
@@ -99,18 +99,18 @@ def test_gradients_say_how_they_were_made(open_page: OpenPage, monkeypatch: pyte
 def test_what_one_session_had_explained_stands_at_once_in_another(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[tuple[str, str]] = []
+    requests: list[tuple[str, str]] = []
 
-    def made(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
-        asked.append((model, code))
+    def fake_attribute(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
+        requests.append((model, code))
         return Attribution(model, code, 0.0, 0.0, (), (), "average", 24, 0.0, 0.02, 0.1)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(explanations, "attribute", made)
+    monkeypatch.setattr(explanations, "attribute", fake_attribute)
     for _ in range(2):
         assert "24 steps" in text(settled(open_page("case", patient=RETURNING, explain="C03C")))
-    assert sorted(asked) == [("student", "C03C"), ("teacher", "C03C")], "worked out once for both sessions"
+    assert sorted(requests) == [("student", "C03C"), ("teacher", "C03C")], "worked out once for both sessions"
     settled(open_page("case", patient=RETURNING, explain="B01A"))
-    assert len(asked) == 4, "another class is another question"
+    assert len(requests) == 4, "another class is another question"
 
 
 def test_a_model_that_fails_says_so_and_the_other_stands(
@@ -127,7 +127,7 @@ def test_a_model_that_fails_says_so_and_the_other_stands(
     assert "8 steps" in shown
 
 
-def test_an_absent_teacher_is_told(serve: Serve, open_page: OpenPage) -> None:
+def test_an_absent_teacher_is_reported(serve: Serve, open_page: OpenPage) -> None:
     serve(FakeEngine(absent=("teacher",)))
     shown = text(settled(open_page("case", patient=RETURNING, explain="B01A", by="removal")))
     assert "things left out in turn" in shown
@@ -139,7 +139,7 @@ def test_the_prompt_is_marked_word_for_word_with_what_moved_a_score(
 ) -> None:
     engine = FakeEngine()
 
-    def made(_: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
+    def fake_attribute(_: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
         prompt = engine.prompt(case)
         item = code_item(len(case.history), "diagnosis", case.current.diagnoses[0])
         tokens = (
@@ -152,7 +152,7 @@ def test_the_prompt_is_marked_word_for_word_with_what_moved_a_score(
             model, code, 1.0, 0.0, shares, (), "average", 16, 0.0, 0.02, 0.1, prompt=prompt, tokens=tokens
         )  # type: ignore[arg-type]
 
-    monkeypatch.setattr(explanations, "attribute", made)
+    monkeypatch.setattr(explanations, "attribute", fake_attribute)
     page = open_page("prompt", patient=RETURNING, mode="salience")
     assert "Nothing chosen" in text(page)
     page = open_page("prompt", patient=RETURNING, mode="salience", explain="B01A")

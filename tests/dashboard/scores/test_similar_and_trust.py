@@ -24,18 +24,18 @@ def test_the_case_shows_its_neighbours_and_how_often_each_class_was_given(open_p
     page = open_page("case", patient=str(TEST_PATIENT), tab="similar")
     cohort = FakeCohort()
     case = cohort.case(TEST_PATIENT)
-    found = FakeSimilar(cohort).find(case, SimilarQuery())
+    result = FakeSimilar(cohort).find(case, SimilarQuery())
     shown = text(page)
-    assert f"The 20 nearest of {found.training:,} training patients." in shown
-    best = max(found.given, key=lambda code: (found.given[code].weighted, code))
-    assert f"{found.given[best].count} of 20" in shown
+    assert f"The 20 nearest of {result.training:,} training patients." in shown
+    best = max(result.given, key=lambda code: (result.given[code].weighted, code))
+    assert f"{result.given[best].count} of 20" in shown
     links = [link.label for link in page.get("page_link")] if page.get("page_link") else []
-    first = found.neighbours[0]
+    first = result.neighbours[0]
     assert any(f"Patient {first.patient_id} · similarity {first.similarity:.2f}" in label for label in links)
     assert f"{len(first.shared)} of {first.diagnoses} diagnos" in shown
 
 
-def test_what_stands_beside_the_scores_is_one_tab_away(open_page: OpenPage) -> None:
+def test_what_stands_next_to_the_scores_is_one_tab_away(open_page: OpenPage) -> None:
     """The link says which is open, and only that one is drawn; notes always are, for a form may be half filled in."""
     heads = {
         "pairs": "most severe first",
@@ -116,7 +116,7 @@ def test_without_a_student_nobody_is_similar(serve: Serve, open_page: OpenPage) 
     )
 
 
-def test_a_class_tells_what_validation_says_of_scores_like_its_own(
+def test_a_class_shows_validation_results_of_similar_scores(
     serve: Serve, open_page: OpenPage, tmp_path: Path
 ) -> None:
     serve(with_evidence(tmp_path))
@@ -169,11 +169,11 @@ def test_filters_in_a_link_are_known_ones() -> None:
     assert evidence_panel.read_filters("<script>") is None
 
 
-def test_figures_count_the_pairs_that_the_list_beside_them_shows(open_page: OpenPage) -> None:
+def test_counts_are_those_of_the_listed_pairs(open_page: OpenPage) -> None:
     for patient in (10_003, 10_005, 10_009):
         page = open_page("case", patient=str(patient))
-        figures = [h.value for h in page.html if "Listed pairs" in h.value and "ld-metrics" in h.value]
-        counts = [int(re.search(r"Listed pairs</dt><dd>(\d+)", each)[1]) for each in figures]  # type: ignore[index]
+        metrics = [h.value for h in page.html if "Listed pairs" in h.value and "ld-metrics" in h.value]
+        counts = [int(re.search(r"Listed pairs</dt><dd>(\d+)", each)[1]) for each in metrics]  # type: ignore[index]
         labels = [
             o for g in page.get("button_group") for o in g.options if re.match(r"(Teacher|Student) \d", o)
         ]

@@ -1,4 +1,4 @@
-"""The student stands at once; a slow teacher is asked when the page stands, in turn, and its answer is kept for everybody."""
+"""The student stands at once; a slow teacher follows, in turn, and its answer is cached for all sessions."""
 
 from __future__ import annotations
 
@@ -32,13 +32,11 @@ class InterruptedTeacher(FakeEngine):
         return super().recommend(case, model, **given)
 
 
-def test_student_stands_before_teacher_is_asked_and_teacher_follows(
-    serve: Serve, open_page: OpenPage
-) -> None:
+def test_the_student_answers_first_and_the_teacher_follows(serve: Serve, open_page: OpenPage) -> None:
     engine = InterruptedTeacher()
     serve(engine)
     page = open_page("case", patient=PATIENT)
-    assert [model for model, _ in engine.asked] == ["student"]
+    assert [model for model, _ in engine.requests] == ["student"]
     assert RUNNING in text(page)
     assert component_data(page, "comparison")["student"]["ready"]
     engine.interrupted = False
@@ -51,7 +49,7 @@ def test_an_answer_is_computed_once_for_every_session(serve: Serve, open_page: O
     engine = serve()
     for _ in range(2):
         open_page("case", patient=PATIENT).run()
-    assert sorted(model for model, _ in engine.asked) == ["student", "teacher"]
+    assert sorted(model for model, _ in engine.requests) == ["student", "teacher"]
 
 
 def test_student_answers_an_entered_case_before_teacher(serve: Serve, open_page: OpenPage) -> None:
@@ -59,7 +57,7 @@ def test_student_answers_an_entered_case_before_teacher(serve: Serve, open_page:
     serve(engine)
     page = open_page("new", session={"_draft": Draft(current=DraftVisit({"diagnosis": ("ICD9:4280",)}))})
     page.button(key="recommend").click().run()
-    assert [model for model, _ in engine.asked] == ["student"]
+    assert [model for model, _ in engine.requests] == ["student"]
     assert component_data(page, "comparison")["student"]["ready"]
 
 
@@ -76,17 +74,17 @@ def test_stored_scores_of_the_same_weights_are_the_answer_until_somebody_asks(
     serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, plain = FakeEngine(), FakeEngine()
-    made = SimpleNamespace(digest="ab", scored_at=datetime.now(UTC))
+    result = SimpleNamespace(digest="ab", scored_at=datetime.now(UTC))
     monkeypatch.setattr(engine, "stored", plain.recommend, raising=False)
-    monkeypatch.setattr(answers, "_stored_model", lambda _, model: made if model == "teacher" else None)
+    monkeypatch.setattr(answers, "_stored_model", lambda _, model: result if model == "teacher" else None)
     serve(engine)
     page = open_page("case", patient=PATIENT)
     assert "were stored on" in text(page)
     assert component_data(page, "comparison")["teacher"]["ready"]
-    assert [model for model, _ in engine.asked] == ["student"]
+    assert [model for model, _ in engine.requests] == ["student"]
     page.button(key="ask-teacher").click().run()
     assert "were stored on" not in text(page)
-    assert [model for model, _ in engine.asked] == ["student", "teacher"]
+    assert [model for model, _ in engine.requests] == ["student", "teacher"]
 
 
 def test_requests_to_one_model_take_turns_and_an_explanation_does_not_hold_up_a_score() -> None:

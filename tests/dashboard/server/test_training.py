@@ -46,9 +46,9 @@ def start(runs: TrainingRuns, seed: int, **values: int) -> str:
     return runs.start(TrainingRequest(seed=seed, **values), TrainingSources(Path("cohort.duckdb"), "c" * 64))  # type: ignore[arg-type]
 
 
-def until(found: Callable[[], object], what: str) -> None:
+def until(condition: Callable[[], object], what: str) -> None:
     end = time.monotonic() + 60
-    while not found():
+    while not condition():
         assert time.monotonic() < end, what
         time.sleep(0.02)
 
@@ -65,9 +65,9 @@ def test_a_run_is_followed_from_its_start_to_its_model(runs: TrainingRuns) -> No
     run = ended(runs, name)
     assert (run.state, run.name, run.cohort) == ("done", "default, seed 1", "c" * 64)
     assert (run.model / "manifest.json").is_file()
-    told = read_progress(run.folder, time.time())
-    assert [row["prauc"] for row in told.epochs] == pytest.approx([0.55, 0.6, 0.65, 0.7])
-    assert (told.of, told.cases, told.fraction) == (4, 64, 1.0)
+    progress = read_progress(run.folder, time.time())
+    assert [row["prauc"] for row in progress.epochs] == pytest.approx([0.55, 0.6, 0.65, 0.7])
+    assert (progress.of, progress.cases, progress.fraction) == (4, 64, 1.0)
     assert list(run.folder.glob("*.training.*")) == []
     assert [each.id for each in runs.all()] == [name]
 
@@ -93,17 +93,17 @@ def test_a_cancelled_run_ends_and_leaves_nothing_half_done(runs: TrainingRuns) -
 
 
 @pytest.mark.parametrize(
-    ("seed", "said"),
+    ("seed", "message"),
     [
         (FAILS, "The loss became nan in epoch 2. Lower learning_rate."),
         (KILLED, "The system ended it (signal 9)"),
         (SILENT, "The command ended with code 3, without a word."),
     ],
 )
-def test_a_run_that_fails_says_why(runs: TrainingRuns, seed: int, said: str) -> None:
+def test_a_run_that_fails_says_why(runs: TrainingRuns, seed: int, message: str) -> None:
     run = ended(runs, start(runs, seed))
     assert run.state == "failed"
-    assert run.reason.startswith(said)
+    assert run.reason.startswith(message)
 
 
 def test_a_new_server_still_follows_and_cancels_what_an_old_one_started(runs: TrainingRuns) -> None:
@@ -129,9 +129,9 @@ def test_a_run_that_ended_while_no_server_watched_is_closed(runs: TrainingRuns) 
     (folder / "run.json").write_text(json.dumps(record))
     (folder / ".model.x.partial").mkdir()
     (folder / "model.training.safetensors").write_text("half")
-    found = TrainingRuns(runs.folder, FAKE).get("a" * 12)
-    assert found is not None
-    assert (found.state, found.ended is not None) == ("interrupted", True)
+    result = TrainingRuns(runs.folder, FAKE).get("a" * 12)
+    assert result is not None
+    assert (result.state, result.ended is not None) == ("interrupted", True)
     assert sorted(path.name for path in folder.iterdir()) == ["ended.json", "run.json"]
     assert ended(runs, start(runs, FINISHES)).state == "done"
 
@@ -214,9 +214,11 @@ def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
     (tmp_path / "progress.jsonl").write_text(
         "".join(json.dumps(row) + "\n" for row in lines) + '{"event": "ep'
     )
-    told = read_progress(tmp_path, 110.0)
-    assert (told.of, told.share, told.fraction) == (4, 0.5, 0.125)
-    assert told.seconds_left == pytest.approx(70.0)  # 10 s for half an epoch: 80 s for four, 10 of them gone
+    progress = read_progress(tmp_path, 110.0)
+    assert (progress.of, progress.share, progress.fraction) == (4, 0.5, 0.125)
+    assert progress.seconds_left == pytest.approx(
+        70.0
+    )  # 10 s for half an epoch: 80 s for four, 10 of them gone
 
 
 def test_time_left_runs_down_between_epochs(tmp_path: Path) -> None:
@@ -247,7 +249,7 @@ def test_last_words_are_the_commands_own(tmp_path: Path) -> None:
     assert last_words(log, 1) == "The command ended with code 1: ValueError: odd"
 
 
-def test_a_process_is_known_by_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_is_identified_by_its_start_time(monkeypatch: pytest.MonkeyPatch) -> None:
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
     begun = began(process.pid)
     assert begun

@@ -1,4 +1,4 @@
-"""What the pages are made of, without Streamlit: comparison, drafts, filters, prompt markup, figures, the theme."""
+"""What the pages are made of, without Streamlit: comparison, drafts, filters, prompt markup, charts, the theme."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def test_a_prescribed_class_outside_the_vocabulary_is_not_lost() -> None:
     ]
 
 
-def test_rows_are_best_first_whoever_scored_them(engine: FakeEngine) -> None:
+def test_rows_are_best_first_for_either_model(engine: FakeEngine) -> None:
     case = engine.cohort.case(10_006)
     rows = comparison.rows(None, engine.recommend(case, "student"), (), {})
     scores = [r.student for r in rows if r.student is not None]
     assert scores == sorted(scores, reverse=True)
 
 
-def test_by_area_leaves_out_what_nobody_wants(engine: FakeEngine) -> None:
+def test_by_area_leaves_out_classes_that_no_model_suggests(engine: FakeEngine) -> None:
     case = engine.cohort.case(10_006)
     rows = comparison.rows(engine.recommend(case, "teacher"), None, case.prescribed, {})
     areas = comparison.by_area(rows)
@@ -86,8 +86,8 @@ def test_by_area_leaves_out_what_nobody_wants(engine: FakeEngine) -> None:
     ],
 )
 def test_agreement_by_hand(ours: str, theirs: str, jaccard: float | None, f1: float | None) -> None:
-    found = comparison.agreement(ours, theirs)
-    assert (found.jaccard, found.f1) == (jaccard, f1)
+    result = comparison.agreement(ours, theirs)
+    assert (result.jaccard, result.f1) == (jaccard, f1)
 
 
 # Drafts
@@ -306,7 +306,7 @@ def test_the_matrix_shows_a_pair_on_both_sides_and_says_what_it_is() -> None:
     assert set(next(t for t in part.data if t.name == "major").y) == {0}
 
 
-def test_curves_draw_what_training_kept_and_nothing_else() -> None:
+def test_curves_draw_the_stored_history_and_nothing_else() -> None:
     drawn = charts.training_curves(manifest("student").history, "student")
     assert drawn is not None
     assert [trace.name for trace in drawn.data] == ["loss", "PRAUC"]
@@ -332,24 +332,15 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_text_colours_have_aa_contrast(mode: theme.Mode) -> None:
     text = (
-        "ink",
-        "muted",
-        "accent",
-        "teacher",
-        "student",
-        "good",
-        "contraindicated",
-        "major",
-        "moderate",
-        "minor",
-        "unknown",
-    )
+        "ink", "muted", "accent", "teacher", "student", "good", "contraindicated", "major", "moderate",
+        "minor", "unknown",
+    )  # fmt: skip
     for name in text:
         colour = theme.COLOURS[name].of(mode)
         for ground in ("paper", "surface", f"{name}-soft"):
             if ground in theme.COLOURS:
-                found = _contrast(colour, theme.COLOURS[ground].of(mode))
-                assert found >= 4.5, f"{name} on {ground} in {mode}: {found:.2f}"
+                result = _contrast(colour, theme.COLOURS[ground].of(mode))
+                assert result >= 4.5, f"{name} on {ground} in {mode}: {result:.2f}"
     for letter, area in theme.AREA_COLOURS.items():
         assert _contrast(area.of(mode), theme.COLOURS["paper"].of(mode)) >= 3, letter
 
@@ -401,17 +392,17 @@ def test_settings_come_from_the_environment_and_are_checked() -> None:
 # Type-ahead
 
 
-def test_a_shared_reason_is_told_once() -> None:
-    found = [
+def test_a_shared_reason_is_shown_once() -> None:
+    result = [
         Concept("procedure", f"ICD9PCS:361{n}", "ICD9PCS", "Bypass", hint=hint)
         for n, hint in enumerate(("", "CABG: coronary artery bypass graft", "CABG", "bypass surgery"))
     ]
-    shown = list(new_case.listed_results(found))
+    shown = list(new_case.listed_results(result))
     assert [one["hint"] for one in shown] == ["", "CABG: coronary artery bypass graft", "", "bypass surgery"]
-    assert [one["code"] for one in shown] == [concept.code for concept in found]
+    assert [one["code"] for one in shown] == [concept.code for concept in result]
 
 
-def test_a_code_read_by_its_title_is_told_apart_from_one_that_is_not_read() -> None:
+def test_a_code_read_by_its_title_is_distinguished_from_an_unread_one() -> None:
     unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
     titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
     both = case_text.unseen_sentence("student", (unread, titled, titled))
@@ -423,12 +414,12 @@ def test_a_code_read_by_its_title_is_told_apart_from_one_that_is_not_read() -> N
 
 def test_the_notice_of_unread_codes_stays_short_and_opens_the_codes() -> None:
     unread = UnseenCode("diagnosis", "ICD9:0479", "<b>Viral</b>")
-    told = cut_offs.unseen_callout("student", (unread,))
-    claim, listed = re.search(r"<summary>(.*?)</summary><p>(.*?)</p>", told).groups()  # type: ignore[union-attr]
+    notice = cut_offs.unseen_callout("student", (unread,))
+    claim, listed = re.search(r"<summary>(.*?)</summary><p>(.*?)</p>", notice).groups()  # type: ignore[union-attr]
     assert claim == "The student does not know 1 code of this case and did not read it."
     assert listed == "&lt;b&gt;Viral&lt;/b&gt; (ICD9:0479)."
 
 
 def test_commands_in_a_sentence_are_set_as_such_and_nothing_else_is_markup() -> None:
-    told = markup.note("Run `python -m train <x>` first; a ` alone stays.")
-    assert "Run <code" in told and ">python -m train &lt;x&gt;</code> first; a ` alone stays." in told
+    notice = markup.note("Run `python -m train <x>` first; a ` alone stays.")
+    assert "Run <code" in notice and ">python -m train &lt;x&gt;</code> first; a ` alone stays." in notice

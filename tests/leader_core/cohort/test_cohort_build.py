@@ -64,7 +64,7 @@ def test_every_row_of_every_table_is_accounted_for(built: BuildResult) -> None:
     }
 
 
-def test_attrition_tells_each_filter(built: BuildResult) -> None:
+def test_attrition_counts_each_filter(built: BuildResult) -> None:
     assert [row[1:] for row in built.attrition] == [
         ("readable admission of a known patient", 4, 4, 5, 5),
         ("at least one diagnosis", 4, 3, 5, 4),
@@ -163,7 +163,7 @@ def test_mimic4_keeps_icd_versions_apart_and_reads_hosp_folders_and_gzip(tmp_pat
     assert cohort.case(1).profile["religion"] == "unknown" and cohort.case(1).profile["ethnicity"] == "WHITE"
 
 
-def test_the_hospital_s_own_titles_win_and_are_told_apart_by_version(tmp_path: Path) -> None:
+def test_the_hospital_s_own_titles_win_and_are_separate_by_version(tmp_path: Path) -> None:
     tables = raw_tables.mimic4()
     tables["diagnoses_icd"] += [
         {"subject_id": 1, "hadm_id": 10, "seq_num": 4, "icd_code": "E8809", "icd_version": 9},

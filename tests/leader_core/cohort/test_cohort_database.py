@@ -79,7 +79,7 @@ def test_splits_part_the_patients(cohort: Cohort) -> None:
     assert sum(map(len, result)) == len(set.union(*result)) == cohort.fingerprint.patients == 50
 
 
-def test_vocabularies_come_from_the_asked_split_alone(cohort: Cohort) -> None:
+def test_vocabularies_come_from_the_requested_split_alone(cohort: Cohort) -> None:
     codes = {code for case in cohort.cases("train", "all") for code in case.current.diagnoses}
     assert cohort.vocabulary_codes("diagnosis") == sorted(codes)
     assert cohort.profile_values("insurance") == ["Medicare", "Private"]

@@ -136,7 +136,7 @@ def test_an_absent_or_unreadable_map_is_refused(tmp_path: Path) -> None:
         read_ndc_map(tmp_path / "map.csv", 3)
 
 
-# --- beside the name
+# --- together with the name
 
 
 MAP = """ndc,atc3

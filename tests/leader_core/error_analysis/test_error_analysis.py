@@ -1,4 +1,4 @@
-"""Error analysis over stored scores: equal to the evaluator case by case, to counts made by hand, and to each other."""
+"""Error analysis over stored scores: equal to the evaluator case by case, to counts by hand, and to each other."""
 
 from __future__ import annotations
 

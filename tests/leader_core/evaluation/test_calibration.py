@@ -31,13 +31,13 @@ def drawn(cases: int, seed: int, width: int = 40) -> tuple[np.ndarray, np.ndarra
 
 
 def distorted(predicted: np.ndarray, temperature: float, bias: float) -> np.ndarray:
-    """What a model would give that calibration with these values mends."""
+    """The probabilities of a model that calibration with these values corrects."""
     logits = (np.log(predicted / (1 - predicted)) - bias) * temperature
     return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
 @pytest.mark.parametrize(("temperature", "bias"), [(1.0, 0.0), (2.5, 0.3), (0.5, -0.7)])
-def test_the_distortion_is_found_and_mended(temperature: float, bias: float) -> None:
+def test_the_distortion_is_estimated_and_corrected(temperature: float, bias: float) -> None:
     predicted, truth = drawn(3000, 1)
     predicted = np.clip(predicted, 1e-3, 1 - 1e-3)
     given = distorted(predicted, temperature, bias)
@@ -95,16 +95,16 @@ def test_nothing_prescribed_is_always_held_and_what_cannot_be_named_never() -> N
 
 
 @pytest.mark.parametrize(("share", "confidence"), [(0.5, 0.9), (0.9, 0.8), (1.0, 0.9)])
-def test_the_promise_is_kept_on_new_cases(share: float, confidence: float) -> None:
-    kept = []
+def test_the_coverage_holds_on_new_cases(share: float, confidence: float) -> None:
+    coverages = []
     for seed in range(60):
         predicted, truth = drawn(260, seed)
         predicted = predicted**2  # the promise does not depend on honest probabilities
         cutoff = conformal_cutoff(predicted[:60], truth[:60], share, confidence)
         assert cutoff is not None
-        kept.append(covered(predicted[60:], truth[60:], cutoff, share).mean())
-    error = np.std(kept) / np.sqrt(len(kept))
-    assert confidence - 3 * error <= np.mean(kept) <= confidence + 1 / 61 + 3 * error
+        coverages.append(covered(predicted[60:], truth[60:], cutoff, share).mean())
+    error = np.std(coverages) / np.sqrt(len(coverages))
+    assert confidence - 3 * error <= np.mean(coverages) <= confidence + 1 / 61 + 3 * error
 
 
 def test_a_set_for_more_is_never_smaller() -> None:

@@ -21,7 +21,7 @@ TRUTH = np.array([[1, 0], [1, 1], [0, 0], [1, 0], [0, 0]], dtype=bool)
 MADE = Evidence.of(("A", "B"), SCORES, TRUTH, calibrated=True)
 
 
-def test_hand_worked_figures_of_a_class() -> None:
+def test_metrics_of_a_class_by_hand() -> None:
     a = MADE.classes["A"]
     assert (a.cases, a.given) == (5, 3)
     assert a.expected == pytest.approx(0.91 + 0.62 + 0.615 + 0.335, abs=1e-4)

@@ -1,4 +1,4 @@
-"""Only a model's own figures are its own: by its weights where they are named, else by seed, cut-off and cohort."""
+"""A record is only that of the model itself: by its weights where they are named, else by seed, cut-off and cohort."""
 
 from __future__ import annotations
 

@@ -52,15 +52,9 @@ def test_what_is_whole_passes_line_by_line(engine: Any) -> None:
     result = check(engine)
     assert failed(engine) == []
     assert [each.name for each in result if each.model == "teacher"] == [
-        "config.json",
-        "model.safetensors",
-        "vocabulary.json",
-        "Fit to the cohort",
-        "Scores",
-        "Same case twice",
-        "Alone and with another case",
-        "Another case",
-    ]
+        "config.json", "model.safetensors", "vocabulary.json", "Fit to the cohort", "Scores",
+        "Same case twice", "Alone and with another case", "Another case",
+    ]  # fmt: skip
     assert {each.model for each in result} == {"teacher", "student"}
 
 
@@ -79,7 +73,7 @@ def test_a_model_of_another_level_does_not_fit(engine: Any) -> None:
     assert [each[1] for each in failed(engine)] == ["Fit to the cohort"]
 
 
-def test_a_model_of_another_cohort_fits_and_says_so(engine: Any) -> None:
+def test_a_model_of_another_cohort_is_accepted_with_a_note(engine: Any) -> None:
     card = engine.models["student"]
     card.manifest = replace(card.manifest, cohort=replace(FINGERPRINT, digest="00" * 32, label="Elsewhere"))
     (line,) = [c for c in check(engine) if (c.model, c.name) == ("student", "Fit to the cohort")]
@@ -131,7 +125,7 @@ def test_a_model_that_is_not_there_says_how_to_get_it(engine: Any) -> None:
     assert failed(engine) == [("teacher", "manifest.json", "No model here. Train one.")]
 
 
-def test_progress_is_told_line_by_line(engine: Any) -> None:
+def test_progress_is_reported_line_by_line(engine: Any) -> None:
     steps: list[tuple[int, int, str]] = []
     self_check(engine, ("student",), lambda *step: steps.append(step), [engine.cohort.case(10_001)])
     assert [step[0] for step in steps][:3] == [1, 2, 3]
@@ -174,7 +168,7 @@ def test_every_case_is_timed_alone_after_one_that_is_not_counted(monkeypatch: py
     assert (first.model, first.cases) == ("student", 4)
     assert (first.p50_ms, first.p95_ms, first.slowest_ms) == pytest.approx((20.0, 40.0, 40.0))
     assert second.p50_ms == pytest.approx(100.0)
-    assert [model for model, _ in engine.asked] == ["student"] * 5 + ["teacher"] * 5
+    assert [model for model, _ in engine.requests] == ["student"] * 5 + ["teacher"] * 5
     assert steps[0] == (0, 8, "student, case 1 of 4")
     assert steps[-1] == (7, 8, "teacher, case 4 of 4")
     assert result.device == "device cpu"

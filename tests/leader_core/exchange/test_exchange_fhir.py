@@ -164,7 +164,7 @@ def _bundle(*resources: object, **more: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b" " * 20_000_001, "at most 20 MB"),
         (b"[" * 100_000, "levels deep"),
@@ -186,10 +186,10 @@ def _bundle(*resources: object, **more: object) -> bytes:
         ),
     ],
 )
-def test_a_hostile_or_useless_file_gets_one_sentence(data: bytes, said: str) -> None:
+def test_a_hostile_or_useless_file_gets_one_sentence(data: bytes, message: str) -> None:
     with pytest.raises(InputError) as raised:
         read_fhir(data, FAKE)  # type: ignore[arg-type]
-    assert said in str(raised.value) and "\n" not in str(raised.value)
+    assert message in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_nothing_is_fetched_or_opened(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,8 @@ CLASS = VOCABULARIES.medication.codes[3]
 
 def student(seed: int = 0, **config: object) -> StudentScorer:
     torch.manual_seed(seed)
-    made = StudentConfig(profile_fields=("insurance", "gender"), **config)  # type: ignore[arg-type]
-    return StudentScorer(manifest("student"), made, VOCABULARIES, build_student(made, VOCABULARIES))
+    result = StudentConfig(profile_fields=("insurance", "gender"), **config)  # type: ignore[arg-type]
+    return StudentScorer(manifest("student"), result, VOCABULARIES, build_student(result, VOCABULARIES))
 
 
 def explain(scorer: object, case: Case, model: str = "student", code: str = CLASS) -> Attribution:
@@ -64,10 +64,10 @@ def test_a_linear_model_is_attributed_exactly() -> None:
     weights = torch.tensor([[1.0, 2.0], [0.0, -3.0], [0.5, 0.0]])
     inputs = torch.tensor([[1.0, 1.0], [2.0, 1.0], [4.0, 9.0]])
     baseline = torch.tensor([[0.0, 1.0], [0.0, 0.0], [2.0, 0.0]])
-    found = integrate(lambda rows: (rows * weights).sum((1, 2)) - 7, inputs, baseline, at_once=3)
-    assert found.values == pytest.approx([1.0, -3.0, 1.0], abs=1e-6)
-    assert (found.start, found.end) == pytest.approx((-4.0, -5.0))
-    assert (found.steps, found.gap) == (16, pytest.approx(0, abs=1e-6))
+    result = integrate(lambda rows: (rows * weights).sum((1, 2)) - 7, inputs, baseline, at_once=3)
+    assert result.values == pytest.approx([1.0, -3.0, 1.0], abs=1e-6)
+    assert (result.start, result.end) == pytest.approx((-4.0, -5.0))
+    assert (result.steps, result.gap) == (16, pytest.approx(0, abs=1e-6))
 
 
 def test_steps_are_doubled_until_the_parts_add_up_and_no_further_than_allowed() -> None:
@@ -75,26 +75,26 @@ def test_steps_are_doubled_until_the_parts_add_up_and_no_further_than_allowed() 
         return torch.tanh(400 * (rows.sum((1, 2)) - 0.3))
 
     x, zero = torch.ones(1, 1), torch.zeros(1, 1)
-    found = integrate(steep, x, zero, at_once=64, most=4096)
-    assert found.steps > 64
-    assert abs(found.gap) <= found.tolerance
+    result = integrate(steep, x, zero, at_once=64, most=4096)
+    assert result.steps > 64
+    assert abs(result.gap) <= result.tolerance
     bounded = integrate(steep, x, zero, at_once=64, most=32)
     assert bounded.steps == 32
     assert abs(bounded.gap) > bounded.tolerance, "and it says so"
 
 
 @pytest.mark.parametrize("slow", [1, 2, 3])
-def test_how_slowly_the_path_is_begun_changes_no_share(slow: int) -> None:
+def test_a_slower_start_of_the_path_changes_no_share(slow: int) -> None:
     """Of x * y from (0, 0) to (2, 3) each vector adds half of 6; of x squared, all of 4 is its own."""
     inputs, zero = torch.tensor([[2.0], [3.0], [2.0]]), torch.zeros(3, 1)
-    found = integrate(
+    result = integrate(
         lambda rows: rows[:, 0, 0] * rows[:, 1, 0] + rows[:, 2, 0].square(),
         inputs,
         zero,
         at_once=8,
         slow=slow,
     )
-    assert found.values == pytest.approx([3.0, 3.0, 4.0], abs=1e-4)
+    assert result.values == pytest.approx([3.0, 3.0, 4.0], abs=1e-4)
 
 
 def test_no_pass_is_larger_than_allowed_and_work_can_be_stopped() -> None:
@@ -104,12 +104,12 @@ def test_no_pass_is_larger_than_allowed_and_work_can_be_stopped() -> None:
         sizes.append(len(rows))
         return rows.sum((1, 2))
 
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     integrate(
-        score, torch.ones(4, 2), torch.zeros(4, 2), at_once=5, on_progress=lambda *now: told.append(now)
+        score, torch.ones(4, 2), torch.zeros(4, 2), at_once=5, on_progress=lambda *now: progress.append(now)
     )
     assert max(sizes) == 5
-    assert told == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert progress == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
     def stop(done: int, whole: int) -> None:
         raise TimeoutError
@@ -124,20 +124,20 @@ def test_no_pass_is_larger_than_allowed_and_work_can_be_stopped() -> None:
 )
 def test_the_student_s_attributions_add_up_to_its_score(config: dict[str, object]) -> None:
     scorer = student(**config)
-    found = explain(scorer, LONGEST)
+    result = explain(scorer, LONGEST)
     probability = float(
         scorer.score([LONGEST.observed()]).probabilities[0, VOCABULARIES.medication.find(CLASS)]
     )
-    assert found.probability == pytest.approx(probability, abs=1e-5)
-    total = sum(share.value for share in found.shares)
-    assert total == pytest.approx(found.log_odds - found.baseline_log_odds, abs=found.tolerance)
-    assert found.complete
-    assert sum(found.by_visit().values()) == pytest.approx(total)
-    assert {profile_item("insurance"), profile_item("gender")} <= set(found.values())
+    assert result.probability == pytest.approx(probability, abs=1e-5)
+    total = sum(share.value for share in result.shares)
+    assert total == pytest.approx(result.log_odds - result.baseline_log_odds, abs=result.tolerance)
+    assert result.complete
+    assert sum(result.by_visit().values()) == pytest.approx(total)
+    assert {profile_item("insurance"), profile_item("gender")} <= set(result.values())
     if "max_codes" in config:
-        assert found.unread, "what was cut to fit is listed and not given a share"
+        assert result.unread, "what was cut to fit is listed and not given a share"
     else:
-        assert found.unread == ()
+        assert result.unread == ()
 
 
 def test_a_code_with_the_average_vector_says_nothing_and_every_other_code_something() -> None:
@@ -158,12 +158,12 @@ def test_a_code_with_the_average_vector_says_nothing_and_every_other_code_someth
 
 def test_a_changed_input_changes_the_shares_and_the_truth_does_not() -> None:
     scorer = student()
-    found = explain(scorer, LONGEST)
-    assert explain(scorer, LONGEST.observed()).shares == found.shares
+    result = explain(scorer, LONGEST)
+    assert explain(scorer, LONGEST.observed()).shares == result.shares
     other = replace(
         LONGEST, profile={**LONGEST.profile, "gender": "M" if LONGEST.profile["gender"] == "F" else "F"}
     )
-    assert explain(scorer, other).values()[profile_item("gender")] != found.values()[profile_item("gender")]
+    assert explain(scorer, other).values()[profile_item("gender")] != result.values()[profile_item("gender")]
     with pytest.raises(InputError, match="does not score 'Z99Z'"):
         explain(scorer, LONGEST, code="Z99Z")
 
@@ -204,9 +204,9 @@ def test_a_student_ranks_a_planted_diagnosis_first() -> None:
     assert max(before, key=lambda item: before[item]) != code_item(0, "diagnosis", planted), (
         "untrained: not first"
     )
-    found = explain(scorer, case)
-    assert found.probability > 0.8
-    best = max(found.shares, key=lambda share: share.value)
+    result = explain(scorer, case)
+    assert result.probability > 0.8
+    best = max(result.shares, key=lambda share: share.value)
     assert best.item == code_item(0, "diagnosis", planted)
     removed = leave_one_out(OneModel(scorer), case, "student").effects(CLASS)  # type: ignore[arg-type]
     codes = {item: effect for item, effect in removed.items() if item.part != "visit"}
@@ -286,32 +286,32 @@ CASE = Case(
 
 def test_the_teacher_s_attributions_add_up_over_tokens_phrases_and_sections(teacher: TeacherScorer) -> None:
     for code in ("A10A", "J01C"):
-        found = explain(teacher, CASE, "teacher", code)
+        result = explain(teacher, CASE, "teacher", code)
         column = teacher.vocabularies.medication.find(code)
-        assert found.probability == pytest.approx(
+        assert result.probability == pytest.approx(
             float(teacher.score([CASE]).probabilities[0, column]), abs=1e-4
         )
-        difference = found.log_odds - found.baseline_log_odds
+        difference = result.log_odds - result.baseline_log_odds
         for parts in (
-            [share.value for share in found.shares],
-            [token.value for token in found.tokens],
-            found.by_section(),
-            found.by_visit().values(),
+            [share.value for share in result.shares],
+            [token.value for token in result.tokens],
+            result.by_section(),
+            result.by_visit().values(),
         ):
-            assert sum(parts) == pytest.approx(difference, abs=found.tolerance + 1e-6)
-        assert found.complete
-        assert found.prompt is not None
-        words = {found.prompt.text[t.start : t.end] for t in found.tokens if t.item.name == "ICD9:25000"}
+            assert sum(parts) == pytest.approx(difference, abs=result.tolerance + 1e-6)
+        assert result.complete
+        assert result.prompt is not None
+        words = {result.prompt.text[t.start : t.end] for t in result.tokens if t.item.name == "ICD9:25000"}
         assert words == {"diabetes"}
-        assert wording_item("question") in found.values()
+        assert wording_item("question") in result.values()
 
 
 @pytest.mark.parametrize(("code", "diagnosis"), [("A10A", "ICD9:25000"), ("J01C", "ICD9:486")])
 def test_a_teacher_ranks_a_planted_diagnosis_first(teacher: TeacherScorer, code: str, diagnosis: str) -> None:
     """Of the same five codes each class has its own first, so that no fixed order can pass."""
     planted = code_item(1, "diagnosis", diagnosis)
-    found = explain(teacher, CASE, "teacher", code).values()
-    codes = {item: value for item, value in found.items() if item.part == "code"}
+    result = explain(teacher, CASE, "teacher", code).values()
+    codes = {item: value for item, value in result.items() if item.part == "code"}
     assert len(codes) == 5 and max(codes, key=lambda item: codes[item]) == planted
     outcomes = leave_one_out(OneModel(teacher), CASE, "teacher")  # type: ignore[arg-type]
     effects = {item: effect for item, effect in outcomes.effects(code).items() if item.part == "code"}
@@ -324,10 +324,10 @@ def test_a_teacher_ranks_a_planted_diagnosis_first(teacher: TeacherScorer, code:
 def test_the_teacher_never_reads_the_same_prompt_twice(teacher: TeacherScorer) -> None:
     visits = tuple(Visit(("ICD9:4019",), (), ("C09A",), n, n) for n in range(1, 6))
     case = Case({}, visits, Visit(("ICD9:486",), (), (), 9, 6))
-    found = leave_one_out(OneModel(teacher), case, "teacher")  # type: ignore[arg-type]
-    assert found.scored < len(found.changes), "only three earlier visits are in the prompt"
-    place = [c.item for c in found.changes].index(code_item(0, "diagnosis", "ICD9:4019"))
-    np.testing.assert_array_equal(found.after[place], found.before)
+    result = leave_one_out(OneModel(teacher), case, "teacher")  # type: ignore[arg-type]
+    assert result.scored < len(result.changes), "only three earlier visits are in the prompt"
+    place = [c.item for c in result.changes].index(code_item(0, "diagnosis", "ICD9:4019"))
+    np.testing.assert_array_equal(result.after[place], result.before)
     unread = explain(teacher, case, "teacher", "J01C").unread
     assert code_item(0, "diagnosis", "ICD9:4019") in unread
     assert code_item(4, "diagnosis", "ICD9:4019") not in unread

@@ -100,10 +100,10 @@ def test_a_change_that_means_nothing_is_refused(change: Change) -> None:
 
 def test_effects_are_the_weights_of_a_linear_model() -> None:
     _, engine = linear()
-    found = leave_one_out(engine, CASE, "student")  # type: ignore[arg-type]
-    assert found.codes == CLASSES
-    before = logit(float(found.before[1]))
-    after = {c.item: logit(float(found.after[i, 1])) for i, c in enumerate(found.changes)}
+    result = leave_one_out(engine, CASE, "student")  # type: ignore[arg-type]
+    assert result.codes == CLASSES
+    before = logit(float(result.before[1]))
+    after = {c.item: logit(float(result.after[i, 1])) for i, c in enumerate(result.changes)}
     moved = {item: round(before - value, 4) for item, value in after.items() if abs(before - value) > 1e-4}
     assert moved == {
         code_item(2, "diagnosis", "D3"): 2.0,
@@ -111,26 +111,26 @@ def test_effects_are_the_weights_of_a_linear_model() -> None:
         visit_item(2): 3.0,
     }
     gender = profile_item("gender")
-    assert found.effects("C03C")[gender] > 0.3
-    assert found.effects("B01A")[gender] == 0
+    assert result.effects("C03C")[gender] > 0.3
+    assert result.effects("B01A")[gender] == 0
 
 
 def test_outcomes_are_those_of_the_changed_cases_scored_by_hand() -> None:
     scorer, engine = linear()
-    found = leave_one_out(engine, CASE, "student")  # type: ignore[arg-type]
-    for i, change in enumerate(found.changes):
+    result = leave_one_out(engine, CASE, "student")  # type: ignore[arg-type]
+    for i, change in enumerate(result.changes):
         by_hand = scorer.score([apply(CASE, change)]).probabilities[0]
-        np.testing.assert_allclose(found.after[i], by_hand, atol=1e-7)
+        np.testing.assert_allclose(result.after[i], by_hand, atol=1e-7)
     assert all(not case.prescribed for case in scorer.read), "the truth never reaches a model"
     with pytest.raises(InputError, match="does not score 'N02B'"):
-        found.effects("N02B")
+        result.effects("N02B")
 
 
-def test_work_reports_how_far_it_is_and_stops_when_told() -> None:
+def test_work_reports_progress_and_stops_on_request() -> None:
     _, engine = linear()
-    told: list[tuple[int, int]] = []
-    leave_one_out(engine, CASE, "student", on_progress=lambda done, whole: told.append((done, whole)))  # type: ignore[arg-type]
-    assert told[-1][0] == told[-1][1] == 15
+    progress: list[tuple[int, int]] = []
+    leave_one_out(engine, CASE, "student", on_progress=lambda done, whole: progress.append((done, whole)))  # type: ignore[arg-type]
+    assert progress[-1][0] == progress[-1][1] == 15
 
     def stop(done: int, whole: int) -> None:
         raise KeyboardInterrupt
@@ -141,9 +141,9 @@ def test_work_reports_how_far_it_is_and_stops_when_told() -> None:
 
 def test_one_removal_that_flips_is_exact() -> None:
     _, engine = linear()
-    found = smallest_flip(engine, CASE, "student", "B01A")  # type: ignore[arg-type]
+    result = smallest_flip(engine, CASE, "student", "B01A")  # type: ignore[arg-type]
     # -1 + 2 + 1 = 2; without D3: 0, at the cut-off still; the cut-off is moved up so that it falls below
-    assert not found.exact or len(found.removed) > 1
+    assert not result.exact or len(result.removed) > 1
     higher = smallest_flip(engine, CASE, "student", "B01A", threshold=0.6)  # type: ignore[arg-type]
     assert higher.removed == (code_item(2, "diagnosis", "D3"),)
     assert (higher.flipped, higher.exact, higher.at_least) == (True, True, 1)
@@ -151,10 +151,10 @@ def test_one_removal_that_flips_is_exact() -> None:
 
 def test_greedy_finds_the_pair_and_proves_it_smallest() -> None:
     _, engine = linear()
-    found = smallest_flip(engine, CASE, "student", "B01A")  # type: ignore[arg-type]
-    assert found.removed == (code_item(2, "diagnosis", "D3"), code_item(2, "procedure", "P2"))
-    assert (found.flipped, found.exact, found.at_least) == (True, True, 2)
-    assert logit(found.after) == pytest.approx(-1, abs=1e-4)
+    result = smallest_flip(engine, CASE, "student", "B01A")  # type: ignore[arg-type]
+    assert result.removed == (code_item(2, "diagnosis", "D3"), code_item(2, "procedure", "P2"))
+    assert (result.flipped, result.exact, result.at_least) == (True, True, 2)
+    assert logit(result.after) == pytest.approx(-1, abs=1e-4)
 
 
 def test_greedy_takes_an_absent_class_up_and_says_when_it_cannot() -> None:
@@ -181,23 +181,23 @@ def test_what_is_not_needed_is_put_back() -> None:
             return np.array([value, 0.0, 0.0])
 
     case = Case(current=Visit(diagnoses=("X", "A", "B", "C")))
-    found = smallest_flip(OneModel(Odd({})), case, "student", "A02B")  # type: ignore[arg-type]
-    assert {item.name for item in found.removed} == {"A", "B", "C"}
-    assert found.flipped
-    assert not found.exact, "greedy proves no more than that one removal does not do it"
+    result = smallest_flip(OneModel(Odd({})), case, "student", "A02B")  # type: ignore[arg-type]
+    assert {item.name for item in result.removed} == {"A", "B", "C"}
+    assert result.flipped
+    assert not result.exact, "greedy proves no more than that one removal does not do it"
 
 
-def test_flipping_the_profile_tells_what_changes_in_the_whole_recommendation() -> None:
+def test_changing_the_profile_shows_the_changes_of_the_whole_recommendation() -> None:
     _, engine = linear()
-    found = flip_profile(engine, CASE)  # type: ignore[arg-type]
-    told = {(m.change.item.name, m.change.value): m for m in found.change_effects()}
-    assert set(told) == {("insurance", "Medicaid"), ("gender", "M")}
-    assert told["gender", "M"].removed == ("C03C",)
-    assert told["gender", "M"].largest == "C03C"
-    assert told["gender", "M"].by < 0
-    assert told["insurance", "Medicaid"].removed == ("A02B",)
-    assert told["insurance", "Medicaid"].added == ()
-    assert found.change_effects(threshold=0.0)[0].removed == ()
+    result = flip_profile(engine, CASE)  # type: ignore[arg-type]
+    by_change = {(m.change.item.name, m.change.value): m for m in result.change_effects()}
+    assert set(by_change) == {("insurance", "Medicaid"), ("gender", "M")}
+    assert by_change["gender", "M"].removed == ("C03C",)
+    assert by_change["gender", "M"].largest == "C03C"
+    assert by_change["gender", "M"].by < 0
+    assert by_change["insurance", "Medicaid"].removed == ("A02B",)
+    assert by_change["insurance", "Medicaid"].added == ()
+    assert result.change_effects(threshold=0.0)[0].removed == ()
 
 
 def test_interacting_drugs_are_added_to_the_last_earlier_visit_gravest_first() -> None:
@@ -210,10 +210,10 @@ def test_interacting_drugs_are_added_to_the_last_earlier_visit_gravest_first() -
     )
     scorer, _ = linear()
     engine = OneModel(scorer, table)
-    found = add_interacting(engine, CASE, "student", ("B01A",))  # type: ignore[arg-type]
+    result = add_interacting(engine, CASE, "student", ("B01A",))  # type: ignore[arg-type]
     # C03C stands in the last earlier visit already
-    assert [c.item for c in found.changes] == [code_item(1, "medication", "A02B")]
-    assert logit(float(found.after[0, 0])) - logit(float(found.before[0])) == pytest.approx(3.0, abs=1e-3)
+    assert [c.item for c in result.changes] == [code_item(1, "medication", "A02B")]
+    assert logit(float(result.after[0, 0])) - logit(float(result.before[0])) == pytest.approx(3.0, abs=1e-3)
     first = Case(current=Visit(diagnoses=("D1",)))
     assert add_interacting(engine, first, "student", ("B01A",)).changes == ()  # type: ignore[arg-type]
 
@@ -222,7 +222,7 @@ def test_each_diagnosis_of_the_current_visit_in_turn() -> None:
     _, engine = linear()
     changes = without_each_diagnosis(CASE)
     assert [c.item.name for c in changes] == ["D3", "D1"]
-    found = score_changes(engine, CASE, "student", changes)  # type: ignore[arg-type]
-    assert found.after.shape == (2, 3)
-    assert found.after[0, 1] < found.before[1]
-    assert found.after[1, 1] == found.before[1]
+    result = score_changes(engine, CASE, "student", changes)  # type: ignore[arg-type]
+    assert result.after.shape == (2, 3)
+    assert result.after[0, 1] < result.before[1]
+    assert result.after[1, 1] == result.before[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -12,76 +11,28 @@ import pytest
 
 from leader_core import Engine
 from leader_core.cohort import Cohort, PatientQuery
-from leader_core.cohort.columns import CohortColumns
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import case_metrics
 from leader_core.interactions import is_statistical
-from leader_core.scores import CaseBlock, ScoreWriter, scores_path
+from leader_core.scores import ScoreWriter, scores_path
+from tests.planted import CUT, UNNAMED, Planted
 
-CUT = {"teacher": 0.5, "student": 0.3}
-UNNAMED = 3  # classes the student cannot name
-
-
-class ScoredHospital:
-    """A cohort with invented scores, and the arrays they came from."""
-
-    def __init__(self, path: Path) -> None:
-        plain = Cohort.open(path)
-        self.columns: CohortColumns = plain.columns("all", "last")
-        self.codes = tuple(sorted(self.columns.codes["medication"].table))
-        self.truth = _truth(self.columns, self.codes)
-        random = np.random.default_rng(5)
-        shape = self.truth.shape
-        self.scores = {
-            name: np.clip(0.25 * self.truth + random.random(shape) * 0.6, 0, 1).astype(np.float32)
-            for name in CUT
-        }
-        self.known = {"teacher": np.ones(shape[1], bool), "student": np.arange(shape[1]) >= UNNAMED}
-        self.scores["student"][:, :UNNAMED] = 0.0
-        self.truncated = random.random(shape[0]) < 0.3
-        self.file = scores_path(path)
-        digest = plain.fingerprint.digest
-        with ScoreWriter.writing(self.file, digest, "last", self.codes, plain.interactions) as writer:
-            for name, cut in CUT.items():
-                assert (
-                    writer.add(name, f"{name}-digest", cut, self.known[name], self._blocks(name)) == shape[0]
-                )
-        plain.close()
-        self.cohort = Cohort.open(path)
-
-    def _blocks(self, name: str) -> Iterator[CaseBlock]:
-        for rows in np.array_split(np.arange(len(self.columns)), 3):
-            yield CaseBlock(
-                self.columns.visit_ids[rows],
-                self.columns.patient_ids[rows],
-                self.scores[name][rows],
-                self.truth[rows],
-                self.truncated[rows],
-            )
-
-    def metric(self, name: str) -> dict[int, float]:
-        """Jaccard of every patient, computed here."""
-        chosen = (self.scores[name] >= CUT[name]) & self.known[name]
-        both, either = (chosen & self.truth).sum(1), (chosen | self.truth).sum(1)
-        return dict(zip(self.columns.patient_ids.tolist(), (both / either).tolist(), strict=True))
-
-
-def _truth(columns: CohortColumns, codes: tuple[str, ...]) -> np.ndarray:
-    place = {code: i for i, code in enumerate(codes)}
-    truth = np.zeros((len(columns), len(codes)), bool)
-    for n, row in enumerate(columns.current):
-        truth[n, [place[code] for code in columns.codes["medication"].of(int(row))]] = True
-    return truth
+MODELS = ("teacher", "student")
 
 
 @pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> ScoredHospital:
-    path = tmp_path_factory.mktemp("scores") / "c.duckdb"
-    shutil.copy(synthetic_cohort, path)
-    return ScoredHospital(path)
+def hospital(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> Planted:
+    return Planted(synthetic_cohort, tmp_path_factory.mktemp("scores"), MODELS)
 
 
-def test_what_was_written_comes_back(hospital: ScoredHospital) -> None:
+def jaccard(hospital: Planted, name: str) -> dict[int, float]:
+    """Jaccard of every patient, computed here."""
+    chosen = (hospital.scores[name] >= CUT[name]) & hospital.known[name]
+    both, either = (chosen & hospital.truth).sum(1), (chosen | hospital.truth).sum(1)
+    return dict(zip(hospital.columns.patient_ids.tolist(), (both / either).tolist(), strict=True))
+
+
+def test_what_was_written_comes_back(hospital: Planted) -> None:
     store = hospital.cohort.scores
     assert store is not None and hospital.cohort.scores_note == ""
     assert set(store.models) == {"teacher", "student", "prescribed"}
@@ -98,9 +49,9 @@ def test_what_was_written_comes_back(hospital: ScoredHospital) -> None:
     assert store.case(-5, "teacher") is None
 
 
-def test_the_worklist_shows_the_metrics_of_the_evaluator(hospital: ScoredHospital) -> None:
+def test_the_worklist_shows_the_metrics_of_the_evaluator(hospital: Planted) -> None:
     page = hospital.cohort.patients(PatientQuery(page_size=1000))
-    teacher, student = hospital.metric("teacher"), hospital.metric("student")
+    teacher, student = jaccard(hospital, "teacher"), jaccard(hospital, "student")
     assert len(page.rows) == len(hospital.columns)
     for row in page.rows:
         assert row.teacher_jaccard == pytest.approx(teacher[row.patient_id], abs=1e-6)
@@ -108,7 +59,7 @@ def test_the_worklist_shows_the_metrics_of_the_evaluator(hospital: ScoredHospita
     n = 4
     patient = int(hospital.columns.patient_ids[n])
     row = next(r for r in page.rows if r.patient_id == patient)
-    sets = {m: set(np.flatnonzero((hospital.scores[m][n] >= CUT[m]) & hospital.known[m])) for m in CUT}
+    sets = {m: set(np.flatnonzero((hospital.scores[m][n] >= CUT[m]) & hospital.known[m])) for m in MODELS}
     union = sets["teacher"] | sets["student"]
     assert row.gap == pytest.approx(1 - len(sets["teacher"] & sets["student"]) / len(union), abs=1e-6)
     for name, chosen in {**sets, "prescribed": set(np.flatnonzero(hospital.truth[n]))}.items():
@@ -117,7 +68,7 @@ def test_the_worklist_shows_the_metrics_of_the_evaluator(hospital: ScoredHospita
         assert getattr(row, f"{name}_severe") == severe
 
 
-def test_statistical_and_graded_pairs_are_counted_apart(hospital: ScoredHospital) -> None:
+def test_statistical_and_graded_pairs_are_counted_apart(hospital: Planted) -> None:
     with duckdb.connect(str(hospital.file), read_only=True) as connection:
         result = connection.execute(
             "SELECT visit_id, moderate, minor, statistical, prauc FROM case_scores WHERE model = 'teacher' ORDER BY visit_id"
@@ -141,13 +92,13 @@ def test_statistical_and_graded_pairs_are_counted_apart(hospital: ScoredHospital
 
 @pytest.mark.parametrize("sort", ["teacher_jaccard", "student_jaccard", "gap", "prescribed_severe"])
 @pytest.mark.parametrize("descending", [False, True])
-def test_sorting_by_a_score(hospital: ScoredHospital, sort: str, descending: bool) -> None:
+def test_sorting_by_a_score(hospital: Planted, sort: str, descending: bool) -> None:
     page = hospital.cohort.patients(PatientQuery(sort=sort, descending=descending, page_size=1000))  # type: ignore[arg-type]
     values = [getattr(row, sort) for row in page.rows]
     assert values == sorted(values, reverse=descending) and len(set(values)) > 3
 
 
-def test_filters_keep_exactly_the_rows_within_their_limits(hospital: ScoredHospital) -> None:
+def test_filters_keep_exactly_the_rows_within_their_limits(hospital: Planted) -> None:
     everyone = hospital.cohort.patients(PatientQuery(page_size=1000)).rows
     for name in ("teacher_jaccard", "student_jaccard", "gap", "prescribed_severe"):
         low, high = np.quantile([getattr(r, name) for r in everyone], (0.25, 0.75)).tolist()
@@ -163,7 +114,7 @@ def test_filters_keep_exactly_the_rows_within_their_limits(hospital: ScoredHospi
     assert {r.patient_id for r in cut} == set(hospital.columns.patient_ids[hospital.truncated].tolist())
 
 
-def test_chapters_and_chosen_patients(hospital: ScoredHospital) -> None:
+def test_chapters_and_chosen_patients(hospital: Planted) -> None:
     first = hospital.cohort.chapters()[0]
     page = hospital.cohort.patients(PatientQuery(page_size=1000, chapters=(first,)))
     from leader_core.terminology.icd import chapter
@@ -179,23 +130,23 @@ def test_chapters_and_chosen_patients(hospital: ScoredHospital) -> None:
     assert hospital.cohort.patients(PatientQuery(patient_ids=())).total == 0
 
 
-@pytest.mark.parametrize("figure", ["age", "visits", "medications", "gap", "teacher_jaccard"])
-def test_a_distribution_counts_everybody_once(hospital: ScoredHospital, figure: str) -> None:
+@pytest.mark.parametrize("column", ["age", "visits", "medications", "gap", "teacher_jaccard"])
+def test_a_distribution_counts_every_patient_once(hospital: Planted, column: str) -> None:
     query = PatientQuery(genders=("F",), page_size=1000)
-    spread = hospital.cohort.spread(query, figure)  # type: ignore[arg-type]
+    spread = hospital.cohort.spread(query, column)  # type: ignore[arg-type]
     rows = hospital.cohort.patients(query).rows
     assert sum(spread.counts) + spread.missing == len(rows)
     assert len(spread.edges) == len(spread.counts) + 1
     low, high = spread.edges[2], spread.edges[3]
-    assert spread.counts[2] == sum(low <= getattr(r, figure) < high for r in rows)
+    assert spread.counts[2] == sum(low <= getattr(r, column) < high for r in rows)
 
 
-def test_a_distribution_of_something_else_is_refused(hospital: ScoredHospital) -> None:
+def test_a_distribution_of_something_else_is_refused(hospital: Planted) -> None:
     with pytest.raises(InputError, match="admitted_at"):
         hospital.cohort.spread(PatientQuery(), "admitted_at")
 
 
-def test_the_engine_gives_a_stored_case_without_any_model(hospital: ScoredHospital, tmp_path: Path) -> None:
+def test_the_engine_gives_a_stored_case_without_any_model(hospital: Planted, tmp_path: Path) -> None:
     engine = Engine.open(cohort=hospital.cohort.path, models=tmp_path / "none")
     patient = int(hospital.columns.patient_ids[2])
     case = engine.cohort.case(patient)
@@ -227,7 +178,7 @@ def test_a_cohort_without_scores_works_and_says_nothing(synthetic_cohort: Path) 
 
 @pytest.mark.parametrize("damage", ["other cohort", "no database", "no tables", "other format"])
 def test_scores_that_do_not_fit_are_named_and_left_alone(
-    hospital: ScoredHospital, synthetic_cohort: Path, tmp_path: Path, damage: str
+    hospital: Planted, synthetic_cohort: Path, tmp_path: Path, damage: str
 ) -> None:
     path = tmp_path / "d.duckdb"
     shutil.copy(synthetic_cohort, path)
@@ -248,7 +199,7 @@ def test_scores_that_do_not_fit_are_named_and_left_alone(
     cohort.close()
 
 
-def test_a_failed_run_leaves_the_earlier_file(hospital: ScoredHospital) -> None:
+def test_a_failed_run_leaves_the_earlier_file(hospital: Planted) -> None:
     before = hospital.file.read_bytes()
     with (
         pytest.raises(RuntimeError, match="stopped"),
@@ -256,9 +207,9 @@ def test_a_failed_run_leaves_the_earlier_file(hospital: ScoredHospital) -> None:
             hospital.file, "x", "last", hospital.codes, hospital.cohort.interactions
         ) as writer,
     ):
-        writer.add("teacher", "d", 0.5, hospital.known["teacher"], hospital._blocks("teacher"))
+        writer.add("teacher", "d", 0.5, hospital.known["teacher"], hospital.blocks("teacher"))
         with pytest.raises(InputError, match="written already"):
-            writer.add("teacher", "d", 0.5, hospital.known["teacher"], hospital._blocks("teacher"))
+            writer.add("teacher", "d", 0.5, hospital.known["teacher"], hospital.blocks("teacher"))
         raise RuntimeError("stopped")
     assert hospital.file.read_bytes() == before
     assert [p.name for p in hospital.file.parent.iterdir() if "partial" in p.name] == []

@@ -283,7 +283,7 @@ def test_the_hint_says_what_the_title_does_not(index: CodeIndex, text: str, kind
     assert search_codes(index, text, (kind,), 1)[0].hint == hint
 
 
-def test_a_misread_word_is_owned_up_to(index: CodeIndex) -> None:
+def test_a_corrected_word_is_reported_in_the_hint(index: CodeIndex) -> None:
     hints = {c.code: c.hint for c in search_codes(index, "cystits", ("diagnosis",), 30)}
     assert any(hint == "read as \u201ccystitis\u201d" for hint in hints.values())
 
@@ -296,7 +296,7 @@ def test_every_result_knows_its_parent(index: CodeIndex) -> None:
 # Worklist
 
 
-def test_all_concepts_of_the_best_grade_are_wanted_of_the_worklist(index: CodeIndex) -> None:
+def test_the_worklist_matches_all_concepts_of_the_best_grade(index: CodeIndex) -> None:
     assert matching_concepts(index, "CHF") == [0, 1, 2]
     assert matching_concepts(index, "heart failure") == [0, 1, 2]
     assert matching_concepts(index, "MI") == [4]  # and not what begins with "mi"
@@ -309,45 +309,18 @@ def test_all_concepts_of_the_best_grade_are_wanted_of_the_worklist(index: CodeIn
 # Anything may be typed
 
 ODD = (
-    "'",
-    "' OR 1=1 --",
-    '"; DROP TABLE concepts; --',
-    "%",
-    "_",
-    "100%",
-    "\\",
-    "a" * 10_000,
-    "heart " * 2_000,
-    "\U0001f600",
-    "\U0001f600 heart \U0001f600",
-    "\x00",
-    "heart\x00failure",
-    "\n\t\r",
-    "heart\nfailure",
-    "$1",
-    "[a-z]+",
-    "(((((",
-    "*",
-    "..",
-    "ICD9:",
-    "icd10",
-    ":",
-    "心不全",
-    "Ⅷ",
-    "ﬁbrillation",
-    "\u202eheart",
-    "İ",
-    "ß",
-    "a\u0301",
-    "\ud800",
-)
+    "'", "' OR 1=1 --", '"; DROP TABLE concepts; --', "%", "_", "100%", "\\", "a" * 10_000, "heart " * 2_000,
+    "\U0001f600", "\U0001f600 heart \U0001f600", "\x00", "heart\x00failure", "\n\t\r", "heart\nfailure",
+    "$1", "[a-z]+", "(((((", "*", "..", "ICD9:", "icd10", ":", "心不全", "Ⅷ", "ﬁbrillation", "\u202eheart", "İ",
+    "ß", "a\u0301", "\ud800",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text[:20]))
 def test_odd_input_is_only_text(index: CodeIndex, text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     result = search_codes(index, text, KINDS, 12)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
     assert len(result) <= 12
     matching_concepts(index, text)
 
@@ -419,7 +392,7 @@ def test_small_words_are_left_out_but_denials_stay() -> None:
 TEXTS = ("Heart failure", "Heart block", "Hartnup's disease", "Failure to thrive", "Fractures, multiple")
 
 
-def test_an_index_of_words_knows_exact_begun_and_near() -> None:
+def test_a_word_index_matches_exactly_by_prefix_and_approximately() -> None:
     words = WordIndex(TEXTS)
     assert words.match("heart", typos=False).tolist() == [EXACT, EXACT, 0, 0, 0]
     assert words.match("hea", typos=False).tolist() == [PREFIX, PREFIX, 0, 0, 0]

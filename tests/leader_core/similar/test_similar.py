@@ -1,4 +1,4 @@
-"""Neighbours are the training patients with the highest cosine, filtered as asked, and never the patient themselves."""
+"""Neighbours are the training patients with the highest cosine, filtered as requested, and never the patient themselves."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ INDEX = CaseIndex.build(SCORER, HOSPITAL)  # type: ignore[arg-type]
 
 @pytest.fixture(scope="module")
 def cases() -> SimilarCases:
-    made = SimilarCases(HOSPITAL, "student", lambda: SCORER)  # type: ignore[arg-type]
-    assert made.state.status == "waiting"
+    similar = SimilarCases(HOSPITAL, "student", lambda: SCORER)  # type: ignore[arg-type]
+    assert similar.state.status == "waiting"
     with pytest.raises(NotFoundError, match="still being read"):
-        made.find(CASE)
-    made.prepare(wait=True)
-    assert made.state.status == "ready"
-    return made
+        similar.find(CASE)
+    similar.prepare(wait=True)
+    assert similar.state.status == "ready"
+    return similar
 
 
 def _cosines(case: Case) -> dict[int, float]:
@@ -57,8 +57,8 @@ def _cosines(case: Case) -> dict[int, float]:
 
     def vector(each: Case) -> np.ndarray:
         with torch.no_grad():
-            found = SCORER.model(pack(SCORER.encode([each]), np.arange(1))).features[0].numpy()
-        return found / np.linalg.norm(found)
+            result = SCORER.model(pack(SCORER.encode([each]), np.arange(1))).features[0].numpy()
+        return result / np.linalg.norm(result)
 
     own = vector(case)
     return {t.patient_id or 0: float(vector(t) @ own) for t in TRAINING}
@@ -66,20 +66,20 @@ def _cosines(case: Case) -> dict[int, float]:
 
 def test_they_are_those_of_the_highest_cosine_best_first(cases: SimilarCases) -> None:
     expected = _cosines(CASE)
-    found = cases.find(CASE, SimilarQuery(count=15))
+    result = cases.find(CASE, SimilarQuery(count=15))
     order = sorted(expected, key=lambda p: -expected[p])
-    assert [n.patient_id for n in found.neighbours] == order[:15]
-    assert [n.similarity for n in found.neighbours] == pytest.approx(
+    assert [n.patient_id for n in result.neighbours] == order[:15]
+    assert [n.similarity for n in result.neighbours] == pytest.approx(
         [expected[p] for p in order[:15]], abs=1e-5
     )
-    assert found.mean_similarity == pytest.approx(np.mean([expected[p] for p in order[:NEAREST]]), abs=1e-5)
-    assert found.training == found.among == len(TRAINING)
+    assert result.mean_similarity == pytest.approx(np.mean([expected[p] for p in order[:NEAREST]]), abs=1e-5)
+    assert result.training == result.among == len(TRAINING)
 
 
-def test_what_is_told_of_a_neighbour_is_what_its_case_says(cases: SimilarCases) -> None:
+def test_a_neighbour_s_fields_are_those_of_its_case(cases: SimilarCases) -> None:
     by_patient = {t.patient_id: t for t in TRAINING}
-    found = cases.find(CASE)
-    for neighbour in found.neighbours:
+    result = cases.find(CASE)
+    for neighbour in result.neighbours:
         case = by_patient[neighbour.patient_id]
         assert neighbour.given == tuple(sorted(case.prescribed))
         assert neighbour.shared == tuple(c for c in CASE.current.diagnoses if c in case.current.diagnoses)
@@ -91,18 +91,18 @@ def test_what_is_told_of_a_neighbour_is_what_its_case_says(cases: SimilarCases) 
 
 
 def test_how_often_each_class_was_given_and_its_weighted_share(cases: SimilarCases) -> None:
-    found = cases.find(CASE, SimilarQuery(count=10))
-    weights = [max(0.0, n.similarity) for n in found.neighbours]
+    result = cases.find(CASE, SimilarQuery(count=10))
+    weights = [max(0.0, n.similarity) for n in result.neighbours]
     for code in HOSPITAL.vocabulary_codes("medication"):
-        with_it = [code in n.given for n in found.neighbours]
-        told = found.count_of(code)
-        assert (told.count, told.total) == (sum(with_it), 10)
-        assert told.weighted == pytest.approx(np.dot(weights, with_it) / sum(weights))
+        with_it = [code in n.given for n in result.neighbours]
+        given = result.count_of(code)
+        assert (given.count, given.total) == (sum(with_it), 10)
+        assert given.weighted == pytest.approx(np.dot(weights, with_it) / sum(weights))
 
 
-def test_each_filter_leaves_only_whom_it_says(cases: SimilarCases) -> None:
+def test_each_filter_leaves_only_the_patients_it_names(cases: SimilarCases) -> None:
     everyone = SimilarQuery(count=len(TRAINING))
-    told = {
+    queries = {
         "first": (replace(everyone, visits="first"), lambda t: not t.history),
         "later": (replace(everyone, visits="later"), lambda t: bool(t.history)),
         "gender": (
@@ -118,11 +118,11 @@ def test_each_filter_leaves_only_whom_it_says(cases: SimilarCases) -> None:
             lambda t: not t.history and bool(set(t.current.diagnoses) & set(CASE.current.diagnoses)),
         ),
     }
-    for query, belongs in told.values():
-        found = cases.find(CASE, query)
+    for query, belongs in queries.values():
+        result = cases.find(CASE, query)
         expected = {t.patient_id for t in TRAINING if belongs(t)}
-        assert {n.patient_id for n in found.neighbours} == expected and found.among == len(expected)
-        assert found.mean_similarity == cases.find(CASE).mean_similarity  # whatever the filters
+        assert {n.patient_id for n in result.neighbours} == expected and result.among == len(expected)
+        assert result.mean_similarity == cases.find(CASE).mean_similarity  # whatever the filters
     nobody = replace(
         CASE, current=Visit(diagnoses=("ICD9:none",), procedures=CASE.current.procedures), profile={}
     )
@@ -131,9 +131,9 @@ def test_each_filter_leaves_only_whom_it_says(cases: SimilarCases) -> None:
 
 def test_a_training_patient_is_no_neighbour_of_their_own(cases: SimilarCases) -> None:
     case = TRAINING[3]
-    found = cases.find(case, SimilarQuery(count=len(TRAINING)))
-    assert len(found.neighbours) == found.training == len(TRAINING) - 1
-    assert case.patient_id not in {n.patient_id for n in found.neighbours}
+    result = cases.find(case, SimilarQuery(count=len(TRAINING)))
+    assert len(result.neighbours) == result.training == len(TRAINING) - 1
+    assert case.patient_id not in {n.patient_id for n in result.neighbours}
     stranger = cases.find(replace(case, profile=dict(case.profile), patient_id=None))
     assert stranger.neighbours[0].patient_id == case.patient_id
     assert stranger.neighbours[0].similarity == pytest.approx(1.0, abs=1e-5)
@@ -155,9 +155,9 @@ def test_what_was_prescribed_is_not_read_and_what_was_diagnosed_is(cases: Simila
 def test_nearness_is_placed_among_that_of_validation_patients(cases: SimilarCases) -> None:
     own = sorted(cases.find(c).mean_similarity for c in HOSPITAL.cases("validation"))
     assert INDEX.nearness.tolist() == pytest.approx(own, abs=1e-5)
-    found = cases.find(CASE)
-    assert found.nearer_than == pytest.approx(
-        sum(v <= found.mean_similarity for v in own) / len(own), abs=0.06
+    result = cases.find(CASE)
+    assert result.nearer_than == pytest.approx(
+        sum(v <= result.mean_similarity for v in own) / len(own), abs=0.06
     )
 
 
@@ -178,12 +178,12 @@ def test_it_is_stored_and_opened_for_the_same_student_and_cohort_only(tmp_path: 
         CaseIndex.open(path, student="student", cohort=HOSPITAL.fingerprint.digest)
 
 
-def test_a_file_beside_the_cohort_is_used_and_one_of_another_student_is_not(tmp_path: Path) -> None:
-    beside = Hospital(200, path=tmp_path / "c.duckdb")
-    INDEX.save(index_path(beside.path))
-    ready = SimilarCases(beside, "student", lambda: SCORER)  # type: ignore[arg-type]
+def test_a_file_next_to_the_cohort_is_used_and_one_of_another_student_is_not(tmp_path: Path) -> None:
+    hospital = Hospital(200, path=tmp_path / "c.duckdb")
+    INDEX.save(index_path(hospital.path))
+    ready = SimilarCases(hospital, "student", lambda: SCORER)  # type: ignore[arg-type]
     assert ready.state.status == "ready" and ready.find(CASE).neighbours
-    other = SimilarCases(beside, "another", lambda: SCORER)  # type: ignore[arg-type]
+    other = SimilarCases(hospital, "another", lambda: SCORER)  # type: ignore[arg-type]
     assert other.state.status == "waiting" and "another student" in other.state.reason
 
 
@@ -206,5 +206,5 @@ def test_without_a_student_or_with_too_many_patients_it_says_why(monkeypatch: py
 
 
 def test_unit_vectors_have_length_one_and_nothing_stays_nothing() -> None:
-    made = unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
-    np.testing.assert_allclose(made, [[0.6, 0.8], [0.0, 0.0]])
+    result = unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
+    np.testing.assert_allclose(result, [[0.6, 0.8], [0.0, 0.0]])

@@ -25,7 +25,7 @@ CONFIG = StudentConfig(profile_fields=("gender", "insurance"), max_visits=3, max
 
 
 def visit(*codes: str) -> Visit:
-    """Codes told apart by their looks."""
+    """Codes recognised by their form."""
     return Visit(
         diagnoses=tuple(c for c in codes if c.startswith("ICD9:")),
         procedures=tuple(c for c in codes if c.startswith("ICD9PCS:")),

@@ -174,7 +174,7 @@ def test_only_with_recency_does_the_order_of_visits_matter() -> None:
         assert np.abs(logits(model, [one], config) - logits(model, [other], config)).max() > 1e-4
 
 
-def test_the_current_visit_told_apart_reaches_the_head_by_itself() -> None:
+def test_the_separate_current_visit_reaches_the_head_by_itself() -> None:
     """With the part of the head that reads the mean at zero, only the current place is left."""
     config = replace(CONFIG, current_apart=True)
     model = student(config)

@@ -96,11 +96,13 @@ def mapped(seed: int) -> tuple[Student, NaiveStudent, dict[str, torch.Tensor], d
     """Ours and the naive one with the same random published weights; those weights, and what they became."""
     vocabulary = published(seed)
     weights = random_weights(vocabulary, torch.Generator().manual_seed(seed))
-    found = from_published(weights, names(vocabulary), OURS)
+    result = from_published(weights, names(vocabulary), OURS)
     config = replace(load_settings("paper").student, profile_fields=PAPER_PROFILE)
     model = build_student(config, OURS).eval()
-    model.load_state_dict({n: v for n, v in found.items() if not n.startswith(("distillation", "alignment"))})
-    return model, NaiveStudent(weights, vocabulary), weights, found
+    model.load_state_dict(
+        {n: v for n, v in result.items() if not n.startswith(("distillation", "alignment"))}
+    )
+    return model, NaiveStudent(weights, vocabulary), weights, result
 
 
 def run(model: Student, cases: list[Case]) -> tuple[StudentOutput, torch.Tensor]:
@@ -126,15 +128,15 @@ def test_published_weights_give_the_published_logits(seed: int) -> None:
 
 @pytest.mark.parametrize("tau", [1.0, 0.5])
 def test_published_weights_give_the_published_losses(tau: float) -> None:
-    model, naive, _, found = mapped(3)
+    model, naive, _, result = mapped(3)
     cases = random_cases(3)
     plain = naive_cases(cases)
     output, truth = run(model, cases)
     hidden = torch.randn(len(cases), 4096, generator=torch.Generator().manual_seed(9))
     distillation = Distillation(128, 4096)
-    distillation.load_state_dict(_under(found, "distillation."))
+    distillation.load_state_dict(_under(result, "distillation."))
     alignment = ProfileAlignment(64, form="official", tau=tau)
-    alignment.load_state_dict(_under(found, "alignment."))
+    alignment.load_state_dict(_under(result, "alignment."))
     assert output.prescribed is not None
     with torch.no_grad():
         mine = (
@@ -152,8 +154,8 @@ def test_published_weights_give_the_published_losses(tau: float) -> None:
 
 
 def test_weights_survive_the_way_there_and_back() -> None:
-    _, naive, weights, found = mapped(4)
-    back = to_published(found, names(naive.vocabulary), OURS)
+    _, naive, weights, result = mapped(4)
+    back = to_published(result, names(naive.vocabulary), OURS)
     assert set(back) == set(weights)
     assert all(torch.equal(back[name], value) for name, value in weights.items())
 
@@ -184,10 +186,12 @@ def test_without_profile_one_learned_vector_is_everybodys() -> None:
     weights = random_weights(vocabulary, torch.Generator().manual_seed(6))
     weights["profile_encoder.padding_embedding.weight"] = torch.randn(1, 64)
     weights["profile_encoder.diag_head.weight"] = torch.randn(64, 64) / 8
-    found = from_published(weights, names(vocabulary, ()), OURS)
+    result = from_published(weights, names(vocabulary, ()), OURS)
     model = build_student(StudentConfig(profile_fields=()), OURS).eval()
-    model.load_state_dict({n: v for n, v in found.items() if not n.startswith(("distillation", "alignment"))})
-    back = to_published(found, names(vocabulary, ()), OURS)
+    model.load_state_dict(
+        {n: v for n, v in result.items() if not n.startswith(("distillation", "alignment"))}
+    )
+    back = to_published(result, names(vocabulary, ()), OURS)
     assert all(torch.equal(back[name], value) for name, value in weights.items())
 
     class Padding(NaiveStudent):
@@ -220,7 +224,7 @@ def test_weights_that_do_not_fit_are_named() -> None:
 
 
 def test_the_published_count_for_inference_and_for_training() -> None:
-    """514,208 of inference; in training a projector, two alignment maps, and what never gets a gradient beside it."""
+    """514,208 of inference; in training a projector, two alignment maps, and the parts that never get a gradient."""
     block, profile_map = 55_468, 5 * 64 * 64 + 64
     profile_values = 132  # of the five fields together: what the published total leaves for their tables
     words = 3_503 - 3

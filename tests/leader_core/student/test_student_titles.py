@@ -76,8 +76,8 @@ def with_code(code: str) -> Case:
 
 
 def test_folding_the_titles_in_changes_no_score() -> None:
-    made = trainer()
-    student, encoded = made.student.eval(), made.encoded
+    student_trainer = trainer()
+    student, encoded = student_trainer.student.eval(), student_trainer.encoded
     rows = np.arange(20)
     with torch.no_grad():
         torch.nn.init.normal_(student.codes.weight)
@@ -88,13 +88,13 @@ def test_folding_the_titles_in_changes_no_score() -> None:
 
 
 def test_title_and_own_part_both_learn() -> None:
-    made = trainer()
-    parts = made.losses(made.batch(np.arange(30)))
+    student_trainer = trainer()
+    parts = student_trainer.losses(student_trainer.batch(np.arange(30)))
     parts["loss"].backward()
-    assert made.student.title_out.weight.grad is not None
-    assert made.student.title_out.weight.grad.any()
-    assert made.student.codes.weight.grad is not None
-    assert made.student.codes.weight.grad.any()
+    assert student_trainer.student.title_out.weight.grad is not None
+    assert student_trainer.student.title_out.weight.grad.any()
+    assert student_trainer.student.codes.weight.grad is not None
+    assert student_trainer.student.codes.weight.grad.any()
 
 
 def test_a_code_that_training_never_saw_is_read_by_its_title(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The teacher's network and its loading, on tiny bases made on the spot."""
+"""The teacher's network and its loading, on tiny random bases."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def test_batches_hold_every_row_once_within_the_budget() -> None:
     assert padded < 1.1 * lengths.sum()
 
 
-def test_taken_prompts_are_those_asked_for(bases: dict[str, Path]) -> None:
+def test_taken_prompts_are_the_requested_ones(bases: dict[str, Path]) -> None:
     config = TeacherConfig(base=str(bases["bert"]), max_tokens=80)
     reader = TeacherReader(find_base(str(bases["bert"])), config, title)
     cases = COHORT.cases("train", "all")[:7]

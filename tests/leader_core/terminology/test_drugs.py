@@ -157,7 +157,7 @@ def test_no_guess_where_several_or_none_could_be_meant(drug: str) -> None:
     assert MAPPER.set_aside(drug, "PO", "MAIN") is None
 
 
-def test_look_alikes_are_told_apart() -> None:
+def test_look_alikes_are_distinguished() -> None:
     pairs = [
         ("HydrALAZINE", "HydrOXYzine"),
         ("PredniSONE", "PrednisoLONE"),
@@ -203,7 +203,7 @@ def test_set_aside(drug: str, route: str, kind: str, reason: str | None) -> None
     assert reason is None or reason in SET_ASIDE_REASONS
 
 
-def test_map_many_is_each_one_asked_alone() -> None:
+def test_map_many_equals_mapping_one_by_one() -> None:
     orders = [("Heparin", "SC", "MAIN"), ("NS", "IV", "BASE"), ("Zzyzx", None, None), (None, "PO", "MAIN")]
     result = MAPPER.map_many(orders, 4)
     assert [o.set_aside for o in result] == [None, "diluent", None, None]

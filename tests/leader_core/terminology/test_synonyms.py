@@ -55,9 +55,9 @@ def test_diagnoses_and_procedures_resolve_in_both_systems() -> None:
         if synonym.kind == "medication":
             continue
         systems = {pattern.partition(":")[0] for pattern in synonym.codes}
-        wanted = {"ICD9", "ICD10"} if synonym.kind == "diagnosis" else {"ICD9PCS", "ICD10PCS"}
-        assert systems <= wanted, synonym
-        assert systems == wanted or synonym.phrases, synonym
+        expected = {"ICD9", "ICD10"} if synonym.kind == "diagnosis" else {"ICD9PCS", "ICD10PCS"}
+        assert systems <= expected, synonym
+        assert systems == expected or synonym.phrases, synonym
 
 
 def test_phrases_stand_in_titles_of_both_systems() -> None:
@@ -72,7 +72,7 @@ def test_phrases_stand_in_titles_of_both_systems() -> None:
 
 
 def test_a_term_has_one_meaning_a_kind_but_for_those_that_really_have_two() -> None:
-    """An abbreviation with two readings finds both; anything else twice in the table is a slip."""
+    """An abbreviation with two readings finds both; anything else twice in the table is a typing error."""
     meanings: dict[tuple[str, str], set[str]] = {}
     for synonym in synonyms():
         for term in synonym.terms:
@@ -95,16 +95,9 @@ def test_a_synonym_stays_near_its_chapter() -> None:
 
 
 MOVED = {
-    "blood in urine",
-    "gangrene",
-    "hemorrhoids",
-    "insomnia",
-    "postoperative bleeding",
-    "sarcoidosis",
-    "slow heart rate",
-    "suicidal thoughts",
-    "transient ischemic attack",
-}
+    "blood in urine", "gangrene", "hemorrhoids", "insomnia", "postoperative bleeding", "sarcoidosis",
+    "slow heart rate", "suicidal thoughts", "transient ischemic attack",
+}  # fmt: skip
 
 
 def test_drug_names_and_brands_come_from_the_drug_table() -> None:

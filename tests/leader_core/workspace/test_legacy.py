@@ -162,7 +162,7 @@ def test_an_old_server_that_still_runs_is_named_and_its_last_writes_are_taken_ov
     assert ready.wait(60)
     with pytest.raises(ArtifactError, match="open in another server"):
         Workspace.open(old.with_suffix(".sqlite"), FINGERPRINT)
-    process.kill()  # its writes are in the log beside the file
+    process.kill()  # its writes are in the log next to the file
     process.join()
     workspace = Workspace.open(old.with_suffix(".sqlite"), FINGERPRINT)
     assert [s.patient_id for s in workspace.stars()] == [6, 5]

@@ -414,5 +414,5 @@ def test_where_nothing_can_be_written_it_reads_empty_and_says_so(tmp_path: Path)
     workspace.close()
 
 
-def test_the_default_place_is_beside_the_cohort() -> None:
+def test_the_default_place_is_next_to_the_cohort() -> None:
     assert default_path(Path("a/b/cohort.duckdb")) == Path("a/b/cohort.workspace.sqlite")

@@ -104,7 +104,7 @@ def test_the_order_of_visits_matters_to_recurrent_networks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ("retain", "gamenet"))
-def test_a_case_scores_the_same_alone_and_beside_longer_ones(name: str) -> None:
+def test_a_case_scores_the_same_alone_and_with_longer_ones(name: str) -> None:
     cases = HOSPITAL.cases("all")[:40]
     together = scored(fitted(name), *cases)
     alone = np.concatenate([scored(fitted(name), case) for case in cases])

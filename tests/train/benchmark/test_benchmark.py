@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,25 @@ from train.cli import call, main, parse
 from train.commands import benchmark
 
 
-def test_latency_reports_what_a_call_takes() -> None:
-    slow = measure.latency(lambda _: time.sleep(0.004), [0], 0.0)
-    assert slow["runs"] == measure.FEWEST_RUNS
-    assert 4 <= slow["p50_ms"] <= slow["p95_ms"]
+class Clock:
+    """A clock that a call moves on by hand, in seconds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(measure.time, "perf_counter", lambda: self.now)
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
 
 
-def test_best_seconds_is_the_shortest_run() -> None:
-    naps = iter([0.0, 0.03, 0.002, 0.03])
-    assert 0.002 <= measure.best_seconds(lambda: time.sleep(next(naps)), 0.0, fewest=3) < 0.03
+def test_latency_reports_what_a_call_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = measure.latency(Clock(monkeypatch).advance, [0.004], 0.0)
+    assert slow == {"runs": measure.FEWEST_RUNS, "p50_ms": 4, "p95_ms": 4}
+
+
+def test_best_seconds_is_the_shortest_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, seconds = Clock(monkeypatch), iter([0.0, 0.03, 0.002, 0.03])
+    assert measure.best_seconds(lambda: clock.advance(next(seconds)), 0.0, fewest=3) == pytest.approx(0.002)
 
 
 def run(mebibytes: int) -> dict[str, Any]:
@@ -42,7 +51,7 @@ def test_a_part_runs_in_its_own_process_with_its_own_peak() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["teacher", "student", "--model", "x"], "--model names one model"),
         (["cohort", "--patients", "3"], "--patients 3"),
@@ -51,9 +60,9 @@ def test_a_part_runs_in_its_own_process_with_its_own_peak() -> None:
         (["cohort", "--raw", "no/such/folder"], "no/such/folder"),
     ],
 )
-def test_bad_input_is_named(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_named(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_an_unknown_part_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,10 +151,10 @@ def test_a_repeated_cohort_holds_everybody_as_often_under_ids_of_their_own(
 
 
 def test_times_are_compared_with_their_targets() -> None:
-    found = dashboard.table({"filter": [100.0] * 19 + [2_000.0] * 3, "page turn": [10.0, 20.0], "sort": []})
-    assert found["filter"]["p50_ms"] == 100.0 and found["filter"]["met"] is False
-    assert found["page turn"] == {"p50_ms": 15.0, "p95_ms": 19.5, "target_ms": 300, "met": True, "runs": 2}
-    assert "sort" not in found
+    result = dashboard.table({"filter": [100.0] * 19 + [2_000.0] * 3, "page turn": [10.0, 20.0], "sort": []})
+    assert result["filter"]["p50_ms"] == 100.0 and result["filter"]["met"] is False
+    assert result["page turn"] == {"p50_ms": 15.0, "p95_ms": 19.5, "target_ms": 300, "met": True, "runs": 2}
+    assert "sort" not in result
 
 
 def test_a_missing_browser_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -105,20 +105,10 @@ def _bad_inputs(folder: Path) -> dict[str, list[str]]:
 
 
 BAD = (
-    "no raw folder",
-    "an empty raw folder",
-    "no patients",
-    "teacher without cohort",
-    "states without cohort",
-    "student without cohort",
-    "student on junk",
-    "evaluate without cohort",
-    "evaluate junk",
-    "predict without cohort",
-    "benchmark without model",
-    "no configuration",
-    "an unknown field",
-)
+    "no raw folder", "an empty raw folder", "no patients", "teacher without cohort", "states without cohort",
+    "student without cohort", "student on junk", "evaluate without cohort", "evaluate junk",
+    "predict without cohort", "benchmark without model", "no configuration", "an unknown field",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -126,11 +116,11 @@ def test_bad_input_ends_with_2_and_one_message(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(_bad_inputs(tmp_path)[name]) == 2
-    said = capsys.readouterr()
-    messages = [line for line in said.err.splitlines() if line.startswith("error: ")]
-    assert len(messages) == 1, said.err
-    assert "Traceback" not in said.err
-    assert said.err.splitlines()[-1].rstrip().endswith((".", ")")), "a message is a sentence"
+    message = capsys.readouterr()
+    messages = [line for line in message.err.splitlines() if line.startswith("error: ")]
+    assert len(messages) == 1, message.err
+    assert "Traceback" not in message.err
+    assert message.err.splitlines()[-1].rstrip().endswith((".", ")")), "a message is a sentence"
     assert not (tmp_path / "out").exists(), "bad input leaves nothing behind"
 
 
@@ -181,9 +171,9 @@ def test_json_is_all_that_stdout_holds(
 ) -> None:
     _put(monkeypatch, _Fake({"rate": 0.5, "title": "Ménière"}))
     assert main(["benchmark", "--json"]) == 0
-    said = capsys.readouterr()
-    assert json.loads(said.out) == {"rate": 0.5, "title": "Ménière"}
-    assert "working" in said.err and "Result" in said.err
+    message = capsys.readouterr()
+    assert json.loads(message.out) == {"rate": 0.5, "title": "Ménière"}
+    assert "working" in message.err and "Result" in message.err
 
 
 def test_without_json_the_tables_go_to_stdout(
@@ -191,8 +181,8 @@ def test_without_json_the_tables_go_to_stdout(
 ) -> None:
     _put(monkeypatch, _Fake({}))
     assert main(["benchmark"]) == 0
-    said = capsys.readouterr()
-    assert "Result" in said.out and "1.5000" in said.out and "{}" not in said.out
+    message = capsys.readouterr()
+    assert "Result" in message.out and "1.5000" in message.out and "{}" not in message.out
 
 
 def test_a_real_run_prints_json_in_its_last_line(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from leader_core.cohort import Cohort
 from tests import raw_tables
 from train.cli import main
 
-# Furosemide (3440), warfarin (54678486) and vancomycin (14969) under their STITCH numbers, and one nobody maps.
+# Furosemide (3440), warfarin (54678486) and vancomycin (14969) under their STITCH numbers, and one that is not mapped.
 DDI = """STITCH 1,STITCH 2,Polypharmacy Side Effect,Side Effect Name
 CID054678486,CID000003440,C0020517,Hypersensitivity
 CID000014969,CID000003440,C0020517,Hypersensitivity
@@ -74,10 +74,10 @@ def test_pairs_keep_their_side_effects_and_no_severity(
         pair: ("unknown", f"Reported together with: {effects}") for pair, effects in expected.items()
     }
     printed = capsys.readouterr()
-    told = json.loads(printed.out.strip().splitlines()[-1])
+    summary = json.loads(printed.out.strip().splitlines()[-1])
     assert (
         f"3 pairs at ATC level {level} from drug-DDI.csv: the 2 rarest of 2 side effects, 4 rows."
-        in told["notes"]
+        in summary["notes"]
     )
     assert "1 compounds of these rows have no ATC code in compounds.csv and give no pair." in printed.err
     cohort = Cohort.open(files / "cohort.duckdb")
@@ -105,7 +105,7 @@ def test_the_density_follows_the_file(files: Path) -> None:
         (["--ddi", "compounds.csv", "--ddi-map", "compounds.csv"], "expected code_a and code_b"),
     ],
 )
-def test_each_wrong_file_is_told_and_the_earlier_cohort_stays(
+def test_each_wrong_file_is_refused_and_the_earlier_cohort_stays(
     files: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = files / "cohort.duckdb"

@@ -50,31 +50,31 @@ def test_json_says_the_same(raw: Path, capsys: pytest.CaptureFixture[str]) -> No
     (raw.parent / "map.csv").write_text("ndc,atc3\n00054329425,C03C\n00338355248,A07A\n")
     words = ["mapping", "--raw", str(raw), "--atc-level", "5", "--judged", str(judged), "--json"]
     assert main([*words, "--ndc-map", str(raw.parent / "map.csv")]) == 0
-    told = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert told["orders"] == sum(o["orders"] for o in told["outcomes"]) == 14
-    assert told["drug_orders"] == 9 and told["mapping_rate"] == pytest.approx(8 / 9)
-    assert told["unmapped"] == [{"drug": "Zzyzx Elixir", "route": "PO", "orders": 1}]
-    (found,) = told["judged"]
-    assert (found["pairs"], found["correct"]) == (2, 1) and found["low"] < 0.5 < found["high"]
-    assert found["not_correct"][0]["given"] == "C03CA01"
-    assert (told["ndc"]["agreeing"], told["ndc"]["disagreeing"]) == (3, 1)
-    assert told["ndc"]["disagreements"][0]["name_code"] == "J01XA01"
+    summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert summary["orders"] == sum(o["orders"] for o in summary["outcomes"]) == 14
+    assert summary["drug_orders"] == 9 and summary["mapping_rate"] == pytest.approx(8 / 9)
+    assert summary["unmapped"] == [{"drug": "Zzyzx Elixir", "route": "PO", "orders": 1}]
+    (result,) = summary["judged"]
+    assert (result["pairs"], result["correct"]) == (2, 1) and result["low"] < 0.5 < result["high"]
+    assert result["not_correct"][0]["given"] == "C03CA01"
+    assert (summary["ndc"]["agreeing"], summary["ndc"]["disagreeing"]) == (3, 1)
+    assert summary["ndc"]["disagreements"][0]["name_code"] == "J01XA01"
 
 
 def test_several_folders_are_counted_together(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = raw_tables.write(raw.parent / "other", raw_tables.mimic4())
     assert main(["mapping", "--raw", str(raw), str(other), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert told["orders"] == 28
-    assert {o["outcome"]: o["strings"] for o in told["outcomes"]}["mapped"] == 6
+    summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert summary["orders"] == 28
+    assert {o["outcome"]: o["strings"] for o in summary["outcomes"]}["mapped"] == 6
 
 
 def test_a_line_that_cannot_be_read_is_counted(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with (raw / "PRESCRIPTIONS.csv").open("a") as stream:
         stream.write("1,2\n")
     assert main(["mapping", "--raw", str(raw), "--json"]) == 0
-    told = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert (told["orders"], told["unreadable_lines"]) == (14, 1)
+    summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert (summary["orders"], summary["unreadable_lines"]) == (14, 1)
 
 
 def test_a_draw_is_the_same_for_the_same_seed_and_is_not_yet_judged(
@@ -134,10 +134,10 @@ def test_rate_and_precision_on_the_open_demo(mimic3demo: Path, capsys: pytest.Ca
     files = [str(DATA / name) for name in ("judged_drugs.csv", "judged_drugs_2.csv")]
     words = ["mapping", "--raw", str(mimic3demo), "--atc-level", "5", "--judged", *files, "--json"]
     assert main(words) == 0
-    told = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
-    assert told["orders"] == 10_398 and told["mapping_rate"] >= 0.98
-    for found in told["judged"]:
-        assert found["precision"] >= 0.98, found["not_correct"]
-        assert all(row["verdict"] != "correct" for row in found["not_correct"]), (
+    summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    assert summary["orders"] == 10_398 and summary["mapping_rate"] >= 0.98
+    for result in summary["judged"]:
+        assert result["precision"] >= 0.98, result["not_correct"]
+        assert all(row["verdict"] != "correct" for row in result["not_correct"]), (
             "judged right, and changed since"
         )

@@ -16,9 +16,9 @@ from train.cli import main
 
 @pytest.fixture
 def planted(tmp_path: Path, synthetic_cohort: Path) -> Planted:
-    found = Planted(synthetic_cohort, tmp_path)
-    found.cohort.close()
-    return found
+    result = Planted(synthetic_cohort, tmp_path)
+    result.cohort.close()
+    return result
 
 
 def test_a_baseline_joins_what_is_stored(planted: Planted, tmp_path: Path) -> None:

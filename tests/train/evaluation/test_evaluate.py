@@ -81,33 +81,27 @@ def evaluated(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
 def test_the_table_has_everything_a_reader_needs(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = evaluated(capsys, "--model", str(model), "--split", "all", "--out", str(tmp_path / "t.json"))
-    assert found == json.loads((tmp_path / "t.json").read_text())
-    assert set(found["groups"]) == {"overall", "single-visit", "multi-visit"}
-    overall = found["groups"]["overall"]
+    result = evaluated(capsys, "--model", str(model), "--split", "all", "--out", str(tmp_path / "t.json"))
+    assert result == json.loads((tmp_path / "t.json").read_text())
+    assert set(result["groups"]) == {"overall", "single-visit", "multi-visit"}
+    overall = result["groups"]["overall"]
     assert (
         overall["cases"]
         == 120
-        == found["groups"]["single-visit"]["cases"] + found["groups"]["multi-visit"]["cases"]
+        == result["groups"]["single-visit"]["cases"] + result["groups"]["multi-visit"]["cases"]
     )
     for name in ("prauc", "jaccard", "f1", "ddi_rate", "medications"):
         assert set(overall[name]) == {"value", "mean", "std", "low", "high"}
-    assert found["cohort"]["digest"] == found["trained_on"]["digest"] == HOSPITAL.fingerprint.digest
-    assert found["threshold_rule"] == "chosen on validation to maximise mean Jaccard"
-    assert any("nothing worth quoting" in note for note in found["notes"])
+    assert result["cohort"]["digest"] == result["trained_on"]["digest"] == HOSPITAL.fingerprint.digest
+    assert result["threshold_rule"] == "chosen on validation to maximise mean Jaccard"
+    assert any("nothing worth quoting" in note for note in result["notes"])
     shown = capsys.readouterr().err
     assert main(["evaluate", "--cohort", "c.duckdb", "--model", str(model), "--split", "all"]) == 0
     captured = capsys.readouterr()
     shown = captured.out + captured.err
     for words in (
-        "PRAUC",
-        "±",
-        "real DDI",
-        "Made-up hospital",
-        "Threshold",
-        "nothing worth quoting",
-        "single-visit",
-    ):
+        "PRAUC", "±", "real DDI", "Made-up hospital", "Threshold", "nothing worth quoting", "single-visit",
+    ):  # fmt: skip
         assert words in shown
 
 
@@ -123,10 +117,10 @@ def test_prediction_file_and_evaluation_agree_with_scikit_learn(
     assert list(rows.columns) == ["patient_id", "visit_id", "code", "probability", "selected", "prescribed"]
     assert rows.groupby("visit_id").size().nunique() == 1
     by_hand = [average_precision_score(g.prescribed, g.probability) for _, g in rows.groupby("visit_id")]
-    found = evaluated(capsys, "--model", str(model), "--split", "test")
-    assert found["unnamed"]["classes"] == []
-    assert found["groups"]["overall"]["prauc"]["value"] == pytest.approx(np.mean(by_hand), abs=1e-6)
-    assert (rows.selected == (rows.probability >= np.float32(found["threshold"]))).all()
+    result = evaluated(capsys, "--model", str(model), "--split", "test")
+    assert result["unnamed"]["classes"] == []
+    assert result["groups"]["overall"]["prauc"]["value"] == pytest.approx(np.mean(by_hand), abs=1e-6)
+    assert (rows.selected == (rows.probability >= np.float32(result["threshold"]))).all()
     real = {(c.current.visit_id, m) for c in HOSPITAL.cases("test") for m in c.prescribed}
     assert {(v, m) for v, m in zip(rows.visit_id, rows.code, strict=True) if (v, m) in real} == {
         (v, m) for v, m, p in zip(rows.visit_id, rows.code, rows.prescribed, strict=True) if p
@@ -178,15 +172,15 @@ def test_classes_outside_the_vocabulary_count_as_missed(
 
 
 def test_a_baseline_fitted_elsewhere_is_judged_here(capsys: pytest.CaptureFixture[str]) -> None:
-    found = evaluated(capsys, "--baseline", "popularity", "--fit-on", "other.duckdb")
-    assert found["trained_on"]["digest"] == OTHER.fingerprint.digest
-    assert found["cohort"]["digest"] == HOSPITAL.fingerprint.digest
+    result = evaluated(capsys, "--baseline", "popularity", "--fit-on", "other.duckdb")
+    assert result["trained_on"]["digest"] == OTHER.fingerprint.digest
+    assert result["cohort"]["digest"] == HOSPITAL.fingerprint.digest
 
 
 def test_models_beat_popularity_on_what_they_learned(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     student = evaluated(capsys, "--model", str(model), "--split", "train")
     popular = evaluated(capsys, "--baseline", "popularity", "--split", "train")
-    pair = [found["groups"]["overall"]["prauc"]["value"] for found in (student, popular)]
+    pair = [result["groups"]["overall"]["prauc"]["value"] for result in (student, popular)]
     assert pair[0] > pair[1]
 
 
@@ -220,9 +214,9 @@ def test_labels_and_cases_read_the_same_truth() -> None:
     for row, case in enumerate(cases):
         assert {labels.codes[i] for i in np.flatnonzero(labels.wide_truth[row])} == set(case.prescribed)
     assert labels.missed.sum() == sum(len(medications.unseen(c.prescribed)) for c in cases)
-    figures = case_metrics(
+    values = case_metrics(
         labels.widen(labels.truth.astype(np.float32)), labels.wide_truth, 0.5, None, known=labels.known
     )
-    assert labels.mean_prauc(labels.truth.astype(np.float32)) == pytest.approx(np.nanmean(figures.prauc))
+    assert labels.mean_prauc(labels.truth.astype(np.float32)) == pytest.approx(np.nanmean(values.prauc))
     some = prescriptions(columns, columns.current, MEDICATIONS)
     assert some.sum() == sum(len(c.prescribed) for c in cases)

@@ -34,14 +34,14 @@ def test_areas_and_what_they_are_better_by() -> None:
     )
     flat = {method: curve(0.5, 0.5) for method in METHODS}
     two = Curves("B01A", 1, flat, flat)
-    found = summary([one, two], seed=0)
+    result = summary([one, two], seed=0)
     for which, areas in (("deletion", (0.25, 0.75, 0.5)), ("insertion", (0.75, 0.25, 0.5))):
         for method, of_one, better in zip(METHODS, areas, (0.25, -0.25, 0.0), strict=True):
-            told = found[which][method]
-            assert told["area"]["mean"] == pytest.approx((of_one + 0.5) / 2)
-            assert told["better_than_random"]["mean"] == pytest.approx(better / 2)
+            metrics = result[which][method]
+            assert metrics["area"]["mean"] == pytest.approx((of_one + 0.5) / 2)
+            assert metrics["better_than_random"]["mean"] == pytest.approx(better / 2)
             low, high = sorted((of_one, 0.5))  # two cases: a draw is one of them twice, or both
-            assert (told["area"]["low"], told["area"]["high"]) == pytest.approx((low, high))
+            assert (metrics["area"]["low"], metrics["area"]["high"]) == pytest.approx((low, high))
     alone = summary([one], seed=0)["deletion"]["gradients"]["area"]
     assert alone["low"] == alone["mean"] == alone["high"]
 
@@ -71,29 +71,31 @@ def test_the_command_from_a_student_to_its_last_line(
     assert (result["cases"], result["split"], result["model"]["name"]) == (3, "all", "student")
     for which in ("deletion", "insertion"):
         assert set(result[which]) == set(METHODS)
-        for told in result[which].values():
-            assert 0 <= told["area"]["low"] <= told["area"]["mean"] <= told["area"]["high"] <= 1
+        for metrics in result[which].values():
+            assert 0 <= metrics["area"]["low"] <= metrics["area"]["mean"] <= metrics["area"]["high"] <= 1
         assert result[which]["random"]["better_than_random"]["mean"] == 0
         assert result[which]["removal"]["better_than_random"]["mean"] > 0, "exact on one step, so better here"
     assert main(words) == 0
-    told = capsys.readouterr().err
-    assert f"{result['deletion']['removal']['area']['mean']:.3f}" in told, "the same seed, the same figures"
-    assert "better than random by" in told
+    printed = capsys.readouterr().err
+    assert f"{result['deletion']['removal']['area']['mean']:.3f}" in printed, (
+        "the same seed, the same figures"
+    )
+    assert "better than random by" in printed
 
 
 @pytest.mark.parametrize(
-    ("more", "said"), [(["--cases", "0"], "expected at least 1"), (["--model", "elsewhere"], "elsewhere")]
+    ("more", "message"), [(["--cases", "0"], "expected at least 1"), (["--model", "elsewhere"], "elsewhere")]
 )
 def test_wrong_usage_is_a_sentence(
     more: list[str],
-    said: str,
+    message: str,
     model: Path,
     synthetic_cohort: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     words = ["faithfulness", "--cohort", str(synthetic_cohort), "--model", str(model), *more]
     assert main(words) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_folder_under_another_name_is_refused(

@@ -41,9 +41,9 @@ def test_right_means_judged_correct_and_still_given() -> None:
         JudgedPair("Furosemide", "PO", "", "unmapped", "nobody judged the code it has now"),
         JudgedPair("Qwxyz", "PO", "C03CA01", "correct", "lost since"),
     ]
-    found = precision(judged)
-    assert (found.pairs, found.unmapped, found.correct, found.value) == (5, 1, 1, 0.2)
-    assert [(pair.drug, given) for pair, given in found.not_correct] == [
+    result = precision(judged)
+    assert (result.pairs, result.unmapped, result.correct, result.value) == (5, 1, 1, 0.2)
+    assert [(pair.drug, given) for pair, given in result.not_correct] == [
         ("Aspirin", "B01AC06"),
         ("Methylene Blue 1%", "V03AB17"),
         ("Furosemide", "C03CA01"),

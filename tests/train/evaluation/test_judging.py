@@ -81,15 +81,17 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> dict:
 
 def test_groups_of_a_column_hold_every_case_once(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     by = ("gender", "age_band", "chapter", "visits", "truncated", "codes")
-    found = run(capsys, "evaluate", "--model", str(model), "--split", "all", "--by", ",".join(by))["groups"]
+    result = run(capsys, "evaluate", "--model", str(model), "--split", "all", "--by", ",".join(by))["groups"]
     for name in by:
-        groups = {key: group for key, group in found.items() if key.startswith(f"{name}=")}
+        groups = {key: group for key, group in result.items() if key.startswith(f"{name}=")}
         assert sum(group["cases"] for group in groups.values()) == 160
         assert all(group["few"] == (group["cases"] < 20) for group in groups.values())
     women = [c for c in HOSPITAL.cases("all") if c.profile["gender"] == "F"]
-    assert found["gender=F"]["cases"] == len(women)
-    assert found["gender=F"]["real_medications"] == pytest.approx(np.mean([len(c.prescribed) for c in women]))
-    assert found["truncated=no"]["cases"] == 160
+    assert result["gender=F"]["cases"] == len(women)
+    assert result["gender=F"]["real_medications"] == pytest.approx(
+        np.mean([len(c.prescribed) for c in women])
+    )
+    assert result["truncated=no"]["cases"] == 160
 
 
 def test_codes_are_counted_in_training_patients_once_each() -> None:
@@ -105,8 +107,8 @@ def test_codes_are_counted_in_training_patients_once_each() -> None:
         Case(current=Visit(("ICD9:2", "ICD9:3"))),
         Case(history=(Visit(("ICD9:3",)),), current=Visit(())),
     ]
-    found = code_groups(CohortColumns.from_cases(cases), known)  # type: ignore[arg-type]
-    assert {name: mask.tolist() for name, mask in found.items()} == {
+    result = code_groups(CohortColumns.from_cases(cases), known)  # type: ignore[arg-type]
+    assert {name: mask.tolist() for name, mask in result.items()} == {
         "common": [True, False, False, True],
         "rare": [False, True, False, False],
         "unseen": [False, False, True, False],
@@ -119,8 +121,8 @@ def test_chapter_is_that_of_the_first_diagnosis() -> None:
         Case(history=(Visit(("ICD9:4280",)),), current=Visit(("ICD9:25000",))),
         Case(current=Visit(())),
     ]
-    found = groups_by(["chapter"], CohortColumns.from_cases(cases))
-    members = {name.split("=")[1]: mask.tolist() for name, mask in found.items() if "=" in name}
+    result = groups_by(["chapter"], CohortColumns.from_cases(cases))
+    members = {name.split("=")[1]: mask.tolist() for name, mask in result.items() if "=" in name}
     assert members == {
         "Circulatory system": [True, False, False],
         "Endocrine, nutritional and metabolic": [False, True, False],
@@ -135,14 +137,14 @@ def test_a_model_is_compared_with_another_on_the_same_cases(
         main(["baseline", "--cohort", "c.duckdb", "--name", "popularity", "--out", str(tmp_path / "p")]) == 0
     )
     scores = tmp_path / "p" / "scores.parquet"
-    found = run(capsys, "evaluate", "--model", str(model), "--split", "train", "--against", str(scores))
+    result = run(capsys, "evaluate", "--model", str(model), "--split", "train", "--against", str(scores))
     other = run(capsys, "evaluate", "--scores", str(scores), "--split", "train")
-    assert found["against"]["name"] == "popularity"
-    for name, row in found["against"]["groups"].items():
-        value = found["groups"][name]["f1"]["value"] - other["groups"][name]["f1"]["value"]
+    assert result["against"]["name"] == "popularity"
+    for name, row in result["against"]["groups"].items():
+        value = result["groups"][name]["f1"]["value"] - other["groups"][name]["f1"]["value"]
         assert row["f1"]["value"] == pytest.approx(value)
-    assert found["against"]["groups"]["overall"]["prauc"]["low"] > 0
-    assert "permutation" in found["against"]["method"]
+    assert result["against"]["groups"]["overall"]["prauc"]["low"] > 0
+    assert "permutation" in result["against"]["method"]
 
 
 def test_calibration_keeps_the_ranking_and_can_be_taken_back(
@@ -177,7 +179,7 @@ def _but_evidence(files: Mapping[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in files.items() if name != EVIDENCE}
 
 
-def test_what_validation_says_of_each_class_is_kept_with_the_model(
+def test_validation_results_of_each_class_are_stored_with_the_model(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     copy = tmp_path / "copy"
@@ -200,12 +202,12 @@ def test_what_validation_says_of_each_class_is_kept_with_the_model(
         read_manifest(copy)
 
 
-def test_scores_are_stored_with_the_training_patients_beside_them(
+def test_scores_are_stored_with_the_training_patients(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "c.scores.duckdb"
-    found = run(capsys, "scores", "--models", str(model.parent), "--out", str(out))
-    assert found["cases"] == {"student": 160} and out.is_file()
+    result = run(capsys, "scores", "--models", str(model.parent), "--out", str(out))
+    assert result["cases"] == {"student": 160} and out.is_file()
     digest = read_manifest(model).digest
     index = CaseIndex.open(
         tmp_path / "c.similar.safetensors", student=digest, cohort=HOSPITAL.fingerprint.digest
@@ -234,8 +236,8 @@ def test_the_engine_gives_calibrated_probabilities_and_sets(
         assert new.probability == calibration.apply(np.array([old.probability], np.float32))[0]
         assert new.selected == (new.probability >= np.float32(mended.threshold))
     promise = next(each for each in calibration.cutoffs if each.cutoff is not None)
-    found = engine(copy).conformal_set(mended, share=promise.share, confidence=promise.confidence)
-    assert found == tuple(m for m in mended.medications if m.probability >= promise.cutoff)  # type: ignore[operator]
+    result = engine(copy).conformal_set(mended, share=promise.share, confidence=promise.confidence)
+    assert result == tuple(m for m in mended.medications if m.probability >= promise.cutoff)  # type: ignore[operator]
     with pytest.raises(InputError, match="expected one that the student keeps"):
         engine(copy).conformal_set(mended, share=0.123)
     with pytest.raises(NotFoundError, match="train calibrate"):
@@ -248,8 +250,8 @@ def test_a_manifest_from_before_calibration_is_read_as_none(model: Path, tmp_pat
     record = json.loads((old / MANIFEST).read_text())
     del record["calibration"]
     (old / MANIFEST).write_text(json.dumps(record))
-    found = read_manifest(old)
-    assert found.calibration is None
+    manifest = read_manifest(old)
+    assert manifest.calibration is None
     record["calibration"] = {"temperature": -1}
     (old / MANIFEST).write_text(json.dumps(record))
     with pytest.raises(ArtifactError, match="not a manifest"):
@@ -272,10 +274,10 @@ def test_a_student_may_be_calibrated_as_it_is_trained(folder: Path, model: Path,
     later = tmp_path / "later"
     shutil.copytree(model, later)
     assert main(["calibrate", "--model", str(later), "--cohort", "c.duckdb", "--device", "cpu"]) == 0
-    found: list[Manifest] = [read_manifest(each) for each in (out, later)]
-    assert found[0].calibration == found[1].calibration
-    assert found[0].threshold == found[1].threshold
-    assert found[0].digest == found[1].digest
+    result: list[Manifest] = [read_manifest(each) for each in (out, later)]
+    assert result[0].calibration == result[1].calibration
+    assert result[0].threshold == result[1].threshold
+    assert result[0].digest == result[1].digest
 
 
 def test_stored_scores_are_refused_when_cases_differ_in_classes(model: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Cross-fitted states: nobody's states come from a teacher that trained on them, and a stopped run continues."""
+"""Cross-fitted states: no patient's states come from a teacher that trained on them, and a stopped run continues."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_no_patients_states_come_from_a_teacher_that_trained_on_them(
     folds = [{p for p in training if fold_of(p, FOLDS, 1) == k} for k in range(FOLDS)]
     assert trained == [training - fold for fold in folds]
     assert all(folds)
-    # The index says whose teacher made each state, and each state is that teacher's.
+    # The index names each state's teacher, and each state is that teacher's.
     digests = {entry["fold"]: entry["teacher_digest"] for entry in index["shards"]}
     assert len(set(digests.values())) == FOLDS + 1
     assert states.teacher_digest not in digests.values()
@@ -79,8 +79,8 @@ def test_no_patients_states_come_from_a_teacher_that_trained_on_them(
     for fold, folder in [*enumerate(models), (-1, teacher)]:
         scorer = TeacherScorer.load(folder, COHORT.title)
         assert scorer.manifest.digest == digests[fold]
-        wanted = folds[fold] if fold >= 0 else {c.patient_id for c in cases} - training
-        mine = [case for case in cases if case.patient_id in wanted]
+        expected = folds[fold] if fold >= 0 else {c.patient_id for c in cases} - training
+        mine = [case for case in cases if case.patient_id in expected]
         hidden, logits = scorer.states(mine)
         rows = states.rows(np.array([case.current.visit_id for case in mine]))
         np.testing.assert_allclose(states.hidden[rows], hidden, atol=1e-5)

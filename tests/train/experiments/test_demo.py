@@ -61,7 +61,7 @@ def test_every_command_line_of_the_plan_is_understood(plan: DemoPlan) -> None:
             parse([*words])  # exits with 2 where the command would not take it
 
 
-def test_whatever_is_judged_is_made_by_a_task(plan: DemoPlan) -> None:
+def test_every_judged_file_is_written_by_a_task(plan: DemoPlan) -> None:
     targets = {path for task in tasks(plan) for path in task.targets}
     for row in LABELS:
         for seed in plan.seeds(row):
@@ -110,9 +110,9 @@ def test_each_student_differs_in_just_what_its_row_says(tmp_path: Path) -> None:
         _, settings = settings_of(row, tmp_path)
         assert settings.preset == plain.preset
         assert (settings.teacher, settings.teacher_training) == (plain.teacher, plain.teacher_training)
-        wanted = dict(row.overrides.get("student", {}))
-        training = wanted.pop("training", {})
-        for kind, values in (("student", wanted), ("student_training", training)):
+        expected = dict(row.overrides.get("student", {}))
+        training = expected.pop("training", {})
+        for kind, values in (("student", expected), ("student_training", training)):
             values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
             assert getattr(settings, kind) == dataclasses.replace(getattr(plain, kind), **values)
 

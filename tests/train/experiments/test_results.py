@@ -35,8 +35,8 @@ def _entry(label: str, prauc: float, difference: float | None, p: float = 0.001)
         "unnamed": {"prescriptions": 0, "share": 0.0},
     }
     if difference is not None:
-        found = {"value": difference, "low": difference - 0.01, "high": difference + 0.01, "p": p}
-        cell = {"prauc": found}
+        result = {"value": difference, "low": difference - 0.01, "high": difference + 0.01, "p": p}
+        cell = {"prauc": result}
         entry["difference"] = {"overall": cell, "single-visit": cell, "multi-visit": {"prauc": None}}
     return entry
 
@@ -60,7 +60,7 @@ def _evaluation(*entries: tuple[str, dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def test_the_table_shows_the_figures_and_their_cohort() -> None:
+def test_the_table_shows_the_metrics_and_their_cohort() -> None:
     calibrated = _entry("Student, calibrated", 0.6, 0.0, 1.0) | {
         "ece": [0.01],
         "conformal": [{"share": 0.9, "confidence": 0.9, "kept": 0.912, "medications": 71.2}],

@@ -51,7 +51,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def test_it_learns_and_its_folder_tells_how(tmp_path: Path) -> None:
+def test_it_learns_and_its_folder_records_how(tmp_path: Path) -> None:
     manifest = train(tmp_path / "model", dataclasses.replace(QUICK, epochs=6))
     scores = [row["prauc"] for row in manifest.history]
     assert max(scores) > scores[0] + 0.02
@@ -60,8 +60,8 @@ def test_it_learns_and_its_folder_tells_how(tmp_path: Path) -> None:
     assert manifest.threshold_rule.startswith("chosen on validation")
     assert manifest.cohort == HOSPITAL.fingerprint
     scorer = StudentScorer.load(tmp_path / "model", "cpu")
-    found = score_columns(scorer, HOSPITAL.columns("validation"))
-    np.testing.assert_allclose(found, scorer.score(HOSPITAL.cases("validation")).probabilities, atol=1e-5)
+    result = score_columns(scorer, HOSPITAL.columns("validation"))
+    np.testing.assert_allclose(result, scorer.score(HOSPITAL.cases("validation")).probabilities, atol=1e-5)
     assert scorer.profile_read == ("insurance", "gender")
     assert manifest.validation["overall"]["prauc"]["value"] == pytest.approx(max(scores), abs=0.01)
     assert not checkpoint_path(tmp_path / "model").exists()
@@ -243,20 +243,20 @@ def test_training_can_start_at_the_class_frequencies() -> None:
 
 
 def test_states_can_be_standardised_over_the_training_cases() -> None:
-    found = states()
-    found.hidden[:] = found.hidden * 50 + 7
-    data = StudentData.of(HOSPITAL, "last", found)  # type: ignore[arg-type]
+    result = states()
+    result.hidden[:] = result.hidden * 50 + 7
+    data = StudentData.of(HOSPITAL, "last", result)  # type: ignore[arg-type]
     assert data.guidance is not None
     there, hidden = data.guidance.standardised().of(np.arange(len(data.train)))
     assert len(there) == len(data.train)
     np.testing.assert_allclose(hidden.mean(0), 0, atol=1e-4)
     np.testing.assert_allclose(hidden.std(0), 1, atol=1e-4)
     _, raw = data.guidance.of(np.arange(3))
-    np.testing.assert_array_equal(raw, found.hidden[found.rows(data.train.visit_ids[:3])])
+    np.testing.assert_array_equal(raw, result.hidden[result.rows(data.train.visit_ids[:3])])
 
 
 def test_another_program_can_follow_a_training(tmp_path: Path) -> None:
-    """Every epoch appears as it ends, with its figures and a time left that falls to nothing."""
+    """Every epoch appears as it ends, with its metrics and a time left that falls to nothing."""
     report = ProgressFile(tmp_path / "progress.jsonl", quiet=True)
     manifest = train(tmp_path / "model", report=report)
     rows = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
@@ -267,7 +267,7 @@ def test_another_program_can_follow_a_training(tmp_path: Path) -> None:
     assert epochs[0]["seconds_left"] > epochs[1]["seconds_left"] > epochs[2]["seconds_left"] == 0
 
 
-def test_a_pass_says_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_reports_its_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.console.EVERY", 0.0)
     report = ProgressFile(tmp_path / "deep" / "progress.jsonl", quiet=True)
     assert list(report.progress(range(3), label="epoch 1")) == [0, 1, 2]

@@ -94,9 +94,9 @@ def test_codes_of_a_condition_are_many_and_unequal() -> None:
 def test_choices_follow_their_weights() -> None:
     choices = CodeChoices.build([[1.0], [], [3.0, 1.0]])
     owner = np.repeat([0, 2], [4, 4_000])
-    found = choices.draw(owner, np.random.default_rng(0).random(owner.size))
-    assert set(found[:4]) == {0}
-    assert np.mean(found[4:] == 1) == pytest.approx(0.75, abs=0.03)
+    result = choices.draw(owner, np.random.default_rng(0).random(owner.size))
+    assert set(result[:4]) == {0}
+    assert np.mean(result[4:] == 1) == pytest.approx(0.75, abs=0.03)
     assert choices.draw(np.array([2]), np.array([1 - 1e-16]))[0] == 2
 
 
@@ -142,20 +142,20 @@ def test_a_condition_brings_its_therapy(drawn: Drawn, condition: str, group: str
     ],
 )
 def test_the_words_of_a_title_bring_their_therapy(drawn: Drawn, words: str, group: str, least: float) -> None:
-    given, said = _given(drawn, group), _titled(drawn, words)
-    assert given[said].mean() > least
-    assert given[said].mean() > 2 * given[~said].mean()
+    given, message = _given(drawn, group), _titled(drawn, words)
+    assert given[message].mean() > least
+    assert given[message].mean() > 2 * given[~message].mean()
 
 
 def test_what_a_title_denies_brings_nothing() -> None:
     know = knowledge.load()
     table = know.diagnosis[9]
-    said = {
+    message = {
         code: {know.cues[i] for i in table.cue_list[table.cues[n] : table.cues[n + 1]]}
         for n, code in enumerate(table.code)
     }
-    assert "bleeding_title" in said["56212"]  # diverticulosis of colon with hemorrhage
-    assert "bleeding_title" not in said["56210"]  # ... (without mention of hemorrhage)
+    assert "bleeding_title" in message["56212"]  # diverticulosis of colon with hemorrhage
+    assert "bleeding_title" not in message["56210"]  # ... (without mention of hemorrhage)
 
 
 @pytest.mark.parametrize(

@@ -46,18 +46,18 @@ def _small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_states_are_those_of_the_scorer_for_every_case(teacher: Path, tmp_path: Path) -> None:
     result = write_states(COHORT, teacher, tmp_path / "states")
-    found = TeacherStates.open(tmp_path / "states")
+    results = TeacherStates.open(tmp_path / "states")
     cases = COHORT.cases("all", "all")
-    assert result["cases"] == len(cases) == len(found.visit_ids) and result["shards"] > 2
-    assert found.hidden.dtype == found.logits.dtype == np.float32
+    assert result["cases"] == len(cases) == len(results.visit_ids) and result["shards"] > 2
+    assert results.hidden.dtype == results.logits.dtype == np.float32
     scorer = TeacherScorer.load(teacher, COHORT.title)
     hidden, logits = scorer.states(cases)
-    rows = found.rows(np.array([case.current.visit_id for case in cases]))
-    assert np.allclose(found.hidden[rows], hidden, atol=1e-5)
-    assert np.allclose(found.logits[rows], logits, atol=1e-5)
-    assert found.medications == scorer.vocabularies.medication.codes
-    assert found.teacher_digest == scorer.manifest.digest
-    assert found.cohort_digest == COHORT.fingerprint.digest
+    rows = results.rows(np.array([case.current.visit_id for case in cases]))
+    assert np.allclose(results.hidden[rows], hidden, atol=1e-5)
+    assert np.allclose(results.logits[rows], logits, atol=1e-5)
+    assert results.medications == scorer.vocabularies.medication.codes
+    assert results.teacher_digest == scorer.manifest.digest
+    assert results.cohort_digest == COHORT.fingerprint.digest
     assert not (tmp_path / "states.states.partial").exists()
 
 
@@ -104,7 +104,7 @@ def test_one_changed_byte_or_a_lost_shard_is_refused_by_name(teacher: Path, tmp_
 
 def test_visits_without_states_are_named(teacher: Path, tmp_path: Path) -> None:
     write_states(COHORT, teacher, tmp_path / "states", targets="last")
-    found = TeacherStates.open(tmp_path / "states")
-    assert list(found.rows(found.visit_ids[[3, 1]])) == [3, 1]
+    result = TeacherStates.open(tmp_path / "states")
+    assert list(result.rows(result.visit_ids[[3, 1]])) == [3, 1]
     with pytest.raises(InputError, match=r"1 of 2 visits.*999999"):
-        found.rows(np.array([found.visit_ids[0], 999_999]))
+        result.rows(np.array([result.visit_ids[0], 999_999]))

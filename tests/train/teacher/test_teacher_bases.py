@@ -67,16 +67,16 @@ def gradients(
     """Loss and gradients of one real optimiser step over all cases, before they are clipped away."""
     settings = TeacherTraining(steps=1, batch_size=len(given), clip=0.0, **options)
     trainer = TeacherTrainer(model, given, given, settings, 0, "test", Path("none"), Silent())
-    found: dict[str, torch.Tensor] = {}
+    results: dict[str, torch.Tensor] = {}
 
     class Reads(torch.optim.AdamW):
         def step(self, closure: Any = None) -> None:  # type: ignore[override]
-            found.update({n: w.grad.clone() for n, w in model.trained().items() if w.grad is not None})
+            results.update({n: w.grad.clone() for n, w in model.trained().items() if w.grad is not None})
 
     trained = model.trained()
     loss = trainer._step(Reads(trained.values()), trained, 0)
-    assert found.keys() == trained.keys()
-    return loss, found
+    assert results.keys() == trained.keys()
+    return loss, results
 
 
 def test_one_step_saved_and_loaded_gives_equal_logits(base: Path, tmp_path: Path) -> None:
@@ -120,14 +120,14 @@ def test_checkpointing_and_accumulation_change_no_gradient(base: Path) -> None:
     saving = network(base)
     save_activations(saving)
     longest = int(given.encoded.lengths.max())
-    for other, kept in (
+    for other, other_gradients in (
         gradients(saving, given, pass_tokens=100_000),
         gradients(network(base), given, pass_tokens=3 * longest),
         gradients(network(base), given, pass_tokens=1),
     ):
         assert other == pytest.approx(loss, abs=1e-6)
         for name, gradient in whole.items():
-            assert torch.allclose(kept[name], gradient, atol=1e-6, rtol=1e-4), name
+            assert torch.allclose(other_gradients[name], gradient, atol=1e-6, rtol=1e-4), name
     assert max(float(gradient.abs().max()) for gradient in whole.values()) > 1e-3
 
 
@@ -165,11 +165,11 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_state(
             device="cpu",
             report=Silent(),
         )
-    said, state = str(stopped.value), checkpoint_path(tmp_path / "out")
+    message, state = str(stopped.value), checkpoint_path(tmp_path / "out")
     for words in ("Step ", "loss nan", "learning_rate (now 0.001)", "precision to 'fp32'", str(state)):
-        assert words in said
-    kept = read_adapter(state)
-    assert all(bool(torch.isfinite(weight).all()) for weight in kept.values())
+        assert words in message
+    adapter = read_adapter(state)
+    assert all(bool(torch.isfinite(weight).all()) for weight in adapter.values())
     assert not (tmp_path / "out").exists()
 
 
@@ -191,7 +191,7 @@ def test_an_older_teacher_lacks_the_newer_fields_and_loads() -> None:
     record = TeacherConfig(lora_rank=4).to_json()
     older = {name: value for name, value in record.items() if name not in ("quantisation", "attention")}
     assert TeacherConfig.from_json(older) == TeacherConfig(lora_rank=4)
-    assert TeacherConfig(lora_rank=4).identity() == older  # so that runs begun before are continued
+    assert TeacherConfig(lora_rank=4).identity() == older  # so that earlier runs are continued
     assert TeacherConfig(quantisation="4bit").identity()["quantisation"] == "4bit"
     for broken in ({**record, "colour": 1}, {k: v for k, v in older.items() if k != "lora_rank"}):
         with pytest.raises(ArtifactError, match="missing or unknown"):

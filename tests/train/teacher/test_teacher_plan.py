@@ -38,21 +38,21 @@ def test_the_sum_of_the_readme_can_be_followed() -> None:
     settings = load_settings(str(CONFIGS / "mimic3-7b.toml"))
     shape = shape_of(LlamaConfig(), "decoder", settings.teacher, 112)
     prompts = np.full(5_080, 600)
-    found = estimate(
+    result = estimate(
         shape, settings.teacher, settings.teacher_training, "bf16", 790e12, prompts, np.full(635, 600)
     )
-    assert found.steps == 3_000 and found.tokens == 96_000 * 600
-    assert found.flops == pytest.approx(found.tokens * 3 * token_flops(shape, 600))
-    assert found.flops == pytest.approx(found.tokens * 6 * shape.matrix, rel=0.02)  # attention is the rest
-    assert found.training_hours == pytest.approx(found.flops / (0.45 * 790e12) / 3600)
-    assert 1.7 < found.training_hours < 1.9 and 17 < found.memory_gib < 20  # what the README says
+    assert result.steps == 3_000 and result.tokens == 96_000 * 600
+    assert result.flops == pytest.approx(result.tokens * 3 * token_flops(shape, 600))
+    assert result.flops == pytest.approx(result.tokens * 6 * shape.matrix, rel=0.02)  # attention is the rest
+    assert result.training_hours == pytest.approx(result.flops / (0.45 * 790e12) / 3600)
+    assert 1.7 < result.training_hours < 1.9 and 17 < result.memory_gib < 20  # what the README says
     quantised = TeacherConfig(quantisation="4bit", lora_rank=8)
     small = estimate(shape, quantised, settings.teacher_training, "bf16", 790e12, prompts, prompts[:9])
-    assert small.weights_gib < found.weights_gib / 3
+    assert small.weights_gib < result.weights_gib / 3
 
 
 @pytest.mark.parametrize("checkpointing", [False, True])
-def test_kept_activations_are_those_that_the_network_keeps(checkpointing: bool) -> None:
+def test_stored_activations_are_those_that_the_network_stores(checkpointing: bool) -> None:
     """Bytes a token that a third and fourth layer add, counted where autograd saves them."""
     counted = [_kept(layers, checkpointing) for layers in (2, 4)]
     shape = [_small(layers) for layers in (2, 4)]
@@ -77,18 +77,18 @@ def _kept(layers: int, checkpointing: bool) -> int:
     if checkpointing:
         teacher_shape.save_activations(model)
     own = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
-    kept: dict[int, torch.Tensor] = {}
+    saved: dict[int, torch.Tensor] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         if tensor.untyped_storage().data_ptr() not in own:
-            kept[tensor.untyped_storage().data_ptr()] = tensor
+            saved[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         ids = torch.ones(1, 64, dtype=torch.long)
         loss = model(ids, ids).logits.sum()
     assert loss.requires_grad
-    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+    return sum(tensor.untyped_storage().nbytes() for tensor in saved.values())
 
 
 def test_a_plan_says_what_would_be_done_and_writes_nothing(tmp_path: Path) -> None:
@@ -148,12 +148,12 @@ def test_the_settings_for_real_data_are_the_published_ones() -> None:
 def test_a_tiny_shape_is_measured_and_a_large_one_needs_a_gpu(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = teacher_shape.run("tiny", "cpu", 0.01)
-    assert found["frozen_weights"] > found["trained_weights"] > 0
+    result = teacher_shape.run("tiny", "cpu", 0.01)
+    assert result["frozen_weights"] > result["trained_weights"] > 0
     for part in ("states", "training", "training_with_checkpointing"):
-        assert found[part]["tokens_per_second"] > 0 and 0 < found[part]["share_of_matrix_rate"] < 1
-    mixed = found["mixed_lengths"]
-    assert mixed["mean_tokens"] < found["shape"]["tokens"] / 2
+        assert result[part]["tokens_per_second"] > 0 and 0 < result[part]["share_of_matrix_rate"] < 1
+    mixed = result["mixed_lengths"]
+    assert mixed["mean_tokens"] < result["shape"]["tokens"] / 2
     assert mixed["times_faster"] == pytest.approx(
         mixed["published_way"]["seconds_per_case"] / mixed["ours"]["seconds_per_case"], rel=0.01
     )

@@ -15,6 +15,7 @@ from leader_core.errors import InputError, TrainingError
 from leader_core.model_folder import read_manifest
 from leader_core.teacher.config import TeacherConfig
 from tests.teacher_fakes import TinyCohort, tiny_bert, tiny_llama
+from tests.train.reports import LineReport
 from train import checkpoint
 from train.checkpoint import checkpoint_path
 from train.config import load_settings
@@ -141,23 +142,12 @@ def test_a_run_killed_within_a_step_or_a_save_resumes_to_the_same_teacher(
     with pytest.raises(KeyboardInterrupt):
         fit(llama, tmp_path / "out", **options)
     monkeypatch.setattr(owner, name, real)
-    said = Lines()
-    resumed = fit(llama, tmp_path / "out", resume=True, report=said, **options)
-    (step,) = [int(line.split()[-1]) for line in said.lines if line.startswith("continuing at step")]
+    message = LineReport()
+    resumed = fit(llama, tmp_path / "out", resume=True, report=message, **options)
+    (step,) = [int(line.split()[-1]) for line in message.lines if line.startswith("continuing at step")]
     assert 11 < step < 17  # 11 and a half are an epoch
     assert resumed["digest"] == whole["digest"]
     assert not list(tmp_path.glob("*partial*"))
-
-
-class Lines(Report):
-    """Keeps what is reported."""
-
-    def __init__(self) -> None:
-        super().__init__(quiet=True)
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
 
 
 def test_a_killed_run_leaves_the_earlier_teacher(
