@@ -23,6 +23,11 @@ settings.load_profile("leader")
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 SYNTHETIC_PATIENTS = 150
+SLOW = (
+    "tests/train/test_distributed.py",
+    "tests/test_atc_level5.py",
+    "tests/train/experiments/test_crossfit.py",
+)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +101,8 @@ def browser_path() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` skip where there is no CUDA device."""
+    """The slowest files come first, so that workers end together; tests marked `gpu` skip without a CUDA device."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(SLOW) and "browser" not in item.keywords)
     marked = [item for item in items if "gpu" in item.keywords]
     if marked:
         import torch

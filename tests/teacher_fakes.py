@@ -23,6 +23,10 @@ from transformers import (
 
 from leader_core.domain import Case, Fingerprint, Kind, Visit
 from leader_core.prompt import LEADER, PAPER
+from leader_core.teacher.config import TeacherConfig
+from train.console import Report
+from train.teacher.run import train_teacher
+from train.teacher.settings import TeacherTraining
 
 DIAGNOSES: Final = {
     "ICD9:4280": "heart failure",
@@ -153,6 +157,13 @@ def _save(
     size = save_tokenizer(folder, bos=bos, pad=pad, left=left)
     model(config(vocab_size=size, **_SHAPE, **shape)).save_pretrained(folder)
     return folder
+
+
+def quickly_trained(out: Path, config: TeacherConfig, training: TeacherTraining, cohort: Any) -> Path:
+    """A teacher of a few steps in a folder; gives the folder."""
+    silent = Report(quiet=True)
+    train_teacher(cohort, out, config, training, preset="default", seed=1, device="cpu", report=silent)
+    return out
 
 
 TINY: Final = {"bert": tiny_bert, "llama": tiny_llama, "qwen": tiny_qwen, "roberta": tiny_roberta}

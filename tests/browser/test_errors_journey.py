@@ -15,6 +15,8 @@ from tests.browser.conftest import PATIENCE, Visitor, serving
 from tests.browser.steps import overflow
 from tests.planted import Planted
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def scored(

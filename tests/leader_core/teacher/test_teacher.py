@@ -17,9 +17,7 @@ from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import TeacherModel, adapter_state, build_model, pool, restore_adapter
 from leader_core.teacher.scorer import TeacherReader, TeacherScorer, fit_to_base, run_batches
 from leader_core.teacher.tokens import encode_cases, scoring_batches, split_by_length
-from tests.teacher_fakes import TinyCohort, tiny_bert, tiny_llama, title, without_medications
-from train.console import Report
-from train.teacher.run import train_teacher
+from tests.teacher_fakes import TinyCohort, quickly_trained, tiny_bert, tiny_llama, title, without_medications
 from train.teacher.settings import TeacherTraining
 
 CPU = torch.device("cpu")
@@ -40,10 +38,7 @@ def teacher(
     out = tmp_path_factory.mktemp("teachers") / request.param
     config = TeacherConfig(base=str(bases[request.param]), max_tokens=80, lora_rank=2, lora_dropout=0.1)
     training = TeacherTraining(steps=6, batch_size=8, learning_rate=1e-2)
-    train_teacher(
-        COHORT, out, config, training, preset="default", seed=1, device="cpu", report=Report(quiet=True)
-    )  # type: ignore[arg-type]
-    return out
+    return quickly_trained(out, config, training, COHORT)
 
 
 def network(base: Path, **options: object) -> TeacherModel:

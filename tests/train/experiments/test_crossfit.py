@@ -15,10 +15,8 @@ import train.teacher.run as teacher_run
 from leader_core.errors import InputError
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.scorer import TeacherScorer
-from tests.teacher_fakes import DIAGNOSES, TinyCohort, tiny_bert
-from train.console import Report
+from tests.teacher_fakes import DIAGNOSES, TinyCohort, quickly_trained, tiny_bert
 from train.experiments.crossfit import PartOfCohort, fold_of, write_crossfitted_states
-from train.teacher.run import train_teacher
 from train.teacher.settings import TeacherTraining
 from train.teacher.states import TeacherStates, write_states
 
@@ -29,17 +27,8 @@ FOLDS = 3
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("crossfit")
-    train_teacher(
-        COHORT,
-        root / "teacher",
-        TeacherConfig(base=str(tiny_bert(root / "base")), max_tokens=96, lora_rank=2),
-        TeacherTraining(steps=2, batch_size=8),
-        preset="default",
-        seed=1,
-        device="cpu",
-        report=Report(quiet=True),
-    )
-    return root / "teacher"
+    config = TeacherConfig(base=str(tiny_bert(root / "base")), max_tokens=96, lora_rank=2)
+    return quickly_trained(root / "teacher", config, TeacherTraining(steps=2, batch_size=8), COHORT)
 
 
 @pytest.fixture

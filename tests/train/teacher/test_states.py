@@ -11,10 +11,8 @@ import pytest
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.scorer import TeacherScorer
-from tests.teacher_fakes import TinyCohort, tiny_bert
-from train.console import Report
+from tests.teacher_fakes import TinyCohort, quickly_trained, tiny_bert
 from train.teacher import states
-from train.teacher.run import train_teacher
 from train.teacher.settings import TeacherTraining
 from train.teacher.states import TeacherStates, write_states
 
@@ -26,17 +24,7 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("states")
     config = TeacherConfig(base=str(tiny_bert(root / "base")), max_tokens=96, lora_rank=2)
     training = TeacherTraining(steps=3, batch_size=8)
-    train_teacher(
-        COHORT,
-        root / "teacher",
-        config,
-        training,
-        preset="default",
-        seed=1,
-        device="cpu",
-        report=Report(quiet=True),
-    )
-    return root / "teacher"
+    return quickly_trained(root / "teacher", config, training, COHORT)
 
 
 @pytest.fixture(autouse=True)
