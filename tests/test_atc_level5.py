@@ -31,6 +31,8 @@ lora_rank = 4
 steps = 2
 batch_size = 8
 validation_cases = 10
+[student]
+code_text = false
 [student.training]
 epochs = 1
 """

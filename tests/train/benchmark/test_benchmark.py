@@ -90,7 +90,7 @@ def test_the_student_is_compared_with_its_published_form(
     synthetic_cohort: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "tiny.toml"
-    config.write_text("[student.training]\nepochs = 1\n", encoding="utf-8")
+    config.write_text("[student]\ncode_text = false\n[student.training]\nepochs = 1\n", encoding="utf-8")
     model = tmp_path / "student"
     words = ["--cohort", str(synthetic_cohort), "--config", str(config), "--device", "cpu"]
     assert main(["student", *words, "--out", str(model)]) == 0
