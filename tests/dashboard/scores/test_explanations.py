@@ -82,7 +82,9 @@ def test_a_class_that_no_model_scores_is_reported(open_page: OpenPage) -> None:
 
 
 def test_gradients_say_how_they_were_made(open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fake_attribute(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
+    def fake_attribute(
+        engine: object, case: Case, model: str, code: str, *, on_progress: object
+    ) -> Attribution:
         shares = (Share(code_item(len(case.history), "diagnosis", case.current.diagnoses[0]), 1.5),)
         unread = (code_item(0, "diagnosis", "X"),)
         return Attribution(model, code, 1.0, -0.5, shares, unread, "average", 32, 0.004, 0.03, 0.1)  # type: ignore[arg-type]
@@ -101,7 +103,9 @@ def test_what_one_session_had_explained_stands_at_once_in_another(
 ) -> None:
     requests: list[tuple[str, str]] = []
 
-    def fake_attribute(engine: object, case: Case, model: str, code: str, *, on_progress: object) -> Attribution:
+    def fake_attribute(
+        engine: object, case: Case, model: str, code: str, *, on_progress: object
+    ) -> Attribution:
         requests.append((model, code))
         return Attribution(model, code, 0.0, 0.0, (), (), "average", 24, 0.0, 0.02, 0.1)  # type: ignore[arg-type]
 
