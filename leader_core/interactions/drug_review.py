@@ -92,7 +92,7 @@ def review_drugs(drugs: Iterable[OrderedDrug], diagnoses: Iterable[str] = ()) ->
         tuple(pairs.values()),
         tuple(conditions.values()),
         tuple(
-            DrugDuplication(tuple(given[code] for code in entry.codes), entry)
+            DrugDuplication(tuple({given[code].name: given[code] for code in entry.codes}.values()), entry)
             for entry in duplications(given)
         ),
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from leader_core.domain import SEVERITY_RANK, Severity
 from leader_core.errors import InputError
-from leader_core.exchange.code_lists import NotUnderstood, ReadCode, ReadCodes, read_diagnoses, read_drugs
+from leader_core.exchange.code_lists import ReadCode, ReadCodes, read_diagnoses, read_drugs
 from leader_core.interactions import DrugReview, OrderedDrug, review_drugs
 from train.console import Report
 
@@ -83,10 +83,14 @@ def _findings(reviewed: DrugReview, titles: Mapping[str, str]) -> list[_Finding]
 
 
 def _lines(drugs: ReadCodes, diagnoses: ReadCodes, reviewed: DrugReview) -> list[str]:
-    """The answer for a reader: the counts, what was not understood, a block a finding, how the lists were read."""
+    """The answer for a reader: the counts, what was not checked, a block a finding, how the lists were read."""
     counts = [f"{count} {severity}" for severity, count in reviewed.counts.items()]
     lines = [", ".join(counts) or "Nothing is listed about these drugs"]
-    lines += _wrapped("Not understood, so not checked: ", drugs.unknown + diagnoses.unknown)
+    lines += [
+        line
+        for each in (*drugs.unknown, *diagnoses.unknown)
+        for line in _paragraph("Not checked: ", f"{each.text!r} {each.reason}")
+    ]
     titles = {each.code: each.name for each in diagnoses.codes}
     for finding in _findings(reviewed, titles):
         lines += ["", *_paragraph(f"{finding.severity.upper()}: ", finding.subject)]
@@ -103,10 +107,6 @@ def _lines(drugs: ReadCodes, diagnoses: ReadCodes, reviewed: DrugReview) -> list
     count = len(drugs.codes)
     looked_up = f"{count * (count - 1) // 2} pairs looked up. " if count > 2 else ""
     return [*lines, "", f"{looked_up}{_CLOSING}"]
-
-
-def _wrapped(label: str, unknown: tuple[NotUnderstood, ...]) -> list[str]:
-    return [line for each in unknown for line in _paragraph(label, f"{each.text!r} {each.reason}")]
 
 
 def _paragraph(label: str, text: str) -> list[str]:
