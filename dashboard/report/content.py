@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from dashboard.scores import evidence_text
-from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
+from dashboard.scores import trust_text
+from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import Coded, VisitText
 from dashboard.shared.formatting import listing, score
@@ -214,7 +214,7 @@ def compose(
         has_sets=bool(sets),
         titles=titles,
         similar=_similar(engine, recommendations, near),
-        trust_facts=tuple(evidence_text.case_facts(recommendations, near.similar)),
+        trust_facts=tuple(trust_text.case_facts(recommendations, near.similar)),
         trust=_trust(engine, recommendations),
     )
 
@@ -342,7 +342,7 @@ def _similar(
     similar = near.similar
     if similar is None or not similar.neighbours:
         nobody = f"None of {similar.training:,} training patients passes the filters." if similar else ""
-        return SimilarPart(nobody or near.reason or evidence_text.NO_NEIGHBOURS, near.filters)
+        return SimilarPart(nobody or near.reason or trust_text.NO_NEIGHBOURS, near.filters)
     selected = {name: {m.code for m in each.selected} for name, each in recommendations.items()}
 
     def titled(kind: Kind, codes: Sequence[str]) -> tuple[Coded, ...]:
@@ -357,21 +357,21 @@ def _similar(
             weighted=similar.given[code].weighted,
             suggested=tuple(name for name in MODEL_NAMES if code in selected.get(name, ())),
         )
-        for code in evidence_text.ranked(similar)
+        for code in trust_text.ranked(similar)
     ]
     neighbours = [
         NeighbourPart(
             patient_id=n.patient_id,
             visit_no=n.visit_no,
             similarity=n.similarity,
-            about=evidence_text.neighbour_text(n),
+            about=trust_text.neighbour_text(n),
             shared=titled("diagnosis", n.shared),
             given=titled("medication", n.given),
         )
         for n in similar.neighbours
     ]
     return SimilarPart(
-        evidence_text.nearest_of(similar),
+        trust_text.nearest_of(similar),
         near.filters,
         similar.among,
         similar.training,
@@ -390,10 +390,10 @@ def _trust(engine: Engine, recommendations: Mapping[ModelName, Recommendation]) 
         if name not in recommendations or name not in engine.models:
             continue
         manifest = engine.models[name].manifest
-        evidence, problem = evidence_text.evidence_or_reason(engine, name)
+        evidence, problem = trust_text.evidence_or_reason(engine, name)
         about = case_trust(manifest, recommendations[name])
         classes = class_trust(evidence, manifest, recommendations[name])
-        sentences = {code: evidence_text.sentence(trust) for code, trust in classes.items()}
-        lines = evidence_text.trust_lines(about, evidence, problem, unit)
+        sentences = {code: trust_text.sentence(trust) for code, trust in classes.items()}
+        lines = trust_text.trust_lines(about, evidence, problem, unit)
         parts.append(TrustPart(name, about, tuple(lines), classes, sentences))
     return tuple(parts)

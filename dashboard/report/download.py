@@ -12,7 +12,7 @@ from dashboard.report.content import CaseReport, compose
 from dashboard.report.html import write_html
 from dashboard.report.json_csv import comparison_csv, write_json
 from dashboard.report.pdf import write_pdf
-from dashboard.scores.evidence_text import NOT_SEARCHED, SimilarResult
+from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.server.service import Service
 from dashboard.shared import markup, session
 from dashboard.shared.session import Subject

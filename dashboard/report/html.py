@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from dashboard.report import content
 from dashboard.report.content import CaseReport
-from dashboard.scores.evidence_text import ABOUT_SIMILAR
+from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import theme
 from dashboard.shared.templates import render
 from leader_core import Fingerprint, __version__

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dashboard.report.content import CaseReport, ModelPart, SimilarPart, TrustPart
-from dashboard.scores.evidence_text import ABOUT_SIMILAR
+from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording
 from dashboard.shared.csv_table import Cell, write_csv
 from leader_core import __version__

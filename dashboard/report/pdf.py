@@ -14,7 +14,7 @@ from fpdf.util import Padding
 
 from dashboard.report import content
 from dashboard.report.content import CaseReport, ModelPart, PairPart
-from dashboard.scores.evidence_text import ABOUT_SIMILAR
+from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import theme, wording
 from dashboard.shared.case_text import Coded, VisitText
 from dashboard.shared.comparison import Row

@@ -10,8 +10,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.interactions import cautions, sets
-from dashboard.scores import comparison_table, cut_offs, decide_first, evidence_panel, explain_panel, notes
-from dashboard.scores.evidence_text import SimilarResult
+from dashboard.scores import comparison_table, cut_offs, decide_first, explain_panel, notes, trust_panel
+from dashboard.scores.trust_text import SimilarResult
 from dashboard.server.answers import Scores, all_scores
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, navigation, session, url_state, wording
@@ -33,7 +33,7 @@ TABS: Final[Mapping[Tab, str]] = {
     "notes": "Notes",
 }
 _TAB: Final = "tab"
-_LINKED: Final = {_TAB: url_state.Binding.choice("pairs", TABS), **evidence_panel.BINDINGS}
+_LINKED: Final = {_TAB: url_state.Binding.choice("pairs", TABS), **trust_panel.BINDINGS}
 BINDINGS: Final = {**_LINKED, **cut_offs.BINDINGS, **explain_panel.BINDINGS}
 
 Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult], None]
@@ -88,7 +88,7 @@ def _answers(
     """What the models say, and what is known of the case; gives the URL parameters of this view."""
     known = subject.source == "cohort" and not session.hidden(subject)
     own = session.decided(subject.key) if known and session.view() == "decide" else None
-    near = evidence_panel.find_similar(service, subject.case)
+    near = trust_panel.find_similar(service, subject.case)
     with centre:
         with st.container(key="cut_offs"):
             recommendations = cut_offs.show(service, subject, scores, own, known)
@@ -97,9 +97,9 @@ def _answers(
             **url_state.written(_LINKED),
         }
         with st.container(key="classes"):
-            details = evidence_panel.class_details(service, recommendations, near)
+            details = trust_panel.class_details(service, recommendations, near)
             draw_export = functools.partial(
-                export, recommendations, evidence_panel.similar_result(service, near)
+                export, recommendations, trust_panel.similar_result(service, near)
             )
             _table(service, subject, scores, recommendations, known, own, link, details, draw_export)
         with st.container(key="why"):
@@ -110,9 +110,9 @@ def _answers(
             if opened == "pairs":
                 _interactions(service, subject, recommendations, known, link)
             elif opened == "similar":
-                evidence_panel.show_similar(service, subject, recommendations, near)
+                trust_panel.show_similar(service, subject, recommendations, near)
             elif opened == "trust":
-                evidence_panel.show_trust(service, recommendations, near)
+                trust_panel.show_trust(service, recommendations, near)
         _notes(service, subject, tabs)
     return {**link, **explain_panel.query()}
 
@@ -151,7 +151,7 @@ def _table(
     known: bool,
     own: tuple[str, ...] | None,
     link: Mapping[str, str],
-    details: evidence_panel.Lines,
+    details: trust_panel.Lines,
     export: Callable[[], None],
 ) -> None:
     if not recommendations and not (known and subject.case.prescribed):

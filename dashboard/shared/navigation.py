@@ -56,7 +56,7 @@ def home_link() -> None:
     link("patients", "Go to the worklist")
 
 
-def draw_no_case() -> None:
+def show_no_case() -> None:
     """The empty state of pages that are about a case."""
     st.html(markup.empty(wording.NO_CASE_TITLE, wording.NO_CASE))
     with st.container(horizontal=True):

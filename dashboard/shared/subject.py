@@ -24,7 +24,7 @@ def open_subject(service: Service, title: str) -> Subject | None:
         raise
     if subject is None:
         st.html(markup.title(title))
-        navigation.draw_no_case()
+        navigation.show_no_case()
     return subject
 
 

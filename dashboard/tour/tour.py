@@ -1,4 +1,4 @@
-"""The guided tour: its five steps, the rule that picks its case from the cohort being served, and how it is drawn."""
+"""The guided tour: its five steps, the rule that picks its case from the cohort being served, and how it is shown."""
 
 from __future__ import annotations
 

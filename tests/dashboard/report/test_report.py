@@ -20,7 +20,7 @@ from dashboard.report.download import file_name
 from dashboard.report.html import write_html
 from dashboard.report.json_csv import comparison_csv, write_json
 from dashboard.report.pdf import write_pdf
-from dashboard.scores.evidence_text import SimilarResult
+from dashboard.scores.trust_text import SimilarResult
 from dashboard.shared import wording
 from dashboard.shared.csv_table import safe_cell
 from dashboard.shared.session import Subject

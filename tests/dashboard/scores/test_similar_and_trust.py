@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.scores import evidence_panel, evidence_text
+from dashboard.scores import trust_panel, trust_text
 from dashboard.shared import wording
 from leader_core import UnseenCode
 from leader_core.evaluation.class_evidence import Proportion
@@ -72,7 +72,7 @@ def test_codes_read_by_their_titles_are_not_called_unread() -> None:
 
     def lines(*unseen: UnseenCode) -> str:
         about = CaseTrust(unseen, False, 0.9, 0.9, None)
-        return " ".join(evidence_text.trust_lines(about, None, "", wording.unit(3)))
+        return " ".join(trust_text.trust_lines(about, None, "", wording.unit(3)))
 
     assert "1 code of this case never met in training, read by title only." in lines(titled)
     assert "not read" not in lines(titled)
@@ -155,18 +155,18 @@ def test_a_sentence_is_made_of_counts() -> None:
         61.0,
         True,
     )
-    assert evidence_text.sentence(trust) == (
+    assert trust_text.sentence(trust) == (
         "Given in 60 of 200 cases (30 %). Suggested in 40 at this cut-off, right in 30 (75 %, interval 60–86 %); "
         "found 50 % of those given it. Of 4 cases scored 0.6 to 0.7, like this one, 3 were given it (75 %), "
         "too few to rely on. In the 90 % set."
     )
     silent = replace(trust, precision=Proportion(0, 0), like=Proportion(0, 0), promised=None)
-    assert "Never suggested at this cut-off. No case was scored 0.6 to 0.7" in evidence_text.sentence(silent)
+    assert "Never suggested at this cut-off. No case was scored 0.6 to 0.7" in trust_text.sentence(silent)
 
 
 def test_filters_in_a_link_are_known_ones() -> None:
-    assert evidence_panel.read_filters("shared.gender") == ["gender", "shared"]
-    assert evidence_panel.read_filters("<script>") is None
+    assert trust_panel.read_filters("shared.gender") == ["gender", "shared"]
+    assert trust_panel.read_filters("<script>") is None
 
 
 def test_counts_are_those_of_the_listed_pairs(open_page: OpenPage) -> None:

@@ -8,8 +8,8 @@ from typing import Final
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.scores import evidence_text
-from dashboard.scores.evidence_text import SimilarResult
+from dashboard.scores import trust_text
+from dashboard.scores.trust_text import SimilarResult
 from dashboard.server.answers import defer
 from dashboard.server.service import Service, case_key, wait
 from dashboard.shared import markup, navigation, session, theme, url_state, wording
@@ -104,7 +104,7 @@ def _why_none(service: Service) -> str:
         return "They are computed by the student, which is not available."
     if _preparing(service):
         return "The training patients were still being read."
-    return service.engine.similar.state.reason or evidence_text.NO_NEIGHBOURS
+    return service.engine.similar.state.reason or trust_text.NO_NEIGHBOURS
 
 
 def _preparing(service: Service) -> bool:
@@ -135,7 +135,7 @@ def show_similar(
         st.html(markup.empty("Nobody is left", text))
         return
     st.html(
-        markup.note(evidence_text.nearest_of(similar)) + _classes(service, subject, recommendations, similar)
+        markup.note(trust_text.nearest_of(similar)) + _classes(service, subject, recommendations, similar)
     )
     for neighbour in similar.neighbours[:_SHOWN]:
         _neighbour(service, neighbour)
@@ -143,7 +143,7 @@ def show_similar(
         with st.expander(f"{len(rest)} more patients"):
             for neighbour in rest:
                 _neighbour(service, neighbour)
-    st.html(markup.note(evidence_text.ABOUT_SIMILAR))
+    st.html(markup.note(trust_text.ABOUT_SIMILAR))
 
 
 def _no_neighbours(service: Service) -> None:
@@ -188,7 +188,7 @@ def _classes(
             "given": similar.given[code],
             "signs": [(name, code in codes) for name, codes in here.items()],
         }
-        for code in evidence_text.ranked(similar)
+        for code in trust_text.ranked(similar)
     ]
     return render(
         "scores/similar.html",
@@ -209,7 +209,7 @@ def _neighbour(service: Service, neighbour: Neighbour) -> None:
         st.html(
             render(
                 "scores/neighbour.html",
-                about=evidence_text.neighbour_text(neighbour),
+                about=trust_text.neighbour_text(neighbour),
                 shared=[titles("diagnosis", code) for code in neighbour.shared],
                 given=[titles("medication", code) for code in neighbour.given],
                 unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
@@ -230,7 +230,7 @@ def class_details(
         label = f"{wording.MODEL_LABELS[name]} on validation"
         trusts = class_trust(evidence, service.engine.models[name].manifest, recommendation)
         for code, trust in trusts.items():
-            lines.setdefault(code, []).append({"label": label, "text": evidence_text.sentence(trust)})
+            lines.setdefault(code, []).append({"label": label, "text": trust_text.sentence(trust)})
     if similar is not None:
         for code in {m.code for r in recommendations.values() for m in r.medications}:
             given = similar.count_of(code)
@@ -252,8 +252,8 @@ def show_trust(
     for name in MODEL_NAMES:
         if name in recommendations:
             about = case_trust(service.engine.models[name].manifest, recommendations[name])
-            models.append((name, evidence_text.trust_lines(about, *_evidence(service, name), unit)))
-    about_both = evidence_text.case_facts(recommendations, similar)
+            models.append((name, trust_text.trust_lines(about, *_evidence(service, name), unit)))
+    about_both = trust_text.case_facts(recommendations, similar)
     st.html(render("scores/trust.html", about_both=about_both, models=models, unit=unit))
 
 
@@ -267,4 +267,4 @@ def _evidence(service: Service, name: ModelName) -> tuple[Evidence | None, str]:
 def _cached_evidence(
     identity: int, _service: Service, name: ModelName, digest: str
 ) -> tuple[Evidence | None, str]:
-    return evidence_text.evidence_or_reason(_service.engine, name)
+    return trust_text.evidence_or_reason(_service.engine, name)
