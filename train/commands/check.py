@@ -76,7 +76,8 @@ def _findings(reviewed: DrugReview, titles: Mapping[str, str]) -> list[_Finding]
             yield _Finding(warning.severity, subject, warning.effect, warning.management, warning.source)
         for duplication in reviewed.duplications:
             kind = duplication.entry
-            subject = f"{', '.join(drug.name for drug in duplication.drugs)}: several {kind.group}"
+            names = ", ".join(drug.name for drug in duplication.drugs)
+            subject = f"{names} together ({kind.group})"
             yield _Finding(kind.severity, subject, kind.effect, kind.management, kind.source)
 
     return sorted(all_findings(), key=lambda finding: SEVERITY_RANK[finding.severity])

@@ -34,6 +34,11 @@ def _answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return answer
 
 
+def _lines(capsys: pytest.CaptureFixture[str], drugs: str, diagnoses: str = "") -> list[str]:
+    assert main(["check", "--drugs", drugs, "--diagnoses", diagnoses]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
 def test_the_promised_example(capsys: pytest.CaptureFixture[str]) -> None:
     answer = _answer(capsys, "--drugs", "warfarin; fluconazole PO", "--diagnoses", "ICD10:E875; I50.9")
     (pair,) = answer["pairs"]
@@ -76,14 +81,16 @@ def test_nothing_to_review_ends_with_2(
 
 def test_the_answer_for_a_reader(capsys: pytest.CaptureFixture[str]) -> None:
     drugs = "Tikosyn; amiodarone 200 mg PO; ondansetron IV; foo bar; Cordarone"
-    assert main(["check", "--drugs", drugs, "--diagnoses", "I45.81"]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = _lines(capsys, drugs, "I45.81")
     assert re.fullmatch(r"\d+ contraindicated, \d+ major", lines[0])
     assert lines[1] == "Not checked: 'foo bar' names no drug of the drug table"
     grades = [line.split(":")[0] for line in lines if line.split(":")[0].isupper()]
     assert grades == sorted(grades) and len(set(grades)) > 1  # C before M: the most severe first
     assert sum(line.startswith(("  what to do:", "  source:")) for line in lines) >= 2 * len(grades) - 2
     assert "The same drug twice: amiodarone (amiodarone 200 mg PO; Cordarone)" in lines
+    assert "MAJOR: sotalol, metoprolol together (beta-blockers)" in _lines(capsys, "metoprolol; sotalol")
+    merged = _lines(capsys, "glyburide-metformin; cimetidine")  # two rules, a line each
+    assert sum(line.startswith("    - ") for line in merged) == 4
     assert "unlisted, not safe" in lines[-1] and "not a medical device" in lines[-1]
 
 
