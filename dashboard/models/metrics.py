@@ -13,7 +13,7 @@ from typing import Any, Final
 from dashboard.shared.formatting import MISSING
 from leader_core.evaluation.calibration import Calibration, Cutoff, KeptPromise
 from leader_core.evaluation.metrics import LABELS
-from leader_core.evaluation.record import Judgement
+from leader_core.evaluation.record import StoredEvaluation
 from leader_core.model_folder import Manifest
 
 _EARLIER_NAMES: Final[Mapping[str, str]] = {"ddi_rate": "ddi", "medications": "mean_medications"}
@@ -126,12 +126,12 @@ def _has_metrics(group: Mapping[str, Any]) -> bool:
     return any(name in group for name in METRICS)
 
 
-def cases_of(judged: Judgement, manifest: Manifest) -> str:
+def cases_of(evaluation: StoredEvaluation, manifest: Manifest) -> str:
     """Which cases a judgement is about."""
-    if judged.cohort_digest == manifest.cohort.digest:
-        return judged.split.capitalize() if judged.split != "all" else "All patients"
-    kind = "invented" if judged.synthetic else "real"
-    return f"{judged.cohort} ({kind} patients, none of them learned from)"
+    if evaluation.cohort_digest == manifest.cohort.digest:
+        return evaluation.split.capitalize() if evaluation.split != "all" else "All patients"
+    kind = "invented" if evaluation.synthetic else "real"
+    return f"{evaluation.cohort} ({kind} patients, none of them learned from)"
 
 
 def calibration_sentence(
@@ -212,7 +212,7 @@ def published_row(metrics: PublishedMetrics, headings: Sequence[str]) -> list[st
     return [f"Published: {_PAPER}, {metrics.data}", "All cases", MISSING, *texts]
 
 
-def reasons_against(manifest: Manifest, judged: Judgement | None) -> tuple[str, ...]:
+def reasons_against(manifest: Manifest, evaluation: StoredEvaluation | None) -> tuple[str, ...]:
     """Why this model's metrics may not be compared with the published ones; empty where they may."""
     cohort, against = manifest.cohort, []
     if cohort.synthetic:
@@ -232,9 +232,9 @@ def reasons_against(manifest: Manifest, judged: Judgement | None) -> tuple[str, 
             f"its medications are at ATC level {cohort.atc_level}, the published ones at level {_PAPER_LEVEL}"
         )
     if not cohort.synthetic:
-        if judged is None:
+        if evaluation is None:
             against.append("it has no test metrics, only those on validation")
-        elif judged.cohort_digest != cohort.digest or judged.split != "test":
+        elif evaluation.cohort_digest != cohort.digest or evaluation.split != "test":
             against.append("it was judged on other patients than the test split of its own cohort")
     return tuple(against)
 

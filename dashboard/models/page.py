@@ -15,7 +15,7 @@ from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
 from dashboard.shared.url_state import Binding
 from leader_core.domain import MODEL_NAMES, ModelName
-from leader_core.evaluation.record import EvaluationRecord, Judgement
+from leader_core.evaluation.record import EvaluationRecord, StoredEvaluation
 from leader_core.model_folder import Manifest
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _one(service: Service, name: ModelName) -> None:
     if manifest is None:
         _intended_use()
         return
-    judged = EvaluationRecord.next_to(read_settings().models).of(manifest)
+    evaluations = EvaluationRecord.next_to(read_settings().models).of(manifest)
     left, right = st.columns(2, gap="large")
     with left:
         st.html(markup.panel_title("What it is and what it learned from"))
@@ -135,8 +135,8 @@ def _one(service: Service, name: ModelName) -> None:
             _chart(curves, f"curves-{name}", f"Training curves of the {name}")
     with right:
         st.html(markup.panel_title("Do its probabilities mean what they say?"))
-        _reliability(name, manifest, judged)
-    _metrics(manifest, judged)
+        _reliability(name, manifest, evaluations)
+    _metrics(manifest, evaluations)
     if service.student_name and name == "student":
         _compared_with_shipped(manifest)
     with st.expander("Settings, packages and file hashes"):
@@ -155,25 +155,25 @@ def _intended_use() -> None:
     st.html(markup.plain_list(wording.LIMITS))
 
 
-def _metrics(manifest: Manifest, judged: Sequence[Judgement]) -> None:
+def _metrics(manifest: Manifest, evaluations: Sequence[StoredEvaluation]) -> None:
     """Validation, then every test it was judged on; published metrics only where they are comparable."""
     st.html(markup.panel_title("Metrics", metrics.spread(manifest.validation)))
     headings, rows = metrics.table(manifest.validation, "Validation")
-    for each in judged:
+    for each in evaluations:
         rows += metrics.table(each.groups, metrics.cases_of(each, manifest), headings)[1]
     if not rows:
         st.html(markup.note(_NO_METRICS))
         return
-    own = next((each for each in judged if each.cohort_digest == manifest.cohort.digest), None)
+    own = next((each for each in evaluations if each.cohort_digest == manifest.cohort.digest), None)
     against = metrics.reasons_against(manifest, own)
     published = metrics.published(manifest)
     if not against and published is not None:
         rows.append(metrics.published_row(published, headings))
     with st.container(key="model_metrics"):
         _table(headings, rows, text_columns=2)
-    if any(each.seeds > 1 for each in judged):
+    if any(each.seeds > 1 for each in evaluations):
         st.html(markup.note(wording.SEVERAL_SEEDS))
-    if not judged:
+    if not evaluations:
         st.html(markup.note("No test metrics of this very model are stored next to the models' folder."))
     st.html(markup.note(metrics.not_comparable(against) if against else wording.COMPARABLE))
 
@@ -190,11 +190,11 @@ def _chart(chart: go.Figure, key: str, alt: str) -> None:
     st.plotly_chart(chart, key=key, theme=None, alt=alt, config={"displayModeBar": False})
 
 
-def _reliability(name: ModelName, manifest: Manifest, judged: Sequence[Judgement]) -> None:
+def _reliability(name: ModelName, manifest: Manifest, evaluations: Sequence[StoredEvaluation]) -> None:
     """From test where it is stored, else from validation, where the calibration was fitted."""
     fitted = manifest.calibration
     tested = next(
-        (each for each in judged if each.bins and each.cohort_digest == manifest.cohort.digest), None
+        (each for each in evaluations if each.bins and each.cohort_digest == manifest.cohort.digest), None
     )
     if tested is not None:
         before, after, where = tested.bins_before, tested.bins, count(tested.cases, "test case")
@@ -216,11 +216,11 @@ def _reliability(name: ModelName, manifest: Manifest, judged: Sequence[Judgement
     st.html(markup.note(metrics.calibration_sentence(fitted, errors, where)))
     if tested is None:
         st.html(markup.note("On validation, where it was fitted: this flatters it."))
-    _promises(manifest, judged)
+    _promises(manifest, evaluations)
 
 
-def _promises(manifest: Manifest, judged: Sequence[Judgement]) -> None:
-    own = next((each for each in judged if each.conformal), None)
+def _promises(manifest: Manifest, evaluations: Sequence[StoredEvaluation]) -> None:
+    own = next((each for each in evaluations if each.conformal), None)
     if own is not None:
         title = f"Conformal sets, {count(own.cases, 'test case')}"
         st.html(markup.panel_title(title, "promised and reached coverage"))

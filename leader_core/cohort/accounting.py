@@ -89,7 +89,7 @@ def fingerprint(job: BuildJob, interactions: InteractionTable) -> Fingerprint:
 
 
 def _digest(job: BuildJob) -> str:
-    """sha256 of what models learn from and are judged by, each in a set order; read in pieces.
+    """sha256 of what models learn from and are evaluated by, each in a set order; read in pieces.
 
     Settings, visits, codes, titles and statistical pairs; not the clinical table, whose wording no metric depends on.
     """

@@ -21,7 +21,7 @@ ROUNDED: Final = 5e-6  # metrics are stored with five digits
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class StoredEvaluation:
     """One model on one cohort."""
 
     cohort: str  # its label
@@ -53,22 +53,22 @@ class EvaluationRecord:
             record = {}
         return cls(record if isinstance(record, dict) else {})
 
-    def of(self, manifest: Manifest) -> tuple[Judgement, ...]:
+    def of(self, manifest: Manifest) -> tuple[StoredEvaluation, ...]:
         """What is known of this very model, the cohort it was trained on first; empty where it was not judged."""
         try:
-            judgements = list(self._rows(manifest) if "format" in self._record else self._single(manifest))
+            evaluations = list(self._rows(manifest) if "format" in self._record else self._single(manifest))
         except (KeyError, TypeError, ValueError, AttributeError):
             return ()  # a record of some other layout says nothing
-        return tuple(sorted(judgements, key=lambda each: each.cohort_digest != manifest.cohort.digest))
+        return tuple(sorted(evaluations, key=lambda each: each.cohort_digest != manifest.cohort.digest))
 
-    def _single(self, manifest: Manifest) -> Iterator[Judgement]:
+    def _single(self, manifest: Manifest) -> Iterator[StoredEvaluation]:
         """The earlier layout: every model's record names its weights."""
         for models in self._record.values():
             for entry in models.values():
                 if manifest.digest and entry["model"].get("digest") == manifest.digest:
                     yield _judgement(entry, entry["split"], 1, entry)
 
-    def _rows(self, manifest: Manifest) -> Iterator[Judgement]:
+    def _rows(self, manifest: Manifest) -> Iterator[StoredEvaluation]:
         """Rows of several seeds. A row is this model's if its weights are named, or else seed, cut-off and cohort agree."""
         for on in self._record["cohorts"].values():
             row, seed = self._row(on["models"], manifest)
@@ -113,10 +113,10 @@ def _judgement(
     row: Mapping[str, Any],
     plain: Mapping[str, Any] | None = None,
     seed: int = 0,
-) -> Judgement:
+) -> StoredEvaluation:
     cohort = entry["cohort"]
     groups = {name: group for name, group in entry["groups"].items() if "=" not in name}
-    return Judgement(
+    return StoredEvaluation(
         cohort=str(cohort["label"]),
         cohort_digest=str(cohort["digest"]),
         synthetic=bool(cohort["synthetic"]),

@@ -1,4 +1,4 @@
-"""`evaluate`: the paper's table for a model, a baseline or stored scores, with what it was trained and judged on."""
+"""`evaluate`: the paper's table for a model, a baseline or stored scores, with what it was trained and evaluated on."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.evaluation.evaluate import Judged, differences, groups_by
+    from train.evaluation.evaluate import ModelEvaluation, differences, groups_by
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     trained_on = fit_on if fit_on.fingerprint.digest == model.trained_on.digest else None
     groups = groups_by(arguments.by, columns, model, trained_on)
-    judged = Judged.of(model, cohort, columns, threshold=arguments.threshold)
+    evaluation = ModelEvaluation.of(model, cohort, columns, threshold=arguments.threshold)
     result = {
         "model": {
             "name": model.name,
@@ -94,22 +94,22 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "trained_on": dataclasses.asdict(model.trained_on),
         "split": arguments.split,
         "targets": arguments.targets,
-        "threshold": judged.threshold,
-        "threshold_rule": judged.threshold_rule,
-        "interaction_density": judged.density,
-        "groups": judged.groups(groups, seed=seed),
-        "unnamed": judged.unnamed(),
-        "reliability": judged.reliability(),
-        "conformal": judged.conformal(),
+        "threshold": evaluation.threshold,
+        "threshold_rule": evaluation.threshold_rule,
+        "interaction_density": evaluation.density,
+        "groups": evaluation.groups(groups, seed=seed),
+        "unnamed": evaluation.unnamed(),
+        "reliability": evaluation.reliability(),
+        "conformal": evaluation.conformal(),
         "against": None,
         "notes": worth_quoting(model.trained_on, len(columns)),
     }
     if arguments.against:
-        other = Judged.of(_open(arguments.against, arguments.device, cohort), cohort, columns)
+        other = ModelEvaluation.of(_open(arguments.against, arguments.device, cohort), cohort, columns)
         result["against"] = {
             "name": other.model.name,
             "threshold": other.threshold,
-            **differences(judged, other, groups, seed=seed),
+            **differences(evaluation, other, groups, seed=seed),
         }
     _show(result, report, cohort.fingerprint, model.trained_on)
     if arguments.out:

@@ -127,7 +127,7 @@ def _masks(name: str, values: NDArray[np.object_]) -> Groups:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ModelEvaluation:
     """A model's scores on some cases, and the metrics of each."""
 
     model: Scorer
@@ -200,7 +200,9 @@ class Judged:
         ]
 
 
-def differences(first: Judged, second: Judged, groups: Groups, *, seed: int) -> dict[str, Any]:
+def differences(
+    first: ModelEvaluation, second: ModelEvaluation, groups: Groups, *, seed: int
+) -> dict[str, Any]:
     """First minus second, by group and metric, and how it was tested."""
     return {
         "method": METHOD,

@@ -69,7 +69,7 @@ def fingerprint_line(label: str, fingerprint: Fingerprint) -> str:
 
 
 def worth_quoting(trained_on: Fingerprint, cases: int) -> list[str]:
-    """Plain words where a model learned from too little, or is judged on too little."""
+    """Plain words where a model learned from too little, or is evaluated on too little."""
     notes = []
     if trained_on.patients < FEW_PATIENTS:
         notes.append(

@@ -98,11 +98,13 @@ class Labels:
     def mean_prauc(self, scores: Scores) -> float:
         """Mean average precision of (N, M) scores over the cases that got something: PRAUC of `evaluation.metrics`."""
         real = self.wide_truth.sum(1)
-        judged = real > 0
+        with_truth = real > 0
         values = (
-            average_precision(scores[judged], self.truth[judged]) * self.truth[judged].sum(1) / real[judged]
+            average_precision(scores[with_truth], self.truth[with_truth])
+            * self.truth[with_truth].sum(1)
+            / real[with_truth]
         )
-        return float(values.mean()) if judged.any() else 0.0
+        return float(values.mean()) if with_truth.any() else 0.0
 
 
 def groups_of(columns: CohortColumns) -> dict[str, NDArray[np.bool_]]:

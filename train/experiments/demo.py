@@ -1,7 +1,7 @@
 """The demo from nothing: synthetic hospital, cohort, teacher, states, students, baselines, and their evaluation.
 
 Each task is one of the project's own commands with fixed arguments; `demo_plan` says what is trained, `demo_evaluation`
-how it is judged.
+how it is evaluated.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def build_models(
 ) -> dict[str, Any]:
     """Train and evaluate the demo models on the cohort that is built; install two of them and write the tables.
 
-    With `rows` just those are trained and judged, and the row that all are compared with: the table keeps its other rows,
+    With `rows` just those are trained and evaluated, and the row that all are compared with: the table keeps its other rows,
     and no model is installed.
 
     Args:

@@ -21,7 +21,7 @@ from leader_core.evaluation.metrics import METRICS, mean_cases, summarise
 from leader_core.model_folder import read_manifest
 from leader_core.scorer import Scorer
 from train.console import Report
-from train.evaluation.evaluate import FEWEST, RARE, Groups, Judged, code_groups, differences_of
+from train.evaluation.evaluate import FEWEST, RARE, Groups, ModelEvaluation, code_groups, differences_of
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import groups_of, open_model
 from train.experiments.demo_plan import CALIBRATED, LABELS, REFERENCE, SEED, SEEDS, DemoPlan
@@ -60,14 +60,14 @@ def _cohort(
     columns = cohort.columns(split, "last")  # type: ignore[arg-type]
     codes = {f"codes={name}": mask for name, mask in code_groups(columns, trained_on).items()}
     groups = {**groups_of(columns), **codes}
-    runs: dict[str, list[Judged]] = {}
+    runs: dict[str, list[ModelEvaluation]] = {}
     for row in LABELS:
         if row in plan.rows:
             report.line(f"judging {LABELS[row]} on {on}")
             models = _models(plan, row, on, cohort)
-            runs[row] = [Judged.of(model, cohort, columns) for model in models]
-    means = {row: mean_cases([run.cases for run in judged]) for row, judged in runs.items()}
-    entries = {row: _entry(row, plan.seeds(row), judged, columns, groups) for row, judged in runs.items()}
+            runs[row] = [ModelEvaluation.of(model, cohort, columns) for model in models]
+    means = {row: mean_cases([run.cases for run in of_row]) for row, of_row in runs.items()}
+    entries = {row: _entry(row, plan.seeds(row), of_row, columns, groups) for row, of_row in runs.items()}
     for row, entry in entries.items():
         if row != REFERENCE:
             differences = differences_of(means[row], means[REFERENCE], columns.patient_ids, groups, SEED)
@@ -98,7 +98,7 @@ def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[Score
 
 
 def _entry(
-    row: str, seeds: Sequence[int], runs: list[Judged], columns: CohortColumns, groups: Groups
+    row: str, seeds: Sequence[int], runs: list[ModelEvaluation], columns: CohortColumns, groups: Groups
 ) -> dict[str, Any]:
     """One row: metrics averaged over seeds with intervals over patients, and the spread over seeds."""
     patients = columns.patient_ids
@@ -127,7 +127,7 @@ def _entry(
     }
 
 
-def _conformal(runs: list[Judged]) -> list[dict[str, Any]]:
+def _conformal(runs: list[ModelEvaluation]) -> list[dict[str, Any]]:
     """Each level, averaged over the seeds that reach it."""
     levels: dict[tuple[float, float], list[Mapping[str, Any]]] = {}
     for run in runs:
@@ -151,7 +151,7 @@ def join_rows(earlier: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
     same patients and their references agree.
 
     Raises:
-        InputError: other patients, other seeds, another reference, or a cohort that only one of them was judged on.
+        InputError: other patients, other seeds, another reference, or a cohort that only one of them was evaluated on.
     """
     for name in SAME:
         if earlier.get(name) != new[name]:
@@ -160,7 +160,7 @@ def join_rows(earlier: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
             )
     if set(earlier["cohorts"]) != set(new["cohorts"]):
         raise InputError(
-            f"The earlier table was judged on {', '.join(earlier['cohorts'])}, this run on "
+            f"The earlier table was evaluated on {', '.join(earlier['cohorts'])}, this run on "
             f"{', '.join(new['cohorts'])}. Give --real as the earlier run did, or rebuild the whole table without --rows."
         )
     reference = earlier["reference"]

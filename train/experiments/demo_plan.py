@@ -129,7 +129,7 @@ class DemoPlan:
         return self.build / "realdata.json"
 
     def cohorts(self) -> Mapping[str, tuple[Path, str]]:
-        """What models are judged on: name -> file and split."""
+        """What models are evaluated on: name -> file and split."""
         real = {REAL: (self.build / f"{REAL}.duckdb", "all")} if self.real else {}
         return {"synthetic": (self.cohort, "test"), **real}
 

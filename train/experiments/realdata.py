@@ -49,7 +49,7 @@ REFERENCE: Final = "scratch"
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Patients who teach, patients who choose, patients who are judged. Training cases are every visit of the first."""
+    """Patients who teach, patients who choose, patients who are evaluated. Training cases are every visit of the first."""
 
     train: CohortColumns
     validation: CohortColumns
@@ -72,15 +72,15 @@ def folds_of(cohort: Cohort, folds: int, seed: int) -> Iterator[Fold]:
         )
     random = np.random.default_rng(seed)
     order = random.permutation(patients)
-    for judged in np.array_split(order, folds):
-        rest = order[~np.isin(order, judged)]
+    for tested in np.array_split(order, folds):
+        rest = order[~np.isin(order, tested)]
         rest = random.permutation(rest)
         chosen = max(1, round(VALIDATION_SHARE * len(rest)))
         train = every.take(np.flatnonzero(np.isin(every.patient_ids, rest[chosen:])))
         yield Fold(
             train,
             last.take(np.flatnonzero(np.isin(last.patient_ids, rest[:chosen]))),
-            last.take(np.flatnonzero(np.isin(last.patient_ids, judged))),
+            last.take(np.flatnonzero(np.isin(last.patient_ids, tested))),
             _vocabularies(train, cohort.profile_fields),
         )
 
@@ -180,7 +180,7 @@ def evaluate_folds(
     for number, fold in enumerate(folds_of(cohort, folds, seed), 1):
         report.line(
             f"fold {number} of {folds}: {len(fold.train)} training visits, {len(fold.validation)} patients choose, "
-            f"{len(fold.test)} are judged"
+            f"{len(fold.test)} are evaluated"
         )
         run = _FoldRun(cohort, fold, source, training, seed, device, report, titles)
         for name in LABELS:

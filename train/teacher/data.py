@@ -70,9 +70,11 @@ def mean_prauc(scores: np.ndarray, data: TeacherData) -> float:
     """
     named = data.truth.sum(1)
     real = named + data.missed
-    judged = real > 0
-    values = average_precision(scores[judged], data.truth[judged]) * named[judged] / real[judged]
-    return float(values.mean()) if judged.any() else 0.0
+    with_truth = real > 0
+    values = (
+        average_precision(scores[with_truth], data.truth[with_truth]) * named[with_truth] / real[with_truth]
+    )
+    return float(values.mean()) if with_truth.any() else 0.0
 
 
 def step_rows(step: int, batch_size: int, cases: int, seed: int) -> np.ndarray:

@@ -188,12 +188,12 @@ class TeacherTrainer:
         return self.validation.take(np.sort(drawn))
 
     def _evaluate(
-        self, progress: TeacherPosition, best: dict[str, torch.Tensor], judged: TeacherData, speed: float
+        self, progress: TeacherPosition, best: dict[str, torch.Tensor], validation: TeacherData, speed: float
     ) -> dict[str, torch.Tensor]:
         """Score validation cases, add a row to the history, and give the best weights so far."""
-        _, logits = run_together(self.model, judged.encoded, self.processes)
-        score = mean_prauc(logits, judged)
-        truth = torch.from_numpy(judged.truth).float()
+        _, logits = run_together(self.model, validation.encoded, self.processes)
+        score = mean_prauc(logits, validation)
+        truth = torch.from_numpy(validation.truth).float()
         loss = float(binary_cross_entropy_with_logits(torch.from_numpy(logits), truth))
         if not math.isfinite(loss):
             raise TrainingError(

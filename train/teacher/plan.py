@@ -139,10 +139,12 @@ def estimate(
     )  # forward, (again,) back; frozen weights need no gradient
     per_case = float(np.mean([token_flops(shape, n) * n for n in _quantiles(lengths)]))
     flops = passes * cases * per_case
-    judged = validation[: training.validation_cases or len(validation)]
+    evaluated = validation[: training.validation_cases or len(validation)]
     evaluations = steps // training.steps_between_evaluations(len(lengths)) + 1
-    judging = (
-        evaluations * len(judged) * float(np.mean([token_flops(shape, n) * n for n in _quantiles(judged)]))
+    evaluation_flops = (
+        evaluations
+        * len(evaluated)
+        * float(np.mean([token_flops(shape, n) * n for n in _quantiles(evaluated)]))
     )
     size = 4.0 if precision == "fp32" else 2.0
     held = _QUANTISED_BYTES.get(
@@ -158,7 +160,7 @@ def estimate(
         trained_gib=shape.trained * TRAINED_BYTES / GIB,
         activations_gib=activations / GIB,
         training_hours=flops / (TRAINING_SHARE * rate) / 3600,
-        evaluation_hours=judging / (STATES_SHARE * rate) / 3600,
+        evaluation_hours=evaluation_flops / (STATES_SHARE * rate) / 3600,
         states_hours=(len(lengths) + len(validation)) * per_case / (STATES_SHARE * rate) / 3600,
     )
 

@@ -77,7 +77,7 @@ def train_teacher(
     checkpoint = checkpoint_path(out)
     trainer = TeacherTrainer(model, train, validation, training, seed, run, checkpoint, report, processes)
     progress = trainer.fit(resume=resume)
-    threshold, rule, metrics = _judge(model, validation, training, processes)
+    threshold, rule, metrics = _validate(model, validation, training, processes)
     manifest = Manifest(
         kind="teacher",
         preset=preset,
@@ -164,7 +164,7 @@ def _describe(
     )
 
 
-def _judge(
+def _validate(
     model: TeacherModel, validation: TeacherData, training: TeacherTraining, processes: Processes
 ) -> tuple[float, str, dict[str, Any]]:
     """Threshold, the rule it came from, and metrics on the whole of validation."""

@@ -19,7 +19,7 @@ from dashboard.server import training_runs
 from dashboard.server.training_runs import TrainingRuns
 from leader_core import InputError
 from leader_core.evaluation.calibration import Bin, Calibration, Cutoff
-from leader_core.evaluation.record import Judgement
+from leader_core.evaluation.record import StoredEvaluation
 from leader_core.model_folder import Manifest
 from tests.dashboard.conftest import OpenPage, Serve, address, text
 from tests.fakes import FINGERPRINT, FakeEngine, manifest
@@ -174,8 +174,8 @@ def real(**changes: Any) -> Manifest:
     return replace(manifest("student"), cohort=replace(cohort, **changes))
 
 
-def judged(own: Manifest) -> Judgement:
-    return Judgement("MIMIC-III", own.cohort.digest, False, "test", 600, 1, {}, (), (), None, None, ())
+def judged(own: Manifest) -> StoredEvaluation:
+    return StoredEvaluation("MIMIC-III", own.cohort.digest, False, "test", 600, 1, {}, (), (), None, None, ())
 
 
 def test_only_the_same_kind_of_data_is_compared_with_published_metrics() -> None:
