@@ -234,8 +234,7 @@ class _Carriers:
 def _carriers(side: Side, code: str, ordered: ClassOrders | None) -> _Carriers:
     if ordered is None:
         return _Carriers((), True)
-    listed = {own for drug in side.carriers for own in drug.codes}
-    spared = {own for drug in side.spared for own in drug.codes}
+    listed, spared = side.carrier_codes, side.spared_codes
     everyone = side.holds_for_all_of(code)
     sure = tuple(
         drug for drug in ordered.drugs if drug.code in listed or (everyone and drug.code not in spared)

@@ -57,15 +57,16 @@ class Agent:
         return tuple(own for own in self.codes if own not in rare_combinations())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """One side of a rule."""
+    """One side of a rule; equal to itself alone, so that what falls under a code is cached by it."""
 
     label: str  # "ACE inhibitors", "warfarin"
     codes: tuple[str, ...]  # ATC codes of level 3 to 5 that the rule was written for
     carriers: tuple[Agent, ...]  # the drugs that carry it; of a class in `codes` all not spared; never empty
     spared: tuple[Agent, ...]  # related drugs that do not
 
+    @lru_cache(maxsize=65_536)  # noqa: B019 - the sides are those of the shipped tables, which stay
     def carriers_within(self, code: str) -> tuple[Agent, ...]:
         """The carriers that fall under an ATC code of any level."""
         return tuple(
@@ -76,12 +77,23 @@ class Side:
         """The spared drugs that fall under an ATC code of any level."""
         return tuple(agent for agent in self.spared if any(c.startswith(code) for c in agent.codes))
 
+    @lru_cache(maxsize=65_536)  # noqa: B019
     def holds_for_all_of(self, code: str) -> bool:
         """True where the rule was written for the whole class `code`, with no drug of it spared but rare ones."""
         spared = (own for drug in self.spared_within(code) for own in drug.codes if own.startswith(code))
         return any(code.startswith(own) for own in self.codes) and all(
             len(code) < LEVEL_LENGTH[5] and frequencies().get(own) == "rare" for own in spared
         )
+
+    @property
+    def carrier_codes(self) -> frozenset[str]:
+        """ATC codes of the drugs that carry it."""
+        return _codes_of(self.carriers)
+
+    @property
+    def spared_codes(self) -> frozenset[str]:
+        """ATC codes of related drugs that do not."""
+        return _codes_of(self.spared)
 
     def rarity(self, code: str) -> int:
         """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is (1, 2).
@@ -96,6 +108,11 @@ class Side:
             for own in agent.representing(len(code))
             if own.startswith(code)
         )
+
+
+@lru_cache(maxsize=4096)
+def _codes_of(drugs: tuple[Agent, ...]) -> frozenset[str]:
+    return frozenset(code for drug in drugs for code in drug.codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +164,9 @@ def with_combinations(drugs: tuple[Agent, ...]) -> tuple[Agent, ...]:
     )
 
 
-def capped(severity: Severity, rarity: int) -> Severity:
+def capped(severity: Severity, rarity: int, limit: int = RARITY_LIMIT) -> Severity:
     """The severity to show for a class: at most moderate where the drugs that carry the rule are seldom used."""
-    if rarity < RARITY_LIMIT or SEVERITY_RANK[severity] >= SEVERITY_RANK[_SELDOM_CAP]:
+    if rarity < limit or SEVERITY_RANK[severity] >= SEVERITY_RANK[_SELDOM_CAP]:
         return severity
     return _SELDOM_CAP
 

@@ -62,9 +62,15 @@ def test_class_is_warned_of_by_the_drugs_that_carry_it() -> None:
 
 
 def test_warning_that_seldom_used_drugs_carry_does_not_grade_their_class_above_moderate() -> None:
-    by_class = {w.condition: w for w in condition_warnings(["C01B"], ["ICD9:4280"])}
-    assert by_class["heart failure"].severity == "contraindicated"  # flecainide is uncommon, not rare
-    (warning,) = condition_warnings(["A10B"], ["ICD10:K851"])
+    for drug, of_class, diagnosis, condition in (
+        ("B01AC23", "B01A", "ICD9:4280", "heart failure"),  # cilostazol
+        ("C01BC04", "C01B", "ICD9:4280", "heart failure"),  # flecainide
+    ):
+        for code, severity in ((drug, "contraindicated"), (of_class, "moderate")):
+            by_condition = {w.condition: w for w in condition_warnings([code], [diagnosis])}
+            assert by_condition[condition].severity == severity, code
+        assert "(contraindicated; seldom the drug in use)" in by_condition[condition].management
+    (warning,) = condition_warnings(["A10B"], ["ICD10:K851"])  # incretins are common
     assert warning.severity == "major"
 
 
