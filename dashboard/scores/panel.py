@@ -211,7 +211,7 @@ def _interactions(
     codes: dict[str, tuple[str, ...]] = {
         name: tuple(m.code for m in r.selected) for name, r in recommendations.items()
     }
-    if known:
+    if known and subject.case.prescribed:
         codes["prescribed"] = subject.case.prescribed
     st.html(markup.panel_title("Among the selected", "most severe first"))
     if not codes:

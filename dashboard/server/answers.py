@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import isclose
 from typing import Final, Literal
 
 import streamlit as st
@@ -78,7 +79,12 @@ def scores(service: Service, case: Case, model: ModelName) -> Scores:
     stored = _stored(service, case, Scores(model, "loading" if loading else "ready"))
     if stored.recommendation is not None and model == "teacher" and st.session_state.get(_NOW) != key:
         return stored
-    defer(key, lambda: score_now(service, case, model) is not None)
+
+    def answer_later() -> bool:
+        score_now(service, case, model)
+        return True
+
+    defer(key, answer_later)
     return stored if loading else replace(stored, status="running")
 
 
@@ -99,6 +105,7 @@ def ask_now(service: Service, case: Case, model: ModelName) -> None:
     """Ask the model about this case though its scores are stored, or though it failed. Call from a widget's callback."""
     key = service.key(case, model)
     st.session_state[_NOW] = key
+    service.load_again(model)
     st.session_state.get(_FAILED, {}).pop(key, None)
 
 
@@ -127,7 +134,14 @@ def _stored(service: Service, case: Case, scores: Scores) -> Scores:
 
 
 def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
+    """The stored scores' model, where it is the one served: the same weights under the same cut-off.
+
+    Calibration leaves the weights and chooses the cut-off anew.
+    """
     store, card = service.engine.cohort.scores, service.engine.models.get(model)
     source = store.models.get(model) if store is not None else None
     manifest = card.manifest if card is not None else None
-    return source if source is not None and (manifest is None or manifest.digest == source.digest) else None
+    if source is None or manifest is None:
+        return source
+    same = manifest.digest == source.digest and isclose(manifest.threshold, source.threshold, abs_tol=1e-6)
+    return source if same else None

@@ -131,6 +131,12 @@ class Service:
         finally:
             self.prepared.set()
 
+    def load_again(self, name: ModelName) -> None:
+        """Load a model once more, behind the page, where loading it has failed."""
+        if self._loading[name].failed:
+            self._loading[name] = _Loading(time.monotonic())
+            threading.Thread(target=self._load, args=(name,), name="leader-loading", daemon=True).start()
+
     def _load(self, name: ModelName) -> None:
         state = self._loading[name]
         card = self.engine.models.get(name)

@@ -75,15 +75,16 @@ class StaleEditError(InputError):
 
     Attributes:
         current: the newest accepted revision.
-        rejected: the refused edit, stored as a revision of its own.
+        rejected: the refused edit, stored as a revision of its own; a refused removal is not stored.
     """
 
-    def __init__(self, label: str, current: Revision, rejected: Revision) -> None:
+    def __init__(self, label: str, current: Revision, rejected: Revision, *, stored: bool = True) -> None:
         who = current.author or "somebody else"
         done = "removed" if current.deleted else "changed"
         super().__init__(
-            f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten: your text is stored "
-            "as a version of its own. Look at the present one, then edit again."
+            f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten"
+            + (": your text is stored as a version of its own. " if stored else ". ")
+            + "Look at the present one, then edit again."
         )
         self.current = current
         self.rejected = rejected
@@ -110,6 +111,11 @@ class Store:
         self._lock = threading.RLock()
         try:
             self._connection = self._open(legacy)
+        except sqlite3.OperationalError as error:  # locked, disk full: nothing is wrong with the file
+            raise ArtifactError(
+                f"The workspace {path} cannot be opened now ({error}). Close what holds it or free some space, then "
+                "try again. Leave the file where it is: it holds the notes."
+            ) from error
         except sqlite3.DatabaseError as error:
             raise self._not_a_workspace(str(error)) from error
 
@@ -235,7 +241,7 @@ class Store:
             if not (stale and body is None):  # a late removal has no text to keep
                 self._insert(kind, revision)
         if stale:
-            raise StaleEditError(_LABELS[kind], current, revision)
+            raise StaleEditError(_LABELS[kind], current, revision, stored=body is not None)
         return _entry([*past, revision])
 
     def _check_name(self, kind: Kind, name: str, key: str) -> None:
@@ -281,8 +287,9 @@ class Store:
             connection = _connect(f"{self.path.resolve().as_uri()}?{mode}")
             with contextlib.suppress(sqlite3.OperationalError):
                 self._check(connection)
-                break
-        return connection
+                return connection
+            connection.close()
+        raise ArtifactError(f"The workspace {self.path} cannot be read here. {self.read_only_reason}")
 
     def _check(self, connection: sqlite3.Connection) -> int:
         """The file's version; raises ArtifactError where the file cannot be used."""

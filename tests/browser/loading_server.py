@@ -9,6 +9,7 @@ every order they can.
 from __future__ import annotations
 
 import ctypes
+import os
 import random
 import runpy
 import sys
@@ -23,7 +24,7 @@ from tests.fakes import FakeEngine
 LOADING: Final = 4.0
 """Seconds that each model takes to load."""
 ANSWER: Final = 2.0
-"""Seconds of the teacher, in which nothing can interrupt it."""
+"""Seconds of the teacher, in which nothing can interrupt it; it takes longer while the file LEADER_TEACHER_HELD is there."""
 _HELD: Final = (0.05, 0.4)  # seconds without the interpreter
 _FREE: Final = (0.05, 0.4)
 
@@ -46,6 +47,8 @@ class SlowEngine(FakeEngine):
     def recommend(self, case: Case, model: str = "student", **given: Any) -> Recommendation:
         if model == "teacher":
             time.sleep(ANSWER)
+            while Path(os.environ["LEADER_TEACHER_HELD"]).exists():
+                time.sleep(0.05)
         return super().recommend(case, model, **given)
 
 

@@ -15,6 +15,8 @@ from tests.browser.conftest import ROOT, Visitor, started
 pytestmark = pytest.mark.browser
 
 ROUNDS = 4
+HELD = "teacher-held"
+"""A file in the server's folder, while which exists the teacher does not answer."""
 TITLES = {
     "Patients": "Patients",
     "New case": "New case",
@@ -27,7 +29,11 @@ TITLES = {
 def slow_server(folder: Path) -> Iterator[str]:
     """Made-up models that begin to load with the server; see `loading_server`."""
     command = [str(ROOT / "tests" / "browser" / "loading_server.py")]
-    with started(command, {"LEADER_WORKSPACE": str(folder / "workspace.sqlite")}) as base:
+    environment = {
+        "LEADER_WORKSPACE": str(folder / "workspace.sqlite"),
+        "LEADER_TEACHER_HELD": str(folder / HELD),
+    }
+    with started(command, environment) as base:
         yield base
 
 
@@ -39,9 +45,14 @@ def loading_server(browser_path: Path, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def loaded_server(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def loaded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("loaded")
+
+
+@pytest.fixture(scope="module")
+def loaded_server(browser_path: Path, loaded_folder: Path) -> Iterator[str]:
     """A server for the tests that wait until the models are there."""
-    with slow_server(tmp_path_factory.mktemp("loaded")) as base:
+    with slow_server(loaded_folder) as base:
         yield base
 
 
@@ -119,16 +130,20 @@ def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Vis
 
 
 @LOADED
-def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, browser: Browser) -> None:
+def test_two_visitors_take_turns_with_one_teacher(
+    visitor: Visitor, browser: Browser, loaded_folder: Path
+) -> None:
     page = visitor.page
     visitor.open("/")
     expect(page.get_by_text("Teacher ready")).to_be_visible()
+    (loaded_folder / HELD).touch()
     other = browser.new_context().new_page()
     other.goto(f"{visitor.base}/case?patient=10072")
     page.goto(f"{visitor.base}/case?patient=10071")
     waiting = re.compile("Waiting for the teacher, which is busy|The teacher is reading this case")
     for each in (other, page):
         expect(each.get_by_text(waiting).first).to_be_visible()
+    (loaded_folder / HELD).unlink()
     for each in (other, page):
         expect(each.locator(".st-key-metrics-teacher")).to_be_visible()
     other.context.close()

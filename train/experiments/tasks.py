@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -184,9 +185,11 @@ def _run_doit(
 def _stop(processes: list[psutil.Process]) -> None:
     """Interrupt processes, so that they clean up; end those that do not listen."""
     for process in processes:
-        process.send_signal(signal.SIGINT)
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGINT)
     for process in psutil.wait_procs(processes, timeout=GRACE)[1]:
-        process.terminate()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def _reporter(names: set[str], done: set[str], failures: list[str], report: Report) -> type:

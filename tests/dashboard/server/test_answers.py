@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard.server import answers, service
 from dashboard.shared import wording
 from dashboard.shared.draft import Draft, DraftVisit
-from leader_core import Case, Recommendation
+from leader_core import Case, LeaderError, Recommendation
 from tests.dashboard.conftest import OpenPage, Serve, component_data, text
 from tests.fakes import FakeEngine
 
@@ -68,6 +68,46 @@ def test_what_failed_is_tried_again_only_on_request(serve: Serve, open_page: Ope
     assert "The teacher failed on this case" in text(page.run())
     page.button(key="ask-teacher").click().run()
     assert component_data(page, "comparison")["teacher"]["ready"]
+
+
+def test_a_model_that_failed_to_load_is_loaded_again_on_request(serve: Serve, open_page: OpenPage) -> None:
+    class Unlucky(FakeEngine):
+        attempts = 0
+
+        def warm_up(self, model: str) -> None:
+            if model == "teacher":
+                self.attempts += 1
+                if self.attempts == 1:
+                    raise LeaderError("The card is full.")
+            super().warm_up(model)
+
+    engine = Unlucky()
+    serve(engine)
+    open_page("patients")
+    served = service.default_service()
+    served._loading["teacher"].done.wait(20)
+    page = open_page("case", patient=PATIENT)
+    assert "The card is full." in text(page)
+    page.button(key="ask-teacher").click().run()
+    served._loading["teacher"].done.wait(20)
+    assert engine.attempts == 2
+    assert component_data(page.run(), "comparison")["teacher"]["ready"]
+
+
+@pytest.mark.parametrize(
+    ("digest", "threshold", "same"), [("ab", 0.4, True), ("cd", 0.4, False), ("ab", 0.5, False)]
+)
+def test_stored_scores_count_only_under_the_weights_and_the_cut_off_served(
+    digest: str, threshold: float, same: bool
+) -> None:
+    manifest = SimpleNamespace(digest="ab", threshold=0.4)
+    stored = SimpleNamespace(digest=digest, threshold=threshold)
+    engine = SimpleNamespace(
+        cohort=SimpleNamespace(scores=SimpleNamespace(models={"teacher": stored})),
+        models={"teacher": SimpleNamespace(manifest=manifest)},
+    )
+    result = answers._stored_model(SimpleNamespace(engine=engine), "teacher")  # type: ignore[arg-type]
+    assert (result is stored) is same
 
 
 def test_stored_scores_of_the_same_weights_are_the_answer_until_somebody_asks(

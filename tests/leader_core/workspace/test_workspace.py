@@ -110,9 +110,21 @@ def test_a_removed_note_keeps_its_history_and_late_edits(workspace: Workspace) -
 def test_a_late_removal_leaves_the_edit_standing(workspace: Workspace) -> None:
     note = workspace.add_note("text", patient_id=7)
     workspace.edit_note(note.note_id, "better", based_on=1)
-    with pytest.raises(StaleEditError):
+    with pytest.raises(StaleEditError) as refused:
         workspace.remove_note(note.note_id, based_on=1)
+    assert "is stored" not in str(refused.value)  # there is no text of the second visitor
     assert [n.text for n in workspace.notes()] == ["better"]
+
+
+def test_a_file_that_cannot_be_opened_now_is_not_called_foreign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(path: object) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(store, "_connect", busy)
+    with pytest.raises(ArtifactError, match=r"cannot be opened now \(database is locked\).*Leave the file"):
+        store.Store(tmp_path / "notes.sqlite")
 
 
 @pytest.mark.parametrize(
