@@ -117,7 +117,8 @@ def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort:
     opened = Cohort.open(cohort)
     digest = opened.fingerprint.digest
     opened.close()
-    values = {"copies": copies, "teacher_digest": _teacher_digest(models)}
+    teacher_digest, threshold = _served_teacher(models)
+    values = {"copies": copies, "teacher_digest": teacher_digest, "teacher_threshold": threshold}
     with replacing_file(scores_path(cohort)) as temporary, duckdb.connect(str(temporary)) as connection:
         connection.execute(ATTACH, {"path": str(source)})
         connection.execute(ATTACH_SCORES, {"path": str(small)})
@@ -129,12 +130,14 @@ def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort:
         run_scores(connection, "overview")
 
 
-def _teacher_digest(models: Path) -> str:
-    """The teacher's digest, so that the page accepts the stored scores as this teacher's; "" where there is none."""
+def _served_teacher(models: Path) -> tuple[str, float]:
+    """Digest and threshold of the teacher served, so that the page takes the stored scores for its own; ("", 0.5)
+    where there is none."""
     try:
-        return read_manifest(models / "teacher", kind="teacher").digest
+        manifest = read_manifest(models / "teacher", kind="teacher")
     except LeaderError:
-        return ""
+        return "", 0.5
+    return manifest.digest, manifest.threshold
 
 
 def _without_teacher(small: Path) -> bool:
