@@ -165,8 +165,14 @@ def test_stored_scores_stand_in_for_a_model_that_is_not_there(serve: Serve, open
 def test_scores_of_other_weights_do_not_stand_in(serve: Serve, open_page: OpenPage) -> None:
     engine, other = FakeEngine(loading=("teacher",)), FakeEngine()
     serve(engine)
-    for digest, there in (("other weights", False), (engine.models["teacher"].manifest.digest, True)):  # type: ignore[union-attr]
-        result = ScoredModel("teacher", digest, 0.5, 80, datetime.fromisoformat("2026-11-20"), ())
+    own = engine.models["teacher"].manifest
+    assert own is not None
+    for digest, threshold, there in (
+        ("other weights", own.threshold, False),
+        (own.digest, own.threshold + 0.1, False),  # of before a calibration
+        (own.digest, own.threshold, True),
+    ):
+        result = ScoredModel("teacher", digest, threshold, 80, datetime.fromisoformat("2026-11-20"), ())
         engine.cohort.scores = SimpleNamespace(models={"teacher": result})  # type: ignore[assignment]
         engine.stored = lambda case, model: other.recommend(case, model)  # type: ignore[attr-defined]
         shown = text(open_page("case", patient=str(PATIENT)))
