@@ -26,7 +26,7 @@ from leader_core.domain import (
 )
 from leader_core.engine import Engine
 from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError, NotFoundError, TrainingError
-from leader_core.interactions import InteractionTable, PairReview, Review
+from leader_core.interactions import Alert, ClassReview, InteractionTable, PairReview, Review
 from leader_core.interactions.safer_set import ConflictError, Limit, SaferSet
 from leader_core.version import __version__
 
@@ -36,9 +36,11 @@ __all__ = [
     "PROFILE_FIELDS",
     "SEVERITIES",
     "UNKNOWN",
+    "Alert",
     "ArtifactError",
     "Case",
     "CaseError",
+    "ClassReview",
     "Concept",
     "ConflictError",
     "Engine",

@@ -6,13 +6,12 @@ beforehand by `warm_up`.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal
 
 from leader_core.cohort import Cohort
 from leader_core.domain import (
@@ -26,10 +25,12 @@ from leader_core.domain import (
     UnseenCode,
     check_case,
 )
-from leader_core.errors import InputError, LeaderError, NotFoundError
-from leader_core.interactions.review import Review, review
+from leader_core.errors import InputError, NotFoundError
+from leader_core.interactions.class_review import ClassReview, review_classes
+from leader_core.interactions.review import Alert, Review, choices_of, held_back, review
 from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
-from leader_core.model_folder import Manifest, read_manifest
+from leader_core.interactions.shares import DrugShares, read_shares, typical_shares
+from leader_core.model_card import LazyModel, ModelCard, read_card
 from leader_core.similar import SimilarCases
 
 if TYPE_CHECKING:
@@ -41,53 +42,6 @@ Device = Literal["auto", "cpu", "cuda"]
 CACHED_REVIEWS: Final = 256
 CACHED_STORED: Final = 64
 """Pages ask for the same several times while they are drawn."""
-
-
-@dataclass(slots=True)
-class ModelCard:
-    """A model folder as it was when the engine opened; `error` says in a sentence why it cannot be used."""
-
-    name: ModelName
-    folder: Path
-    manifest: Manifest | None = None
-    error: str = ""
-    loaded: bool = False
-    notes: tuple[str, ...] = ()  # differences from the cohort worth knowing
-
-    @property
-    def available(self) -> bool:
-        return self.manifest is not None and not self.error
-
-
-S = TypeVar("S", bound="ModelScorer")
-
-
-class LazyModel(Generic[S]):
-    """A model folder whose weights are loaded when they are first needed."""
-
-    def __init__(self, card: ModelCard, load: Callable[[Path], S]) -> None:
-        self.card: Final = card
-        self._load = load
-        self._lock = threading.Lock()
-        self._scorer: S | None = None
-
-    def scorer(self) -> S:
-        """The loaded model; who comes while it is being loaded waits.
-
-        Raises:
-            NotFoundError: there is none, or it cannot be used; the text says how to get it.
-        """
-        if not self.card.available:
-            raise NotFoundError(self.card.error)
-        with self._lock:
-            if self._scorer is None:
-                try:
-                    self._scorer = self._load(self.card.folder)
-                except LeaderError as error:
-                    self.card.error = str(error)
-                    raise
-                self.card.loaded = True
-            return self._scorer
 
 
 class Engine:
@@ -108,6 +62,7 @@ class Engine:
         self._student = LazyModel(self._card("student"), self._load_student)
         self._teacher = teacher or LazyModel(self._card("teacher"), self._load_teacher)
         self._reviewed = lru_cache(CACHED_REVIEWS)(self._review)
+        self._reviewed_classes = lru_cache(CACHED_REVIEWS)(self._review_classes)
         self._stored = lru_cache(CACHED_STORED)(self._read_stored)
 
     @classmethod
@@ -127,11 +82,13 @@ class Engine:
         if device not in ("auto", "cpu", "cuda"):
             raise InputError(f"Unknown device {device!r}: expected 'auto', 'cpu' or 'cuda'.")
         opened = Cohort.open(Path(cohort))
-        return cls(opened, {name: _card(name, Path(models) / name, opened) for name in MODEL_NAMES}, device)
+        return cls(
+            opened, {name: read_card(name, Path(models) / name, opened) for name in MODEL_NAMES}, device
+        )
 
     def with_student(self, folder: str | Path) -> Engine:
         """An engine over the same cohort and the same teacher (loaded once for both) with the student of `folder`."""
-        card = _card("student", Path(folder), self.cohort)
+        card = read_card("student", Path(folder), self.cohort)
         return Engine(self.cohort, {**self._cards, "student": card}, self.device, teacher=self._teacher)
 
     @property
@@ -239,23 +196,77 @@ class Engine:
             )
         return chosen
 
+    @cached_property
+    def shares(self) -> DrugShares:
+        """Which drugs each class means, as the models' training orders have it; typical use where no model says."""
+        for name in ("student", "teacher"):
+            card = self._cards.get(name)
+            if card is not None and card.available and (shares := read_shares(card.folder)) is not None:
+                return shares
+        return typical_shares(self.cohort.fingerprint.atc_level)
+
     def review(
-        self, codes: Iterable[str], *, diagnoses: Iterable[str] = (), orders: Iterable[Order] = ()
+        self, case: Case, drugs: Iterable[str] | None = None, *, orders: Iterable[Order] = ()
     ) -> Review:
-        """What the tables say about a set of medications: pairs, conditions, duplications, the statistical signal.
+        """What the tables say about a case's drugs and conditions, drug by drug; see `leader_core.interactions.review`.
 
         Args:
-            codes: ATC codes at the cohort's level.
-            diagnoses: the patient's codes, with their system.
-            orders: drug strings behind the classes (`cohort.orders`); they show which pairs the drugs really carry.
+            case: its current diagnoses count.
+            drugs: ATC codes of drugs (level 5), classes at the cohort's level, or drugs in any hospital's spelling.
+                None takes what was ordered in the case's visit, or where that is not known what a model suggests.
+            orders: the visit's drug strings; a class that has some becomes the drugs that they name.
+
+        Raises:
+            NotFoundError: `drugs` is None, nothing is known of the visit, and no model is there.
         """
-        return self._reviewed(tuple(codes), tuple(diagnoses), tuple(orders))
+        if drugs is None:
+            visit = case.current.visit_id
+            orders = () if visit is None else self.cohort.orders(visit)
+            codes = tuple(dict.fromkeys((*case.prescribed, *(order.code for order in orders))))
+            return self.review_set(case, codes or self._suggested(case), orders)
+        from leader_core.exchange.code_lists import read_choices
+
+        level = self.cohort.fingerprint.atc_level
+        choices, unknown = read_choices(drugs, tuple(orders), self.shares, level)
+        return review(
+            choices, self.cohort.interactions, self.shares, diagnoses=case.current.diagnoses, unknown=unknown
+        )
+
+    def review_set(self, case: Case, codes: Iterable[str], orders: Iterable[Order] = ()) -> Review:
+        """The review of a set of classes of a case; a class that has orders becomes the drugs that they name.
+
+        Args:
+            case: its current diagnoses count.
+            codes: ATC codes at the cohort's level.
+            orders: drug strings behind the classes (`cohort.orders`); those of other classes are left out.
+        """
+        return self._reviewed(tuple(codes), case.current.diagnoses, tuple(orders))
 
     def _review(
         self, codes: tuple[str, ...], diagnoses: tuple[str, ...], orders: tuple[Order, ...]
     ) -> Review:
+        choices = choices_of(codes, orders, self.shares, self.cohort.fingerprint.atc_level)
+        return review(choices, self.cohort.interactions, self.shares, diagnoses=diagnoses)
+
+    def held_back(self, case: Case, codes: Iterable[str]) -> dict[str, Alert]:
+        """Of these classes those that the case's diagnoses speak against (more than half of their orders), with the reason."""
+        return held_back(codes, self.shares, case.current.diagnoses)
+
+    def _suggested(self, case: Case) -> tuple[str, ...]:
+        name: ModelName = "student" if self._card("student").available else "teacher"
+        return tuple(m.code for m in (self.stored(case, name) or self.recommend(case, name)).selected)
+
+    def review_classes(
+        self, codes: Iterable[str], *, diagnoses: Iterable[str] = (), orders: Iterable[Order] = ()
+    ) -> ClassReview:
+        """The earlier review of classes; `review_set` replaces it."""
+        return self._reviewed_classes(tuple(codes), tuple(diagnoses), tuple(orders))
+
+    def _review_classes(
+        self, codes: tuple[str, ...], diagnoses: tuple[str, ...], orders: tuple[Order, ...]
+    ) -> ClassReview:
         table, level = self.cohort.interactions, self.cohort.fingerprint.atc_level
-        return review(codes, table, level, diagnoses=diagnoses, orders=orders)
+        return review_classes(codes, table, level, diagnoses=diagnoses, orders=orders)
 
     def safer_set(
         self,
@@ -393,24 +404,3 @@ class Engine:
         from leader_core.teacher.scorer import TeacherScorer
 
         return TeacherScorer.load(folder, titles=self.cohort.title, device=self.device)
-
-
-def _card(name: ModelName, folder: Path, cohort: Cohort) -> ModelCard:
-    """The card of one model folder; what is wrong with it becomes its error."""
-    try:
-        manifest = read_manifest(folder, kind=name)
-    except LeaderError as error:
-        return ModelCard(name, folder, error=str(error))
-    notes = []
-    trained, here = manifest.cohort, cohort.fingerprint
-    if trained.atc_level != here.atc_level:
-        return ModelCard(
-            name,
-            folder,
-            manifest,
-            error=f"The {name} in {folder} names medications at ATC level {trained.atc_level}, but this cohort is at "
-            f"level {here.atc_level}. Build the cohort with --atc-level {trained.atc_level}, or train another model.",
-        )
-    if trained.digest != here.digest:
-        notes.append(f"Trained on another cohort ({trained.label}, {trained.patients:,} patients).")
-    return ModelCard(name, folder, manifest, notes=tuple(notes))

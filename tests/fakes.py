@@ -18,6 +18,7 @@ import numpy as np
 from leader_core import (
     Case,
     CaseError,
+    ClassReview,
     Concept,
     Fingerprint,
     InputError,
@@ -29,7 +30,6 @@ from leader_core import (
     Prompt,
     PromptSection,
     Recommendation,
-    Review,
     SaferSet,
     ScoredMedication,
     UnseenCode,
@@ -38,7 +38,17 @@ from leader_core import (
 )
 from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
 from leader_core.domain import Severity
-from leader_core.interactions import review
+from leader_core.exchange.code_lists import read_choices
+from leader_core.interactions import (
+    Alert,
+    DrugShares,
+    Review,
+    choices_of,
+    held_back,
+    review,
+    review_classes,
+    typical_shares,
+)
 from leader_core.interactions.safer_set import safer_set
 from leader_core.model_folder import BaseModel, Manifest
 from leader_core.scorer import CaseScores, Progress
@@ -518,11 +528,36 @@ class FakeEngine:
             interactions=self.cohort.interactions.among([m.code for m in result if m.selected]),
         )
 
+    @property
+    def shares(self) -> DrugShares:
+        return typical_shares(self.cohort.fingerprint.atc_level)
+
     def review(
-        self, codes: Sequence[str], *, diagnoses: Sequence[str] = (), orders: Sequence[Order] = ()
+        self, case: Case, drugs: Sequence[str] | None = None, *, orders: Sequence[Order] = ()
     ) -> Review:
+        if drugs is None:
+            visit = case.current.visit_id
+            return self.review_set(
+                case, case.prescribed, self.cohort.orders(visit) if visit is not None else ()
+            )
         level = self.cohort.fingerprint.atc_level
-        return review(codes, self.cohort.interactions, level, diagnoses=diagnoses, orders=orders)
+        choices, unknown = read_choices(drugs, orders, self.shares, level)
+        return review(
+            choices, self.cohort.interactions, self.shares, diagnoses=case.current.diagnoses, unknown=unknown
+        )
+
+    def review_set(self, case: Case, codes: Sequence[str], orders: Sequence[Order] = ()) -> Review:
+        choices = choices_of(codes, orders, self.shares, self.cohort.fingerprint.atc_level)
+        return review(choices, self.cohort.interactions, self.shares, diagnoses=case.current.diagnoses)
+
+    def held_back(self, case: Case, codes: Sequence[str]) -> dict[str, Alert]:
+        return held_back(codes, self.shares, case.current.diagnoses)
+
+    def review_classes(
+        self, codes: Sequence[str], *, diagnoses: Sequence[str] = (), orders: Sequence[Order] = ()
+    ) -> ClassReview:
+        level = self.cohort.fingerprint.atc_level
+        return review_classes(codes, self.cohort.interactions, level, diagnoses=diagnoses, orders=orders)
 
     def safer_set(
         self,

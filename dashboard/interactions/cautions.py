@@ -15,13 +15,13 @@ from dashboard.shared.formatting import count, listing
 from dashboard.shared.markup import Titles
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
-from leader_core import PairReview, Review
+from leader_core import ClassReview, PairReview
 from leader_core.interactions import ConditionReview, Duplication
 
 _TEMPLATE = "interactions/cautions.html"
 
 
-def number(review: Review) -> int:
+def number(review: ClassReview) -> int:
     """How many cautions the drugs ordered do not rule out."""
     return (
         sum(c.order_status != "not ordered" for c in review.conditions)
@@ -96,7 +96,7 @@ def within(reviews: Sequence[PairReview], titles: Title) -> Markup:
     return macro("within_lines", _TEMPLATE)(possible, ruled_out, titles, review_text)
 
 
-def duplications(groups: Sequence[Duplication], review: Review, titles: Title) -> Markup:
+def duplications(groups: Sequence[Duplication], review: ClassReview, titles: Title) -> Markup:
     """Two drugs of one kind, named as they were ordered."""
     names = {drug.code: drug.name for ordered in review.ordered.values() for drug in ordered.drugs}
     lines = [

@@ -11,7 +11,7 @@ from dashboard.shared import wording
 from dashboard.shared.csv_table import write_csv
 from dashboard.shared.formatting import count, day, listing
 from dashboard.shared.markup import Titles
-from leader_core import Interaction, InteractionTable, PairReview, Review
+from leader_core import ClassReview, Interaction, InteractionTable, PairReview
 from leader_core.domain import GRADED, Severity
 from leader_core.interactions import ConditionReview, ConditionWarning, RuleReview, coverage
 
@@ -243,7 +243,7 @@ def signal_row(entry: Interaction, titles: Title) -> dict[str, object]:
     }
 
 
-def account(review: Review, among: str) -> str:
+def account(review: ClassReview, among: str) -> str:
     """How many pairs there are among "25 classes", and what the orders say of them."""
     total = f"{count(len(review.pairs), 'pair')} listed among {among}."
     if not review.ordered:
@@ -273,7 +273,7 @@ def table_coverage(table: InteractionTable, unit: wording.Unit, built_at: str) -
     return f"{text}. A pair that is not listed is unlisted: absence is never proof of safety."
 
 
-def csv_text(review: Review, titles: Title) -> bytes:
+def csv_text(review: ClassReview, titles: Title) -> bytes:
     """The whole review as CSV: clinical pairs, pairs within a class, then the statistical signal."""
     rows: list[Sequence[str]] = []
     for family, pairs in (("clinical", review.pairs), ("within class", review.within)):

@@ -12,7 +12,7 @@ from dashboard.server.service import Service
 from dashboard.shared import session, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
-from leader_core import Order, Recommendation, Review
+from leader_core import ClassReview, Order, Recommendation
 from leader_core.domain import ModelName
 
 LABELS: Final[Mapping[str, str]] = {
@@ -46,7 +46,7 @@ class ReviewedSet:
     sets: Sets
     name: str  # of the set, as in `LABELS`
     codes: tuple[str, ...]
-    review: Review
+    review: ClassReview
     orders: tuple[Order, ...]  # that the review took into account; empty where they are unknown or ignored
     titles: Title
     unit: wording.Unit  # what a code stands for: a class, or at ATC level 5 a drug
@@ -97,6 +97,8 @@ def orders(service: Service, subject: Subject) -> tuple[Order, ...]:
     return service.engine.cohort.orders(visit) if visit is not None else ()
 
 
-def review(service: Service, subject: Subject, codes: tuple[str, ...], ordered: tuple[Order, ...]) -> Review:
+def review(
+    service: Service, subject: Subject, codes: tuple[str, ...], ordered: tuple[Order, ...]
+) -> ClassReview:
     """What the tables say about a set of medications of a case."""
-    return service.engine.review(codes, diagnoses=subject.case.current.diagnoses, orders=ordered)
+    return service.engine.review_classes(codes, diagnoses=subject.case.current.diagnoses, orders=ordered)

@@ -26,7 +26,8 @@ from leader_core.files import sha256_file
 from leader_core.model_folder import MANIFEST, Manifest
 
 if TYPE_CHECKING:
-    from leader_core.engine import Engine, ModelCard
+    from leader_core.engine import Engine
+    from leader_core.model_card import ModelCard
 
 SAME: Final = 1e-6  # between two answers to the same case
 TOGETHER: Final = 1e-3  # between an answer alone and one in a batch: sums in another order

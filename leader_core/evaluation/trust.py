@@ -23,7 +23,7 @@ PROMISE: Final = (0.9, 0.9)
 
 
 class Card(Protocol):
-    """The part of `leader_core.engine.ModelCard` that is read here."""
+    """The part of `leader_core.model_card.ModelCard` that is read here."""
 
     @property
     def folder(self) -> Path: ...

@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Final
 
-from leader_core.domain import Concept, Fingerprint, Kind
+from leader_core.domain import Concept, Fingerprint, Kind, Order
 from leader_core.exchange.paste import PastedList, read_list
 from leader_core.exchange.resolve import NO_COHORT, ResolvedCode, split_route
-from leader_core.interactions.drug_review import drug_names
+from leader_core.interactions.orders import OrderedDrug, drug_names
+from leader_core.interactions.review import Choice, UnknownDrug, choices_of, drug_choices
+from leader_core.interactions.rules import ATC_CODE, LEVEL_LENGTH
+from leader_core.interactions.shares import DrugShares
 from leader_core.terminology.drug_names import read_drug
 from leader_core.terminology.icd import code_title, listed_titles
 from leader_core.terminology.synonyms import synonyms
@@ -104,6 +107,44 @@ def read_drugs(text: str) -> ReadCodes:
             if words and not _DIRECTIONS.issuperset(words):
                 unknown.append(NotUnderstood(" ".join(words), f"in {piece!r} was not read"))
     return _sorted(read, unknown)
+
+
+def read_choices(
+    drugs: Iterable[str], orders: Iterable[Order], shares: DrugShares, level: int
+) -> tuple[tuple[Choice, ...], tuple[UnknownDrug, ...]]:
+    """Drugs or classes one by one, each in any writing, as choices for a review, and what was not understood.
+
+    Args:
+        drugs: codes of drugs, classes at the level, or drugs in any hospital's spelling.
+        orders: a visit's drug strings; a class that has some becomes the drugs that they name.
+        shares: of the drugs within a class.
+        level: ATC level of the classes.
+    """
+    classes: list[str] = []
+    given: list[OrderedDrug] = []
+    unknown: list[UnknownDrug] = []
+    for text in drugs:
+        code = text.strip().upper()
+        if (
+            len(code) == LEVEL_LENGTH[level] < LEVEL_LENGTH[5]
+            and ATC_CODE.fullmatch(code)
+            and shares.of(code)
+        ):
+            classes.append(code)
+            continue
+        read = read_drugs(text)
+        given += [OrderedDrug(each.name, each.code, each.written) for each in read.codes]
+        unknown += [UnknownDrug(each.text, each.reason) for each in read.unknown]
+        if not read.codes and not read.unknown:
+            unknown.append(UnknownDrug(text, "names no drug"))
+    chosen = choices_of(classes, orders, shares, level)
+    ordered = [
+        OrderedDrug(d.name, d.code, d.written) for choice in chosen if choice.known for d in choice.drugs
+    ]
+    return (
+        (*drug_choices((*given, *ordered), level), *(choice for choice in chosen if not choice.known)),
+        tuple(dict.fromkeys(unknown)),
+    )
 
 
 def read_diagnoses(text: str) -> ReadCodes:

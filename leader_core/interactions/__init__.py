@@ -3,6 +3,16 @@
 The two families are never mixed: a clinical pair is graded, a statistical one always has severity "unknown".
 """
 
+from leader_core.interactions.class_review import (
+    ClassReview,
+    ConditionReview,
+    PairReview,
+    RuleReview,
+    TableCoverage,
+    coverage,
+    pair_review,
+    review_classes,
+)
 from leader_core.interactions.conditions import (
     ConditionWarning,
     Duplication,
@@ -14,9 +24,9 @@ from leader_core.interactions.drug_review import (
     DrugDuplication,
     DrugPair,
     DrugReview,
-    drug_names,
     review_drugs,
 )
+from leader_core.interactions.orders import ClassOrders, OrderedDrug, drug_names, ordered_drugs
 from leader_core.interactions.pairs import (
     InteractionTable,
     PairRule,
@@ -27,24 +37,29 @@ from leader_core.interactions.pairs import (
     pair_rules,
 )
 from leader_core.interactions.review import (
-    ClassOrders,
-    ConditionReview,
-    OrderedDrug,
-    PairReview,
+    Alert,
+    Carrier,
+    Choice,
     Review,
-    RuleReview,
-    TableCoverage,
-    coverage,
-    ordered_drugs,
-    pair_review,
+    UnknownDrug,
+    choices_of,
+    class_choice,
+    counts_text,
+    drug_choices,
+    held_back,
     review,
 )
 from leader_core.interactions.rules import Agent, ClinicalRule, Side, clinical_rules
+from leader_core.interactions.shares import DrugShare, DrugShares, count_shares, typical_shares
 from leader_core.interactions.statistical import StatisticalSignal, load_statistical, read_statistical
 
 __all__ = [
     "Agent",
+    "Alert",
+    "Carrier",
+    "Choice",
     "ClassOrders",
+    "ClassReview",
     "ClinicalRule",
     "ConditionReview",
     "ConditionWarning",
@@ -52,6 +67,8 @@ __all__ = [
     "DrugDuplication",
     "DrugPair",
     "DrugReview",
+    "DrugShare",
+    "DrugShares",
     "Duplication",
     "InteractionTable",
     "OrderedDrug",
@@ -62,11 +79,18 @@ __all__ = [
     "Side",
     "StatisticalSignal",
     "TableCoverage",
+    "UnknownDrug",
+    "choices_of",
+    "class_choice",
     "clinical_rules",
     "condition_warnings",
+    "count_shares",
+    "counts_text",
     "coverage",
+    "drug_choices",
     "drug_names",
     "duplications",
+    "held_back",
     "is_partial",
     "is_statistical",
     "load_clinical",
@@ -77,5 +101,7 @@ __all__ = [
     "pair_rules",
     "read_statistical",
     "review",
+    "review_classes",
     "review_drugs",
+    "typical_shares",
 ]

@@ -26,6 +26,7 @@ from leader_core.interactions.rules import (
     in_words,
     read_rows,
     read_side,
+    with_combinations,
 )
 
 CONDITIONS: Final = ASSETS / "conditions.csv"
@@ -173,7 +174,7 @@ def _beginnings(row: Mapping[str, str], where: str, column: str) -> tuple[str, .
 
 def _duplication_rule(row: Mapping[str, str], where: str) -> DuplicationRule:
     check_row(row, where, {"severity": GRADED}, _TEXTS)
-    drugs = agents(row["drugs"], f"{where}, column drugs")
+    drugs = with_combinations(agents(row["drugs"], f"{where}, column drugs"))
     severity = cast(Severity, row["severity"])
     return DuplicationRule(row["group"], drugs, severity, row["effect"], row["management"], row["source"])
 

@@ -6,22 +6,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from leader_core.domain import GRADED, Interaction, Severity
 from leader_core.interactions.conditions import (
     ConditionWarning,
     Duplication,
-    condition_rules,
     condition_warnings,
-    duplication_rules,
     duplications,
 )
+from leader_core.interactions.orders import OrderedDrug
 from leader_core.interactions.pairs import InteractionTable, load_clinical
-from leader_core.interactions.review import OrderedDrug
-from leader_core.interactions.rules import LEVEL_LENGTH, clinical_rules
+from leader_core.interactions.rules import LEVEL_LENGTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +94,6 @@ def review_drugs(drugs: Iterable[OrderedDrug], diagnoses: Iterable[str] = ()) ->
             for entry in duplications(given)
         ),
     )
-
-
-@cache
-def drug_names() -> Mapping[str, str]:
-    """ATC level-5 code -> name of every drug that a rule names."""
-    sides = [side for rule in clinical_rules() for side in (rule.a, rule.b)]
-    sides += [rule.side for rule in condition_rules()]
-    agents = [agent for side in sides for agent in (*side.carriers, *side.spared)]
-    agents += [agent for rule in duplication_rules() for agent in rule.drugs]
-    # Of the codes of one drug the first are its own, those of combinations follow.
-    names: dict[str, str] = {}
-    for agent in agents:
-        for code in agent.codes:
-            names.setdefault(code, agent.name)
-    return names
 
 
 @lru_cache(maxsize=1)

@@ -193,6 +193,23 @@ def load_clinical(level: int) -> tuple[Interaction, ...]:
     return tuple(_merged(low, high, pairs[low, high]) for low, high in sorted(pairs))
 
 
+@lru_cache(maxsize=_CACHED_PAIRS)
+def drug_pair(code_a: str, code_b: str) -> Interaction:
+    """What the rules say about two drugs (ATC level 5), in either order.
+
+    Raises:
+        KeyError: no rule is about them.
+    """
+    low, high = sorted((code_a, code_b))
+    return _merged(low, high, _project(5)[0][low, high])
+
+
+def drug_pair_severities() -> dict[tuple[str, str], Severity]:
+    """The severity of every pair of drugs (ATC level 5) that a rule is about, the smaller code first."""
+    pairs, _ = _project(5)
+    return {pair: _class_severity(min(matches, key=_grading)) for pair, matches in pairs.items()}
+
+
 @lru_cache(maxsize=3)
 def load_within_class(level: int) -> tuple[Interaction, ...]:
     """Classes whose own drugs interact (warfarin with aspirin inside B01A), in order of codes.

@@ -1,336 +1,419 @@
-"""One set of medications reviewed: its pairs, conditions and duplications, judged by the drugs really ordered.
+"""The review of a patient's drugs: what the tables list about each pair, each condition, and several of one kind.
 
-A pair of classes often holds for one rare drug of them only. Where the drugs behind the classes are known, this says
-whether they carry it and how severe it then is.
+The unit is the drug. A review is over *choices*: a drug that is known (ordered or given), or a class of which one drug
+would be chosen and only the proportions of its drugs are known. What a class alone carries stands under "if you choose",
+ranked by its severity and by the part of the class that carries it. What is not listed is unlisted, never safe.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final, Literal
 
-from leader_core.domain import SEVERITY_RANK, Interaction, Order, Severity
-from leader_core.interactions.conditions import (
-    ConditionWarning,
-    Duplication,
-    condition_warnings,
-    duplications,
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.domain import GRADED, SEVERITY_RANK, Interaction, Order, Severity
+from leader_core.interactions.conditions import condition_rules, duplication_rules
+from leader_core.interactions.orders import OrderedDrug, ordered_drugs
+from leader_core.interactions.pairs import InteractionTable, drug_pair, is_statistical
+from leader_core.interactions.rules import LEVEL_LENGTH
+from leader_core.interactions.severity_matrix import (
+    NUMBER,
+    SEVERITY,
+    PresentCondition,
+    present_conditions,
+    ranks,
+    severity_matrix,
 )
-from leader_core.interactions.pairs import (
-    InteractionTable,
-    PairRule,
-    grade,
-    is_statistical,
-    load_within_class,
-    pair_rules,
-)
-from leader_core.interactions.rules import Side, clinical_rules
-from leader_core.terminology.drugs import DrugMapper
+from leader_core.interactions.shares import DrugShares
 
-OrderStatus = Literal["ordered", "open", "not ordered"]
-"""Whether the drugs ordered have the interaction: yes; it depends on a drug that is not known; no."""
+AlertKind = Literal["interaction", "condition", "duplication"]
 
-_STATUS_RANK: Final[Mapping[OrderStatus, int]] = {"ordered": 0, "open": 1, "not ordered": 2}
+MOST_OTHERS: Final = 8
+"""Further drugs (or pairs of drugs) that an alert names."""
+HELD_BACK_SHARE: Final = 0.5
+_NUMBERS: Final = ("", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+Rank = NDArray[np.int8]
+Share = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class OrderedDrug:
-    """An ingredient that was ordered in a class."""
+class Carrier:
+    """A drug in an alert."""
 
     name: str
     code: str  # ATC level 5; level 4 where ATC has no level 5
-    written: tuple[str, ...]  # the hospital's own strings: "Vancomycin IV"
+    class_code: str  # at the cohort's level
+    written: tuple[str, ...] = ()  # the strings that were ordered or typed
+    share: float = 1.0  # of the orders of its class; 1 for a drug that is known
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class ClassOrders:
-    """What was ordered of one class."""
+class Choice:
+    """A drug that is known, or a class of which one drug would be chosen."""
 
-    drugs: tuple[OrderedDrug, ...]
-    unread: tuple[str, ...] = ()  # strings that name no known ingredient: they may be any drug of the class
+    drugs: tuple[Carrier, ...]  # of a known drug one for each code; of a class the most used first
+    known: bool
+    class_code: str
+    written: tuple[str, ...] = ()  # of a class: strings that were ordered and name no drug of it
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The ingredients, then the strings that could not be read."""
-        return (*(drug.name for drug in self.drugs), *self.unread)
+    def class_codes(self) -> tuple[str, ...]:
+        """Its classes: a drug that is given in two ways may have two."""
+        return tuple(dict.fromkeys((self.class_code, *(drug.class_code for drug in self.drugs))))
 
 
 @dataclass(frozen=True, slots=True)
-class RuleReview:
-    """One rule between two classes, and whether the drugs ordered carry it."""
+class Alert:
+    """Two drugs, a drug and a condition, or several drugs of one kind that the tables speak against."""
 
-    between: PairRule
-    order_status: OrderStatus
-    carried: tuple[tuple[str, str], ...] = ()  # drugs ordered, of the smaller code and the larger
-    lacks: tuple[str, ...] = ()  # codes of which only drugs were ordered that do not carry it
-
-
-@dataclass(frozen=True, slots=True)
-class PairReview:
-    """A graded pair of classes (or two drugs of one class, where the codes are equal)."""
-
-    entry: Interaction  # as the table has it; its severity is the classes'
-    severity: Severity  # of the drugs ordered if they carry it, else the classes' without what was ruled out
-    order_status: OrderStatus
-    rules: tuple[RuleReview, ...]  # those that count first; empty for a pair that our rules do not explain
-    ordered_a: ClassOrders | None = None  # None where nothing of the class was ordered, or nobody knows what
-    ordered_b: ClassOrders | None = None
+    kind: AlertKind
+    drugs: tuple[Carrier, ...]  # the headline: the most likely that carry it
+    condition: str  # or the group of a duplication; empty for an interaction
+    diagnoses: tuple[str, ...]  # the patient's own codes; of a condition only
+    severity: Severity  # what the rule says of the drugs in the headline
+    rank: Severity  # what it is shown, sorted and counted as
+    share: float  # part of the class's orders (of pairs, the product) that carries it at that rank; 1 where all are known
+    others: tuple[tuple[Carrier, ...], ...]  # further drugs, or pairs, that carry it, most likely first
+    effect: str
+    mechanism: str
+    management: str
+    evidence: str
+    source: str
 
     @property
-    def codes(self) -> tuple[str, str]:
-        return self.entry.code_a, self.entry.code_b
+    def carried(self) -> bool:
+        """Are all its drugs ordered or given? Otherwise it stands under "if you choose"."""
+        return all(drug.known for drug in self.drugs)
 
     @property
-    def whole(self) -> bool:
-        """Does it hold whichever drugs of the two classes are given?"""
-        return bool(self.rules) and not self.rules[0].between.partial
+    def title(self) -> str:
+        """ "amiodarone with dofetilide", "cilostazol in heart failure", "three opioids: morphine, fentanyl, oxycodone" """
+        names = [drug.name for drug in self.drugs]
+        if self.kind == "interaction":
+            return " with ".join(names)
+        if self.kind == "condition":
+            return f"{names[0]} in {self.condition}"
+        count = _NUMBERS[len(names)] if len(names) < len(_NUMBERS) else str(len(names))
+        group = self.condition if " with " in self.condition else f"{count} {self.condition}"
+        return f"{group}: {', '.join(names)}"
 
 
 @dataclass(frozen=True, slots=True)
-class ConditionReview:
-    """A warning against one of the patient's conditions, and whether the drugs ordered carry it."""
+class UnknownDrug:
+    """Something typed as a drug, or a part of it, that was not understood, so that nothing was looked up for it."""
 
-    warning: ConditionWarning
-    order_status: OrderStatus
-    ordered: tuple[str, ...] = ()  # drugs ordered: those that carry it, or where none does, all of the class
+    text: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Review:
     """Everything the tables say about a set of medications. What they do not list is unlisted, never safe."""
 
-    pairs: tuple[PairReview, ...]  # graded; those carried or open by severity, then those ruled out
-    signals: tuple[Interaction, ...]  # statistical pairs, without severity
-    within: tuple[PairReview, ...]
-    conditions: tuple[ConditionReview, ...]
-    duplications: tuple[Duplication, ...]
-    ordered: Mapping[str, ClassOrders] = field(default_factory=dict)
+    alerts: tuple[Alert, ...]  # by rank, then carried before not, then share
+    signals: tuple[Interaction, ...] = ()  # statistical pairs of classes, without severity
+    choices: tuple[Choice, ...] = ()
+    unknown: tuple[UnknownDrug, ...] = ()
+    held_back: Mapping[str, Alert] = field(default_factory=dict)
+    """Suggested classes that the conditions speak against (more than half of their orders), each with the reason."""
 
     @property
-    def pairs_not_ruled_out(self) -> tuple[PairReview, ...]:
-        return tuple(pair for pair in self.pairs if pair.order_status != "not ordered")
+    def carried(self) -> tuple[Alert, ...]:
+        """The alerts of drugs that are ordered or given."""
+        return tuple(alert for alert in self.alerts if alert.carried)
+
+    @property
+    def if_chosen(self) -> tuple[Alert, ...]:
+        """The alerts that depend on which drug of a class is chosen."""
+        return tuple(alert for alert in self.alerts if not alert.carried)
+
+    @property
+    def counts(self) -> dict[Severity, int]:
+        """Carried alerts by rank, most severe first, without those of which there is none."""
+        return _counted(self.carried)
+
+    @property
+    def counts_if_chosen(self) -> dict[Severity, int]:
+        """The same of the alerts that depend on a choice."""
+        return _counted(self.if_chosen)
+
+    @property
+    def counts_text(self) -> str:
+        """ "1 contraindicated, 6 major; if you choose: 2 major", the one wording of the count for every place."""
+        parts = [counts_text(self.counts)] if self.counts or not self.counts_if_chosen else []
+        if self.counts_if_chosen:
+            parts.append(f"if you choose: {counts_text(self.counts_if_chosen)}")
+        return "; ".join(parts)
+
+
+def counts_text(counts: Mapping[Severity, int]) -> str:
+    """ "1 contraindicated, 6 major, 15 moderate", or that there are none.
+
+    >>> counts_text({"major": 6, "contraindicated": 1}), counts_text({})
+    ('1 contraindicated, 6 major', 'no alerts in these tables')
+    """
+    parts = [f"{counts[severity]:,} {severity}" for severity in GRADED if counts.get(severity)]
+    return ", ".join(parts) or "no alerts in these tables"
+
+
+def drug_choices(drugs: Iterable[OrderedDrug], level: int) -> tuple[Choice, ...]:
+    """Known drugs, each named once however many codes it has, by name."""
+    length = LEVEL_LENGTH[level]
+    by_name: dict[str, dict[str, Carrier]] = {}
+    for drug in drugs:
+        codes = by_name.setdefault(drug.name, {})
+        written = (*(codes[drug.code].written if drug.code in codes else ()), *drug.written)
+        codes[drug.code] = Carrier(drug.name, drug.code, drug.code[:length], tuple(dict.fromkeys(written)))
+    return tuple(
+        Choice(tuple(codes[code] for code in sorted(codes)), True, min(codes)[:length])
+        for _, codes in sorted(by_name.items())
+    )
+
+
+def class_choice(code: str, shares: DrugShares, written: tuple[str, ...] = ()) -> Choice:
+    """A class of which one drug would be chosen; `written` are strings that were ordered and name no drug of it."""
+    drugs = tuple(Carrier(d.name, d.code, code, written, d.share, known=False) for d in shares.of(code))
+    return Choice(drugs, False, code, written)
+
+
+def choices_of(
+    codes: Iterable[str], orders: Iterable[Order], shares: DrugShares, level: int
+) -> tuple[Choice, ...]:
+    """A set of classes as choices: a class with known orders becomes these drugs; orders of other classes are left out."""
+    known = ordered_drugs(orders)
+    chosen = sorted(set(codes))
+    drugs = [drug for code in chosen if code in known for drug in known[code].drugs]
+    unread = [class_choice(c, shares, known[c].unread) for c in chosen if c in known and known[c].unread]
+    open_classes = [class_choice(code, shares) for code in chosen if code not in known]
+    return (*drug_choices(drugs, level), *unread, *open_classes)
 
 
 def review(
-    codes: Iterable[str],
+    choices: Sequence[Choice],
     table: InteractionTable,
-    level: int,
+    shares: DrugShares,
     *,
     diagnoses: Iterable[str] = (),
-    orders: Iterable[Order] = (),
+    unknown: Iterable[UnknownDrug] = (),
 ) -> Review:
-    """What the tables say about these medications.
+    """What the tables say about these choices.
 
     Args:
-        codes: ATC codes of the level.
-        table: the pairs at that level.
-        level: 3, 4 or 5.
+        choices: see `drug_choices`, `class_choice` and `choices_of`.
+        table: of the cohort, for the statistical signals between classes.
+        shares: of the drugs within the suggested classes.
         diagnoses: the patient's, with their system (`ICD9:4280`).
-        orders: the drug strings behind the classes, where a visit's are known; they may name other classes too.
+        unknown: what was typed and not understood, handed on.
     """
-    chosen = sorted(set(codes))
-    known = {code: ordered for code, ordered in ordered_drugs(orders).items() if code in set(chosen)}
-    among = table.among(chosen)
-    inside = (entry for entry in load_within_class(level) if entry.code_a in set(chosen))
+    matching = _Matching(choices)
+    present = present_conditions(diagnoses)
+    alerts = [*_interactions(matching), *_condition_alerts(matching, present), *_duplications(choices)]
+    classes = dict.fromkeys(code for choice in choices for code in choice.class_codes)
+    suggested = dict.fromkeys(c.class_code for c in choices if not c.known and not c.written)
     return Review(
-        pairs=_sorted(pair_review(entry, known) for entry in among if not is_statistical(entry)),
-        signals=tuple(entry for entry in among if is_statistical(entry)),
-        within=_sorted(pair_review(entry, known) for entry in inside),
-        conditions=_conditions(chosen, tuple(diagnoses), known),
-        duplications=duplications(
-            {drug.code for ordered in known.values() for drug in ordered.drugs} if known else chosen
-        ),
-        ordered=known,
+        alerts=tuple(sorted(alerts, key=_order)),
+        signals=tuple(entry for entry in table.among(classes) if is_statistical(entry)),
+        choices=tuple(choices),
+        unknown=tuple(unknown),
+        held_back=held_back(suggested, shares, diagnoses),
     )
 
 
-def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
-    """By class, the ingredients that the hospital's drug strings name."""
-    mapper = _mapper()
-    drugs: dict[str, dict[str, OrderedDrug]] = {}
-    unread: dict[str, dict[str, None]] = {}
-    for order in orders:
-        written = f"{order.drug} {order.route}".strip() if order.route.lower() != "unknown" else order.drug
-        own = [m for m in mapper.map(order.drug, order.route, 5) if m.code.startswith(order.code)]
-        if not own:
-            unread.setdefault(order.code, {})[written] = None
-        for match in own:
-            of_class = drugs.setdefault(order.code, {})
-            before = of_class[match.code].written if match.code in of_class else ()
-            of_class[match.code] = OrderedDrug(match.ingredient, match.code, (*before, written))
-    return {
-        code: ClassOrders(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
-        for code in sorted({*drugs, *unread})
-    }
+def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]) -> dict[str, Alert]:
+    """The classes that the diagnoses speak against, each with its most severe alert.
+
+    A class is held back where more than half of its orders are drugs with a contraindicated or major condition rule.
+    """
+    present = present_conditions(diagnoses)
+    choices = [class_choice(code, shares) for code in dict.fromkeys(codes)]
+    if not present or not choices:
+        return {}
+    matching = _Matching(choices)
+    rules = dict.fromkeys(rule for condition in present for rule in condition.rules)
+    against = matching.condition_shares(severity_matrix().condition_severities(rules))[NUMBER["major"] - 1]
+    held = {choices[i].class_code for i in np.flatnonzero(against > HELD_BACK_SHARE)}
+    result: dict[str, Alert] = {}
+    for alert in sorted(_condition_alerts(matching, present), key=_order):
+        if alert.drugs[0].class_code in held:
+            result.setdefault(alert.drugs[0].class_code, alert)
+    return result
 
 
-def pair_review(entry: Interaction, known: Mapping[str, ClassOrders]) -> PairReview:
-    """One graded pair, judged by what was ordered."""
-    ordered_a, ordered_b = known.get(entry.code_a), known.get(entry.code_b)
-    rules = tuple(
-        _rule_review(rule, entry, ordered_a, ordered_b) for rule in pair_rules(entry.code_a, entry.code_b)
-    )
-    if not rules:
-        return PairReview(entry, entry.severity, "open", (), ordered_a, ordered_b)
-    order_status: OrderStatus = min((r.order_status for r in rules), key=_STATUS_RANK.__getitem__)
-    if order_status == "ordered":
-        severity = min(
-            (r.between.rule.severity for r in rules if r.order_status == "ordered"),
-            key=SEVERITY_RANK.__getitem__,
-        )
-    elif order_status == "open" and any(r.order_status == "not ordered" for r in rules):
-        severity = grade(r.between for r in rules if r.order_status == "open") or entry.severity
-    else:
-        severity = entry.severity
-    return PairReview(entry, severity, order_status, _by_weight(rules, order_status), ordered_a, ordered_b)
+class _Matching:
+    """Choices as rows over all drugs: one row for each code of a known drug, one for a class."""
+
+    def __init__(self, choices: Sequence[Choice]) -> None:
+        self.choices = choices
+        matrix = severity_matrix()
+        self.own = [[d for d in choice.drugs if d.code in matrix.column] for choice in choices]
+        self.columns = [np.array([matrix.column[d.code] for d in own], np.int64) for own in self.own]
+        self.shares = [np.array([d.share for d in own]) for own in self.own]
+        rows: list[dict[str, float]] = []
+        self._starts: list[int] = []
+        for choice, own in zip(choices, self.own, strict=True):
+            self._starts.append(len(rows))
+            if choice.known and own:
+                rows += [{drug.code: 1.0} for drug in own]
+            else:
+                rows.append({drug.code: drug.share for drug in own})
+        self._weights: Any = matrix.weights(rows)
+
+    def pair_shares(self) -> Share:
+        """(4, N, N): the part of each pair of choices with at least a severity, minor first."""
+        shares = severity_matrix().pair_shares(self._weights)
+        return np.maximum.reduceat(np.maximum.reduceat(shares, self._starts, axis=1), self._starts, axis=2)
+
+    def condition_shares(self, severities: Rank) -> Share:
+        """(4, N): the part of each choice whose drugs have at least a severity, minor first."""
+        shares = severity_matrix().severities_shares(self._weights, severities)
+        return np.maximum.reduceat(shares, self._starts, axis=1)
 
 
-def _by_weight(rules: Sequence[RuleReview], order_status: OrderStatus) -> tuple[RuleReview, ...]:
-    """What is carried first and by its own severity; otherwise the order in which rules grade a pair of classes."""
-    if order_status == "ordered":
-        return tuple(
-            sorted(
-                rules, key=lambda r: (_STATUS_RANK[r.order_status], SEVERITY_RANK[r.between.rule.severity])
+def _interactions(matching: _Matching) -> list[Alert]:
+    if len(matching.choices) < 2:
+        return []
+    pairs = severity_matrix().pairs
+    shares = matching.pair_shares()
+    rank = ranks(shares)
+    alerts = []
+    for i, j in zip(*np.nonzero(np.triu(rank, 1)), strict=True):
+        number = int(rank[i, j])
+        severities = pairs[np.ix_(matching.columns[i], matching.columns[j])]
+        likely = np.where(severities >= number, np.outer(matching.shares[i], matching.shares[j]), 0.0)
+        # Among equally likely pairs the more severe leads.
+        order = np.argsort(-(likely + 1e-9 * severities), axis=None, kind="stable")[: MOST_OTHERS + 1]
+        drugs = [
+            (matching.own[i][a], matching.own[j][b])
+            for a, b in zip(*np.unravel_index(order, likely.shape), strict=True)
+            if likely[a, b] > 0
+        ]
+        entry = drug_pair(drugs[0][0].code, drugs[0][1].code)
+        alerts.append(
+            Alert(
+                "interaction",
+                drugs[0],
+                "",
+                (),
+                entry.severity,
+                SEVERITY[number],
+                min(float(shares[number - 1, i, j]), 1.0),
+                _others(drugs),
+                entry.effect,
+                entry.mechanism,
+                entry.management,
+                entry.evidence,
+                entry.source,
             )
         )
-    return tuple(sorted(rules, key=lambda r: _STATUS_RANK[r.order_status]))
+    return alerts
 
 
-def _rule_review(
-    rule: PairRule, entry: Interaction, ordered_a: ClassOrders | None, ordered_b: ClassOrders | None
-) -> RuleReview:
-    carried: dict[tuple[str, str], None] = {}
-    excluded = True
-    lacking: set[str] | None = None
-    for side_a, side_b in rule.ways:
-        by_a = _carriers(side_a, entry.code_a, ordered_a)
-        by_b = _carriers(side_b, entry.code_b, ordered_b)
-        for one in by_a.sure:
-            for other in by_b.sure:
-                if one.code != other.code and one.name != other.name:
-                    carried[one.name, other.name] = None
-        lacks = {code for code, by in ((entry.code_a, by_a), (entry.code_b, by_b)) if by.none}
-        lacking = lacks if lacking is None else lacking & lacks
-        excluded = excluded and (by_a.none or by_b.none or _one_drug_only(by_a, by_b))
-    if carried:
-        return RuleReview(rule, "ordered", tuple(carried))
-    return RuleReview(rule, "not ordered" if excluded else "open", (), tuple(sorted(lacking or ())))
+def _condition_alerts(matching: _Matching, present: Sequence[PresentCondition]) -> list[Alert]:
+    matrix = severity_matrix()
+    alerts = []
+    for condition in present if matching.choices else ():
+        severities = matrix.condition_severities(condition.rules)
+        shares = matching.condition_shares(severities)
+        rank = ranks(shares)
+        for i in np.flatnonzero(rank):
+            number = int(rank[i])
+            own = severities[matching.columns[i]]
+            likely = np.where(own >= number, matching.shares[i], 0.0)
+            order = np.argsort(-(likely + 1e-9 * own), kind="stable")[: MOST_OTHERS + 1]
+            drugs = [(matching.own[i][a],) for a in order if likely[a] > 0]
+            column = matrix.column[drugs[0][0].code]
+            rule = condition_rules()[
+                max(condition.rules, key=lambda r, column=column: matrix.conditions[r, column])  # type: ignore[misc]
+            ]
+            alerts.append(
+                Alert(
+                    "condition",
+                    drugs[0],
+                    rule.condition,
+                    tuple(code for code in condition.diagnoses if code.startswith(rule.diagnoses)),
+                    rule.severity,
+                    SEVERITY[number],
+                    min(float(shares[number - 1, i]), 1.0),
+                    _others(drugs),
+                    rule.effect,
+                    "",
+                    rule.management,
+                    rule.evidence,
+                    rule.source,
+                )
+            )
+    return alerts
 
 
-@dataclass(frozen=True, slots=True)
-class _Carriers:
-    """The drugs ordered of one class that carry one side of a rule, and whether another might."""
-
-    sure: tuple[OrderedDrug, ...]
-    perhaps: bool
-
-    @property
-    def none(self) -> bool:
-        return not self.sure and not self.perhaps
-
-
-def _carriers(side: Side, code: str, ordered: ClassOrders | None) -> _Carriers:
-    if ordered is None:
-        return _Carriers((), True)
-    listed, spared = side.carrier_codes, side.spared_codes
-    everyone = side.holds_for_all_of(code)
-    sure = tuple(
-        drug for drug in ordered.drugs if drug.code in listed or (everyone and drug.code not in spared)
-    )
-    unclear = any(
-        drug.code.startswith(side.codes) and drug.code not in spared
-        for drug in ordered.drugs
-        if drug not in sure
-    )
-    return _Carriers(sure, unclear or bool(ordered.unread))
+def _others(drugs: Sequence[tuple[Carrier, ...]]) -> tuple[tuple[Carrier, ...], ...]:
+    """All but the first, each combination of names once."""
+    names = {tuple(drug.name for drug in drugs[0])}
+    result = []
+    for each in drugs[1:]:
+        own = tuple(drug.name for drug in each)
+        if own not in names:
+            names.add(own)
+            result.append(each)
+    return tuple(result)
 
 
-def _one_drug_only(by_a: _Carriers, by_b: _Carriers) -> bool:
-    """Is the same one drug, counted in both classes or twice in one, all there is?"""
-    if by_a.perhaps or by_b.perhaps:
-        return False
-    return len({drug.name for drug in (*by_a.sure, *by_b.sure)}) < 2
+def _duplications(choices: Sequence[Choice]) -> list[Alert]:
+    """Groups of which several known drugs are different ones; a fixed combination counts as one drug of each part."""
+    groups: dict[int, tuple[set[int], dict[int, Carrier]]] = {}
+    for number, choice in enumerate(choices):
+        for drug in choice.drugs if choice.known else ():
+            for group, agent in _groups_of().get(drug.code, ()):
+                agents, drugs = groups.setdefault(group, (set(), {}))
+                agents.add(agent)
+                drugs.setdefault(number, drug)
+    alerts = []
+    for group in sorted(groups):
+        agents, drugs = groups[group]
+        if len(agents) > 1 and len(drugs) > 1:
+            rule = duplication_rules()[group]
+            alerts.append(
+                Alert(
+                    "duplication",
+                    tuple(drugs.values()),
+                    rule.group,
+                    (),
+                    rule.severity,
+                    rule.severity,
+                    1.0,
+                    (),
+                    rule.effect,
+                    "",
+                    rule.management,
+                    "",
+                    rule.source,
+                )
+            )
+    return alerts
 
 
-def _conditions(
-    codes: Sequence[str], diagnoses: Sequence[str], known: Mapping[str, ClassOrders]
-) -> tuple[ConditionReview, ...]:
-    given = {drug.code: drug.name for ordered in known.values() for drug in ordered.drugs}
-    of_drugs = condition_warnings(given, diagnoses)
-    reviews = []
-    for warning in condition_warnings(codes, diagnoses):
-        ordered = known.get(warning.code)
-        own = [w for w in of_drugs if w.code.startswith(warning.code) and _same_rule(w, warning)]
-        if own:
-            names = tuple(dict.fromkeys(given[w.code] for w in own))
-            of_class = replace(own[0], code=warning.code)  # severity and texts are the drug's own
-            reviews.append(ConditionReview(of_class, "ordered", names))
-        elif ordered is not None and not ordered.unread:
-            reviews.append(ConditionReview(warning, "not ordered", ordered.names))
-        else:
-            reviews.append(ConditionReview(warning, "open"))
-    return tuple(
-        sorted(
-            reviews,
-            key=lambda c: (
-                c.order_status == "not ordered",
-                SEVERITY_RANK[c.warning.severity],
-                _STATUS_RANK[c.order_status],
-                c.warning.code,
-                c.warning.condition,
-            ),
-        )
-    )
+@cache
+def _groups_of() -> Mapping[str, tuple[tuple[int, int], ...]]:
+    """ATC level-5 code -> (duplication rule, drug of the rule) that it stands for."""
+    groups: dict[str, tuple[tuple[int, int], ...]] = {}
+    for number, rule in enumerate(duplication_rules()):
+        for agent, drug in enumerate(rule.drugs):
+            for code in drug.codes:
+                groups[code] = (*groups.get(code, ()), (number, agent))
+    return groups
 
 
-def _same_rule(one: ConditionWarning, other: ConditionWarning) -> bool:
-    """Do both come from one rule? A class may have two for a condition: beta-blockers that are selective, or not."""
-    return (one.condition, one.effect, one.source) == (other.condition, other.effect, other.source)
+def _counted(alerts: Iterable[Alert]) -> dict[Severity, int]:
+    counted = Counter(alert.rank for alert in alerts)
+    return {severity: counted[severity] for severity in GRADED if counted[severity]}
 
 
-def _sorted(pairs: Iterable[PairReview]) -> tuple[PairReview, ...]:
-    """Most severe first, what was ruled out last; among equals carried before open, whole classes before single drugs."""
-    return tuple(
-        sorted(
-            pairs,
-            key=lambda p: (
-                p.order_status == "not ordered",
-                SEVERITY_RANK[p.severity],
-                _STATUS_RANK[p.order_status],
-                not p.whole,
-                p.codes,
-            ),
-        )
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class TableCoverage:
-    """What a table covers, so that an empty answer can say what was looked through."""
-
-    graded: int  # pairs
-    statistical: int  # pairs
-    rules: int  # that the graded pairs were projected from
-    sources: int  # distinct works that the rules cite
-    statistical_sources: tuple[str, ...]
-
-
-@lru_cache(maxsize=4)
-def coverage(table: InteractionTable) -> TableCoverage:
-    """The entries of a table and the rules behind them, counted."""
-    statistical = table.statistical
-    cited = {part.strip() for rule in clinical_rules() for part in rule.source.split(";")}
-    return TableCoverage(
-        len(table) - len(statistical),
-        len(statistical),
-        len(clinical_rules()),
-        len(cited),
-        tuple(dict.fromkeys(entry.source for entry in statistical)),
-    )
-
-
-@lru_cache(maxsize=1)
-def _mapper() -> DrugMapper:
-    return DrugMapper.load()
+def _order(alert: Alert) -> tuple[Any, ...]:
+    names = tuple(drug.name for drug in alert.drugs)
+    return SEVERITY_RANK[alert.rank], not alert.carried, -alert.share, names, alert.condition

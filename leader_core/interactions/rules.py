@@ -245,12 +245,15 @@ def _rest_of_classes(codes: Sequence[str], listed: Sequence[Agent]) -> tuple[Age
 
 @lru_cache(maxsize=1)
 def _hospital_drugs() -> tuple[Agent, ...]:
-    """The drugs that hospitals order, one for each ATC level-5 code, by name; `combinations` holds the others."""
+    """The drugs that hospitals order, one for each ATC code of level 5 (4 where there is none), by name.
+
+    `combinations` holds the others.
+    """
     combined = {code for own in combinations().values() for code in own}
     names: dict[str, set[str]] = {}
     for ingredient in drug_table().ingredients.values():
         for code in ingredient.codes.values():
-            if len(code) == LEVEL_LENGTH[5] and code not in combined:
+            if code not in combined:
                 names.setdefault(code, set()).add(ingredient.name)
     shortest = ((min(own, key=lambda name: (len(name), name)), code) for code, own in names.items())
     return tuple(Agent(name, (code,)) for name, code in sorted(shortest))

@@ -17,7 +17,7 @@ from dashboard.tour import tour
 from leader_core import InteractionTable, Recommendation, ScoredMedication
 from leader_core.cohort import PatientQuery
 from leader_core.domain import MODEL_NAMES
-from leader_core.interactions import review
+from leader_core.interactions import review_classes
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import MEDICATIONS, PAIRS, FakeCohort, FakeEngine
 
@@ -120,7 +120,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
     drawn = cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
+        lambda codes: review_classes(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
         known=True,
         unit=wording.unit(3),
     )
@@ -128,7 +128,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
     assert "Jaccard" not in cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
+        lambda codes: review_classes(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
         known=False,
         unit=wording.unit(5),
     )

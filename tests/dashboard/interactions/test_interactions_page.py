@@ -16,7 +16,7 @@ from dashboard.interactions import cautions, pairs, review_text, safer_set
 from dashboard.shared import wording
 from leader_core import Case, InteractionTable, Order, Recommendation, Visit
 from leader_core.domain import GRADED
-from leader_core.interactions import load_clinical, load_statistical, review
+from leader_core.interactions import load_clinical, load_statistical, review_classes
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import FakeCohort, FakeEngine
 
@@ -248,7 +248,7 @@ def table() -> InteractionTable:
 
 def test_a_row_says_what_was_ordered_instead(table: InteractionTable) -> None:
     orders = (Order(1, "N06A", "Sertraline", "PO", 1), Order(1, "J01X", "Vancomycin", "IV", 1))
-    (pair,) = review(["J01X", "N06A"], table, 3, orders=orders).pairs
+    (pair,) = review_classes(["J01X", "N06A"], table, 3, orders=orders).pairs
     row = review_text.row(pair, str)
     assert row["ordered"].startswith("vancomycin, not linezolid")
     assert row["order_status"] == "not ordered"
@@ -258,14 +258,16 @@ def test_a_row_says_what_was_ordered_instead(table: InteractionTable) -> None:
 
 
 def test_a_row_names_the_drugs_that_carry_the_pair(table: InteractionTable) -> None:
-    (pair,) = review(["J01X", "N06A"], table, 3).pairs
+    (pair,) = review_classes(["J01X", "N06A"], table, 3).pairs
     assert review_text.row(pair, str)["only"].startswith("only linezolid with ")
-    half = next(p for p in review(["A12B", "C09A", "C03D"], table, 3).pairs if p.codes == ("A12B", "C09A"))
+    half = next(
+        p for p in review_classes(["A12B", "C09A", "C03D"], table, 3).pairs if p.codes == ("A12B", "C09A")
+    )
     assert "ACE" not in review_text.row(half, str)["only"]
 
 
 def test_a_card_shows_every_rule_with_all_that_a_prescriber_needs(table: InteractionTable) -> None:
-    (pair,) = review(["J01X", "N06A"], table, 3).pairs
+    (pair,) = review_classes(["J01X", "N06A"], table, 3).pairs
     html = pairs.card(pair, str)
     assert html.count("ld-rule") == len(pair.rules) > 1
     for words in (
@@ -275,7 +277,7 @@ def test_a_card_shows_every_rule_with_all_that_a_prescriber_needs(table: Interac
 
 
 def test_the_csv_keeps_the_families_apart(table: InteractionTable) -> None:
-    reviewed = review(["A02B", "B01A", "N05B", "C01B"], table, 3)
+    reviewed = review_classes(["A02B", "B01A", "N05B", "C01B"], table, 3)
     rows = list(csv.DictReader(io.StringIO(review_text.csv_text(reviewed, str).decode("utf-8-sig"))))
     assert {row["family"] for row in rows} == {"clinical", "within class", "statistical"}
     clinical = [row for row in rows if row["family"] == "clinical"]
@@ -285,7 +287,7 @@ def test_the_csv_keeps_the_families_apart(table: InteractionTable) -> None:
 
 
 def test_cautions_name_the_diagnosis_and_the_drug(table: InteractionTable) -> None:
-    reviewed = review(
+    reviewed = review_classes(
         ["C07A"], table, 3, diagnoses=["ICD9:49390"], orders=[Order(1, "C07A", "Nadolol", "PO", 1)]
     )
     html = cautions.conditions(reviewed.conditions, lambda kind, code: f"title of {code}")

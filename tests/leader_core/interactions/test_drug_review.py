@@ -95,4 +95,4 @@ def test_counts_and_order_are_by_severity() -> None:
 
 def test_every_name_is_of_an_ingredient() -> None:
     assert {drug_names()[CODES[name]] for name in ("warfarin", "amiodarone")} == {"warfarin", "amiodarone"}
-    assert all(len(code) == 7 for code in drug_names())
+    assert all(len(code) in (5, 7) for code in drug_names())  # ATC has no code for iron sucrose itself

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from leader_core import ConflictError, Engine, InputError, InteractionTable, Limit, Order, Review
+from leader_core import ConflictError, Engine, InputError, InteractionTable, Limit, Order
 from leader_core.interactions import (
+    ClassReview,
     coverage,
     load_clinical,
     load_statistical,
     pair_rules,
-    review,
+    review_classes,
 )
 from tests.fakes import FakeCohort, FakeEngine
 
@@ -31,12 +32,12 @@ VANCOMYCIN = ("J01X", "Vancomycin", "IV")
 LINEZOLID = ("J01X", "Linezolid", "PO")
 
 
-def of(table: InteractionTable, *drugs: tuple[str, str, str], codes: tuple[str, ...] = ()) -> Review:
-    return review(codes or [d[0] for d in drugs], table, 3, orders=orders(*drugs))
+def of(table: InteractionTable, *drugs: tuple[str, str, str], codes: tuple[str, ...] = ()) -> ClassReview:
+    return review_classes(codes or [d[0] for d in drugs], table, 3, orders=orders(*drugs))
 
 
 def test_without_orders_a_pair_keeps_its_classes_grade_and_stays_open(table: InteractionTable) -> None:
-    reviewed = review(["J01X", "N06A"], table, 3)
+    reviewed = review_classes(["J01X", "N06A"], table, 3)
     (pair,) = reviewed.pairs
     assert (pair.order_status, pair.severity) == ("open", "contraindicated")
     assert reviewed.ordered == {}
@@ -122,28 +123,32 @@ def test_two_drugs_of_one_class_and_of_one_kind(table: InteractionTable) -> None
 
 def test_a_condition_speaks_against_the_drug_ordered_not_its_class(table: InteractionTable) -> None:
     asthma = ["ICD9:49390"]
-    nadolol = review(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Nadolol", "PO")))
+    nadolol = review_classes(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Nadolol", "PO")))
     first = nadolol.conditions[0]
     assert (first.order_status, first.ordered, first.warning.code) == ("ordered", ("nadolol",), "C07A")
     assert not first.warning.management.startswith("Only when")
-    metoprolol = review(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Metoprolol", "PO")))
+    metoprolol = review_classes(
+        ["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Metoprolol", "PO"))
+    )
     assert [(c.order_status, c.warning.severity) for c in metoprolol.conditions] == [
         ("ordered", "moderate"),
         ("not ordered", "contraindicated"),
     ]
-    unknown = review(["C07A"], table, 3, diagnoses=asthma)
+    unknown = review_classes(["C07A"], table, 3, diagnoses=asthma)
     assert {c.order_status for c in unknown.conditions} == {"open"}
     assert unknown.conditions[0].warning.management.startswith("Only when it is")
-    heparin = review(["B01A"], table, 3, diagnoses=["ICD9:4280"], orders=orders(("B01A", "Heparin", "SC")))
+    heparin = review_classes(
+        ["B01A"], table, 3, diagnoses=["ICD9:4280"], orders=orders(("B01A", "Heparin", "SC"))
+    )
     assert {c.order_status for c in heparin.conditions} == {"not ordered"}
 
 
 def test_at_level_5_a_pair_is_two_drugs() -> None:
     table = InteractionTable(load_clinical(5))
-    (pair,) = review(["B01AA03", "C01BD01"], table, 5).pairs
+    (pair,) = review_classes(["B01AA03", "C01BD01"], table, 5).pairs
     assert pair.whole
     assert pair.severity == "major"
-    (pair,) = review(
+    (pair,) = review_classes(
         ["B01AA03", "C01BD01"], table, 5,
         orders=orders(("B01AA03", "Warfarin", "PO"), ("C01BD01", "Amiodarone HCl", "PO")),
     ).pairs  # fmt: skip
@@ -180,7 +185,9 @@ def engine() -> Engine:
 
 
 def test_the_engine_reviews_at_its_cohorts_level(engine: Engine) -> None:
-    reviewed = engine.review(["J01X", "N06A", "C07A"], diagnoses=["ICD9:49390"], orders=orders(SERTRALINE))
+    reviewed = engine.review_classes(
+        ["J01X", "N06A", "C07A"], diagnoses=["ICD9:49390"], orders=orders(SERTRALINE)
+    )
     assert reviewed.conditions
     assert set(reviewed.ordered) == {"N06A"}
 

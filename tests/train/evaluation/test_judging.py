@@ -218,8 +218,9 @@ def test_scores_are_stored_with_the_training_patients(
 def test_the_engine_gives_calibrated_probabilities_and_sets(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from leader_core.engine import Engine, ModelCard
+    from leader_core.engine import Engine
     from leader_core.errors import NotFoundError
+    from leader_core.model_card import ModelCard
 
     copy = tmp_path / "copy"
     run(capsys, "calibrate", "--model", str(model), "--out", str(copy))

@@ -1,0 +1,90 @@
+"""The drugs behind a visit's orders: the hospital's strings of each class, read as ingredients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from leader_core.domain import Order
+from leader_core.interactions.conditions import condition_rules, duplication_rules
+from leader_core.interactions.rules import clinical_rules
+from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.drugs import DrugMapper, DrugMatch
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedDrug:
+    """An ingredient that was ordered in a class."""
+
+    name: str
+    code: str  # ATC level 5; level 4 where ATC has no level 5
+    written: tuple[str, ...]  # the hospital's own strings: "Vancomycin IV"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOrders:
+    """What was ordered of one class."""
+
+    drugs: tuple[OrderedDrug, ...]
+    unread: tuple[str, ...] = ()  # strings that name no known ingredient: they may be any drug of the class
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ingredients, then the strings that could not be read."""
+        return (*(drug.name for drug in self.drugs), *self.unread)
+
+
+def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
+    """By class, the ingredients that the hospital's drug strings name."""
+    drugs: dict[str, dict[str, OrderedDrug]] = {}
+    unread: dict[str, dict[str, None]] = {}
+    for order in orders:
+        written = f"{order.drug} {order.route}".strip() if order.route.lower() != "unknown" else order.drug
+        own = drugs_of_text(order.code, order.drug, order.route)
+        if not own:
+            unread.setdefault(order.code, {})[written] = None
+        for match in own:
+            of_class = drugs.setdefault(order.code, {})
+            before = of_class[match.code].written if match.code in of_class else ()
+            of_class[match.code] = OrderedDrug(match.ingredient, match.code, (*before, written))
+    return {
+        code: ClassOrders(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
+        for code in sorted({*drugs, *unread})
+    }
+
+
+def drugs_of_text(class_code: str, drug: str, route: str) -> tuple[DrugMatch, ...]:
+    """The drugs (ATC level 5, or 4 where there is none) of a class that an order's text and route name."""
+    return tuple(m for m in _mapper().map(drug, route, 5) if m.code.startswith(class_code))
+
+
+@cache
+def usual_names() -> Mapping[str, str]:
+    """ATC code of level 5 (4 where there is none) -> usual name of every drug of the drug table or of a rule."""
+    names = dict(drug_names())
+    shortest: dict[str, str] = {}
+    for ingredient in sorted(drug_table().ingredients.values(), key=lambda each: (len(each.name), each.name)):
+        for code in ingredient.codes.values():
+            shortest.setdefault(code, ingredient.name)
+    return names | shortest
+
+
+@cache
+def drug_names() -> Mapping[str, str]:
+    """ATC level-5 code -> name of every drug that a rule names."""
+    sides = [side for rule in clinical_rules() for side in (rule.a, rule.b)]
+    sides += [rule.side for rule in condition_rules()]
+    agents = [agent for side in sides for agent in (*side.carriers, *side.spared)]
+    agents += [agent for rule in duplication_rules() for agent in rule.drugs]
+    # Of the codes of one drug the first are its own, those of combinations follow.
+    names: dict[str, str] = {}
+    for agent in agents:
+        for code in agent.codes:
+            names.setdefault(code, agent.name)
+    return names
+
+
+@lru_cache(maxsize=1)
+def _mapper() -> DrugMapper:
+    return DrugMapper.load()
