@@ -1,18 +1,66 @@
-"""Writing files so that a reader never sees half of one, and digests of what was written."""
+"""Writing files and folders so that a reader never sees half of one, and a kill never costs the earlier one.
+
+New content grows in a working folder next to its target, `.NAME.XXXX.partial`, on which its process holds a lock. When it
+is complete, it is flushed to disk and renamed into place. A folder that is replaced waits in the working folder until
+its successor is in place: whatever a killed run left, the next run of the same target puts back or removes.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-_CHUNK = 1 << 20
+from leader_core.errors import InputError
+
+_CHUNK: Final = 1 << 20
+_NEW: Final = "new"
+_OLD: Final = "old"
+_IN_THE_WAY: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputKind:
+    """What a command writes: an existing target is replaced only where it is one of the same kind."""
+
+    name: str  # as in "expected a student's model folder"
+    folder: bool
+    problem: Callable[[Path], str]  # why an existing path is none; "" where it is one
+    private: bool = False  # about patients: readable by its owner only
+
+    def check(self, path: Path) -> None:
+        """Refuse to replace anything but one of this kind; what does not exist or is empty may be written.
+
+        Raises:
+            InputError: something else is there, and the text says what.
+        """
+        if not os.path.lexists(path):
+            return
+        if path.is_dir():
+            reason = (
+                ("" if not any(path.iterdir()) else self.problem(path)) if self.folder else "it is a folder"
+            )
+        elif path.is_file():
+            reason = (
+                ("" if not path.stat().st_size else self.problem(path)) if not self.folder else "it is a file"
+            )
+        else:
+            reason = "it is neither a file nor a folder"
+        if reason:
+            raise InputError(
+                f"{path} is not replaced: expected {self.name}, but {reason}. Name another place, or move it away."
+            )
 
 
 def sha256_file(path: Path) -> str:
@@ -24,46 +72,191 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, kind: OutputKind | None = None) -> None:
     """Write UTF-8 text next to `path`, then move it into place."""
-    with replacing_file(path) as temporary:
+    with replacing_file(path, kind) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, kind: OutputKind | None = None) -> None:
     """Write indented JSON with sorted keys next to `path`, then move it into place."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", kind)
+
+
+def check_output(path: Path, kind: OutputKind) -> None:
+    """What a command calls before it begins: put back what a killed run left of `path`, and check what is there.
+
+    Raises:
+        InputError: something is there that is not of this kind.
+    """
+    path = _target(path)
+    _recover(path, kind)
+    kind.check(path)
 
 
 @contextmanager
-def replacing_file(path: Path) -> Iterator[Path]:
-    """A temporary path next to `path` that replaces it on success and vanishes on failure."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    temporary.unlink()  # some writers (DuckDB) insist on creating the file themselves
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def replacing_file(
+    path: Path, kind: OutputKind | None = None, *, private: bool = False, alone: bool = False
+) -> Iterator[Path]:
+    """A temporary path next to `path` that replaces it on success and vanishes on failure.
+
+    Nothing is at the temporary path yet; the folder that it is in is the writer's own, and is removed in the end.
+
+    Args:
+        kind: what may be replaced; by default any file.
+        private: readable by its owner only, as files of a private kind always are.
+        alone: refuse to start while another process writes the same target.
+
+    Raises:
+        InputError: something of another kind is there, or another process is writing it.
+    """
+    path = _target(path)
+    if kind is not None:
+        kind.check(path)
+    with _working_folder(path, kind, alone=alone) as work:
+        yield work / _NEW
+        if private or (kind is not None and kind.private):
+            (work / _NEW).chmod(0o600)
+        _flush(work / _NEW)
+        if kind is not None:
+            kind.check(path)  # it may have come while this was written
+        (work / _NEW).replace(path)
+        _flush_folder(path.parent)
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder next to `path` that replaces it on success and vanishes on failure."""
-    path = Path(path)
+def replacing_folder(path: Path, kind: OutputKind | None = None) -> Iterator[Path]:
+    """A temporary folder next to `path` that replaces it on success and vanishes on failure.
+
+    Raises:
+        InputError: something of another kind is there.
+    """
+    path = _target(path)
+    if kind is not None:
+        kind.check(path)
+    with _working_folder(path, kind) as work:
+        (work / _NEW).mkdir()
+        yield work / _NEW
+        _swap(work / _NEW, path, work, kind)
+
+
+def move_into_place(folder: Path, path: Path, kind: OutputKind | None = None) -> None:
+    """Let a complete folder on the same file system replace `path`; on failure both stay where they are.
+
+    Raises:
+        InputError: something of another kind is there.
+    """
+    path = _target(path)
+    with _working_folder(path, kind) as work:
+        _swap(folder, path, work, kind)
+
+
+def _target(path: Path) -> Path:
+    """Where a path leads: a link is written through, and the last part is a name."""
+    return Path(os.path.realpath(path))
+
+
+def _swap(new: Path, path: Path, work: Path, kind: OutputKind | None) -> None:
+    """Rename a complete folder to `path`; a folder in its way waits in `work`, from where `_clear` puts it back."""
+    _flush(new)
+    for number in count():
+        try:
+            new.rename(path)
+            break
+        except OSError as error:
+            if error.errno not in _IN_THE_WAY or not path.exists():
+                raise
+        if kind is not None:
+            kind.check(path)
+        path.rename(work / f"{_OLD}-{number}")
+    _flush_folder(path.parent)
+
+
+@contextmanager
+def _working_folder(path: Path, kind: OutputKind | None, *, alone: bool = False) -> Iterator[Path]:
+    """A locked folder next to `path`, for its owner only, removed in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    _recover(path, kind)
+    while True:
+        work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+        handle = os.open(work, os.O_RDONLY)
+        _lock(handle)
+        if work.exists():  # another process may have taken it for a leftover before it was locked
+            break
+        os.close(handle)
     try:
-        yield temporary
-        old = path.with_name(f".{path.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
+        if alone and len(_leftovers(path)) > 1:
+            raise InputError(f"Another run is writing {path}. Wait for it, or name another file.")
+        yield work
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _clear(work, path)
+        os.close(handle)
+
+
+def _recover(path: Path, kind: OutputKind | None) -> None:
+    """Put back or remove what killed runs left next to `path`; what a running one holds stays."""
+    for left in _leftovers(path):
+        if not left.is_dir():  # of an earlier version
+            left.unlink(missing_ok=True)
+            continue
+        with suppress(OSError):
+            handle = os.open(left, os.O_RDONLY)
+            try:
+                if _lock(handle):
+                    _clear(left, path)
+            finally:
+                os.close(handle)
+    old = path.with_name(f".{path.name}.old")  # of an earlier version
+    if old.is_dir() and not os.path.lexists(path):
+        old.rename(path)
+    elif old.is_dir() and kind is not None and kind.folder and not kind.problem(old):
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _leftovers(path: Path) -> list[Path]:
+    """The working folders of a target, of running and of killed processes."""
+    prefix = f".{glob.escape(path.name)}."
+    patterns = ("*.partial", "*.partial.wal", "spill")  # the last two are an earlier version's
+    return sorted(left for pattern in patterns for left in path.parent.glob(prefix + pattern))
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open folder without waiting; False where another process holds it or the file system has no locks."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _clear(work: Path, path: Path) -> None:
+    """Remove a working folder, after an unfinished swap has been undone."""
+    waiting = sorted(work.glob(f"{_OLD}-*"))
+    if waiting and not os.path.lexists(path):
+        waiting[-1].rename(path)
+    elif waiting and (work / _NEW).exists():
+        return  # unfinished, and somebody has written something else there since: nothing is deleted
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold a file, or a folder with all that is in it."""
+    if path.is_dir():
+        for each in path.iterdir():
+            _flush(each)
+        _flush_folder(path)
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush_folder(path: Path) -> None:
+    with suppress(OSError):  # some file systems cannot flush a folder
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

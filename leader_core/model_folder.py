@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from leader_core.errors import ArtifactError, NotFoundError
 from leader_core.evaluation.calibration import Calibration
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
 from leader_core.files import replacing_folder, sha256_file, write_json
+from leader_core.outputs import MODELS
 from leader_core.vocabulary import Vocabularies
 
 MANIFEST: Final = "manifest.json"
@@ -67,7 +68,7 @@ def writing_model(folder: Path, manifest: Manifest) -> Iterator[Path]:
     Raises:
         ArtifactError: where a required file was not written.
     """
-    with replacing_folder(Path(folder)) as temporary:
+    with replacing_folder(Path(folder), MODELS[manifest.kind]) as temporary:
         yield temporary
         missing = [name for name in REQUIRED if not (temporary / name).is_file()]
         if missing:
@@ -151,6 +152,24 @@ def read_records(folder: Path) -> tuple[dict[str, Any], Vocabularies]:
     if not isinstance(config, dict):
         raise ArtifactError(f"{folder}/config.json holds no table. Train the model again.")
     return config, vocabularies
+
+
+def copy_model(source: Path, folder: Path, change: Callable[[Path], None] | None = None) -> None:
+    """Put a copy of a model folder at `folder`, of an earlier model of the same kind where there is one.
+
+    Args:
+        change: is given the copy before it is moved into place.
+
+    Raises:
+        NotFoundError, ArtifactError: `source` is no sound model folder.
+        InputError: something else is at `folder`.
+    """
+    manifest = read_manifest(source)
+    with replacing_folder(folder, MODELS[manifest.kind]) as temporary:
+        for name in (MANIFEST, *manifest.files):
+            shutil.copyfile(source / name, temporary / name)
+        if change is not None:
+            change(temporary)
 
 
 def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None) -> None:

@@ -1,4 +1,7 @@
-"""SQL files of a package, run by name with exactly the parameters that they use; values are bound, never written in."""
+"""DuckDB connections that load nothing from elsewhere, and SQL files of a package, run by name.
+
+A statement gets exactly the parameters that it names; values are bound, never written in.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -13,6 +17,22 @@ if TYPE_CHECKING:
 
 _PARAMETER: Final = re.compile(r"\$([a-z_]+)")
 _COMMENT: Final = re.compile(r"--[^\n]*")
+
+_NO_DOWNLOADS: Final = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+"""Without these, a file of another format makes DuckDB fetch an extension that could read it."""
+
+
+def connect(
+    path: Path | str = ":memory:", *, read_only: bool = False, config: Mapping[str, str | int] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A database file, or one in memory; every connection of this project is opened here.
+
+    Raises:
+        duckdb.Error: the file is no database or cannot be opened.
+    """
+    import duckdb
+
+    return duckdb.connect(str(path), read_only=read_only, config={**_NO_DOWNLOADS, **(config or {})})
 
 
 @cache

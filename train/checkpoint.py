@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from leader_core.errors import InputError
 from leader_core.files import replacing_file
+from leader_core.outputs import CHECKPOINT
 from train.distributed import like, whole
 
 
@@ -80,7 +81,7 @@ def save_checkpoint(
     if not write:
         return
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
-    with replacing_file(path) as temporary:
+    with replacing_file(path, CHECKPOINT) as temporary:
         save_file(tensors, temporary, metadata={"progress": json.dumps(asdict(position))})
 
 

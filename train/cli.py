@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from leader_core.errors import LeaderError
+from leader_core.files import check_output
 from train.console import Report
 
 COMMANDS: Final[dict[str, str]] = {
@@ -64,11 +65,18 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
     return build_parser(command).parse_args(words)
 
 
+def _is_first() -> bool:
+    """Of processes that work together, the first checks and answers."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def call(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
-    """Run one parsed command and return its result; errors pass through."""
-    result: dict[str, Any] = importlib.import_module(f"train.commands.{arguments.command}").run(
-        arguments, report
-    )
+    """Run one parsed command, once all that it is to write may be written; errors pass through."""
+    command = importlib.import_module(f"train.commands.{arguments.command}")
+    if _is_first() and hasattr(command, "outputs"):
+        for path, kind in command.outputs(arguments):
+            check_output(path, kind)
+    result: dict[str, Any] = command.run(arguments, report)
     return result
 
 
@@ -83,8 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted: nothing half-written was left in place", file=sys.stderr)
         return 130
-    if (
-        arguments.json and os.environ.get("RANK", "0") == "0"
-    ):  # of processes that work together, the first answers
+    if arguments.json and _is_first():
         print(json.dumps(result, ensure_ascii=False, sort_keys=True))
     return 0

@@ -1,15 +1,12 @@
 """The cohort builder: raw hospital tables in, one database out, every row accounted for.
 
-The database is written next to its destination and moved into place only when complete; one build holds a destination at
-a time, and what a failed or killed one left is removed.
+The database is written next to its destination and moved into place only when complete, by one build at a time.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +17,7 @@ from typing import Final, Protocol, cast
 
 import duckdb
 
+from leader_core import sql
 from leader_core.cohort import accounting, drug_mapping
 from leader_core.cohort.accounting import BuildResult
 from leader_core.cohort.drug_mapping import AtcLevel
@@ -35,13 +33,12 @@ from leader_core.cohort.stages import (
     stage,
 )
 from leader_core.errors import InputError
-from leader_core.files import replacing_file, sha256_file
+from leader_core.files import check_output, replacing_file, sha256_file
 from leader_core.interactions import InteractionTable, StatisticalSignal, load_clinical, read_statistical
+from leader_core.outputs import COHORT
 
 DEFAULT_MEMORY: Final = "1GB"
 """What DuckDB may hold in memory; beyond it, it spills next to the destination."""
-
-_DUCKDB_MAGIC: Final = b"DUCK"
 
 _COHORT_TABLES: Final = (
     "patients",
@@ -114,7 +111,7 @@ def build_cohort(
     report_progress = report.line if report is not None else lambda _: None
     raw, out = Path(raw), Path(out)
     _check_options(preset, atc_level)
-    check_destination(out)
+    check_output(out, COHORT)
     if preset == "paper" and ndc_map is None:
         raise InputError(
             "The preset 'paper' maps medications by NDC and needs --ndc-map FILE.csv with the columns ndc and atc3 "
@@ -183,13 +180,13 @@ def _hash_files(folder: RawFolder, *given: Path | None) -> dict[str, str]:
 
 
 def _connect(paths: BuildPaths, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
+    config: dict[str, str | int] = {
         "memory_limit": memory_limit,
         "temp_directory": str(paths.spill),
         "threads": _threads(),
     }
     try:
-        return duckdb.connect(str(paths.database), config=config)
+        return sql.connect(paths.database, config=config)
     except duckdb.Error as error:
         raise InputError(
             f"DuckDB refused to start: {first_line(error)} (memory limit {memory_limit!r})."
@@ -241,59 +238,14 @@ def _database_problem(error: duckdb.Error) -> str:
     return f"The cohort could not be built: {first_line(error)}"
 
 
-def check_destination(out: Path) -> None:
-    """Refuse to replace what is no database: a typing error must not cost a file.
-
-    Raises:
-        InputError: a folder, or a file of another kind.
-    """
-    if out.is_dir():
-        raise InputError(
-            f"{out} is a folder: expected the path of the database to write, like {out / 'cohort.duckdb'}."
-        )
-    if out.is_file() and out.stat().st_size:
-        with out.open("rb") as stream:
-            if stream.read(12)[8:] != _DUCKDB_MAGIC:
-                raise InputError(
-                    f"{out} exists and is no DuckDB database, so it is not replaced. Choose another --out."
-                )
-
-
 @contextmanager
 def temporary_paths(out: Path) -> Iterator[BuildPaths]:
     """Paths to write `out` under: the database replaces `out` on success, and nothing is left next to it on failure.
 
-    What a killed build left (patients' data) is removed first; the lock shows that no running one needs it.
-
     Raises:
-        InputError: another build is writing the same file.
+        InputError: another build is writing the same file, or it is no cohort.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    lock = out.with_name(f".{out.name}.lock")
-    with lock.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another build is writing {out}. Wait for it, or choose another --out."
-            ) from None
-        try:
-            _remove_leftovers(out)
-            with replacing_file(out) as partial:
-                spill = out.with_name(f".{out.name}.spill")
-                spill.mkdir()
-                yield BuildPaths(partial, spill)
-        finally:
-            _remove_leftovers(out)
-            lock.unlink(missing_ok=True)
-
-
-def _remove_leftovers(out: Path) -> None:
-    for path in out.parent.iterdir():
-        if path.name.startswith(f".{out.name}.") and path.name.endswith(
-            (".partial", ".partial.wal", ".spill")
-        ):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    with replacing_file(out, COHORT, alone=True) as database:
+        spill = database.with_name("spill")
+        spill.mkdir()
+        yield BuildPaths(database, spill)

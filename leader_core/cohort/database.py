@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import duckdb
 import numpy as np
 
+from leader_core import sql
 from leader_core.cohort.cases import (
     PROFILE_TEXTS,
     Targets,
@@ -98,8 +99,8 @@ class Cohort:
             )
         try:
             # In memory with the file attached: what one reader attaches or defines is not another reader's.
-            connection = duckdb.connect(":memory:")
-            connection.execute("ATTACH $path AS cohort (READ_ONLY)", {"path": str(path)})
+            connection = sql.connect()
+            connection.execute("ATTACH $path AS cohort (TYPE duckdb, READ_ONLY)", {"path": str(path)})
             connection.execute("USE cohort")
             query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'"
             tables = {row[0] for row in connection.execute(query).fetchall()}

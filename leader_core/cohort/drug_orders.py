@@ -14,6 +14,7 @@ from typing import Final
 
 import duckdb
 
+from leader_core import sql
 from leader_core.cohort import drug_mapping
 from leader_core.cohort.accounting import NDC_CHECK
 from leader_core.cohort.drug_mapping import AtcLevel
@@ -143,7 +144,7 @@ class _Read:
 
 def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: Mapping[str, str] | None) -> _Read:
     table = raw["prescriptions"]
-    with duckdb.connect() as connection:
+    with sql.connect() as connection:
         try:
             create_staging(connection)
             read_table(connection, "raw/prescriptions", table, by_ndc=ndc_map is not None)

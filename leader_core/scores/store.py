@@ -68,7 +68,7 @@ class ScoreStore:
         """
         remake = "Make them again: python -m train scores."
         try:
-            connection.execute("ATTACH $path AS stored_scores (READ_ONLY)", {"path": str(path)})
+            connection.execute("ATTACH $path AS stored_scores (TYPE duckdb, READ_ONLY)", {"path": str(path)})
         except duckdb.Error as error:
             raise ArtifactError(
                 f"The stored scores {path.name} cannot be opened ({str(error).splitlines()[0]}). {remake}"

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from leader_core import sql
 from leader_core.domain import SEVERITIES
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.evaluation.metrics import case_metrics
 from leader_core.files import replacing_file
 from leader_core.interactions import InteractionTable
+from leader_core.outputs import SCORES
 from leader_core.scores.store import FORMAT, PRESCRIBED, run
 
 if TYPE_CHECKING:
@@ -70,10 +72,8 @@ class ScoreWriter:
             codes: the A classes of all models and prescriptions.
             table: pairs at the level of these codes.
         """
-        import duckdb
-
-        with replacing_file(path) as temporary:
-            connection = duckdb.connect(str(temporary))
+        with replacing_file(path, SCORES) as temporary:
+            connection = sql.connect(temporary)
             try:
                 connection.execute("CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)")
                 run(connection, "models")
@@ -102,15 +102,13 @@ class ScoreWriter:
             NotFoundError: no such file.
             ArtifactError: no stored scores of this cohort.
         """
-        import duckdb
-
         if not path.is_file():
             raise NotFoundError(
                 f"No stored scores {path} to add to. Store both models' first: python -m train scores --models DIR."
             )
-        with replacing_file(path) as temporary:
+        with replacing_file(path, SCORES) as temporary:
             shutil.copyfile(path, temporary)
-            connection = duckdb.connect(str(temporary))
+            connection = sql.connect(temporary)
             try:
                 yield cls._continued(connection, path, digest, table)
                 connection.execute("DROP TABLE overview")

@@ -23,6 +23,7 @@ from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.domain import Kind
 from leader_core.errors import ArtifactError
 from leader_core.files import replacing_file
+from leader_core.outputs import SIMILAR
 from leader_core.ragged import Ints, Ragged
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class CaseIndex:
             "cohort": self.cohort,
             "about": json.dumps(about),
         }
-        with replacing_file(path) as temporary:
+        with replacing_file(path, SIMILAR) as temporary:
             save_file(arrays, temporary, metadata=record)
 
     @classmethod

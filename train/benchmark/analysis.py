@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from leader_core import sql
 from train.benchmark.measure import isolated, rounded
 
 CLASSES: Final = 150
@@ -54,7 +55,6 @@ def run(what: str, *arguments: Any) -> dict[str, Any]:
 
 def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
     """A cohort of many patients, and three models' scores of their last visits."""
-    import duckdb
 
     from leader_core.cohort import Cohort
     from leader_core.scores import ScoreWriter, scores_path
@@ -66,7 +66,7 @@ def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
     codes = tuple(sorted(source.titles("medication")))[:CLASSES]
     copies = max(0, -(-cases // source.fingerprint.patients) - 1)
     source.close()
-    with duckdb.connect(str(path)) as connection:
+    with sql.connect(path) as connection:
         for statement in REPEAT:
             connection.execute(statement, {"copies": copies, "step": 1_000_000_000})
         ids = connection.execute(LAST_VISITS, {"cases": cases}).fetchnumpy()

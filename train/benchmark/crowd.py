@@ -14,6 +14,7 @@ from leader_core.cohort import Cohort
 from leader_core.errors import LeaderError
 from leader_core.files import replacing_file
 from leader_core.model_folder import read_manifest
+from leader_core.outputs import COHORT, SCORES
 from leader_core.scores import scores_path
 from leader_core.scores.store import run as run_scores
 from train.console import Report
@@ -41,8 +42,8 @@ UNCHANGED: Final = (
     "CREATE TABLE unmapped AS SELECT * FROM source.unmapped",
 )
 """Nothing in these is counted in patients."""
-ATTACH: Final = "ATTACH $path AS source (READ_ONLY)"
-ATTACH_SCORES: Final = "ATTACH $path AS source_scores (READ_ONLY)"
+ATTACH: Final = "ATTACH $path AS source (TYPE duckdb, READ_ONLY)"
+ATTACH_SCORES: Final = "ATTACH $path AS source_scores (TYPE duckdb, READ_ONLY)"
 SCORE_CODES: Final = "CREATE TABLE codes AS SELECT * FROM source_scores.codes"
 SCORE_META: Final = """CREATE TABLE meta AS
 SELECT m.key, CASE WHEN m.key = 'cohort' THEN $digest ELSE m.value END AS value
@@ -100,9 +101,7 @@ def _score(source: Path, models: Path, out: Path, report: Report) -> None:
 
 
 def _repeat(source: Path, copies: int, out: Path) -> None:
-    import duckdb
-
-    with replacing_file(out) as temporary, duckdb.connect(str(temporary)) as connection:
+    with replacing_file(out, COHORT) as temporary, sql.connect(temporary) as connection:
         connection.execute(ATTACH, {"path": str(source)})
         _run(connection, "crowd/copies", {"copies": copies})
         for name in TABLES:
@@ -112,14 +111,12 @@ def _repeat(source: Path, copies: int, out: Path) -> None:
 
 
 def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort: Path) -> None:
-    import duckdb
-
     opened = Cohort.open(cohort)
     digest = opened.fingerprint.digest
     opened.close()
     teacher_digest, threshold = _served_teacher(models)
     values = {"copies": copies, "teacher_digest": teacher_digest, "teacher_threshold": threshold}
-    with replacing_file(scores_path(cohort)) as temporary, duckdb.connect(str(temporary)) as connection:
+    with replacing_file(scores_path(cohort), SCORES) as temporary, sql.connect(temporary) as connection:
         connection.execute(ATTACH, {"path": str(source)})
         connection.execute(ATTACH_SCORES, {"path": str(small)})
         _run(connection, "crowd/copies", {"copies": copies})
@@ -141,9 +138,7 @@ def _served_teacher(models: Path) -> tuple[str, float]:
 
 
 def _without_teacher(small: Path) -> bool:
-    import duckdb
-
-    with duckdb.connect(":memory:") as connection:
-        connection.execute("ATTACH $path AS stored_scores (READ_ONLY)", {"path": str(small)})
+    with sql.connect() as connection:
+        connection.execute("ATTACH $path AS stored_scores (TYPE duckdb, READ_ONLY)", {"path": str(small)})
         models = connection.execute("SELECT model FROM stored_scores.models").fetchall()
         return "teacher" not in {model for (model,) in models}

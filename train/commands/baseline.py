@@ -9,6 +9,7 @@ from typing import Any
 
 from leader_core.errors import InputError
 from leader_core.files import replacing_folder, write_json
+from leader_core.outputs import BASELINE, Outputs
 from train.baselines import BASELINES
 from train.config import DEFAULT_SEED
 from train.console import Report
@@ -40,6 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    yield arguments.out, BASELINE
+
+
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.baselines.fitting import fit_baseline
@@ -62,7 +67,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "seconds": round(model.seconds, 1),
         "trained_on": dataclasses.asdict(model.trained_on),
     }
-    with replacing_folder(arguments.out) as temporary:
+    with replacing_folder(arguments.out, BASELINE) as temporary:
         columns = cohort.columns(arguments.split, "last")
         write_predictions(temporary / SCORES, model, cohort, columns, model.threshold, report)
         for name, other in others.items():

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from leader_core.errors import InputError
 from leader_core.files import write_json
+from leader_core.outputs import BENCHMARK, Outputs
 from train.benchmark.measure import isolated, machine, times_faster
 from train.config import load_settings
 from train.console import Report
@@ -88,6 +89,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write the result there")
 
 
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    if arguments.out:
+        yield arguments.out, BENCHMARK
+
+
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     parts = tuple(dict.fromkeys(arguments.parts)) or PARTS
     _check(arguments, parts)
@@ -96,7 +102,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         report.line(f"measuring {part}")
         result[part] = _measure(part, arguments, report)
     if arguments.out is not None:
-        write_json(arguments.out, result)
+        write_json(arguments.out, result, BENCHMARK)
     if not arguments.json:
         report.table("Benchmark", ["what", "value"], list(_flat(result)))
     return result

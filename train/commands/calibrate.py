@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import shutil
 from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from leader_core.files import replacing_folder
+from leader_core.outputs import MODELS, Outputs
 from train.console import Report
 
 
@@ -30,9 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    from leader_core.model_folder import read_manifest
+
+    if arguments.out:
+        yield arguments.out, MODELS[read_manifest(arguments.model).kind]
+
+
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from leader_core.model_folder import read_manifest, rewrite_manifest
+    from leader_core.model_folder import copy_model, read_manifest, rewrite_manifest
     from train.evaluation.calibrate import calibrated, uncalibrated
     from train.evaluation.scoring import open_model
 
@@ -49,11 +55,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     new, evidence = make(model, cohort)
     folder = arguments.out or arguments.model
     if arguments.out:
-        with replacing_folder(folder) as temporary:
-            shutil.copytree(
-                arguments.model, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*")
-            )
-            rewrite_manifest(temporary, new, evidence)
+        copy_model(arguments.model, folder, lambda copy: rewrite_manifest(copy, new, evidence))
     else:
         rewrite_manifest(folder, new, evidence)
     report.line(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
 from leader_core.cohort.raw_tables import SOURCES
+from leader_core.outputs import COHORT, Outputs
 from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.drug_mapping import ndc_json, percent, print_ndc
@@ -63,6 +64,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="for DuckDB, which spills to disk beyond (default: %(default)s)",
     )
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    yield arguments.out, COHORT
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

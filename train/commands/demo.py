@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
+from leader_core.outputs import COHORT, DEMO_EVALUATION, MODELS, RAW_TABLES, RESULTS_PAGE, Outputs
 from train.console import Report
 from train.experiments.demo import ASSETS, BUILD, README, build_cohort, build_models
 from train.experiments.demo_plan import named_rows
@@ -48,6 +49,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fresh", action="store_true", help="redo every task, even those already done with these settings"
     )
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    yield arguments.build / "cohort.duckdb", COHORT
+    yield arguments.build / "raw", RAW_TABLES
+    if arguments.models or arguments.table:
+        yield arguments.assets / "RESULTS.md", RESULTS_PAGE
+    if arguments.models:
+        yield arguments.assets / "evaluation.json", DEMO_EVALUATION
+        for kind, model in MODELS.items():
+            yield arguments.assets / "models" / kind, model
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

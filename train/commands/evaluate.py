@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from leader_core.errors import InputError
 from leader_core.files import write_json
+from leader_core.outputs import EVALUATION, Outputs
 from leader_core.scorer import Scorer
 from train.baselines import BASELINES
 from train.config import DEFAULT_SEED
@@ -65,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
 
 
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    if arguments.out:
+        yield arguments.out, EVALUATION
+
+
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.evaluation.evaluate import ModelEvaluation, differences, groups_by
@@ -113,7 +119,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         }
     _show(result, report, cohort.fingerprint, model.trained_on)
     if arguments.out:
-        write_json(arguments.out, result)
+        write_json(arguments.out, result, EVALUATION)
     return result
 
 

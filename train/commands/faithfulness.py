@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import InputError
 from leader_core.files import write_json
+from leader_core.outputs import FAITHFULNESS, Outputs
 from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.scoring import SPLITS
@@ -35,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=SPLITS, default="test", help="which patients (default: %(default)s)"
     )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    if arguments.out:
+        yield arguments.out, FAITHFULNESS
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     }
     _show(result, report)
     if arguments.out:
-        write_json(arguments.out, result)
+        write_json(arguments.out, result, FAITHFULNESS)
     return result
 
 

@@ -12,6 +12,7 @@ from leader_core.cohort.ndc import read_ndc_map
 from leader_core.cohort.raw_tables import SOURCES
 from leader_core.errors import InputError
 from leader_core.files import replacing_file
+from leader_core.outputs import DRAW, Outputs
 from leader_core.terminology.atc import atc_title
 from leader_core.terminology.drugs import DrugMapper
 from train.console import Report
@@ -65,6 +66,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sample", type=int, metavar="N", help="draw N distinct (drug, route) pairs into --out, to be judged"
     )
     parser.add_argument("--out", type=Path, metavar="FILE.csv", help="where the draw goes")
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    if arguments.out:
+        yield arguments.out, DRAW
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -168,7 +174,7 @@ def _precision_json(path: Path, measured: Precision) -> dict[str, Any]:
 def write_draw(pairs: list[tuple[str, str]], out: Path) -> None:
     """A file to be judged: each pair with the level-5 codes that the mapper gives, their titles, and no verdict."""
     mapper = DrugMapper.load()
-    with replacing_file(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+    with replacing_file(out, DRAW) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for drug, route in pairs:

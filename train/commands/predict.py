@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
+from leader_core.outputs import PREDICTIONS, Outputs
 from leader_core.scorer import blocks_of
 from train.console import Report
 from train.evaluation.predictions import write_predictions
@@ -26,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--targets", choices=("last", "all"), default="last", help="which visits (default: %(default)s)"
     )
     parser.add_argument("--threshold", type=float, help="another cut-off than the one stored with the model")
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    yield arguments.out, PREDICTIONS
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

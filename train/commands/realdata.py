@@ -8,6 +8,7 @@ from typing import Any
 
 from leader_core.errors import InputError
 from leader_core.files import write_json
+from leader_core.outputs import REAL_DATA, Outputs
 from train.config import load_settings
 from train.console import Report
 from train.evaluation.metrics_text import show_table
@@ -26,6 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    if arguments.out:
+        yield arguments.out, REAL_DATA
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -50,5 +56,5 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     for sentence in fold_sentences(result):
         report.line(sentence)
     if arguments.out:
-        write_json(arguments.out, result)
+        write_json(arguments.out, result, REAL_DATA)
     return result

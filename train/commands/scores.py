@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from leader_core.domain import MODEL_NAMES
 from leader_core.errors import InputError, NotFoundError
+from leader_core.outputs import SCORES, SIMILAR, Outputs
 from leader_core.scorer import ModelScorer, Scorer
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
 from leader_core.scores.store import PRESCRIBED
@@ -59,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", choices=MODEL_NAMES, help="one model only; the other's columns stay empty")
 
 
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    out = arguments.out or scores_path(arguments.cohort)
+    yield out, SCORES
+    if arguments.models is not None:
+        yield _similar_path(arguments), SIMILAR
+
+
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
 
@@ -76,6 +84,13 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     return {"file": str(out), "targets": arguments.targets, "cases": done, "seconds": round(seconds, 3)}
 
 
+def _similar_path(arguments: argparse.Namespace) -> Path:
+    """Next to the scores, under the name of their cohort."""
+    if not arguments.out:
+        return index_path(arguments.cohort)
+    return index_path(arguments.out.with_name(arguments.out.name.replace(".scores.", ".")))
+
+
 def _similar(
     arguments: argparse.Namespace, cohort: Cohort, models: Sequence[ModelScorer], report: Report
 ) -> None:
@@ -85,10 +100,7 @@ def _similar(
     if "student" not in [model.name for model in models]:
         return
     student = StudentScorer.load(arguments.models / "student", arguments.device, titles=cohort.title)
-    cohort_file = arguments.cohort
-    if arguments.out:  # next to the scores, under the name of their cohort
-        cohort_file = arguments.out.with_name(arguments.out.name.replace(".scores.", "."))
-    path = index_path(cohort_file)
+    path = _similar_path(arguments)
     index = CaseIndex.build(student, cohort)
     index.save(path)
     report.line(f"training patients to find similar ones among: {len(index):,}, in {path}")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from leader_core.outputs import STATES, UNFINISHED_STATES, Outputs
 from train.console import Report, Silent
 
 
@@ -28,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cross-fitted: train K teachers as this one was, each without a fold, and take every training patient's "
         "states from the one that never saw that patient",
     )
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    yield arguments.out, STATES
+    yield arguments.out.with_name(f"{arguments.out.name}.states.partial"), UNFINISHED_STATES
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from leader_core.outputs import CHECKPOINT, MODELS, PROGRESS, Outputs
 from train.config import load_settings
 from train.console import ProgressFile, Report
 from train.evaluation.metrics_text import show_table, worth_quoting
@@ -34,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--progress", type=Path, metavar="FILE", help="JSON lines for another program: every epoch as it ends"
     )
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    yield arguments.out, MODELS["student"]
+    yield arguments.out.with_name(f"{arguments.out.name}.training.safetensors"), CHECKPOINT
+    if arguments.progress:
+        yield arguments.progress, PROGRESS
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

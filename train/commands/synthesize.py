@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from leader_core.outputs import RAW_TABLES, Outputs
 from train.config import DEFAULT_SEED
 from train.console import Report
 
@@ -28,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("REAL.duckdb", "SYNTHETIC.duckdb"),
         help="write nothing: compare a real cohort database with a synthetic one",
     )
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    if arguments.out:
+        yield arguments.out, RAW_TABLES
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
+from leader_core.outputs import CHECKPOINT, MODELS, Outputs
 from train.console import Report, Silent
 
 
@@ -35,6 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TFLOPS",
         help="with --dry-run: the bf16 matrix rate of the card to plan for (default: this machine's, measured)",
     )
+
+
+def outputs(arguments: argparse.Namespace) -> Outputs:
+    if not arguments.dry_run:
+        yield arguments.out, MODELS["teacher"]
+        yield arguments.out.with_name(f"{arguments.out.name}.training.safetensors"), CHECKPOINT
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:

@@ -21,13 +21,14 @@ from leader_core.cohort.ndc import (
 )
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.class_evidence import wilson
+from leader_core.outputs import DRAW_COLUMNS
 from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
 from train.console import Report
 
 CORRECT: Final = "correct"
 UNMAPPED: Final = "unmapped"
 VERDICTS: Final = (CORRECT, "doubtful", "wrong", UNMAPPED)
-COLUMNS: Final = ("drug", "route", "expected", "verdict", "remark")
+COLUMNS: Final = DRAW_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import replacing_file
+from leader_core.outputs import PREDICTIONS
 from leader_core.scorer import BLOCK, CaseScores, Scorer, blocks_of
 from leader_core.vocabulary import Vocabulary
 from train.console import Report
@@ -61,7 +62,10 @@ def write_predictions(
     )
     codes = pa.array(model.medications.codes, pa.string())
     total = -(-len(columns) // BLOCK)
-    with replacing_file(out) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with (
+        replacing_file(out, PREDICTIONS) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
         for rows, scores in report.progress(model.blocks(columns), total=total, label="scoring"):
             writer.write_table(_table(schema, codes, columns, rows, scores.probabilities, threshold))
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from leader_core.errors import ArtifactError, InputError
 from leader_core.files import replacing_folder, write_json
 from leader_core.model_folder import Manifest, read_manifest
+from leader_core.outputs import STATES
 from leader_core.teacher.config import TeacherConfig
 from train.console import Report
 from train.teacher.settings import TeacherTraining
@@ -233,7 +234,7 @@ def _joined(parts: list[_CrossfitPart], run: str, cohort: Cohort, targets: str) 
 def _assemble(parts: list[_CrossfitPart], index: Mapping[str, Any], out: Path) -> None:
     """Put the shards of all parts into one folder."""
     sources = [part.folder / entry["name"] for part in parts for entry in part.index["shards"]]
-    with replacing_folder(out) as temporary:
+    with replacing_folder(out, STATES) as temporary:
         for source, entry in zip(sources, index["shards"], strict=True):
             shutil.copyfile(source, temporary / entry["name"])
         write_json(temporary / INDEX, index)

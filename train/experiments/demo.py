@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from leader_core.errors import LeaderError
-from leader_core.files import replacing_folder, sha256_file, write_text
+from leader_core.files import sha256_file, write_text
+from leader_core.outputs import DEMO_EVALUATION
 from train.baselines import BASELINES
 from train.config import Settings, load_settings
 from train.console import Report
@@ -101,6 +102,7 @@ def build_models(
         jobs: tasks at once; by default one a core, at most four.
         rows: names of `LABELS`, or None for the whole table.
     """
+    from leader_core.model_folder import copy_model
     from train.experiments.demo_evaluation import evaluate_all, join_rows, to_text
     from train.experiments.results import read_evaluation, tables, write_results
 
@@ -120,8 +122,8 @@ def build_models(
         result = plan.real_result
         evaluation["real-data"] = json.loads(result.read_text(encoding="utf-8")) if plan.real else None
         for name in CALIBRATED:
-            _copy_model(plan.folder(f"{name}-calibrated", SEED), assets / "models" / name)
-    write_text(table, to_text(evaluation))
+            copy_model(plan.folder(f"{name}-calibrated", SEED), assets / "models" / name)
+    write_text(table, to_text(evaluation), DEMO_EVALUATION)
     write_results(assets, README if assets == ASSETS else None)
     report.line(tables(evaluation))
     return {"evaluation": str(table), "models": str(assets / "models")}
@@ -259,7 +261,7 @@ def _score_tasks(plan: DemoPlan, name: str, seed: int, digests: Digests) -> Iter
 
 def take_teacher(installed: Path, out: Path, settings: Settings, data: str, report: Report) -> bool:
     """Copy an installed teacher to `out` where it was trained with these settings on this cohort; whether it was."""
-    from leader_core.model_folder import read_manifest, rewrite_manifest
+    from leader_core.model_folder import copy_model, read_manifest, rewrite_manifest
     from train.evaluation.calibrate import without_calibration
 
     try:
@@ -276,16 +278,11 @@ def take_teacher(installed: Path, out: Path, settings: Settings, data: str, repo
             f"The teacher in {installed} was trained with other settings or data: it is trained again."
         )
         return False
-    _copy_model(installed, out)
+    copy_model(installed, out)
     if manifest.calibration is not None:  # a task of its own
         rewrite_manifest(out, without_calibration(manifest), None)
     report.line(f"The teacher in {installed} has these settings and this cohort, and is taken.")
     return True
-
-
-def _copy_model(source: Path, out: Path) -> None:
-    with replacing_folder(out) as temporary:
-        shutil.copytree(source, temporary, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
 
 
 def _digest_of(*folders: Path) -> str:

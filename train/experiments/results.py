@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from leader_core.errors import InputError
 from leader_core.files import write_text
+from leader_core.outputs import RESULTS_PAGE
 
 TEMPLATE: Final = Path(__file__).with_name("results.md")
 NAME: Final = "RESULTS.md"
@@ -57,7 +58,7 @@ def write_results(assets: Path, readme: Path | None = None) -> Path:
         InputError: the evaluation cannot be read.
     """
     evaluation = read_evaluation(assets / "evaluation.json")
-    write_text(assets / NAME, markdown(evaluation))
+    write_text(assets / NAME, markdown(evaluation), RESULTS_PAGE)
     if readme is not None:
         page = readme.read_text(encoding="utf-8")
         block = f"{BEGIN}\n{summary(evaluation)}\n{END}"

@@ -19,7 +19,8 @@ from pyarrow import csv as arrow_csv
 
 from leader_core.domain import Kind
 from leader_core.errors import InputError
-from leader_core.files import replacing_folder, write_json
+from leader_core.files import check_output, replacing_folder, write_json
+from leader_core.outputs import RAW_TABLES
 from train.console import Report
 from train.synthetic_hospital.clinic import simulate_visits
 from train.synthetic_hospital.codes import icd9_short_titles, icd9_titles, icd10_titles
@@ -57,9 +58,11 @@ def synthesize(out: Path, *, layout: str, patients: int, seed: int, report: Repo
     """
     _check(out, layout, patients, seed)
     try:
-        with replacing_folder(out) as folder:
+        with replacing_folder(out, RAW_TABLES) as folder:
             summary = _fill(folder, layout, patients, seed, report or Report(quiet=True))
-            write_json(folder / MARKER, {"synthetic": True, "generator": GENERATOR, **asdict(summary)})
+            files = sorted(FILES[layout].values())
+            record = {"synthetic": True, "generator": GENERATOR, "files": files, **asdict(summary)}
+            write_json(folder / MARKER, record)
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"Cannot write to {out}: {reason}. Choose a folder that can be written.") from error
@@ -133,13 +136,7 @@ def _check(out: Path, layout: str, patients: int, seed: int) -> None:
         raise InputError(f"--patients {patients}: expected a number from 1 to {_MOST:,}.")
     if seed < 0:
         raise InputError(f"--seed {seed}: expected a whole number of zero or more.")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"--out {out} is a file: expected a folder to write the tables to.")
-    if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
-        raise InputError(
-            f"--out {out} holds files that are not a synthetic hospital: choose an empty or new folder, "
-            "so that nothing of yours is replaced."
-        )
+    check_output(out, RAW_TABLES)
 
 
 class _Writer:

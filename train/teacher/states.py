@@ -19,7 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
-from leader_core.files import replacing_file, sha256_file, write_json
+from leader_core.files import move_into_place, replacing_file, sha256_file, write_json
+from leader_core.outputs import STATES, UNFINISHED_STATES
 from train.console import Report
 
 if TYPE_CHECKING:
@@ -128,7 +129,12 @@ def write_states(
     if (ready := _index(out)) and ready.get("run") == run:
         report.line(f"{out} is complete already")
         return _result(out, ready)
-    work = out.with_name(f"{out.name}.states.partial")
+    work = unfinished_path(out)
+    if (ready := _index(work)) and ready.get("run") == run:  # stopped just before the last step
+        if processes.main:
+            _finish(work, out)
+        processes.wait()
+        return _result(out, ready)
     if processes.main:
         _continue(work, run)
     processes.wait()
@@ -148,25 +154,35 @@ def write_states(
         report.line(f"states of cases {start + 1:,} to {min(start + SHARD, len(cases)):,} of {len(cases):,}")
     processes.wait()
     index = {
-        "format": FORMAT,
-        "run": run,
-        "teacher_digest": manifest.digest,
-        "cohort_digest": cohort.fingerprint.digest,
-        "targets": targets,
-        "precision": scorer.model.precision,
-        "medications": list(scorer.vocabularies.medication),
-        "hidden_size": int(scorer.model.head.weight.shape[1]),
+        **_describe(scorer, run, cohort.fingerprint.digest, targets),
         "cases": len(cases),
         "shards": [json.loads(_entry(work, n).read_text(encoding="utf-8")) for n in range(len(blocks))],
     }
     processes.wait()  # every process has read the entries
     if processes.main:
-        for path in (work / _RUN, *(_entry(work, number) for number in range(len(blocks)))):
-            path.unlink()
         write_json(work / INDEX, index)
-        _move_into_place(work, out)
+        _finish(work, out)
     processes.wait()
     return _result(out, index)
+
+
+def _describe(scorer: TeacherScorer, run: str, cohort: str, targets: str) -> dict[str, Any]:
+    """What an index says of its states, apart from the shards."""
+    return {
+        "format": FORMAT,
+        "run": run,
+        "teacher_digest": scorer.manifest.digest,
+        "cohort_digest": cohort,
+        "targets": targets,
+        "precision": scorer.model.precision,
+        "medications": list(scorer.vocabularies.medication),
+        "hidden_size": int(scorer.model.head.weight.shape[1]),
+    }
+
+
+def unfinished_path(out: Path) -> Path:
+    """Where the shards lie until all of them are written."""
+    return out.with_name(f"{out.name}.states.partial")
 
 
 def _check_level(teacher: int, cohort: int) -> None:
@@ -218,6 +234,7 @@ def _continue(work: Path, run: str) -> None:
     except (OSError, ValueError):
         same = False
     if not same:
+        UNFINISHED_STATES.check(work)
         shutil.rmtree(work, ignore_errors=True)
         write_json(work / _RUN, run)
     for path in work.glob("states-*.json"):
@@ -246,7 +263,7 @@ def _write_shard(
         hidden, logits = run_batches(scorer.model, encoded)
     ids = np.asarray([case.current.visit_id for case in cases], dtype=np.int64)
     path = work / f"states-{number:05d}.safetensors"
-    with replacing_file(path) as temporary:
+    with replacing_file(path, private=True) as temporary:
         save_file({"visit_ids": ids, "hidden": hidden, "logits": logits}, temporary)
     entry = {"name": path.name, "rows": len(cases), "sha256": sha256_file(path)}
     write_json(_entry(work, number), entry)
@@ -267,13 +284,11 @@ def _read_shard(folder: Path, entry: dict[str, Any]) -> dict[str, np.ndarray]:
         raise ArtifactError(f"{file} is not a safetensors file ({error}). Make the states again.") from error
 
 
-def _move_into_place(work: Path, out: Path) -> None:
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    work.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+def _finish(work: Path, out: Path) -> None:
+    """Move complete states into place, without what only a continued run needs."""
+    for path in (work / _RUN, *work.glob("states-*.json")):
+        path.unlink(missing_ok=True)
+    move_into_place(work, out, STATES)
 
 
 def _result(out: Path, index: dict[str, Any]) -> dict[str, Any]:

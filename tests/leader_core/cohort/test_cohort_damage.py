@@ -281,7 +281,7 @@ def test_two_builds_do_not_write_one_file_and_the_dead_are_cleared_away(raw: Pat
     out = tmp_path / "out" / "c.duckdb"
     with temporary_paths(out) as place:
         place.database.touch()
-        with pytest.raises(InputError, match="Another build is writing"):
+        with pytest.raises(InputError, match="Another run is writing"):
             build_cohort(raw, out)
     out.parent.joinpath(".c.duckdb.x1.partial").write_text("left by a killed build")
     out.parent.joinpath(".c.duckdb.x1.partial.wal").write_text("left by a killed build")

@@ -291,7 +291,7 @@ def test_bad_input_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="not a synthetic hospital"):
+    with pytest.raises(InputError, match="is not replaced"):
         synthesize(own, layout="mimic3", patients=10, seed=1)
     assert (own / "thesis.txt").read_text(encoding="utf-8") == "mine"
     assert not (tmp_path / "x").exists()
