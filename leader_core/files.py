@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -28,6 +28,21 @@ _CHUNK: Final = 1 << 20
 _NEW: Final = "new"
 _OLD: Final = "old"
 _IN_THE_WAY: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+
+SEAL: Final = "seal"
+"""Under which key a record carries the digest of all its others."""
+
+
+def seal_of(record: Mapping[str, Any]) -> str:
+    """Hex sha256 of a JSON record without its seal, however it is laid out."""
+    rest = {key: value for key, value in record.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def write_sealed(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record as JSON with a seal, by which a reader notices a later change."""
+    write_json(path, {**record, SEAL: seal_of(record)})
 
 
 @dataclass(frozen=True, slots=True)

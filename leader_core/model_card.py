@@ -82,4 +82,9 @@ def read_card(name: ModelName, folder: Path, cohort: Cohort) -> ModelCard:
         )
     if trained.digest != here.digest:
         notes.append(f"Trained on another cohort ({trained.label}, {trained.patients:,} patients).")
+    if not manifest.sealed:
+        notes.append(
+            "Its manifest has no seal (an earlier version wrote it): a later change of it would not be noticed. "
+            f"Seal it: python -m train verify {folder} --seal."
+        )
     return ModelCard(name, folder, manifest, notes=tuple(notes))

@@ -16,13 +16,15 @@ from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError, NotFoundError
 from leader_core.evaluation.calibration import Calibration
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
-from leader_core.files import replacing_folder, sha256_file, write_json
+from leader_core.files import SEAL, replacing_folder, seal_of, sha256_file, write_sealed
 from leader_core.outputs import MODELS
 from leader_core.vocabulary import Vocabularies
 
 MANIFEST: Final = "manifest.json"
 REQUIRED: Final[tuple[str, ...]] = ("model.safetensors", "config.json", "vocabulary.json")
-FORMAT: Final = 1
+FORMAT: Final = 2
+UNSEALED: Final = 1
+"""The earlier format, which has no seal: a change of such a manifest is not noticed, which its card says."""
 _PACKAGES: Final[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors", "duckdb", "numpy")
 
 
@@ -56,6 +58,11 @@ class Manifest:
     calibration: Calibration | None = None  # None: probabilities as the network gives them
 
     @property
+    def sealed(self) -> bool:
+        """Whether a change of the manifest itself would be noticed."""
+        return self.format != UNSEALED
+
+    @property
     def digest(self) -> str:
         """Identifies the weights: their sha256."""
         return self.files.get("model.safetensors", "")
@@ -77,7 +84,7 @@ def writing_model(folder: Path, manifest: Manifest) -> Iterator[Path]:
         record["files"] = {p.name: sha256_file(p) for p in sorted(temporary.iterdir()) if p.is_file()}
         record["packages"] = {name: metadata.version(name) for name in _PACKAGES}
         record["created_at"] = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(temporary / MANIFEST, record)
+        write_sealed(temporary / MANIFEST, record)
 
 
 def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
@@ -95,19 +102,25 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
             "Train one with `python -m train student` or `teacher`, or name another folder."
         )
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        sealed = json.loads(path.read_text(encoding="utf-8"))
+        record = {key: value for key, value in sealed.items() if key != SEAL}
         record["cohort"] = Fingerprint(**record["cohort"])
         record["base_model"] = BaseModel(**record["base_model"]) if record.get("base_model") else None
         record["history"] = tuple(record.get("history", ()))
         if (fitted := record.get("calibration")) is not None:
             record["calibration"] = Calibration.from_json(fitted)
         manifest = Manifest(**record)
-    except (ValueError, TypeError, KeyError, ArtifactError) as error:
+        _check_values(manifest)
+    except (ValueError, TypeError, KeyError, AttributeError, ArtifactError) as error:
         raise ArtifactError(
             f"{path} is not a manifest this version can read ({error}). Train the model again."
         ) from error
-    if manifest.format != FORMAT:
+    if manifest.format not in (UNSEALED, FORMAT):
         raise ArtifactError(f"{path} has format {manifest.format}, expected {FORMAT}. Train the model again.")
+    if manifest.sealed and sealed.get(SEAL) != seal_of(sealed):
+        raise ArtifactError(
+            f"{path} was changed since it was written (its seal does not match). Restore it or train again."
+        )
     if kind is not None and manifest.kind != kind:
         raise ArtifactError(
             f"{folder} holds a {manifest.kind}, but a {kind} was expected. Name the {kind}'s folder."
@@ -132,6 +145,22 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
                 f"{file} was changed since it was written (sha256 differs). Restore it or train again."
             )
     return manifest
+
+
+def _check_values(manifest: Manifest) -> None:
+    """Refuse values that no reader could use; raises TypeError or ValueError."""
+    texts = ("kind", "preset", "threshold_rule", "prompt_version", "teacher_digest", "created_at")
+    for name in texts:
+        if not isinstance(getattr(manifest, name), str):
+            raise TypeError(f"{name} is no text")
+    for name in ("settings", "validation", "packages", "files"):
+        if not isinstance(getattr(manifest, name), dict):
+            raise TypeError(f"{name} is no table")
+    if manifest.kind not in MODELS:
+        raise ValueError(f"kind {manifest.kind!r}: expected {' or '.join(MODELS)}")
+    threshold = manifest.threshold
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 <= threshold <= 1:
+        raise ValueError(f"threshold {threshold!r}: expected a number from 0 to 1")
 
 
 def read_records(folder: Path) -> tuple[dict[str, Any], Vocabularies]:
@@ -172,6 +201,13 @@ def copy_model(source: Path, folder: Path, change: Callable[[Path], None] | None
             change(temporary)
 
 
+def seal_manifest(folder: Path) -> None:
+    """Give a sound folder of an earlier version the seal that it lacks; nothing else changes."""
+    read_manifest(folder)
+    record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    write_sealed(folder / MANIFEST, {**record, "format": FORMAT})
+
+
 def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None) -> None:
     """Replace a sealed folder by one with another manifest and evidence, or none; the model's own files stay.
 
@@ -189,4 +225,4 @@ def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None
         if evidence is not None:
             write_evidence(temporary, evidence)
             files[EVIDENCE] = sha256_file(temporary / EVIDENCE)
-        write_json(temporary / MANIFEST, asdict(replace(manifest, files=files)))
+        write_sealed(temporary / MANIFEST, asdict(replace(manifest, files=files, format=FORMAT)))

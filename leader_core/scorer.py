@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -11,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.domain import Case, Fingerprint, Kind
+from leader_core.errors import ArtifactError
 from leader_core.model_folder import Manifest
 from leader_core.ragged import Ints
 from leader_core.vocabulary import Vocabularies, Vocabulary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
     from leader_core.cohort.columns import CohortColumns
 
 Floats = NDArray[np.float32]
@@ -118,9 +123,31 @@ class ModelScorer(ABC):
         """Whether the model reads the title of such a code in its place."""
 
     def calibrated(self, probabilities: Floats) -> Floats:
-        """The network's probabilities as this model gives them."""
+        """The network's probabilities as this model gives them.
+
+        Raises:
+            ArtifactError: they are not finite numbers.
+        """
+        if not np.isfinite(probabilities).all():
+            raise ArtifactError(
+                f"The {self.name} gives scores that are not finite numbers: its weights are damaged. "
+                "Restore its folder, or train it again."
+            )
         calibration = self.manifest.calibration
         return probabilities if calibration is None else calibration.apply(probabilities)
+
+
+def check_finite(weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Refuse weights that are not finite numbers.
+
+    Raises:
+        ArtifactError: some are not; the text names the first.
+    """
+    for name, weight in weights.items():
+        if weight.is_floating_point() and not bool(weight.isfinite().all()):
+            raise ArtifactError(
+                f"{folder}: the weights {name} are not finite numbers. Restore the folder, or train the model again."
+            )
 
 
 def score_columns(scorer: Scorer, columns: CohortColumns) -> Floats:

@@ -86,6 +86,25 @@ def test_a_room_never_imports_what_it_must_not(room: str) -> None:
     assert result == []
 
 
+def test_databases_are_opened_in_one_place_and_fetch_nothing() -> None:
+    opened = [
+        _where(path, node.lineno)
+        for path in _sources("leader_core", "train")
+        if path != ROOT / "leader_core" / "sql.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and _called(node) == "duckdb.connect"
+    ]
+    untyped = [
+        _where(path, node.lineno)
+        for path in _sources("leader_core", "train")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
+        and str(node.value).startswith("ATTACH $path")
+        and "TYPE duckdb" not in str(node.value)
+    ]
+    assert opened == [] and untyped == [], "leader_core.sql.connect opens files; ATTACH names the type"
+
+
 def test_the_walk_sees_every_way_to_import() -> None:
     source = "import a.b\ndef f():\n    from c.d import e\n"
     source += "    importlib.import_module('g.h')\n    import_module(f'i.{x}')\n"

@@ -7,8 +7,10 @@ Command modules are imported only when called, so `--help` stays quick.
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +19,15 @@ from typing import Any, Final
 from leader_core.errors import LeaderError
 from leader_core.files import check_output
 from train.console import Report
+
+log = logging.getLogger("leader.train")
+
+_LIBRARY_FAILURES: Final = (
+    ("duckdb", "Error"),
+    ("safetensors", "SafetensorError"),
+    ("pyarrow", "ArrowException"),
+    ("torch", "OutOfMemoryError"),
+)
 
 COMMANDS: Final[dict[str, str]] = {
     "synthesize": "raw tables of a synthetic hospital in MIMIC's own file layout",
@@ -31,6 +42,7 @@ COMMANDS: Final[dict[str, str]] = {
     "predict": "one row per case and medication, as Parquet",
     "scores": "both models' scores of every case, stored next to the cohort for the worklist",
     "faithfulness": "whether explanations are true to a model: deletion and insertion against random order",
+    "verify": "whether cohorts, models, states and scores are as they were written",
     "check": "what the interaction tables list about some drugs and conditions, most severe first",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
     "realdata": "folds over a few real patients: students from scratch and from another student",
@@ -85,12 +97,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = parse(list(sys.argv[1:] if argv is None else argv))
         result = call(arguments, Report(quiet=arguments.json))
-    except LeaderError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        if arguments.json and _is_first():
+            print(json.dumps(result, ensure_ascii=False, sort_keys=True))
+        sys.stdout.flush()
     except KeyboardInterrupt:
-        print("interrupted: nothing half-written was left in place", file=sys.stderr)
-        return 130
-    if arguments.json and _is_first():
-        print(json.dumps(result, ensure_ascii=False, sort_keys=True))
+        return _interrupted()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except _failures() as error:
+        if type(error).__name__ == "InterruptException":  # DuckDB's word for Ctrl-C
+            return _interrupted()
+        log.debug("the command failed", exc_info=True)
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _interrupted() -> int:
+    print("interrupted: nothing half-written was left in place", file=sys.stderr)
+    return 130
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Errors of ours, and failures of disk, memory and files that any command can meet, of the libraries that are loaded."""
+    own = [
+        getattr(sys.modules[module], name)
+        for module, name in _LIBRARY_FAILURES
+        if hasattr(sys.modules.get(module), name)
+    ]
+    return (LeaderError, OSError, MemoryError, *own)
+
+
+def _sentence(error: Exception) -> str:
+    """A failure as what happened and what to do."""
+    if isinstance(error, LeaderError):
+        return str(error)
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or "No space left" in text:
+        where = error.filename if isinstance(error, OSError) and error.filename else "what is written"
+        return f"The disk is full ({where}). Free some space; what was there before is as it was."
+    if isinstance(error, MemoryError) or "out of memory" in text.lower():
+        return f"The memory does not suffice ({text}). Close other programs, or work on less at once."
+    if isinstance(error, OSError):
+        name = f"{error.filename}: " if error.filename else ""
+        return (
+            f"{name}{error.strerror or text}. Check that the place exists and that you may read it, and write to it "
+            "where something is to be written."
+        )
+    return f"A file could not be read or written: {text}. Check it with `python -m train verify`, or make it again."

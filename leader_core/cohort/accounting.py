@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import Final
 
 import pyarrow as pa
 
-from leader_core import sql
 from leader_core.cohort.database import ACCOUNTING, FORMAT
 from leader_core.cohort.ndc import NdcCheck, check_of
+from leader_core.cohort.seal import content_digest, row_counts, sealed_meta
 from leader_core.cohort.stages import ATTRITION, BuildJob
 from leader_core.domain import Fingerprint
 from leader_core.errors import LeaderError
@@ -30,13 +29,6 @@ SELECT
     CAST(coalesce(sum(rows) FILTER (reason IN ('unmapped drug', 'NDC not in the map')), 0) AS BIGINT) AS unmapped
 FROM drug_rows
 """
-_CONCEPTS: Final = "SELECT concat_ws('|', kind, code, title) AS text FROM concepts ORDER BY concept_id"
-_STATISTICAL_PAIRS: Final = """
-SELECT concat_ws('|', code_a, code_b) AS text FROM interactions
-WHERE severity = 'unknown' ORDER BY code_a, code_b
-"""
-_ROWS_AT_ONCE: Final = 50_000
-_VECTORS_AT_ONCE: Final = 100  # of 2,048 rows each
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +76,10 @@ def fingerprint(job: BuildJob, interactions: InteractionTable) -> Fingerprint:
         ddi_density=interactions.density(
             row[0] for row in job.rows("SELECT code FROM concepts WHERE kind = 'medication'")
         ),
-        digest=_digest(job),
+        digest=content_digest(
+            job.connection, job.raw.source, job.preset, str(job.atc_level), str(job.synthetic)
+        ),
     )
-
-
-def _digest(job: BuildJob) -> str:
-    """sha256 of what models learn from and are evaluated by, each in a set order; read in pieces.
-
-    Settings, visits, codes, titles and statistical pairs; not the clinical table, whose wording no metric depends on.
-    """
-    digest = hashlib.sha256(f"{job.raw.source}|{job.preset}|{job.atc_level}|{job.synthetic}\n".encode())
-    for query in (_CONCEPTS, _STATISTICAL_PAIRS, sql.statement("leader_core.cohort", "cohort/digest")):
-        texts = job.connection.execute(query)
-        while rows := texts.fetchmany(_ROWS_AT_ONCE):
-            digest.update("".join(f"{text}\n" for (text,) in rows).encode())
-    codes = job.connection.execute("SELECT concept_id FROM visit_codes ORDER BY row_no")
-    while len(chunk := codes.fetch_df_chunk(_VECTORS_AT_ONCE)):
-        digest.update(chunk["concept_id"].to_numpy("<i4").tobytes())
-    return digest.hexdigest()
 
 
 def result(job: BuildJob, identity: Fingerprint, out: Path, seconds: float) -> BuildResult:
@@ -137,8 +115,8 @@ def result(job: BuildJob, identity: Fingerprint, out: Path, seconds: float) -> B
     )
 
 
-def write_meta(job: BuildJob, built: BuildResult, hashes: Mapping[str, str]) -> None:
-    """Describe the database in its own table `meta`."""
+def write_meta(job: BuildJob, built: BuildResult, hashes: Mapping[str, str], tables: Iterable[str]) -> None:
+    """Describe the database in its own table `meta`, sealed with the row counts of its tables."""
     parameters = {
         "source": job.raw.source,
         "preset": job.preset,
@@ -157,6 +135,7 @@ def write_meta(job: BuildJob, built: BuildResult, hashes: Mapping[str, str]) -> 
         **{key: str(value) for key, value in asdict(built.fingerprint).items()},
         **{f"sha256:{name}": digest for name, digest in hashes.items()},
     }
+    record = sealed_meta(record, row_counts(job.connection, list(tables)))
     columns = {"key": list(record), "value": list(record.values())}
     job.register(
         "given_meta", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})

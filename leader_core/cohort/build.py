@@ -212,7 +212,7 @@ def _build(job: BuildJob, hashes: Future[dict[str, str]], out: Path, started: fl
             job.run(f"cohort/{name}", seed=str(job.seed))
         identity = accounting.fingerprint(job, interactions)
         built = accounting.result(job, identity, out, time.perf_counter() - started)
-        accounting.write_meta(job, built, hashes.result())
+        accounting.write_meta(job, built, hashes.result(), _COHORT_TABLES)
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except duckdb.Error as error:

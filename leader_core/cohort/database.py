@@ -25,6 +25,7 @@ from leader_core.cohort.cases import (
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
 from leader_core.cohort.raw_tables import SOURCES
+from leader_core.cohort.seal import check_seal, verify_content
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
@@ -90,7 +91,7 @@ class Cohort:
 
         Raises:
             NotFoundError: no such file.
-            ArtifactError: no database, no cohort, or one of another format.
+            ArtifactError: no database, no cohort, one of another format, or one that was changed since it was built.
         """
         path = Path(path)
         if not path.is_file():
@@ -98,32 +99,26 @@ class Cohort:
                 f"No cohort database {path}. Build one: python -m train cohort --raw FOLDER --out {path}."
             )
         try:
-            # In memory with the file attached: what one reader attaches or defines is not another reader's.
-            connection = sql.connect()
-            connection.execute("ATTACH $path AS cohort (TYPE duckdb, READ_ONLY)", {"path": str(path)})
-            connection.execute("USE cohort")
-            query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'"
-            tables = {row[0] for row in connection.execute(query).fetchall()}
+            connection = (
+                sql.connect()
+            )  # in memory: what one reader attaches or defines is not another reader's
+            try:
+                connection.execute("ATTACH $path AS cohort (TYPE duckdb, READ_ONLY)", {"path": str(path)})
+                connection.execute("USE cohort")
+                cohort = cls(path, connection, _read_meta(connection, path))
+                check_seal(connection, cohort.meta, path)
+                cohort._attach_scores(scores_path(path))
+                connection.execute(
+                    "SET enable_external_access = false"
+                )  # a reader has no use for other files
+            except BaseException:
+                connection.close()
+                raise
         except duckdb.Error as error:
             raise ArtifactError(
                 f"{path} cannot be opened as a DuckDB database ({str(error).splitlines()[0]}). "
                 "Build the cohort again: python -m train cohort."
             ) from error
-        if missing := sorted(_REQUIRED_TABLES - tables):
-            connection.close()
-            raise ArtifactError(
-                f"{path} is no cohort: it lacks the table {', '.join(missing)}. Build one: python -m train cohort."
-            )
-        meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
-        if meta.get("format") != FORMAT:
-            connection.close()
-            raise ArtifactError(
-                f"{path} has cohort format {meta.get('format', 'unknown')!r}, and this version reads {FORMAT!r}. "
-                "Build the cohort again: python -m train cohort."
-            )
-        cohort = cls(path, connection, meta)
-        cohort._attach_scores(scores_path(path))
-        connection.execute("SET enable_external_access = false")  # a reader has no use for other files
         return cohort
 
     def _attach_scores(self, path: Path) -> None:
@@ -143,6 +138,19 @@ class Cohort:
 
     def close(self) -> None:
         self._connection.close()
+
+    def verify(self) -> int:
+        """Read every row and recompute the digest; how many rows there are.
+
+        Raises:
+            ArtifactError: the content is not what was built.
+        """
+        try:
+            return verify_content(self._cursor(), self.meta, self.path)
+        except duckdb.Error as error:
+            raise ArtifactError(
+                f"{self.path} is damaged ({str(error).splitlines()[0]}). Restore it, or build the cohort again."
+            ) from error
 
     def warm_up(self) -> None:
         """Load what the first look-ups would wait for: titles, interactions, the index of codes and who has them."""
@@ -340,6 +348,23 @@ class Cohort:
         cursor = self._connection.cursor()
         cursor.execute("USE cohort")
         return cursor
+
+
+def _read_meta(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:
+    """What an attached database says of itself; raises ArtifactError where it is no cohort of this format."""
+    query = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main'"
+    tables = {row[0] for row in connection.execute(query).fetchall()}
+    if missing := sorted(_REQUIRED_TABLES - tables):
+        raise ArtifactError(
+            f"{path} is no cohort: it lacks the table {', '.join(missing)}. Build one: python -m train cohort."
+        )
+    meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
+    if meta.get("format") != FORMAT:
+        raise ArtifactError(
+            f"{path} has cohort format {meta.get('format', 'unknown')!r}, and this version reads {FORMAT!r}. "
+            "Build the cohort again: python -m train cohort."
+        )
+    return meta
 
 
 def _code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:

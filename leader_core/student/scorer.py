@@ -20,7 +20,7 @@ from leader_core.evaluation.class_evidence import Evidence, write_evidence
 from leader_core.files import write_json
 from leader_core.model_folder import Manifest, read_manifest, read_records, writing_model
 from leader_core.ragged import Ints
-from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of
+from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of, check_finite
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.model import Student, StudentOutput
@@ -71,13 +71,15 @@ class StudentScorer(ModelScorer):
         config, vocabularies = _read_config(folder)
         model = build_student(config, vocabularies)
         try:
-            model.load_state_dict(load_file(folder / "model.safetensors"), strict=True)
+            weights = load_file(folder / "model.safetensors")
+            model.load_state_dict(weights, strict=True)
         except (RuntimeError, SafetensorError) as error:
             detail = str(error).splitlines()[-1].strip()
             raise ArtifactError(
                 f"{folder}: the weights do not fit config.json and vocabulary.json ({detail}). "
                 "The folder mixes two models: train again."
             ) from error
+        check_finite(weights, folder)
         scorer = cls(manifest, config, vocabularies, model.to(resolve_device(device)))
         if config.code_text and titles is not None:
             scorer._reader = _TitleReader(scorer, folder, titles, vectors)

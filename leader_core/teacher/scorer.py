@@ -16,7 +16,7 @@ from leader_core.errors import ArtifactError, InputError
 from leader_core.model_folder import Manifest, read_manifest, read_records
 from leader_core.prompt import PromptBuilder, Titles
 from leader_core.ragged import Ints, Ragged
-from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of
+from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of, check_finite
 from leader_core.teacher.base import BaseFiles, find_base
 from leader_core.teacher.config import Precision, TeacherConfig
 from leader_core.teacher.model import (
@@ -170,6 +170,7 @@ class TeacherScorer(ModelScorer):
                 f"{files.sha256}. Restore that base, or train the teacher again."
             )
         state = read_adapter(folder / "model.safetensors")
+        check_finite(state, folder)
         rows = state[HEAD].shape[0] if HEAD in state else 0
         if rows != len(vocabularies.medication):
             raise ArtifactError(

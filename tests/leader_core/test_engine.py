@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from leader_core import (
     ArtifactError,
@@ -26,6 +27,7 @@ from leader_core import (
 )
 from leader_core.cohort import PatientQuery
 from leader_core.domain import ModelName
+from leader_core.files import sha256_file, write_sealed
 from tests.teacher_fakes import tiny_bert
 from train.cli import call, parse
 from train.console import Report
@@ -240,12 +242,29 @@ def test_a_changed_model_is_refused_by_name(
         broken.recommend(returning, "student")
 
 
+def test_a_model_with_weights_that_are_no_numbers_fails_alone(
+    models: Path, synthetic_cohort: Path, tmp_path: Path
+) -> None:
+    for name in ("student", "teacher"):
+        shutil.copytree(models / name, tmp_path / name)
+    weights = load_file(tmp_path / "student" / "model.safetensors")
+    weights["head_out.bias"][3] = float("nan")
+    save_file(weights, tmp_path / "student" / "model.safetensors")
+    record = json.loads((tmp_path / "student" / "manifest.json").read_text())
+    record["files"]["model.safetensors"] = sha256_file(tmp_path / "student" / "model.safetensors")
+    write_sealed(tmp_path / "student" / "manifest.json", record)
+    broken = Engine.open(cohort=synthetic_cohort, models=tmp_path, device="cpu")
+    with pytest.raises(ArtifactError, match=r"head_out\.bias are not finite"):
+        broken.warm_up("student")
+    assert "not finite" in broken.models["student"].error and broken.models["teacher"].available
+
+
 def test_models_of_another_level_are_refused(models: Path, synthetic_cohort: Path, tmp_path: Path) -> None:
     shutil.copytree(models / "student", tmp_path / "student")
     path = tmp_path / "student" / "manifest.json"
     record = json.loads(path.read_text())
     record["cohort"]["atc_level"] = 5
-    path.write_text(json.dumps(record))
+    write_sealed(path, record)
     card = Engine.open(cohort=synthetic_cohort, models=tmp_path, device="cpu").models["student"]
     assert "--atc-level 5" in card.error
 

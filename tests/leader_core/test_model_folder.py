@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from leader_core import ArtifactError, Fingerprint, NotFoundError
-from leader_core.files import replacing_file, replacing_folder
-from leader_core.model_folder import MANIFEST, REQUIRED, BaseModel, Manifest, read_manifest, writing_model
+from leader_core.files import SEAL, replacing_file, replacing_folder, write_sealed
+from leader_core.model_folder import (
+    MANIFEST,
+    REQUIRED,
+    BaseModel,
+    Manifest,
+    read_manifest,
+    seal_manifest,
+    writing_model,
+)
 
 COHORT = Fingerprint("Test", "mimic3", True, "clinical", 3, 10, 20, 5, 7, 3, 4, 0.05, "abc")
 
@@ -76,9 +85,46 @@ def test_no_folder_says_how_to_get_one(tmp_path: Path) -> None:
 def test_a_manifest_cannot_reach_outside_its_folder(folder: Path) -> None:
     record = json.loads((folder / MANIFEST).read_text())
     record["files"]["../secret"] = "0" * 64
-    (folder / MANIFEST).write_text(json.dumps(record))
+    write_sealed(folder / MANIFEST, record)
     with pytest.raises(ArtifactError, match="plain file name"):
         read_manifest(folder)
+
+
+JUNK = (None, "x", 5, -1.5, True, [], [1], {}, {"a": 1}, float("nan"), 1e308)
+
+
+@pytest.mark.parametrize("name", sorted(f.name for f in fields(Manifest)))
+def test_a_changed_manifest_is_refused_whatever_was_changed(folder: Path, name: str) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    for value in JUNK:
+        if record[name] == value:
+            continue
+        (folder / MANIFEST).write_text(json.dumps({**record, name: value}))
+        if value == 1 and name == "format":
+            continue
+        with pytest.raises(ArtifactError, match=r"manifest\.json"):
+            read_manifest(folder)
+    del record[SEAL]
+    (folder / MANIFEST).write_text(json.dumps(record))
+    with pytest.raises(ArtifactError, match="seal"):
+        read_manifest(folder)
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.01, float("nan"), float("inf"), "0.5", True, None])
+def test_a_cut_off_that_is_none_is_refused(folder: Path, threshold: object) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    write_sealed(folder / MANIFEST, {**record, "threshold": threshold})
+    with pytest.raises(ArtifactError, match=r"threshold .*expected a number from 0 to 1"):
+        read_manifest(folder)
+
+
+def test_a_manifest_of_an_earlier_version_is_read_and_can_be_sealed(folder: Path) -> None:
+    record = json.loads((folder / MANIFEST).read_text())
+    del record[SEAL]
+    (folder / MANIFEST).write_text(json.dumps({**record, "format": 1}))
+    assert not read_manifest(folder).sealed
+    seal_manifest(folder)
+    assert read_manifest(folder).sealed
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "student"}', "not json"])

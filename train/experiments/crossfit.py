@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from leader_core.errors import ArtifactError, InputError
-from leader_core.files import replacing_folder, write_json
+from leader_core.files import replacing_folder, write_sealed
 from leader_core.model_folder import Manifest, read_manifest
 from leader_core.outputs import STATES
 from leader_core.teacher.config import TeacherConfig
 from train.console import Report
 from train.teacher.settings import TeacherTraining
-from train.teacher.states import FORMAT, INDEX, write_states
+from train.teacher.states import FORMAT, INDEX, SHARDS, read_index, write_states
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -73,7 +73,7 @@ class _CrossfitPart:
 
     @property
     def index(self) -> dict[str, Any]:
-        return dict(json.loads((self.folder / INDEX).read_text(encoding="utf-8")))
+        return read_index(self.folder)
 
 
 def write_crossfitted_states(
@@ -110,7 +110,7 @@ def write_crossfitted_states(
     given = read_manifest(teacher, kind="teacher")
     patients = _deal(cohort, given, folds, seed)
     deal = _key(given.digest, cohort.fingerprint.digest, folds, _seed(given, seed))
-    run = _key(deal, FORMAT, targets)
+    run = _key(deal, SHARDS, targets)
     if (ready := _complete(out, run)) is not None:
         report.line(f"{out} is complete already")
         return _result(out, ready)
@@ -198,10 +198,10 @@ def _key(*record: str | int) -> str:
 
 def _complete(out: Path, run: str) -> dict[str, Any] | None:
     try:
-        index = json.loads((out / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        index = read_index(out)
+    except (OSError, ValueError, KeyError, TypeError, ArtifactError):
         return None
-    return index if isinstance(index, dict) and index.get("run") == run else None
+    return index if index.get("run") == run else None
 
 
 def _joined(parts: list[_CrossfitPart], run: str, cohort: Cohort, targets: str) -> dict[str, Any]:
@@ -220,7 +220,8 @@ def _joined(parts: list[_CrossfitPart], run: str, cohort: Cohort, targets: str) 
             shards.append({**entry, "name": name, "fold": part.fold, "teacher_digest": part.teacher_digest})
     teachers = [part.teacher_digest for part in parts]
     return {
-        **{name: first[name] for name in ("format", "precision", "medications", "hidden_size")},
+        **{name: first[name] for name in ("precision", "medications", "hidden_size")},
+        "format": FORMAT,
         "run": run,
         "teacher_digest": hashlib.sha256(json.dumps(teachers).encode()).hexdigest(),
         "cohort_digest": cohort.fingerprint.digest,
@@ -237,7 +238,7 @@ def _assemble(parts: list[_CrossfitPart], index: Mapping[str, Any], out: Path) -
     with replacing_folder(out, STATES) as temporary:
         for source, entry in zip(sources, index["shards"], strict=True):
             shutil.copyfile(source, temporary / entry["name"])
-        write_json(temporary / INDEX, index)
+        write_sealed(temporary / INDEX, index)
 
 
 def _result(out: Path, index: Mapping[str, Any]) -> dict[str, Any]:

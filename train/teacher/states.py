@@ -19,7 +19,15 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
-from leader_core.files import move_into_place, replacing_file, sha256_file, write_json
+from leader_core.files import (
+    SEAL,
+    move_into_place,
+    replacing_file,
+    seal_of,
+    sha256_file,
+    write_json,
+    write_sealed,
+)
 from leader_core.outputs import STATES, UNFINISHED_STATES
 from train.console import Report
 
@@ -32,7 +40,10 @@ if TYPE_CHECKING:
 
 INDEX: Final = "index.json"
 _RUN: Final = "run.json"  # in the working folder: which run its shards are of
-FORMAT: Final = 1
+SHARDS: Final = 1
+"""Version of the shards, which a run is known by."""
+UNSEALED, FORMAT = 1, 2
+"""Versions of the index: the earlier one has no seal, and is read all the same."""
 SHARD: Final = 4_096  # cases in a shard
 
 
@@ -60,11 +71,7 @@ class TeacherStates:
         if not path.is_file():
             raise NotFoundError(f"No teacher states in {folder}. Make them with `python -m train states`.")
         try:
-            index = json.loads(path.read_text(encoding="utf-8"))
-            if index["format"] != FORMAT:
-                raise ArtifactError(
-                    f"{path} has format {index['format']}, expected {FORMAT}. Make the states again."
-                )
+            index = read_index(folder)
             shards = [_read_shard(folder, entry) for entry in index["shards"]]
             visit_ids, hidden, logits = (
                 np.concatenate([shard[name] for shard in shards])
@@ -79,7 +86,7 @@ class TeacherStates:
                 index["teacher_digest"],
                 index["cohort_digest"],
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(f"{path} cannot be read ({error}). Make the states again.") from error
 
     def rows(self, visit_ids: np.ndarray) -> np.ndarray:
@@ -160,7 +167,7 @@ def write_states(
     }
     processes.wait()  # every process has read the entries
     if processes.main:
-        write_json(work / INDEX, index)
+        write_sealed(work / INDEX, index)
         _finish(work, out)
     processes.wait()
     return _result(out, index)
@@ -210,16 +217,33 @@ def _load(teacher: Path, cohort: Cohort, device: str, processes: Processes) -> T
 
 
 def _run_key(teacher: str, cohort: str, targets: str, device: str) -> str:
-    return hashlib.sha256(json.dumps([FORMAT, teacher, cohort, targets, device, SHARD]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([SHARDS, teacher, cohort, targets, device, SHARD]).encode()).hexdigest()
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """The index of a folder of states.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: there is none that can be read.
+        ArtifactError: another format, or one that was changed since it was written.
+    """
+    path = folder / INDEX
+    record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if (version := record["format"]) not in (UNSEALED, FORMAT):
+        raise ArtifactError(f"{path} has format {version}, expected {FORMAT}. Make the states again.")
+    if version == FORMAT and record.get(SEAL) != seal_of(record):
+        raise ArtifactError(
+            f"{path} was changed since it was written (its seal does not match). Make the states again."
+        )
+    return record
 
 
 def _index(folder: Path) -> dict[str, Any] | None:
-    """A folder's index; None where there is none that can be read."""
+    """A folder's index; None where there is none that can be used."""
     try:
-        record = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_index(folder)
+    except (OSError, ValueError, KeyError, TypeError, ArtifactError):
         return None
-    return record if isinstance(record, dict) else None
 
 
 def _entry(work: Path, number: int) -> Path:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -244,6 +247,49 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         connection.execute("DELETE FROM meta WHERE key = 'digest'")
     with pytest.raises(ArtifactError, match="digest"):
         Cohort.open(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("UPDATE meta SET value = 'True' WHERE key = 'synthetic'", "its table meta"),
+        ("UPDATE meta SET value = '{}' WHERE key = 'row_counts'", "its table meta"),
+        ("DELETE FROM orders WHERE visit_id = (SELECT min(visit_id) FROM orders)", "the table orders has"),
+        ("INSERT INTO patients SELECT * FROM patients LIMIT 1", "the table patients has"),
+        ("DELETE FROM meta", "format 'unknown'"),
+        ("UPDATE visits SET age = age + 1", "does not have the digest"),
+    ],
+)
+def test_a_change_of_a_built_cohort_is_noticed(tmp_path: Path, change: str, expected: str) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    path = build_cohort(raw, tmp_path / "c.duckdb").path
+    cohort = Cohort.open(path)
+    assert cohort.verify() > 0
+    cohort.close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(change)
+    with pytest.raises(ArtifactError, match=expected):
+        Cohort.open(path).verify()  # what opening does not notice, verifying does
+
+
+def test_a_cohort_of_an_earlier_version_has_no_seal_and_is_opened(tmp_path: Path) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    path = build_cohort(raw, tmp_path / "c.duckdb").path
+    with duckdb.connect(str(path)) as connection:
+        tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
+        sealed = connection.execute("SELECT value FROM meta WHERE key = 'row_counts'").fetchone()
+        connection.execute("DELETE FROM meta WHERE key IN ('seal', 'row_counts')")
+    assert sealed is not None and set(json.loads(sealed[0])) == tables - {"meta"}
+    assert Cohort.open(path).verify() > 0
+
+
+def test_a_file_of_another_database_is_refused_and_fetches_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "notes.duckdb"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE meta (key, value)")
+    with pytest.raises(ArtifactError, match="cannot be opened as a DuckDB database") as refused:
+        Cohort.open(path)
+    assert "extension" not in str(refused.value).lower()
 
 
 def test_codes_are_stored_patient_by_patient(real_cohort: Path) -> None:

@@ -236,7 +236,7 @@ def test_one_changed_byte_is_refused_by_name(teacher: Path, tmp_path: Path, name
 
 
 def test_another_vocabulary_or_base_is_refused(teacher: Path, tmp_path: Path) -> None:
-    from leader_core.files import sha256_file
+    from leader_core.files import sha256_file, write_sealed
 
     copy = tmp_path / "teacher"
     shutil.copytree(teacher, copy)
@@ -245,7 +245,7 @@ def test_another_vocabulary_or_base_is_refused(teacher: Path, tmp_path: Path) ->
     (copy / "vocabulary.json").write_text(json.dumps(vocabulary))
     manifest = json.loads((copy / "manifest.json").read_text())
     manifest["files"]["vocabulary.json"] = sha256_file(copy / "vocabulary.json")
-    (copy / "manifest.json").write_text(json.dumps(manifest))
+    write_sealed(copy / "manifest.json", manifest)
     with pytest.raises(ArtifactError, match="5 medications, but the vocabulary names 6"):
         TeacherScorer.load(copy, title)
     other = tiny_bert(tmp_path / "other")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import json
 import signal
@@ -11,7 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+import duckdb
+import pyarrow
 import pytest
+from safetensors import SafetensorError
 
 from leader_core.errors import InputError
 from train.cli import COMMANDS, main
@@ -164,6 +168,31 @@ def test_an_error_of_ours_ends_with_2(
     _put(monkeypatch, _Fake(InputError("No such thing: expected another. Name it.")))
     assert main(["benchmark"]) == 2
     assert capsys.readouterr().err.splitlines()[-1] == "error: No such thing: expected another. Name it."
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/data/out"), "The disk is full (/data/out)"),
+        (PermissionError(errno.EACCES, "Permission denied", "/data/out"), "/data/out: Permission denied"),
+        (OSError(errno.EROFS, "Read-only file system", "/data/out"), "/data/out: Read-only file system"),
+        (MemoryError(), "The memory does not suffice"),
+        (
+            duckdb.IOException("IO Error: Could not write file: No space left on device\nmore"),
+            "The disk is full",
+        ),
+        (duckdb.SerializationException("Corrupt database file"), "could not be read or written: Corrupt"),
+        (SafetensorError("Error while serializing: I/O error"), "could not be read or written: Error while"),
+        (pyarrow.ArrowInvalid("Not a parquet file"), "could not be read or written: Not a parquet"),
+    ],
+)
+def test_a_failing_disk_or_file_is_one_sentence(
+    failure: Exception, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _put(monkeypatch, _Fake(failure))
+    assert main(["benchmark"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ") and expected in last and last.endswith(".")
 
 
 def test_json_is_all_that_stdout_holds(

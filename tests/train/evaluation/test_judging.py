@@ -19,6 +19,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Case, Visit
 from leader_core.errors import ArtifactError, InputError
 from leader_core.evaluation.class_evidence import EVIDENCE, read_evidence
+from leader_core.files import write_sealed
 from leader_core.model_folder import MANIFEST, Manifest, read_manifest
 from leader_core.scorer import score_columns
 from leader_core.similar import CaseIndex
@@ -250,11 +251,11 @@ def test_a_manifest_from_before_calibration_is_read_as_none(model: Path, tmp_pat
     shutil.copytree(model, old)
     record = json.loads((old / MANIFEST).read_text())
     del record["calibration"]
-    (old / MANIFEST).write_text(json.dumps(record))
+    write_sealed(old / MANIFEST, record)
     manifest = read_manifest(old)
     assert manifest.calibration is None
     record["calibration"] = {"temperature": -1}
-    (old / MANIFEST).write_text(json.dumps(record))
+    write_sealed(old / MANIFEST, record)
     with pytest.raises(ArtifactError, match="not a manifest"):
         read_manifest(old)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,14 @@ def test_visits_without_states_are_named(teacher: Path, tmp_path: Path) -> None:
     assert list(result.rows(result.visit_ids[[3, 1]])) == [3, 1]
     with pytest.raises(InputError, match=r"1 of 2 visits.*999999"):
         result.rows(np.array([result.visit_ids[0], 999_999]))
+
+
+def test_a_changed_index_is_refused_and_an_earlier_one_is_read(teacher: Path, tmp_path: Path) -> None:
+    write_states(COHORT, teacher, tmp_path / "states", targets="last")
+    path = tmp_path / "states" / "index.json"
+    index = json.loads(path.read_text())
+    path.write_text(json.dumps({**index, "teacher_digest": "another"}))
+    with pytest.raises(ArtifactError, match="its seal does not match"):
+        TeacherStates.open(tmp_path / "states")
+    path.write_text(json.dumps({**{k: v for k, v in index.items() if k != "seal"}, "format": 1}))
+    assert len(TeacherStates.open(tmp_path / "states").visit_ids) == index["cases"]

@@ -1,0 +1,112 @@
+"""What shows that a cohort database is as it was built: row counts, a seal over its `meta`, a digest of its content.
+
+Opening compares row counts and seal, which takes milliseconds; `verify` reads everything. A database of an earlier
+version has no seal and is opened without that check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from leader_core import sql
+from leader_core.errors import ArtifactError
+from leader_core.files import SEAL, seal_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+ROW_COUNTS: Final = "row_counts"
+_TABLES: Final = (
+    "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT temporary"
+)
+_COUNT: Final = "SELECT count(*) FROM query_table($name)"
+_READ_ALL: Final = "SELECT count(*), max(hash(t)) FROM query_table($name) AS t"
+_CONCEPTS: Final = "SELECT concat_ws('|', kind, code, title) AS text FROM concepts ORDER BY concept_id"
+_STATISTICAL_PAIRS: Final = """
+SELECT concat_ws('|', code_a, code_b) AS text FROM interactions
+WHERE severity = 'unknown' ORDER BY code_a, code_b
+"""
+_ROWS_AT_ONCE: Final = 50_000
+_VECTORS_AT_ONCE: Final = 100  # of 2,048 rows each
+
+
+def row_counts(connection: duckdb.DuckDBPyConnection, tables: list[str] | None = None) -> dict[str, int]:
+    """Rows of every table of the current database but `meta`, or of some."""
+    if tables is None:
+        tables = sorted(row[0] for row in connection.execute(_TABLES).fetchall() if row[0] != "meta")
+    return {name: connection.execute(_COUNT, {"name": name}).fetchall()[0][0] for name in tables}
+
+
+def sealed_meta(meta: Mapping[str, str], counts: Mapping[str, int]) -> dict[str, str]:
+    """The rows of `meta` with the row counts of the other tables and the seal over all."""
+    record = {**meta, ROW_COUNTS: json.dumps(counts, sort_keys=True)}
+    return {**record, SEAL: seal_of(record)}
+
+
+def check_seal(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str], path: Path) -> None:
+    """Compare an open cohort's `meta` and row counts with what was sealed; one without a seal passes.
+
+    Raises:
+        ArtifactError: either differs.
+    """
+    if SEAL not in meta:
+        return
+    if meta[SEAL] != seal_of(meta):
+        raise _changed(path, "its table meta is not what the builder wrote")
+    counts = json.loads(meta[ROW_COUNTS])
+    present = row_counts(connection, sorted(counts))
+    for name, rows in counts.items():
+        if present[name] != rows:
+            raise _changed(path, f"the table {name} has {present[name]:,} rows and was built with {rows:,}")
+
+
+def verify_content(connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str], path: Path) -> int:
+    """Read every row of an open cohort and recompute its digest; how many rows were read.
+
+    Raises:
+        ArtifactError: the content is not that of the digest.
+        duckdb.Error: a block that does not match its checksum.
+    """
+    rows = read_all(connection)
+    settings = (meta["source"], meta["preset"], meta["atc_level"], meta["synthetic"])
+    if content_digest(connection, *settings) != meta["digest"]:
+        raise _changed(path, "its content does not have the digest that it was built with")
+    return rows
+
+
+def read_all(connection: duckdb.DuckDBPyConnection) -> int:
+    """Read every row of the current database; how many there are.
+
+    Raises:
+        duckdb.Error: a block that does not match its checksum.
+    """
+    names = row_counts(connection)
+    return sum(connection.execute(_READ_ALL, {"name": name}).fetchall()[0][0] for name in names)
+
+
+def content_digest(
+    connection: duckdb.DuckDBPyConnection, source: str, preset: str, atc_level: str, synthetic: str
+) -> str:
+    """sha256 of what models learn from and are evaluated by, each in a set order; read in pieces.
+
+    Settings, visits, codes, titles and statistical pairs; not the clinical table, whose wording no metric depends on.
+    """
+    digest = hashlib.sha256(f"{source}|{preset}|{atc_level}|{synthetic}\n".encode())
+    for query in (_CONCEPTS, _STATISTICAL_PAIRS, sql.statement("leader_core.cohort", "cohort/digest")):
+        texts = connection.execute(query)
+        while rows := texts.fetchmany(_ROWS_AT_ONCE):
+            digest.update("".join(f"{text}\n" for (text,) in rows).encode())
+    codes = connection.execute("SELECT concept_id FROM visit_codes ORDER BY row_no")
+    while len(chunk := codes.fetch_df_chunk(_VECTORS_AT_ONCE)):
+        digest.update(chunk["concept_id"].to_numpy("<i4").tobytes())
+    return digest.hexdigest()
+
+
+def _changed(path: Path, how: str) -> ArtifactError:
+    return ArtifactError(
+        f"{path} was changed since it was built: {how}. Restore it, or build the cohort again."
+    )

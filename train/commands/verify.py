@@ -1,0 +1,109 @@
+"""`verify`: read cohorts, models, teacher states and stored scores whole, and say whether they are as they were written."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from leader_core.errors import ArtifactError, InputError, LeaderError, NotFoundError
+from train.console import Report
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="PATH",
+        help="a cohort database, a model's folder, a folder of teacher states, or a database of stored scores",
+    )
+    parser.add_argument(
+        "--seal",
+        action="store_true",
+        help="give a sound model folder of an earlier version the seal that it lacks",
+    )
+
+
+def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    results, failures = [], []
+    for path in arguments.paths:
+        try:
+            what = _verified(path, arguments)
+        except LeaderError as error:
+            failures.append(str(error))
+            report.line(f"{path}: not sound")
+        else:
+            results.append({"path": str(path), "what": what})
+            report.line(f"{path}: sound; {what}")
+    if failures:
+        raise ArtifactError(" ".join(failures))
+    return {"verified": results}
+
+
+def _verified(path: Path, arguments: argparse.Namespace) -> str:
+    """What is at a path, once all of it has been read."""
+    if not path.exists():
+        raise NotFoundError(f"There is nothing at {path}. Name a file or folder that a command wrote.")
+    for marker, verify in _FOLDERS.items():
+        if (path / marker).is_file():
+            return verify(path, arguments.seal)
+    if path.is_dir():
+        raise InputError(
+            f"{path} holds neither a model nor teacher states: expected {' or '.join(_FOLDERS)}."
+        )
+    return _scores(path) if path.name.endswith(".scores.duckdb") else _cohort(path)
+
+
+def _model(folder: Path, seal: bool) -> str:
+    from leader_core.model_folder import read_manifest, seal_manifest
+
+    manifest = read_manifest(folder)
+    if seal and not manifest.sealed:
+        seal_manifest(folder)
+        manifest = read_manifest(folder)
+    sealed = "sealed" if manifest.sealed else "without a seal: give --seal to add it"
+    return f"a {manifest.kind}, {len(manifest.files)} files as listed, its manifest {sealed}"
+
+
+def _states(folder: Path, seal: bool) -> str:
+    from train.teacher.states import UNSEALED, TeacherStates, read_index
+
+    states = TeacherStates.open(folder)
+    sealed = "without a seal" if read_index(folder)["format"] == UNSEALED else "sealed"
+    return f"teacher states of {len(states.visit_ids):,} cases, every shard as listed, its index {sealed}"
+
+
+def _cohort(path: Path) -> str:
+    from leader_core.cohort import Cohort
+    from leader_core.files import SEAL
+
+    cohort = Cohort.open(path)
+    try:
+        rows, sealed = cohort.verify(), SEAL in cohort.meta
+    finally:
+        cohort.close()
+    seal = "row counts and seal match" if sealed else "without a seal (an earlier version built it)"
+    return f"a cohort of {cohort.fingerprint.patients:,} patients, {rows:,} rows read, its digest matches; {seal}"
+
+
+def _scores(path: Path) -> str:
+    import duckdb
+
+    from leader_core import sql
+    from leader_core.cohort.seal import read_all
+    from leader_core.outputs import SCORES
+
+    SCORES.check(path)
+    try:
+        with sql.connect(path, read_only=True) as connection:
+            rows = read_all(connection)
+    except duckdb.Error as error:
+        raise ArtifactError(
+            f"{path} is damaged ({str(error).splitlines()[0]}). Write the scores again: python -m train scores."
+        ) from error
+    return f"stored scores, {rows:,} rows read"
+
+
+_FOLDERS: Final[dict[str, Callable[[Path, bool], str]]] = {"manifest.json": _model, "index.json": _states}
