@@ -17,6 +17,7 @@ from leader_core.errors import ArtifactError, NotFoundError
 from leader_core.evaluation.calibration import Calibration
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
 from leader_core.files import SEAL, replacing_folder, seal_of, sha256_file, write_sealed
+from leader_core.interactions.shares import SHARES, DrugShares, write_shares
 from leader_core.outputs import MODELS
 from leader_core.vocabulary import Vocabularies
 
@@ -208,8 +209,12 @@ def seal_manifest(folder: Path) -> None:
     write_sealed(folder / MANIFEST, {**record, "format": FORMAT})
 
 
-def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None) -> None:
+def rewrite_manifest(
+    folder: Path, manifest: Manifest, evidence: Evidence | None, shares: DrugShares | None = None
+) -> None:
     """Replace a sealed folder by one with another manifest and evidence, or none; the model's own files stay.
+
+    Shares of drugs within classes replace those of the folder; without, these stay.
 
     Raises:
         ArtifactError: the folder is not the one that the manifest was read from, or was changed since.
@@ -225,4 +230,7 @@ def rewrite_manifest(folder: Path, manifest: Manifest, evidence: Evidence | None
         if evidence is not None:
             write_evidence(temporary, evidence)
             files[EVIDENCE] = sha256_file(temporary / EVIDENCE)
+        if shares is not None:
+            write_shares(temporary, shares)
+            files[SHARES] = sha256_file(temporary / SHARES)
         write_sealed(temporary / MANIFEST, asdict(replace(manifest, files=files, format=FORMAT)))

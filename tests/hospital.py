@@ -12,7 +12,7 @@ import numpy as np
 
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Case, Fingerprint, Visit
-from leader_core.interactions import InteractionTable
+from leader_core.interactions import DrugShares, InteractionTable, typical_shares
 
 DIAGNOSES = tuple(f"ICD9:{400 + i}" for i in range(40))
 PROCEDURES = tuple(f"ICD9PCS:{400 + i}" for i in range(10))
@@ -58,6 +58,9 @@ class Hospital:
 
     def columns(self, split: str = "all", targets: str = "last") -> CohortColumns:
         return CohortColumns.from_cases(self.cases(split, targets))
+
+    def drug_shares(self, split: str = "train") -> DrugShares:
+        return typical_shares(3)
 
     def vocabulary_codes(self, kind: str, split: str = "train") -> list[str]:
         result = set()

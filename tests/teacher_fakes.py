@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from leader_core.domain import Case, Fingerprint, Kind, Visit
+from leader_core.interactions import DrugShares, typical_shares
 from leader_core.prompt import LEADER, PAPER
 from leader_core.teacher.config import TeacherConfig
 from train.console import Report
@@ -83,6 +84,9 @@ class TinyCohort:
         if targets == "last":
             result = list({case.patient_id: case for case in result}.values())
         return result
+
+    def drug_shares(self, split: str = "train") -> DrugShares:
+        return typical_shares(3)
 
     def vocabulary_codes(self, kind: Kind, split: str = "train") -> list[str]:
         return sorted({code for case in self.cases(split, "all") for code in case.current.codes(kind)})

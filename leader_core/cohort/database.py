@@ -31,6 +31,7 @@ from leader_core.cohort.worklist import Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
+from leader_core.interactions.shares import DrugShares, count_shares
 from leader_core.scores.store import ScoreStore, attach_nothing, scores_path
 from leader_core.search.index import CodeIndex, CodeTable, with_libraries
 from leader_core.search.matching import matching_concepts, search_codes
@@ -317,6 +318,11 @@ class Cohort:
         if not rows and cursor.execute(exists, {"visit_id": visit_id}).fetchone() is None:
             raise NotFoundError(f"No visit {visit_id} in {self.path.name}. Look it up under its patient.")
         return tuple(Order(*row) for row in rows)
+
+    def drug_shares(self, split: Split = "train") -> DrugShares:
+        """Which drugs each class means, by a split's orders."""
+        identity = self.fingerprint
+        return count_shares(self._cursor(), identity.atc_level, identity.label, split)
 
     @cached_property
     def interactions(self) -> InteractionTable:

@@ -31,6 +31,7 @@ UNKNOWN_ROUTE: Final = "unknown"
 _WEIGHTS: Final[Mapping[str | None, float]] = {None: 1.0, "uncommon": 0.1, "rare": 0.01}
 """Of a drug in `frequency.csv`; those left out there are common."""
 _DIGITS: Final = 5
+_SPLITS: Final[Mapping[str, str]] = {"train": "training"}
 _TEXTS: Final = """
 SELECT o.code, o.drug, o.route, list(o.visit_id ORDER BY o.visit_id) AS visits
 FROM orders AS o
@@ -137,7 +138,9 @@ def count_shares(
         ]
         classes[code] = tuple(sorted(drugs, key=lambda each: (-each.share, each.name, each.code)))
     ordered = sum(len(set[int]().union(*counted.values())) for counted in visits.values())
-    source = f"{ordered:,} times that a class was ordered in the {split} visits of {label}"
+    source = (
+        f"{ordered:,} times that a class was ordered in the {_SPLITS.get(split, split)} visits of {label}"
+    )
     return DrugShares(atc_level, classes, source)
 
 

@@ -18,6 +18,7 @@ from leader_core.domain import KINDS, Case, Kind
 from leader_core.errors import ArtifactError
 from leader_core.evaluation.class_evidence import Evidence, write_evidence
 from leader_core.files import write_json
+from leader_core.interactions.shares import DrugShares, write_shares
 from leader_core.model_folder import Manifest, read_manifest, read_records, writing_model
 from leader_core.ragged import Ints
 from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of, check_finite
@@ -219,6 +220,7 @@ def save_student(
     vocabularies: Vocabularies,
     weights: Mapping[str, torch.Tensor],
     evidence: Evidence | None = None,
+    shares: DrugShares | None = None,
 ) -> None:
     """Write a student's folder whole; an earlier one stays until the new one is complete."""
     with writing_model(folder, manifest) as temporary:
@@ -230,6 +232,8 @@ def save_student(
         write_json(temporary / "vocabulary.json", vocabularies.to_json())
         if evidence is not None:
             write_evidence(temporary, evidence)
+        if shares is not None:
+            write_shares(temporary, shares)
 
 
 def _read_config(folder: Path) -> tuple[StudentConfig, Vocabularies]:

@@ -53,11 +53,12 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     model = open_model(arguments.model, arguments.device, cohort)
     make = uncalibrated if arguments.remove else calibrated
     new, evidence = make(model, cohort)
+    shares = cohort.drug_shares()
     folder = arguments.out or arguments.model
     if arguments.out:
-        copy_model(arguments.model, folder, lambda copy: rewrite_manifest(copy, new, evidence))
+        copy_model(arguments.model, folder, lambda copy: rewrite_manifest(copy, new, evidence, shares))
     else:
-        rewrite_manifest(folder, new, evidence)
+        rewrite_manifest(folder, new, evidence, shares)
     report.line(
         f"{folder}: "
         + (

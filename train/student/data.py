@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Fingerprint
 from leader_core.errors import InputError, TrainingError
+from leader_core.interactions.shares import DrugShares
 from leader_core.student.config import StudentConfig
 from leader_core.vocabulary import Vocabularies
 from train.student.settings import Targets
@@ -64,6 +65,7 @@ class StudentData:
     fingerprint: Fingerprint
     guidance: Guidance | None = None
     titles: Titles | None = None  # of codes, for a student that reads them
+    shares: DrugShares | None = None  # of drugs within classes, over the training orders
 
     @classmethod
     def of(cls, cohort: Cohort, targets: Targets, states: TeacherStates | None = None) -> StudentData:
@@ -88,7 +90,15 @@ class StudentData:
                     f"({cohort.fingerprint.digest[:12]}). Make them again with `python -m train states`."
                 )
             guidance = guide(states, train.visit_ids, targets)
-        return cls(train, validation, vocabularies, cohort.fingerprint, guidance, cohort.title)
+        return cls(
+            train,
+            validation,
+            vocabularies,
+            cohort.fingerprint,
+            guidance,
+            cohort.title,
+            cohort.drug_shares(),
+        )
 
 
 def guide(states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets) -> Guidance:

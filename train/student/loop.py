@@ -380,9 +380,9 @@ def train_student(
         history=tuple(trainer.progress.history),
         calibration=calibration,
     )
-    codes = data.vocabularies.medication.codes
-    evidence = Evidence.of(codes, scores, labels.truth, calibrated=calibration is not None)
-    save_student(out, manifest, trainer.config, data.vocabularies, trainer.student.state_dict(), evidence)
+    vocabularies, weights = data.vocabularies, trainer.student.state_dict()
+    counted = Evidence.of(vocabularies.medication.codes, scores, labels.truth, calibrated=bool(calibration))
+    save_student(out, manifest, trainer.config, vocabularies, weights, counted, data.shares)
     state.unlink(missing_ok=True)
     return manifest
 

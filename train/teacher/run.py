@@ -14,6 +14,7 @@ import torch
 from leader_core.errors import LeaderError
 from leader_core.evaluation.metrics import case_metrics, choose_threshold
 from leader_core.files import write_json
+from leader_core.interactions.shares import write_shares
 from leader_core.model_folder import BaseModel, Manifest, read_manifest, writing_model
 from leader_core.teacher.base import find_base
 from leader_core.teacher.config import TeacherConfig
@@ -96,6 +97,7 @@ def train_teacher(
             save_adapter(weights, folder / "model.safetensors")
             write_json(folder / "config.json", config.to_json())
             write_json(folder / "vocabulary.json", vocabularies.to_json())
+            write_shares(folder, cohort.drug_shares())
         checkpoint.unlink(missing_ok=True)
     processes.wait()
     return _result(out, read_manifest(out, kind="teacher"))
