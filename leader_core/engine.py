@@ -270,21 +270,30 @@ class Engine:
 
     def safer_set(
         self,
+        case: Case,
         recommendation: Recommendation,
         limit: Limit,
         *,
+        codes: Iterable[str] | None = None,
+        orders: Iterable[Order] = (),
         keep: Iterable[str] = (),
         avoid: Iterable[str] = (),
     ) -> SaferSet:
-        """The best set of a recommendation's classes within a limit on interactions; see `leader_core.interactions.safer_set`.
+        """The drugs within a limit that change least of `codes` (those that the recommendation selects, if None).
 
-        Raises:
-            InputError: a class that was not scored, or one both pinned and avoided.
-            ConflictError: wishes that no set within the limit fulfils.
+        See `leader_core.interactions.safer_set`, also for the errors. `orders` are those of the case's visit.
         """
-        probabilities = {m.code: m.probability for m in recommendation.medications}
-        table = self.cohort.interactions
-        return safer_set(probabilities, table, recommendation.threshold, limit, keep=keep, avoid=avoid)
+        return safer_set(
+            [m.code for m in recommendation.selected] if codes is None else codes,
+            {m.code: m.probability for m in recommendation.medications},
+            self.shares,
+            self.cohort.interactions,
+            limit,
+            diagnoses=case.current.diagnoses,
+            orders=orders,
+            keep=keep,
+            avoid=avoid,
+        )
 
     def stored(self, case: Case, model: ModelName) -> Recommendation | None:
         """The scores that `python -m train scores` stored for this case, without running the model; None where there are none.

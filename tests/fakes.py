@@ -561,15 +561,26 @@ class FakeEngine:
 
     def safer_set(
         self,
+        case: Case,
         recommendation: Recommendation,
         limit: Limit,
         *,
+        codes: Sequence[str] | None = None,
+        orders: Sequence[Order] = (),
         keep: Sequence[str] = (),
         avoid: Sequence[str] = (),
     ) -> SaferSet:
-        scores = {m.code: m.probability for m in recommendation.medications}
-        table = self.cohort.interactions
-        return safer_set(scores, table, recommendation.threshold, limit, keep=keep, avoid=avoid)
+        return safer_set(
+            [m.code for m in recommendation.selected] if codes is None else codes,
+            {m.code: m.probability for m in recommendation.medications},
+            self.shares,
+            self.cohort.interactions,
+            limit,
+            diagnoses=case.current.diagnoses,
+            orders=orders,
+            keep=keep,
+            avoid=avoid,
+        )
 
     def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
         if self.models["teacher"].manifest is None:

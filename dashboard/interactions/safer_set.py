@@ -1,4 +1,4 @@
-"""The safer set: which model, which limit, what must stay and what must not appear; the answer next to the plain set."""
+"""The safer set: of which set, which limit, what must stay and what must not appear; what changes drug by drug."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import probability
 from dashboard.shared.templates import macro
-from dashboard.shared.wording import Unit
-from leader_core import ConflictError, Interaction, Limit, Recommendation, SaferSet
-from leader_core.domain import ModelName
-from leader_core.interactions.safer_set import LeftOut
+from leader_core import ConflictError, Limit, Recommendation, SaferSet
+from leader_core.domain import SEVERITY_RANK
+from leader_core.interactions import counts_text
+from leader_core.interactions.safer_set import Decision
 
 _CODES: Final = re.compile(r"[A-Z]\d{2}[A-Z0-9]{1,4}")
 _TEMPLATE: Final = "interactions/safer_set.html"
 _REASONS: Final = 4
-_LIKELY: Final = 0.05
-"""Below it a class is no alternative that anybody would think of."""
+_LABELS: Final[Mapping[str, str]] = {**wording.MODEL_LABELS, "prescribed": "What was ordered"}
 
 
 def _read_codes(text: str) -> list[str] | None:
@@ -44,8 +43,18 @@ def _read_rate(text: str) -> float | None:
     return value if 0.0 <= value <= 1.0 else None
 
 
+_HOW: Final = (
+    "Solved exactly, drug by drug. A drug is rather kept than switched to another of the same use, rather switched than "
+    "substituted, rather substituted than left out, and of what is left out the probabilities add up to as little as can "
+    "be. A class without a known order stands for its most used drug. What the diagnoses call for is kept, and what "
+    "then exceeds the limit is listed. Doses, routes and the patient's own reasons are not seen here: a pharmacist "
+    "decides."
+)
+
+_RATE: Final = "For research: statistical pairs as a share of all pairs of the set. Nobody graded them: a low rate is not safety."
+
 BINDINGS: Final[Mapping[str, url_state.Binding]] = {
-    "model": url_state.Binding.choice("teacher", dict.fromkeys(("teacher", "student"))),
+    "model": url_state.Binding.choice("teacher", dict.fromkeys(("teacher", "student", "prescribed"))),
     "contraindicated": url_state.Binding.choice("none", dict.fromkeys(("none", "any"))),
     "major": url_state.Binding(None, _read_whole),
     "rate": url_state.Binding(None, _read_rate, lambda value: f"{value:.3f}"),
@@ -56,7 +65,7 @@ BINDINGS: Final[Mapping[str, url_state.Binding]] = {
 
 def show(reviewed: ReviewedSet) -> None:
     """The request on the left, the answer on the right."""
-    recommendations, unit = reviewed.sets.recommendations, reviewed.unit
+    recommendations = reviewed.sets.recommendations
     if not recommendations:
         st.html(
             markup.empty(
@@ -67,40 +76,33 @@ def show(reviewed: ReviewedSet) -> None:
         return
     left, right = st.columns([1, 2.1], gap="large")
     with left, st.container(key="safer_wishes"):
-        recommendation = recommendations[_model(recommendations)]
+        of_set = _set(reviewed)
+        recommendation = recommendations.get(of_set) or next(iter(recommendations.values()))  # type: ignore[call-overload]
         limit = _limit()
         keep, avoid = _pinned_and_avoided(recommendation, reviewed.titles)
-        st.html(
-            markup.note(
-                f"Solved exactly: of all sets within the limit, the one whose {unit.many} score most above the cut-off. "
-                f"Only {unit.many} at or above the cut-off are chosen from, and those that must stay."
-            )
-        )
-        if not unit.is_drug:
-            st.html(
-                markup.note(
-                    "A pair of classes counts even where only some of their drugs carry it: choosing another drug of "
-                    "the class is often enough. Its card says which."
-                )
-            )
+        st.html(markup.note(_HOW))
     with right:
-        name, threshold = recommendation.model, recommendation.threshold
-        st.html(markup.model_head(name, f"safer set next to the plain one, cut-off {threshold:.2f}"))
+        threshold = recommendation.threshold
+        detail = "as it was ordered" if of_set == "prescribed" else f"cut-off {threshold:.2f}"
+        st.html(markup.panel_title(f"Safer set: {_LABELS[of_set].lower()}", detail))
+        codes = reviewed.sets.codes["prescribed"] if of_set == "prescribed" else None
         try:
-            safer = reviewed.service.engine.safer_set(recommendation, limit, keep=keep, avoid=avoid)
+            safer = reviewed.service.engine.safer_set(
+                reviewed.subject.case, recommendation, limit, codes=codes, orders=reviewed.orders, keep=keep, avoid=avoid
+            )  # fmt: skip
         except ConflictError as error:
             st.html(conflict(error, reviewed.titles))
             return
-        st.html(result(safer, recommendation, reviewed.titles, pinned=keep, avoided=avoid, unit=unit))
+        st.html(result(safer, reviewed.titles, pinned=keep, avoided=avoid))
 
 
-def _model(recommendations: Mapping[ModelName, Recommendation]) -> ModelName:
-    names = list(recommendations)
+def _set(reviewed: ReviewedSet) -> str:
+    names = [*reviewed.sets.recommendations, *(name for name in reviewed.sets.codes if name == "prescribed")]
     chosen: Any = st.segmented_control(
         "Safer set for",
         names,
         required=True,
-        format_func=wording.MODEL_LABELS.__getitem__,
+        format_func=_LABELS.__getitem__,
         **url_state.mirror("model", names),
     )
     return chosen if chosen in names else names[0]
@@ -108,7 +110,7 @@ def _model(recommendations: Mapping[ModelName, Recommendation]) -> ModelName:
 
 def _limit() -> Limit:
     contraindicated = st.segmented_control(
-        "Contraindicated pairs",
+        "Contraindicated alerts",
         ["none", "any"],
         required=True,
         **url_state.mirror("contraindicated"),
@@ -117,13 +119,13 @@ def _limit() -> Limit:
     one, other = st.columns(2)
     with one:
         major = st.number_input(
-            "Major pairs, at most", min_value=0, max_value=999, step=1, value=None, placeholder="not limited",
+            "Major alerts, at most", min_value=0, max_value=999, step=1, value=None, placeholder="not limited",
             **url_state.mirror("major"),
         )  # fmt: skip
     with other:
         rate = st.number_input(
             "DDI rate, at most", min_value=0.0, max_value=1.0, step=0.01, **url_state.mirror("rate"), placeholder="not limited",
-            value=None, format="%.2f", help="Statistical pairs as a share of all pairs of the set.",
+            value=None, format="%.2f", help=_RATE,
         )  # fmt: skip
     return Limit(
         contraindicated=0 if contraindicated != "any" else None,
@@ -158,59 +160,73 @@ def _scores(recommendation: Recommendation) -> dict[str, float]:
 
 def conflict(error: ConflictError, titles: Title) -> Markup:
     """Requests that cannot all be met, by name."""
-    return macro("conflict", _TEMPLATE)(error.pairs, titles)
+    return macro("conflict", _TEMPLATE)(error.alerts, error.pairs, titles)
 
 
-def result(
-    safer: SaferSet,
-    recommendation: Recommendation,
-    titles: Title,
-    *,
-    pinned: Sequence[str],
-    avoided: Sequence[str],
-    unit: Unit,
-) -> Markup:
-    """The set next to the plain one: what is left out and why, what it costs, what could replace it."""
-    left_out = [_left_out(item, titles, avoided, unit) for item in safer.left_out]
-    scores = _scores(recommendation)
-    rows = _metrics(safer, recommendation.interactions, unit)
-    return macro("result", _TEMPLATE)(rows, safer, left_out, titles, scores, pinned, unit)
+def result(safer: SaferSet, titles: Title, *, pinned: Sequence[str], avoided: Sequence[str]) -> Markup:
+    """What changes, why, and what it costs; what stays; what could not be met."""
+    changed = [*safer.changed("switched"), *safer.changed("substituted"), *safer.changed("left out")]
+    return macro("result", _TEMPLATE)(
+        _metrics(safer),
+        f"Before: {counts_text(safer.before.counts)}. After: {counts_text(safer.after.counts)}.",
+        safer,
+        [_change(decision, titles, avoided) for decision in changed],
+        [_staying(decision, titles, pinned) for decision in safer.changed("kept")],
+    )
 
 
-def _metrics(safer: SaferSet, plain_pairs: Sequence[Interaction], unit: Unit) -> list[tuple[str, str, str]]:
+def _metrics(safer: SaferSet) -> list[tuple[str, str, str]]:
     """Before and after, and what it costs."""
-
-    def of(level: str, pairs: Sequence[Interaction]) -> int:
-        return sum(pair.severity == level for pair in pairs)
-
+    before, after = safer.before.counts, safer.after.counts
+    left_out = len(safer.changed("left out"))
     return [
-        (unit.many.capitalize(), f"{len(safer.codes)}", f"was {len(safer.plain)}"),
+        ("Drugs", f"{len(safer.drugs)}", f"of {len(safer.decisions)}"),
         *(
-            (wording.SEVERITY_LABELS[level], f"{of(level, safer.remaining)}", f"was {of(level, plain_pairs)}")
+            (wording.SEVERITY_LABELS[level], f"{after.get(level, 0)}", f"was {before.get(level, 0)}")
             for level in ("contraindicated", "major", "moderate")
         ),
         ("DDI rate", f"{safer.ddi_rate:.3f}", f"was {safer.plain_ddi_rate:.3f}"),
-        ("Score given up", f"{safer.cost:.2f}", f"of {safer.plain_score:.2f}"),
+        ("Left out", f"{left_out}", f"{safer.cost:.1f} probably needed"),
     ]
 
 
-def _left_out(item: LeftOut, titles: Title, avoided: Sequence[str], unit: Unit) -> dict[str, object]:
-    """What the template draws of a class that was left out."""
-    likely = [a for a in item.alternatives if a.probability >= _LIKELY]
+def _change(decision: Decision, titles: Title, avoided: Sequence[str]) -> dict[str, object]:
+    """What the template draws of a medication that is given by another drug, or left out."""
+    own, after, row = decision.before.name, decision.after, decision.substitute
+    alerts = sorted(decision.because, key=lambda alert: SEVERITY_RANK[alert.severity])
+    title = f"without {own}" if after is None else f"{after.name} instead of {own}"
     return {
-        "code": item.code,
-        "probability": item.probability,
-        "cost": f"costs {item.cost:.2f}",
-        "reasons": [
-            (pair.severity, pair.code_b if pair.code_a == item.code else pair.code_a)
-            for pair in item.because[:_REASONS]
+        "title": title,
+        "how": {"switched": "same class", "substituted": "another class", "left out": "left out"}[
+            decision.how
         ],
-        "more": max(0, len(item.because) - _REASONS),
-        "why": "it must not appear" if item.code in avoided else "together with what else was left out",
-        "alternatives": "; ".join(
-            f"{titles(a.code)} ({a.code}) {probability(a.probability)}, "
-            + (f"{a.cost:.2f} less" if a.cost >= 0 else f"{-a.cost:.2f} more")
-            for a in likely
-        ),
-        "without": f"No {unit.one} of its therapeutic group that scores {_LIKELY:.2f} or more fits within the limit.",
+        "class": titles(decision.class_code),
+        "code": decision.class_code,
+        "probability": decision.probability,
+        "ordered": decision.ordered,
+        "reasons": alerts[:_REASONS],
+        "more": max(0, len(alerts) - _REASONS),
+        "why": "it must not appear"
+        if decision.class_code in avoided
+        else "it stands in the way of another change, or of the DDI rate",
+        "purpose": row.purpose if row else "",
+        "source": row.source if row else "",
+        "called_for": _called_for(decision),
     }
+
+
+def _staying(decision: Decision, titles: Title, pinned: Sequence[str]) -> dict[str, object]:
+    own = decision.before
+    return {
+        "name": own.name if own.codes else titles(own.choice.class_code),
+        "class": titles(decision.class_code),
+        "code": decision.class_code,
+        "probability": decision.probability,
+        "detail": "must stay" if decision.class_code in pinned else "ordered" if decision.ordered else "",
+        "called_for": _called_for(decision),
+    }
+
+
+def _called_for(decision: Decision) -> str:
+    """ "sepsis, pneumonia" """
+    return ", ".join(dict.fromkeys(each.condition for each in decision.called_for))

@@ -151,8 +151,8 @@ def _condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
     return ConditionRule(
         read_side(row, where, "drug"),
         row["condition"],
-        _beginnings(row, where, "diagnoses"),
-        _beginnings(row, where, "unless"),
+        beginnings(row, where, "diagnoses"),
+        beginnings(row, where, "unless"),
         cast(Severity, row["severity"]),
         row["effect"],
         row["management"],
@@ -161,7 +161,7 @@ def _condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
     )
 
 
-def _beginnings(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:
+def beginnings(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:
     """Beginnings of diagnosis codes with their system, separated by spaces; the column may be absent."""
     prefixes = tuple((row.get(column) or "").split())
     for prefix in prefixes:

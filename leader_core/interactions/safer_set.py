@@ -1,169 +1,223 @@
-"""The best set of medications under a limit on interactions, solved exactly, and what each change costs.
+"""The set of drugs that changes least of a plain set under a limit on alerts, solved exactly, and what it changes.
 
-A set is scored by the sum of probability minus cut-off over its classes: without a limit the best set is the
-plain one, every class at or above the cut-off. Under a limit it is the solution of an integer program (SciPy's
-HiGHS, no gap left). Only classes at or above the cut-off and those that must stay are chosen from: none is added
-to thin out an interaction rate.
+For every medication of the plain set one drug is chosen, or the medication is left out. The alerts limited are those of
+the review: pairs of drugs, drugs against a condition, several drugs of one kind. Of all sets within the limit the best is
+
+1. one that keeps what the diagnoses call for (`indications.csv`) and what must stay. Where that cannot be within the
+   limit, the fewest alerts go beyond it, and each is listed under `unmet`;
+2. then the one that leaves out least: the sum of the probabilities of what is left out, which is the number of
+   prescribed medications that the set loses on average, is the smallest;
+3. then the one with the fewest changes: a medication is rather kept as it was ordered (or as the most used drug of its
+   class) than switched to another drug of the same use, rather switched than substituted by one of another kind;
+4. then the one whose changes bring in the fewest contraindicated and major alerts;
+5. then the one whose drugs are used most.
+
+Each rule decides only where those before it leave a choice: `drug_program` solves them one after the other. Only
+medications of the plain set and those that must stay are chosen from: none is added to thin out a DDI rate.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 
-import numpy as np
-
-from leader_core.domain import SEVERITY_RANK, Interaction, Severity
-from leader_core.errors import InputError, LeaderError
+from leader_core.domain import Interaction, Order, Severity
+from leader_core.errors import InputError
+from leader_core.interactions.drug_program import OWN, SUBSTITUTE, SWITCH, Problem, least_excess, solve
 from leader_core.interactions.pairs import InteractionTable, is_statistical
+from leader_core.interactions.review import Alert, Review, choices_of, review
+from leader_core.interactions.safer_problem import (
+    SERIOUS,
+    DrugOption,
+    Slot,
+    SlotBuilder,
+    program,
+    rate_limit,
+    required_options,
+)
+from leader_core.interactions.shares import DrugShares
+from leader_core.interactions.substitution import Indication, Substitute
 
-_THERAPEUTIC_GROUP: Final = 3  # characters of an ATC code: J01, antibacterials for systemic use
-_ALTERNATIVES: Final = 3
-_TIME_LIMIT_S: Final = 10.0
-_TOLERANCE: Final = 1e-9
-
-Pair = tuple[str, str]
+How = Literal["kept", "switched", "substituted", "left out"]
+_HOW: Final[Mapping[int, How]] = {OWN: "kept", SWITCH: "switched", SUBSTITUTE: "substituted"}
 
 
 class ConflictError(InputError):
-    """Requests that no set within the limit fulfils; `pairs` are what stands between the classes that must stay."""
+    """Requests that no set within the limit fulfils; `alerts` or `pairs` are what stands between what must stay."""
 
-    def __init__(self, message: str, keep: Iterable[str], pairs: Iterable[Interaction]) -> None:
+    def __init__(
+        self,
+        message: str,
+        keep: Iterable[str],
+        alerts: Iterable[Alert] = (),
+        pairs: Iterable[Interaction] = (),
+    ) -> None:
         super().__init__(message)
         self.keep = tuple(sorted(keep))
-        self.pairs = tuple(pairs)
+        self.alerts = tuple(alerts)
+        self.pairs = tuple(pairs)  # statistical, between classes
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
     """What the set may not exceed; a limit left at None is not applied.
 
+    `ddi_rate` is for research: it counts statistical pairs of classes, which nobody graded, so that a set optimised
+    for it alone is no safer for a patient.
+
     Raises:
         InputError: for a number outside its range.
     """
 
-    contraindicated: int | None = 0  # at most so many contraindicated pairs
-    major: int | None = None  # at most so many major pairs
-    ddi_rate: float | None = None  # statistical pairs as a share of all pairs of the set, at most
+    contraindicated: int | None = 0  # at most so many contraindicated alerts
+    major: int | None = None  # at most so many major alerts
+    ddi_rate: float | None = None  # statistical pairs as a share of all pairs of classes in the set, at most
 
     def __post_init__(self) -> None:
         for name, value in self.by_severity():
             if value is not None and value < 0:
-                raise InputError(f"At most {value} {name} pairs: expected 0 or more.")
+                raise InputError(f"At most {value} {name} alerts: expected 0 or more.")
         if self.ddi_rate is not None and not 0 <= self.ddi_rate <= 1:
             raise InputError(f"A DDI rate of at most {self.ddi_rate}: expected a share from 0 to 1.")
 
     def by_severity(self) -> tuple[tuple[Severity, int | None], ...]:
-        """The graded severities that can be limited, with how many pairs are allowed."""
+        """The graded severities that can be limited, with how many alerts are allowed."""
         return ("contraindicated", self.contraindicated), ("major", self.major)
 
 
 @dataclass(frozen=True, slots=True)
-class Alternative:
-    """A class of the same therapeutic group that could stand for one left out, within the limit."""
+class Decision:
+    """What became of one medication of the plain set, or of one that must stay."""
 
-    code: str
-    probability: float
-    cost: float  # probability given up by the swap; negative would be a gain
+    before: DrugOption  # the drug ordered, or the most used one of the class
+    ordered: bool
+    probability: float  # of its class
+    how: How
+    after: DrugOption | None  # None where it is left out
+    because: tuple[
+        Alert, ...
+    ]  # alerts of `before` that the limit counts; empty where it is kept, or to be avoided
+    called_for: tuple[Indication, ...]  # by the diagnoses
+
+    @property
+    def class_code(self) -> str:
+        return self.before.choice.class_code
+
+    @property
+    def substitute(self) -> Substitute | None:
+        """The row with purpose and source, where one stands behind the change."""
+        return None if self.after is None else self.after.substitute
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A class of the plain set that the safer set does without."""
+class Unmet:
+    """An alert beyond the limit that what the diagnoses call for brings along, or an indication left without a drug."""
 
-    code: str
-    probability: float
-    cost: float  # score given up: probability minus cut-off
-    because: tuple[Interaction, ...]  # with the classes that stay; empty where it was to be avoided
-    alternatives: tuple[Alternative, ...]  # most probable first
+    alert: Alert | None
+    called_for: tuple[Indication, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SaferSet:
-    """The best set under the limit, compared with the plain set."""
+    """The best set of drugs under the limit, compared with the plain set."""
 
-    codes: tuple[str, ...]  # most probable first
-    plain: tuple[str, ...]
-    left_out: tuple[LeftOut, ...]  # most probable first
-    added: tuple[str, ...]  # below the cut-off, there because they must stay
-    remaining: tuple[Interaction, ...]  # interactions that the limit allows
-    score: float
-    plain_score: float
+    decisions: tuple[Decision, ...]  # most probable first
+    plain: tuple[str, ...]  # classes
+    before: Review  # of the drugs ordered, else the most used of each class
+    after: Review
+    unmet: tuple[Unmet, ...]
     ddi_rate: float
     plain_ddi_rate: float
 
     @property
+    def drugs(self) -> tuple[DrugOption, ...]:
+        """The drugs chosen, those of the most probable classes first."""
+        return tuple(each.after for each in self.decisions if each.after is not None)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The classes of the drugs chosen."""
+        return tuple(dict.fromkeys(code for drug in self.drugs for code in drug.choice.class_codes))
+
+    @property
     def cost(self) -> float:
-        """Score given up for the limit and for what must stay or must not appear."""
-        return self.plain_score - self.score
+        """The sum of the probabilities of what is left out."""
+        return sum(each.probability for each in self.decisions if each.how == "left out")
+
+    def changed(self, how: How) -> tuple[Decision, ...]:
+        """The medications that were dealt with in this way."""
+        return tuple(each for each in self.decisions if each.how == how)
 
 
 def safer_set(
+    plain: Iterable[str],
     probabilities: Mapping[str, float],
+    shares: DrugShares,
     table: InteractionTable,
-    threshold: float,
     limit: Limit,
     *,
+    diagnoses: Iterable[str] = (),
+    orders: Iterable[Order] = (),
     keep: Iterable[str] = (),
     avoid: Iterable[str] = (),
 ) -> SaferSet:
-    """The set that scores best within the limit, with what must stay in it and what must not.
+    """The set within the limit that changes least of the plain one; see the module's docstring.
 
     Args:
-        probabilities: of every class the model scored, from 0 to 1.
-        table: the pairs at the level of these codes.
-        threshold: at or above it a class belongs to the plain set.
+        plain: classes, at the level of `shares`.
+        probabilities: of every class that the model scored, from 0 to 1.
+        shares: the drugs of each class.
+        table: of the cohort, for the statistical pairs of classes.
         limit: what may not be exceeded.
+        diagnoses: the patient's, with their system.
+        orders: the visit's drug strings; a class that has some becomes the drugs that they name.
         keep: classes that must stay, whatever their probability.
         avoid: classes that must not appear.
 
     Raises:
         InputError: for classes without a probability, or the same class pinned and avoided.
-        ConflictError: where no set within the limit holds what must stay; carries the pairs that stand against it.
+        ConflictError: where no set within the limit holds what must stay; carries the alerts that stand against it.
     """
-    pinned, avoided = frozenset(keep), frozenset(avoid)
-    _check(probabilities, threshold, pinned, avoided)
-    plain = _by_probability((c for c, p in probabilities.items() if p >= threshold), probabilities)
-    candidates = sorted((set(plain) | pinned) - avoided)
-    _check_pinned(table, limit, pinned)
-    chosen = _solve(candidates, {c: probabilities[c] - threshold for c in candidates}, table, limit, pinned)
-    if chosen is None:
-        signals = tuple(i for i in table.among(pinned) if is_statistical(i))
-        raise ConflictError(
-            f"No set within the limit holds all the classes that must stay: {', '.join(sorted(pinned))}. "
-            f"{len(signals)} statistical pairs stand between them. Release one, or raise the DDI rate allowed.",
-            pinned,
-            signals,
-        )
-    codes = _by_probability(chosen, probabilities)
-    remaining = _RemainingLimit(codes, table, limit)
+    pinned, avoided, present = frozenset(keep), frozenset(avoid), tuple(diagnoses)
+    _check(probabilities, pinned, avoided)
+    classes = tuple(dict.fromkeys(plain))
+    choices = choices_of((*classes, *pinned), tuple(orders), shares, shares.atc_level)
+    builder = SlotBuilder(probabilities, shares, present, avoided)
+    slots = sorted(
+        map(builder.slot, choices), key=lambda s: (-s.probability, s.own.choice.class_code, s.own.name)
+    )
+    in_play = [slot for slot in slots if avoided.isdisjoint(slot.class_codes)]
+    problem = program(in_play, present, dict(limit.by_severity()), pinned)
 
-    def left_out(code: str) -> LeftOut:
-        value, against = probabilities[code], remaining.against(code)
-        alternatives = _alternatives(code, probabilities, remaining, avoided)
-        return LeftOut(code, value, value - threshold, against, alternatives)
+    def reviewed(options: Iterable[DrugOption]) -> Review:
+        return review([option.choice for option in options], table, shares, diagnoses=present)
 
+    if pinned:
+        _check_pinned(in_play, problem, pinned, reviewed)
+    if limit.ddi_rate is not None:
+        problem = replace(problem, rate=rate_limit(in_play, table, limit.ddi_rate))
+    solution = solve(problem)
+    if solution is None:
+        raise _rate_conflict(in_play, problem, table, pinned)
+    options = [option for slot in in_play for option in slot.options]
+    chosen = {id(in_play[problem.options[i].slot]): options[i] for i in solution.chosen}
+    own = reviewed(slot.own for slot in slots)
+    in_plain = [slot.own for slot in slots if not set(classes).isdisjoint(slot.class_codes)]
+    after = reviewed(chosen.values())
+    decisions = tuple(_decision(slot, chosen.get(id(slot)), own, limit, avoided) for slot in slots)
     return SaferSet(
-        codes=codes,
-        plain=plain,
-        left_out=tuple(left_out(code) for code in plain if code not in chosen),
-        added=tuple(code for code in codes if probabilities[code] < threshold),
-        remaining=table.among(codes),
-        score=_score(codes, probabilities, threshold),
-        plain_score=_score(plain, probabilities, threshold),
-        ddi_rate=table.density(codes),
-        plain_ddi_rate=table.density(plain),
+        decisions=decisions,
+        plain=classes,
+        before=own if len(in_plain) == len(slots) else reviewed(in_plain),
+        after=after,
+        unmet=(*_beyond_limit(solution.excess, after, decisions), *_without_drug(decisions)),
+        ddi_rate=table.density(code for option in chosen.values() for code in option.choice.class_codes),
+        plain_ddi_rate=table.density(classes),
     )
 
 
-def _check(
-    probabilities: Mapping[str, float], threshold: float, pinned: frozenset[str], avoided: frozenset[str]
-) -> None:
-    if not 0 <= threshold <= 1:
-        raise InputError(f"A cut-off of {threshold}: expected a probability from 0 to 1.")
+def _check(probabilities: Mapping[str, float], pinned: frozenset[str], avoided: frozenset[str]) -> None:
     strange = sorted(c for c, p in probabilities.items() if not 0 <= p <= 1)
     if strange:
         raise InputError(f"The probability of {strange[0]} is {probabilities[strange[0]]}: expected 0 to 1.")
@@ -175,192 +229,69 @@ def _check(
         raise InputError(f"{', '.join(both)} must both stay and not appear: choose one.")
 
 
-def _check_pinned(table: InteractionTable, limit: Limit, pinned: frozenset[str]) -> None:
-    among = table.among(pinned)
-    for severity, most in limit.by_severity():
-        pairs = [f"{i.code_a} with {i.code_b}" for i in among if i.severity == severity]
-        if most is not None and len(pairs) > most:
-            raise ConflictError(
-                f"The classes that must stay hold {len(pairs)} {severity} pairs ({', '.join(pairs[:5])}), "
-                f"and at most {most} are allowed. Release one of them, or raise the limit.",
-                pinned,
-                (i for i in among if i.severity == severity),
-            )
-
-
-def _solve(
-    candidates: Sequence[str],
-    gain: Mapping[str, float],
-    table: InteractionTable,
-    limit: Limit,
+def _check_pinned(
+    slots: Sequence[Slot],
+    problem: Problem,
     pinned: frozenset[str],
-) -> frozenset[str] | None:
-    """The best subset of the candidates, None where none holds all that must stay.
-
-    Classes that stand in no limited pair are free and simply stay.
-    """
-    bounded = _bounded_pairs(candidates, table, limit)
-    tied = {code for pairs, _ in bounded.values() for pair in pairs for code in pair}
-    free = {code for code in candidates if code not in tied}
-    rest = [code for code in candidates if code in tied]
-    if not rest:
-        return frozenset(free)
-    program = _Program(rest, [gain[code] for code in rest], pinned)
-    for name, (pairs, most) in bounded.items():
-        if name == "ddi_rate":
-            program.limit_rate(pairs, most, others=len(free))
-        else:
-            program.limit_pairs(pairs, int(most))
-    best = program.best()
-    return None if best is None else frozenset(free | best)
-
-
-def _bounded_pairs(
-    candidates: Sequence[str], table: InteractionTable, limit: Limit
-) -> dict[str, tuple[list[Pair], float]]:
-    """The pairs among the candidates that each applied limit counts, and how much of them it allows."""
-    among = table.among(candidates)
-    counted: dict[str, tuple[float | None, Callable[[Interaction], bool]]] = {
-        "contraindicated": (limit.contraindicated, lambda i: i.severity == "contraindicated"),
-        "major": (limit.major, lambda i: i.severity == "major"),
-        "ddi_rate": (limit.ddi_rate, is_statistical),
-    }
-    return {
-        name: ([(i.code_a, i.code_b) for i in among if counts(i)], most)
-        for name, (most, counts) in counted.items()
-        if most is not None
-    }
-
-
-class _Program:
-    """A 0/1 program over the tied classes: columns are the classes, then the pairs, then the sizes of the set."""
-
-    def __init__(self, codes: Sequence[str], gain: Sequence[float], pinned: frozenset[str]) -> None:
-        self._codes = codes
-        self._column = {code: i for i, code in enumerate(codes)}
-        self._cost = [-g for g in gain]  # the solver minimises
-        self._lower = [1.0 if code in pinned else 0.0 for code in codes]
-        self._integer = [1] * len(codes)
-        self._rows: list[tuple[dict[int, float], float, float]] = []  # coefficients, least, most
-
-    def limit_pairs(self, pairs: Sequence[Pair], most: int) -> None:
-        """At most so many of the pairs whole; none at all needs no column of its own."""
-        if most == 0:
-            for a, b in pairs:
-                self._rows.append(({self._column[a]: 1.0, self._column[b]: 1.0}, -np.inf, 1.0))
-        elif len(pairs) > most:
-            self._rows.append((dict.fromkeys(self._both(pairs), 1.0), -np.inf, float(most)))
-
-    def limit_rate(self, pairs: Sequence[Pair], most: float, others: int) -> None:
-        """At most this share of all pairs of the set, which holds `others` classes besides the program's own."""
-        if most == 0:
-            self.limit_pairs(pairs, 0)
-            return
-        both = self._both(pairs)
-        sizes = range(others, others + len(self._codes) + 1)
-        columns = [self._new(integer=True) for _ in sizes]
-        self._rows.append((dict.fromkeys(columns, 1.0), 1.0, 1.0))  # the set has one size
-        size_of = {column: float(size - others) for column, size in zip(columns, sizes, strict=True)}
-        own = dict.fromkeys(range(len(self._codes)), -1.0)
-        self._rows.append((own | size_of, 0.0, 0.0))  # which is the number of its classes
-        allowed = {column: -most * size * (size - 1) / 2 for column, size in zip(columns, sizes, strict=True)}
-        self._rows.append((dict.fromkeys(both, 1.0) | allowed, -np.inf, _TOLERANCE))
-
-    def best(self) -> set[str] | None:
-        """The classes of the best set; None where no set keeps all the rows."""
-        from scipy.optimize import Bounds, LinearConstraint, milp
-        from scipy.sparse import csr_array
-
-        width = len(self._cost)
-        row_of = [r for r, (terms, _, _) in enumerate(self._rows) for _ in terms]
-        column_of = [column for terms, _, _ in self._rows for column in terms]
-        values = [value for terms, _, _ in self._rows for value in terms.values()]
-        matrix: Any = csr_array((values, (row_of, column_of)), shape=(len(self._rows), width))
-        least, most = [row[1] for row in self._rows], [row[2] for row in self._rows]
-        result = milp(
-            np.array(self._cost),
-            integrality=np.array(self._integer),
-            bounds=Bounds(np.array(self._lower), np.ones(width)),
-            constraints=[LinearConstraint(matrix, least, most)] if self._rows else (),
-            options={"mip_rel_gap": 0.0, "time_limit": _TIME_LIMIT_S},
-        )
-        if result.status == 2:
-            return None
-        if result.status != 0:
-            raise LeaderError(
-                f"No safer set could be computed: {result.message} Raise the limit or the cut-off."
-            )
-        return {code for code, chosen in zip(self._codes, result.x, strict=False) if chosen > 0.5}
-
-    def _both(self, pairs: Sequence[Pair]) -> list[int]:
-        """A column for each pair that is 1 where both classes are chosen."""
-        columns = []
-        for a, b in pairs:
-            column = self._new(integer=False)
-            self._rows.append(({self._column[a]: 1.0, self._column[b]: 1.0, column: -1.0}, -np.inf, 1.0))
-            columns.append(column)
-        return columns
-
-    def _new(self, *, integer: bool) -> int:
-        self._cost.append(0.0)
-        self._lower.append(0.0)
-        self._integer.append(int(integer))
-        return len(self._cost) - 1
-
-
-def _by_probability(codes: Iterable[str], probabilities: Mapping[str, float]) -> tuple[str, ...]:
-    return tuple(sorted(codes, key=lambda code: (-probabilities[code], code)))
-
-
-def _score(codes: Iterable[str], probabilities: Mapping[str, float], threshold: float) -> float:
-    return float(sum(probabilities[code] - threshold for code in codes))
-
-
-class _RemainingLimit:
-    """What a set leaves of the limit: which further class could join it, and which pairs speak against one."""
-
-    def __init__(self, codes: Sequence[str], table: InteractionTable, limit: Limit) -> None:
-        self.codes = codes
-        self._table = table
-        self._limit = limit
-        self._limited: set[str] = {severity for severity, most in limit.by_severity() if most is not None}
-        if limit.ddi_rate is not None:
-            self._limited.add("unknown")
-        self._present = Counter(i.severity for i in table.among(codes))
-        self._admitted: dict[str, bool] = {}
-
-    def against(self, code: str) -> tuple[Interaction, ...]:
-        """The entries between a class and the set that an applied limit counts, most severe first."""
-        entries = (i for other in self.codes for i in self._table.pair(code, other))
-        counted = [i for i in entries if i.severity in self._limited]
-        return tuple(sorted(counted, key=lambda i: (SEVERITY_RANK[i.severity], i.code_a, i.code_b)))
-
-    def admits(self, code: str) -> bool:
-        """Would the set with this class keep the limit?"""
-        if code not in self._admitted:
-            self._admitted[code] = self._holds(Counter(i.severity for i in self.against(code)))
-        return self._admitted[code]
-
-    def _holds(self, added: Mapping[Severity, int]) -> bool:
-        for severity, most in self._limit.by_severity():
-            more = added.get(severity, 0)
-            if most is not None and more and self._present[severity] + more > most:
-                return False
-        size = len(self.codes) + 1
-        if self._limit.ddi_rate is None or size < 2:
-            return True
-        pairs = self._present["unknown"] + added.get("unknown", 0)
-        return pairs <= self._limit.ddi_rate * size * (size - 1) / 2 + _TOLERANCE
-
-
-def _alternatives(
-    code: str, probabilities: Mapping[str, float], remaining: _RemainingLimit, avoided: frozenset[str]
-) -> tuple[Alternative, ...]:
-    """Classes of the same therapeutic group that the set could take in without breaking the limit."""
-    group = code[:_THERAPEUTIC_GROUP]
-    taken = {code, *remaining.codes, *avoided}
-    others = _by_probability(
-        (c for c in probabilities if c.startswith(group) and c not in taken), probabilities
+    reviewed: Callable[[Iterable[DrugOption]], Review],
+) -> None:
+    """Raise `ConflictError` where what must stay goes beyond the limit whichever drugs are chosen."""
+    groups = tuple(required_options(slots, pinned, called_for=False))
+    excess = least_excess(replace(problem, required=groups))
+    if not any(excess):
+        return
+    own = reviewed(slot.own for slot in slots if not pinned.isdisjoint(slot.class_codes))
+    beyond = [name for name, count in zip(SERIOUS, excess, strict=True) if count]
+    alerts = [alert for alert in own.carried if alert.severity in beyond]
+    raise ConflictError(
+        f"What must stay holds {sum(excess)} {' and '.join(beyond)} alerts more than the limit allows, whichever "
+        f"drugs are chosen ({'; '.join(alert.title for alert in alerts[:5])}). Release a class, or raise the limit.",
+        pinned,
+        alerts,
     )
-    best = list(islice(filter(remaining.admits, others), _ALTERNATIVES))
-    return tuple(Alternative(c, probabilities[c], probabilities[code] - probabilities[c]) for c in best)
+
+
+def _rate_conflict(
+    slots: Sequence[Slot], problem: Problem, table: InteractionTable, pinned: frozenset[str]
+) -> ConflictError:
+    called_for = {code for number in problem.required_slots for code in slots[number].class_codes}
+    staying = pinned or called_for
+    signals = tuple(i for i in table.among(staying) if is_statistical(i))
+    return ConflictError(
+        f"No set within the DDI rate holds all the classes that must stay: {', '.join(sorted(staying))}. "
+        f"{len(signals)} statistical pairs stand between them. Release one, or raise the DDI rate allowed.",
+        pinned,
+        pairs=signals,
+    )
+
+
+def _decision(
+    slot: Slot, after: DrugOption | None, own: Review, limit: Limit, avoided: frozenset[str]
+) -> Decision:
+    how: How = "left out" if after is None else _HOW[after.change]
+    counted = {name for name, most in limit.by_severity() if most is not None}
+    because: tuple[Alert, ...] = ()
+    if how != "kept" and avoided.isdisjoint(slot.class_codes):
+        because = tuple(
+            alert
+            for alert in own.carried
+            if alert.severity in counted and slot.own.name in {drug.name for drug in alert.drugs}
+        )
+    return Decision(slot.own, slot.ordered, slot.probability, how, after, because, slot.called_for)
+
+
+def _beyond_limit(excess: Sequence[int], after: Review, decisions: Sequence[Decision]) -> Iterable[Unmet]:
+    called_for = {each.after.name: each.called_for for each in decisions if each.after is not None}
+    beyond = {name for name, count in zip(SERIOUS, excess, strict=True) if count}
+    for alert in after.carried:
+        if alert.severity in beyond:
+            needed = dict.fromkeys(each for drug in alert.drugs for each in called_for.get(drug.name, ()))
+            yield Unmet(alert, tuple(needed))
+
+
+def _without_drug(decisions: Sequence[Decision]) -> Iterable[Unmet]:
+    """What the diagnoses call for, where all that would serve must not appear."""
+    served = {each for decision in decisions if decision.after is not None for each in decision.called_for}
+    for indication in dict.fromkeys(each for decision in decisions for each in decision.called_for):
+        if indication not in served:
+            yield Unmet(None, (indication,))

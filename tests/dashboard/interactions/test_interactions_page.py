@@ -14,9 +14,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.interactions import cautions, pairs, review_text, safer_set
 from dashboard.shared import wording
-from leader_core import Case, InteractionTable, Order, Recommendation, Visit
+from leader_core import Case, InteractionTable, Limit, Order, Recommendation, Visit
 from leader_core.domain import GRADED
-from leader_core.interactions import load_clinical, load_statistical, review_classes
+from leader_core.interactions import counts_text, load_clinical, load_statistical, review_classes
+from leader_core.interactions.safer_set import Unmet
+from leader_core.interactions.substitution import all_indications
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import FakeCohort, FakeEngine
 
@@ -148,8 +150,9 @@ def test_the_safer_set_is_compared_with_the_plain_one(serve: Serve, open_page: O
     engine = serve()
     first = engine.recommend(engine.cohort.case(int(RETURNING)), "teacher").selected[0]
     page = open_page("interactions", patient=RETURNING, view="safer", major="0", avoid=first.code)
-    assert "Score given up" in text(page)
+    assert "probably needed" in text(page)
     assert "Left out because it must not appear" in text(page)
+    assert "Before: " in text(page)
     assert address(page) == {
         "patient": RETURNING, "visit": "5", "view": "safer", "major": "0", "avoid": first.code,
     }  # fmt: skip
@@ -160,9 +163,9 @@ def test_the_safer_set_is_compared_with_the_plain_one(serve: Serve, open_page: O
 def test_conflicting_requests_are_named(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING, view="safer", major="0", keep="B01A,M01A")
     assert "No set keeps this limit with everything that must stay" in text(page)
-    assert "Antithrombotic agents + Non-steroidal" in text(page)
+    assert "celecoxib with warfarin" in text(page)
     assert address(page)["keep"] == "B01A,M01A"
-    page.multiselect(key="keep_shown").set_value(["M01A"]).run()
+    page.multiselect(key="keep_shown").set_value(["B01A"]).run()
     assert "must stay" in text(page)
     assert "No set keeps" not in text(page)
 
@@ -295,14 +298,38 @@ def test_cautions_name_the_diagnosis_and_the_drug(table: InteractionTable) -> No
     assert "nadolol" in html
 
 
-def test_what_is_left_out_has_a_reason_and_a_cost() -> None:
+def test_what_changes_has_a_reason_and_a_cost() -> None:
     engine = FakeEngine()
-    recommendation = engine.recommend(engine.cohort.case(10_006), "teacher", threshold=0.05)
-    from leader_core import Limit
+    case = engine.cohort.case(10_006)
+    recommendation = engine.recommend(case, "teacher", threshold=0.05)
+    safer = engine.safer_set(case, recommendation, Limit(contraindicated=0, major=0), avoid=["A06A"])
+    html = safer_set.result(safer, str, pinned=(), avoided=["A06A"])
+    assert "Left out because it must not appear" in html
+    assert f"{safer.cost:.1f} probably needed" in html
+    assert f"Before: {counts_text(safer.before.counts)}." in html
+    for decision in (*safer.changed("switched"), *safer.changed("substituted")):
+        assert decision.after is not None
+        assert f"{decision.after.name} instead of {decision.before.name}" in html
+        assert all(alert.title in html for alert in decision.because[:4])
+    for decision in safer.changed("left out"):
+        assert f"without {decision.before.name}" in html
 
-    safer = engine.safer_set(recommendation, Limit(contraindicated=0, major=0), avoid=["A06A"])
-    html = safer_set.result(safer, recommendation, str, pinned=(), avoided=["A06A"], unit=wording.unit(3))
-    assert "it must not appear" in html
-    for item in safer.left_out:
-        assert f"costs {item.cost:.2f}" in html
-    assert f"<dd>{safer.cost:.2f}" in html
+
+def test_what_could_not_be_met_is_said_with_its_source() -> None:
+    engine = FakeEngine()
+    case = Case({}, (), Visit(("ICD9:042", "ICD9:01100"), (), ()))
+    recommendation = engine.recommend(case, "teacher")
+    indication = all_indications()[0]
+    safer = engine.safer_set(case, recommendation, Limit())
+    alert = engine.review(case, ["simvastatin", "clarithromycin"]).alerts[0]
+    html = safer_set.result(
+        replace(safer, unmet=(Unmet(alert, (indication,)), Unmet(None, (indication,)))),
+        str,
+        pinned=(),
+        avoided=(),
+    )
+    assert "Could not be met" in html
+    assert alert.title in html
+    assert alert.management.split(".")[0] in html
+    assert indication.source in html
+    assert "Nothing is left of what the diagnoses call for" in html

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from leader_core import ConflictError, Engine, InputError, InteractionTable, Limit, Order
@@ -195,29 +193,26 @@ def test_the_engine_reviews_at_its_cohorts_level(engine: Engine) -> None:
 def test_the_engines_safer_set_keeps_the_limit_and_what_must_stay(engine: Engine) -> None:
     case = engine.cohort.case(10_006)
     recommendation = FakeEngine().recommend(case, "teacher", threshold=0.05)
-    recommendation = dataclasses.replace(
-        recommendation,
-        medications=tuple(
-            dataclasses.replace(m, probability=0.9) if m.code in ("B01A", "M01A") else m
-            for m in recommendation.medications
-        ),
-    )
-    safer = engine.safer_set(recommendation, Limit(major=0))
-    assert not {"contraindicated", "major"} & {i.severity for i in safer.remaining}
-    pinned = engine.safer_set(recommendation, Limit(major=0), keep=["M01A"], avoid=["A06A"])
-    assert "M01A" in pinned.codes
-    assert not {"B01A", "A06A"} & set(pinned.codes)
-    assert pinned.cost >= safer.cost
+    safer = engine.safer_set(case, recommendation, Limit(major=0))
+    called_for = {
+        name for unmet in safer.unmet if unmet.alert for name in (d.name for d in unmet.alert.drugs)
+    }
+    serious = [a for a in safer.after.alerts if a.rank in ("contraindicated", "major")]
+    assert all({drug.name for drug in alert.drugs} <= called_for for alert in serious)
+    pinned = engine.safer_set(case, recommendation, Limit(major=0), keep=["N06A"], avoid=["A06A"])
+    assert "N06A" in pinned.codes
+    assert "A06A" not in pinned.codes
+    (avoided,) = [d for d in pinned.decisions if d.class_code == "A06A"]
+    assert (avoided.how, avoided.because) == ("left out", ())
+    assert engine.safer_set(case, recommendation, Limit(major=0), codes=["B01A"]).plain == ("B01A",)
 
 
-def test_a_conflict_names_the_pairs_in_the_way(engine: Engine) -> None:
-    recommendation = FakeEngine().recommend(engine.cohort.case(10_006), "teacher")
-    with pytest.raises(ConflictError, match="Release one of them") as raised:
-        engine.safer_set(recommendation, Limit(major=0), keep=["B01A", "M01A"])
-    assert [(p.code_a, p.code_b) for p in raised.value.pairs] == [("B01A", "M01A")]
+def test_a_conflict_names_the_alerts_in_the_way(engine: Engine) -> None:
+    case = engine.cohort.case(10_006)
+    recommendation = FakeEngine().recommend(case, "teacher")
     with pytest.raises(ConflictError, match="A02B, J01D") as raised:
-        engine.safer_set(recommendation, Limit(ddi_rate=0.0), keep=["A02B", "J01D"])
+        engine.safer_set(case, recommendation, Limit(ddi_rate=0.0), keep=["A02B", "J01D"])
     assert [p.severity for p in raised.value.pairs] == ["unknown"]
     assert raised.value.keep == ("A02B", "J01D")
     with pytest.raises(InputError, match="both stay and not appear"):
-        engine.safer_set(recommendation, Limit(), keep=["A02B"], avoid=["A02B"])
+        engine.safer_set(case, recommendation, Limit(), keep=["A02B"], avoid=["A02B"])

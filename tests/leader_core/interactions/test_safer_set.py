@@ -1,250 +1,296 @@
-"""The safer set against brute force, on the classical cases, with pinned and avoided classes, and within its time."""
+"""The safer set over drugs: what it changes on cases that a pharmacist knows, against brute force, and its time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from itertools import chain, combinations
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leader_core.domain import Interaction, Severity
+from leader_core.domain import Order
 from leader_core.errors import InputError
-from leader_core.interactions import InteractionTable, load_clinical, load_statistical
-from leader_core.interactions.safer_set import Limit, safer_set
-
-CODES = ("A01A", "A01B", "A02A", "B01A", "B01B", "C01A", "C01B")
-
-
-def table_of(*pairs: tuple[str, str, Severity]) -> InteractionTable:
-    return InteractionTable(Interaction(a, b, severity, "test") for a, b, severity in pairs)
-
-
-def keeps(codes: Iterable[str], table: InteractionTable, limit: Limit) -> bool:
-    """Does a set keep the limit?"""
-    severities = [pair.severity for pair in table.among(codes)]
-    for severity, most in limit.by_severity():
-        if most is not None and severities.count(severity) > most:
-            return False
-    return limit.ddi_rate is None or table.density(codes) <= limit.ddi_rate + 1e-9
-
-
-@st.composite
-def instances(draw: st.DrawFn) -> tuple[dict[str, float], InteractionTable, Limit, set[str], set[str]]:
-    codes = CODES[: draw(st.integers(0, len(CODES)))]
-    probabilities = {code: draw(st.integers(0, 20)) / 20 for code in codes}
-    graded: st.SearchStrategy[Severity | None] = st.sampled_from(
-        [None, None, "contraindicated", "major", "minor"]
-    )
-    pairs: list[tuple[str, str, Severity]] = []
-    for a, b in combinations(codes, 2):
-        if severity := draw(graded):
-            pairs.append((a, b, severity))
-        if draw(st.booleans()) and draw(st.booleans()):
-            pairs.append((a, b, "unknown"))
-    limit = Limit(
-        contraindicated=draw(st.sampled_from([None, 0, 0, 1])),
-        major=draw(st.sampled_from([None, 0, 1, 2])),
-        ddi_rate=draw(st.sampled_from([None, None, 0.0, 0.1, 0.25, 0.5])),
-    )
-    wishes = {code: draw(st.sampled_from(["", "", "", "", "keep", "avoid"])) for code in codes}
-    keep = {code for code, wish in wishes.items() if wish == "keep"}
-    avoid = {code for code, wish in wishes.items() if wish == "avoid"}
-    return probabilities, table_of(*pairs), limit, keep, avoid
-
-
-def brute_force(
-    probabilities: dict[str, float],
-    table: InteractionTable,
-    limit: Limit,
-    keep: set[str],
-    avoid: set[str],
-    cut: float,
-) -> float | None:
-    """The best score over every subset of the candidates; None where none is allowed."""
-    candidates = [c for c, p in probabilities.items() if (p >= cut or c in keep) and c not in avoid]
-    subsets = chain.from_iterable(combinations(candidates, n) for n in range(len(candidates) + 1))
-    scores = [
-        sum(probabilities[c] - cut for c in s) for s in subsets if keep <= set(s) and keeps(s, table, limit)
-    ]
-    return max(scores) if scores else None
-
-
-@given(instances(), st.sampled_from([0.0, 0.3, 0.5]))
-@settings(max_examples=200, deadline=None)
-def test_safer_set_is_the_best_of_all_sets(
-    instance: tuple[dict[str, float], InteractionTable, Limit, set[str], set[str]], cut: float
-) -> None:
-    probabilities, table, limit, keep, avoid = instance
-    expected = brute_force(probabilities, table, limit, keep, avoid, cut)
-    if expected is None:
-        with pytest.raises(InputError, match=r"Release one"):
-            safer_set(probabilities, table, cut, limit, keep=keep, avoid=avoid)
-        return
-    safer = safer_set(probabilities, table, cut, limit, keep=keep, avoid=avoid)
-    assert safer.score == pytest.approx(expected, abs=1e-9)
-    assert keeps(safer.codes, table, limit)
-    assert keep <= set(safer.codes)
-    assert not avoid & set(safer.codes)
-    assert safer.remaining == table.among(safer.codes)
-    assert {left_out.code for left_out in safer.left_out} == set(safer.plain) - set(safer.codes)
-    for left_out in safer.left_out:
-        for other in left_out.alternatives:
-            assert keeps((*safer.codes, other.code), table, limit)
-            assert other.code[:3] == left_out.code[:3]
-            assert other.code not in avoid | {left_out.code}
-
-
-@given(instances())
-@settings(max_examples=40, deadline=None)
-def test_without_a_limit_the_set_is_the_plain_one(
-    instance: tuple[dict[str, float], InteractionTable, Limit, set[str], set[str]],
-) -> None:
-    probabilities, table, *_ = instance
-    safer = safer_set(probabilities, table, 0.5, Limit(contraindicated=None))
-    assert set(safer.codes) == set(safer.plain) == {c for c, p in probabilities.items() if p >= 0.5}
-    assert safer.cost == 0
-    assert safer.left_out == safer.added == ()
-
-
-@given(instances())
-@settings(max_examples=40, deadline=None)
-def test_a_stricter_limit_never_scores_better(
-    instance: tuple[dict[str, float], InteractionTable, Limit, set[str], set[str]],
-) -> None:
-    probabilities, table, *_ = instance
-    assume(probabilities)
-    scores = [safer_set(probabilities, table, 0.3, Limit(major=most)).score for most in (0, 1, 3)]
-    assert scores == sorted(scores)
-
-
-# --- the classical prescribing cases, as single drugs and as classes
-
-CLASSICAL = [
-    ("B01AA03", "J01EE01"),
-    ("C10AA01", "J01FA09"),
-    ("C09AA03", "C03DA01"),
-    ("C01BD01", "N05AD01"),
-    ("N02AA01", "N05BA06"),
-    ("L01BA01", "M01AE01"),
-    ("C01AA05", "C01BD01"),
-    ("N06AB06", "J01XX08"),
-    ("B01AC04", "A02BC01"),
-    ("N05AN01", "C03AA03"),
-]
-
-
-@pytest.mark.parametrize(("first", "second"), CLASSICAL)
-@pytest.mark.parametrize("level", [3, 5])
-def test_safer_set_avoids_each_classical_case(first: str, second: str, level: int) -> None:
-    length = {3: 4, 5: 7}[level]
-    a, b = first[:length], second[:length]
-    table = InteractionTable(load_clinical(level))
-    safer = safer_set({a: 0.9, b: 0.6, "A06AD11"[:length]: 0.8}, table, 0.5, Limit(major=0))
-    assert set(safer.codes) == {a, "A06AD11"[:length]}
-    (left_out,) = safer.left_out
-    assert left_out.code == b
-    assert left_out.because == table.pair(a, b)
-    assert safer.cost == pytest.approx(0.1) == left_out.cost
-
-
-def test_safer_set_replaces_clarithromycin_within_its_group() -> None:
-    table = InteractionTable(load_clinical(5))
-    probabilities = {
-        "C10AA01": 0.9,
-        "J01FA09": 0.7,
-        "J01FA10": 0.45,
-        "J01AA02": 0.4,
-        "J01MA12": 0.2,
-        "A06AD11": 0.6,
-    }
-    (left_out,) = safer_set(probabilities, table, 0.5, Limit()).left_out
-    assert [(a.code, round(a.cost, 2)) for a in left_out.alternatives] == [
-        ("J01FA10", 0.25),
-        ("J01AA02", 0.3),
-        ("J01MA12", 0.5),
-    ]
-
-
-# --- wishes, worked by hand
-
-
-def test_wishes_are_kept_and_priced() -> None:
-    table = table_of(("A01A", "B01A", "contraindicated"))
-    probabilities = {"A01A": 0.9, "B01A": 0.4, "C01A": 0.2}
-    safer = safer_set(probabilities, table, 0.5, Limit(), keep=["B01A"])
-    assert safer.codes == ("B01A",)
-    assert safer.added == ("B01A",)
-    assert safer.cost == pytest.approx(0.4 + 0.1)
-    safer = safer_set(probabilities, table, 0.5, Limit(), avoid=["A01A"])
-    assert safer.codes == ()
-    assert safer.left_out[0].because == ()
-
-
-def test_rate_is_not_thinned_out_with_unlikely_classes() -> None:
-    table = table_of(("A01A", "B01A", "unknown"))
-    probabilities = {"A01A": 0.9, "B01A": 0.8, "C01A": 0.49, "C01B": 0.49}
-    safer = safer_set(probabilities, table, 0.5, Limit(contraindicated=None, ddi_rate=0.2))
-    assert safer.codes == ("A01A",)
-    assert (safer.plain_ddi_rate, safer.ddi_rate) == (1.0, 0.0)
-
-
-def test_classes_that_interact_with_nothing_help_the_rate() -> None:
-    table = table_of(("A01A", "B01A", "unknown"))
-    probabilities = dict.fromkeys(CODES, 0.9)
-    safer = safer_set(probabilities, table, 0.5, Limit(ddi_rate=0.05))
-    assert len(safer.codes) == 7
-    assert safer.ddi_rate == pytest.approx(1 / 21)
-
-
-@pytest.mark.parametrize(
-    ("keep", "avoid", "message"),
-    [
-        (["A01A"], ["A01A"], "A01A must both stay and not appear"),
-        (["Z99Z"], [], "Z99Z must stay but has no probability"),
-        (["A01A", "B01A"], [], r"1 contraindicated pairs \(A01A with B01A\), and at most 0 are allowed"),
-    ],
+from leader_core.interactions import (
+    Choice,
+    DrugShare,
+    DrugShares,
+    InteractionTable,
+    load_clinical,
+    load_statistical,
+    review,
 )
-def test_wishes_that_cannot_be_are_refused(keep: list[str], avoid: list[str], message: str) -> None:
-    table = table_of(("A01A", "B01A", "contraindicated"))
-    with pytest.raises(InputError, match=message):
-        safer_set({"A01A": 0.9, "B01A": 0.9}, table, 0.5, Limit(), keep=keep, avoid=avoid)
+from leader_core.interactions.orders import usual_names
+from leader_core.interactions.safer_set import ConflictError, Decision, Limit, SaferSet, safer_set
+
+TABLE = InteractionTable((*load_clinical(3), *load_statistical(3)))
+NO_MAJOR = Limit(major=0)
+
+SHARES = {
+    "A02B": {"A02BC02": 0.7, "A02BC01": 0.2, "A02BA03": 0.1},
+    "A03F": {"A03FA01": 1.0},
+    "A04A": {"A04AA01": 1.0},
+    "A07A": {"A07AA09": 1.0},
+    "A10A": {"A10AB01": 0.6, "A10AE04": 0.4},
+    "B01A": {"B01AB01": 0.6, "B01AC06": 0.2, "B01AA03": 0.2},
+    "C01B": {"C01BD01": 0.95, "C01BD04": 0.05},
+    "C03C": {"C03CA01": 1.0},
+    "C03D": {"C03DA01": 1.0},
+    "C07A": {"C07AB02": 0.9, "C07AA07": 0.05, "C07AA05": 0.05},
+    "C09A": {"C09AA03": 1.0},
+    "C10A": {"C10AA05": 0.6, "C10AA01": 0.3, "C10AA07": 0.1},
+    "J01C": {"J01CR05": 0.8, "J01CA01": 0.2},
+    "J01D": {"J01DH02": 0.5, "J01DD04": 0.5},
+    "J01F": {"J01FA10": 0.8, "J01FA09": 0.2},
+    "J01X": {"J01XA01": 0.7, "J01XX08": 0.3},
+    "J04A": {"J04AB02": 0.4, "J04AC01": 0.6},
+    "J05A": {"J05AE10": 0.5, "J05AJ03": 0.5},
+    "M01A": {"M01AB15": 0.6, "M01AE01": 0.4},
+    "N02B": {"N02BE01": 1.0},
+    "N03A": {"N03AX14": 0.7, "N03AG01": 0.3},
+    "N05A": {"N05AD01": 0.6, "N05AH04": 0.4},
+    "N06A": {"N06AB06": 0.6, "N06AX11": 0.4},
+}
+
+
+def shares_of(classes: Mapping[str, Mapping[str, float]]) -> DrugShares:
+    names = usual_names()
+    return DrugShares(
+        3,
+        {c: tuple(DrugShare(names[d], d, s, {}) for d, s in drugs.items()) for c, drugs in classes.items()},
+        "test",
+    )
+
+
+def ordered(*codes: str) -> tuple[Order, ...]:
+    return tuple(Order(i, code[:4], usual_names()[code], "PO", i) for i, code in enumerate(codes))
+
+
+def safer(
+    *plain: str,
+    limit: Limit = NO_MAJOR,
+    diagnoses: Sequence[str] = (),
+    orders: Iterable[str] = (),
+    p: Mapping[str, float] | None = None,
+    keep: Sequence[str] = (),
+    avoid: Sequence[str] = (),
+    **drugs: str,
+) -> SaferSet:
+    """The safer set of some classes, each 0.9 probable unless `p` says so; `C07A="C07AA07"` has one drug only."""
+    classes = {**SHARES, **{code: {drug: 1.0} for code, drug in drugs.items()}}
+    probabilities = dict.fromkeys(classes, 0.1) | dict.fromkeys(plain, 0.9) | dict(p or {})
+    return safer_set(
+        plain, probabilities, shares_of(classes), TABLE, limit,
+        diagnoses=diagnoses, orders=ordered(*orders), keep=keep, avoid=avoid,
+    )  # fmt: skip
+
+
+def changes(result: SaferSet) -> dict[str, str]:
+    """Of what is not kept: drug before -> drug after, "" where it is left out."""
+    return {d.before.name: d.after.name if d.after else "" for d in result.decisions if d.how != "kept"}
+
+
+def decision(result: SaferSet, name: str) -> Decision:
+    (one,) = (d for d in result.decisions if d.before.name == name)
+    return one
+
+
+# --- what is preferred
+
+
+def test_a_drug_is_switched_within_its_class_before_anything_is_left_out() -> None:
+    result = safer("C07A", "C01B", orders=["C07AA07", "C01BD04"])
+    assert changes(result)["sotalol"] == "metoprolol"
+    assert decision(result, "sotalol").how == "switched"
+    assert not result.changed("left out")
+    assert "dofetilide with sotalol" in {a.title for a in decision(result, "sotalol").because}
+    assert not {"contraindicated", "major"} & set(result.after.counts)
+
+
+def test_a_substitute_of_another_class_names_purpose_and_source() -> None:
+    result = safer("M01A", "B01A", orders=["M01AE01", "B01AA03"], p={"B01A": 0.95})
+    assert changes(result) == {"ibuprofen": "acetaminophen"}
+    row = decision(result, "ibuprofen").substitute
+    assert row is not None
+    assert row.purpose == "pain or fever"
+    assert "Beers" in row.source
+    assert "N02B" in result.codes
+
+
+def test_what_its_substitute_already_gives_is_left_out() -> None:
+    result = safer("M01A", "B01A", "N02B", orders=["M01AE01", "B01AA03", "N02BE01"])
+    assert changes(result) == {"ibuprofen": ""}
+    assert result.cost == pytest.approx(0.9)
+
+
+def test_a_substitute_that_the_limit_forbids_too_is_not_offered() -> None:
+    """Acetaminophen does not stand for an NSAID in acetaminophen poisoning."""
+    result = safer(
+        "M01A", "B01A", diagnoses=["ICD10:T391X2A"], orders=["M01AE01", "B01AA03"], p={"M01A": 0.5}
+    )
+    assert changes(result) == {"ibuprofen": ""}
+
+
+def test_the_least_probable_medication_gives_way() -> None:
+    result = safer("C03D", "A12B", orders=["C03DA01"], p={"A12B": 0.4}, A12B="A12BA01")
+    assert changes(result) == {"potassium chloride": ""}
+
+
+def test_a_class_without_orders_stands_for_its_most_used_drug() -> None:
+    result = safer("J01F", "C10A", limit=Limit())
+    assert [d.before.name for d in result.decisions] == ["atorvastatin", "azithromycin"]
+    assert [d.ordered for d in result.decisions] == [False, False]
+    assert changes(result) == {}
+
+
+def test_the_statin_without_cyp3a4_is_chosen_though_another_is_used_more() -> None:
+    result = safer("J01F", "C10A", orders=["C10AA01"], limit=NO_MAJOR, J01F="J01FA09")
+    assert changes(result) in ({"simvastatin": "rosuvastatin"}, {"simvastatin": "pravastatin"})
+
+
+def test_a_contraindicated_condition_counts_like_a_pair() -> None:
+    result = safer("C09A", diagnoses=["ICD10:O09.90".replace(".", "")], limit=Limit())
+    assert changes(result) == {"lisinopril": "labetalol"}
+
+
+def test_without_a_limit_nothing_changes() -> None:
+    result = safer("C07A", "C01B", limit=Limit(contraindicated=None), orders=["C07AA07", "C01BD04"])
+    assert changes(result) == {}
+    assert result.before.counts == result.after.counts
+    assert result.cost == 0
+
+
+# --- what the diagnoses call for
+
+
+def test_what_a_diagnosis_calls_for_stays_and_the_rest_gives_way() -> None:
+    result = safer(
+        "B01A", "M01A", diagnoses=["ICD9:41071"], orders=["B01AA03"], p={"B01A": 0.2}, N02B="N02BE01"
+    )
+    assert decision(result, "warfarin").how == "kept"
+    assert [each.condition for each in decision(result, "warfarin").called_for] == [
+        "acute myocardial infarction"
+    ]
+    assert not result.unmet
+
+
+def test_what_cannot_be_met_is_listed() -> None:
+    """Two regimens that exclude each other, each called for: both stay, with the alert that remains."""
+    result = safer(
+        "J04A", "J05A", diagnoses=["ICD9:042", "ICD9:01100"], orders=["J04AB02", "J05AR20"],
+    )  # fmt: skip
+    assert not result.changed("left out")
+    for unmet in result.unmet:
+        assert unmet.alert is not None
+        assert unmet.alert in result.after.alerts
+        assert {each.condition for each in unmet.called_for} <= {"HIV infection", "tuberculosis"}
+    assert result.unmet or not {"contraindicated", "major"} & set(result.after.counts)
+
+
+def test_an_indication_that_the_requests_empty_is_listed() -> None:
+    result = safer("B01A", diagnoses=["ICD9:41071"], avoid=["B01A"])
+    (unmet, *_) = result.unmet
+    assert unmet.alert is None
+    assert "antithrombotic" in unmet.called_for[0].medication
+
+
+def test_a_bleeding_patient_needs_no_antithrombotic() -> None:
+    result = safer("B01A", diagnoses=["ICD9:42731", "ICD9:5789"], orders=["B01AA03"])
+    assert changes(result) == {"warfarin": ""}
+    assert not result.unmet
+
+
+# --- requests
+
+
+def test_what_must_stay_stays_whatever_its_probability() -> None:
+    result = safer("B01A", orders=["B01AA03"], keep=["M01A"], p={"M01A": 0.01})
+    assert "M01A" in result.codes
+    assert changes(result) == {"warfarin": ""}
+    assert "M01A" not in result.plain
+
+
+def test_requests_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConflictError, match="major alerts more than the limit allows") as raised:
+        safer("B01A", "M01A", orders=["B01AA03"], keep=["B01A", "M01A"])
+    assert {drug.name for alert in raised.value.alerts for drug in alert.drugs} == {"warfarin", "ketorolac"}
+    with pytest.raises(InputError, match="B01A must both stay and not appear"):
+        safer("B01A", keep=["B01A"], avoid=["B01A"])
+    with pytest.raises(InputError, match="Z99Z must stay but has no probability"):
+        safer("B01A", keep=["Z99Z"])
+    with pytest.raises(InputError, match=r"probability of B01A is 1\.2"):
+        safer("B01A", p={"B01A": 1.2})
 
 
 def test_numbers_out_of_range_are_refused() -> None:
-    with pytest.raises(InputError, match="At most -1 major pairs"):
+    with pytest.raises(InputError, match="At most -1 major alerts"):
         Limit(major=-1)
     with pytest.raises(InputError, match="share from 0 to 1"):
         Limit(ddi_rate=1.5)
-    with pytest.raises(InputError, match="cut-off of 2"):
-        safer_set({}, table_of(), 2, Limit())
-    with pytest.raises(InputError, match=r"probability of A01A is 1\.2"):
-        safer_set({"A01A": 1.2}, table_of(), 0.5, Limit())
+
+
+def test_the_ddi_rate_counts_statistical_pairs_of_classes() -> None:
+    signal = next(i for i in load_statistical(3) if i.code_a in SHARES and i.code_b in SHARES)
+    result = safer(signal.code_a, signal.code_b, limit=Limit(contraindicated=None, ddi_rate=0.2))
+    assert (result.plain_ddi_rate, result.ddi_rate) == (1.0, 0.0)
+    assert len(changes(result)) == 1
+    with pytest.raises(ConflictError, match="DDI rate") as raised:
+        safer(limit=Limit(None, None, 0.0), keep=[signal.code_a, signal.code_b])
+    assert [(p.code_a, p.code_b) for p in raised.value.pairs] == [(signal.code_a, signal.code_b)]
+
+
+# --- against brute force, with the review's own count
+
+BRUTE = ("B01A", "C01B", "C03D", "C07A", "C10A", "J01F", "M01A", "N05A")
+
+
+@given(
+    st.lists(st.sampled_from(BRUTE), min_size=2, max_size=5, unique=True),
+    st.sampled_from([Limit(), Limit(major=0), Limit(major=1), Limit(None, 2)]),
+    st.lists(st.sampled_from(["ICD9:4280", "ICD9:49390", "ICD9:3320", "ICD9:5849"]), max_size=2, unique=True),
+    st.lists(st.integers(1, 9), min_size=5, max_size=5),
+)
+@settings(max_examples=25, deadline=None)
+def test_no_set_loses_less_within_the_limit(
+    plain: list[str], limit: Limit, diagnoses: list[str], tenths: list[int]
+) -> None:
+    """Every choice of a listed drug or none, counted by the review: none within the limit loses less."""
+    p = {code: n / 10 for code, n in zip(plain, tenths, strict=False)}
+    result = safer(*plain, limit=limit, diagnoses=diagnoses, p=p)
+    shares = shares_of(SHARES)
+
+    def within(choices: Sequence[Choice]) -> bool:
+        counts = review(choices, TABLE, shares, diagnoses=diagnoses).counts
+        return all(most is None or counts.get(name, 0) <= most for name, most in limit.by_severity())
+
+    assert within([drug.choice for drug in result.drugs])
+    slots = [[None, *{d.before.choice, *((d.after.choice,) if d.after else ())}] for d in result.decisions]
+    best = min(
+        sum(d.probability for d, choice in zip(result.decisions, chosen, strict=True) if choice is None)
+        for chosen in product(*slots)
+        if within([choice for choice in chosen if choice is not None])
+    )
+    assert result.cost <= best + 1e-9
 
 
 # --- time
 
 
-@pytest.mark.parametrize(
-    "limit",
-    [Limit(), Limit(major=0), Limit(major=3), Limit(ddi_rate=0.02), Limit(major=3, ddi_rate=0.03)],
-    ids=str,
-)
-def test_150_classes_take_under_100_milliseconds(limit: Limit) -> None:
+@pytest.mark.parametrize("limit", [Limit(), Limit(major=0), Limit(major=3)], ids=str)
+def test_150_classes_take_under_150_milliseconds(limit: Limit) -> None:
     """Processor time, so that a busy machine does not fail it: scores as models give them, about 30 above the cut."""
-    table = InteractionTable((*load_clinical(3), *load_statistical(3)))
-    codes = sorted({code for pair in table for code in (pair.code_a, pair.code_b)})
-    codes += [f"X{n:02}A" for n in range(150 - len(codes))]
+    shares = DrugShares(3, {}, "typical")
+    codes = sorted({code for pair in TABLE for code in (pair.code_a, pair.code_b)})[:150]
+    diagnoses = ["ICD9:42731", "ICD9:4280", "ICD9:5849", "ICD9:0389", "ICD9:49390"]
     times = []
     for seed in range(6):
         scores = np.random.default_rng(seed).beta(0.5, 2.5, len(codes))
         probabilities = dict(zip(codes, scores.tolist(), strict=True))
-        begun = time.process_time()
-        safer = safer_set(probabilities, table, 0.3, limit)
-        times.append(time.process_time() - begun)
-        assert keeps(safer.codes, table, limit)
-    assert len(codes) == 150
-    assert sorted(times)[len(times) // 2] < 0.1
+        plain = [code for code, value in probabilities.items() if value >= 0.3]
+        start = time.process_time()
+        result = safer_set(plain, probabilities, shares, TABLE, limit, diagnoses=diagnoses)
+        times.append(time.process_time() - start)
+        assert result.unmet or result.after.counts.get("contraindicated", 0) <= (limit.contraindicated or 0)
+    assert sorted(times)[len(times) // 2] < 0.15

@@ -1,0 +1,294 @@
+"""A plain set as slots with the drugs that could fill them, and the alerts among these as an integer program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.domain import Severity
+from leader_core.interactions.conditions import duplication_rules
+from leader_core.interactions.drug_program import (
+    OWN,
+    SUBSTITUTE,
+    SWITCH,
+    Problem,
+    ProgramAlert,
+    ProgramOption,
+    RateLimit,
+)
+from leader_core.interactions.pairs import InteractionTable, is_statistical
+from leader_core.interactions.review import Carrier, Choice
+from leader_core.interactions.rules import LEVEL_LENGTH
+from leader_core.interactions.severity_matrix import NUMBER, present_conditions, severity_matrix
+from leader_core.interactions.shares import DrugShares
+from leader_core.interactions.substitution import (
+    Indication,
+    Substitute,
+    indications,
+    interchangeable,
+    substitutes,
+)
+
+SERIOUS: Final[tuple[Severity, ...]] = ("contraindicated", "major")
+"""The severities that a limit can count, most severe first."""
+_PHARMACOLOGICAL: Final = LEVEL_LENGTH[3]
+"""Characters of the class within which a drug may be switched, whatever the level of the cohort."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrugOption:
+    """A drug that could fill a slot."""
+
+    choice: Choice
+    change: int  # as in `drug_program`
+    use: float  # the share of its class's orders times the probability of the class
+    substitute: Substitute | None = None  # the row that says so
+
+    @property
+    def name(self) -> str:
+        """The drug's; the class's code where an order names no drug of it."""
+        return self.choice.drugs[0].name if self.codes else self.choice.class_code
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """ATC codes of the drug; none where it is not known."""
+        return tuple(drug.code for drug in self.choice.drugs) if self.choice.known else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One medication of a set, with what could fill it: first its own drug, as ordered or the most used of the class."""
+
+    options: tuple[DrugOption, ...]
+    ordered: bool
+    probability: float
+    called_for: tuple[Indication, ...]
+
+    @property
+    def own(self) -> DrugOption:
+        return self.options[0]
+
+    @property
+    def class_codes(self) -> tuple[str, ...]:
+        return self.own.choice.class_codes
+
+
+class SlotBuilder:
+    """Slots of one case."""
+
+    def __init__(
+        self,
+        probabilities: Mapping[str, float],
+        shares: DrugShares,
+        diagnoses: Sequence[str],
+        avoided: frozenset[str],
+    ) -> None:
+        self._probabilities = probabilities
+        self._shares = shares
+        self._diagnoses = diagnoses
+        self._avoided = avoided
+        self._length = LEVEL_LENGTH[shares.atc_level]
+        self._indications = indications(diagnoses)
+        self._related: dict[str, list[str]] = {}  # scored classes by pharmacological group
+        for code in probabilities:
+            if code not in avoided:
+                self._related.setdefault(code[:_PHARMACOLOGICAL], []).append(code)
+
+    def slot(self, choice: Choice) -> Slot:
+        """A medication with the drugs that could be given for it, each once."""
+        own = choice
+        if not choice.known and choice.drugs and not choice.written:
+            own = Choice((replace(choice.drugs[0], share=1.0, known=True),), True, choice.class_code)
+        probability = max((self._probabilities.get(code, 0.0) for code in own.class_codes), default=0.0)
+        first = DrugOption(own, OWN, probability * (choice.drugs[0].share if choice.drugs else 1.0))
+        options = {first.name: first}
+        for option in (*self._substitutes(first.codes), *self._switches(first.codes)):
+            if option.change < options.get(option.name, option).change or option.name not in options:
+                options[option.name] = option
+        called_for = tuple(
+            each
+            for each in self._indications
+            if any(each.calls_for(code) for code in (*first.codes, *own.class_codes))
+        )
+        return Slot(tuple(options.values()), choice.known, probability, called_for)
+
+    def _switches(self, codes: Sequence[str]) -> Iterable[DrugOption]:
+        for code in codes:
+            for class_code in self._related.get(code[:_PHARMACOLOGICAL], ()):
+                for drug in self._shares.of(class_code):
+                    if interchangeable(code, drug.code):
+                        carrier = Carrier(drug.name, drug.code, class_code)
+                        use = drug.share * self._probabilities[class_code]
+                        yield DrugOption(Choice((carrier,), True, class_code), SWITCH, use)
+
+    def _substitutes(self, codes: Sequence[str]) -> Iterable[DrugOption]:
+        for code in codes:
+            for row in substitutes(code, self._diagnoses):
+                drug = row.drug.codes[0]
+                class_code = drug[: self._length]
+                if class_code in self._avoided:
+                    continue
+                change = SWITCH if drug[:_PHARMACOLOGICAL] == code[:_PHARMACOLOGICAL] else SUBSTITUTE
+                shares = {each.code: each.share for each in self._shares.of(class_code)}
+                use = shares.get(drug, 0.0) * self._probabilities.get(class_code, 0.0)
+                carrier = Carrier(row.drug.name, drug, class_code)
+                yield DrugOption(Choice((carrier,), True, class_code), change, use, row)
+
+
+# --- slots as a program
+
+
+def program(
+    slots: Sequence[Slot],
+    diagnoses: Sequence[str],
+    limits: Mapping[Severity, int | None],
+    keep: frozenset[str],
+) -> Problem:
+    """The integer program of a set: its alerts of limited severities, and what has to stay."""
+    options = [(number, option) for number, slot in enumerate(slots) for option in slot.options]
+    slot_of = np.array([number for number, _ in options], np.int64)
+    serious = _SeriousAlerts([option for _, option in options], slot_of, diagnoses)
+    own = np.array([option.change == OWN for _, option in options], np.bool_)
+    added = serious.with_own(own)
+    return Problem(
+        options=tuple(
+            ProgramOption(number, option.change, 0 if own[i] else int(added[i]), option.use)
+            for i, (number, option) in enumerate(options)
+        ),
+        loss=tuple(slot.probability for slot in slots),
+        alerts=tuple(
+            alert
+            for severity, name in enumerate(SERIOUS)
+            if limits[name] is not None
+            for alert in serious.alerts(severity)
+        ),
+        limits=tuple(limits[name] for name in SERIOUS),
+        exclusive=tuple(_same_drug(options)),
+        required=tuple(required_options(slots, keep)),
+    )
+
+
+class _SeriousAlerts:
+    """Alerts of the severities in `SERIOUS` among options, defined as the review counts them."""
+
+    def __init__(
+        self, options: Sequence[DrugOption], slot_of: NDArray[np.int64], diagnoses: Sequence[str]
+    ) -> None:
+        matrix = severity_matrix()
+        columns = [
+            (number, matrix.column[code])
+            for number, option in enumerate(options)
+            for code in option.codes
+            if code in matrix.column
+        ]
+        self._count = len(options)
+        self._columns = np.array([column for _, column in columns], np.int64)
+        self._option = np.array([number for number, _ in columns], np.int64)
+        names = np.unique([option.name for option in options], return_inverse=True)[1]
+        self._apart = (slot_of[:, None] != slot_of) & (names[:, None] != names)
+        pairs = np.zeros((self._count, self._count), np.int8)
+        at = np.ix_(self._option, self._option)
+        np.maximum.at(pairs, at, matrix.pairs[np.ix_(self._columns, self._columns)])
+        self._pairs = np.where(self._apart, pairs, 0)
+        self._conditions = [
+            self._per_option(matrix.condition_severities(condition.rules)[self._columns])
+            for condition in present_conditions(diagnoses)
+        ]
+        self._groups = list(self._duplications([option.codes for option in options]))
+
+    def _per_option(self, severities: NDArray[np.int8]) -> NDArray[np.int8]:
+        most = np.zeros(self._count, np.int8)
+        np.maximum.at(most, self._option, severities)
+        return most
+
+    def _duplications(self, codes: Sequence[tuple[str, ...]]) -> Iterable[tuple[int, list[tuple[int, int]]]]:
+        """Groups of one kind: their severity, and the pairs of options that are several drugs of it."""
+        for rule in duplication_rules():
+            if rule.severity in SERIOUS:
+                agents = {
+                    i: {
+                        number
+                        for number, agent in enumerate(rule.drugs)
+                        if not set(agent.codes).isdisjoint(own)
+                    }
+                    for i, own in enumerate(codes)
+                }
+                members = [i for i, own in agents.items() if own]
+                pairs = [
+                    (a, b)
+                    for a, b in combinations(members, 2)
+                    if self._apart[a, b] and len(agents[a] | agents[b]) > 1
+                ]
+                yield NUMBER[rule.severity], pairs
+
+    def with_own(self, own: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """How many serious alerts each option has with the own drugs of other slots and with the conditions."""
+        least = NUMBER[SERIOUS[-1]]
+        count: NDArray[np.int64] = (self._pairs[:, own] >= least).sum(1)
+        for severities in self._conditions:
+            count += severities >= least
+        for _, pairs in self._groups:
+            for index in {i for pair in pairs for i in pair if own[pair[0]] or own[pair[1]]}:
+                count[index] += any(index in pair and own[sum(pair) - index] for pair in pairs)
+        return count
+
+    def alerts(self, severity: int) -> Iterable[ProgramAlert]:
+        """The alerts of a severity (a position in `SERIOUS`)."""
+        number = NUMBER[SERIOUS[severity]]
+        for a, b in np.argwhere(np.triu(self._pairs == number)).tolist():
+            yield ProgramAlert(severity, ((a, b),))
+        for severities in self._conditions:
+            for a in np.flatnonzero(severities == number).tolist():
+                yield ProgramAlert(severity, ((a, a),))
+        for group_number, pairs in self._groups:
+            if pairs and group_number == number:
+                yield ProgramAlert(severity, tuple(pairs))
+
+
+def _same_drug(options: Sequence[tuple[int, DrugOption]]) -> Iterable[tuple[int, int]]:
+    """Options of different slots that are one drug, without those that stood in the set twice already."""
+    by_name: dict[str, list[int]] = {}
+    for number, (slot, option) in enumerate(options):
+        for other in by_name.setdefault(option.name, []):
+            other_slot, before = options[other]
+            if slot != other_slot and (option.change != OWN or before.change != OWN):
+                yield other, number
+        by_name[option.name].append(number)
+
+
+def required_options(
+    slots: Sequence[Slot], keep: frozenset[str], *, called_for: bool = True
+) -> Iterable[frozenset[int]]:
+    """Groups of options of which one must be chosen: for each class that must stay, and for what the diagnoses call for."""
+    first = np.cumsum([0, *(len(slot.options) for slot in slots)]).tolist()
+    by_class: dict[str, set[int]] = {code: set() for code in keep}
+    one_of: dict[Indication, set[int]] = {}
+    for number, slot in enumerate(slots):
+        own = range(first[number], first[number + 1])
+        for code in keep.intersection(slot.class_codes):
+            by_class[code].update(
+                i
+                for i, option in zip(own, slot.options, strict=True)
+                if option.choice.class_code == code or option.change == OWN
+            )
+        for indication in slot.called_for if called_for else ():
+            if indication.keep == "all":
+                yield frozenset(own)
+            else:
+                one_of.setdefault(indication, set()).update(own)
+    yield from (frozenset(group) for group in (*by_class.values(), *one_of.values()) if group)
+
+
+def rate_limit(slots: Sequence[Slot], table: InteractionTable, most: float) -> RateLimit:
+    """A limit on statistical pairs of classes over the options of these slots."""
+    classes = [option.choice.class_code for slot in slots for option in slot.options]
+    number = {code: i for i, code in enumerate(dict.fromkeys(classes))}
+    pairs = ((i.code_a, i.code_b) for i in table.among(number) if is_statistical(i))
+    return RateLimit(
+        tuple(number[code] for code in classes), tuple((number[a], number[b]) for a, b in pairs), most
+    )

@@ -1,0 +1,168 @@
+"""What may stand for a drug, and what a diagnosis calls for: three small tables with their sources.
+
+- `interchangeable.csv`: drugs that serve the same use, so that one may be chosen instead of another.
+- `substitutes.csv`: a drug of another kind that serves the purpose, with the source that says so.
+- `indications.csv`: medications that a diagnosis calls for, which no safer set leaves out silently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final, Literal, cast
+
+from leader_core.errors import InputError
+from leader_core.interactions.conditions import beginnings
+from leader_core.interactions.rules import ASSETS, ATC_CODE, Agent, agents, check_row, read_rows
+
+INTERCHANGEABLE: Final = ASSETS / "interchangeable.csv"
+SUBSTITUTES: Final = ASSETS / "substitutes.csv"
+INDICATIONS: Final = ASSETS / "indications.csv"
+
+Keep = Literal["one", "all"]
+"""Of the medications that a diagnosis calls for: at least one stays, or each does (a regimen)."""
+_KEEP: Final = ("one", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeGroup:
+    """Drugs that serve the same use."""
+
+    name: str  # "beta-blockers"
+    codes: tuple[str, ...]  # beginnings of ATC codes
+    only_replaced: tuple[
+        str, ...
+    ]  # beginnings of drugs that these may stand for, but not the other way round
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """A drug that may stand for others, for one purpose."""
+
+    codes: tuple[str, ...]  # beginnings of the ATC codes it may stand for
+    drug: Agent
+    purpose: str  # "pain or fever"
+    diagnoses: tuple[str, ...]  # only with one of these; empty: always
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indication:
+    """Medications that a diagnosis calls for."""
+
+    condition: str
+    diagnoses: tuple[str, ...]  # beginnings of codes with their system
+    unless: tuple[str, ...]
+    medication: str  # "an antithrombotic"
+    codes: tuple[str, ...]  # beginnings of ATC codes, of level 3 to 5
+    keep: Keep
+    source: str
+
+    def calls_for(self, code: str) -> bool:
+        """Is it for this drug, or for this class as a whole?"""
+        return code.startswith(self.codes)
+
+
+@lru_cache(maxsize=65_536)
+def interchangeable(own: str, other: str) -> bool:
+    """May `other` (both ATC level 5) be chosen instead of `own` for the same use?"""
+    return any(
+        own.startswith((*group.codes, *group.only_replaced)) and other.startswith(group.codes)
+        for group in _interchangeable()
+    )
+
+
+def substitutes(code: str, diagnoses: Iterable[str]) -> tuple[Substitute, ...]:
+    """What may stand for a drug (ATC level 5) with these diagnoses, in the table's order."""
+    present = tuple(diagnoses)
+    return tuple(
+        row
+        for row in all_substitutes()
+        if code.startswith(row.codes)
+        and (not row.diagnoses or any(each.startswith(row.diagnoses) for each in present))
+    )
+
+
+def indications(diagnoses: Iterable[str]) -> tuple[Indication, ...]:
+    """What these diagnoses call for, in the table's order."""
+    present = tuple(diagnoses)
+    return tuple(
+        row
+        for row in all_indications()
+        if any(each.startswith(row.diagnoses) for each in present)
+        and not (row.unless and any(each.startswith(row.unless) for each in present))
+    )
+
+
+@lru_cache(maxsize=1)
+def _interchangeable() -> tuple[ExchangeGroup, ...]:
+    return read_interchangeable(INTERCHANGEABLE)
+
+
+def read_interchangeable(path: Path) -> tuple[ExchangeGroup, ...]:
+    """The groups of a table in the layout of `interchangeable.csv`; a bad line raises InputError."""
+
+    def parse(row: Mapping[str, str], where: str) -> ExchangeGroup:
+        check_row(row, where, {}, ("group", "codes"))
+        return ExchangeGroup(row["group"], _codes(row, where, "codes"), _codes(row, where, "only_replaced"))
+
+    return read_rows(path, parse)
+
+
+@lru_cache(maxsize=1)
+def all_substitutes() -> tuple[Substitute, ...]:
+    """Every row of the shipped table, in its order."""
+    return read_substitutes(SUBSTITUTES)
+
+
+def read_substitutes(path: Path) -> tuple[Substitute, ...]:
+    """The rows of a table in the layout of `substitutes.csv`; a bad line raises InputError."""
+
+    def parse(row: Mapping[str, str], where: str) -> Substitute:
+        check_row(row, where, {}, ("drug", "codes", "substitute", "purpose", "source"))
+        drugs = agents(row["substitute"], f"{where}, column substitute")
+        if len(drugs) != 1:
+            raise InputError(f"{where}, column substitute: {row['substitute']!r} is not one drug.")
+        return Substitute(
+            _codes(row, where, "codes"),
+            drugs[0],
+            row["purpose"],
+            beginnings(row, where, "diagnoses"),
+            row["source"],
+        )
+
+    return read_rows(path, parse)
+
+
+@lru_cache(maxsize=1)
+def all_indications() -> tuple[Indication, ...]:
+    """Every row of the shipped table, in its order."""
+    return read_indications(INDICATIONS)
+
+
+def read_indications(path: Path) -> tuple[Indication, ...]:
+    """The rows of a table in the layout of `indications.csv`; a bad line raises InputError."""
+
+    def parse(row: Mapping[str, str], where: str) -> Indication:
+        check_row(row, where, {"keep": _KEEP}, ("condition", "diagnoses", "medication", "codes", "source"))
+        return Indication(
+            row["condition"],
+            beginnings(row, where, "diagnoses"),
+            beginnings(row, where, "unless"),
+            row["medication"],
+            _codes(row, where, "codes"),
+            cast(Keep, row["keep"]),
+            row["source"],
+        )
+
+    return read_rows(path, parse)
+
+
+def _codes(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:
+    codes = tuple((row.get(column) or "").split())
+    for code in codes:
+        if not ATC_CODE.fullmatch(code):
+            raise InputError(f"{where}, column {column}: {code!r} is no ATC code of level 3, 4 or 5.")
+    return codes
