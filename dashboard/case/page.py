@@ -46,7 +46,7 @@ def draw() -> None:
 
 def _enter(subject: Subject) -> None:
     """Take how the case is shown from the link; a link that does not say leaves the session's way."""
-    query = {session.VIEW: session.view(), **panel.open_tab(), **session.url_query()}
+    query = {session.VIEW: session.view(), **panel.kept(), **session.url_query()}
     url_state.enter(panel.identity(subject, "case"), _BINDINGS, query)
     session.set_view(st.session_state[session.VIEW])
 

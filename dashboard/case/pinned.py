@@ -139,7 +139,7 @@ def _differences(service: Service, other: Subject, subject: Subject) -> None:
         if kind == "medication" and (session.hidden(other) or session.hidden(subject)):
             continue
         diff = case_diff.list_diff(one.current.codes(kind), two.current.codes(kind))
-        label = "Prescribed" if kind == "medication" else wording.KIND_LABELS[kind]
+        label = "Ordered" if kind == "medication" else wording.KIND_LABELS[kind]
         lists = (diff.only_first, diff.only_second, diff.both)
         rows.append((label, *(_titles(codes, kind, titles) for codes in lists)))
     table = markup.table(("", _name(other), _name(subject), "Both"), rows)

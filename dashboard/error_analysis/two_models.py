@@ -35,6 +35,9 @@ _STATES: Final = tuple((t, a, b) for t in (1, 0) for a in (1, 0) for b in (1, 0)
 
 def draw(context: AnalysisContext) -> None:
     """By case, over all prescriptions, by class."""
+    if context.other is None and len(context.analysis.models) > 1:
+        st.html(markup.empty("Nothing to compare with", "Choose another model under Compared with."))
+        return
     if context.other is None:
         st.html(
             markup.empty(

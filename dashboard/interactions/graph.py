@@ -1,36 +1,40 @@
-"""The interaction graph: classes in one column by therapeutic area, pairs as arcs to its left by severity.
+"""The interaction graph: drugs and classes in one column by therapeutic area, alerts as arcs to its left by severity.
 
-A class keeps its place whichever set is shown, because places follow from all sets together. Names stand in a margin
-of fixed width, so that they are whole at any width of the page.
+A drug that is known stands for itself; a class of which one drug would be chosen is an open circle. Each keeps its place
+whichever set is shown, because places follow from all sets together. Names stand in a margin of fixed width, so that
+they are whole at any width of the page.
 """
 
 from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard.interactions import pairs, review_text
-from dashboard.interactions.pairs import ABOUT, PAIR
+from dashboard.interactions import alert_list, alerts
 from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, theme, wording
 from dashboard.shared.comparison import area
 from dashboard.shared.formatting import count
+from dashboard.shared.markup import Title
+from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
-from leader_core import Interaction
+from leader_core import Interaction, Review
 from leader_core.domain import GRADED, ModelName
-from leader_core.interactions import is_statistical
+from leader_core.interactions.review import Carrier
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_LINE: Final = 31  # pixels a class takes; room for a name of two lines
+PAIR: Final = "pair"
+ABOUT: Final = "about"
+"""Session keys of the chosen pair ("A02B-B01AA03") and of the chosen drug or class."""
+_LINE: Final = 31  # pixels a name takes; room for one of two lines
 _AREA_GAP: Final = 0.45  # of a line, between two therapeutic areas
 _NAMES: Final = 226  # pixels of margin for the names
 _WIDTH_OF_NAME: Final = 35  # characters a line
@@ -39,62 +43,80 @@ _CSS_LINES: Final = {"solid": "solid", "dash": "dashed", "dashdot": "dashed", "d
 
 
 def show(reviewed: ReviewedSet) -> None:
-    """The graph on the left; on the right the card of a chosen pair, or the pairs of a chosen class."""
-    if not reviewed.review.pairs:
-        pairs.no_pairs(reviewed)
+    """The graph on the left; on the right the alerts of a chosen pair, drug or class."""
+    review = reviewed.review
+    entries = pairs_of(review)
+    if not entries:
+        st.html(markup.empty("No two of these are listed together", wording.NOTHING_LISTED))
         return
     left, right = st.columns([1.25, 1], gap="large")
     about, pair = st.session_state.get(ABOUT), st.session_state.get(PAIR)
     with left:
-        levels = pairs.severities(reviewed)
-        drawn = [
-            replace(p.entry, severity=p.severity)
-            for p in reviewed.review.pairs_not_ruled_out
-            if p.severity in levels
-        ]
+        levels = alert_list.severities(review)
+        drawn = [entry for entry in entries if entry.severity in levels]
         _draw(reviewed, drawn, pair.split("-") if pair else [about] if about else [])
         _export(reviewed, drawn)
     with right:
         if not pair and not about:
-            st.html(
-                markup.empty(
-                    "Nothing chosen",
-                    f"Choose a {reviewed.unit.one} to see its pairs, or the symbol on a line to see what the pair does.",
-                )
-            )
+            text = "Choose a name's circle to see its alerts, or the symbol on a line to see what the two do together."
+            st.html(markup.empty("Nothing chosen", text))
             return
         if st.button("Clear the choice", icon=":material/close:", type="tertiary", key="clear"):
             st.session_state[PAIR] = st.session_state[ABOUT] = None
             st.rerun()
-        if about:
-            _of_class(reviewed, about, levels, pair or "")
-        if pair:
-            pairs.chosen_card(reviewed, pair)
+        chosen = set(str(pair or about).split("-"))
+        shown = [alert for alert in review.alerts if chosen <= {node(drug) for drug in alert.drugs}]
+        name = " and ".join(
+            names(review, reviewed.titles).get(code, reviewed.titles(code)) for code in sorted(chosen)
+        )
+        st.html(markup.panel_title(name, count(len(shown), "alert")))
+        st.html(alerts.alerts_html(shown, titles_of(reviewed.service)))
 
 
-def _of_class(reviewed: ReviewedSet, about: str, levels: Sequence[str], chosen: str) -> None:
-    shown = [p for p in reviewed.review.pairs if about in p.codes]
-    st.html(markup.panel_title(reviewed.titles(about), count(len(shown), "pair")))
-    pairs.pair_list(
-        pairs.group_data(review_text.grouped(shown, levels), reviewed.titles),
-        chosen=chosen,
-        subject=f"{reviewed.key} {about}",
-        key="class-list",
-        empty=f"This {reviewed.unit.one} is in no pair of the chosen severities.",
-    )
+def node(drug: Carrier) -> str:
+    """The place of a drug in a graph: its own where it is known, else its class's."""
+    return drug.code if drug.known else drug.class_code
+
+
+def pairs_of(review: Review) -> list[Interaction]:
+    """The alerts between two drugs or classes, each as a pair of places with the severity that it is shown as."""
+    pairs = []
+    for alert in review.alerts:
+        if alert.kind == "interaction":
+            one, other = sorted(map(node, alert.drugs))
+            if one != other:
+                pairs.append(
+                    Interaction(
+                        one, other, alert.rank, alert.source, alert.mechanism, alert.effect, alert.management,
+                        alert.evidence,
+                    )
+                )  # fmt: skip
+    return pairs
+
+
+def names(review: Review, title: Title) -> dict[str, str]:
+    """The places of a review and what stands next to them: a drug's name, or a class's title."""
+    named: dict[str, str] = {}
+    for choice in review.choices:
+        if choice.known:
+            named.update((drug.code, drug.name) for drug in choice.drugs)
+        else:
+            named[choice.class_code] = title(choice.class_code)
+    return named
 
 
 def _draw(reviewed: ReviewedSet, drawn: Sequence[Interaction], chosen: Sequence[str]) -> None:
-    everything = reviewed.sets.everything
-    table = reviewed.service.engine.cohort.interactions
-    paired = {c for p in table.among(everything) if not is_statistical(p) for c in (p.code_a, p.code_b)}
-    inside = [code for code in reviewed.codes if code in paired]
+    whole = reviewed.known.review(reviewed.sets.everything)
+    everything = {code for pair in pairs_of(whole) for code in (pair.code_a, pair.code_b)}
+    named = names(reviewed.review, reviewed.titles)
+    inside = [code for code in named if code in everything]
     chart = figure(
         inside,
         drawn,
-        everything=[code for code in everything if code in paired],
-        titles={c: reviewed.titles(c) for c in everything},
+        everything=sorted(everything),
+        titles=named,
         chosen=chosen,
+        known={drug.code for choice in reviewed.review.choices if choice.known for drug in choice.drugs},
         mode="dark" if st.context.theme.type == "dark" else "light",
     )
     st.html(severity_key() + area_key(inside))
@@ -104,31 +126,50 @@ def _draw(reviewed: ReviewedSet, drawn: Sequence[Interaction], chosen: Sequence[
             chart,
             key=key,
             theme=None,
-            on_select=lambda: pairs.choose_point(key),
+            on_select=lambda: choose_point(key),
             selection_mode="points",
             config={"displayModeBar": False},
             alt=f"{count(len(drawn), 'pair')} among {reviewed.size}",
         )
-    if left_out := [reviewed.titles(code) for code in reviewed.codes if code not in paired]:
-        st.html(markup.note(f"In no pair of this table: {'; '.join(left_out)}."))
+    notes = ["A full circle is a drug that was ordered, an open one a class of which one would be chosen."]
+    if left_out := [name for code, name in named.items() if code not in everything]:
+        notes.append(f"In no pair of these tables: {'; '.join(left_out)}.")
+    if apart := sum(alert.kind != "interaction" for alert in reviewed.review.alerts):
+        notes.append(f"{count(apart, 'alert')} about conditions or duplications stand in the list.")
+    st.html(markup.note(" ".join(notes)))
+
+
+def choose_point(chart: str) -> None:
+    """Make what was chosen in a chart the session's: a place, a pair, or nothing; a widget's callback."""
+    event = st.session_state.get(chart)
+    points = event["selection"]["points"] if event else []
+    data = points[0].get("customdata") if points else None
+    data = data[0] if isinstance(data, list) else data
+    if not data:
+        return
+    is_pair = "|" in data
+    st.session_state[PAIR] = data.replace("|", "-") if is_pair else None
+    st.session_state[ABOUT] = None if is_pair else data
 
 
 def _export(reviewed: ReviewedSet, drawn: Sequence[Interaction]) -> None:
     """The graph as it is shown, for Cytoscape, Gephi and the like."""
-    recommendations = reviewed.sets.recommendations
-    scores = {
-        name: {m.code: m.probability for m in each.medications} for name, each in recommendations.items()
-    }
+    scores: dict[ModelName, dict[str, float]] = {}
+    for name, each in reviewed.sets.recommendations.items():
+        of_class = {m.code: m.probability for m in each.medications}
+        drugs = (drug for choice in reviewed.review.choices for drug in choice.drugs)
+        scores[name] = {node(d): of_class[d.class_code] for d in drugs if d.class_code in of_class}
+    named = names(reviewed.review, reviewed.titles)
     st.download_button(
         "Graph as GraphML",
-        data=lambda: graphml(reviewed.codes, drawn, reviewed.titles, scores),
+        data=lambda: graphml(named, drawn, lambda code: named.get(code, code), scores),
         file_name=reviewed.file_name("graphml"),
         mime="application/graphml+xml",
         icon=":material/download:",
         type="tertiary",
         on_click="ignore",
         key="export-graph",
-        help="Classes with both scores, pairs with severity and mechanism, for Cytoscape, Gephi or networkx.",
+        help="Drugs and classes with both scores, pairs with severity and mechanism, for Cytoscape, Gephi or networkx.",
     )
 
 
@@ -174,11 +215,13 @@ def figure(
     everything: Sequence[str],
     titles: Mapping[str, str],
     chosen: Sequence[str] = (),
+    known: Collection[str] | None = None,
     mode: Mode = "light",
 ) -> go.Figure:
     """The graph of `pairs` among `codes`; `everything` fixes the places. Points carry "A" or "A|B": what they are.
 
-    `chosen` names one class or the two of a pair: what belongs to them stands out.
+    `chosen` names one place or the two of a pair: what belongs to them stands out. `known` places are full circles; by
+    default all are.
     """
     import plotly.graph_objects as go
 
@@ -190,7 +233,7 @@ def figure(
     if others:
         _edges(chart, others, heights, titles, mode, faint=True)
     _edges(chart, highlighted, heights, titles, mode, faint=False)
-    _nodes(chart, codes, pairs, heights, titles, mode, chosen)
+    _nodes(chart, codes, pairs, heights, titles, mode, chosen, set(codes) if known is None else known)
     paper = theme.COLOURS["paper"].of(mode)
     chart.update_layout(
         height=int(_LINE * (1.0 - lowest)) + 24,
@@ -290,11 +333,13 @@ def _nodes(
     titles: Mapping[str, str],
     mode: Mode,
     chosen: Sequence[str],
+    known: Collection[str],
 ) -> None:
-    """One symbol for each class in its area's colour with its name; a class of another set keeps an empty place."""
+    """One circle for each place in its area's colour with its name; one of another set stays empty."""
     involved = {code for pair in pairs for code in (pair.code_a, pair.code_b)}
     ordered = sorted(codes)
     paper = theme.COLOURS["paper"].of(mode)
+    colours = {c: theme.AREA_COLOURS.get(c[:1], theme.AREA_COLOURS["V"]).of(mode) for c in ordered}
     chart.add_scatter(
         x=[0.0] * len(ordered),
         y=[heights[c] for c in ordered],
@@ -304,9 +349,9 @@ def _nodes(
         hoverinfo="text",
         marker={
             "size": [15 if c in involved else 8 for c in ordered],
-            "color": [theme.AREA_COLOURS.get(c[:1], theme.AREA_COLOURS["V"]).of(mode) for c in ordered],
+            "color": [colours[c] if c in known else paper for c in ordered],
             "opacity": [1.0 if c in involved else 0.55 for c in ordered],
-            "line": {"width": 1.5, "color": paper},
+            "line": {"width": 2, "color": [paper if c in known else colours[c] for c in ordered]},
         },
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 0.9}},
@@ -336,16 +381,16 @@ def _lines(title: str) -> list[str]:
 def graphml(
     codes: Iterable[str],
     pairs: Iterable[Interaction],
-    titles: Callable[[str], str],
+    titles: Title,
     scores: Mapping[ModelName, Mapping[str, float]],
 ) -> bytes:
-    """The interactions of a set as a graph that other programs open: classes as nodes, pairs as edges, in UTF-8.
+    """The interactions of a set as a graph that other programs open: drugs and classes as nodes, pairs as edges, in UTF-8.
 
     Args:
-        codes: ATC codes of the set; one without any pair is a node without an edge.
+        codes: ATC codes of drugs and classes; one without any pair is a node without an edge.
         pairs: among them, each with the severity that it has for these drugs.
-        titles: a class's title.
-        scores: model -> code -> probability; a class that a model did not score has none.
+        titles: their names.
+        scores: model -> code -> probability of its class; what a model did not score has none.
     """
     import networkx as nx
 

@@ -1,6 +1,6 @@
 """The whole vocabulary as a matrix: classes by classes, grouped by therapeutic area, severity by colour and size.
 
-One family at a time: graded pairs or the statistical signal.
+One family at a time: alerts, each ranked by the share of both classes that carries it, or the statistical signal.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard.interactions import pairs as pair_views
+from dashboard.interactions import alerts, graph
 from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, theme, url_state, wording
+from dashboard.shared.case_text import tables_cover
 from dashboard.shared.comparison import AREAS, area
 from dashboard.shared.formatting import count
+from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
-from leader_core import Interaction
+from leader_core import Case, Interaction, Review
 from leader_core.domain import GRADED
 from leader_core.interactions import is_statistical
 
@@ -44,12 +46,12 @@ BINDINGS: Final = {
 def show(reviewed: ReviewedSet) -> None:
     """The whole vocabulary, and the card of the chosen cell."""
     left, right = st.columns([3.2, 1], gap="medium")
-    pair = st.session_state.get(pair_views.PAIR)
+    pair = st.session_state.get(graph.PAIR)
     with left:
         _table(reviewed, pair)
     with right:
         if pair:
-            pair_views.chosen_card(reviewed, pair)
+            _card(reviewed, *pair.split("-"))
         else:
             st.html(
                 markup.empty(
@@ -57,7 +59,26 @@ def show(reviewed: ReviewedSet) -> None:
                     f"Choose a cell to see what the two {reviewed.unit.many} do together.",
                 )
             )
-        st.html(markup.note(pair_views.coverage(reviewed)))
+        st.html(markup.note(tables_cover()))
+
+
+def _card(reviewed: ReviewedSet, one: str, other: str) -> None:
+    """What the two classes do together, and whether there is a statistical signal."""
+    review = _whole(reviewed, (one, other))
+    shown = [alert for alert in review.alerts if {one, other} <= {graph.node(drug) for drug in alert.drugs}]
+    st.html(markup.panel_title(f"{reviewed.titles(one)} and {reviewed.titles(other)}"))
+    st.html(
+        alerts.alerts_html(shown, titles_of(reviewed.service))
+        if shown
+        else markup.note(wording.NOTHING_LISTED)
+    )
+    if review.signals:
+        st.html(markup.note(wording.STATISTICAL))
+
+
+def _whole(reviewed: ReviewedSet, codes: Sequence[str]) -> Review:
+    """The review of classes without any patient: one drug of each would be chosen."""
+    return reviewed.service.engine.review_set(Case(), codes)
 
 
 def _table(reviewed: ReviewedSet, pair: str | None) -> None:
@@ -76,7 +97,10 @@ def _table(reviewed: ReviewedSet, pair: str | None) -> None:
         rows, columns = _areas_to_show(letters, len(titles))
     across = [code for code in titles if columns in (_WHOLE, code[:1])]
     down = [code for code in titles if rows in (_WHOLE, code[:1])]
-    entries = [p for p in cohort.interactions if is_statistical(p) == (family == "statistical")]
+    if family == "statistical":
+        entries = [pair for pair in cohort.interactions if is_statistical(pair)]
+    else:
+        entries = graph.pairs_of(_whole(reviewed, sorted({*across, *down})))
     st.html(severity_levels(("unknown",) if family == "statistical" else GRADED))
     chart = figure(
         across,
@@ -96,7 +120,7 @@ def _table(reviewed: ReviewedSet, pair: str | None) -> None:
             key=key,
             width="content",
             theme=None,
-            on_select=lambda: pair_views.choose_point(key),
+            on_select=lambda: graph.choose_point(key),
             selection_mode="points",
             config={"displayModeBar": False},
             alt=f"{count(len(entries), 'pair')} of {len(down)} rows by {len(across)} columns",
@@ -104,8 +128,9 @@ def _table(reviewed: ReviewedSet, pair: str | None) -> None:
     bold = " Codes of the patient's set stand in bold." if reviewed.codes else ""
     st.html(
         markup.note(
-            "Hover a cell for its names, choose it for its card. An empty cell is a pair that this table does not "
-            f"list, never proof of safety.{bold}"
+            "Hover a cell for its names, choose it for what the two do together. A pair counts as severe as the share of "
+            "both classes that carries it allows. An empty cell is a pair that no table lists, never proof of "
+            f"safety.{bold}"
         )
     )
 

@@ -1,4 +1,4 @@
-"""Interactions: the pairs among a set as a list with cards, and as cautions, graph, safer set, structures and matrix.
+"""Interactions: the alerts of a set of a case as a list, graph, safer set, structures and matrix; without a case, a checker.
 
 Clinical alerts and the statistical signal stand in views of their own and are never mixed.
 """
@@ -11,7 +11,16 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.interactions import cautions, graph, matrix, pairs, safer_set, sets, statistical, structures
+from dashboard.interactions import (
+    alert_list,
+    checker,
+    graph,
+    matrix,
+    safer_set,
+    sets,
+    statistical,
+    structures,
+)
 from dashboard.interactions.sets import ReviewedSet, Sets
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
@@ -20,13 +29,12 @@ from dashboard.shared.subject import case_title, open_subject, titles_of
 from leader_core.domain import GRADED
 
 VIEWS: Final[Mapping[str, str]] = {
-    "pairs": "Pairs",
-    "cautions": "Cautions",
+    "alerts": "Alerts",
     "graph": "Graph",
     "safer": "Safer set",
-    "structures": "Structures",
     "signal": "Statistical signal",
     "matrix": "Whole table",
+    "structures": "Structures",
 }
 _CODE: Final = r"[A-Z]\d{2}[A-Z0-9]{1,4}"
 _LEVELS: Final = ("contraindicated", "major", "moderate")
@@ -46,12 +54,11 @@ def _levels(text: str) -> list[str] | None:
 
 
 _BINDINGS: Final[Mapping[str, url_state.Binding]] = {
-    "set": url_state.Binding.choice("union", sets.LABELS),
-    "view": url_state.Binding.choice("pairs", VIEWS),
+    "set": url_state.Binding.choice(sets.UNION, sets.LABELS),
+    "view": url_state.Binding.choice("alerts", VIEWS),
     "severity": url_state.Binding(list(_LEVELS), _levels, ",".join),
     "pair": url_state.Binding(None, _pair),
     "about": url_state.Binding(None, _about),
-    "classes_only": url_state.Binding.flag(),
     **safer_set.BINDINGS,
     **matrix.BINDINGS,
 }
@@ -59,6 +66,9 @@ _BINDINGS: Final[Mapping[str, url_state.Binding]] = {
 
 def draw() -> None:
     service = get_service()
+    if checker.wanted():
+        checker.draw(service)
+        return
     subject = open_subject(service, "Interactions")
     if subject is None:
         return
@@ -70,6 +80,7 @@ def draw() -> None:
             "case" if subject.source == "cohort" else "new", "Back to the case", session.query_for(subject)
         )
         navigation.link("prompt", "Prompt", session.query_for(subject))
+        checker.open_button()
     session.remember_open_case(session.query_for(subject))
     _body(service, subject)
 
@@ -83,25 +94,15 @@ def _body(service: Service, subject: Subject) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="which"):
         chosen = _set(of_case)
-        by_orders = bool(of_case.orders) and not _classes_only(service)
-    _show(_reviewed(service, subject, of_case, chosen, by_orders))
+    _show(_reviewed(service, subject, of_case, chosen))
     url_state.publish("interactions", {**session.query_for(subject), **_written()})
-
-
-def _classes_only(service: Service) -> bool:
-    unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-    return st.toggle(
-        "Ignore what was ordered",
-        **url_state.mirror("classes_only"),
-        help=f"Show every pair as the {unit.many} have it, without looking at the drugs ordered in this visit.",
-    )
 
 
 def _set(of_case: Sets) -> str:
     """The chosen set, or the widest there is while it is not there yet."""
     names = list(of_case.codes)
     chosen = st.segmented_control(
-        "Pairs among",
+        "Alerts of",
         names,
         required=True,
         format_func=sets.LABELS.__getitem__,
@@ -111,8 +112,8 @@ def _set(of_case: Sets) -> str:
     return str(chosen) if chosen in names else names[-1]
 
 
-def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str, by_orders: bool) -> ReviewedSet:
-    codes, orders = of_case.codes[name], of_case.orders if by_orders else ()
+def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str) -> ReviewedSet:
+    codes, known = of_case.codes[name], sets.known_drugs(service, subject)
     title = titles_of(service)
     return ReviewedSet(
         service=service,
@@ -120,52 +121,44 @@ def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str, by_o
         sets=of_case,
         name=name,
         codes=codes,
-        review=sets.review(service, subject, codes, orders),
-        orders=orders,
+        review=known.review(codes),
+        known=known,
         titles=lambda code: title("medication", code),
         unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
     )
 
 
 def _show(reviewed: ReviewedSet) -> None:
-    """The tabs with what each holds, and the one that is open."""
-    review = reviewed.review
-    numbers = {
-        "pairs": f" {len(review.pairs_not_ruled_out)}",
-        "cautions": f" {cautions.number(review)}",
-        "signal": f" {len(review.signals)}",
-    }
+    """The tabs, and the one that is open."""
     name = st.segmented_control(
         "View",
         list(VIEWS),
         required=True,
         **url_state.mirror("view"),
         label_visibility="collapsed",
-        format_func=lambda key: VIEWS[key] + numbers.get(key, ""),
+        format_func=VIEWS.__getitem__,
     )
     views: dict[str, Callable[[ReviewedSet], None]] = {
-        "pairs": pairs.show,
-        "cautions": cautions.show,
+        "alerts": alert_list.show,
         "graph": graph.show,
         "safer": safer_set.show,
-        "structures": structures.show,
         "signal": statistical.show,
         "matrix": matrix.show,
+        "structures": structures.show,
     }
     with st.container(key=f"view-{name}"):
-        views.get(str(name), pairs.show)(reviewed)
+        views.get(str(name), alert_list.show)(reviewed)
 
 
 def _written() -> dict[str, str]:
     """What the URL holds of this view: settings of the other views stay out of it."""
-    view = st.session_state.get("view", "pairs")
+    view = st.session_state.get("view", "alerts")
     own = {
         "set": True,
         "view": True,
-        "classes_only": True,
-        "severity": view in ("pairs", "graph"),
-        "about": view in ("pairs", "graph"),
-        "pair": view not in ("cautions", "safer"),
+        "severity": view in ("alerts", "graph"),
+        "about": view == "graph",
+        "pair": view in ("graph", "matrix", "structures"),
         **dict.fromkeys(safer_set.BINDINGS, view == "safer"),
         **dict.fromkeys(matrix.BINDINGS, view == "matrix"),
     }

@@ -9,10 +9,10 @@ from typing import Any, Final
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard.interactions.review_text import Title
 from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import probability
+from dashboard.shared.markup import Title
 from dashboard.shared.templates import macro
 from leader_core import ConflictError, Limit, Recommendation, SaferSet
 from leader_core.domain import SEVERITY_RANK

@@ -1,25 +1,75 @@
-"""The sets of medications that a case compares: teacher, student, prescribed, and all together; and their review."""
+"""The sets of medications that a case compares (teacher, student, ordered, all together), and the review of each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from dashboard.interactions.review_text import Title
 from dashboard.server.answers import all_scores
 from dashboard.server.service import Service
 from dashboard.shared import session, wording
 from dashboard.shared.formatting import count
+from dashboard.shared.markup import Title
 from dashboard.shared.session import Subject
-from leader_core import ClassReview, Order, Recommendation
+from leader_core import Alert, Case, Engine, Order, Recommendation, Review
 from leader_core.domain import ModelName
+from leader_core.interactions.review import UnknownDrug
 
-LABELS: Final[Mapping[str, str]] = {
-    **wording.MODEL_LABELS,
-    "prescribed": "Prescribed",
-    "union": "All together",
+ORDERED: Final = "prescribed"
+UNION: Final = "union"
+LABELS: Final[Mapping[str, str]] = {**wording.MODEL_LABELS, ORDERED: "Ordered", UNION: "All together"}
+SUGGESTED_BY: Final[Mapping[str, str]] = {
+    "teacher": "what the teacher suggests",
+    "student": "what the student suggests",
+    ORDERED: "a drug of these classes",
+    UNION: "what the models suggest",
 }
+"""What would be chosen of a set's classes without known drugs, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDrugs:
+    """What is known of the drugs of a case's current stay: recorded as orders, or entered as text."""
+
+    engine: Engine
+    case: Case
+    orders: tuple[Order, ...] = ()
+    prescribed: tuple[str, ...] = ()  # classes; empty where hidden
+    entered: Review | None = None  # of what was typed, which says too what was not understood
+
+    @classmethod
+    def of(cls, engine: Engine, case: Case, drugs: Sequence[str] = (), *, hide: bool = False) -> KnownDrugs:
+        """`drugs` as they were typed, for a case that is not recorded; with `hide`, nothing is known."""
+        if drugs:
+            return cls(engine, case, entered=engine.review(case, drugs))
+        visit = case.current.visit_id
+        if hide:
+            return cls(engine, case)
+        return cls(engine, case, () if visit is None else engine.cohort.orders(visit), case.prescribed)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of what was ordered or entered."""
+        if self.entered is not None:
+            return tuple(
+                dict.fromkeys(code for choice in self.entered.choices for code in choice.class_codes)
+            )
+        return tuple(dict.fromkeys((*self.prescribed, *(order.code for order in self.orders))))
+
+    @property
+    def unknown(self) -> tuple[UnknownDrug, ...]:
+        """What was typed and not understood."""
+        return self.entered.unknown if self.entered is not None else ()
+
+    def review(self, codes: Sequence[str]) -> Review:
+        """What the tables say about a set of classes; one of which drugs are known stands for these drugs."""
+        if self.entered is None:
+            return self.engine.review_set(self.case, codes, self.orders)
+        own = [c for c in self.entered.choices if c.known and set(c.class_codes) & set(codes)]
+        covered = {code for choice in own for code in choice.class_codes}
+        drugs = [drug.code for choice in own for drug in choice.drugs]
+        return self.engine.review(self.case, (*drugs, *(code for code in codes if code not in covered)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +79,6 @@ class Sets:
     codes: Mapping[str, tuple[str, ...]]
     recommendations: Mapping[ModelName, Recommendation]
     missing: tuple[tuple[str, str], ...]  # (sentence, model)
-    orders: tuple[Order, ...]  # the drug strings behind what was prescribed; empty where hidden or unknown
 
     @property
     def everything(self) -> tuple[str, ...]:
@@ -46,10 +95,15 @@ class ReviewedSet:
     sets: Sets
     name: str  # of the set, as in `LABELS`
     codes: tuple[str, ...]
-    review: ClassReview
-    orders: tuple[Order, ...]  # that the review took into account; empty where they are unknown or ignored
+    review: Review
+    known: KnownDrugs
     titles: Title
     unit: wording.Unit  # what a code stands for: a class, or at ATC level 5 a drug
+
+    @property
+    def orders(self) -> tuple[Order, ...]:
+        """The visit's drug strings; empty where they are unknown or hidden."""
+        return self.known.orders
 
     @property
     def size(self) -> str:
@@ -67,8 +121,7 @@ class ReviewedSet:
 
 
 def of_case(service: Service, subject: Subject) -> Sets:
-    """What each model selects at its cut-off, what was prescribed, and all together."""
-    codes: dict[str, tuple[str, ...]] = {}
+    """What each model selects at its cut-off, what was ordered, and all together."""
     recommendations: dict[ModelName, Recommendation] = {}
     missing: list[tuple[str, str]] = []
     for name, scores in all_scores(service, subject.case).items():
@@ -77,28 +130,60 @@ def of_case(service: Service, subject: Subject) -> Sets:
             if (threshold := session.threshold(name)) is not None:
                 recommendation = service.engine.with_threshold(recommendation, threshold)
             recommendations[name] = recommendation
-            codes[name] = tuple(m.code for m in recommendation.selected)
         elif scores.status in ("loading", "running"):
             text = wording.LOADING if scores.status == "loading" else wording.RUNNING
             missing.append((text.format(model=f"The {name}"), name))
         else:
             missing.append((f"{wording.MODEL_LABELS[name]} is not available. {scores.reason}", name))
-    known = subject.source == "cohort" and bool(subject.case.prescribed) and not session.hidden(subject)
-    if known:
-        codes["prescribed"] = subject.case.prescribed
+    if session.holding_back():
+        recommendations = without(recommendations, held_back(service, subject.case, recommendations))
+    return Sets(named_sets(known_drugs(service, subject), recommendations), recommendations, tuple(missing))
+
+
+def named_sets(
+    known: KnownDrugs, recommendations: Mapping[ModelName, Recommendation]
+) -> dict[str, tuple[str, ...]]:
+    """The classes of each set: of each model, ordered where that is known, and of all together."""
+    codes: dict[str, tuple[str, ...]] = {
+        name: tuple(m.code for m in each.selected) for name, each in recommendations.items()
+    }
+    if known.classes:
+        codes[ORDERED] = known.classes
     if len(codes) > 1:
-        codes["union"] = tuple(dict.fromkeys(code for own in codes.values() for code in own))
-    return Sets(codes, recommendations, tuple(missing), orders(service, subject) if known else ())
+        codes[UNION] = tuple(dict.fromkeys(code for own in codes.values() for code in own))
+    return codes
 
 
-def orders(service: Service, subject: Subject) -> tuple[Order, ...]:
-    """The drug strings of a cohort case's current visit."""
-    visit = subject.case.current.visit_id
-    return service.engine.cohort.orders(visit) if visit is not None else ()
+def known_drugs(service: Service, subject: Subject) -> KnownDrugs:
+    """The drugs of a page's case that are known and not hidden."""
+    return KnownDrugs.of(service.engine, subject.case, subject.drugs, hide=session.hidden(subject))
 
 
-def review(
-    service: Service, subject: Subject, codes: tuple[str, ...], ordered: tuple[Order, ...]
-) -> ClassReview:
-    """What the tables say about a set of medications of a case."""
-    return service.engine.review_classes(codes, diagnoses=subject.case.current.diagnoses, orders=ordered)
+def review(service: Service, subject: Subject, codes: tuple[str, ...]) -> Review:
+    """What the tables say about a set of classes of a page's case."""
+    return known_drugs(service, subject).review(codes)
+
+
+# Held back
+
+
+def held_back(
+    service: Service, case: Case, recommendations: Mapping[ModelName, Recommendation]
+) -> dict[str, Alert]:
+    """The suggested classes that the patient's conditions speak against, each with the reason."""
+    return service.engine.held_back(case, (m.code for r in recommendations.values() for m in r.selected))
+
+
+def without(
+    recommendations: Mapping[ModelName, Recommendation], codes: Collection[str]
+) -> dict[ModelName, Recommendation]:
+    """The same scores with some classes taken out of what is selected."""
+    return {name: _without(each, codes) for name, each in recommendations.items()}
+
+
+def _without(recommendation: Recommendation, codes: Collection[str]) -> Recommendation:
+    medications = tuple(
+        replace(m, selected=m.selected and m.code not in codes) for m in recommendation.medications
+    )
+    pairs = tuple(p for p in recommendation.interactions if not {p.code_a, p.code_b} & set(codes))
+    return replace(recommendation, medications=medications, interactions=pairs)

@@ -1,4 +1,4 @@
-"""Structures of two drugs that represent a pair's classes, side by side, with what they share highlighted.
+"""Structures of the two drugs of an alert, side by side, with what they share highlighted.
 
 RDKit is loaded when this view is first drawn.
 """
@@ -11,114 +11,82 @@ from typing import Final
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard.interactions import pairs
-from dashboard.interactions.pairs import PAIR
-from dashboard.interactions.review_text import Title
+from dashboard.interactions.graph import PAIR, node
 from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.templates import macro
-from leader_core import PairReview
+from leader_core import Alert
 from leader_core.interactions import structures
+from leader_core.interactions.review import Carrier
 from leader_core.interactions.structures import Structure
 
 _NOTHING_EXPLAINED: Final = (
-    "A shared substructure explains no interaction and predicts none: "
-    "what the pair does, and why, is on its card."
+    "A shared substructure explains no interaction and predicts none: what the two do together, and why, stands with "
+    "the alerts."
 )
 _WIDTH: Final = 420
 _HEIGHT: Final = 300
 
 
 def show(reviewed: ReviewedSet) -> None:
-    """Structures of the two classes of a pair."""
-    listed = {"-".join(p.codes): p for p in reviewed.review.pairs}
-    chosen = st.session_state.get(PAIR)
-    options = list(dict.fromkeys([*([chosen] if chosen else []), *listed]))
-    if not options:
-        pairs.no_pairs(reviewed)
+    """Structures of the drugs of one alert."""
+    listed = {
+        "-".join(sorted(map(node, alert.drugs))): alert
+        for alert in reviewed.review.alerts
+        if alert.kind == "interaction"
+    }
+    if not listed:
+        st.html(markup.empty("No two of these are listed together", wording.NOTHING_LISTED))
         return
-
-    def label(key: str) -> str:
-        one, other = key.split("-")
-        names = f"{reviewed.titles(one)} + {reviewed.titles(other)}"
-        return f"{wording.SEVERITY_LABELS[listed[key].severity]}: {names}" if key in listed else names
-
-    if st.session_state.get("structures_pair") not in options or (
-        chosen and st.session_state.get("_structures_chosen") != chosen
-    ):
-        st.session_state["structures_pair"] = chosen or options[0]
-    st.session_state["_structures_chosen"] = chosen
-    key = str(st.selectbox("Pair", options, key="structures_pair", format_func=label, on_change=_choose_pair))
-    one, other = key.split("-")
-    preferred = {code: _preferred(reviewed, listed.get(key), code) for code in (one, other)}
-    _draw((one, other), preferred, reviewed.titles, dark=st.context.theme.type == "dark")
+    options = list(listed)
+    chosen = st.session_state.get(PAIR)
+    if st.session_state.get("structures_pair") not in options or chosen in options:
+        st.session_state["structures_pair"] = chosen if chosen in options else options[0]
+    key = str(
+        st.selectbox(
+            "Drugs",
+            options,
+            key="structures_pair",
+            format_func=lambda key: f"{wording.SEVERITY_LABELS[listed[key].rank]}: {listed[key].title}",
+            on_change=_choose_pair,
+        )
+    )
+    _draw(listed[key], dark=st.context.theme.type == "dark")
 
 
 def _choose_pair() -> None:
     st.session_state[PAIR] = st.session_state["structures_pair"]
 
 
-def _preferred(reviewed: ReviewedSet, pair: PairReview | None, code: str) -> tuple[str, ...]:
-    """Ingredients to draw first: ordered ones that carry the pair, others that carry it, others ordered."""
-    of_class = reviewed.review.ordered.get(code)
-    ordered = [drug.code for drug in of_class.drugs] if of_class else []
-    carriers: list[str] = []
-    if pair is not None and pair.rules and code in pair.codes:
-        side = pair.codes.index(code)
-        for way in pair.rules[0].between.ways:
-            carriers += [own for drug in way[side].carriers_within(code) for own in drug.codes]
-    return tuple(dict.fromkeys([*(c for c in ordered if c in carriers), *carriers, *ordered]))
-
-
-def _draw(pair: tuple[str, str], preferred: dict[str, tuple[str, ...]], titles: Title, *, dark: bool) -> None:
-    """Both drugs; `preferred` names the ingredients (ATC level 5) to offer first, by class."""
-    columns = st.columns(2, gap="large")
-    chosen: list[Structure | None] = []
-    for code, column, side in zip(pair, columns, ("a", "b"), strict=True):
-        with column:
-            st.html(markup.panel_title(titles(code), code))
-            chosen.append(_choice(code, side, preferred.get(code, ()), titles))
-    present = [structure for structure in chosen if structure is not None]
-    if not present:
-        return
-    with st.spinner("Drawing the structures", show_time=False):
-        drawings, atoms, timed_out = _drawn(present[0], present[1] if len(present) == 2 else None, dark)
+def _draw(alert: Alert, *, dark: bool) -> None:
+    found = [_structure(drug) for drug in alert.drugs]
+    present = [structure for structure in found if structure is not None]
+    drawings: tuple[str, ...] = ()
+    atoms, timed_out = 0, False
+    if present:
+        with st.spinner("Drawing the structures", show_time=False):
+            drawings, atoms, timed_out = _drawn(present[0], present[1] if len(present) == 2 else None, dark)
     remaining = iter(drawings)
-    for structure, column in zip(chosen, columns, strict=True):
-        if structure is not None:
-            with column:
+    for drug, structure, column in zip(alert.drugs, found, st.columns(2, gap="large"), strict=True):
+        with column:
+            st.html(markup.panel_title(drug.name, drug.code))
+            if structure is not None:
                 st.html(_picture(structure, next(remaining)))
+            else:
+                text = "Salts, mixtures, insulins, antibodies and vaccines have none to draw; some drugs are not in the table."
+                st.html(markup.empty(f"No structure of {drug.name} here", text))
     if len(present) == 2:
         st.html(markup.note(_shared(atoms, timed_out)))
     st.html(markup.note(_NOTHING_EXPLAINED))
 
 
-def _choice(code: str, side: str, preferred: tuple[str, ...], titles: Title) -> Structure | None:
-    rank = {ingredient: i for i, ingredient in enumerate(preferred)}
-    options = sorted(
-        structures.representatives(code), key=lambda s: (rank.get(s.ingredient, len(rank)), s.drug)
+def _structure(drug: Carrier) -> Structure | None:
+    """The structure of this very drug."""
+    return next(
+        (s for s in structures.all_representatives() if s.drug == drug.name or s.ingredient == drug.code),
+        None,
     )
-    if not options:
-        name = titles(code)
-        name = name[:1].lower() + name[1:] if name[1:2].islower() else name
-        st.html(
-            markup.empty(
-                f"No single small molecule stands for {name}",
-                "Salts, mixtures, insulins, antibodies and vaccines have none to draw.",
-            )
-        )
-        return None
-    names = [s.drug for s in options]
-    drug = st.selectbox(
-        "Drug",
-        names,
-        key=f"drug-{side}-{code}",
-        label_visibility="collapsed",
-        disabled=len(names) == 1,
-        help="Which drug represents the class",
-    )
-    return next((s for s in options if s.drug == drug), options[0])
 
 
 @st.cache_data(max_entries=256, show_spinner=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import streamlit as st
@@ -36,6 +37,7 @@ from leader_core.domain import MODEL_NAMES, Kind
 
 _START: Final = "_draft_start"
 _PROBLEM: Final = "_draft_problem"
+_PLANNED: Final = "planned-drugs"
 _NAMED_IN_FULL: Final = 3
 _RESULTS: Final = 12
 _LONGEST_QUERY: Final = 200  # characters
@@ -67,7 +69,9 @@ def _form(service: Service) -> None:
     index = _visit_choice(draft)
     import_file.show(service, index)
     _codes(service, draft, index)
-    _profile(service, draft)
+    if index >= len(draft.earlier):
+        _planned(draft)
+    _profile(service, session_draft())
     _submit(service, session_draft())
 
 
@@ -215,6 +219,24 @@ def listed_results(results: Iterable[Concept]) -> Iterator[dict[str, Any]]:
         terms.add(term)
 
 
+def _planned(draft: Draft) -> None:
+    """Drugs of the current stay: reviewed for alerts at once, never read by a model."""
+    if _PLANNED not in st.session_state:  # through the state, which also updates a browser with another value
+        st.session_state[_PLANNED] = "\n".join(draft.drugs)
+    typed = str(
+        st.text_area(
+            "Drugs ordered or planned",
+            key=_PLANNED,
+            height=80,
+            placeholder="Nafcillin 2 g IV; metoprolol 25 mg PO",
+            help="Optional, in any spelling, one a line or separated by ; or ,. They are checked against each other, "
+            "the conditions and the suggestions; the models never read them.",
+        )
+        or ""
+    )
+    change_draft(replace(draft, drugs=(typed,) if typed.strip() else ()))
+
+
 def _profile(service: Service, draft: Draft) -> None:
     """The fields of this cohort's profiles; anything left out is "unknown" to the student."""
     st.html(markup.panel_title("Profile", "optional; only the student reads it"))
@@ -286,7 +308,7 @@ def _results(service: Service) -> None:
             )
         )
         return
-    subject = Subject(draft.submitted, "draft")
+    subject = Subject(draft.submitted, "draft", drugs=draft.drugs)
     if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
     panel.show(service, subject, "new", functools.partial(download.show, service, subject))
@@ -335,7 +357,7 @@ def _suggestion_changes(changes: case_diff.SuggestionChanges) -> None:
             label,
             f"{each.title} {each.code}",
             f"{probability(each.first or 0.0)} → {probability(each.second or 0.0)}",
-            f"{each.change:+.2f}",
+            each.signed,
         )
         for label, group in (
             ("+ added", changes.added),

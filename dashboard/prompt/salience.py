@@ -12,9 +12,9 @@ from markupsafe import Markup
 
 from dashboard.scores import explain_table, explanations
 from dashboard.scores.explain_panel import CLASS, how
-from dashboard.scores.explain_table import signed
 from dashboard.server.service import Service
 from dashboard.shared import markup
+from dashboard.shared.formatting import signed
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro

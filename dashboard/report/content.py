@@ -5,23 +5,22 @@ Where what was prescribed is hidden, nothing here holds it either.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from dashboard.interactions.sets import KnownDrugs
+from dashboard.report.review_part import Facts, ReviewPart, review_part
 from dashboard.scores import trust_text
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import Coded, VisitText
-from dashboard.shared.formatting import listing, score
-from leader_core import Case, Engine, Fingerprint, Interaction, Recommendation
-from leader_core.domain import MODEL_NAMES, SEVERITY_RANK, Kind, ModelName
+from dashboard.shared.formatting import score
+from leader_core import Case, Engine, Fingerprint, Recommendation
+from leader_core.domain import MODEL_NAMES, Kind, ModelName
 from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
 from leader_core.model_folder import Manifest
-
-Facts = tuple[tuple[str, str], ...]
-"""Labels and values."""
 
 CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
 HIDDEN: Final = (
@@ -54,16 +53,6 @@ class RowGroup:
     label: str
     rows: tuple[comparison.Row, ...]
     folded: bool
-
-
-@dataclass(frozen=True, slots=True)
-class PairPart:
-    """An interaction, and in which sets of classes it stands."""
-
-    pair: Interaction
-    sets: tuple[str, ...]
-    names: str
-    facts: Facts  # what to do first
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +125,7 @@ class CaseReport:
     models: tuple[ModelPart, ...]
     groups: tuple[RowGroup, ...]
     orders: Mapping[str, str]  # class -> the hospital's own drug strings
-    interactions: tuple[PairPart, ...]  # each pair once, most severe first
-    interaction_counts: str  # how many pairs stand among each set of classes
-    interaction_note: str
-    has_sets: bool  # there was a set of classes to look for interactions in
+    review: ReviewPart
     titles: Mapping[str, str]  # medication class -> title
     similar: SimilarPart
     trust_facts: Facts
@@ -160,6 +146,8 @@ def compose(
     hide: bool,
     made_at: datetime,
     near: SimilarResult = NOT_SEARCHED,
+    drugs: Sequence[str] = (),
+    held: Collection[str] = (),
 ) -> CaseReport:
     """The report of a case under the cut-offs that the recommendations carry.
 
@@ -171,9 +159,12 @@ def compose(
         hide: leave out what the current visit was given.
         made_at: the moment that the report names.
         near: the case's neighbours in the training split, as the page has them.
+        drugs: those entered for the current stay of a case that was entered, as typed.
+        held: classes that were taken out of the suggestions for the patient's conditions.
     """
     cohort = engine.cohort
     known = not hide and bool(case.prescribed)
+    drugs_known = KnownDrugs.of(engine, case, drugs, hide=hide)
     if hide:
         case = case.observed()
     recorded = patient_id is not None
@@ -182,12 +173,10 @@ def compose(
         recommendations.get("student"),
         case.prescribed,
         cohort.titles("medication"),
+        held=held,
     )
     titles = {**cohort.titles("medication"), **{row.code: row.title for row in rows}}
     scored = [name for name in MODEL_NAMES if name in recommendations]
-    sets = {wording.MODEL_LABELS[name]: recommendations[name].interactions for name in scored}
-    if known:
-        sets["Prescribed"] = cohort.interactions.among(case.prescribed)
     student = recommendations.get("student")
     visit_id = case.current.visit_id
     return CaseReport(
@@ -208,10 +197,7 @@ def compose(
         models=tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored),
         groups=_groups(rows, known=known, models=len(recommendations)),
         orders=case_text.ordered_drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
-        interactions=_interactions(sets, titles),
-        interaction_counts=_interaction_counts(sets),
-        interaction_note=case_text.table_covers(cohort.interactions),
-        has_sets=bool(sets),
+        review=review_part(drugs_known, recommendations, lambda kind, code: cohort.title(kind, code) or code),
         titles=titles,
         similar=_similar(engine, recommendations, near),
         trust_facts=tuple(trust_text.case_facts(recommendations, near.similar)),
@@ -240,14 +226,12 @@ def _model(
     card = engine.models.get(name)
     manifest = card.manifest if card is not None else None
     agreement = comparison.agreement((m.code for m in recommendation.selected), case.prescribed)
-    pairs = ("Interactions", str(len(recommendation.interactions)))
-    metrics: Facts = (("Classes", str(agreement.selected)), pairs)
+    metrics: Facts = (("Classes", str(agreement.selected)),)
     if known:
         metrics = (
             ("Jaccard", score(agreement.jaccard)),
             ("F1", score(agreement.f1)),
-            ("Also prescribed", f"{agreement.hits} of {agreement.selected}"),
-            pairs,
+            ("Also ordered", f"{agreement.hits} of {agreement.selected}"),
         )
     warnings = [case_text.unseen_sentence(name, recommendation.unseen)] if recommendation.unseen else []
     warnings += [wording.CUT_TO_FIT[name]] if recommendation.truncated else []
@@ -288,52 +272,12 @@ def _groups(rows: list[comparison.Row], *, known: bool, models: int) -> tuple[Ro
     if not known:
         labels["neither"] = "Not suggested"
     if not models:
-        labels = dict.fromkeys(labels, "Prescribed")
+        labels = dict.fromkeys(labels, "Ordered")
     return tuple(
         RowGroup(labels[key], tuple(members), folded=key == "neither")
         for key, members in comparison.grouped(rows).items()
         if members and (known or key != "missed")
     )
-
-
-def _interactions(
-    sets: Mapping[str, Sequence[Interaction]], titles: Mapping[str, str]
-) -> tuple[PairPart, ...]:
-    """Every pair of any set once, most severe first, with the sets that it stands in."""
-    holders: dict[Interaction, list[str]] = {}
-    for name, pairs in sets.items():
-        for pair in pairs:
-            holders.setdefault(pair, []).append(name)
-    ordered = sorted(holders, key=lambda p: (SEVERITY_RANK[p.severity], p.code_a, p.code_b))
-    return tuple(
-        PairPart(
-            pair,
-            tuple(holders[pair]),
-            " + ".join(titles.get(code, code) for code in (pair.code_a, pair.code_b)),
-            _pair_facts(pair),
-        )
-        for pair in ordered
-    )
-
-
-def _pair_facts(pair: Interaction) -> Facts:
-    """What is known of a pair, in the order that a reader needs it."""
-    facts = (
-        ("Note", wording.STATISTICAL if pair.severity == "unknown" else ""),
-        ("What to do", pair.management),
-        ("Consequence", pair.effect),
-        ("Mechanism", pair.mechanism),
-        ("Evidence", pair.evidence),
-        ("Source", pair.source),
-    )
-    return tuple((label, text) for label, text in facts if text)
-
-
-def _interaction_counts(sets: Mapping[str, Sequence[Interaction]]) -> str:
-    if not sets:
-        return "There is no set of classes to look at."
-    counts = listing(f"{name.lower()} {len(pairs)}" for name, pairs in sets.items())
-    return f"Pairs among the classes of each set: {counts}."
 
 
 def _similar(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -32,6 +32,7 @@ def show(
     subject: Subject,
     recommendations: Mapping[ModelName, Recommendation],
     near: SimilarResult = NOT_SEARCHED,
+    held: Collection[str] = (),
     *,
     hide: bool | None = None,
     key: str = "export",
@@ -43,6 +44,7 @@ def show(
         subject: the case.
         recommendations: under the cut-offs that the page shows; models without scores are left out.
         near: the case's neighbours in the training split, as the page has them.
+        held: classes that were taken out of the suggestions for the patient's conditions.
         hide: leave out what was prescribed; by default as the page does.
         key: tells several of them on a page apart.
     """
@@ -52,7 +54,7 @@ def show(
         return lambda: write(
             compose(
                 service.engine, subject.case, recommendations, patient_id=subject.patient_id, hide=hidden,
-                made_at=datetime.now(UTC), near=near,
+                made_at=datetime.now(UTC), near=near, drugs=subject.drugs, held=held,
             )
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dashboard.report.content import CaseReport, ModelPart, SimilarPart, TrustPart
+from dashboard.report.review_part import AlertPart
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording
 from dashboard.shared.csv_table import Cell, write_csv
@@ -33,11 +34,10 @@ def record(report: CaseReport) -> dict[str, Any]:
         "models": {part.name: _model(part) for part in report.models},
         "notes": [*report.notices, *report.absent],
         "medications": [_medication(report, row) for group in report.groups for row in group.rows],
-        "interactions": [
-            {**asdict(part.pair), "among": [name.lower() for name in part.sets]}
-            for part in report.interactions
-        ],
-        "interactions_note": report.interaction_note,
+        "alerts": [_alert(part) for part in (*report.review.carried, *report.review.if_chosen)],
+        "alert_counts": {name.lower(): text for name, text in report.review.counts},
+        "signals": [asdict(signal) for signal in report.review.signals],
+        "interactions_note": report.review.note,
         "similar_patients": _similar(report.similar),
         "trust": {
             "about": dict(report.trust_facts),
@@ -56,6 +56,17 @@ def _medication(report: CaseReport, row: comparison.Row) -> dict[str, Any]:
         "student_selected": row.student_selected,
         **({"prescribed": row.prescribed} if report.prescribed_known else {}),
         **({"orders": report.orders[row.code]} if row.code in report.orders else {}),
+    }
+
+
+def _alert(part: AlertPart) -> dict[str, Any]:
+    """An alert as the tables have it; `rank` is what it is shown and counted as."""
+    alert = part.alert
+    return {
+        "title": alert.title,
+        **asdict(alert),
+        "carried": alert.carried,
+        "among": [name.lower() for name in part.sets],
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dashboard.shared.formatting import MISSING
+from dashboard.shared.formatting import MISSING, signed
 from dashboard.shared.templates import render
 from leader_core import KINDS, Case, Recommendation
 from leader_core.domain import Kind
@@ -52,9 +52,7 @@ class ScoreChange:
         """The change with its sign; a dash where one side has no score."""
         if self.first is None or self.second is None:
             return MISSING
-        if abs(self.change) < 0.005:
-            return "0.00"
-        return f"{'+' if self.change > 0 else '−'}{abs(self.change):.2f}"
+        return signed(self.change)
 
 
 @dataclass(frozen=True, slots=True)

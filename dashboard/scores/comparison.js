@@ -70,7 +70,7 @@ function jumps() {
   nav.setAttribute("aria-label", "Further down this page");
   for (const [label, place] of [
     ["What changed a score", ".st-key-why"],
-    ["Interactions and more", ".st-key-pairs"],
+    ["Alerts and more", ".st-key-pairs"],
     ["Profile and visits", ".st-key-person"],
   ]) {
     if (place === ".st-key-person" && location.pathname.endsWith("/new")) continue;
@@ -111,13 +111,19 @@ function line(row, data, memory) {
   arrow.className = "twist";
   const words = make("span", null, "words");
   words.append(make("span", row.title, "title"), " ", make("span", row.code, "code"));
+  if (row.shares) words.title = row.shares;
   button.append(arrow, words);
   name.append(button);
+  if (row.against) {
+    const against = make("span", null, "against " + row.against.severity);
+    against.append(icon(row.against.icon + " "), make("b", row.against.label + ": "), row.against.text);
+    name.append(against);
+  }
   tr.append(name);
   if (data.prescribed) {
     const given = make("td", null, "given");
-    given.dataset.label = "Prescribed";
-    const mark = make("span", row.prescribed ? "✓ given" : "not given", row.prescribed ? "yes" : "no");
+    given.dataset.label = "Ordered";
+    const mark = make("span", row.prescribed ? "✓ ordered" : "not ordered", row.prescribed ? "yes" : "no");
     given.append(mark);
     tr.append(given);
   }
@@ -149,7 +155,7 @@ function columns(data) {
   first.scope = "col";
   tr.append(first);
   if (data.prescribed) {
-    const given = make("th", "Prescribed", "given");
+    const given = make("th", "Ordered", "given");
     given.scope = "col";
     tr.append(given);
   }

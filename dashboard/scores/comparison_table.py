@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -13,7 +13,7 @@ from dashboard.shared import comparison, theme, wording
 from dashboard.shared.browser import component
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.formatting import probability
-from leader_core import Order
+from leader_core import Alert, Order
 from leader_core.domain import ModelName
 
 EXPLAINED: Final = "explain"
@@ -33,23 +33,46 @@ def show(
     by_area: bool = False,
     own: bool = False,
     more: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+    shares: Callable[[str], str] = lambda code: "",
+    counted: str = "",
+    against: Mapping[str, Alert] | None = None,
     key: str = "comparison",
 ) -> None:
     """Draw the table; opened rows and folded groups survive a change of the cut-off.
 
-    `own`: with the viewer's column; `more`: lines for the details of some classes, by code.
+    Args:
+        own: with the viewer's column.
+        more: lines for the details of some classes, by code.
+        shares: the drugs that a class means, in words; empty where it is a drug.
+        counted: what the shares are counted from.
+        against: by class, the alert of a condition of this patient that speaks against it.
     """
     data = table(
         rows, scores, thresholds, orders, prescribed_known=prescribed_known, by_area=by_area, own=own
     )
     for group in data["groups"]:
         for row in group["rows"]:
+            if means := shares(row["code"]):
+                row["shares"] = means
+                row["details"].append({"label": "Usually means", "text": f"{means}. Counted over {counted}."})
+            if alert := (against or {}).get(row["code"]):
+                row["against"] = _against(alert)
             row["details"] += (more or {}).get(row["code"], ())
     component("scores/comparison")(
         key=key,
         data={**data, "subject": subject, "note": note},
         on_explained_change=functools.partial(_explain, key),
     )
+
+
+def _against(alert: Alert) -> dict[str, str]:
+    """The mark of a class that the patient's conditions speak against."""
+    return {
+        "severity": alert.rank,
+        "icon": theme.SEVERITY_ICONS[alert.rank],
+        "label": wording.SEVERITY_LABELS[alert.rank],
+        "text": alert.title,
+    }
 
 
 def _explain(key: str) -> None:
@@ -93,7 +116,7 @@ def table(
             if _worth_showing(key, members, answered, prescribed_known)
         ]
     return {
-        "caption": f"{unit.headings} with the score of each model and whether they were prescribed",
+        "caption": f"{unit.headings} with the score of each model and whether they were ordered",
         "heading": unit.heading,
         "find": "Find a drug" if unit.one == "drug" else "Find a class or drug",
         "prescribed": prescribed_known,
@@ -116,12 +139,12 @@ def _worth_showing(
         return key in answered
     if key == "missed":
         return prescribed_known
-    return bool(members) if key == "own" else bool(answered)
+    return bool(members) if key in ("own", "held") else bool(answered)
 
 
 def _label(key: comparison.Group, answered: Sequence[ModelName], prescribed_known: bool) -> str:
     if not answered:
-        return "Prescribed"
+        return "Ordered"
     if key == "neither" and not prescribed_known:
         return "Not suggested"
     return (wording.GROUP_LABELS if len(answered) == 2 else _ONE_MODEL_LABELS)[key]
@@ -130,7 +153,7 @@ def _label(key: comparison.Group, answered: Sequence[ModelName], prescribed_know
 def _hint(key: comparison.Group, members: Sequence[comparison.Row], prescribed_known: bool) -> str:
     if not (members and prescribed_known and key in ("agreed", "teacher", "student")):
         return ""
-    return f"{sum(row.prescribed for row in members)} of {len(members)} prescribed"
+    return f"{sum(row.prescribed for row in members)} of {len(members)} ordered"
 
 
 def _model(name: str, answer: Scores, threshold: float) -> dict[str, Any]:

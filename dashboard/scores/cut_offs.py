@@ -17,7 +17,7 @@ from dashboard.shared.case_text import unseen_claims
 from dashboard.shared.formatting import day, score
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
-from leader_core import PairReview, Recommendation, UnseenCode
+from leader_core import Alert, Recommendation, UnseenCode
 from leader_core.domain import MODEL_NAMES, ModelName
 
 BINDINGS: Final = {
@@ -25,8 +25,8 @@ BINDINGS: Final = {
 }
 """None stands for the model's own cut-off."""
 
-ReviewPairs = Callable[[Sequence[str]], Sequence[PairReview]]
-"""The graded pairs of a set that the drugs ordered do not rule out, most severe first: as the list of pairs has them."""
+CountAlerts = Callable[[Sequence[str]], str]
+"""How many alerts a set of classes has, in words: "1 contraindicated, 6 major; if you choose: 2 major"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,22 @@ def show(
     scores: Mapping[ModelName, Scores],
     own: Sequence[str] | None,
     known: bool,
-) -> dict[ModelName, Recommendation]:
+) -> tuple[dict[ModelName, Recommendation], dict[str, Alert]]:
     """A slider per model, the teacher left and the student right, and below them the metrics of several sets together.
 
     `own` is the viewer's set where there is one, `known` whether the prescription is shown. Gives each model's
-    recommendation under its cut-off.
+    recommendation under its cut-off, and the classes that the patient's conditions speak against with the reason; where
+    these are held back, the recommendations are without them.
     """
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
 
-    def review_pairs(codes: Sequence[str]) -> Sequence[PairReview]:
-        ordered = sets.orders(service, subject) if known else ()
-        return sets.review(service, subject, tuple(codes), ordered).pairs_not_ruled_out
+    drugs = sets.known_drugs(service, subject)
+
+    def count_alerts(codes: Sequence[str]) -> str:
+        return drugs.review(tuple(codes)).counts_text
 
     recommendations: dict[ModelName, Recommendation] = {}
+    held: dict[str, Alert] = {}
     for name, column in zip(MODEL_NAMES, st.columns(2, gap="large"), strict=True):
         with column:
             recommendation = scores[name].recommendation
@@ -64,16 +67,19 @@ def show(
                 others = [other for other in MODEL_NAMES if other != name and scores[other].recommendation]
                 _no_scores(service, subject, scores[name], others)
                 continue
-            recommendations[name] = _slider(service, name, recommendation)
+            chosen = {name: _slider(service, name, recommendation)}
+            against = sets.held_back(service, subject.case, chosen)
+            held |= against
+            recommendations |= sets.without(chosen, against) if session.holding_back() else chosen
             codes = [m.code for m in recommendations[name].selected]
             agreement = comparison.agreement(codes, subject.case.prescribed)
             with st.container(key=f"metrics-{name}"):
-                st.html(agreement_metrics(agreement, review_pairs(codes), known=known, unit=unit))
+                st.html(agreement_metrics(agreement, count_alerts(codes), known=known, unit=unit))
             _warnings(service, subject, scores[name], recommendations[name])
     named = combined_sets({name: [m.code for m in r.selected] for name, r in recommendations.items()}, own)
     if named:
-        st.html(combined_table(named, subject.case.prescribed, review_pairs, known=known, unit=unit))
-    return recommendations
+        st.html(combined_table(named, subject.case.prescribed, count_alerts, known=known, unit=unit))
+    return recommendations, held
 
 
 def overrides(service: Service, recommendations: Mapping[ModelName, Recommendation]) -> dict[str, float]:
@@ -145,17 +151,13 @@ def _ask_button(service: Service, subject: Subject, name: ModelName, label: str)
 
 
 def agreement_metrics(
-    agreement: comparison.Agreement, pairs: Sequence[PairReview], *, known: bool, unit: wording.Unit
+    agreement: comparison.Agreement, alerts: str, *, known: bool, unit: wording.Unit
 ) -> Markup:
-    """The metrics under a cut-off; without known prescriptions only the counts. `pairs`: most severe first."""
-    worst = wording.SEVERITY_LABELS[pairs[0].severity].lower() if pairs else ""
-    rows = [
-        (unit.many.capitalize(), f"{agreement.selected}", f"{agreement.hits} given" if known else ""),
-        ("Listed pairs", f"{len(pairs)}", worst),
-    ]
+    """The metrics under a cut-off; without known prescriptions only the counts. `alerts`: how many, in words."""
+    rows = [(unit.many.capitalize(), f"{agreement.selected}", f"{agreement.hits} ordered" if known else "")]
     if known:
         rows = [("Jaccard", score(agreement.jaccard), ""), ("F1", score(agreement.f1), ""), *rows]
-    return markup.metrics(rows)
+    return markup.metrics(rows) + markup.alert_counts(alerts)
 
 
 def unseen_callout(name: str, unseen: Sequence[UnseenCode]) -> Markup:
@@ -182,11 +184,11 @@ def combined_sets(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] 
 def combined_table(
     sets: Sequence[NamedSet],
     prescribed: Sequence[str],
-    review_pairs: ReviewPairs,
+    count_alerts: CountAlerts,
     *,
     known: bool,
     unit: wording.Unit,
 ) -> Markup:
-    """One row per set: how many classes, how many of them were given, Jaccard, F1, listed pairs and the worst."""
-    rows = [(each, comparison.agreement(each.codes, prescribed), review_pairs(each.codes)) for each in sets]
+    """One row per set: how many classes, how many of them were ordered, Jaccard, F1, and how many alerts."""
+    rows = [(each, comparison.agreement(each.codes, prescribed), count_alerts(each.codes)) for each in sets]
     return render("scores/combined_sets.html", rows=rows, known=known, unit=unit)

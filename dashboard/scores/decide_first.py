@@ -1,21 +1,19 @@
-"""Deciding first on a case: the classes to tick before anything is shown, and the interactions among the ticked."""
+"""Deciding first on a case: the classes to tick before anything is shown, and the alerts of the ticked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import streamlit as st
 
-from dashboard.interactions import cautions, sets
+from dashboard.interactions import alerts, sets
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, wording
 from dashboard.shared.browser import component, nothing
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
-
-_SHOWN: Final = 10
 
 
 def choose(service: Service, subject: Subject) -> None:
@@ -53,19 +51,15 @@ def areas(titles: Mapping[str, str]) -> list[dict[str, Any]]:
     return [{"label": label, "classes": classes} for label, classes in by_area.items()]
 
 
-def own_interactions(service: Service, subject: Subject) -> None:
-    """Before revealing: the interactions among the viewer's own classes, and nothing else."""
+def own_alerts(service: Service, subject: Subject) -> None:
+    """Before revealing: the alerts of the viewer's own classes, and nothing else."""
     own = session.decided(subject.key)
-    pairs = sets.review(service, subject, own, ()).pairs_not_ruled_out if len(own) > 1 else ()
-    st.html(markup.panel_title("Interactions in your set", "most severe first"))
-    if len(own) < 2:
-        st.html(markup.note("They appear with the second class that you tick."))
-    elif pairs:
-        st.html(cautions.pairs(pairs[:_SHOWN], titles_of(service)))
-        if len(pairs) > _SHOWN:
-            st.html(markup.note(f"{len(pairs) - _SHOWN} more."))
+    st.html(markup.panel_title("Alerts of your set"))
+    if own:
+        review = sets.review(service, subject, own)
+        st.html(alerts.review_html(review, titles_of(service), "a drug of these classes"))
     else:
-        st.html(markup.note(wording.NO_PAIR))
+        st.html(markup.note("They appear with the first class that you tick."))
 
 
 def start_again(subject: Subject) -> None:

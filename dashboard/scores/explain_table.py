@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dashboard.shared import wording
-from dashboard.shared.formatting import words
+from dashboard.shared.formatting import signed, words
 from dashboard.shared.markup import Titles
 from dashboard.shared.templates import render
 from leader_core import Case
@@ -125,13 +125,3 @@ def table(
         summed=summed,
         missing=missing,
     )
-
-
-def signed(value: float) -> str:
-    """
-    >>> signed(0.123), signed(-2.0), signed(0.001)
-    ('+0.12', '−2.00', '0.00')
-    """
-    if abs(value) < 0.005:
-        return "0.00"
-    return f"{'+' if value > 0 else '−'}{abs(value):.2f}"

@@ -3,47 +3,46 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.interactions import cautions, sets
+from dashboard.interactions import alert_list, alerts, sets
 from dashboard.scores import comparison_table, cut_offs, decide_first, explain_panel, notes, trust_panel
 from dashboard.scores.trust_text import SimilarResult
 from dashboard.server.answers import Scores, all_scores
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, navigation, session, url_state, wording
-from dashboard.shared.case_text import table_covers
+from dashboard.shared.case_text import tables_cover
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
-from leader_core import Recommendation
+from leader_core import Alert, Recommendation
 from leader_core.domain import ModelName
-
-_SHOWN: Final = 10
-_WARNINGS: Final = 4
 
 Tab = Literal["pairs", "similar", "trust", "notes"]
 TABS: Final[Mapping[Tab, str]] = {
-    "pairs": "Interactions",
+    "pairs": "Alerts",
     "similar": "Similar",
     "trust": "Trust",
     "notes": "Notes",
 }
 _TAB: Final = "tab"
 _LINKED: Final = {_TAB: url_state.Binding.choice("pairs", TABS), **trust_panel.BINDINGS}
-BINDINGS: Final = {**_LINKED, **cut_offs.BINDINGS, **explain_panel.BINDINGS}
+_HOLD: Final = {session.HOLD: url_state.Binding.flag()}
+BINDINGS: Final = {**_LINKED, **_HOLD, **cut_offs.BINDINGS, **explain_panel.BINDINGS}
 
-Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult], None]
-"""Draws the export button of a page for the scores and neighbours that its panel shows."""
+Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult, Collection[str]], None]
+"""Draws the export button of a page for the scores, neighbours and classes held back that its panel shows."""
 
 
 def show(service: Service, subject: Subject, page: str, export: Export) -> None:
-    """Scores, cut-offs, the comparison table and the interactions, for the page "case" or "new"."""
+    """Scores, cut-offs, the comparison table and the alerts, for the page "case" or "new"."""
     query = session.url_query() if page == "case" else st.query_params.to_dict()
-    url_state.enter(identity(subject, page), BINDINGS, {**open_tab(), **query})
+    url_state.enter(identity(subject, page), BINDINGS, {**kept(), **query})
+    session.hold_back(st.session_state[session.HOLD])
     _panel(service, subject, page, export)
 
 
@@ -52,9 +51,10 @@ def identity(subject: Subject, page: str) -> str:
     return f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
 
 
-def open_tab() -> dict[str, str]:
-    """The tab that is open, for a link that names none: it stays open from case to case."""
-    return {_TAB: st.session_state[_TAB]} if _TAB in st.session_state else {}
+def kept() -> dict[str, str]:
+    """What stays from case to case where a link does not say: the open tab, and whether suggestions are held back."""
+    tab = {_TAB: st.session_state[_TAB]} if _TAB in st.session_state else {}
+    return tab | ({session.HOLD: "1"} if session.holding_back() else {})
 
 
 def _panel(service: Service, subject: Subject, page: str, export: Export) -> None:
@@ -66,7 +66,7 @@ def _panel(service: Service, subject: Subject, page: str, export: Export) -> Non
         with right, st.container(key="pairs"):
             _, tabs = _tabs(subject, "pairs")
             with tabs["pairs"]:
-                decide_first.own_interactions(service, subject)
+                decide_first.own_alerts(service, subject)
             _notes(service, subject, tabs)
         link = {**session.query_for(subject), **url_state.written({_TAB: BINDINGS[_TAB]})}
     else:
@@ -91,7 +91,7 @@ def _answers(
     near = trust_panel.find_similar(service, subject.case)
     with centre:
         with st.container(key="cut_offs"):
-            recommendations = cut_offs.show(service, subject, scores, own, known)
+            recommendations, held = cut_offs.show(service, subject, scores, own, known)
         link = {
             **session.query_for(subject, cut_offs.overrides(service, recommendations)),
             **url_state.written(_LINKED),
@@ -99,16 +99,19 @@ def _answers(
         with st.container(key="classes"):
             details = trust_panel.class_details(service, recommendations, near)
             draw_export = functools.partial(
-                export, recommendations, trust_panel.similar_result(service, near)
+                export,
+                recommendations,
+                trust_panel.similar_result(service, near),
+                held if session.holding_back() else (),
             )
-            _table(service, subject, scores, recommendations, known, own, link, details, draw_export)
+            _table(service, subject, scores, recommendations, held, known, own, link, details, draw_export)
         with st.container(key="why"):
             explain_panel.show(service, subject, recommendations)
     with right, st.container(key="pairs"):
         opened, tabs = _tabs(subject, "pairs", "similar", "trust")
         with tabs[opened]:
             if opened == "pairs":
-                _interactions(service, subject, recommendations, known, link)
+                _alerts(service, subject, recommendations, link)
             elif opened == "similar":
                 trust_panel.show_similar(service, subject, recommendations, near)
             elif opened == "trust":
@@ -148,6 +151,7 @@ def _table(
     subject: Subject,
     scores: Mapping[ModelName, Scores],
     recommendations: Mapping[ModelName, Recommendation],
+    held: Mapping[str, Alert],
     known: bool,
     own: tuple[str, ...] | None,
     link: Mapping[str, str],
@@ -163,7 +167,9 @@ def _table(
         case.prescribed if known else (),
         service.engine.cohort.titles("medication"),
         own or (),
+        held if session.holding_back() else (),
     )
+    shares = service.engine.shares
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         grouping = st.segmented_control(
             "Group by",
@@ -180,72 +186,59 @@ def _table(
         navigation.link("prompt", "The teacher's prompt", link)
         if recommendations:
             export()
-    orders = (
-        service.engine.cohort.orders(case.current.visit_id)
-        if known and case.current.visit_id is not None
-        else ()
-    )
+    if held:
+        unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+        st.toggle(
+            f"Hold back what the conditions forbid ({count(len(held), unit.one, unit.many)})",
+            help=wording.HOLD_BACK,
+            **url_state.mirror(session.HOLD),
+        )
     comparison_table.show(
         rows,
         scores,
         {name: recommendation.threshold for name, recommendation in recommendations.items()},
-        orders,
+        sets.known_drugs(service, subject).orders,
         subject=str(sorted(subject.query.items())),
         note=wording.scope(service.engine.cohort.fingerprint.atc_level),
         prescribed_known=known,
         by_area=grouping == "area",
         own=own is not None,
         more=details,
+        shares=lambda code: alerts.class_drugs(shares, code),
+        counted=shares.label,
+        against=held,
     )
     st.html(markup.note(wording.TEACHER_SCORES))
 
 
-def _interactions(
+def _alerts(
     service: Service,
     subject: Subject,
     recommendations: Mapping[ModelName, Recommendation],
-    known: bool,
     link: Mapping[str, str],
 ) -> None:
-    """Pairs among the selected, most severe first, for one of the sets at a time, and what their conditions add."""
-    codes: dict[str, tuple[str, ...]] = {
-        name: tuple(m.code for m in r.selected) for name, r in recommendations.items()
-    }
-    if known and subject.case.prescribed:
-        codes["prescribed"] = subject.case.prescribed
-    st.html(markup.panel_title("Among the selected", "most severe first"))
+    """The alerts of one of the sets at a time: of the drugs ordered, then of what could be chosen."""
+    known = sets.known_drugs(service, subject)
+    codes = sets.named_sets(known, recommendations)
     if not codes:
-        st.html(markup.note("They appear with the first scores."))
+        st.html(markup.panel_title("Alerts") + markup.note("They appear with the first scores."))
         return
-    orders = sets.orders(service, subject) if known else ()
-    reviews = {name: sets.review(service, subject, own, orders) for name, own in codes.items()}
-    chosen = st.segmented_control(
-        "Interactions among",
-        list(codes),
-        default=next(iter(codes)),
-        required=True,
-        key=f"pairs_of_{'_'.join(codes)}",
-        persist_state="page",
-        label_visibility="collapsed",
-        width="stretch",
-        format_func=lambda name: f"{sets.LABELS[name]} {len(reviews[name].pairs_not_ruled_out)}",
-    )
-    review = reviews.get(str(chosen), next(iter(reviews.values())))
-    titles = titles_of(service)
-    pairs = review.pairs_not_ruled_out
-    if pairs:
-        st.html(cautions.pairs(pairs[:_SHOWN], titles))
-    else:
-        st.html(markup.note(wording.NO_PAIR))
-    more = f"{len(pairs) - _SHOWN} more, and the graph" if len(pairs) > _SHOWN else "Details and graph"
-    navigation.link("interactions", more, {**link, "set": str(chosen)})
-    if ruled_out := len(review.pairs) - len(pairs):
-        unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-        text = f"{count(ruled_out, 'more pair')} of these {unit.many}: not carried by the drugs ordered in this visit."
-        st.html(markup.note(text))
-    if review.conditions:
-        st.html(
-            markup.panel_title("Against the conditions")
-            + cautions.conditions(review.conditions, titles, most=_WARNINGS)
+    names = list(codes)
+    chosen = str(
+        st.segmented_control(
+            "Alerts of",
+            names,
+            default=names[-1],
+            required=True,
+            key=f"alerts_of_{'_'.join(names)}",
+            persist_state="page",
+            label_visibility="collapsed",
+            width="stretch",
+            format_func=lambda name: "All" if name == sets.UNION else sets.LABELS[name],
         )
-    st.html(markup.note(table_covers(service.engine.cohort.interactions)))
+    )
+    chosen = chosen if chosen in codes else names[-1]
+    st.html(alerts.review_html(known.review(codes[chosen]), titles_of(service), sets.SUGGESTED_BY[chosen]))
+    alert_list.not_understood(known.unknown)
+    navigation.link("interactions", "All alerts, graph and safer set", {**link, "set": chosen})
+    st.html(markup.note(tables_cover()))

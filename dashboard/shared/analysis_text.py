@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from dashboard.shared import wording
-from dashboard.shared.formatting import MISSING, words
+from dashboard.shared.formatting import MISSING, signed, words
 from leader_core.error_analysis import Condition, Frame, MetricEstimate
 from leader_core.evaluation import metrics
 from leader_core.evaluation.calibration import BINS
@@ -136,12 +136,8 @@ def format_estimate(name: str, estimate: MetricEstimate | None) -> str:
 
 def format_gap(name: str, gap: MetricEstimate | None) -> str:
     """A difference with its sign and interval; a star where the interval leaves out 0."""
-    if gap is None:
+    if gap is None or gap.value != gap.value:
         return MISSING
     star = " *" if gap.low > 0 or gap.high < 0 else ""
-    return f"{_signed(name, gap.value)} ({_signed(name, gap.low)} to {_signed(name, gap.high)}){star}"
-
-
-def _signed(name: str, number: float) -> str:
-    text = format_metric(name, abs(number))
-    return ("+" if number > 0 else "−" if number < 0 else "") + text
+    value, low, high = (signed(n, _DIGITS.get(name, 2)) for n in (gap.value, gap.low, gap.high))
+    return f"{value} ({low} to {high}){star}"

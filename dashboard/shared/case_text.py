@@ -9,7 +9,8 @@ from dashboard.shared import comparison, wording
 from dashboard.shared.formatting import count, day, gap, listing, stay, words
 from leader_core import UNKNOWN, Case, Order, UnseenCode, Visit
 from leader_core.domain import Kind
-from leader_core.interactions import InteractionTable
+from leader_core.interactions import clinical_rules
+from leader_core.interactions.conditions import condition_rules, duplication_rules
 
 Coded = tuple[str, str]
 """A code's title and the code; both are the same where no table knows a title."""
@@ -150,9 +151,11 @@ def unseen_claims(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, st
     return claims
 
 
-def table_covers(interactions: InteractionTable) -> str:
-    """How many pairs the interaction table holds, and what that means for a pair that is not in it."""
-    return wording.LIST_COVERS.format(pairs=f"{len(interactions):,}")
+def tables_cover() -> str:
+    """What the interaction tables hold, and that absence from them proves nothing."""
+    rules = len(clinical_rules()) + len(condition_rules()) + len(duplication_rules())
+    works = {part.strip() for rule in clinical_rules() for part in rule.source.split(";")}
+    return wording.TABLES_COVER.format(rules=f"{rules:,}", works=f"{len(works):,}")
 
 
 def ordered_drugs(orders: Sequence[Order]) -> dict[str, str]:

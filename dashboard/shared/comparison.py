@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -12,8 +12,8 @@ from leader_core import Recommendation
 from leader_core.domain import ModelName
 from leader_core.evaluation import metrics
 
-Group = Literal["agreed", "teacher", "student", "missed", "own", "neither"]
-GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "missed", "own", "neither")
+Group = Literal["agreed", "teacher", "student", "held", "missed", "own", "neither"]
+GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "held", "missed", "own", "neither")
 
 AREAS: Final[Mapping[str, str]] = {
     "A": "Digestion and metabolism",
@@ -51,9 +51,12 @@ class Row:
     teacher_selected: bool
     student_selected: bool
     own: bool = False  # chosen by the viewer, who decided first
+    held: bool = False  # scored high enough, but held back for the patient's conditions
 
     @property
     def group(self) -> Group:
+        if self.held:
+            return "held"
         if self.teacher_selected and self.student_selected:
             return "agreed"
         if self.teacher_selected:
@@ -95,8 +98,12 @@ def rows(
     prescribed: Sequence[str],
     titles: Mapping[str, str],
     own: Sequence[str] = (),
+    held: Collection[str] = (),
 ) -> list[Row]:
-    """One row for each class that a model scores, that was prescribed or that the viewer chose; best first."""
+    """One row for each class that a model scores, that was prescribed or that the viewer chose; best first.
+
+    `held` names the classes that were taken out of the suggestions for the patient's conditions.
+    """
     scored: dict[str, dict[str, float]] = {}
     known_titles = dict(titles)
     chosen: dict[str, set[str]] = {"teacher": set(), "student": set()}
@@ -117,6 +124,7 @@ def rows(
             teacher_selected=code in chosen["teacher"],
             student_selected=code in chosen["student"],
             own=code in mine,
+            held=code in held,
         )
         for code in scored.keys() | given | mine
     ]

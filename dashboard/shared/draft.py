@@ -62,6 +62,9 @@ class Draft:
     origin: Case | None = None  # the case it started from, without what that was prescribed
     origin_name: str = ""  # "patient 10006", "variant ‘base’"
     variant_id: str | None = None  # the saved variant it started from
+    drugs: tuple[
+        str, ...
+    ] = ()  # ordered or planned for the current stay, as typed: reviewed, never read by a model
 
     def visit(self, index: int) -> DraftVisit:
         """`index` counts earlier visits from 0; the number of earlier visits is the current one."""
@@ -211,5 +214,5 @@ def _past() -> list[Draft]:
 
 def _forget_widgets() -> None:
     """Profile widgets and the chosen visit belong to the draft before."""
-    for key in [k for k in st.session_state if str(k).startswith(("profile-", VISIT))]:
+    for key in [k for k in st.session_state if str(k).startswith(("profile-", "planned-", VISIT))]:
         del st.session_state[key]

@@ -29,6 +29,27 @@ def score(value: float | None) -> str:
     return MISSING if value is None else f"{value:.2f}"
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A change with its sign; none where it rounds to 0.
+
+    >>> signed(0.123), signed(-2.0), signed(0.001), signed(-0.0004, 3)
+    ('+0.12', '−2.00', '0.00', '0.000')
+    """
+    text = f"{abs(value):.{digits}f}"
+    return text if not float(text) else f"{'+' if value > 0 else '−'}{text}"
+
+
+def percent(share: float) -> str:
+    """A share in whole percent; never 0 or 100 for something that is not.
+
+    >>> [percent(share) for share in (0.624, 0.004, 0.999, 1.0)]
+    ['62 %', '<1 %', '>99 %', '100 %']
+    """
+    if 0.0 < share < 0.005:
+        return "<1 %"
+    return ">99 %" if 0.995 <= share < 1.0 else f"{share:.0%}".replace("%", " %")
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """
     >>> count(1, "visit"), count(1200, "visit"), count(2, "diagnosis", "diagnoses")

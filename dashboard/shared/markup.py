@@ -11,6 +11,8 @@ from leader_core.domain import Kind
 
 Titles = Callable[[Kind, str], str]
 """The title of a code, given its kind and the code."""
+Title = Callable[[str], str]
+"""The title of a medication code."""
 
 
 def title(text: str, detail: str = "", level: int = 1) -> Markup:
@@ -66,6 +68,11 @@ def table(
 def severity(level: str) -> Markup:
     """A severity as icon, word and colour."""
     return macro("severity")(level)
+
+
+def alert_counts(text: str) -> Markup:
+    """How many alerts there are, in words."""
+    return macro("alert_counts")(text)
 
 
 def model_head(name: str, detail: str) -> Markup:

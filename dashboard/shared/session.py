@@ -28,8 +28,12 @@ VIEWS: Final[Mapping[str, str]] = {
 }
 """How a case is shown: with what was prescribed, without it, or only after the viewer has chosen a set of their own."""
 
+HOLD: Final = "hold"
+"""URL parameter and session key: "1" where what the patient's conditions forbid is held back from the suggestions."""
+
 _LAST: Final = "_last_case"
 _VIEW: Final = "_view"
+_HOLD: Final = "_hold_back"
 _DECIDED: Final = "_decided"
 _REVEALED: Final = "_revealed"
 
@@ -42,6 +46,7 @@ class Subject:
     source: Literal["cohort", "draft"]
     patient_id: int | None = None
     visit_no: int | None = None
+    drugs: tuple[str, ...] = ()  # entered for the current stay, as typed; the models never read them
 
     @property
     def query(self) -> dict[str, str]:
@@ -137,10 +142,12 @@ def query_for(subject: Subject, thresholds: Mapping[str, float] | None = None) -
             name: value for name in ("teacher", "student") if (value := threshold(name)) is not None
         }
     shown = {VIEW: view()} if subject.source == "cohort" and view() != "all" else {}
+    held = {HOLD: "1"} if holding_back() else {}
     return {
         **subject.query,
         **{threshold_key(name): f"{value:.2f}" for name, value in thresholds.items()},
         **shown,
+        **held,
     }
 
 
@@ -153,6 +160,17 @@ def view() -> str:
 def set_view(choice: str) -> None:
     """Show every case this way from now on: in a demonstration the next case does not show its prescription either."""
     st.session_state[_VIEW] = choice if choice in VIEWS else "all"
+
+
+def holding_back() -> bool:
+    """Whether suggestions that the patient's conditions forbid are held back: as last chosen, else as the link asks."""
+    chosen = st.session_state.get(_HOLD)
+    return url_query().get(HOLD) == "1" if chosen is None else bool(chosen)
+
+
+def hold_back(choice: bool) -> None:
+    """Hold back, or not, in every case from now on."""
+    st.session_state[_HOLD] = choice
 
 
 def undecided(subject: Subject) -> bool:
@@ -193,13 +211,13 @@ def decide_again(case: str) -> None:
 
 
 def _entered() -> Subject:
-    case = session_draft().submitted
-    if case is None:
+    draft = session_draft()
+    if draft.submitted is None:
         raise NotFoundError(
             "The entered case is not in this session: it was never submitted, or the session has ended. "
             "Entered cases stay in the session only and never enter the link. Enter it again under New case."
         )
-    return Subject(case, "draft")
+    return Subject(draft.submitted, "draft", drugs=draft.drugs)
 
 
 def _number(text: str, what: str) -> int:

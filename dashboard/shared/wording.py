@@ -18,10 +18,21 @@ STUDENT_PROFILE_NONE: Final = "This student reads no profile field."
 FIRST_VISIT: Final = (
     "First visit, no earlier visits: the student stands in the profile for the missing history."
 )
-NO_PAIR: Final = "This table lists no pair of these. That is not proof that they are safe together."
+NOTHING_LISTED: Final = "The tables list nothing about these. That is not proof that they are safe together."
+SHARES_NOTE: Final = (
+    "Which drug of a class it would be is not known: shares are of the class's orders in training."
+)
 SEVERITY_UNKNOWN: Final = "severity unknown"
 STATISTICAL: Final = "A statistical signal from research data; nobody has graded its severity."
-LIST_COVERS: Final = "The table lists {pairs} pairs. A pair that is not in it is unlisted, not safe."
+TABLES_COVER: Final = (
+    "The tables hold {rules} rules about pairs of drugs, conditions and duplications, compiled in this project's own "
+    "words from {works} works (product labels, FDA tables, guidelines, CredibleMeds). What is not in them is unlisted, not safe."
+)
+HOLD_BACK: Final = (
+    "Classes of which more than half of the orders in training are drugs that a diagnosis of this visit contraindicates, "
+    "or warns against as major, are taken out of the suggestions and listed apart. Off by default: the models were "
+    "trained without it."
+)
 TRAINING_OVERLAP: Final = (
     "This patient is in the training split: the models have seen this case while learning."
 )
@@ -57,15 +68,16 @@ GROUP_LABELS: Final[dict[str, str]] = {
     "agreed": "Suggested by both",
     "teacher": "Teacher only",
     "student": "Student only",
-    "missed": "Prescribed, missed by both",
+    "held": "Held back: this patient's conditions speak against them",
+    "missed": "Ordered, missed by both",
     "own": "Chosen by you alone",
-    "neither": "Suggested by neither, not prescribed",
+    "neither": "Suggested by neither, not ordered",
 }
 GROUP_LABELS_ONE: Final[dict[str, str]] = {
     "teacher": "Suggested by the teacher",
     "student": "Suggested by the student",
-    "missed": "Prescribed, not suggested",
-    "neither": "Not suggested, not prescribed",
+    "missed": "Ordered, not suggested",
+    "neither": "Not suggested, not ordered",
 }
 
 KIND_LABELS: Final[dict[str, str]] = {

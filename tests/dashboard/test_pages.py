@@ -42,7 +42,7 @@ def test_without_a_cohort_every_page_says_what_to_do(serve: Serve, open_page: Op
     assert wording.NOT_A_DEVICE in text(page)
 
 
-@pytest.mark.parametrize("path", ["case", "interactions", "prompt"])
+@pytest.mark.parametrize("path", ["case", "prompt"])
 def test_pages_about_a_case_have_an_empty_state(open_page: OpenPage, path: str) -> None:
     page = open_page(path)
     assert wording.NO_CASE_TITLE in text(page)
@@ -206,9 +206,14 @@ def test_hiding_the_prescription_hides_it_everywhere_in_the_table(open_page: Ope
     assert not any(row["prescribed"] for row in rows)
     assert "Ordered in this visit" not in str(rows)
     assert "<dt>Jaccard</dt>" not in text(page)
-    assert "given</small>" not in text(page)
-    assert page.segmented_control(key="pairs_of_teacher_student").options == ["Teacher 2", "Student 2"]
-    assert text(page).count("Prescribed (") == 4  # the earlier visits' only
+    assert "ordered</small>" not in text(page)
+    assert "With the drugs ordered" not in text(page)
+    assert page.segmented_control(key="alerts_of_teacher_student_union").options == [
+        "Teacher",
+        "Student",
+        "All",
+    ]
+    assert text(page).count("Ordered (") == 4  # the earlier visits' only
     assert "Stopped since" in text(page)
 
 
@@ -272,7 +277,7 @@ def test_without_any_model_no_page_breaks(serve: Serve, open_page: OpenPage, pat
     if path in ("case", "prompt", "models"):
         assert "python -m train teacher" in text(page)
     if path == "case":  # the prescription still shows
-        assert [g["label"] for g in component_data(page, "comparison")["groups"]] == ["Prescribed"]
+        assert [g["label"] for g in component_data(page, "comparison")["groups"]] == ["Ordered"]
 
 
 def test_text_from_the_data_is_never_markup(

@@ -14,12 +14,11 @@ from dashboard.server.service import Service
 from dashboard.shared import comparison, session, stepping, wording
 from dashboard.shell import frame
 from dashboard.tour import tour
-from leader_core import InteractionTable, Recommendation, ScoredMedication
+from leader_core import Recommendation, ScoredMedication
 from leader_core.cohort import PatientQuery
 from leader_core.domain import MODEL_NAMES
-from leader_core.interactions import review_classes
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
-from tests.fakes import MEDICATIONS, PAIRS, FakeCohort, FakeEngine
+from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine
 
 RETURNING = "10006"
 KEY = f"{RETURNING}-5"
@@ -53,17 +52,17 @@ def test_a_link_to_decide_first_shows_no_score_and_no_prescription(open_page: Op
     assert not _has(page, "comparison")
     assert not page.slider
     assert "<dt>Jaccard</dt>" not in text(page)
-    assert text(page).count("Prescribed (") == 4  # the earlier visits' only
+    assert text(page).count("Ordered (") == 4  # the earlier visits' only
     listed = [c["code"] for a in component_data(page, "decide_first")["areas"] for c in a["classes"]]
     assert sorted(listed) == sorted(MEDICATIONS)
     assert address(page) == {"patient": RETURNING, "visit": "5", "show": "decide"}
 
 
-def test_before_revealing_only_the_viewers_own_interactions_are_shown(open_page: OpenPage) -> None:
+def test_before_revealing_only_the_viewers_own_alerts_are_shown(open_page: OpenPage) -> None:
     page = open_page("case", {"_decided": {KEY: ("B01A", "M01A")}}, patient=RETURNING, show="decide")
     shown = text(page)
-    assert "Antithrombotic agents + Non-steroidal" in shown
-    assert shown.count('class="ld-between"') == 1
+    assert "If you choose a drug of these classes" in shown and "With the drugs ordered" not in shown
+    assert 'class="ld-alert ' in shown
     assert "2 classes ticked" in text(page)
 
 
@@ -120,15 +119,16 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
     drawn = cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review_classes(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
+        lambda codes: "3 major",
         known=True,
         unit=wording.unit(3),
     )
     assert ">0.50<" in drawn  # both models: 1 of 2
+    assert drawn.count(">3 major<") == 2
     assert "Jaccard" not in cut_offs.combined_table(
         lines,
         ["B"],
-        lambda codes: review_classes(codes, InteractionTable(PAIRS), 3).pairs_not_ruled_out,
+        lambda codes: "3 major",
         known=False,
         unit=wording.unit(5),
     )
@@ -145,6 +145,51 @@ def test_classes_to_tick_stand_by_area() -> None:
     )
     assert [a["label"] for a in result] == ["Digestion and metabolism", "Heart and circulation"]
     assert [c["code"] for c in result[1]["classes"]] == ["C07A", "C01A"]
+
+
+# Alerts
+
+
+def test_the_numbers_under_the_models_are_those_of_the_list(open_page: OpenPage) -> None:
+    page = open_page("case", patient=RETURNING)
+    under = re.findall(r"Alerts: </span>(.*?)</p>", text(page))
+    for name, words in zip(MODEL_NAMES, under, strict=True):
+        page.segmented_control(key="alerts_of_teacher_student_prescribed_union").set_value(name).run()
+        drawn = next(e.value for e in page.html if '<section class="ld-alert-section' in e.value)
+        listed = [words[:1].lower() + words[1:] for words in re.findall(r'ld-alert-counts">(.*?)</p>', drawn)]
+        assert words == "; if you choose: ".join(listed)
+
+
+def test_what_the_conditions_forbid_is_marked_and_held_back_on_request(
+    serve: Serve, open_page: OpenPage
+) -> None:
+    engine = serve()
+    rows = engine.cohort.patients(PatientQuery(page_size=100)).rows
+    patient = next(row.patient_id for row in rows if _against(engine, row.patient_id))
+    page = open_page("case", patient=str(patient))
+    held = _against(engine, patient)
+    marked = {row["code"]: row["against"]["text"] for row in _rows(page) if "against" in row}
+    assert marked == {code: alert.title for code, alert in held.items()}
+    before = {g["key"]: len(g["rows"]) for g in component_data(page, "comparison")["groups"]}
+    page.toggle(key="hold_shown").set_value(True).run()
+    groups = {g["key"]: [r["code"] for r in g["rows"]] for g in component_data(page, "comparison")["groups"]}
+    assert set(groups["held"]) == set(held)
+    assert sum(map(len, groups.values())) == sum(before.values())
+    assert address(page)["hold"] == "1"
+    again = open_page("case", patient=str(patient), hold="1")
+    assert {r["code"] for r in _rows(again, "held")} == set(held)
+
+
+def _against(engine: FakeEngine, patient: int) -> dict[str, Any]:
+    """The suggested classes that the patient's conditions speak against."""
+    case = engine.cohort.case(patient)
+    suggested = {m.code for name in MODEL_NAMES for m in engine.recommend(case, name).selected}
+    return engine.held_back(case, sorted(suggested))
+
+
+def _rows(page: Any, group: str = "") -> list[dict[str, Any]]:
+    groups = component_data(page, "comparison")["groups"]
+    return [row for g in groups for row in g["rows"] if group in ("", g["key"])]
 
 
 # Previous and next
@@ -237,7 +282,7 @@ def test_score_changes_put_what_one_side_alone_suggests_first() -> None:
     ]
     assert [m.signed for m in result] == ["+0.10", "−0.30", "+0.05"]
     drawn = case_diff.score_table(result, "student", "One", "Two", prescribed=(("A",), ()), caption="x")
-    assert drawn.count("given</span>") == 1
+    assert drawn.count("ordered</span>") == 1
 
 
 # The tour

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.interactions import cautions, pairs, review_text, safer_set
+from dashboard.interactions import alerts, graph, safer_set
 from dashboard.shared import wording
-from leader_core import Case, InteractionTable, Limit, Order, Recommendation, Visit
+from leader_core import Case, Interaction, InteractionTable, Limit, Order, Recommendation, Review, Visit
 from leader_core.domain import GRADED
-from leader_core.interactions import counts_text, load_clinical, load_statistical, review_classes
+from leader_core.interactions import load_clinical
+from leader_core.interactions.review import counts_text
 from leader_core.interactions.safer_set import Unmet
+from leader_core.interactions.shares import DrugShare, DrugShares
 from leader_core.interactions.substitution import all_indications
-from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
+from tests.dashboard.conftest import OpenPage, Serve, address, text
 from tests.fakes import FakeCohort, FakeEngine
 
 RETURNING = "10006"
-VIEWS = ("pairs", "cautions", "graph", "safer", "structures", "signal", "matrix")
+VIEWS = ("alerts", "graph", "safer", "structures", "signal", "matrix")
 LEVEL_5 = {
     "B01A": "B01AA03",
     "C01B": "C01BD01",
@@ -38,8 +41,14 @@ LEVEL_5 = {
 SETS = "set_shown_teacher_student_prescribed_union"
 
 
-def groups(page: AppTest) -> dict[str, list[dict[str, Any]]]:
-    return {group["key"]: group["rows"] for group in component_data(page, "pairs")["groups"]}
+def sections(page: AppTest) -> dict[str, str]:
+    """What stands under each heading of the list of alerts."""
+    drawn = [e.value for e in page.html if '<section class="ld-alert-section' in e.value]
+    return {re.search(r"<h3>(.*?)</h3>", html)[1]: html for html in drawn}  # type: ignore[index]
+
+
+def ranks(html: str) -> list[str]:
+    return re.findall(r'<li class="ld-alert (\w+)">', html)
 
 
 # Views
@@ -51,88 +60,110 @@ def test_every_view_opens_from_its_link_and_keeps_it(open_page: OpenPage, view: 
     assert not page.exception
     assert "could not be shown" not in text(page)
     assert page.segmented_control(key="view_shown").value == view
-    assert address(page) == {"patient": RETURNING, "visit": "5"} | ({"view": view} if view != "pairs" else {})
+    assert address(page) == {"patient": RETURNING, "visit": "5"} | (
+        {"view": view} if view != "alerts" else {}
+    )
 
 
-def test_the_list_is_grouped_by_severity_with_the_first_card_open(open_page: OpenPage) -> None:
+def test_what_the_orders_carry_stands_apart_from_what_could_be_chosen(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING)
-    shown = groups(page)
-    assert [key for key in shown if key != "ruled out"] == [
-        level for level in ("contraindicated", "major", "moderate") if level in shown
-    ]
-    data = component_data(page, "pairs")
-    assert data["chosen"] == data["groups"][0]["rows"][0]["id"]
-    assert "What to do" in text(page)
-    assert "absence is never proof of safety" in text(page)
+    ordered, chosen = sections(page).values()
+    assert list(sections(page)) == ["With the drugs ordered", "If you choose what the models suggest"]
+    for html in (ordered, chosen):
+        shown = ranks(html)
+        assert shown == sorted(shown, key=GRADED.index), "most severe first"
+        assert "What to do" in html
+    assert "ld-alert-share" not in ordered
+    assert re.search(r"\d+ % of [A-Z]", chosen)
+    assert "What is not in them is unlisted, not safe" in text(page)
     assert list(page.segmented_control(key=SETS).options) == [
-        "Teacher", "Student", "Prescribed", "All together",
+        "Teacher", "Student", "Ordered", "All together",
     ]  # fmt: skip
+
+
+def test_the_counts_are_those_of_the_one_review(serve: Serve, open_page: OpenPage) -> None:
+    engine = serve()
+    review = engine.review(engine.cohort.case(int(RETURNING)))
+    page = open_page("interactions", patient=RETURNING, set="prescribed", severity=",".join(GRADED))
+    html = sections(page)["With the drugs ordered"]
+    assert {level: ranks(html).count(level) for level in ranks(html)} == review.counts
+    assert counts_text(review.counts).capitalize() in html
+    everything = open_page("interactions", patient=RETURNING)
+    assert counts_text(review.counts).capitalize() in sections(everything)["With the drugs ordered"]
 
 
 def test_the_statistical_signal_is_never_among_the_alerts(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING, severity="contraindicated,major,moderate,minor")
-    assert "unknown" not in groups(page)
+    assert "unknown" not in ranks("".join(sections(page).values()))
     signal = open_page("interactions", patient=RETURNING, view="signal")
-    assert {row["severity"] for rows in groups(signal).values() for row in rows} == {"unknown"}
-    for words in ("DDI rate", "Really prescribed", "density of the table", "nobody has graded its severity"):
+    for words in ("DDI rate", "Really ordered", "density of the table", "nobody has graded its severity"):
         assert words in text(signal), words
 
 
 def test_severities_filter_the_list_and_the_link(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING)
     page.pills(key="severity_shown").set_value(["moderate"]).run()
-    assert set(groups(page)) <= {"moderate", "ruled out"}
+    assert set(ranks("".join(sections(page).values()))) == {"moderate"}
     assert address(page)["severity"] == "moderate"
     page.pills(key="severity_shown").set_value([]).run()
-    assert component_data(page, "pairs")["groups"] == []
+    assert not ranks("".join(sections(page).values()))
 
 
-def test_orders_settle_pairs_and_can_be_ignored(open_page: OpenPage) -> None:
-    page = open_page("interactions", patient=RETURNING, set="prescribed")
-    assert "By the drugs ordered in this visit" in text(page)
-    rows = [row for rows in groups(page).values() for row in rows]
-    assert {row["order_status"] for row in rows} & {"ordered", "not ordered"}
-    page.toggle(key="classes_only_shown").set_value(True).run()
-    assert "By the drugs ordered" not in text(page)
-    assert {row["order_status"] for rows in groups(page).values() for row in rows} == {"open"}
-    assert address(page)["classes_only"] == "1"
+def test_a_word_narrows_the_list_and_stays_out_of_the_link(open_page: OpenPage) -> None:
+    page = open_page("interactions", patient=RETURNING)
+    before = len(ranks("".join(sections(page).values())))
+    word = re.search(r"<strong>(\S+) ", "".join(sections(page).values()))[1]  # type: ignore[index]
+    page.text_input(key="find_alert").set_value(word).run()
+    drawn = "".join(sections(page).values())
+    assert 0 < len(ranks(drawn)) < before
+    assert word not in str(address(page))
 
 
-def test_a_link_names_the_pair_and_opens_its_card(open_page: OpenPage) -> None:
-    page = open_page("interactions", patient=RETURNING, pair="C01A-C01B", set="teacher")
-    assert component_data(page, "pairs")["chosen"] == "C01A-C01B"
-    assert "digoxin" in text(page).lower()
-    assert address(page)["pair"] == "C01A-C01B"
+def test_a_link_names_the_pair_of_the_graph(open_page: OpenPage) -> None:
+    first = open_page("interactions", patient=RETURNING, view="graph", set="teacher")
+    codes = graph.pairs_of(_review_of(first))
+    pair = f"{codes[0].code_a}-{codes[0].code_b}"
+    page = open_page("interactions", patient=RETURNING, view="graph", set="teacher", pair=pair)
+    assert "1 alert" in text(page)
+    assert address(page)["pair"] == pair
+    bad = open_page("interactions", patient=RETURNING, pair="C01A<script>", view="graph")
+    assert bad.session_state["pair"] is None
     stranger = open_page("interactions", patient=RETURNING, pair="A01A-D01A", view="matrix")
-    assert "No table here lists this pair" in text(stranger)
-    assert (
-        "C01A"
-        not in open_page("interactions", patient=RETURNING, pair="C01A<script>", view="matrix").session_state
-    )
+    assert wording.NOTHING_LISTED in text(stranger)
+
+
+def _review_of(page: AppTest) -> Review:
+    """The review of the teacher's set, as the page has it."""
+    engine = FakeEngine()
+    case = engine.cohort.case(int(RETURNING))
+    codes = [m.code for m in engine.recommend(case, "teacher").selected]
+    assert case.current.visit_id is not None
+    return engine.review_set(case, codes, engine.cohort.orders(case.current.visit_id))
 
 
 def test_hiding_the_prescription_hides_its_orders_too(open_page: OpenPage) -> None:
     page = open_page("interactions", session={"_view": "hide"}, patient=RETURNING)
-    assert "Ordered here" not in str(component_data(page, "pairs"))
-    assert "ordered in this visit" not in text(page)
+    assert list(sections(page)) == ["If you choose what the models suggest"]
     assert page.segmented_control(key="set_shown_teacher_student_union")
 
 
-def test_no_listed_pair_is_never_called_safe(serve: Serve, open_page: OpenPage) -> None:
-    serve(FakeEngine(FakeCohort(interactions=InteractionTable(()))))
-    for view in ("pairs", "graph"):
+def test_nothing_listed_is_never_called_safe(serve: Serve, open_page: OpenPage) -> None:
+    class Unlisted(FakeEngine):
+        def review_set(self, case: Case, codes: Sequence[str], orders: Sequence[Order] = ()) -> Review:
+            return replace(super().review_set(case, codes, orders), alerts=(), signals=())
+
+    serve(Unlisted())
+    for view in ("alerts", "graph", "structures"):
         page = open_page("interactions", patient=RETURNING, view=view)
-        assert "This table lists no pair of these" in text(page)
-        assert "The tables list 0 graded pairs" in text(page)
-        assert "absence is never proof of safety" in text(page)
+        assert "not proof that they are safe together" in text(page)
         assert not page.get("plotly_chart")
 
 
 def test_without_models_the_prescription_is_reviewed(serve: Serve, open_page: OpenPage) -> None:
     serve(FakeEngine(absent=("teacher", "student")))
     page = open_page("interactions", patient=RETURNING)
-    assert list(page.segmented_control(key="set_shown_prescribed").options) == ["Prescribed"]
-    assert groups(page)
+    assert list(page.segmented_control(key="set_shown_prescribed").options) == ["Ordered"]
+    assert ranks(sections(page)["With the drugs ordered"])
     assert "No safer set without a model" in text(open_page("interactions", patient=RETURNING, view="safer"))
 
 
@@ -141,6 +172,26 @@ def test_the_chosen_set_comes_back_with_its_model(serve: Serve, open_page: OpenP
     page = open_page("interactions", patient=RETURNING, set="teacher")
     assert page.segmented_control(key="set_shown_student_prescribed_union").value == "union"
     assert address(page)["set"] == "teacher"
+
+
+# The checker
+
+
+def test_any_drugs_and_conditions_are_checked_without_a_case(open_page: OpenPage) -> None:
+    page = open_page("interactions")
+    drugs, conditions = page.text_area
+    drugs.set_value("Coumadin 5 mg PO daily; flurbinoxamide\nfluconazole IV")
+    conditions.set_value("ICD10:K922")
+    page.button[0].click().run()
+    drawn = sections(page)["With these drugs"]
+    assert "warfarin with fluconazole" in drawn or "fluconazole with warfarin" in drawn
+    assert "warfarin in gastrointestinal bleeding" in drawn
+    assert "“flurbinoxamide”" in text(page)
+    assert address(page) == {}
+    again = open_page("interactions", patient=RETURNING)
+    again.button(key="to-checker").click().run()
+    assert "Nothing checked yet" in text(again)
+    assert address(again) == {"check": "1"}
 
 
 # Safer set
@@ -174,12 +225,9 @@ def test_conflicting_requests_are_named(open_page: OpenPage) -> None:
 
 
 def test_structures_name_their_drugs_and_explain_nothing(open_page: OpenPage) -> None:
-    page = open_page("interactions", patient=RETURNING, view="structures", pair="C01A-C01B")
-    assert text(page).count('<img src="data:image/svg+xml;base64,') == 2
-    assert "Structure of digoxin" in text(page)
+    page = open_page("interactions", patient=RETURNING, view="structures")
+    assert "Structure of " in text(page)
     assert "explains no interaction" in text(page)
-    empty = open_page("interactions", patient=RETURNING, view="structures", pair="A10A-C07A")
-    assert "No single small molecule stands for insulins" in text(empty)
 
 
 def test_the_page_loads_no_heavy_library_before_it_is_needed() -> None:
@@ -231,12 +279,8 @@ def test_single_drugs_are_reviewed_as_drugs(serve: Serve, open_page: OpenPage) -
     cohort = Level5Cohort(interactions=InteractionTable(load_clinical(5)))
     cohort.fingerprint = replace(cohort.fingerprint, atc_level=5)
     serve(Level5Engine(cohort))
-    page = open_page("interactions", patient=RETURNING, set="prescribed", pair="B01AA03-C01BD01")
-    rows = {row["id"]: row for rows in groups(page).values() for row in rows}
-    assert rows["B01AA03-C01BD01"]["order_status"] == "ordered"
-    assert rows["B01AA03-C01BD01"]["severity"] == "major"
-    assert rows["B01AA03-C01BD01"]["only"] == ""
-    assert "7 drugs" in text(page)
+    page = open_page("interactions", patient=RETURNING, set="prescribed")
+    assert re.search(r"(?s)major.*<strong>amiodarone with warfarin", sections(page)["With the drugs ordered"])
     for view in VIEWS:
         assert "could not be shown" not in text(open_page("interactions", patient=RETURNING, view=view))
 
@@ -245,57 +289,58 @@ def test_single_drugs_are_reviewed_as_drugs(serve: Serve, open_page: OpenPage) -
 
 
 @pytest.fixture(scope="module")
-def table() -> InteractionTable:
-    return InteractionTable((*load_clinical(3), *load_statistical(3)))
+def reviewed() -> Review:
+    """Two drugs that are known, and a class of which one would be chosen, for a patient with heart failure."""
+    engine = FakeEngine()
+    case = Case(current=Visit(("ICD9:4280",)))
+    orders = (Order(1, "C01B", "Amiodarone", "PO", 1), Order(1, "C03C", "Furosemide", "IV", 2))
+    return engine.review_set(case, ["C01B", "C03C", "B01A"], orders)
 
 
-def test_a_row_says_what_was_ordered_instead(table: InteractionTable) -> None:
-    orders = (Order(1, "N06A", "Sertraline", "PO", 1), Order(1, "J01X", "Vancomycin", "IV", 1))
-    (pair,) = review_classes(["J01X", "N06A"], table, 3, orders=orders).pairs
-    row = review_text.row(pair, str)
-    assert row["ordered"].startswith("vancomycin, not linezolid")
-    assert row["order_status"] == "not ordered"
-    (group,) = review_text.grouped([pair], GRADED)
-    assert group.key == "ruled out"
-    assert pairs.group_data([group], str)[0]["folded"] is True
+def _title(kind: str, code: str) -> str:
+    return f"title of {code}"
 
 
-def test_a_row_names_the_drugs_that_carry_the_pair(table: InteractionTable) -> None:
-    (pair,) = review_classes(["J01X", "N06A"], table, 3).pairs
-    assert review_text.row(pair, str)["only"].startswith("only linezolid with ")
-    half = next(
-        p for p in review_classes(["A12B", "C09A", "C03D"], table, 3).pairs if p.codes == ("A12B", "C09A")
-    )
-    assert "ACE" not in review_text.row(half, str)["only"]
-
-
-def test_a_card_shows_every_rule_with_all_that_a_prescriber_needs(table: InteractionTable) -> None:
-    (pair,) = review_classes(["J01X", "N06A"], table, 3).pairs
-    html = pairs.card(pair, str)
-    assert html.count("ld-rule") == len(pair.rules) > 1
+def test_an_alert_says_what_its_reader_needs(reviewed: Review) -> None:
+    ordered, chosen = alerts.sections(reviewed, _title, "this")
     for words in (
-        "Consequence", "Mechanism", "What to do", "Evidence", "Source", "Carried by", "monoamine oxidase",
-    ):  # fmt: skip
-        assert words in html, words
+        "amiodarone with furosemide",
+        "What to do",
+        "Source",
+        "Ordered as",
+        "amiodarone: Amiodarone PO",
+    ):
+        assert words in ordered, words
+    for words in ("warfarin", "% of title of B01A ordered", "title of ICD9:4280 (ICD9:4280)"):
+        assert words in chosen, words
 
 
-def test_the_csv_keeps_the_families_apart(table: InteractionTable) -> None:
-    reviewed = review_classes(["A02B", "B01A", "N05B", "C01B"], table, 3)
-    rows = list(csv.DictReader(io.StringIO(review_text.csv_text(reviewed, str).decode("utf-8-sig"))))
-    assert {row["family"] for row in rows} == {"clinical", "within class", "statistical"}
-    clinical = [row for row in rows if row["family"] == "clinical"]
-    assert len(clinical) == len(reviewed.pairs)
-    assert all(row["source"] and row["management"] for row in clinical)
+def test_nothing_is_red_that_holds_for_a_small_part_of_a_class(reviewed: Review) -> None:
+    _, chosen = alerts.sections(reviewed, _title, "this")
+    assert "cilostazol (contraindicated)" in chosen
+    assert "contraindicated" not in ranks(chosen)
+
+
+def test_the_csv_keeps_the_families_apart(reviewed: Review) -> None:
+    signal = Interaction("B01A", "C01B", "unknown", "TWOSIDES")
+    reviewed = replace(reviewed, signals=(signal,))
+    rows = list(csv.DictReader(io.StringIO(alerts.alerts_csv(reviewed, str).decode("utf-8-sig"))))
+    assert [row["alert"] for row in rows if row["family"] != "statistical"] == [
+        a.title for a in reviewed.alerts
+    ]
+    assert {row["family"] for row in rows} == {"interaction", "condition", "statistical"}
+    assert all(row["source"] for row in rows)
     assert {r["severity"] for r in rows if r["family"] == "statistical"} == {wording.SEVERITY_UNKNOWN}
 
 
-def test_cautions_name_the_diagnosis_and_the_drug(table: InteractionTable) -> None:
-    reviewed = review_classes(
-        ["C07A"], table, 3, diagnoses=["ICD9:49390"], orders=[Order(1, "C07A", "Nadolol", "PO", 1)]
+def test_the_drugs_of_a_class_are_named_most_used_first() -> None:
+    shares = DrugShares(
+        3,
+        {"B01A": (DrugShare("heparin", "B01AB01", 0.62, {}), DrugShare("warfarin", "B01AA03", 0.09, {}))},
+        "x",
     )
-    html = cautions.conditions(reviewed.conditions, lambda kind, code: f"title of {code}")
-    assert "title of ICD9:49390 (ICD9:49390)" in html
-    assert "nadolol" in html
+    assert alerts.class_drugs(shares, "B01A") == "heparin 62 % and warfarin 9 %"
+    assert alerts.class_drugs(shares, "B01AA03") == ""
 
 
 def test_what_changes_has_a_reason_and_a_cost() -> None:

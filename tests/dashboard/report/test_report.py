@@ -62,7 +62,7 @@ def test_the_html_says_everything_and_needs_nothing(engine: FakeEngine) -> None:
     for part in (
         wording.NOT_A_DEVICE, "Drug classes only (ATC level 3)", "Patient 10006", "made 22 Nov 2026, 09:05 UTC",
         "Synthetic hospital (MIMIC-III layout)", report.fingerprint.digest[:16], "0.42, moved by the viewer from",
-        "Jaccard", wording.INTENDED_USE, "What to do", "unlisted, not safe",
+        "Jaccard", wording.INTENDED_USE, "What to do", "unlisted, not safe", "With the drugs ordered",
     ):  # fmt: skip
         assert part in text, part
     for visit in (*case.history, case.current):
@@ -86,7 +86,8 @@ def test_hiding_the_prescription_leaves_no_trace_of_it(engine: FakeEngine) -> No
     record = json.loads(write_json(hidden))
     assert "medications" not in record["case"]["current"]
     assert not any("prescribed" in row for row in record["medications"])
-    assert "prescribed" not in {name for pair in record["interactions"] for name in pair["among"]}
+    assert "ordered" not in {name for alert in record["alerts"] for name in alert["among"]}
+    assert not any(alert["carried"] for alert in record["alerts"])
     assert "left out of this report" in _words(write_html(hidden))
     assert json.loads(write_json(shown))["case"]["current"]["medications"] == list(case.prescribed)
 
@@ -145,7 +146,7 @@ def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None
     report = compose(engine, engine.cohort.case(10003), {}, patient_id=10003, hide=False, made_at=NOW)  # type: ignore[arg-type]
     text = _words(write_html(report))
     assert "teacher's scores were not available" in text.replace("&#39;", "'")
-    assert [group.label for group in report.groups] == ["Prescribed"]
+    assert [group.label for group in report.groups] == ["Ordered"]
     assert write_pdf(report).startswith(b"%PDF-")
     assert wording.FIRST_VISIT in text
 

@@ -38,12 +38,12 @@ def test_the_case_shows_its_neighbours_and_how_often_each_class_was_given(open_p
 def test_what_stands_next_to_the_scores_is_one_tab_away(open_page: OpenPage) -> None:
     """The link says which is open, and only that one is drawn; notes always are, for a form may be half filled in."""
     heads = {
-        "pairs": "most severe first",
+        "pairs": "With the drugs ordered",
         "similar": "Similar training patients",
         "trust": "How far to trust these scores",
         "notes": "Notes and tags",
     }
-    labels = ["Interactions", "Similar", "Trust", "Notes"]
+    labels = ["Alerts", "Similar", "Trust", "Notes"]
     for place, name in enumerate(heads):
         page = open_page("case", patient=str(TEST_PATIENT), tab=name)
         assert [tab.label for tab in page.tabs] == labels
@@ -54,8 +54,8 @@ def test_what_stands_next_to_the_scores_is_one_tab_away(open_page: OpenPage) -> 
             n in (name, "notes") for n in heads
         ]
     undecided = open_page("case", patient=str(TEST_PATIENT), show="decide", tab="trust")
-    assert [tab.label for tab in undecided.tabs] == ["Interactions", "Notes"]
-    assert undecided.session_state["tab_shown_pairs_notes"] == "Interactions"
+    assert [tab.label for tab in undecided.tabs] == ["Alerts", "Notes"]
+    assert undecided.session_state["tab_shown_pairs_notes"] == "Alerts"
 
 
 def test_the_open_tab_stays_open_from_case_to_case(open_page: OpenPage) -> None:
@@ -167,14 +167,3 @@ def test_a_sentence_is_made_of_counts() -> None:
 def test_filters_in_a_link_are_known_ones() -> None:
     assert trust_panel.read_filters("shared.gender") == ["gender", "shared"]
     assert trust_panel.read_filters("<script>") is None
-
-
-def test_counts_are_those_of_the_listed_pairs(open_page: OpenPage) -> None:
-    for patient in (10_003, 10_005, 10_009):
-        page = open_page("case", patient=str(patient))
-        metrics = [h.value for h in page.html if "Listed pairs" in h.value and "ld-metrics" in h.value]
-        counts = [int(re.search(r"Listed pairs</dt><dd>(\d+)", each)[1]) for each in metrics]  # type: ignore[index]
-        labels = [
-            o for g in page.get("button_group") for o in g.options if re.match(r"(Teacher|Student) \d", o)
-        ]
-        assert [int(label.split()[-1]) for label in labels] == counts

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from dashboard.case import patient
-from dashboard.interactions import graph, matrix
-from dashboard.interactions import pairs as pair_views
+from dashboard.interactions import alerts, graph, matrix
 from dashboard.models import charts, metrics
 from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
@@ -24,8 +23,9 @@ from dashboard.shared import case_text, comparison, markup, theme
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.draft import MAX_EARLIER, Draft
 from dashboard.shared.formatting import gap, probability, stay
-from leader_core import Case, Concept, InputError, Interaction, Order, PairReview, Visit
+from leader_core import Alert, Case, Concept, InputError, Order, Visit
 from leader_core.domain import UnseenCode
+from leader_core.interactions.review import Carrier
 from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
 
 ROOT = Path(__file__).parents[3]
@@ -179,7 +179,10 @@ def test_sort_survives_the_url(text: str) -> None:
 
 def test_everything_given_is_escaped() -> None:
     bad = "<script>alert('x')</script>"
-    pair = Interaction("A01A", "B01A", "major", bad, bad, bad, bad, bad)
+    drugs = (Carrier(bad, "A01AA01", "A01A", (bad,)), Carrier(bad, "B01AA03", "B01A", share=0.5, known=False))
+    alert = Alert(
+        "interaction", drugs, bad, (bad,), "major", "major", 0.5, ((drugs[0],),), bad, bad, bad, bad, bad
+    )
     visit = Visit(diagnoses=(bad,), procedures=(bad,), medications=(bad,))
     case = Case({"insurance": bad}, (visit,), visit)
 
@@ -187,9 +190,7 @@ def test_everything_given_is_escaped() -> None:
         return bad
 
     drawn = [
-        pair_views.signal_card(pair, lambda code: bad),
-        pair_views.card(PairReview(pair, "major", "open", ()), lambda code: bad),
-        pair_views.unlisted_card("A01A", "B01A", lambda code: bad, bad),
+        alerts.alerts_html([alert], title),
         patient.timeline(case, title),
         patient.profile(case, ("insurance",), ("insurance",)),
         markup.title(bad, bad),
@@ -200,12 +201,6 @@ def test_everything_given_is_escaped() -> None:
         markup.plain_list([bad]),
     ]
     assert not [text for text in drawn if "<script" in text]
-
-
-def test_a_statistical_pair_has_no_severity_and_says_so() -> None:
-    text = pair_views.signal_card(Interaction("A02B", "J01D", "unknown", "TWOSIDES"), str)
-    assert "Severity unknown" in text
-    assert "nobody has graded its severity" in text
 
 
 def test_the_timeline_marks_what_is_new_and_what_was_stopped() -> None:
