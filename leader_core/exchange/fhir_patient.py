@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from leader_core.domain import UNKNOWN, age_band
 from leader_core.exchange import fhir_terms
-from leader_core.exchange.fhir_bundle import Listed, Resource
+from leader_core.exchange.fhir_file import Listed, Resource, codings, items, word, words_of
 from leader_core.exchange.fhir_terms import read_when
 from leader_core.exchange.resolve import CodeBook
 
@@ -24,6 +24,8 @@ _PRIORITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "EL": ("ELECTIVE",),
 }
 _OLDEST: Final = 130
+_NO_ETHNICITY: Final = ("not hispanic or latino", "non hispanic or latino", "unknown")
+_NOT_SAID: Final = ("UNK", "NI", "NASK", "NULL")
 
 
 class ProfileBook(CodeBook, Protocol):
@@ -65,8 +67,9 @@ def read_profile(
         _person(patient, admitted, attributes, listed)
         _attributes(patient, keep)
     for coverage in coverages:
-        if coverage.data.get("status") in ("cancelled", "draft", "entered-in-error"):
-            listed.append(Listed(coverage.label, "", f"its status is {coverage.data['status']}"))
+        status = word(coverage.data.get("status"))
+        if status in ("cancelled", "draft", "entered-in-error"):
+            listed.append(Listed(coverage.label, "", f"its status is {status}"))
             continue
         code, words, typed = _payer(coverage.data)
         keep(
@@ -86,11 +89,11 @@ def _person(
     patient: Resource, admitted: datetime | None, attributes: dict[str, str], listed: list[Listed]
 ) -> None:
     """Gender, and age band at the current encounter."""
-    gender = patient.data.get("gender")
+    gender = word(patient.data.get("gender"))
     if gender in ("female", "male"):
         attributes["gender"] = "F" if gender == "female" else "M"
     elif gender:
-        listed.append(Listed(patient.label, str(gender), "gender is neither female nor male; left unknown"))
+        listed.append(Listed(patient.label, gender[:60], "gender is neither female nor male; left unknown"))
     born = read_when(patient.data.get("birthDate"))
     if born is None:
         return
@@ -123,7 +126,9 @@ def _attributes(patient: Resource, keep: Callable[..., None]) -> None:
             lambda have, c=code, w=words: fhir_terms.marital(c, w, have),
         )
         break
-    spoken = sorted(patient.data.get("communication") or (), key=lambda item: not item.get("preferred"))
+    spoken = sorted(
+        items(patient.data.get("communication")), key=lambda item: item.get("preferred") is not True
+    )
     for item in spoken[:1]:
         for _, code, words in _concept(item.get("language")):
             keep(
@@ -138,44 +143,36 @@ def _attributes(patient: Resource, keep: Callable[..., None]) -> None:
     races = [
         words or code for name in (_ETHNICITY, _RACE) for _, code, words in _extension(patient.data, name)
     ]
-    races = [
-        name for name in races if name.casefold() not in ("not hispanic or latino", "non hispanic or latino")
-    ]
+    races = [name for name in races if name.casefold() not in _NO_ETHNICITY]
     keep(patient, "ethnicity", ", ".join(races), lambda have: fhir_terms.ethnicity(races, have))
 
 
 def _payer(data: Mapping[str, Any]) -> tuple[str, str, bool]:
     """Code, words and whether the code is a payment type."""
     concept = list(_concept(data.get("type")))
-    payors = [str(item.get("display") or "") for item in data.get("payor") or ()]
+    payors = [word(item.get("display")) for item in items(data.get("payor"))]
     words = " ".join(filter(None, [*(words for _, _, words in concept), *payors]))
     typed = next((code for system, code, _ in concept if system.rstrip("/") in fhir_terms.PAYMENT_TYPES), "")
     return typed or next((code for _, code, _ in concept), ""), words, bool(typed)
 
 
 def _concept(concept: object) -> Iterator[tuple[str, str, str]]:
-    """(system, code, words) of each coding; of the text alone where there is no coding."""
-    if not isinstance(concept, Mapping):
-        return
-    text = str(concept.get("text") or "")
-    codings = concept.get("coding") or ()
-    for coding in codings:
-        words = str(coding.get("display") or text)
-        yield str(coding.get("system") or ""), str(coding.get("code") or ""), words
-    if not codings and text:
-        yield "", "", text
+    """(system, code, words) of each coding; of the text alone where there is no coding. Nothing where it is unknown."""
+    texts = words_of(concept)
+    listed = list(codings(concept)) or [("", "", text) for text in texts[:1]]
+    for system, code, display in listed:
+        if code.upper() not in _NOT_SAID:
+            yield system, code, display or (texts[0] if texts else "")
 
 
 def _extension(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, str, str]]:
     """What an extension of this name says, the specific parts of a US Core one before the general."""
-    for extension in data.get("extension") or ():
-        if not str(extension.get("url") or "").endswith(f"/{name}"):
+    for extension in items(data.get("extension")):
+        if not word(extension.get("url")).endswith(f"/{name}"):
             continue
-        parts = extension.get("extension") or ()
+        parts = items(extension.get("extension"))
         for wanted in ("detailed", "ombCategory", "text"):
             for part in parts:
                 if part.get("url") == wanted:
-                    coding = part.get("valueCoding") or {}
-                    words = str(coding.get("display") or part.get("valueString") or "")
-                    yield str(coding.get("system") or ""), str(coding.get("code") or ""), words
+                    yield from _concept({"coding": part.get("valueCoding"), "text": part.get("valueString")})
         yield from _concept(extension.get("valueCodeableConcept"))

@@ -29,6 +29,11 @@ SYSTEMS: Final[Mapping[str, str]] = {
     "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-procedure-icd10": "icd10",
     "http://www.whocc.no/atc": "atc",
     "urn:oid:2.16.840.1.113883.6.73": "atc",
+    "http://fhir.de/codesystem/bfarm/atc": "atc",
+    "http://fhir.de/codesystem/dimdi/atc": "atc",
+    "http://hl7.org/fhir/sid/ndc": "ndc",
+    "urn:oid:2.16.840.1.113883.6.69": "ndc",
+    "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-medication-ndc": "ndc",
 }
 """URI in lower case -> the system that we read."""
 
@@ -36,12 +41,17 @@ OTHER_SYSTEMS: Final[Mapping[str, str]] = {
     "http://snomed.info/sct": "SNOMED CT",
     "http://www.ama-assn.org/go/cpt": "CPT",
     "urn:oid:2.16.840.1.113883.6.285": "HCPCS",
-    "http://hl7.org/fhir/sid/icd-10": "ICD-10 (WHO)",
     "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
     "http://hl7.org/fhir/sid/ndc": "NDC",
     "http://loinc.org": "LOINC",
+    "http://hl7.org/fhir/sid/cvx": "CVX",
+    "http://fdasis.nlm.nih.gov": "UNII",
+    "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-medication-formulary-drug-cd": "formulary",
+    "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-d-items": "MIMIC item",
 }
 """Systems that we know by name and have no mapping for."""
+_OTHER_ICD10: Final = re.compile(r"icd-?10|2\.16\.840\.1\.113883\.6\.3$")
+"""WHO's ICD-10 and national editions other than the ones that are read: their codes are like ICD-10-CM's, and not equal."""
 
 ROUTES: Final[Mapping[str, str]] = {
     "26643006": "PO",
@@ -126,13 +136,30 @@ _ETHNICITY: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
+def system_of(uri: str) -> str:
+    """Which system a URI names: "icd9", "icd10", "atc", "ndc", "other icd10", or "" for others.
+
+    >>> system_of("http://hl7.org/fhir/sid/icd-10-cm"), system_of("http://hl7.org/fhir/sid/icd-10")
+    ('icd10', 'other icd10')
+    """
+    folded = uri.rstrip("/").lower()
+    return SYSTEMS.get(folded) or ("other icd10" if _OTHER_ICD10.search(folded) else "")
+
+
+def known_system(uri: str) -> bool:
+    """Whether a URI names a system that we know, mapped or not."""
+    return bool(system_of(uri)) or uri.rstrip("/").lower() in OTHER_SYSTEMS
+
+
 def system_name(uri: str) -> str:
     """A code system's name for people.
 
     >>> system_name("http://snomed.info/sct"), system_name("")
     ('SNOMED CT', 'no code system')
     """
-    return OTHER_SYSTEMS.get(uri.rstrip("/").lower(), uri[:80] or "no code system")
+    if system_of(uri) in ("other icd10", "ndc"):
+        return "NDC" if system_of(uri) == "ndc" else "ICD-10 other than CM"
+    return OTHER_SYSTEMS.get(uri.rstrip("/").lower(), "another code system" if uri else "no code system")
 
 
 def route(code: str, words: str) -> str:

@@ -15,6 +15,7 @@ DEEPEST: Final = 60
 LONGEST_NUMBER: Final = 40
 """Characters of a number."""
 
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 """A string that never ends runs to the end of the text, so that no text is looked at twice."""
 
@@ -43,13 +44,20 @@ def read_json(data: bytes, what: str, largest: int) -> Any:
         ) from None
     _check_depth(text, what)
     try:
-        return json.loads(
+        value = json.loads(
             text,
             object_pairs_hook=_object,
             parse_int=_whole,
             parse_float=_real,
             parse_constant=_constant,
         )
+        if _SURROGATE.search(text):  # half a character, written as an escape, can be neither shown nor saved
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except UnicodeEncodeError:
+        raise InputError(
+            f"{what} holds half a character (a lone surrogate like \\ud83d). Export it again, or remove it."
+        ) from None
     except json.JSONDecodeError as error:
         raise InputError(
             f"{what} is not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}. "
@@ -86,8 +94,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
+        named = repr(twice) if twice.isidentifier() and len(twice) <= 40 else "a name"
         raise _RefusedError(
-            f"gives {twice[:60]!r} twice in one object, so that it is unclear which is meant. Remove one."
+            f"gives {named} twice in one object, so that it is unclear which is meant. Remove one."
         )
     return record
 
@@ -101,14 +110,14 @@ def _real(text: str) -> float:
     _check_number(text)
     value = float(text)
     if value in (float("inf"), float("-inf")):
-        raise _RefusedError(f"holds the number {text[:20]}, which is beyond any measurement. Correct it.")
+        raise _RefusedError("holds a number that is beyond any measurement. Correct it.")
     return value
 
 
 def _check_number(text: str) -> None:
     if len(text) > LONGEST_NUMBER:
         raise _RefusedError(
-            f"holds a number of {len(text):,} characters ({text[:12]}…): expected at most {LONGEST_NUMBER}. Correct it."
+            f"holds a number of {len(text):,} characters: expected at most {LONGEST_NUMBER}. Correct it."
         )
 
 

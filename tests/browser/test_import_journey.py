@@ -48,7 +48,7 @@ def test_a_bundle_becomes_a_case_with_both_recommendations(visit: Visit) -> None
     listed = page.locator("table", has_text="left out")
     for what, why in (
         ("Condition/c-snomed", "SNOMED CT is not mapped"),
-        ("MedicationRequest/m6", "RxNorm codes are not mapped"),
+        ("MedicationRequest/m6", "RxNorm is not mapped"),
         ("Condition/c-typo", "has not the form of a code"),
     ):
         expect(listed.locator("tr", has_text=what).filter(has_text=why)).to_have_count(1)

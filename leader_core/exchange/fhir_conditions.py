@@ -1,0 +1,131 @@
+"""What a FHIR condition or procedure says: codes that are used here, or words to search codes by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from leader_core.domain import Concept, Kind
+from leader_core.exchange import fhir_terms
+from leader_core.exchange.fhir_file import Resource, codes_of, codings, items, shape, words_of
+from leader_core.exchange.fhir_stays import PendingCondition, Stay
+from leader_core.exchange.fhir_terms import read_when
+from leader_core.exchange.resolve import CANDIDATES, CodeBook, ResolvedCode, Resolver, Unresolved
+
+_REFUTED: Final = ("refuted", "entered-in-error")
+_ENDED: Final = frozenset(("inactive", "remission", "resolved"))
+_ACTIVE: Final = frozenset(("active", "recurrence", "relapse"))
+_TAG: Final = re.compile(
+    r"\s*\((?:disorder|finding|situation|morphologic abnormality|event|procedure|person)\)\s*$", re.I
+)
+"""What SNOMED CT's full names end with."""
+_LONGEST: Final = 200
+_PARTLY: Final = ("without", "read as")
+"""How a search hint begins where not every word matches, or a word was corrected."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedCondition:
+    """A condition without a code that is used here, and the codes that its words may mean."""
+
+    text: str
+    reason: str
+    visits: tuple[int, ...]  # places in the history; the number of earlier visits is the current one
+    concepts: tuple[Concept, ...]
+    sure: bool  # the first concept has every word
+
+
+def refuted(resource: Resource) -> str:
+    """Why a condition does not hold; empty where it may."""
+    status = codes_of(resource.data.get("verificationStatus"))
+    return next((f"its verification status is {each}" for each in _REFUTED if each in status), "")
+
+
+def is_active(resource: Resource) -> bool | None:
+    """Whether a condition lasts; None where it does not say."""
+    status = codes_of(resource.data.get("clinicalStatus"))
+    ended = any(read_when(resource.data.get(name)) for name in ("abatementDateTime", "abatementDate"))
+    if status & _ENDED or ended or items(resource.data.get("abatementPeriod")):
+        return False
+    return True if status & _ACTIVE else None
+
+
+def on_problem_list(resource: Resource) -> bool:
+    """Whether a condition is an entry of the problem list, and no diagnosis of one encounter."""
+    stated = codes_of(resource.data.get("category"))
+    return "problem-list-item" in stated or "problem" in stated
+
+
+class ConditionReader:
+    """The ICD codes of conditions and procedures."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    def read(
+        self, resource: Resource, kind: Kind
+    ) -> tuple[ResolvedCode, ...] | PendingCondition | Unresolved:
+        """The first ICD code of a concept that we know, the cohort's own version before the other; else its words."""
+        concept = resource.data.get("code")
+        stated = [(fhir_terms.system_of(uri), uri, code) for uri, code, _ in codings(concept)]
+        reasons: list[str] = []
+        like = ""  # a code of another edition of ICD-10, or of none
+        order = {f"icd{self._resolver.preferred}": 0}
+        for system, uri, code in sorted(stated, key=lambda each: order.get(each[0], 1)):
+            if system not in ("icd9", "icd10"):
+                reasons.append(f"{fhir_terms.system_name(uri)} is not mapped")
+                like = like or (code if system == "other icd10" or not uri else "")
+                continue
+            answer = self._resolver.icd(code, kind, 9 if system == "icd9" else 10)
+            if not isinstance(answer, Unresolved):
+                return answer
+            reasons.append(answer.reason)
+        reason = "; ".join(dict.fromkeys(reasons)) or self._wordless(concept)
+        text = next((cleaned for words in words_of(concept) if (cleaned := _cleaned(words))), "")
+        if kind == "diagnosis" and (text or like):
+            return PendingCondition(resource, text or like, like, reason)
+        return Unresolved(reason)
+
+    @staticmethod
+    def _wordless(concept: object) -> str:
+        if concept is None:
+            return "has no code and no words"
+        if not items(concept):
+            return f"its code is {shape(concept)}: expected a concept"
+        return "has words but no code" if words_of(concept) else "has no code and no words"
+
+
+def words_for_list(resource: Resource) -> str:
+    """What a condition or procedure is about, as it says itself."""
+    concept = resource.data.get("code")
+    code = next((code for _, code, _ in codings(concept) if code), "")
+    return " ".join(filter(None, (code[:40], *words_of(concept)[:1])))[:160]
+
+
+def offered(stays: Sequence[tuple[int, Stay]], cohort: CodeBook) -> tuple[OfferedCondition, ...]:
+    """Conditions to be chosen a code for, each text once; `stays` are given with their places in the case."""
+    grouped: dict[tuple[str, str], tuple[PendingCondition, list[int]]] = {}
+    for place, stay in stays:
+        for each in stay.pending:
+            _, places = grouped.setdefault((each.text.casefold(), each.code), (each, []))
+            if place not in places:
+                places.append(place)
+    return tuple(_offer(each, tuple(places), cohort) for each, places in grouped.values())
+
+
+def _offer(pending: PendingCondition, places: tuple[int, ...], cohort: CodeBook) -> OfferedCondition:
+    concepts: list[Concept] = []
+    if pending.code:
+        concepts += cohort.search(pending.code, kinds=("diagnosis",), limit=CANDIDATES)
+    by_code = len(concepts)
+    if pending.text != pending.code:
+        concepts += cohort.search(pending.text, kinds=("diagnosis",), limit=CANDIDATES)
+    distinct = tuple({concept.code: concept for concept in concepts}.values())[:CANDIDATES]
+    sure = bool(distinct) and (by_code > 0 or not distinct[0].hint.startswith(_PARTLY))
+    return OfferedCondition(pending.text, pending.reason, places, distinct, sure)
+
+
+def _cleaned(text: str) -> str:
+    return _TAG.sub("", text)[:_LONGEST]

@@ -1,0 +1,281 @@
+"""FHIR files as they come: Bundles (also in each other), lists of resources and NDJSON, gzipped or not, in one file or several.
+
+Resources are read tolerantly and given the names that R4 has for the same thing; whatever cannot be read is listed.
+References are looked up inside the files only; none is ever fetched.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any, Final
+
+from leader_core.errors import InputError
+from leader_core.exchange.fhir_versions import as_r4
+from leader_core.exchange.strict_json import read_json
+
+LARGEST: Final = 20_000_000
+"""Bytes of one file, unpacked."""
+MOST_FILES: Final = 20
+MOST_RESOURCES: Final = 20_000
+"""Resources that bear on a case."""
+READ: Final = (
+    "Patient",
+    "Encounter",
+    "Condition",
+    "Procedure",
+    "MedicationRequest",
+    "MedicationStatement",
+    "MedicationAdministration",
+    "Medication",
+    "Coverage",
+)
+"""Resource types that bear on a case; others are counted and left alone."""
+WHAT: Final = "The FHIR file"
+EXPECTED: Final = (
+    "expected a Bundle, a list or NDJSON with one patient's encounters, conditions and medications"
+)
+_GZIP: Final = b"\x1f\x8b"
+_KIND: Final = re.compile(r"[A-Z][A-Za-z]{1,40}")
+_IDENTITY: Final = re.compile(r"[A-Za-z0-9\-._]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Something of the file that the case does not hold, and why."""
+
+    resource: str  # "Condition/c1", or "entry 12 (Condition)" where it has no usable id
+    code: str  # what it is about, as far as it says
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """One resource, under R4's names; any value may still have any shape."""
+
+    kind: str
+    label: str
+    data: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class FhirFile:
+    """What was read of one or several files."""
+
+    resources: dict[str, list[Resource]] = field(default_factory=lambda: {kind: [] for kind in READ})
+    listed: list[Listed] = field(default_factory=list)
+    ignored: Counter[str] = field(default_factory=Counter)  # resource type -> how many
+    versions: set[str] = field(default_factory=set)  # FHIR versions other than R4 whose names were seen
+    _by_reference: dict[str, Resource] = field(default_factory=dict)
+    _by_identifier: dict[tuple[str, str], Resource] = field(default_factory=dict)
+
+    def find(self, reference: object) -> Resource | None:
+        """The resource of these files that a Reference names; None for another, which is not fetched."""
+        if not isinstance(reference, Mapping):
+            return None
+        text = reference.get("reference")
+        if isinstance(text, str):
+            text = text.split("/_history/")[0]
+            return self._by_reference.get(text) or self._by_reference.get("/".join(text.split("/")[-2:]))
+        return next(
+            (self._by_identifier[key] for key in _identifiers(reference) if key in self._by_identifier), None
+        )
+
+    def add(self, where: str, address: object, raw: Mapping[str, Any]) -> None:
+        """One resource as it stands in a file; `address` is its fullUrl."""
+        kind, data, version = as_r4(raw)
+        if kind not in READ:
+            self.ignored[kind if _KIND.fullmatch(kind) else "unknown"] += 1
+            return
+        if version:
+            self.versions.add(version)
+        identity = data.get("id")
+        named = isinstance(identity, str) and _IDENTITY.fullmatch(identity)
+        resource = Resource(kind, f"{kind}/{identity}" if named else f"{where} ({kind})", data)
+        names = [f"{kind}/{identity}"] if isinstance(identity, str) else []
+        if isinstance(address, str):
+            names.append(address)
+        earlier = next((self._by_reference[name] for name in names if name in self._by_reference), None)
+        if earlier is not None:
+            if earlier.data != data:
+                self.listed.append(
+                    Listed(resource.label, "", "stands in the file before, in another version")
+                )
+            return
+        self.resources[kind].append(resource)
+        for name in names:
+            self._by_reference[name] = resource
+        for key in _identifiers(data):
+            self._by_identifier.setdefault(key, resource)
+        if sum(map(len, self.resources.values())) > MOST_RESOURCES:
+            raise InputError(
+                f"{WHAT} has more than {MOST_RESOURCES:,} encounters, conditions, procedures and medications: "
+                "expected one patient's. Export one patient."
+            )
+
+
+def read_files(files: Sequence[bytes]) -> FhirFile:
+    """The resources of one patient's files.
+
+    Raises:
+        InputError: one sentence: too large, another format, nothing to read.
+    """
+    if len(files) > MOST_FILES:
+        raise InputError(f"{len(files)} files at once: expected at most {MOST_FILES}. Export one patient.")
+    result = FhirFile()
+    for data in files:
+        for where, value in _values(_unpacked(data), result):
+            for place, address, raw in _resources(value, where, result):
+                result.add(place, address, raw)
+    if not any(result.resources.values()):
+        reason = result.listed[0].reason if result.listed else "it has no resource that bears on a case"
+        raise InputError(f"{WHAT} has nothing to read ({reason}): {EXPECTED}.")
+    return result
+
+
+def is_fhir(data: bytes) -> bool:
+    """Whether a file is meant as FHIR, rather than as a case file: by its first bytes and names only."""
+    head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return head[:1] in (b"<", b"[") or head.startswith((_GZIP, b"MSH|")) or b'"resourceType"' in data
+
+
+def _unpacked(data: bytes) -> bytes:
+    if not data.startswith(_GZIP):
+        return data
+    try:
+        with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
+            text = stream.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error):
+        raise InputError(f"{WHAT} is a gzip archive that ends early or is damaged. Copy it again.") from None
+    if text.startswith(_GZIP):
+        raise InputError(f"{WHAT} is packed twice. Unpack it once.")
+    return text
+
+
+def _values(data: bytes, result: FhirFile) -> Iterator[tuple[str, Any]]:
+    """(where it stands, JSON value) of a file: one value, or one for each line of NDJSON."""
+    _refuse_other_formats(data)
+    lines = [line for line in data.lstrip(b"\xef\xbb\xbf").splitlines() if line.strip()]
+    if len(lines) < 2 or not lines[0].strip().endswith(b"}") or not lines[1].lstrip().startswith(b"{"):
+        yield "", read_json(data, WHAT, LARGEST)
+        return
+    if len(data) > LARGEST:
+        raise InputError(f"{WHAT} has {len(data) / 1e6:.1f} MB: expected at most 20 MB. Export one patient.")
+    for number, line in enumerate(lines, 1):
+        try:
+            yield f"line {number}", read_json(line, "It", LARGEST)
+        except InputError as error:
+            result.listed.append(Listed(f"line {number}", "", str(error)[:200]))
+
+
+def _refuse_other_formats(data: bytes) -> None:
+    head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
+    name = ""
+    if head.startswith(b"MSH|"):
+        name = "an HL7 v2 message"
+    elif head.startswith(b"PK\x03\x04"):
+        name = "a ZIP archive"
+    elif head.startswith(b"<"):
+        if b"urn:hl7-org:v3" in head:
+            name = "a CDA document in XML"
+        elif b"http://hl7.org/fhir" in head:
+            name = "FHIR in XML"
+        else:
+            name = "XML or HTML"
+    if name:
+        raise InputError(f"{WHAT} is {name}, which is not read. Export it as FHIR R4 in JSON or NDJSON.")
+
+
+def _resources(
+    value: object, where: str, result: FhirFile
+) -> Iterator[tuple[str, object, Mapping[str, Any]]]:
+    """(where it stands, its fullUrl, resource) of everything inside a value, bundles in bundles opened."""
+    if isinstance(value, list):
+        for position, item in enumerate(value, 1):
+            yield from _resources(item, _place(where, position), result)
+        return
+    kind = value.get("resourceType") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not isinstance(kind, str):
+        result.listed.append(Listed(where or "the file", "", "holds no resource"))
+        return
+    if kind not in ("Bundle", "Parameters"):
+        yield where or "the file", None, value
+        return
+    entries = value.get("entry" if kind == "Bundle" else "parameter") or []
+    if not isinstance(entries, list):
+        result.listed.append(
+            Listed(where or "the file", "", f"its entry is {shape(entries)}: expected a list")
+        )
+        return
+    for position, entry in enumerate(entries, 1):
+        place = _place(where, position)
+        resource = entry.get("resource") if isinstance(entry, Mapping) else None
+        if isinstance(resource, Mapping) and resource.get("resourceType") not in ("Bundle", "Parameters"):
+            yield from ((p, entry.get("fullUrl"), r) for p, _, r in _resources(resource, place, result))
+        elif resource is None and isinstance(entry, Mapping) and "content" in entry:
+            raise InputError(f"{WHAT} is FHIR DSTU1 of 2014, which is not read. Export it as FHIR R4.")
+        else:
+            yield from _resources(resource, place, result)
+
+
+def _place(where: str, position: int) -> str:
+    return f"{where}, entry {position}" if where else f"entry {position}"
+
+
+def _identifiers(data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for item in items(data.get("identifier")):
+        if word(item.get("value")):
+            yield word(item.get("system")), word(item.get("value"))
+
+
+# Values of any shape
+
+
+def items(value: object) -> list[Mapping[str, Any]]:
+    """The objects of a value that should be an object or a list of them."""
+    if isinstance(value, Mapping):
+        return [value]
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def word(value: object) -> str:
+    """A text, or a number as text; empty for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return ""
+    return " ".join(str(value).split())
+
+
+def codings(concept: object) -> Iterator[tuple[str, str, str]]:
+    """(system, code, display) of each coding of a concept, or of several, that has a code or a display."""
+    for each in items(concept):
+        listed = items(each.get("coding")) or ([each] if "code" in each and "coding" not in each else [])
+        for coding in listed:
+            code, display = word(coding.get("code")), word(coding.get("display"))
+            if code or display:
+                yield word(coding.get("system")), code, display
+
+
+def words_of(concept: object) -> list[str]:
+    """What a concept says in words: its text, then its displays."""
+    texts = [word(each.get("text")) for each in items(concept)]
+    return list(dict.fromkeys(filter(None, (*texts, *(display for _, _, display in codings(concept))))))
+
+
+def codes_of(concept: object) -> set[str]:
+    """The codes of a concept, in small letters."""
+    return {code.lower() for _, code, _ in codings(concept) if code}
+
+
+def shape(value: object) -> str:
+    """What a JSON value is, for people.
+
+    >>> shape([]), shape("x"), shape(None)
+    ('a list', 'text', 'nothing')
+    """
+    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "nothing"}
+    return names.get(type(value), "a number")

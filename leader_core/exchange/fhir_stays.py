@@ -1,0 +1,272 @@
+"""Encounters as stays: parts belong to the outermost stay, and encounters that overlap are one stay.
+
+The rule for kinds of encounters, which `RULE` states for the reader:
+a hospital or emergency encounter is a visit; an outpatient one is not, unless it records an admission, lies within a
+stay, or the file has no stay at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any, Final, Literal
+
+from leader_core.domain import Kind, Visit
+from leader_core.exchange.fhir_file import FhirFile, Resource, items, word
+from leader_core.exchange.fhir_terms import Span, span_of
+
+RULE: Final = (
+    "Hospital and emergency encounters are visits. An outpatient encounter is one only if it records an admission or "
+    "discharge, lies within a stay, or the file has no stay at all."
+)
+
+Setting = Literal["hospital", "emergency", "outpatient"]
+_SETTINGS: Final[Mapping[str, Setting]] = {
+    "imp": "hospital", "acute": "hospital", "nonac": "hospital", "obsenc": "hospital", "ss": "hospital",
+    "inpatient": "hospital", "emer": "emergency", "emergency": "emergency", "amb": "outpatient", "vr": "outpatient",
+    "hh": "outpatient", "fld": "outpatient", "prenc": "outpatient", "outpatient": "outpatient",
+    "ambulatory": "outpatient", "home": "outpatient", "field": "outpatient", "daytime": "outpatient",
+    "virtual": "outpatient",
+}  # fmt: skip
+"""Codes of v3-ActEncounterCode, and those of DSTU2."""
+_SETTING_WORDS: Final[tuple[tuple[str, Setting], ...]] = (
+    ("emerg", "emergency"),
+    ("outpatient", "outpatient"),
+    ("ambulat", "outpatient"),
+    ("office", "outpatient"),
+    ("appointment", "outpatient"),
+    ("telephone", "outpatient"),
+    ("virtual", "outpatient"),
+    ("home", "outpatient"),
+)
+_RANK: Final[Mapping[Setting, int]] = {"hospital": 0, "emergency": 1, "outpatient": 2}
+_NOT_TRUE: Final = frozenset(("planned", "cancelled", "entered-in-error"))
+_BEFORE_ADMISSION: Final = 6 * 3600
+"""Seconds that an emergency encounter may end before the stay that it leads to."""
+_EMERGENCY_VISIT: Final = 48 * 3600
+"""Seconds that such an emergency encounter lasts at most; a longer one is a stay."""
+_DEEPEST: Final = 20
+"""Encounters that `partOf` is followed through."""
+_FOREVER: Final = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class PendingCondition:
+    """A condition of a visit that has words, or a code that is not used here, in place of a code that is."""
+
+    resource: Resource
+    text: str
+    code: str  # of WHO's ICD-10 or a national edition, else empty
+    reason: str
+
+
+@dataclass(slots=True, eq=False)
+class Stay:
+    """One visit on its way: the encounters that form it, and the codes that they bring."""
+
+    label: str
+    setting: Setting
+    span: Span  # of the encounter that it is named after
+    reach: Span  # of all its encounters
+    main: Resource | None  # None where the file has no encounter
+    parts: list[Resource] = field(default_factory=list)  # other encounters of the stay
+    codes: dict[Kind, dict[str, int]] = field(
+        default_factory=lambda: {"diagnosis": {}, "procedure": {}, "medication": {}}
+    )  # code -> rank, in the order they came
+    pending: list[PendingCondition] = field(default_factory=list)
+    reported: list[Resource] = field(default_factory=list)  # statements of what the patient takes
+
+    def visit(self, number: int) -> Visit:
+        def ordered(kind: Kind) -> tuple[str, ...]:
+            return tuple(sorted(self.codes[kind], key=self.codes[kind].__getitem__))
+
+        return Visit(
+            ordered("diagnosis"),
+            ordered("procedure"),
+            ordered("medication"),
+            visit_no=number,
+            admitted_at=self.span.start.local if self.span.start else None,
+            discharged_at=self.span.end.local if self.span.end else None,
+        )
+
+    @property
+    def empty(self) -> bool:
+        return not any(self.codes.values()) and not self.pending and not self.reported
+
+    @property
+    def began(self) -> float:
+        """Seconds since 1970; far in the past where it is not said."""
+        return self.reach.start.instant if self.reach.start else -_FOREVER
+
+    @property
+    def ended(self) -> float:
+        """The same for the end; of one that has no end, its beginning, unless it lasts."""
+        if self.reach.lasting:
+            return _FOREVER
+        return max(self.reach.end.instant, self.began) if self.reach.end else self.began
+
+    def overlaps(self, other: Stay) -> bool:
+        """Whether both lasted at the same moment; one that ends as the other begins does not overlap it."""
+        if self.reach.start is None or other.reach.start is None:
+            return False
+        first, second = sorted((self, other), key=lambda stay: (stay.began, stay.ended))
+        return second.began < first.ended or first.began == second.began
+
+
+@dataclass(slots=True)
+class Stays:
+    """A file's encounters, sorted into visits and outpatient encounters that are none."""
+
+    visits: list[Stay]
+    outside: list[Stay]
+    by_encounter: dict[int, Stay]  # id() of an encounter's Resource -> its stay
+    notes: list[str]
+
+
+def find_stays(file: FhirFile, encounters: Iterable[Resource]) -> Stays:
+    """The visits of a file's true encounters, not ordered."""
+    groups = _groups(file, list(encounters))
+    notes: list[str] = []
+    inside = [stay for stay in groups if stay.setting != "outpatient"]
+    outside = [stay for stay in groups if stay.setting == "outpatient"]
+    inside = _merge_overlapping(inside, notes)
+    if not inside and outside:
+        notes.append("The file has no hospital stay: its outpatient encounters are taken as visits.")
+        inside, outside = outside, []
+    else:
+        hosts = [(stay, _within(stay, inside)) for stay in outside]
+        for stay, host in hosts:
+            if host is not None and stay.main is not None:
+                host.parts += [stay.main, *stay.parts]
+        outside = [stay for stay, host in hosts if host is None]
+    parts = sum(len(stay.parts) for stay in inside)
+    if parts:
+        notes.append(
+            f"{parts} encounters inside a stay, or overlapping it, belong to that stay."
+            if parts > 1
+            else "One encounter inside a stay, or overlapping it, belongs to that stay."
+        )
+    by_encounter = {
+        id(resource): stay
+        for stay in (*inside, *outside)
+        for resource in (stay.main, *stay.parts)
+        if resource is not None
+    }
+    return Stays(inside, outside, by_encounter, notes)
+
+
+def untrue_encounter(resource: Resource) -> str:
+    """Why an encounter is no visit; empty where it is one."""
+    status = resource.data.get("status")
+    return f"its status is {status}" if isinstance(status, str) and status in _NOT_TRUE else ""
+
+
+def setting_of(data: Mapping[str, Any]) -> Setting:
+    """What kind of place an encounter was at; a hospital where it does not say.
+
+    >>> setting_of({"class": {"code": "AMB"}}), setting_of({}), setting_of({"class": [{"coding": [{"code": "EMER"}]}]})
+    ('outpatient', 'hospital', 'emergency')
+    """
+    stated: Setting = "hospital"
+    for each in items(data.get("class")):
+        for coding in (each, *items(each.get("coding"))):
+            code, words = word(coding.get("code")).lower(), word(coding.get("display")).lower()
+            known = _SETTINGS.get(code) or next((s for part, s in _SETTING_WORDS if part in words), None)
+            if known is not None:
+                stated = known
+    admitted = any(items(data.get("hospitalization")))
+    return "hospital" if stated == "outpatient" and admitted else stated
+
+
+def _groups(file: FhirFile, encounters: list[Resource]) -> list[Stay]:
+    """Encounters that are part of each other, as one stay each."""
+    true = {id(resource) for resource in encounters}
+    grouped: dict[object, list[tuple[int, Resource]]] = {}
+    for resource in encounters:
+        chain, top = _chain(file, resource, true)
+        inner = [n for n, each in enumerate(chain) if setting_of(each.data) != "outpatient"]
+        depth = inner[-1] if inner else len(chain) - 1
+        key = id(chain[depth]) if top is None or depth < len(chain) - 1 else top
+        grouped.setdefault(key, []).append((depth, resource))
+    return [
+        _stay([resource for _, resource in sorted(group, key=itemgetter(0))]) for group in grouped.values()
+    ]
+
+
+def _chain(file: FhirFile, resource: Resource, true: set[int]) -> tuple[list[Resource], object]:
+    """An encounter and those that it is part of, outwards.
+
+    Also what the outermost is known by, where that is not itself: a reference to an encounter that is not in the file,
+    which several may name, or one encounter of a circle.
+    """
+    chain = [resource]
+    while len(chain) < _DEEPEST:
+        reference = next(iter(items(chain[-1].data.get("partOf"))), None)
+        parent = file.find(reference)
+        if parent is None or id(parent) not in true:
+            return chain, (word(reference.get("reference")) or None) if reference is not None else None
+        if any(parent is each for each in chain):
+            circle = chain[next(n for n, each in enumerate(chain) if each is parent) :]
+            return chain, min(id(each) for each in circle)
+        chain.append(parent)
+    return chain, None
+
+
+def _stay(members: list[Resource]) -> Stay:
+    """One stay of encounters, the outermost first, which gives it name, kind and time."""
+    spans = [_span(each) for each in members]
+    reach = _union(spans)
+    span = spans[0] if spans[0].start is not None else reach
+    return Stay(members[0].label, setting_of(members[0].data), span, reach, members[0], members[1:])
+
+
+def _span(resource: Resource) -> Span:
+    span = span_of(resource.data)
+    return Span(
+        span.start, span.end, lasting=span.end is None and resource.data.get("status") == "in-progress"
+    )
+
+
+def _union(spans: list[Span]) -> Span:
+    starts = [span.start for span in spans if span.start is not None]
+    ends = [span.end for span in spans if span.end is not None]
+    lasting = any(span.lasting for span in spans)
+    return Span(
+        min(starts, key=lambda when: when.instant) if starts else None,
+        max(ends, key=lambda when: when.instant) if ends and not lasting else None,
+        lasting,
+    )
+
+
+def _merge_overlapping(stays: list[Stay], notes: list[str]) -> list[Stay]:
+    """Stays, those that lasted at the same time as one; an emergency encounter joins the stay that it led to."""
+    result: list[Stay] = []
+    for stay in sorted(stays, key=lambda s: (s.began, s.ended)):
+        joined = stay
+        for other in [s for s in result if _one_stay(s, stay)]:
+            result.remove(other)
+            first, second = sorted((other, joined), key=lambda s: (s.began - s.ended, _RANK[s.setting]))
+            notes.append(f"{second.label} overlaps {first.label} or led to it: they are one stay.")
+            inner = [each for each in (second.main, *second.parts) if each is not None]
+            reach = _union([first.reach, second.reach])
+            joined = Stay(first.label, first.setting, first.span, reach, first.main, [*first.parts, *inner])
+        result.append(joined)
+    return result
+
+
+def _one_stay(earlier: Stay, later: Stay) -> bool:
+    if earlier.overlaps(later):
+        return True
+    if earlier.setting != "emergency" or earlier.parts or earlier.reach.end is None:
+        return False
+    short = earlier.ended - earlier.began <= _EMERGENCY_VISIT
+    return short and 0 <= later.began - earlier.ended <= _BEFORE_ADMISSION
+
+
+def _within(stay: Stay, hosts: list[Stay]) -> Stay | None:
+    """The stay that an outpatient encounter lies within."""
+    if stay.reach.start is None:
+        return None
+    dated = (host for host in hosts if host.reach.start is not None)
+    return next((host for host in dated if host.began <= stay.began and stay.ended <= host.ended), None)
