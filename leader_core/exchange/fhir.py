@@ -16,7 +16,6 @@ from leader_core.exchange.fhir_file import EXPECTED, WHAT, Listed, read_files
 from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.fhir_placing import Placing
 from leader_core.exchange.fhir_stays import Stay
-from leader_core.exchange.fhir_terms import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +119,7 @@ def _choice(stay: Stay) -> EncounterChoice:
 
 
 def _chosen(visits: Sequence[Stay], current: str | None) -> Stay:
-    if current is None or not visits:
-        return visits[-1] if visits else Stay("", "hospital", Span(None, None), Span(None, None), None)
-    stay = next((stay for stay in visits if stay.label == current), None)
+    stay = visits[-1] if current is None else next((stay for stay in visits if stay.label == current), None)
     if stay is None:
         labels = ", ".join(stay.label for stay in visits)
         raise InputError(f"{WHAT} has no such encounter with codes: choose one of {labels}."[:300])

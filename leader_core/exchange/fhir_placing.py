@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import Final
 
 from leader_core.domain import Kind
@@ -116,15 +117,23 @@ class Placing:
         return ranks
 
     def ordered_visits(self) -> list[Stay]:
-        """Visits with at least one code or condition, in time order; the others are listed."""
-        for stay in self._stays.visits:
-            if stay.empty and stay.main is not None:
+        """Visits with at least one code or condition, in time order; the others are listed.
+
+        The last counts without any where problems that last will join it: a patient who has just been admitted.
+        """
+        every = sorted(
+            self._stays.visits, key=lambda stay: stay.span.start.instant if stay.span.start else -inf
+        )
+        filled = [stay for stay in every if not stay.empty]
+        if not filled or (self._problems and every[-1].empty):
+            filled.append(every[-1])
+        for stay in every:
+            if stay not in filled:
                 self.leave_out(stay.label, "", "has no diagnosis, procedure or medication that can be read")
-        filled = [stay for stay in self._stays.visits if not stay.empty]
         undated = [stay.label for stay in filled if stay.span.start is None and stay.main is not None]
         if undated and len(filled) > 1:
             self._notes.append(f"Without a date, and therefore taken as the earliest: {', '.join(undated)}.")
-        return sorted(filled, key=lambda stay: stay.span.start.instant if stay.span.start else -float("inf"))
+        return filled
 
     def history_of(self, today: Stay, visits: Sequence[Stay]) -> list[Stay]:
         """The visits before the chosen one, with what was reported there; those that overlap it are left out."""

@@ -334,6 +334,13 @@ def test_what_lasts_joins_the_current_visit_and_what_ended_or_came_later_does_no
     }
 
 
+def test_a_patient_just_admitted_is_read_from_what_lasts(cohort: Cohort) -> None:
+    now = LAST | {"status": "in-progress", "period": {"start": "2151-01-02T10:00:00"}}
+    result = _read(cohort, FIRST, now, _condition("J18.9", "a"), _order("Heparin", "a"), _problem("I50.9"))
+    assert _visits(result) == ((("ICD10:J189",), (), ("B01A",)), (HF, (), ()))
+    assert result.current == "Encounter/z"
+
+
 @pytest.mark.parametrize(
     ("concept", "codes"),
     [
