@@ -62,7 +62,7 @@ class PendingCondition:
 
 
 @dataclass(slots=True, eq=False)
-class Stay:
+class HospitalStay:
     """One visit on its way: the encounters that form it, and the codes that they bring."""
 
     label: str
@@ -106,7 +106,7 @@ class Stay:
             return _FOREVER
         return max(self.reach.end.instant, self.began) if self.reach.end else self.began
 
-    def overlaps(self, other: Stay) -> bool:
+    def overlaps(self, other: HospitalStay) -> bool:
         """Whether both lasted at the same moment; one that ends as the other begins does not overlap it."""
         if self.reach.start is None or other.reach.start is None:
             return False
@@ -118,9 +118,9 @@ class Stay:
 class Stays:
     """A file's encounters, sorted into visits and outpatient encounters that are none."""
 
-    visits: list[Stay]
-    outside: list[Stay]
-    by_encounter: dict[int, Stay]  # id() of an encounter's Resource -> its stay
+    visits: list[HospitalStay]
+    outside: list[HospitalStay]
+    by_encounter: dict[int, HospitalStay]  # id() of an encounter's Resource -> its stay
     notes: list[str]
 
 
@@ -179,7 +179,7 @@ def setting_of(data: Mapping[str, Any]) -> Setting:
     return "hospital" if stated == "outpatient" and admitted else stated
 
 
-def _groups(file: FhirFile, encounters: list[Resource]) -> list[Stay]:
+def _groups(file: FhirFile, encounters: list[Resource]) -> list[HospitalStay]:
     """Encounters that are part of each other, as one stay each."""
     true = {id(resource) for resource in encounters}
     grouped: dict[object, list[tuple[int, Resource]]] = {}
@@ -213,12 +213,12 @@ def _chain(file: FhirFile, resource: Resource, true: set[int]) -> tuple[list[Res
     return chain, None
 
 
-def _stay(members: list[Resource]) -> Stay:
+def _stay(members: list[Resource]) -> HospitalStay:
     """One stay of encounters, the outermost first, which gives it name, kind and time."""
     spans = [_span(each) for each in members]
     reach = _union(spans)
     span = spans[0] if spans[0].start is not None else reach
-    return Stay(members[0].label, setting_of(members[0].data), span, reach, members[0], members[1:])
+    return HospitalStay(members[0].label, setting_of(members[0].data), span, reach, members[0], members[1:])
 
 
 def _span(resource: Resource) -> Span:
@@ -239,9 +239,9 @@ def _union(spans: list[Span]) -> Span:
     )
 
 
-def _merge_overlapping(stays: list[Stay], notes: list[str]) -> list[Stay]:
+def _merge_overlapping(stays: list[HospitalStay], notes: list[str]) -> list[HospitalStay]:
     """Stays, those that lasted at the same time as one; an emergency encounter joins the stay that it led to."""
-    result: list[Stay] = []
+    result: list[HospitalStay] = []
     for stay in sorted(stays, key=lambda s: (s.began, s.ended)):
         joined = stay
         for other in [s for s in result if _one_stay(s, stay)]:
@@ -250,12 +250,14 @@ def _merge_overlapping(stays: list[Stay], notes: list[str]) -> list[Stay]:
             notes.append(f"{second.label} overlaps {first.label} or led to it: they are one stay.")
             inner = [each for each in (second.main, *second.parts) if each is not None]
             reach = _union([first.reach, second.reach])
-            joined = Stay(first.label, first.setting, first.span, reach, first.main, [*first.parts, *inner])
+            joined = HospitalStay(
+                first.label, first.setting, first.span, reach, first.main, [*first.parts, *inner]
+            )
         result.append(joined)
     return result
 
 
-def _one_stay(earlier: Stay, later: Stay) -> bool:
+def _one_stay(earlier: HospitalStay, later: HospitalStay) -> bool:
     if earlier.overlaps(later):
         return True
     if earlier.setting != "emergency" or earlier.parts or earlier.reach.end is None:
@@ -264,7 +266,7 @@ def _one_stay(earlier: Stay, later: Stay) -> bool:
     return short and 0 <= later.began - earlier.ended <= _BEFORE_ADMISSION
 
 
-def _within(stay: Stay, hosts: list[Stay]) -> Stay | None:
+def _within(stay: HospitalStay, hosts: list[HospitalStay]) -> HospitalStay | None:
     """The stay that an outpatient encounter lies within."""
     if stay.reach.start is None:
         return None
