@@ -15,7 +15,7 @@ from leader_core.exchange.fhir_conditions import OfferedCondition, offered
 from leader_core.exchange.fhir_file import EXPECTED, WHAT, Listed, read_files
 from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.fhir_placing import Placing
-from leader_core.exchange.fhir_stays import HospitalStay
+from leader_core.exchange.fhir_stays import Stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,13 @@ def _imported(placed: Placing, cohort: ProfileBook, current: str | None) -> Impo
     )
 
 
-def _choice(stay: HospitalStay) -> EncounterChoice:
+def _choice(stay: Stay) -> EncounterChoice:
     diagnoses, procedures, medications = (len(codes) for codes in stay.codes.values())
     began = stay.span.start.text if stay.span.start else ""
     return EncounterChoice(stay.label, began, diagnoses + len(stay.pending), procedures, medications)
 
 
-def _chosen(visits: Sequence[HospitalStay], current: str | None) -> HospitalStay:
+def _chosen(visits: Sequence[Stay], current: str | None) -> Stay:
     stay = visits[-1] if current is None else next((stay for stay in visits if stay.label == current), None)
     if stay is None:
         labels = ", ".join(stay.label for stay in visits)

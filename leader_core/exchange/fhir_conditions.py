@@ -10,7 +10,7 @@ from typing import Final
 from leader_core.domain import Concept, Kind
 from leader_core.exchange import fhir_terms
 from leader_core.exchange.fhir_file import Resource, codes_of, codings, items, shape, words_of
-from leader_core.exchange.fhir_stays import PendingCondition, HospitalStay
+from leader_core.exchange.fhir_stays import PendingCondition, Stay
 from leader_core.exchange.fhir_terms import read_when
 from leader_core.exchange.resolve import CANDIDATES, CodeBook, ResolvedCode, Resolver, Unresolved
 
@@ -104,7 +104,7 @@ def words_for_list(resource: Resource) -> str:
     return " ".join(filter(None, (code[:40], *words_of(concept)[:1])))[:160]
 
 
-def offered(stays: Sequence[tuple[int, HospitalStay]], cohort: CodeBook) -> tuple[OfferedCondition, ...]:
+def offered(stays: Sequence[tuple[int, Stay]], cohort: CodeBook) -> tuple[OfferedCondition, ...]:
     """Conditions to be chosen a code for, each text once; `stays` are given with their places in the case."""
     grouped: dict[tuple[str, str], tuple[PendingCondition, list[int]]] = {}
     for place, stay in stays:

@@ -22,8 +22,8 @@ from leader_core.exchange.fhir_patient import ProfileBook, read_profile
 from leader_core.exchange.fhir_stays import (
     RULE,
     PendingCondition,
-    HospitalStay,
-    Stays,
+    SortedStays,
+    Stay,
     find_stays,
     untrue_encounter,
 )
@@ -84,7 +84,7 @@ class Placing:
 
     # Encounters
 
-    def _find_stays(self) -> Stays:
+    def _find_stays(self) -> SortedStays:
         encounters = self.file.resources["Encounter"]
         true = [each for each in encounters if not self._refused(each, untrue_encounter(each))]
         if encounters and not true:
@@ -99,17 +99,17 @@ class Placing:
             self._notes.append(
                 "There is no encounter in the file: all that is in it is taken as one visit, today's."
             )
-            whole = HospitalStay("the whole file", "hospital", _NOWHERE, _NOWHERE, None)
-            return Stays([whole], [], {}, [])
+            whole = Stay("the whole file", "hospital", _NOWHERE, _NOWHERE, None)
+            return SortedStays([whole], [], {}, [])
         stays = find_stays(self.file, true)
         self._notes += stays.notes
         for stay in stays.outside:
             self.leave_out(stay.label, "", "is an outpatient encounter, and no visit")
         return stays
 
-    def _find_ranks(self) -> dict[str, tuple[HospitalStay, int]]:
+    def _find_ranks(self) -> dict[str, tuple[Stay, int]]:
         """Condition or procedure -> the stay that lists it as a diagnosis, and at which rank."""
-        ranks: dict[str, tuple[HospitalStay, int]] = {}
+        ranks: dict[str, tuple[Stay, int]] = {}
         for stay in (*self._stays.visits, *self._stays.outside):
             listed = [
                 d for e in (stay.main, *stay.parts) if e is not None for d in items(e.data.get("diagnosis"))
@@ -123,7 +123,7 @@ class Placing:
                         ranks.setdefault(named.label, (stay, rank if usable else position))  # type: ignore[arg-type]
         return ranks
 
-    def ordered_visits(self) -> list[HospitalStay]:
+    def ordered_visits(self) -> list[Stay]:
         """Visits with at least one code or condition, in time order; the others are listed.
 
         The last counts without any where problems that last will join it: a patient who has just been admitted.
@@ -142,9 +142,9 @@ class Placing:
             self._notes.append(f"Without a date, and therefore taken as the earliest: {', '.join(undated)}.")
         return filled
 
-    def history_of(self, today: HospitalStay, visits: Sequence[HospitalStay]) -> list[HospitalStay]:
+    def history_of(self, today: Stay, visits: Sequence[Stay]) -> list[Stay]:
         """The visits before the chosen one, with what was reported there; those that overlap it are left out."""
-        history: list[HospitalStay] = []
+        history: list[Stay] = []
         later = False
         for stay in visits:
             later = later or stay is today
@@ -182,7 +182,7 @@ class Placing:
             reason,
         )
 
-    def _stay_of(self, resource: Resource, *, dated: bool = True) -> tuple[HospitalStay | None, str]:
+    def _stay_of(self, resource: Resource, *, dated: bool = True) -> tuple[Stay | None, str]:
         """The stay of the encounter that a resource names, or else the one in whose time it falls; or why none."""
         if not self._stays.by_encounter:
             return self._stays.visits[0], ""
@@ -219,7 +219,7 @@ class Placing:
         else:
             self._list(resource, why or "was noted at an outpatient encounter, and is not said to be active")
 
-    def add_problems(self, today: HospitalStay) -> tuple[str, ...]:
+    def add_problems(self, today: Stay) -> tuple[str, ...]:
         """Add the problems that last to the chosen visit; the codes that were not among its diagnoses before."""
         before = set(today.codes["diagnosis"])
         for resource in self._problems:
@@ -258,9 +258,9 @@ class Placing:
             self._on_hold += resource.data.get("status") == "on-hold"
             self._add(resource, "medication", stay)
 
-    def home_medicines(self, today: HospitalStay) -> tuple[str, ...]:
+    def home_medicines(self, today: Stay) -> tuple[str, ...]:
         """The classes of what the patient took when the chosen visit began."""
-        home = HospitalStay("home", "outpatient", _NOWHERE, _NOWHERE, None)
+        home = Stay("home", "outpatient", _NOWHERE, _NOWHERE, None)
         admitted = today.reach.start
         for resource in (*self._home, *today.reported):
             span = span_of(resource.data)
@@ -276,7 +276,7 @@ class Placing:
 
     # Codes, profile, notes
 
-    def _add(self, resource: Resource, kind: Kind, stay: HospitalStay) -> None:
+    def _add(self, resource: Resource, kind: Kind, stay: Stay) -> None:
         """Add a resource's code to a visit, or list why it has none."""
         answer = (
             self._medications.read(resource)
@@ -293,7 +293,7 @@ class Placing:
                 stay.codes[kind].setdefault(match.code, rank)
                 self.titles[match.code] = match.title
 
-    def profile(self, today: HospitalStay, cohort: ProfileBook) -> dict[str, str]:
+    def profile(self, today: Stay, cohort: ProfileBook) -> dict[str, str]:
         begin = today.span.start
         profile, missed = read_profile(
             self._patient,
@@ -305,7 +305,7 @@ class Placing:
         self.file.listed += missed
         return profile
 
-    def all_notes(self, today: HospitalStay, problems: Sequence[str], home: Sequence[str]) -> list[str]:
+    def all_notes(self, today: Stay, problems: Sequence[str], home: Sequence[str]) -> list[str]:
         """Every decision that was taken, for the reader."""
         notes = list(self._notes)
         if self.file.versions:

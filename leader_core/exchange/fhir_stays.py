@@ -62,7 +62,7 @@ class PendingCondition:
 
 
 @dataclass(slots=True, eq=False)
-class HospitalStay:
+class Stay:
     """One visit on its way: the encounters that form it, and the codes that they bring."""
 
     label: str
@@ -106,7 +106,7 @@ class HospitalStay:
             return _FOREVER
         return max(self.reach.end.instant, self.began) if self.reach.end else self.began
 
-    def overlaps(self, other: HospitalStay) -> bool:
+    def overlaps(self, other: Stay) -> bool:
         """Whether both lasted at the same moment; one that ends as the other begins does not overlap it."""
         if self.reach.start is None or other.reach.start is None:
             return False
@@ -115,16 +115,16 @@ class HospitalStay:
 
 
 @dataclass(slots=True)
-class Stays:
+class SortedStays:
     """A file's encounters, sorted into visits and outpatient encounters that are none."""
 
-    visits: list[HospitalStay]
-    outside: list[HospitalStay]
-    by_encounter: dict[int, HospitalStay]  # id() of an encounter's Resource -> its stay
+    visits: list[Stay]
+    outside: list[Stay]
+    by_encounter: dict[int, Stay]  # id() of an encounter's Resource -> its stay
     notes: list[str]
 
 
-def find_stays(file: FhirFile, encounters: Iterable[Resource]) -> Stays:
+def find_stays(file: FhirFile, encounters: Iterable[Resource]) -> SortedStays:
     """The visits of a file's true encounters, not ordered."""
     groups = _groups(file, list(encounters))
     notes: list[str] = []
@@ -153,7 +153,7 @@ def find_stays(file: FhirFile, encounters: Iterable[Resource]) -> Stays:
         for resource in (stay.main, *stay.parts)
         if resource is not None
     }
-    return Stays(inside, outside, by_encounter, notes)
+    return SortedStays(inside, outside, by_encounter, notes)
 
 
 def untrue_encounter(resource: Resource) -> str:
@@ -179,7 +179,7 @@ def setting_of(data: Mapping[str, Any]) -> Setting:
     return "hospital" if stated == "outpatient" and admitted else stated
 
 
-def _groups(file: FhirFile, encounters: list[Resource]) -> list[HospitalStay]:
+def _groups(file: FhirFile, encounters: list[Resource]) -> list[Stay]:
     """Encounters that are part of each other, as one stay each."""
     true = {id(resource) for resource in encounters}
     grouped: dict[object, list[tuple[int, Resource]]] = {}
@@ -213,12 +213,12 @@ def _chain(file: FhirFile, resource: Resource, true: set[int]) -> tuple[list[Res
     return chain, None
 
 
-def _stay(members: list[Resource]) -> HospitalStay:
+def _stay(members: list[Resource]) -> Stay:
     """One stay of encounters, the outermost first, which gives it name, kind and time."""
     spans = [_span(each) for each in members]
     reach = _union(spans)
     span = spans[0] if spans[0].start is not None else reach
-    return HospitalStay(members[0].label, setting_of(members[0].data), span, reach, members[0], members[1:])
+    return Stay(members[0].label, setting_of(members[0].data), span, reach, members[0], members[1:])
 
 
 def _span(resource: Resource) -> Span:
@@ -239,9 +239,9 @@ def _union(spans: list[Span]) -> Span:
     )
 
 
-def _merge_overlapping(stays: list[HospitalStay], notes: list[str]) -> list[HospitalStay]:
+def _merge_overlapping(stays: list[Stay], notes: list[str]) -> list[Stay]:
     """Stays, those that lasted at the same time as one; an emergency encounter joins the stay that it led to."""
-    result: list[HospitalStay] = []
+    result: list[Stay] = []
     for stay in sorted(stays, key=lambda s: (s.began, s.ended)):
         joined = stay
         for other in [s for s in result if _one_stay(s, stay)]:
@@ -250,14 +250,12 @@ def _merge_overlapping(stays: list[HospitalStay], notes: list[str]) -> list[Hosp
             notes.append(f"{second.label} overlaps {first.label} or led to it: they are one stay.")
             inner = [each for each in (second.main, *second.parts) if each is not None]
             reach = _union([first.reach, second.reach])
-            joined = HospitalStay(
-                first.label, first.setting, first.span, reach, first.main, [*first.parts, *inner]
-            )
+            joined = Stay(first.label, first.setting, first.span, reach, first.main, [*first.parts, *inner])
         result.append(joined)
     return result
 
 
-def _one_stay(earlier: HospitalStay, later: HospitalStay) -> bool:
+def _one_stay(earlier: Stay, later: Stay) -> bool:
     if earlier.overlaps(later):
         return True
     if earlier.setting != "emergency" or earlier.parts or earlier.reach.end is None:
@@ -266,7 +264,7 @@ def _one_stay(earlier: HospitalStay, later: HospitalStay) -> bool:
     return short and 0 <= later.began - earlier.ended <= _BEFORE_ADMISSION
 
 
-def _within(stay: HospitalStay, hosts: list[HospitalStay]) -> HospitalStay | None:
+def _within(stay: Stay, hosts: list[Stay]) -> Stay | None:
     """The stay that an outpatient encounter lies within."""
     if stay.reach.start is None:
         return None
