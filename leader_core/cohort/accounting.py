@@ -29,6 +29,9 @@ SELECT
     CAST(coalesce(sum(rows) FILTER (reason IN ('unmapped drug', 'NDC not in the map')), 0) AS BIGINT) AS unmapped
 FROM drug_rows
 """
+_REJECTS: Final = """
+SELECT CAST((SELECT coalesce(sum(rows), 0) FROM unreadable_lines) + (SELECT count(*) FROM unreadable_cells) AS BIGINT)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class BuildResult:
     unmapped: tuple[tuple[str, str, int], ...]  # drug, route, orders; most frequent first
     ndc: NdcCheck  # what the NDCs say compared with the names
     untitled: Mapping[str, int]  # kind -> codes without any title
-    rejects: int  # cells and lines listed in `rejects`
+    rejects: int  # cells and lines that could not be read; `rejects` lists the first 1,000 of each reason
     notes: tuple[str, ...]
     seconds: float
 
@@ -109,7 +112,7 @@ def result(job: BuildJob, identity: Fingerprint, out: Path, seconds: float) -> B
         unmapped=tuple(job.rows(_UNMAPPED)),
         ndc=ndc,
         untitled=dict(job.rows(_UNTITLED)),
-        rejects=job.rows("SELECT count(*) FROM rejects")[0][0],
+        rejects=job.rows(_REJECTS)[0][0],
         notes=tuple(job.notes),
         seconds=seconds,
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,16 @@ import duckdb
 from leader_core import sql
 from leader_core.cohort import accounting, drug_mapping
 from leader_core.cohort.accounting import BuildResult
+from leader_core.cohort.damage import MAX_REJECTS
 from leader_core.cohort.drug_mapping import AtcLevel
+from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.ndc import read_ndc_map
-from leader_core.cohort.raw_tables import SOURCES, RawFolder, open_raw
+from leader_core.cohort.raw_tables import RawFolder, open_raw
+from leader_core.cohort.reading import RawReader, first_line
 from leader_core.cohort.stages import (
     PRESETS,
     BuildJob,
     Preset,
-    first_line,
     nothing_left,
     read_raw,
     stage,
@@ -85,6 +87,7 @@ def build_cohort(
     ddi_map: Path | None = None,
     label: str | None = None,
     memory_limit: str = DEFAULT_MEMORY,
+    max_rejects: float = MAX_REJECTS,
     report: Reporter | None = None,
 ) -> BuildResult:
     """Build a cohort database from a folder of raw MIMIC tables.
@@ -102,6 +105,7 @@ def build_cohort(
         ddi_map: for a `ddi` that names compounds by STITCH id, the table from these to ATC.
         label: what the data are called on reports.
         memory_limit: for DuckDB, like "1GB" or "500MB".
+        max_rejects: share of a table's rows, 0 to 1, that may be unreadable; more stops the build.
         report: receives one line per stage.
 
     Raises:
@@ -110,7 +114,7 @@ def build_cohort(
     started = time.perf_counter()
     report_progress = report.line if report is not None else lambda _: None
     raw, out = Path(raw), Path(out)
-    _check_options(preset, atc_level)
+    _check_options(preset, atc_level, max_rejects)
     check_output(out, COHORT)
     if preset == "paper" and ndc_map is None:
         raise InputError(
@@ -125,22 +129,25 @@ def build_cohort(
     signal = _signal(level, ddi, ddi_map)
     described, synthetic = _describe_source(folder, label)
     try:
-        with temporary_paths(out) as paths, ThreadPoolExecutor(1) as pool:
-            hashes = pool.submit(
-                _hash_files, folder, ndc_map, ddi, ddi_map
-            )  # reads the files once more, while SQL is busy
-            with _connect(paths, memory_limit) as connection:
-                job = BuildJob(
-                    folder, cast(Preset, preset), level, seed, described, synthetic, read_map,
-                    signal, connection, report_progress,
-                )  # fmt: skip
-                result = _build(job, hashes, out, started)
+        with (
+            temporary_paths(out) as paths,
+            _checking_thread() as pool,
+            _connect(paths, memory_limit) as connection,
+        ):
+            reader = RawReader(folder, paths.spill / "tables", connection, pool)
+            job = BuildJob(
+                reader, cast(Preset, preset), level, seed, described, synthetic, read_map,
+                signal, max_rejects, connection, report_progress,
+            )  # fmt: skip
+            result = _build(job, [ndc_map, ddi, ddi_map], out, started)
     except OSError as error:
         raise InputError(f"The cohort cannot be written to {out} ({error}). Choose another --out.") from error
     return result
 
 
-def _check_options(preset: str, atc_level: int) -> None:
+def _check_options(preset: str, atc_level: int, max_rejects: float) -> None:
+    if not 0 <= max_rejects <= 1:
+        raise InputError(f"--max-rejects {max_rejects!r}: expected a share from 0 to 1, like 0.05 for 5 %.")
     if preset not in PRESETS:
         raise InputError(f"Unknown preset {preset!r}: expected {' or '.join(map(repr, PRESETS))}.")
     if atc_level not in drug_mapping.ATC_LENGTH:
@@ -174,9 +181,14 @@ def _signal(level: AtcLevel, ddi: Path | None, ddi_map: Path | None) -> Statisti
     return read_statistical(level, ddi, ddi_map)
 
 
-def _hash_files(folder: RawFolder, *given: Path | None) -> dict[str, str]:
-    paths = [*(table.path for table in folder.tables.values()), *(Path(path) for path in given if path)]
-    return {path.name: sha256_file(path) for path in paths}
+@contextmanager
+def _checking_thread() -> Iterator[ThreadPoolExecutor]:
+    """A thread that checks files while SQL reads others; what it has not begun is dropped when a build ends."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _connect(paths: BuildPaths, memory_limit: str) -> duckdb.DuckDBPyConnection:
@@ -197,7 +209,7 @@ def _threads() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def _build(job: BuildJob, hashes: Future[dict[str, str]], out: Path, started: float) -> BuildResult:
+def _build(job: BuildJob, given: Sequence[Path | None], out: Path, started: float) -> BuildResult:
     """All tables, in order, into the open connection."""
     read_raw(job)
     try:
@@ -212,7 +224,8 @@ def _build(job: BuildJob, hashes: Future[dict[str, str]], out: Path, started: fl
             job.run(f"cohort/{name}", seed=str(job.seed))
         identity = accounting.fingerprint(job, interactions)
         built = accounting.result(job, identity, out, time.perf_counter() - started)
-        accounting.write_meta(job, built, hashes.result(), _COHORT_TABLES)
+        digests = {Path(path).name: sha256_file(Path(path)) for path in given if path is not None}
+        accounting.write_meta(job, built, job.reader.digests() | digests, _COHORT_TABLES)
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except duckdb.Error as error:

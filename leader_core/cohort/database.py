@@ -23,8 +23,8 @@ from leader_core.cohort.cases import (
     read_columns,
 )
 from leader_core.cohort.columns import CohortColumns
+from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
-from leader_core.cohort.raw_tables import SOURCES
 from leader_core.cohort.seal import check_seal, verify_content
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist

@@ -12,6 +12,7 @@ from typing import Any, Final, cast
 import pyarrow as pa
 
 from leader_core.cohort import ndc
+from leader_core.cohort.layouts import is_missing
 from leader_core.domain import Kind
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, DrugMapper
@@ -84,7 +85,7 @@ def map_drugs(
 
     The name wins. An order whose name nobody knows, and which is not set aside, gets its NDC's code.
     """
-    rows = list(drugs)
+    rows = [(drug_id, *(None if is_missing(cell) else cell for cell in cells)) for drug_id, *cells in drugs]
     mapping = DrugMapping()
     mapped = DrugMapper.load().map_many((row[1:4] for row in rows), level)
     for (drug_id, drug, _, _, code), order in zip(rows, mapped, strict=True):
@@ -118,13 +119,21 @@ def map_ndc(drugs: Iterable[Sequence[Any]], ndc_map: Mapping[str, str]) -> DrugM
     return mapping
 
 
-def map_icd(distinct: Iterable[Sequence[Any]]) -> pa.Table:
-    """`kind, icd_code, icd_version, code, reason` for distinct `(kind, icd_code, icd_version, ...)`."""
+def map_icd(
+    distinct: Iterable[Sequence[Any]], restored: Mapping[tuple[str, str, str | None], str] | None = None
+) -> pa.Table:
+    """`kind, icd_code, icd_version, code, reason` for distinct `(kind, icd_code, icd_version, ...)`.
+
+    `restored` are codes that a program read as numbers, as they were before.
+    """
     rows: list[tuple[str, str, str | None, str | None, str | None]] = []
     for kind, raw, version, *_ in distinct:
         number = {"9": 9, "9.0": 9, "10": 10, "10.0": 10}.get((version or "").strip())
-        code = normalise_icd(raw, number, cast(Kind, kind)) if number is not None else None
+        whole = (restored or {}).get((kind, raw, version), raw)
+        code = normalise_icd(whole, number, cast(Kind, kind)) if number is not None else None
         reason = "unknown ICD version" if number is None else "not an ICD code" if code is None else None
+        if is_missing(raw):
+            reason = "missing code"
         rows.append((kind, raw, version, code, reason))
     return _table(("kind", "icd_code", "icd_version", "code", "reason"), rows)
 

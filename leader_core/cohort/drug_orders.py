@@ -6,9 +6,11 @@ Every row of PRESCRIPTIONS counts, usable in a cohort or not.
 from __future__ import annotations
 
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +22,8 @@ from leader_core.cohort.accounting import NDC_CHECK
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import NdcCheck, check_of
 from leader_core.cohort.raw_tables import RawFolder, open_raw
-from leader_core.cohort.stages import DRUGS, create_staging, first_line, read_table
+from leader_core.cohort.reading import RawReader, first_line
+from leader_core.cohort.stages import DRUGS
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError
 from leader_core.terminology.drugs import SET_ASIDE_REASONS
@@ -143,11 +146,15 @@ class _Read:
 
 
 def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: Mapping[str, str] | None) -> _Read:
-    table = raw["prescriptions"]
-    with sql.connect() as connection:
+    with (
+        sql.connect() as connection,
+        tempfile.TemporaryDirectory(prefix="leader-tables-") as folder,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        only = replace(raw, tables={"prescriptions": raw["prescriptions"]})
+        reader = RawReader(only, Path(folder), connection, pool)
+        reader.read("prescriptions", by_ndc=ndc_map is not None)
         try:
-            create_staging(connection)
-            read_table(connection, "raw/prescriptions", table, by_ndc=ndc_map is not None)
             run(connection, "stage/drugs")
             drugs = connection.execute(DRUGS).fetchall()
             mapped = drug_mapping.map_drugs(drugs, level, ndc_map)
@@ -159,9 +166,7 @@ def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: Mapping[str, str] | None
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
-            raise InputError(
-                f"{table.path} cannot be read: {first_line(error)}. Download it again, or save it as plain CSV in UTF-8."
-            ) from error
+            raise InputError(f"{raw['prescriptions'].path} cannot be read: {first_line(error)}.") from error
     codes: dict[int, list[str]] = {}
     for drug_id, code in zip(mapped.code_ids, mapped.codes, strict=True):
         codes.setdefault(drug_id, []).append(code)

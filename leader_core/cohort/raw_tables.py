@@ -6,96 +6,51 @@ Only headers are read here.
 from __future__ import annotations
 
 import csv
-import gzip
 import io
-import zlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from leader_core.cohort import layouts
+from leader_core.cohort.layouts import SOURCES, TABLES, check_source, listed
+from leader_core.cohort.raw_files import PARQUET, form, plain_blocks, read_sums
 from leader_core.errors import InputError, NotFoundError
 
-SUFFIXES: Final = (".csv", ".csv.gz")
 _HEADER_BYTES: Final = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class SourceLayout:
-    """All that sets one source of raw tables apart, but for its SQL (`sql/<source>/`)."""
-
-    name: str
-    detected_by: tuple[str, ...]  # columns of `diagnoses_icd` that only this source has
-    required: Mapping[str, tuple[str, ...]]  # table -> columns read from it; a file may hold more
-    optional: Mapping[str, tuple[str, ...]]  # dictionaries that are read where they are present
-    synonyms: Mapping[str, Mapping[str, str]]  # table -> {column in earlier releases: name here}
-    profile_fields: tuple[str, ...]  # of a case
-    icd_version: int  # the usual one, for codes that are valid in several
-
-
-_CODES3: Final = ("subject_id", "hadm_id", "seq_num", "icd9_code")
-_CODES4: Final = ("subject_id", "hadm_id", "seq_num", "icd_code", "icd_version")
-_TITLES3: Final = ("icd9_code", "long_title")
-_TITLES4: Final = ("icd_code", "icd_version", "long_title")
-_VISIT: Final = ("subject_id", "hadm_id", "admittime", "dischtime", "admission_type", "insurance", "language")
-_PRESCRIPTION: Final = ("subject_id", "hadm_id", "drug_type", "drug", "ndc", "route")
-
-SOURCES: Final[Mapping[str, SourceLayout]] = {
-    "mimic3": SourceLayout(
-        name="MIMIC-III",
-        detected_by=("icd9_code",),
-        required={
-            "patients": ("subject_id", "gender", "dob"),
-            "admissions": (*_VISIT, "religion", "marital_status", "ethnicity"),
-            "diagnoses_icd": _CODES3,
-            "procedures_icd": _CODES3,
-            "prescriptions": _PRESCRIPTION,
-        },
-        optional={"d_icd_diagnoses": _TITLES3, "d_icd_procedures": _TITLES3},
-        synonyms={},
-        profile_fields=(
-            "insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender",
-        ),
-        icd_version=9,
-    ),
-    "mimic4": SourceLayout(
-        name="MIMIC-IV",
-        detected_by=("icd_code", "icd_version"),
-        required={
-            "patients": ("subject_id", "gender", "anchor_age", "anchor_year"),
-            "admissions": (*_VISIT, "marital_status", "race"),
-            "diagnoses_icd": _CODES4,
-            "procedures_icd": _CODES4,
-            "prescriptions": _PRESCRIPTION,
-        },
-        optional={"d_icd_diagnoses": _TITLES4, "d_icd_procedures": _TITLES4},
-        synonyms={"admissions": {"ethnicity": "race"}},  # releases before 2.0
-        profile_fields=(
-            "insurance", "language", "marital_status", "ethnicity", "admission_type", "age_band", "gender",
-        ),
-        icd_version=10,
-    ),
-}  # fmt: skip
-"""A new source: an entry here, and its SQL under `sql/<source>/`."""
-
-_TABLES: Final = frozenset(
-    table for layout in SOURCES.values() for table in (*layout.required, *layout.optional)
-)
-_COMMON: Final = tuple(
-    table
-    for table in SOURCES["mimic3"].required
-    if all(table in layout.required for layout in SOURCES.values())
-)
-"""Tables that every source has, under these names."""
+_SUBFOLDERS: Final = ("hosp", "core")  # of MIMIC-IV's releases; `core` until 1.0
+_COPY: Final = re.compile(r" ?\([0-9]+\)| [0-9]+(?=\.|$)")  # "ADMISSIONS (1).csv", "ADMISSIONS 2.csv"
+_ADDRESS: Final = re.compile(r"([a-z][a-z0-9]+):/{1,2}[^/]", re.IGNORECASE)
+_ARCHIVES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar", ".tar.bz2", ".tar.xz")
+_DECIMAL: Final = re.compile(r"[0-9]+\.0*")
+_DEEPEST: Final = 3  # folders that a release may be wrapped in
 
 
 @dataclass(frozen=True, slots=True)
 class RawTable:
-    """One raw file and its columns in file order, lower-case, under the names its layout gives them."""
+    """One raw table and its columns in file order, lower-case."""
 
     name: str  # "prescriptions"
-    path: Path
+    paths: tuple[Path, ...]  # one file, or the parts of a Parquet table
     columns: tuple[str, ...]
+    first_rows: tuple[tuple[str, ...], ...] = ()  # as far as the first 64 KiB go; none of a Parquet file
+
+    @property
+    def path(self) -> Path:
+        """The file, or the first part."""
+        return self.paths[0]
+
+    @property
+    def parquet(self) -> bool:
+        return form(self.path) == PARQUET
+
+    def decimals(self) -> bool:
+        """Whether ids in the first rows were written with a decimal point, as 123.0."""
+        ids = [i for i, name in enumerate(self.columns) if name.endswith("_id")]
+        return self.parquet or any(
+            i < len(row) and _DECIMAL.fullmatch(row[i].strip()) for row in self.first_rows for i in ids
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +60,8 @@ class RawFolder:
     root: Path
     source: str  # a key of `SOURCES`
     tables: Mapping[str, RawTable]
+    sums: Mapping[str, str]  # file name -> SHA-256, where the release's list is there
+    notes: tuple[str, ...] = ()  # what the absence of optional columns and tables means
 
     def __getitem__(self, name: str) -> RawTable:
         return self.tables[name]
@@ -114,149 +71,238 @@ class RawFolder:
 
 
 def open_raw(root: Path, source: str = "auto") -> RawFolder:
-    """Find the tables below `root` (flat, or MIMIC-IV's release with `hosp/`) and check their headers.
+    """Find the tables below `root` and check their headers.
+
+    Read are a flat folder, a release with `hosp/` or `core/`, a folder of folders named like the tables, and a release
+    one folder further down.
 
     Args:
         root: the folder.
-        source: "mimic3", "mimic4", or "auto" to detect it from the columns.
+        source: a key of `SOURCES`, or "auto" to detect it from the columns.
 
     Raises:
         NotFoundError: no such folder, or a table is missing.
         InputError: two files for one table, an empty or unreadable file, a missing column, another layout.
     """
-    root = Path(root)
-    if source not in ("auto", *SOURCES):
-        raise InputError(
-            f"Unknown source {source!r}: expected {_listed([*map(repr, SOURCES), repr('auto')], 'or ')}."
-        )
-    if not root.exists():
-        raise NotFoundError(f"No folder {root}: expected the raw MIMIC tables there. Check --raw.")
-    if not root.is_dir():
-        raise InputError(
-            f"{root} is a file: expected the folder that holds the raw MIMIC tables. Check --raw."
-        )
+    check_source(source)
+    root = _folder(root)
     try:
-        files = _files(root)
+        root, files = _locate(root)
     except OSError as error:
         raise InputError(f"The folder {root} cannot be read ({error}). Check its permissions.") from error
-    missing = [name for name in _COMMON if name not in files]
-    if missing:
-        present = ", ".join(sorted(files)) or "none of MIMIC's tables"
-        raise NotFoundError(
-            f"{root} has no table {_listed(missing, 'and no ')} (.csv or .csv.gz); found: {present}. "
-            "Put what is missing there; names in either letter case will do, and for MIMIC-IV the release's root."
-        )
-    headers = {name: _header(path) for name, path in files.items()}
-    detected = _detect(files["diagnoses_icd"], headers["diagnoses_icd"])
+    _check_complete(root, files, source)
+    tables = {name: _table(name, paths) for name, paths in files.items()}
+    headers = {name: table.columns for name, table in tables.items()}
+    detected = _detect(tables, headers)
     if source != "auto" and source != detected:
+        named = SOURCES[detected].detected_by[0]
         raise InputError(
-            f"{files['diagnoses_icd']} is in {SOURCES[detected].name}'s layout "
-            f"(columns {', '.join(headers['diagnoses_icd'])}), not in {SOURCES[source].name}'s. "
-            f"Use --source {detected} or --source auto."
+            f"{tables[named].path} is in {SOURCES[detected].name}'s layout (columns {', '.join(headers[named])}), "
+            f"not in {SOURCES[source].name}'s. Use --source {detected} or --source auto."
         )
-    return RawFolder(root, detected, _tables(detected, files, headers))
+    return _checked(root, detected, tables)
 
 
-def _files(root: Path) -> dict[str, Path]:
-    """Table name -> file, from the folder and its `hosp/`; names in either case."""
-    folders = [root, *sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() == "hosp")]
-    paths_of: dict[str, list[Path]] = {}
-    for folder in folders:
-        for path in sorted(folder.iterdir()):
-            lower = path.name.lower()
-            suffix = next((s for s in reversed(SUFFIXES) if lower.endswith(s)), None)
-            if suffix and path.is_file() and (name := lower.removesuffix(suffix)) in _TABLES:
-                paths_of.setdefault(name, []).append(path)
-    for name, paths in paths_of.items():
-        if len(paths) > 1:
+def _folder(root: Path) -> Path:
+    address = _ADDRESS.match(str(root))
+    if address is not None:
+        raise InputError(
+            f"{root} is an address ({address[1]}): expected a folder of this machine, because nothing is read over the "
+            "network. Copy the tables here first, and give the folder."
+        )
+    root = Path(root)
+    if not root.exists():
+        raise NotFoundError(f"No folder {root}: expected the raw tables there. Check --raw.")
+    if not root.is_dir():
+        remedy = "Unpack it, and give the folder of its tables." if _archive(root) else "Check --raw."
+        raise InputError(f"{root} is a file: expected the folder that holds the raw tables. {remedy}")
+    return root
+
+
+def _locate(root: Path) -> tuple[Path, dict[str, tuple[Path, ...]]]:
+    """The folder that has tables (the given one, or the only one in it, some folders down), and their files."""
+    given = root
+    for _ in range(_DEEPEST):
+        if files := _files(root):
+            return root, files
+        inner = [path for path in _visible(root) if path.is_dir()]
+        if len(inner) != 1:
+            break
+        root = inner[0]
+    return given, {}
+
+
+def _files(root: Path) -> dict[str, tuple[Path, ...]]:
+    """Table name -> its files, from the folder and its `hosp/` and `core/`; names in either case."""
+    paths_of: dict[str, list[tuple[Path, ...]]] = {}
+    for folder in [root, *(p for p in _visible(root) if p.is_dir() and p.name.lower() in _SUBFOLDERS)]:
+        for path in _visible(folder):
+            name = _table_name(path)
+            if name not in TABLES:
+                continue
+            if path.is_file() and form(path):
+                paths_of.setdefault(name, []).append((path,))
+            elif path.is_dir() and (parts := _inside(path)):
+                paths_of.setdefault(name, []).append(parts)
+    for name, several in paths_of.items():
+        if len(several) > 1:
             raise InputError(
                 f"Two files for the table {name} in {root}: "
-                f"{_listed([str(p.relative_to(root)) for p in paths], 'and ')}. "
-                "Keep one of them."
+                f"{listed([str(paths[0].relative_to(root)) for paths in several], 'and ')}. Keep one of them."
             )
-    return {name: paths[0] for name, paths in paths_of.items()}
+    return {name: several[0] for name, several in paths_of.items()}
 
 
-def _tables(
-    source: str, files: Mapping[str, Path], headers: Mapping[str, tuple[str, ...]]
-) -> dict[str, RawTable]:
-    """The tables with their columns checked; every problem is raised together."""
+def _inside(folder: Path) -> tuple[Path, ...]:
+    """The files of a folder that is named like a table: one file, or the parts of a Parquet table."""
+    files = [
+        p for p in sorted(folder.rglob("*")) if p.is_file() and form(p) and not _hidden(p.relative_to(folder))
+    ]
+    if len(files) > 1 and any(form(path) != PARQUET for path in files):
+        raise InputError(
+            f"The folder {folder} holds several files ({', '.join(p.name for p in files[:3])}, …): expected one CSV "
+            "file, or the parts of a Parquet table. Join them into one."
+        )
+    return tuple(files)
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if not _hidden(Path(path.name))]
+
+
+def _hidden(path: Path) -> bool:
+    """Files that a system or a program writes next to others: '._ADMISSIONS.csv', '_SUCCESS', '__MACOSX'."""
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _table_name(path: Path) -> str:
+    lower = _COPY.sub("", path.name.lower())
+    suffix = form(Path(lower))
+    return lower.removesuffix(suffix) if suffix else lower.split(".", 1)[0]
+
+
+def _archive(path: Path) -> bool:
+    return path.name.lower().endswith(_ARCHIVES)
+
+
+def _check_complete(root: Path, files: Mapping[str, tuple[Path, ...]], source: str) -> None:
+    """Every table of the source that the folder's tables come nearest to; what was seen instead is said.
+
+    Raises:
+        NotFoundError: one is missing.
+    """
+    layout = max(
+        SOURCES.values() if source == "auto" else [SOURCES[source]],
+        key=lambda layout: len(set(layout.required) & set(files)),
+    )
+    missing = [name for name in layout.required if name not in files]
+    if not missing:
+        return
+    present = ", ".join(sorted(files)) or "none of its tables"
+    folders = [root, *(root / name for name in _SUBFOLDERS if (root / name).is_dir())]
+    seen = [path for folder in folders for path in _visible(folder)]
+    odd = [
+        p.name for p in seen if p.is_file() and (_archive(p) or (_table_name(p) in missing and not form(p)))
+    ]
+    hint = (
+        f"Seen there and not read: {', '.join(odd[:5])}. Unpack archives, and save tables as CSV in UTF-8."
+        if odd
+        else "Put what is missing there; names in either letter case will do, and for MIMIC-IV the release's root."
+    )
+    raise NotFoundError(
+        f"{root} has no table {listed(missing, 'and no ')} (.csv, .csv.gz or .parquet); found: {present}. {hint}"
+    )
+
+
+def _detect(tables: Mapping[str, RawTable], headers: Mapping[str, tuple[str, ...]]) -> str:
+    source = layouts.detect(headers)
+    if source is not None:
+        return source
+    expected = " nor ".join(
+        f"{layout.name} (column{'s' if len(layout.detected_by[1]) > 1 else ''} "
+        f"{listed([*layout.detected_by[1]], 'and ')})"
+        for layout in SOURCES.values()
+        if layout.detected_by[0] in tables
+    )
+    table = next(tables[t] for t, _ in (layout.detected_by for layout in SOURCES.values()) if t in tables)
+    raise InputError(
+        f"{table.path} is neither {expected}: its header reads: {', '.join(table.columns)}. "
+        "Check that --raw names a folder of raw tables with header lines."
+    )
+
+
+def _checked(root: Path, source: str, tables: Mapping[str, RawTable]) -> RawFolder:
+    """The source's own tables with their columns checked; every problem is raised together."""
     layout = SOURCES[source]
-    problems: list[str] = []
-    tables: dict[str, RawTable] = {}
-    for name, wanted in {**layout.required, **layout.optional}.items():
-        if name not in files:
-            continue
-        synonyms = {
-            old: new for old, new in layout.synonyms.get(name, {}).items() if new not in headers[name]
-        }
-        columns = tuple(synonyms.get(c, c) for c in headers[name])
-        if absent := [column for column in wanted if column not in columns]:
-            problems.append(
-                f"{files[name]} has no column {_listed(absent, 'and ')} (its header reads: {', '.join(headers[name])})"
-            )
-        if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
-            problems.append(f"{files[name]} names the column {_listed(twice, 'and ')} twice")
-        tables[name] = RawTable(name, files[name], columns)
+    wanted = (*layout.required, *layout.dictionaries)
+    own = {name: tables[name] for name in wanted if name in tables}
+    problems = [
+        f"{table.path} {problem}"
+        for name, table in own.items()
+        for problem in layouts.problems(source, name, table.columns)
+    ]
     if problems:
         raise InputError(
             f"Not {layout.name}'s layout: {'; '.join(problems)}. "
             "Give the tables as PhysioNet distributes them, with a header line; letter case does not matter."
         )
-    return tables
+    notes = [
+        f"{table.path.name} lacks {absence}."
+        for name, table in own.items()
+        for absence in layouts.absences(source, name, table.columns)
+    ]
+    folders = {root, root.parent, *(table.path.parent for table in own.values())}
+    return RawFolder(root, source, own, read_sums(sorted(folders)), tuple(notes))
 
 
-def _detect(path: Path, header: tuple[str, ...]) -> str:
-    """The source, from the columns of its diagnoses."""
-    for source, layout in SOURCES.items():
-        if set(layout.detected_by) <= set(header):
-            return source
-    expected = " nor ".join(
-        f"{layout.name} (column{'s' if len(layout.detected_by) > 1 else ''} {_listed([*layout.detected_by], 'and ')})"
-        for layout in SOURCES.values()
-    )
-    raise InputError(
-        f"{path} is neither {expected}: "
-        f"its header reads: {', '.join(header)}. Check that --raw names a folder of MIMIC tables with header lines."
-    )
+def _table(name: str, paths: tuple[Path, ...]) -> RawTable:
+    if form(paths[0]) == PARQUET:
+        return RawTable(name, paths, _parquet_columns(paths[0]))
+    header, rows = _start(paths[0])
+    return RawTable(name, paths, header, rows)
 
 
-def _header(path: Path) -> tuple[str, ...]:
-    """The first record's cells, lower-case.
+def _parquet_columns(path: Path) -> tuple[str, ...]:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return tuple(name.lower() for name in parquet.read_schema(path).names)
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).split("\n", 1)[0]
+        raise InputError(f"{path} cannot be read ({reason}): expected Parquet. Download it again.") from error
+
+
+def _start(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The header's cells, lower-case, and the rows after it as far as the first 64 KiB go.
 
     Raises:
-        InputError: nothing in the file, not gzip, or not text in UTF-8.
+        InputError: nothing in the file, not what its name says, or not text in UTF-8.
     """
-    try:
-        if path.name.lower().endswith(".gz"):
-            with gzip.open(path) as stream:
-                start = stream.read(_HEADER_BYTES)
-        else:
-            with path.open("rb") as stream:
-                start = stream.read(_HEADER_BYTES)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): expected {_form(path)}. Download it again."
-        ) from error
+    start = b""
+    for block in plain_blocks(path):
+        start += block
+        if len(start) >= _HEADER_BYTES:
+            break
+    start = start[:_HEADER_BYTES]
     if not start.strip():
         raise InputError(f"{path} is empty: expected a header line and rows. Download it again.")
-    if b"\0" in start:
-        raise InputError(f"{path} is not text in UTF-8: expected {_form(path)}. Save it as CSV in UTF-8.")
+    if b"\0" in start or start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path} is not text in UTF-8: expected CSV. Save it as CSV in UTF-8.")
     try:
         # The cut may fall within a character: only the first line has to decode.
-        line = start.split(b"\n", 1)[0].split(b"\r", 1)[0].decode("utf-8-sig")
-        cells = next(csv.reader(io.StringIO(line), strict=True), [])
+        line, _, rest = start.replace(b"\r\n", b"\n").replace(b"\r", b"\n").partition(b"\n")
+        cells = next(csv.reader(io.StringIO(line.decode("utf-8-sig")), strict=True), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(
             f"{path}: the header line cannot be read ({error}). Save it as CSV in UTF-8."
         ) from error
-    return tuple(cell.strip().lower() for cell in cells)
+    return tuple(cell.strip().lower() for cell in cells), tuple(_rows(rest.decode("utf-8", "replace")))
 
 
-def _form(path: Path) -> str:
-    return "gzip-compressed CSV" if path.name.lower().endswith(".gz") else "CSV"
-
-
-def _listed(words: list[str], joint: str) -> str:
-    """'a, b and c' with the joint before the last."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joint}{words[-1]}"
+def _rows(text: str) -> Iterator[tuple[str, ...]]:
+    """The whole lines of a text as cells, as far as they can be read."""
+    try:
+        yield from map(tuple, csv.reader(io.StringIO(text.rpartition("\n")[0])))
+    except csv.Error:
+        return

@@ -250,3 +250,9 @@ def _pcs_names() -> dict[tuple[str, str, str], str]:
     return {
         (row["axis"], row["section"], row["value"]): row["name"] for row in table_rows("icd10pcs_names.csv")
     }
+
+
+def is_listed(system: System, bare: str) -> bool:
+    """Whether a bare code is a billable one of the published lists, or was one before."""
+    kind = {"ICD9": "diagnosis", "ICD9PCS": "procedure"}.get(system, "")
+    return bare in _titles(system) or (kind, bare) in _retired_titles()

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
-from leader_core.cohort.raw_tables import SOURCES
+from leader_core.cohort.damage import MAX_REJECTS
+from leader_core.cohort.layouts import SOURCES
 from leader_core.outputs import COHORT, Outputs
 from train.config import DEFAULT_SEED
 from train.console import Report
@@ -20,7 +21,11 @@ _LISTED: Final = 40  # unmapped strings printed; all of them are in the database
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--raw", type=Path, required=True, metavar="DIR", help="folder of raw tables (.csv or .csv.gz)"
+        "--raw",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of raw tables (.csv, .csv.gz, .parquet and others)",
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE.duckdb", help="the database to write"
@@ -64,6 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="for DuckDB, which spills to disk beyond (default: %(default)s)",
     )
+    parser.add_argument(
+        "--max-rejects",
+        type=float,
+        default=MAX_REJECTS,
+        metavar="SHARE",
+        help="share of a table's rows that may be unreadable before the build stops (default: %(default)s)",
+    )
 
 
 def outputs(arguments: argparse.Namespace) -> Outputs:
@@ -83,6 +95,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         ddi_map=arguments.ddi_map,
         label=arguments.label,
         memory_limit=arguments.memory_limit,
+        max_rejects=arguments.max_rejects,
         report=report,
     )
     print_result(result, report)

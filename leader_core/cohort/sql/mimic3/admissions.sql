@@ -14,4 +14,4 @@ SELECT
     filled(admission_type) AS admission_type,
     unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
     unreadable_moment(dischtime) OR moment(dischtime) < moment(admittime) AS unreadable_discharge
-FROM raw_csv($path, $columns);
+FROM raw_file;

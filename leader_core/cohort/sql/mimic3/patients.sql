@@ -9,4 +9,4 @@ SELECT
     CAST(NULL AS INTEGER) AS anchor_year,
     unreadable_number(subject_id) AS unreadable_id,
     unreadable_moment(dob) AS unreadable_birth
-FROM raw_csv($path, $columns);
+FROM raw_file;

@@ -7,13 +7,13 @@ FROM (
         bad_cell('subject_id', r.subject_id, unreadable_number(r.subject_id), 'unreadable patient or admission id'),
         bad_cell('hadm_id', r.hadm_id, unreadable_number(r.hadm_id), 'unreadable patient or admission id'),
         bad_cell('seq_num', r.seq_num, unreadable_number(r.seq_num), 'unreadable sequence number'),
-        bad_cell('icd9_code', r.icd9_code, m.reason IS NOT NULL, m.reason)
+        bad_cell('icd9_code', r.icd9_code, m.reason <> 'missing code', m.reason)
     ]) AS cell
-    FROM (SELECT row_number() OVER () AS record, * FROM raw_csv($path, $columns)) AS r
+    FROM (SELECT row_number() OVER () AS record, * FROM raw_file) AS r
     LEFT JOIN icd_map AS m
-        ON m.kind = $kind AND m.icd_code = filled(r.icd9_code) AND m.icd_version IS NOT DISTINCT FROM '9'
+        ON m.kind = $kind AND m.icd_code = nullif(trim(r.icd9_code), '') AND m.icd_version IS NOT DISTINCT FROM '9'
     WHERE
         unreadable_number(r.subject_id) OR unreadable_number(r.hadm_id) OR unreadable_number(r.seq_num)
-        OR m.reason IS NOT NULL
+        OR m.reason <> 'missing code'
 ) AS c
 WHERE c.cell IS NOT NULL;

@@ -6,6 +6,6 @@ FROM (
         bad_cell('subject_id', r.subject_id, unreadable_number(r.subject_id), 'unreadable patient id'),
         bad_cell('dob', r.dob, unreadable_moment(r.dob), 'unreadable date of birth')
     ]) AS cell
-    FROM (SELECT row_number() OVER () AS record, * FROM raw_csv($path, $columns)) AS r
+    FROM (SELECT row_number() OVER () AS record, * FROM raw_file) AS r
 ) AS c
 WHERE c.cell IS NOT NULL;

@@ -1,4 +1,4 @@
--- ADMISSIONS of MIMIC-IV as read: RACE takes the place of ETHNICITY, and there is no RELIGION.
+-- ADMISSIONS of MIMIC-IV as read: RACE takes the place of ETHNICITY (since 2.0), and there is no RELIGION.
 CREATE TEMP TABLE raw_admissions AS
 SELECT
     row_number() OVER () AS record,
@@ -10,8 +10,8 @@ SELECT
     filled(language) AS language,
     CAST(NULL AS VARCHAR) AS religion,
     filled(marital_status) AS marital_status,
-    filled(race) AS ethnicity,
+    coalesce(filled(race), filled(ethnicity)) AS ethnicity,
     filled(admission_type) AS admission_type,
     unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
     unreadable_moment(dischtime) OR moment(dischtime) < moment(admittime) AS unreadable_discharge
-FROM raw_csv($path, $columns);
+FROM raw_file;

@@ -5,8 +5,8 @@ SELECT
     whole_number(subject_id) AS patient_id,
     whole_number(hadm_id) AS visit_id,
     whole_number(seq_num) AS sequence,
-    filled(icd_code) AS icd_code,
+    nullif(trim(icd_code), '') AS icd_code,
     filled(icd_version) AS icd_version,
     unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
     unreadable_number(seq_num) AS unreadable_sequence
-FROM raw_csv($path, $columns);
+FROM raw_file;

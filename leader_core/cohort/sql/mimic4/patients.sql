@@ -9,4 +9,4 @@ SELECT
     CAST(whole_number(anchor_year) AS INTEGER) AS anchor_year,
     unreadable_number(subject_id) AS unreadable_id,
     unreadable_number(anchor_age) OR unreadable_number(anchor_year) AS unreadable_birth
-FROM raw_csv($path, $columns);
+FROM raw_file;

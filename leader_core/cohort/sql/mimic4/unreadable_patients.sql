@@ -7,6 +7,6 @@ FROM (
         bad_cell('anchor_age', r.anchor_age, unreadable_number(r.anchor_age), 'unreadable anchor age'),
         bad_cell('anchor_year', r.anchor_year, unreadable_number(r.anchor_year), 'unreadable anchor year')
     ]) AS cell
-    FROM (SELECT row_number() OVER () AS record, * FROM raw_csv($path, $columns)) AS r
+    FROM (SELECT row_number() OVER () AS record, * FROM raw_file) AS r
 ) AS c
 WHERE c.cell IS NOT NULL;

@@ -1,15 +1,22 @@
 -- Readers of raw text, shared by every staging table.
 -- raw_csv: every cell as text, so that leading zeros of codes survive and no type is guessed; a line that is no CSV
 --   record of the header's width, or not UTF-8, is set aside in reject_errors instead of ending the run.
+-- missing_word: what other programs write for nothing; the same words as `MISSING_WORDS` of damage.py.
+-- filled: trimmed text, and nothing where only blanks or such a word stand.
 -- whole_number: '142345' and '142345.0' are numbers, '1.5', '1e5' and '0x1f' are not (a plain cast takes them all).
--- filled: trimmed text, and nothing where only blanks stand.
-CREATE TEMP MACRO raw_csv(file, cells) AS TABLE
+CREATE TEMP MACRO raw_csv(files, cells) AS TABLE
     SELECT * FROM read_csv(
-        file, columns = cells, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+        files, columns = cells, auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
         store_rejects = true, rejects_limit = 0
     );
 
-CREATE TEMP MACRO filled(cell) AS nullif(trim(cell), '');
+CREATE TEMP MACRO missing_word(cell) AS coalesce(
+    trim(cell) IN (
+        '\N', 'NULL', 'null', 'Null', '(null)', 'None', 'nan', 'NaN', 'NAN', 'NA', 'N/A', 'n/a', '#N/A', '<NA>', 'NaT'
+    ), false
+);
+
+CREATE TEMP MACRO filled(cell) AS CASE WHEN NOT missing_word(cell) THEN nullif(trim(cell), '') END;
 
 CREATE TEMP MACRO whole_number(cell) AS
     CASE
@@ -18,13 +25,45 @@ CREATE TEMP MACRO whole_number(cell) AS
     END;
 
 -- Given, but no number.
-CREATE TEMP MACRO unreadable_number(cell) AS filled(cell) IS NOT NULL AND whole_number(cell) IS NULL;
+CREATE TEMP MACRO unreadable_number(cell) AS
+    CASE WHEN whole_number(cell) IS NULL THEN filled(cell) IS NOT NULL ELSE false END;
+
+-- A date as a spreadsheet writes it. Which of 5/1/2160 is the day stands in the variable `day_first`, decided for a whole
+-- table (date_order.sql); dots are the German way and always have the day first.
+CREATE TEMP MACRO rewritten_moment(cell) AS
+    CASE
+        WHEN regexp_matches(cell, '^[0-9]{1,2}[/-][0-9]{1,2}[/-][0-9]{4}')
+            THEN CASE
+                WHEN getvariable('day_first') = 'yes'
+                    THEN try_strptime(
+                        replace(cell, '-', '/'),
+                        ['%d/%m/%Y %H:%M:%S', '%d/%m/%Y %H:%M', '%d/%m/%Y', '%d/%m/%Y %I:%M:%S %p', '%d/%m/%Y %I:%M %p']
+                    )
+                WHEN getvariable('day_first') = 'no'
+                    THEN try_strptime(
+                        replace(cell, '-', '/'),
+                        ['%m/%d/%Y %H:%M:%S', '%m/%d/%Y %H:%M', '%m/%d/%Y', '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M %p']
+                    )
+            END
+        WHEN regexp_matches(cell, '^[0-9]{1,2}[.][0-9]{1,2}[.][0-9]{4}')
+            THEN try_strptime(cell, ['%d.%m.%Y %H:%M:%S', '%d.%m.%Y %H:%M', '%d.%m.%Y'])
+        WHEN regexp_matches(cell, '[A-Za-z]{3}')
+            THEN try_strptime(
+                cell,
+                [
+                    '%d-%b-%Y %H:%M:%S', '%d-%b-%Y %H:%M', '%d-%b-%Y', '%d %b %Y %H:%M:%S', '%d %b %Y %H:%M', '%d %b %Y',
+                    '%d%b%Y:%H:%M:%S', '%d%b%Y %H:%M:%S', '%d%b%Y'
+                ]
+            )
+    END;
 
 -- A moment between 1750 and 2300: MIMIC shifts dates into 1800 to 2214; anything else is a damaged cell.
 CREATE TEMP MACRO moment(cell) AS
     CASE
         WHEN TRY_CAST(trim(cell) AS TIMESTAMP) BETWEEN TIMESTAMP '1750-01-01' AND TIMESTAMP '2300-01-01'
             THEN TRY_CAST(trim(cell) AS TIMESTAMP)
+        WHEN rewritten_moment(trim(cell)) BETWEEN TIMESTAMP '1750-01-01' AND TIMESTAMP '2300-01-01'
+            THEN rewritten_moment(trim(cell))
     END;
 
 CREATE TEMP MACRO unreadable_moment(cell) AS filled(cell) IS NOT NULL AND moment(cell) IS NULL;

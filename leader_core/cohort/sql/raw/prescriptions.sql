@@ -11,5 +11,5 @@ SELECT
     CASE WHEN $by_ndc THEN normal_ndc(ndc) END AS ndc,
     count(*) AS rows,
     count(normal_ndc(ndc)) AS with_ndc
-FROM raw_csv($path, $columns)
+FROM raw_file
 GROUP BY ALL;

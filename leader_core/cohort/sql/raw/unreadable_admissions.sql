@@ -10,6 +10,6 @@ FROM (
         bad_cell('dischtime', r.dischtime, unreadable_moment(r.dischtime), 'unreadable discharge time'),
         bad_cell('dischtime', r.dischtime, moment(r.dischtime) < moment(r.admittime), 'discharge before admission')
     ]) AS cell
-    FROM (SELECT row_number() OVER () AS record, * FROM raw_csv($path, $columns)) AS r
+    FROM (SELECT row_number() OVER () AS record, * FROM raw_file) AS r
 ) AS c
 WHERE c.cell IS NOT NULL;

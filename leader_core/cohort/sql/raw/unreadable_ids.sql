@@ -8,7 +8,7 @@ FROM (
     ]) AS cell
     FROM (
         SELECT row_number() OVER () AS record, subject_id, hadm_id
-        FROM raw_csv($path, $columns)
+        FROM raw_file
     ) AS r
     WHERE unreadable_number(r.subject_id) OR unreadable_number(r.hadm_id)
 ) AS c
