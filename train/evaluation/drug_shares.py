@@ -14,22 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from leader_core import sql
 from leader_core.interactions.orders import drugs_of_text
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
 
-_ORDERS: Final = """
-SELECT v.patient_id, v.visit_no, o.code, o.drug, o.route, c.code AS main
-FROM orders AS o
-INNER JOIN visits AS v ON v.visit_id = o.visit_id
-INNER JOIN patients AS p ON p.patient_id = o.patient_id
-LEFT JOIN visit_codes AS d ON d.visit_id = v.visit_id AND d.kind = 'diagnosis' AND d.position = 1
-LEFT JOIN concepts AS c ON c.concept_id = d.concept_id
-WHERE p.split = $split
-GROUP BY ALL
-ORDER BY ALL
-"""
 _WEIGHTS: Final = tuple(i / 20 for i in range(20))
 """Weights of what is known of a patient against plain frequency; the best one on training orders is taken."""
 _CATEGORY: Final = 3
@@ -102,9 +92,9 @@ def ordered(cohort: Cohort, split: str) -> list[OrderedOnce]:
     """Every drug of every class of every visit of a split, once."""
     visits: dict[tuple[int, int, str], set[Drug]] = defaultdict(set)
     mains: dict[tuple[int, int], str] = {}
-    for patient, visit, code, drug, route, main in (
-        cohort.reader().execute(_ORDERS, {"split": split}).fetchall()
-    ):
+    for patient, visit, code, drug, route, main in sql.run(
+        "train.evaluation", cohort.reader(), "drug_orders", {"split": split}
+    ).fetchall():
         mains[patient, visit] = (main or "").partition(":")[2][:_CATEGORY]
         for match in drugs_of_text(code, drug, route):
             visits[patient, visit, code].add((match.ingredient, match.code))
