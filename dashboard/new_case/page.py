@@ -83,7 +83,6 @@ def _start(service: Service) -> None:
             key=_START,
             placeholder="Patient id",
             width=190,
-            persist_state="session",
         )
         st.button("Copy", on_click=_copy, args=(service,), icon=":material/content_copy:", key="copy")
         st.button("Start blank", on_click=_blank, icon=":material/restart_alt:", type="tertiary", key="blank")

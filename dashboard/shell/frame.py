@@ -39,10 +39,10 @@ def is_loading(service: Service) -> bool:
 
 
 def follow_loading(service: Service, placeholder: DeltaGenerator) -> None:
-    """Keep the strip up to date while models load, then draw the page with them; a click interrupts it."""
+    """Keep the strip up to date until the models are loaded; a click interrupts it."""
     while service.wait_for_loading():
         placeholder.html(strip(service))
-    st.rerun()
+    placeholder.html(strip(service))
 
 
 def strip(service: Service | None) -> str:

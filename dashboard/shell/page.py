@@ -37,6 +37,8 @@ DRAWN: Final[Mapping[str, Callable[[], None]]] = {
     "models": dashboard.models.page.draw,
 }
 """URL path -> what draws the page."""
+_WITHOUT_MODELS: Final = ("patients", "errors")
+"""Pages that look the same whether models are loaded or not: never drawn again for them, so that no word half typed is lost."""
 _THEME: Final = Path(__file__).resolve().parents[2] / "assets" / "theme"
 
 
@@ -63,6 +65,7 @@ def draw() -> None:
     }
     navigation.register(pages)
     page = st.navigation(list(pages.values()), position="top")
+    path = page.url_path or "patients"
     try:
         service = get_service()
     except LeaderError as error:
@@ -80,6 +83,8 @@ def draw() -> None:
     answers.finish(progress)
     if loading:
         frame.follow_loading(service, strip)
+        if path not in _WITHOUT_MODELS:
+            st.rerun()
 
 
 @cache

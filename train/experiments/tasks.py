@@ -24,7 +24,7 @@ from doit.exceptions import TaskFailed
 from doit.reporter import ZeroReporter
 from doit.tools import config_changed
 
-from leader_core.errors import TrainingError
+from leader_core.errors import InputError, TrainingError
 from leader_core.files import replacing_file
 from train.console import Report
 
@@ -46,7 +46,7 @@ class CommandTask:
     inputs: tuple[Path, ...] = ()  # files; the tasks that write them come first
     settings: Mapping[str, Any] = field(default_factory=dict)  # what else decides the result
     alone: bool = False  # takes all cores for itself
-    resume_from: Path | None = None  # the file that `--resume` continues from
+    resume_from: Path | None = None  # the checkpoint that `--resume` continues from
     instead: Callable[[], bool] | None = (
         None  # provides the targets without the commands, where it returns true
     )
@@ -98,7 +98,7 @@ def run_tasks(
             definitions = [_definition(task, build / "logs", threads, command) for task in tasks]
             code = _run_doit(build / STATE, definitions, names, reporter, at_once)
             if code and not failures:
-                failures.append(f"doit ended with code {code}")
+                failures.append(f"doit ended with code {code}: its message is above")
     if failures:
         waiting = ", ".join(task.name for task in tasks if task.name not in done)
         raise TrainingError(
@@ -108,15 +108,23 @@ def run_tasks(
 
 
 def with_requirements(tasks: Sequence[CommandTask], goals: Iterable[str]) -> list[CommandTask]:
-    """The tasks of these names or groups and all whose targets they need, in the order given."""
+    """The tasks of these names or groups and all whose targets they need, in the order given.
+
+    Raises:
+        InputError: a name that no task or group has.
+    """
     by_target = {path: task for task in tasks for path in task.targets}
     goals = set(goals)
-    missing = [task for task in tasks if not goals.isdisjoint((task.name, task.name.split(":")[0]))]
+    names = {task.name: {task.name, task.name.split(":")[0]} for task in tasks}
+    if unknown := sorted(goals.difference(*names.values())):
+        raise InputError(f"There is no task {', '.join(unknown)}. Expected any of {', '.join(names)}.")
+    missing = [task for task in tasks if goals & names[task.name]]
     needed: set[str] = set()
     while missing:
         task = missing.pop()
-        needed.add(task.name)
-        missing += [by_target[path] for path in task.inputs if path in by_target]
+        if task.name not in needed:
+            needed.add(task.name)
+            missing += [by_target[path] for path in task.inputs if path in by_target]
     return [task for task in tasks if task.name in needed]
 
 
@@ -139,22 +147,26 @@ def _run_commands(task: CommandTask, log: Path, threads: int, command: tuple[str
     """The action of a task: its commands, with their messages in a log."""
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
 
-    def call(words: tuple[str, ...]) -> int:
-        with log.open("wb") as messages:
-            return subprocess.run(  # noqa: S603 (our own command line)
+    def call(words: tuple[str, ...]) -> tuple[int, str]:
+        """The exit code and the last line of the messages."""
+        with log.open("ab") as messages:
+            code = subprocess.run(  # noqa: S603 (our own command line)
                 [*command, *words], cwd=ROOT, stdout=messages, stderr=messages, env=environment, check=False
             ).returncode
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return code, lines[-1] if lines else "no message"
 
     if task.instead is not None and task.instead():
         return None
+    log.write_bytes(b"")  # of an earlier run
     for words in task.commands:
-        code = call(words)
-        if code == BAD_INPUT and task.resume_from is not None and task.resume_from.exists():
-            task.resume_from.unlink()  # of other settings: start from the beginning, once
-            code = call(words)
+        code, message = call(words)
+        checkpoint = task.resume_from
+        if code == BAD_INPUT and checkpoint is not None and message.startswith(f"error: {checkpoint} "):
+            checkpoint.unlink()  # of other settings, or unreadable: start from the beginning, once
+            code, message = call(words)
         if code:
-            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            return TaskFailed(f"{task.name} ({lines[-1] if lines else 'no message'}; see {log})")
+            return TaskFailed(f"{task.name} ({message}; see {log})")
     return None
 
 

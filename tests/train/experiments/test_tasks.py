@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from leader_core.errors import TrainingError
+from leader_core.errors import InputError, TrainingError
 from tests.train.reports import LineReport
 from train.experiments.tasks import STATE, CommandTask, run_tasks
 
@@ -27,7 +27,11 @@ time.sleep(nap)
 if "fail" in words and not out.with_name("fixed").exists():
     sys.exit("a task that fails, as it should")
 if "resume" in words and out.with_name(out.name + ".state").exists():
-    print("cannot continue", file=sys.stderr)
+    print("reading")
+    print(f"error: {out}.state belongs to another run", file=sys.stderr)
+    sys.exit(2)
+if "refuse" in words:
+    print("error: no cohort", file=sys.stderr)
     sys.exit(2)
 out.touch()
 with log.open("a") as file:
@@ -112,6 +116,24 @@ def test_a_state_that_cannot_be_continued_is_dropped_once(tmp_path: Path) -> Non
     state.touch()
     run(tmp_path, task(tmp_path, "one", "resume", resume_from=state))
     assert not state.exists() and len(runs(tmp_path)) == 1
+    assert "belongs to another run" in (tmp_path / "logs" / "one.log").read_text()
+
+
+def test_a_state_stays_where_the_command_refuses_for_another_reason(tmp_path: Path) -> None:
+    state = tmp_path / "one.state"
+    state.touch()
+    with pytest.raises(TrainingError, match="error: no cohort"):
+        run(tmp_path, task(tmp_path, "one", "refuse", resume_from=state))
+    assert state.exists()
+
+
+def test_a_circle_of_tasks_and_an_unknown_goal_are_refused(tmp_path: Path) -> None:
+    circle = [task(tmp_path, "one", needs="two"), task(tmp_path, "two", needs="one")]
+    with pytest.raises(TrainingError, match="doit ended with code 3"):
+        run(tmp_path, *circle, goals=["one"])
+    with pytest.raises(InputError, match="no task three. Expected any of one, two"):
+        run(tmp_path, *circle, goals=["one", "three"])
+    assert runs(tmp_path) == []
 
 
 @pytest.mark.parametrize("provided", [True, False])
