@@ -131,7 +131,7 @@ def test_a_circle_of_tasks_and_an_unknown_goal_are_refused(tmp_path: Path) -> No
     circle = [task(tmp_path, "one", needs="two"), task(tmp_path, "two", needs="one")]
     with pytest.raises(TrainingError, match="doit ended with code 3"):
         run(tmp_path, *circle, goals=["one"])
-    with pytest.raises(InputError, match="no task three. Expected any of one, two"):
+    with pytest.raises(InputError, match=r"no task three\. Expected any of one, two"):
         run(tmp_path, *circle, goals=["one", "three"])
     assert runs(tmp_path) == []
 
