@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.domain import Case, Fingerprint, Kind
-from leader_core.errors import ArtifactError
+from leader_core.errors import ArtifactError, InputError
 from leader_core.model_folder import Manifest
 from leader_core.ragged import Ints
 from leader_core.vocabulary import Vocabularies, Vocabulary
@@ -151,10 +151,14 @@ def check_finite(weights: Mapping[str, Tensor], folder: Path) -> None:
 
 
 def score_columns(scorer: Scorer, columns: CohortColumns) -> Floats:
-    """(N, M) probabilities of all cases."""
-    out = np.empty((len(columns), len(scorer.medications)), dtype=np.float32)
+    """(N, M) probabilities of all cases; each must have been scored."""
+    out = np.full((len(columns), len(scorer.medications)), np.nan, dtype=np.float32)
     for rows, scores in scorer.blocks(columns):
         out[rows] = scores.probabilities
+    if missing := int(np.isnan(out).any(axis=1).sum()):
+        raise InputError(
+            f"{scorer.name} gave no score for some classes of {missing} of {len(columns)} cases."
+        )
     return out
 
 

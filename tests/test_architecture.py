@@ -21,7 +21,7 @@ NEVER: dict[str, frozenset[str]] = {
 """What a room never imports (top-level package names), at module level or inside a function."""
 
 _BELOW_PAGES = frozenset({"server", "shared", "interactions", "scores", "report", "tour"})
-_PAGES = frozenset({"patients", "case", "new_case", "prompt", "error_analysis", "models"})
+_PAGES = frozenset(p.parent.name for p in (ROOT / "dashboard").glob("*/page.py")) - {"interactions", "shell"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "server": frozenset(),
     "shared": frozenset({"server"}),

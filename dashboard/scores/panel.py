@@ -13,7 +13,7 @@ from dashboard.interactions import alert_list, alerts, sets
 from dashboard.scores import comparison_table, cut_offs, decide_first, explain_panel, notes, trust_panel
 from dashboard.scores.trust_text import SimilarResult
 from dashboard.server.answers import Scores, all_scores
-from dashboard.server.service import Service
+from dashboard.server.service import Service, case_key
 from dashboard.shared import comparison, markup, navigation, session, url_state, wording
 from dashboard.shared.case_text import tables_cover
 from dashboard.shared.formatting import count
@@ -48,7 +48,7 @@ def show(service: Service, subject: Subject, page: str, export: Export) -> None:
 
 def identity(subject: Subject, page: str) -> str:
     """What the page is about: another case means that its values are read from the link again."""
-    return f"{page} {id(subject.case) if subject.source == 'draft' else subject.query}"
+    return f"{page} {hash(case_key(subject.case)) if subject.source == 'draft' else subject.query}"
 
 
 def kept() -> dict[str, str]:
@@ -198,7 +198,7 @@ def _table(
         scores,
         {name: recommendation.threshold for name, recommendation in recommendations.items()},
         sets.known_drugs(service, subject).orders,
-        subject=str(sorted(subject.query.items())),
+        subject=identity(subject, "table"),
         note=wording.scope(service.engine.cohort.fingerprint.atc_level),
         prescribed_known=known,
         by_area=grouping == "area",

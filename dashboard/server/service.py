@@ -127,6 +127,10 @@ class Service:
             log.exception("preparing the worklist, the code search and the interactions failed")
         for name in names:
             self._load(name)
+            if name == "student":  # which finds similar patients, while the teacher loads
+                threading.Thread(target=self._prepare_similar, name="leader-similar", daemon=True).start()
+
+    def _prepare_similar(self) -> None:
         try:
             self.engine.similar.prepare(wait=True)
         finally:
@@ -243,7 +247,9 @@ def wait(event: threading.Event) -> bool:
 def case_key(case: Case) -> CaseKey:
     """Identifies what a model reads of a case, and nothing else."""
     seen = case.observed()
-    visits = tuple((v.diagnoses, v.procedures, v.medications) for v in (*seen.history, seen.current))
+    visits = tuple(
+        (v.visit_no, v.diagnoses, v.procedures, v.medications) for v in (*seen.history, seen.current)
+    )
     return (tuple(sorted(seen.profile.items())), visits)
 
 
@@ -272,9 +278,9 @@ def open_engine(settings: ServerSettings) -> Engine:
     return Engine.open(cohort=settings.cohort, models=settings.models, device=settings.device)
 
 
-@st.cache_resource(show_spinner=False, max_entries=4)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _with_student(settings: ServerSettings, folder: Path, display_name: str) -> Service:
-    """The server's service with a student trained here; the last few that sessions chose."""
+    """The server's service with a student trained here; more than sessions choose, for one dropped is loaded every run."""
     return _open(settings).with_student(folder, display_name)
 
 

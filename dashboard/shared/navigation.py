@@ -1,6 +1,6 @@
 """The pages' names and addresses in the order of work, and links between them.
 
-A new page: add it to `PAGES`, to `DRAWN` in `shell/page.py`, and its folder to `MAY_IMPORT` in the architecture test.
+A new page: a folder with `page.py`, an entry here in `PAGES`, and one in `DRAWN` in `shell/page.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs every page: set-up, navigation, status strip, and the work deferred to the end of its run.
 
-A new page: add it to `DRAWN`, to `PAGES` in `shared/navigation.py`, and its folder to `MAY_IMPORT` in the architecture test.
+A new page: a folder with `page.py`, an entry here in `DRAWN`, and one in `PAGES` in `shared/navigation.py`.
 """
 
 from __future__ import annotations

@@ -8,8 +8,10 @@ for each other.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 import sqlite3
 import tempfile
 import threading
@@ -28,12 +30,13 @@ from leader_core.workspace.legacy import import_duckdb
 Kind = Literal["about", "note", "star", "cohort", "variant", "error_kind", "annotation"]
 
 MIGRATIONS: tuple[str, ...] = (sql.statement("leader_core.workspace", "entries"),)
-"""Scripts that bring a file from each `PRAGMA user_version` to the next; their number is this code's version."""
+"""Scripts that bring a file from each `PRAGMA user_version` to the next; their number is this code's version. Each
+statement of a script ends its line with a semicolon."""
 
 BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process's write."""
 
-_LABELS: Final[Mapping[str, str]] = {"note": "note", "cohort": "saved cohort", "variant": "variant"}
+_LABELS: Final[Mapping[str, str]] = {"cohort": "saved cohort", "error_kind": "kind of error"}
 _HISTORY: Final = """
 SELECT key, revision, refused, deleted, patient_id, visit_id, author, created_at, body FROM entries
 WHERE kind = ? AND key = ? ORDER BY revision
@@ -161,7 +164,7 @@ class Store:
         for entry in self.entries(kind, key=key):
             return entry
         raise NotFoundError(
-            f"There is no {_LABELS[kind]} {key!r} in this workspace; perhaps somebody removed it."
+            f"There is no {_label(kind)} {key!r} in this workspace; perhaps somebody removed it."
         )
 
     def history(self, kind: Kind, key: str) -> list[Revision]:
@@ -229,7 +232,7 @@ class Store:
         with self.writing():
             past = self.history(kind, key)
             if not past:
-                raise NotFoundError(f"There is no {_LABELS[kind]} {key!r} in this workspace.")
+                raise NotFoundError(f"There is no {_label(kind)} {key!r} in this workspace.")
             current = next(each for each in reversed(past) if not each.refused)
             stale = current.revision != based_on or current.deleted
             revision = Revision(
@@ -241,14 +244,14 @@ class Store:
             if not (stale and body is None):  # a late removal has no text to keep
                 self._insert(kind, revision)
         if stale:
-            raise StaleEditError(_LABELS[kind], current, revision, stored=body is not None)
+            raise StaleEditError(_label(kind), current, revision, stored=body is not None)
         return _entry([*past, revision])
 
     def _check_name(self, kind: Kind, name: str, key: str) -> None:
         """Raise InputError where another entry of this kind has the name, in upper or lower case."""
         for entry in self.entries(kind):
             if entry.now.key != key and entry.now.body["name"].casefold() == name.casefold():
-                raise InputError(f"There is a {_LABELS[kind]} {name!r} already: choose another name.")
+                raise InputError(f"There is a {_label(kind)} {name!r} already: choose another name.")
 
     def _insert(self, kind: Kind, revision: Revision) -> None:
         values = (
@@ -265,6 +268,8 @@ class Store:
             if not self.path.exists():
                 _create(self.path, import_duckdb(legacy) if legacy and legacy.is_file() else ())
             os.close(os.open(self.path, os.O_RDWR))
+            if not os.access(self.path.parent, os.W_OK):  # for the two side files of the log
+                raise PermissionError(errno.EACCES, "its folder cannot be written")
         except OSError as error:
             self.read_only_reason = _READ_ONLY.format(name=self.path.name, reason=error.strerror or error)
             return self._open_for_reading()
@@ -280,16 +285,22 @@ class Store:
         """The file without a writer's rights; an empty workspace where there is none."""
         if not self.path.is_file():
             connection = _connect(":memory:")
-            connection.executescript("".join(MIGRATIONS))
+            _run_scripts(connection, MIGRATIONS)
             return connection
-        # Where the two side files of the log cannot be created, only an "immutable" file can be read.
-        for mode in ("mode=ro", "immutable=1"):
-            connection = _connect(f"{self.path.resolve().as_uri()}?{mode}")
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._check(connection)
-                return connection
-            connection.close()
-        raise ArtifactError(f"The workspace {self.path} cannot be read here. {self.read_only_reason}")
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection = _connect(f"{self.path.resolve().as_uri()}?mode=ro")
+            self._check(connection)
+            return connection
+        # SQLite reads the log only where it can write its side files: so in a copy, which holds what the log does.
+        with tempfile.TemporaryDirectory() as folder:
+            for part in (self.path, Path(f"{self.path}-wal")):
+                if part.is_file():
+                    shutil.copyfile(part, Path(folder, part.name))
+            with contextlib.closing(_connect(Path(folder, self.path.name))) as copy:
+                self._check(copy)
+                connection = _connect(":memory:")
+                copy.backup(connection)
+        return connection
 
     def _check(self, connection: sqlite3.Connection) -> int:
         """The file's version; raises ArtifactError where the file cannot be used."""
@@ -316,9 +327,7 @@ class Store:
         with contextlib.closing(_connect(copy)) as target:
             connection.backup(target)
         with _transaction(connection):
-            for script in MIGRATIONS[self._check(connection) :]:  # another process may have done it meanwhile
-                connection.execute(script)
-            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            _run_scripts(connection, MIGRATIONS[self._check(connection) :])  # perhaps another process did it
 
     def _not_a_workspace(self, why: str) -> ArtifactError:
         return ArtifactError(
@@ -345,14 +354,25 @@ def _create(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
         with contextlib.closing(_connect(name)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             with _transaction(connection):
-                for script in MIGRATIONS:
-                    connection.execute(script)
+                _run_scripts(connection, MIGRATIONS)
                 connection.executemany(_INSERT, rows)
-                connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(name, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without links, such as exFAT
+            if not path.exists():
+                Path(name).replace(path)
     finally:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
+
+
+def _run_scripts(connection: sqlite3.Connection, scripts: Iterable[str]) -> None:
+    """Bring the file to this code's version; `executescript` would end the transaction that is open."""
+    for script in scripts:
+        for statement in script.split(";\n"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
 
 
 @contextmanager
@@ -380,6 +400,10 @@ def _revision(row: tuple[Any, ...]) -> Revision:
     return Revision(
         key, revision, bool(refused), bool(deleted), patient_id, visit_id, author, _time(created_at), json.loads(body)
     )  # fmt: skip
+
+
+def _label(kind: Kind) -> str:
+    return _LABELS.get(kind, kind)
 
 
 def _json(body: Mapping[str, Any]) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -355,7 +357,7 @@ def test_a_file_of_an_earlier_schema_is_copied_and_upgraded(
 ) -> None:
     workspace.add_note("text", patient_id=3)
     workspace.close()
-    step = "ALTER TABLE entries ADD COLUMN colour TEXT DEFAULT 'gold'"
+    step = "ALTER TABLE entries ADD COLUMN colour TEXT DEFAULT 'gold';\nUPDATE entries SET colour = 'blue';\n"
     monkeypatch.setattr(store, "MIGRATIONS", [*store.MIGRATIONS, step])
     newer = Workspace.open(path, FINGERPRINT)
     assert [n.text for n in newer.notes()] == ["text"]
@@ -424,6 +426,43 @@ def test_where_nothing_can_be_written_it_reads_empty_and_says_so(tmp_path: Path)
     with pytest.raises(ReadOnlyError, match="LEADER_WORKSPACE"):
         workspace.star(1)
     workspace.close()
+
+
+def test_in_a_folder_that_cannot_be_written_it_reads_what_the_log_holds(
+    path: Path, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.add_note("in the log", patient_id=3)
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    for part in path.parent.glob(f"{path.name}*"):
+        shutil.copyfile(part, folder / part.name)
+    connect = store._connect
+
+    def refuse(path: Path | str) -> sqlite3.Connection:
+        if str(path).startswith("file:"):
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(path)
+
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for connecting in (connect, refuse):
+        monkeypatch.setattr(store, "_connect", connecting)
+        reader = Workspace.open(folder / path.name, FINGERPRINT)
+        assert "its folder cannot be written" in reader.notices[0]
+        assert [n.text for n in reader.notes()] == ["in the log"]
+        reader.close()
+
+
+def test_a_file_system_without_links_is_no_hindrance(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    for expected in (0, 1):
+        workspace = Workspace.open(path, FINGERPRINT)
+        assert len(workspace.stars()) == expected
+        workspace.star(1)
+        workspace.close()
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_the_default_place_is_next_to_the_cohort() -> None:

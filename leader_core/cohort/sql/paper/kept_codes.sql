@@ -1,5 +1,5 @@
 -- Preset paper: the most frequent codes over all visits, as published: 300 medication classes, 2,000 diagnoses, and
--- for MIMIC-IV 1,001 procedures (the published slice includes its end); MIMIC-III's procedures are not cut. Ties go
+-- for MIMIC-IV 1,001 procedures (the published slice includes its end); those of other sources are not cut. Ties go
 -- by code.
 CREATE TEMP TABLE kept_codes AS
 WITH counted AS (
@@ -19,4 +19,4 @@ FROM ranked
 WHERE
     (kind = 'medication' AND place <= 300)
     OR (kind = 'diagnosis' AND place <= 2000)
-    OR (kind = 'procedure' AND ($source = 'mimic3' OR place <= 1001));
+    OR (kind = 'procedure' AND ($source != 'mimic4' OR place <= 1001));
