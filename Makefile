@@ -19,13 +19,10 @@ PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  Variables of run: COHORT, MODELS, PORT, DEVICE (auto, cpu, cuda). Any target: PYTHON=python3.12"
+	@echo "  Variables of run: COHORT, MODELS, PORT, DEVICE (auto, cpu, cuda), SERVE (more options of python -m dashboard). Any target: PYTHON=python3.12"
 
 run: environment cohort-demo ## serve the dashboard on http://127.0.0.1:8501 (COHORT=… MODELS=… PORT=…)
-	@echo "LEADER on http://127.0.0.1:$(PORT) (cohort $(COHORT), models $(MODELS)); Ctrl-C stops it" >&2
-	@PYTHONPATH="$(CURDIR)" LEADER_COHORT="$(abspath $(COHORT))" LEADER_MODELS="$(abspath $(MODELS))" \
-		LEADER_DEVICE="$(DEVICE)" exec $(BIN)/python -m streamlit run dashboard/app.py \
-		--server.address 127.0.0.1 --server.port $(PORT) --server.headless true --browser.gatherUsageStats false
+	@exec $(BIN)/python -m dashboard --cohort "$(COHORT)" --models "$(MODELS)" --device "$(DEVICE)" --port $(PORT) $(SERVE)
 
 test: test-environment ## install what the tests need, run lint and every test
 	@$(BIN)/python tests/browser/chromium.py

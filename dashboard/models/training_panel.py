@@ -14,6 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.models import card, charts, metrics
 from dashboard.server.answers import defer
 from dashboard.server.service import STUDENT, Service, choose_student, default_service, student_query
+from dashboard.server.serving import may_administer
 from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
 from dashboard.server.training_state import (
@@ -71,6 +72,8 @@ def show(service: Service) -> None:
 
 def allowed(settings: ServerSettings) -> bool:
     """Whether this page may start processes: where only this machine can ask, unless the operator says otherwise."""
+    if not may_administer():
+        return False
     if settings.training == "auto":
         return str(st.get_option("server.address") or "") in _LOOPBACK
     return settings.training == "on"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import streamlit as st
 
 from dashboard.server.service import Service
+from dashboard.server.serving import may_write
 from dashboard.server.settings import read_settings
 from leader_core import Fingerprint
 from leader_core.workspace import Workspace, default_path
+
+VIEWER: Final = "You may read here, and not write: ask an administrator for the role annotator."
 
 
 def get_workspace(service: Service) -> Workspace:
@@ -19,7 +23,8 @@ def get_workspace(service: Service) -> Workspace:
         ArtifactError: the file is damaged, is no workspace, or was written by a newer version.
     """
     cohort = service.engine.cohort
-    return _open(read_settings().workspace or default_path(Path(cohort.path)), cohort.fingerprint)
+    workspace = _open(read_settings().workspace or default_path(Path(cohort.path)), cohort.fingerprint)
+    return workspace if may_write() else workspace.read_only(VIEWER)
 
 
 @st.cache_resource(show_spinner=False)

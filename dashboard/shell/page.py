@@ -19,7 +19,7 @@ import dashboard.models.page
 import dashboard.new_case.page
 import dashboard.patients.page
 import dashboard.prompt.page
-from dashboard.server import answers
+from dashboard.server import answers, serving
 from dashboard.server.service import get_service, student_gone
 from dashboard.shared import markup, navigation, theme, wording
 from dashboard.shared.guard import guarded
@@ -53,6 +53,8 @@ def draw() -> None:
     )
     st.html(f"<style>{theme.style_sheet()}</style>")
     st.logo(_logo(st.context.theme.type == "dark"), size="medium")
+    if not signed_in():
+        return
     pages = {
         path: st.Page(
             guarded(DRAWN[path], home=navigation.home_link),
@@ -85,6 +87,20 @@ def draw() -> None:
         frame.follow_loading(service, strip)
         if path not in _WITHOUT_MODELS:
             st.rerun()
+
+
+def signed_in() -> bool:
+    """Whether pages may be drawn; where people sign in with a provider, the button that leads to it otherwise."""
+    if not serving.sign_in() or serving.current_account() is not None:
+        return True
+    if serving.sign_in() == "password":
+        st.warning("Your session has ended: load this page again to sign in.", icon=":material/lock:")
+    elif st.user.get("is_logged_in"):
+        st.error("Your address has no role here: ask an administrator to add it.", icon=":material/lock:")
+        st.button("Sign out", on_click=st.logout)
+    else:
+        st.button("Sign in", on_click=st.login, type="primary", icon=":material/lock:")
+    return False
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -76,6 +77,12 @@ class Workspace:
 
     def close(self) -> None:
         self._store.close()
+
+    def read_only(self, reason: str) -> Workspace:
+        """The same workspace for somebody who may not write; `reason` is what they read."""
+        store = copy(self._store)
+        store.read_only_reason = self._store.read_only_reason or reason
+        return Workspace(store, self._fingerprint)
 
     @property
     def path(self) -> Path:

@@ -84,18 +84,18 @@ def serving(cohort: Path, models: Path, workspace: Path | None = None) -> Iterat
     environment = {"LEADER_COHORT": str(cohort), "LEADER_MODELS": str(models)}
     if workspace is not None:
         environment["LEADER_WORKSPACE"] = str(workspace)
-    with started(["-m", "streamlit", "run", "dashboard/app.py"], environment) as base:
+    with started(["-m", "dashboard", "--port"], environment) as base:
         yield base
 
 
 @contextmanager
 def started(command: list[str], environment: dict[str, str]) -> Iterator[str]:
-    """A server in a process of its own, on a free port; gives its address."""
+    """A server in a process of its own, on a free port that is added to the command; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, *command, "--server.port", str(port)],
+        [sys.executable, *command, str(port)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.DEVNULL,
@@ -156,7 +156,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with exit code {process.returncode}")
         try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own loopback address
+            with urllib.request.urlopen(url, timeout=2):
                 return
         except OSError:
             time.sleep(0.2)

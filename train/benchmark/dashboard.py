@@ -207,7 +207,7 @@ def serving(cohort: Path, models: Path, work: Path, device: str) -> Iterator[Ser
         "LEADER_WORKSPACE": str((work / "workspace.sqlite").resolve()),
         "LEADER_DEVICE": device,
     }
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py", "--server.port", str(port)]
+    command = [sys.executable, "-m", "dashboard", "--port", str(port)]
     began = time.perf_counter()
     with (work / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)  # noqa: S603

@@ -1,0 +1,240 @@
+"""Who may use this server: a file of names with hashed passwords, roles, and sessions that expire.
+
+The file is for a small group; passwords are hashed with scrypt (RFC 7914) from Python's own library. Sessions live in the
+server's memory: a restart signs everybody out.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import stat
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from leader_core import InputError, NotFoundError
+from leader_core.files import OutputKind, replacing_file
+
+Role = Literal["viewer", "annotator", "administrator"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+"""A viewer reads; an annotator also writes notes, tags and cohorts; an administrator also trains students."""
+
+SHORTEST_PASSWORD: Final = 12
+LONGEST_PASSWORD: Final = 256
+IDLE_SECONDS: Final = 30 * 60.0
+LONGEST_SECONDS: Final = 12 * 3600.0
+MOST_SESSIONS: Final = 10_000
+TRIES: Final = 5
+"""Wrong passwords for one name until it has to wait."""
+WAIT_SECONDS: Final = 60.0
+
+_COST: Final = {"n": 2**15, "r": 8, "p": 1}
+_MEMORY: Final = 128 * 1024 * 1024
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who somebody is and what they may do."""
+
+    name: str
+    role: Role
+
+
+class PasswordFile:
+    """Names, roles and hashed passwords in a JSON file that only its owner may read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._nobody = _hashed(
+            secrets.token_hex(16)
+        )  # so that a wrong name takes as long as a wrong password
+
+    def check(self) -> None:
+        """Refuse a file that cannot be used.
+
+        Raises:
+            NotFoundError: no such file.
+            InputError: others may read it, it is no such file, or it names nobody.
+        """
+        if not self.path.is_file():
+            raise NotFoundError(
+                f"There is no password file {self.path}. Make one: python -m dashboard user NAME --role viewer "
+                f"--users {self.path}."
+            )
+        if stat.S_IMODE(self.path.stat().st_mode) & 0o077:
+            raise InputError(
+                f"Others may read {self.path}: only its owner should. Run: chmod 600 {self.path}."
+            )
+        if not self._users():
+            raise InputError(
+                f"{self.path} names nobody. Add somebody: python -m dashboard user NAME --role viewer."
+            )
+
+    def put(self, name: str, role: str, password: str) -> Account:
+        """Add somebody, or give them another role and password.
+
+        Raises:
+            InputError: a name, role or password that will not do.
+        """
+        if not _NAME.fullmatch(name):
+            raise InputError(f"Name {name!r}: expected up to 64 small letters, digits and . _ @ - .")
+        if role not in ROLES:
+            raise InputError(f"Role {role!r}: expected {', '.join(ROLES)}.")
+        if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+            raise InputError(
+                f"A password of {len(password)} characters: expected {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}."
+            )
+        self._write({**self._users(), name: {"role": role, "password": _hashed(password)}})
+        return Account(name, role)
+
+    def remove(self, name: str) -> None:
+        """Take somebody off the file.
+
+        Raises:
+            NotFoundError: nobody has that name.
+        """
+        users = self._users()
+        if name not in users:
+            raise NotFoundError(
+                f"Nobody in {self.path} is called {name!r}. Names: {', '.join(users) or 'none'}."
+            )
+        self._write({key: value for key, value in users.items() if key != name})
+
+    def find(self, name: str) -> Account | None:
+        """Somebody who may use the server now; a change of the file counts at once."""
+        entry = self._users().get(name)
+        return Account(name, entry["role"]) if entry else None
+
+    def signed_in(self, name: str, password: str) -> Account | None:
+        """The account of a name and its password; None where they do not belong together. Takes a tenth of a second."""
+        entry = self._users().get(name)
+        right = _matches(password[:LONGEST_PASSWORD], entry["password"] if entry else self._nobody)
+        return Account(name, entry["role"]) if entry and right else None
+
+    def _users(self) -> dict[str, Any]:
+        if not self.path.is_file():
+            return {}
+        try:
+            record = json.loads(self.path.read_text(encoding="utf-8"))
+            users: dict[str, Any] = record["users"]
+            for name, entry in users.items():
+                if entry["role"] not in ROLES or not isinstance(entry["password"], dict):
+                    raise ValueError(f"the entry of {name}")
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise InputError(
+                f"{self.path} cannot be read as a password file ({error}). Restore it."
+            ) from error
+        return users
+
+    def _write(self, users: Mapping[str, Any]) -> None:
+        with replacing_file(self.path, _PASSWORD_FILE) as temporary:
+            temporary.write_text(json.dumps({"users": users}, indent=2) + "\n", encoding="utf-8")
+
+
+def _is_password_file(path: Path) -> str:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return "it is another file"
+    return "" if isinstance(record, dict) and "users" in record else "it is another file"
+
+
+_PASSWORD_FILE: Final = OutputKind("a password file", False, _is_password_file, private=True)
+
+
+def _hashed(password: str) -> dict[str, Any]:
+    salt = secrets.token_bytes(16)
+    return {"salt": _text(salt), "hash": _text(_scrypt(password, salt, **_COST)), **_COST}
+
+
+def _matches(password: str, stored: Mapping[str, Any]) -> bool:
+    cost = {key: int(stored[key]) for key in _COST}
+    made = _scrypt(password, base64.b64decode(stored["salt"]), **cost)
+    return hmac.compare_digest(made, base64.b64decode(stored["hash"]))
+
+
+def _scrypt(password: str, salt: bytes, *, n: int, r: int, p: int) -> bytes:
+    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+@dataclass(slots=True)
+class _Session:
+    name: str
+    began: float
+    used: float
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Who is signed in, by a random token that a cookie carries. Safe between threads."""
+
+    users: PasswordFile
+    clock: Callable[[], float] = time.monotonic
+    _sessions: dict[str, _Session] = field(default_factory=dict)
+    _failures: dict[str, list[float]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, name: str, password: str) -> str | None:
+        """A new session's token; None where name and password do not belong together.
+
+        Raises:
+            InputError: too many wrong passwords for this name; the text says how long to wait.
+        """
+        now = self.clock()
+        with self._lock:
+            failures = [at for at in self._failures.get(name, []) if now - at < WAIT_SECONDS]
+            if len(failures) >= TRIES:
+                seconds = WAIT_SECONDS - (now - failures[0])
+                raise InputError(
+                    f"Too many wrong passwords. Wait {max(1, round(seconds))} seconds, then try again."
+                )
+            self._failures[name] = [*failures, now]  # taken back below: tries at the same time count too
+            if len(self._failures) > MOST_SESSIONS:
+                self._failures.pop(next(iter(self._failures)))
+        account = self.users.signed_in(name, password)
+        if account is None:
+            return None
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            self._failures.pop(name, None)
+            self._sessions = {t: s for t, s in self._sessions.items() if self._alive(s, now)}
+            if len(self._sessions) >= MOST_SESSIONS:
+                raise InputError("Too many people are signed in. Wait until somebody signs out.")
+            self._sessions[token] = _Session(account.name, now, now)
+        return token
+
+    def account(self, token: str, *, used: bool = False) -> Account | None:
+        """Whose session this is, while it lasts; `used` keeps it from ending for want of use."""
+        now = self.clock()
+        with self._lock:
+            session = self._sessions.get(token)
+            if session is None:
+                return None
+            if not self._alive(session, now):
+                del self._sessions[token]
+                return None
+            if used:
+                session.used = now
+            name = session.name
+        return self.users.find(name)
+
+    def end(self, token: str) -> None:
+        """Sign out."""
+        with self._lock:
+            self._sessions.pop(token, None)
+
+    def _alive(self, session: _Session, now: float) -> bool:
+        return now - session.used < IDLE_SECONDS and now - session.began < LONGEST_SECONDS

@@ -1,0 +1,184 @@
+"""How the dashboard may be served: on this machine alone, or to others who sign in; who the user of this run is.
+
+`python -m dashboard` sets Streamlit's options itself. Started in another way, the server refuses to begin unless they hold.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+import streamlit as st
+
+from dashboard.server.accounts import ROLES, Account, PasswordFile, Role, Sessions
+from leader_core import InputError, LeaderError
+
+REQUIRED: Final[Mapping[str, Any]] = {
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",
+    "client.showErrorLinks": False,
+    "client.toolbarMode": "minimal",
+    "server.enableXsrfProtection": True,
+    "server.enableCORS": True,
+    "server.maxUploadSize": 20,  # MB
+    "server.headless": True,
+    "server.fileWatcherType": "none",
+}
+"""Streamlit's options that this dashboard is never served without."""
+
+COOKIE: Final = "leader_session"
+USERS: Final = "LEADER_USERS"
+SIGN_IN: Final = "LEADER_SIGN_IN"
+ROLE_OF: Final = "LEADER_ROLES"
+BEHIND_TLS: Final = "LEADER_BEHIND_TLS"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    >>> [is_loopback(host) for host in ("127.0.0.1", "localhost", "::1", "0.0.0.0", "", "10.0.0.4", "a.org")]
+    [True, True, True, False, False, False, False]
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def sign_in() -> str:
+    """How people sign in: "password", "oidc", or "" where nobody does."""
+    if os.environ.get(USERS, "").strip():
+        return "password"
+    return "oidc" if os.environ.get(SIGN_IN, "").strip() == "oidc" else ""
+
+
+def behind_tls() -> bool:
+    """Whether the operator states that a proxy in front encrypts what is served."""
+    return os.environ.get(BEHIND_TLS, "").strip() == "1"
+
+
+def check_options(option: Callable[[str], Any]) -> None:
+    """Refuse to serve with options that would let somebody in or tell something out.
+
+    Args:
+        option: the value of one of Streamlit's options, by its name.
+
+    Raises:
+        InputError: an option that does not hold, or another address than this machine's without sign-in.
+    """
+    wrong = [
+        f"{name} is {option(name)!r}, expected {value!r}"
+        for name, value in REQUIRED.items()
+        if option(name) != value
+    ]
+    if wrong:
+        raise InputError(
+            f"The dashboard is not served like this: {'; '.join(wrong)}. Start it with `python -m dashboard` or `make run`."
+        )
+    address = str(option("server.address") or "")
+    if not is_loopback(address) and not sign_in():
+        raise InputError(
+            f"The dashboard is not served on {address or 'every address'} without sign-in: others could read patients' "
+            "data. Start it with `python -m dashboard --address ADDRESS --users FILE`, or leave the address out."
+        )
+
+
+def refuse_unless_safe() -> None:
+    """End the process with a sentence where Streamlit was started with options that are not safe."""
+    try:
+        check_options(st.get_option)
+        check_sign_in()
+    except LeaderError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def check_sharing(synthetic: bool, open_data: bool, address: str) -> None:
+    """Refuse to serve real patients to others over a line that anybody can read.
+
+    Raises:
+        InputError: data under terms of use, another address than this machine's, and no TLS in front.
+    """
+    if synthetic or open_data or is_loopback(address) or behind_tls():
+        return
+    raise InputError(
+        f"This cohort is of real patients under its source's terms, and {address} is not this machine: put a proxy with TLS "
+        "in front and say so with --behind-tls."
+    )
+
+
+def check_sign_in() -> None:
+    """Refuse a way to sign in that cannot work.
+
+    Raises:
+        NotFoundError, InputError: a password file or provider that cannot be used.
+    """
+    if sign_in() == "password":
+        sessions().users.check()
+    elif sign_in() == "oidc":
+        if importlib.util.find_spec("authlib") is None:
+            raise InputError(
+                "Sign-in by OpenID Connect needs the package Authlib, which is not installed: "
+                "pip install 'Authlib>=1.3.2', or use --users FILE."
+            )
+        _roles()
+
+
+def sessions() -> Sessions:
+    """The server's sessions of people who signed in with a password."""
+    return _sessions(Path(os.environ[USERS].strip()))
+
+
+@cache
+def _sessions(path: Path) -> Sessions:
+    return Sessions(PasswordFile(path))
+
+
+def current_account() -> Account | None:
+    """Whoever this run of a page is for; None where nobody is signed in, or nobody has to be."""
+    way = sign_in()
+    if way == "password":
+        return sessions().account(st.context.cookies.get(COOKIE, ""))
+    if way == "oidc" and st.user.get("is_logged_in"):
+        name = str(st.user.get("email") or "").lower()
+        role = _roles().get(name)
+        return Account(name, role) if name and role else None
+    return None
+
+
+def may_write() -> bool:
+    """Whether the user of this run may write notes, tags and cohorts."""
+    account = current_account()
+    return not sign_in() or (account is not None and account.role != "viewer")
+
+
+def may_administer() -> bool:
+    """Whether the user of this run may start and delete trainings."""
+    account = current_account()
+    return not sign_in() or (account is not None and account.role == "administrator")
+
+
+@cache
+def _roles() -> Mapping[str, Role]:
+    """Role of every e-mail address that a provider may vouch for, from the file that LEADER_ROLES names."""
+    path = Path(os.environ.get(ROLE_OF, "").strip() or "roles.json")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        roles = {str(name).lower(): role for name, role in record.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f'The roles {path} cannot be read ({error}): expected {{"ann@hospital.org": "annotator"}}. Name the file with '
+            "--roles."
+        ) from error
+    if wrong := [name for name, role in roles.items() if role not in ROLES]:
+        raise InputError(f"{path}: the role of {wrong[0]} is unknown: expected {', '.join(ROLES)}.")
+    return {name: cast(Role, role) for name, role in roles.items()}

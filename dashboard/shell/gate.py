@@ -1,0 +1,199 @@
+"""The server around Streamlit: what it warms up, and what stands before every request.
+
+Requests of other origins and hosts are refused here: Streamlit's own check would look up this machine's public address on
+the network. Somebody who is not signed in gets the sign-in page and nothing else, neither files nor the page's channel.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dashboard.server import serving
+from dashboard.shared.templates import render
+from leader_core import LeaderError
+
+SIGN_IN: Final = "/sign-in"
+SIGN_OUT: Final = "/sign-out"
+_OPEN: Final = (SIGN_IN, "/_stcore/health")
+_LONGEST_FORM: Final = 4_096
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    # Streamlit's own page needs inline styles, evaluates vega's expressions, and makes blobs of downloads.
+    "Content-Security-Policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; "
+        "frame-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    ),
+}
+
+
+class Gate:
+    """ASGI middleware in front of Streamlit."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = _refusal(scope, headers)
+        if refusal:
+            await _refuse(scope, receive, send, PlainTextResponse(refusal, 403))
+            return
+        token = session_token(headers)
+        if serving.sign_in() == "password" and scope["path"] not in _OPEN:
+            if serving.sessions().account(token, used=True) is None:
+                await _refuse(scope, receive, send, RedirectResponse(SIGN_IN, 303))
+                return
+            if scope["type"] == "websocket":
+                receive = _while_signed_in(token, receive)
+        await self.app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
+
+
+def _refusal(scope: Scope, headers: Headers) -> str:
+    """Why a request is not answered; "" where it is."""
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        return "This address answers its own pages only."
+    if serving.sign_in():
+        return ""
+    name = urlsplit(f"//{host}").hostname or ""
+    client = scope.get("client")
+    if not serving.is_loopback(name) or (client and not serving.is_loopback(client[0])):
+        return "This server is for the machine that it runs on: nobody signs in to it."
+    return ""
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # the request to connect
+        await send({"type": "websocket.close", "code": 1008})
+        return
+    await response(scope, receive, _with_headers(send))
+
+
+def _while_signed_in(token: str, receive: Receive) -> Receive:
+    """Messages of a page, until its session has ended: then the channel closes before the next is read."""
+
+    async def checked() -> Message:
+        message = await receive()
+        if message["type"] == "websocket.receive" and serving.sessions().account(token, used=True) is None:
+            return {"type": "websocket.disconnect", "code": 1008}
+        return message
+
+    return checked
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers[name] = value
+        await send(message)
+
+    return sent
+
+
+def session_token(headers: Headers) -> str:
+    """What the cookie of a request says; "" without one."""
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(serving.COOKIE)
+    except CookieError:
+        return ""
+    return cookie.value if cookie else ""
+
+
+async def _sign_in(request: Request) -> Response:
+    if serving.sign_in() != "password":
+        return RedirectResponse("/", 303)
+    if request.method == "GET":
+        return _form()
+    body = await _small_body(request)
+    values = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=4)
+    name, password = (values.get(key, [""])[0] for key in ("name", "password"))
+    try:
+        token = await asyncio.to_thread(serving.sessions().begin, name.strip().lower()[:64], password)
+    except LeaderError as error:
+        return _form(str(error), 429)
+    if token is None:
+        return _form("Name and password do not belong together.", 401)
+    response = RedirectResponse("/", 303)
+    response.set_cookie(
+        serving.COOKIE, token, httponly=True, samesite="strict", secure=serving.behind_tls(), path="/"
+    )
+    return response
+
+
+async def _small_body(request: Request) -> bytes:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST_FORM:
+            return b""
+    return body
+
+
+def _form(message: str = "", status: int = 200) -> Response:
+    page = HTMLResponse(str(render("shell/sign_in.html", message=message)), status)
+    page.headers["Cache-Control"] = "no-store"
+    return page
+
+
+async def _sign_out(request: Request) -> Response:
+    if serving.sign_in() == "password":
+        serving.sessions().end(session_token(request.headers))
+    response = RedirectResponse(SIGN_IN if serving.sign_in() == "password" else "/", 303)
+    response.delete_cookie(serving.COOKIE, path="/")
+    return response
+
+
+MIDDLEWARE: Final = [Middleware(Gate)]
+ROUTES: Final = [
+    Route(SIGN_IN, _sign_in, methods=["GET", "POST"]),
+    Route(SIGN_OUT, _sign_out, methods=["GET"]),
+]
+
+
+@asynccontextmanager
+async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
+    """Warm up when the server starts, in a thread of its own: it listens meanwhile."""
+    threading.Thread(target=warm_up, name="leader-warm-up", daemon=True).start()
+    yield {}
+
+
+def warm_up() -> None:
+    """Import the pages, open the cohort and load the models, while the browser still loads Streamlit's own files."""
+    log = logging.getLogger("leader.dashboard")
+    from leader_core import LeaderError  # here, not above: the server begins to listen before it
+
+    try:
+        from dashboard.server.service import default_service
+        from dashboard.shell import page
+
+        log.debug("%d pages", len(page.DRAWN))
+        default_service()
+    except LeaderError as error:
+        log.warning("%s", error)  # the first page says it too
+    except Exception:
+        log.exception("warming up failed")

@@ -1,0 +1,296 @@
+"""Nobody gets in without signing in, nothing goes out, and Streamlit's options are never the loose ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from dashboard.__main__ import main
+from dashboard.server import accounts, serving
+from dashboard.server.accounts import PasswordFile, Sessions
+from leader_core import InputError, NotFoundError
+
+ROOT = Path(__file__).parents[3]
+PASSWORD = "correct horse battery"
+WATCHED = """
+import os, runpy, sys
+log = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+EVENTS = ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+def watch(event, values):
+    if event in EVENTS:
+        if event in EVENTS[:2]:
+            values = values[1:]
+        os.write(log, f"{event} {values!r}\\n".encode())
+sys.addaudithook(watch)
+sys.argv[0] = "dashboard"
+runpy.run_module("dashboard", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PasswordFile:
+    monkeypatch.setattr(accounts, "_COST", {"n": 2**10, "r": 8, "p": 1})
+    file = PasswordFile(tmp_path / "users.json")
+    file.put("ann", "annotator", PASSWORD)
+    return file
+
+
+def test_a_password_file_holds_no_password_and_is_its_owners(users: PasswordFile) -> None:
+    assert PASSWORD not in users.path.read_text() and stat.S_IMODE(users.path.stat().st_mode) == 0o600
+    users.check()
+    signed_in = users.signed_in("ann", PASSWORD)
+    assert signed_in is not None and signed_in.role == "annotator"
+    for name, password in (("ann", PASSWORD + "!"), ("ann", ""), ("ben", PASSWORD), ("Ann", PASSWORD)):
+        assert users.signed_in(name, password) is None
+    users.path.chmod(0o644)
+    with pytest.raises(InputError, match="chmod 600"):
+        users.check()
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "password", "expected"),
+    [
+        ("Ann Other", "viewer", PASSWORD, "Name 'Ann Other'"),
+        ("ann", "king", PASSWORD, "Role 'king'"),
+        ("ann", "viewer", "short", "A password of 5 characters"),
+        ("ann", "viewer", "x" * 10_000, "A password of 10000 characters"),
+    ],
+)
+def test_what_is_no_account_is_refused(
+    users: PasswordFile, name: str, role: str, password: str, expected: str
+) -> None:
+    with pytest.raises(InputError, match=expected):
+        users.put(name, role, password)
+
+
+def test_sessions_expire_end_and_follow_the_file(users: PasswordFile) -> None:
+    now = 0.0
+    sessions = Sessions(users, clock=lambda: now)
+    token = sessions.begin("ann", PASSWORD)
+    assert (
+        token and sessions.account(token) and not sessions.account(token + "x") and not sessions.account("")
+    )
+    now += accounts.IDLE_SECONDS - 1
+    assert sessions.account(token, used=True)
+    now += accounts.IDLE_SECONDS - 1
+    assert sessions.account(token)
+    now += 2
+    assert sessions.account(token, used=True) is None, "not used for too long"
+    token = sessions.begin("ann", PASSWORD) or ""
+    for _ in range(int(accounts.LONGEST_SECONDS / 600) + 1):
+        now += 600
+        account = sessions.account(token, used=True)
+    assert account is None, "used all the time, and too old"
+    token = sessions.begin("ann", PASSWORD) or ""
+    users.put("ann", "viewer", PASSWORD)
+    changed = sessions.account(token)
+    assert changed is not None and changed.role == "viewer"
+    users.remove("ann")
+    assert sessions.account(token) is None, "taken off the file"
+
+
+def test_guessing_has_to_wait(users: PasswordFile) -> None:
+    now = 0.0
+    sessions = Sessions(users, clock=lambda: now)
+    for _ in range(accounts.TRIES):
+        assert sessions.begin("ann", "wrong") is None
+    with pytest.raises(InputError, match="Wait 60 seconds"):
+        sessions.begin("ann", PASSWORD)
+    now += accounts.WAIT_SECONDS
+    assert sessions.begin("ann", PASSWORD)
+
+
+@pytest.mark.parametrize("name", sorted(serving.REQUIRED))
+def test_loose_options_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(serving.USERS, raising=False)
+    options = {**serving.REQUIRED, "server.address": "127.0.0.1"}
+    serving.check_options(options.get)
+    for loose in (None, "full", 5_000, not options[name]):
+        with pytest.raises(InputError, match=f"{name} is"):
+            serving.check_options({**options, name: loose}.get)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "", "::", "10.0.0.4", "leader.hospital.org"])
+def test_another_address_needs_sign_in_and_real_patients_need_tls(
+    address: str, users: PasswordFile, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = {**serving.REQUIRED, "server.address": address}
+    with pytest.raises(InputError, match="without sign-in"):
+        serving.check_options(options.get)
+    monkeypatch.setenv(serving.USERS, str(users.path))
+    serving.check_options(options.get)
+    with pytest.raises(InputError, match="--behind-tls"):
+        serving.check_sharing(False, False, address)
+    serving.check_sharing(True, False, address)
+    monkeypatch.setenv(serving.BEHIND_TLS, "1")
+    serving.check_sharing(False, False, address)
+
+
+def test_wrong_ways_to_serve_end_with_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (serving.USERS, serving.SIGN_IN, serving.ROLE_OF, serving.BEHIND_TLS, "LEADER_COHORT"):
+        monkeypatch.setenv(name, "")  # so that what `main` sets is undone
+    for words, expected in (
+        (["--address", "0.0.0.0"], "without sign-in"),
+        (["--port", "0"], "expected 1 to 65535"),
+        (["--users", str(tmp_path / "none.json")], "There is no password file"),
+        (["--oidc"], "--oidc and --roles"),
+    ):
+        assert main(words) == 2
+        message = capsys.readouterr().err
+        assert message.startswith("error: ") and expected in message and message.count("\n") == 1
+    with pytest.raises(NotFoundError):
+        PasswordFile(tmp_path / "none.json").remove("ann")
+
+
+@dataclass
+class Served:
+    base: str
+    network: Path
+    log: Path
+    workspace: Path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> Iterator[Served]:
+    """A server with sign-in, started in another folder, whose connections are written down."""
+    root = tmp_path_factory.mktemp("served")
+    file = root / "users.json"
+    PasswordFile(file).put("ann", "viewer", PASSWORD)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = [
+        "--cohort",
+        str(synthetic_cohort),
+        "--models",
+        str(root / "none"),
+        "--port",
+        str(port),
+        "--users",
+        str(file),
+    ]
+    words += ["--workspace", str(root / "w.sqlite")]
+    with (root / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-c", WATCHED, str(root / "network"), *words],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=log,
+            stderr=log,
+        )
+    base = f"http://127.0.0.1:{port}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{base}/_stcore/health", timeout=2)
+            break
+        except OSError:
+            time.sleep(0.2)
+    yield Served(base, root / "network", root / "log", root / "w.sqlite")
+    process.terminate()
+    process.wait(20)
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _ask(served: Served, path: str, data: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
+    request = urllib.request.Request(served.base + path, data, headers)
+    try:
+        with urllib.request.build_opener(_Stay).open(request, timeout=20) as response:
+            return response.status, response.headers, response.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
+def _sign_in(served: Served, password: str = PASSWORD) -> tuple[int, str]:
+    status, headers, _ = _ask(
+        served, "/sign-in", urllib.parse.urlencode({"name": "ann", "password": password}).encode()
+    )
+    return status, (headers.get("Set-Cookie") or "").split(";")[0]
+
+
+async def _first_messages(served: Served, cookie: str, origin: str | None = None) -> list[bytes]:
+    """Run the first page over the page's own channel; its first messages."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    address = served.base.replace("http", "ws") + "/_stcore/stream"
+    messages: list[bytes] = []
+    async with connect(
+        address,
+        origin=origin,
+        additional_headers={"Cookie": cookie},
+        subprotocols=["streamlit"],
+        max_size=None,  # type: ignore[arg-type, list-item]
+    ) as channel:
+        message = BackMsg()
+        message.rerun_script.query_string = ""
+        await channel.send(message.SerializeToString())
+        while not any(b"script_finished" in m or b"Worklist" in m for m in messages) and len(messages) < 40:
+            messages.append(bytes(await asyncio.wait_for(channel.recv(), 20)))
+    return messages
+
+
+def test_nothing_is_served_to_somebody_who_is_not_signed_in(served: Served) -> None:
+    for path in (
+        "/",
+        "/case?patient=1",
+        "/_stcore/host-config",
+        "/static/index.html",
+        "/media/x",
+        "/app/static/x",
+    ):
+        status, headers, body = _ask(served, path)
+        assert (status, headers.get("Location"), body) == (303, "/sign-in", b""), path
+    for cookie in ("", "leader_session=", "leader_session=guess", "leader_session=" + "x" * 4_000):
+        with pytest.raises((InvalidStatus, ConnectionClosed)):
+            asyncio.run(_first_messages(served, cookie))
+    assert _sign_in(served, "wrong password") == (401, "")
+    status, headers, body = _ask(served, "/sign-in")
+    assert status == 200 and b"Sign in to" in body and headers["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert _ask(served, "/sign-in", b"x" * 100_000)[0] in (401, 413)
+
+
+def test_a_session_sees_pages_and_nothing_leaves_this_machine(served: Served) -> None:
+    status, headers, _ = _ask(
+        served, "/sign-in", urllib.parse.urlencode({"name": "ann", "password": PASSWORD}).encode()
+    )
+    cookie = headers["Set-Cookie"]
+    assert status == 303 and "HttpOnly" in cookie and "SameSite=strict" in cookie
+    token = cookie.split(";")[0]
+    assert _ask(served, "/", Cookie=token)[0] == 200
+    for foreign in ("http://evil.example", "null", served.base.replace("127.0.0.1", "evil.example")):
+        assert _ask(served, "/", Cookie=token, Origin=foreign)[0] == 403
+        with pytest.raises((InvalidStatus, ConnectionClosed)):
+            asyncio.run(_first_messages(served, token, foreign))
+    assert len(asyncio.run(_first_messages(served, token, served.base))) > 3
+    assert _ask(served, "/sign-out", Cookie=token)[0] == 303
+    assert _ask(served, "/", Cookie=token)[0] == 303, "signed out"
+    lines = served.network.read_text().splitlines() if served.network.exists() else []
+    assert [line for line in lines if not any(own in line for own in ("127.0.0.1", "localhost"))] == []
+    assert "Traceback" not in served.log.read_text()
+    assert stat.S_IMODE(served.workspace.stat().st_mode) == 0o600
+    assert json.loads(json.dumps(lines)) == lines
