@@ -22,8 +22,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Serve, or change the password file; returns the exit code."""
     given = list(sys.argv[1:] if words is None else words)
     from leader_core import LeaderError
+    from leader_core.logs import set_up_logs
 
     try:
+        set_up_logs()
         if given[:1] == ["user"]:
             return _user(_user_parser().parse_args(given[1:]))
         return _serve(_parser().parse_args(given))

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from leader_core.errors import LeaderError
 from leader_core.files import check_output
+from leader_core.logs import set_up_logs
 from train.console import Report
 
 log = logging.getLogger("leader.train")
@@ -96,6 +97,7 @@ def call(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
+        set_up_logs("warning")
         arguments = parse(list(sys.argv[1:] if argv is None else argv))
         result = call(arguments, Report(quiet=arguments.json))
         if arguments.json and _is_first():

@@ -19,7 +19,7 @@ from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, navigation, url_state
 from dashboard.shared.analysis_selection import CASES
 from dashboard.shared.analysis_text import LISTS, METRICS, TARGETS, field_value, model_name
-from dashboard.shared.formatting import count
+from dashboard.shared.formatting import count, plain
 from leader_core import LeaderError, NotFoundError
 from leader_core.error_analysis import FIELDS, Analysis, Selection
 
@@ -197,7 +197,7 @@ def _chosen_cases(context: AnalysisContext) -> None:
         st.html(markup.note(f"{count(number, 'case')} of {count(people, 'patient')}"), width="content")
         for condition in conditions:
             st.button(
-                context.describe(condition),
+                plain(context.describe(condition)),
                 icon=":material/close:",
                 icon_position="right",
                 key=f"drop-{condition.text}",

@@ -21,7 +21,8 @@ from dashboard.shared.draft import (
     replace_draft,
     session_draft,
 )
-from dashboard.shared.formatting import count, day
+from dashboard.shared.formatting import count, day, plain
+from dashboard.shared.guard import guarded, notice
 from leader_core import KINDS, Concept, LeaderError
 from leader_core.domain import Kind
 from leader_core.exchange.case_json import read_file
@@ -85,6 +86,7 @@ def _file(service: Service) -> None:
     )
 
 
+@guarded
 def _take_file(service: Service, key: str) -> None:
     upload = st.session_state.get(key)
     if upload is not None:
@@ -94,6 +96,7 @@ def _take_file(service: Service, key: str) -> None:
         _read(service, upload.getvalue(), str(upload.name)[:60], None)
 
 
+@guarded
 def _take_encounter(service: Service, key: str) -> None:
     """The same file, with another of its encounters as the current visit."""
     file, encounter = st.session_state.get(_FILE), st.session_state.get(key)
@@ -181,6 +184,7 @@ def _list(service: Service, index: int) -> None:
     )
 
 
+@guarded
 def _take_list(service: Service, index: int, kind: Kind) -> None:
     text = str(st.session_state.get("import-list") or "")
     if not text.strip():
@@ -226,9 +230,9 @@ def _outcome(service: Service, index: int) -> None:
     if outcome is None:
         return
     if outcome.problem:
-        st.error(outcome.problem, icon=":material/error:")
+        notice(outcome.problem)
     if outcome.done:
-        st.success(outcome.done, icon=":material/check:")
+        notice(outcome.done, "success", "check")
     if outcome.encounters and st.session_state.get(_FILE) is not None:
         _encounters(service, outcome)
     if outcome.notes:
@@ -249,7 +253,7 @@ def _outcome(service: Service, index: int) -> None:
             st.html(markup.note(f"{text}:"), width="content")
             for concept in candidates[:4]:
                 st.button(
-                    f"{concept.title[:48]} ({concept.code})",
+                    plain(f"{concept.title[:48]} ({concept.code})"),
                     key=f"import-{text}-{concept.code}"[:200],
                     type="tertiary",
                     on_click=_choose,
@@ -258,6 +262,7 @@ def _outcome(service: Service, index: int) -> None:
     st.button("Dismiss", key="import-dismiss", type="tertiary", icon=":material/close:", on_click=_dismiss)
 
 
+@guarded
 def _choose(index: int, text: str, concept: Concept) -> None:
     change_draft(session_draft().add(index, concept))
     before: ImportOutcome = st.session_state[_OUTCOME]
@@ -278,8 +283,8 @@ def _dismiss() -> None:
 
 def _variants(service: Service) -> None:
     workspace = get_workspace(service)
-    for notice in workspace.notices:
-        st.html(markup.callout(notice, "warn"))
+    for each in workspace.notices:
+        st.html(markup.callout(each, "warn"))
     variants = {each.variant_id: f"{each.name} · {day(each.edited_at)}" for each in workspace.variants()}
     if not variants:
         st.html(markup.note("None yet. Under the scores, a case that you entered can be saved under a name."))
@@ -305,6 +310,7 @@ def _variants(service: Service) -> None:
         )
 
 
+@guarded
 def _open_variant(service: Service, variant_id: str) -> None:
     try:
         variant = get_workspace(service).variant(variant_id)
@@ -317,6 +323,7 @@ def _open_variant(service: Service, variant_id: str) -> None:
     _report(ImportOutcome(done=f"Opened a copy of “{variant.name}”."))
 
 
+@guarded
 def _remove_variant(service: Service, variant_id: str) -> None:
     workspace = get_workspace(service)
     try:
@@ -338,9 +345,10 @@ def save(service: Service) -> None:
         )
     if (message := st.session_state.pop(_SAVED, None)) is not None:
         succeeded, text = message
-        (st.success if succeeded else st.warning)(text)
+        notice(text, "success" if succeeded else "warning", "check" if succeeded else "error")
 
 
+@guarded
 def _save_variant(service: Service) -> None:
     draft = session_draft()
     if draft.submitted is None:

@@ -29,7 +29,7 @@ from dashboard.shared.draft import (
     undo,
 )
 from dashboard.shared.formatting import probability, words
-from dashboard.shared.guard import fragment
+from dashboard.shared.guard import fragment, guarded, notice
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
@@ -95,9 +95,10 @@ def _start(service: Service) -> None:
             disabled=not can_undo(),
         )
     if problem := st.session_state.pop(_PROBLEM, ""):
-        st.warning(problem, icon=":material/search_off:")
+        notice(problem, "warning", "search_off")
 
 
+@guarded
 def _copy(service: Service) -> None:
     text = str(st.session_state.get(_START) or "").strip()
     if not text.isdecimal() or len(text) > 18:

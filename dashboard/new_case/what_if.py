@@ -14,7 +14,7 @@ import streamlit as st
 from dashboard.server.service import Service, case_key
 from dashboard.shared import markup, wording
 from dashboard.shared.draft import Draft, replace_draft
-from dashboard.shared.formatting import MISSING, listing, probability, words
+from dashboard.shared.formatting import MISSING, listing, plain, probability, words
 from dashboard.shared.markup import Titles
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
@@ -127,7 +127,7 @@ def _list(service: Service, case: Case, outcomes: Outcomes, recommendation: Reco
                 key=f"what-if-take-{number}",
                 type="tertiary",
                 icon=":material/call_split:",
-                help=text,
+                help=plain(text),
                 on_click=_take,
                 args=(case, effect.change, titles),
             )

@@ -30,7 +30,7 @@ from dashboard.patients.filters import (
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import analysis_selection, markup, wording
-from dashboard.shared.formatting import count
+from dashboard.shared.formatting import count, plain
 from dashboard.shared.url_state import Binding
 from leader_core import LeaderError
 from leader_core.cohort.query import Sort
@@ -220,10 +220,10 @@ def _saved_list(workspace: Workspace, cohort: SavedCohort) -> None:
         filters = replace(filters, cases=f"list:{cohort.cohort_id}", cases_text=f"the list {cohort.name}")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            cohort.name,
+            plain(cohort.name),
             key=f"list-{cohort.cohort_id}",
             type="tertiary",
-            help=", ".join(filters.active().values()) or "everybody",
+            help=plain(", ".join(filters.active().values()) or "everybody"),
             on_click=_open,
             args=(filters, query.sort, query.descending),
         )

@@ -12,7 +12,7 @@ from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, stepping, url_state, wording
 from dashboard.shared.browser import component
-from dashboard.shared.formatting import MISSING, count, day, score, words
+from dashboard.shared.formatting import MISSING, count, day, plain, score, words
 from dashboard.shared.templates import render
 from dashboard.tour import tour
 from leader_core.cohort import PatientPage, PatientRow, Spread
@@ -124,7 +124,7 @@ def _empty(service: Service, filters: Filters) -> None:
     with st.container(horizontal=True):
         for each in removable:
             st.button(
-                f"Remove {each.words} ({count(each.total, 'patient')})",
+                plain(f"Remove {each.words} ({count(each.total, 'patient')})"),
                 on_click=filter_bar.clear,
                 args=((each.name,),),
                 key=f"out-{each.name}",

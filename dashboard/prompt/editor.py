@@ -15,6 +15,7 @@ from dashboard.server.answers import scores
 from dashboard.server.service import Service, failure
 from dashboard.shared import markup, session, wording
 from dashboard.shared.formatting import count
+from dashboard.shared.guard import notice
 from dashboard.shared.session import Subject
 from leader_core import LeaderError, Prompt, Recommendation
 
@@ -81,7 +82,7 @@ def _compare(service: Service, subject: Subject, original: Prompt, answered: Ans
     length = f"{count(tokens, 'token')} of at most {original.token_limit:,}; the original has {original.token_count:,}"
     st.html(markup.panel_title("Against the original", length))
     if edited is None:
-        st.warning(problem, icon=":material/error:")
+        notice(problem, "warning")
         return
     of_case = scores(service, subject.case, "teacher")
     before = of_case.recommendation

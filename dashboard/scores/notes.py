@@ -12,8 +12,8 @@ import streamlit as st
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
-from dashboard.shared.formatting import count
-from dashboard.shared.guard import fragment
+from dashboard.shared.formatting import count, plain
+from dashboard.shared.guard import fragment, guarded
 from dashboard.shared.templates import render
 from leader_core import LeaderError
 from leader_core.workspace import Annotation, ErrorKind, Note, Workspace
@@ -40,6 +40,7 @@ def star(service: Service, patient_id: int) -> None:
     )
 
 
+@guarded
 def _set_star(workspace: Workspace, patient_id: int, starred: bool) -> None:
     if starred:
         workspace.star(patient_id, _author())
@@ -108,6 +109,7 @@ def _note_form(
         )
 
 
+@guarded
 def _save_note(
     workspace: Workspace, note: Note | None, patient_id: int | None, visit_id: int | None, name: str
 ) -> None:
@@ -123,6 +125,7 @@ def _save_note(
         st.session_state[_MESSAGE] = str(error)
 
 
+@guarded
 def _remove_note(workspace: Workspace, note: Note) -> None:
     try:
         workspace.remove_note(note.note_id, author=_author(), based_on=note.version)
@@ -155,7 +158,9 @@ def _tag_form(
     with st.form(f"tags-{name}", border=False):
         for kind in kinds:
             ticked = own is not None and kind.kind_id in own.kinds
-            st.checkbox(kind.name, ticked, key=f"kind-{kind.kind_id}-{name}", help=kind.meaning or None)
+            st.checkbox(
+                plain(kind.name), ticked, key=f"kind-{kind.kind_id}-{name}", help=plain(kind.meaning) or None
+            )
         st.text_input(
             "Your name or initials",
             _author(),
@@ -180,6 +185,7 @@ def _tag_form(
         )
 
 
+@guarded
 def _save_tags(
     workspace: Workspace, kinds: list[ErrorKind], patient_id: int, visit_id: int, name: str
 ) -> None:
@@ -192,6 +198,7 @@ def _save_tags(
         st.session_state[_MESSAGE] = str(error)
 
 
+@guarded
 def _withdraw_tags(workspace: Workspace, patient_id: int, visit_id: int, author: str) -> None:
     try:
         workspace.tags.withdraw(patient_id, visit_id, author=author)

@@ -50,6 +50,34 @@ def percent(share: float) -> str:
     return ">99 %" if 0.995 <= share < 1.0 else f"{share:.0%}".replace("%", " %")
 
 
+_CODE = re.compile(r"((?<!`)`[^`]+`(?!`))")
+
+
+def plain(text: str, most: int = 0) -> str:
+    r"""Text that Streamlit shows as it is written: nothing in it is markup, a directive or a link.
+
+    What stands between `backticks` is set as code, as commands in messages are; that is as plain as text.
+
+    Args:
+        most: characters to keep; 0 keeps all.
+
+    >>> print(plain("![x](http://host/a.png) of :red[Ann]: run `a_b` for 5 $"))
+    \!\[x\](http\://host/a.png) of \:red\[Ann\]: run `a_b` for 5 \$
+    """
+    text = " ".join(text.split())
+    if most and len(text) > most:
+        text = f"{text[:most].rstrip()}…"
+    parts = _CODE.split(text)
+    return "".join(part if i % 2 else _escaped(part, first=not i) for i, part in enumerate(parts))
+
+
+def _escaped(text: str, *, first: bool) -> str:
+    text = re.sub(r"([\\`*_\[\]<>$~!|#&])", r"\\\1", text)
+    text = re.sub(r":(?=[\w/-])", r"\\:", text)
+    text = re.sub(r"(?i)\b(www)\.", r"\1\\.", text)
+    return re.sub(r"^(\d*)([+.)-])", r"\1\\\2", text) if first else text  # no list begins here
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """
     >>> count(1, "visit"), count(1200, "visit"), count(2, "diagnosis", "diagnoses")

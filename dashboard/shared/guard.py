@@ -1,6 +1,7 @@
 """Errors become sentences: what a person reads when something is missing or breaks, and what they can do next.
 
-The log has the traceback; a page never does. What ends or repeats a run of Streamlit is no `Exception` and passes through.
+The log has the places in the code; a page never does. What ends or repeats a run of Streamlit is no `Exception` and passes
+through. Nothing in a notice is markup: it may quote a link, a file or what somebody typed.
 """
 
 from __future__ import annotations
@@ -9,20 +10,28 @@ import functools
 import logging
 import uuid
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import Final, Literal, ParamSpec
 
 import streamlit as st
 
 from dashboard.shared import wording
+from dashboard.shared.formatting import plain
 from leader_core import LeaderError, NotFoundError
 
 log = logging.getLogger("leader.dashboard")
 
 P = ParamSpec("P")
+LONGEST: Final = 300
+"""Characters of a notice."""
+
+
+def notice(text: str, kind: Literal["error", "warning", "success"] = "error", icon: str = "error") -> None:
+    """A message on the page, as text and never as markup, of at most `LONGEST` characters."""
+    getattr(st, kind)(plain(text, LONGEST), icon=f":material/{icon}:")
 
 
 def guarded(draw: Callable[P, None], *, home: Callable[[], None] | None = None) -> Callable[P, None]:
-    """`draw` with every error turned into a sentence and a link to go on (`home` draws it)."""
+    """`draw` with every error turned into a sentence and a link to go on (`home` draws it); of callbacks too."""
 
     @functools.wraps(draw)
     def page(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -30,13 +39,13 @@ def guarded(draw: Callable[P, None], *, home: Callable[[], None] | None = None) 
             draw(*args, **kwargs)
             return
         except NotFoundError as error:
-            st.warning(str(error), icon=":material/search_off:")
+            notice(str(error), "warning", "search_off")
         except LeaderError as error:
-            st.error(str(error), icon=":material/error:")
+            notice(str(error))
         except Exception:
             reference = uuid.uuid4().hex[:8]
             log.exception("page failed, reference %s", reference)
-            st.error(wording.UNEXPECTED.format(reference=reference), icon=":material/error:")
+            notice(wording.UNEXPECTED.format(reference=reference))
         if home is not None:
             home()
 

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.server import serving
 from dashboard.shared.templates import render
 from leader_core import LeaderError
+from leader_core.logs import hide_messages, set_up_logs
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
@@ -178,6 +179,8 @@ ROUTES: Final = [
 @asynccontextmanager
 async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
     """Warm up when the server starts, in a thread of its own: it listens meanwhile."""
+    set_up_logs()
+    logging.getLogger("streamlit.error_util").addFilter(hide_messages)
     threading.Thread(target=warm_up, name="leader-warm-up", daemon=True).start()
     yield {}
 

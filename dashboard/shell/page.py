@@ -22,7 +22,7 @@ import dashboard.prompt.page
 from dashboard.server import answers, serving
 from dashboard.server.service import get_service, student_gone
 from dashboard.shared import markup, navigation, theme, wording
-from dashboard.shared.guard import guarded
+from dashboard.shared.guard import guarded, notice
 from dashboard.shared.templates import render
 from dashboard.shell import frame
 from leader_core import LeaderError
@@ -72,7 +72,7 @@ def draw() -> None:
         service = get_service()
     except LeaderError as error:
         frame.show(None)
-        st.error(str(error), icon=":material/error:")
+        notice(str(error))
         st.html(render("shell/no_cohort.html"))
         return
     loading = frame.is_loading(service)  # before it is drawn: a model may be ready when the page is

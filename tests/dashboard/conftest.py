@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -85,7 +86,7 @@ def text(test: AppTest) -> str:
     pieces = [element.value for element in test.html if not element.value.startswith("<style")]
     for kind in ("markdown", "caption", "warning", "error", "info", "button"):
         pieces += [str(getattr(e, "value", "")) + str(getattr(e, "label", "")) for e in getattr(test, kind)]
-    return "\n".join(pieces)
+    return re.sub(r"\\([\\`*_\[\]<>$~!|#&:.+)-])", r"\1", "\n".join(pieces))  # as a browser shows it
 
 
 def component_data(test: AppTest, name: str) -> dict[str, Any]:

@@ -1,0 +1,89 @@
+"""Logs of server and commands: one line a record, as text or JSON, with levels, and never what a patient's file holds.
+
+A traceback is written as its places in the code and the kind of the exception; its message is left out, for it may quote
+what was read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Final
+
+from leader_core.errors import InputError
+
+LEVEL: Final = "LEADER_LOG"
+FORMAT: Final = "LEADER_LOG_FORMAT"
+LEVELS: Final = ("debug", "info", "warning", "error")
+LONGEST: Final = 300
+"""Characters of a message; what is longer is cut."""
+
+
+def set_up_logs(default: str = "info") -> None:
+    """Write the logs of this project to stderr, as LEADER_LOG (a level) and LEADER_LOG_FORMAT (text, json) say.
+
+    Raises:
+        InputError: an unknown level or format.
+    """
+    level = os.environ.get(LEVEL, "").strip().lower() or default
+    form = os.environ.get(FORMAT, "").strip().lower() or "text"
+    if level not in LEVELS:
+        raise InputError(f"{LEVEL} is {level!r}: expected {', '.join(LEVELS)}. Set or unset it.")
+    if form not in ("text", "json"):
+        raise InputError(f"{FORMAT} is {form!r}: expected text or json. Set or unset it.")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines(as_json=form == "json"))
+    log = logging.getLogger("leader")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(level.upper())
+
+
+def where(error: BaseException) -> str:
+    """The kind of an exception and the places it came through, without its message.
+
+    >>> try:
+    ...     int("John Doe")
+    ... except ValueError as error:
+    ...     where(error)
+    'ValueError at <doctest leader_core.logs.where[0]>:2 in <module>'
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+    text = f"{type(error).__name__} at {' < '.join(reversed(places)) or 'no place'}"
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return f"{text}; after {where(cause)}" if cause is not None else text
+
+
+def hide_messages(record: logging.LogRecord) -> bool:
+    """A filter for other libraries' loggers: their tracebacks keep the places and lose the messages."""
+    if record.exc_info and record.exc_info[1] is not None:
+        record.msg, record.args = f"{record.getMessage()}: {where(record.exc_info[1])}", ()
+        record.exc_info = record.exc_text = None
+    return True
+
+
+class _Lines(logging.Formatter):
+    """One line a record."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = record.getMessage().replace("\n", " ")
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields = {
+            "time": at,
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": message if len(message) <= LONGEST else f"{message[:LONGEST]}…",
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["error"] = where(record.exc_info[1])
+        if self._as_json:
+            return json.dumps(fields, ensure_ascii=False)
+        return " ".join(fields.values())
