@@ -407,7 +407,8 @@ class Engine:
     def _load_student(self, folder: Path) -> StudentScorer:
         from leader_core.student.scorer import StudentScorer
 
-        return StudentScorer.load(folder, titles=self.cohort.title, device=self.device)
+        here = self.cohort.fingerprint
+        return StudentScorer.load(folder, titles=self.cohort.title, device=self.device, served=here)
 
     def _load_teacher(self, folder: Path) -> TeacherScorer:
         from leader_core.teacher.scorer import TeacherScorer

@@ -70,7 +70,6 @@ def read_card(name: ModelName, folder: Path, cohort: Cohort) -> ModelCard:
         manifest = read_manifest(folder, kind=name)
     except LeaderError as error:
         return ModelCard(name, folder, error=str(error))
-    notes = []
     trained, here = manifest.cohort, cohort.fingerprint
     if trained.atc_level != here.atc_level:
         return ModelCard(
@@ -80,8 +79,7 @@ def read_card(name: ModelName, folder: Path, cohort: Cohort) -> ModelCard:
             error=f"The {name} in {folder} names medications at ATC level {trained.atc_level}, but this cohort is at "
             f"level {here.atc_level}. Build the cohort with --atc-level {trained.atc_level}, or train another model.",
         )
-    if trained.digest != here.digest:
-        notes.append(f"Trained on another cohort ({trained.label}, {trained.patients:,} patients).")
+    notes = list(manifest.notes_on(here))
     if not manifest.sealed:
         notes.append(
             "Its manifest has no seal (an earlier version wrote it): a later change of it would not be noticed. "

@@ -57,6 +57,30 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)  # name -> sha256
     format: int = FORMAT
     calibration: Calibration | None = None  # None: probabilities as the network gives them
+    linear_factors: Mapping[str, float] = field(default_factory=dict)
+    """Other cohorts, by digest, on which it was fitted how much of a student's linear path counts."""
+
+    def linear_factor(self, cohort_digest: str) -> float:
+        """How much of a student's linear path counts on a cohort: all on its own, nothing elsewhere unless fitted there."""
+        return 1.0 if cohort_digest == self.cohort.digest else self.linear_factors.get(cohort_digest, 0.0)
+
+    def notes_on(self, served: Fingerprint) -> tuple[str, ...]:
+        """What a reader should know where the model scores this cohort."""
+        trained = self.cohort
+        if trained.digest == served.digest:
+            return ()
+        notes = [f"Trained on another cohort ({trained.label}, {trained.patients:,} patients)."]
+        if self.settings.get("linear"):
+            factor = self.linear_factor(served.digest)
+            notes.append(
+                "Weights of single codes (the linear path) do not transfer between hospitals: "
+                + (
+                    f"here they count {factor:.0%}, as fitted on its patients."
+                    if factor
+                    else "here they are off."
+                )
+            )
+        return tuple(notes)
 
     @property
     def sealed(self) -> bool:

@@ -112,17 +112,17 @@ def attribute(
     prompt: Prompt | None = None
     spans: tuple[tuple[int, int], ...] = ()
     if model == "teacher":
-        from leader_core.explain.gradients import TEACHER_BASELINE as BASELINE
-        from leader_core.explain.gradients import teacher_gradients
+        from leader_core.explain.gradients import TEACHER_BASELINE, teacher_gradients
 
+        baseline = TEACHER_BASELINE
         read, gradients = teacher_gradients(engine.teacher_scorer(), case, column, on_progress)
         items: Sequence[Item] = read.items
         prompt, spans = read.prompt, read.spans
     else:
-        from leader_core.explain.gradients import STUDENT_BASELINE as BASELINE
-        from leader_core.explain.gradients import student_gradients
+        from leader_core.explain.gradients import student_baseline, student_gradients
 
         items, gradients = student_gradients(engine.student_scorer(), case, column, on_progress)
+        baseline = student_baseline(engine.student_scorer())
     scale, shift = _shown(scorer)
     values = [float(value) * scale for value in gradients.values]
     tokens = tuple(
@@ -138,7 +138,7 @@ def attribute(
         baseline_log_odds=gradients.start * scale + shift,
         shares=tuple(Share(item, sums[item]) for item in _ordered(sums, case)),
         unread=tuple(item for item in known if item not in sums),
-        baseline=BASELINE,
+        baseline=baseline,
         steps=gradients.steps,
         gap=gradients.gap * scale,
         tolerance=gradients.tolerance * scale,

@@ -3,8 +3,9 @@
 Steps are doubled until the attributions add up. Baseline of the student: every code stands as the average code of its
 kind, every profile field as the unremarkable patient's (the row for values that training never saw, which holds the
 training cases' average). The zero vector would not do: the network normalises every vector first, so a code near zero
-weighs as much as a whole one, and attributions would not add up. Baseline of the teacher: every token stands as the
-average of the base's word vectors, its position and the special tokens unchanged.
+weighs as much as a whole one, and attributions would not add up. What a student adds past its network (its linear path and
+its carry-over) is a sum: it is shared out exactly, against a case without any code. Baseline of the teacher: every token
+stands as the average of the base's word vectors, its position and the special tokens unchanged.
 
 Shapes: N vectors of width D, S steps of the path at once.
 """
@@ -12,7 +13,7 @@ Shapes: N vectors of width D, S steps of the path at once.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,7 +28,7 @@ from leader_core.explain.changes import Item, code_item, profile_item
 from leader_core.explain.phrases import Phrase, phrases_of
 from leader_core.ragged import Ragged
 from leader_core.scorer import Progress
-from leader_core.student.encode import EncodedCases
+from leader_core.student.encode import RESERVED, EncodedCases
 from leader_core.student.model import Student
 from leader_core.student.packing import Packed, pack
 from leader_core.student.scorer import StudentScorer
@@ -149,6 +150,7 @@ STUDENT_BASELINE: Final = (
     "every code replaced by the average code of its kind, "
     "every profile field by the average of the training cases"
 )
+LINEAR_BASELINE: Final = "; where the student adds up single codes (its linear path), no code at all"
 STUDENT_TOKENS: Final = 16_384  # codes in one pass: some 100 MB at the published widths
 
 
@@ -178,9 +180,55 @@ def student_gradients(
         else inputs
     )
     score = _StudentPath(model, encoded, len(codes), column)
-    return items, integrate(
+    result = integrate(
         score, inputs, baseline, at_once=max(1, STUDENT_TOKENS // max(1, len(codes))), on_progress=on_progress
     )
+    if encoded.linear is not None:
+        start, shares = _linear_shares(model, encoded, codes, tokens, len(case.history), column)
+        start, end = result.start + start, result.end + start + float(shares.sum())
+        result = replace(result, values=result.values + shares, start=start, end=end)
+    return items, result
+
+
+def student_baseline(scorer: StudentScorer) -> str:
+    """What a student's attributions are measured against, in words."""
+    added = scorer.config.linear or scorer.config.carry_over
+    return STUDENT_BASELINE + (LINEAR_BASELINE if added else "")
+
+
+def _linear_shares(
+    model: Student,
+    encoded: EncodedCases,
+    codes: Sequence[Item],
+    tokens: NDArray[np.int64],
+    current: int,
+    column: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """What linear path and carry-over add to a case without codes and with an average profile, and what each code (of token
+    `tokens[i]`), then each profile field, adds to that. A code of several earlier visits counts once, shared by them.
+    """
+    layout, profile = encoded.linear, encoded.profile[0]
+    assert layout is not None  # noqa: S101 (the caller looked)
+    shares = np.zeros(len(codes) + len(profile))
+    start = 0.0
+    if (path := model.linear) is not None:
+        weight = (path.factor * path.weight[path.row, column]).double().cpu().numpy()  # (columns,)
+        earlier = np.array([item.visit != current for item in codes], dtype=bool)
+        times = np.bincount(tokens[earlier], minlength=layout.tokens)
+        for i, token in enumerate(tokens.tolist()):
+            if token < layout.tokens:  # others are read by their title alone
+                shares[i] = weight[layout.tokens + token] / times[token] if earlier[i] else weight[token]
+        shares[len(codes) :] = weight[layout.profile_starts + profile] - weight[layout.profile_starts]
+        start += float(weight[layout.profile_starts].sum() + (1 - path.factor) * path.average[column])
+        start += float(weight[layout.first_visit]) * bool(encoded.first_visit[0])
+    if (carry := model.carry_over) is not None and not encoded.first_visit[0]:
+        since = carry.since(torch.from_numpy(encoded.days)).item()
+        start += float(carry.absent[column])
+        added = float(carry.taken[column] + carry.by_time[column] * since - carry.absent[column])
+        for i, item in enumerate(codes):
+            if item.kind == "medication" and item.visit == current - 1 and tokens[i] == RESERVED + column:
+                shares[i] += added
+    return start, shares
 
 
 def _sets_read(encoded: EncodedCases) -> dict[Kind, Ragged]:
@@ -250,6 +298,7 @@ def _copied(encoded: EncodedCases, copies: int) -> EncodedCases:
         first=first,
         current=first + visits - 1,
         profile=np.repeat(encoded.profile, copies, axis=0),
+        linear=None,  # of the network alone
     )
 
 

@@ -15,7 +15,12 @@ Pooling = Literal["mean", "recency"]
 PAPER_PROFILE: Final[tuple[str, ...]] = ("insurance", "language", "religion", "marital_status", "ethnicity")
 """The five profile fields of the published work (MIMIC-IV has `admission_type` in the place of `religion`)."""
 
-_BEFORE: Final[Mapping[str, Any]] = {"current_apart": False}
+_BEFORE: Final[Mapping[str, Any]] = {
+    "current_apart": False,
+    "linear": False,
+    "linear_columns": 0,
+    "carry_over": False,
+}
 """Fields that came later, as folders written before them mean it."""
 
 
@@ -29,6 +34,9 @@ class StudentConfig:
     `current_apart` gives the head each stream's current place next to the mean over all of them.
     `code_text` makes a code's embedding the sum of a map of its title's vector and a part of its own, so that a code
     that training never saw is read by its title.
+    `linear` adds a linear model of the codes and profile values to the log-odds: a weight for every class and every
+    column that enough training cases have. `carry_over` adds what a class taken at the last visit, and one not taken
+    then, say of that class now.
     """
 
     d_model: int = 64
@@ -45,6 +53,9 @@ class StudentConfig:
     current_apart: bool = False
     code_text: bool = False
     text_width: int = 0  # of the title vectors; set when a student with `code_text` is built
+    linear: bool = False
+    linear_columns: int = 0  # that have a weight; set when a student with `linear` is built
+    carry_over: bool = False
 
     def __post_init__(self) -> None:
         problems = [

@@ -51,6 +51,29 @@ class TokenLayout:
 
 
 @dataclass(frozen=True, slots=True)
+class LinearLayout:
+    """Columns of the linear path, in this order: codes of the current visit and codes of any earlier one, both by token
+    id; every profile field's rows; whether it is a first visit."""
+
+    tokens: int  # ids of the embedding table; those that are read by their title alone have no column
+    medications: int  # M
+    profile: tuple[int, ...]  # rows of each field's table
+
+    @property
+    def profile_starts(self) -> Ints:
+        """(K,) the first column of each field: the value that training did not see."""
+        return 2 * self.tokens + np.cumsum([0, *self.profile], dtype=np.int64)[:-1]
+
+    @property
+    def first_visit(self) -> int:
+        return 2 * self.tokens + sum(self.profile)
+
+    @property
+    def size(self) -> int:
+        return self.first_visit + 1
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedCases:
     """N cases over R visits. Sets hold token ids of known codes only, at most `max_codes` each.
 
@@ -67,10 +90,14 @@ class EncodedCases:
     current: Ints  # (N,) row of the current visit
     profile: Ints  # (N, K) rows of each field's table
     first_visit: NDArray[np.bool_]  # (N,) no history at all
+    days: NDArray[np.float32]  # (N,) from the last discharge to this admission; NaN where not known
     visits_cut: NDArray[np.bool_]  # (N,) visits were left out to fit `max_visits`
     codes_cut: NDArray[np.bool_]  # (N,) codes of a visit that is read were left out to fit `max_codes`
     patient_ids: Ints  # (N,) -1 where a case has none
     visit_ids: Ints  # (N,) likewise
+    linear: LinearLayout | None = (
+        None  # of a student with a linear path or a carry-over, which read it as well
+    )
 
     def __len__(self) -> int:
         return len(self.current)
@@ -99,6 +126,8 @@ class Encoder:
         self.config = config
         self.vocabularies = vocabularies
         self.layout = TokenLayout.of(vocabularies)
+        self.profile_rows = tuple(len(vocabularies.profile[name]) + 1 for name in config.profile_fields)
+        self.linear = LinearLayout(self.layout.size, self.layout.medications, self.profile_rows)
         self.added: dict[tuple[Kind, str], int] = {}  # token ids of codes that are read by their title alone
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
@@ -136,10 +165,12 @@ class Encoder:
             current=columns.current,
             profile=self._profile(columns),
             first_visit=columns.first == columns.current,
+            days=_days_since(columns),
             visits_cut=first > columns.first,
             codes_cut=self._codes_cut(columns, first),
             patient_ids=columns.patient_ids,
             visit_ids=columns.visit_ids,
+            linear=self.linear if self.config.linear or self.config.carry_over else None,
         )
 
     def _token(self, kind: Kind, code: str) -> int:
@@ -177,6 +208,16 @@ class Encoder:
             find = self.vocabularies.profile[name].find
             out[:, k] = [find(value) + 1 for value in columns.profile[name].tolist()]
         return out
+
+
+def _days_since(columns: CohortColumns) -> NDArray[np.float32]:
+    """(N,) days from the discharge before (where that is not recorded, its admission) to the current admission."""
+    before = np.maximum(columns.first, columns.current - 1)
+    left = columns.discharged_at[before]
+    left = np.where(np.isnat(left), columns.admitted_at[before], left)
+    days = (columns.admitted_at[columns.current] - left) / np.timedelta64(1, "D")
+    days[before == columns.current] = np.nan
+    return np.maximum(days, 0).astype(np.float32)
 
 
 def _known(sets: Ragged) -> Ragged:

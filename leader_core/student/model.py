@@ -1,7 +1,8 @@
 """The student network: the published function, computed on packed batches.
 
 What is unusual: no padded positions reach the wide layers, every distinct visit of a batch is encoded once, one visit
-encoder serves three streams, and the profile stands in the medication stream's first position.
+encoder serves three streams, and the profile stands in the medication stream's first position. Past the network, a linear
+path and a carry-over may add to the log-odds (`LinearPath`, `CarryOver`).
 
 Letters: B cases, S their visits, Q sets of codes, T tokens (positions in packed order), K profile fields, D width,
 M medications.
@@ -20,8 +21,8 @@ from torch.nn import functional
 
 from leader_core.domain import KINDS
 from leader_core.student.config import StudentConfig
-from leader_core.student.encode import TokenLayout
-from leader_core.student.packing import Packed, Rectangle
+from leader_core.student.encode import LinearLayout, TokenLayout
+from leader_core.student.packing import LinearInputs, Packed, Rectangle
 
 LAYER_NORM_EPS: Final = 1e-12
 TITLE_ALONE: Final = 0.1
@@ -94,6 +95,66 @@ def row_means(x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
     return torch.cat(means)
 
 
+class LinearPath(nn.Module):
+    """A weight for every class and every column that enough training cases have; the other columns add nothing.
+
+    The weights belong to the hospital that they were learned on. With a `factor` below 1, that much of what they say of
+    a case is replaced by what they say of the average training case, so that classes stay as frequent as they were.
+    """
+
+    def __init__(self, layout: LinearLayout, columns: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(columns + 1, layout.medications))  # row 0 stays 0
+        self.register_buffer("row", torch.zeros(layout.size, dtype=torch.int32))
+        self.row: Tensor  # of each column; 0 where it has no weight
+        self.register_buffer("average", torch.zeros(layout.medications))
+        self.average: Tensor  # (M,) log-odds added to the average training case
+        self.factor = 1.0
+        self.dropout = 0.0  # share of a case's columns that a training step leaves out
+
+    def forward(self, inputs: LinearInputs) -> Tensor:
+        """B cases -> (B, M) log-odds"""
+        device = self.weight.device
+        rows = self.row[to_tensor(inputs.columns.values.astype(np.int64), device)]
+        present = functional.dropout(self.weight.new_ones(len(rows)), self.dropout, self.training)
+        added = functional.embedding_bag(
+            rows,
+            self.weight,
+            to_tensor(inputs.columns.offsets.astype(np.int32), device),
+            mode="sum",
+            per_sample_weights=present,
+            include_last_offset=True,
+            padding_idx=0,
+        )
+        return added if self.factor == 1 else self.factor * added + (1 - self.factor) * self.average
+
+
+class CarryOver(nn.Module):
+    """For patients who come again: log-odds of a class taken at the last visit, by the time since, and of one not taken."""
+
+    def __init__(self, medications: int) -> None:
+        super().__init__()
+        self.taken = nn.Parameter(torch.zeros(medications))
+        self.by_time = nn.Parameter(torch.zeros(medications))  # for every unit of `since`
+        self.absent = nn.Parameter(torch.zeros(medications))
+        self.register_buffer("time_mean", torch.zeros(()))
+        self.time_mean: Tensor  # of log(1 + days) over the training cases
+        self.register_buffer("time_scale", torch.ones(()))
+        self.time_scale: Tensor
+
+    def since(self, days: Tensor) -> Tensor:
+        """(B,) the time since as the weights read it: 0 for the usual time, and where it is not known."""
+        return ((days.log1p() - self.time_mean) / self.time_scale).nan_to_num(0.0)
+
+    def forward(self, inputs: LinearInputs) -> Tensor:
+        """B cases -> (B, M) log-odds; nothing for a first visit"""
+        device = self.taken.device
+        taken, returning = to_tensor(inputs.taken, device), to_tensor(inputs.returning, device)
+        since = self.since(to_tensor(inputs.days, device))[:, None]
+        added = torch.where(taken, self.taken + self.by_time * since, self.absent)
+        return added * returning[:, None]
+
+
 class Student(nn.Module):
     """Medication logits from code sets of the visits and the patient's profile."""
 
@@ -126,6 +187,11 @@ class Student(nn.Module):
             self.recency = nn.Parameter(torch.zeros(config.max_visits + 1, width))
         if config.pooling == "recency":
             self.place_weights = nn.Parameter(torch.zeros(config.max_visits))  # equal weights: the plain mean
+        self.linear: LinearPath | None = None
+        if config.linear:
+            columns = LinearLayout(layout.size, layout.medications, tuple(profile_rows))
+            self.linear = LinearPath(columns, config.linear_columns)
+        self.carry_over = CarryOver(layout.medications) if config.carry_over else None
 
     def forward(self, packed: Packed) -> StudentOutput:
         """One pass over B packed cases."""
@@ -133,10 +199,14 @@ class Student(nn.Module):
         rows = to_tensor(packed.profile, device)
         fields = [table(rows[:, k]) for k, table in enumerate(self.profile)]
         tokens = self._embed(to_tensor(packed.tokens, device))
-        return self.read(packed, tokens, torch.stack(fields, 1) if fields else None)
+        output = self.read(packed, tokens, torch.stack(fields, 1) if fields else None)
+        for part in (self.linear, self.carry_over):
+            if part is not None:
+                output = output._replace(logits=output.logits + part(packed.linear))
+        return output
 
     def read(self, packed: Packed, tokens: Tensor, fields: Tensor | None) -> StudentOutput:
-        """The same of vectors that stand for the codes (T, D) and the profile fields (B, K, D)."""
+        """The network alone, of vectors that stand for the codes (T, D) and the profile fields (B, K, D)."""
         device = tokens.device
         restore = to_tensor(packed.restore, device)
         profile = self._encode_profile(fields, len(restore))  # (B, D)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from leader_core.domain import KINDS, Kind
 from leader_core.ragged import Ints, Ragged, spans
-from leader_core.student.encode import PAD, EncodedCases
+from leader_core.student.encode import PAD, RESERVED, EncodedCases, LinearLayout
 
 SPARE: Final = 16
 """Rows of padding worth spending to save one more rectangle: about what its separate matrix products cost."""
@@ -51,6 +51,17 @@ class Packed:
     profile: Ints  # (B, K) rows of each field's table
     prescribed: Ints  # (B,) only for alignment: the set prescribed at the current visit; else empty
     restore: Ints  # (B,) packed row of each case of the batch
+    linear: LinearInputs | None  # what a linear path and a carry-over read, in the batch's own order
+
+
+@dataclass(frozen=True, slots=True)
+class LinearInputs:
+    """B cases as a linear model reads them."""
+
+    columns: Ragged  # B rows of columns of the `LinearLayout`, each once
+    taken: NDArray[np.bool_]  # (B, M) classes of the last earlier visit
+    returning: NDArray[np.bool_]  # (B,) there is an earlier visit
+    days: NDArray[np.float32]  # (B,) since then; NaN where not known
 
 
 def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare: int = SPARE) -> Packed:
@@ -60,6 +71,7 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
     the first position's medications are the profile. The current visit's medications are packed only `with_labels`, and
     then reachable through `prescribed` alone.
     """
+    linear = None if encoded.linear is None else linear_inputs(encoded, rows, encoded.linear)
     visits = encoded.current[rows] - encoded.first[rows] + 1  # (B,)
     order = np.argsort(visits, kind="stable")
     rows, visits = rows[order], visits[order]
@@ -99,6 +111,41 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
         profile=encoded.profile[rows],
         prescribed=numbers["medication"][len(slots) :],
         restore=np.argsort(order, kind="stable"),
+        linear=linear,
+    )
+
+
+def linear_inputs(encoded: EncodedCases, rows: Ints, layout: LinearLayout) -> LinearInputs:
+    """What a linear path and a carry-over read of the cases `rows`. Current medications are not among it."""
+    current, first = encoded.current[rows], encoded.first[rows]
+    parts = [encoded.sets(kind).merge(current, current + 1) for kind in ("diagnosis", "procedure")]
+    earlier = [encoded.sets(kind).merge(first, current) for kind in KINDS]
+    starts = [0] * len(parts) + [layout.tokens] * len(earlier)
+    parts += earlier
+    profile = encoded.profile[rows] + layout.profile_starts
+    newcomers = np.flatnonzero(encoded.first_visit[rows])
+    named = [part.values < layout.tokens for part in parts]  # others are read by their title alone
+    owners = [
+        *(part.owners[known] for part, known in zip(parts, named, strict=True)),
+        np.repeat(np.arange(len(rows)), profile.shape[1]),
+        newcomers,
+    ]
+    columns = [
+        *(part.values[known] + start for part, known, start in zip(parts, named, starts, strict=True)),
+        profile.ravel(),
+        np.full(len(newcomers), layout.first_visit),
+    ]
+    keys = np.unique(np.concatenate(owners) * layout.size + np.concatenate(columns))
+    lengths = np.bincount(keys // layout.size, minlength=len(rows))
+    last = encoded.medication.merge(np.maximum(first, current - 1), current)
+    taken = np.zeros((len(rows), layout.medications), dtype=bool)
+    known = last.values < RESERVED + layout.medications
+    taken[last.owners[known], last.values[known] - RESERVED] = True
+    return LinearInputs(
+        Ragged.of_lengths(lengths, (keys % layout.size).astype(np.int32)),
+        taken,
+        ~encoded.first_visit[rows],
+        encoded.days[rows],
     )
 
 

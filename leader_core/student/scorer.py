@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from leader_core.device import resolve_device
-from leader_core.domain import KINDS, Case, Kind
+from leader_core.domain import KINDS, Case, Fingerprint, Kind
 from leader_core.errors import ArtifactError
 from leader_core.evaluation.class_evidence import Evidence, write_evidence
 from leader_core.files import write_json
@@ -55,10 +55,12 @@ class StudentScorer(ModelScorer):
         *,
         titles: Titles | None = None,
         vectors: TitleVectors | None = None,
+        served: Fingerprint | None = None,
     ) -> Self:
         """Load a student folder, verifying it.
 
         Args:
+            served: the cohort whose cases it is to score; by default the one that it was trained on.
             titles: title of a code, for a student that reads codes it never saw by their titles.
             vectors: what it reads titles with; by default the base its manifest names.
 
@@ -81,6 +83,8 @@ class StudentScorer(ModelScorer):
                 "The folder mixes two models: train again."
             ) from error
         check_finite(weights, folder)
+        if model.linear is not None and served is not None:
+            model.linear.factor = manifest.linear_factor(served.digest)
         scorer = cls(manifest, config, vocabularies, model.to(resolve_device(device)))
         if config.code_text and titles is not None:
             scorer._reader = _TitleReader(scorer, folder, titles, vectors)
@@ -176,9 +180,7 @@ class _TitleReader:
 def build_student(config: StudentConfig, vocabularies: Vocabularies) -> Student:
     """A student with fresh weights for these vocabularies."""
     encoder = Encoder(config, vocabularies)
-    return Student(
-        config, encoder.layout, [len(vocabularies.profile[name]) + 1 for name in config.profile_fields]
-    )
+    return Student(config, encoder.layout, encoder.profile_rows)
 
 
 def predict(

@@ -37,6 +37,9 @@ PUBLISHED: Final[Mapping[str, Any]] = {
     "current_apart": False,
     "code_text": False,
     "text_width": 0,
+    "linear": False,
+    "linear_columns": 0,
+    "carry_over": False,
 }
 """What makes a student's network the published one."""
 

@@ -45,7 +45,7 @@ def open_model(folder: Path, device: str, cohort: Cohort) -> ModelScorer:
         return TeacherScorer.load(folder, titles=cohort.title, device=device)
     from leader_core.student.scorer import StudentScorer
 
-    return StudentScorer.load(folder, titles=cohort.title, device=device)
+    return StudentScorer.load(folder, titles=cohort.title, device=device, served=cohort.fingerprint)
 
 
 @dataclass(frozen=True, slots=True)

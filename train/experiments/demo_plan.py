@@ -53,8 +53,12 @@ PUBLISHED: Final[Overrides] = {
         "recency": False,
         "current_apart": False,
         "code_text": False,
+        "linear": False,
+        "carry_over": False,
         "profile_fields": list(PAPER_PROFILE),
         "training": {
+            "truth": 1.0,
+            "probabilities": 0.0,
             "targets": "last",
             "epochs": 15,  # as many steps as the others
             "patience": 15,
@@ -69,6 +73,13 @@ PUBLISHED: Final[Overrides] = {
 STUDENTS: Final[tuple[StudentRow, ...]] = (
     StudentRow("student", "Student, distilled"),
     StudentRow("student-undistilled", "Student, undistilled", states=""),
+    StudentRow("student-no-linear", "Student - linear path", {"student": {"linear": False}}),
+    StudentRow("student-no-carry-over", "Student - carry-over", {"student": {"carry_over": False}}),
+    StudentRow(
+        "student-no-probabilities",
+        "Student - the teacher's probabilities",
+        _training(truth=1.5, probabilities=0.0),
+    ),
     StudentRow("student-unaligned", "Student, no alignment", _training(alignment="off")),
     StudentRow(
         "student-crossfitted", f"Student, cross-fitted states ({FOLDS} folds)", states="states-crossfitted"

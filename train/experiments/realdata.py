@@ -97,6 +97,9 @@ def _vocabularies(train: CohortColumns, fields: tuple[str, ...]) -> Vocabularies
     return Vocabularies(diagnosis, procedure, medication, profile)
 
 
+CARRIED: Final = ("carry_over.taken", "carry_over.by_time", "carry_over.absent")
+
+
 def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dict[str, int]:
     """Take over another student's weights: all that do not belong to a code or a value, and those that match by name.
 
@@ -116,7 +119,8 @@ def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dic
         matched[kind] = len(common)
         if kind == "medication":
             classes = [(mine.find(code), other.find(code)) for code in common]
-            pairs += [("head_out.weight", classes), ("head_out.bias", classes)]
+            of_class = ("head_out.weight", "head_out.bias", *(n for n in own if n in CARRIED))
+            pairs += [(name, classes) for name in of_class if name in theirs]
     pairs.append(("codes.weight", tokens))
     fields = source.config.profile_fields
     for k, name in enumerate(encoder.config.profile_fields):
@@ -126,6 +130,7 @@ def start_from(student: Student, encoder: Encoder, source: StudentScorer) -> dic
             pairs.append((f"profile.{k}.weight", rows))
     by_row = {name for name, _ in pairs} | {name for name in own if name.startswith("profile.")}
     by_row.add("title_mean")  # of these codes' titles, as they were centred
+    by_row |= {name for name in own if name.startswith("linear.")}  # which belongs to its hospital
     with torch.no_grad():
         for name, rows in pairs:
             for mine_row, their_row in rows:
@@ -167,7 +172,7 @@ def evaluate_folds(
     from train.student.titles import SharedTitles
 
     report = report or Report(quiet=True)
-    source = StudentScorer.load(student, device, titles=cohort.title)
+    source = StudentScorer.load(student, device, titles=cohort.title, served=cohort.fingerprint)
     if source.manifest.cohort.atc_level != cohort.fingerprint.atc_level:
         raise InputError(
             f"The student in {student} names medications at ATC level {source.manifest.cohort.atc_level}, the cohort "

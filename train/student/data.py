@@ -5,6 +5,7 @@ One class for all: teacher states are an argument, not another data set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """The teacher's hidden states for the training cases."""
+    """The teacher's hidden states and logits for the training cases."""
 
     hidden: NDArray[np.float32]  # (states, H)
+    logits: (
+        NDArray[np.float32] | None
+    )  # (states, M) in the vocabulary's order; None where it lacks one of the classes
     rows: NDArray[np.int64]  # (N,) the state of each training case, -1 where it has none
     teacher_digest: str
     mean: NDArray[np.float32] | None = None  # (H,) taken from every state before use
@@ -43,6 +47,21 @@ class Guidance:
         if self.mean is None or self.scale is None:
             return there, hidden
         return there, (hidden - self.mean) / self.scale
+
+    def probabilities(self, cases: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(G, M) what the teacher says of those of some training cases that have a state.
+
+        Raises:
+            InputError: it does not score every class of the vocabulary.
+        """
+        if self.logits is None:
+            raise InputError(
+                "The teacher's probabilities cannot be targets: it does not score every class of this cohort. Train a "
+                "teacher on this cohort, or set probabilities = 0 under [student.training]."
+            )
+        rows = self.rows[cases]
+        odds = np.exp(-self.logits[rows[rows >= 0]])
+        return (1 / (1 + odds)).astype(np.float32)
 
     def standardised(self) -> Guidance:
         """The same states with mean 0 and variance 1 in each of their H values over the training cases."""
@@ -89,7 +108,7 @@ class StudentData:
                     f"The teacher states are of another cohort ({states.cohort_digest[:12]}) than {cohort.path} "
                     f"({cohort.fingerprint.digest[:12]}). Make them again with `python -m train states`."
                 )
-            guidance = guide(states, train.visit_ids, targets)
+            guidance = guide(states, train.visit_ids, targets, vocabularies.medication.codes)
         return cls(
             train,
             validation,
@@ -101,14 +120,23 @@ class StudentData:
         )
 
 
-def guide(states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets) -> Guidance:
+def guide(
+    states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets, medications: Sequence[str]
+) -> Guidance:
     """Find the state of each training case. Where every visit is a target, visits without a state learn without one.
+
+    Args:
+        medications: the classes of the student's vocabulary, in its order.
 
     Raises:
         InputError: a last visit has no state (naming the visits), or no case has one.
     """
+    columns = {code: i for i, code in enumerate(states.medications)}
+    scored = all(code in columns for code in medications)
+    logits = states.logits[:, [columns[code] for code in medications]] if scored else None
     if targets == "last":
-        return Guidance(states.hidden, states.rows(visit_ids).astype(np.int64), states.teacher_digest)
+        rows = states.rows(visit_ids).astype(np.int64)
+        return Guidance(states.hidden, logits, rows, states.teacher_digest)
     rows = np.searchsorted(states.visit_ids, visit_ids).clip(max=max(0, len(states.visit_ids) - 1))
     known = (
         states.visit_ids[rows] == visit_ids if len(states.visit_ids) else np.zeros(len(visit_ids), dtype=bool)
@@ -117,7 +145,7 @@ def guide(states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets)
         raise InputError(
             "No training case has a teacher state. Make them with `python -m train states` for this cohort."
         )
-    return Guidance(states.hidden, np.where(known, rows, -1), states.teacher_digest)
+    return Guidance(states.hidden, logits, np.where(known, rows, -1), states.teacher_digest)
 
 
 def fields_read(config: StudentConfig, vocabularies: Vocabularies) -> tuple[StudentConfig, tuple[str, ...]]:

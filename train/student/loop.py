@@ -8,7 +8,6 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +24,6 @@ from leader_core.evaluation.metrics import CHOSEN_ON_VALIDATION, choose_threshol
 from leader_core.model_folder import BaseModel, Manifest
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
-from leader_core.student.losses import Distillation, ProfileAlignment, prediction_loss
 from leader_core.student.model import Student
 from leader_core.student.packing import pack
 from leader_core.student.scorer import build_student, predict, save_student
@@ -36,54 +34,20 @@ from train.console import Report
 from train.evaluation.scoring import Labels, groups_of
 from train.schedule import rate_factor
 from train.student.data import StudentData, fields_read
+from train.student.objective import Batch, Losses, optimizer_of
 from train.student.settings import StudentTraining
+from train.student.weights import (
+    fill_unseen_rows,
+    finish_linear,
+    linear_columns,
+    set_usual_time,
+    start_at_frequencies,
+)
 
 RULES: Final = {
     "validation": CHOSEN_ON_VALIDATION,
     "fixed": "fixed beforehand, not tuned",
 }
-
-
-class Losses(nn.Module):
-    """The student and what only training needs as well: projector and alignment maps, never shipped."""
-
-    def __init__(self, student: Student, training: StudentTraining, teacher_width: int | None) -> None:
-        super().__init__()
-        self.student = student
-        self.weights = {"distillation": training.alpha, "alignment": training.beta}
-        distils = teacher_width is not None and training.alpha > 0
-        aligns = training.alignment != "off" and training.beta > 0 and bool(student.config.profile_fields)
-        self.distillation = Distillation(student.config.head_hidden, teacher_width or 1) if distils else None
-        self.alignment = (
-            ProfileAlignment(student.config.d_model, form=training.alignment, tau=training.tau)
-            if aligns
-            else None
-        )
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Every loss of a batch, unweighted, and their weighted sum under "loss"."""
-        output = self.student(batch.packed)
-        parts = {"prediction": prediction_loss(output.logits, batch.truth)}
-        if self.distillation is not None and batch.hidden is not None and len(batch.hidden):
-            share = len(batch.hidden) / len(batch.truth)
-            parts["distillation"] = self.distillation(output.features[batch.guided], batch.hidden) * share
-        if self.alignment is not None and output.prescribed is not None:
-            parts["alignment"] = self.alignment(output.prescribed, output.profile)
-        loss = sum(
-            (self.weights.get(name, 1.0) * part for name, part in parts.items()),
-            start=output.logits.new_zeros(()),
-        )
-        return {"loss": loss, **parts}
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """B cases ready for a step."""
-
-    packed: Any  # leader_core.student.packing.Packed
-    truth: Tensor  # float32 (B, M)
-    guided: Tensor  # (G,) positions of the batch's cases that have a teacher state
-    hidden: Tensor | None  # float32 (G, H)
 
 
 class StudentTrainer:
@@ -113,6 +77,10 @@ class StudentTrainer:
         self.encoded: EncodedCases = self.encoder.columns(data.train)
         self.validation: EncodedCases = self.encoder.columns(data.validation)
         self.labels = Labels.of(data.validation, data.vocabularies.medication)
+        chosen = None
+        if self.config.linear:
+            chosen = linear_columns(self.encoded, training.linear_least)
+            self.config = dataclasses.replace(self.config, linear_columns=int(chosen.sum()))
         self._report_truncation()
         torch.manual_seed(seed)
         student = build_student(self.config, data.vocabularies)
@@ -120,19 +88,30 @@ class StudentTrainer:
             self._start_from_titles(student, self.vectors)
         if training.head_prior:
             start_at_frequencies(student, self.encoded)
+        if student.linear is not None and chosen is not None:
+            student.linear.row[torch.from_numpy(chosen)] = torch.arange(1, 1 + int(chosen.sum())).int()
+            student.linear.dropout = training.linear_dropout
+        if student.carry_over is not None:
+            set_usual_time(student.carry_over, self.encoded.days)
         self.guidance = data.guidance
         if self.guidance is not None and training.standardise_states:
             self.guidance = self.guidance.standardised()
         self.losses = Losses(student, training, data.guidance.width if data.guidance else None).to(
             self.device
         )
-        self.optimizer = torch.optim.Adam(self.losses.parameters(), lr=training.learning_rate, fused=True)
+        self.optimizer = optimizer_of(self.losses, training)
         self.progress = StudentPosition(run=self._identity())
         self.best: dict[str, Tensor] = {}
 
     @property
     def student(self) -> Student:
         return self.losses.student
+
+    @property
+    def distilled(self) -> bool:
+        """Whether a teacher's states or probabilities are targets."""
+        probabilities = self.guidance is not None and self.training.probabilities > 0
+        return self.losses.distillation is not None or probabilities
 
     def fit(self, path: Path, *, resume: bool) -> None:
         """Train from the beginning, or from the state at `path`, until patience or epochs run out."""
@@ -150,6 +129,8 @@ class StudentTrainer:
             save_checkpoint(path, self.progress, self._trained(), self.optimizer, self.best)
         self.student.load_state_dict(self.best)
         fill_unseen_rows(self.student, self.encoded.profile)
+        if self.student.linear is not None:
+            finish_linear(self.student.linear, self.encoded)
         if self.vectors is not None:
             self._fold_titles(self.vectors)
 
@@ -217,7 +198,8 @@ class StudentTrainer:
         done, total = self.progress.epoch * len(starts), self.training.epochs * len(starts)
         for step, start in enumerate(self.report.progress(starts, label=f"epoch {epoch}"), done):
             factor = rate_factor(step, total, self.training.warmup, self.training.schedule)
-            self.optimizer.param_groups[0]["lr"] = self.training.learning_rate * factor
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
             rows = order[start : start + size]
             for name, value in self._step(rows, epoch).items():
                 totals[name] = totals.get(name, 0.0) + value * len(rows)
@@ -256,15 +238,19 @@ class StudentTrainer:
     def batch(self, rows: np.ndarray) -> Batch:
         """Pack some training cases."""
         truth = self.encoded.labels(rows, len(self.data.vocabularies.medication)).astype(np.float32)
-        guided, hidden = np.zeros(0, np.int64), None
-        if self.guidance is not None and self.losses.distillation is not None:
+        guided, hidden, probabilities = np.zeros(0, np.int64), None, None
+        if self.guidance is not None:
             guided, states = self.guidance.of(rows)
-            hidden = torch.from_numpy(states).to(self.device)
+            if self.losses.distillation is not None:
+                hidden = torch.from_numpy(states).to(self.device)
+            if self.training.probabilities > 0:
+                probabilities = torch.from_numpy(self.guidance.probabilities(rows)).to(self.device)
         return Batch(
             pack(self.encoded, rows, with_labels=self.losses.alignment is not None),
             torch.from_numpy(truth).to(self.device),
             torch.from_numpy(guided).to(self.device),
             hidden,
+            probabilities,
         )
 
     def validation_scores(self) -> np.ndarray:
@@ -296,28 +282,6 @@ def cut_record(encoded: EncodedCases) -> dict[str, int]:
         "truncated_visits": int(encoded.visits_cut.sum()),
         "truncated_codes": int(encoded.codes_cut.sum()),
     }
-
-
-def start_at_frequencies(student: Student, encoded: EncodedCases) -> None:
-    """Set the last layer's bias to the log odds of each class among the training cases."""
-    counts = np.zeros(student.layout.medications)
-    for start in range(0, len(encoded), 4096):
-        rows = np.arange(start, min(start + 4096, len(encoded)))
-        counts += encoded.labels(rows, student.layout.medications).sum(0)
-    odds = (counts + 0.5) / (len(encoded) - counts + 0.5)
-    with torch.no_grad():
-        student.head_out.bias.copy_(torch.from_numpy(np.log(odds)))
-
-
-def fill_unseen_rows(student: Student, profile: np.ndarray) -> None:
-    """Give every profile field's row of unseen values the training cases' average: an unremarkable patient."""
-    with torch.no_grad():
-        for k, table in enumerate(student.profile.children()):
-            weight = table.get_parameter("weight")
-            counts = np.bincount(profile[:, k], minlength=len(weight)).astype(np.float32)
-            counts[0] = 0
-            if counts.sum():
-                weight[0] = torch.from_numpy(counts / counts.sum()).to(weight) @ weight
 
 
 def train_student(
@@ -367,15 +331,13 @@ def train_student(
             **dataclasses.asdict(training),
             **trainer.config.to_json(),
             "seed": seed,
-            "distilled": trainer.losses.distillation is not None,
+            "distilled": trainer.distilled,
             "best_epoch": trainer.progress.best_epoch,
             "training_cases": len(trainer.encoded),
             **cut_record(trainer.encoded),
         },
         validation=validation_table(scores, labels, threshold, data, interactions, seed),
-        teacher_digest=data.guidance.teacher_digest
-        if data.guidance and trainer.losses.distillation is not None
-        else "",
+        teacher_digest=data.guidance.teacher_digest if data.guidance and trainer.distilled else "",
         base_model=BaseModel(trainer.vectors.id, trainer.vectors.sha256) if trainer.vectors else None,
         history=tuple(trainer.progress.history),
         calibration=calibration,

@@ -23,6 +23,10 @@ class StudentTraining:
     warmup: float = 0.0  # the share of all steps over which the rate rises from nothing
     epochs: int = 100
     patience: int = 10  # epochs without a strictly better validation PRAUC
+    truth: float = 1.0  # weight of the prescriptions as targets
+    probabilities: float = (
+        0.0  # weight of the teacher's probabilities as targets; without states added to `truth`
+    )
     alpha: float = 0.4  # weight of distillation; nothing to weigh without teacher states
     standardise_states: bool = (
         True  # bring each of the teacher's H values to mean 0 and variance 1 beforehand
@@ -30,6 +34,12 @@ class StudentTraining:
     beta: float = 0.005  # weight of alignment
     alignment: Alignment = "official"
     tau: float = 1.0  # temperature of alignment
+    linear_rate: float = 6e-3  # learning rate of the linear path and the carry-over
+    linear_penalty: float = (
+        8e-4  # of the linear path's weights: this times the sum of their squares, divided by 2M
+    )
+    linear_dropout: float = 0.2  # share of a case's columns that a step leaves out
+    linear_least: int = 30  # training cases that a column needs for a weight
     head_prior: bool = True  # start the last layer at the training cases' class frequencies
     targets: Targets = "last"  # "all": every visit teaches, with its past as history
     threshold_rule: ThresholdRule = "validation"
@@ -41,23 +51,26 @@ class StudentTraining:
     def __post_init__(self) -> None:
         problems = [
             f"{name} = {getattr(self, name)}: expected at least 1"
-            for name in ("batch_size", "epochs", "patience")
+            for name in ("batch_size", "epochs", "patience", "linear_least")
             if getattr(self, name) < 1
         ]
         problems += [
             f"{name} = {getattr(self, name)}: expected more than 0"
-            for name in ("learning_rate", "tau")
+            for name in ("learning_rate", "tau", "linear_rate", "truth")
             if not getattr(self, name) > 0
         ]
         problems += [
             f"{name} = {getattr(self, name)}: expected 0 or more"
-            for name in ("alpha", "beta")
+            for name in ("alpha", "beta", "probabilities", "linear_penalty")
             if not getattr(self, name) >= 0
         ]
         if not 0 <= self.threshold <= 1:
             problems.append(f"threshold = {self.threshold}: expected 0 to 1")
-        if not 0 <= self.warmup < 1:
-            problems.append(f"warmup = {self.warmup}: expected 0 or more and less than 1")
+        problems += [
+            f"{name} = {getattr(self, name)}: expected 0 or more and less than 1"
+            for name in ("warmup", "linear_dropout")
+            if not 0 <= getattr(self, name) < 1
+        ]
         choices = {
             "schedule": get_args(Schedule),
             "alignment": get_args(Alignment),

@@ -48,12 +48,22 @@ VOCABULARIES = Vocabularies(
 )
 LONGEST = max(HOSPITAL.cases("all", "all"), key=lambda case: len(case.history))
 CLASS = VOCABULARIES.medication.codes[3]
+ADDED = {"linear": True, "linear_columns": 50, "carry_over": True}
 
 
 def student(seed: int = 0, **config: object) -> StudentScorer:
     torch.manual_seed(seed)
     result = StudentConfig(profile_fields=("insurance", "gender"), **config)  # type: ignore[arg-type]
-    return StudentScorer(manifest("student"), result, VOCABULARIES, build_student(result, VOCABULARIES))
+    model = build_student(result, VOCABULARIES)
+    with torch.no_grad():
+        if model.linear is not None:
+            model.linear.weight[1:].normal_()
+            model.linear.row.copy_(torch.arange(len(model.linear.row)) % (result.linear_columns + 1))
+            model.linear.average.normal_()
+            model.linear.factor = 0.75
+        for weight in model.carry_over.parameters() if model.carry_over is not None else ():
+            weight.normal_()
+    return StudentScorer(manifest("student"), result, VOCABULARIES, model)
 
 
 def explain(scorer: object, case: Case, model: str = "student", code: str = CLASS) -> Attribution:
@@ -120,7 +130,13 @@ def test_no_pass_is_larger_than_allowed_and_work_can_be_stopped() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [{}, {"recency": True, "pooling": "recency", "current_apart": True}, {"max_visits": 2, "max_codes": 2}],
+    [
+        {},
+        {"recency": True, "pooling": "recency", "current_apart": True},
+        {"max_visits": 2, "max_codes": 2},
+        ADDED,
+        {**ADDED, "max_visits": 3, "max_codes": 4},
+    ],
 )
 def test_the_student_s_attributions_add_up_to_its_score(config: dict[str, object]) -> None:
     scorer = student(**config)
@@ -138,6 +154,29 @@ def test_the_student_s_attributions_add_up_to_its_score(config: dict[str, object
         assert result.unread, "what was cut to fit is listed and not given a share"
     else:
         assert result.unread == ()
+
+
+def test_what_is_added_past_the_network_is_attributed_exactly() -> None:
+    """With a network that says nothing, every code's share is what leaving it out takes away."""
+    scorer = student(**ADDED)
+    with torch.no_grad():
+        scorer.model.head_out.weight.zero_()
+    last = LONGEST.history[-1].medications
+    for code in (last[0], next(c for c in VOCABULARIES.medication if c not in last)):
+        result = explain(scorer, LONGEST, code=code)
+        assert abs(result.gap) < 1e-5
+        column = VOCABULARIES.medication.find(code)
+        for item, value in result.values().items():
+            earlier = [
+                i for i, v in enumerate(LONGEST.history) if item.name in v.codes(item.kind or "diagnosis")
+            ]
+            if item.part == "code" and (item.visit == len(LONGEST.history) or len(earlier) == 1):
+                without = scorer.score([apply(LONGEST.observed(), drop(item))]).probabilities[0, column]
+                log_odds = np.log(without / (1 - without))
+                assert value == pytest.approx(result.log_odds - log_odds, abs=1e-3), item
+            elif item.part == "code" and item.kind != "medication":
+                same = [result.values()[code_item(i, item.kind, item.name)] for i in earlier]  # type: ignore[arg-type]
+                assert same == pytest.approx([value] * len(same)), "a code of several visits counts once"
 
 
 def test_a_code_with_the_average_vector_says_nothing_and_every_other_code_something() -> None:

@@ -107,9 +107,13 @@ def test_the_published_size_to_the_last_weight() -> None:
 
 
 def test_every_weight_learns() -> None:
-    for config in (CONFIG, replace(CONFIG, recency=True, pooling="recency", current_apart=True)):
+    additions = {"recency": True, "pooling": "recency", "current_apart": True, "carry_over": True}
+    for config in (CONFIG, replace(CONFIG, **additions, linear=True, linear_columns=40)):
         model = student(config).train()
+        if model.linear is not None:
+            model.linear.row.copy_(torch.arange(len(model.linear.row)).clamp(max=40))
         encoded = Encoder(config, VOCABULARIES).columns(HOSPITAL.columns("all", "all"))
+        encoded = replace(encoded, days=np.arange(len(encoded), dtype=np.float32))
         model(pack(encoded, np.arange(len(encoded)))).logits.square().mean().backward()
         without = [
             name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()

@@ -44,6 +44,7 @@ CONFIG = """
 [student]
 profile_fields = ["insurance", "gender"]
 code_text = false
+dropout = 0.2
 [student.training]
 batch_size = 16
 epochs = 3
