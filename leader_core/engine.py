@@ -29,7 +29,7 @@ from leader_core.errors import InputError, NotFoundError
 from leader_core.interactions.class_review import ClassReview, review_classes
 from leader_core.interactions.review import Alert, Review, choices_of, held_back, review
 from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
-from leader_core.interactions.shares import DrugShares, read_shares, typical_shares
+from leader_core.interactions.shares import DrugShares, shares_of
 from leader_core.model_card import LazyModel, ModelCard, read_card
 from leader_core.similar import SimilarCases
 
@@ -199,11 +199,8 @@ class Engine:
     @cached_property
     def shares(self) -> DrugShares:
         """Which drugs each class means, as the models' training orders have it; typical use where no model says."""
-        for name in ("student", "teacher"):
-            card = self._cards.get(name)
-            if card is not None and card.available and (shares := read_shares(card.folder)) is not None:
-                return shares
-        return typical_shares(self.cohort.fingerprint.atc_level)
+        folders = [card.folder for name in ("student", "teacher") if (card := self._card(name)).available]
+        return shares_of(folders, self.cohort.fingerprint.atc_level)
 
     def review(
         self, case: Case, drugs: Iterable[str] | None = None, *, orders: Iterable[Order] = ()

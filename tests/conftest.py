@@ -75,6 +75,13 @@ def real_cohort(tmp_path_factory: pytest.TempPathFactory, mimic3demo: Path) -> P
 
 
 @pytest.fixture(scope="session")
+def real_cohort_mimic4(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cohort database of the open MIMIC-IV demo: real patients."""
+    raw = _shared_data("mimic4demo", "the open MIMIC-IV demo")
+    return _once(tmp_path_factory, "mimic4demo.duckdb", lambda out: _cohort(raw, "mimic4", out))
+
+
+@pytest.fixture(scope="session")
 def demo_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cohort that the dashboard serves out of the box, which the shipped models were trained on."""
     return _once(tmp_path_factory, "demo", build_demo_cohort) / "cohort.duckdb"

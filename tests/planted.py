@@ -10,6 +10,7 @@ import numpy as np
 
 from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
+from leader_core.interactions.visit_alerts import OrderedVisits, VisitAlerts
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
 
 CUT = {"teacher": 0.5, "student": 0.3, "popularity": 0.4}
@@ -42,7 +43,9 @@ class Planted:
             self.there["popularity"] = test
         digest, table = plain.fingerprint.digest, plain.interactions
         self.file = scores_path(self.path)
-        with ScoreWriter.writing(self.file, digest, "last", self.codes, table) as writer:
+        visits = OrderedVisits.read(plain.reader())
+        alerts = VisitAlerts(visits, plain.fingerprint.atc_level, self.codes, plain.drug_shares())
+        with ScoreWriter.writing(self.file, digest, "last", self.codes, table, alerts) as writer:
             for name in models:
                 cases = writer.add(name, f"{name}-digest", CUT[name], self.known[name], self.blocks(name))
                 assert cases == self.there[name].sum()

@@ -37,10 +37,16 @@ from leader_core.cohort.stages import (
 from leader_core.errors import InputError
 from leader_core.files import check_output, replacing_file, sha256_file
 from leader_core.interactions import InteractionTable, StatisticalSignal, load_clinical, read_statistical
+from leader_core.interactions.visit_alerts import as_columns, count_ordered
 from leader_core.outputs import COHORT
 
 DEFAULT_MEMORY: Final = "1GB"
 """What DuckDB may hold in memory; beyond it, it spills next to the destination."""
+
+_ALERTS: Final = """
+CREATE TABLE visit_alerts AS
+SELECT visit_id, contraindicated, major, moderate, minor FROM given_alerts ORDER BY visit_id
+"""
 
 _COHORT_TABLES: Final = (
     "patients",
@@ -222,15 +228,27 @@ def _build(job: BuildJob, given: Sequence[Path | None], out: Path, started: floa
         interactions = _interactions(job)
         for name in _COHORT_TABLES:
             job.run(f"cohort/{name}", seed=str(job.seed))
+        _count_alerts(job)
         identity = accounting.fingerprint(job, interactions)
         built = accounting.result(job, identity, out, time.perf_counter() - started)
         digests = {Path(path).name: sha256_file(Path(path)) for path in given if path is not None}
-        accounting.write_meta(job, built, job.reader.digests() | digests, _COHORT_TABLES)
+        accounting.write_meta(job, built, job.reader.digests() | digests, (*_COHORT_TABLES, "visit_alerts"))
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except duckdb.Error as error:
         raise InputError(_database_problem(error)) from error
     return built
+
+
+def _count_alerts(job: BuildJob) -> None:
+    """`visit_alerts`: the alerts of the drugs ordered in each visit, by rank, as the review of a case counts them."""
+    import pyarrow as pa
+
+    job.report_progress("Counting the alerts of what was ordered")
+    visit_ids, counts = count_ordered(job.connection, job.atc_level)
+    columns = {name: pa.array(values) for name, values in as_columns(counts).items()}
+    job.register("given_alerts", pa.table({"visit_id": pa.array(visit_ids), **columns}))
+    job.connection.execute(_ALERTS)
 
 
 def _interactions(job: BuildJob) -> InteractionTable:

@@ -67,8 +67,8 @@ class PatientQuery:
     gap: tuple[float, float] | None = (
         None  # share of the suggested classes that only one of the models suggests
     )
-    prescribed_severe: tuple[int, int] | None = None  # contraindicated and major pairs in the prescription
-    suggested_severe: tuple[int, int] | None = None  # in the model's suggestion that has more of them
+    prescribed_severe: tuple[int, int] | None = None  # contraindicated and major alerts of the drugs ordered
+    suggested_severe: tuple[int, int] | None = None  # of the model's suggestion that has more of them
     truncated: bool | None = None  # whether the teacher's prompt was cut
     sort: Sort = "patient_id"
     descending: bool = False
@@ -112,10 +112,13 @@ class PatientRow:
     teacher_jaccard: float | None = None  # None where no scores are stored
     student_jaccard: float | None = None
     gap: float | None = None
-    prescribed_severe: int | None = None
+    prescribed_severe: int | None = None  # contraindicated and major alerts of the drugs ordered
     teacher_severe: int | None = None
     student_severe: int | None = None
     truncated: bool | None = None
+    prescribed_contraindicated: int | None = None  # of those that are severe
+    teacher_contraindicated: int | None = None
+    student_contraindicated: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

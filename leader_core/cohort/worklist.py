@@ -47,7 +47,8 @@ SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
 CSV_COLUMNS: Final = (
     "patient_id", "visit_id", "gender", "age", "visits", "split", "admitted_at", "admission_type", "main_diagnosis",
     "diagnoses", "procedures", "medications", "teacher_jaccard", "student_jaccard", "gap", "prescribed_severe",
-    "teacher_severe", "student_severe", "truncated",
+    "teacher_severe", "student_severe", "truncated", "prescribed_contraindicated", "teacher_contraindicated",
+    "student_contraindicated",
 )  # fmt: skip
 
 _CACHED_COUNTS: Final = 200  # totals, and distributions
@@ -199,6 +200,9 @@ def _row(row: Sequence[Any]) -> PatientRow:
         teacher_severe=row[16],
         student_severe=row[17],
         truncated=row[18],
+        prescribed_contraindicated=row[19],
+        teacher_contraindicated=row[20],
+        student_contraindicated=row[21],
     )
 
 

@@ -37,7 +37,7 @@ class ClassOrders:
 
 def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
     """By class, the ingredients that the hospital's drug strings name."""
-    drugs: dict[str, dict[str, OrderedDrug]] = {}
+    drugs: dict[str, dict[tuple[str, str], OrderedDrug]] = {}
     unread: dict[str, dict[str, None]] = {}
     for order in orders:
         written = f"{order.drug} {order.route}".strip() if order.route.lower() != "unknown" else order.drug
@@ -46,8 +46,9 @@ def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
             unread.setdefault(order.code, {})[written] = None
         for match in own:
             of_class = drugs.setdefault(order.code, {})
-            before = of_class[match.code].written if match.code in of_class else ()
-            of_class[match.code] = OrderedDrug(match.ingredient, match.code, (*before, written))
+            own_key = (match.ingredient, match.code)  # albuterol and levalbuterol share a code
+            before = of_class[own_key].written if own_key in of_class else ()
+            of_class[own_key] = OrderedDrug(match.ingredient, match.code, (*before, written))
     return {
         code: ClassOrders(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
         for code in sorted({*drugs, *unread})

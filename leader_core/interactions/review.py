@@ -212,7 +212,7 @@ def review(
         diagnoses: the patient's, with their system (`ICD9:4280`).
         unknown: what was typed and not understood, handed on.
     """
-    matching = _Matching(choices)
+    matching = Matching(choices)
     present = present_conditions(diagnoses)
     alerts = [*_interactions(matching), *_condition_alerts(matching, present), *_duplications(choices)]
     classes = dict.fromkeys(code for choice in choices for code in choice.class_codes)
@@ -235,7 +235,7 @@ def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]
     choices = [class_choice(code, shares) for code in dict.fromkeys(codes)]
     if not present or not choices:
         return {}
-    matching = _Matching(choices)
+    matching = Matching(choices)
     rules = dict.fromkeys(rule for condition in present for rule in condition.rules)
     against = matching.condition_shares(severity_matrix().condition_severities(rules))[NUMBER["major"] - 1]
     held = {choices[i].class_code for i in np.flatnonzero(against > HELD_BACK_SHARE)}
@@ -246,7 +246,7 @@ def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]
     return result
 
 
-class _Matching:
+class Matching:
     """Choices as rows over all drugs: one row for each code of a known drug, one for a class."""
 
     def __init__(self, choices: Sequence[Choice]) -> None:
@@ -276,7 +276,7 @@ class _Matching:
         return np.maximum.reduceat(shares, self._starts, axis=1)
 
 
-def _interactions(matching: _Matching) -> list[Alert]:
+def _interactions(matching: Matching) -> list[Alert]:
     if len(matching.choices) < 2:
         return []
     pairs = severity_matrix().pairs
@@ -285,8 +285,8 @@ def _interactions(matching: _Matching) -> list[Alert]:
     alerts = []
     for i, j in zip(*np.nonzero(np.triu(rank, 1)), strict=True):
         number = int(rank[i, j])
-        severities = pairs[np.ix_(matching.columns[i], matching.columns[j])]
-        likely = np.where(severities >= number, np.outer(matching.shares[i], matching.shares[j]), 0.0)
+        severities = pairs[matching.columns[i][:, None], matching.columns[j]]
+        likely = np.where(severities >= number, matching.shares[i][:, None] * matching.shares[j], 0.0)
         # Among equally likely pairs the more severe leads.
         order = np.argsort(-(likely + 1e-9 * severities), axis=None, kind="stable")[: MOST_OTHERS + 1]
         drugs = [
@@ -315,7 +315,7 @@ def _interactions(matching: _Matching) -> list[Alert]:
     return alerts
 
 
-def _condition_alerts(matching: _Matching, present: Sequence[PresentCondition]) -> list[Alert]:
+def _condition_alerts(matching: Matching, present: Sequence[PresentCondition]) -> list[Alert]:
     matrix = severity_matrix()
     alerts = []
     for condition in present if matching.choices else ():
@@ -369,7 +369,7 @@ def _duplications(choices: Sequence[Choice]) -> list[Alert]:
     groups: dict[int, tuple[set[int], dict[int, Carrier]]] = {}
     for number, choice in enumerate(choices):
         for drug in choice.drugs if choice.known else ():
-            for group, agent in _groups_of().get(drug.code, ()):
+            for group, agent in groups_of().get(drug.code, ()):
                 agents, drugs = groups.setdefault(group, (set(), {}))
                 agents.add(agent)
                 drugs.setdefault(number, drug)
@@ -399,7 +399,7 @@ def _duplications(choices: Sequence[Choice]) -> list[Alert]:
 
 
 @cache
-def _groups_of() -> Mapping[str, tuple[tuple[int, int], ...]]:
+def groups_of() -> Mapping[str, tuple[tuple[int, int], ...]]:
     """ATC level-5 code -> (duplication rule, drug of the rule) that it stands for."""
     groups: dict[str, tuple[tuple[int, int], ...]] = {}
     for number, rule in enumerate(duplication_rules()):

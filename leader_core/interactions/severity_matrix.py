@@ -109,6 +109,15 @@ def severity_matrix() -> SeverityMatrix:
     return SeverityMatrix(codes, column, matrix, conditions)
 
 
+@cache
+def condition_rule_numbers() -> Mapping[str, tuple[int, ...]]:
+    """Condition -> the numbers of the rules about it."""
+    numbers: dict[str, tuple[int, ...]] = {}
+    for number, rule in enumerate(condition_rules()):
+        numbers[rule.condition] = (*numbers.get(rule.condition, ()), number)
+    return numbers
+
+
 def present_conditions(diagnoses: Iterable[str]) -> tuple[PresentCondition, ...]:
     """The conditions of the table that these diagnoses (with their system) call up, in the table's order."""
     return _present(tuple(sorted(set(diagnoses))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -180,6 +180,14 @@ def read_shares(folder: Path) -> DrugShares | None:
             f"{path} is not readable ({error}). Write it again: python -m train calibrate."
         ) from error
     return DrugShares.from_json(record)
+
+
+def shares_of(folders: Iterable[Path], atc_level: int) -> DrugShares:
+    """The shares of the first model folder that has any at this level; typical use where none has."""
+    for folder in folders:
+        if (shares := read_shares(folder)) is not None and shares.atc_level == atc_level:
+            return shares
+    return typical_shares(atc_level)
 
 
 def _parts(counts: Counter[str]) -> dict[str, float]:

@@ -17,7 +17,7 @@ import duckdb
 from leader_core import sql
 from leader_core.errors import ArtifactError
 
-FORMAT: Final = "1"
+FORMAT: Final = "2"
 _MODELS: Final = (
     "SELECT model, digest, threshold, cases, scored_at, known FROM stored_scores.models ORDER BY model"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core import sql
-from leader_core.domain import SEVERITIES
+from leader_core.domain import GRADED
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.evaluation.metrics import case_metrics
 from leader_core.files import replacing_file
 from leader_core.interactions import InteractionTable
+from leader_core.interactions.visit_alerts import VisitAlerts, as_columns
 from leader_core.outputs import SCORES
 from leader_core.scores.store import FORMAT, PRESCRIBED, run
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _CODES: Final = "CREATE TABLE codes (code_no SMALLINT PRIMARY KEY, code VARCHAR NOT NULL UNIQUE)"
-_COUNTED: Final = {"unknown": "statistical"}
-"""Columns bear the severity's name, but for pairs without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,16 @@ class ScoreWriter:
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, codes: Sequence[str], table: InteractionTable
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        codes: Sequence[str],
+        table: InteractionTable,
+        alerts: VisitAlerts | None,
     ) -> None:
         self._connection = connection
         self._codes = tuple(codes)
-        self._pairs = {name: _pairs(table, self._codes, name) for name in SEVERITIES}
+        self._statistical = table.statistical_matrix(self._codes).astype(np.float32)
+        self._alerts = alerts
         self._written: set[str] = set()
         self.targets = ""  # of a file that is continued
         self._prescribed: NDArray[np.int64] = np.zeros(0, np.int64)  # visits whose prescription is written
@@ -61,7 +65,13 @@ class ScoreWriter:
     @classmethod
     @contextmanager
     def writing(
-        cls, path: Path, digest: str, targets: str, codes: Sequence[str], table: InteractionTable
+        cls,
+        path: Path,
+        digest: str,
+        targets: str,
+        codes: Sequence[str],
+        table: InteractionTable,
+        alerts: VisitAlerts | None = None,
     ) -> Iterator[Self]:
         """A writer whose file replaces `path` when the block ends without an error.
 
@@ -71,6 +81,7 @@ class ScoreWriter:
             targets: "last" or "all", which of a patient's visits are cases.
             codes: the A classes of all models and prescriptions.
             table: pairs at the level of these codes.
+            alerts: counts the alerts of what is chosen among these codes; without, those columns stay empty.
         """
         with replacing_file(path, SCORES) as temporary:
             connection = sql.connect(temporary)
@@ -83,20 +94,27 @@ class ScoreWriter:
                     connection.execute("INSERT INTO meta VALUES (?, ?)", fact)
                 numbers = list(range(len(codes)))
                 connection.execute("INSERT INTO codes SELECT unnest(?), unnest(?)", (numbers, list(codes)))
-                yield cls(connection, codes, table)
+                yield cls(connection, codes, table, alerts)
                 run(connection, "overview")
             finally:
                 connection.close()
 
     @classmethod
     @contextmanager
-    def adding(cls, path: Path, digest: str, table: InteractionTable) -> Iterator[Self]:
+    def adding(
+        cls,
+        path: Path,
+        digest: str,
+        table: InteractionTable,
+        alerts: Callable[[Sequence[str]], VisitAlerts] | None = None,
+    ) -> Iterator[Self]:
         """A writer of further models into a copy of a file, which replaces it when the block ends without an error.
 
         Args:
             path: a file of stored scores.
             digest: of the cohort that is scored.
             table: pairs at the level of its codes.
+            alerts: gives the counter of alerts for its codes; see `writing`.
 
         Raises:
             NotFoundError: no such file.
@@ -110,7 +128,7 @@ class ScoreWriter:
             shutil.copyfile(path, temporary)
             connection = sql.connect(temporary)
             try:
-                yield cls._continued(connection, path, digest, table)
+                yield cls._continued(connection, path, digest, table, alerts)
                 connection.execute("DROP TABLE overview")
                 run(connection, "overview")
             finally:
@@ -118,7 +136,12 @@ class ScoreWriter:
 
     @classmethod
     def _continued(
-        cls, connection: duckdb.DuckDBPyConnection, path: Path, digest: str, table: InteractionTable
+        cls,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path,
+        digest: str,
+        table: InteractionTable,
+        alerts: Callable[[Sequence[str]], VisitAlerts] | None,
     ) -> Self:
         import duckdb
 
@@ -139,7 +162,8 @@ class ScoreWriter:
             raise ArtifactError(
                 f"The stored scores {path} are of another cohort or format. Make them again: python -m train scores."
             )
-        writer = cls(connection, [row[0] for row in codes], table)
+        known = [row[0] for row in codes]
+        writer = cls(connection, known, table, alerts(known) if alerts is not None else None)
         writer._written = {row[0] for row in models}
         writer._prescribed = np.array([row[0] for row in prescribed], np.int64)
         writer.targets = meta["targets"]
@@ -233,9 +257,13 @@ class ScoreWriter:
             columns["probabilities"] = _lists(np.full(rows, scores.shape[1]), scores.ravel())
             for name in ("jaccard", "f1", "prauc"):
                 columns[name] = pa.array(getattr(metrics, name).astype(np.float32), from_pandas=True)
-        for severity, pairs in self._pairs.items():
-            counts = ((chosen @ pairs) * chosen).sum(1) / 2
-            columns[_COUNTED.get(severity, severity)] = pa.array(counts.astype(np.int16))
+        statistical = ((chosen @ self._statistical) * chosen).sum(1) / 2
+        columns["statistical"] = pa.array(statistical.astype(np.int16))
+        if self._alerts is None:
+            columns |= {severity: pa.nulls(rows, pa.int16()) for severity in GRADED}
+        else:
+            counts = self._alerts.suggested(block.visit_ids, chosen).sum(1)
+            columns |= {name: pa.array(values) for name, values in as_columns(counts).items()}
         return pa.table(columns)
 
 
@@ -248,17 +276,6 @@ def _of(block: CaseBlock, rows: NDArray[np.int64]) -> CaseBlock:
         block.truth[rows],
         block.truncated[rows],
     )
-
-
-def _pairs(table: InteractionTable, codes: Sequence[str], severity: str) -> NDArray[np.float32]:
-    """(A, A) symmetric: 1 where the table lists the pair at this severity."""
-    matrix = np.zeros((len(codes), len(codes)), np.float32)
-    row_of = {code: i for i, code in enumerate(codes)}
-    for pair in table.among(codes):
-        if pair.severity == severity:
-            i, j = row_of[pair.code_a], row_of[pair.code_b]
-            matrix[i, j] = matrix[j, i] = 1.0
-    return matrix
 
 
 def _lists(lengths: NDArray[np.int64], values: NDArray[np.generic]) -> pa.ListArray:

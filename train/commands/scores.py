@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from leader_core.domain import MODEL_NAMES
 from leader_core.errors import InputError, NotFoundError
+from leader_core.interactions.shares import shares_of
+from leader_core.interactions.visit_alerts import OrderedVisits, VisitAlerts
 from leader_core.outputs import SCORES, SIMILAR, Outputs
 from leader_core.scorer import ModelScorer, Scorer
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     out = arguments.out or scores_path(arguments.cohort)
     done = _new(arguments, cohort, out, report) if arguments.models is not None else {}
     if added:
-        done |= _join(added, cohort, out, report)
+        done |= _join(added, cohort, out, arguments.models, report)
     seconds = time.perf_counter() - began
     for name, count in done.items():
         report.line(f"{name}: {count:,} cases")
@@ -133,7 +135,8 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
     codes = _codes(columns, models)
     done: dict[str, int] = {}
     digest, table = cohort.fingerprint.digest, cohort.interactions
-    with ScoreWriter.writing(out, digest, arguments.targets, codes, table) as writer:
+    alerts = _alerts(cohort, arguments.models)(codes)
+    with ScoreWriter.writing(out, digest, arguments.targets, codes, table, alerts) as writer:
         for model in models:
             blocks = _reported(_blocks(model, columns, codes), len(columns), model.name, report)
             own = model.manifest.digest
@@ -142,12 +145,15 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
     return done
 
 
-def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) -> dict[str, int]:
+def _join(
+    added: Mapping[str, Path], cohort: Cohort, out: Path, models: Path | None, report: Report
+) -> dict[str, int]:
     """Further models into the file that is there."""
     from train.evaluation.predictions import StoredScores
 
     done: dict[str, int] = {}
-    with ScoreWriter.adding(out, cohort.fingerprint.digest, cohort.interactions) as writer:
+    alerts = _alerts(cohort, models)
+    with ScoreWriter.adding(out, cohort.fingerprint.digest, cohort.interactions, alerts) as writer:
         columns = cohort.columns("all", "all" if writer.targets == "all" else "last")
         for name, path in added.items():
             model = StoredScores(path, cohort)
@@ -163,6 +169,18 @@ def _join(added: Mapping[str, Path], cohort: Cohort, out: Path, report: Report) 
             known = _known(model, writer.codes)
             done[name] = writer.add(name, "", model.threshold, known, blocks)
     return done
+
+
+def _alerts(cohort: Cohort, models: Path | None) -> Callable[[Sequence[str]], VisitAlerts]:
+    """Counts the alerts of suggestions: a class means the drugs that the models' training orders say."""
+    level = cohort.fingerprint.atc_level
+    shares = (
+        shares_of((models / "student", models / "teacher"), level)
+        if models is not None
+        else cohort.drug_shares()
+    )
+    visits = OrderedVisits.read(cohort.reader())
+    return lambda codes: VisitAlerts(visits, level, codes, shares)
 
 
 def _known(model: Scorer, codes: Sequence[str]) -> NDArray[np.bool_]:

@@ -12,10 +12,10 @@ CREATE TABLE case_scores (
     jaccard FLOAT,
     f1 FLOAT,
     prauc FLOAT,
-    contraindicated SMALLINT NOT NULL,
-    major SMALLINT NOT NULL,
-    moderate SMALLINT NOT NULL,
-    minor SMALLINT NOT NULL,
+    contraindicated SMALLINT,
+    major SMALLINT,
+    moderate SMALLINT,
+    minor SMALLINT,
     statistical SMALLINT NOT NULL,
     truncated BOOLEAN NOT NULL
 );

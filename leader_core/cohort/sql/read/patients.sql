@@ -25,7 +25,8 @@ WITH page AS (
 SELECT
     l.patient_id, l.gender, l.age, l.visits, l.split, l.visit_id, l.admitted_at, w.admission_type,
     w.main_diagnosis, l.diagnoses, l.procedures, l.medications, l.teacher_jaccard, l.student_jaccard, l.gap,
-    l.prescribed_severe, l.teacher_severe, l.student_severe, l.truncated
+    l.prescribed_severe, l.teacher_severe, l.student_severe, l.truncated, l.prescribed_contraindicated,
+    l.teacher_contraindicated, l.student_contraindicated
 FROM page AS p
 INNER JOIN working_memory.listed AS l ON p.patient_id = l.patient_id
 INNER JOIN worklist AS w ON p.patient_id = w.patient_id

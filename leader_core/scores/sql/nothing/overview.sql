@@ -5,8 +5,9 @@ CREATE TABLE stored_scores.overview (
     teacher_jaccard FLOAT,
     student_jaccard FLOAT,
     gap FLOAT,
-    prescribed_severe SMALLINT,
     teacher_severe SMALLINT,
     student_severe SMALLINT,
+    teacher_contraindicated SMALLINT,
+    student_contraindicated SMALLINT,
     truncated BOOLEAN
 );
