@@ -19,6 +19,7 @@ from leader_core.vocabulary import Vocabularies, Vocabulary
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import torch
     from torch import Tensor
 
     from leader_core.cohort.columns import CohortColumns
@@ -166,3 +167,16 @@ def blocks_of(count: int, size: int = BLOCK) -> Iterator[Ints]:
     """Consecutive row numbers, at most `size` at a time."""
     for start in range(0, count, size):
         yield np.arange(start, min(start + size, count))
+
+
+def resolve_device(device: str) -> torch.device:
+    """The torch device of "auto" (CUDA where there is one), "cpu" or "cuda".
+
+    Raises:
+        InputError: "cuda" where there is none.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("No CUDA device is here: expected one for --device cuda. Use --device cpu or auto.")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from leader_core.device import resolve_device
 from leader_core.errors import InputError
+from leader_core.scorer import resolve_device
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import pass_tokens, run_batches
 from leader_core.teacher.tokens import EncodedPrompts, scoring_batches

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.chart_style import UNFADED, model_style, with_layout
+from dashboard.error_analysis.charts import UNFADED, line_chart, model_style, with_layout
 from dashboard.error_analysis.classes import reliability
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, link_text, model_cell
-from dashboard.error_analysis.report_charts import line_chart
 from dashboard.error_analysis.tables import (
     AnalysisSection,
     AnalysisTable,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.chart_style import UNFADED, model_style, with_layout
+from dashboard.error_analysis.charts import UNFADED, IntervalPoint, interval_chart, model_style, with_layout
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, few_note, model_cell
-from dashboard.error_analysis.report_charts import IntervalPoint, interval_chart
 from dashboard.error_analysis.tables import (
     AnalysisSection,
     AnalysisTable,

@@ -6,11 +6,10 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.error_analysis import report
 from dashboard.error_analysis.classes import ORDERS
 from dashboard.error_analysis.context import AnalysisContext, link_text
 from dashboard.error_analysis.curves import ALL
-from dashboard.error_analysis.registry import VIEWS
+from dashboard.error_analysis.views import VIEWS, report_button
 from dashboard.server import analysis_cache
 from dashboard.server.analysis_cache import AnalysisCache
 from dashboard.server.service import Service, get_service
@@ -208,7 +207,7 @@ def _chosen_cases(context: AnalysisContext) -> None:
         st.space("stretch")
         if number:
             navigation.link("patients", "Open in the worklist", {CASES: link_text(context.selection)})
-        report.button(context)
+        report_button(context)
 
 
 def _drop(text: str) -> None:

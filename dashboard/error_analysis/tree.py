@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import streamlit as st
 
-from dashboard.error_analysis.chart_style import UNFADED, ink_on, shade, with_layout
+from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, point_data
 from dashboard.error_analysis.tables import (
     AnalysisSection,

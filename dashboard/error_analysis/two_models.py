@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.chart_style import UNFADED, ink_on, shade, with_layout
+from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode
 from dashboard.error_analysis.tables import (
     AnalysisSection,

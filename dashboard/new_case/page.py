@@ -15,7 +15,6 @@ from dashboard.scores import case_diff, panel
 from dashboard.server.answers import all_scores, scores
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, wording
-from dashboard.shared.browser import component
 from dashboard.shared.draft import (
     MAX_EARLIER,
     VISIT,
@@ -32,6 +31,7 @@ from dashboard.shared.formatting import probability, words
 from dashboard.shared.guard import fragment, guarded, notice
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
+from dashboard.shared.templates import component
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 from leader_core.domain import MODEL_NAMES, Kind
 

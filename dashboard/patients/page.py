@@ -11,9 +11,8 @@ from dashboard.patients import filter_bar
 from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, stepping, url_state, wording
-from dashboard.shared.browser import component
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
-from dashboard.shared.templates import render
+from dashboard.shared.templates import component, render
 from dashboard.tour import tour
 from leader_core.cohort import PatientPage, PatientRow, Spread
 from leader_core.cohort.query import SCORE_SORTS, Sort

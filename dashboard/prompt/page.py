@@ -9,11 +9,10 @@ from dashboard.prompt import editor, salience
 from dashboard.scores import explain_panel
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
-from dashboard.shared.browser import component
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, open_subject
-from dashboard.shared.templates import macro
+from dashboard.shared.templates import component, macro
 from leader_core import Prompt, PromptSection
 
 PUBLISHED = "paper-1"

@@ -10,9 +10,9 @@ import streamlit as st
 
 from dashboard.server.answers import Scores
 from dashboard.shared import comparison, theme, wording
-from dashboard.shared.browser import component
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.formatting import probability
+from dashboard.shared.templates import component
 from leader_core import Alert, Order
 from leader_core.domain import ModelName
 

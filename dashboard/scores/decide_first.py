@@ -10,10 +10,10 @@ import streamlit as st
 from dashboard.interactions import alerts, sets
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, wording
-from dashboard.shared.browser import component, nothing
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
+from dashboard.shared.templates import component, nothing
 
 
 def choose(service: Service, subject: Subject) -> None:

@@ -1,4 +1,4 @@
-"""HTML templates: Jinja2 with autoescape over the `.html` files that lie in the pages' own folders."""
+"""HTML templates (Jinja2 with autoescape) and small browser components, each from files in the pages' own folders."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+import streamlit as st
 from markupsafe import Markup, escape
 
 from dashboard.shared import formatting, theme, wording
@@ -61,3 +62,26 @@ def render(template: str, /, **values: Any) -> Markup:
 def macro(name: str, template: str = "shared/macros.html") -> Callable[..., Markup]:
     """A macro of a template as a function; what it is given is escaped."""
     return getattr(_environment().get_template(template).module, name)
+
+
+@functools.cache
+def component(name: str) -> Callable[..., Any]:
+    """The mount function of a component stored as NAME.js and NAME.css in `dashboard/`, such as "scores/comparison".
+
+    Its data travels as the one item of a list: Streamlit looks through an object for data frames, and imports pandas
+    for that before the first page stands.
+    """
+    mount = st.components.v2.component(
+        f"leader.{Path(name).name}",
+        js=(_DASHBOARD / f"{name}.js").read_text(encoding="utf-8"),
+        css=theme.component_style((_DASHBOARD / f"{name}.css").read_text(encoding="utf-8")),
+    )
+
+    def mounted(*, data: dict[str, Any], **arguments: Any) -> Any:
+        return mount(data=[data], **arguments)
+
+    return mounted
+
+
+def nothing() -> None:
+    """The callback of an event that the page reads from the component's result."""

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.server.service import student_query
-from dashboard.shared.browser import component
 from dashboard.shared.navigation import PAGES
+from dashboard.shared.templates import component
 
 _ENTERED: Final = "_entered"
 

@@ -9,8 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import ModelStatus, Service
 from dashboard.shared import navigation, wording
-from dashboard.shared.browser import component, nothing
-from dashboard.shared.templates import render
+from dashboard.shared.templates import component, nothing, render
 from dashboard.tour import tour
 from leader_core.domain import MODEL_NAMES
 

@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.server.answers import Scores
 from dashboard.server.service import Service
 from dashboard.shared import navigation, wording
-from dashboard.shared.browser import component, nothing
+from dashboard.shared.templates import component, nothing
 from leader_core import Case
 from leader_core.cohort import PatientQuery, PatientRow
 from leader_core.domain import MODEL_NAMES, ModelName

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from leader_core.device import resolve_device
 from leader_core.domain import KINDS, Case, Fingerprint, Kind
 from leader_core.errors import ArtifactError
 from leader_core.evaluation.class_evidence import Evidence, write_evidence
@@ -21,7 +20,7 @@ from leader_core.files import write_json
 from leader_core.interactions.shares import DrugShares, write_shares
 from leader_core.model_folder import Manifest, read_manifest, read_records, writing_model
 from leader_core.ragged import Ints
-from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of, check_finite
+from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of, check_finite, resolve_device
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.model import Student, StudentOutput

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 import numpy as np
 import torch
 
-from leader_core.device import resolve_device
 from leader_core.domain import Case, Kind, Prompt
 from leader_core.errors import ArtifactError, InputError
 from leader_core.model_folder import Manifest, read_manifest, read_records
 from leader_core.prompt import PromptBuilder, Titles
 from leader_core.ragged import Ints, Ragged
-from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of, check_finite
+from leader_core.scorer import CaseScores, ModelScorer, Progress, blocks_of, check_finite, resolve_device
 from leader_core.teacher.base import BaseFiles, find_base
 from leader_core.teacher.config import Precision, TeacherConfig
 from leader_core.teacher.model import (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dashboard.error_analysis.registry import VIEWS
+from dashboard.error_analysis.views import VIEWS
 from tests.browser import axe
 from tests.browser.conftest import PATIENCE, Visitor, serving
 from tests.browser.steps import overflow

@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from leader_core.device import resolve_device
 from leader_core.errors import InputError
 from leader_core.ragged import Ragged
+from leader_core.scorer import resolve_device
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import (
     TeacherModel,

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from leader_core.device import resolve_device
 from leader_core.domain import KINDS
 from leader_core.errors import TrainingError
 from leader_core.evaluation.calibration import Calibration, fit_calibration
 from leader_core.evaluation.class_evidence import Evidence
 from leader_core.evaluation.metrics import CHOSEN_ON_VALIDATION, choose_threshold, evaluate
 from leader_core.model_folder import BaseModel, Manifest
+from leader_core.scorer import resolve_device
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.model import Student

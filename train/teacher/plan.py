@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from leader_core.device import resolve_device
 from leader_core.errors import InputError
+from leader_core.scorer import resolve_device
 from leader_core.teacher.base import Architecture, find_base, read_config
 from leader_core.teacher.config import Quantisation, TeacherConfig
 from leader_core.teacher.model import adapt, quantised, resolve_precision

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.error_analysis.registry import VIEWS
+from dashboard.error_analysis.views import VIEWS
 from dashboard.server import analysis_cache
 from dashboard.server.service import get_service
 from dashboard.server.workspace import get_workspace
@@ -227,7 +227,7 @@ def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> N
     app = page(of="all", by="gender")
     assert any(b.proto.label == "Report" for b in app.get("download_button"))
     from dashboard.error_analysis.context import AnalysisContext
-    from dashboard.error_analysis.report import write_report
+    from dashboard.error_analysis.views import write_report
 
     service = get_service()
     cache = analysis_cache.get_analysis_cache(service)

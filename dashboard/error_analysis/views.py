@@ -1,20 +1,48 @@
-"""The whole error analysis of the chosen cases as one HTML file that opens offline: every view's sections."""
+"""The views of the error analysis in the order of the page, and the report that holds them all in one file."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import streamlit as st
 
+from dashboard.error_analysis import classes, curves, drift, groups, heat, tags, tree, two_models
 from dashboard.error_analysis.context import AnalysisContext
-from dashboard.error_analysis.registry import VIEWS
+from dashboard.error_analysis.tables import AnalysisSection
 from dashboard.report.html import write_page
 from dashboard.shared import wording
 from dashboard.shared.analysis_text import model_name
 from dashboard.shared.formatting import count, day, listing
 
 
-def button(context: AnalysisContext) -> None:
+@dataclass(frozen=True, slots=True)
+class AnalysisView:
+    """One view: its title, and what it draws on screen and puts into the report."""
+
+    title: str
+    draw: Callable[[AnalysisContext], None]
+    sections: Callable[[AnalysisContext], list[AnalysisSection]]
+    by_metric: bool = False  # whether the choice of a metric concerns it
+
+
+VIEWS: Final[Mapping[str, AnalysisView]] = {
+    "groups": AnalysisView("Groups", groups.draw, groups.sections, by_metric=True),
+    "tree": AnalysisView("Error tree", tree.draw, tree.sections),
+    "heat": AnalysisView("Two fields", heat.draw, heat.sections, by_metric=True),
+    "classes": AnalysisView("Classes", classes.draw, classes.sections),
+    "pair": AnalysisView("Two models", two_models.draw, two_models.sections),
+    "cut": AnalysisView("Cut-off", curves.draw_cut_off, curves.cut_off_sections),
+    "calibration": AnalysisView("Calibration", curves.draw_calibration, curves.calibration_sections),
+    "drift": AnalysisView("Drift", drift.draw, drift.sections, by_metric=True),
+    "notes": AnalysisView("Tags and notes", tags.draw, tags.sections),
+}
+"""By the name that stands in the page's link."""
+
+
+def report_button(context: AnalysisContext) -> None:
     """A button that makes the file when it is pressed."""
     st.download_button(
         "Report",
