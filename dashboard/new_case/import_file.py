@@ -5,16 +5,23 @@ An import changes the session's draft only when all of it succeeded; what could 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import streamlit as st
 
+from dashboard.new_case.import_preview import (
+    ImportOutcome,
+    forget_outcome,
+    outcome,
+    outcome_of,
+    set_outcome,
+    show_choices,
+    show_rows,
+)
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, wording
 from dashboard.shared.draft import (
-    MAX_EARLIER,
     Draft,
     change_draft,
     known_titles,
@@ -30,29 +37,12 @@ from leader_core.exchange.fhir import EncounterChoice
 from leader_core.exchange.paste import read_list
 from leader_core.workspace import Parent
 
-_OUTCOME: Final = "_import_outcome"
 _TURN: Final = "_import_turn"
 _FILE: Final = "_import_file"
 """The bundle whose encounters can still be chosen between; forgotten when its outcome is dismissed."""
 _SAVED: Final = "_variant_saved"
 _MEGABYTES: Final = 20
-_FEW_ROWS: Final = 6
-_SCROLL_HEIGHT: Final = 260
-"""The height in pixels that more rows than `_FEW_ROWS` scroll in."""
 _ASKED_FOR: Final = "is a medication of the current visit, which is what the models recommend"
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOutcome:
-    """What an import did, and what it could not do."""
-
-    problem: str = ""  # nothing was changed
-    done: str = ""
-    notes: tuple[str, ...] = ()
-    rows: tuple[tuple[str, str, str], ...] = ()  # what was left out, details, reason
-    candidates: tuple[tuple[str, tuple[Concept, ...]], ...] = ()  # a word of the list, and what it may mean
-    encounters: tuple[EncounterChoice, ...] = ()  # of the file, where there are several to choose from
-    current: str = ""  # which of them is the current visit
 
 
 def show(service: Service, index: int) -> None:
@@ -65,35 +55,37 @@ def show(service: Service, index: int) -> None:
             _list(service, index)
         with saved:
             _variants(service)
-    _outcome(service, index)
-
-
-def _report(outcome: ImportOutcome) -> None:
-    st.session_state[_OUTCOME] = outcome
+    with st.container():  # a place of its own, so that what follows keeps its place
+        _outcome(service, index)
 
 
 def _file(service: Service) -> None:
-    key = f"import-file-{int(st.session_state.get(_TURN, 0))}"
+    key = f"import-file-{_turn()}"
     st.file_uploader(
-        "A case file or report of LEADER, or a FHIR R4 Bundle of one patient (JSON)",
-        type=["json"],
+        "A case file or report of LEADER, or FHIR of one patient (JSON or NDJSON, also gzipped)",
+        type=["json", "ndjson", "jsonl", "gz"],
+        accept_multiple_files=True,
         max_upload_size=_MEGABYTES,
         key=key,
         on_change=_take_file,
         args=(service, key),
-        help="The file is read here and stored nowhere; one with several encounters stays in this session until you "
-        "dismiss the message about it. Nothing that it refers to is fetched.",
+        help="An export in several files is given at once. Files are read here and stored nowhere; those with several "
+        "encounters stay in this session until you dismiss the message about them. Nothing that they refer to is fetched.",
     )
+
+
+def _turn() -> int:
+    return int(st.session_state.get(_TURN, 0))
 
 
 @guarded
 def _take_file(service: Service, key: str) -> None:
-    upload = st.session_state.get(key)
-    if upload is not None:
-        st.session_state[_TURN] = (
-            int(st.session_state.get(_TURN, 0)) + 1
-        )  # an empty uploader for the next file
-        _read(service, upload.getvalue(), str(upload.name)[:60], None)
+    uploads = st.session_state.get(key)
+    if uploads:
+        st.session_state[_TURN] = _turn() + 1  # an empty uploader for the next file
+        names = [str(upload.name)[:60] for upload in uploads]
+        name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+        _read(service, [upload.getvalue() for upload in uploads], name, None)
 
 
 @guarded
@@ -102,44 +94,32 @@ def _take_encounter(service: Service, key: str) -> None:
     file, encounter = st.session_state.get(_FILE), st.session_state.get(key)
     if file is not None and encounter:
         data, name = file
+        st.session_state[_TURN] = _turn() + 1
         _read(service, data, name, encounter)
 
 
-def _read(service: Service, data: bytes, name: str, current: str | None) -> None:
-    """Make a file's case the draft; `current` chooses an encounter, by default the latest."""
+def _read(service: Service, data: list[bytes], name: str, current: str | None) -> None:
+    """Make the files' case the draft; `current` chooses an encounter, by default the latest."""
     try:
         result = read_file(data, service.engine.cohort, current=current)
+        draft = Draft.from_case(result.case, result.titles, name=f"the file {name}")
     except LeaderError as error:
-        _report(ImportOutcome(problem=f"{error} The case below was not changed."))
+        set_outcome(ImportOutcome(problem=f"{error} The case below was not changed."))
         return
-    notes = list(result.notes)
-    if (left_out := len(result.case.history) - MAX_EARLIER) > 0:
-        notes.append(
-            f"{count(left_out, 'visit')} left out, the oldest: an entered case holds {MAX_EARLIER} earlier visits."
-        )
-    several = len(result.encounters) > 1
-    st.session_state[_FILE] = (data, name) if several else None
-    replace_draft(Draft.from_case(result.case, result.titles, name=f"the file {name}"))
-    _report(
-        ImportOutcome(
-            done=f"Read {name}: {count(len(result.case.history) + 1, 'visit')}.",
-            notes=tuple(notes),
-            rows=tuple((item.resource, item.code, item.reason) for item in result.listed),
-            encounters=result.encounters if several else (),
-            current=result.current,
-        )
-    )
+    st.session_state[_FILE] = (data, name) if len(result.encounters) > 1 else None
+    replace_draft(draft)
+    set_outcome(outcome_of(result, draft, name, _turn()))
 
 
-def _encounters(service: Service, outcome: ImportOutcome) -> None:
+def _encounters(service: Service, shown: ImportOutcome) -> None:
     """Which encounter of the file is the current visit; earlier ones are its history."""
-    labels = [each.label for each in reversed(outcome.encounters)]
-    texts = {each.label: _encounter_text(each) for each in outcome.encounters}
-    key = f"import-encounter-{'-'.join(reversed(labels))}-{outcome.current}"[:200]
+    labels = [each.label for each in reversed(shown.encounters)]
+    texts = {each.label: _encounter_text(each) for each in shown.encounters}
+    key = f"import-encounter-{'-'.join(reversed(labels))}-{shown.current}"[:200]
     st.selectbox(
         "Encounter to recommend for",
         labels,
-        index=labels.index(outcome.current),
+        index=labels.index(shown.current),
         format_func=texts.__getitem__,
         key=key,
         on_change=_take_encounter,
@@ -188,12 +168,12 @@ def _list(service: Service, index: int) -> None:
 def _take_list(service: Service, index: int, kind: Kind) -> None:
     text = str(st.session_state.get("import-list") or "")
     if not text.strip():
-        _report(ImportOutcome(problem="The list is empty: paste some codes or words first."))
+        set_outcome(ImportOutcome(problem="The list is empty: paste some codes or words first."))
         return
     try:
         result = read_list(text, kind, service.engine.cohort)
     except LeaderError as error:
-        _report(ImportOutcome(problem=str(error)))
+        set_outcome(ImportOutcome(problem=str(error)))
         return
     draft = session_draft()
     current = index >= len(draft.earlier)
@@ -214,7 +194,7 @@ def _take_list(service: Service, index: int, kind: Kind) -> None:
     change_draft(draft)
     if not result.unmapped:
         st.session_state["import-list"] = ""
-    _report(
+    set_outcome(
         ImportOutcome(
             done=f"{count(added, 'code')} added to this visit.",
             notes=tuple(notes),
@@ -226,29 +206,20 @@ def _take_list(service: Service, index: int, kind: Kind) -> None:
 
 def _outcome(service: Service, index: int) -> None:
     """What the last import did; stays until the next, or until it is dismissed."""
-    outcome: ImportOutcome | None = st.session_state.get(_OUTCOME)
-    if outcome is None:
+    shown = outcome()
+    if shown is None:
         return
-    if outcome.problem:
-        notice(outcome.problem)
-    if outcome.done:
-        notice(outcome.done, "success", "check")
-    if outcome.encounters and st.session_state.get(_FILE) is not None:
-        _encounters(service, outcome)
-    if outcome.notes:
-        st.html(markup.plain_list(outcome.notes))
-    if outcome.rows:
-        with st.container(
-            height=_SCROLL_HEIGHT if len(outcome.rows) > _FEW_ROWS else "content", border=False
-        ):
-            st.html(
-                markup.table(
-                    ["Not in the case", "Details", "Why"],
-                    outcome.rows,
-                    caption=f"{len(outcome.rows)} left out",
-                )
-            )
-    for text, candidates in outcome.candidates[:5]:
+    if shown.problem:
+        notice(shown.problem)
+    if shown.done:
+        notice(shown.done, "success", "check")
+    if shown.encounters and st.session_state.get(_FILE) is not None:
+        _encounters(service, shown)
+    if shown.notes:
+        st.html(markup.plain_list(shown.notes))
+    show_choices(shown)
+    show_rows(shown)
+    for text, candidates in shown.candidates[:5]:
         with st.container(horizontal=True, gap="small"):
             st.html(markup.note(f"{text}:"), width="content")
             for concept in candidates[:4]:
@@ -265,8 +236,10 @@ def _outcome(service: Service, index: int) -> None:
 @guarded
 def _choose(index: int, text: str, concept: Concept) -> None:
     change_draft(session_draft().add(index, concept))
-    before: ImportOutcome = st.session_state[_OUTCOME]
-    _report(
+    before = outcome()
+    if before is None:
+        return
+    set_outcome(
         ImportOutcome(
             done=f"{concept.title} added for “{text}”.",
             notes=before.notes,
@@ -277,7 +250,7 @@ def _choose(index: int, text: str, concept: Concept) -> None:
 
 
 def _dismiss() -> None:
-    st.session_state.pop(_OUTCOME, None)
+    forget_outcome()
     st.session_state.pop(_FILE, None)
 
 
@@ -315,12 +288,12 @@ def _open_variant(service: Service, variant_id: str) -> None:
     try:
         variant = get_workspace(service).variant(variant_id)
     except LeaderError as error:
-        _report(ImportOutcome(problem=str(error)))
+        set_outcome(ImportOutcome(problem=str(error)))
         return
     titles = known_titles(variant.case, service)
     name = f"variant “{variant.name}”"
     replace_draft(Draft.from_case(variant.case, titles, name=name, variant_id=variant_id).submit())
-    _report(ImportOutcome(done=f"Opened a copy of “{variant.name}”."))
+    set_outcome(ImportOutcome(done=f"Opened a copy of “{variant.name}”."))
 
 
 @guarded
@@ -329,7 +302,7 @@ def _remove_variant(service: Service, variant_id: str) -> None:
     try:
         workspace.remove_variant(workspace.variant(variant_id))
     except LeaderError as error:
-        _report(ImportOutcome(problem=str(error)))
+        set_outcome(ImportOutcome(problem=str(error)))
 
 
 def save(service: Service) -> None:

@@ -160,12 +160,21 @@ def read_diagnoses(text: str) -> ReadCodes:
     read = {each.code: each for each in codes}
     unknown = []
     for each in unmapped:
-        meant = _codes_by_term().get(_words(each.text), ())
+        meant = usual_codes(each.text)
         if not meant:
             unknown.append(each)
         for code in meant:
             _add(read, code, code_title("diagnosis", code) or each.text, each.text)
     return _sorted(read, unknown)
+
+
+def usual_codes(term: str) -> tuple[str, ...]:
+    """The code usually meant in each system by what clinicians call a condition; none where the term is not known.
+
+    >>> usual_codes("hypertension")
+    ('ICD9:4019', 'ICD10:I10')
+    """
+    return _codes_by_term().get(_words(term), ())
 
 
 def _collected(pasted: PastedList, kind: Kind) -> tuple[tuple[ReadCode, ...], list[NotUnderstood]]:

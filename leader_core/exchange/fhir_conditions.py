@@ -9,10 +9,12 @@ from typing import Final
 
 from leader_core.domain import Concept, Kind
 from leader_core.exchange import fhir_terms
+from leader_core.exchange.code_lists import usual_codes
 from leader_core.exchange.fhir_file import Resource, codes_of, codings, items, shape, words_of
 from leader_core.exchange.fhir_stays import PendingCondition, Stay
 from leader_core.exchange.fhir_terms import read_when
 from leader_core.exchange.resolve import CANDIDATES, CodeBook, ResolvedCode, Resolver, Unresolved
+from leader_core.search.words import content_words, fold
 
 _REFUTED: Final = ("refuted", "entered-in-error")
 _ENDED: Final = frozenset(("inactive", "remission", "resolved"))
@@ -22,8 +24,9 @@ _TAG: Final = re.compile(
 )
 """What SNOMED CT's full names end with."""
 _LONGEST: Final = 200
-_PARTLY: Final = ("without", "read as")
-"""How a search hint begins where not every word matches, or a word was corrected."""
+_SEARCHED: Final = 30
+"""Matches among which one is looked for that says just what a condition says."""
+_SAYS_NOTHING: Final = frozenset("unspecified nos nec not otherwise specified organism site type".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class OfferedCondition:
     reason: str
     visits: tuple[int, ...]  # places in the history; the number of earlier visits is the current one
     concepts: tuple[Concept, ...]
-    sure: bool  # the first concept has every word
+    sure: bool  # the first concept says just this
 
 
 def refuted(resource: Resource) -> str:
@@ -119,12 +122,19 @@ def _offer(pending: PendingCondition, places: tuple[int, ...], cohort: CodeBook)
     concepts: list[Concept] = []
     if pending.code:
         concepts += cohort.search(pending.code, kinds=("diagnosis",), limit=CANDIDATES)
-    by_code = len(concepts)
+    usual = {f"ICD10:{pending.code.replace('.', '').upper()}", *usual_codes(pending.text)}
     if pending.text != pending.code:
-        concepts += cohort.search(pending.text, kinds=("diagnosis",), limit=CANDIDATES)
-    distinct = tuple({concept.code: concept for concept in concepts}.values())[:CANDIDATES]
-    sure = bool(distinct) and (by_code > 0 or not distinct[0].hint.startswith(_PARTLY))
-    return OfferedCondition(pending.text, pending.reason, places, distinct, sure)
+        concepts += cohort.search(pending.text, kinds=("diagnosis",), limit=_SEARCHED)
+    distinct = {concept.code: concept for concept in concepts}.values()
+    exact = [c for c in distinct if c.code in usual or _content(c.title) == _content(pending.text)]
+    others = [concept for concept in distinct if concept not in exact]
+    return OfferedCondition(
+        pending.text, pending.reason, places, tuple((*exact, *others)[:CANDIDATES]), sure=bool(exact)
+    )
+
+
+def _content(text: str) -> frozenset[str]:
+    return frozenset(content_words(fold(text).split())) - _SAYS_NOTHING
 
 
 def _cleaned(text: str) -> str:

@@ -37,9 +37,7 @@ READ: Final = (
 )
 """Resource types that bear on a case; others are counted and left alone."""
 WHAT: Final = "The FHIR file"
-EXPECTED: Final = (
-    "expected a Bundle, a list or NDJSON with one patient's encounters, conditions and medications"
-)
+EXPECTED: Final = "expected a Bundle, a list or NDJSON of one patient's visits"
 _GZIP: Final = b"\x1f\x8b"
 _KIND: Final = re.compile(r"[A-Z][A-Za-z]{1,40}")
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9\-._]{1,64}")

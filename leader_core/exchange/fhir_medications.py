@@ -39,12 +39,12 @@ def not_given(resource: Resource) -> tuple[str, str]:
     data = resource.data
     status, intent = data.get("status"), data.get("intent")
     if isinstance(status, str) and status in _NOT_TRUE.get(resource.kind, ()):
-        return status.replace("-", " "), f"its status is {status}"
+        return f"status {status}", f"its status is {status}"
     if data.get("doNotPerform") is True:
         return "not to be given", "it says not to give this"
     if resource.kind == "MedicationRequest":
         if isinstance(intent, str) and intent in _MEANT:
-            return intent, f"is {'an' if intent == 'option' else 'a'} {intent}, not an order"
+            return f"{intent}s", f"is {'an' if intent == 'option' else 'a'} {intent}, not an order"
         if status == "stopped" and _stopped_before_start(data):
             return "stopped before it began", "was stopped before it began"
     return "", ""

@@ -251,9 +251,11 @@ class Placing:
         elif stay is None:
             self._list(resource, why)
         elif outside or (elsewhere and stay.setting != "outpatient"):
-            kind = f"{elsewhere or 'outpatient'} prescription"
-            self._not_done[kind] += 1
-            self._list(resource, f"is {'an' if kind[0] == 'o' else 'a'} {kind}, not ordered in the stay")
+            kind = elsewhere or "outpatient"
+            self._not_done[f"{kind} prescriptions"] += 1
+            self._list(
+                resource, f"is {'an' if kind[0] == 'o' else 'a'} {kind} prescription, not ordered in the stay"
+            )
         else:
             self._on_hold += resource.data.get("status") == "on-hold"
             self._add(resource, "medication", stay)
@@ -315,10 +317,8 @@ class Placing:
         if self._stays.outside or any(stay.setting != "hospital" for stay in self._stays.visits):
             notes.append(RULE)
         if self._not_done:
-            counts = ", ".join(f"{n} {noun}" for noun, n in sorted(self._not_done.items()))
-            notes.append(
-                f"Meant or prescribed, and not given or ordered in a stay, therefore left out: {counts}."
-            )
+            counts = ", ".join(f"{noun} {n}" for noun, n in sorted(self._not_done.items()))
+            notes.append(f"Left out as not given or ordered in the stay: {counts}.")
         if self._on_hold:
             notes.append(f"Orders on hold, taken as ordered: {self._on_hold}.")
         if given := len(today.codes["medication"]):

@@ -93,6 +93,46 @@ def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None
     assert "RxNorm" not in text(page)
 
 
+def test_what_lasts_can_be_taken_out_and_conditions_are_accepted_by_their_words(open_page: OpenPage) -> None:
+    def resource(kind: str, name: str, **more: object) -> dict[str, object]:
+        return {"resourceType": kind, "id": name, "status": "active", **more}
+
+    active, stay = {"coding": [{"code": "active"}]}, {"reference": "Encounter/e"}
+    page = _upload(
+        open_page("new"),
+        "\n".join(
+            json.dumps(each)
+            for each in (
+                resource("Encounter", "e", period={"start": "2150-06-02", "end": "2150-06-06"}),
+                resource("MedicationStatement", "s", medicationCodeableConcept={"text": "warfarin"}),
+                resource(
+                    "Condition", "c1", code={"coding": [{"system": "http://hl7.org/fhir/sid/icd-9-cm", "code": "428.0"}]},
+                    clinicalStatus=active, category=[{"coding": [{"code": "problem-list-item"}]}],
+                ),
+                resource("Condition", "c2", code={"text": "Pneumonia, organism unspecified"}, encounter=stay),
+                resource("Condition", "c3", code={"text": "heart failure"}, encounter=stay),
+            )
+        ).encode(),
+        "patient.ndjson",
+    )  # fmt: skip
+    assert _draft(page).current.of("diagnosis") == ("ICD9:4280",)
+    assert [v.of("medication") for v in _draft(page).earlier] == [("B01A",)]
+    problems, home = page.pills
+    assert "problems" in problems.label and "at home" in home.label
+    home.set_value([]).run()
+    assert _draft(page).earlier[0].of("medication") == ()
+    page.pills[1].set_value(["B01A"]).run()
+    assert _draft(page).earlier[0].of("medication") == ("B01A",)
+    accept = next(b for b in page.button if b.label.startswith("Accept the"))
+    accept.click().run()
+    assert "ICD9:486" in _draft(page).current.of("diagnosis")
+    choice = next(s for s in page.selectbox if s.label.startswith("Pneumonia"))
+    assert choice.value == "ICD9:486"
+    choice.set_value("").run()
+    assert "ICD9:486" not in _draft(page).current.of("diagnosis")
+    assert not page.exception
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -195,7 +195,7 @@ def _bundle(*resources: object, **more: object) -> bytes:
 def test_a_hostile_or_useless_file_gets_one_sentence(data: bytes, message: str) -> None:
     with pytest.raises(InputError) as raised:
         read_fhir(data, FAKE)  # type: ignore[arg-type]
-    assert message in str(raised.value) and "\n" not in str(raised.value) and len(str(raised.value)) <= 300
+    assert message in str(raised.value) and "\n" not in str(raised.value) and len(str(raised.value)) <= 265
 
 
 def test_nothing_is_fetched_or_opened(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_junk_inside_a_bundle_is_listed_or_refused(data: st.DataObject) -> None:
     try:
         result = read_fhir(json.dumps(bundle).encode(), FAKE)  # type: ignore[arg-type]
     except InputError as error:
-        assert "\n" not in str(error) and len(str(error)) <= 300
+        assert "\n" not in str(error) and len(str(error)) <= 265
     else:
         case = result.case
         assert case.current.diagnoses or case.current.procedures or case.history or result.offered
