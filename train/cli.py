@@ -44,6 +44,7 @@ COMMANDS: Final[dict[str, str]] = {
     "predict": "one row per case and medication, as Parquet",
     "scores": "both models' scores of every case, stored next to the cohort for the worklist",
     "faithfulness": "whether explanations are true to a model: deletion and insertion against random order",
+    "workspace": "copy a workspace with its notes, put a copy back, or check it",
     "verify": "whether cohorts, models, states and scores are as they were written",
     "check": "what the interaction tables list about some drugs and conditions, most severe first",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",

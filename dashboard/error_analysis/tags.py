@@ -27,6 +27,7 @@ from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_
 from leader_core.workspace import Annotation, ErrorKind, Note
 
 _MESSAGE: Final = "_kinds_message"
+_ADDED: Final = "_kinds_added"  # how many this session added
 _MOST_PAIRS: Final = 10
 _MOST_NOTES: Final = 50
 
@@ -226,7 +227,7 @@ def _edit_kinds(workspace: Workspace, kinds: list[ErrorKind]) -> None:
                           on_click=_remove, args=(workspace, kind.kind_id),
                           help="Tags that were set with it stay and are still counted.")  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            new = f"new-{len(kinds)}"
+            new = f"new-{st.session_state.get(_ADDED, 0)}"  # what others add never empties what is typed here
             st.text_input("New kind", key=f"kind-name-{new}", max_chars=120, width=240)
             st.text_input("Meaning", key=f"kind-meaning-{new}", max_chars=400)
             st.button(
@@ -244,6 +245,8 @@ def _save(workspace: Workspace, kind_id: str | None, key: str) -> None:
         workspace.tags.save_kind(
             name, meaning, kind_id=kind_id, author=str(st.session_state.get(AUTHOR) or "")
         )
+        if kind_id is None:
+            st.session_state[_ADDED] = st.session_state.get(_ADDED, 0) + 1
     except LeaderError as error:
         st.session_state[_MESSAGE] = str(error)
 

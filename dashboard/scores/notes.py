@@ -16,11 +16,13 @@ from dashboard.shared.formatting import count, plain
 from dashboard.shared.guard import fragment, guarded
 from dashboard.shared.templates import render
 from leader_core import LeaderError
-from leader_core.workspace import Annotation, ErrorKind, Note, Workspace
+from leader_core.workspace import Annotation, ErrorKind, Note, StaleEditError, Workspace
 
 AUTHOR: Final = "_author"
 """Session key of the name that this person writes notes and tags under."""
 _MESSAGE: Final = "_notes_message"  # a sentence about the last write, shown once
+_SAVED: Final = "_notes_saved"  # how often this session saved each form
+_BASES: Final = "_notes_bases"  # the version of each note whose text this session's form began with
 _PLACEHOLDER: Final = "What is notable here? Which class is wrong, and why?"
 
 
@@ -70,8 +72,8 @@ def _panel(service: Service, patient_id: int, visit_id: int | None) -> None:
     for note in notes:
         _note(workspace, note, visit_id)
     if workspace.writable:
-        # A new key after each note: the place to write closes, and starts empty.
-        name = f"new-{patient_id}-{visit_id}-{len(notes)}"
+        # A new key after each note that this session saved: the place to write closes, and starts empty.
+        name = _form_name(f"new-{patient_id}-{visit_id}")
         with st.popover("Write a note", icon=":material/edit_note:", key=f"write-{name}"):
             _note_form(workspace, None, patient_id, visit_id, name)
 
@@ -81,13 +83,20 @@ def _note(workspace: Workspace, note: Note, visit_id: int | None) -> None:
     st.html(render("scores/note.html", note=note, other_visit=note.visit_id not in (None, visit_id)))
     if not workspace.writable:
         return
-    name = f"{note.note_id}-{note.version}"
+    name = _form_name(note.note_id)
+    if f"text-{name}" not in st.session_state:  # opened anew, with the text as it is now
+        st.session_state.setdefault(_BASES, {})[note.note_id] = note.version
     with st.container(horizontal=True, gap="small"):
         with st.popover("Edit", type="tertiary", key=f"edit-{name}"):
             _note_form(workspace, note, note.patient_id, note.visit_id, name)
         st.button(
             "Remove", type="tertiary", key=f"remove-{name}", on_click=_remove_note, args=(workspace, note)
         )
+
+
+def _form_name(place: str) -> str:
+    """The name of a form's fields: another only once this session has saved it, whatever others write meanwhile."""
+    return f"{place}-{st.session_state.get(_SAVED, {}).get(place, 0)}"
 
 
 def _note_form(
@@ -120,9 +129,16 @@ def _save_note(
         if note is None:
             workspace.add_note(text, patient_id=patient_id, visit_id=visit_id, tags=tag_names, author=author)
         else:
-            workspace.edit_note(note.note_id, text, tags=tag_names, author=author, based_on=note.version)
+            base = st.session_state.get(_BASES, {}).get(note.note_id, note.version)
+            workspace.edit_note(note.note_id, text, tags=tag_names, author=author, based_on=base)
+    except StaleEditError as error:  # the text is stored: the form begins again with the present one
+        st.session_state[_MESSAGE] = str(error)
     except LeaderError as error:
         st.session_state[_MESSAGE] = str(error)
+        return
+    saved = st.session_state.setdefault(_SAVED, {})
+    place = name.rpartition("-")[0]
+    saved[place] = saved.get(place, 0) + 1
 
 
 @guarded

@@ -139,6 +139,8 @@ class Store:
             try:
                 with _transaction(self._connection):
                     yield
+                with contextlib.suppress(sqlite3.OperationalError):  # the file by itself holds it then
+                    self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
             except sqlite3.OperationalError as error:
                 raise ReadOnlyError(
                     f"The workspace {self.path.name} could not be written ({error}). Nothing of this was saved: try again."

@@ -68,7 +68,7 @@ def test_a_note_is_written_shown_as_text_and_edited(open_page: OpenPage) -> None
     shown = text(again)
     assert "&lt;b&gt;no aspirin&lt;/b&gt;" in shown and "<b>no aspirin" not in shown
     assert "missed chronic drug" in shown and "AB" in shown
-    key = f"text-{note.note_id}-{note.version}"
+    key = f"text-{note.note_id}-0"
     again.text_area(key=key).set_value("aspirin was stopped")
     next(b for b in again.button if b.label == "Save" and note.note_id in str(b.form_id)).click().run()
     (edited,) = _workspace().notes(PATIENT)
@@ -80,12 +80,31 @@ def test_a_late_edit_is_reported_and_stored(open_page: OpenPage) -> None:
     note = _seed_note("first")
     page = open_page("case", patient=str(PATIENT))
     _workspace().edit_note(note.note_id, "somebody else's", author="CD", based_on=note.version)
-    page.text_area(key=f"text-{note.note_id}-{note.version}").set_value("mine")
+    page.text_area(key=f"text-{note.note_id}-0").set_value("mine")
     next(b for b in page.button if b.label == "Save" and note.note_id in str(b.form_id)).click().run()
     assert "Nothing was overwritten" in text(page)
     (standing,) = _workspace().notes(PATIENT)
     assert standing.text == "somebody else's" and standing.refused == 1
     assert "mine" in {r.body["text"] for r in _workspace()._store.history("note", note.note_id)}
+
+
+def test_what_others_save_never_empties_what_is_being_typed(open_page: OpenPage) -> None:
+    note = _seed_note("first")
+    page = open_page("case", patient=str(PATIENT))
+    visit = get_service().engine.cohort.case(PATIENT).current.visit_id
+    new, edited = f"text-new-{PATIENT}-{visit}-0", f"text-{note.note_id}-0"
+    before = {key: page.text_area(key=key).proto.id for key in (new, edited)}
+    _workspace().add_note("of another session", patient_id=PATIENT)
+    _workspace().edit_note(note.note_id, "somebody else's", author="CD", based_on=note.version)
+    page.run()
+    assert "of another session" in text(page) and "somebody else" in text(page)
+    after = {key: page.text_area(key=key).proto.id for key in (new, edited)}
+    assert after == before, "the browser keeps what is typed in a field while its id stays"
+    page.text_area(key=edited).set_value("begun before")
+    next(b for b in page.button if b.label == "Save" and note.note_id in str(b.form_id)).click().run()
+    assert "Nothing was overwritten" in text(page), "it was begun on an earlier version"
+    assert {n.text for n in _workspace().notes(PATIENT)} == {"somebody else's", "of another session"}
+    assert page.text_area(key=f"text-{note.note_id}-1").value == "somebody else's"
 
 
 def _seed_note(words: str) -> Any:

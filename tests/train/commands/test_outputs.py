@@ -28,6 +28,7 @@ WORDS: dict[str, list[str]] = {
     "scores": ["--cohort", ABSENT, "--models", ABSENT],
     "faithfulness": ["--cohort", ABSENT, "--model", ABSENT],
     "benchmark": ["search"],
+    "workspace": ["backup", "--workspace", ABSENT],
     "realdata": ["--cohort", ABSENT, "--student", ABSENT],
 }
 """A command line of every command that has `--out`, without it."""

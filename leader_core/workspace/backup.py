@@ -1,0 +1,142 @@
+"""Copies of a workspace: taken while servers write to it, checked, and put back without losing what is there now."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, get_args
+
+from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.files import OutputKind, replacing_file
+from leader_core.workspace.store import BUSY_SECONDS, MIGRATIONS, Kind
+
+_MAGIC: Final = b"SQLite format 3\0"
+_ENTRIES: Final = (
+    "SELECT kind, key, revision, refused, deleted, created_at, body FROM entries ORDER BY kind, key, revision"
+)
+
+
+def _is_workspace(path: Path) -> str:
+    with path.open("rb") as stream:
+        if stream.read(16) != _MAGIC:
+            return "it is no SQLite database"
+    try:
+        with closing(_reading(path)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master").fetchall()}
+    except sqlite3.Error as error:
+        return f"it cannot be read ({error})"
+    return "" if "entries" in tables else "it is a database of something else"
+
+
+_KINDS: Final = {*get_args(Kind), "decision"}  # the last is of earlier versions
+WORKSPACE: Final = OutputKind("a workspace", False, _is_workspace, private=True)
+
+
+def verify(path: Path) -> Mapping[str, int]:
+    """Read all of a workspace; how many entries of each kind stand, and how many `revisions` there are in all.
+
+    Raises:
+        NotFoundError: no such file.
+        ArtifactError: it is no workspace of a version known here, or damaged; the text names the entry.
+    """
+    if not path.is_file():
+        raise NotFoundError(f"There is no workspace {path}. Name the file with the notes.")
+    if why := _is_workspace(path):
+        raise ArtifactError(f"{path} is no workspace: {why}.")
+    counts: Counter[str] = Counter()
+    try:
+        with closing(_reading(path)) as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if not 1 <= version <= len(MIGRATIONS):
+                raise ArtifactError(f"{path} has version {version}, expected 1 to {len(MIGRATIONS)}.")
+            problem = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if problem != "ok":
+                raise ArtifactError(f"{path} is damaged: {problem}. Restore a backup.")
+            standing: dict[tuple[str, str], bool] = {}
+            expected: dict[tuple[str, str], int] = {}
+            for kind, key, revision, refused, deleted, created_at, body in connection.execute(_ENTRIES):
+                where = f"{path}: the {kind} {key!r}, revision {revision}"
+                expected[kind, key] = expected.get((kind, key), 0) + 1
+                if kind not in _KINDS or revision != expected[kind, key]:
+                    raise ArtifactError(f"{where}, is not where it should be. Restore a backup.")
+                if not isinstance(json.loads(body), dict):
+                    raise ArtifactError(f"{where}, holds no record. Restore a backup.")
+                datetime.fromisoformat(created_at)
+                if not refused:
+                    standing[kind, key] = not deleted
+                counts["revisions"] += 1
+    except (sqlite3.Error, ValueError, TypeError) as error:
+        raise ArtifactError(f"{path} is damaged ({error}). Restore a backup.") from error
+    counts.update(kind for (kind, _), stands in standing.items() if stands)
+    return dict(counts)
+
+
+def back_up(path: Path, out: Path) -> Mapping[str, int]:
+    """Copy a workspace, in use or not, to one file of its own; what `verify` says of the copy.
+
+    Raises:
+        NotFoundError, ArtifactError: as `verify`.
+        InputError: something else is at `out`.
+    """
+    verify(path)
+    if out.exists() and out.resolve() == path.resolve():
+        raise InputError(f"{out} is the workspace itself: name another file for its backup.")
+    with replacing_file(out, WORKSPACE) as temporary:
+        _copy(path, temporary)
+        return verify(temporary)
+
+
+def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
+    """Let a backup stand in place of a workspace, which servers may have open; what `verify` says of it.
+
+    The present state is copied next to the workspace first: the second value is where.
+
+    Raises:
+        NotFoundError, ArtifactError: the backup is not sound.
+        InputError: something else is at `path`, or it is being written to.
+    """
+    verify(backup)
+    if path.exists() and path.resolve() == backup.resolve():
+        raise InputError(f"{path} is the backup itself: name the workspace that it is to replace.")
+    WORKSPACE.check(path)
+    if not path.exists() or not path.stat().st_size:
+        return back_up(backup, path), None
+    moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    kept = path.with_name(f"{path.name}.before-restore-{moment}")
+    with replacing_file(kept, WORKSPACE) as temporary:
+        _copy(path, temporary)  # as it is, damaged or not
+    try:
+        with closing(_reading(backup)) as source, closing(_writing(path)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = WAL")
+            target.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{path} could not be restored ({error}). Close what writes to it, then try again; {kept} is as it was."
+        ) from error
+    return verify(path), kept
+
+
+def _copy(path: Path, out: Path) -> None:
+    try:
+        with closing(_reading(path)) as source, closing(_writing(out)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, nothing next to it
+    except sqlite3.Error as error:
+        raise ArtifactError(f"{path} could not be copied ({error}).") from error
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """A connection for reading; SQLite may need to write its side files to see what the log holds."""
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _writing(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
