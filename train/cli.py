@@ -46,6 +46,7 @@ COMMANDS: Final[dict[str, str]] = {
     "faithfulness": "whether explanations are true to a model: deletion and insertion against random order",
     "workspace": "copy a workspace with its notes, put a copy back, or check it",
     "verify": "whether cohorts, models, states and scores are as they were written",
+    "safer": "what safer sets change over a cohort, and how indications agree with its training visits",
     "check": "what the interaction tables list about some drugs and conditions, most severe first",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
     "realdata": "folds over a few real patients: students from scratch and from another student",

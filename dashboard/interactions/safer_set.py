@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, url_state, wording
-from dashboard.shared.formatting import probability
+from dashboard.shared.formatting import listing, probability
 from dashboard.shared.markup import Title
 from dashboard.shared.templates import macro
 from leader_core import ConflictError, Limit, Recommendation, SaferSet
@@ -211,6 +211,7 @@ def _change(decision: Decision, titles: Title, avoided: Sequence[str]) -> dict[s
         else "it stands in the way of another change, or of the DDI rate",
         "purpose": row.purpose if row else "",
         "source": row.source if row else "",
+        "in_set": listing([drug.name for drug in decision.in_set]) if after is None else "",
         "called_for": _called_for(decision),
     }
 

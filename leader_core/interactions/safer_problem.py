@@ -46,7 +46,7 @@ class DrugOption:
 
     choice: Choice
     change: int  # as in `drug_program`
-    use: float  # the share of its class's orders times the probability of the class
+    use: float  # the share of its class's orders times the probability of the class, and 1 more if curated
     substitute: Substitute | None = None  # the row that says so
 
     @property
@@ -68,6 +68,9 @@ class Slot:
     ordered: bool
     probability: float
     called_for: tuple[Indication, ...]
+    in_set: tuple[
+        DrugOption, ...
+    ] = ()  # drugs that could stand for it, but are other medications of the set already
 
     @property
     def own(self) -> DrugOption:
@@ -99,7 +102,20 @@ class SlotBuilder:
             if code not in avoided:
                 self._related.setdefault(code[:_PHARMACOLOGICAL], []).append(code)
 
-    def slot(self, choice: Choice) -> Slot:
+    def slots(self, choices: Iterable[Choice]) -> list[Slot]:
+        """The medications, most probable first. What is one of them already stands for no other."""
+        slots = [self._slot(choice) for choice in choices]
+        own = {slot.own.name for slot in slots}
+        return [
+            replace(
+                slot,
+                options=tuple(o for o in slot.options if o.change == OWN or o.name not in own),
+                in_set=tuple(o for o in slot.options if o.change != OWN and o.name in own),
+            )
+            for slot in sorted(slots, key=lambda s: (-s.probability, s.own.choice.class_code, s.own.name))
+        ]
+
+    def _slot(self, choice: Choice) -> Slot:
         """A medication with the drugs that could be given for it, each once."""
         own = choice
         if not choice.known and choice.drugs and not choice.written:
@@ -110,11 +126,8 @@ class SlotBuilder:
         for option in (*self._substitutes(first.codes), *self._switches(first.codes)):
             if option.change < options.get(option.name, option).change or option.name not in options:
                 options[option.name] = option
-        called_for = tuple(
-            each
-            for each in self._indications
-            if any(each.calls_for(code) for code in (*first.codes, *own.class_codes))
-        )
+        codes = first.codes if choice.known else (*first.codes, choice.class_code)
+        called_for = tuple(each for each in self._indications if any(each.calls_for(code) for code in codes))
         return Slot(tuple(options.values()), choice.known, probability, called_for)
 
     def _switches(self, codes: Sequence[str]) -> Iterable[DrugOption]:
@@ -135,7 +148,7 @@ class SlotBuilder:
                     continue
                 change = SWITCH if drug[:_PHARMACOLOGICAL] == code[:_PHARMACOLOGICAL] else SUBSTITUTE
                 shares = {each.code: each.share for each in self._shares.of(class_code)}
-                use = shares.get(drug, 0.0) * self._probabilities.get(class_code, 0.0)
+                use = 1.0 + shares.get(drug, 0.0) * self._probabilities.get(class_code, 0.0)
                 carrier = Carrier(row.drug.name, drug, class_code)
                 yield DrugOption(Choice((carrier,), True, class_code), change, use, row)
 
@@ -251,14 +264,13 @@ class _SeriousAlerts:
 
 
 def _same_drug(options: Sequence[tuple[int, DrugOption]]) -> Iterable[tuple[int, int]]:
-    """Options of different slots that are one drug, without those that stood in the set twice already."""
+    """Options of different slots that would bring in one drug twice."""
     by_name: dict[str, list[int]] = {}
     for number, (slot, option) in enumerate(options):
-        for other in by_name.setdefault(option.name, []):
-            other_slot, before = options[other]
-            if slot != other_slot and (option.change != OWN or before.change != OWN):
-                yield other, number
-        by_name[option.name].append(number)
+        if option.change != OWN:
+            others = by_name.setdefault(option.name, [])
+            yield from ((other, number) for other in others if options[other][0] != slot)
+            others.append(number)
 
 
 def required_options(

@@ -10,7 +10,7 @@ the review: pairs of drugs, drugs against a condition, several drugs of one kind
 3. then the one with the fewest changes: a medication is rather kept as it was ordered (or as the most used drug of its
    class) than switched to another drug of the same use, rather switched than substituted by one of another kind;
 4. then the one whose changes bring in the fewest contraindicated and major alerts;
-5. then the one whose drugs are used most.
+5. then the one with the most substitutes of the curated table (`substitutes.csv`), and the drugs used most.
 
 Each rule decides only where those before it leave a choice: `drug_program` solves them one after the other. Only
 medications of the plain set and those that must stay are chosen from: none is added to thin out a DDI rate.
@@ -99,6 +99,7 @@ class Decision:
         Alert, ...
     ]  # alerts of `before` that the limit counts; empty where it is kept, or to be avoided
     called_for: tuple[Indication, ...]  # by the diagnoses
+    in_set: tuple[DrugOption, ...]  # drugs that could stand for it and are in the plain set already
 
     @property
     def class_code(self) -> str:
@@ -183,10 +184,7 @@ def safer_set(
     _check(probabilities, pinned, avoided)
     classes = tuple(dict.fromkeys(plain))
     choices = choices_of((*classes, *pinned), tuple(orders), shares, shares.atc_level)
-    builder = SlotBuilder(probabilities, shares, present, avoided)
-    slots = sorted(
-        map(builder.slot, choices), key=lambda s: (-s.probability, s.own.choice.class_code, s.own.name)
-    )
+    slots = SlotBuilder(probabilities, shares, present, avoided).slots(choices)
     in_play = [slot for slot in slots if avoided.isdisjoint(slot.class_codes)]
     problem = program(in_play, present, dict(limit.by_severity()), pinned)
 
@@ -277,7 +275,9 @@ def _decision(
             for alert in own.carried
             if alert.severity in counted and slot.own.name in {drug.name for drug in alert.drugs}
         )
-    return Decision(slot.own, slot.ordered, slot.probability, how, after, because, slot.called_for)
+    return Decision(
+        slot.own, slot.ordered, slot.probability, how, after, because, slot.called_for, slot.in_set
+    )
 
 
 def _beyond_limit(excess: Sequence[int], after: Review, decisions: Sequence[Decision]) -> Iterable[Unmet]:

@@ -15,7 +15,7 @@ from typing import Final, Literal, cast
 
 from leader_core.errors import InputError
 from leader_core.interactions.conditions import beginnings
-from leader_core.interactions.rules import ASSETS, ATC_CODE, Agent, agents, check_row, read_rows
+from leader_core.interactions.rules import ASSETS, ATC_CODE, LEVEL_LENGTH, Agent, agents, check_row, read_rows
 
 INTERCHANGEABLE: Final = ASSETS / "interchangeable.csv"
 SUBSTITUTES: Final = ASSETS / "substitutes.csv"
@@ -45,7 +45,12 @@ class Substitute:
     drug: Agent
     purpose: str  # "pain or fever"
     diagnoses: tuple[str, ...]  # only with one of these; empty: always
+    unless: tuple[str, ...]  # with none of these
     source: str
+
+    def serves(self, diagnoses: Iterable[str]) -> bool:
+        """Does it serve its purpose with these diagnoses?"""
+        return (not self.diagnoses or _any(diagnoses, self.diagnoses)) and not _any(diagnoses, self.unless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,27 @@ class Indication:
     keep: Keep
     source: str
 
+    def applies(self, diagnoses: Iterable[str]) -> bool:
+        """Does one of these diagnoses call for it, and none lift it?"""
+        return _any(diagnoses, self.diagnoses) and not _any(diagnoses, self.unless)
+
     def calls_for(self, code: str) -> bool:
-        """Is it for this drug, or for this class as a whole?"""
-        return code.startswith(self.codes)
+        """Is it for this drug (ATC level 5), or for this class?
+
+        Of the codes that stand for a drug only the longest count: with `B01A B01AA` a class of antithrombotics is
+        called for, but of the drugs warfarin is and aspirin is not.
+        """
+        if len(code) < LEVEL_LENGTH[5]:
+            return code.startswith(self.codes)
+        return any(
+            code.startswith(own)
+            for own in self.codes
+            if not any(other != own and other.startswith(own) for other in self.codes)
+        )
+
+
+def _any(codes: Iterable[str], starts: tuple[str, ...]) -> bool:
+    return bool(starts) and any(code.startswith(starts) for code in codes)
 
 
 @lru_cache(maxsize=65_536)
@@ -77,23 +100,13 @@ def interchangeable(own: str, other: str) -> bool:
 def substitutes(code: str, diagnoses: Iterable[str]) -> tuple[Substitute, ...]:
     """What may stand for a drug (ATC level 5) with these diagnoses, in the table's order."""
     present = tuple(diagnoses)
-    return tuple(
-        row
-        for row in all_substitutes()
-        if code.startswith(row.codes)
-        and (not row.diagnoses or any(each.startswith(row.diagnoses) for each in present))
-    )
+    return tuple(row for row in all_substitutes() if code.startswith(row.codes) and row.serves(present))
 
 
 def indications(diagnoses: Iterable[str]) -> tuple[Indication, ...]:
     """What these diagnoses call for, in the table's order."""
     present = tuple(diagnoses)
-    return tuple(
-        row
-        for row in all_indications()
-        if any(each.startswith(row.diagnoses) for each in present)
-        and not (row.unless and any(each.startswith(row.unless) for each in present))
-    )
+    return tuple(row for row in all_indications() if row.applies(present))
 
 
 @lru_cache(maxsize=1)
@@ -130,6 +143,7 @@ def read_substitutes(path: Path) -> tuple[Substitute, ...]:
             drugs[0],
             row["purpose"],
             beginnings(row, where, "diagnoses"),
+            beginnings(row, where, "unless"),
             row["source"],
         )
 

@@ -24,6 +24,7 @@ from leader_core.interactions import (
 )
 from leader_core.interactions.orders import usual_names
 from leader_core.interactions.safer_set import ConflictError, Decision, Limit, SaferSet, safer_set
+from leader_core.interactions.substitution import all_indications, all_substitutes, interchangeable
 
 TABLE = InteractionTable((*load_clinical(3), *load_statistical(3)))
 NO_MAJOR = Limit(major=0)
@@ -200,6 +201,38 @@ def test_a_bleeding_patient_needs_no_antithrombotic() -> None:
     result = safer("B01A", diagnoses=["ICD9:42731", "ICD9:5789"], orders=["B01AA03"])
     assert changes(result) == {"warfarin": ""}
     assert not result.unmet
+
+
+def test_a_regimen_is_kept_whole_but_of_other_drugs_one_is_enough() -> None:
+    tuberculosis = safer("J04A", diagnoses=["ICD9:01100"], orders=["J04AB02", "J04AC01"])
+    assert all(each.called_for for each in tuberculosis.decisions)
+    fibrillation = safer("B01A", diagnoses=["ICD9:42731"], orders=["B01AA03", "B01AC06"])
+    assert decision(fibrillation, "warfarin").called_for
+    assert not decision(fibrillation, "aspirin").called_for
+    assert changes(fibrillation) == {"aspirin": ""}
+
+
+def test_no_drug_moves_up_to_make_room_for_another() -> None:
+    """Insulin given already stands for no sulfonylurea, and is not exchanged for another one to let it do so."""
+    result = safer(
+        "A10B", "A10A", "J01M", orders=["A10BB07", "A10AB01", "J01MA12"], A10B="A10BB07", J01M="J01MA12"
+    )
+    assert decision(result, "insulin regular").how == "kept"
+    assert "insulin regular" in {drug.name for drug in decision(result, "glipizide").in_set}
+
+
+def test_every_table_is_read_and_refers_to_known_drugs() -> None:
+    names = usual_names()
+    for row in all_substitutes():
+        assert row.drug.codes[0] in names, row
+        assert not row.drug.codes[0].startswith(row.codes) or len(row.codes) > 1, row
+        assert row.source
+    assert len(all_substitutes()) >= 40
+    assert len(all_indications()) >= 40
+    assert not interchangeable("C07AB02", "C07AA07")  # sotalol stands for nothing
+    assert interchangeable("C07AA07", "C07AB02")
+    for drug in ("N01AX10", "B05XA01", "L01XA01", "V03AB15"):
+        assert not [other for other in names if interchangeable(drug, other)]
 
 
 # --- requests
