@@ -43,12 +43,12 @@ def likelihood(alert: Alert, title: Title) -> str:
 def _part(drug: Carrier, alert: Alert, title: Title) -> str:
     if drug.written:
         return f"ordered as {listing(drug.written)}, which names no drug that is known here"
+    title_of_class = title(drug.class_code)
     one_class = sum(not each.known for each in alert.drugs) == 1
-    of_class = f"{title(drug.class_code)} ordered"
     if one_class and alert.share >= _EVERY:
-        return f"All {of_class}"
+        return f"any drug of {title_of_class}"
     severity = f" ({alert.severity})" if alert.severity != alert.rank else ""
-    text = f"{drug.name}{severity}: {percent(drug.share)} of {of_class}"
+    text = f"{drug.name}{severity}: {percent(drug.share)} of {title_of_class} ordered"
     if one_class and alert.share > drug.share + 0.005:
         text += f", {percent(alert.share)} with others"
     return text
@@ -180,7 +180,7 @@ def own_words(text: str) -> str:
 
 def alerts_html(alerts: Iterable[Alert], titles: Titles) -> Markup:
     """Some alerts, all open."""
-    return macro("alerts", _TEMPLATE)([("", [_drawn(alert, titles) for alert in alerts], False)])
+    return macro("plain", _TEMPLATE)([_drawn(alert, titles) for alert in alerts])
 
 
 # As a file

@@ -30,14 +30,15 @@ _HEIGHT: Final = 300
 
 
 def show(reviewed: ReviewedSet) -> None:
-    """Structures of the drugs of one alert."""
+    """Structures of the drugs of one alert, of those whose both drugs have one."""
     listed = {
         "-".join(sorted(map(node, alert.drugs))): alert
         for alert in reviewed.review.alerts
-        if alert.kind == "interaction"
+        if alert.kind == "interaction" and all(map(_structure, alert.drugs))
     }
     if not listed:
-        st.html(markup.empty("No two of these are listed together", wording.NOTHING_LISTED))
+        text = "The table of structures holds small molecules only, of drugs that stand for their class."
+        st.html(markup.empty("No alert here is about two drugs with a structure", text))
         return
     options = list(listed)
     chosen = st.session_state.get(PAIR)
@@ -60,40 +61,25 @@ def _choose_pair() -> None:
 
 
 def _draw(alert: Alert, *, dark: bool) -> None:
-    found = [_structure(drug) for drug in alert.drugs]
-    present = [structure for structure in found if structure is not None]
-    drawings: tuple[str, ...] = ()
-    atoms, timed_out = 0, False
-    if present:
-        with st.spinner("Drawing the structures", show_time=False):
-            drawings, atoms, timed_out = _drawn(present[0], present[1] if len(present) == 2 else None, dark)
-    remaining = iter(drawings)
-    for drug, structure, column in zip(alert.drugs, found, st.columns(2, gap="large"), strict=True):
+    first, second = filter(None, map(_structure, alert.drugs))
+    with st.spinner("Drawing the structures", show_time=False):
+        drawings, atoms, timed_out = _drawn(first, second, dark)
+    for structure, svg, column in zip((first, second), drawings, st.columns(2, gap="large"), strict=True):
         with column:
-            st.html(markup.panel_title(drug.name, drug.code))
-            if structure is not None:
-                st.html(_picture(structure, next(remaining)))
-            else:
-                text = "Salts, mixtures, insulins, antibodies and vaccines have none to draw; some drugs are not in the table."
-                st.html(markup.empty(f"No structure of {drug.name} here", text))
-    if len(present) == 2:
-        st.html(markup.note(_shared(atoms, timed_out)))
+            st.html(markup.panel_title(structure.drug, structure.ingredient) + _picture(structure, svg))
+    st.html(markup.note(_shared(atoms, timed_out)))
     st.html(markup.note(_NOTHING_EXPLAINED))
 
 
 def _structure(drug: Carrier) -> Structure | None:
-    """The structure of this very drug."""
-    return next(
-        (s for s in structures.all_representatives() if s.drug == drug.name or s.ingredient == drug.code),
-        None,
-    )
+    """The structure of this very drug; None where the table has none."""
+    found = (s for s in structures.all_representatives() if s.ingredient == drug.code or s.drug == drug.name)
+    return next(found, None)
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _drawn(first: Structure, second: Structure | None, dark: bool) -> tuple[tuple[str, ...], int, bool]:
-    """SVG of one or two drugs, how many atoms they share, and whether the search ran out of time."""
-    if second is None:
-        return (structures.draw(first, width=_WIDTH, height=_HEIGHT, dark=dark),), 0, False
+def _drawn(first: Structure, second: Structure, dark: bool) -> tuple[tuple[str, str], int, bool]:
+    """SVG of two drugs, how many atoms they share, and whether the search ran out of time."""
     one, other, common = structures.draw_shared(
         first, second, timeout_s=1, width=_WIDTH, height=_HEIGHT, dark=dark
     )

@@ -179,7 +179,7 @@ class _ReportPdf(PdfPages):
     def write_choices(self) -> None:
         """Alerts that depend on which drug of a class is chosen; on paper the least severe would fill pages."""
         report = self.report.review
-        shown = [part for part in report.if_chosen if part.alert.rank in ("contraindicated", "major")]
+        shown = [part for part in report.if_chosen if part.severe]
         if report.if_chosen:
             self.heading("If you choose what is suggested")
             self.paragraph(muted(wording.SHARES_NOTE))
@@ -197,7 +197,7 @@ class _ReportPdf(PdfPages):
         self.paragraph(muted(report.note))
 
     def write_alert(self, part: AlertPart) -> None:
-        """An alert with what to do; a severe one with its consequence and source."""
+        """A severe alert with what to do, its consequence and source; of another one what to do."""
         alert, level = part.alert, part.alert.rank
         self.room(20)
         self.ln(1)
@@ -212,9 +212,11 @@ class _ReportPdf(PdfPages):
         self.paragraph(TextRun(alert.title, bold=True), muted(where, 8), indent=width + 2)
         if part.likelihood:
             self.paragraph(muted(part.likelihood))
-        severe = level in ("contraindicated", "major")
-        shown = ("What to do", "Consequence", "Source") if severe else ("What to do",)
-        self.facts((fact for fact in part.facts if fact[0] in shown), size=8.5, column=24)
+        shown = ("What to do", "Consequence", "Source")
+        if part.severe:
+            self.facts((fact for fact in part.facts if fact[0] in shown), size=8.5, column=24)
+        else:
+            self.paragraph(TextRun(part.facts[0][1], 8.5))
         self.rule("line", 0.15)
 
     def write_similar(self) -> None:

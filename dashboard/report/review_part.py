@@ -26,6 +26,11 @@ class AlertPart:
     likelihood: str  # which part of a class carries it, in words; empty where its drugs are known
     facts: Facts  # what to do first
 
+    @property
+    def severe(self) -> bool:
+        """Is it shown as contraindicated or major?"""
+        return self.alert.rank in ("contraindicated", "major")
+
 
 @dataclass(frozen=True, slots=True)
 class ReviewPart:

@@ -51,14 +51,14 @@ STOPS: Final[tuple[Stop, ...]] = (
     Stop(
         "classes",
         "Class by class",
-        "One row per drug class: given or not, and both scores as bars. Rows are grouped by who suggested them, so that "
+        "One row per drug class: ordered or not, and both scores as bars. Rows are grouped by who suggested them, so that "
         "what one model alone suggests is easy to find. Open a row for the drugs that were ordered.",
     ),
     Stop(
         "pairs",
-        "Interactions among the suggestions",
-        "Pairs that an interaction table lists, most severe first, with what to do. A pair that is not listed is "
-        "unlisted, not safe.",
+        "Alerts, drug by drug",
+        "First what the drugs ordered carry, most severe first, with what to do; then, set apart, what would hold if a "
+        "suggested class is chosen, and for which of its drugs. What is not listed is unlisted, not safe.",
     ),
     Stop(
         "view_choice",
@@ -87,7 +87,7 @@ def read_step(text: str) -> int | None:
 def prepared(service: Service, ask: Ask) -> tuple[int, int] | None:
     """The patient and visit of the tour; None where the cohort holds nobody.
 
-    The first patient of the test split with two visits or more whose prescription holds a listed interaction and to
+    The first patient of the test split with two visits or more whose orders carry an alert and to
     whom the teacher suggests a class that the student does not; where a model is missing or none of the first few
     shows all of it, the one that shows most; at last anybody.
     """
@@ -105,8 +105,10 @@ def prepared(service: Service, ask: Ask) -> tuple[int, int] | None:
 
 def _merit(service: Service, case: Case, ask: Ask) -> int:
     """How much of the tour a case can show, from 0 to `_EVERYTHING`."""
-    pairs = service.engine.cohort.interactions.among(case.prescribed)
-    merit = int(any(pair.severity != "unknown" for pair in pairs)) + int(not case.is_first_visit)
+    engine, visit = service.engine, case.current.visit_id
+    orders = () if visit is None else engine.cohort.orders(visit)
+    listed = engine.review_set(case, case.prescribed, orders).carried
+    merit = int(bool(listed)) + int(not case.is_first_visit)
     answers = {name: ask(case, name).recommendation for name in MODEL_NAMES}
     chosen = {name: {m.code for m in r.selected} for name, r in answers.items() if r is not None}
     return merit + int(len(chosen) == 2 and bool(chosen["teacher"] - chosen["student"]))

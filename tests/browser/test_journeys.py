@@ -105,54 +105,6 @@ def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> 
     visitor.settled()
 
 
-def test_from_a_case_to_a_safer_set(visit: Visit) -> None:
-    """Open a case, read what to do about a severe pair, see the safer set without it, and the two drugs' structures."""
-    visitor = visit()
-    page = visitor.page
-    visitor.open("/?sort=-visits")
-    page.locator("tbody tr a").first.click()
-    expect(page).to_have_url(re.compile(r"/case\?patient=\d+"))
-    page.goto(f"{page.url}&teacher_cut=0.10")  # many classes, so that severe pairs are among them
-    both_scored(page)
-    page.get_by_role("link", name=re.compile("and the graph|Details and graph")).click()
-    expect(page).to_have_url(re.compile(r"/interactions\?"))
-    page.get_by_role("radio", name="Teacher", exact=True).click()
-    page.get_by_text("Ignore what was ordered").first.click()
-    expect(page).to_have_url(re.compile("classes_only=1"))
-
-    severe = page.locator("section.contraindicated button.row, section.major button.row")
-    expect(severe.first).to_be_visible()
-    chosen = severe.nth(1)
-    pair = chosen.get_attribute("data-id")
-    chosen.click()
-    expect(page).to_have_url(re.compile(f"pair={pair}"))
-    card = page.locator(".st-key-pair_card")
-    expect(card.get_by_text("What to do").first).to_be_visible()
-    expect(card.get_by_text("Mechanism").first).to_be_visible()
-    first = (pair or "").split("-")[0]
-    expect(card.get_by_text(first, exact=True).first).to_be_visible()
-
-    page.get_by_placeholder("Find a drug, class or consequence").fill("no such drug")
-    expect(page.get_by_text("No pair shown here has these words.")).to_be_visible()
-
-    page.get_by_role("radio", name="Safer set").click()
-    page.get_by_role("spinbutton", name="Major alerts, at most").fill("0")
-    page.keyboard.press("Enter")
-    metrics = page.locator(".ld-safer-metrics div", has_text="Major")
-    expect(metrics.locator("dd").last).to_contain_text(re.compile(r"^\d+was"))
-    expect(page.locator(".ld-staying .ld-code").first).to_be_visible()
-    if metrics.locator("dd").last.inner_text()[0] != "0":  # only for what the diagnoses call for
-        expect(page.get_by_text("Could not be met")).to_be_visible()
-    expect(page).to_have_url(re.compile("major=0"))
-
-    page.get_by_role("radio", name="Structures").click()
-    expect(page.get_by_text("explains no interaction")).to_be_visible()
-    assert (
-        page.locator(".ld-structure img").count() + page.get_by_text("No single small molecule").count() == 2
-    )
-    visitor.settled()
-
-
 def test_charts_follow_when_light_becomes_dark(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page

@@ -327,8 +327,11 @@ def test_the_tours_case_is_chosen_by_its_rule() -> None:
 def _shows_everything(engine: FakeEngine, patient_id: int) -> bool:
     case = engine.cohort.case(patient_id)
     chosen = {name: {m.code for m in engine.recommend(case, name).selected} for name in MODEL_NAMES}
-    graded = [p for p in engine.cohort.interactions.among(case.prescribed) if p.severity != "unknown"]
-    return bool(graded) and bool(chosen["teacher"] - chosen["student"]) and bool(case.history)
+    return (
+        bool(engine.review(case).carried)
+        and bool(chosen["teacher"] - chosen["student"])
+        and bool(case.history)
+    )
 
 
 def test_the_tour_makes_do_with_what_is_served() -> None:

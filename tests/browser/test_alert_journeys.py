@@ -1,0 +1,120 @@
+"""Alerts in a real browser: the same numbers wherever they stand, none red without reason, and what to do about one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visitor
+from tests.browser.steps import add_code, both_scored
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+ORDERED = "With the drugs ordered"
+
+
+def _section(page: Page, heading: str) -> str:
+    """The words under a heading of the list of alerts."""
+    section = page.locator(".ld-alert-section", has=page.get_by_role("heading", name=re.compile(heading)))
+    expect(section).to_be_visible()
+    return section.inner_text()
+
+
+def _counts(page: Page) -> str:
+    """The number of alerts of the drugs ordered, in words."""
+    return _section(page, ORDERED).splitlines()[1].lower()
+
+
+def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path) -> None:
+    """The tour's patient: case page, Interactions, graph, structures, safer set and report."""
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/case?tour=4")
+    expect(page).to_have_url(re.compile(r"patient=\d+"))
+    page.keyboard.press("Escape")
+    both_scored(page)
+    counts = _counts(page)
+    assert re.match(r"\d+ (contraindicated|major|moderate|minor)", counts)
+    page.get_by_role("radio", name="Ordered", exact=True).click()
+    expect(page.locator(".ld-alert-section")).to_have_count(1)
+    assert _counts(page) == counts
+
+    page.get_by_role("button", name="Export").click()
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="(JSON)").click()
+    coming.value.save_as(tmp_path / "report.json")
+    record = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert record["alert_counts"]["ordered"] == counts
+
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="All alerts, graph and safer set").click()
+    expect(page).to_have_url(re.compile(r"/interactions\?.*set=prescribed"))
+    assert _counts(page) == counts
+    alert = page.locator("li.ld-alert").first
+    expect(alert.get_by_text("What to do")).to_be_visible()
+    expect(alert.get_by_text("Source", exact=True)).to_be_hidden()
+    alert.get_by_text("Why, and source").click()
+    expect(alert.get_by_text("Source", exact=True)).to_be_visible()
+    page.get_by_placeholder("Find a drug, condition or consequence").fill("no such drug")
+    page.keyboard.press("Enter")
+    expect(page.locator("li.ld-alert")).to_have_count(0)
+    assert "such" not in page.url
+
+    page.get_by_role("radio", name="Safer set").click()
+    page.get_by_role("radio", name="What was ordered").click()
+    expect(page.get_by_text(f"Before: {counts}.", exact=False)).to_be_visible()
+    page.get_by_role("spinbutton", name="Major alerts, at most").fill("0")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("major=0"))
+    expect(page.locator(".ld-staying .ld-code").first).to_be_visible()
+    page.get_by_role("radio", name="Structures").click()
+    expect(page.get_by_text("explains no interaction")).to_be_visible()
+    expect(page.locator(".ld-structure img")).to_have_count(2)
+    visitor.settled()
+
+
+def test_a_typed_case_shows_no_false_red_and_its_drugs_are_checked(visit: Visit) -> None:
+    """Atrial fibrillation, heart failure and kidney injury; then nafcillin under a penicillin allergy; then a checker."""
+    visitor = visit()
+    page = visitor.page
+    visitor.open("/new")
+    for words in ("atrial fibrillation", "heart failure", "acute kidney failure"):
+        add_code(page, "Diagnoses", words)
+    page.get_by_role("button", name="Recommend", exact=True).click()
+    both_scored(page)
+    chosen = _section(page, "If you choose")
+    assert "cilostazol" not in chosen.split("minor")[0].split("moderate")[0]
+    expect(page.locator("li.ld-alert.contraindicated")).to_have_count(0)
+
+    add_code(page, "Diagnoses", "allergy to penicillin")
+    page.get_by_label("Drugs ordered or planned").first.fill(
+        "Nafcillin 2 g IV; amiodarone; Tikosyn; nosuchdrug"
+    )
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Recommend", exact=True).click()
+    ordered = page.locator(".ld-alert-section", has_text=ORDERED)
+    expect(ordered.get_by_text(re.compile("nafcillin in .*allergy"))).to_be_visible()
+    expect(ordered.get_by_text("amiodarone with dofetilide")).to_be_visible()
+    expect(page.get_by_text("“nosuchdrug”")).to_be_visible()
+    assert "Nafcillin" not in page.url
+
+    visitor.open("/interactions?check=1")
+    page.get_by_role("textbox", name="Drugs, one a line").fill(
+        "Coumadin 5 mg PO daily\nfluconazole IV, nosuchdrug"
+    )
+    page.get_by_role("textbox", name="Conditions").fill("K92.2")
+    page.get_by_role("button", name="Check", exact=True).click()
+    checked = page.locator(".ld-alert-section", has_text="With these drugs")
+    expect(
+        checked.get_by_text(re.compile("warfarin with fluconazole|fluconazole with warfarin"))
+    ).to_be_visible()
+    expect(checked.get_by_text("warfarin in gastrointestinal bleeding")).to_be_visible()
+    expect(page.get_by_text("“nosuchdrug”")).to_be_visible()
+    assert page.url.endswith("/interactions?check=1")
+    visitor.settled()
