@@ -51,7 +51,7 @@ def _environment() -> jinja2.Environment:
 
 
 def render(template: str, /, **values: Any) -> Markup:
-    """A template of `dashboard/`, such as "interactions/pair_card.html", filled with values, which it escapes.
+    """A template of `dashboard/`, such as "interactions/alerts.html", filled with values, which it escapes.
 
     Raises:
         jinja2.UndefinedError: the template names a value that is not given.
