@@ -90,7 +90,7 @@ def test_a_typed_case_shows_no_false_red_and_its_drugs_are_checked(visit: Visit)
     expect(page.locator("li.ld-alert.contraindicated")).to_have_count(0)
 
     add_code(page, "Diagnoses", "allergy to penicillin")
-    page.get_by_label("Drugs ordered or planned").first.fill(
+    page.get_by_role("textbox", name="Drugs ordered or planned").fill(
         "Nafcillin 2 g IV; amiodarone; Tikosyn; nosuchdrug"
     )
     page.keyboard.press("Tab")
