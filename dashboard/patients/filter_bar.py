@@ -116,16 +116,20 @@ def _more_filters(service: Service) -> None:
             placeholder="Any chapter",
             help="Patients whose last visit has a diagnosis in any of these chapters.",
         )
+        _least("prescribed_severe")
         absent = service.engine.cohort.scores is None
         if absent:
             st.html(markup.callout(f"{wording.NO_SCORES} {service.engine.cohort.scores_note}", "warn"))
         for name, label in SHARES.items():
             st.slider(label, 0.0, 1.0, step=0.05, key=name, on_change=first_page, disabled=absent)
-        for name, label in LEASTS.items():
-            st.number_input(
-                f"{label}, at least", 0, 999, step=1, key=name, on_change=first_page, disabled=absent
-            )
+        _least("suggested_severe", disabled=absent)
         _choice("The teacher's prompt", "truncated", TRUNCATED_CHOICES, disabled=absent)
+
+
+def _least(name: str, disabled: bool = False) -> None:
+    st.number_input(
+        f"{LEASTS[name]}, at least", 0, 999, step=1, key=name, on_change=first_page, disabled=disabled
+    )
 
 
 def _filters(service: Service) -> Filters:

@@ -39,10 +39,10 @@ SHARES: Final[Mapping[str, str]] = {
 }
 """Filters that are a range from 0 to 1."""
 LEASTS: Final[Mapping[str, str]] = {
-    "prescribed_severe": "Severe pairs prescribed",
-    "suggested_severe": "Severe pairs suggested",
+    "prescribed_severe": "Severe alerts ordered",
+    "suggested_severe": "Severe alerts suggested",
 }
-"""Filters that are a least number of pairs, contraindicated or major."""
+"""Filters that are a least number of alerts, contraindicated or major."""
 SPREAD_CHOICES: Final[Mapping[Sort, str]] = {
     "age": "Age",
     "visits": "Visits",
@@ -51,7 +51,7 @@ SPREAD_CHOICES: Final[Mapping[Sort, str]] = {
     "teacher_jaccard": "Teacher Jaccard",
     "student_jaccard": "Student Jaccard",
     "gap": "Gap between the models",
-    "prescribed_severe": "Severe pairs prescribed",
+    "prescribed_severe": "Severe alerts ordered",
 }
 """What the distribution above the table can show; the later ones need stored scores."""
 PAGE_SIZES: Final = (25, 50, 100)

@@ -16,6 +16,8 @@ from dashboard.shared.templates import component, render
 from dashboard.tour import tour
 from leader_core.cohort import PatientPage, PatientRow, Spread
 from leader_core.cohort.query import SCORE_SORTS, Sort
+from leader_core.domain import Severity
+from leader_core.interactions.review import counts_text
 
 _LAST: Final = "_worklist"  # filters as they were last seen: the navigation's link leads back to them
 _COLUMNS: Final[list[dict[str, Any]]] = [
@@ -28,18 +30,18 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Diagnoses", "sort": "diagnoses", "numeric": True},
     {"label": "Procedures", "numeric": True},
     {"label": "Drug classes", "sort": "medications", "numeric": True},
+    {
+        "label": "Severe alerts",
+        "sort": "prescribed_severe",
+        "descending": True,
+        "help": "Contraindicated and major alerts of the drugs ordered in the last visit",
+    },
     {"label": "Split"},
 ]
 _SCORE_COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Teacher", "sort": "teacher_jaccard", "numeric": True, "help": "Jaccard of the teacher's set"},
     {"label": "Student", "sort": "student_jaccard", "numeric": True, "help": "Jaccard of the student's set"},
     {"label": "Gap", "sort": "gap", "numeric": True, "help": "Share of the suggested that only one suggests"},
-    {
-        "label": "Severe pairs",
-        "sort": "prescribed_severe",
-        "numeric": True,
-        "help": "Contraindicated and major pairs of the classes prescribed; the drugs ordered may rule some out",
-    },
 ]
 """Shown where scores are stored, in place of the number of procedures."""
 
@@ -219,16 +221,28 @@ def _row(row: PatientRow, scored: bool, flags: Mapping[int, str]) -> dict[str, A
         str(row.diagnoses),
         *([] if scored else [str(row.procedures)]),
         str(row.medications),
+        severe_alerts(row),
     ]
     if scored:
         cells += [score(value) for value in (row.teacher_jaccard, row.student_jaccard, row.gap)]
-        cells.append(MISSING if row.prescribed_severe is None else str(row.prescribed_severe))
     cells.append(wording.SPLIT_LABELS.get(row.split, row.split))
     return {
         "id": str(row.patient_id),
         "href": f"case?patient={row.patient_id}&visit={row.visits}",
         "cells": [*cells, flags.get(row.patient_id, "")] if flags else cells,
     }
+
+
+def severe_alerts(row: PatientRow) -> str:
+    """How many severe alerts the drugs ordered carry, in the words of every other place."""
+    if row.prescribed_severe is None:
+        return MISSING
+    contraindicated = row.prescribed_contraindicated or 0
+    counts: dict[Severity, int] = {
+        "contraindicated": contraindicated,
+        "major": row.prescribed_severe - contraindicated,
+    }
+    return counts_text(counts) if row.prescribed_severe else "none"
 
 
 def _pages(page: PatientPage) -> None:

@@ -25,7 +25,7 @@ function heading(column, data, sort) {
   const arrow = make("span", active ? (data.descending ? "↓" : "↑") : "↕", active ? "arrow on" : "arrow");
   arrow.setAttribute("aria-hidden", "true");
   button.append(arrow);
-  button.onclick = () => sort(column.sort, active ? !data.descending : Boolean(column.numeric));
+  button.onclick = () => sort(column.sort, active ? !data.descending : Boolean(column.numeric || column.descending));
   cell.append(button);
   return cell;
 }

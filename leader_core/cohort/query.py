@@ -25,7 +25,7 @@ Sort = Literal[
     "prescribed_severe",
 ]
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
-SCORE_SORTS: Final[frozenset[Sort]] = frozenset(SORTS[6:])
+SCORE_SORTS: Final[frozenset[Sort]] = frozenset(("teacher_jaccard", "student_jaccard", "gap"))
 """Orders that need stored scores."""
 
 LARGEST_PAGE: Final = 1_000
