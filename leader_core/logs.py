@@ -35,10 +35,10 @@ def set_up_logs(default: str = "info") -> None:
         raise InputError(f"{LEVEL} is {level!r}: expected {', '.join(LEVELS)}. Set or unset it.")
     if form not in ("text", "json"):
         raise InputError(f"{FORMAT} is {form!r}: expected text or json. Set or unset it.")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines(as_json=form == "json"))
+    handler = _Stderr()
+    handler.setFormatter(Lines(as_json=form == "json"))
     log = logging.getLogger("leader")
-    log.handlers, log.propagate = [handler], False
+    log.handlers = [handler]
     log.setLevel(level.upper())
 
 
@@ -66,7 +66,14 @@ def hide_messages(record: logging.LogRecord) -> bool:
     return True
 
 
-class _Lines(logging.Formatter):
+class _Stderr(logging.Handler):
+    """Writes to whatever stderr is now."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(f"{self.format(record)}\n")
+
+
+class Lines(logging.Formatter):
     """One line a record."""
 
     def __init__(self, *, as_json: bool) -> None:

@@ -11,7 +11,12 @@ from train.cli import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "train" / "README.md", ROOT / "train" / "benchmark" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "train" / "README.md",
+    ROOT / "train" / "benchmark" / "README.md",
+    ROOT / "dashboard" / "README.md",
+]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 LARGEST = 15_000
 """Bytes: a newcomer reads it in five minutes."""

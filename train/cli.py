@@ -50,6 +50,7 @@ COMMANDS: Final[dict[str, str]] = {
     "check": "what the interaction tables list about some drugs and conditions, most severe first",
     "benchmark": "throughput, latency and peak memory on this machine, as JSON",
     "realdata": "folds over a few real patients: students from scratch and from another student",
+    "doctor": "whether machine, packages, cohort, models, workspace and port are in order, and what to do if not",
     "demo": "build what the dashboard's demo needs: cohort, and with --models its models",
 }
 
@@ -98,6 +99,7 @@ def call(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    result: dict[str, Any] = {}
     try:
         set_up_logs("warning")
         arguments = parse(list(sys.argv[1:] if argv is None else argv))
@@ -115,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.debug("the command failed", exc_info=True)
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 2
-    return 0
+    return int(result.get("exit_code", 0))
 
 
 def _interrupted() -> int:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from dashboard import app
 from dashboard.server import service
+from dashboard.shell import gate
 from leader_core import NotFoundError
 from tests.dashboard.conftest import Serve
 
@@ -29,7 +30,7 @@ def test_the_cohort_is_open_and_the_models_load_before_anybody_comes(
     monkeypatch.setattr(service.Service, "start", lambda _: loading.set())
 
     async def served() -> bool:
-        async with app.lifespan(None):
+        async with gate.lifespan(None):
             return await asyncio.to_thread(loading.wait, 20)
 
     with ThreadPoolExecutor(1) as threads:  # the browser's tests leave a loop running in this one
@@ -42,7 +43,7 @@ def test_a_server_without_a_cohort_says_so_in_one_line(
 ) -> None:
     serve(error=NotFoundError("No cohort database here."))
     with caplog.at_level(logging.WARNING, "leader.dashboard"):
-        app.warm_up()
+        gate.warm_up()
     assert [(r.levelname, r.getMessage(), r.exc_info) for r in caplog.records] == [
         ("WARNING", "No cohort database here.", None)
     ]

@@ -111,11 +111,11 @@ def test_a_callback_that_breaks_leaves_the_page_and_no_text_in_the_log(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dashboard.new_case import page as new_case
-    from leader_core.logs import _Lines
+    from leader_core.logs import Lines
 
     lines: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: lines.append(_Lines(as_json=True).format(record))  # type: ignore[method-assign]
+    handler.emit = lambda record: lines.append(Lines(as_json=True).format(record))  # type: ignore[method-assign]
     logging.getLogger("leader.dashboard").addHandler(handler)
 
     def broken(*_: object) -> None:
