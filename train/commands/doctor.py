@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import os
 import shutil
 import socket
@@ -18,6 +19,8 @@ from typing import Any, Final, Literal
 
 from leader_core.errors import LeaderError
 from train.console import Report
+
+log = logging.getLogger("leader.train")
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 GIB: Final = 1 << 30
@@ -59,8 +62,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     for look in (_machine, _packages, _cohort, _models, _workspace, _port, _optional):
         try:
             findings += look(arguments)
-        except Exception as error:  # noqa: BLE001 - a doctor says what it meets and goes on
+        except Exception as error:  # a doctor says what it meets and goes on
             name = look.__name__.strip("_")
+            log.debug("looking at %s failed", name, exc_info=True)
             findings.append(
                 Finding(name, "failed", f"{type(error).__name__}: {str(error)[:200]}", "See the detail.")
             )
