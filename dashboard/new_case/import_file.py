@@ -150,7 +150,7 @@ def _list(service: Service, index: int) -> None:
     )
     example = "428.0, I50.9\n486 pneumonia"
     st.text_area(
-        "Codes, titles or drugs, one a line or separated by commas",
+        "Codes, titles or drugs: a list, cells or a table",
         key="import-list",
         height=110,
         placeholder=example if current else f"{example}\nwarfarin 5 mg PO",

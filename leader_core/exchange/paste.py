@@ -11,6 +11,7 @@ from typing import Final
 
 from leader_core.domain import Concept, Kind
 from leader_core.errors import InputError
+from leader_core.exchange.paste_shapes import lines_of
 from leader_core.exchange.resolve import Answer, CodeBook, ResolvedCode, Resolver, Unresolved
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.routes import known_routes
@@ -28,6 +29,15 @@ _PREFIX: Final = re.compile(
 _CODE_THEN_WORDS: Final = re.compile(
     r"(?P<code>[0-9A-Za-z]{2,7}(?:\.[0-9A-Za-z]{1,4})?)(?:\s*[-–—:|(]\s*|\s+)(?P<rest>\S.*)"
 )
+_PREFIXED: Final = re.compile(
+    r"\b(?:ICD-?10-?PCS|ICD-?9-?PCS|ICD-?10(?:-?CM)?|ICD-?9(?:-?CM)?|ATC)\s*[:#]?\s+(?=\S*\d)", re.IGNORECASE
+)
+"""A system before a blank and what may be its code."""
+_TOKEN: Final = re.compile(r"[()\[\]{}|/&+]|[^\s()\[\]{}|/&+]+")
+_CONNECTORS: Final = frozenset(("and", "&", "+", "/", "|"))
+_CLOSING: Final = frozenset(")]}")
+_CODE_SHAPE: Final = re.compile(r"[A-Za-z]{0,2}\d[\w.]{1,7}")
+_BRACKETED_LAST: Final = re.compile(r"[(\[][\w.:]+[)\]]\s*$")
 _BULLET: Final = re.compile(r"^(?:[-*•·]\s+|\d{1,3}[.)]\s+)")
 _DIRECTION: Final = re.compile(
     r"(?:once |twice )?(?:daily|weekly|nightly|bid|tid|qid|qd|qhs|qod|prn|stat|once|q\d+h(?:r|rs)?)(?: prn)?",
@@ -78,7 +88,7 @@ def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
             f"The list has {len(text):,} characters: expected at most {LARGEST:,}. Paste it in parts."
         )
     resolver = Resolver(cohort)
-    pieces = [clean for line in re.split(r"[\n\r;\t]+", text) if (clean := _clean(line))]
+    pieces = [clean for line in lines_of(text) if any(c.isalnum() for c in line) and (clean := _clean(line))]
     resolved: list[Resolved] = []
     unmapped: list[Unmapped] = []
     repeated: list[str] = []
@@ -101,29 +111,148 @@ def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
 
 
 def _read_line(line: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
-    """A line as one piece where it means something as a whole, else its parts between commas."""
+    """A line as one piece where it means something as a whole, else its parts."""
+    segments = [clean for part in re.split(r"[;\t]+", line) if (clean := _clean(part))]
+    if len(segments) > 1:
+        return _described(segments, line, kind, resolver) or [
+            each for segment in segments for each in _read_line(segment, kind, resolver)
+        ]
     parts = [clean for part in line.split(",") if (clean := _clean(part))]
     if kind == "medication":
         parts = _with_their_directions(parts)
     if len(parts) < 2:
-        return [(line, _read_piece(line, kind, resolver))]
-    if kind != "medication" and not _looks_coded(parts[0], kind, resolver):
-        whole = resolver.words(line, kind)  # a title may hold commas: "Heart failure, unspecified"
-        if not isinstance(whole, Unresolved):
-            return [(line, whole)]
-    elif kind != "medication" and len(parts) == 2 and not _looks_coded(parts[1], kind, resolver):
-        code, words = parts
-        if isinstance(_read_piece(words, kind, resolver), Unresolved) and not _is_code(words, kind):
-            answer = _read_piece(code, kind, resolver)
-            if isinstance(answer, Unresolved):
-                return [(line, answer)]
-            return [
-                (
-                    line,
-                    tuple(replace(f, note=f.note or f"{words!r} taken as its description") for f in answer),
-                )
-            ]
-    return [(part, _read_piece(part, kind, resolver)) for part in parts]
+        return _read_codes(line, kind, resolver)
+    if kind != "medication":
+        if not _looks_coded(parts[0], kind, resolver):
+            whole = resolver.words(line, kind)  # a title may hold commas: "Heart failure, unspecified"
+            if not isinstance(whole, Unresolved):
+                return [(line, whole)]
+            if _BRACKETED_LAST.search(line) and sum(_has_code(part, kind, resolver) for part in parts) == 1:
+                return _read_codes(line, kind, resolver)  # "Gout, unspecified [M10.9]"
+        elif described := _described(parts, line, kind, resolver):
+            return described
+    return [each for part in parts for each in _read_codes(part, kind, resolver)]
+
+
+def _described(parts: list[str], line: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
+    """A code and the words that describe it, or its version, in cells; empty where the parts are something else."""
+    if kind == "medication" or len(parts) != 2:
+        return []
+    code, words = parts
+    if words in ("9", "10") and not _PREFIX.match(code):
+        return [(line, _read_piece(f"ICD{words}:{code}", kind, resolver))]
+    if not _looks_coded(code, kind, resolver) or _looks_coded(words, kind, resolver) or _is_code(words, kind):
+        return []
+    if not isinstance(_read_piece(words, kind, resolver), Unresolved):
+        return []
+    answer = _read_piece(code, kind, resolver)
+    if isinstance(answer, Unresolved):
+        return [(line, answer)]
+    note = f"{words!r} taken as its description"
+    return [(line, tuple(replace(match, note=match.note or note) for match in answer))]
+
+
+# Several codes in one piece
+
+
+def _read_codes(piece: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
+    """The codes of a piece, each with the words that stand with it; the piece as a whole where it has at most one."""
+    if kind == "medication" and (sides := _ordered_together(piece)):
+        return [(side, _read_piece(side, kind, resolver)) for side in sides]
+    if len(piece) > _LONGEST_ITEM:
+        return [(piece, Unresolved(f"is longer than {_LONGEST_ITEM} characters"))]
+    groups = _groups(piece, kind, resolver)
+    if groups is None:
+        return [(piece, _read_piece(piece, kind, resolver))]
+    result: list[tuple[str, Answer]] = []
+    for text, code in groups:
+        answer = _read_piece(code or text, kind, resolver)
+        words = _clean(text.replace(code, " ", 1)).strip("-–—:|()[]{}/ ") if code else ""
+        if words and not isinstance(answer, Unresolved) and len(groups) > 1:
+            answer = tuple(replace(m, note=m.note or f"{words!r} taken as its description") for m in answer)
+        result.append((text, answer))
+    return result
+
+
+def _groups(piece: str, kind: Kind, resolver: Resolver) -> list[tuple[str, str]] | None:
+    """(text, the code in it or nothing) of each entry of a piece; None where the piece is one entry as it stands."""
+    whole = _PREFIXED.sub(lambda match: f"{match[0].rstrip(' :#')}:", piece)
+    tokens = _TOKEN.findall(whole)
+    codes = [_token_code(tokens, n, kind, resolver) for n in range(len(tokens))]
+    first = next((n for n, code in enumerate(codes) if code), None)
+    if first is None:
+        return None
+    groups: list[tuple[list[str], str]] = [([], "")]
+    closed = False  # a code in brackets behind its title has ended an entry
+    for n, token in enumerate(tokens):
+        words, code = groups[-1]
+        plain = [word for word in words if word.isalnum() or len(word) > 1]
+        beside = [bool(codes[m]) for m in (n - 1, n + 1) if 0 <= m < len(codes)]
+        if codes[n] and (not _alone(tokens, n) and plain and not code and not _certain(codes[n])):
+            groups += [
+                ([token], codes[n]),
+                ([], ""),
+            ]  # among words: listed, or taken where it can be nothing else
+        elif codes[n]:
+            if code or (plain and not _alone(tokens, n) and n == first and not _certain(codes[n])):
+                groups.append(([], ""))
+            opened = groups[-1][0] or _taken_bracket(groups)
+            groups[-1] = ([*opened, token], codes[n])
+            closed = bool(plain) and _alone(tokens, n)
+        elif token.lower() in _CONNECTORS and any(beside):
+            groups.append(([], ""))
+        elif closed and token not in _CLOSING:
+            groups.append(([token], ""))
+            closed = False
+        else:
+            groups[-1] = ([*words, token], code)
+    entries = [(_joined(words), code) for words, code in groups]
+    return [(text, code) for text, code in entries if any(c.isalnum() for c in text)]
+
+
+def _taken_bracket(groups: list[tuple[list[str], str]]) -> list[str]:
+    """The opening bracket that stands at the end of the entry before belongs to the code in it."""
+    if len(groups) > 1 and groups[-2][0] and groups[-2][0][-1] in "([{":
+        return [groups[-2][0].pop()]
+    return []
+
+
+def _joined(words: list[str]) -> str:
+    text = re.sub(r"(?<=[(\[{]) | (?=[)\]}])", "", " ".join(words))
+    return text.strip(" -–—:|/,") if any(c.isalnum() for c in text) else ""
+
+
+def _token_code(tokens: list[str], n: int, kind: Kind, resolver: Resolver) -> str:
+    """The code that a word of a piece is, or is meant as: known, or right behind a code with a code's form."""
+    text = tokens[n].strip(_QUOTES + ".,:")
+    if not any(c.isdigit() for c in text):
+        return ""
+    if _PREFIX.match(text) or not isinstance(_coded(text, kind, resolver), Unresolved):
+        return text if len(text) > 2 or kind == "procedure" else ""
+    before = next((t for t in reversed(tokens[:n]) if t.lower() not in _CONNECTORS and t not in "()[]{}"), "")
+    follows = not before or _CODE_SHAPE.fullmatch(before.strip(_QUOTES + ".,:"))
+    more = n + 1 < len(tokens) or n > 0
+    return text if kind != "medication" and more and follows and _CODE_SHAPE.fullmatch(text) else ""
+
+
+def _alone(tokens: list[str], n: int) -> bool:
+    """Whether a word stands in brackets of its own."""
+    return 0 < n < len(tokens) - 1 and tokens[n - 1] in "([{" and tokens[n + 1] in ")]}"
+
+
+def _certain(code: str) -> bool:
+    """Whether a code can be nothing else, wherever it stands: with its system, a dot, or letters and length."""
+    return bool(_PREFIX.match(code)) or "." in code or (len(code) > 4 and not code.isdigit())
+
+
+def _ordered_together(piece: str) -> list[str]:
+    """Two or more drugs with doses of their own, joined by "and"."""
+    sides = [clean for side in re.split(r"\s+(?:and|&|\+)\s+", piece) if (clean := _clean(side))]
+    return sides if len(sides) > 1 and all(any(c.isdigit() for c in side) for side in sides) else []
+
+
+def _has_code(part: str, kind: Kind, resolver: Resolver) -> bool:
+    return _groups(part, kind, resolver) is not None
 
 
 def _with_their_directions(parts: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from leader_core.cohort import Cohort
 from leader_core.domain import Kind
 from leader_core.exchange.paste import PastedList, read_list
 from leader_core.exchange.resolve import split_route
+from tests.conftest import ROOT
 from tests.fakes import FINGERPRINT, FakeCohort
 
 FAKE = FakeCohort()
@@ -125,6 +127,94 @@ def test_no_text_breaks_it_and_no_piece_is_lost(text: str, kind: Kind) -> None:
     result = read_list(text, kind, FAKE)  # type: ignore[arg-type]
     pieces = [r.text for r in result.resolved] + [u.text for u in result.unmapped] + list(result.repeated)
     assert bool(pieces) or not any(c.isalnum() for c in text)
+
+
+CASES = ROOT.parent / "shared" / "cases" / "pasted" / "lists.json"
+
+
+@pytest.mark.parametrize("number", range(10))
+def test_lists_that_people_pasted(cohort: Cohort, number: int) -> None:
+    if not CASES.is_file():
+        pytest.skip(f"the cases are not next to the project: {CASES}")
+    case = json.loads(CASES.read_text(encoding="utf-8"))[number]
+    result = read_list(case["text"], case["kind"], cohort)
+    assert _codes(result) == case["codes"]
+    assert result.unmapped == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "codes", "unmapped"),
+    [
+        (
+            "diagnosis",
+            "I10\tE11.9\nN18.3\tJ44.9",
+            ["ICD10:I10", "ICD10:E119", "ICD10:N183", "ICD10:J449"],
+            [],
+        ),
+        ("diagnosis", '{"codes": ["I10", "E11.9"]}', ["ICD10:I10", "ICD10:E119"], []),
+        ("diagnosis", '[{"icd_code": "4280", "icd_version": 9}]', ["ICD9:4280"], []),
+        ("diagnosis", "('4280', 9), ('I10', 10)", ["ICD9:4280", "ICD10:I10"], []),
+        ("diagnosis", "4280,9\nI10,10", ["ICD9:4280", "ICD10:I10"], []),
+        ("diagnosis", "[I10, E11.9]", ["ICD10:I10", "ICD10:E119"], []),
+        ("diagnosis", "seq\ticd9_code\n1\t4280\n2\t4019", ["ICD9:4280", "ICD9:4019"], []),
+        ("diagnosis", "code;description\nI10;Hypertension\nE11.9;Diabetes", ["ICD10:I10", "ICD10:E119"], []),
+        ("diagnosis", "icd9_code,icd10_code\n4280,I50.9", ["ICD9:4280", "ICD10:I509"], []),
+        ("diagnosis", "428.0/401.9|xyzzy", ["ICD9:4280", "ICD9:4019"], ["xyzzy"]),
+        ("diagnosis", "4280 99999 I10", ["ICD9:4280", "ICD10:I10"], ["99999"]),
+        ("diagnosis", "CHF, I10 and DM", ["ICD10:I10"], ["CHF", "DM"]),
+        ("diagnosis", "486 (pneumonia) 4280 (CHF)", ["ICD9:486", "ICD9:4280"], []),
+        ("diagnosis", "type 2 diabetes (E11.9) with CKD [N18.3]", ["ICD10:E119", "ICD10:N183"], []),
+        ("diagnosis", "Heart failure (I50.9), pneumonia (J18.9)", ["ICD10:I509", "ICD10:J189"], []),
+        ("medication", "warfarin 5 mg PO and furosemide 40 mg IV", ["B01A", "C03C"], []),
+        ("medication", "amoxicillin/clavulanate 875 mg", ["J01C"], []),
+        ("medication", "drug,route\nwarfarin,PO\nvancomycin,IV", ["B01A", "J01X"], []),
+        ("medication", "Coumadin (B01AA03); Lasix [C03CA01]", ["B01A", "C03C"], []),
+        ("procedure", "0210093 5A1D70Z 3893", ["ICD10PCS:0210093", "ICD10PCS:5A1D70Z", "ICD9PCS:3893"], []),
+    ],
+)
+def test_several_codes_on_a_line(
+    cohort: Cohort, kind: Kind, text: str, codes: list[str], unmapped: list[str]
+) -> None:
+    result = read_list(text, kind, cohort)
+    assert _codes(result) == codes
+    assert [each.text for each in result.unmapped] == unmapped
+
+
+_TOKENS = (
+    "428.0",
+    "4019",
+    "I10",
+    "E11.9",
+    "99999",
+    "401.9x",
+    "CHF",
+    "pneumonia",
+    "xyzzy",
+    "B01A",
+    "C03CA01",
+    "warfarin",
+)
+_BETWEEN = (" ", ", ", ";", "\n", "\t", " / ", "/", "|", " and ", " (", ") ", " [", "] ", "', '", '", "')
+
+
+@settings(max_examples=150)
+@given(
+    tokens=st.lists(st.tuples(st.sampled_from(_TOKENS), st.sampled_from(_BETWEEN)), min_size=1, max_size=7),
+    around=st.sampled_from(("", "[]", "()", "{}", "['']", '[""]')),
+    kind=st.sampled_from(["diagnosis", "procedure", "medication"]),
+)
+def test_no_token_disappears(tokens: list[tuple[str, str]], around: str, kind: Kind) -> None:
+    half = len(around) // 2
+    text = around[:half] + "".join(part for token in tokens for part in token) + around[half:]
+    result = read_list(text, kind, FAKE)  # type: ignore[arg-type]
+    read = " ".join(
+        [*(r.text for r in result.resolved), *(u.text for u in result.unmapped), *result.repeated]
+    )
+    assert [token for token, _ in tokens if token not in read] == []
+    known = ("428.0", "4019", "I10", "E11.9") if kind == "diagnosis" else ("B01A", "C03CA01")
+    taken = {*(r.text for r in result.resolved), *result.repeated}
+    if kind != "procedure":
+        assert [text for text in taken if sum(code in text for code in known) > 1] == [], "one code each"
 
 
 def test_a_route_is_found_behind_the_name_only() -> None:
