@@ -58,10 +58,11 @@ def _listed(text: str) -> list[str] | None:
     if not re.search(r"""['"]""", text) and text[0] != "[":
         return None
     text = _PAIR.sub(r"'ICD\3:\2'", text)
-    found = (" ".join(filter(None, match.groups())) for match in _STRING_OR_WORD.finditer(text))
-    if not re.search(r"""['"]""", text):  # a list without quotes: its entries may hold blanks
-        found = iter(re.split(r"[,\n]", text.strip("[]")))
-    return [entry for entry in found if entry.strip()]
+    if re.search(r"""['"]""", text):
+        entries = [" ".join(filter(None, match.groups())) for match in _STRING_OR_WORD.finditer(text)]
+    else:  # without quotes the entries may hold blanks
+        entries = re.split(r"[,\n]", text.strip("[](){}"))
+    return [entry for entry in entries if entry.strip()]
 
 
 def _leaves(value: Any) -> Iterator[str]:
