@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, str]] = {
     "evaluate": "the paper's table for a model on a split",
     "baseline": "fit a baseline and write its scores",
     "calibrate": "give a trained model calibrated probabilities and conformal sets",
+    "alerts": "how many alerts a cohort's cases show, and which of the red ones the drugs ordered carry",
     "shares": "which drugs each class means in training orders, and how well that foretells validation orders",
     "predict": "one row per case and medication, as Parquet",
     "scores": "both models' scores of every case, stored next to the cohort for the worklist",

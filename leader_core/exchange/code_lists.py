@@ -5,23 +5,27 @@ Drugs become ATC level-5 codes. A diagnosis code without its system is read wher
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Final
 
 from leader_core.domain import Concept, Fingerprint, Kind, Order
 from leader_core.exchange.paste import PastedList, read_list
 from leader_core.exchange.resolve import NO_COHORT, ResolvedCode, split_route
-from leader_core.interactions.orders import OrderedDrug, drug_names
+from leader_core.interactions.orders import OrderedDrug, drug_names, usual_names
 from leader_core.interactions.review import Choice, UnknownDrug, choices_of, drug_choices
 from leader_core.interactions.rules import ATC_CODE, LEVEL_LENGTH
 from leader_core.interactions.shares import DrugShares
 from leader_core.terminology.drug_names import read_drug
+from leader_core.terminology.drug_table import Ingredient
 from leader_core.terminology.icd import code_title, listed_titles
 from leader_core.terminology.synonyms import synonyms
 
 _DRUG_LEVEL: Final = 5
+_CATEGORY: Final = 3  # characters of an ICD code
 _NAME_LENGTH: Final = 5
 """Letters from which an unread word in a drug's text may be another drug; shorter ones are directions ("qhs")."""
 _DIRECTIONS: Final = frozenset(
@@ -90,9 +94,7 @@ def read_drugs(text: str) -> ReadCodes:
     Raises:
         InputError: the list is too long.
     """
-    pasted = read_list(text, "medication", CodeLists())
-    codes, unmapped = _collected(pasted, "medication")
-    read = {each.code: each for each in codes}
+    read, unmapped, pieces = _collected(read_list(text, "medication", CodeLists()), "medication")
     unknown = []
     for each in unmapped:  # the interaction tables name a few that the drug table lacks
         code = _codes_by_name().get(_words(each.text))
@@ -100,13 +102,34 @@ def read_drugs(text: str) -> ReadCodes:
             unknown.append(each)
         else:
             _add(read, code, drug_names()[code], each.text)
-    for piece in dict.fromkeys(match.text for match in pasted.resolved if match.code.ingredient):
-        reading = read_drug(split_route(piece)[0])
-        if reading.method == "name":  # else the unread words are what the guess was made from
-            words = [word for word in reading.unread if len(word) >= _NAME_LENGTH and word.isalpha()]
-            if words and not _DIRECTIONS.issuperset(words):
-                unknown.append(NotUnderstood(" ".join(words), f"in {piece!r} was not read"))
+    unknown += [
+        NotUnderstood(words, f"in {piece!r} was not read")
+        for piece in dict.fromkeys(pieces)
+        if (words := _unread_words(piece))
+    ]
+    for code, drug in read.items():
+        if len(code) < LEVEL_LENGTH[5]:
+            note = f"ATC has no code for it alone: what is listed about {code} counts"
+            read[code] = replace(drug, note="; ".join(filter(None, (drug.note, note))))
     return _sorted(read, unknown)
+
+
+def _unread_words(piece: str) -> str:
+    """The words of a drug's text that were neither read nor are directions; empty where there are none."""
+    reading = read_drug(split_route(piece)[0])
+    if reading.method != "name":  # the unread words are what the guess was made from
+        return ""
+    words = [word for word in reading.unread if len(word) >= _NAME_LENGTH and word.isalpha()]
+    words = [word for word in words if not _misspelt_part(word, reading.ingredients)]
+    return " ".join(words) if words and not _DIRECTIONS.issuperset(words) else ""
+
+
+def _misspelt_part(word: str, ingredients: Sequence[Ingredient]) -> bool:
+    """Whether a word is one of the drugs with a letter wrong, and so was read."""
+    meant = read_drug(word).ingredients
+    return bool(meant) and {part for each in meant for part in each.parts} <= {
+        part for each in ingredients for part in each.parts
+    }
 
 
 def read_choices(
@@ -156,8 +179,9 @@ def read_diagnoses(text: str) -> ReadCodes:
     Raises:
         InputError: the list is too long.
     """
-    codes, unmapped = _collected(read_list(text, "diagnosis", CodeLists()), "diagnosis")
-    read = {each.code: each for each in codes}
+    lines = re.split(r"[\n\r;\t]+", text)
+    pasted = read_list("; ".join(map(_with_terms_apart, lines)), "diagnosis", CodeLists())
+    read, unmapped, _ = _collected(pasted, "diagnosis")
     unknown = []
     for each in unmapped:
         meant = usual_codes(each.text)
@@ -177,12 +201,33 @@ def usual_codes(term: str) -> tuple[str, ...]:
     return _codes_by_term().get(_words(term), ())
 
 
-def _collected(pasted: PastedList, kind: Kind) -> tuple[tuple[ReadCode, ...], list[NotUnderstood]]:
-    """A list by code; repeated pieces stand with their code, pieces of another kind are not understood."""
+def _with_terms_apart(line: str) -> str:
+    """A line with clinicians' terms between commas as pieces of their own: "I50.9, AF" is two, "I50.9, CHF" one."""
+    parts = [part.strip() for part in line.split(",")]
+    if len(parts) < 2:
+        return line
+    result = parts[0]
+    for before, part in pairwise(parts):
+        meant = usual_codes(part)
+        digits = before.upper().replace(".", "").rpartition(":")[2][:_CATEGORY]
+        describes = any(digits and code.partition(":")[2].startswith(digits) for code in meant)
+        result += f"{'; ' if meant and not describes else ', '}{part}"
+    return result
+
+
+def _collected(
+    pasted: PastedList, kind: Kind
+) -> tuple[dict[str, ReadCode], list[NotUnderstood], tuple[str, ...]]:
+    """A list by code, what of it is not understood (pieces of another kind too), and the pieces with a drug's name.
+
+    A piece whose codes stood before, wholly or in part, stands with each of its codes.
+    """
     unknown = [NotUnderstood(each.text, each.reason) for each in pasted.unmapped]
-    matches = [(match.text, match.code) for match in pasted.resolved]
-    for piece in pasted.repeated:
-        matches += [(piece, again.code) for again in read_list(piece, kind, CodeLists()).resolved]
+    pieces = [*dict.fromkeys(match.text for match in pasted.resolved), *pasted.repeated]
+    matches = [
+        (piece, again.code) for piece in pieces for again in read_list(piece, kind, CodeLists()).resolved
+    ]
+    named = tuple(piece for piece, match in matches if match.ingredient)
     read: dict[str, ReadCode] = {}
     for written, match in matches:
         if match.kind != kind:
@@ -192,7 +237,7 @@ def _collected(pasted: PastedList, kind: Kind) -> tuple[tuple[ReadCode, ...], li
         if match.ingredient:
             note = match.note.removeprefix(match.ingredient).removeprefix(", ")
         _add(read, match.code, _name(match), written, note)
-    return tuple(read[code] for code in sorted(read)), unknown
+    return read, unknown, named
 
 
 def _add(read: dict[str, ReadCode], code: str, name: str, written: str, note: str = "") -> None:
@@ -210,7 +255,7 @@ def _sorted(read: Mapping[str, ReadCode], unknown: list[NotUnderstood]) -> ReadC
 def _name(match: ResolvedCode) -> str:
     if match.kind != "medication":
         return match.title
-    return match.ingredient or drug_names().get(match.code) or match.title
+    return match.ingredient or usual_names().get(match.code) or match.title
 
 
 @lru_cache(maxsize=65_536)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -25,6 +24,7 @@ from leader_core.interactions.severity_matrix import (
     NUMBER,
     SEVERITY,
     PresentCondition,
+    groups_of,
     present_conditions,
     ranks,
     severity_matrix,
@@ -229,7 +229,8 @@ def review(
 def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]) -> dict[str, Alert]:
     """The classes that the diagnoses speak against, each with its most severe alert.
 
-    A class is held back where more than half of its orders are drugs with a contraindicated or major condition rule.
+    A class is held back where more than half of its orders are drugs with a contraindicated or major condition rule, or
+    where its most used drug is contraindicated (heparin among the antithrombotics in heparin-induced thrombocytopenia).
     """
     present = present_conditions(diagnoses)
     choices = [class_choice(code, shares) for code in dict.fromkeys(codes)]
@@ -237,8 +238,10 @@ def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]
         return {}
     matching = Matching(choices)
     rules = dict.fromkeys(rule for condition in present for rule in condition.rules)
-    against = matching.condition_shares(severity_matrix().condition_severities(rules))[NUMBER["major"] - 1]
-    held = {choices[i].class_code for i in np.flatnonzero(against > HELD_BACK_SHARE)}
+    severities = severity_matrix().condition_severities(rules)
+    against = matching.condition_shares(severities)[NUMBER["major"] - 1] > HELD_BACK_SHARE
+    first = [len(own) > 0 and severities[own[0]] == NUMBER["contraindicated"] for own in matching.columns]
+    held = {choices[i].class_code for i in np.flatnonzero(against | np.array(first))}
     result: dict[str, Alert] = {}
     for alert in sorted(_condition_alerts(matching, present), key=_order):
         if alert.drugs[0].class_code in held:
@@ -396,17 +399,6 @@ def _duplications(choices: Sequence[Choice]) -> list[Alert]:
                 )
             )
     return alerts
-
-
-@cache
-def groups_of() -> Mapping[str, tuple[tuple[int, int], ...]]:
-    """ATC level-5 code -> (duplication rule, drug of the rule) that it stands for."""
-    groups: dict[str, tuple[tuple[int, int], ...]] = {}
-    for number, rule in enumerate(duplication_rules()):
-        for agent, drug in enumerate(rule.drugs):
-            for code in drug.codes:
-                groups[code] = (*groups.get(code, ()), (number, agent))
-    return groups
 
 
 def _counted(alerts: Iterable[Alert]) -> dict[Severity, int]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.domain import GRADED, Severity
-from leader_core.interactions.conditions import ConditionRule, condition_rules
+from leader_core.interactions.conditions import ConditionRule, condition_rules, duplication_rules
 from leader_core.interactions.orders import usual_names
 from leader_core.interactions.pairs import drug_pair_severities
 
@@ -141,3 +141,14 @@ def _matching(rule: ConditionRule, diagnoses: Sequence[str]) -> tuple[str, ...]:
     if matching and rule.unless and any(code.startswith(rule.unless) for code in diagnoses):
         return ()
     return matching
+
+
+@cache
+def groups_of() -> Mapping[str, tuple[tuple[int, int], ...]]:
+    """ATC level-5 code -> (duplication rule, drug of the rule) that it stands for."""
+    groups: dict[str, tuple[tuple[int, int], ...]] = {}
+    for number, rule in enumerate(duplication_rules()):
+        for agent, drug in enumerate(rule.drugs):
+            for code in drug.codes:
+                groups[code] = (*groups.get(code, ()), (number, agent))
+    return groups

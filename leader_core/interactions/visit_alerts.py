@@ -17,8 +17,14 @@ from numpy.typing import NDArray
 
 from leader_core.interactions.conditions import condition_rules, duplication_rules
 from leader_core.interactions.orders import OrderedDrug, drugs_of_text
-from leader_core.interactions.review import Choice, Matching, class_choice, drug_choices, groups_of
-from leader_core.interactions.severity_matrix import NUMBER, condition_rule_numbers, ranks, severity_matrix
+from leader_core.interactions.review import Choice, Matching, class_choice, drug_choices
+from leader_core.interactions.severity_matrix import (
+    NUMBER,
+    condition_rule_numbers,
+    groups_of,
+    ranks,
+    severity_matrix,
+)
 from leader_core.interactions.shares import DrugShares
 
 if TYPE_CHECKING:

@@ -88,10 +88,62 @@ def test_the_answer_for_a_reader(capsys: pytest.CaptureFixture[str]) -> None:
     assert grades == sorted(grades) and len(set(grades)) > 1  # C before M: the most severe first
     assert sum(line.startswith(("  what to do:", "  source:")) for line in lines) >= 2 * len(grades) - 2
     assert "The same drug twice: amiodarone (amiodarone 200 mg PO; Cordarone)" in lines
-    assert "MAJOR: sotalol, metoprolol together (beta-blockers)" in _lines(capsys, "metoprolol; sotalol")
+    assert "MAJOR: two beta-blockers: metoprolol, sotalol" in _lines(capsys, "metoprolol; sotalol")
     merged = _lines(capsys, "glyburide-metformin; cimetidine")  # two rules, a line each
     assert sum(line.startswith("    - ") for line in merged) == 4
     assert "unlisted, not safe" in lines[-1] and "not a medical device" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("drugs", "names", "unknown"),
+    [
+        ("Injectafer; Pepto-Bismol", ["bismuth subsalicylate", "ferric carboxymaltose"], []),
+        ("warfarin; warfarin foobarium", ["warfarin"], ["foobarium"]),
+        ("warfarin fluconazol", ["warfarin", "fluconazole"], []),
+        ("N02AJ17", ["oxycodone + acetaminophen"], []),
+        ("heparin; heparin and aspirin; heparin", ["heparin", "aspirin"], []),
+    ],
+)
+def test_no_piece_of_the_list_of_drugs_is_lost(
+    drugs: str, names: list[str], unknown: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = _answer(capsys, "--drugs", drugs)
+    assert sorted(each["name"] for each in answer["drugs"]) == sorted(names)
+    assert [each["text"] for each in answer["unknown"]] == unknown
+    written = {piece.strip() for each in answer["drugs"] for piece in each["written"]}
+    assert written == {piece.strip() for piece in drugs.split(";")}
+
+
+def test_a_drug_without_a_code_of_its_own_carries_what_its_class_carries(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = _answer(capsys, "--drugs", "levorphanol; alprazolam")
+    (pair,) = answer["pairs"]
+    assert {pair["a"], pair["b"]} == {"levorphanol", "alprazolam"}
+    (drug,) = (each for each in answer["drugs"] if each["name"] == "levorphanol")
+    assert drug["note"] == "ATC has no code for it alone: what is listed about N02AX counts"
+
+
+def test_what_clinicians_call_a_condition_is_no_title_of_another_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    codes = {
+        text: [
+            each["code"] for each in _answer(capsys, "--drugs", "aspirin", "--diagnoses", text)["diagnoses"]
+        ]
+        for text in ("I50.9, AF", "I50.9, CHF", "I50.9; CKD stage 4")
+    }
+    assert codes["I50.9, AF"] == ["ICD10:I4891", "ICD10:I509", "ICD9:42731"]
+    assert codes["I50.9, CHF"] == ["ICD10:I509"]
+    assert codes["I50.9; CKD stage 4"] == ["ICD10:I509", "ICD10:N184", "ICD9:5854"]
+
+
+def test_products_with_acetaminophen_are_counted_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = _answer(capsys, "--drugs", "Percocet; Tylenol; oxycodone 5 mg; acetaminophen IV")
+    (products,) = answer["duplications"]  # oxycodone twice is one opioid
+    assert products["drugs"] == ["acetaminophen", "oxycodone + acetaminophen"]
+    assert _answer(capsys, "--drugs", "Fioricet; Tylenol")["duplications"]
+    assert not _answer(capsys, "--drugs", "Percocet")["duplications"]
 
 
 @given(st.data())
