@@ -70,7 +70,8 @@ class Slot:
     called_for: tuple[Indication, ...]
     in_set: tuple[
         DrugOption, ...
-    ] = ()  # drugs that could stand for it, but are other medications of the set already
+    ] = ()  # what could stand for it, but is another medication of the set already
+    covered: bool = False  # another medication of the set serves the same use, and rather stays
 
     @property
     def own(self) -> DrugOption:
@@ -97,23 +98,47 @@ class SlotBuilder:
         self._avoided = avoided
         self._length = LEVEL_LENGTH[shares.atc_level]
         self._indications = indications(diagnoses)
+        rules = [rule for condition in present_conditions(diagnoses) for rule in condition.rules]
+        matrix = severity_matrix()
+        self._against = matrix.condition_severities(rules) if rules else np.zeros(len(matrix.codes), np.int8)
         self._related: dict[str, list[str]] = {}  # scored classes by pharmacological group
         for code in probabilities:
             if code not in avoided:
                 self._related.setdefault(code[:_PHARMACOLOGICAL], []).append(code)
 
     def slots(self, choices: Iterable[Choice]) -> list[Slot]:
-        """The medications, most probable first. What is one of them already stands for no other."""
-        slots = [self._slot(choice) for choice in choices]
+        """The medications, most probable first, a drug given in two ways once for each of its classes.
+
+        What is one of them already stands for no other. Of several of the same use one may be exchanged, the others
+        are covered by it: they stay or are left out.
+        """
+        slots = [self._slot(part) for choice in choices for part in _by_class(choice)]
+        slots.sort(key=lambda s: (-s.probability, s.own.choice.class_code, s.own.name))
         own = {slot.own.name for slot in slots}
         return [
             replace(
                 slot,
-                options=tuple(o for o in slot.options if o.change == OWN or o.name not in own),
+                options=tuple(
+                    o for o in slot.options if o.change == OWN or (o.name not in own and not covered)
+                ),
                 in_set=tuple(o for o in slot.options if o.change != OWN and o.name in own),
+                covered=covered,
             )
-            for slot in sorted(slots, key=lambda s: (-s.probability, s.own.choice.class_code, s.own.name))
+            for slot in slots
+            for covered in [any(self._covers(other, slot) for other in slots)]
         ]
+
+    def _covers(self, one: Slot, other: Slot) -> bool:
+        """Do both serve the same use, and is `one` rather to stay: free of condition alerts, then used more?"""
+        if one.own.name == other.own.name or self._rank(one) >= self._rank(other):
+            return False
+        return any(interchangeable(b, a) for b in other.own.codes for a in one.own.codes)
+
+    def _rank(self, slot: Slot) -> tuple[int, float, str]:
+        matrix = severity_matrix()
+        columns = [matrix.column[code] for code in slot.own.codes if code in matrix.column]
+        severity = max((int(self._against[columns].max()) if columns else 0, NUMBER["moderate"]))
+        return severity, -slot.own.use, slot.own.name
 
     def _slot(self, choice: Choice) -> Slot:
         """A medication with the drugs that could be given for it, each once."""
@@ -121,7 +146,8 @@ class SlotBuilder:
         if not choice.known and choice.drugs and not choice.written:
             own = Choice((replace(choice.drugs[0], share=1.0, known=True),), True, choice.class_code)
         probability = max((self._probabilities.get(code, 0.0) for code in own.class_codes), default=0.0)
-        first = DrugOption(own, OWN, probability * (choice.drugs[0].share if choice.drugs else 1.0))
+        use = max((self._use(drug) for drug in own.drugs), default=0.0)
+        first = DrugOption(own, OWN, use)
         options = {first.name: first}
         for option in (*self._substitutes(first.codes), *self._switches(first.codes)):
             if option.change < options.get(option.name, option).change or option.name not in options:
@@ -136,8 +162,7 @@ class SlotBuilder:
                 for drug in self._shares.of(class_code):
                     if interchangeable(code, drug.code):
                         carrier = Carrier(drug.name, drug.code, class_code)
-                        use = drug.share * self._probabilities[class_code]
-                        yield DrugOption(Choice((carrier,), True, class_code), SWITCH, use)
+                        yield DrugOption(Choice((carrier,), True, class_code), SWITCH, self._use(carrier))
 
     def _substitutes(self, codes: Sequence[str]) -> Iterable[DrugOption]:
         for code in codes:
@@ -147,10 +172,34 @@ class SlotBuilder:
                 if class_code in self._avoided:
                     continue
                 change = SWITCH if drug[:_PHARMACOLOGICAL] == code[:_PHARMACOLOGICAL] else SUBSTITUTE
-                shares = {each.code: each.share for each in self._shares.of(class_code)}
-                use = 1.0 + shares.get(drug, 0.0) * self._probabilities.get(class_code, 0.0)
                 carrier = Carrier(row.drug.name, drug, class_code)
+                use = 1.0 + self._use(carrier)
                 yield DrugOption(Choice((carrier,), True, class_code), change, use, row)
+
+    def _use(self, drug: Carrier) -> float:
+        """How probable it is that this drug is the one prescribed: its share of the class times the class's probability."""
+        share = next((d.share for d in self._shares.of(drug.class_code) if d.code == drug.code), 0.0)
+        return share * self._probabilities.get(drug.class_code, 0.0)
+
+
+def _by_class(choice: Choice) -> Iterable[Choice]:
+    """A known drug once for each of its classes: vancomycin by mouth and by vein serve different uses."""
+    if not choice.known or len(choice.class_codes) < 2:
+        return (choice,)
+    return (
+        Choice(tuple(drug for drug in choice.drugs if drug.class_code == code), True, code)
+        for code in choice.class_codes
+    )
+
+
+def drugs_of(options: Iterable[DrugOption]) -> list[Choice]:
+    """What is given, each drug once, however many ways it is given in."""
+    by_name: dict[str, Choice] = {}
+    for option in options:
+        other = by_name.get(option.name)
+        drugs = (*(other.drugs if other else ()), *option.choice.drugs)
+        by_name[option.name] = replace(option.choice, drugs=drugs)
+    return list(by_name.values())
 
 
 # --- slots as a program
@@ -173,7 +222,7 @@ def program(
             ProgramOption(number, option.change, 0 if own[i] else int(added[i]), option.use)
             for i, (number, option) in enumerate(options)
         ),
-        loss=tuple(slot.probability for slot in slots),
+        loss=tuple(0.0 if slot.covered else slot.probability for slot in slots),
         alerts=tuple(
             alert
             for severity, name in enumerate(SERIOUS)
@@ -181,7 +230,7 @@ def program(
             for alert in serious.alerts(severity)
         ),
         limits=tuple(limits[name] for name in SERIOUS),
-        exclusive=tuple(_same_drug(options)),
+        exclusive=tuple(_same_use(options)),
         required=tuple(required_options(slots, keep)),
     )
 
@@ -263,14 +312,12 @@ class _SeriousAlerts:
                 yield ProgramAlert(severity, tuple(pairs))
 
 
-def _same_drug(options: Sequence[tuple[int, DrugOption]]) -> Iterable[tuple[int, int]]:
-    """Options of different slots that would bring in one drug twice."""
-    by_name: dict[str, list[int]] = {}
-    for number, (slot, option) in enumerate(options):
-        if option.change != OWN:
-            others = by_name.setdefault(option.name, [])
-            yield from ((other, number) for other in others if options[other][0] != slot)
-            others.append(number)
+def _same_use(options: Sequence[tuple[int, DrugOption]]) -> Iterable[tuple[int, int]]:
+    """Options of different slots that would bring in one drug twice, or two that serve the same use."""
+    changed = [(i, slot, option) for i, (slot, option) in enumerate(options) if option.change != OWN]
+    for (i, slot, one), (j, other_slot, other) in combinations(changed, 2):
+        if slot != other_slot and (one.name == other.name or interchangeable(one.codes[0], other.codes[0])):
+            yield i, j
 
 
 def required_options(

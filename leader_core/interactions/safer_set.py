@@ -6,7 +6,8 @@ the review: pairs of drugs, drugs against a condition, several drugs of one kind
 1. one that keeps what the diagnoses call for (`indications.csv`) and what must stay. Where that cannot be within the
    limit, the fewest alerts go beyond it, and each is listed under `unmet`;
 2. then the one that leaves out least: the sum of the probabilities of what is left out, which is the number of
-   prescribed medications that the set loses on average, is the smallest;
+   prescribed medications that the set loses on average, is the smallest. Of several drugs of the same use (two
+   heparins, two antipsychotics) only one counts as lost, that which the conditions allow and which is used most;
 3. then the one with the fewest changes: a medication is rather kept as it was ordered (or as the most used drug of its
    class) than switched to another drug of the same use, rather switched than substituted by one of another kind;
 4. then the one whose changes bring in the fewest contraindicated and major alerts;
@@ -32,6 +33,7 @@ from leader_core.interactions.safer_problem import (
     DrugOption,
     Slot,
     SlotBuilder,
+    drugs_of,
     program,
     rate_limit,
     required_options,
@@ -99,7 +101,8 @@ class Decision:
         Alert, ...
     ]  # alerts of `before` that the limit counts; empty where it is kept, or to be avoided
     called_for: tuple[Indication, ...]  # by the diagnoses
-    in_set: tuple[DrugOption, ...]  # drugs that could stand for it and are in the plain set already
+    in_set: tuple[DrugOption, ...]  # other medications of the set that serve it and stay
+    loss: float  # its probability; 0 where another medication of the set serves the same use
 
     @property
     def class_code(self) -> str:
@@ -143,8 +146,8 @@ class SaferSet:
 
     @property
     def cost(self) -> float:
-        """The sum of the probabilities of what is left out."""
-        return sum(each.probability for each in self.decisions if each.how == "left out")
+        """The sum of the probabilities of what is left out: the prescribed medications lost on average."""
+        return sum(each.loss for each in self.decisions if each.how == "left out")
 
     def changed(self, how: How) -> tuple[Decision, ...]:
         """The medications that were dealt with in this way."""
@@ -189,7 +192,7 @@ def safer_set(
     problem = program(in_play, present, dict(limit.by_severity()), pinned)
 
     def reviewed(options: Iterable[DrugOption]) -> Review:
-        return review([option.choice for option in options], table, shares, diagnoses=present)
+        return review(drugs_of(options), table, shares, diagnoses=present)
 
     if pinned:
         _check_pinned(in_play, problem, pinned, reviewed)
@@ -203,7 +206,8 @@ def safer_set(
     own = reviewed(slot.own for slot in slots)
     in_plain = [slot.own for slot in slots if not set(classes).isdisjoint(slot.class_codes)]
     after = reviewed(chosen.values())
-    decisions = tuple(_decision(slot, chosen.get(id(slot)), own, limit, avoided) for slot in slots)
+    staying = {option.name for option in chosen.values()}
+    decisions = tuple(_decision(slot, chosen.get(id(slot)), own, limit, avoided, staying) for slot in slots)
     return SaferSet(
         decisions=decisions,
         plain=classes,
@@ -264,7 +268,12 @@ def _rate_conflict(
 
 
 def _decision(
-    slot: Slot, after: DrugOption | None, own: Review, limit: Limit, avoided: frozenset[str]
+    slot: Slot,
+    after: DrugOption | None,
+    own: Review,
+    limit: Limit,
+    avoided: frozenset[str],
+    staying: set[str],
 ) -> Decision:
     how: How = "left out" if after is None else _HOW[after.change]
     counted = {name for name, most in limit.by_severity() if most is not None}
@@ -275,8 +284,10 @@ def _decision(
             for alert in own.carried
             if alert.severity in counted and slot.own.name in {drug.name for drug in alert.drugs}
         )
+    in_set = tuple(option for option in slot.in_set if option.name in staying)
+    loss = 0.0 if slot.covered else slot.probability
     return Decision(
-        slot.own, slot.ordered, slot.probability, how, after, because, slot.called_for, slot.in_set
+        slot.own, slot.ordered, slot.probability, how, after, because, slot.called_for, in_set, loss
     )
 
 

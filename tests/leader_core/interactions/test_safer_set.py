@@ -121,9 +121,10 @@ def test_a_substitute_of_another_class_names_purpose_and_source() -> None:
 
 
 def test_what_its_substitute_already_gives_is_left_out() -> None:
-    result = safer("M01A", "B01A", "N02B", orders=["M01AE01", "B01AA03", "N02BE01"])
+    result = safer("M01A", "B01A", "N02B", orders=["M01AE01", "B01AA03", "N02BE01"], p={"M01A": 0.6})
     assert changes(result) == {"ibuprofen": ""}
-    assert result.cost == pytest.approx(0.9)
+    assert [drug.name for drug in decision(result, "ibuprofen").in_set] == ["acetaminophen"]
+    assert result.cost == pytest.approx(0.6)
 
 
 def test_a_substitute_that_the_limit_forbids_too_is_not_offered() -> None:
@@ -235,6 +236,30 @@ def test_every_table_is_read_and_refers_to_known_drugs() -> None:
         assert not [other for other in names if interchangeable(drug, other)]
 
 
+def test_vancomycin_by_mouth_stays_where_vancomycin_by_vein_is_switched() -> None:
+    vancomycin = Order(8, "J01X", "Vancomycin", "IV", 8), Order(9, "A07A", "Vancomycin Oral Liquid", "PO", 9)
+    orders = (*ordered("J01CR05"), *vancomycin)
+    classes = ("A07A", "J01C", "J01X")
+    result = safer_set(
+        classes, dict.fromkeys(SHARES, 0.5), shares_of(SHARES), TABLE, NO_MAJOR,
+        diagnoses=["ICD10:N179", "ICD10:A0472"], orders=orders,
+    )  # fmt: skip
+    assert {d.before.codes: d.after and d.after.name for d in result.decisions} == {
+        ("A07AA09",): "vancomycin",
+        ("J01XA01",): "linezolid",
+        ("J01CR05",): "piperacillin + tazobactam",
+    }
+
+
+def test_of_two_drugs_of_one_use_one_is_exchanged_at_most() -> None:
+    result = safer("B01A", diagnoses=["ICD9:28984"], orders=["B01AB01", "B01AB05"], limit=Limit())
+    assert changes(result) == {"heparin": "argatroban", "enoxaparin": ""}
+    assert result.cost == 0
+    parkinson = safer("N05A", diagnoses=["ICD9:3320"], orders=["N05AD01", "N05AH04"], limit=Limit())
+    assert changes(parkinson) == {"haloperidol": ""}
+    assert [drug.name for drug in decision(parkinson, "haloperidol").in_set] == ["quetiapine"]
+
+
 # --- requests
 
 
@@ -301,7 +326,7 @@ def test_no_set_loses_less_within_the_limit(
     assert within([drug.choice for drug in result.drugs])
     slots = [[None, *{d.before.choice, *((d.after.choice,) if d.after else ())}] for d in result.decisions]
     best = min(
-        sum(d.probability for d, choice in zip(result.decisions, chosen, strict=True) if choice is None)
+        sum(d.loss for d, choice in zip(result.decisions, chosen, strict=True) if choice is None)
         for chosen in product(*slots)
         if within([choice for choice in chosen if choice is not None])
     )
