@@ -105,7 +105,7 @@ def build_cohort(
         preset: "clinical" maps drugs by name and route; "paper" repeats the published filters and needs `ndc_map`.
         atc_level: level of the medication classes, 3 to 5.
         seed: of the split.
-        ndc_map: CSV of `ndc, atc3`. The preset "paper" maps by it; "clinical" compares it with the names, which win,
+        ndc_map: CSV of NDCs and ATC codes in a published layout. The preset "paper" maps by it; "clinical" compares it with the names, which win,
             and uses it only for an order whose name nobody knows.
         ddi: CSV of statistical interaction pairs instead of those that come with the project.
         ddi_map: for a `ddi` that names compounds by STITCH id, the table from these to ATC.
@@ -125,7 +125,7 @@ def build_cohort(
     if preset == "paper" and ndc_map is None:
         raise InputError(
             "The preset 'paper' maps medications by NDC and needs --ndc-map FILE.csv with the columns ndc and atc3 "
-            "(published with the medication-recommendation papers). Give it, or use --preset clinical."
+            "(or another layout that papers publish). Give it, or use --preset clinical."
         )
     folder = open_raw(raw, source)
     level = cast(AtcLevel, atc_level)

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from leader_core.cohort import ndc
 from leader_core.cohort.layouts import is_missing
+from leader_core.cohort.ndc import NdcMap
 from leader_core.domain import Kind
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, DrugMapper
@@ -78,9 +79,7 @@ class DrugMapping:
         )
 
 
-def map_drugs(
-    drugs: Iterable[Sequence[Any]], level: AtcLevel, ndc_map: Mapping[str, str] | None = None
-) -> DrugMapping:
+def map_drugs(drugs: Iterable[Sequence[Any]], level: AtcLevel, ndc_map: NdcMap | None = None) -> DrugMapping:
     """Map `(drug_id, drug, route, drug_type, ndc)` by name and route; with a map, its NDC is compared with the name.
 
     The name wins. An order whose name nobody knows, and which is not set aside, gets its NDC's code.
@@ -104,15 +103,14 @@ def map_drugs(
     return mapping
 
 
-def map_ndc(drugs: Iterable[Sequence[Any]], ndc_map: Mapping[str, str]) -> DrugMapping:
+def map_ndc(drugs: Iterable[Sequence[Any]], ndc_map: NdcMap) -> DrugMapping:
     """Map `(drug_id, drug, route, drug_type, ndc)` by NDC alone, as published; a missing NDC is never filled in."""
     mapping = DrugMapping()
     for drug_id, _, _, _, code in drugs:
         normal = ndc.normalise_ndc(code)
         if normal is None:
             mapping.add(drug_id, reason=NO_NDC, ndc=(ndc.NOT_VALID, None, None))
-        elif normal in ndc_map:
-            mapped = ndc_map[normal]
+        elif (mapped := ndc_map.code(normal)) is not None:
             mapping.add(drug_id, (mapped,), ndc=(ndc.FILLED_IN, mapped, None))
         else:
             mapping.add(drug_id, reason=NDC_UNKNOWN, ndc=(ndc.NOT_IN_MAP, None, None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from leader_core import sql
 from leader_core.cohort import drug_mapping
 from leader_core.cohort.accounting import NDC_CHECK
 from leader_core.cohort.drug_mapping import AtcLevel
-from leader_core.cohort.ndc import NdcCheck, check_of
+from leader_core.cohort.ndc import NdcCheck, NdcMap, check_of
 from leader_core.cohort.raw_tables import RawFolder, open_raw
 from leader_core.cohort.reading import RawReader, first_line
 from leader_core.cohort.stages import DRUGS
@@ -106,7 +106,7 @@ def read_drug_orders(
     *,
     source: str = "auto",
     atc_level: AtcLevel = 3,
-    ndc_map: Mapping[str, str] | None = None,
+    ndc_map: NdcMap | None = None,
 ) -> DrugOrders:
     """Read and map the orders of these folders of raw tables, counted together.
 
@@ -145,7 +145,7 @@ class _Read:
     unreadable: int
 
 
-def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: Mapping[str, str] | None) -> _Read:
+def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: NdcMap | None) -> _Read:
     with (
         sql.connect() as connection,
         tempfile.TemporaryDirectory(prefix="leader-tables-") as folder,

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from leader_core.cohort.layouts import is_missing
 from leader_core.errors import InputError, NotFoundError
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel
 
@@ -29,7 +30,11 @@ VERDICTS: Final = (NOT_VALID, NO_MAP, NOT_IN_MAP, AGREE, DISAGREE, SET_ASIDE, FI
 _ATC: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
 _NUMBER: Final = re.compile(r"([0-9]{1,11})(?:\.0)?")
 _HYPHENATED: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,4})-([0-9]{1,2})")
+_TWO_PARTS: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,4})")
 _WIDTHS: Final = (5, 4, 2)
+_PRODUCT: Final = sum(_WIDTHS[:2])
+_NDC_COLUMNS: Final = ("ndc", "ndc11", "ndc_code", "ndc_11", "productndc", "source")
+_CODE_COLUMNS: Final = ("code", "target")
 _NOTHING: Final = "0" * sum(_WIDTHS)
 
 
@@ -106,7 +111,7 @@ def normalise_ndc(raw: str | None) -> str | None:
 
 def compare(
     ndc: str | None,
-    ndc_map: Mapping[str, str],
+    ndc_map: NdcMap,
     names: Collection[str],
     set_aside: str | None,
     level: AtcLevel,
@@ -118,7 +123,7 @@ def compare(
     normal = normalise_ndc(ndc)
     if normal is None:
         return NOT_VALID, None
-    code = ndc_map.get(normal)
+    code = ndc_map.code(normal)
     if code is None:
         return NOT_IN_MAP, None
     if set_aside is not None:
@@ -134,8 +139,23 @@ def check_of(rows: Iterable[tuple[str, str | None, str | None, str | None, str |
     return NdcCheck(tuple(NdcRow(*row) for row in rows))
 
 
-def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> dict[str, str]:
-    """NDC (11 digits) to ATC code from a CSV with columns `ndc` and `atc3` (or `atc`); the first row of an NDC counts.
+@dataclass(frozen=True, slots=True)
+class NdcMap:
+    """A hospital's or a paper's map of NDCs to ATC codes."""
+
+    codes: Mapping[str, str]  # NDC of 11 digits, or labeller and product of 9 -> ATC code
+    note: str  # what was read, as a sentence
+
+    def code(self, ndc: str) -> str | None:
+        """The code of an NDC of 11 digits: its own, or that of its product in any package."""
+        return self.codes.get(ndc) or self.codes.get(ndc[:_PRODUCT])
+
+
+def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> NdcMap:
+    """A map from a CSV in any layout that papers publish: `ndc, atc3`; `NDC, RXCUI, ATC4`; `source, target`; ...
+
+    Of several columns of codes the row's deepest is taken and cut to the level; the first row of an NDC counts. NDCs may
+    have hyphens, 10 or 11 digits, or two parts, which name a product in every package. Rows without a code are counted.
 
     Args:
         path: the file.
@@ -148,27 +168,67 @@ def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> dict[
     """
     if not path.is_file():
         raise NotFoundError(f"The NDC map {path} does not exist. Check --ndc-map.")
-    shortest = ATC_LENGTH[3 if coarser else level]
-    table: dict[str, str] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            names = {name.strip().lower(): name for name in reader.fieldnames or ()}
-            code_column = next((names[n] for n in ("atc3", "atc", "code") if n in names), None)
-            if "ndc" not in names or code_column is None:
-                raise InputError(
-                    f"The NDC map {path} has the columns {', '.join(names) or '(none)'}: expected ndc and atc3."
-                )
-            for row in reader:
-                ndc, code = normalise_ndc(row[names["ndc"]]), (row[code_column] or "").strip().upper()
-                if ndc is None or not _ATC.fullmatch(code) or len(code) < shortest:
-                    raise InputError(
-                        f"The NDC map {path}, line {reader.line_num}: {row[names['ndc']]!r} and {code!r}: expected an "
-                        f"NDC of up to 11 digits and an ATC code of level {3 if coarser else level} or deeper."
-                    )
-                table.setdefault(ndc, code[: ATC_LENGTH[level]])
+            return _read_map(path, csv.reader(stream), level, 3 if coarser else level)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The NDC map {path} is not readable as CSV in UTF-8: {error}.") from error
+
+
+def _read_map(path: Path, rows: Iterator[list[str]], level: AtcLevel, needed: AtcLevel) -> NdcMap:
+    header = [name.strip().lower() for name in next(rows, [])]
+    at_ndc = next((header.index(name) for name in _NDC_COLUMNS if name in header), None)
+    at_codes = [i for i, name in enumerate(header) if name.startswith("atc") or name in _CODE_COLUMNS]
+    if at_ndc is None or not at_codes:
+        raise InputError(
+            f"The NDC map {path} has the columns {', '.join(header) or '(none)'}: expected ndc and atc3, or another "
+            "published layout (NDC, RXCUI, ATC4; source, target)."
+        )
+    table: dict[str, str] = {}
+    empty = several = 0
+    used: set[int] = set()
+    for number, row in enumerate(rows, 2):
+        if not any(cell.strip() for cell in row):
+            continue
+        cells = {i: row[i].strip().upper() for i in at_codes if i < len(row)}
+        given = {i: code for i, code in cells.items() if code and not is_missing(code)}
+        if not given:
+            empty += 1
+            continue
+        at, code = max(given.items(), key=lambda item: len(item[1]))
+        written = row[at_ndc] if at_ndc < len(row) else ""
+        ndc = normalise_ndc(written) or _product(written)
+        if ndc is None or not _ATC.fullmatch(code) or len(code) < ATC_LENGTH[needed]:
+            raise InputError(
+                f"The NDC map {path}, line {number}: {written!r} and {code!r}: expected an "
+                f"NDC of up to 11 digits and an ATC code of level {needed} or deeper."
+            )
+        used.add(at)
+        several += table.setdefault(ndc, code[: ATC_LENGTH[level]]) != code[: ATC_LENGTH[level]]
     if not table:
         raise InputError(f"The NDC map {path} holds no row: expected lines like 00006494300,J07A.")
-    return table
+    products = sum(len(ndc) == _PRODUCT for ndc in table)
+    extras = [
+        f"{count:,} {what}"
+        for count, what in (
+            (products, "of them products in every package"),
+            (empty, "rows without a code were left out"),
+            (several, "rows gave an NDC another code than its first row, which counts"),
+        )
+        if count
+    ]
+    columns = " and ".join(header[i] for i in sorted(used))
+    return NdcMap(
+        table,
+        f"NDC map {path.name}: {'; '.join([f'{len(table):,} NDCs from the columns {header[at_ndc]} and {columns}', *extras])}.",
+    )
+
+
+def _product(text: str) -> str | None:
+    """Labeller and product as nine digits, from two parts: FDA's product code, which names no package."""
+    parts = _TWO_PARTS.fullmatch(text.strip())
+    return (
+        "".join(part.zfill(width) for part, width in zip(parts.groups(), _WIDTHS, strict=False))
+        if parts
+        else None
+    )

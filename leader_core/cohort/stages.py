@@ -5,7 +5,7 @@ The order of the SQL statements is the order of this file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
@@ -14,6 +14,7 @@ import duckdb
 from leader_core.cohort import drug_mapping
 from leader_core.cohort.damage import check_rejects, count_missing, odd_values
 from leader_core.cohort.drug_mapping import AtcLevel
+from leader_core.cohort.ndc import NdcMap
 from leader_core.cohort.raw_tables import RawFolder
 from leader_core.cohort.reading import RawReader, kind_of
 from leader_core.cohort.spreadsheet import restore_codes
@@ -40,7 +41,7 @@ class BuildJob:
     seed: int
     label: str
     synthetic: bool
-    ndc_map: Mapping[str, str] | None
+    ndc_map: NdcMap | None
     signal: StatisticalSignal
     max_rejects: float
     connection: duckdb.DuckDBPyConnection
@@ -107,6 +108,7 @@ def stage(job: BuildJob) -> None:
     _find_unreadable_cells(job)
     job.run("stage/birth_after_admission")
     check_rejects(job.reader, job.rows_read, job.max_rejects)
+    job.notes += [job.ndc_map.note] if job.ndc_map is not None else []
     job.notes += [*job.reader.notes, *count_missing(job.reader), *odd_values(job.reader)]
     job.connection.execute(_DROP_RAW)  # the largest staging tables are not read again
     job.run("stage/usable_codes")

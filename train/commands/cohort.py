@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ndc-map",
         type=Path,
         metavar="FILE.csv",
-        help="columns ndc, atc3: --preset paper maps by it; "
+        help="NDCs and ATC codes, as papers publish them: --preset paper maps by it; "
         "clinical compares it with the drugs' names, which win",
     )
     parser.add_argument(

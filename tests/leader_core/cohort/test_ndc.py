@@ -26,7 +26,9 @@ from leader_core.cohort.ndc import (
 )
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError, NotFoundError
+from leader_core.terminology.drugs import AtcLevel
 from tests import raw_tables
+from tests.conftest import ROOT
 
 # --- notation
 
@@ -97,8 +99,37 @@ def test_a_normal_ndc_stays_as_it_is(raw: str) -> None:
 def test_the_first_row_of_an_ndc_counts_and_codes_are_cut(tmp_path: Path) -> None:
     path = tmp_path / "map.csv"
     path.write_text("NDC,ATC\n54329425,C03CA01\n0054-3294-25,B01AA03\n")
-    assert read_ndc_map(path, 3) == {"00054329425": "C03C"}
-    assert read_ndc_map(path, 5) == {"00054329425": "C03CA01"}
+    assert read_ndc_map(path, 3).codes == {"00054329425": "C03C"}
+    assert read_ndc_map(path, 5).codes == {"00054329425": "C03CA01"}
+
+
+CASES = ROOT.parent / "shared" / "cases" / "ndc_maps"
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "codes", "note"),
+    [
+        (
+            "RXCUI2atc4.csv", 3, {"00054329425": "C03C", "00338355248": "J01X", "00056017275": "B01A"},
+            "3 NDCs from the columns ndc and atc4.",
+        ),
+        (
+            "fabkury.csv", 5, {"00054329425": "C03CA01", "00056017275": "B01AA03"},
+            "NDCs from the columns ndc and atc5; 1 rows without a code were left out.",
+        ),
+        ("fda_dash2.csv", 3, {"000543294": "C03C"}, "of them products in every package."),
+        ("pyhealth_NDC_to_ATC.csv", 4, {"00054329425": "C03CA", "00056017275": "B01AA"}, "columns source and target."),
+    ],
+)  # fmt: skip
+def test_the_layouts_that_papers_publish_are_read_at_the_level_needed(
+    name: str, level: AtcLevel, codes: dict[str, str], note: str
+) -> None:
+    if not (CASES / name).is_file():
+        pytest.skip(f"the cases are not next to the project: {CASES / name}")
+    table = read_ndc_map(CASES / name, level)
+    assert table.codes.items() <= codes.items() and table.note.endswith(note)
+    assert table.code("00054329425") == codes.get("00054329425", "C03C")
+    assert table.code("00099000001") is None
 
 
 @pytest.mark.parametrize(
@@ -125,7 +156,7 @@ def test_a_map_above_the_level_is_refused_unless_it_is_only_compared_with(tmp_pa
     path.write_text("ndc,atc3\n54329425,C03C\n")
     with pytest.raises(InputError, match="level 5 or deeper"):
         read_ndc_map(path, 5)
-    assert read_ndc_map(path, 5, coarser=True) == {"00054329425": "C03C"}
+    assert read_ndc_map(path, 5, coarser=True).codes == {"00054329425": "C03C"}
 
 
 def test_an_absent_or_unreadable_map_is_refused(tmp_path: Path) -> None:
