@@ -105,8 +105,8 @@ def build_cohort(
         preset: "clinical" maps drugs by name and route; "paper" repeats the published filters and needs `ndc_map`.
         atc_level: level of the medication classes, 3 to 5.
         seed: of the split.
-        ndc_map: CSV of NDCs and ATC codes in a published layout. The preset "paper" maps by it; "clinical" compares it with the names, which win,
-            and uses it only for an order whose name nobody knows.
+        ndc_map: CSV of NDCs and ATC codes in a published layout. The preset "paper" maps by it; "clinical" compares it
+            with the names, which win, and uses it only for an order whose name nobody knows.
         ddi: CSV of statistical interaction pairs instead of those that come with the project.
         ddi_map: for a `ddi` that names compounds by STITCH id, the table from these to ATC.
         label: what the data are called on reports.

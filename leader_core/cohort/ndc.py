@@ -195,7 +195,7 @@ def _read_map(path: Path, rows: Iterator[list[str]], level: AtcLevel, needed: At
         if not given:
             empty += 1
             continue
-        at, code = max(given.items(), key=lambda item: len(item[1]))
+        at, code = max(given.items(), key=lambda item: (_ATC.fullmatch(item[1]) is not None, len(item[1])))
         written = row[at_ndc] if at_ndc < len(row) else ""
         ndc = normalise_ndc(written) or _product(written)
         if ndc is None or not _ATC.fullmatch(code) or len(code) < ATC_LENGTH[needed]:
@@ -218,10 +218,8 @@ def _read_map(path: Path, rows: Iterator[list[str]], level: AtcLevel, needed: At
         if count
     ]
     columns = " and ".join(header[i] for i in sorted(used))
-    return NdcMap(
-        table,
-        f"NDC map {path.name}: {'; '.join([f'{len(table):,} NDCs from the columns {header[at_ndc]} and {columns}', *extras])}.",
-    )
+    read = f"{len(table):,} NDCs from the columns {header[at_ndc]} and {columns}"
+    return NdcMap(table, f"NDC map {path.name}: {'; '.join([read, *extras])}.")
 
 
 def _product(text: str) -> str | None:
