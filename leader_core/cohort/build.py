@@ -128,6 +128,10 @@ def build_cohort(
             "(or another layout that papers publish). Give it, or use --preset clinical."
         )
     folder = open_raw(raw, source)
+    if ndc_map is not None and "prescriptions" not in folder:
+        raise InputError(
+            f"{SOURCES[folder.source].name} has no NDCs. Leave --ndc-map out, and use --preset clinical."
+        )
     level = cast(AtcLevel, atc_level)
     read_map = (
         read_ndc_map(Path(ndc_map), level, coarser=preset == "clinical") if ndc_map is not None else None
@@ -229,6 +233,7 @@ def _build(job: BuildJob, given: Sequence[Path | None], out: Path, started: floa
         for name in _COHORT_TABLES:
             job.run(f"cohort/{name}", seed=str(job.seed))
         _count_alerts(job)
+        _name_tables(job)
         identity = accounting.fingerprint(job, interactions)
         built = accounting.result(job, identity, out, time.perf_counter() - started)
         digests = {Path(path).name: sha256_file(Path(path)) for path in given if path is not None}
@@ -249,6 +254,19 @@ def _count_alerts(job: BuildJob) -> None:
     columns = {name: pa.array(values) for name, values in as_columns(counts).items()}
     job.register("given_alerts", pa.table({"visit_id": pa.array(visit_ids), **columns}))
     job.connection.execute(_ALERTS)
+
+
+def _name_tables(job: BuildJob) -> None:
+    """The source's own names of its tables in the accounting and among the rejects."""
+    for staged, name in SOURCES[job.raw.source].tables.items():
+        values = {"staged": staged, "name": name}
+        if not name:
+            job.connection.execute("DELETE FROM accounting WHERE source_table = $staged", {"staged": staged})
+            continue
+        job.connection.execute(
+            "UPDATE accounting SET source_table = $name WHERE source_table = $staged", values
+        )
+        job.connection.execute("UPDATE rejects SET source_table = $name WHERE source_table = $staged", values)
 
 
 def _interactions(job: BuildJob) -> InteractionTable:

@@ -65,11 +65,11 @@ def _suspicious(reader: RawReader, table: RawTable) -> bool:
     connection = reader.connection
     if table.decimals() or any(is_missing(cell) for row in table.first_rows for cell in row):
         return True
-    if table.name == "prescriptions":
+    if table.name in ("prescriptions", "medication"):
         return any(connection.execute(query).fetchall()[0][0] for query in (_DRUG_WORDS, _NULL_ORDERS))
-    if table.name in ("diagnoses_icd", "procedures_icd"):
+    if table.name in ("diagnoses_icd", "procedures_icd", "diagnosis", "treatment"):
         return bool(connection.execute(_CODE_WORDS, {"kind": kind_of(table.name)}).fetchall()[0][0])
-    return table.name in ("patients", "admissions")
+    return table.name in ("patients", "admissions", "patient")
 
 
 def check_rejects(reader: RawReader, rows_read: dict[str, int], limit: float) -> None:
@@ -78,7 +78,11 @@ def check_rejects(reader: RawReader, rows_read: dict[str, int], limit: float) ->
     Raises:
         InputError: too many rows of a table; names the first cell.
     """
-    for table, rows in run(reader.connection, "stage/reject_counts").fetchall():
+    layout = SOURCES[reader.raw.source]
+    lost: dict[str, int] = {}
+    for staged, rows in run(reader.connection, "stage/reject_counts").fetchall():
+        lost[layout.source_table(staged)] = lost.get(layout.source_table(staged), 0) + rows
+    for table, rows in lost.items():
         total = rows_read[table]
         if rows <= limit * total or (rows <= _FEW and rows < total / 2):
             continue

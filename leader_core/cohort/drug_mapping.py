@@ -15,6 +15,7 @@ from leader_core.cohort import ndc
 from leader_core.cohort.layouts import is_missing
 from leader_core.cohort.ndc import NdcMap
 from leader_core.domain import Kind
+from leader_core.terminology import eicu
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, DrugMapper
 from leader_core.terminology.icd import chapter, code_title, normalise_icd, parent
@@ -22,6 +23,8 @@ from leader_core.terminology.icd import chapter, code_title, normalise_icd, pare
 UNMAPPED: Final = "unmapped drug"
 NO_NAME: Final = "missing drug name"
 NO_NDC: Final = "missing NDC"
+BY_DRUG: Final = "treatment by a drug"
+"""Of a procedure that says which drugs were given: what a model is to find, and must not read."""
 NDC_UNKNOWN: Final = "NDC not in the map"
 
 
@@ -130,8 +133,10 @@ def map_icd(
         whole = (restored or {}).get((kind, raw, version), raw)
         code = normalise_icd(whole, number, cast(Kind, kind)) if number is not None else None
         reason = "unknown ICD version" if number is None else "not an ICD code" if code is None else None
+        if version == eicu.SYSTEM and kind == "procedure":
+            code, reason = (None, BY_DRUG) if eicu.names_drugs(raw) else (eicu.treatment_code(raw), None)
         if is_missing(raw):
-            reason = "missing code"
+            code, reason = None, "missing code"
         rows.append((kind, raw, version, code, reason))
     return _table(("kind", "icd_code", "icd_version", "code", "reason"), rows)
 

@@ -40,7 +40,7 @@ class SourceLayout:
     detected_by: tuple[str, tuple[str, ...]]  # table, and those of its columns that only this source has
     required: Mapping[str, tuple[str, ...]]  # table -> columns without which it cannot be read
     optional: Mapping[str, Mapping[str, str]]  # table -> {column: what its absence means}
-    dictionaries: Mapping[str, tuple[str, ...]]  # tables of titles, read where they are present
+    dictionaries: Mapping[str, tuple[str, ...]]  # tables read where they are present: titles, treatments
     profile_fields: tuple[str, ...]  # of a case
     icd_version: int  # the usual one, for codes that are valid in several
     one_of: Mapping[str, tuple[str, ...]] = field(
@@ -57,6 +57,10 @@ class SourceLayout:
         """Every column that is read from a table."""
         wanted = (*self.required.get(table, ()), *self.optional.get(table, {}), *self.one_of.get(table, ()))
         return wanted or self.dictionaries[table]
+
+    def source_table(self, staged: str) -> str:
+        """The source's own name of a table of the builder; empty where its rows are counted under another."""
+        return self.tables.get(staged, staged)
 
 
 _CODES3: Final = ("subject_id", "hadm_id", "icd9_code")
@@ -134,6 +138,46 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
         icd_version=10,
         one_of={"admissions": ("race", "ethnicity")},  # the second before release 2.0
         dates={"admissions": ("admittime", "dischtime")},
+    ),
+    "eicu": SourceLayout(
+        name="eICU",
+        detected_by=("patient", ("patientunitstayid", "patienthealthsystemstayid", "uniquepid")),
+        required={
+            "patient": ("patientunitstayid", "patienthealthsystemstayid", "uniquepid"),
+            "diagnosis": ("patientunitstayid", "icd9code"),
+            "medication": ("patientunitstayid", "drugname"),
+        },
+        optional={
+            "patient": {
+                "gender": f"gender {_UNKNOWN}",
+                "age": f"age {_UNKNOWN}",
+                "ethnicity": f"ethnicity {_UNKNOWN}",
+                "hospitaladmitsource": f"admission type {_UNKNOWN}",
+                "hospitaladmitoffset": "the order of the unit stays of a hospital stay is their number",
+                "hospitaldischargeyear": "the order of a patient's hospital stays is unknown",
+            },
+            "diagnosis": {
+                "diagnosispriority": "no diagnosis is the main one",
+                "diagnosisoffset": "the codes of a visit stand in the order of their text",
+            },
+            "medication": {
+                "drughiclseqno": "orders without a name stay unmapped",
+                "routeadmin": "every drug is taken for its commonest route",
+                "drugordercancelled": "cancelled orders count as orders",
+            },
+        },
+        dictionaries={"treatment": ("patientunitstayid", "treatmentstring")},
+        profile_fields=("ethnicity", "admission_type", "age_band", "gender"),
+        icd_version=9,
+        tables={
+            "patients": "",  # the same rows as the unit stays
+            "admissions": "patient",
+            "diagnoses_icd": "diagnosis",
+            "procedures_icd": "treatment",
+            "prescriptions": "medication",
+        },
+        again="further unit stay of its hospital stay",
+        no_dates=True,
     ),
 }  # fmt: skip
 """A new source: an entry here, and its SQL under `sql/<source>/`."""

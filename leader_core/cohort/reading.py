@@ -11,6 +11,7 @@ from typing import Final
 import duckdb
 import pyarrow as pa
 
+from leader_core.cohort import eicu
 from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.raw_files import CheckedFile, check_file
 from leader_core.cohort.raw_tables import RawFolder, RawTable
@@ -29,6 +30,9 @@ _EMPTY_TABLES: Final = (
     # Diagnoses and procedures, and the titles of the hospital's own dictionaries where these are present.
     "CREATE TEMP TABLE raw_codes (kind VARCHAR, patient_id BIGINT, visit_id BIGINT, sequence BIGINT, "
     "icd_code VARCHAR, icd_version VARCHAR, unreadable_id BOOLEAN, unreadable_sequence BOOLEAN)",
+    # Codes after the first of a row that names several.
+    "CREATE TEMP TABLE further_codes (patient_id BIGINT, visit_id BIGINT, sequence BIGINT, icd_code VARCHAR, "
+    "icd_version VARCHAR)",
     "CREATE TEMP TABLE hospital_titles (kind VARCHAR, icd_code VARCHAR, icd_version VARCHAR, title VARCHAR)",
 )
 _SWALLOWED: Final = """
@@ -83,6 +87,8 @@ class RawReader:
             if not table.parquet:
                 run(self.connection, "raw/unreadable_lines", {"table": name})
                 self._check_swallowed(table)
+            if self.raw.source == eicu.SOURCE:
+                self.notes += eicu.complete(self.connection, name)
 
     @contextmanager
     def opened(self, name: str) -> Iterator[RawTable]:
@@ -125,6 +131,8 @@ class RawReader:
 
     def _script(self, name: str) -> str:
         """The SQL file that reads a raw table."""
+        if self.raw.source == eicu.SOURCE:
+            return f"{eicu.SOURCE}/{name}"
         if name == "prescriptions":
             return "raw/prescriptions"
         if name.startswith("d_icd_"):

@@ -14,6 +14,7 @@ import duckdb
 from leader_core.cohort import drug_mapping
 from leader_core.cohort.damage import check_rejects, count_missing, odd_values
 from leader_core.cohort.drug_mapping import AtcLevel
+from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.ndc import NdcMap
 from leader_core.cohort.raw_tables import RawFolder
 from leader_core.cohort.reading import RawReader, kind_of
@@ -76,20 +77,23 @@ def read_raw(job: BuildJob) -> None:
     for name, table in job.raw.tables.items():
         job.report_progress(f"Reading {table.path.name}")
         job.reader.read(name, by_ndc=job.ndc_map is not None)
-    for name, rows in job.run("stage/rows_read").fetchall():
-        if name in job.raw:
-            job.rows_read[name] = rows
-            if not rows and not name.startswith("d_icd_"):
-                raise InputError(
-                    f"{job.raw[name].path} has a header line and no rows: expected the whole table. Download it again."
-                )
+    layout = SOURCES[job.raw.source]
+    for staged, rows in job.run("stage/rows_read").fetchall():
+        if (name := layout.source_table(staged)) in job.raw:
+            job.rows_read[name] = job.rows_read.get(name, 0) + rows
+    for name, rows in job.rows_read.items():
+        if not rows and not name.startswith("d_icd_"):
+            raise InputError(
+                f"{job.raw[name].path} has a header line and no rows: expected the whole table. Download it again."
+            )
 
 
 def stage(job: BuildJob) -> None:
     """Judge every row: which visit, which code, and if none, why."""
     job.report_progress("Matching codes and medications")
-    job.run("stage/visit_candidates")
-    job.run("stage/known_visits")
+    again = SOURCES[job.raw.source].again
+    job.run("stage/visit_candidates", again=again)
+    job.run("stage/known_visits", again=again)
     distinct = job.run("stage/icd_distinct").fetchall()
     restored = restore_codes(distinct)
     job.notes += restored.notes
@@ -121,11 +125,16 @@ def stage(job: BuildJob) -> None:
 
 def _find_unreadable_cells(job: BuildJob) -> None:
     """A second look at tables with damaged cells, to say on which line they are."""
-    for name in [name for name, rows in job.run("stage/damage").fetchall() if rows]:
+    layout = SOURCES[job.raw.source]
+    damaged = [layout.source_table(staged) for staged, rows in job.run("stage/damage").fetchall() if rows]
+    for name in filter(None, damaged):
         script = {
             "patients": f"{job.raw.source}/unreadable_patients",
             "admissions": "raw/unreadable_admissions",
             "prescriptions": "raw/unreadable_ids",
+            "patient": "eicu/unreadable_patients",
+            "medication": "eicu/unreadable_ids",
+            "treatment": "eicu/unreadable_ids",
         }.get(name, f"{job.raw.source}/unreadable_codes")
         with job.reader.opened(name):
             job.run(script, table=name, kind=kind_of(name))

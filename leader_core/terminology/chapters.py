@@ -148,6 +148,17 @@ _PCS_NEW_TECHNOLOGY: Final[dict[str, str]] = {
 }
 """Second character in the new technology section (first character X), which names body systems its own way."""
 
+_EICU: Final = {
+    "cardiovascular": _P_CARDIOVASCULAR,
+    "endocrine": _P_ENDOCRINE,
+    "gastrointestinal": _P_DIGESTIVE,
+    "hematology": _P_LYMPHATIC,
+    "neurologic": _P_NERVOUS,
+    "pulmonary": _P_RESPIRATORY,
+    "renal": _P_URINARY,
+}
+"""First words of eICU's treatment paths."""
+
 _ATC_LENGTHS: Final = (1, 3, 4, 5, 7)
 
 
@@ -166,6 +177,8 @@ def chapter(code: str) -> str:
         return _in_ranges(_ICD10, bare[:3])
     if system == "ICD9PCS":
         return _in_ranges(_ICD9PCS, bare[:2])
+    if system == "EICU":
+        return _EICU.get(bare.split("|", 1)[0], _P_OTHER)
     if system == "ICD10PCS":
         if bare[0] == "0":
             return _PCS_BODY_SYSTEMS.get(bare[1:2], UNCLASSIFIED)
@@ -192,6 +205,9 @@ def parent(code: str) -> str:
         return bare[: shorter[-1]] if shorter else ""
     if system == "ICD10PCS":
         return f"{system}:{bare[:3]}" if len(bare) > 3 else ""
+    if system == "EICU":
+        above = bare.rpartition("|")[0]
+        return f"{system}:{above}" if above else ""
     least = category_length(system, bare)
     if len(bare) <= least:
         return ""

@@ -24,7 +24,8 @@ FLUSH: Final = "flush"
 ADDITIVE: Final = "additive"
 DEVICE: Final = "device"
 STUDY: Final = "study drug"
-SET_ASIDE_REASONS: Final = (DILUENT, FLUSH, ADDITIVE, DEVICE, STUDY)
+CANCELLED: Final = "cancelled order"
+SET_ASIDE_REASONS: Final = (DILUENT, FLUSH, ADDITIVE, DEVICE, STUDY, CANCELLED)
 """Why an order is no drug of its own."""
 
 _LOCKS: Final = frozenset(("heparin", "sodium citrate"))
@@ -106,6 +107,8 @@ class DrugMapper:
         """
         reading = _read(drug)
         kind = drug_type.strip().upper()
+        if kind == "CANCELLED":
+            return CANCELLED
         always = next((other.reason for other in reading.others if other.always), None)
         if always is not None:
             return always

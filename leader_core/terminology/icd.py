@@ -22,6 +22,8 @@ from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.terminology.chapters import UNCLASSIFIED, category_length, chapter, parent
 from leader_core.terminology.drug_table import table_rows
+from leader_core.terminology.eicu import SYSTEM as EICU
+from leader_core.terminology.eicu import treatment_title
 
 if TYPE_CHECKING:
     import pyarrow
@@ -109,6 +111,8 @@ def code_title(kind: Kind, code: str) -> str | None:
 
         return atc_title(code)
     system, _, bare = code.rpartition(":")
+    if system == EICU:
+        return treatment_title(bare)
     if (system, kind) not in _KIND_OF:
         return None
     known = _KIND_OF[system, kind]

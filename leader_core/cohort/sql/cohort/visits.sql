@@ -13,7 +13,9 @@ WITH person AS (
 aged AS (
     SELECT
         c.*,
-        coalesce(date_sub('year', p.born, c.admitted_at), p.anchor_age + year(c.admitted_at) - p.anchor_year) AS years
+        coalesce(
+            c.age, date_sub('year', p.born, c.admitted_at), p.anchor_age + year(c.admitted_at) - p.anchor_year
+        ) AS years
     FROM visit_candidates AS c
     INNER JOIN visit_filters AS f ON f.record = c.record AND f.failed_at IS NULL
     INNER JOIN person AS p ON p.patient_id = c.patient_id
@@ -33,7 +35,9 @@ counted AS (
 SELECT
     a.visit_id,
     a.patient_id,
-    CAST(row_number() OVER (PARTITION BY a.patient_id ORDER BY a.admitted_at, a.visit_id) AS INTEGER) AS visit_no,
+    CAST(
+        row_number() OVER (PARTITION BY a.patient_id ORDER BY a.visit_order, a.admitted_at, a.visit_id) AS INTEGER
+    ) AS visit_no,
     a.admitted_at,
     a.discharged_at,
     CAST(CASE WHEN a.years > 89 THEN 91 WHEN a.years >= 0 THEN a.years END AS INTEGER) AS age,

@@ -13,5 +13,7 @@ SELECT
     coalesce(filled(race), filled(ethnicity)) AS ethnicity,
     filled(admission_type) AS admission_type,
     unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
-    unreadable_moment(dischtime) OR moment(dischtime) < moment(admittime) AS unreadable_discharge
+    unreadable_moment(dischtime) OR moment(dischtime) < moment(admittime) AS unreadable_discharge,
+    CAST(NULL AS BIGINT) AS visit_order,
+    CAST(NULL AS INTEGER) AS age
 FROM raw_file;

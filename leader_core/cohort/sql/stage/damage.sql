@@ -4,21 +4,21 @@ UNION ALL
 SELECT
     'admissions' AS source_table,
     count(*) FILTER (
-        unreadable_id OR unreadable_discharge OR (admitted_at IS NULL AND visit_id IS NOT NULL)
+        unreadable_id OR unreadable_discharge OR (admitted_at IS NULL AND visit_order IS NULL AND visit_id IS NOT NULL)
     ) AS rows
 FROM raw_admissions
 UNION ALL
 SELECT
     'diagnoses_icd' AS source_table,
     count(*) FILTER (unreadable_id OR unreadable_sequence)
-    + (SELECT count(*) FROM icd_map WHERE kind = 'diagnosis' AND reason <> 'missing code') AS rows
+    + (SELECT count(*) FROM icd_map WHERE kind = 'diagnosis' AND reason IN ('not an ICD code', 'unknown ICD version')) AS rows
 FROM raw_codes
 WHERE kind = 'diagnosis'
 UNION ALL
 SELECT
     'procedures_icd' AS source_table,
     count(*) FILTER (unreadable_id OR unreadable_sequence)
-    + (SELECT count(*) FROM icd_map WHERE kind = 'procedure' AND reason <> 'missing code') AS rows
+    + (SELECT count(*) FROM icd_map WHERE kind = 'procedure' AND reason IN ('not an ICD code', 'unknown ICD version')) AS rows
 FROM raw_codes
 WHERE kind = 'procedure'
 UNION ALL

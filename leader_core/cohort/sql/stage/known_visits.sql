@@ -4,4 +4,4 @@ SELECT visit_id, patient_id, reason
 FROM visit_candidates
 WHERE
     visit_id IS NOT NULL AND patient_id IS NOT NULL
-    AND coalesce(reason NOT IN ('unreadable patient or admission id', 'duplicate admission'), true);
+    AND coalesce(reason NOT IN ('unreadable patient or admission id', $again), true);

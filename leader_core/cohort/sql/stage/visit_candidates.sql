@@ -1,5 +1,5 @@
 -- Every row of ADMISSIONS with the reason why it cannot be a visit, or none. Discharge is optional; admission is not,
--- because visits are ordered by it.
+-- because visits are ordered by it, unless the source has no dates and orders them in another way.
 CREATE TEMP TABLE visit_candidates AS
 SELECT
     a.record,
@@ -13,12 +13,14 @@ SELECT
     a.marital_status,
     a.ethnicity,
     a.admission_type,
+    a.visit_order,
+    a.age,
     CASE
         WHEN a.unreadable_id THEN 'unreadable patient or admission id'
         WHEN a.patient_id IS NULL OR a.visit_id IS NULL THEN 'missing patient or admission id'
-        WHEN row_number() OVER (PARTITION BY a.visit_id ORDER BY a.record) > 1 THEN 'duplicate admission'
+        WHEN row_number() OVER (PARTITION BY a.visit_id ORDER BY a.record) > 1 THEN $again
         WHEN p.patient_id IS NULL THEN 'unknown patient'
-        WHEN a.admitted_at IS NULL THEN 'missing or unreadable admission time'
+        WHEN a.admitted_at IS NULL AND a.visit_order IS NULL THEN 'missing or unreadable admission time'
     END AS reason
 FROM raw_admissions AS a
 LEFT JOIN (SELECT DISTINCT patient_id FROM raw_patients WHERE NOT unreadable_id) AS p ON p.patient_id = a.patient_id;
