@@ -120,13 +120,8 @@ def build_cohort(
     started = time.perf_counter()
     report_progress = report.line if report is not None else lambda _: None
     raw, out = Path(raw), Path(out)
-    _check_options(preset, atc_level, max_rejects)
+    _check_options(preset, atc_level, max_rejects, ndc_map)
     check_output(out, COHORT)
-    if preset == "paper" and ndc_map is None:
-        raise InputError(
-            "The preset 'paper' maps medications by NDC and needs --ndc-map FILE.csv with the columns ndc and atc3 "
-            "(or another layout that papers publish). Give it, or use --preset clinical."
-        )
     folder = open_raw(raw, source)
     if ndc_map is not None and "prescriptions" not in folder:
         raise InputError(
@@ -155,13 +150,18 @@ def build_cohort(
     return result
 
 
-def _check_options(preset: str, atc_level: int, max_rejects: float) -> None:
+def _check_options(preset: str, atc_level: int, max_rejects: float, ndc_map: Path | None) -> None:
     if not 0 <= max_rejects <= 1:
         raise InputError(f"--max-rejects {max_rejects!r}: expected a share from 0 to 1, like 0.05 for 5 %.")
     if preset not in PRESETS:
         raise InputError(f"Unknown preset {preset!r}: expected {' or '.join(map(repr, PRESETS))}.")
     if atc_level not in drug_mapping.ATC_LENGTH:
         raise InputError(f"ATC level {atc_level!r}: expected 3, 4 or 5.")
+    if preset == "paper" and ndc_map is None:
+        raise InputError(
+            "The preset 'paper' maps medications by NDC and needs --ndc-map FILE.csv with the columns ndc and atc3 "
+            "(or another layout that papers publish). Give it, or use --preset clinical."
+        )
 
 
 def _describe_source(folder: RawFolder, label: str | None) -> tuple[str, bool]:

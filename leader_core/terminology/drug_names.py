@@ -37,7 +37,8 @@ _NOISE: Final = frozenset(
     sublingual succ succinate sugar sulf sulfate supp supply suppository susp suspension sustained
     syringe syrup tab tablet tablets tabs tartrate tbsp test therapy tid tincture titrate titrated to
     topical tosylate treatment troche tromethamine u unit units usp vac vaccine vag vaginal via vial
-    virus w ward wash weekly with xl xr year years""".split()
+    virus w ward wash weekly with xl xr year years
+    adv bq excel flex cont hicl ij gram grams lvp mbp pb solp solr sso svp flushsyrg syrg""".split()
 )
 _MIN_TRUNCATED: Final = 5
 _MIN_MISSPELT: Final = 7

@@ -26,6 +26,8 @@ _TOKEN: Final = re.compile(r"[0-9]+(?:\.[0-9]+)?|\.[0-9]+|[a-z]+")
 _SPELLINGS: Final = {
     "aluminium": "aluminum",
     "chl": "chloride",
+    "cl": "chloride",
+    "dext": "dextrose",
     "mag": "magnesium",
     "pot": "potassium",
     "sod": "sodium",
@@ -40,6 +42,9 @@ _LONE: Final = frozenset(
     "potassium sorbitol urea vitamins water zinc".split()
 )
 _SHORT: Final = 3
+_PLAIN_SHORT: Final = frozenset(
+    ("kcl",)
+)  # is what it says wherever it stands: 'KCl in dextrose-NaCl' is potassium
 
 
 def tokens(text: str) -> tuple[str, ...]:
@@ -109,7 +114,9 @@ class DrugTable:
 
 def is_lone(phrase: tuple[str, ...]) -> bool:
     """A name that counts only where no other drug is named: minerals in salts, and short abbreviations."""
-    return len(phrase) == 1 and (phrase[0] in _LONE or len(phrase[0]) <= _SHORT)
+    if len(phrase) > 1 or phrase[0] in _PLAIN_SHORT:
+        return False
+    return phrase[0] in _LONE or len(phrase[0]) <= _SHORT
 
 
 @cache

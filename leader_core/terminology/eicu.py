@@ -11,11 +11,12 @@ from leader_core.terminology.drug_names import read_drug
 SYSTEM: Final = "EICU"
 
 _DRUGS: Final = re.compile(
-    r"medication|administration|analges|sedati|narcotic|\banti(?!bod|gen)|bronchodilat|vasopress|vasodilat|inotrop|diuretic"
-    r"|blocker|inhibitor|agonist|\bagent|steroid|corticoid|ferrous|\biron\b|cathartic|chemical|laxative|stress ulcer|prokinetic|hypoglycemic|chemotherap|thromboly"
-    r"|saline|intravenous fluid|electrolyte|bicarbonate|alkalini|hormone|vitamin|immunosuppress|\bnmbs?\b|insulin"
-    r"|cephalosporin|penicillin|macrolide|quinolone|carbapenem|aminoglycoside|glycopeptide|benzodiazepine|barbiturate"
-    r"|opioid|statin|nitrate|immunoglobulin|immune globulin|vaccin|theophylline|chelat|intravenous calcium|glucose|dextrose",
+    r"medication|administration|analges|sedati|narcotic|\banti(?!bod|gen)|bronchodilat|vasopress|vasodilat|inotrop"
+    r"|diuretic|blocker|inhibitor|agonist|\bagent|steroid|corticoid|ferrous|\biron\b|cathartic|chemical|laxative"
+    r"|stress ulcer|prokinetic|hypoglycemic|chemotherap|thromboly|saline|intravenous fluid|electrolyte|bicarbonate"
+    r"|alkalini|hormone|vitamin|immunosuppress|\bnmbs?\b|insulin|cephalosporin|penicillin|macrolide|quinolone"
+    r"|carbapenem|aminoglycoside|glycopeptide|benzodiazepine|barbiturate|opioid|statin|nitrate|immunoglobulin"
+    r"|immune globulin|vaccin|theophylline|chelat|intravenous calcium|glucose|dextrose",
     re.IGNORECASE,
 )
 _TREATS: Final = frozenset(("oxygen", "water"))

@@ -6,8 +6,9 @@ The strings stand in `assets/terminology/routes.csv`.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
@@ -71,6 +72,9 @@ _WORDS: Final[Mapping[str, RouteGroup]] = {
     "inhalation": "inhaled",
     "inhal": "inhaled",
     "inh": "inhaled",
+    "aers": "inhaled",
+    "aepb": "inhaled",
+    "nebu": "inhaled",
     "mdi": "inhaled",
     "hfa": "inhaled",
     "neb": "inhaled",
@@ -128,11 +132,18 @@ _FORM_RANK: Final[tuple[RouteGroup, ...]] = (
 )
 """Which word wins where a name has several: 'ophth oint' is for the eye, 'vaginal cream' for the vagina."""
 
+_BRACKETS: Final = re.compile(r"\([^)]*\)?")
+_SEPARATORS: Final = re.compile(r"[-_./,+&]+")
+_MIN_CUT: Final = 5  # letters from which a route may be one cut short
+_SHORT_WORDS: Final = frozenset(("IV", "PO", "NG", "OG", "IM", "SC", "SQ", "SL"))
+"""Words of two letters that say a route inside a longer string; IN, OD or AS may be English there."""
+
 _GENERAL: Final[frozenset[RouteGroup]] = frozenset(("oral", "sublingual", "topical", *PARENTERAL))
 """Routes that a form in the name overrules: a 'Neb Soln' ordered PO is inhaled. Local routes are believed."""
 _WEAK_FORMS: Final[Mapping[RouteGroup, frozenset[RouteGroup]]] = {
     "topical": frozenset(("oral", "iv", "injection")),
     "oral": frozenset(("iv",)),
+    "inhaled": _GENERAL | {"nasal"},  # IN is the nose in some hospitals, and inhaled in others
     "iv": frozenset(),
     "irrigation": frozenset(("iv", "topical")),
     "transdermal": frozenset(("oral", "topical", *PARENTERAL)),
@@ -140,18 +151,52 @@ _WEAK_FORMS: Final[Mapping[RouteGroup, frozenset[RouteGroup]]] = {
 """For forms that overrule fewer routes, the routes they overrule."""
 
 
+@lru_cache(maxsize=65_536)
 def route_group(route: str) -> RouteGroup | None:
     """The group of a hospital's route string; None for a missing or unknown one.
 
+    A string outside the table is read without brackets and strokes, then as one cut short (INTRAVENOU), then by its words
+    (PERIPH IV), where only one group can be meant.
+
     >>> route_group("po/ng"), route_group("BOTH EYES"), route_group("")
     ('oral', 'ophthalmic', None)
+    >>> route_group("INTRAVENOU"), route_group("PERIPH IV"), route_group("IV (intravenous)"), route_group("NG- NasoGast")
+    ('iv', 'iv', 'iv', 'oral')
     """
-    return _routes().get(" ".join(route.upper().split()))
+    text = " ".join(route.upper().split())
+    table = _routes()
+    if text in table or not text:
+        return table.get(text)
+    plain = _plain_route(text)
+    if plain in (names := _plain_routes()):
+        return names[plain]
+    if len(plain) >= _MIN_CUT:
+        groups = {group for name, group in names.items() if name.startswith(plain)}
+        if groups:
+            return next(iter(groups)) if len(groups) == 1 else None
+    groups = {
+        names[word] for word in plain.split() if word in names and (len(word) > 2 or word in _SHORT_WORDS)
+    }
+    return next(iter(groups)) if len(groups) == 1 else None
+
+
+def _plain_route(text: str) -> str:
+    words = _SEPARATORS.sub(" ", _BRACKETS.sub(" ", text)).split()
+    while len(words) > 1 and words[0] in ("PER", "VIA", "BY"):
+        words = words[1:]
+    return " ".join(words)
+
+
+@cache
+def _plain_routes() -> dict[str, RouteGroup]:
+    return {_plain_route(name): group for name, group in _routes().items()}
 
 
 def effective_group(route: RouteGroup | None, words: Iterable[str]) -> RouteGroup | None:
     """The group to look a drug up by: the route, unless a form in the name says better."""
     forms = {_WORDS[word] for word in words if word in _WORDS}
+    if route == "nasal" and "nasal" in forms:
+        return route
     for form in _FORM_RANK:
         if form in forms and (route is None or route in _WEAK_FORMS.get(form, _GENERAL)):
             return form

@@ -3,7 +3,10 @@ INSERT INTO unreadable_cells
 SELECT $table AS source_table, c.record, c.cell.name AS "column", c.cell.value, c.cell.reason
 FROM (
     SELECT r.record, unnest([
-        bad_cell('patientunitstayid', r.patientunitstayid, unreadable_number(r.patientunitstayid), 'unreadable patient or admission id'),
+        bad_cell(
+            'patientunitstayid', r.patientunitstayid, unreadable_number(r.patientunitstayid),
+            'unreadable patient or admission id'
+        ),
         bad_cell('icd9code', r.icd9code, m.reason <> 'missing code', m.reason)
     ]) AS cell
     FROM (SELECT row_number() OVER () AS record, patientunitstayid, icd9code FROM raw_file) AS r

@@ -11,14 +11,22 @@ UNION ALL
 SELECT
     'diagnoses_icd' AS source_table,
     count(*) FILTER (unreadable_id OR unreadable_sequence)
-    + (SELECT count(*) FROM icd_map WHERE kind = 'diagnosis' AND reason IN ('not an ICD code', 'unknown ICD version')) AS rows
+    + (
+        SELECT count(*)
+        FROM icd_map
+        WHERE kind = 'diagnosis' AND reason IN ('not an ICD code', 'unknown ICD version')
+    ) AS rows
 FROM raw_codes
 WHERE kind = 'diagnosis'
 UNION ALL
 SELECT
     'procedures_icd' AS source_table,
     count(*) FILTER (unreadable_id OR unreadable_sequence)
-    + (SELECT count(*) FROM icd_map WHERE kind = 'procedure' AND reason IN ('not an ICD code', 'unknown ICD version')) AS rows
+    + (
+        SELECT count(*)
+        FROM icd_map
+        WHERE kind = 'procedure' AND reason IN ('not an ICD code', 'unknown ICD version')
+    ) AS rows
 FROM raw_codes
 WHERE kind = 'procedure'
 UNION ALL
