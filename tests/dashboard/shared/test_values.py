@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from dashboard.models import charts, metrics
 from dashboard.new_case import page as new_case
 from dashboard.patients import filters as worklist
 from dashboard.prompt import page as prompt_page
-from dashboard.scores import cut_offs
+from dashboard.scores import cut_offs, panel
 from dashboard.server import settings
 from dashboard.server.service import case_key
 from dashboard.server.settings import ServerSettings, read_settings
@@ -23,6 +24,7 @@ from dashboard.shared import case_text, comparison, markup, theme
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.draft import MAX_EARLIER, Draft
 from dashboard.shared.formatting import gap, probability, stay
+from dashboard.shared.session import Subject
 from leader_core import Alert, Case, Concept, InputError, Order, Visit
 from leader_core.domain import UnseenCode
 from leader_core.interactions.review import Carrier
@@ -144,6 +146,14 @@ def test_the_score_key_follows_what_a_model_reads_and_nothing_else() -> None:
     other = Case(dict(case.profile), case.history, Visit(diagnoses=("ICD9:4019",)))
     assert case_key(other) != case_key(case)
     assert case_key(Case({**case.profile, "gender": "X"}, case.history, case.current)) != case_key(case)
+    renumbered = replace(case, current=replace(case.current, visit_no=9))  # the prompt numbers visits
+    assert case_key(renumbered) != case_key(case)
+
+
+def test_every_entered_case_is_another_subject_of_the_page_and_its_table() -> None:
+    cases = [Case({}, (), Visit(diagnoses=(code,))) for code in ("ICD9:4019", "ICD9:4280", "ICD9:4280")]
+    one, other, again = (panel.identity(Subject(case, "draft"), "new") for case in cases)
+    assert one != other == again
 
 
 # Worklist
@@ -361,14 +371,18 @@ def test_fonts_are_bundled_and_nothing_is_remote() -> None:
     ]
     sources += [ROOT / ".streamlit" / "config.toml", *(ROOT / "assets" / "theme").glob("*.css")]
     remote = [
-        p.name for p in sources if re.search(r"https?://(?!127\.0\.0\.1)", p.read_text(encoding="utf-8"))
+        p.name
+        for p in sources
+        if re.search(r"https?://(?!127\.0\.0\.1|\{|host/)", p.read_text(encoding="utf-8"))
     ]
     assert remote == []
     assert "gatherUsageStats = false" in config
 
 
 def test_browser_components_never_write_markup() -> None:
-    for script in (ROOT / "dashboard" / "components").glob("*.js"):
+    scripts = list((ROOT / "dashboard").rglob("*.js"))
+    assert scripts
+    for script in scripts:
         text = script.read_text(encoding="utf-8")
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text), (
             script.name

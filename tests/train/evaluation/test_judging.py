@@ -159,9 +159,9 @@ def test_calibration_keeps_the_ranking_and_can_be_taken_back(
     assert after.calibration is not None
     assert _but_evidence(after.files) == _but_evidence(before.files)
     assert after.calibration.ece_after < after.calibration.ece_before
-    plain, mended = (open_model(each, "cpu", HOSPITAL) for each in (model, copy))  # type: ignore[arg-type]
+    plain, calibrated = (open_model(each, "cpu", HOSPITAL) for each in (model, copy))  # type: ignore[arg-type]
     columns = HOSPITAL.columns("test")
-    first, second = (score_columns(each, columns) for each in (plain, mended))
+    first, second = (score_columns(each, columns) for each in (plain, calibrated))
     np.testing.assert_array_equal(second, after.calibration.apply(first))
     assert (second != first).any()
     tables = [run(capsys, "evaluate", "--model", str(each)) for each in (model, copy)]
@@ -175,6 +175,15 @@ def test_calibration_keeps_the_ranking_and_can_be_taken_back(
     assert without_calibration(before) is before
     run(capsys, "calibrate", "--model", str(copy), "--remove")
     assert read_manifest(copy) == before
+
+
+def test_a_case_that_was_not_scored_is_no_score_of_zero(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, columns = open_model(model, "cpu", HOSPITAL), HOSPITAL.columns("test")  # type: ignore[arg-type]
+    *most, (rows, last) = opened.blocks(columns)
+    part = dataclasses.replace(last, probabilities=last.probabilities[:-1])
+    monkeypatch.setattr(opened, "blocks", lambda _: [*most, (rows[:-1], part)])
+    with pytest.raises(InputError, match=f"no score for some classes of 1 of {len(columns)} cases"):
+        score_columns(opened, columns)
 
 
 def _but_evidence(files: Mapping[str, str]) -> dict[str, str]:
@@ -231,18 +240,18 @@ def test_the_engine_gives_calibrated_probabilities_and_sets(
         return Engine(HOSPITAL, {"student": ModelCard("student", folder, read_manifest(folder))}, "cpu")  # type: ignore[arg-type]
 
     case = HOSPITAL.cases("test")[0]
-    plain, mended = engine(model).recommend(case), engine(copy).recommend(case)
+    plain, calibrated = engine(model).recommend(case), engine(copy).recommend(case)
     calibration = read_manifest(copy).calibration
     assert calibration is not None
-    for old, new in zip(plain.medications, mended.medications, strict=True):
+    for old, new in zip(plain.medications, calibrated.medications, strict=True):
         assert new.code == old.code
         assert new.probability == calibration.apply(np.array([old.probability], np.float32))[0]
-        assert new.selected == (new.probability >= np.float32(mended.threshold))
+        assert new.selected == (new.probability >= np.float32(calibrated.threshold))
     promise = next(each for each in calibration.cutoffs if each.cutoff is not None)
-    result = engine(copy).conformal_set(mended, share=promise.share, confidence=promise.confidence)
-    assert result == tuple(m for m in mended.medications if m.probability >= promise.cutoff)  # type: ignore[operator]
+    result = engine(copy).conformal_set(calibrated, share=promise.share, confidence=promise.confidence)
+    assert result == tuple(m for m in calibrated.medications if m.probability >= promise.cutoff)  # type: ignore[operator]
     with pytest.raises(InputError, match="expected one that the student keeps"):
-        engine(copy).conformal_set(mended, share=0.123)
+        engine(copy).conformal_set(calibrated, share=0.123)
     with pytest.raises(NotFoundError, match="train calibrate"):
         engine(model).conformal_set(plain)
 
