@@ -27,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="take an earlier calibration away instead; what validation says of each class is written either way",
     )
+    parser.add_argument(
+        "--elsewhere",
+        type=Path,
+        metavar="FILE",
+        help="another hospital's cohort: choose on its patients, the test split aside, how much of a student's linear path "
+        "counts there; otherwise it is off",
+    )
 
 
 def outputs(arguments: argparse.Namespace) -> Outputs:
@@ -39,7 +46,7 @@ def outputs(arguments: argparse.Namespace) -> Outputs:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from leader_core.model_folder import copy_model, read_manifest, rewrite_manifest
-    from train.evaluation.calibrate import calibrated, uncalibrated
+    from train.evaluation.calibrate import calibrated, uncalibrated, with_linear_factor
     from train.evaluation.scoring import open_model
 
     cohort = Cohort.open(arguments.cohort)
@@ -53,6 +60,11 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     model = open_model(arguments.model, arguments.device, cohort)
     make = uncalibrated if arguments.remove else calibrated
     new, evidence = make(model, cohort)
+    if arguments.elsewhere:
+        other = Cohort.open(arguments.elsewhere)
+        new = with_linear_factor(model, new, other)
+        factor = new.linear_factor(other.fingerprint.digest)
+        report.line(f"on {other.fingerprint.label}, {factor:.0%} of the linear path count")
     shares = cohort.drug_shares()
     folder = arguments.out or arguments.model
     if arguments.out:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CHOSEN: Final = "Jaccard"
 """A rule that names it was chosen on validation, and is chosen again; any other threshold was fixed and stays."""
+FACTORS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of a linear path that are tried on another hospital's patients."""
 BEFORE: Final = "threshold_before_calibration"
 """Under which setting a calibrated manifest keeps the threshold of the network's own probabilities."""
 
@@ -57,6 +59,38 @@ def uncalibrated(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, Evidence
     settings = {key: value for key, value in manifest.settings.items() if key != BEFORE}
     new = replace(manifest, threshold=_threshold(manifest, scores, labels), settings=settings)
     return new, evidence_of(model.medications.codes, new, scores, labels)
+
+
+def with_linear_factor(model: ModelScorer, manifest: Manifest, cohort: Cohort) -> Manifest:
+    """The manifest of a student with the share of its linear path that ranks best on another hospital's patients, those
+    of the test split aside; of equal ones the smallest.
+
+    Raises:
+        InputError: a model without a linear path, its own cohort, or one without such patients.
+    """
+    from leader_core.student.scorer import StudentScorer
+
+    path = model.model.linear if isinstance(model, StudentScorer) else None
+    if path is None:
+        raise InputError(
+            "--elsewhere: the model has no linear path. Name a student trained with linear = true."
+        )
+    digest = cohort.fingerprint.digest
+    parts = [cohort.columns(split, "all") for split in ("train", "validation")]
+    if digest == manifest.cohort.digest or not sum(map(len, parts)):
+        raise InputError(
+            f"--elsewhere {cohort.path}: expected another cohort than the model's own, with patients outside the test split."
+        )
+    before, praucs = path.factor, {}
+    for factor in FACTORS:
+        path.factor = factor
+        praucs[factor] = sum(
+            len(part) * Labels.of(part, model.medications).mean_prauc(score_columns(model, part))
+            for part in parts
+        )
+    path.factor = before
+    best = max(FACTORS, key=lambda factor: praucs[factor])
+    return replace(manifest, linear_factors={**manifest.linear_factors, digest: best})
 
 
 def evidence_of(codes: Sequence[str], manifest: Manifest, scores: Scores, labels: Labels) -> Evidence:

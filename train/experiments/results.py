@@ -90,6 +90,8 @@ def summary(evaluation: Entry) -> str:
     ]
     rows = []
     for name in SUMMARY:
+        if any(name not in result["models"] for result in cohorts):
+            continue  # not measured with these models
         entries = [result["models"][name] for result in cohorts]
         seeds = len(entries[0]["seeds"])
         label = entries[0]["label"] + (f" ({seeds} seeds)" if seeds > 1 else "")
@@ -108,6 +110,11 @@ def _cohort(result: Entry, evaluation: Entry) -> Iterator[str]:
         "(bootstrap over patients); ±: standard deviation over seeds."
     )
     yield _main_table(models, groups, result)
+    if earlier := [models[name]["label"] for name in evaluation.get("earlier", ()) if name in models]:
+        yield (
+            f"Measured in an earlier run on the same patients, and not compared again: {'; '.join(earlier)}. Ablations of an "
+            "earlier student are left out: they say nothing of this one."
+        )
     yield _differences(models, evaluation)
     yield "\n".join(_verdicts(models, evaluation["reference"]))
     yield _codes(models, groups, evaluation)

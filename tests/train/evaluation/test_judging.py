@@ -44,11 +44,15 @@ CONFIG = """
 [student]
 profile_fields = ["insurance", "gender"]
 code_text = false
+linear = false
+carry_over = false
 dropout = 0.2
 [student.training]
 batch_size = 16
 epochs = 3
 learning_rate = 4e-3
+truth = 1.0
+probabilities = 0.0
 """
 
 

@@ -12,10 +12,13 @@ import pytest
 import torch
 
 from leader_core.errors import InputError
+from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
 from train.console import Report
+from train.evaluation.calibrate import FACTORS, with_linear_factor
+from train.evaluation.scoring import Labels
 from train.student import loop
 from train.student.data import StudentData
 from train.student.settings import StudentTraining
@@ -133,3 +136,25 @@ def test_days_are_counted_from_the_last_discharge() -> None:
     ]
     days = trainer(QUICK).encoder.cases([*cases, dataclasses.replace(cases[0], history=())]).days
     np.testing.assert_array_equal(days, np.array([3, 9, np.nan, np.nan], np.float32))
+
+
+def test_how_much_of_the_path_counts_elsewhere_is_chosen_on_that_hospital_s_patients(tmp_path: Path) -> None:
+    data = StudentData.of(HOSPITAL, "all")  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {"preset": "test", "seed": 5, "device": "cpu"}
+    loop.train_student(data, CONFIG, QUICK, tmp_path / "model", **arguments)
+    other = Hospital(60, seed=9)
+    model = StudentScorer.load(tmp_path / "model", "cpu")
+    assert model.model.linear is not None
+    manifest = with_linear_factor(model, model.manifest, other)  # type: ignore[arg-type]
+    chosen = manifest.linear_factors[other.fingerprint.digest]
+    praucs = {}
+    for factor in FACTORS:
+        model.model.linear.factor = factor
+        parts = [other.columns(split, "all") for split in ("train", "validation")]
+        praucs[factor] = sum(
+            len(part) * Labels.of(part, model.medications).mean_prauc(score_columns(model, part))
+            for part in parts
+        )
+    assert praucs[chosen] == max(praucs.values()) > min(praucs.values())
+    with pytest.raises(InputError, match="another cohort"):
+        with_linear_factor(model, manifest, HOSPITAL)  # type: ignore[arg-type]
