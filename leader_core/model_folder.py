@@ -60,9 +60,17 @@ class Manifest:
     linear_factors: Mapping[str, float] = field(default_factory=dict)
     """Other cohorts, by digest, on which it was fitted how much of a student's linear path counts."""
 
-    def linear_factor(self, cohort_digest: str) -> float:
-        """How much of a student's linear path counts on a cohort: all on its own, nothing elsewhere unless fitted there."""
-        return 1.0 if cohort_digest == self.cohort.digest else self.linear_factors.get(cohort_digest, 0.0)
+    def linear_factor(self, served: Fingerprint) -> float:
+        """How much of a student's linear path counts on a cohort: all on its own, nothing elsewhere unless fitted there.
+
+        Any cohort of the same synthetic hospital counts as its own. Of real ones only the very same does: a label says
+        which layout the tables have, not whose they are.
+        """
+        own = self.cohort
+        same_generator = own.synthetic and served.synthetic and own.label == served.label
+        if served.digest == own.digest or same_generator:
+            return 1.0
+        return self.linear_factors.get(served.digest, 0.0)
 
     def notes_on(self, served: Fingerprint) -> tuple[str, ...]:
         """What a reader should know where the model scores this cohort."""
@@ -71,15 +79,12 @@ class Manifest:
             return ()
         notes = [f"Trained on another cohort ({trained.label}, {trained.patients:,} patients)."]
         if self.settings.get("linear"):
-            factor = self.linear_factor(served.digest)
-            notes.append(
-                "Weights of single codes (the linear path) do not transfer between hospitals: "
-                + (
-                    f"here they count {factor:.0%}, as fitted on its patients."
-                    if factor
-                    else "here they are off."
+            factor = self.linear_factor(served)
+            here = f"count {factor:.0%}, as fitted on its patients" if factor else "are off"
+            if factor < 1:
+                notes.append(
+                    f"Its weights of single codes (the linear path) do not transfer between hospitals: here they {here}."
                 )
-            )
         return tuple(notes)
 
     @property

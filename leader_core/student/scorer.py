@@ -83,7 +83,7 @@ class StudentScorer(ModelScorer):
             ) from error
         check_finite(weights, folder)
         if model.linear is not None and served is not None:
-            model.linear.factor = manifest.linear_factor(served.digest)
+            model.linear.factor = manifest.linear_factor(served)
         scorer = cls(manifest, config, vocabularies, model.to(resolve_device(device)))
         if config.code_text and titles is not None:
             scorer._reader = _TitleReader(scorer, folder, titles, vectors)

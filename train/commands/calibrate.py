@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     if arguments.elsewhere:
         other = Cohort.open(arguments.elsewhere)
         new = with_linear_factor(model, new, other)
-        factor = new.linear_factor(other.fingerprint.digest)
+        factor = new.linear_factor(other.fingerprint)
         report.line(f"on {other.fingerprint.label}, {factor:.0%} of the linear path count")
     shares = cohort.drug_shares()
     folder = arguments.out or arguments.model
