@@ -70,6 +70,36 @@ def facts(alert: Alert, titles: Titles) -> list[tuple[str, str]]:
     return [(label, text) for label, text in rows if text]
 
 
+def together(alerts: Iterable[Alert]) -> list[tuple[Alert, ...]]:
+    """Alerts that say the same of different drugs side by side, each group where its first stands.
+
+    Three opioids with two sedatives are six alerts, and one thing to read.
+    """
+    groups: dict[object, list[Alert]] = {}
+    for alert in alerts:
+        key = (
+            alert.kind,
+            alert.condition,
+            alert.rank,
+            alert.severity,
+            alert.effect,
+            alert.management,
+            alert.source,
+        )
+        groups.setdefault(key, []).append(alert)
+    return [tuple(group) for group in groups.values()]
+
+
+def group_facts(group: Sequence[Alert], titles: Titles) -> list[tuple[str, str]]:
+    """What is folded below alerts that say the same; what differs between them is listed for each."""
+    merged: dict[str, dict[str, None]] = {}
+    for alert in group:
+        for label, text in facts(alert, titles):
+            text = f"{alert.title}: {text}" if label == "Also" and len(group) > 1 else text
+            merged.setdefault(label, {}).update(dict.fromkeys(text.split("\n")))
+    return [(label, "\n".join(lines)) for label, lines in merged.items()]
+
+
 def _others(alert: Alert) -> str:
     """Further drugs that carry it, each with its share where that is one of a class."""
     return listing((" with ".join(map(_named, drugs)) for drugs in alert.others), at_most=_NAMED)
@@ -144,27 +174,25 @@ def _section(
 ) -> Markup:
     groups = []
     for level in GRADED:
-        fold = short and css == "choose"
-        own = [
-            _drawn(alert, titles, folded=fold) for alert in members if alert.rank == level and shown(alert)
-        ]
+        own = [alert for alert in members if alert.rank == level and shown(alert)]
+        drawn = [_drawn(group, titles, folded=short and css == "choose") for group in together(own)]
         folded = short and (level == "minor" or (level == "moderate" and len(own) > _FEW))
         if own:
-            groups.append((level, own, folded))
+            groups.append((level, len(own), drawn, folded))
     note = note if members else wording.NOTHING_LISTED
     return macro("section", _TEMPLATE)(heading, counts_text(counts), note, groups, css)
 
 
-def _drawn(alert: Alert, titles: Titles, *, folded: bool = False) -> dict[str, object]:
-    """An alert as the template draws it; with `folded`, what to do stands with the facts below."""
-    management = own_words(alert.management)
+def _drawn(group: Sequence[Alert], titles: Titles, *, folded: bool = False) -> dict[str, object]:
+    """Alerts that say the same, as the template draws them; with `folded`, what to do stands with the facts below."""
+    first = group[0]
+    management = own_words(first.management)
     return {
-        "rank": alert.rank,
-        "title": alert.title,
-        "likelihood": likelihood(alert, lambda code: titles("medication", code)),
-        "effect": own_words(alert.effect),
+        "rank": first.rank,
+        "heads": [(a.title, likelihood(a, lambda code: titles("medication", code))) for a in group],
+        "effect": own_words(first.effect),
         "management": "" if folded else management,
-        "facts": [*([("What to do", management)] if folded else []), *facts(alert, titles)],
+        "facts": [*([("What to do", management)] if folded else []), *group_facts(group, titles)],
         "more": "What to do, and source" if folded else "Why, and source",
     }
 
@@ -180,7 +208,7 @@ def own_words(text: str) -> str:
 
 def alerts_html(alerts: Iterable[Alert], titles: Titles) -> Markup:
     """Some alerts, all open."""
-    return macro("plain", _TEMPLATE)([_drawn(alert, titles) for alert in alerts])
+    return macro("plain", _TEMPLATE)([_drawn(group, titles) for group in together(alerts)])
 
 
 # As a file

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from dashboard.report.content import CaseReport, ModelPart, SimilarPart, TrustPart
-from dashboard.report.review_part import AlertPart
+from dashboard.report.review_part import sets_of
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording
 from dashboard.shared.csv_table import Cell, write_csv
-from leader_core import __version__
+from leader_core import Alert, __version__
 from leader_core.exchange.case_json import REPORT_SCHEMA, case_to_record
 
 
@@ -34,7 +34,11 @@ def record(report: CaseReport) -> dict[str, Any]:
         "models": {part.name: _model(part) for part in report.models},
         "notes": [*report.notices, *report.absent],
         "medications": [_medication(report, row) for group in report.groups for row in group.rows],
-        "alerts": [_alert(part) for part in (*report.review.carried, *report.review.if_chosen)],
+        "alerts": [
+            _alert(report, alert)
+            for part in (*report.review.carried, *report.review.if_chosen)
+            for alert in part.alerts
+        ],
         "alert_counts": {name.lower(): text for name, text in report.review.counts},
         "signals": [asdict(signal) for signal in report.review.signals],
         "interactions_note": report.review.note,
@@ -59,14 +63,13 @@ def _medication(report: CaseReport, row: comparison.Row) -> dict[str, Any]:
     }
 
 
-def _alert(part: AlertPart) -> dict[str, Any]:
+def _alert(report: CaseReport, alert: Alert) -> dict[str, Any]:
     """An alert as the tables have it; `rank` is what it is shown and counted as."""
-    alert = part.alert
     return {
         "title": alert.title,
         **asdict(alert),
         "carried": alert.carried,
-        "among": [name.lower() for name in part.sets],
+        "among": [name.lower() for name in sets_of(alert, report.review.codes)],
     }
 
 

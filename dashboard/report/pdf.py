@@ -186,7 +186,7 @@ class _ReportPdf(PdfPages):
             for part in shown:
                 self.write_alert(part)
             self.ln(1.5)
-            rest = len(report.if_chosen) - len(shown)
+            rest = sum(len(part.alerts) for part in report.if_chosen if not part.severe)
             if rest:
                 self.paragraph(
                     muted(f"{count(rest, 'alert')} of lesser rank stand in the HTML and JSON reports.")
@@ -198,7 +198,7 @@ class _ReportPdf(PdfPages):
 
     def write_alert(self, part: AlertPart) -> None:
         """A severe alert with what to do, its consequence and source; of another one what to do."""
-        alert, level = part.alert, part.alert.rank
+        level = part.rank
         self.room(20)
         self.ln(1)
         top = self.get_y()
@@ -208,10 +208,9 @@ class _ReportPdf(PdfPages):
         self.box(self.l_margin, top, width, 4.4, f"{level}-soft")
         self.label(self.l_margin + 1.5, top + 0.2, label)
         self.set_y(top)
-        where = f"  in: {listing(part.sets).lower()}" if part.sets and not alert.carried else ""
-        self.paragraph(TextRun(alert.title, bold=True), muted(where, 8), indent=width + 2)
-        if part.likelihood:
-            self.paragraph(muted(part.likelihood))
+        for title, likelihood in part.heads:
+            spans = [TextRun(title, bold=True)] + ([muted(f"   {likelihood}", 8)] if likelihood else [])
+            self.paragraph(*spans, indent=width + 2)
         shown = ("What to do", "Consequence", "Source")
         if part.severe:
             self.facts((fact for fact in part.facts if fact[0] in shown), size=8.5, column=24)

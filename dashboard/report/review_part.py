@@ -9,8 +9,8 @@ from dashboard.interactions import alerts, sets
 from dashboard.interactions.sets import KnownDrugs
 from dashboard.shared import case_text
 from dashboard.shared.markup import Titles
-from leader_core import Alert, Interaction, Recommendation, Review
-from leader_core.domain import MODEL_NAMES, ModelName
+from leader_core import Alert, Interaction, Recommendation
+from leader_core.domain import MODEL_NAMES, ModelName, Severity
 from leader_core.interactions.review import counts_text
 
 Facts = tuple[tuple[str, str], ...]
@@ -19,17 +19,27 @@ Facts = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class AlertPart:
-    """An alert, and in which sets of classes it stands."""
+    """Alerts that say the same of different drugs; often only one."""
 
-    alert: Alert
-    sets: tuple[str, ...]
-    likelihood: str  # which part of a class carries it, in words; empty where its drugs are known
+    alerts: tuple[Alert, ...]
+    heads: tuple[tuple[str, str], ...]  # of each its title, and which part of a class carries it in words
+    sets: tuple[str, ...]  # of classes in which they stand
     facts: Facts  # what to do first
 
     @property
+    def rank(self) -> Severity:
+        """What they are shown and counted as."""
+        return self.alerts[0].rank
+
+    @property
+    def carried(self) -> bool:
+        """Are their drugs ordered?"""
+        return self.alerts[0].carried
+
+    @property
     def severe(self) -> bool:
-        """Is it shown as contraindicated or major?"""
-        return self.alert.rank in ("contraindicated", "major")
+        """Are they shown as contraindicated or major?"""
+        return self.rank in ("contraindicated", "major")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,7 @@ class ReviewPart:
     carried_counts: str  # of the drugs ordered; empty where they are unknown or hidden
     signals: tuple[Interaction, ...]  # statistical pairs of classes, of unknown severity
     note: str  # what the tables hold
+    codes: Mapping[str, Sequence[str]]  # the classes of each set
 
     @property
     def empty(self) -> bool:
@@ -55,10 +66,10 @@ def review_part(
     """The review of all sets together, with the counts of each."""
     codes = sets.named_sets(known, {n: recommendations[n] for n in MODEL_NAMES if n in recommendations})
     whole = known.review(tuple(dict.fromkeys(code for own in codes.values() for code in own)))
-    parts = _alerts(whole, codes, titles)
     return ReviewPart(
-        carried=tuple(part for part in parts if part.alert.carried),
-        if_chosen=tuple(part for part in parts if not part.alert.carried),
+        carried=_alerts(whole.carried, codes, titles),
+        if_chosen=_alerts(whole.if_chosen, codes, titles),
+        codes=codes,
         counts=tuple(
             (sets.LABELS[name], known.review(own).counts_text)
             for name, own in codes.items()
@@ -70,23 +81,32 @@ def review_part(
     )
 
 
-def _alerts(review: Review, codes: Mapping[str, Sequence[str]], titles: Titles) -> list[AlertPart]:
-    """Every alert once, in the order of the review, with the sets that hold all its drugs."""
+def _alerts(
+    listed: Sequence[Alert], codes: Mapping[str, Sequence[str]], titles: Titles
+) -> tuple[AlertPart, ...]:
+    """Alerts in their order, those that say the same together, with the sets that hold all drugs of one of them."""
     parts = []
-    for alert in review.alerts:
-        classes = {drug.class_code for drug in alert.drugs}
-        holders = [sets.LABELS[n] for n, own in codes.items() if n != sets.UNION and classes <= set(own)]
+    for group in alerts.together(listed):
+        first = group[0]
         facts = [
-            ("What to do", alerts.own_words(alert.management)),
-            ("Consequence", alerts.own_words(alert.effect)),
-            *alerts.facts(alert, titles),
+            ("What to do", alerts.own_words(first.management)),
+            ("Consequence", alerts.own_words(first.effect)),
+            *alerts.group_facts(group, titles),
         ]
         parts.append(
             AlertPart(
-                alert,
-                tuple(holders),
-                alerts.likelihood(alert, lambda code: titles("medication", code)),
+                group,
+                tuple(
+                    (a.title, alerts.likelihood(a, lambda code: titles("medication", code))) for a in group
+                ),
+                tuple(dict.fromkeys(name for alert in group for name in sets_of(alert, codes))),
                 tuple((label, text) for label, text in facts if text),
             )
         )
-    return parts
+    return tuple(parts)
+
+
+def sets_of(alert: Alert, codes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The sets of classes that hold all drugs of an alert."""
+    classes = {drug.class_code for drug in alert.drugs}
+    return tuple(sets.LABELS[n] for n, own in codes.items() if n != sets.UNION and classes <= set(own))

@@ -48,7 +48,11 @@ def sections(page: AppTest) -> dict[str, str]:
 
 
 def ranks(html: str) -> list[str]:
-    return re.findall(r'<li class="ld-alert (\w+)">', html)
+    """What each alert is shown as; those that say the same of different drugs share a place."""
+    shown = []
+    for rank, item in re.findall(r'(?s)<li class="ld-alert (\w+)">(.*?)</li>', html):
+        shown += [rank] * item.count('class="ld-alert-head"')
+    return shown
 
 
 # Views
@@ -153,7 +157,7 @@ def test_nothing_listed_is_never_called_safe(serve: Serve, open_page: OpenPage) 
             return replace(super().review_set(case, codes, orders), alerts=(), signals=())
 
     serve(Unlisted())
-    for view in ("alerts", "graph", "structures"):
+    for view in ("alerts", "graph"):
         page = open_page("interactions", patient=RETURNING, view=view)
         assert "not proof that they are safe together" in text(page)
         assert not page.get("plotly_chart")
@@ -313,6 +317,16 @@ def test_an_alert_says_what_its_reader_needs(reviewed: Review) -> None:
         assert words in ordered, words
     for words in ("warfarin", "% of title of B01A ordered", "title of ICD9:4280 (ICD9:4280)"):
         assert words in chosen, words
+
+
+def test_alerts_that_say_the_same_are_read_once_and_counted_each(reviewed: Review) -> None:
+    alert = reviewed.carried[0]
+    twin = replace(alert, drugs=(replace(alert.drugs[0], name="sotalol"), alert.drugs[1]))
+    both = replace(reviewed, alerts=(alert, twin))
+    ordered = alerts.sections(both, _title, "this")[0]
+    assert ordered.count("<li ") == 1 and len(ranks(ordered)) == 2
+    assert alert.title in ordered and "sotalol with furosemide" in ordered
+    assert f"2 {alert.rank}" in ordered
 
 
 def test_nothing_is_red_that_holds_for_a_small_part_of_a_class(reviewed: Review) -> None:
