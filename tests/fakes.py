@@ -169,6 +169,7 @@ class FakeCohort:
     meta: dict[str, str] = field(
         default_factory=lambda: {"source": "mimic3", "built_at": "2026-11-22T12:00:00+00:00"}
     )
+    replaced: bool = False  # another file stands at its path
     profile_fields: tuple[str, ...] = (
         "insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender",
     )  # fmt: skip

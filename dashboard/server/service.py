@@ -278,6 +278,12 @@ def open_engine(settings: ServerSettings) -> Engine:
     return Engine.open(cohort=settings.cohort, models=settings.models, device=settings.device)
 
 
+def reopen() -> None:
+    """Open the cohort and the models anew on the next run, for every session: the files were replaced."""
+    _open.clear()
+    _with_student.clear()
+
+
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _with_student(settings: ServerSettings, folder: Path, display_name: str) -> Service:
     """The server's service with a student trained here; more than sessions choose, for one dropped is loaded every run."""

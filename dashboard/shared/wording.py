@@ -192,6 +192,10 @@ OTHER_STUDENT: Final = (
     "In this session the student is “{name}”, trained here. "
     "Its scores are not those that were stored for the worklist."
 )
+COHORT_REPLACED: Final = (
+    "The cohort was built again since this server opened it; what you see is the earlier one. "
+    "Notes stay as they are."
+)
 STUDENT_GONE: Final = (
     "The student that the link names is not here: it was deleted, or never finished. "
     "The server's own is used instead."

@@ -20,7 +20,7 @@ import dashboard.new_case.page
 import dashboard.patients.page
 import dashboard.prompt.page
 from dashboard.server import answers, serving
-from dashboard.server.service import get_service, student_gone
+from dashboard.server.service import get_service, reopen, student_gone
 from dashboard.shared import markup, navigation, theme, wording
 from dashboard.shared.guard import guarded, notice
 from dashboard.shared.templates import render
@@ -80,6 +80,9 @@ def draw() -> None:
     if student_gone():
         st.html(markup.callout(wording.STUDENT_GONE, "warn"))
     frame.help_button()
+    if service.engine.cohort.replaced:
+        notice(wording.COHORT_REPLACED, "warning", "update")
+        st.button("Open the new cohort", on_click=reopen, key="reopen")
     answers.begin()
     page.run()
     answers.finish(progress)

@@ -25,7 +25,7 @@ from leader_core.cohort.cases import (
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
-from leader_core.cohort.seal import check_seal, verify_content
+from leader_core.cohort.seal import check_seal, file_identity, open_problem, verify_content
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
@@ -80,6 +80,7 @@ class Cohort:
 
     def __init__(self, path: Path, connection: duckdb.DuckDBPyConnection, meta: Mapping[str, str]) -> None:
         self.path = path
+        self._file = file_identity(path)
         self.meta = dict(meta)
         self.fingerprint = _fingerprint(self.meta)
         self.scores: ScoreStore | None = None  # stored scores of this cohort's cases
@@ -109,26 +110,19 @@ class Cohort:
                 f"No cohort database {path}. Build one: python -m train cohort --raw FOLDER --out {path}."
             )
         try:
-            connection = (
-                sql.connect()
-            )  # in memory: what one reader attaches or defines is not another reader's
+            connection = sql.connect()  # in memory: what one reader defines is not another reader's
             try:
                 connection.execute("ATTACH $path AS cohort (TYPE duckdb, READ_ONLY)", {"path": str(path)})
                 connection.execute("USE cohort")
                 cohort = cls(path, connection, _read_meta(connection, path))
                 check_seal(connection, cohort.meta, path)
                 cohort._attach_scores(scores_path(path))
-                connection.execute(
-                    "SET enable_external_access = false"
-                )  # a reader has no use for other files
+                connection.execute("SET enable_external_access = false")  # no use for other files
             except BaseException:
                 connection.close()
                 raise
         except duckdb.Error as error:
-            raise ArtifactError(
-                f"{path} cannot be opened as a DuckDB database ({str(error).splitlines()[0]}). "
-                "Build the cohort again: python -m train cohort."
-            ) from error
+            raise ArtifactError(open_problem(path, error)) from error
         return cohort
 
     def _attach_scores(self, path: Path) -> None:
@@ -146,6 +140,12 @@ class Cohort:
         self._connection.execute(_COUNTED if counted else _NOT_COUNTED)
         run(self._connection, "read/listed")
         run(self._connection, "read/matches")
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another file stands at the cohort's path since it was opened: this reader still sees the earlier one."""
+        current = file_identity(self.path)
+        return current is not None and current != self._file
 
     def close(self) -> None:
         self._connection.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,7 @@ _STATISTICAL_PAIRS: Final = """
 SELECT concat_ws('|', code_a, code_b) AS text FROM interactions
 WHERE severity = 'unknown' ORDER BY code_a, code_b
 """
+_HOLDER: Final = re.compile(r"Conflicting lock is held in (.+?) \(PID ([0-9]+)\)")
 _ROWS_AT_ONCE: Final = 50_000
 _VECTORS_AT_ONCE: Final = 100  # of 2,048 rows each
 
@@ -110,3 +112,25 @@ def _changed(path: Path, how: str) -> ArtifactError:
     return ArtifactError(
         f"{path} was changed since it was built: {how}. Restore it, or build the cohort again."
     )
+
+
+def file_identity(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from one that took its place; None where there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def open_problem(path: Path, error: duckdb.Error) -> str:
+    """Why a database does not open, with what helps: building it again helps only a damaged one."""
+    text = str(error).splitlines()[0]
+    if holder := _HOLDER.search(text):
+        return (
+            f"{path} is held by another program ({Path(holder[1]).name}, process {holder[2]}), which may be writing to it. "
+            "Close the file there, or let that program open it read-only; the cohort itself is whole."
+        )
+    if "Permission denied" in text:
+        return f"{path} may not be read ({text}). Give yourself the right to read it, or name another cohort."
+    return f"{path} cannot be opened as a DuckDB database ({text}). Build the cohort again: python -m train cohort."

@@ -42,6 +42,15 @@ def test_without_a_cohort_every_page_says_what_to_do(serve: Serve, open_page: Op
     assert wording.NOT_A_DEVICE in text(page)
 
 
+def test_a_cohort_built_again_is_noticed_and_offered(serve: Serve, open_page: OpenPage) -> None:
+    serve(FakeEngine(FakeCohort(replaced=True)))
+    page = open_page("models")
+    assert wording.COHORT_REPLACED in text(page)
+    serve(FakeEngine())
+    page.button(key="reopen").click().run()
+    assert not page.exception and wording.COHORT_REPLACED not in text(page)
+
+
 @pytest.mark.parametrize("path", ["case", "prompt"])
 def test_pages_about_a_case_have_an_empty_state(open_page: OpenPage, path: str) -> None:
     page = open_page(path)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -308,3 +311,32 @@ def test_arrays_are_contiguous_and_typed(real_cohort: Path) -> None:
         assert len(column.ids) == columns.visits and column.ids.lengths.sum() == len(column.ids.values)
         assert list(column.table) == sorted(column.table)
         assert column.ids.values.min() >= 0 and column.ids.values.max() < len(column.table)
+
+
+def test_a_cohort_that_another_program_holds_says_so(synthetic_cohort: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cohort.duckdb"
+    shutil.copyfile(synthetic_cohort, path)
+    script = (
+        f"import duckdb, time; c = duckdb.connect({str(path)!r}); print('open', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as holder:
+        try:
+            assert holder.stdout is not None and holder.stdout.readline()
+            with pytest.raises(
+                ArtifactError, match=rf"held by another program \(\S+, process {holder.pid}\).*is whole"
+            ):
+                Cohort.open(path)
+        finally:
+            holder.kill()
+
+
+def test_a_cohort_tells_that_its_file_was_replaced(synthetic_cohort: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cohort.duckdb"
+    shutil.copyfile(synthetic_cohort, path)
+    cohort = Cohort.open(path)
+    assert not cohort.replaced
+    shutil.copyfile(synthetic_cohort, tmp_path / "new")
+    (tmp_path / "new").replace(path)
+    assert cohort.replaced and cohort.patients().total > 0
+    path.unlink()
+    assert not cohort.replaced
