@@ -26,7 +26,7 @@ from leader_core.domain import (
 )
 from leader_core.engine import Engine
 from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError, NotFoundError, TrainingError
-from leader_core.interactions import Alert, ClassReview, InteractionTable, PairReview, Review
+from leader_core.interactions import Alert, InteractionTable, Review
 from leader_core.interactions.safer_set import ConflictError, Limit, SaferSet
 from leader_core.version import __version__
 
@@ -40,7 +40,6 @@ __all__ = [
     "ArtifactError",
     "Case",
     "CaseError",
-    "ClassReview",
     "Concept",
     "ConflictError",
     "Engine",
@@ -52,7 +51,6 @@ __all__ = [
     "Limit",
     "NotFoundError",
     "Order",
-    "PairReview",
     "Prompt",
     "PromptSection",
     "Recommendation",

@@ -26,7 +26,6 @@ from leader_core.domain import (
     check_case,
 )
 from leader_core.errors import InputError, NotFoundError
-from leader_core.interactions.class_review import ClassReview, review_classes
 from leader_core.interactions.review import Alert, Review, choices_of, held_back, review
 from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
 from leader_core.interactions.shares import DrugShares, shares_of
@@ -62,7 +61,6 @@ class Engine:
         self._student = LazyModel(self._card("student"), self._load_student)
         self._teacher = teacher or LazyModel(self._card("teacher"), self._load_teacher)
         self._reviewed = lru_cache(CACHED_REVIEWS)(self._review)
-        self._reviewed_classes = lru_cache(CACHED_REVIEWS)(self._review_classes)
         self._stored = lru_cache(CACHED_STORED)(self._read_stored)
 
     @classmethod
@@ -252,18 +250,6 @@ class Engine:
     def _suggested(self, case: Case) -> tuple[str, ...]:
         name: ModelName = "student" if self._card("student").available else "teacher"
         return tuple(m.code for m in (self.stored(case, name) or self.recommend(case, name)).selected)
-
-    def review_classes(
-        self, codes: Iterable[str], *, diagnoses: Iterable[str] = (), orders: Iterable[Order] = ()
-    ) -> ClassReview:
-        """The earlier review of classes; `review_set` replaces it."""
-        return self._reviewed_classes(tuple(codes), tuple(diagnoses), tuple(orders))
-
-    def _review_classes(
-        self, codes: tuple[str, ...], diagnoses: tuple[str, ...], orders: tuple[Order, ...]
-    ) -> ClassReview:
-        table, level = self.cohort.interactions, self.cohort.fingerprint.atc_level
-        return review_classes(codes, table, level, diagnoses=diagnoses, orders=orders)
 
     def safer_set(
         self,

@@ -18,7 +18,6 @@ import numpy as np
 from leader_core import (
     Case,
     CaseError,
-    ClassReview,
     Concept,
     Fingerprint,
     InputError,
@@ -46,7 +45,6 @@ from leader_core.interactions import (
     choices_of,
     held_back,
     review,
-    review_classes,
     typical_shares,
 )
 from leader_core.interactions.safer_set import safer_set
@@ -553,12 +551,6 @@ class FakeEngine:
 
     def held_back(self, case: Case, codes: Sequence[str]) -> dict[str, Alert]:
         return held_back(codes, self.shares, case.current.diagnoses)
-
-    def review_classes(
-        self, codes: Sequence[str], *, diagnoses: Sequence[str] = (), orders: Sequence[Order] = ()
-    ) -> ClassReview:
-        level = self.cohort.fingerprint.atc_level
-        return review_classes(codes, self.cohort.interactions, level, diagnoses=diagnoses, orders=orders)
 
     def safer_set(
         self,

@@ -122,7 +122,7 @@ class Service:
         try:
             cohort.warm_up_worklist()
             cohort.search("hart failure", limit=1)  # a typo makes the index of similar words too
-            self.engine.review_classes(cohort.titles("medication"))  # every rule is looked up once
+            self.engine.review_set(Case(), cohort.titles("medication"))  # every rule is looked up once
         except Exception:
             log.exception("preparing the worklist, the code search and the interactions failed")
         for name in names:

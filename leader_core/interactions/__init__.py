@@ -3,29 +3,6 @@
 The two families are never mixed: a clinical pair is graded, a statistical one always has severity "unknown".
 """
 
-from leader_core.interactions.class_review import (
-    ClassReview,
-    ConditionReview,
-    PairReview,
-    RuleReview,
-    TableCoverage,
-    coverage,
-    pair_review,
-    review_classes,
-)
-from leader_core.interactions.conditions import (
-    ConditionWarning,
-    Duplication,
-    condition_warnings,
-    duplications,
-)
-from leader_core.interactions.drug_review import (
-    DrugCondition,
-    DrugDuplication,
-    DrugPair,
-    DrugReview,
-    review_drugs,
-)
 from leader_core.interactions.orders import ClassOrders, OrderedDrug, drug_names, ordered_drugs
 from leader_core.interactions.pairs import (
     InteractionTable,
@@ -33,7 +10,6 @@ from leader_core.interactions.pairs import (
     is_partial,
     is_statistical,
     load_clinical,
-    load_within_class,
     pair_rules,
 )
 from leader_core.interactions.review import (
@@ -59,49 +35,31 @@ __all__ = [
     "Carrier",
     "Choice",
     "ClassOrders",
-    "ClassReview",
     "ClinicalRule",
-    "ConditionReview",
-    "ConditionWarning",
-    "DrugCondition",
-    "DrugDuplication",
-    "DrugPair",
-    "DrugReview",
     "DrugShare",
     "DrugShares",
-    "Duplication",
     "InteractionTable",
     "OrderedDrug",
-    "PairReview",
     "PairRule",
     "Review",
-    "RuleReview",
     "Side",
     "StatisticalSignal",
-    "TableCoverage",
     "UnknownDrug",
     "choices_of",
     "class_choice",
     "clinical_rules",
-    "condition_warnings",
     "count_shares",
     "counts_text",
-    "coverage",
     "drug_choices",
     "drug_names",
-    "duplications",
     "held_back",
     "is_partial",
     "is_statistical",
     "load_clinical",
     "load_statistical",
-    "load_within_class",
     "ordered_drugs",
-    "pair_review",
     "pair_rules",
     "read_statistical",
     "review",
-    "review_classes",
-    "review_drugs",
     "typical_shares",
 ]

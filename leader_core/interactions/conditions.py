@@ -1,29 +1,26 @@
-"""Warnings apart from pairs: a drug against one of the patient's conditions, and two drugs of one kind.
+"""The rules apart from pairs: a drug against one of the patient's conditions, and several drugs of one kind.
 
-Absence of a warning means "not in this table".
+Absence of a rule means "not in this table".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 
-from leader_core.domain import GRADED, SEVERITY_RANK, Severity
+from leader_core.domain import GRADED, Severity
 from leader_core.errors import InputError
 from leader_core.interactions.rules import (
     ASSETS,
     EVIDENCE,
-    LEVEL_LENGTH,
     Agent,
     Side,
     agents,
-    capped,
     check_row,
-    in_words,
     read_rows,
     read_side,
     with_combinations,
@@ -32,13 +29,8 @@ from leader_core.interactions.rules import (
 CONDITIONS: Final = ASSETS / "conditions.csv"
 DUPLICATIONS: Final = ASSETS / "duplications.csv"
 
-SELDOM_IN_CLASS: Final = 1
-"""The rarity from which a condition is no warning about a class: one that only cilostazol carries is none about
-antithrombotics in heart failure. Over the visits of the MIMIC-III demo this takes the red class warnings from 148 to 75;
-12 of the 13 that a drug ordered carried stay."""
 _TEXTS: Final = ("effect", "management", "source")
 _PREFIX: Final = re.compile(r"ICD(?:9|10):[A-Z0-9]+")
-_CACHED_CODES: Final = 4096  # medications whose rules are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +49,6 @@ class ConditionRule:
 
 
 @dataclass(frozen=True, slots=True)
-class ConditionWarning:
-    """A medication of a case that one of its diagnoses speaks against."""
-
-    code: str  # the medication
-    diagnoses: tuple[str, ...]  # the case's own codes that match
-    condition: str
-    severity: Severity
-    effect: str
-    management: str  # begins with "Only when it is" where some drugs of the class carry the warning
-    evidence: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class DuplicationRule:
     """Drugs of one kind, of which a patient needs one."""
 
@@ -80,53 +58,6 @@ class DuplicationRule:
     effect: str
     management: str
     source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Duplication:
-    """Two or more different drugs of one kind in one prescription."""
-
-    group: str
-    codes: tuple[str, ...]
-    severity: Severity
-    effect: str
-    management: str
-    source: str
-
-
-def condition_warnings(medications: Iterable[str], diagnoses: Iterable[str]) -> tuple[ConditionWarning, ...]:
-    """What the diagnoses speak against among the medications (ATC codes of level 3 to 5), most severe first."""
-    present = sorted(set(diagnoses))
-    matching: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[str, ...]] = {}  # diagnoses a rule is about
-    warnings = []
-    for code in sorted(set(medications)):
-        for rule in _rules_about(code):
-            key = (rule.diagnoses, rule.unless)
-            if key not in matching:
-                lifted = any(each.startswith(rule.unless) for each in present)
-                about = (each for each in present if each.startswith(rule.diagnoses))
-                matching[key] = () if lifted else tuple(about)
-            if matching[key]:
-                warnings.append(_warning(rule, code, matching[key]))
-    return tuple(sorted(warnings, key=lambda w: (SEVERITY_RANK[w.severity], w.code, w.condition)))
-
-
-def duplications(medications: Iterable[str]) -> tuple[Duplication, ...]:
-    """Groups of which two different drugs stand among these ATC level-5 codes, most severe first.
-
-    Codes of classes cannot show this and give nothing.
-    """
-    given = set(medications)
-    result = []
-    for rule in duplication_rules():
-        taken = [given.intersection(agent.codes) for agent in rule.drugs]
-        present = [codes for codes in taken if codes]
-        if len(present) > 1:
-            codes = tuple(sorted(set[str]().union(*present)))
-            result.append(
-                Duplication(rule.group, codes, rule.severity, rule.effect, rule.management, rule.source)
-            )
-    return tuple(sorted(result, key=lambda d: (SEVERITY_RANK[d.severity], d.group)))
 
 
 @lru_cache(maxsize=1)
@@ -177,20 +108,3 @@ def _duplication_rule(row: Mapping[str, str], where: str) -> DuplicationRule:
     drugs = with_combinations(agents(row["drugs"], f"{where}, column drugs"))
     severity = cast(Severity, row["severity"])
     return DuplicationRule(row["group"], drugs, severity, row["effect"], row["management"], row["source"])
-
-
-@lru_cache(maxsize=_CACHED_CODES)
-def _rules_about(code: str) -> tuple[ConditionRule, ...]:
-    """The rules that a medication's drugs carry, in the table's order."""
-    return tuple(rule for rule in condition_rules() if rule.side.carriers_within(code))
-
-
-def _warning(rule: ConditionRule, code: str, matching: tuple[str, ...]) -> ConditionWarning:
-    severity = capped(rule.severity, rule.side.rarity(code), SELDOM_IN_CLASS)
-    management = rule.management
-    if len(code) < LEVEL_LENGTH[5] and not rule.side.holds_for_all_of(code):
-        grade = "" if severity == rule.severity else f" ({rule.severity}; seldom the drug in use)"
-        management = f"Only when it is {in_words(rule.side.carriers_within(code))}{grade}: {management}"
-    return ConditionWarning(
-        code, matching, rule.condition, severity, rule.effect, management, rule.evidence, rule.source
-    )

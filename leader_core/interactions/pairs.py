@@ -133,7 +133,6 @@ class PairRule:
     """One rule as it stands between two classes, the smaller code first."""
 
     rule: ClinicalRule
-    ways: tuple[tuple[Side, Side], ...]  # (side of the smaller code, side of the larger), one or two
     partial: bool  # only some drugs of the two classes carry it
     seldom: bool  # and those are seldom the drugs in use
 
@@ -157,16 +156,6 @@ class _Match:
     def seldom(self) -> bool:
         """Does it need drugs that make up little of their classes: a rare one, or an uncommon one on each side?"""
         return self.rule.a.rarity(self.code_a) + self.rule.b.rarity(self.code_b) >= RARITY_LIMIT
-
-    def ways(self) -> tuple[tuple[Side, Side], ...]:
-        """The sides as they fall on the two codes; a rule among drugs of one kind may fall on them either way."""
-        ways = []
-        for one, other in ((self.rule.a, self.rule.b), (self.rule.b, self.rule.a)):
-            names = {drug.name for drug in one.carriers_within(self.code_a)}
-            others = {drug.name for drug in other.carriers_within(self.code_b)}
-            if any(name != second for name in names for second in others):
-                ways.append((one, other))
-        return tuple(ways[:1] if self.code_a == self.code_b else ways)
 
     def subject(self) -> str:
         """ "simvastatin or lovastatin with clarithromycin or erythromycin" """
@@ -210,16 +199,6 @@ def drug_pair_severities() -> dict[tuple[str, str], Severity]:
     return {pair: _class_severity(min(matches, key=_grading)) for pair, matches in pairs.items()}
 
 
-@lru_cache(maxsize=3)
-def load_within_class(level: int) -> tuple[Interaction, ...]:
-    """Classes whose own drugs interact (warfarin with aspirin inside B01A), in order of codes.
-
-    Both codes of such an entry are the class, so that no `InteractionTable` takes it.
-    """
-    _, within = _project(level)
-    return tuple(_merged(code, code, within[code]) for code in sorted(within))
-
-
 @lru_cache(maxsize=_CACHED_PAIRS)
 def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
     """The rules behind a pair of codes of one level, in either order; the one that gives the pair its grade first.
@@ -235,21 +214,7 @@ def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
         raise InputError(f"Codes {low!r} and {high!r}: expected two ATC codes of one level, 3, 4 or 5.")
     pairs, within = _project(level)
     matches = within.get(low, []) if low == high else pairs.get((low, high), [])
-    return tuple(
-        PairRule(
-            match.rule,
-            match.ways() if match.code_a == low else tuple((b, a) for a, b in match.ways()),
-            match.partial,
-            match.seldom,
-        )
-        for match in sorted(matches, key=_grading)
-    )
-
-
-def grade(rules: Iterable[PairRule]) -> Severity | None:
-    """The severity that these rules give a pair of classes, as `load_clinical` grades it; None where there is none."""
-    first = min(rules, key=_grading, default=None)
-    return None if first is None else _class_severity(first)
+    return tuple(PairRule(match.rule, match.partial, match.seldom) for match in sorted(matches, key=_grading))
 
 
 def _grading(match: _Match | PairRule) -> tuple[bool, int]:

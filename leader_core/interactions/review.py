@@ -293,7 +293,7 @@ def _interactions(matching: Matching) -> list[Alert]:
         # Among equally likely pairs the more severe leads.
         order = np.argsort(-(likely + 1e-9 * severities), axis=None, kind="stable")[: MOST_OTHERS + 1]
         drugs = [
-            (matching.own[i][a], matching.own[j][b])
+            _by_name(matching.own[i][a], matching.own[j][b])
             for a, b in zip(*np.unravel_index(order, likely.shape), strict=True)
             if likely[a, b] > 0
         ]
@@ -353,6 +353,10 @@ def _condition_alerts(matching: Matching, present: Sequence[PresentCondition]) -
                 )
             )
     return alerts
+
+
+def _by_name(one: Carrier, other: Carrier) -> tuple[Carrier, Carrier]:
+    return (one, other) if one.name <= other.name else (other, one)
 
 
 def _others(drugs: Sequence[tuple[Carrier, ...]]) -> tuple[tuple[Carrier, ...], ...]:

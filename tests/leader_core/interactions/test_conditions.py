@@ -9,7 +9,7 @@ import pytest
 
 from leader_core.domain import SEVERITY_RANK
 from leader_core.errors import InputError
-from leader_core.interactions import condition_warnings, duplications
+from leader_core.interactions import InteractionTable, class_choice, review, typical_shares
 from leader_core.interactions.conditions import (
     CONDITIONS,
     condition_rules,
@@ -19,6 +19,9 @@ from leader_core.interactions.conditions import (
 from leader_core.interactions.rules import ASSETS, combinations
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.icd import code_title
+from tests.reviews import review_drugs
+
+NO_PAIRS = InteractionTable(())
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def index(reference: Path) -> dict[str, str]:
     ("medication", "diagnosis", "severity", "management"),
     [
         ("M01AE01", "ICD9:5849", "major", "Acetaminophen"),  # NSAID and kidney injury
-        ("M01A", "ICD10:N184", "major", "Acetaminophen"),
+        ("M01AE02", "ICD10:N184", "major", "Acetaminophen"),
         ("C07AA05", "ICD9:49392", "contraindicated", "cardioselective"),  # propranolol and asthma
         ("C07AB02", "ICD10:J4520", "moderate", "peak flow"),  # metoprolol and asthma
         ("A10BA02", "ICD9:2762", "contraindicated", "insulin"),  # metformin and acidosis
@@ -44,65 +47,57 @@ def index(reference: Path) -> dict[str, str]:
     ],
 )
 def test_common_warning_is_found(medication: str, diagnosis: str, severity: str, management: str) -> None:
-    warnings = condition_warnings([medication, "A06A"], [diagnosis, "ICD9:25000"])
-    warning = min(
-        (w for w in warnings if w.code == medication and diagnosis in w.diagnoses),
-        key=lambda w: w.management.startswith("Only when"),
-    )
-    assert warning.severity == severity
-    assert management.lower() in warning.management.lower()
-    assert warning.source
+    alerts = review_drugs(medication, "A06AB06", diagnoses=[diagnosis, "ICD9:25000"]).alerts
+    (alert,) = [a for a in alerts if a.drugs[0].code == medication and diagnosis in a.diagnoses]
+    assert (alert.severity, alert.rank, alert.carried) == (severity, severity, True)
+    assert management.lower() in alert.management.lower()
+    assert alert.source
 
 
-def test_class_is_warned_of_by_the_drugs_that_carry_it() -> None:
-    (warning,) = condition_warnings(["A10B"], ["ICD9:2762"])
-    assert warning.management.startswith("Only when it is metformin:")
-    (warning,) = condition_warnings(["M01A"], ["ICD9:4280"])
-    assert not warning.management.startswith("Only when")
-
-
-def test_warning_that_seldom_used_drugs_carry_does_not_grade_their_class_above_moderate() -> None:
-    for drug, of_class, diagnosis, condition in (
-        ("B01AC23", "B01A", "ICD9:4280", "heart failure"),  # cilostazol
-        ("C01BC04", "C01B", "ICD9:4280", "heart failure"),  # flecainide
+def test_class_is_warned_of_by_the_drugs_that_carry_it_and_ranked_by_their_share() -> None:
+    """Cilostazol in heart failure is contraindicated, and what a hundredth of the class carries is not shown so."""
+    shares = typical_shares(3)
+    for drug, of_class, condition in (
+        ("cilostazol", "B01A", "heart failure"),
+        ("flecainide", "C01B", "heart failure"),
     ):
-        for code, severity in ((drug, "contraindicated"), (of_class, "moderate")):
-            by_condition = {w.condition: w for w in condition_warnings([code], [diagnosis])}
-            assert by_condition[condition].severity == severity, code
-        assert "(contraindicated; seldom the drug in use)" in by_condition[condition].management
-    (warning,) = condition_warnings(["A10B"], ["ICD10:K851"])  # incretins are common
-    assert warning.severity == "major"
+        reviewed = review([class_choice(of_class, shares)], NO_PAIRS, shares, diagnoses=["ICD9:4280"])
+        (alert,) = [a for a in reviewed.alerts if a.condition == condition]
+        assert (alert.drugs[0].name, alert.severity) == (drug, "contraindicated")
+        assert SEVERITY_RANK[alert.rank] >= SEVERITY_RANK["major"] and not alert.carried
+        assert alert.share < 0.5
+    (nsaids,) = review([class_choice("M01A", shares)], NO_PAIRS, shares, diagnoses=["ICD9:4280"]).alerts
+    assert nsaids.rank == nsaids.severity == "major"
+    assert nsaids.share > 0.9
 
 
 def test_no_warning_without_the_condition_and_sorted_with_it() -> None:
-    assert condition_warnings(["M01AE01"], ["ICD9:4019"]) == ()
-    assert condition_warnings([], ["ICD9:5849"]) == ()
-    warnings = condition_warnings(["M01AE01", "A10BA02", "J01GB03"], ["ICD9:5849", "ICD9:4280"])
-    ranks = [SEVERITY_RANK[w.severity] for w in warnings]
+    assert review_drugs("M01AE01", diagnoses=["ICD9:4019"]).alerts == ()
+    assert review_drugs(diagnoses=["ICD9:5849"]).alerts == ()
+    alerts = review_drugs("M01AE01", "A10BA02", "J01GB03", diagnoses=["ICD9:5849", "ICD9:4280"]).alerts
+    ranks = [SEVERITY_RANK[alert.rank] for alert in alerts]
     assert ranks == sorted(ranks)
-    assert {w.code for w in warnings} == {"M01AE01", "A10BA02", "J01GB03"}
+    conditions = [alert for alert in alerts if alert.kind == "condition"]
+    assert {alert.drugs[0].code for alert in conditions} == {"M01AE01", "A10BA02", "J01GB03"}
 
 
 def test_an_icd9_code_is_never_taken_for_an_icd10_code() -> None:
     """V22 is pregnancy in ICD-9 and a motorcyclist's accident in ICD-10."""
-    assert condition_warnings(["C09AA03"], ["ICD9:V222"])
-    assert not condition_warnings(["C09AA03"], ["ICD10:V222XXA"])
+    assert review_drugs("C09AA03", diagnoses=["ICD9:V222"]).alerts
+    assert not review_drugs("C09AA03", diagnoses=["ICD10:V222XXA"]).alerts
 
 
 def test_duplicated_drugs_are_found_among_ingredients() -> None:
-    (duplication,) = duplications(["M01AE01", "M01AB15", "A06AB06"])
-    assert (duplication.group, duplication.codes, duplication.severity) == (
-        "NSAIDs",
-        ("M01AB15", "M01AE01"),
-        "major",
-    )
-    assert [d.group for d in duplications(["N02BE01", "N02AJ17"])] == ["acetaminophen products"]
-    assert duplications(["A10AB01", "A10AC01"]) == ()
-    assert duplications(["M01A", "B01A"]) == ()
+    duplicated = [a for a in review_drugs("M01AE01", "M01AE02", "A06AB06").alerts if a.kind == "duplication"]
+    (alert,) = duplicated
+    assert (alert.condition, alert.severity) == ("NSAIDs", "major")
+    assert alert.title == "two NSAIDs: ibuprofen, naproxen"
+    assert [a.condition for a in review_drugs("N02BE01", "N02AJ17").alerts] == ["acetaminophen products"]
+    assert review_drugs("A10AB01", "A10AC01").alerts == ()
 
 
 def test_one_drug_by_two_routes_is_no_duplication() -> None:
-    assert duplications(["B05XA01", "A12BA01"]) == ()
+    assert review_drugs("B05XA01", "A12BA01").alerts == ()
 
 
 def test_tables_are_sound(index: dict[str, str]) -> None:

@@ -1,24 +1,43 @@
-"""Reviews: a class pair is judged by the drugs that were really ordered; the Engine's safer set and its conflicts."""
+"""The review drug by drug: known drugs, classes by what they mean, one count; the Engine's face and its safer set."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
-from leader_core import ConflictError, Engine, InputError, InteractionTable, Limit, Order
-from leader_core.interactions import (
-    ClassReview,
-    coverage,
-    load_clinical,
-    load_statistical,
-    pair_rules,
-    review_classes,
+from leader_core import (
+    Case,
+    ConflictError,
+    Engine,
+    InputError,
+    InteractionTable,
+    Limit,
+    NotFoundError,
+    Order,
+    Review,
+    Visit,
 )
+from leader_core.interactions import DrugShare, DrugShares, choices_of, load_statistical, review
 from tests.fakes import FakeCohort, FakeEngine
+from tests.reviews import review_drugs
 
-
-@pytest.fixture(scope="module")
-def table() -> InteractionTable:
-    return InteractionTable((*load_clinical(3), *load_statistical(3)))
+SHARES = DrugShares(
+    3,
+    {
+        "J01X": (DrugShare("vancomycin", "J01XA01", 0.9, {}), DrugShare("linezolid", "J01XX08", 0.1, {})),
+        "N06A": (DrugShare("sertraline", "N06AB06", 0.6, {}), DrugShare("trazodone", "N06AX05", 0.4, {})),
+        "B01A": (
+            DrugShare("heparin", "B01AB01", 0.7, {}),
+            DrugShare("warfarin", "B01AA03", 0.295, {}),
+            DrugShare("cilostazol", "B01AC23", 0.005, {}),
+        ),
+        "C09A": (DrugShare("lisinopril", "C09AA03", 1.0, {}),),
+        "A12B": (DrugShare("potassium chloride", "A12BA01", 1.0, {}),),
+    },
+    "hand-made",
+)
 
 
 def orders(*drugs: tuple[str, str, str]) -> tuple[Order, ...]:
@@ -30,148 +49,121 @@ VANCOMYCIN = ("J01X", "Vancomycin", "IV")
 LINEZOLID = ("J01X", "Linezolid", "PO")
 
 
-def of(table: InteractionTable, *drugs: tuple[str, str, str], codes: tuple[str, ...] = ()) -> ClassReview:
-    return review_classes(codes or [d[0] for d in drugs], table, 3, orders=orders(*drugs))
+def of(
+    *drugs: tuple[str, str, str], codes: Sequence[str] = (), diagnoses: Sequence[str] = (), level: int = 3
+) -> Review:
+    choices = choices_of(codes or [d[0] for d in drugs], orders(*drugs), SHARES, level)
+    return review(choices, InteractionTable(load_statistical(3)), SHARES, diagnoses=diagnoses)
 
 
-def test_without_orders_a_pair_keeps_its_classes_grade_and_stays_open(table: InteractionTable) -> None:
-    reviewed = review_classes(["J01X", "N06A"], table, 3)
-    (pair,) = reviewed.pairs
-    assert (pair.order_status, pair.severity) == ("open", "contraindicated")
-    assert reviewed.ordered == {}
-    assert not pair.whole
+def titles(reviewed: Review) -> list[str]:
+    return [alert.title for alert in reviewed.alerts]
 
 
-def test_another_drug_of_the_class_rules_the_pair_out(table: InteractionTable) -> None:
-    (pair,) = of(table, SERTRALINE, VANCOMYCIN).pairs
-    assert pair.order_status == "not ordered"
-    assert pair.rules[0].lacks == ("J01X",)
-    assert pair.ordered_a is not None
-    assert pair.ordered_a.names == ("vancomycin",)
-    assert pair.ordered_a.drugs[0].written == ("Vancomycin IV",)
-    assert of(table, SERTRALINE, VANCOMYCIN).pairs_not_ruled_out == ()
-
-
-def test_the_drug_that_carries_it_is_found_among_several(table: InteractionTable) -> None:
-    (pair,) = of(table, SERTRALINE, VANCOMYCIN, LINEZOLID).pairs
-    assert (pair.order_status, pair.severity) == ("ordered", "contraindicated")
-    assert pair.rules[0].carried == (("linezolid", "sertraline"),)
-    assert "monoamine oxidase" in pair.rules[0].between.rule.mechanism
-
-
-def test_one_side_ordered_leaves_it_open_unless_that_side_cannot_carry_it(table: InteractionTable) -> None:
-    (pair,) = of(table, SERTRALINE, codes=("J01X", "N06A")).pairs
-    assert (pair.order_status, pair.severity) == ("open", "contraindicated")
-    (pair,) = of(table, VANCOMYCIN, codes=("J01X", "N06A")).pairs
-    assert pair.order_status == "not ordered"
-
-
-def test_a_string_that_names_no_drug_may_be_any_drug_of_its_class(table: InteractionTable) -> None:
-    (pair,) = of(table, SERTRALINE, VANCOMYCIN, ("J01X", "Study drug QZX-17", "PO")).pairs
-    assert pair.order_status == "open"
-    assert pair.ordered_a is not None
-    assert pair.ordered_a.unread == ("Study drug QZX-17 PO",)
-
-
-def test_severity_is_that_of_the_drugs_ordered(table: InteractionTable) -> None:
-    """Class grades are of usual drugs: linezolid is contraindicated, azithromycin far milder than clarithromycin."""
-    strong = of(table, ("C10A", "Simvastatin", "PO"), ("J01F", "Clarithromycin", "PO"))
-    mild = of(table, ("C10A", "Simvastatin", "PO"), ("J01F", "Azithromycin", "PO"))
-    ((one,), (other,)) = strong.pairs, mild.pairs
-    assert (one.severity, one.order_status) == ("contraindicated", "ordered")
-    assert one.entry == other.entry
-    assert (other.order_status, other.severity) != ("ordered", "contraindicated")
-
-
-def test_a_rare_drug_that_was_ordered_is_graded_in_full(table: InteractionTable) -> None:
-    """An MAO inhibitor seldom stands behind "antidepressants", so the classes are graded lower; ordered, it counts."""
-    reviewed = of(table, ("N06A", "Tranylcypromine", "PO"), ("N02A", "Meperidine", "IV"))
-    (pair,) = reviewed.pairs
-    assert pair.order_status == "ordered"
-    assert pair.severity == "contraindicated"
-    assert pair.rules[0].between.seldom
-
-
-def test_order_is_by_severity_and_what_is_ruled_out_stands_last(table: InteractionTable) -> None:
-    reviewed = of(
-        table, SERTRALINE, VANCOMYCIN, ("B01A", "Warfarin", "PO"), ("C01B", "Amiodarone", "PO"),
-        ("C09A", "Lisinopril", "PO"), ("A12B", "Potassium Chloride", "PO"),
-    )  # fmt: skip
-    statuses = [p.order_status for p in reviewed.pairs]
-    assert statuses == sorted(statuses, key=lambda s: s == "not ordered")
-    assert reviewed.pairs[0].codes == ("B01A", "C01B")
-    assert reviewed.pairs[-1].order_status == "not ordered"
-    rank = {"contraindicated": 0, "major": 1, "moderate": 2, "minor": 3}
-    ranks = [rank[p.severity] for p in reviewed.pairs_not_ruled_out]
-    assert ranks == sorted(ranks)
-    assert reviewed.signals
-    assert not {"unknown"} & {p.severity for p in reviewed.pairs}
-
-
-def test_two_drugs_of_one_class_and_of_one_kind(table: InteractionTable) -> None:
-    both = of(table, ("B01A", "Warfarin", "PO"), ("B01A", "Aspirin", "PO"), ("B01A", "Heparin", "SC"))
-    (pair,) = both.within
-    assert pair.order_status == "ordered"
-    assert ("warfarin", "aspirin") in pair.rules[0].carried
-    assert "anticoagulants" in {d.group for d in both.duplications}
-    alone = of(table, ("B01A", "Warfarin", "PO"))
-    assert [p.order_status for p in alone.within] == ["not ordered"]
-    assert alone.duplications == ()
-
-
-def test_a_condition_speaks_against_the_drug_ordered_not_its_class(table: InteractionTable) -> None:
-    asthma = ["ICD9:49390"]
-    nadolol = review_classes(["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Nadolol", "PO")))
-    first = nadolol.conditions[0]
-    assert (first.order_status, first.ordered, first.warning.code) == ("ordered", ("nadolol",), "C07A")
-    assert not first.warning.management.startswith("Only when")
-    metoprolol = review_classes(
-        ["C07A"], table, 3, diagnoses=asthma, orders=orders(("C07A", "Metoprolol", "PO"))
+def test_a_suggested_pair_is_headlined_by_its_drugs_and_ranked_by_their_share() -> None:
+    """Linezolid with sertraline is contraindicated, but 6 % of what the two classes mean: moderate, under "if you choose"."""
+    (alert,) = [a for a in of(codes=["J01X", "N06A"]).alerts if "linezolid" in a.title]
+    assert (alert.title, alert.severity, alert.carried) == (
+        "linezolid with sertraline",
+        "contraindicated",
+        False,
     )
-    assert [(c.order_status, c.warning.severity) for c in metoprolol.conditions] == [
-        ("ordered", "moderate"),
-        ("not ordered", "contraindicated"),
+    assert alert.share == pytest.approx(0.1)  # trazodone carries it too
+    assert alert.rank == "major"
+    assert [[d.name for d in other] for other in alert.others] == [["linezolid", "trazodone"]]
+    assert alert.effect and alert.management and alert.source
+
+
+def test_another_drug_of_the_class_that_was_ordered_leaves_no_alert() -> None:
+    assert "linezolid" not in " ".join(titles(of(SERTRALINE, VANCOMYCIN)))
+    both = of(SERTRALINE, VANCOMYCIN, LINEZOLID)
+    (alert,) = [a for a in both.carried if a.title == "linezolid with sertraline"]
+    assert (alert.rank, alert.share, alert.drugs[0].written) == ("contraindicated", 1.0, ("Linezolid PO",))
+
+
+def test_one_side_ordered_leaves_the_other_to_its_shares() -> None:
+    (alert,) = of(SERTRALINE, codes=("J01X", "N06A")).if_chosen
+    assert (alert.title, alert.rank) == ("linezolid with sertraline", "major")
+    assert alert.share == pytest.approx(0.1)
+    assert [drug.known for drug in alert.drugs] == [False, True]
+
+
+def test_a_string_that_names_no_drug_may_be_any_drug_of_its_class() -> None:
+    reviewed = of(SERTRALINE, VANCOMYCIN, ("J01X", "Study drug QZX-17", "PO"))
+    (alert,) = [a for a in reviewed.if_chosen if "linezolid" in a.title]
+    (unread,) = [d for d in alert.drugs if not d.known]
+    assert unread.written == ("Study drug QZX-17 PO",)
+
+
+def test_what_holds_for_a_hundredth_of_a_class_is_never_red() -> None:
+    """Atrial fibrillation, heart failure and kidney injury: no false contraindication of antithrombotics."""
+    reviewed = of(codes=["B01A", "C09A"], diagnoses=["ICD10:I4891", "ICD10:I509", "ICD10:N179"])
+    (alert,) = [a for a in reviewed.alerts if a.condition == "heart failure"]
+    assert (alert.title, alert.severity, alert.rank) == (
+        "cilostazol in heart failure",
+        "contraindicated",
+        "minor",
+    )
+    assert "contraindicated" not in {a.rank for a in reviewed.alerts}
+    ordered = of(("B01A", "Cilostazol", "PO"), diagnoses=["ICD10:I509"])
+    assert ordered.counts["contraindicated"] == 1
+
+
+def test_pairs_within_a_class_and_duplications_are_alerts_of_known_drugs() -> None:
+    reviewed = review_drugs("C07AB02", "C07AA07", "B01AA03", "B01AC06", "B01AB01")
+    assert "two beta-blockers: metoprolol, sotalol" in titles(reviewed)
+    assert {"aspirin with warfarin", "two anticoagulants: heparin, warfarin"} <= set(titles(reviewed))
+    assert sum(reviewed.counts.values()) == len(reviewed.alerts)
+    assert of(codes=["B01A"]).alerts == ()
+
+
+def test_penicillin_allergy_with_nafcillin_and_amiodarone_with_dofetilide() -> None:
+    (alert,) = review_drugs("J01CF01", diagnoses=["ICD10:Z880"]).alerts
+    assert (alert.rank, alert.carried) == ("contraindicated", True)
+    assert "amiodarone with dofetilide" in titles(review_drugs("C01BD01", "C01BD04"))
+
+
+def test_a_drug_with_two_codes_is_named_once() -> None:
+    reviewed = review_drugs("B01AA03", "B01AC06", "N02BA01", diagnoses=["ICD10:D696"])
+    assert [t for t in titles(reviewed) if " with " in t] == ["aspirin with warfarin"]
+    assert sorted(a.drugs[0].name for a in reviewed.alerts if a.kind == "condition") == [
+        "aspirin",
+        "warfarin",
     ]
-    unknown = review_classes(["C07A"], table, 3, diagnoses=asthma)
-    assert {c.order_status for c in unknown.conditions} == {"open"}
-    assert unknown.conditions[0].warning.management.startswith("Only when it is")
-    heparin = review_classes(
-        ["B01A"], table, 3, diagnoses=["ICD9:4280"], orders=orders(("B01A", "Heparin", "SC"))
-    )
-    assert {c.order_status for c in heparin.conditions} == {"not ordered"}
+    assert len(reviewed.choices) == 2
 
 
-def test_at_level_5_a_pair_is_two_drugs() -> None:
-    table = InteractionTable(load_clinical(5))
-    (pair,) = review_classes(["B01AA03", "C01BD01"], table, 5).pairs
-    assert pair.whole
-    assert pair.severity == "major"
-    (pair,) = review_classes(
-        ["B01AA03", "C01BD01"], table, 5,
-        orders=orders(("B01AA03", "Warfarin", "PO"), ("C01BD01", "Amiodarone HCl", "PO")),
-    ).pairs  # fmt: skip
-    assert pair.order_status == "ordered"
+def test_counts_have_one_wording_and_alerts_are_sorted() -> None:
+    reviewed = review_drugs("B01AA03", "J02AC01", "M01AB15", "M01AE01", "A06AB06")
+    assert reviewed.counts_text.startswith("1 contraindicated, ")
+    rank = {"contraindicated": 0, "major": 1, "moderate": 2, "minor": 3}
+    numbers = [rank[a.rank] for a in reviewed.alerts]
+    assert numbers == sorted(numbers)
+    assert review_drugs("A11GA01").counts_text == "no alerts in these tables"
+    suggested = of(SERTRALINE, codes=("J01X", "N06A"))
+    assert suggested.counts_text == "if you choose: 1 major"
 
 
-@pytest.mark.parametrize("level", [3, 4])
-def test_every_rule_of_a_pair_falls_on_its_codes_one_way_or_the_other(level: int) -> None:
-    for entry in load_clinical(level)[::7]:
-        rules = pair_rules(entry.code_b, entry.code_a)
-        assert rules == pair_rules(entry.code_a, entry.code_b)
-        for rule in rules:
-            assert 1 <= len(rule.ways) <= 2
-            for low, high in rule.ways:
-                assert low.carriers_within(entry.code_a)
-                assert high.carriers_within(entry.code_b)
+def test_statistical_signals_stay_apart() -> None:
+    reviewed = of(codes=["A02B", "B01A", "J01D", "N06A"])
+    assert reviewed.signals
+    assert {entry.severity for entry in reviewed.signals} == {"unknown"}
+    assert "unknown" not in {alert.rank for alert in reviewed.alerts}
 
 
-def test_coverage_counts_what_was_looked_through(table: InteractionTable) -> None:
-    covered = coverage(table)
-    assert (covered.graded, covered.statistical) == (len(load_clinical(3)), 337)
-    assert covered.rules >= 250
-    assert covered.sources > 100
-    assert "TWOSIDES" in covered.statistical_sources[0]
-    assert coverage(InteractionTable(load_clinical(3)[:4])).graded == 4
+def test_classes_that_the_conditions_forbid_are_held_back_with_the_reason() -> None:
+    reviewed = of(codes=["A12B", "B01A", "C09A"], diagnoses=["ICD10:E875", "ICD10:D7582"])
+    assert {code: alert.drugs[0].name for code, alert in reviewed.held_back.items()} == {
+        "A12B": "potassium chloride",
+        "C09A": "lisinopril",
+        "B01A": "heparin",
+    }
+
+
+def test_a_cohort_of_drugs_is_reviewed_as_drugs() -> None:
+    choices = choices_of(["B01AA03", "C01BD01"], (), replace(SHARES, atc_level=5), 5)
+    (alert,) = review(choices, InteractionTable(()), SHARES).alerts
+    assert (alert.title, alert.rank, alert.share) == ("amiodarone with warfarin", "major", 1.0)
 
 
 # --- the Engine's face
@@ -182,12 +174,28 @@ def engine() -> Engine:
     return Engine(FakeCohort(), {}, "cpu")  # type: ignore[arg-type]
 
 
-def test_the_engine_reviews_at_its_cohorts_level(engine: Engine) -> None:
-    reviewed = engine.review_classes(
-        ["J01X", "N06A", "C07A"], diagnoses=["ICD9:49390"], orders=orders(SERTRALINE)
+def test_the_engine_reviews_what_is_typed_and_says_what_it_did_not_read(engine: Engine) -> None:
+    case = Case(current=Visit(diagnoses=("ICD9:49390",)))
+    reviewed = engine.review(
+        case, ["Zyvox 600 mg", "N06A", "C07AA05", "foobarium"], orders=orders(SERTRALINE)
     )
-    assert reviewed.conditions
-    assert set(reviewed.ordered) == {"N06A"}
+    assert {c.drugs[0].name for c in reviewed.choices if c.known} == {
+        "linezolid",
+        "sertraline",
+        "propranolol",
+    }
+    assert {"linezolid with sertraline", "propranolol in asthma"} <= {a.title for a in reviewed.carried}
+    assert [each.text for each in reviewed.unknown] == ["foobarium"]
+
+
+def test_the_engine_reviews_the_orders_of_a_visit_or_else_a_suggestion(engine: Engine) -> None:
+    case = engine.cohort.case(10_006)
+    reviewed = engine.review(case)
+    assert reviewed.choices and {c for choice in reviewed.choices for c in choice.class_codes} >= set(
+        case.prescribed[:1]
+    )
+    with pytest.raises(NotFoundError):
+        engine.review(Case(current=Visit(diagnoses=("ICD9:49390",))))
 
 
 def test_the_engines_safer_set_keeps_the_limit_and_what_must_stay(engine: Engine) -> None:
