@@ -222,10 +222,11 @@ def _recover(path: Path, kind: OutputKind | None) -> None:
             finally:
                 os.close(handle)
     old = path.with_name(f".{path.name}.old")  # of an earlier version
-    if old.is_dir() and not os.path.lexists(path):
-        old.rename(path)
-    elif old.is_dir() and kind is not None and kind.folder and not kind.problem(old):
-        shutil.rmtree(old, ignore_errors=True)
+    if old.is_dir() and kind is not None and kind.folder and not kind.problem(old):
+        if os.path.lexists(path):
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(path)
 
 
 def _leftovers(path: Path) -> list[Path]:

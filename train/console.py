@@ -102,7 +102,7 @@ class ProgressFile(Report):
         super().__init__(quiet=quiet)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         except OSError as error:
             raise InputError(
                 f"--progress {path}: cannot be written ({error.strerror}). Name another file."

@@ -27,6 +27,8 @@ from dashboard.shared.templates import render
 from leader_core import LeaderError
 from leader_core.logs import hide_messages, set_up_logs
 
+log = logging.getLogger("leader.dashboard")
+
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 _OPEN: Final = (SIGN_IN, "/_stcore/health")
@@ -63,7 +65,7 @@ class Gate:
             return
         token = session_token(headers)
         if serving.sign_in() == "password" and scope["path"] not in _OPEN:
-            if serving.sessions().account(token, used=True) is None:
+            if not _signed_in(token):
                 await _refuse(scope, receive, send, RedirectResponse(SIGN_IN, 303))
                 return
             if scope["type"] == "websocket":
@@ -74,11 +76,15 @@ class Gate:
 def _refusal(scope: Scope, headers: Headers) -> str:
     """Why a request is not answered; "" where it is."""
     host, origin = headers.get("host", ""), headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    try:
+        foreign = origin is not None and urlsplit(origin).netloc != host
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return "The host's name or the origin of this request cannot be read."
+    if foreign:
         return "This address answers its own pages only."
     if serving.sign_in():
         return ""
-    name = urlsplit(f"//{host}").hostname or ""
     client = scope.get("client")
     if not serving.is_loopback(name) or (client and not serving.is_loopback(client[0])):
         return "This server is for the machine that it runs on: nobody signs in to it."
@@ -93,12 +99,21 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response
     await response(scope, receive, _with_headers(send))
 
 
+def _signed_in(token: str) -> bool:
+    """Whether a session lasts, which this use prolongs; a password file that cannot be read lets nobody in."""
+    try:
+        return serving.sessions().account(token, used=True) is not None
+    except LeaderError as error:
+        log.warning("%s", error)
+        return False
+
+
 def _while_signed_in(token: str, receive: Receive) -> Receive:
     """Messages of a page, until its session has ended: then the channel closes before the next is read."""
 
     async def checked() -> Message:
         message = await receive()
-        if message["type"] == "websocket.receive" and serving.sessions().account(token, used=True) is None:
+        if message["type"] == "websocket.receive" and not _signed_in(token):
             return {"type": "websocket.disconnect", "code": 1008}
         return message
 
@@ -187,7 +202,6 @@ async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
 
 def warm_up() -> None:
     """Import the pages, open the cohort and load the models, while the browser still loads Streamlit's own files."""
-    log = logging.getLogger("leader.dashboard")
     from leader_core import LeaderError  # here, not above: the server begins to listen before it
 
     try:

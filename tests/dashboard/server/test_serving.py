@@ -19,12 +19,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dashboard.__main__ import main
 from dashboard.server import accounts, serving
 from dashboard.server.accounts import PasswordFile, Sessions
+from dashboard.shell import gate
 from leader_core import InputError, NotFoundError
 
 ROOT = Path(__file__).parents[3]
@@ -294,3 +296,46 @@ def test_a_session_sees_pages_and_nothing_leaves_this_machine(served: Served) ->
     assert "Traceback" not in served.log.read_text()
     assert stat.S_IMODE(served.workspace.stat().st_mode) == 0o600
     assert json.loads(json.dumps(lines)) == lines
+
+
+def test_a_page_that_is_open_ends_with_its_session(
+    users: PasswordFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(serving.USERS, str(users.path))
+    token = serving.sessions().begin("ann", PASSWORD) or ""
+
+    async def receive() -> Any:
+        return {"type": "websocket.receive", "bytes": b"a click"}
+
+    channel = gate._while_signed_in(token, receive)
+    assert asyncio.run(channel())["type"] == "websocket.receive"  # type: ignore[arg-type]
+    serving.sessions().end(token)
+    assert asyncio.run(channel())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
+    token = serving.sessions().begin("ann", PASSWORD) or ""
+    users.path.write_text("no longer readable")
+    assert asyncio.run(gate._while_signed_in(token, receive)())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "client", "answered"),
+    [
+        ("127.0.0.1:8501", None, "127.0.0.1", True),
+        ("localhost", "http://localhost", "::1", True),
+        ("[::1]:8501", "http://[::1]:8501", "::1", True),
+        ("localhost", None, "10.0.0.9", False),  # whatever the options say, the other end is elsewhere
+        ("leader.example", None, "127.0.0.1", False),  # a name that was made to lead here
+        ("127.0.0.1.evil.example", None, "127.0.0.1", False),
+        ("localhost@evil.example", None, "127.0.0.1", False),
+        ("localhost", "http://evil.example", "127.0.0.1", False),
+        ("localhost", "null", "127.0.0.1", False),
+        ("[", "http://[", "127.0.0.1", False),
+        ("", None, "127.0.0.1", False),
+    ],
+)
+def test_without_sign_in_only_this_machine_is_answered(
+    host: str, origin: str | None, client: str, answered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(serving.USERS, "")
+    monkeypatch.setenv(serving.SIGN_IN, "")
+    headers = Headers({"host": host, **({"origin": origin} if origin else {})})
+    assert (gate._refusal({"client": (client, 1)}, headers) == "") == answered
