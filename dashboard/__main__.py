@@ -35,9 +35,6 @@ def main(words: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"error: {error.filename or 'the server'}: {error.strerror or error}.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -167,7 +164,11 @@ def _user(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    code = main()
+    try:
+        code = main()
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        code = INTERRUPTED
     sys.stdout.flush()
     sys.stderr.flush()
     if code == INTERRUPTED:

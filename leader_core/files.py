@@ -102,9 +102,16 @@ def check_output(path: Path, kind: OutputKind) -> None:
     """What a command calls before it begins: put back what a killed run left of `path`, and check what is there.
 
     Raises:
-        InputError: something is there that is not of this kind.
+        InputError: something is there that is not of this kind, or the folder cannot be written.
     """
     path = _target(path)
+    place = path.parent
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(
+            f"{path} cannot be written: {place} is no folder that you may write to. Name another place."
+        )
     _recover(path, kind)
     kind.check(path)
 
@@ -183,7 +190,8 @@ def _swap(new: Path, path: Path, work: Path, kind: OutputKind | None) -> None:
                 raise
         if kind is not None:
             kind.check(path)
-        path.rename(work / f"{_OLD}-{number}")
+        with suppress(FileNotFoundError):  # another process may move it first
+            path.rename(work / f"{_OLD}-{number}")
     _flush_folder(path.parent)
 
 
@@ -194,11 +202,12 @@ def _working_folder(path: Path, kind: OutputKind | None, *, alone: bool = False)
     _recover(path, kind)
     while True:
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-        handle = os.open(work, os.O_RDONLY)
-        _lock(handle)
-        if work.exists():  # another process may have taken it for a leftover before it was locked
-            break
-        os.close(handle)
+        with suppress(FileNotFoundError):  # another process may take it for a leftover before it is locked
+            handle = os.open(work, os.O_RDONLY)
+            _lock(handle)
+            if work.exists():
+                break
+            os.close(handle)
     try:
         if alone and len(_leftovers(path)) > 1:
             raise InputError(f"Another run is writing {path}. Wait for it, or name another file.")
@@ -249,7 +258,11 @@ def _clear(work: Path, path: Path) -> None:
     """Remove a working folder, after an unfinished swap has been undone."""
     waiting = sorted(work.glob(f"{_OLD}-*"))
     if waiting and not os.path.lexists(path):
-        waiting[-1].rename(path)
+        try:
+            waiting[-1].rename(path)
+        except OSError:
+            if not os.path.lexists(path):  # nobody else put theirs there meanwhile: it stays where it is
+                raise
     elif waiting and (work / _NEW).exists():
         return  # unfinished, and somebody has written something else there since: nothing is deleted
     shutil.rmtree(work, ignore_errors=True)

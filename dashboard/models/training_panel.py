@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.models import card, charts, metrics
 from dashboard.server.answers import defer
 from dashboard.server.service import STUDENT, Service, choose_student, default_service, student_query
-from dashboard.server.serving import may_administer
+from dashboard.server.serving import may_administer, sign_in
 from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
 from dashboard.server.training_state import (
@@ -75,7 +75,7 @@ def allowed(settings: ServerSettings) -> bool:
     if not may_administer():
         return False
     if settings.training == "auto":
-        return str(st.get_option("server.address") or "") in _LOOPBACK
+        return bool(sign_in()) or str(st.get_option("server.address") or "") in _LOOPBACK
     return settings.training == "on"
 
 

@@ -97,6 +97,8 @@ def content_digest(
 
     Settings, visits, codes, titles and statistical pairs; not the clinical table, whose wording no metric depends on.
     """
+    import pandas  # noqa: F401 - DuckDB needs it below, and would say of an interrupted import that it is missing
+
     digest = hashlib.sha256(f"{source}|{preset}|{atc_level}|{synthetic}\n".encode())
     for query in (_CONCEPTS, _STATISTICAL_PAIRS, sql.statement("leader_core.cohort", "cohort/digest")):
         texts = connection.execute(query)

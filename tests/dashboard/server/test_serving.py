@@ -28,6 +28,7 @@ from dashboard.server import accounts, serving
 from dashboard.server.accounts import PasswordFile, Sessions
 from dashboard.shell import gate
 from leader_core import InputError, NotFoundError
+from tests.dashboard.conftest import OpenPage, text
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "correct horse battery"
@@ -339,3 +340,17 @@ def test_without_sign_in_only_this_machine_is_answered(
     monkeypatch.setenv(serving.SIGN_IN, "")
     headers = Headers({"host": host, **({"origin": origin} if origin else {})})
     assert (gate._refusal({"client": (client, 1)}, headers) == "") == answered
+
+
+@pytest.mark.parametrize("role", ["viewer", "annotator", "administrator"])
+def test_a_role_decides_what_a_page_offers(
+    role: accounts.Role, users: PasswordFile, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(serving.USERS, str(users.path))
+    assert "session has ended" in text(open_page("case", patient="10003"))
+    monkeypatch.setattr(serving, "current_account", lambda: accounts.Account("ann", role))
+    page = open_page("case", patient="10003")
+    assert not page.exception and "Patient 10003" in text(page)
+    assert any(button.label == "Save" for button in page.button) == (role != "viewer")
+    assert ("You may read here" in text(page)) == (role == "viewer")
+    assert serving.may_administer() == (role == "administrator")
