@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import numpy as np
 
+from leader_core import sql
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import Case, Fingerprint, Visit
 from leader_core.interactions import DrugShares, InteractionTable, typical_shares
@@ -70,6 +72,17 @@ class Hospital:
 
     def profile_values(self, field: str, split: str = "train") -> list[str]:
         return sorted({case.profile[field] for case in self.cases(split, "all")})
+
+    def reader(self) -> duckdb.DuckDBPyConnection:
+        """The visits in a database, without orders."""
+        connection = sql.connect()
+        connection.execute("CREATE TABLE visits (visit_id BIGINT)")
+        rows = [(case.current.visit_id,) for case in self.cases("all", "all")]
+        connection.executemany("INSERT INTO visits VALUES (?)", rows)
+        connection.execute("CREATE TABLE orders (visit_id BIGINT, code VARCHAR, drug VARCHAR, route VARCHAR)")
+        connection.execute("CREATE TABLE concepts (concept_id INTEGER, kind VARCHAR, code VARCHAR)")
+        connection.execute("CREATE TABLE visit_codes (visit_id BIGINT, kind VARCHAR, concept_id INTEGER)")
+        return connection
 
     def title(self, kind: str, code: str) -> str | None:
         return f"{kind} {code}"
