@@ -88,13 +88,13 @@ def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
             f"The list has {len(text):,} characters: expected at most {LARGEST:,}. Paste it in parts."
         )
     resolver = Resolver(cohort)
-    pieces = [clean for line in lines_of(text) if any(c.isalnum() for c in line) and (clean := _clean(line))]
+    lines = [line for line in lines_of(text) if any(c.isalnum() for c in line)]
     resolved: list[Resolved] = []
     unmapped: list[Unmapped] = []
     repeated: list[str] = []
     seen: set[tuple[Kind, str]] = set()
     count = 0
-    for line in pieces:
+    for line in lines:
         for piece, answer in _read_line(line, kind, resolver):
             count += 1
             if count > MOST_ITEMS:
@@ -113,6 +113,7 @@ def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
 def _read_line(line: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
     """A line as one piece where it means something as a whole, else its parts."""
     segments = [clean for part in re.split(r"[;\t]+", line) if (clean := _clean(part))]
+    line = segments[0] if len(segments) == 1 else _clean(line)
     if len(segments) > 1:
         return _described(segments, line, kind, resolver) or [
             each for segment in segments for each in _read_line(segment, kind, resolver)
@@ -141,7 +142,10 @@ def _described(parts: list[str], line: str, kind: Kind, resolver: Resolver) -> l
     code, words = parts
     if words in ("9", "10") and not _PREFIX.match(code):
         return [(line, _read_piece(f"ICD{words}:{code}", kind, resolver))]
-    if not _looks_coded(code, kind, resolver) or _looks_coded(words, kind, resolver) or _is_code(words, kind):
+    if not _looks_coded(code, kind, resolver) or _is_code(words, kind):
+        return []
+    several = len(_groups(code, kind, resolver) or ()) > 1
+    if several or any(_has_code(part, kind, resolver) for part in re.split(r"[,;\t]", words)):
         return []
     if not isinstance(_read_piece(words, kind, resolver), Unresolved):
         return []
@@ -158,7 +162,7 @@ def _described(parts: list[str], line: str, kind: Kind, resolver: Resolver) -> l
 def _read_codes(piece: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
     """The codes of a piece, each with the words that stand with it; the piece as a whole where it has at most one."""
     if kind == "medication" and (sides := _ordered_together(piece)):
-        return [(side, _read_piece(side, kind, resolver)) for side in sides]
+        return [each for side in sides for each in _read_codes(side, kind, resolver)]
     if len(piece) > _LONGEST_ITEM:
         return [(piece, Unresolved(f"is longer than {_LONGEST_ITEM} characters"))]
     groups = _groups(piece, kind, resolver)

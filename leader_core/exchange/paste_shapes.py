@@ -27,7 +27,7 @@ _OPENING: Final = ("[", "{", "(")
 _CLOSING: Final = ("]", "}", ")")
 _PAIR: Final = re.compile(r"""\(\s*(['"])([\w.]+)\1\s*,\s*['"]?(9|10)['"]?\s*\)""")
 """A code with its version, as Python writes a pair."""
-_STRING_OR_WORD: Final = re.compile(r"""'([^'\n]*)'|"([^"\n]*)"|([^\s,\[\](){}'":]+)""")
+_STRING_OR_WORD: Final = re.compile(r"""'([^'\n]*)'|"([^"\n]*)"|([^\s,\[\](){}'"]+)""")
 
 
 def lines_of(text: str) -> list[str]:
@@ -62,7 +62,7 @@ def _listed(text: str) -> list[str] | None:
         entries = [" ".join(filter(None, match.groups())) for match in _STRING_OR_WORD.finditer(text)]
     else:  # without quotes the entries may hold blanks
         entries = re.split(r"[,\n]", text.strip("[](){}"))
-    return [entry for entry in entries if entry.strip()]
+    return [entry for entry in entries if any(c.isalnum() for c in entry)]
 
 
 def _leaves(value: Any) -> Iterator[str]:
