@@ -97,7 +97,7 @@ def _imported(placed: Placing, cohort: ProfileBook, current: str | None) -> Impo
     )
     if not useful:
         reasons = [listed.reason for listed in placed.file.listed]
-        first = f" (the first of {len(reasons)} reasons: {reasons[0][:120]})" if reasons else ""
+        first = f" (the first of {len(reasons)} reasons: {reasons[0][:100]})" if reasons else ""
         raise InputError(f"{WHAT} holds no diagnosis and no procedure that can be read{first}: {EXPECTED}.")
     return Imported(
         case,

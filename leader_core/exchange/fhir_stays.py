@@ -45,7 +45,7 @@ _NOT_TRUE: Final = frozenset(("planned", "cancelled", "entered-in-error"))
 _BEFORE_ADMISSION: Final = 6 * 3600
 """Seconds that an emergency encounter may end before the stay that it leads to."""
 _EMERGENCY_VISIT: Final = 48 * 3600
-"""Seconds that such an emergency encounter lasts at most; a longer one is a stay."""
+"""Seconds that such an emergency encounter lasts at most; a longer one is a stay. Also where its end is not said."""
 _DEEPEST: Final = 20
 """Encounters that `partOf` is followed through."""
 _FOREVER: Final = float("inf")
@@ -258,10 +258,15 @@ def _merge_overlapping(stays: list[Stay], notes: list[str]) -> list[Stay]:
 def _one_stay(earlier: Stay, later: Stay) -> bool:
     if earlier.overlaps(later):
         return True
-    if earlier.setting != "emergency" or earlier.parts or earlier.reach.end is None:
+    if earlier.setting != "emergency" or earlier.parts or earlier.reach.start is None:
         return False
-    short = earlier.ended - earlier.began <= _EMERGENCY_VISIT
-    return short and 0 <= later.began - earlier.ended <= _BEFORE_ADMISSION
+    end = earlier.reach.end
+    if end is None:
+        return 0 <= later.began - earlier.began <= _EMERGENCY_VISIT
+    last = (
+        end.instant + (end.until - end.local).total_seconds()
+    )  # the end of the day where only that is known
+    return earlier.ended - earlier.began <= _EMERGENCY_VISIT and later.began - last <= _BEFORE_ADMISSION
 
 
 def _within(stay: Stay, hosts: list[Stay]) -> Stay | None:

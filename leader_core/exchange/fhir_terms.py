@@ -214,7 +214,7 @@ def _fold(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", " ", text.casefold()).strip()
 
 
-_DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)(T.+)?)?)?")
+_DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)([T ].+)?)?)?")
 _MOMENTS: Final = (
     "performedDateTime",
     "authoredOn",

@@ -143,7 +143,8 @@ class Resolver:
         way = route or written
         if self._drugs is None:
             self._drugs = DrugMapper.load()
-        if reason := self._drugs.set_aside(name, way):
+        # the whole text first: "flush" is a route of some tables, and in a drug's name says that it is none
+        if reason := self._drugs.set_aside(text, way) or self._drugs.set_aside(name, way):
             return Unresolved(f"is no drug of its own ({reason})")
         matches = self._drugs.map(name, way, self.atc_level)
         if not matches:

@@ -175,6 +175,8 @@ LAST = _encounter("z", "2151-01-02T10:00:00", "2151-01-06T12:00:00")
         [_encounter("q", **_part("z")), _encounter("p", **_part("q"))],
         [_encounter("p", "2151-01-01T20:00:00", "2151-01-02T11:00:00", "EMER")],  # overlaps the admission
         [_encounter("p", "2151-01-02T01:00:00", "2151-01-02T07:00:00", "EMER")],  # led to it
+        [_encounter("p", "2151-01-02", "2151-01-02", "EMER")],  # the same, by the day only
+        [_encounter("p", "2151-01-01T20:00:00", "", "EMER")],  # the same, without an end
         [_encounter("p", "2151-01-03T10:00:00", "2151-01-20T10:00:00")],  # outlasts it
         [_encounter("p", "2151-01-03T10:00:00", "2151-01-03T11:00:00", "AMB")],  # lies within it
     ],
