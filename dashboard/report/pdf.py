@@ -208,14 +208,17 @@ class _ReportPdf(PdfPages):
         self.box(self.l_margin, top, width, 4.4, f"{level}-soft")
         self.label(self.l_margin + 1.5, top + 0.2, label)
         self.set_y(top)
-        for title, likelihood in part.heads:
+        if part.carried:
+            titles = "; ".join(title for title, _ in part.heads)
+            self.paragraph(TextRun(titles, bold=True), indent=width + 2)
+        for title, likelihood in part.heads if not part.carried else ():
             spans = [TextRun(title, bold=True)] + ([muted(f"   {likelihood}", 8)] if likelihood else [])
             self.paragraph(*spans, indent=width + 2)
         shown = ("What to do", "Consequence", "Source")
         if part.severe:
             self.facts((fact for fact in part.facts if fact[0] in shown), size=8.5, column=24)
         else:
-            self.paragraph(TextRun(part.facts[0][1], 8.5))
+            self.paragraph(TextRun(part.facts[0][1], 8.5), indent=width + 2)
         self.rule("line", 0.15)
 
     def write_similar(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.steps import add_code, both_scored
+from tests.browser.steps import add_code, both_scored, rows
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +74,16 @@ def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path
     page.get_by_role("radio", name="Structures").click()
     expect(page.get_by_text("explains no interaction")).to_be_visible()
     expect(page.locator(".ld-structure img")).to_have_count(2)
+
+    patient = re.search(r"patient=(\d+)", page.url)[1]  # type: ignore[index]
+    visitor.open("/")
+    expect(rows(page).nth(1)).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type(patient)
+    expect(rows(page)).to_have_text([patient])
+    severe = [part for part in counts.split(", ") if part.endswith(("contraindicated", "major"))]
+    cell = page.locator("table.worklist tbody [data-label='Severe alerts']")
+    expect(cell).to_have_text(", ".join(severe) or "none")
     visitor.settled()
 
 
