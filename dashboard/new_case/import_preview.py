@@ -158,7 +158,7 @@ def show_choices(shown: ImportOutcome) -> None:
             each.codes,
             selection_mode="multi",
             default=each.codes,
-            format_func=lambda code: plain(f"{titles.get(code, code)[:60]} ({code})"),
+            format_func=lambda code: plain(f"{code} {titles.get(code, code)}", 60),
             key=key,
             help=each.help,
             on_change=_tick,
