@@ -117,7 +117,7 @@ def case_summary(case: Case, *, recorded: bool, admission: bool = False) -> str:
     parts = (
         person(case),
         f"visit {current.visit_no or len(case.history) + 1}",
-        f"admitted {day(current.admitted_at)}",
+        f"admitted {day(current.admitted_at)}" if current.admitted_at else "",
         stay(current.admitted_at, current.discharged_at),
         words(kind).lower() if admission and kind != UNKNOWN else "",
     )

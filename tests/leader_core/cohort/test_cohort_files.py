@@ -244,7 +244,9 @@ def test_codes_with_a_decimal_point_behind_them_are_read() -> None:
 def test_births_after_admission_and_odd_genders_are_counted(tmp_path: Path) -> None:
     tables = raw_tables.mimic3()
     tables["PATIENTS"][0] |= {"DOB": "2199-01-01 00:00:00", "GENDER": "X"}
+    tables["PATIENTS"][1]["GENDER"] = "Male"
     result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    assert Cohort.open(result.path).case(2).profile["gender"] == "M"
     assert "Patients whose gender is neither F nor M, left as written: 'X' 1." in result.notes
     assert "Admissions before the patient's birth, which leave the age unknown: 2." in result.notes
     assert result.rejects == 2 and Cohort.open(result.path).case(1).profile["age_band"] == "unknown"

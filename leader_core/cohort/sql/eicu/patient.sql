@@ -10,7 +10,7 @@ SELECT
                 + CAST(split_part(trim(uniquepid), '-', 2) AS BIGINT)
         ELSE whole_number(uniquepid)
     END AS patient_id,
-    CASE upper(filled(gender)) WHEN 'FEMALE' THEN 'F' WHEN 'MALE' THEN 'M' ELSE upper(filled(gender)) END AS gender,
+    sex(gender) AS gender,
     CAST(CASE WHEN trim(age) = '> 89' THEN 91 ELSE whole_number(age) END AS INTEGER) AS age,
     filled(ethnicity) AS ethnicity,
     filled(hospitaladmitsource) AS admission_type,

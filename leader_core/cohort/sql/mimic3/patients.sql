@@ -3,7 +3,7 @@ CREATE TEMP TABLE raw_patients AS
 SELECT
     row_number() OVER () AS record,
     whole_number(subject_id) AS patient_id,
-    upper(filled(gender)) AS gender,
+    sex(gender) AS gender,
     moment(dob) AS born,
     CAST(NULL AS INTEGER) AS anchor_age,
     CAST(NULL AS INTEGER) AS anchor_year,

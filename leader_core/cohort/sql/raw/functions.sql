@@ -68,6 +68,10 @@ CREATE TEMP MACRO moment(cell) AS
 
 CREATE TEMP MACRO unreadable_moment(cell) AS filled(cell) IS NOT NULL AND moment(cell) IS NULL;
 
+-- F or M, written out or not; another word as it is.
+CREATE TEMP MACRO sex(cell) AS
+    CASE upper(filled(cell)) WHEN 'FEMALE' THEN 'F' WHEN 'MALE' THEN 'M' ELSE upper(filled(cell)) END;
+
 -- A cell that cannot be read, or nothing.
 CREATE TEMP MACRO bad_cell(column_name, cell, bad, why) AS
     CASE WHEN bad THEN struct_pack(name := column_name, value := cell, reason := why) END;
