@@ -36,7 +36,7 @@ _LONGEST_FORM: Final = 4_096
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",  # with none, a browser would not name the origin of the sign-in form
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     # Streamlit's own page needs inline styles, evaluates vega's expressions, and makes blobs of downloads.

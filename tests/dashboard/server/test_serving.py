@@ -274,6 +274,9 @@ def test_nothing_is_served_to_somebody_who_is_not_signed_in(served: Served) -> N
     status, headers, body = _ask(served, "/sign-in")
     assert status == 200 and b"Sign in to" in body and headers["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["Referrer-Policy"] == "same-origin", (
+        "without a referrer the form's origin would be null, and refused"
+    )
     assert _ask(served, "/sign-in", b"x" * 100_000)[0] in (401, 413)
 
 
