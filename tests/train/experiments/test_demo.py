@@ -131,7 +131,8 @@ def _manifest(**changes: Any) -> SimpleNamespace:
     }
     record["training"].pop("weight_decay")  # a field that an older manifest does not name has its default
     record = json.loads(json.dumps(record))
-    return SimpleNamespace(cohort=SimpleNamespace(digest=DIGEST), settings=record, calibration=None)
+    cohort, files = SimpleNamespace(digest=DIGEST), {"model.safetensors": "0" * 64}
+    return SimpleNamespace(kind="teacher", files=files, cohort=cohort, settings=record, calibration=None)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +144,10 @@ def test_a_teacher_trained_with_these_settings_is_not_trained_again(
 ) -> None:
     installed = tmp_path / "installed"
     installed.mkdir()
-    (installed / "model.safetensors").touch()
-    monkeypatch.setattr("leader_core.model_folder.read_manifest", lambda folder, kind: _manifest(**changes))
+    for name in ("model.safetensors", "manifest.json"):
+        (installed / name).touch()
+    manifest = _manifest(**changes)
+    monkeypatch.setattr("leader_core.model_folder.read_manifest", lambda folder, kind=None: manifest)
     settings = load_settings(str(CONFIG), seed=seed)
     assert take_teacher(installed, tmp_path / "out", settings, DIGEST, Report(quiet=True)) is taken
     assert (tmp_path / "out" / "model.safetensors").exists() is taken
