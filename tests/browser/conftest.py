@@ -151,7 +151,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Visitor]]:
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise RuntimeError(f"the server ended with exit code {process.returncode}")
@@ -160,4 +160,4 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             time.sleep(0.2)
-    raise RuntimeError(f"no answer from {url} within a minute")
+    raise RuntimeError(f"no answer from {url} within {PATIENCE // 60_000} minutes")
