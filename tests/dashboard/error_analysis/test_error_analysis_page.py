@@ -192,14 +192,14 @@ def test_kinds_are_renamed_added_and_taken_off(page: OpenPage) -> None:
     workspace = get_workspace(get_service())
     app.text_input(key="kind-name-chronic-0").set_value("Forgot <b>home</b> drug").run()
     app.button(key="kind-save-chronic-0").click().run()
-    app.text_input(key="kind-name-new-7").set_value("Odd dose").run()
+    app.text_input(key="kind-name-new-0").set_value("Odd dose").run()
     app.button(key="kind-add").click().run()
     names = [kind.name for kind in workspace.tags.kinds()]
     assert names[0] == "Forgot <b>home</b> drug" and names[-1] == "Odd dose" and len(names) == 8
     kind = workspace.tags.kinds()[-1]
     app.button(key=f"kind-remove-{kind.kind_id}-{kind.version}").click().run()
     assert [k.name for k in workspace.tags.kinds()] == names[:-1]
-    app.text_input(key="kind-name-new-7").set_value("duplication").run()
+    app.text_input(key="kind-name-new-1").set_value("duplication").run()
     app.button(key="kind-add").click().run()
     assert "already" in text(app) and not app.exception
 
