@@ -20,11 +20,12 @@ from leader_core.evaluation.comparison import METHOD
 from leader_core.evaluation.metrics import METRICS, mean_cases, summarise
 from leader_core.model_folder import read_manifest
 from leader_core.scorer import Scorer
+from leader_core.student.scorer import StudentScorer
 from train.console import Report
 from train.evaluation.evaluate import FEWEST, RARE, Groups, ModelEvaluation, code_groups, differences_of
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import groups_of, open_model
-from train.experiments.demo_plan import CALIBRATED, LABELS, REFERENCE, SEED, SEEDS, DemoPlan
+from train.experiments.demo_plan import CALIBRATED, EVERYWHERE, LABELS, REFERENCE, SEED, SEEDS, DemoPlan
 
 DIGITS: Final = 5
 COMPARED: Final = ("prauc", "jaccard", "f1", "ddi_rate")  # metrics whose differences are stored
@@ -62,7 +63,7 @@ def _cohort(
     groups = {**groups_of(columns), **codes}
     runs: dict[str, list[ModelEvaluation]] = {}
     for row in LABELS:
-        if row in plan.rows:
+        if row in plan.rows and not (row == EVERYWHERE and path == plan.cohort):
             report.line(f"judging {LABELS[row]} on {on}")
             models = _models(plan, row, on, cohort)
             runs[row] = [ModelEvaluation.of(model, cohort, columns) for model in models]
@@ -89,7 +90,13 @@ def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[Score
     """A row's models, seed by seed."""
     for seed in plan.seeds(row):
         folder = plan.folder(row, seed)
-        if row.startswith("student"):
+        if row == EVERYWHERE:
+            student = open_model(folder, plan.device, cohort)
+            assert isinstance(student, StudentScorer)  # noqa: S101
+            if student.model.linear is not None:
+                student.model.linear.factor = 1.0
+            yield student
+        elif row.startswith("student"):
             yield open_model(folder, plan.device, cohort)
         else:
             scores = StoredScores(plan.stored_scores(row, seed, on), cohort)

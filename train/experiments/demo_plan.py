@@ -111,9 +111,13 @@ CALIBRATED: Final[Mapping[str, str]] = {
 REFERENCE: Final = "student"
 """The row that every other one is compared with."""
 
+EVERYWHERE: Final = "student-linear-everywhere"
+"""The reference judged on another hospital's patients as if its linear path were of use there; nothing is trained for it."""
+
 LABELS: Final[Mapping[str, str]] = {
     "teacher": "Teacher",
     **{row.name: row.label for row in STUDENTS},
+    EVERYWHERE: "Student, linear path on here as well",
     **{f"{name}-calibrated": label for name, label in CALIBRATED.items()},
     **{name: baseline.label for name, baseline in reversed(list(BASELINES.items()))},
 }
@@ -154,7 +158,7 @@ class DemoPlan:
 
     def folder(self, row: str, seed: int) -> Path:
         """A model, or a baseline's scores."""
-        return self.build / "models" / row / str(seed)
+        return self.build / "models" / (REFERENCE if row == EVERYWHERE else row) / str(seed)
 
     def stored_scores(self, row: str, seed: int, on: str) -> Path:
         """The file of a teacher's or baseline's scores on a cohort."""

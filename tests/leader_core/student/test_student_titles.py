@@ -141,6 +141,7 @@ def test_what_is_shipped_to_read_titles_is_small(folder: Path) -> None:
     assert extra == {"title_out.weight": (64, 12), "title_mean": (12,)}
     assert {p.name for p in folder.iterdir()} == {
         "config.json",
+        "drug_shares.json",
         "manifest.json",
         "model.safetensors",
         "validation.json",
