@@ -83,7 +83,7 @@ class Manifest:
             here = f"count {factor:.0%}, as fitted on its patients" if factor else "are off"
             if factor < 1:
                 notes.append(
-                    f"Its weights of single codes (the linear path) do not transfer between hospitals: here they {here}."
+                    f"Its weights of single codes (the linear path) are those of another hospital: here they {here}."
                 )
         return tuple(notes)
 
