@@ -197,8 +197,10 @@ def usual_codes(term: str) -> tuple[str, ...]:
 
     >>> usual_codes("hypertension")
     ('ICD9:4019', 'ICD10:I10')
+    >>> usual_codes("Hyperkalaemia") == usual_codes("hyperkalemia")
+    True
     """
-    return _codes_by_term().get(_words(term), ())
+    return _codes_by_term().get(_term(term), ())
 
 
 def _with_terms_apart(line: str) -> str:
@@ -263,6 +265,12 @@ def _words(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
 
 
+def _term(text: str) -> str:
+    """A condition's words without what spelling decides: "Parkinson's" is Parkinsons, and "haemorrhage" hemorrhage."""
+    words = _words(re.sub("['\u2019]", "", text))
+    return words.replace("ae", "e").replace("oe", "e").replace("tumour", "tumor")
+
+
 @cache
 def _diagnoses_by_title() -> Mapping[str, tuple[str, str, str]]:
     """Title in plain words -> code, system and title; where both systems have it, ICD-10-CM."""
@@ -293,5 +301,5 @@ def _codes_by_term() -> Mapping[str, tuple[str, ...]]:
                 if "*" not in code[:-1]:
                     usual.setdefault(code.partition(":")[0], code.removesuffix("*"))
             for term in (synonym.meaning, *synonym.terms):
-                terms.setdefault(_words(term), tuple(usual.values()))
+                terms.setdefault(_term(term), tuple(usual.values()))
     return terms

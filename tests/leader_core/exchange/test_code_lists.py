@@ -53,6 +53,13 @@ def test_what_is_no_drug_is_listed_with_its_reason(text: str, unknown: str, reas
         ("I50", ["ICD10:I50"]),
         ("CHF", ["ICD10:I509", "ICD9:4280"]),
         ("Hyperkalemia", ["ICD10:E875"]),
+        ("hyperkalaemia", ["ICD10:E875", "ICD9:2767"]),
+        ("Parkinson's disease", ["ICD10:G20C", "ICD9:3320"]),
+        ("kidney transplant; sulfa allergy", ["ICD10:Z882", "ICD10:Z940", "ICD9:V142", "ICD9:V420"]),
+        ("acetaminophen overdose", ["ICD10:T391X1A", "ICD9:9654"]),
+        ("heart block", ["ICD10:I4430", "ICD9:42610"]),
+        ("delirium", ["ICD10:F05", "ICD9:2930"]),
+        ("G6PD deficiency", ["ICD10:D75A", "ICD9:2822"]),
     ],
 )
 def test_diagnoses_in_usual_writings(text: str, codes: list[str]) -> None:

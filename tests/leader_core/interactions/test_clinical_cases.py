@@ -124,6 +124,9 @@ def test_high_priority_pair_is_major_or_contraindicated(code_a: str, code_b: str
         ("B01AE07", "C01BD01", "moderate"),  # dabigatran and amiodarone
         ("B01AF03", "C01BD01", "moderate"),
         ("B01AE07", "C01BD07", "major"),
+        ("B01AE07", "C08DA01", "moderate"),  # dabigatran and verapamil: no other dose
+        ("B01AF03", "C08DA01", "major"),
+        ("C01BD07", "C08DA01", "major"),  # dronedarone and verapamil
         ("C01AA05", "J01FA10", "moderate"),  # digoxin and azithromycin
         ("C01AA05", "J01FA09", "major"),
         ("J04AB02", "J05AE01", "contraindicated"),  # rifampin and saquinavir
@@ -166,11 +169,11 @@ def test_texts_say_what_the_labels_say() -> None:
         *(("B01AA03", d, "contraindicated") for d in ("ICD9:85220", "ICD9:85300", "ICD10:S065X0A")),
         *(("B01AD02", d, "contraindicated") for d in ("ICD9:85221", "ICD10:S066X1A")),
         *(
-            ("B01AF02", f"ICD10:{d}", "major")
+            ("B01AF02", f"ICD10:{d}", "contraindicated")
             for d in ("K250", "K262", "K274", "K280", "I8501", "I8511", "K2971", "K5731", "K920")
         ),
         *(
-            ("B01AF02", f"ICD9:{d}", "major")
+            ("B01AF02", f"ICD9:{d}", "contraindicated")
             for d in ("53120", "53160", "53340", "53551", "4560", "45620", "56213", "5693", "56985", "5789")
         ),
         ("B01AF02", "ICD10:K5730", None),  # diverticulosis without bleeding
@@ -179,6 +182,16 @@ def test_texts_say_what_the_labels_say() -> None:
         ("B01AF02", "ICD9:53550", None),
         ("B01AF02", "ICD10:K2970", None),
         ("C01AA05", "ICD9:4260", "major"),  # digoxin in complete block
+        ("A12BA01", "ICD10:E875", "contraindicated"),  # potassium in hyperkalaemia
+        ("C07AB02", "ICD10:I4430", "major"),  # beta-blocker in a block of unknown degree
+        ("C01BD04", "ICD10:I4581", "contraindicated"),  # dofetilide in long QT
+        ("J01MA12", "ICD10:I4581", "major"),  # of levofloxacin the label only warns
+        ("M01AB15", "ICD10:K279", "contraindicated"),  # ketorolac in an ulcer that does not bleed
+        ("J02AB02", "ICD10:K7460", "contraindicated"),  # ketoconazole in cirrhosis
+        ("J01DB04", "ICD10:Z880", "minor"),  # cefazolin in penicillin allergy
+        ("V03AF07", "ICD10:D75A", "contraindicated"),  # rasburicase in G6PD deficiency without anaemia
+        ("C01BD07", "ICD10:I4821", "contraindicated"),  # dronedarone in permanent atrial fibrillation
+        ("N05AD01", "ICD10:G210", "contraindicated"),  # haloperidol in neuroleptic malignant syndrome
         ("C01EB10", "ICD10:I442", "contraindicated"),  # adenosine
         ("J01EE01", "ICD10:D550", "minor"),
         ("J01XE01", "ICD10:D550", "moderate"),
@@ -226,6 +239,24 @@ def test_pacemaker_lifts_the_warning_of_heart_block(code: str, block: str, pacem
 def test_one_patients_pacemaker_lifts_no_other_warning() -> None:
     with_both = _warnings("C07AA05", "ICD9:4260", "ICD9:V4501", "ICD9:49392")
     assert [w.condition for w in with_both] == ["asthma"]
+
+
+@pytest.mark.parametrize(
+    ("code", "diagnosis", "words"),
+    [
+        ("C01AA05", "ICD10:N179", "by level"),  # digoxin: nothing about methotrexate
+        ("D10BA01", "ICD10:Z3490", "Stop"),  # isotretinoin: nothing about anticoagulants
+        ("M03AC09", "ICD10:G7000", "train-of-four"),  # rocuronium: nothing about antibiotics
+        ("N02AX02", "ICD10:G40909", "Another opioid"),
+    ],
+)
+def test_advice_is_about_the_drug_itself(code: str, diagnosis: str, words: str) -> None:
+    (warning,) = _warnings(code, diagnosis)
+    assert words in warning.management
+
+
+def test_a_drug_with_a_rule_of_its_own_is_not_warned_of_twice() -> None:
+    assert [w.severity for w in _warnings("M01AB15", "ICD10:N179")] == ["contraindicated"]  # ketorolac
 
 
 # --- conditions that had no rule: rank in the list to (drug, ICD-9-CM code, ICD-10-CM code)

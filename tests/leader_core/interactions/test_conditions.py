@@ -38,7 +38,7 @@ def index(reference: Path) -> dict[str, str]:
         ("C07AA05", "ICD9:49392", "contraindicated", "cardioselective"),  # propranolol and asthma
         ("C07AB02", "ICD10:J4520", "moderate", "peak flow"),  # metoprolol and asthma
         ("A10BA02", "ICD9:2762", "contraindicated", "insulin"),  # metformin and acidosis
-        ("N05AD01", "ICD10:I4581", "contraindicated", "without QT effect"),  # haloperidol and long QT
+        ("N05AD01", "ICD10:I4581", "major", "without QT effect"),  # haloperidol and long QT
         ("B01AA03", "ICD9:431", "contraindicated", "reverse"),  # warfarin and intracerebral bleeding
         ("B01AB01", "ICD9:28984", "contraindicated", "Argatroban"),  # heparin and HIT
         ("C09AA03", "ICD10:E875", "major", "Hold"),  # lisinopril and hyperkalaemia
