@@ -109,7 +109,7 @@ def _set_environment(arguments: argparse.Namespace) -> None:
         serving.ROLE_OF: arguments.roles,
     }
     texts = {name: str(path.resolve()) for name, path in paths.items() if path is not None}
-    for name in ("LEADER_COHORT", "LEADER_MODELS", "LEADER_WORKSPACE"):
+    for name in (*paths, "LEADER_RUNS", "LEADER_STATES"):
         if name not in texts and os.environ.get(name, "").strip():
             texts[name] = str(Path(os.environ[name].strip()).resolve())
     if arguments.device:

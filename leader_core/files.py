@@ -180,6 +180,8 @@ def _target(path: Path) -> Path:
 
 def _swap(new: Path, path: Path, work: Path, kind: OutputKind | None) -> None:
     """Rename a complete folder to `path`; a folder in its way waits in `work`, from where `_clear` puts it back."""
+    if kind is not None and kind.private:
+        new.chmod(0o700)
     _flush(new)
     for number in count():
         try:

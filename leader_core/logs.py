@@ -81,7 +81,8 @@ class Lines(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        message = record.getMessage().replace("\n", " ")
+        # One line, and nothing that a terminal obeys, whatever a file or a request put into it.
+        message = "".join(sign if sign.isprintable() else " " for sign in record.getMessage())
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         fields = {
             "time": at,

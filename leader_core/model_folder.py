@@ -141,7 +141,7 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
             record["calibration"] = Calibration.from_json(fitted)
         manifest = Manifest(**record)
         _check_values(manifest)
-    except (ValueError, TypeError, KeyError, AttributeError, ArtifactError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArtifactError) as error:
         raise ArtifactError(
             f"{path} is not a manifest this version can read ({error}). Train the model again."
         ) from error
@@ -204,7 +204,7 @@ def read_records(folder: Path) -> tuple[dict[str, Any], Vocabularies]:
         vocabularies = Vocabularies.from_json(
             json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(
             f"{folder}: config.json or vocabulary.json cannot be read ({error}). Train again."
         ) from error

@@ -18,7 +18,7 @@ from dashboard.error_analysis.tables import (
     number_cell,
     table_of,
 )
-from dashboard.scores.notes import AUTHOR
+from dashboard.scores.notes import author
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup
 from dashboard.shared.formatting import count, day
@@ -242,9 +242,7 @@ def _edit_kinds(workspace: Workspace, kinds: list[ErrorKind]) -> None:
 def _save(workspace: Workspace, kind_id: str | None, key: str) -> None:
     name, meaning = (str(st.session_state.get(f"kind-{part}-{key}") or "") for part in ("name", "meaning"))
     try:
-        workspace.tags.save_kind(
-            name, meaning, kind_id=kind_id, author=str(st.session_state.get(AUTHOR) or "")
-        )
+        workspace.tags.save_kind(name, meaning, kind_id=kind_id, author=author())
         if kind_id is None:
             st.session_state[_ADDED] = st.session_state.get(_ADDED, 0) + 1
     except LeaderError as error:
@@ -253,6 +251,6 @@ def _save(workspace: Workspace, kind_id: str | None, key: str) -> None:
 
 def _remove(workspace: Workspace, kind_id: str) -> None:
     try:
-        workspace.tags.remove_kind(kind_id, author=str(st.session_state.get(AUTHOR) or ""))
+        workspace.tags.remove_kind(kind_id, author=author())
     except LeaderError as error:
         st.session_state[_MESSAGE] = str(error)

@@ -158,7 +158,7 @@ def _live(runs: TrainingRuns, run: Run) -> None:
     drawn = _draw_progress(run, numbers, curve, -1)
     if run.state == "cancelling":
         st.html(markup.note("The process is stopping."))
-    elif st.button(
+    elif may_administer() and st.button(
         "Cancel", key="train_cancel", help="Stops the process; models trained before stay as they are."
     ):
         runs.cancel(run.id)
@@ -265,7 +265,8 @@ def _run(service: Service, runs: TrainingRuns, run: Run, chosen: bool) -> None:
             )
         if chosen:
             st.button("Back to the server's own", key=f"leave-{run.id}", on_click=choose_student, args=("",))
-        st.button("Delete", key=f"delete-{run.id}", on_click=_delete, args=(runs, run.id, chosen))
+        if may_administer():
+            st.button("Delete", key=f"delete-{run.id}", on_click=_delete, args=(runs, run.id, chosen))
     progress = read_progress(run.folder, run.ended or run.began)
     if progress.epochs:
         with st.expander("Curve and settings"):
@@ -280,6 +281,9 @@ def _run_name(name: str, label: str = "", kind: str = "", chosen: bool = False) 
 
 
 def _delete(runs: TrainingRuns, name: str, chosen: bool) -> None:
+    if not may_administer():  # a page drawn before the role was taken away
+        st.session_state[_MESSAGE] = "Only an administrator may delete what was trained here."
+        return
     if chosen:
         choose_student("")
     try:

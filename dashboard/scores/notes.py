@@ -9,6 +9,7 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.server import serving
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
@@ -45,13 +46,21 @@ def star(service: Service, patient_id: int) -> None:
 @guarded
 def _set_star(workspace: Workspace, patient_id: int, starred: bool) -> None:
     if starred:
-        workspace.star(patient_id, _author())
+        workspace.star(patient_id, author())
     else:
         workspace.unstar(patient_id)
 
 
-def _author() -> str:
-    return str(st.session_state.get(AUTHOR) or "")
+def author() -> str:
+    """The name that this person writes under: the account's where people sign in, else what they typed."""
+    account = serving.current_account()
+    return account.name if account is not None else str(st.session_state.get(AUTHOR) or "")
+
+
+def _ask_author(key: str, about: str | None = None) -> None:
+    """The field for the name; nobody who signed in can write under another."""
+    if serving.current_account() is None:
+        st.text_input("Your name or initials", author(), key=key, max_chars=80, help=about)
 
 
 def show(service: Service, patient_id: int, visit_id: int | None) -> None:
@@ -112,7 +121,7 @@ def _note_form(
             key=f"tags-{name}",
             placeholder="wrong indication, missed chronic drug",
         )
-        st.text_input("Your name or initials", _author(), key=f"author-{name}", max_chars=80)
+        _ask_author(f"author-{name}")
         st.form_submit_button(
             "Save", type="primary", on_click=_save_note, args=(workspace, note, patient_id, visit_id, name)
         )
@@ -122,15 +131,17 @@ def _note_form(
 def _save_note(
     workspace: Workspace, note: Note | None, patient_id: int | None, visit_id: int | None, name: str
 ) -> None:
-    text, tags, author = (str(st.session_state.get(f"{k}-{name}") or "") for k in ("text", "tags", "author"))
+    text, tags, typed = (str(st.session_state.get(f"{k}-{name}") or "") for k in ("text", "tags", "author"))
     tag_names = tuple(part.strip() for part in tags.split(",") if part.strip())
-    st.session_state[AUTHOR] = author
+    st.session_state[AUTHOR] = typed
     try:
         if note is None:
-            workspace.add_note(text, patient_id=patient_id, visit_id=visit_id, tags=tag_names, author=author)
+            workspace.add_note(
+                text, patient_id=patient_id, visit_id=visit_id, tags=tag_names, author=author()
+            )
         else:
             base = st.session_state.get(_BASES, {}).get(note.note_id, note.version)
-            workspace.edit_note(note.note_id, text, tags=tag_names, author=author, based_on=base)
+            workspace.edit_note(note.note_id, text, tags=tag_names, author=author(), based_on=base)
     except StaleEditError as error:  # the text is stored: the form begins again with the present one
         st.session_state[_MESSAGE] = str(error)
     except LeaderError as error:
@@ -144,7 +155,7 @@ def _save_note(
 @guarded
 def _remove_note(workspace: Workspace, note: Note) -> None:
     try:
-        workspace.remove_note(note.note_id, author=_author(), based_on=note.version)
+        workspace.remove_note(note.note_id, author=author(), based_on=note.version)
     except LeaderError as error:
         st.session_state[_MESSAGE] = str(error)
 
@@ -157,7 +168,7 @@ def _tags(workspace: Workspace, patient_id: int, visit_id: int) -> None:
         names = {kind.kind_id: kind.name for kind in kinds}
         st.html(render("scores/annotations.html", annotations=annotations, names=names))
     if workspace.writable:
-        own = next((a for a in annotations if a.author == _author()), None)
+        own = next((a for a in annotations if a.author == author()), None)
         name = f"{patient_id}-{visit_id}-{own.version if own else 0}"
         with st.popover("Tag errors", icon=":material/sell:", key=f"tag-{name}"):
             _tag_form(workspace, [k for k in kinds if not k.removed], own, patient_id, visit_id, name)
@@ -177,12 +188,8 @@ def _tag_form(
             st.checkbox(
                 plain(kind.name), ticked, key=f"kind-{kind.kind_id}-{name}", help=plain(kind.meaning) or None
             )
-        st.text_input(
-            "Your name or initials",
-            _author(),
-            key=f"tagger-{name}",
-            max_chars=80,
-            help="Two annotators' answers to the same case are compared under Error analysis.",
+        _ask_author(
+            f"tagger-{name}", "Two annotators' answers to the same case are compared under Error analysis."
         )
         st.form_submit_button(
             "Save tags",
@@ -205,10 +212,10 @@ def _tag_form(
 def _save_tags(
     workspace: Workspace, kinds: list[ErrorKind], patient_id: int, visit_id: int, name: str
 ) -> None:
-    author = str(st.session_state.get(f"tagger-{name}") or "")
+    st.session_state[AUTHOR] = str(st.session_state.get(f"tagger-{name}") or "")
     ticked = [kind.kind_id for kind in kinds if st.session_state.get(f"kind-{kind.kind_id}-{name}")]
     try:
-        annotation = workspace.tags.annotate(patient_id, visit_id, ticked, author=author)
+        annotation = workspace.tags.annotate(patient_id, visit_id, ticked, author=author())
         st.session_state[AUTHOR] = annotation.author
     except LeaderError as error:
         st.session_state[_MESSAGE] = str(error)

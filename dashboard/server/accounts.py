@@ -109,10 +109,15 @@ class PasswordFile:
             )
         self._write({key: value for key, value in users.items() if key != name})
 
-    def find(self, name: str) -> Account | None:
-        """Somebody who may use the server now; a change of the file counts at once."""
+    def find(self, name: str, salt: str) -> Account | None:
+        """Somebody who may use the server now and still has the password of this salt; a change counts at once."""
         entry = self._users().get(name)
-        return Account(name, entry["role"]) if entry else None
+        return Account(name, entry["role"]) if entry and entry["password"].get("salt") == salt else None
+
+    def salt(self, name: str) -> str:
+        """The salt of somebody's password, which is another for every password that is set; "" for nobody's."""
+        entry = self._users().get(name)
+        return str(entry["password"].get("salt")) if entry else ""
 
     def signed_in(self, name: str, password: str) -> Account | None:
         """The account of a name and its password; None where they do not belong together. Takes a tenth of a second."""
@@ -173,6 +178,7 @@ def _text(data: bytes) -> str:
 @dataclass(slots=True)
 class _Session:
     name: str
+    salt: str  # of the password that it was begun with
     began: float
     used: float
 
@@ -204,6 +210,7 @@ class Sessions:
             self._failures[name] = [*failures, now]  # taken back below: tries at the same time count too
             if len(self._failures) > MOST_SESSIONS:
                 self._failures.pop(next(iter(self._failures)))
+        salt = self.users.salt(name)
         account = self.users.signed_in(name, password)
         if account is None:
             return None
@@ -213,7 +220,7 @@ class Sessions:
             self._sessions = {t: s for t, s in self._sessions.items() if self._alive(s, now)}
             if len(self._sessions) >= MOST_SESSIONS:
                 raise InputError("Too many people are signed in. Wait until somebody signs out.")
-            self._sessions[token] = _Session(account.name, now, now)
+            self._sessions[token] = _Session(account.name, salt, now, now)
         return token
 
     def account(self, token: str, *, used: bool = False) -> Account | None:
@@ -228,8 +235,7 @@ class Sessions:
                 return None
             if used:
                 session.used = now
-            name = session.name
-        return self.users.find(name)
+        return self.users.find(session.name, session.salt)
 
     def end(self, token: str) -> None:
         """Sign out."""

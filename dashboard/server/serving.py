@@ -149,6 +149,8 @@ def current_account() -> Account | None:
     if way == "password":
         return sessions().account(st.context.cookies.get(COOKIE, ""))
     if way == "oidc" and st.user.get("is_logged_in"):
+        if st.user.get("email_verified") in (False, "false"):  # anybody can claim such an address
+            return None
         name = str(st.user.get("email") or "").lower()
         role = _roles().get(name)
         return Account(name, role) if name and role else None

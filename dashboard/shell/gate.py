@@ -38,6 +38,7 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",  # with none, a browser would not name the origin of the sign-in form
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     # Streamlit's own page needs inline styles, evaluates vega's expressions, and makes blobs of downloads.
     "Content-Security-Policy": (
@@ -146,7 +147,10 @@ async def _sign_in(request: Request) -> Response:
     if request.method == "GET":
         return _form()
     body = await _small_body(request)
-    values = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=4)
+    try:
+        values = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=4)
+    except ValueError:  # more fields than the form has
+        values = {}
     name, password = (values.get(key, [""])[0] for key in ("name", "password"))
     try:
         token = await asyncio.to_thread(serving.sessions().begin, name.strip().lower()[:64], password)

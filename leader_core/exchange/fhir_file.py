@@ -23,7 +23,7 @@ LARGEST: Final = 20_000_000
 """Bytes of one file, unpacked."""
 MOST_FILES: Final = 20
 MOST_RESOURCES: Final = 20_000
-"""Resources that bear on a case."""
+"""Resources that bear on a case; of what cannot be read, twice as many are listed."""
 READ: Final = (
     "Patient",
     "Encounter",
@@ -84,6 +84,18 @@ class FhirFile:
             (self._by_identifier[key] for key in _identifiers(reference) if key in self._by_identifier), None
         )
 
+    def leave_out(self, resource: str, code: str, reason: str) -> None:
+        """List something that the case will not hold.
+
+        Raises:
+            InputError: a file of more such things than a page could show.
+        """
+        self.listed.append(Listed(resource, code, reason))
+        if len(self.listed) > 2 * MOST_RESOURCES:
+            raise InputError(
+                f"{WHAT} has more than {2 * MOST_RESOURCES:,} entries that cannot be read: {EXPECTED}. Export it again."
+            )
+
     def add(self, where: str, address: object, raw: Mapping[str, Any]) -> None:
         """One resource as it stands in a file; `address` is its fullUrl."""
         kind, data, version = as_r4(raw)
@@ -101,9 +113,7 @@ class FhirFile:
         earlier = next((self._by_reference[name] for name in names if name in self._by_reference), None)
         if earlier is not None:
             if earlier.data != data:
-                self.listed.append(
-                    Listed(resource.label, "", "stands in the file before, in another version")
-                )
+                self.leave_out(resource.label, "", "stands in the file before, in another version")
             return
         self.resources[kind].append(resource)
         for name in names:
@@ -168,7 +178,7 @@ def _values(data: bytes, result: FhirFile) -> Iterator[tuple[str, Any]]:
         try:
             yield f"line {number}", read_json(line, "It", LARGEST)
         except InputError as error:
-            result.listed.append(Listed(f"line {number}", "", str(error)[:200]))
+            result.leave_out(f"line {number}", "", str(error)[:200])
 
 
 def _refuse_other_formats(data: bytes) -> None:
@@ -199,16 +209,14 @@ def _resources(
         return
     kind = value.get("resourceType") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not isinstance(kind, str):
-        result.listed.append(Listed(where or "the file", "", "holds no resource"))
+        result.leave_out(where or "the file", "", "holds no resource")
         return
     if kind not in ("Bundle", "Parameters"):
         yield where or "the file", None, value
         return
     entries = value.get("entry" if kind == "Bundle" else "parameter") or []
     if not isinstance(entries, list):
-        result.listed.append(
-            Listed(where or "the file", "", f"its entry is {shape(entries)}: expected a list")
-        )
+        result.leave_out(where or "the file", "", f"its entry is {shape(entries)}: expected a list")
         return
     for position, entry in enumerate(entries, 1):
         place = _place(where, position)

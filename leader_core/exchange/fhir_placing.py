@@ -24,6 +24,7 @@ from leader_core.exchange.fhir_stays import (
     PendingCondition,
     SortedStays,
     Stay,
+    StayCalendar,
     find_stays,
     untrue_encounter,
 )
@@ -55,6 +56,8 @@ class Placing:
         self._problems: list[Resource] = []
         self._home: list[Resource] = []
         self._stays = self._find_stays()
+        self._visits = frozenset(self._stays.visits)
+        self._calendar = StayCalendar(self._stays.visits)
         self._ranks = self._find_ranks()
 
     def leave_out(self, resource: str, code: str, reason: str) -> None:
@@ -70,7 +73,7 @@ class Placing:
             untrue = f"its status is {status}" if isinstance(status, str) and status in _NOT_DONE else ""
             if not self._refused(resource, untrue):
                 stay, why = self._stay_of(resource)
-                if stay is not None and stay in self._stays.visits:
+                if stay is not None and stay in self._visits:
                     self._add(resource, "procedure", stay)
                 else:
                     self._list(resource, why or "was done at an outpatient encounter")
@@ -196,7 +199,7 @@ class Placing:
         when = span_of(resource.data).start if dated else None
         if when is None:
             return None, f"{why} has no date to say which visit it belongs to"
-        holding = [stay for stay in self._stays.visits if stay.reach.holds(when)]
+        holding = self._calendar.holding(when)
         if len(holding) > 1:
             holding = [stay for stay in holding if stay.began <= when.instant <= stay.ended]
         if len(holding) != 1:
@@ -210,7 +213,7 @@ class Placing:
         active = is_active(resource)
         if stay is not None and stay.main is None and active is False:
             self._list(resource, "is no longer active")
-        elif stay in self._stays.visits:
+        elif stay in self._visits:
             self._add(resource, "diagnosis", stay)
         elif active or (active is None and stay is None and on_problem_list(resource)):
             self._problems.append(resource)
@@ -237,7 +240,7 @@ class Placing:
         active = resource.data.get("status") in ("active", None)
         stay, why = self._stay_of(resource, dated=not (statement and active))
         if reported(resource):
-            if stay in self._stays.visits and not (stay is not None and stay.main is None):
+            if stay in self._visits and not (stay is not None and stay.main is None):
                 stay.reported.append(resource)
             elif active:
                 self._home.append(resource)
@@ -245,7 +248,7 @@ class Placing:
                 self._list(resource, "is no longer taken, and belongs to no visit")
             return
         elsewhere = given_elsewhere(resource)
-        outside = stay is None or stay not in self._stays.visits
+        outside = stay is None or stay not in self._visits
         if outside and active and resource.kind == "MedicationRequest" and (elsewhere or stay is not None):
             self._home.append(resource)  # prescribed outside the hospital, and still in use
         elif stay is None:

@@ -7,14 +7,17 @@ stay, or the file has no stay at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any, Final, Literal
 
 from leader_core.domain import Kind, Visit
 from leader_core.exchange.fhir_file import FhirFile, Resource, items, word
-from leader_core.exchange.fhir_terms import Span, span_of
+from leader_core.exchange.fhir_terms import Span, When, span_of
 
 RULE: Final = (
     "Hospital and emergency encounters are visits. An outpatient encounter is one only if it records an admission or "
@@ -135,7 +138,9 @@ def find_stays(file: FhirFile, encounters: Iterable[Resource]) -> SortedStays:
         notes.append("The file has no hospital stay: its outpatient encounters are taken as visits.")
         inside, outside = outside, []
     else:
-        hosts = [(stay, _within(stay, inside)) for stay in outside]
+        dated = [stay for stay in inside if stay.reach.start is not None]
+        ends = [stay.ended for stay in dated]
+        hosts = [(stay, _within(stay, dated, ends)) for stay in outside]
         for stay, host in hosts:
             if host is not None and stay.main is not None:
                 host.parts += [stay.main, *stay.parts]
@@ -208,7 +213,8 @@ def _chain(file: FhirFile, resource: Resource, true: set[int]) -> tuple[list[Res
             return chain, (word(reference.get("reference")) or None) if reference is not None else None
         if any(parent is each for each in chain):
             circle = chain[next(n for n, each in enumerate(chain) if each is parent) :]
-            return chain, min(id(each) for each in circle)
+            first = min(circle, key=lambda each: (setting_of(each.data) == "outpatient", each.label))
+            return chain, id(first)
         chain.append(parent)
     return chain, None
 
@@ -244,9 +250,8 @@ def _merge_overlapping(stays: list[Stay], notes: list[str]) -> list[Stay]:
     result: list[Stay] = []
     for stay in sorted(stays, key=lambda s: (s.began, s.ended)):
         joined = stay
-        for other in [s for s in result if _one_stay(s, stay)]:
-            result.remove(other)
-            first, second = sorted((other, joined), key=lambda s: (s.began - s.ended, _RANK[s.setting]))
+        if result and _one_stay(result[-1], stay):  # what lies before the last ended before the last began
+            first, second = sorted((result.pop(), stay), key=lambda s: (s.began - s.ended, _RANK[s.setting]))
             notes.append(f"{second.label} overlaps {first.label} or led to it: they are one stay.")
             inner = [each for each in (second.main, *second.parts) if each is not None]
             reach = _union([first.reach, second.reach])
@@ -269,9 +274,30 @@ def _one_stay(earlier: Stay, later: Stay) -> bool:
     return earlier.ended - earlier.began <= _EMERGENCY_VISIT and later.began - last <= _BEFORE_ADMISSION
 
 
-def _within(stay: Stay, hosts: list[Stay]) -> Stay | None:
-    """The stay that an outpatient encounter lies within."""
-    if stay.reach.start is None:
+def _within(stay: Stay, hosts: Sequence[Stay], ends: Sequence[float]) -> Stay | None:
+    """The stay that an outpatient encounter lies within; `hosts` are in time order, none overlaps another."""
+    place = bisect_left(ends, stay.ended)
+    if stay.reach.start is None or place == len(hosts) or hosts[place].began > stay.began:
         return None
-    dated = (host for host in hosts if host.reach.start is not None)
-    return next((host for host in dated if host.began <= stay.began and stay.ended <= host.ended), None)
+    return hosts[place]
+
+
+class StayCalendar:
+    """Stays by calendar day, so that a date is compared with few of thousands."""
+
+    def __init__(self, stays: Iterable[Stay]) -> None:
+        dated = [(stay.reach.start.local.date(), stay) for stay in stays if stay.reach.start is not None]
+        self._stays = [stay for _, stay in sorted(dated, key=itemgetter(0))]
+        self._first = sorted(day for day, _ in dated)
+        self._last = list(accumulate(map(_last_day, self._stays), max))  # of the stays up to each
+
+    def holding(self, when: When) -> list[Stay]:
+        """The stays that a moment falls into."""
+        begin = bisect_left(self._last, when.local.date())
+        end = bisect_right(self._first, when.until.date())
+        return [stay for stay in self._stays[begin:end] if stay.reach.holds(when)]
+
+
+def _last_day(stay: Stay) -> date:
+    last = stay.reach.end or stay.reach.start
+    return date.max if stay.reach.lasting or last is None else last.until.date()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, Final
 
 from leader_core.errors import InputError
@@ -92,8 +93,8 @@ def _check_depth(text: str, what: str) -> None:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)  # once through, for an object may have a million names
+        twice = next(name for name, count in counts.items() if count > 1)
         named = repr(twice) if twice.isidentifier() and len(twice) <= 40 else "a name"
         raise _RefusedError(
             f"gives {named} twice in one object, so that it is unclear which is meant. Remove one."

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,6 @@ def test_a_link_is_written_through_and_private_files_are_their_owners(tmp_path: 
     assert stat.S_IMODE(real.stat().st_mode) == 0o600
     write_json(tmp_path / "link", {"a": 1})
     assert json.loads(real.read_text()) == {"a": 1}
+    with replacing_folder(tmp_path / "states", replace(ANYTHING, private=True)) as temporary:
+        (temporary / "ours").write_text("hidden states")
+    assert stat.S_IMODE((tmp_path / "states").stat().st_mode) == 0o700

@@ -127,7 +127,7 @@ def test_a_manifest_of_an_earlier_version_is_read_and_can_be_sealed(folder: Path
     assert read_manifest(folder).sealed
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "student"}', "not json"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "student"}', "not json", "[" * 200_000])
 def test_an_unreadable_manifest_is_one_sentence(folder: Path, text: str) -> None:
     (folder / MANIFEST).write_text(text)
     with pytest.raises(ArtifactError, match="not a manifest"):

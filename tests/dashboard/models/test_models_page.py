@@ -16,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.models.metrics import published, reasons_against
 from dashboard.server import training_runs
-from dashboard.server.training_runs import TrainingRuns
+from dashboard.server.training_runs import TrainingRuns, TrainingSources
+from dashboard.server.training_state import TrainingRequest
 from leader_core import InputError
 from leader_core.evaluation.calibration import Bin, Calibration, Cutoff
 from leader_core.evaluation.record import StoredEvaluation
@@ -282,6 +283,20 @@ def test_a_training_that_fails_says_why(runs: TrainingRuns, open_page: OpenPage)
     assert "Use this student" not in text(page)
     press(page, f"delete-{runs.all()[0].id}")
     assert runs.all() == ()
+
+
+def test_only_an_administrator_deletes_and_cancels(
+    runs: TrainingRuns, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = begin(open_page("models", model="training"), seed=2)
+    page = until_said(page, "✗ Failed")
+    monkeypatch.setattr("dashboard.models.training_panel.may_administer", lambda: False)
+    page = press(page, f"delete-{runs.all()[0].id}")  # drawn while the role was still there
+    assert len(runs.all()) == 1 and "Only an administrator may delete" in text(page)
+    assert not any(str(button.key).startswith("delete-") for button in page.button)
+    runs.start(TrainingRequest(seed=3), TrainingSources(Path("cohort.duckdb"), "c" * 64))
+    page = open_page("models", model="training")
+    assert runs.busy and not any(button.key == "train_cancel" for button in page.button)
 
 
 def test_training_can_be_switched_off(

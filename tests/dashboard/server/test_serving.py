@@ -24,6 +24,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dashboard.__main__ import main
+from dashboard.scores import notes
 from dashboard.server import accounts, serving
 from dashboard.server.accounts import PasswordFile, Sessions
 from dashboard.shell import gate
@@ -102,11 +103,29 @@ def test_sessions_expire_end_and_follow_the_file(users: PasswordFile) -> None:
         account = sessions.account(token, used=True)
     assert account is None, "used all the time, and too old"
     token = sessions.begin("ann", PASSWORD) or ""
-    users.put("ann", "viewer", PASSWORD)
+    users.path.write_text(users.path.read_text().replace("annotator", "viewer"))
     changed = sessions.account(token)
     assert changed is not None and changed.role == "viewer"
+    users.put("ann", "viewer", PASSWORD + "!")
+    assert sessions.account(token) is None, "begun with another password"
+    token = sessions.begin("ann", PASSWORD + "!") or ""
+    assert sessions.account(token)
     users.remove("ann")
     assert sessions.account(token) is None, "taken off the file"
+
+
+def test_an_address_that_its_provider_has_not_verified_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(serving.USERS, "")
+    monkeypatch.setenv(serving.SIGN_IN, "oidc")
+    monkeypatch.setattr(serving, "_roles", lambda: {"ann@a.org": "annotator"})
+    claims: dict[str, Any] = {"is_logged_in": True, "email": "Ann@a.org"}
+    for verified, may_enter in (
+        ({}, True),
+        ({"email_verified": True}, True),
+        ({"email_verified": False}, False),
+    ):
+        monkeypatch.setattr(serving.st, "user", {**claims, **verified})
+        assert (serving.current_account() is not None) == may_enter
 
 
 def test_guessing_has_to_wait(users: PasswordFile) -> None:
@@ -161,6 +180,9 @@ def test_wrong_ways_to_serve_end_with_one_sentence(
         assert main(words) == 2
         message = capsys.readouterr().err
         assert message.startswith("error: ") and expected in message and message.count("\n") == 1
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(serving.USERS, "mine.json")
+    assert main([]) == 2 and f"no password file {tmp_path / 'mine.json'}" in capsys.readouterr().err
     with pytest.raises(NotFoundError):
         PasswordFile(tmp_path / "none.json").remove("ann")
 
@@ -278,6 +300,7 @@ def test_nothing_is_served_to_somebody_who_is_not_signed_in(served: Served) -> N
         "without a referrer the form's origin would be null, and refused"
     )
     assert _ask(served, "/sign-in", b"x" * 100_000)[0] in (401, 413)
+    assert _ask(served, "/sign-in", b"a=1&b=2&c=3&d=4&e=5")[0] == 401
 
 
 def test_a_session_sees_pages_and_nothing_leaves_this_machine(served: Served) -> None:
@@ -357,3 +380,4 @@ def test_a_role_decides_what_a_page_offers(
     assert any(button.label == "Save" for button in page.button) == (role != "viewer")
     assert ("You may read here" in text(page)) == (role == "viewer")
     assert serving.may_administer() == (role == "administrator")
+    assert notes.author() == "ann" and not any("name" in str(field.label) for field in page.text_input)

@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from dashboard.new_case import import_file
 from dashboard.shared.formatting import plain
 from dashboard.shared.guard import LONGEST
+from leader_core.logs import Lines
 from leader_core.workspace import Workspace
 from tests.dashboard.conftest import OpenPage, Serve, text
 
@@ -109,11 +110,16 @@ def test_an_uploaded_file_ends_in_a_short_sentence_and_is_not_logged(
     assert all(len(plain(outcome.problem, LONGEST)) < 2 * LONGEST for outcome in outcomes)
 
 
+def test_a_log_is_one_line_that_no_terminal_obeys() -> None:
+    record = logging.makeLogRecord({"name": "leader", "msg": "a\r\x1b[2Jb\u2028c\nd"})
+    line = Lines(as_json=False).format(record)
+    assert line.isprintable() and line.endswith("a  [2Jb c d")
+
+
 def test_a_callback_that_breaks_leaves_the_page_and_no_text_in_the_log(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dashboard.new_case import page as new_case
-    from leader_core.logs import Lines
 
     lines: list[str] = []
     handler = logging.Handler()

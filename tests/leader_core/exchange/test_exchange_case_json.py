@@ -134,7 +134,10 @@ def test_brackets_inside_strings_are_no_depth() -> None:
 
 def test_a_file_made_to_be_slow_is_not() -> None:
     start = time.process_time()
-    for data in (b'\\"' * 1_000_000, b'"' + b"\\" * 2_000_001, b'"a' * 700_000):
+    names = (
+        b"{" + b"".join(b'"%d":0,' % number for number in range(100_000)) + b'"99999":0}'
+    )  # the last twice
+    for data in (b'\\"' * 1_000_000, b'"' + b"\\" * 2_000_001, b'"a' * 700_000, names):
         with pytest.raises(InputError):
             read_json(data, "The file", 3_000_000)
     assert time.process_time() - start < 10

@@ -175,6 +175,8 @@ def _bundle(*resources: object, **more: object) -> bytes:
         (b'{"resourceType": "Bundle", "total": ' + b"9" * 5000 + b"}", "a number of 5,000"),
         (b'{"resourceType": "Patient"}', "expected a Bundle"),
         (b"[1]", "nothing to read (holds no resource)"),
+        (b"[" + b"0," * 50_000 + b"0]", "more than 40,000 entries that cannot be read"),
+        (b"{}\n" * 50_000, "more than 40,000 entries that cannot be read"),
         (b'{"resourceType": "Bundle", "entry": 3}', "its entry is a number: expected a list"),
         (b'{"resourceType": "Bundle", "entry": [{}]}', "nothing to read (holds no resource)"),
         (_bundle({"resourceType": "Patient"}, {"resourceType": "Patient"}), "holds 2 patients"),

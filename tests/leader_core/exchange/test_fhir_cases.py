@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from leader_core import InputError
 from leader_core.cohort import Cohort
 from leader_core.exchange.fhir import Imported, read_fhir
 from tests.conftest import ROOT
+from tests.fakes import FakeCohort
 
 CASES = ROOT.parent / "shared" / "cases" / "fhir"
 Codes = tuple[str, ...]
@@ -378,3 +381,29 @@ def test_a_file_whose_encounters_are_all_rejected_is_refused(cohort: Cohort) -> 
     planned = FIRST | {"status": "planned"}
     with pytest.raises(InputError, match="no visit of its patient"):
         _read(cohort, planned, _condition("I50.9", "a"), _order("Heparin", "a"))
+
+
+@pytest.mark.parametrize("kind", ["IMP", "AMB"])
+def test_thousands_of_encounters_take_seconds(kind: str) -> None:
+    def moment(number: float) -> str:
+        return (datetime(1990, 1, 1, tzinfo=UTC) + timedelta(hours=100 * number)).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        )
+
+    many, code = 3_000, {"coding": [{"system": "http://hl7.org/fhir/sid/icd-9-cm", "code": "4280"}]}
+    resources: list[dict[str, Any]] = []
+    for n in range(many):
+        period = {"start": moment(n), "end": moment(n + 0.3)}
+        resources.append(
+            {"resourceType": "Encounter", "id": f"e{n}", "class": {"code": kind}, "period": period}
+        )
+        resources += [
+            {"resourceType": "Condition", "id": f"c{n}-{k}", "recordedDate": moment(n + 0.1), "code": code}
+            for k in range(3)
+        ]
+    data = json.dumps({"resourceType": "Bundle", "entry": [{"resource": each} for each in resources]})
+    began = time.process_time()
+    imported = read_fhir(data.encode(), FakeCohort())  # type: ignore[arg-type]
+    assert time.process_time() - began < 10
+    assert len(imported.encounters) == many and all(each.diagnoses == 1 for each in imported.encounters)
+    assert imported.listed == ()
