@@ -96,6 +96,18 @@ def test_duplicated_drugs_are_found_among_ingredients() -> None:
     assert review_drugs("A10AB01", "A10AC01").alerts == ()
 
 
+@pytest.mark.parametrize(
+    ("codes", "severity"),
+    [
+        (("M05BA04", "M05BA07"), "moderate"),  # alendronate and risedronate
+        (("J05AR03", "J05AR20"), "major"),  # both hold emtricitabine
+        (("C01BC03", "C01BC04"), "major"),  # propafenone and flecainide
+    ],
+)
+def test_two_of_one_kind_are_a_duplication(codes: tuple[str, str], severity: str) -> None:
+    assert [(a.kind, a.severity) for a in review_drugs(*codes).alerts] == [("duplication", severity)]
+
+
 def test_one_drug_by_two_routes_is_no_duplication() -> None:
     assert review_drugs("B05XA01", "A12BA01").alerts == ()
 
