@@ -248,6 +248,9 @@ def test_one_patients_pacemaker_lifts_no_other_warning() -> None:
         ("D10BA01", "ICD10:Z3490", "Stop"),  # isotretinoin: nothing about anticoagulants
         ("M03AC09", "ICD10:G7000", "train-of-four"),  # rocuronium: nothing about antibiotics
         ("N02AX02", "ICD10:G40909", "Another opioid"),
+        ("A03FA01", "ICD10:G20C", "Ondansetron"),  # metoclopramide: nothing about antipsychotics
+        ("V03AF07", "ICD10:D550", "Allopurinol"),  # rasburicase: nothing about malaria
+        ("B01AC06", "ICD10:K922", "after infarct"),  # aspirin
     ],
 )
 def test_advice_is_about_the_drug_itself(code: str, diagnosis: str, words: str) -> None:
