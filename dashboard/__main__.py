@@ -129,7 +129,8 @@ def _check_sharing(address: str) -> None:
     cohort = Cohort.open(read_settings().cohort)
     about = cohort.fingerprint
     cohort.close()
-    serving.check_sharing(about.synthetic, "demo" in about.label.lower(), address)
+    open_data = serving.is_open_demo(about.label, about.patients)
+    serving.check_sharing(about.synthetic, open_data, address)
 
 
 def _user_parser() -> argparse.ArgumentParser:

@@ -9,7 +9,9 @@ import importlib.util
 import ipaddress
 import json
 import os
+import re
 import sys
+import time
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any, Final, cast
 
 import streamlit as st
 
-from dashboard.server.accounts import ROLES, Account, PasswordFile, Role, Sessions
+from dashboard.server.accounts import LONGEST_SECONDS, ROLES, Account, PasswordFile, Role, Sessions
 from leader_core import InputError, LeaderError
 
 REQUIRED: Final[Mapping[str, Any]] = {
@@ -27,6 +29,9 @@ REQUIRED: Final[Mapping[str, Any]] = {
     "client.toolbarMode": "minimal",
     "server.enableXsrfProtection": True,
     "server.enableCORS": True,
+    "server.corsAllowedOrigins": [],
+    "server.enableAgentApi": False,  # drives pages without a browser
+    "server.trustedUserHeaders": {},  # a request would say itself who sends it
     "server.maxUploadSize": 20,  # MB
     "server.headless": True,
     "server.fileWatcherType": "none",
@@ -37,6 +42,7 @@ COOKIE: Final = "leader_session"
 USERS: Final = "LEADER_USERS"
 SIGN_IN: Final = "LEADER_SIGN_IN"
 ROLE_OF: Final = "LEADER_ROLES"
+OPEN_DEMO_PATIENTS: Final = 100
 BEHIND_TLS: Final = "LEADER_BEHIND_TLS"
 
 
@@ -102,6 +108,15 @@ def refuse_unless_safe() -> None:
         raise SystemExit(2) from None
 
 
+def is_open_demo(label: str, patients: int) -> bool:
+    """Whether a cohort is one of MIMIC's open demos, of 100 patients each; a label alone may say anything.
+
+    >>> is_open_demo("MIMIC-IV demo 2.2", 100), is_open_demo("MIMIC-IV demo", 300_000), is_open_demo("Demography", 90)
+    (True, False, False)
+    """
+    return re.search(r"\bdemo\b", label.lower()) is not None and patients <= OPEN_DEMO_PATIENTS
+
+
 def check_sharing(synthetic: bool, open_data: bool, address: str) -> None:
     """Refuse to serve real patients to others over a line that anybody can read.
 
@@ -148,13 +163,19 @@ def current_account() -> Account | None:
     way = sign_in()
     if way == "password":
         return sessions().account(st.context.cookies.get(COOKIE, ""))
-    if way == "oidc" and st.user.get("is_logged_in"):
+    if way == "oidc" and st.user.get("is_logged_in") and not provider_session_ended():
         if st.user.get("email_verified") in (False, "false"):  # anybody can claim such an address
             return None
         name = str(st.user.get("email") or "").lower()
         role = _roles().get(name)
         return Account(name, role) if name and role else None
     return None
+
+
+def provider_session_ended() -> bool:
+    """Whether a provider vouched for somebody too long ago: Streamlit's own cookie lasts for weeks."""
+    issued = st.user.get("iat")  # seconds since 1970; OpenID Connect Core 1.0, section 2, requires it
+    return not isinstance(issued, int | float) or time.time() - issued > LONGEST_SECONDS
 
 
 def may_write() -> bool:

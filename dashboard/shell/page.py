@@ -99,7 +99,10 @@ def signed_in() -> bool:
     if serving.sign_in() == "password":
         st.warning("Your session has ended: load this page again to sign in.", icon=":material/lock:")
     elif st.user.get("is_logged_in"):
-        st.error("Your address has no role here: ask an administrator to add it.", icon=":material/lock:")
+        if serving.provider_session_ended():
+            st.warning("Your session has ended: sign out, then sign in again.", icon=":material/lock:")
+        else:
+            st.error("Your address has no role here: ask an administrator to add it.", icon=":material/lock:")
         st.button("Sign out", on_click=st.logout)
     else:
         st.button("Sign in", on_click=st.login, type="primary", icon=":material/lock:")

@@ -188,7 +188,10 @@ def _decompressor(kind: str) -> Callable[[IO[bytes]], Any]:
 
 
 def _gunzip(stream: IO[bytes]) -> Iterator[bytes]:
-    """Every member of a gzip, its checksum and length checked; zeros after the last are padding, as for `gzip -t`."""
+    """Every member of a gzip, its checksum and length checked; zeros after the last are padding, as for `gzip -t`.
+
+    No piece is larger than a block, however far the file was packed.
+    """
     decoder = zlib.decompressobj(31)
     while data := stream.read(_BLOCK):
         while data:
@@ -196,8 +199,9 @@ def _gunzip(stream: IO[bytes]) -> Iterator[bytes]:
                 if not (data := data.lstrip(b"\0")):
                     break
                 decoder = zlib.decompressobj(31)
-            yield decoder.decompress(data)
-            data = decoder.unused_data
+            if text := decoder.decompress(data, _BLOCK):
+                yield text
+            data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
     if not decoder.eof:
         raise EOFError("the file ends before its end marker")
 

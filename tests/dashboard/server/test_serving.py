@@ -114,18 +114,26 @@ def test_sessions_expire_end_and_follow_the_file(users: PasswordFile) -> None:
     assert sessions.account(token) is None, "taken off the file"
 
 
-def test_an_address_that_its_provider_has_not_verified_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(serving.USERS, "")
-    monkeypatch.setenv(serving.SIGN_IN, "oidc")
-    monkeypatch.setattr(serving, "_roles", lambda: {"ann@a.org": "annotator"})
-    claims: dict[str, Any] = {"is_logged_in": True, "email": "Ann@a.org"}
-    for verified, may_enter in (
+@pytest.mark.parametrize(
+    ("claims", "may_enter"),
+    [
         ({}, True),
         ({"email_verified": True}, True),
         ({"email_verified": False}, False),
-    ):
-        monkeypatch.setattr(serving.st, "user", {**claims, **verified})
-        assert (serving.current_account() is not None) == may_enter
+        ({"email": "ben@a.org"}, False),
+        ({"iat": 1_000_000.0}, False),  # years ago
+        ({"iat": None}, False),
+    ],
+)
+def test_a_provider_vouches_for_a_verified_address_and_not_for_ever(
+    claims: dict[str, Any], may_enter: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(serving.USERS, "")
+    monkeypatch.setenv(serving.SIGN_IN, "oidc")
+    monkeypatch.setattr(serving, "_roles", lambda: {"ann@a.org": "annotator"})
+    user = {"is_logged_in": True, "email": "Ann@a.org", "iat": time.time() - 60, **claims}
+    monkeypatch.setattr(serving.st, "user", user)
+    assert (serving.current_account() is not None) == may_enter
 
 
 def test_guessing_has_to_wait(users: PasswordFile) -> None:

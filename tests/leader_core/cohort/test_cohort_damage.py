@@ -10,6 +10,7 @@ import pytest
 
 from leader_core.cohort import BuildResult, Cohort, build_cohort
 from leader_core.cohort.build import temporary_paths
+from leader_core.cohort.raw_files import check_file, plain_blocks
 from leader_core.errors import InputError
 from tests import raw_tables
 
@@ -305,3 +306,11 @@ def test_an_interrupt_ends_the_build_and_leaves_nothing(raw: Path, tmp_path: Pat
     with pytest.raises(KeyboardInterrupt):
         build_cohort(raw, out, report=Impatient())
     assert list(out.parent.iterdir()) == []
+
+
+def test_a_packed_file_is_read_in_small_pieces_whatever_its_members(tmp_path: Path) -> None:
+    path, texts = tmp_path / "x.csv.gz", (b"a" * (20 << 20), b"b\r", b"", b"\nc\r\n")
+    path.write_bytes(b"".join(map(gzip.compress, texts)))
+    blocks = list(plain_blocks(path))
+    assert b"".join(blocks) == b"".join(texts) and all(0 < len(block) <= 1 << 20 for block in blocks)
+    assert check_file(path, tmp_path, {}).note is None, "one kind of line end, across members"
