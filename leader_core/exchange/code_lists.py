@@ -180,7 +180,7 @@ def read_diagnoses(text: str) -> ReadCodes:
         InputError: the list is too long.
     """
     lines = re.split(r"[\n\r;\t]+", text)
-    pasted = read_list("; ".join(map(_with_terms_apart, lines)), "diagnosis", CodeLists())
+    pasted = read_list("\n".join(map(_with_terms_apart, lines)), "diagnosis", CodeLists())
     read, unmapped, _ = _collected(pasted, "diagnosis")
     unknown = []
     for each in unmapped:
@@ -204,7 +204,7 @@ def usual_codes(term: str) -> tuple[str, ...]:
 
 
 def _with_terms_apart(line: str) -> str:
-    """A line with clinicians' terms between commas as pieces of their own: "I50.9, AF" is two, "I50.9, CHF" one."""
+    """A line with clinicians' terms between commas on lines of their own: "I50.9, AF" is two, "I50.9, CHF" one."""
     parts = [part.strip() for part in line.split(",")]
     if len(parts) < 2:
         return line
@@ -213,7 +213,8 @@ def _with_terms_apart(line: str) -> str:
         meant = usual_codes(part)
         digits = before.upper().replace(".", "").rpartition(":")[2][:_CATEGORY]
         describes = any(digits and code.partition(":")[2].startswith(digits) for code in meant)
-        result += f"{'; ' if meant and not describes else ', '}{part}"
+        separator = "\n" if meant and not describes else ", "
+        result += f"{separator}{part}"
     return result
 
 

@@ -253,7 +253,7 @@ class _Rows:
             integrality=np.array(self.integer),
             bounds=Bounds(0.0, np.array(self.upper)),
             constraints=[LinearConstraint(matrix, least, most)] if self.rows else (),
-            options={"mip_rel_gap": 0.0, "time_limit": _TIME_LIMIT_S},
+            options={"mip_rel_gap": 0.0, "time_limit": _TIME_LIMIT_S, "presolve": False},
         )
         if result.status == 2:
             return None

@@ -1,6 +1,6 @@
 """The dashboard over made-up models that load slowly and a teacher that takes seconds, on a busy machine.
 
-    python tests/browser/loading_server.py --server.port PORT
+    python tests/browser/loading_server.py PORT
 
 Loading a language model holds the interpreter for a while at a time; so does this, so that runs and messages meet in
 every order they can.
@@ -11,12 +11,12 @@ from __future__ import annotations
 import ctypes
 import os
 import random
-import runpy
 import sys
 import time
 from pathlib import Path
 from typing import Any, Final
 
+from dashboard.__main__ import main
 from dashboard.server import service
 from leader_core import Case, Recommendation
 from tests.fakes import FakeEngine
@@ -54,6 +54,4 @@ class SlowEngine(FakeEngine):
 
 if __name__ == "__main__":
     service.open_engine = lambda _: SlowEngine()  # type: ignore[assignment, return-value]
-    entry = Path(__file__).parents[2] / "dashboard" / "app.py"
-    sys.argv = ["streamlit", "run", str(entry), *sys.argv[1:]]
-    runpy.run_module("streamlit", run_name="__main__")
+    raise SystemExit(main(["--port", sys.argv[1]]))

@@ -288,7 +288,8 @@ def test_the_projector_is_as_wide_as_the_teachers_states(width: int) -> None:
     """27: the published projector gives 4,096 values, whatever the teacher."""
     count = len(HOSPITAL.cases("train"))
     hidden = np.random.default_rng(0).normal(size=(count, width)).astype(np.float32)
-    student_trainer = trainer(Guidance(hidden, np.arange(count), "t" * 64))
+    logits = np.zeros((count, len(VOCABULARIES.medication)), np.float32)
+    student_trainer = trainer(Guidance(hidden, logits, np.arange(count), "t" * 64))
     assert student_trainer.losses.distillation is not None
     assert student_trainer.losses.distillation.projector.out_features == width
     assert np.isfinite(student_trainer.losses(student_trainer.batch(np.arange(8)))["distillation"].item())

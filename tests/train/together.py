@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 from accelerate.state import AcceleratorState
-from torch.distributed import destroy_process_group
+from torch.distributed import barrier, destroy_process_group
 
 from train.cli import main
 from train.config import CONFIGS
@@ -52,4 +52,5 @@ if __name__ == "__main__":
     os.environ |= {name.upper(): str(value).lower() for name, value in options.items()}
     commands(Path(root) / "fsdp", cohort, config)
     killed_at_step(3, Path(root) / "killed" / "teacher", cohort, config)
+    barrier()  # neither leaves while the other still speaks
     destroy_process_group()

@@ -13,10 +13,11 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from starlette.datastructures import Headers
@@ -33,6 +34,7 @@ from tests.dashboard.conftest import OpenPage, text
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "correct horse battery"
+T = TypeVar("T")
 WATCHED = """
 import os, runpy, sys
 log = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -265,6 +267,12 @@ def _sign_in(served: Served, password: str = PASSWORD) -> tuple[int, str]:
     return status, (headers.get("Set-Cookie") or "").split(";")[0]
 
 
+def _run(awaitable: Coroutine[Any, Any, T]) -> T:
+    """Its result, from a thread of its own: a browser of other tests may hold this thread's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, awaitable).result()
+
+
 async def _first_messages(served: Served, cookie: str, origin: str | None = None) -> list[bytes]:
     """Run the first page over the page's own channel; its first messages."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -299,7 +307,7 @@ def test_nothing_is_served_to_somebody_who_is_not_signed_in(served: Served) -> N
         assert (status, headers.get("Location"), body) == (303, "/sign-in", b""), path
     for cookie in ("", "leader_session=", "leader_session=guess", "leader_session=" + "x" * 4_000):
         with pytest.raises((InvalidStatus, ConnectionClosed)):
-            asyncio.run(_first_messages(served, cookie))
+            _run(_first_messages(served, cookie))
     assert _sign_in(served, "wrong password") == (401, "")
     status, headers, body = _ask(served, "/sign-in")
     assert status == 200 and b"Sign in to" in body and headers["X-Frame-Options"] == "DENY"
@@ -322,8 +330,8 @@ def test_a_session_sees_pages_and_nothing_leaves_this_machine(served: Served) ->
     for foreign in ("http://evil.example", "null", served.base.replace("127.0.0.1", "evil.example")):
         assert _ask(served, "/", Cookie=token, Origin=foreign)[0] == 403
         with pytest.raises((InvalidStatus, ConnectionClosed)):
-            asyncio.run(_first_messages(served, token, foreign))
-    assert len(asyncio.run(_first_messages(served, token, served.base))) > 3
+            _run(_first_messages(served, token, foreign))
+    assert len(_run(_first_messages(served, token, served.base))) > 3
     assert _ask(served, "/sign-out", Cookie=token)[0] == 303
     assert _ask(served, "/", Cookie=token)[0] == 303, "signed out"
     lines = served.network.read_text().splitlines() if served.network.exists() else []
@@ -343,12 +351,12 @@ def test_a_page_that_is_open_ends_with_its_session(
         return {"type": "websocket.receive", "bytes": b"a click"}
 
     channel = gate._while_signed_in(token, receive)
-    assert asyncio.run(channel())["type"] == "websocket.receive"  # type: ignore[arg-type]
+    assert _run(channel())["type"] == "websocket.receive"  # type: ignore[arg-type]
     serving.sessions().end(token)
-    assert asyncio.run(channel())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
+    assert _run(channel())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
     token = serving.sessions().begin("ann", PASSWORD) or ""
     users.path.write_text("no longer readable")
-    assert asyncio.run(gate._while_signed_in(token, receive)())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
+    assert _run(gate._while_signed_in(token, receive)())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ OWN: tuple[tuple[Kind, str, str, int], ...] = (
     ("procedure", "ICD9PCS:3893", "Venous catheterization, not elsewhere classified", 70),
     ("medication", "B01A", "Antithrombotics", 80),
     ("medication", "C10A", "Lipid-lowering drugs", 50),
+    ("medication", "J01X", "Other antibacterials", 45),
 )
 
 

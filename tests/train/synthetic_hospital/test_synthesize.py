@@ -286,7 +286,7 @@ def test_bad_input_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="-1"):
         synthesize(tmp_path / "x", layout="mimic3", patients=10, seed=-1)
     (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(InputError, match="Cannot write"):
+    with pytest.raises(InputError, match="cannot be written"):
         synthesize(tmp_path / "file" / "below", layout="mimic3", patients=10, seed=1)
     own = tmp_path / "own"
     own.mkdir()
