@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from leader_core.domain import Concept, Kind
+from leader_core.errors import InputError
 from leader_core.exchange import fhir_terms
 from leader_core.exchange.code_lists import usual_codes
-from leader_core.exchange.fhir_file import Resource, codes_of, codings, items, shape, words_of
+from leader_core.exchange.fhir_file import WHAT, Resource, codes_of, codings, items, shape, words_of
 from leader_core.exchange.fhir_stays import PendingCondition, Stay
 from leader_core.exchange.fhir_terms import read_when
 from leader_core.exchange.resolve import CANDIDATES, CodeBook, ResolvedCode, Resolver, Unresolved
@@ -24,6 +25,8 @@ _TAG: Final = re.compile(
 )
 """What SNOMED CT's full names end with."""
 _LONGEST: Final = 200
+MOST_OFFERED: Final = 1_000
+"""Different conditions of one patient that have no code which is used here."""
 _SEARCHED: Final = 30
 """Matches among which one is looked for that says just what a condition says."""
 _SAYS_NOTHING: Final = frozenset("unspecified nos nec not otherwise specified organism site type".split())
@@ -108,13 +111,21 @@ def words_for_list(resource: Resource) -> str:
 
 
 def offered(stays: Sequence[tuple[int, Stay]], cohort: CodeBook) -> tuple[OfferedCondition, ...]:
-    """Conditions to be chosen a code for, each text once; `stays` are given with their places in the case."""
+    """Conditions to be chosen a code for, each text once; `stays` are given with their places in the case.
+
+    Raises:
+        InputError: more of them than one patient can have; each takes milliseconds to look up.
+    """
     grouped: dict[tuple[str, str], tuple[PendingCondition, list[int]]] = {}
     for place, stay in stays:
         for each in stay.pending:
             _, places = grouped.setdefault((each.text.casefold(), each.code), (each, []))
             if place not in places:
                 places.append(place)
+    if len(grouped) > MOST_OFFERED:
+        raise InputError(
+            f"{WHAT} has more than {MOST_OFFERED:,} different conditions without a code that is used here. Export one patient."
+        )
     return tuple(_offer(each, tuple(places), cohort) for each, places in grouped.values())
 
 

@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from leader_core.cohort.ndc import normalise_ndc
+from leader_core.errors import InputError
 from leader_core.exchange import fhir_terms
-from leader_core.exchange.fhir_file import FhirFile, Resource, codes_of, codings, items, shape, word, words_of
+from leader_core.exchange.fhir_file import (
+    WHAT,
+    FhirFile,
+    Resource,
+    codes_of,
+    codings,
+    items,
+    shape,
+    word,
+    words_of,
+)
 from leader_core.exchange.fhir_terms import read_when
 from leader_core.exchange.resolve import Answer, Resolver, Unresolved
 
@@ -21,6 +33,9 @@ _NAMED_BY_CODE: Final = re.compile(r"\D*[A-Za-z]{3}\D*|.*[A-Za-z][a-z]{3}.*")
 _LONGEST_NAME: Final = 300
 _DEEPEST: Final = 4
 """Medications that are ingredients of each other."""
+_MOST_INGREDIENTS: Final = 200
+MOST_NAMES: Final = 5_000
+"""Different names of drugs in one patient's files; each takes milliseconds to read."""
 
 _NOT_TRUE: Final[Mapping[str, frozenset[str]]] = {
     "MedicationRequest": frozenset(("cancelled", "draft", "entered-in-error")),
@@ -92,6 +107,7 @@ class MedicationReader:
         self._file = file
         self._resolver = resolver
         self._ndc_map = ndc_map  # NDC of 11 digits -> ATC code
+        self._names: dict[tuple[str, str], Answer] = {}  # (name, route) -> what it means
 
     def read(self, resource: Resource) -> Answer:
         """By ATC code, else by the drug's name and route, else by its ingredients, else by NDC where a map is given."""
@@ -101,7 +117,7 @@ class MedicationReader:
         sources: list[object] = [concept, *items(data.get("medicationReference"))]
         answers = [self._concept(concept, route)] if concept is not None else []
         if medication is not None:
-            answers.append(self._of_medication(medication, route, data, 0))
+            answers.append(self._of_medication(medication, route, data, 0, {id(medication)}))
         elif concept is None or not items(concept):
             names = [name for each in sources for name in _displays(each)]
             answers += [self._named(name, route) for name in names]
@@ -120,7 +136,8 @@ class MedicationReader:
         medication = self._medication(data)
         if not texts and medication is not None:
             texts = [*_about(medication.get("code")), *_identified(medication)]
-            texts += [name for item in _ingredients(medication) for name in self._of_ingredient(item, data)]
+            few = islice(_ingredients(medication), _MOST_INGREDIENTS)
+            texts += [name for item in few for name in self._of_ingredient(item, data)]
         texts = texts or [name for each in items(data.get("medicationReference")) for name in _displays(each)]
         return " ".join(texts[:2])[:160]
 
@@ -148,20 +165,28 @@ class MedicationReader:
         return resource.data if resource is not None and resource.kind == "Medication" else None
 
     def _of_medication(
-        self, medication: Mapping[str, Any], route: str, holder: Mapping[str, Any], depth: int
+        self, medication: Mapping[str, Any], route: str, holder: Mapping[str, Any], depth: int, seen: set[int]
     ) -> Answer:
+        """By its own names, else by its ingredients; `seen` are the id() of Medications that need no second look."""
         answers = [self._concept(medication.get("code"), route)] if medication.get("code") is not None else []
         answers += [self._named(name, route) for name in _identified(medication)]
         best = _best(answers)
         if best is not None and not isinstance(best, Unresolved):
             return best
+        ingredients = list(islice(_ingredients(medication), _MOST_INGREDIENTS + 1))
+        if len(ingredients) > _MOST_INGREDIENTS:
+            return Unresolved(f"has more than {_MOST_INGREDIENTS} ingredients")
         parts: list[Answer] = []
-        for item in _ingredients(medication) if depth < _DEEPEST else ():
+        for item in ingredients if depth < _DEEPEST else ():
             reference = item.get("itemReference") or item.get("reference")
             inner = [
                 m for each in items(reference) if (m := self._referenced(each, {**holder, **medication}))
             ]
-            parts += [self._of_medication(each, route, {**holder, **medication}, depth + 1) for each in inner]
+            new = [each for each in inner if id(each) not in seen]
+            seen.update(map(id, new))
+            parts += [
+                self._of_medication(each, route, {**holder, **medication}, depth + 1, seen) for each in new
+            ]
             concept = item.get("itemCodeableConcept") or item.get("concept")
             if concept is not None:
                 parts.append(self._concept(concept, route))
@@ -200,7 +225,14 @@ class MedicationReader:
         )
 
     def _named(self, name: str, route: str) -> Answer:
-        return self._resolver.drug(name[:_LONGEST_NAME], route)
+        key = (name[:_LONGEST_NAME], route)
+        if key not in self._names:
+            if len(self._names) >= MOST_NAMES:
+                raise InputError(
+                    f"{WHAT} has more than {MOST_NAMES:,} different names of drugs. Export one patient."
+                )
+            self._names[key] = self._resolver.drug(*key)
+        return self._names[key]
 
     def _by_ndc(self, code: str) -> Answer:
         normal = normalise_ndc(code)

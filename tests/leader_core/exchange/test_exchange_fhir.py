@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from leader_core import InputError
 from leader_core.cohort import Cohort
+from leader_core.exchange import fhir_medications
 from leader_core.exchange.fhir import Imported, read_fhir
 from tests.fakes import FakeCohort
 
@@ -251,3 +253,39 @@ def test_junk_inside_a_bundle_is_listed_or_refused(data: st.DataObject) -> None:
 def test_any_bytes_are_refused_in_words(data: bytes) -> None:
     with pytest.raises(InputError):
         read_fhir(data, FAKE)  # type: ignore[arg-type]
+
+
+def _admitted(*resources: dict[str, Any]) -> bytes:
+    encounter = {"encounter": {"reference": "Encounter/e"}}
+    return _bundle(
+        {"resourceType": "Encounter", "id": "e"},
+        {"resourceType": "Condition", **encounter, "code": {"coding": [{"system": ICD9, "code": "4280"}]}},
+        *({**resource, **encounter} for resource in resources),
+    )
+
+
+def test_what_no_patient_has_is_refused_or_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = 60  # medications that are all ingredients of each other: millions of ways through them
+    parts = [{"itemReference": {"reference": f"Medication/m{n}"}} for n in range(many)]
+    medications: list[dict[str, Any]] = [
+        {"resourceType": "Medication", "id": f"m{n}", "ingredient": list(parts)} for n in range(many)
+    ]
+    medications[-1]["code"] = {"text": "Warfarin"}
+    order = {"resourceType": "MedicationRequest", "medicationReference": {"reference": "Medication/m0"}}
+    began = time.process_time()
+    imported = read_fhir(_admitted(order, *medications), FAKE)  # type: ignore[arg-type]
+    assert imported.case.current.medications == ("B01A",) and time.process_time() - began < 5
+    medications[0]["ingredient"] = parts * 4
+    imported = read_fhir(_admitted(order, *medications), FAKE)  # type: ignore[arg-type]
+    assert "has more than 200 ingredients" in {each.reason for each in imported.listed}
+
+    conditions = [{"resourceType": "Condition", "code": {"text": f"strange {n}"}} for n in range(1_001)]
+    with pytest.raises(InputError, match="1,000 different conditions"):
+        read_fhir(_admitted(*conditions), FAKE)  # type: ignore[arg-type]
+    monkeypatch.setattr(fhir_medications, "MOST_NAMES", 3)
+    drugs = [
+        {"resourceType": "MedicationRequest", "medicationCodeableConcept": {"text": f"drug {n}"}}
+        for n in range(4)
+    ]
+    with pytest.raises(InputError, match="more than 3 different names"):
+        read_fhir(_admitted(*drugs), FAKE)  # type: ignore[arg-type]
