@@ -1,4 +1,4 @@
-"""`python -m dashboard`: serve the dashboard, on this machine unless told otherwise; `user` keeps the password file.
+"""`python -m dashboard`: serve the dashboard, on this machine unless an address is given; `user` keeps the password file.
 
 python -m dashboard [--cohort FILE] [--models DIR] [--port N]
 python -m dashboard --address 0.0.0.0 --users users.json --behind-tls

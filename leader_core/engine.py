@@ -1,7 +1,7 @@
 """The Engine: one cohort, its models, and recommendations for cases.
 
 Opening is cheap: a database handle and two manifests. Weights (and torch) are loaded when a model is first used, or
-beforehand by `warm_up`.
+earlier by `warm_up`.
 """
 
 from __future__ import annotations

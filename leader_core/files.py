@@ -22,7 +22,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from leader_core.errors import InputError
+from leader_core.errors import ArtifactError, InputError
 
 _CHUNK: Final = 1 << 20
 _NEW: Final = "new"
@@ -96,6 +96,30 @@ def write_text(path: Path, text: str, kind: OutputKind | None = None) -> None:
 def write_json(path: Path, value: Any, kind: OutputKind | None = None) -> None:
     """Write indented JSON with sorted keys next to `path`, then move it into place."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", kind)
+
+
+def write_by_class(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a JSON record with one line for each of its `classes`, into a folder that is still being made."""
+    classes = record["classes"]
+    head = json.dumps({key: value for key, value in record.items() if key != "classes"}, sort_keys=True)[:-1]
+    lines = ",\n".join(f"{json.dumps(code)}: {json.dumps(classes[code])}" for code in sorted(classes))
+    path.write_text(f'{head}, "classes": {{\n{lines}\n}}}}\n', encoding="utf-8")
+
+
+def read_by_class(path: Path) -> Any:
+    """What `write_by_class` wrote; None where there is no such file.
+
+    Raises:
+        ArtifactError: the file is no JSON.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(
+            f"{path} is not readable ({error}). Write it again: python -m train calibrate."
+        ) from error
 
 
 def check_output(path: Path, kind: OutputKind) -> None:

@@ -61,7 +61,7 @@ class Hospital:
     def columns(self, split: str = "all", targets: str = "last") -> CohortColumns:
         return CohortColumns.from_cases(self.cases(split, targets))
 
-    def drug_shares(self, split: str = "train") -> DrugShares:
+    def drug_shares(self) -> DrugShares:
         return typical_shares(3)
 
     def vocabulary_codes(self, kind: str, split: str = "train") -> list[str]:

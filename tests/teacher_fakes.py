@@ -85,7 +85,7 @@ class TinyCohort:
             result = list({case.patient_id: case for case in result}.values())
         return result
 
-    def drug_shares(self, split: str = "train") -> DrugShares:
+    def drug_shares(self) -> DrugShares:
         return typical_shares(3)
 
     def vocabulary_codes(self, kind: Kind, split: str = "train") -> list[str]:

@@ -109,7 +109,7 @@ def _named(drug: Carrier) -> str:
     return drug.name if drug.known else f"{drug.name} ({percent(drug.share)})"
 
 
-def class_drugs(shares: DrugShares, code: str, most: int = _NAMED) -> str:
+def class_drugs(shares: DrugShares, code: str) -> str:
     """ "heparin 62 %, enoxaparin 21 %, warfarin 9 % and 4 others"; empty where the code is a drug or nothing is known."""
     drugs = [drug for drug in shares.of(code) if drug.share > 0]
     if not drugs or drugs[0].code == code:
@@ -118,7 +118,7 @@ def class_drugs(shares: DrugShares, code: str, most: int = _NAMED) -> str:
     for drug in drugs:
         by_name[drug.name] = by_name.get(drug.name, 0.0) + drug.share
     ranked = sorted(by_name, key=lambda name: -by_name[name])
-    return listing((f"{name} {percent(by_name[name])}" for name in ranked), at_most=most)
+    return listing((f"{name} {percent(by_name[name])}" for name in ranked), at_most=_NAMED)
 
 
 # As a list

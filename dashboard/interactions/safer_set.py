@@ -44,11 +44,11 @@ def _read_rate(text: str) -> float | None:
 
 
 _HOW: Final = (
-    "Solved exactly, drug by drug. A drug is rather kept than switched to another of the same use, rather switched than "
-    "substituted, rather substituted than left out, and of what is left out the probabilities add up to as little as can "
-    "be. A class without a known order stands for its most used drug. What the diagnoses call for is kept, and what "
-    "then exceeds the limit is listed. Doses, routes and the patient's own reasons are not seen here: a pharmacist "
-    "decides."
+    "Solved exactly, drug by drug. As little as possible is left out, by the sum of the models' probabilities; then as "
+    "little as possible is changed: keeping a drug comes before switching to another of the same use, and that before a "
+    "substitute of another kind. A class without a known order stands for its most used drug. What the diagnoses call "
+    "for is kept, and the alerts that then exceed the limit are listed. Doses, routes and the reasons for an order are "
+    "not known to the program: a pharmacist decides."
 )
 
 _RATE: Final = "For research: statistical pairs as a share of all pairs of the set. Nobody graded them: a low rate is not safety."

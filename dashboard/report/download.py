@@ -35,7 +35,6 @@ def show(
     held: Collection[str] = (),
     *,
     hide: bool | None = None,
-    key: str = "export",
 ) -> None:
     """A popover with one download per format; a file is written only when its button is clicked.
 
@@ -46,7 +45,6 @@ def show(
         near: the case's neighbours in the training split, as the page has them.
         held: classes that were taken out of the suggestions for the patient's conditions.
         hide: leave out what was prescribed; by default as the page does.
-        key: tells several of them on a page apart.
     """
     hidden = session.hidden(subject) if hide is None else hide
 
@@ -59,12 +57,12 @@ def show(
         )  # fmt: skip
 
     name = file_name(subject, datetime.now(UTC))
-    with st.popover("Export", icon=":material/download:", key=key), st.container(gap=None):
+    with st.popover("Export", icon=":material/download:", key="export"), st.container(gap=None):
         if hidden:
             st.html(markup.note("What was prescribed is hidden here, and left out of the files."))
         for label, ending, mime, icon, write in _FORMATS:
             st.download_button(
-                label, writing(write), f"{name}.{ending}", mime, key=f"{key}-{ending}", icon=icon,
+                label, writing(write), f"{name}.{ending}", mime, key=f"export-{ending}", icon=icon,
                 on_click="ignore", type="tertiary",
             )  # fmt: skip
 

@@ -76,7 +76,7 @@ def _alert(report: CaseReport, alert: Alert) -> dict[str, Any]:
 def _similar(part: SimilarPart) -> dict[str, Any]:
     """Neighbours of the training split, and how many of them were given each class."""
     values = asdict(part)
-    return {"split": "train", "note": ABOUT_SIMILAR, "told": values.pop("summary"), **values}
+    return {"split": "train", "note": ABOUT_SIMILAR, **values}
 
 
 def _trust(part: TrustPart) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _trust(part: TrustPart) -> dict[str, Any]:
     about = part.about
     promised = None if about.promised is None else sorted(about.promised)
     return {
-        "told": list(part.lines),
+        "lines": list(part.lines),
         "set": {"share": about.share, "confidence": about.confidence, "classes": promised},
         "classes": {code: asdict(trust) for code, trust in part.classes.items()},
     }

@@ -170,15 +170,15 @@ def combined_sets(chosen: Mapping[ModelName, Sequence[str]], own: Sequence[str] 
 
     `own` is None where the viewer did not decide first; the models' own metrics then stand under their cut-offs alone.
     """
-    sets: list[NamedSet] = []
+    named: list[NamedSet] = []
     if own is not None:
-        sets.append(NamedSet("You", tuple(own), "own"))
-        sets += [NamedSet(wording.MODEL_LABELS[name], tuple(codes), name) for name, codes in chosen.items()]
+        named.append(NamedSet("You", tuple(own), "own"))
+        named += [NamedSet(wording.MODEL_LABELS[name], tuple(codes), name) for name, codes in chosen.items()]
     if len(chosen) == 2:
         first, second = (tuple(codes) for codes in chosen.values())
-        sets.append(NamedSet("Both models agree", tuple(c for c in first if c in set(second))))
-        sets.append(NamedSet("Either model", tuple(dict.fromkeys((*first, *second)))))
-    return sets
+        named.append(NamedSet("Both models agree", tuple(c for c in first if c in set(second))))
+        named.append(NamedSet("Either model", tuple(dict.fromkeys((*first, *second)))))
+    return named
 
 
 def combined_table(

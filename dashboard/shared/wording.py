@@ -131,11 +131,6 @@ class Unit:
     long_many: str
 
     @property
-    def is_drug(self) -> bool:
-        """Is it one ingredient, which cannot stand for several drugs?"""
-        return self.one == "drug"
-
-    @property
     def heading(self) -> str:
         """ "Drug class", or "Drug" """
         return self.long_one.capitalize()

@@ -329,10 +329,10 @@ class Cohort:
             raise NotFoundError(f"No visit {visit_id} in {self.path.name}. Look it up under its patient.")
         return tuple(Order(*row) for row in rows)
 
-    def drug_shares(self, split: Split = "train") -> DrugShares:
-        """Which drugs each class means, by a split's orders."""
+    def drug_shares(self) -> DrugShares:
+        """Which drugs each class means, by the training patients' orders."""
         identity = self.fingerprint
-        return count_shares(self._cursor(), identity.atc_level, identity.label, split)
+        return count_shares(self._cursor(), identity.atc_level, identity.label)
 
     @cached_property
     def interactions(self) -> InteractionTable:

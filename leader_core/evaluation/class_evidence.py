@@ -10,7 +10,6 @@ Letters: N cases, M classes.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.errors import ArtifactError
+from leader_core.files import read_by_class, write_by_class
 
 EVIDENCE: Final = "validation.json"
 """The file in a model's folder; models from before it have none."""
@@ -172,12 +172,8 @@ def _counts(rows: Iterable[Sequence[int]]) -> Counts:
 
 
 def write_evidence(folder: Path, evidence: Evidence) -> None:
-    """Write `EVIDENCE` into a model's folder before it is sealed; one class a line."""
-    record = evidence.to_json()
-    classes = record.pop("classes")
-    head = json.dumps(record, sort_keys=True)[:-1]
-    lines = ",\n".join(f"{json.dumps(code)}: {json.dumps(classes[code])}" for code in sorted(classes))
-    (folder / EVIDENCE).write_text(f'{head}, "classes": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    """Write `EVIDENCE` into a model's folder before it is sealed."""
+    write_by_class(folder / EVIDENCE, evidence.to_json())
 
 
 def read_evidence(folder: Path) -> Evidence | None:
@@ -186,13 +182,5 @@ def read_evidence(folder: Path) -> Evidence | None:
     Raises:
         ArtifactError: the file is damaged.
     """
-    path = Path(folder) / EVIDENCE
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(
-            f"{path} is not readable ({error}). Write it again: python -m train calibrate."
-        ) from error
-    return Evidence.from_json(record)
+    record = read_by_class(folder / EVIDENCE)
+    return None if record is None else Evidence.from_json(record)

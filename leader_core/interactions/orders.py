@@ -29,11 +29,6 @@ class ClassOrders:
     drugs: tuple[OrderedDrug, ...]
     unread: tuple[str, ...] = ()  # strings that name no known ingredient: they may be any drug of the class
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The ingredients, then the strings that could not be read."""
-        return (*(drug.name for drug in self.drugs), *self.unread)
-
 
 def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
     """By class, the ingredients that the hospital's drug strings name."""

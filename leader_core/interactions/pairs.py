@@ -22,7 +22,7 @@ from leader_core.interactions.rules import (
     RARITY_LIMIT,
     ClinicalRule,
     Side,
-    capped,
+    at_most_moderate,
     clinical_rules,
     in_words,
 )
@@ -129,15 +129,6 @@ def _check(item: Interaction) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class PairRule:
-    """One rule as it stands between two classes, the smaller code first."""
-
-    rule: ClinicalRule
-    partial: bool  # only some drugs of the two classes carry it
-    seldom: bool  # and those are seldom the drugs in use
-
-
-@dataclass(frozen=True, slots=True)
 class _Match:
     """A rule as it concerns one pair of codes."""
 
@@ -176,9 +167,8 @@ def load_clinical(level: int) -> tuple[Interaction, ...]:
     gives the pair its severity first. That is the most severe rule, with one exception above level 5: a rule that
     seldom applies because of the drugs it needs (an MAO inhibitor among the antidepressants, methylene blue among
     the antidotes) comes last with its own severity, and makes the pair of classes at most moderate by itself.
-    `pair_rules` gives the single rules.
     """
-    pairs, _ = _project(level)
+    pairs = _project(level)
     return tuple(_merged(low, high, pairs[low, high]) for low, high in sorted(pairs))
 
 
@@ -190,62 +180,37 @@ def drug_pair(code_a: str, code_b: str) -> Interaction:
         KeyError: no rule is about them.
     """
     low, high = sorted((code_a, code_b))
-    return _merged(low, high, _project(5)[0][low, high])
+    return _merged(low, high, _project(5)[low, high])
 
 
 def drug_pair_severities() -> dict[tuple[str, str], Severity]:
     """The severity of every pair of drugs (ATC level 5) that a rule is about, the smaller code first."""
-    pairs, _ = _project(5)
-    return {pair: _class_severity(min(matches, key=_grading)) for pair, matches in pairs.items()}
+    return {pair: _class_severity(min(m, key=_grading)) for pair, m in _project(5).items()}
 
 
-@lru_cache(maxsize=_CACHED_PAIRS)
-def pair_rules(code_a: str, code_b: str) -> tuple[PairRule, ...]:
-    """The rules behind a pair of codes of one level, in either order; the one that gives the pair its grade first.
-
-    Twice the same code gives the rules among the drugs of that class.
-
-    Raises:
-        InputError: for codes of different levels, or of another level than 3, 4 and 5.
-    """
-    low, high = sorted((code_a, code_b))
-    level = next((level for level, length in LEVEL_LENGTH.items() if len(low) == len(high) == length), None)
-    if level is None:
-        raise InputError(f"Codes {low!r} and {high!r}: expected two ATC codes of one level, 3, 4 or 5.")
-    pairs, within = _project(level)
-    matches = within.get(low, []) if low == high else pairs.get((low, high), [])
-    return tuple(PairRule(match.rule, match.partial, match.seldom) for match in sorted(matches, key=_grading))
-
-
-def _grading(match: _Match | PairRule) -> tuple[bool, int]:
+def _grading(match: _Match) -> tuple[bool, int]:
     return match.seldom, SEVERITY_RANK[match.rule.severity]
 
 
-def _class_severity(first: _Match | PairRule) -> Severity:
-    return capped(first.rule.severity, RARITY_LIMIT if first.seldom else 0)
+def _class_severity(first: _Match) -> Severity:
+    return at_most_moderate(first.rule.severity) if first.seldom else first.rule.severity
 
 
 @lru_cache(maxsize=3)
-def _project(level: int) -> tuple[dict[tuple[str, str], list[_Match]], dict[str, list[_Match]]]:
-    """The rules by pair of codes of a level, and by single code for those among drugs of one class."""
+def _project(level: int) -> dict[tuple[str, str], list[_Match]]:
+    """The rules by pair of codes of a level; pairs within one class are left out."""
     if level not in LEVEL_LENGTH:
         raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
     length = LEVEL_LENGTH[level]
     pairs: dict[tuple[str, str], list[_Match]] = defaultdict(list)
-    within: dict[str, list[_Match]] = defaultdict(list)
     for rule in clinical_rules():
         seen: set[tuple[str, str]] = set()
         for code_a, code_b in _codes_at(rule, length):
             key = (code_a, code_b) if code_a <= code_b else (code_b, code_a)
-            if key in seen:
-                continue
-            seen.add(key)
-            match = _Match(rule, code_a, code_b)
-            if code_a == code_b:
-                within[code_a].append(match)
-            else:
-                pairs[key].append(match)
-    return pairs, within
+            if code_a != code_b and key not in seen:
+                seen.add(key)
+                pairs[key].append(_Match(rule, code_a, code_b))
+    return dict(pairs)
 
 
 def _codes_at(rule: ClinicalRule, length: int) -> Iterator[tuple[str, str]]:

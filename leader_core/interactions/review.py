@@ -332,9 +332,8 @@ def _condition_alerts(matching: Matching, present: Sequence[PresentCondition]) -
             order = np.argsort(-(likely + 1e-9 * own), kind="stable")[: MOST_OTHERS + 1]
             drugs = [(matching.own[i][a],) for a in order if likely[a] > 0]
             column = matrix.column[drugs[0][0].code]
-            rule = condition_rules()[
-                max(condition.rules, key=lambda r, column=column: matrix.conditions[r, column])  # type: ignore[misc]
-            ]
+            most_severe = int(matrix.conditions[list(condition.rules), column].argmax())
+            rule = condition_rules()[condition.rules[most_severe]]
             alerts.append(
                 Alert(
                     "condition",

@@ -35,7 +35,6 @@ Frequency = Literal["uncommon", "rare"]
 
 RARITY_LIMIT: Final = 2
 """The rarity from which a rule is no warning about the class as such."""
-_SELDOM_CAP: Final[Severity] = "moderate"
 _RARITY: Final[Mapping[Frequency, int]] = {"uncommon": 1, "rare": 2}
 _NAMED: Final = 6  # drugs named in a text before "and others"
 _AGENT: Final = re.compile(r"(?P<name>.+?)\s+(?P<codes>[A-Z]\d{2}[A-Z]{2}\d{2}(?: [A-Z]\d{2}[A-Z]{2}\d{2})*)")
@@ -89,11 +88,6 @@ class Side:
     def carrier_codes(self) -> frozenset[str]:
         """ATC codes of the drugs that carry it."""
         return _codes_of(self.carriers)
-
-    @property
-    def spared_codes(self) -> frozenset[str]:
-        """ATC codes of related drugs that do not."""
-        return _codes_of(self.spared)
 
     def rarity(self, code: str) -> int:
         """0 where a common drug of the class carries the rule, else how uncommon the commonest of them is (1, 2).
@@ -164,11 +158,9 @@ def with_combinations(drugs: tuple[Agent, ...]) -> tuple[Agent, ...]:
     )
 
 
-def capped(severity: Severity, rarity: int, limit: int = RARITY_LIMIT) -> Severity:
-    """The severity to show for a class: at most moderate where the drugs that carry the rule are seldom used."""
-    if rarity < limit or SEVERITY_RANK[severity] >= SEVERITY_RANK[_SELDOM_CAP]:
-        return severity
-    return _SELDOM_CAP
+def at_most_moderate(severity: Severity) -> Severity:
+    """The severity to show for two classes where the drugs that carry a rule are seldom used."""
+    return max(severity, "moderate", key=SEVERITY_RANK.__getitem__)
 
 
 def in_words(drugs: Sequence[Agent]) -> str:

@@ -137,7 +137,7 @@ class SlotBuilder:
     def _rank(self, slot: Slot) -> tuple[int, float, str]:
         matrix = severity_matrix()
         columns = [matrix.column[code] for code in slot.own.codes if code in matrix.column]
-        severity = max((int(self._against[columns].max()) if columns else 0, NUMBER["moderate"]))
+        severity = max(int(self._against[columns].max()) if columns else 0, NUMBER["moderate"])
         return severity, -slot.own.use, slot.own.name
 
     def _slot(self, choice: Choice) -> Slot:

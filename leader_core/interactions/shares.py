@@ -6,7 +6,6 @@ the model's folder, so that what a suggestion means does not depend on the cohor
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import ArtifactError, InputError
+from leader_core.files import read_by_class, write_by_class
 from leader_core.interactions.orders import drugs_of_text, usual_names
 from leader_core.interactions.rules import LEVEL_LENGTH, frequencies
 from leader_core.terminology.drug_table import drug_table
@@ -31,12 +31,11 @@ UNKNOWN_ROUTE: Final = "unknown"
 _WEIGHTS: Final[Mapping[str | None, float]] = {None: 1.0, "uncommon": 0.1, "rare": 0.01}
 """Of a drug in `frequency.csv`; those left out there are common."""
 _DIGITS: Final = 5
-_SPLITS: Final[Mapping[str, str]] = {"train": "training"}
 _TEXTS: Final = """
 SELECT o.code, o.drug, o.route, list(o.visit_id ORDER BY o.visit_id) AS visits
 FROM orders AS o
 INNER JOIN patients AS p ON p.patient_id = o.patient_id
-WHERE p.split = $split
+WHERE p.split = 'train'
 GROUP BY o.code, o.drug, o.route
 """
 
@@ -48,7 +47,7 @@ class DrugShare:
     name: str
     code: str  # ATC level 5; level 4 where ATC has no level 5
     share: float  # of the class's orders, 0 to 1
-    routes: Mapping[str, float]  # route -> part of this drug's orders; empty where nobody counted
+    routes: Mapping[str, float]  # route -> part of this drug's orders; empty where they were not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +105,17 @@ class DrugShares:
             raise ArtifactError(f"{SHARES}: not readable ({error}).") from error
 
 
-def count_shares(
-    reader: duckdb.DuckDBPyConnection, atc_level: int, label: str, split: str = "train"
-) -> DrugShares:
-    """The shares over a split's visits: a drug counts once for each visit and class, however often it was ordered.
+def count_shares(reader: duckdb.DuckDBPyConnection, atc_level: int, label: str) -> DrugShares:
+    """The shares over the training patients' visits: a drug counts once for each visit and class, however often it was ordered.
 
     Args:
         reader: of a cohort's database (`Cohort.reader`).
         atc_level: of the cohort.
         label: of the cohort.
-        split: whose orders count; models are given those of training.
     """
     visits: dict[str, dict[tuple[str, str] | None, set[int]]] = defaultdict(lambda: defaultdict(set))
     routes: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
-    for code, drug, route, ids in reader.execute(_TEXTS, {"split": split}).fetchall():
+    for code, drug, route, ids in reader.execute(_TEXTS).fetchall():
         matches = drugs_of_text(code, drug, route)
         for match in matches:
             own = (match.ingredient, match.code)
@@ -138,9 +134,7 @@ def count_shares(
         ]
         classes[code] = tuple(sorted(drugs, key=lambda each: (-each.share, each.name, each.code)))
     ordered = sum(len(set[int]().union(*counted.values())) for counted in visits.values())
-    source = (
-        f"{ordered:,} times that a class was ordered in the {_SPLITS.get(split, split)} visits of {label}"
-    )
+    source = f"{ordered:,} times that a class was ordered in the training visits of {label}"
     return DrugShares(atc_level, classes, source)
 
 
@@ -156,12 +150,8 @@ def typical_shares(atc_level: int) -> DrugShares:
 
 
 def write_shares(folder: Path, shares: DrugShares) -> None:
-    """Write `SHARES` into a model's folder before it is sealed; one class a line."""
-    record = shares.to_json()
-    classes = record.pop("classes")
-    head = json.dumps(record, sort_keys=True)[:-1]
-    lines = ",\n".join(f"{json.dumps(code)}: {json.dumps(classes[code])}" for code in sorted(classes))
-    (folder / SHARES).write_text(f'{head}, "classes": {{\n{lines}\n}}}}\n', encoding="utf-8")
+    """Write `SHARES` into a model's folder before it is sealed."""
+    write_by_class(folder / SHARES, shares.to_json())
 
 
 def read_shares(folder: Path) -> DrugShares | None:
@@ -170,16 +160,8 @@ def read_shares(folder: Path) -> DrugShares | None:
     Raises:
         ArtifactError: the file is damaged.
     """
-    path = Path(folder) / SHARES
-    if not path.is_file():
-        return None
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(
-            f"{path} is not readable ({error}). Write it again: python -m train calibrate."
-        ) from error
-    return DrugShares.from_json(record)
+    record = read_by_class(folder / SHARES)
+    return None if record is None else DrugShares.from_json(record)
 
 
 def shares_of(folders: Iterable[Path], atc_level: int) -> DrugShares:

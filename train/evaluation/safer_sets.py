@@ -22,13 +22,13 @@ LEAST_SUPPORT: Final = 10
 _ORDERS: Final = """
 SELECT o.code, o.drug, o.route, list(o.visit_id) AS visits
 FROM orders AS o INNER JOIN patients AS p ON p.patient_id = o.patient_id
-WHERE p.split = $split GROUP BY o.code, o.drug, o.route
+WHERE p.split = 'train' GROUP BY o.code, o.drug, o.route
 """
 
 
 @dataclass(frozen=True, slots=True)
 class IndicationLift:
-    """How much oftener visits with a condition have what it calls for than all visits."""
+    """How much more often visits with a condition have what it calls for than all visits do."""
 
     indication: Indication
     support: int  # visits with the condition
@@ -46,15 +46,15 @@ class IndicationLift:
         return self.support >= LEAST_SUPPORT and self.lift is not None and self.lift <= 1.0
 
 
-def indication_lifts(cohort: Cohort, split: str = "train") -> tuple[IndicationLift, ...]:
-    """Every row of `indications.csv`, measured over all visits of a split's patients."""
+def indication_lifts(cohort: Cohort) -> tuple[IndicationLift, ...]:
+    """Every row of `indications.csv`, measured over all visits of the training patients."""
     drugs: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for code, drug, route, visits in cohort.reader().execute(_ORDERS, {"split": split}).fetchall():
+    for code, drug, route, visits in cohort.reader().execute(_ORDERS).fetchall():
         for match in drugs_of_text(code, drug, route):
             for visit in visits:
                 drugs[visit][code].add(match.code)
     measured = []
-    for case in cohort.cases(split, targets="all"):
+    for case in cohort.cases("train", targets="all"):
         known = drugs.get(case.current.visit_id or -1, {})
         codes = tuple(own for code in case.prescribed for own in known.get(code) or [code])
         measured.append((case.current.diagnoses, codes))

@@ -29,7 +29,7 @@ class StudentTraining:
     )
     alpha: float = 0.4  # weight of distillation; nothing to weigh without teacher states
     standardise_states: bool = (
-        True  # bring each of the teacher's H values to mean 0 and variance 1 beforehand
+        True  # bring each of the teacher's H values to mean 0 and variance 1 before use
     )
     beta: float = 0.005  # weight of alignment
     alignment: Alignment = "official"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from leader_core.domain import SEVERITY_RANK
-from leader_core.interactions import Alert, clinical_rules, held_back, pair_rules
+from leader_core.interactions import Alert, clinical_rules, held_back
 from leader_core.interactions.conditions import condition_rules
 from leader_core.interactions.rules import ClinicalRule, Side, combinations
 from leader_core.interactions.shares import read_shares
@@ -29,7 +29,13 @@ def _rows(name: str) -> list[dict[str, str]]:
 
 
 def _rules(code_a: str, code_b: str) -> list[ClinicalRule]:
-    return [each.rule for each in pair_rules(code_a, code_b)]
+    """The rules about two drugs, in either order."""
+    return [
+        rule
+        for rule in clinical_rules()
+        for a, b in [(rule.a.carrier_codes, rule.b.carrier_codes)]
+        if (code_a in a and code_b in b) or (code_b in a and code_a in b)
+    ]
 
 
 def _severity(code_a: str, code_b: str) -> str | None:
