@@ -46,7 +46,7 @@ class LazyModel(Generic[S]):
         self._scorer: S | None = None
 
     def scorer(self) -> S:
-        """The loaded model; who comes while it is being loaded waits.
+        """The loaded model; other callers wait while it is being loaded.
 
         Raises:
             NotFoundError: there is none, or it cannot be used; the text says how to get it.

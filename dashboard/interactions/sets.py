@@ -110,11 +110,6 @@ class ReviewedSet:
         """ "25 classes" """
         return count(len(self.codes), self.unit.one, self.unit.many)
 
-    @property
-    def key(self) -> str:
-        """Identifies case and set to a browser component."""
-        return f"{sorted(self.subject.query.items())} {self.name}"
-
     def file_name(self, ending: str) -> str:
         """A name for what is downloaded of this set."""
         return f"interactions-{LABELS[self.name].lower().replace(' ', '-')}.{ending}"

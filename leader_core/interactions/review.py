@@ -359,7 +359,7 @@ def _by_name(one: Carrier, other: Carrier) -> tuple[Carrier, Carrier]:
 
 
 def _others(drugs: Sequence[tuple[Carrier, ...]]) -> tuple[tuple[Carrier, ...], ...]:
-    """All but the first, each combination of names once."""
+    """All but the first, each set of names once."""
     names = {tuple(drug.name for drug in drugs[0])}
     result = []
     for each in drugs[1:]:
