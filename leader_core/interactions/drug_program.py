@@ -219,15 +219,17 @@ def _places(problem: Problem, alert: ProgramAlert) -> set[tuple[int, int]]:
 
 @dataclass(slots=True)
 class _Rows:
-    """Columns and constraint rows of a program, in the form that SciPy takes."""
+    """Columns and constraint rows of a program, in the form that SciPy takes.
+
+    Every column is an integer, though some would be one by their rows alone: where some are continuous, HiGHS solves
+    again after rounding, and writes a line about it to the standard output that no option turns off.
+    """
 
     upper: list[float] = field(default_factory=list)
-    integer: list[int] = field(default_factory=list)
     rows: list[tuple[dict[int, float], float, float]] = field(default_factory=list)
 
-    def column(self, *, integer: bool, upper: float = 1.0) -> int:
+    def column(self, upper: float = 1.0) -> int:
         self.upper.append(upper)
-        self.integer.append(int(integer))
         return len(self.upper) - 1
 
     def most(self, terms: Mapping[int, float], most: float) -> None:
@@ -250,7 +252,7 @@ class _Rows:
         least, most = [row[1] for row in self.rows], [row[2] for row in self.rows]
         result = milp(
             cost,
-            integrality=np.array(self.integer),
+            integrality=np.ones(len(self.upper)),
             bounds=Bounds(0.0, np.array(self.upper)),
             constraints=[LinearConstraint(matrix, least, most)] if self.rows else (),
             options={"mip_rel_gap": 0.0, "time_limit": _TIME_LIMIT_S, "presolve": False},
@@ -270,7 +272,7 @@ class _Model:
     def __init__(self, problem: Problem, usable: frozenset[int], excess: Sequence[int] | None) -> None:
         self._problem = problem
         self._rows = _Rows()
-        self._column = {index: self._rows.column(integer=True) for index in sorted(usable)}
+        self._column = {index: self._rows.column() for index in sorted(usable)}
         self._over: dict[int, int] = {}
         by_slot: dict[int, list[int]] = defaultdict(list)
         for index, column in self._column.items():
@@ -315,7 +317,7 @@ class _Model:
     def _limit(self, severity: int, most: int, excess: int | None) -> None:
         alerts = [alert for alert in self._problem.alerts if alert.severity == severity]
         if excess is None:
-            self._over[severity] = over = self._rows.column(integer=False, upper=np.inf)
+            self._over[severity] = over = self._rows.column(upper=np.inf)
             self._rows.most(self._count(alerts) | {over: -1.0}, float(most))
         elif most == 0:
             # What goes beyond the limit does so among required slots: every other alert is out of the question.
@@ -364,7 +366,7 @@ class _Model:
 
     def _fire(self, triggers: Iterable[tuple[int, int]], terms: Counter[int]) -> None:
         """A column that is 1 where a trigger is chosen."""
-        fired = self._rows.column(integer=False)
+        fired = self._rows.column()
         terms[fired] += 1
         for a, b in triggers:
             both = dict.fromkeys((self._column[a], self._column[b]), 1.0)
@@ -375,7 +377,7 @@ class _Model:
         members: dict[int, list[int]] = defaultdict(list)
         for index, column in self._column.items():
             members[rate.group[index]].append(column)
-        present = {group: self._rows.column(integer=True) for group in members}
+        present = {group: self._rows.column() for group in members}
         for group, columns in members.items():
             for column in columns:
                 self._rows.most({column: 1.0, present[group]: -1.0}, 0.0)
@@ -383,9 +385,9 @@ class _Model:
         listed = []
         for a, b in rate.pairs:
             if a in present and b in present:
-                listed.append(self._rows.column(integer=False))
+                listed.append(self._rows.column())
                 self._rows.most({present[a]: 1.0, present[b]: 1.0, listed[-1]: -1.0}, 1.0)
-        sizes = {self._rows.column(integer=True): float(n) for n in range(len(present) + 1)}
+        sizes = {self._rows.column(): float(n) for n in range(len(present) + 1)}
         self._rows.between(dict.fromkeys(sizes, 1.0), 1.0, 1.0)
         self._rows.between(dict.fromkeys(present.values(), -1.0) | sizes, 0.0, 0.0)
         allowed = {column: -rate.most * n * (n - 1) / 2 for column, n in sizes.items()}
