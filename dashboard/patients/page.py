@@ -192,14 +192,12 @@ def _table(service: Service, page: PatientPage, sort: str, descending: bool) -> 
 
 
 def _columns(service: Service, scored: bool, flagged: bool) -> list[dict[str, Any]]:
-    """The columns: scores and alerts, which are stored with them, where there are any; stars and notes last."""
+    """The columns: scores in place of the number of procedures where there are any; stars and notes last."""
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
     shown = [{**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS]
     if scored:
         shown = [c for c in shown if c["label"] != "Procedures"]
         shown = [*shown[:-1], *_SCORE_COLUMNS, shown[-1]]
-    else:
-        shown = [c for c in shown if c["label"] != "Severe alerts"]
     return [*shown, {"label": "Notes"}] if flagged else shown
 
 
@@ -223,10 +221,10 @@ def _row(row: PatientRow, scored: bool, flags: Mapping[int, str]) -> dict[str, A
         str(row.diagnoses),
         *([] if scored else [str(row.procedures)]),
         str(row.medications),
+        severe_alerts(row),
     ]
     if scored:
-        scores = (row.teacher_jaccard, row.student_jaccard, row.gap)
-        cells += [severe_alerts(row), *map(score, scores)]
+        cells += [score(value) for value in (row.teacher_jaccard, row.student_jaccard, row.gap)]
     cells.append(wording.SPLIT_LABELS.get(row.split, row.split))
     return {
         "id": str(row.patient_id),

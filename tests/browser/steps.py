@@ -11,6 +11,18 @@ def both_scored(page: Page) -> None:
         expect(page.locator(f".st-key-metrics-{name}")).to_be_visible()
 
 
+def search_from_keyboard(page: Page, text: str) -> None:
+    """Type into the worklist's search after "/", which is pressed again until the page listens."""
+    box = page.locator(".st-key-_search input")
+    for _ in range(100):
+        page.keyboard.press("/")
+        page.wait_for_timeout(100)
+        if box.evaluate("box => box.getRootNode().activeElement === box"):
+            break
+    page.keyboard.type(text)
+    expect(box).to_have_value(text)
+
+
 def class_count(page: Page, name: str) -> Locator:
     """The number of classes that a model suggests, as it stands under its cut-off."""
     return page.locator(f".st-key-metrics-{name} dl > div", has_text="Classes").locator("dd")

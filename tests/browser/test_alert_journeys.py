@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.steps import add_code, both_scored, rows
+from tests.browser.steps import add_code, both_scored, rows, search_from_keyboard
 
 pytestmark = pytest.mark.browser
 
@@ -78,8 +78,7 @@ def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path
     patient = re.search(r"patient=(\d+)", page.url)[1]  # type: ignore[index]
     visitor.open("/")
     expect(rows(page).nth(1)).to_be_visible()
-    page.keyboard.press("/")
-    page.keyboard.type(patient)
+    search_from_keyboard(page, patient)
     expect(rows(page)).to_have_text([patient])
     severe = [part for part in counts.split(", ") if part.endswith(("contraindicated", "major"))]
     cell = page.locator("table.worklist tbody [data-label='Severe alerts']")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.steps import rows
+from tests.browser.steps import rows, search_from_keyboard
 
 pytestmark = pytest.mark.browser
 
@@ -108,8 +108,7 @@ def test_a_patient_is_found_and_opened_with_tab_and_enter(visit: Visit) -> None:
     visitor.open(LIST)
     expect(rows(page).nth(1)).to_be_visible()
     patient = rows(page).nth(1).inner_text()
-    page.keyboard.press("/")
-    page.keyboard.type(patient)
+    search_from_keyboard(page, patient)
     expect(page.get_by_text(re.compile(f"^1 patient, with .*search “{patient}”"))).to_be_visible()
     expect(rows(page)).to_have_text([patient])
     for _ in range(MOST_TABS):
