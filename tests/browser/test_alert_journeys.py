@@ -35,8 +35,9 @@ def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path
     page = visitor.page
     visitor.open("/case?tour=4")
     expect(page).to_have_url(re.compile(r"patient=\d+"))
-    page.keyboard.press("Escape")
     both_scored(page)
+    visitor.settled()
+    page.keyboard.press("Escape")
     counts = _counts(page)
     assert re.match(r"\d+ (contraindicated|major|moderate|minor)", counts)
     page.get_by_role("radio", name="Ordered", exact=True).click()
