@@ -77,8 +77,6 @@ def _serve(arguments: argparse.Namespace) -> int:
     from dashboard.server import serving
 
     serving.check_sign_in()
-    if not serving.is_loopback(arguments.address):
-        _check_sharing(arguments.address)
     options = {
         **serving.REQUIRED,
         "server.address": arguments.address,
@@ -86,6 +84,8 @@ def _serve(arguments: argparse.Namespace) -> int:
         "browser.serverAddress": arguments.address,
     }
     serving.check_options(lambda name: options.get(name))
+    if not serving.is_loopback(arguments.address):
+        _check_sharing(arguments.address)
     import streamlit as st
 
     from dashboard.shell.gate import MIDDLEWARE, ROUTES, lifespan

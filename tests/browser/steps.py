@@ -8,7 +8,9 @@ from playwright.sync_api import Locator, Page, expect
 def both_scored(page: Page) -> None:
     """Both models' scores are on the page."""
     for name in ("teacher", "student"):
-        expect(page.locator(f".st-key-metrics-{name}")).to_be_visible()
+        metrics = page.locator(f".st-key-metrics-{name}")
+        expect(metrics).to_have_count(1)  # while the page is drawn again, the ones before may stand there too
+        expect(metrics).to_be_visible()
 
 
 def search_from_keyboard(page: Page, text: str) -> None:
