@@ -159,7 +159,7 @@ def _sessions(path: Path) -> Sessions:
 
 
 def current_account() -> Account | None:
-    """Whoever this run of a page is for; None where nobody is signed in, or nobody has to be."""
+    """The account that this run of a page is for; None where nobody is signed in, or nobody has to be."""
     way = sign_in()
     if way == "password":
         return sessions().account(st.context.cookies.get(COOKIE, ""))

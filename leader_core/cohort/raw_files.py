@@ -31,7 +31,6 @@ _BROKEN: Final = (
     lzma.LZMAError,
     zipfile.BadZipFile,
     RuntimeError,
-    NotImplementedError,
 )
 _SUM_LINE: Final = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
 

@@ -191,7 +191,7 @@ def _groups(piece: str, kind: Kind, resolver: Resolver) -> list[tuple[str, str]]
     for n, token in enumerate(tokens):
         words, code = groups[-1]
         plain = [word for word in words if word.isalnum() or len(word) > 1]
-        beside = [bool(codes[m]) for m in (n - 1, n + 1) if 0 <= m < len(codes)]
+        adjacent = [bool(codes[m]) for m in (n - 1, n + 1) if 0 <= m < len(codes)]
         if codes[n] and (not _alone(tokens, n) and plain and not code and not _certain(codes[n])):
             groups += [
                 ([token], codes[n]),
@@ -203,7 +203,7 @@ def _groups(piece: str, kind: Kind, resolver: Resolver) -> list[tuple[str, str]]
             opened = groups[-1][0] or _taken_bracket(groups)
             groups[-1] = ([*opened, token], codes[n])
             closed = bool(plain) and _alone(tokens, n)
-        elif token.lower() in _CONNECTORS and any(beside):
+        elif token.lower() in _CONNECTORS and any(adjacent):
             groups.append(([], ""))
         elif closed and token not in _CLOSING:
             groups.append(([token], ""))

@@ -313,8 +313,8 @@ def _problem(code: str, **more: object) -> dict[str, Any]:
 
 def test_what_lasts_joins_the_current_visit_and_what_ended_or_came_later_does_not(cohort: Cohort) -> None:
     def statement(drug: str, **more: object) -> dict[str, Any]:
-        told = {"resourceType": "MedicationStatement", "id": f"s-{drug}", "status": "active"}
-        return told | {"medicationCodeableConcept": {"text": drug}} | more
+        statement = {"resourceType": "MedicationStatement", "id": f"s-{drug}", "status": "active"}
+        return statement | {"medicationCodeableConcept": {"text": drug}} | more
 
     result = _read(
         cohort, FIRST, LAST, _condition("J18.9", "z"), _condition("I10", "a"),

@@ -23,7 +23,7 @@ CASES = ROOT.parent / "shared" / "cases" / "clinical"
 def _rows(name: str) -> list[dict[str, str]]:
     path = CASES / f"{name}.csv"
     if not path.exists():
-        pytest.skip(f"needs the folder of cases beside the checkout: {path} does not exist")
+        pytest.skip(f"needs the folder of cases next to the checkout: {path} does not exist")
     with path.open(encoding="utf-8", newline="") as stream:
         return list(csv.DictReader(stream))
 
