@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test lint demo-models clean cohort-demo environment test-environment python
+.PHONY: help run test soak lint demo-models clean cohort-demo environment test-environment python
 
 # The first Python that is new enough; plain python3 otherwise, so that the error can name it.
 ifndef PYTHON
@@ -28,6 +28,10 @@ test: test-environment ## install what the tests need, run lint and every test
 	@$(BIN)/python tests/browser/chromium.py
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/python -m pytest $(PYTEST)
+
+soak: test-environment ## the long tests: more windows, more repetitions, load, kills and damage
+	@$(BIN)/python tests/browser/chromium.py
+	@$(BIN)/python -m pytest $(PYTEST) -m soak
 
 lint: test-environment ## ruff, the type checker, the architecture test, the SQL lint
 	$(BIN)/ruff check .

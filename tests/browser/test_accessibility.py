@@ -1,5 +1,5 @@
-"""Every page and every way to look at a case, wide and narrow, light and dark: complete, no wider than the window, and
-without a serious or critical violation of axe-core.
+"""Every page and every way to look at a case, wide and narrow, light and dark (`axe.WINDOWS`): complete, no wider than
+the window, and without a serious or critical violation of axe-core.
 
 The error analysis' views are checked where there are scores for them, in `test_errors_journey`.
 """
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.browser
 BUNDLE = Path(__file__).parents[1] / "data" / "fhir_bundle.json"
 
 
-@pytest.mark.parametrize(("width", "height", "scheme"), [(1440, 900, "light"), (390, 844, "dark")])
+@pytest.mark.parametrize(("width", "height", "scheme"), axe.WINDOWS)
 def test_every_page_opens_complete_fits_and_is_accessible(
     visit: Callable[..., Visitor], width: int, height: int, scheme: str
 ) -> None:

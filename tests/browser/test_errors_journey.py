@@ -32,8 +32,13 @@ def scored(
         yield base
 
 
-def _open(browser: Browser, base: str, path: str, width: int = 1440) -> Visitor:
-    context = browser.new_context(viewport={"width": width, "height": 900})
+def _open(
+    browser: Browser, base: str, path: str, width: int = 1440, height: int = 900, scheme: str = "light"
+) -> Visitor:
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=scheme,  # type: ignore[arg-type]
+    )
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     visitor = Visitor(page, base)
@@ -96,9 +101,11 @@ def test_from_a_mark_to_a_case_and_back(browser: Browser, scored: str) -> None:
     visitor.unharmed()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-def test_every_view_fits_and_is_accessible(browser: Browser, scored: str, width: int) -> None:
-    visitor = _open(browser, scored, "/errors?of=all", width)
+@pytest.mark.parametrize(("width", "height", "scheme"), axe.WINDOWS)
+def test_every_view_fits_and_is_accessible(
+    browser: Browser, scored: str, width: int, height: int, scheme: str
+) -> None:
+    visitor = _open(browser, scored, "/errors?of=all", width, height, scheme)
     page = visitor.page
     problems: dict[str, list[str]] = {}
     for view in VIEWS:
