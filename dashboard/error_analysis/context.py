@@ -19,6 +19,7 @@ from dashboard.shared.analysis_selection import CASES, named
 from dashboard.shared.analysis_text import describe_condition, model_name
 from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
+from dashboard.shared.view import view_query
 from leader_core.error_analysis import Analysis, Bools, Condition, Selection
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class AnalysisContext:
         """A count that opens its cases in the worklist; plain text where there are none."""
         if not number:
             return TableCell(0, "0")
-        href = f"./?{urlencode({CASES: link_text(self.selection.but(*conditions))})}"
+        href = f"./?{urlencode({CASES: link_text(self.selection.but(*conditions)), **view_query()})}"
         return TableCell(number, f"{number:,}", href, f"Open {count(number, 'case')}: {text}")
 
 

@@ -40,7 +40,7 @@ def _cut(text: str) -> float | None:
 
 
 _BINDINGS: Final[dict[str, url_state.Binding]] = {
-    "view": url_state.Binding.choice("groups", VIEWS),
+    "part": url_state.Binding.choice("groups", VIEWS),
     "of": url_state.Binding("", _name),
     "model": url_state.Binding("", _name),
     "with": url_state.Binding("", _name),
@@ -89,7 +89,7 @@ def draw() -> None:
         required=True,
         format_func=lambda name: VIEWS[name].title,
         label_visibility="collapsed",
-        **url_state.mirror("view"),
+        **url_state.mirror("part"),
     )
     url_state.publish("errors", url_state.written(_BINDINGS))
     if not context.within.any() and name != "notes":
@@ -154,7 +154,7 @@ def _controls(service: Service, analysis: Analysis) -> None:
             width=190,
             **url_state.mirror("with", [*others, "none"]),
         )
-        if VIEWS[st.session_state["view"]].by_metric:
+        if VIEWS[st.session_state["part"]].by_metric:
             st.selectbox(
                 "Metric",
                 list(METRICS),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -20,8 +21,9 @@ from dashboard.error_analysis.tables import (
 )
 from dashboard.scores.notes import author
 from dashboard.server.workspace import Workspace, get_workspace
-from dashboard.shared import markup
+from dashboard.shared import markup, session
 from dashboard.shared.formatting import count, day
+from dashboard.shared.view import view_query
 from leader_core import LeaderError
 from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_agreement
 from leader_core.workspace import Annotation, ErrorKind, Note
@@ -208,7 +210,12 @@ def _draw_notes(context: AnalysisContext, workspace: Workspace) -> None:
 
 def _patient_cell(note: Note) -> TableCell:
     patient = str(note.patient_id)
-    return TableCell(patient, patient, f"case?patient={patient}", f"Open patient {patient}")
+    return TableCell(
+        patient,
+        patient,
+        f"case?{urlencode({session.PATIENT: patient, **view_query()})}",
+        f"Open patient {patient}",
+    )
 
 
 def _edit_kinds(workspace: Workspace, kinds: list[ErrorKind]) -> None:

@@ -55,7 +55,7 @@ def _levels(text: str) -> list[str] | None:
 
 _BINDINGS: Final[Mapping[str, url_state.Binding]] = {
     "set": url_state.Binding.choice(sets.UNION, sets.LABELS),
-    "view": url_state.Binding.choice("alerts", VIEWS),
+    "part": url_state.Binding.choice("alerts", VIEWS),
     "severity": url_state.Binding(list(_LEVELS), _levels, ",".join),
     "pair": url_state.Binding(None, _pair),
     "about": url_state.Binding(None, _about),
@@ -134,7 +134,7 @@ def _show(reviewed: ReviewedSet) -> None:
         "View",
         list(VIEWS),
         required=True,
-        **url_state.mirror("view"),
+        **url_state.mirror("part"),
         label_visibility="collapsed",
         format_func=VIEWS.__getitem__,
     )
@@ -152,10 +152,10 @@ def _show(reviewed: ReviewedSet) -> None:
 
 def _written() -> dict[str, str]:
     """What the URL holds of this view: settings of the other views stay out of it."""
-    view = st.session_state.get("view", "alerts")
+    view = st.session_state.get("part", "alerts")
     own = {
         "set": True,
-        "view": True,
+        "part": True,
         "severity": view in ("alerts", "graph"),
         "about": view == "graph",
         "pair": view in ("graph", "matrix", "structures"),

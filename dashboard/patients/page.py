@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from dashboard.patients import filter_bar
 from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
 from dashboard.server.service import Service, get_service
-from dashboard.shared import markup, stepping, url_state, wording
+from dashboard.shared import markup, session, stepping, url_state, wording
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
 from dashboard.shared.templates import component, render
+from dashboard.shared.view import view_query
 from dashboard.tour import tour
 from leader_core.cohort import PatientPage, PatientRow, Spread
 from leader_core.cohort.query import SCORE_SORTS, Sort
@@ -228,7 +230,7 @@ def _row(row: PatientRow, scored: bool, flags: Mapping[int, str]) -> dict[str, A
     cells.append(wording.SPLIT_LABELS.get(row.split, row.split))
     return {
         "id": str(row.patient_id),
-        "href": f"case?patient={row.patient_id}&visit={row.visits}",
+        "href": f"case?{urlencode({**session.case_query(row.patient_id, row.visits), **view_query()})}",
         "cells": [*cells, flags.get(row.patient_id, "")] if flags else cells,
     }
 

@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.server.service import student_query
-from dashboard.shared import markup, wording
+from dashboard.shared import markup, view, wording
 
 PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "patients": ("Patients", ":material/groups:"),
@@ -36,9 +36,14 @@ def _page(path: str) -> st.Page:
     return page
 
 
+def shared_query() -> dict[str, str]:
+    """What every link of this session carries: the student that was chosen, and the view."""
+    return {**student_query(), **view.view_query()}
+
+
 def go(path: str, query: Mapping[str, str] | None = None) -> None:
     """Open another page; `query` becomes its URL parameters."""
-    st.switch_page(_page(path), query_params={**(query or {}), **student_query()})
+    st.switch_page(_page(path), query_params={**(query or {}), **shared_query()})
 
 
 def link(path: str, label: str, query: Mapping[str, str] | None = None, *, icon: str | None = None) -> None:
@@ -47,7 +52,7 @@ def link(path: str, label: str, query: Mapping[str, str] | None = None, *, icon:
         _page(path),
         label=label,
         icon=icon or PAGES[path][1],
-        query_params={**(query or {}), **student_query()},
+        query_params={**(query or {}), **shared_query()},
     )
 
 

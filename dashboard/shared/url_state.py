@@ -13,8 +13,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard.server.service import student_query
-from dashboard.shared.navigation import PAGES
+from dashboard.shared.navigation import PAGES, shared_query
 from dashboard.shared.templates import component
 
 _ENTERED: Final = "_entered"
@@ -95,7 +94,7 @@ def written(bindings: Mapping[str, Binding]) -> dict[str, str]:
 
 
 def publish(page: str, query: Mapping[str, str]) -> None:
-    """Let the address bar say `query` and the student that this session chose, as long as `page` is still open."""
+    """Let the address bar say `query`, and what every link carries, as long as `page` is still open."""
     with st.container(key="address"):
         component("shared/url_state")(
             key="address-bar",
@@ -103,6 +102,6 @@ def publish(page: str, query: Mapping[str, str]) -> None:
                 "page": page,
                 "home": page == "patients",
                 "pages": dict.fromkeys(PAGES, True),
-                "query": urlencode({**query, **student_query()}),
+                "query": urlencode({**query, **shared_query()}),
             },
         )

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import ModelStatus, Service
-from dashboard.shared import navigation, wording
+from dashboard.shared import navigation, view, wording
 from dashboard.shared.templates import component, nothing, render
 from dashboard.tour import tour
 from leader_core.domain import MODEL_NAMES
@@ -26,8 +26,10 @@ SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 
 def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
     """Draw the strip under the navigation; returns its placeholder, and one for messages while the page waits."""
-    placeholder = st.empty()
-    placeholder.html(strip(service))
+    with st.container(horizontal=True, vertical_alignment="center", key="frame"):
+        placeholder = st.empty()
+        placeholder.html(strip(service))
+        view.switch()
     with st.container(key="progress"):
         return placeholder, st.empty()
 

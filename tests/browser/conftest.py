@@ -25,6 +25,11 @@ PATIENCE = 180_000  # ms; a busy machine with two cores loads a language model i
 OWN_PROBES = "/_stcore/"  # Streamlit looks for its server below a deep link's path first, and logs the 404
 
 
+def in_research(path: str) -> str:
+    """A page's address in the research view."""
+    return path + ("&" if "?" in path else "?") + "view=research"
+
+
 @dataclass
 class Visitor:
     """A page of the browser and everything that went wrong on it."""
@@ -39,9 +44,9 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self._request)
 
-    def open(self, path: str) -> None:
-        """Open a page and wait until it stands and listens; models may still be loading."""
-        self.page.goto(self.base + path)
+    def open(self, path: str, *, research: bool = True) -> None:
+        """Open a page, in the research view by default, and wait until it stands and listens."""
+        self.page.goto(self.base + (in_research(path) if research else path))
         expect(self.page.locator("h1").first).to_be_visible()
         expect(self.page.get_by_text("not a medical device").first).to_be_visible()
         expect(self.page.get_by_role("button", name="Help", exact=True)).to_be_visible()

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dashboard.error_analysis.views import VIEWS
 from tests.browser import axe
-from tests.browser.conftest import PATIENCE, Visitor, serving
+from tests.browser.conftest import PATIENCE, Visitor, in_research, serving
 from tests.browser.steps import overflow
 from tests.planted import Planted
 
@@ -43,7 +43,7 @@ def _open(
     page = context.new_page()
     visitor = Visitor(page, base)
     visitor.listen()
-    page.goto(base + path)
+    page.goto(base + in_research(path))
     expect(page.locator("h1").first).to_have_text("Error analysis", timeout=PATIENCE)
     return visitor
 
@@ -109,7 +109,7 @@ def test_every_view_fits_and_is_accessible(
     page = visitor.page
     problems: dict[str, list[str]] = {}
     for view in VIEWS:
-        page.goto(f"{scored}/errors?of=all&view={view}")
+        page.goto(f"{scored}/errors?of=all&part={view}")
         expect(page.get_by_role("radio", name=VIEWS[view].title, exact=True)).to_be_visible(timeout=PATIENCE)
         expect(page.locator(".ld-links, .ld-empty, .js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
         assert (over := overflow(page)) <= 0, f"{view} is {over} px too wide"

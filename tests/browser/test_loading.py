@@ -154,8 +154,8 @@ def test_two_visitors_take_turns_with_one_teacher(
     expect(page.get_by_text("Teacher ready")).to_be_visible()
     (loaded_folder / HELD).touch()
     other = browser.new_context().new_page()
-    other.goto(f"{visitor.base}/case?patient=10072")
-    page.goto(f"{visitor.base}/case?patient=10071")
+    other.goto(f"{visitor.base}/case?patient=10072&view=research")
+    page.goto(f"{visitor.base}/case?patient=10071&view=research")
     waiting = re.compile("Waiting for the teacher, which is busy|The teacher is reading this case")
     for each in (other, page):
         expect(each.get_by_text(waiting).first).to_be_visible()

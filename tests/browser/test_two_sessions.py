@@ -30,7 +30,7 @@ def _notes(page: Page) -> Locator:
 
 
 def _open(visitor: Visitor, patient: str) -> None:
-    visitor.page.goto(f"{visitor.base}/case?patient={patient}")
+    visitor.page.goto(f"{visitor.base}/case?patient={patient}&view=research")
     visitor.page.get_by_role("tab", name="Notes").click()
     expect(visitor.page.get_by_role("button", name="Write a note")).to_be_visible()
     still(visitor.page)

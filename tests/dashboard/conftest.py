@@ -18,6 +18,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.app_test import calc_hash
 
 from dashboard.server import service, workspace
+from dashboard.shared import view
 from leader_core import Engine
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, write_evidence
 from tests.fakes import MEDICATIONS, FakeEngine, manifest
@@ -65,11 +66,18 @@ def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
 
 @pytest.fixture
 def open_page(serve: Serve) -> OpenPage:
-    """Open a page with URL parameters; serves the default fake engine unless `serve` chose another."""
+    """Open a page with URL parameters; serves the default fake engine unless `serve` chose another.
+
+    The page is in the research view unless `research` is False.
+    """
     serve()
 
-    def opened(path: str = "patients", session: dict[str, Any] | None = None, **query: str) -> AppTest:
+    def opened(
+        path: str = "patients", session: dict[str, Any] | None = None, research: bool = True, **query: str
+    ) -> AppTest:
         test = AppTest.from_file(str(APP), default_timeout=20)
+        if research:
+            test.query_params[view.PARAMETER] = view.RESEARCH
         for key, value in (session or {}).items():
             test.session_state[key] = value
         for key, value in query.items():
@@ -98,8 +106,9 @@ def component_data(test: AppTest, name: str) -> dict[str, Any]:
 
 
 def address(test: AppTest) -> dict[str, str]:
-    """What the address bar should show."""
-    return dict(parse_qsl(component_data(test, "url_state")["query"]))
+    """What the address bar should show, but for the research view that `open_page` asks for."""
+    query = dict(parse_qsl(component_data(test, "url_state")["query"]))
+    return {key: value for key, value in query.items() if (key, value) != (view.PARAMETER, view.RESEARCH)}
 
 
 def with_evidence(tmp_path: Path) -> FakeEngine:

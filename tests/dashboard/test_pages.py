@@ -104,7 +104,7 @@ def test_the_worklist_shows_a_page_of_patients(open_page: OpenPage) -> None:
     data = component_data(open_page(), "worklist")
     assert len(data["rows"]) == 25
     assert data["rows"][0]["cells"][0] == "10001"
-    assert data["rows"][0]["href"] == "case?patient=10001&visit=1"
+    assert data["rows"][0]["href"] == "case?patient=10001&visit=1&view=research"
 
 
 def test_filters_sort_and_page_come_from_the_url(open_page: OpenPage) -> None:

@@ -60,12 +60,12 @@ def ranks(html: str) -> list[str]:
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_view_opens_from_its_link_and_keeps_it(open_page: OpenPage, view: str) -> None:
-    page = open_page("interactions", patient=RETURNING, view=view)
+    page = open_page("interactions", patient=RETURNING, part=view)
     assert not page.exception
     assert "could not be shown" not in text(page)
-    assert page.segmented_control(key="view_shown").value == view
+    assert page.segmented_control(key="part_shown").value == view
     assert address(page) == {"patient": RETURNING, "visit": "5"} | (
-        {"view": view} if view != "alerts" else {}
+        {"part": view} if view != "alerts" else {}
     )
 
 
@@ -99,7 +99,7 @@ def test_the_counts_are_those_of_the_one_review(serve: Serve, open_page: OpenPag
 def test_the_statistical_signal_is_never_among_the_alerts(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING, severity="contraindicated,major,moderate,minor")
     assert "unknown" not in ranks("".join(sections(page).values()))
-    signal = open_page("interactions", patient=RETURNING, view="signal")
+    signal = open_page("interactions", patient=RETURNING, part="signal")
     for words in ("DDI rate", "Really ordered", "density of the table", "nobody has graded its severity"):
         assert words in text(signal), words
 
@@ -124,15 +124,15 @@ def test_a_word_narrows_the_list_and_stays_out_of_the_link(open_page: OpenPage) 
 
 
 def test_a_link_names_the_pair_of_the_graph(open_page: OpenPage) -> None:
-    first = open_page("interactions", patient=RETURNING, view="graph", set="teacher")
+    first = open_page("interactions", patient=RETURNING, part="graph", set="teacher")
     codes = graph.pairs_of(_review_of(first))
     pair = f"{codes[0].code_a}-{codes[0].code_b}"
-    page = open_page("interactions", patient=RETURNING, view="graph", set="teacher", pair=pair)
+    page = open_page("interactions", patient=RETURNING, part="graph", set="teacher", pair=pair)
     assert "1 alert" in text(page)
     assert address(page)["pair"] == pair
-    bad = open_page("interactions", patient=RETURNING, pair="C01A<script>", view="graph")
+    bad = open_page("interactions", patient=RETURNING, pair="C01A<script>", part="graph")
     assert bad.session_state["pair"] is None
-    stranger = open_page("interactions", patient=RETURNING, pair="A01A-D01A", view="matrix")
+    stranger = open_page("interactions", patient=RETURNING, pair="A01A-D01A", part="matrix")
     assert wording.NOTHING_LISTED in text(stranger)
 
 
@@ -158,7 +158,7 @@ def test_nothing_listed_is_never_called_safe(serve: Serve, open_page: OpenPage) 
 
     serve(Unlisted())
     for view in ("alerts", "graph"):
-        page = open_page("interactions", patient=RETURNING, view=view)
+        page = open_page("interactions", patient=RETURNING, part=view)
         assert "not proof that they are safe together" in text(page)
         assert not page.get("plotly_chart")
 
@@ -168,7 +168,7 @@ def test_without_models_the_prescription_is_reviewed(serve: Serve, open_page: Op
     page = open_page("interactions", patient=RETURNING)
     assert list(page.segmented_control(key="set_shown_prescribed").options) == ["Ordered"]
     assert ranks(sections(page)["With the drugs ordered"])
-    assert "No safer set without a model" in text(open_page("interactions", patient=RETURNING, view="safer"))
+    assert "No safer set without a model" in text(open_page("interactions", patient=RETURNING, part="safer"))
 
 
 def test_the_chosen_set_comes_back_with_its_model(serve: Serve, open_page: OpenPage) -> None:
@@ -204,19 +204,19 @@ def test_any_drugs_and_conditions_are_checked_without_a_case(open_page: OpenPage
 def test_the_safer_set_is_compared_with_the_plain_one(serve: Serve, open_page: OpenPage) -> None:
     engine = serve()
     first = engine.recommend(engine.cohort.case(int(RETURNING)), "teacher").selected[0]
-    page = open_page("interactions", patient=RETURNING, view="safer", major="0", avoid=first.code)
+    page = open_page("interactions", patient=RETURNING, part="safer", major="0", avoid=first.code)
     assert "probably needed" in text(page)
     assert "Left out because it must not appear" in text(page)
     assert "Before: " in text(page)
     assert address(page) == {
-        "patient": RETURNING, "visit": "5", "view": "safer", "major": "0", "avoid": first.code,
+        "patient": RETURNING, "visit": "5", "part": "safer", "major": "0", "avoid": first.code,
     }  # fmt: skip
     page.number_input(key="major_shown").set_value(None).run()
     assert "major" not in address(page)
 
 
 def test_conflicting_requests_are_named(open_page: OpenPage) -> None:
-    page = open_page("interactions", patient=RETURNING, view="safer", major="0", keep="B01A,M01A")
+    page = open_page("interactions", patient=RETURNING, part="safer", major="0", keep="B01A,M01A")
     assert "No set keeps this limit with everything that must stay" in text(page)
     assert "celecoxib with warfarin" in text(page)
     assert address(page)["keep"] == "B01A,M01A"
@@ -229,7 +229,7 @@ def test_conflicting_requests_are_named(open_page: OpenPage) -> None:
 
 
 def test_structures_name_their_drugs_and_explain_nothing(open_page: OpenPage) -> None:
-    page = open_page("interactions", patient=RETURNING, view="structures")
+    page = open_page("interactions", patient=RETURNING, part="structures")
     assert "Structure of " in text(page)
     assert "explains no interaction" in text(page)
 
@@ -286,7 +286,7 @@ def test_single_drugs_are_reviewed_as_drugs(serve: Serve, open_page: OpenPage) -
     page = open_page("interactions", patient=RETURNING, set="prescribed")
     assert re.search(r"(?s)major.*<strong>amiodarone with warfarin", sections(page)["With the drugs ordered"])
     for view in VIEWS:
-        assert "could not be shown" not in text(open_page("interactions", patient=RETURNING, view=view))
+        assert "could not be shown" not in text(open_page("interactions", patient=RETURNING, part=view))
 
 
 # Without Streamlit
