@@ -187,8 +187,15 @@ def join_processes(device: str) -> Processes:
     """This process among those it was launched with: alone unless `accelerate launch` started several.
 
     Raises:
-        InputError: processes of a kind that is not supported.
+        InputError: processes of a kind that is not supported, or several requested of which only this one was started.
     """
+    environment = os.environ
+    launched = "ACCELERATE_MIXED_PRECISION" in environment
+    if launched and "MASTER_ADDR" in environment and "WORLD_SIZE" not in environment:
+        raise InputError(
+            "accelerate launch was given several processes, but started this one alone, as it does with --cpu. Launch with "
+            "--config_file train/configs/accelerate/ddp.yaml, which starts them on a CPU too, or with --num_processes 1."
+        )
     return Launched(device) if int(os.environ.get("WORLD_SIZE", "1")) > 1 else Processes()
 
 

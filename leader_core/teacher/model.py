@@ -84,8 +84,9 @@ class TeacherModel(nn.Module):
         extra: dict[str, torch.Tensor] = {}
         if padded:
             extra["attention_mask"] = attention_mask
-            if self.first_position is not None:  # so that the padding's side does not matter
-                extra["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0) + self.first_position
+        if self.first_position or (padded and self.first_position is not None):
+            # so that neither the padding's side nor a padding token within the text matters
+            extra["position_ids"] = (attention_mask.cumsum(1) - 1).clamp(min=0) + self.first_position
         with self._autocast(attention_mask.device.type):
             states = self.body(**tokens, **extra).last_hidden_state  # (B, T, H)
         hidden = pool(states, attention_mask, self.pooling)
@@ -134,6 +135,7 @@ def build_model(
         InputError: LoRA targets that the base does not have, or a quantisation that this machine cannot do.
     """
     resolved = resolve_precision(precision, device)
+    check_precision(files, resolved)
     options = quantised(config.quantisation, device)
     if options and not move_to_device:
         raise InputError(
@@ -175,6 +177,7 @@ def adapt(
         target_modules="all-linear" if targets == ("all-linear",) else list(targets),
         bias="none",
     )
+    _check_targets(body, targets, name)
     takes_positions = "position_ids" in inspect.signature(body.forward).parameters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
@@ -203,6 +206,23 @@ def adapt(
         position_offset(base) if takes_positions else None,
         architecture == "decoder" and not getattr(base, "use_bidirectional_attention", False),
     )
+
+
+def _check_targets(body: nn.Module, targets: tuple[str, ...], name: str) -> None:
+    """Refuse names of which the base has no linear layer; the adapter's library accepts them if any other fits."""
+    if targets == ("all-linear",):
+        return
+    layers = [
+        layer
+        for layer, module in body.named_modules()
+        if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+    ]
+    unknown = [t for t in targets if not any(layer == t or layer.endswith(f".{t}") for layer in layers)]
+    if unknown:
+        raise InputError(
+            f"teacher.lora_targets: the base {name!r} has no linear layer named {', '.join(map(repr, unknown))}. "
+            f"It has {', '.join(sorted({layer.rpartition('.')[2] for layer in layers}))}; or write 'all-linear'."
+        )
 
 
 def quantised(quantisation: Quantisation, device: torch.device) -> dict[str, Any]:
@@ -243,10 +263,11 @@ def can_quantise(device: torch.device) -> bool:
 
 def resolve_attention(
     attention: Attention, precision: Literal["fp32", "bf16"], device: torch.device
-) -> Literal["sdpa", "eager"]:
-    """ "auto" is sdpa, but eager for bf16 on a CPU, where it is twice as fast."""
+) -> Literal["sdpa", "eager"] | None:
+    """ "auto" is eager for bf16 on a CPU, where it is twice as fast, and else the library's own choice (None): sdpa
+    where the network has it."""
     if attention == "auto":
-        return "eager" if precision == "bf16" and device.type == "cpu" else "sdpa"
+        return "eager" if precision == "bf16" and device.type == "cpu" else None
     return attention
 
 
@@ -256,6 +277,14 @@ def resolve_precision(precision: Precision, device: torch.device) -> Literal["fp
         able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
         return "bf16" if able else "fp32"
     return precision
+
+
+def check_precision(files: BaseFiles, precision: Literal["fp32", "bf16"]) -> None:
+    """Refuse the one network whose masks overflow in bf16 under autocast (DeBERTa v1)."""
+    if precision == "bf16" and files.model_type == "deberta":
+        raise InputError(
+            f"The base {files.id!r} (deberta) cannot be computed in bf16. Set teacher.precision to 'fp32'."
+        )
 
 
 def adapter_state(model: TeacherModel) -> dict[str, torch.Tensor]:

@@ -14,7 +14,8 @@ from leader_core.domain import Case
 from leader_core.errors import ArtifactError
 from leader_core.prompt import PromptBuilder
 from leader_core.ragged import Ragged
-from leader_core.teacher.base import IMPORT_LOCK, BaseFiles
+from leader_core.teacher.base import IMPORT_LOCK, BaseFiles, first_line
+from leader_core.teacher.base_check import check_tokens
 from leader_core.teacher.config import SpecialTokens
 
 _CHUNK: Final = 512  # cases rendered and tokenised together
@@ -32,8 +33,10 @@ class BaseTokenizer:
             tokenizer = AutoTokenizer.from_pretrained(
                 files.folder, local_files_only=True, trust_remote_code=False
             )
-        except (OSError, ValueError, KeyError) as error:
-            raise ArtifactError(f"{files.folder} holds no tokenizer that can be read ({error}).") from error
+        except (OSError, ValueError, KeyError, ImportError) as error:
+            raise ArtifactError(
+                f"{files.folder} holds no tokenizer that can be read ({first_line(error)}). Give a base with tokenizer.json."
+            ) from error
         backend: Any = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None:
             raise ArtifactError(
@@ -41,10 +44,19 @@ class BaseTokenizer:
             )
         backend.no_truncation()
         backend.no_padding()
+        self.padding: Final[str | None] = tokenizer.pad_token  # never read: padding is masked
         self._backend = backend
         self._by_base = special_tokens == "base"
         end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
         self._end = [] if self._by_base or end is None else [end]
+        check_tokens(self._words(), files.rows, files.folder)
+
+    def _words(self) -> dict[str, int]:
+        """What a text may be cut into: every token but the special ones that are never added."""
+        added = self._backend.get_added_tokens_decoder()
+        unused = {number for number, token in added.items() if token.special}
+        unused -= {*self._backend.encode("", add_special_tokens=self._by_base).ids, *self._end}
+        return {word: number for word, number in self._backend.get_vocab().items() if number not in unused}
 
     @property
     def specials(self) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
+from leader_core.errors import InputError
 from leader_core.model_folder import read_manifest
 from tests.teacher_fakes import tiny_llama
 from tests.train.together import SHARD
@@ -151,6 +152,17 @@ def test_a_process_alone_never_imports_accelerate(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ImportError):
         join_processes("cpu")
+
+
+def test_several_requested_and_one_started_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `accelerate launch --cpu --num_processes 2` leaves in the environment of the one process it starts."""
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    for name, value in (("ACCELERATE_MIXED_PRECISION", "no"), ("MASTER_ADDR", "127.0.0.1")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=r"started this one alone.*ddp.yaml.*--num_processes 1"):
+        join_processes("cpu")
+    monkeypatch.delenv("MASTER_ADDR")
+    assert type(join_processes("cpu")) is Processes
 
 
 def test_only_the_first_process_answers(runs: Path) -> None:

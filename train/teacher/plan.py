@@ -16,13 +16,27 @@ from torch import nn
 
 from leader_core.errors import InputError
 from leader_core.scorer import resolve_device
-from leader_core.teacher.base import Architecture, find_base, read_config
+from leader_core.teacher.base import (
+    Architecture,
+    BaseFiles,
+    find_base,
+    not_loaded,
+    read_config,
+    text_config,
+)
 from leader_core.teacher.config import Quantisation, TeacherConfig
-from leader_core.teacher.model import adapt, quantised, resolve_precision
+from leader_core.teacher.model import (
+    adapt,
+    check_precision,
+    quantised,
+    resolve_attention,
+    resolve_precision,
+)
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
 from leader_core.vocabulary import Vocabularies
 from train.console import Report
 from train.teacher.data import prepare
+from train.teacher.run import save_activations
 from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:
@@ -75,15 +89,55 @@ class Estimate:
         return 1.1 * (self.weights_gib + self.trained_gib + self.activations_gib)
 
 
-def shape_of(config: Any, architecture: Architecture, teacher: TeacherConfig, medications: int) -> Shape:
+def skeleton(
+    files: BaseFiles,
+    config: TeacherConfig,
+    medications: int,
+    precision: Literal["fp32", "bf16"],
+    device: torch.device,
+    *,
+    checkpointing: bool,
+) -> Shape:
+    """The shape of the teacher that would be trained, built without weights: whatever of it does not fit is said here.
+
+    Raises:
+        LeaderError: a precision, attention, adapter or checkpointing that the base cannot do.
+    """
+    check_precision(files, precision)
+    attention = resolve_attention(config.attention, precision, device)
+    try:
+        return shape_of(
+            read_config(files.folder),
+            files.architecture,
+            config,
+            medications,
+            attention=attention,
+            checkpointing=checkpointing,
+        )
+    except (ValueError, ImportError) as error:
+        raise not_loaded(files.folder, error, attention) from error
+
+
+def shape_of(
+    config: Any,
+    architecture: Architecture,
+    teacher: TeacherConfig,
+    medications: int,
+    *,
+    attention: Literal["sdpa", "eager"] | None = None,
+    checkpointing: bool = False,
+) -> Shape:
     """The shape of a teacher over a base with this configuration; no weights are allocated."""
     from transformers import AutoModel
 
+    config = text_config(config)
     with torch.device("meta"):
-        body = AutoModel.from_config(config)
+        body = AutoModel.from_config(config, attn_implementation=attention)
         matrix = sum(m.weight.numel() for m in body.modules() if _is_matrix(m))
         parameters = sum(p.numel() for p in body.parameters())
-        model = adapt(body, architecture, teacher, medications, "fp32", name=str(config.model_type))
+        model = adapt(body, architecture, teacher, medications, "fp32", name=teacher.base)
+        if checkpointing:
+            save_activations(model)
     hidden = int(config.hidden_size)
     return Shape(
         layers=int(config.num_hidden_layers),
@@ -188,6 +242,19 @@ def matrix_rate(device: torch.device, precision: Literal["fp32", "bf16"], second
     return 2.0 * width**3 / best
 
 
+def _speed(
+    config: TeacherConfig, target: torch.device, rate: float | None
+) -> tuple[Literal["fp32", "bf16"], float, str]:
+    """Precision, FLOP/s, and where the rate comes from."""
+    if rate is None:
+        quantised(config.quantisation, target)  # says so where it cannot be done
+        precision = resolve_precision(config.precision, target)
+        return precision, matrix_rate(target, precision), f"measured on this machine's {target.type}"
+    if rate <= 0:
+        raise InputError(f"--rate {rate:g}: expected the card's TFLOP/s, more than 0.")
+    return "fp32" if config.precision == "fp32" else "bf16", rate * 1e12, "as given by --rate"
+
+
 def plan_teacher(
     cohort: Cohort,
     config: TeacherConfig,
@@ -208,22 +275,15 @@ def plan_teacher(
         LeaderError: whatever would stop the training before its first step.
     """
     target = resolve_device(device)
-    if rate is None:
-        quantised(config.quantisation, target)  # says so where it cannot be done
-        precision = resolve_precision(config.precision, target)
-        speed, source = matrix_rate(target, precision), f"measured on this machine's {target.type}"
-    else:
-        if rate <= 0:
-            raise InputError(f"--rate {rate:g}: expected the card's TFLOP/s, more than 0.")
-        precision = "fp32" if config.precision == "fp32" else "bf16"
-        speed, source = rate * 1e12, "as given by --rate"
+    precision, speed, source = _speed(config, target, rate)
     files = find_base(config.base, allow_download=allow_download)
     config = fit_to_base(config, files)
     vocabularies = Vocabularies.of_training(cohort)
     reader = TeacherReader(files, config, cohort.title)
     train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
-    shape = shape_of(read_config(files.folder), files.architecture, config, len(vocabularies.medication))
+    size, checkpointing = len(vocabularies.medication), training.gradient_checkpointing
+    shape = skeleton(files, config, size, precision, target, checkpointing=checkpointing)
     lengths = train.encoded.lengths
     expected = estimate(shape, config, training, precision, speed, lengths, validation.encoded.lengths)
     tokens = {
@@ -241,6 +301,8 @@ def plan_teacher(
             "parameters": shape.parameters,
             "layers": shape.layers,
             "hidden": shape.hidden,
+            "embedding_rows": files.rows,
+            "padding_token": reader.tokenizer.padding,
         },
         "training_cases": len(train),
         "validation_cases": len(validation),
@@ -276,6 +338,7 @@ def _show(report: Report, plan: dict[str, Any], training: TeacherTraining, sourc
     base, tokens, expected = plan["base"], plan["tokens"], plan["estimate"]
     rows = [
         ("base", f"{base['id']} ({base['architecture']}, {base['parameters'] / 1e6:,.1f} M weights)"),
+        ("padding token", base["padding_token"] or "none: padding is masked, no result depends on it"),
         ("precision", f"{plan['precision']}, quantisation {plan['quantisation']}"),
         ("trained weights", f"{plan['trained_weights']:,}"),
         ("cases", f"{plan['training_cases']:,} for training, {plan['validation_cases']:,} for validation"),

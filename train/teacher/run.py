@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from leader_core.errors import LeaderError
+from leader_core.errors import InputError, LeaderError
 from leader_core.evaluation.metrics import case_metrics, choose_threshold
 from leader_core.files import write_json
 from leader_core.interactions.shares import write_shares
@@ -104,9 +104,20 @@ def train_teacher(
 
 
 def save_activations(model: TeacherModel) -> None:
-    """Gradient checkpointing: keep each layer's input only, and compute the rest again on the way back."""
-    model.body.enable_input_require_grads()  # type: ignore[operator]
-    model.body.activation_checkpointing_enable()  # type: ignore[operator]
+    """Gradient checkpointing: keep each layer's input only, and compute the rest again on the way back.
+
+    Raises:
+        InputError: a base whose network cannot do that.
+    """
+    body: Any = model.body
+    try:
+        body.activation_checkpointing_enable()
+    except ValueError as error:
+        raise InputError(
+            f"teacher.training.gradient_checkpointing = true: the base's network ({body.config.model_type}) cannot do "
+            "that. Set it to false."
+        ) from error
+    body.enable_input_require_grads()
 
 
 def _record(
