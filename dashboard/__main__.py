@@ -62,6 +62,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="state that a proxy in front encrypts: cookies are sent over TLS only",
     )
+    parser.add_argument(
+        "--allow-training", action="store_true", help="show the form that trains students on the Models page"
+    )
     return parser
 
 
@@ -116,6 +119,8 @@ def _set_environment(arguments: argparse.Namespace) -> None:
         texts["LEADER_DEVICE"] = arguments.device
     if arguments.oidc:
         texts[serving.SIGN_IN] = "oidc"
+    if arguments.allow_training:
+        texts["LEADER_TRAINING"] = "on"
     if arguments.behind_tls:
         texts[serving.BEHIND_TLS] = "1"
     os.environ.update(texts)

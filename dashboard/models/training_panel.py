@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.models import card, charts, metrics
 from dashboard.server.answers import defer
 from dashboard.server.service import STUDENT, Service, choose_student, default_service, student_query
-from dashboard.server.serving import may_administer, sign_in
+from dashboard.server.serving import may_administer
 from dashboard.server.settings import ServerSettings, read_settings
 from dashboard.server.training_runs import TrainingRuns, TrainingSources, find_states, get_runs, runs_folder
 from dashboard.server.training_state import (
@@ -35,7 +35,6 @@ from leader_core.model_folder import Manifest, read_manifest
 
 _EVERY: Final = 1.0
 """Seconds between two looks at a run."""
-_LOOPBACK: Final = frozenset(("127.0.0.1", "localhost", "::1"))
 _MESSAGE: Final = "_training_message"  # a sentence for the next drawing
 _STATE: Final = {
     "done": ("✓ Finished", "good"),
@@ -71,12 +70,8 @@ def show(service: Service) -> None:
 
 
 def allowed(settings: ServerSettings) -> bool:
-    """Whether this page may start processes: where only this machine can ask, unless the operator says otherwise."""
-    if not may_administer():
-        return False
-    if settings.training == "auto":
-        return bool(sign_in()) or str(st.get_option("server.address") or "") in _LOOPBACK
-    return settings.training == "on"
+    """Whether this page may start processes: where the operator switched it on, and by an administrator alone."""
+    return settings.training and may_administer()
 
 
 def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> None:

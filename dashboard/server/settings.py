@@ -15,7 +15,6 @@ DEFAULT_COHORT: Final = ROOT / "build" / "demo" / "cohort.duckdb"
 DEFAULT_MODELS: Final = ROOT / "assets" / "demo" / "models"
 
 Device = Literal["auto", "cpu", "cuda"]
-Training = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,7 @@ class ServerSettings:
         None  # where models trained from the page are stored; by default next to the workspace
     )
     states: Path | None = None  # stored states of the teacher, for distilled students
-    training: Training = (
-        "auto"  # whether the page may start trainings; "auto": where only this machine can ask
-    )
+    training: bool = False  # whether the page may start trainings
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> ServerSettings:
@@ -46,9 +43,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> ServerSettings:
     device = given.get("LEADER_DEVICE", "").strip() or "auto"
     if device not in ("auto", "cpu", "cuda"):
         raise InputError(f"LEADER_DEVICE is {device!r}: expected 'auto', 'cpu' or 'cuda'. Set or unset it.")
-    training = given.get("LEADER_TRAINING", "").strip().lower() or "auto"
-    if training not in ("auto", "on", "off"):
-        raise InputError(f"LEADER_TRAINING is {training!r}: expected 'on', 'off' or 'auto'. Set or unset it.")
+    training = given.get("LEADER_TRAINING", "").strip().lower() or "off"
+    if training not in ("on", "off"):
+        raise InputError(f"LEADER_TRAINING is {training!r}: expected 'on' or 'off'. Set or unset it.")
 
     def named(key: str) -> Path | None:
         return Path(value) if (value := given.get(key, "").strip()) else None
@@ -60,5 +57,5 @@ def read_settings(environ: Mapping[str, str] | None = None) -> ServerSettings:
         workspace=named("LEADER_WORKSPACE"),
         runs=named("LEADER_RUNS"),
         states=named("LEADER_STATES"),
-        training=cast(Training, training),
+        training=training == "on",
     )

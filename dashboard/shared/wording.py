@@ -196,7 +196,8 @@ STUDENT_GONE: Final = (
     "The server's own is used instead."
 )
 TRAINING_OFF: Final = (
-    "Training from this page is switched off. Start the server with LEADER_TRAINING=on to allow it. "
+    "Training from this page is off, for it keeps this machine busy: start the server with --allow-training "
+    "(`make run SERVE=--allow-training`) to have it here; where people sign in, administrators alone may train. "
     "`python -m train student` trains one from the command line."
 )
 NO_STATES: Final = (

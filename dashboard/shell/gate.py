@@ -7,6 +7,7 @@ the network. Somebody who is not signed in gets the sign-in page and nothing els
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
 from collections.abc import AsyncIterator
@@ -32,6 +33,16 @@ log = logging.getLogger("leader.dashboard")
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 _OPEN: Final = (SIGN_IN, "/_stcore/health")
+_OWN_PAGES_ONLY: Final = "This address answers its own pages only."
+_ONLY_HERE: Final = (
+    "This server is for the machine that it runs on: nobody signs in to it. To serve others, through a proxy too, start it "
+    "with --users FILE (dashboard/README.md)."
+)
+_OTHER_HOST: Final = (
+    "The page was opened at {opened}, but this request names the host {host}. If a proxy stands in front, let it hand on "
+    "the Host header (nginx: proxy_set_header Host $http_host; Apache: ProxyPreserveHost On). Pages of other sites are not "
+    "answered."
+)
 _LONGEST_FORM: Final = 4_096
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -62,7 +73,7 @@ class Gate:
         headers = Headers(scope=scope)
         refusal = _refusal(scope, headers)
         if refusal:
-            await _refuse(scope, receive, send, PlainTextResponse(refusal, 403))
+            await _refuse(scope, receive, send, _sentence(scope, refusal))
             return
         token = session_token(headers)
         if serving.sign_in() == "password" and scope["path"] not in _OPEN:
@@ -76,20 +87,40 @@ class Gate:
 
 def _refusal(scope: Scope, headers: Headers) -> str:
     """Why a request is not answered; "" where it is."""
-    host, origin = headers.get("host", ""), headers.get("origin")
+    host = headers.get("host", "")
     try:
-        foreign = origin is not None and urlsplit(origin).netloc != host
         name = urlsplit(f"//{host}").hostname or ""
+        opened = _other_address(scope, headers, host)
     except ValueError:
         return "The host's name or the origin of this request cannot be read."
-    if foreign:
-        return "This address answers its own pages only."
-    if serving.sign_in():
-        return ""
     client = scope.get("client")
-    if not serving.is_loopback(name) or (client and not serving.is_loopback(client[0])):
-        return "This server is for the machine that it runs on: nobody signs in to it."
+    here = serving.is_loopback(name) and (not client or serving.is_loopback(client[0]))
+    if not serving.sign_in() and (not here or (opened and not serving.is_loopback(opened.partition(":")[0]))):
+        return _ONLY_HERE
+    if opened is not None:
+        return _OTHER_HOST.format(opened=opened, host=host) if opened else _OWN_PAGES_ONLY
     return ""
+
+
+def _other_address(scope: Scope, headers: Headers, host: str) -> str | None:
+    """The address that a browser has for this page, where that is not this request's Host: a proxy in front has put its
+    own in place of it, or another site asks. "" is an address without a name; None where nothing differs.
+
+    A page's first request says it only where the proxy adds X-Forwarded-Host; its scripts name the page as referrer.
+    """
+    origin = headers.get("origin")
+    if origin is None and scope.get("path", "").endswith(".js"):
+        origin = headers.get("referer")
+    if origin is not None:
+        page = urlsplit(origin)
+        default = {"http": 80, "https": 443}.get(page.scheme)
+        own = urlsplit(f"//{host}")
+        if (page.hostname, page.port or default) != (own.hostname, own.port or default):
+            return "" if headers.get("sec-fetch-site") == "cross-site" else page.netloc
+    forwarded = headers.get("x-forwarded-host", "").partition(",")[0].strip()
+    if forwarded and urlsplit(f"//{forwarded}").hostname != urlsplit(f"//{host}").hostname:
+        return forwarded
+    return None
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response) -> None:
@@ -98,6 +129,14 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, response: Response
         await send({"type": "websocket.close", "code": 1008})
         return
     await response(scope, receive, _with_headers(send))
+
+
+def _sentence(scope: Scope, text: str) -> Response:
+    """A refusal as a page; in place of a page's own script, a script that shows it, or nothing would be seen but grey."""
+    if scope["type"] == "http" and scope["path"].endswith(".js"):
+        script = f"document.body.innerText = {json.dumps(text)}"
+        return Response(script, media_type="text/javascript", headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(text, 403)
 
 
 def _signed_in(token: str) -> bool:

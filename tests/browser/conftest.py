@@ -86,7 +86,7 @@ def server(
 @contextmanager
 def serving(cohort: Path, models: Path, workspace: Path | None = None) -> Iterator[str]:
     """The dashboard over a cohort and models, on a free port, until the block ends."""
-    environment = {"LEADER_COHORT": str(cohort), "LEADER_MODELS": str(models)}
+    environment = {"LEADER_COHORT": str(cohort), "LEADER_MODELS": str(models), "LEADER_TRAINING": "on"}
     if workspace is not None:
         environment["LEADER_WORKSPACE"] = str(workspace)
     with started(["-m", "dashboard", "--port"], environment) as base:

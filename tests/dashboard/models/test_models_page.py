@@ -48,6 +48,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingRu
     fake = TrainingRuns(tmp_path / "runs", FAKE)
     monkeypatch.setenv("FAKE_MODEL", str(trained))
     monkeypatch.setenv("LEADER_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("LEADER_TRAINING", "on")
     monkeypatch.setattr(training_runs, "_open_runs", lambda folder: fake)
     monkeypatch.setattr("dashboard.models.training_panel.read_manifest", lambda folder, kind: manifest(kind))
     monkeypatch.setattr("dashboard.models.training_panel._follow", lambda *_: False)  # as with a click
@@ -299,12 +300,12 @@ def test_only_an_administrator_deletes_and_cancels(
     assert runs.busy and not any(button.key == "train_cancel" for button in page.button)
 
 
-def test_training_can_be_switched_off(
+def test_training_is_off_unless_switched_on(
     runs: TrainingRuns, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LEADER_TRAINING", "off")
+    monkeypatch.delenv("LEADER_TRAINING")
     page = open_page("models", model="training")
-    assert "switched off" in text(page)
+    assert "--allow-training" in text(page)
     assert "Start training" not in text(page)
     monkeypatch.setenv("LEADER_TRAINING", "perhaps")
     from dashboard.server.settings import read_settings

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -179,7 +180,8 @@ def test_wrong_ways_to_serve_end_with_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in (serving.USERS, serving.SIGN_IN, serving.ROLE_OF, serving.BEHIND_TLS, "LEADER_COHORT"):
+    names = (serving.USERS, serving.SIGN_IN, serving.ROLE_OF, serving.BEHIND_TLS, "LEADER_COHORT")
+    for name in names:
         monkeypatch.setenv(name, "")  # so that what `main` sets is undone
     for words, expected in (
         (["--address", "0.0.0.0"], "without sign-in"),
@@ -382,6 +384,43 @@ def test_without_sign_in_only_this_machine_is_answered(
     monkeypatch.setenv(serving.SIGN_IN, "")
     headers = Headers({"host": host, **({"origin": origin} if origin else {})})
     assert (gate._refusal({"client": (client, 1)}, headers) == "") == answered
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "message"),
+    [
+        ("/sign-in", {"origin": "https://leader.example"}, "opened at leader.example, .* host 10.0.0.5:8501"),
+        (
+            "/",
+            {"x-forwarded-host": "leader.example, inner"},
+            "opened at leader.example.*proxy_set_header Host",
+        ),
+        ("/static/js/index.js", {"referer": "https://leader.example/case"}, "ProxyPreserveHost On"),
+        (
+            "/_stcore/stream",
+            {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
+            "own pages only",
+        ),
+        ("/", {"origin": "null"}, "own pages only"),
+        ("/", {"referer": "https://leader.example/"}, ""),  # a link from elsewhere
+        ("/", {"x-forwarded-host": "10.0.0.5"}, ""),
+        ("/", {"host": "leader.example:443", "origin": "https://leader.example"}, ""),
+        (
+            "/",
+            {"host": "leader.example", "origin": "https://leader.example:444"},
+            "opened at leader.example:444",
+        ),
+    ],
+)
+def test_a_proxy_that_puts_its_own_host_in_place_is_named_with_the_remedy(
+    path: str, given: dict[str, str], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(serving.USERS, "users.json")
+    scope = {"type": "http", "path": path, "client": ("10.0.0.9", 1)}
+    refusal = gate._refusal(scope, Headers({"host": "10.0.0.5:8501", **given}))
+    assert re.search(message, refusal) if message else refusal == ""
+    monkeypatch.setenv(serving.USERS, "")
+    assert "--users FILE" in gate._refusal(scope, Headers({"host": "10.0.0.5:8501", **given}))
 
 
 @pytest.mark.parametrize("role", ["viewer", "annotator", "administrator"])
