@@ -226,6 +226,7 @@ class Prompt:
     sections: tuple[PromptSection, ...]
     dropped: tuple[str, ...] = ()  # one plain sentence for each thing cut; empty when nothing was
     untitled: tuple[str, ...] = ()  # codes without a title, rendered as themselves
+    left_out: int = 0  # codes of the case that are not in the text
 
     @property
     def truncated(self) -> bool:

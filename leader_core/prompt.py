@@ -138,6 +138,7 @@ class _Plan:
     current: _Part
     history: list[_Part]  # oldest first
     dropped: list[str]
+    whole: int = 0  # codes that the case has
 
 
 class PromptBuilder:
@@ -216,6 +217,7 @@ class PromptBuilder:
             sections=tuple(sections),
             dropped=tuple(plan.dropped),
             untitled=self._untitled(plan),
+            left_out=max(0, plan.whole - sum(map(_size, [*plan.history, plan.current]))),
         )
 
     # -- what goes in ------------------------------------------------------------------------------------------
@@ -232,6 +234,7 @@ class PromptBuilder:
             current=_part(case.current, case.current.visit_no or earlier + 1),
             history=[_part(visit, number) for number, visit in recent],
             dropped=[],
+            whole=sum(1 for _ in case.codes()),
         )
         left = earlier - len(recent)
         if left:
@@ -384,6 +387,10 @@ class PromptBuilder:
 
 def _part(visit: Visit, number: int) -> _Part:
     return _Part({kind: list(visit.codes(kind)) for kind in _PLURALS}, number)
+
+
+def _size(part: _Part) -> int:
+    return sum(len(codes) for codes in part.codes.values())
 
 
 def _trimmed(part: _Part, where: str) -> list[str]:

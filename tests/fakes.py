@@ -228,6 +228,16 @@ class FakeCohort:
         profile["age_band"] = age_band(person["age"])
         return Case(profile, tuple(visits[: number - 1]), visits[number - 1], patient_id)
 
+    def age(self, visit_id: int) -> int | None:
+        return next(
+            (
+                self._people[p]["age"]
+                for p, vs in self._visits.items()
+                if any(v.visit_id == visit_id for v in vs)
+            ),
+            None,
+        )
+
     def split_of(self, patient_id: int) -> str | None:
         return self._people[patient_id]["split"] if patient_id in self._people else None
 

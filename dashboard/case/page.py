@@ -7,14 +7,14 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.case import patient, pinned
+from dashboard.case import banner, clinician, patient, pinned
 from dashboard.report import download
 from dashboard.scores import notes, panel
 from dashboard.server.answers import score_now, scores
 from dashboard.server.service import Service, get_service
-from dashboard.shared import draft, navigation, session, stepping, url_state, wording
+from dashboard.shared import draft, navigation, session, stepping, url_state, view, wording
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, open_subject
+from dashboard.shared.subject import open_subject
 from dashboard.tour import tour
 
 _BINDINGS: Final = {
@@ -35,8 +35,11 @@ def draw() -> None:
     if subject is None:
         return
     _enter(subject)
-    _header(service, subject)
-    if pinned.compared() and subject.source == "cohort":
+    banner.show(service, subject)
+    _tools(service, subject)
+    if not view.is_research():
+        clinician.show(service, subject)
+    elif pinned.compared() and subject.source == "cohort":
         pinned.show(service, subject)
     else:
         _panels(service, subject)
@@ -62,24 +65,20 @@ def _begin_tour(service: Service, step: int) -> None:
     st.query_params.from_dict({**session.case_query(*chosen), tour.TOUR: str(step)})
 
 
-def _header(service: Service, subject: Subject) -> None:
-    """Two rows: title and steps; then visit, way of showing, and actions."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_head"):
-        st.html(case_title(subject), width="content")
-        if subject.patient_id is not None:
-            _split(service, subject.patient_id)
-        st.space("stretch")
-        if subject.source == "cohort":
-            _steps(service, subject)
+def _tools(service: Service, subject: Subject) -> None:
+    """Under the banner: visit, way of showing, actions, and the steps to the next case."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_tools"):
         if subject.source == "cohort":
             _visit_choice(service, subject)
             with st.container(key="view_choice", width="content"):
                 _view_choice()
+        if subject.patient_id is not None:
+            _split(service, subject.patient_id)
         st.space("stretch")
         if subject.patient_id is not None:
             notes.star(service, subject.patient_id)
-            pinned.tools(subject)
+            if view.is_research():
+                pinned.tools(subject)
         if st.button(
             "Edit a copy",
             icon=":material/edit:",
@@ -88,6 +87,8 @@ def _header(service: Service, subject: Subject) -> None:
         ):
             draft.copy_case(subject.case, service)
             navigation.go("new")
+        if subject.source == "cohort":
+            _steps(service, subject)
 
 
 def _split(service: Service, patient_id: int) -> None:

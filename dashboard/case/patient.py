@@ -37,19 +37,36 @@ def show(service: Service, subject: Subject, heading: str, read: Sequence[str] |
     )
 
 
+def show_clinical(service: Service, subject: Subject) -> None:
+    """Problems and visits as a clinician reads them; the profile is folded, as only the student reads it."""
+    case, titles = subject.case, titles_of(service)
+    if subject.patient_id is not None and service.learned_from(subject.patient_id):
+        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
+    if case.is_first_visit:
+        st.html(markup.callout(wording.FIRST_VISIT_PLAIN, "student"))
+    visits = [*case.history, case.current]
+    pairs = case_text.profile_facts(case, service.engine.cohort.profile_fields)
+    st.html(
+        markup.panel_title("Problems and visits", "newest first" if case.history else "")
+        + axis([visit.admitted_at for visit in visits], len(visits) - 1)
+        + timeline(case, titles, hide=session.hidden(subject), plain=True)
+        + macro("folded_profile", _TEMPLATE)(pairs)
+    )
+
+
 def profile(case: Case, fields: Sequence[str], read: Sequence[str]) -> Markup:
     """The demographic profile, and which fields of it the student reads."""
     pairs = case_text.profile_facts(case, fields)
     return macro("profile", _TEMPLATE)(pairs, case_text.profile_read(read))
 
 
-def timeline(case: Case, titles: Titles, *, hide: bool = False) -> Markup:
+def timeline(case: Case, titles: Titles, *, hide: bool = False, plain: bool = False) -> Markup:
     """Visits, newest first: what was diagnosed and done, what was given, what is new and what stopped.
 
-    With `hide`, what the current visit was given stays out.
+    With `hide`, what the current visit was given stays out. With `plain`, codes stand on hover only.
     """
     visits = case_text.visit_texts(case.observed() if hide else case, titles)
-    return macro("timeline", _TEMPLATE)(visits)
+    return macro("timeline", _TEMPLATE)(visits, plain)
 
 
 def axis(moments: Sequence[datetime | None], current: int) -> Markup:

@@ -14,10 +14,10 @@ from dashboard.server.answers import Scores, ask_now
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, url_state, wording
 from dashboard.shared.case_text import unseen_claims
-from dashboard.shared.formatting import day, score
+from dashboard.shared.formatting import day, listing, score
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
-from leader_core import Alert, Recommendation, UnseenCode
+from leader_core import Alert, Case, Recommendation, UnseenCode
 from leader_core.domain import MODEL_NAMES, ModelName
 
 BINDINGS: Final = {
@@ -120,7 +120,23 @@ def _warnings(service: Service, subject: Subject, scores: Scores, recommendation
     if recommendation.unseen:
         st.html(unseen_callout(name, recommendation.unseen))
     if recommendation.truncated:
-        st.html(markup.callout(wording.CUT_TO_FIT[name], name))
+        st.html(markup.callout(cut_text(service, subject.case, name), name))
+
+
+def cut_text(service: Service, case: Case, name: ModelName) -> str:
+    """How much of a case a model did not read, and which part."""
+    if name == "teacher" and service.status(name).readiness == "ready":
+        prompt = service.engine.prompt(case)
+        whole = sum(1 for _ in case.codes())
+        parts = [each.replace(" left out", "").split(":")[0] for each in prompt.dropped]
+        if prompt.left_out and parts:
+            parts[0] = parts[0][:1].lower() + parts[0][1:]
+            return wording.CUT_PROMPT.format(read=whole - prompt.left_out, whole=whole, parts=listing(parts))
+    manifest = service.engine.models[name].manifest
+    most, visits = int((manifest.settings if manifest else {}).get("max_visits") or 0), len(case.history) + 1
+    if name == "student" and 0 < most < visits:
+        return wording.CUT_VISITS.format(most=most, visits=visits)
+    return wording.CUT_TO_FIT[name]
 
 
 def _no_scores(service: Service, subject: Subject, scores: Scores, others: list[ModelName]) -> None:

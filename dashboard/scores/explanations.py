@@ -60,6 +60,40 @@ def removals(service: Service, case: Case, model: ModelName) -> Explained[Outcom
     )
 
 
+def known_removals(service: Service, case: Case, model: ModelName) -> Explained[Outcomes]:
+    """The same where it is there already, or why it is not; nothing is begun or drawn."""
+    key = (*service.key(case, model), "removals")
+    status = service.status(model)
+    if status.readiness in ("absent", "failed"):
+        return Explained(model, "absent", reason=status.reason)
+    if (result := service.explanations.get(key)) is not None:
+        return Explained(model, "ready", result, key=key)
+    status_and_reason = st.session_state.get(_ENDED, {}).get(key, ("running", ""))
+    return Explained(model, status_and_reason[0], reason=status_and_reason[1], key=key)
+
+
+def remove_later(service: Service, case: Case, model: ModelName, then: Callable[[], None]) -> None:
+    """Leave everything out in turn when the page stands, then call `then`, which redraws what waited for it."""
+    known = known_removals(service, case, model)
+    if known.status != "running":
+        return
+
+    def work() -> bool:
+        place = st.empty()
+        _compute(
+            service,
+            model,
+            known.key,
+            lambda report: leave_one_out(service.engine, case, model, on_progress=report),
+            place,
+        )
+        place.empty()
+        then()
+        return False
+
+    defer(known.key, work)
+
+
 def flip(
     service: Service, case: Case, model: ModelName, code: str, threshold: float, outcomes: Outcomes
 ) -> Explained[Flip]:

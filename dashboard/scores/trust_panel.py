@@ -19,7 +19,7 @@ from dashboard.shared.templates import render
 from leader_core import Case, LeaderError, Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.class_evidence import Evidence
-from leader_core.evaluation.trust import case_trust, class_trust
+from leader_core.evaluation.trust import ClassTrust, case_trust, class_trust
 from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
 
 Lines = Mapping[str, list[dict[str, str]]]
@@ -226,10 +226,8 @@ def class_details(
     """Lines for every class's details in the comparison table: each model on validation, then similar patients."""
     lines: dict[str, list[dict[str, str]]] = {}
     for name, recommendation in recommendations.items():
-        evidence, _ = _evidence(service, name)
         label = f"{wording.MODEL_LABELS[name]} on validation"
-        trusts = class_trust(evidence, service.engine.models[name].manifest, recommendation)
-        for code, trust in trusts.items():
+        for code, trust in class_trusts(service, recommendation).items():
             lines.setdefault(code, []).append({"label": label, "text": trust_text.sentence(trust)})
     if similar is not None:
         for code in {m.code for r in recommendations.values() for m in r.medications}:
@@ -237,6 +235,12 @@ def class_details(
             text = f"{given.count} of the {given.total} most similar training patients were given it"
             lines.setdefault(code, []).append({"label": "Similar patients", "text": text})
     return lines
+
+
+def class_trusts(service: Service, recommendation: Recommendation) -> Mapping[str, ClassTrust]:
+    """What validation says of each class of a model's answer; empty where it carries no counts."""
+    name = recommendation.model
+    return class_trust(_evidence(service, name)[0], service.engine.models[name].manifest, recommendation)
 
 
 def show_trust(

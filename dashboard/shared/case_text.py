@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from dashboard.shared import comparison, wording
 from dashboard.shared.formatting import count, day, gap, listing, stay, words
@@ -93,29 +95,57 @@ def profile_read(fields: Sequence[str]) -> str:
     return wording.STUDENT_PROFILE.format(fields=listing(wording.FIELD_LABELS[f].lower() for f in fields))
 
 
-def person(case: Case) -> str:
-    """Age band and gender in words."""
+_ALLERGY: Final = re.compile(r"ICD9:(V14|V150)|ICD10:(Z88|Z910)")
+"""ICD-9 V14 and V15.0, ICD-10 Z88 and Z91.0: allergy to drugs, and to other things."""
+_ALLERGY_WORDS: Final = re.compile(r"(?i)^(personal history of )?allergy (status )?to | status$")
+_UNSPECIFIC: Final = re.compile(
+    r"(?i),? (unspecified( site)?|site unspecified|not elsewhere classified|NOS|NEC)$"
+)
+
+
+def allergies(case: Case, titles: Callable[[Kind, str], str]) -> tuple[Coded, ...]:
+    """What the patient is allergic to, as coded at this visit or an earlier one: (to what, code)."""
+    codes = dict.fromkeys(c for visit in (case.current, *case.history) for c in visit.diagnoses)
+    return tuple(
+        (_ALLERGY_WORDS.sub("", titles("diagnosis", code)), code) for code in codes if _ALLERGY.match(code)
+    )
+
+
+def short_title(title: str) -> str:
+    """A diagnosis without the words that say only how it was coded.
+
+    >>> short_title("Congestive heart failure, unspecified"), short_title("Pneumonia, organism unspecified")
+    ('Congestive heart failure', 'Pneumonia, organism unspecified')
+    """
+    return _UNSPECIFIC.sub("", title)
+
+
+def person(case: Case, age: int | None = None) -> str:
+    """Age and gender in words: in years where `age` is given, else the band."""
     gender = wording.GENDER_LABELS.get(case.profile["gender"], "")
-    age = case.profile["age_band"]
-    if age == UNKNOWN:
+    if age is not None:
+        return f"{gender or 'Gender not given'}, {count(age, 'year')}"
+    age_band = case.profile["age_band"]
+    if age_band == UNKNOWN:
         return f"{gender}, age not given" if gender else "age and gender not given"
-    return f"{gender or 'Gender not given'}, {age} years"
+    return f"{gender or 'Gender not given'}, {age_band} years"
 
 
-def case_summary(case: Case, *, recorded: bool, admission: bool = False) -> str:
+def case_summary(case: Case, *, recorded: bool, admission: bool = False, age: int | None = None) -> str:
     """Person and visit in one line.
 
     Args:
         case: the case.
         recorded: it is a visit of the cohort; else somebody entered it.
         admission: with the kind of admission of a recorded visit.
+        age: in years, where it is known.
     """
     if not recorded:
         visits = count(len(case.history), "earlier visit") if case.history else "first visit"
         return f"{person(case)} · {visits} · not in the cohort"
     current, kind = case.current, case.profile["admission_type"]
     parts = (
-        person(case),
+        person(case, age),
         f"visit {current.visit_no or len(case.history) + 1}",
         f"admitted {day(current.admitted_at)}" if current.admitted_at else "",
         stay(current.admitted_at, current.discharged_at),

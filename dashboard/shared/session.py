@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard.server.service import Service
 from dashboard.shared.draft import session_draft
+from dashboard.shared.view import is_research
 from leader_core import Case, InputError, NotFoundError
 
 PATIENT: Final = "patient"
@@ -29,7 +30,11 @@ VIEWS: Final[Mapping[str, str]] = {
 """How a case is shown: with what was prescribed, without it, or only after the viewer has chosen a set of their own."""
 
 HOLD: Final = "hold"
-"""URL parameter and session key: "1" where what the patient's conditions forbid is held back from the suggestions."""
+"""URL parameter and session key: whether what the patient's conditions forbid is held back from the suggestions ("1" or "0");
+without it, it is in the clinician's view and is not in the research view."""
+
+FOCUS: Final = "focus"
+"""URL parameter: the class that a link is about; its row is opened and scrolled to."""
 
 _LAST: Final = "_last_case"
 _VIEW: Final = "_view"
@@ -46,6 +51,7 @@ class Subject:
     source: Literal["cohort", "draft"]
     patient_id: int | None = None
     visit_no: int | None = None
+    age: int | None = None  # in years, at the visit of a recorded case
     drugs: tuple[str, ...] = ()  # entered for the current stay, as typed; the models never read them
 
     @property
@@ -105,7 +111,9 @@ def recorded(service: Service, patient_id: int, visit_no: int | None = None) -> 
         NotFoundError: a patient or visit that this cohort does not hold.
     """
     case = service.engine.cohort.case(patient_id, visit_no)
-    return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else case.current.visit_no)
+    visit = case.current
+    age = None if visit.visit_id is None else service.engine.cohort.age(visit.visit_id)
+    return Subject(case, "cohort", patient_id, visit_no if visit_no is not None else visit.visit_no, age)
 
 
 def remember_open_case(query: Mapping[str, str]) -> None:
@@ -132,6 +140,18 @@ def threshold_key(model: str) -> str:
     return f"{model}_cut"
 
 
+def focused_class() -> str:
+    """The class that the link is about; "" where it names none."""
+    code = url_query().get(FOCUS, "")
+    return code if code.isascii() and code.isalnum() and len(code) <= 7 else ""
+
+
+def focus_query() -> dict[str, str]:
+    """The URL parameter of the class that the link is about."""
+    code = focused_class()
+    return {FOCUS: code} if code else {}
+
+
 def query_for(subject: Subject, thresholds: Mapping[str, float] | None = None) -> dict[str, str]:
     """URL parameters for any page about the same case, under the same cut-offs.
 
@@ -142,7 +162,7 @@ def query_for(subject: Subject, thresholds: Mapping[str, float] | None = None) -
             name: value for name in ("teacher", "student") if (value := threshold(name)) is not None
         }
     shown = {VIEW: view()} if subject.source == "cohort" and view() != "all" else {}
-    held = {HOLD: "1"} if holding_back() else {}
+    held = {} if holding_back() != is_research() else {HOLD: "1" if holding_back() else "0"}
     return {
         **subject.query,
         **{threshold_key(name): f"{value:.2f}" for name, value in thresholds.items()},
@@ -164,13 +184,15 @@ def set_view(choice: str) -> None:
 
 def holding_back() -> bool:
     """Whether suggestions that the patient's conditions forbid are held back: as last chosen, else as the link asks."""
-    chosen = st.session_state.get(_HOLD)
-    return url_query().get(HOLD) == "1" if chosen is None else bool(chosen)
+    chosen = st.session_state.get(_HOLD, {}).get(is_research())
+    if chosen is not None:
+        return bool(chosen)
+    return url_query().get(HOLD, "0" if is_research() else "1") == "1"
 
 
 def hold_back(choice: bool) -> None:
-    """Hold back, or not, in every case from now on."""
-    st.session_state[_HOLD] = choice
+    """Hold back, or not, in every case from now on; each of the two views has its own choice."""
+    st.session_state[_HOLD] = {**st.session_state.get(_HOLD, {}), is_research(): choice}
 
 
 def undecided(subject: Subject) -> bool:

@@ -37,4 +37,5 @@ def case_title(subject: Subject, level: int = 1) -> str:
     """Patient, person and visit in one line, as a heading of this level."""
     recorded = subject.source == "cohort"
     name = f"Patient {subject.patient_id}" if recorded else "Entered case"
-    return markup.title(name, case_text.case_summary(subject.case, recorded=recorded, admission=True), level)
+    detail = case_text.case_summary(subject.case, recorded=recorded, admission=True, age=subject.age)
+    return markup.title(name, detail, level)

@@ -18,7 +18,11 @@ STUDENT_PROFILE_NONE: Final = "This student reads no profile field."
 FIRST_VISIT: Final = (
     "First visit, no earlier visits: the student stands in the profile for the missing history."
 )
+FIRST_VISIT_PLAIN: Final = (
+    "First visit: nothing earlier is known. The student uses the patient's profile in its place."
+)
 NOTHING_LISTED: Final = "The tables list nothing about these. That is not proof that they are safe together."
+UNLISTED: Final = "What the tables do not list is unlisted, not safe."
 SHARES_NOTE: Final = (
     "Which drug of a class it would be is not known: shares are of the class's orders in training."
 )
@@ -32,6 +36,10 @@ HOLD_BACK: Final = (
     "Classes of which more than half of the orders in training are drugs that a diagnosis of this visit contraindicates, "
     "or warns against as major, are taken out of the suggestions and listed apart. Off by default: the models were "
     "trained without it."
+)
+HOLD_BACK_CLINICIAN: Final = (
+    "Classes of which more than half of the orders in training are drugs that a diagnosis of this visit contraindicates, "
+    "or warns against as major, are not suggested; they are listed with the reason under Stop and think."
 )
 TRAINING_OVERLAP: Final = (
     "This patient is in the training split: the models have seen this case while learning."
@@ -57,6 +65,11 @@ STORED_WHILE: Final[dict[str, str]] = {
     "running": "The model is scoring this case now.",
 }
 
+CUT_PROMPT: Final = (
+    "The teacher read {read} of the {whole} codes of this case, as many as fit. Left out: {parts}. "
+    "The Prompt page shows what it read."
+)
+CUT_VISITS: Final = "The student read the last {most} of the {visits} visits; it reads no more."
 CUT_TO_FIT: Final[dict[str, str]] = {
     "teacher": "The teacher could not read all of this case: it was cut to fit. The Prompt page says what.",
     "student": "The student could not read all of this case: the oldest visits or the last codes of a long list were left out.",

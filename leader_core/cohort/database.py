@@ -92,6 +92,7 @@ class Cohort:
         self._full_index: CodeIndex | None = None
         self._case = lru_cache(CACHED_CASES)(self._read_case)
         self._orders = lru_cache(CACHED_CASES)(self._read_orders)
+        self._age = lru_cache(CACHED_CASES)(self._read_age)
         self._profiles = lru_cache(self._read_profiles)
         self._titles = lru_cache(self._read_titles)
         self._worklist = Worklist(self._cursor, lambda: partial(matching_concepts, self._own_codes()))
@@ -187,6 +188,15 @@ class Cohort:
 
     def _read_case(self, patient_id: int, visit_no: int | None) -> Case:
         return read_case(self._cursor(), patient_id, visit_no)
+
+    def age(self, visit_id: int) -> int | None:
+        """The patient's age in years at a visit; None where it is not recorded, or there is no such visit."""
+        return self._age(visit_id)
+
+    def _read_age(self, visit_id: int) -> int | None:
+        sql = "SELECT age FROM visits WHERE visit_id = $visit_id"
+        row = self._cursor().execute(sql, {"visit_id": visit_id}).fetchone()
+        return None if row is None or row[0] is None or row[0] < 0 else int(row[0])
 
     def split_of(self, patient_id: int) -> Split | None:
         """The split a patient is in; None for a patient who is not in this cohort."""

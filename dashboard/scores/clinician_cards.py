@@ -1,0 +1,372 @@
+"""What the models say about a case for a clinician: alerts, then what differs from the orders, then every class by area.
+
+Each item says which drugs a class means, what in the case moved the score, and how often such a score was right on
+validation. No cut-offs and no metrics: those are the research view's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from dashboard.interactions import alerts, sets
+from dashboard.interactions.sets import KnownDrugs
+from dashboard.scores import cut_offs, explanations, trust_panel
+from dashboard.scores.reasons import Reason, reasons
+from dashboard.server.answers import Scores
+from dashboard.server.service import Service
+from dashboard.shared import comparison, wording
+from dashboard.shared.case_text import ordered_drugs, short_title, unseen_claims
+from dashboard.shared.comparison import Row
+from dashboard.shared.formatting import count, day, listing
+from dashboard.shared.markup import Titles
+from dashboard.shared.templates import component, render
+from leader_core import Alert, Case, Recommendation, Review
+from leader_core.domain import MODEL_NAMES, ModelName
+from leader_core.evaluation.trust import FEW, ClassTrust
+
+_OPEN_ALERTS: Final = 3
+_OPEN_ITEMS: Final = 5
+"""Items of a card that stand open; the rest is folded under its number."""
+_SEVERE: Final = ("contraindicated", "major")
+
+Trusts = Mapping[ModelName, Mapping[str, ClassTrust]]
+
+
+@dataclass(frozen=True, slots=True)
+class CardItem:
+    """One class as a card shows it."""
+
+    row: Row
+    drugs: str  # what was ordered of it, or what it usually means
+    reason: str  # what moved its score, in a sentence; empty while that is not known
+    number: str  # "84 in 100"; empty where validation has too few cases to say
+    evidence: str  # the sentence of the number, or why there is none
+    exact: str  # the counts behind it
+    facts: tuple[tuple[str, str], ...]  # folded
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A group of classes under one heading."""
+
+    key: str
+    heading: str
+    note: str
+    items: tuple[CardItem, ...]
+    empty: str  # what is said where there is none
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardCase:
+    """Everything the cards are drawn from."""
+
+    service: Service
+    case: Case
+    recommendations: Mapping[ModelName, Recommendation]
+    drugs: KnownDrugs
+    held: Mapping[str, Alert]
+    rows: tuple[Row, ...]
+    trusts: Trusts
+    focus: str
+
+    @property
+    def ordered_known(self) -> bool:
+        """Whether it is known what was ordered."""
+        return bool(self.drugs.classes)
+
+    @property
+    def titles(self) -> Titles:
+        title = self.service.engine.cohort.title
+        return lambda kind, code: title(kind, code) or code
+
+
+def show(
+    service: Service,
+    case: Case,
+    recommendations: Mapping[ModelName, Recommendation],
+    drugs: KnownDrugs,
+    held: Mapping[str, Alert] | None = None,
+    *,
+    focus: str = "",
+    key: str = "cards",
+) -> None:
+    """Draw the cards and the list; what moved the scores is filled in when the page stands.
+
+    Args:
+        service: the engine behind the page.
+        case: as it was scored.
+        recommendations: of the models that answered, without the classes that are held back.
+        drugs: what is known to be ordered; nothing where it is hidden or was not entered.
+        held: the classes held back, each with the alert that speaks against it.
+        focus: the class to mark, open and scroll to.
+        key: of the containers, for a page that draws several.
+    """
+    held = held or {}
+    titles = service.engine.cohort.titles("medication")
+    rows = comparison.rows(
+        recommendations.get("teacher"), recommendations.get("student"), drugs.classes, titles, (), held
+    )
+    trusts = {name: trust_panel.class_trusts(service, each) for name, each in recommendations.items()}
+    about = CardCase(service, case, recommendations, drugs, held, tuple(rows), trusts, focus)
+    with st.container(key=f"{key}_alerts"):
+        st.html(alerts_card(about))
+    if not recommendations:
+        return
+    with st.container(key=f"{key}_classes"):
+        place = st.empty()
+        _reasons(about, lambda known, note: place.html(classes_html(about, known, note)))
+        if focus:
+            component("scores/focus")(key=f"{key}-focus", data={"code": focus, "case": _name(case)})
+
+
+def _name(case: Case) -> str:
+    return f"{case.patient_id}-{case.current.visit_no}"
+
+
+def _reasons(about: CardCase, draw: Callable[[Mapping[str, Sequence[Reason]], str], object]) -> None:
+    """Draw with the reasons where they are known, else without them and once more when they are."""
+    if "student" not in about.recommendations:
+        draw({}, "What moved the scores is read from the student, which has not answered.")
+        return
+
+    def filled() -> None:
+        result = explanations.known_removals(about.service, about.case, "student")
+        if result.value is not None:
+            draw(reasons(result.value, about.case, _short(about.titles)), "")
+        else:
+            draw({}, result.reason or "What moved the scores is being read…")
+
+    filled()
+    explanations.remove_later(about.service, about.case, "student", filled)
+
+
+def _short(titles: Titles) -> Titles:
+    return lambda kind, code: short_title(titles(kind, code))
+
+
+# What is to be known of the models
+
+
+def show_states(service: Service, case: Case, scores: Mapping[ModelName, Scores]) -> None:
+    """Which model has not answered and why, and what one did not read: said plainly, above the cards."""
+    lines = [line for name, each in scores.items() for line in _state(service, case, name, each, scores)]
+    if lines:
+        st.html(render("scores/model_states.html", lines=lines))
+
+
+def _state(
+    service: Service, case: Case, name: ModelName, own: Scores, scores: Mapping[ModelName, Scores]
+) -> list[tuple[ModelName, str, str]]:
+    """(model, sentence, what stands on hover) for everything that must be known of one model."""
+    others = [other for other in scores if other != name and scores[other].recommendation]
+    alone = f" Only the {others[0]}'s suggestions are shown." if others else ""
+    result = own.recommendation
+    if result is None:
+        text = {
+            "loading": f"The {name} is still loading; its suggestions appear when it is ready.",
+            "running": f"The {name} is reading this case.",
+            "absent": f"The {name} is not installed here.",
+        }.get(own.status, f"The {name} could not read this case.")
+        return [(name, text + alone, own.reason)]
+    lines = []
+    if own.stored_at is not None and own.status != "ready":
+        lines.append((name, f"The {name}'s suggestions were stored on {day(own.stored_at)}.", own.reason))
+    if result.truncated:
+        lines.append((name, cut_offs.cut_text(service, case, name), ""))
+    lines += [(name, f"{claim}.", codes) for claim, codes in unseen_claims(name, result.unseen)]
+    return lines
+
+
+# Stop and think
+
+
+def alerts_card(about: CardCase) -> str:
+    """The severe alerts: first those of drugs ordered, then folded what would hold if a suggested class is chosen."""
+    codes = sets.named_sets(about.drugs, about.recommendations)
+    review = about.drugs.review(next(reversed(codes.values()), ()))
+    carried = [alert for alert in review.carried if alert.rank in _SEVERE]
+    chosen = [alert for alert in review.if_chosen if alert.rank in _SEVERE]
+    groups = alerts.together(carried)
+    first = [alert for group in groups[:_OPEN_ALERTS] for alert in group]
+    rest = [alert for group in groups[_OPEN_ALERTS:] for alert in group]
+    return render(
+        "scores/clinician_alerts.html",
+        known=about.ordered_known,
+        reviewed=bool(codes),
+        first=alerts.alerts_html(first, about.titles) if first else "",
+        rest=alerts.alerts_html(rest, about.titles) if rest else "",
+        rest_heading=_severe_counts(rest, more=bool(first)),
+        chosen=alerts.alerts_html(chosen, about.titles) if chosen else "",
+        chosen_heading=f"If you choose {_what(about)}: {_severe_counts(chosen)}",
+        lesser=_lesser(review),
+        held=[(about.titles("medication", code), code, alert.title) for code, alert in about.held.items()],
+        shares=wording.SHARES_NOTE,
+    )
+
+
+def _severe_counts(members: Sequence[Alert], *, more: bool = False) -> str:
+    """ "2 more contraindicated and 17 more major" """
+    word = " more" if more else ""
+    ranks = [alert.rank for alert in members]
+    return listing(f"{ranks.count(level)}{word} {level}" for level in _SEVERE if level in ranks)
+
+
+def _lesser(review: Review) -> str:
+    lesser = sum(alert.rank not in _SEVERE for alert in review.alerts)
+    return f"{count(lesser, 'lesser alert')} under Interactions." if lesser else ""
+
+
+def _what(about: CardCase) -> str:
+    return "what the models suggest" if len(about.recommendations) == 2 else "what the model suggests"
+
+
+# Classes
+
+
+def classes_html(about: CardCase, known: Mapping[str, Sequence[Reason]], note: str) -> str:
+    """The cards of classes and the full list.
+
+    Args:
+        about: the case.
+        known: by class, what moved its score.
+        note: why there are no reasons (yet); empty where they are known.
+    """
+    level = about.service.engine.cohort.fingerprint.atc_level
+    matters = [row for row in about.rows if row.group != "neither" or row.held or row.code == about.focus]
+    areas: dict[str, list[Row]] = {}
+    for row in sorted(matters, key=lambda r: (r.code[:1], -r.rank, r.code)):
+        areas.setdefault(comparison.area(row.code), []).append(row)
+    drugs = {row.code: _drugs(about, row)[1] for row in matters}
+    return render(
+        "scores/clinician_cards.html",
+        cards=cards(about, known),
+        summary=summary(about),
+        note=note,
+        open_items=_OPEN_ITEMS,
+        areas=areas,
+        drugs=drugs,
+        others=[row for row in about.rows if row.code not in drugs],
+        names=list(about.recommendations),
+        ordered_known=about.ordered_known,
+        focus=about.focus,
+        scope=wording.scope(level),
+        unit=wording.unit(level),
+    )
+
+
+def summary(about: CardCase) -> str:
+    """How the suggestions and the orders meet, in a sentence."""
+    unit = wording.unit(about.service.engine.cohort.fingerprint.atc_level)
+    who = "Both models suggest" if len(about.recommendations) == 2 else f"The {_only(about)} suggests"
+    agreed = [row for row in about.rows if all(row.selected(name) for name in about.recommendations)]
+    if not about.ordered_known:
+        return f"{who} {count(len(agreed), unit.one, unit.many)}. What was ordered is not shown or not known."
+    both = sum(row.prescribed for row in agreed)
+    ordered = count(len(about.drugs.classes), unit.one, unit.many)
+    new = len(agreed) - both
+    return f"{who} {both} of the {ordered} ordered, and {new} that {'was' if new == 1 else 'were'} not."
+
+
+def _only(about: CardCase) -> ModelName:
+    return next(iter(about.recommendations))
+
+
+def cards(about: CardCase, known: Mapping[str, Sequence[Reason]]) -> list[Card]:
+    """The groups in the order of importance; what one model alone suggests is folded."""
+    two, orders = len(about.recommendations) == 2, about.ordered_known
+    who = "Both models suggest" if two else f"The {_only(about)} suggests"
+    new = [r for r in about.rows if not r.prescribed and all(map(r.selected, about.recommendations))]
+    left = [
+        r
+        for r in about.rows
+        if r.prescribed and not r.held and not any(map(r.selected, about.recommendations))
+    ]
+
+    def card(
+        key: str, heading: str, members: Sequence[Row], empty: str, note: str = "", folded: bool = False
+    ) -> Card:
+        items = tuple(_item(about, row, known.get(row.code)) for row in members)
+        return Card(key, heading, note, items, empty, folded)
+
+    result = [
+        card(
+            "suggested",
+            f"{who}, not ordered" if orders else who,
+            new,
+            "Nothing: what is suggested was ordered." if orders else "Nothing.",
+        )
+    ]
+    if orders:
+        neither = (
+            "Ordered, neither model suggests" if two else f"Ordered, the {_only(about)} does not suggest"
+        )
+        result.append(card("ordered", neither, left, "Nothing: every class ordered is suggested."))
+    if two:
+        for name in about.recommendations:
+            own = [
+                r for r in about.rows if r.group == name and (not r.prescribed or not orders) and not r.held
+            ]
+            heading = f"The {name} alone suggests{', not ordered' if orders else ''}"
+            if own:
+                result.append(card(name, heading, own, "", folded=True))
+    return result
+
+
+def _item(about: CardCase, row: Row, moved: Sequence[Reason] | None) -> CardItem:
+    names = [name for name in reversed(MODEL_NAMES) if name in about.recommendations]
+    main = next((name for name in names if row.selected(name)), names[0])
+    number, text, exact = evidence(about.trusts[main].get(row.code), main)
+    label, drugs = _drugs(about, row)
+    facts = [("Therapeutic area", comparison.area(row.code))]
+    for name in names:
+        trust = about.trusts[name].get(row.code)
+        facts.append((f"{wording.MODEL_LABELS[name]}, validation", evidence(trust, name)[2]))
+    facts += [
+        (f"Without {each.text}", f"score {each.without:.2f} instead of {each.before:.2f}")
+        for each in moved or ()
+    ]
+    return CardItem(
+        row, f"{label} {drugs}" if drugs else "", _reason(row, moved), number, text, exact, tuple(facts)
+    )
+
+
+def _reason(row: Row, moved: Sequence[Reason] | None) -> str:
+    """What moved the student's score, in a sentence; empty where that is not known yet."""
+    if moved is None:
+        return ""
+    if not moved:
+        return "No single thing in the case points to it."
+    return f"Points to it: {listing(each.text for each in moved)}."
+
+
+def evidence(trust: ClassTrust | None, name: ModelName) -> tuple[str, str, str]:
+    """How often a score like this was right on validation: the number, its sentence, and the counts behind it."""
+    if trust is None:
+        return "", f"No validation counts are stored with the {name}.", "not stored with this model"
+    like = trust.like
+    between = f"scored {trust.low:.1f} to {trust.high:.1f} for this class"
+    exact = f"ordered in {like.part:,} of {count(like.whole, 'case')} {between}"
+    if not like.whole:
+        return "", "No validation patient had a score like this.", f"no case {between}"
+    if like.whole < FEW:
+        few = count(like.whole, "validation patient")
+        return "", f"Only {few} had a score like this; {like.part} had it ordered.", exact
+    low, high = like.interval
+    exact += f"; 95 % interval {low * 100:.0f}–{high * 100:.0f} %"
+    return f"{round(100 * like.part / like.whole)} in 100", "patients scored like this had it ordered", exact
+
+
+def _drugs(about: CardCase, row: Row) -> tuple[str, str]:
+    """The drugs of a class: what was ordered, else what it usually means; with the word before them."""
+    if row.prescribed:
+        written = ordered_drugs(about.drugs.orders).get(row.code, "")
+        if not written and about.drugs.entered is not None:
+            names = [c.drugs[0].name for c in about.drugs.entered.choices if row.code in c.class_codes]
+            written = listing(dict.fromkeys(names))
+        return "Ordered:", written
+    return "Usually", alerts.class_drugs(about.service.engine.shares, row.code)
