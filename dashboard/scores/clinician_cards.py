@@ -15,7 +15,7 @@ import streamlit as st
 from dashboard.interactions import alerts, sets
 from dashboard.interactions.sets import KnownDrugs
 from dashboard.scores import cut_offs, explanations, trust_panel
-from dashboard.scores.reasons import Reason, reasons
+from dashboard.scores.reasons import EARLIER, Reason, reasons
 from dashboard.server.answers import Scores
 from dashboard.server.service import Service
 from dashboard.shared import comparison, wording
@@ -50,7 +50,7 @@ class CardItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ClassCard:
     """A group of classes under one heading."""
 
     key: str
@@ -276,7 +276,7 @@ def _only(about: CardCase) -> ModelName:
     return next(iter(about.recommendations))
 
 
-def cards(about: CardCase, known: Mapping[str, Sequence[Reason]]) -> list[Card]:
+def cards(about: CardCase, known: Mapping[str, Sequence[Reason]]) -> list[ClassCard]:
     """The groups in the order of importance; what one model alone suggests is folded."""
     two, orders = len(about.recommendations) == 2, about.ordered_known
     who = "Both models suggest" if two else f"The {_only(about)} suggests"
@@ -289,9 +289,9 @@ def cards(about: CardCase, known: Mapping[str, Sequence[Reason]]) -> list[Card]:
 
     def card(
         key: str, heading: str, members: Sequence[Row], empty: str, note: str = "", folded: bool = False
-    ) -> Card:
+    ) -> ClassCard:
         items = tuple(_item(about, row, known.get(row.code)) for row in members)
-        return Card(key, heading, note, items, empty, folded)
+        return ClassCard(key, heading, note, items, empty, folded)
 
     result = [
         card(
@@ -341,7 +341,13 @@ def _reason(row: Row, moved: Sequence[Reason] | None) -> str:
         return ""
     if not moved:
         return "No single thing in the case points to it."
-    return f"Points to it: {listing(each.text for each in moved)}."
+    texts = [each.text for each in moved]
+    kept = [
+        text
+        for text in texts
+        if text.removesuffix(EARLIER) == text or text.removesuffix(EARLIER) not in texts
+    ]
+    return f"Points to it: {'; '.join(kept)}."
 
 
 def evidence(trust: ClassTrust | None, name: ModelName) -> tuple[str, str, str]:

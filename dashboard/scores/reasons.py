@@ -13,6 +13,7 @@ from dashboard.shared.markup import Titles
 from leader_core import Case
 from leader_core.explain import Item, Outcomes
 
+EARLIER: Final = ", at an earlier visit"
 LEAST: Final = 0.2
 """Log-odds by which a score must fall without a thing for that to be worth saying."""
 
@@ -61,4 +62,4 @@ def _text(item: Item, case: Case, titles: Titles) -> str:
     title = titles(item.kind, item.name)
     if item.kind == "medication":
         return f"{title} ordered at an earlier visit"
-    return title if item.visit == len(case.history) else f"{title}, at an earlier visit"
+    return title if item.visit == len(case.history) else f"{title}{EARLIER}"

@@ -24,7 +24,7 @@ VIEW: Final = "show"
 
 VIEWS: Final[Mapping[str, str]] = {
     "all": "Show everything",
-    "hide": "Hide prescription",
+    "hide": "Hide orders",
     "decide": "Decide first",
 }
 """How a case is shown: with what was prescribed, without it, or only after the viewer has chosen a set of their own."""

@@ -11,7 +11,7 @@ import numpy as np
 from leader_core.cohort.columns import CodeColumn, CohortColumns, make_visit
 from leader_core.cohort.query import SPLITS
 from leader_core.cohort.statements import run
-from leader_core.domain import KINDS, UNKNOWN, Case, Kind, age_band
+from leader_core.domain import KINDS, UNKNOWN, Case, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.ragged import Ragged
 
@@ -66,6 +66,26 @@ def read_case(cursor: duckdb.DuckDBPyConnection, patient_id: int, visit_no: int 
     profile = {name: value or UNKNOWN for name, value in zip(PROFILE_TEXTS, texts, strict=True)}
     profile |= {"age_band": age_band(age), "gender": gender or UNKNOWN}
     return Case(profile=profile, history=tuple(visits[:-1]), current=visits[-1], patient_id=patient_id)
+
+
+def read_age(cursor: duckdb.DuckDBPyConnection, visit_id: int) -> int | None:
+    """Age in years at a visit; None where it is not recorded, or there is no such visit."""
+    sql = "SELECT age FROM visits WHERE visit_id = $visit_id"
+    row = cursor.execute(sql, {"visit_id": visit_id}).fetchone()
+    return None if row is None or row[0] is None or row[0] < 0 else int(row[0])
+
+
+def read_orders(cursor: duckdb.DuckDBPyConnection, visit_id: int, where: str) -> tuple[Order, ...]:
+    """The drug strings of a visit; `where` names the cohort in an error.
+
+    Raises:
+        NotFoundError: no such visit.
+    """
+    rows = run(cursor, "read/orders", {"visit_id": visit_id}).fetchall()
+    exists = "SELECT 1 FROM visits WHERE visit_id = $visit_id"
+    if not rows and cursor.execute(exists, {"visit_id": visit_id}).fetchone() is None:
+        raise NotFoundError(f"No visit {visit_id} in {where}. Look it up under its patient.")
+    return tuple(Order(*row) for row in rows)
 
 
 def read_columns(cursor: duckdb.DuckDBPyConnection, split: str, targets: str) -> CohortColumns:

@@ -19,8 +19,10 @@ from leader_core.cohort.cases import (
     PROFILE_TEXTS,
     Targets,
     check_split,
+    read_age,
     read_case,
     read_columns,
+    read_orders,
 )
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.layouts import SOURCES
@@ -90,9 +92,8 @@ class Cohort:
         self._indexing = threading.Lock()
         self._own_index: CodeIndex | None = None
         self._full_index: CodeIndex | None = None
-        self._case = lru_cache(CACHED_CASES)(self._read_case)
+        self._case = lru_cache(CACHED_CASES)(lambda *key: read_case(self._cursor(), *key))
         self._orders = lru_cache(CACHED_CASES)(self._read_orders)
-        self._age = lru_cache(CACHED_CASES)(self._read_age)
         self._profiles = lru_cache(self._read_profiles)
         self._titles = lru_cache(self._read_titles)
         self._worklist = Worklist(self._cursor, lambda: partial(matching_concepts, self._own_codes()))
@@ -186,17 +187,9 @@ class Cohort:
         """
         return self._case(patient_id, visit_no)
 
-    def _read_case(self, patient_id: int, visit_no: int | None) -> Case:
-        return read_case(self._cursor(), patient_id, visit_no)
-
     def age(self, visit_id: int) -> int | None:
         """The patient's age in years at a visit; None where it is not recorded, or there is no such visit."""
-        return self._age(visit_id)
-
-    def _read_age(self, visit_id: int) -> int | None:
-        sql = "SELECT age FROM visits WHERE visit_id = $visit_id"
-        row = self._cursor().execute(sql, {"visit_id": visit_id}).fetchone()
-        return None if row is None or row[0] is None or row[0] < 0 else int(row[0])
+        return read_age(self._cursor(), visit_id)
 
     def split_of(self, patient_id: int) -> Split | None:
         """The split a patient is in; None for a patient who is not in this cohort."""
@@ -332,12 +325,7 @@ class Cohort:
         return self._orders(visit_id)
 
     def _read_orders(self, visit_id: int) -> tuple[Order, ...]:
-        cursor = self._cursor()
-        rows = run(cursor, "read/orders", {"visit_id": visit_id}).fetchall()
-        exists = "SELECT 1 FROM visits WHERE visit_id = $visit_id"
-        if not rows and cursor.execute(exists, {"visit_id": visit_id}).fetchone() is None:
-            raise NotFoundError(f"No visit {visit_id} in {self.path.name}. Look it up under its patient.")
-        return tuple(Order(*row) for row in rows)
+        return read_orders(self._cursor(), visit_id, self.path.name)
 
     def drug_shares(self) -> DrugShares:
         """Which drugs each class means, by the training patients' orders."""
