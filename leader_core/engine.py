@@ -26,6 +26,7 @@ from leader_core.domain import (
     check_case,
 )
 from leader_core.errors import InputError, NotFoundError
+from leader_core.interactions.conditions import findings
 from leader_core.interactions.review import Alert, Review, choices_of, held_back, review
 from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
 from leader_core.interactions.shares import DrugShares, shares_of
@@ -206,7 +207,7 @@ class Engine:
         """What the tables say about a case's drugs and conditions, drug by drug; see `leader_core.interactions.review`.
 
         Args:
-            case: its current diagnoses count.
+            case: its current diagnoses and procedures count, and what lasts of earlier ones (`findings`).
             drugs: ATC codes of drugs (level 5), classes at the cohort's level, or drugs in any hospital's spelling.
                 None takes what was ordered in the case's visit, or where that is not known what a model suggests.
             orders: the visit's drug strings; a class that has some becomes the drugs that they name.
@@ -224,18 +225,18 @@ class Engine:
         level = self.cohort.fingerprint.atc_level
         choices, unknown = read_choices(drugs, tuple(orders), self.shares, level)
         return review(
-            choices, self.cohort.interactions, self.shares, diagnoses=case.current.diagnoses, unknown=unknown
+            choices, self.cohort.interactions, self.shares, diagnoses=findings(case), unknown=unknown
         )
 
     def review_set(self, case: Case, codes: Iterable[str], orders: Iterable[Order] = ()) -> Review:
         """The review of a set of classes of a case; a class that has orders becomes the drugs that they name.
 
         Args:
-            case: its current diagnoses count.
+            case: its current diagnoses and procedures count, and what lasts of earlier ones (`findings`).
             codes: ATC codes at the cohort's level.
             orders: drug strings behind the classes (`cohort.orders`); those of other classes are left out.
         """
-        return self._reviewed(tuple(codes), case.current.diagnoses, tuple(orders))
+        return self._reviewed(tuple(codes), findings(case), tuple(orders))
 
     def _review(
         self, codes: tuple[str, ...], diagnoses: tuple[str, ...], orders: tuple[Order, ...]
@@ -245,7 +246,7 @@ class Engine:
 
     def held_back(self, case: Case, codes: Iterable[str]) -> dict[str, Alert]:
         """Of these classes those that the case's diagnoses speak against (more than half of their orders), with the reason."""
-        return held_back(codes, self.shares, case.current.diagnoses)
+        return held_back(codes, self.shares, findings(case))
 
     def _suggested(self, case: Case) -> tuple[str, ...]:
         name: ModelName = "student" if self._card("student").available else "teacher"
@@ -272,7 +273,7 @@ class Engine:
             self.shares,
             self.cohort.interactions,
             limit,
-            diagnoses=case.current.diagnoses,
+            diagnoses=findings(case),
             orders=orders,
             keep=keep,
             avoid=avoid,

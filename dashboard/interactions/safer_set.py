@@ -168,11 +168,18 @@ def result(safer: SaferSet, titles: Title, *, pinned: Sequence[str], avoided: Se
     changed = [*safer.changed("switched"), *safer.changed("substituted"), *safer.changed("left out")]
     return macro("result", _TEMPLATE)(
         _metrics(safer),
-        f"Before: {counts_text(safer.before.counts)}. After: {counts_text(safer.after.counts)}.",
+        _counts(safer),
         safer,
         [_change(decision, titles, avoided) for decision in changed],
         [_staying(decision, titles, pinned) for decision in safer.changed("kept")],
     )
+
+
+def _counts(safer: SaferSet) -> str:
+    """The count that the other views show of this set, and before and after with one drug for each class."""
+    page, before = safer.of_page.counts_text, counts_text(safer.before.counts)
+    by_drug = f" (with the most used drug of each class: {before})" if page != before else ""
+    return f"Before: {page}{by_drug}. After: {counts_text(safer.after.counts)}."
 
 
 def _metrics(safer: SaferSet) -> list[tuple[str, str, str]]:

@@ -15,6 +15,7 @@ from dashboard.shared.session import Subject
 from leader_core import Alert, Case, Engine, Order, Recommendation, Review
 from leader_core.domain import ModelName
 from leader_core.interactions.review import UnknownDrug
+from leader_core.interactions.safer_set import SERIOUS
 
 ORDERED: Final = "prescribed"
 UNION: Final = "union"
@@ -61,6 +62,16 @@ class KnownDrugs:
     def unknown(self) -> tuple[UnknownDrug, ...]:
         """What was typed and not understood."""
         return self.entered.unknown if self.entered is not None else ()
+
+    def allowed(self, class_code: str) -> bool:
+        """Is a drug of this class known that no condition of the patient makes contraindicated or major?"""
+        if class_code not in self.classes:
+            return False
+        reviewed = self.review([class_code])
+        against = {
+            a.drugs[0].name for a in reviewed.carried if a.kind == "condition" and a.severity in SERIOUS
+        }
+        return any(choice.known and choice.drugs[0].name not in against for choice in reviewed.choices)
 
     def review(self, codes: Sequence[str]) -> Review:
         """What the tables say about a set of classes; one of which drugs are known stands for these drugs."""
@@ -131,7 +142,8 @@ def of_case(service: Service, subject: Subject) -> Sets:
         else:
             missing.append((f"{wording.MODEL_LABELS[name]} is not available. {scores.reason}", name))
     if session.holding_back():
-        recommendations = without(recommendations, held_back(service, subject.case, recommendations))
+        held = held_back(service, subject.case, recommendations, known_drugs(service, subject))
+        recommendations = without(recommendations, held)
     return Sets(named_sets(known_drugs(service, subject), recommendations), recommendations, tuple(missing))
 
 
@@ -163,10 +175,17 @@ def review(service: Service, subject: Subject, codes: tuple[str, ...]) -> Review
 
 
 def held_back(
-    service: Service, case: Case, recommendations: Mapping[ModelName, Recommendation]
+    service: Service,
+    case: Case,
+    recommendations: Mapping[ModelName, Recommendation],
+    known: KnownDrugs | None = None,
 ) -> dict[str, Alert]:
-    """The suggested classes that the patient's conditions speak against, each with the reason."""
-    return service.engine.held_back(case, (m.code for r in recommendations.values() for m in r.selected))
+    """The suggested classes that the patient's conditions speak against, each with the reason.
+
+    A class of which `known` has a drug that they do not speak against stays: argatroban in heparin-induced thrombocytopenia.
+    """
+    held = service.engine.held_back(case, (m.code for r in recommendations.values() for m in r.selected))
+    return {code: alert for code, alert in held.items() if known is None or not known.allowed(code)}
 
 
 def without(

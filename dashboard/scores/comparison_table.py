@@ -67,11 +67,12 @@ def show(
 
 def _against(alert: Alert) -> dict[str, str]:
     """The mark of a class that the patient's conditions speak against."""
+    but = f"; called for all the same: {', '.join(alert.called_for)}" if alert.called_for else ""
     return {
         "severity": alert.rank,
         "icon": theme.SEVERITY_ICONS[alert.rank],
         "label": wording.SEVERITY_LABELS[alert.rank],
-        "text": alert.title,
+        "text": f"{alert.title}{but}",
     }
 
 

@@ -68,7 +68,7 @@ def show(
                 _no_scores(service, subject, scores[name], others)
                 continue
             chosen = {name: _slider(service, name, recommendation)}
-            against = sets.held_back(service, subject.case, chosen)
+            against = sets.held_back(service, subject.case, chosen, drugs)
             held |= against
             recommendations |= sets.without(chosen, against) if session.holding_back() else chosen
             codes = [m.code for m in recommendations[name].selected]

@@ -14,13 +14,13 @@ from typing import Final
 
 from leader_core.domain import Concept, Fingerprint, Kind, Order
 from leader_core.exchange.paste import PastedList, read_list
-from leader_core.exchange.resolve import NO_COHORT, ResolvedCode, split_route
+from leader_core.exchange.resolve import NO_COHORT, NO_DRUG, ResolvedCode, split_route
 from leader_core.interactions.orders import OrderedDrug, drug_names, usual_names
 from leader_core.interactions.review import Choice, UnknownDrug, choices_of, drug_choices
 from leader_core.interactions.rules import ATC_CODE, LEVEL_LENGTH
 from leader_core.interactions.shares import DrugShares
-from leader_core.terminology.drug_names import read_drug
-from leader_core.terminology.drug_table import Ingredient
+from leader_core.terminology.drug_names import nearest_names, read_drug
+from leader_core.terminology.drug_table import Ingredient, is_lone, tokens
 from leader_core.terminology.icd import code_title, listed_titles
 from leader_core.terminology.synonyms import synonyms
 
@@ -99,7 +99,9 @@ def read_drugs(text: str) -> ReadCodes:
     for each in unmapped:  # the interaction tables name a few that the drug table lacks
         code = _codes_by_name().get(_words(each.text))
         if code is None:
-            unknown.append(each)
+            unknown.append(
+                NotUnderstood(each.text, _no_drug(each.text) if each.reason == NO_DRUG else each.reason)
+            )
         else:
             _add(read, code, drug_names()[code], each.text)
     unknown += [
@@ -107,11 +109,37 @@ def read_drugs(text: str) -> ReadCodes:
         for piece in dict.fromkeys(pieces)
         if (words := _unread_words(piece))
     ]
+    for piece in pieces:
+        _add_other_route(read, piece)
     for code, drug in read.items():
         if len(code) < LEVEL_LENGTH[5]:
             note = f"ATC has no code for it alone: what is listed about {code} counts"
             read[code] = replace(drug, note="; ".join(filter(None, (drug.note, note))))
     return _sorted(read, unknown)
+
+
+def _add_other_route(read: dict[str, ReadCode], piece: str) -> None:
+    """A mineral without salt and route ("calcium") may be given by mouth or vein: both are looked up."""
+    name, route = split_route(piece)
+    drugs = read_drug(name).ingredients
+    if route or len(drugs) != 1 or not is_lone(tokens(drugs[0].name)):
+        return
+    codes = {drugs[0].codes[way] for way in ("oral", "iv") if way in drugs[0].codes}
+    for code in sorted(codes):
+        note = "no route given: looked up by mouth and by vein" if len(codes) > 1 else ""
+        read[code] = replace(read.get(code, ReadCode(code, drugs[0].name, (piece,))), note=note)
+
+
+def _no_drug(text: str) -> str:
+    """Why a text names no drug, with what it may mean; nothing is put in its place.
+
+    >>> _no_drug("PPI")
+    'is a kind of drugs: name the drug itself'
+    """
+    if _term(text) in _kinds():
+        return "is a kind of drugs: name the drug itself"
+    near = nearest_names(text)
+    return f"{NO_DRUG}: did you mean {' or '.join(near)}?" if near else NO_DRUG
 
 
 def _unread_words(piece: str) -> str:
@@ -289,6 +317,17 @@ def _codes_by_name() -> Mapping[str, str]:
     for code, name in drug_names().items():
         codes.setdefault(_words(name), code)
     return codes
+
+
+@cache
+def _kinds() -> frozenset[str]:
+    """What clinicians call kinds of drugs: "PPI", "iron"."""
+    return frozenset(
+        _term(term)
+        for synonym in synonyms()
+        if synonym.kind == "medication"
+        for term in (synonym.meaning, *synonym.terms)
+    )
 
 
 @cache

@@ -18,6 +18,8 @@ from leader_core.terminology.icd import System, code_title, normalise_icd
 from leader_core.terminology.routes import known_routes
 
 CANDIDATES: Final = 5
+NO_DRUG: Final = "names no drug of the drug table"
+"""The reason given of a text that means no drug."""
 NO_COHORT: Final = ""
 """The source of a `CodeBook` that is no cohort: a code of two systems is then not decided."""
 _SYSTEMS: Final[Mapping[Kind, tuple[tuple[int, System], ...]]] = {
@@ -148,7 +150,7 @@ class Resolver:
             return Unresolved(f"is no drug of its own ({reason})")
         matches = self._drugs.map(name, way, self.atc_level)
         if not matches:
-            return Unresolved("names no drug of the drug table", unknown=True)
+            return Unresolved(NO_DRUG, unknown=True)
         codes = []
         for match in matches:
             guess = {"misspelt": ", spelling corrected", "truncated": ", name cut short"}.get(

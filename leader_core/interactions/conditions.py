@@ -1,6 +1,7 @@
 """The rules apart from pairs: a drug against one of the patient's conditions, and several drugs of one kind.
 
-Absence of a rule means "not in this table".
+A patient's conditions are the diagnoses and procedures of the current visit, and of earlier visits the diagnoses that
+last (`lasting.csv`): see `findings`. Absence of a rule means "not in this table".
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, cast
 
-from leader_core.domain import GRADED, Severity
+from leader_core.domain import GRADED, Case, Severity
 from leader_core.errors import InputError
 from leader_core.interactions.rules import (
     ASSETS,
@@ -28,9 +29,10 @@ from leader_core.interactions.rules import (
 
 CONDITIONS: Final = ASSETS / "conditions.csv"
 DUPLICATIONS: Final = ASSETS / "duplications.csv"
+LASTING: Final = ASSETS / "lasting.csv"
 
 _TEXTS: Final = ("effect", "management", "source")
-_PREFIX: Final = re.compile(r"ICD(?:9|10):[A-Z0-9]+")
+_PREFIX: Final = re.compile(r"ICD(?:9|10)(?:PCS)?:[A-Z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class ConditionRule:
     side: Side
     condition: str
     diagnoses: tuple[str, ...]  # beginnings of codes: "ICD9:428", "ICD10:I50"
-    unless: tuple[str, ...]  # beginnings of codes that lift the rule: a pacemaker
+    unless: tuple[str, ...]  # beginnings of codes that lift the rule: a pacemaker, ventilation
     severity: Severity
     effect: str
     management: str
@@ -75,6 +77,24 @@ def read_condition_rules(path: Path) -> tuple[ConditionRule, ...]:
 def duplication_rules() -> tuple[DuplicationRule, ...]:
     """Every rule of the shipped table, in its order."""
     return read_rows(DUPLICATIONS, _duplication_rule)
+
+
+@lru_cache(maxsize=1)
+def lasting_diagnoses() -> tuple[str, ...]:
+    """Beginnings of the diagnosis codes that count from earlier visits too: an allergy, epilepsy, a pacemaker."""
+
+    def parse(row: Mapping[str, str], where: str) -> tuple[str, ...]:
+        check_row(row, where, {}, ("condition", "diagnoses"))
+        return beginnings(row, where, "diagnoses")
+
+    return tuple(dict.fromkeys(prefix for row in read_rows(LASTING, parse) for prefix in row))
+
+
+def findings(case: Case) -> tuple[str, ...]:
+    """The codes that the rules read of a case: of the current visit all diagnoses and procedures, of earlier ones what lasts."""
+    lasting = lasting_diagnoses()
+    earlier = (code for visit in case.history for code in visit.diagnoses if code.startswith(lasting))
+    return tuple(dict.fromkeys((*case.current.diagnoses, *case.current.procedures, *earlier)))
 
 
 def _condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -30,12 +30,14 @@ from leader_core.interactions.severity_matrix import (
     severity_matrix,
 )
 from leader_core.interactions.shares import DrugShares
+from leader_core.interactions.substitution import indications
 
 AlertKind = Literal["interaction", "condition", "duplication"]
 
 MOST_OTHERS: Final = 8
 """Further drugs (or pairs of drugs) that an alert names."""
 HELD_BACK_SHARE: Final = 0.5
+_CALLED_FOR: Final = 4
 _NUMBERS: Final = ("", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Rank = NDArray[np.int8]
@@ -86,6 +88,9 @@ class Alert:
     management: str
     evidence: str
     source: str
+    called_for: tuple[
+        str, ...
+    ] = ()  # of a class held back: its drugs that the diagnoses call for all the same
 
     @property
     def carried(self) -> bool:
@@ -241,12 +246,25 @@ def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]
     severities = severity_matrix().condition_severities(rules)
     against = matching.condition_shares(severities)[NUMBER["major"] - 1] > HELD_BACK_SHARE
     first = [len(own) > 0 and severities[own[0]] == NUMBER["contraindicated"] for own in matching.columns]
-    held = {choices[i].class_code for i in np.flatnonzero(against | np.array(first))}
+    held = {choices[i].class_code: i for i in np.flatnonzero(against | np.array(first))}
     result: dict[str, Alert] = {}
     for alert in sorted(_condition_alerts(matching, present), key=_order):
-        if alert.drugs[0].class_code in held:
-            result.setdefault(alert.drugs[0].class_code, alert)
+        code = alert.drugs[0].class_code
+        if code in held and code not in result:
+            own, columns = matching.own[held[code]], matching.columns[held[code]]
+            spared = [drug for drug, s in zip(own, severities[columns], strict=True) if s < NUMBER["major"]]
+            result[code] = _with_what_is_called_for(alert, spared, diagnoses)
     return result
+
+
+def _with_what_is_called_for(alert: Alert, spared: Sequence[Carrier], diagnoses: Iterable[str]) -> Alert:
+    """An alert that holds a class back, with the drugs of the class that the diagnoses call for all the same:
+    argatroban in heparin-induced thrombocytopenia."""
+    for indication in indications(diagnoses):
+        names = [drug.name for drug in spared if drug.share and indication.calls_for(drug.code)]
+        if names and alert.condition == indication.condition:
+            return replace(alert, called_for=tuple(dict.fromkeys(names))[:_CALLED_FOR])
+    return alert
 
 
 class Matching:

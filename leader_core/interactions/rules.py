@@ -21,6 +21,7 @@ from leader_core.terminology.drug_table import drug_table
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
 RULES: Final = ASSETS / "clinical.csv"
 FREQUENCIES: Final = ASSETS / "frequency.csv"
+USUAL: Final = ASSETS / "usual.csv"
 COMBINATIONS: Final = ASSETS / "combinations.csv"
 
 LEVEL_LENGTH: Final[Mapping[int, int]] = {level: LENGTHS[level] for level in (3, 4, 5)}
@@ -130,6 +131,13 @@ def frequencies() -> Mapping[str, Frequency]:
     """ATC level-5 codes that make up little of their class in hospital use; those left out are common."""
     with FREQUENCIES.open(encoding="utf-8", newline="") as stream:
         return {row["code"]: cast(Frequency, row["frequency"]) for row in csv.DictReader(stream)}
+
+
+@lru_cache(maxsize=1)
+def usual_order() -> Mapping[str, int]:
+    """ATC level-5 code -> its place among the drugs that hospitals order most; those left out are seldom ordered."""
+    with USUAL.open(encoding="utf-8", newline="") as stream:
+        return {row["code"]: place for place, row in enumerate(csv.DictReader(stream))}
 
 
 @lru_cache(maxsize=1)

@@ -31,6 +31,7 @@ from leader_core.interactions.substitution import (
     Substitute,
     indications,
     interchangeable,
+    made_superfluous,
     substitutes,
 )
 
@@ -72,6 +73,7 @@ class Slot:
         DrugOption, ...
     ] = ()  # what could stand for it, but is another medication of the set already
     covered: bool = False  # another medication of the set serves the same use, and rather stays
+    contraindicated: bool = False  # one of the patient's conditions forbids its own drug
 
     @property
     def own(self) -> DrugOption:
@@ -119,26 +121,37 @@ class SlotBuilder:
             replace(
                 slot,
                 options=tuple(
-                    o for o in slot.options if o.change == OWN or (o.name not in own and not covered)
+                    o for o in slot.options if o.change == OWN or (o.name not in own and not covering)
                 ),
-                in_set=tuple(o for o in slot.options if o.change != OWN and o.name in own),
-                covered=covered,
+                in_set=tuple(
+                    {
+                        o.name: o
+                        for o in (*(o for o in slot.options if o.change != OWN and o.name in own), *covering)
+                    }.values()
+                ),
+                covered=bool(covering),
             )
             for slot in slots
-            for covered in [any(self._covers(other, slot) for other in slots)]
+            for covering in [tuple(other.own for other in slots if self._covers(other, slot))]
         ]
 
     def _covers(self, one: Slot, other: Slot) -> bool:
-        """Do both serve the same use, and is `one` rather to stay: free of condition alerts, then used more?"""
-        if one.own.name == other.own.name or self._rank(one) >= self._rank(other):
+        """Do both serve the same use, and is `one` rather to stay: free of condition alerts, then used more? Or does
+        `one` follow on `other`, which then ends?"""
+        if one.own.name == other.own.name:
             return False
-        return any(interchangeable(b, a) for b in other.own.codes for a in one.own.codes)
+        pairs = [(b, a) for b in other.own.codes for a in one.own.codes]
+        if any(made_superfluous(b, a) for b, a in pairs):
+            return self._rank(one)[0] <= self._rank(other)[0]
+        return self._rank(one) < self._rank(other) and any(interchangeable(b, a) for b, a in pairs)
 
     def _rank(self, slot: Slot) -> tuple[int, float, str]:
-        matrix = severity_matrix()
-        columns = [matrix.column[code] for code in slot.own.codes if code in matrix.column]
-        severity = max(int(self._against[columns].max()) if columns else 0, NUMBER["moderate"])
-        return severity, -slot.own.use, slot.own.name
+        return max(self._severity(slot.own), NUMBER["moderate"]), -slot.own.use, slot.own.name
+
+    def _severity(self, option: DrugOption) -> int:
+        """The most severe that the patient's conditions say of a drug."""
+        columns = [severity_matrix().column.get(code) for code in option.codes]
+        return max((int(self._against[column]) for column in columns if column is not None), default=0)
 
     def _slot(self, choice: Choice) -> Slot:
         """A medication with the drugs that could be given for it, each once."""
@@ -154,7 +167,8 @@ class SlotBuilder:
                 options[option.name] = option
         codes = first.codes if choice.known else (*first.codes, choice.class_code)
         called_for = tuple(each for each in self._indications if any(each.calls_for(code) for code in codes))
-        return Slot(tuple(options.values()), choice.known, probability, called_for)
+        forbidden = self._severity(first) == NUMBER["contraindicated"]
+        return Slot(tuple(options.values()), choice.known, probability, called_for, contraindicated=forbidden)
 
     def _switches(self, codes: Sequence[str]) -> Iterable[DrugOption]:
         for code in codes:
@@ -336,7 +350,9 @@ def required_options(
                 if option.choice.class_code == code or option.change == OWN
             )
         for indication in slot.called_for if called_for else ():
-            if indication.keep == "all":
+            if indication.keep == "same" and not slot.contraindicated:
+                yield frozenset(own[:1])
+            elif indication.keep != "one":
                 yield frozenset(own)
             else:
                 one_of.setdefault(indication, set()).update(own)

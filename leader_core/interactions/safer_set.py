@@ -129,6 +129,7 @@ class SaferSet:
     decisions: tuple[Decision, ...]  # most probable first
     plain: tuple[str, ...]  # classes
     before: Review  # of the drugs ordered, else the most used of each class
+    of_page: Review  # of the plain set as every page shows it: a class without known drugs as all its drugs
     after: Review
     unmet: tuple[Unmet, ...]
     ddi_rate: float
@@ -212,6 +213,9 @@ def safer_set(
         decisions=decisions,
         plain=classes,
         before=own if len(in_plain) == len(slots) else reviewed(in_plain),
+        of_page=review(
+            choices_of(classes, tuple(orders), shares, shares.atc_level), table, shares, diagnoses=present
+        ),
         after=after,
         unmet=(*_beyond_limit(solution.excess, after, decisions), *_without_drug(decisions)),
         ddi_rate=table.density(code for option in chosen.values() for code in option.choice.class_codes),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leader_core.errors import ArtifactError, InputError
 from leader_core.files import read_by_class, write_by_class
 from leader_core.interactions.orders import drugs_of_text, usual_names
-from leader_core.interactions.rules import LEVEL_LENGTH, frequencies
+from leader_core.interactions.rules import LEVEL_LENGTH, frequencies, usual_order
 from leader_core.terminology.drug_table import drug_table
 
 if TYPE_CHECKING:
@@ -141,6 +141,8 @@ def count_shares(reader: duckdb.DuckDBPyConnection, atc_level: int, label: str) 
 def typical_shares(atc_level: int) -> DrugShares:
     """Shares without any counted order, from `assets/interactions/frequency.csv`; see `DrugShares.of`.
 
+    Drugs of equal share stand in the order of `usual.csv`: how often two open hospital databases order them.
+
     Raises:
         InputError: a level other than 3, 4 and 5.
     """
@@ -186,7 +188,10 @@ def _typical(class_code: str) -> tuple[DrugShare, ...]:
     }
     total = sum(weights.values())
     drugs = [DrugShare(name, code, weight / total, {}) for (name, code), weight in weights.items()]
-    return tuple(sorted(drugs, key=lambda each: (-each.share, each.name, each.code)))
+    order = usual_order()
+    return tuple(
+        sorted(drugs, key=lambda each: (-each.share, order.get(each.code, len(order)), each.name, each.code))
+    )
 
 
 @cache

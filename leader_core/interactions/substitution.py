@@ -21,9 +21,10 @@ INTERCHANGEABLE: Final = ASSETS / "interchangeable.csv"
 SUBSTITUTES: Final = ASSETS / "substitutes.csv"
 INDICATIONS: Final = ASSETS / "indications.csv"
 
-Keep = Literal["one", "all"]
-"""Of the medications that a diagnosis calls for: at least one stays, or each does (a regimen)."""
-_KEEP: Final = ("one", "all")
+Keep = Literal["one", "all", "same"]
+"""Of the medications that a diagnosis calls for: at least one stays, each does, if need be as another drug (a regimen,
+antibacterials of different spectra), or each stays as the drug that it is (an antiseizure drug that controls seizures)."""
+_KEEP: Final = ("one", "all", "same")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ class ExchangeGroup:
     only_replaced: tuple[
         str, ...
     ]  # beginnings of drugs that these may stand for, but not the other way round
+    only_covered: tuple[
+        str, ...
+    ]  # beginnings of drugs that end once one of these is given, but are never exchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Indication:
     """Medications that a diagnosis calls for."""
 
     condition: str
-    diagnoses: tuple[str, ...]  # beginnings of codes with their system
+    diagnoses: tuple[str, ...]  # beginnings of codes with their system; empty: wherever it is given
     unless: tuple[str, ...]
     medication: str  # "an antithrombotic"
     codes: tuple[str, ...]  # beginnings of ATC codes, of level 3 to 5
@@ -67,7 +71,8 @@ class Indication:
 
     def applies(self, diagnoses: Iterable[str]) -> bool:
         """Does one of these diagnoses call for it, and none lift it?"""
-        return _any(diagnoses, self.diagnoses) and not _any(diagnoses, self.unless)
+        present = tuple(diagnoses)
+        return (not self.diagnoses or _any(present, self.diagnoses)) and not _any(present, self.unless)
 
     def calls_for(self, code: str) -> bool:
         """Is it for this drug (ATC level 5), or for this class?
@@ -97,6 +102,16 @@ def interchangeable(own: str, other: str) -> bool:
     )
 
 
+@lru_cache(maxsize=65_536)
+def made_superfluous(own: str, other: str) -> bool:
+    """Does giving `other` (both ATC level 5) end the need for `own`: a heparin where a direct oral anticoagulant follows?"""
+    return any(
+        own.startswith(group.only_covered) and other.startswith(group.codes)
+        for group in _interchangeable()
+        if group.only_covered
+    )
+
+
 def substitutes(code: str, diagnoses: Iterable[str]) -> tuple[Substitute, ...]:
     """What may stand for a drug (ATC level 5) with these diagnoses, in the table's order."""
     present = tuple(diagnoses)
@@ -119,7 +134,10 @@ def read_interchangeable(path: Path) -> tuple[ExchangeGroup, ...]:
 
     def parse(row: Mapping[str, str], where: str) -> ExchangeGroup:
         check_row(row, where, {}, ("group", "codes"))
-        return ExchangeGroup(row["group"], _codes(row, where, "codes"), _codes(row, where, "only_replaced"))
+        return ExchangeGroup(
+            row["group"],
+            *(_codes(row, where, column) for column in ("codes", "only_replaced", "only_covered")),
+        )
 
     return read_rows(path, parse)
 
@@ -160,7 +178,7 @@ def read_indications(path: Path) -> tuple[Indication, ...]:
     """The rows of a table in the layout of `indications.csv`; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> Indication:
-        check_row(row, where, {"keep": _KEEP}, ("condition", "diagnoses", "medication", "codes", "source"))
+        check_row(row, where, {"keep": _KEEP}, ("condition", "medication", "codes", "source"))
         return Indication(
             row["condition"],
             beginnings(row, where, "diagnoses"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.interactions.conditions import condition_rules, duplication_rules
+from leader_core.interactions.conditions import condition_rules, duplication_rules, lasting_diagnoses
 from leader_core.interactions.orders import OrderedDrug, drugs_of_text
 from leader_core.interactions.review import Choice, Matching, class_choice, drug_choices
 from leader_core.interactions.severity_matrix import (
@@ -38,9 +38,16 @@ _ORDERS: Final = """
 SELECT o.visit_id, t.text_no FROM orders AS o
 INNER JOIN order_texts AS t ON t.code = o.code AND t.drug = o.drug AND t.route = o.route
 """
-_DIAGNOSES: Final = "SELECT concept_id, code FROM concepts WHERE kind = 'diagnosis' ORDER BY concept_id"
-_VISIT_DIAGNOSES: Final = """
-SELECT visit_id, concept_id FROM visit_codes WHERE kind = 'diagnosis'
+_CODES: Final = (
+    "SELECT concept_id, code FROM concepts WHERE kind IN ('diagnosis', 'procedure') ORDER BY concept_id"
+)
+_VISIT_CODES: Final = """
+SELECT visit_id, concept_id FROM visit_codes WHERE kind IN ('diagnosis', 'procedure')
+"""
+_LASTING_CODES: Final = """
+SELECT DISTINCT later.visit_id, c.concept_id FROM visit_codes AS c
+INNER JOIN visits AS later ON later.patient_id = c.patient_id AND later.visit_no > c.visit_no
+WHERE list_contains($lasting::INTEGER[], c.concept_id)
 """
 
 Ints = NDArray[np.int64]
@@ -58,7 +65,7 @@ class OrderedVisits:
     of_class: Ints  # of each row, a position in `class_code`
     drugs: tuple[tuple[str, str], ...]  # name and ATC code
     drug: Ints  # of each row, a position in `drugs`; -1 for a string that names no drug
-    rules: Flags  # (V, R) the condition rules that the visit's diagnoses call up
+    rules: Flags  # (V, R) the condition rules that the visit's findings call up
 
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection) -> OrderedVisits:
@@ -276,21 +283,26 @@ def _ranges(starts: Ints, lengths: Ints) -> Ints:
 
 
 def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> Flags:
-    """(V, R) the rules that each visit's diagnoses call up."""
+    """(V, R) the rules that the findings of each visit call up; see `conditions.findings`."""
     from scipy.sparse import csr_array
 
     rules = condition_rules()
-    concepts = connection.execute(_DIAGNOSES).fetchall()
+    concepts = connection.execute(_CODES).fetchall()
     calls = np.zeros((len(concepts), len(rules)), np.int32)
     lifts = np.zeros_like(calls)
     for row, (_, code) in enumerate(concepts):
         calls[row] = [code.startswith(rule.diagnoses) for rule in rules]
         lifts[row] = [bool(rule.unless) and code.startswith(rule.unless) for rule in rules]
-    rows = connection.execute(_VISIT_DIAGNOSES).fetchnumpy()
+    lasting = [number for number, code in concepts if code.startswith(lasting_diagnoses())]
+    parts = (
+        connection.execute(_VISIT_CODES).fetchnumpy(),
+        connection.execute(_LASTING_CODES, {"lasting": lasting}).fetchnumpy(),
+    )
+    visit, concept = (np.concatenate([part[name] for part in parts]) for name in ("visit_id", "concept_id"))
     ids = np.array([number for number, _ in concepts], np.int64)
-    place = (np.searchsorted(visit_ids, rows["visit_id"]), np.searchsorted(ids, rows["concept_id"]))
+    place = (np.searchsorted(visit_ids, visit), np.searchsorted(ids, concept))
     shape = (len(visit_ids), len(concepts))
-    given = csr_array((np.ones(len(place[0]), np.int32), place), shape=shape)
+    given = csr_array((np.ones(len(visit), np.int32), place), shape=shape)
     called, lifted = ((given @ csr_array(table)).toarray() > 0 for table in (calls, lifts))
     result: Flags = called & ~lifted
     return result

@@ -42,6 +42,7 @@ _NOISE: Final = frozenset(
 )
 _MIN_TRUNCATED: Final = 5
 _MIN_MISSPELT: Final = 7
+_MIN_SUGGESTED: Final = 4
 _LONG: Final = 12  # from this length on, two letters may be wrong
 
 
@@ -189,6 +190,29 @@ def _spellings() -> tuple[tuple[str, ...], dict[str, Ingredient]]:
         if len(name) >= _MIN_MISSPELT - 1 and all(len(word) > 2 for word in name.split())
     }
     return tuple(names), names
+
+
+def nearest_names(text: str, limit: int = 2) -> tuple[str, ...]:
+    """Names of drugs that a text which names none may mean, at most two letters away (one in short words), nearest first.
+
+    >>> nearest_names("digoxn"), nearest_names("Plavx")
+    (('digoxin',), ('Plavix (clopidogrel)',))
+    """
+    from rapidfuzz import process
+    from rapidfuzz.distance import OSA
+
+    words = " ".join(word for word in tokens(text) if word.isalpha())
+    if len(words) < _MIN_SUGGESTED:
+        return ()
+    names = dict(_spelled())
+    near = process.extract(
+        words, list(names), scorer=OSA.distance, score_cutoff=1 + (len(words) > 6), limit=20
+    )
+    meant: dict[str, str] = {}
+    for name, _, _ in sorted(near, key=lambda each: (each[1], each[0][0] != words[0])):
+        drug = names[name].name
+        meant.setdefault(drug, drug if drug.startswith(name) else f"{name.capitalize()} ({drug})")
+    return tuple(meant.values())[:limit]
 
 
 def _misspelt(text: str) -> Ingredient | None:

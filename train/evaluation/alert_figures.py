@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from leader_core.domain import GRADED, Severity
+from leader_core.interactions.conditions import findings
 from leader_core.interactions.review import Alert, Matching, Review, class_choice
 from leader_core.interactions.severity_matrix import (
     NUMBER,
@@ -112,7 +113,7 @@ def _as_suggested(figures: AlertFigures, engine: Engine, case: Case, ordered: Re
             elif alert.share > 0.5:
                 of_rank.mostly += 1
     choices = [class_choice(code, engine.shares) for code in case.prescribed]
-    for key, number in _by_class(Matching(choices), present_conditions(case.current.diagnoses)).items():
+    for key, number in _by_class(Matching(choices), present_conditions(findings(case))).items():
         if (severity := SEVERITY[number]) in figures.severities:
             figures.severities[severity].by_class += 1
             figures.severities[severity].by_class_ordered += carried.get(key, 0) >= number

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from leader_core.domain import GRADED, Case
+from leader_core.interactions.conditions import findings
 from leader_core.interactions.orders import drugs_of_text
 from leader_core.interactions.safer_set import Limit, SaferSet
 from leader_core.interactions.substitution import Indication, all_indications
@@ -57,8 +58,8 @@ def indication_lifts(cohort: Cohort) -> tuple[IndicationLift, ...]:
     for case in cohort.cases("train", targets="all"):
         known = drugs.get(case.current.visit_id or -1, {})
         codes = tuple(own for code in case.prescribed for own in known.get(code) or [code])
-        measured.append((case.current.diagnoses, codes))
-    return tuple(_lift(row, measured) for row in all_indications())
+        measured.append((findings(case), codes))
+    return tuple(_lift(row, measured) for row in all_indications() if row.diagnoses)
 
 
 def _lift(row: Indication, visits: Sequence[tuple[tuple[str, ...], tuple[str, ...]]]) -> IndicationLift:

@@ -218,7 +218,7 @@ def test_the_safer_set_is_compared_with_the_plain_one(serve: Serve, open_page: O
 def test_conflicting_requests_are_named(open_page: OpenPage) -> None:
     page = open_page("interactions", patient=RETURNING, part="safer", major="0", keep="B01A,M01A")
     assert "No set keeps this limit with everything that must stay" in text(page)
-    assert "celecoxib with warfarin" in text(page)
+    assert "ketorolac with warfarin" in text(page)
     assert address(page)["keep"] == "B01A,M01A"
     page.multiselect(key="keep_shown").set_value(["B01A"]).run()
     assert "must stay" in text(page)
@@ -365,7 +365,8 @@ def test_what_changes_has_a_reason_and_a_cost() -> None:
     html = safer_set.result(safer, str, pinned=(), avoided=["A06A"])
     assert "Left out because it must not appear" in html
     assert f"{safer.cost:.1f} probably needed" in html
-    assert f"Before: {counts_text(safer.before.counts)}." in html
+    assert f"Before: {safer.of_page.counts_text} (with the most used drug of each class: " in html
+    assert f": {counts_text(safer.before.counts)}). After: " in html
     for decision in (*safer.changed("switched"), *safer.changed("substituted")):
         assert decision.after is not None
         assert f"{decision.after.name} instead of {decision.before.name}" in html

@@ -12,7 +12,7 @@ from leader_core.errors import ArtifactError
 from leader_core.search.words import fold
 from leader_core.terminology import synonyms as module
 from leader_core.terminology.atc import all_atc_titles
-from leader_core.terminology.icd import SYSTEMS, chapter, listed_titles
+from leader_core.terminology.icd import SYSTEMS, chapter, code_title, listed_titles
 from leader_core.terminology.synonyms import Synonym, drug_synonyms, synonyms
 
 
@@ -41,7 +41,7 @@ def test_every_pattern_finds_a_listed_code(listed: list[str]) -> None:
         for synonym in synonyms()
         if synonym.kind != "medication"
         for pattern in synonym.codes
-        if not _found(pattern, listed)
+        if not _found(pattern, listed) and code_title(synonym.kind, pattern) is None
     ]
     assert missing == []
     atc = all_atc_titles()

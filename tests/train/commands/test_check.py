@@ -140,8 +140,13 @@ def test_what_clinicians_call_a_condition_is_no_title_of_another_code(
 
 def test_products_with_acetaminophen_are_counted_once_each(capsys: pytest.CaptureFixture[str]) -> None:
     answer = _answer(capsys, "--drugs", "Percocet; Tylenol; oxycodone 5 mg; acetaminophen IV")
-    (products,) = answer["duplications"]  # oxycodone twice is one opioid
-    assert products["drugs"] == ["acetaminophen", "oxycodone + acetaminophen"]
+    products = {
+        each["group"]: each["drugs"] for each in answer["duplications"]
+    }  # oxycodone twice is one opioid
+    assert products == {
+        "acetaminophen products": ["acetaminophen", "oxycodone + acetaminophen"],
+        "oxycodone products": ["oxycodone", "oxycodone + acetaminophen"],
+    }
     assert _answer(capsys, "--drugs", "Fioricet; Tylenol")["duplications"]
     assert not _answer(capsys, "--drugs", "Percocet")["duplications"]
 
