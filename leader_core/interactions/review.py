@@ -318,21 +318,11 @@ def _interactions(matching: Matching) -> list[Alert]:
         entry = drug_pair(drugs[0][0].code, drugs[0][1].code)
         alerts.append(
             Alert(
-                "interaction",
-                drugs[0],
-                "",
-                (),
-                entry.severity,
-                SEVERITY[number],
-                min(float(shares[number - 1, i, j]), 1.0),
-                _others(drugs),
-                entry.effect,
-                entry.mechanism,
-                entry.management,
-                entry.evidence,
-                entry.source,
+                "interaction", drugs[0], "", (), entry.severity, SEVERITY[number],
+                min(float(shares[number - 1, i, j]), 1.0), _others(drugs),
+                entry.effect, entry.mechanism, entry.management, entry.evidence, entry.source,
             )
-        )
+        )  # fmt: skip
     return alerts
 
 
@@ -404,21 +394,10 @@ def _duplications(choices: Sequence[Choice]) -> list[Alert]:
             rule = duplication_rules()[group]
             alerts.append(
                 Alert(
-                    "duplication",
-                    tuple(drugs.values()),
-                    rule.group,
-                    (),
-                    rule.severity,
-                    rule.severity,
-                    1.0,
-                    (),
-                    rule.effect,
-                    "",
-                    rule.management,
-                    "",
-                    rule.source,
+                    "duplication", tuple(drugs.values()), rule.group, (), rule.severity, rule.severity, 1.0, (),
+                    rule.effect, "", rule.management, "", rule.source,
                 )
-            )
+            )  # fmt: skip
     return alerts
 
 
