@@ -1,5 +1,4 @@
 // Type-ahead for codes: search by words or code, add with Enter or a click, remove with the cross. Text only enters as text.
-const instances = new WeakMap();
 let serial = 0;
 
 function make(name, text, className) {
@@ -9,7 +8,7 @@ function make(name, text, className) {
   return element;
 }
 
-function build(parentElement) {
+function build() {
   const id = "codes-" + ++serial;
   const root = make("div", null, "root");
   const label = make("label", "", "label");
@@ -33,17 +32,13 @@ function build(parentElement) {
   message.setAttribute("role", "status");
   box.append(input, list);
   root.append(label, chosen, box, message);
-  parentElement.append(root);
-  return { id, label, chosen, input, list, message, active: -1, timer: 0, sent: "", results: [] };
+  return { root, id, label, chosen, input, list, message, active: -1, timer: 0, sent: "", results: [] };
 }
 
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  let ui = instances.get(parentElement);
-  if (!ui) {
-    ui = build(parentElement);
-    instances.set(parentElement, ui);
-  }
+  const [ui, unmount] = mountOnce(parentElement, build);
+  ui.leave = () => clearTimeout(ui.timer);
   ui.label.textContent = data.label;
   ui.input.placeholder = data.placeholder;
   ui.list.setAttribute("aria-label", data.label + ": matches");
@@ -138,5 +133,5 @@ export default function (component) {
   };
   ui.input.onblur = () => close();
   ui.input.onfocus = () => { if (ui.results.length && ui.input.value.trim()) draw(); };
-  return () => { clearTimeout(ui.timer); instances.delete(parentElement); };
+  return unmount;
 }

@@ -1,5 +1,4 @@
 // The worklist: one row per patient. Columns sort, a row opens. Text only ever enters as text.
-const roots = new WeakMap();
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -63,20 +62,15 @@ function body(data) {
 
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  let root = roots.get(parentElement);
-  if (!root) {
-    root = make("div", null, "scroll");
-    parentElement.append(root);
-    roots.set(parentElement, root);
-  }
-  root.sort = (key, descending) => setTriggerValue("sorted", { key, descending });
+  const [list, unmount] = mountOnce(parentElement, () => ({ root: make("div", null, "scroll") }));
+  list.sort = (key, descending) => setTriggerValue("sorted", { key, descending });
   // Drawn again only where it differs: a redraw of the same list must not take away the row in focus or a click half done.
   const said = JSON.stringify(data);
-  if (root.said !== said) {
-    root.said = said;
-    root.replaceChildren(drawn(data, (key, descending) => root.sort(key, descending)));
+  if (list.said !== said) {
+    list.said = said;
+    list.root.replaceChildren(drawn(data, (key, descending) => list.sort(key, descending)));
   }
-  return () => roots.delete(parentElement);
+  return unmount;
 }
 
 function drawn(data, sort) {

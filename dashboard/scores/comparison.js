@@ -1,5 +1,4 @@
 // Teacher and student against each other: one row per class, aligned bars with a cut-off line. Text only enters as text.
-const memories = new WeakMap();
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -216,26 +215,23 @@ function group(entry, data, memory, needle) {
   return tbody;
 }
 
+function build(data) {
+  const root = make("div", null, "root");
+  const tools = make("div", null, "tools");
+  const search = make("input");
+  search.type = "search";
+  search.placeholder = data.find;
+  search.setAttribute("aria-label", data.find + " in this table");
+  const note = make("span", "", "note");
+  tools.append(search, note, jumps());
+  const scroll = make("div", null, "scroll");
+  root.append(tools, scroll);
+  return { root, search, note, scroll, open: new Set(), folded: new Map(), subject: data.subject };
+}
+
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  let memory = memories.get(parentElement);
-  if (!memory) {
-    memory = { open: new Set(), folded: new Map(), needle: "", subject: data.subject };
-    const root = make("div", null, "root");
-    const tools = make("div", null, "tools");
-    const search = make("input");
-    search.type = "search";
-    search.placeholder = data.find;
-    search.setAttribute("aria-label", data.find + " in this table");
-    tools.append(search);
-    memory.note = make("span", "", "note");
-    tools.append(memory.note, jumps());
-    memory.scroll = make("div", null, "scroll");
-    memory.search = search;
-    root.append(tools, memory.scroll);
-    parentElement.append(root);
-    memories.set(parentElement, memory);
-  }
+  const [memory, unmount] = mountOnce(parentElement, () => build(data));
   if (memory.subject !== data.subject) {
     memory.open.clear();
     memory.subject = data.subject;
@@ -256,5 +252,5 @@ export default function (component) {
   };
   memory.search.oninput = draw;
   draw();
-  return () => memories.delete(parentElement);
+  return unmount;
 }

@@ -1,5 +1,4 @@
 // The viewer's own set: every class to tick, by therapeutic area, with a search. Ticks here are the truth, not the echo.
-const memories = new WeakMap();
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -51,12 +50,9 @@ function narrow(memory) {
 
 export default function (component) {
   const { data: [data], parentElement, setStateValue } = component;
-  let memory = memories.get(parentElement);
-  if (memory && memory.subject === data.subject) return;
-  parentElement.querySelector(".root")?.remove();
-  memory = { subject: data.subject, chosen: new Set(data.chosen) };
-  memories.set(parentElement, memory);
-  const root = make("div", null, "root");
+  const [memory, unmount] = mountOnce(parentElement, () => ({ root: make("div", null, "root") }));
+  if (memory.subject === data.subject) return unmount;
+  Object.assign(memory, { subject: data.subject, chosen: new Set(data.chosen) });
   memory.search = make("input");
   memory.search.type = "search";
   memory.search.placeholder = "Find a class";
@@ -78,9 +74,8 @@ export default function (component) {
   const order = data.areas.flatMap((entry) => entry.classes.map((one) => one.code));
   const change = () => setStateValue("chosen", { subject: data.subject, codes: order.filter((code) => memory.chosen.has(code)) });
   memory.list.append(...data.areas.map((entry) => area(entry, memory, change)));
-  root.append(memory.search, make("span", data.hint, "hint"), memory.nothing, scroll);
+  memory.root.replaceChildren(memory.search, make("span", data.hint, "hint"), memory.nothing, scroll);
   scroll.append(memory.list);
-  parentElement.append(root);
   narrow(memory);
-  return () => memories.delete(parentElement);
+  return unmount;
 }

@@ -186,13 +186,14 @@ def _table(
         navigation.link("prompt", "The teacher's prompt", link)
         if recommendations:
             export()
-    if held:
-        unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-        st.toggle(
-            f"Hold back what the conditions forbid ({count(len(held), unit.one, unit.many)})",
-            help=wording.HOLD_BACK,
-            **url_state.mirror(session.HOLD),
-        )
+    with st.container():  # a place of its own: the table keeps its place whether there is something to hold back
+        if held:
+            unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+            st.toggle(
+                f"Hold back what the conditions forbid ({count(len(held), unit.one, unit.many)})",
+                help=wording.HOLD_BACK,
+                **url_state.mirror(session.HOLD),
+            )
     comparison_table.show(
         rows,
         scores,

@@ -1,12 +1,8 @@
 // A button that copies the text it was given.
 export default function (component) {
   const { data: [data], parentElement } = component;
-  let button = parentElement.querySelector("button");
-  if (!button) {
-    button = document.createElement("button");
-    button.type = "button";
-    parentElement.append(button);
-  }
+  const [{ root: button }, unmount] = mountOnce(parentElement, () => ({ root: document.createElement("button") }));
+  button.type = "button";
   button.textContent = data.label;
   button.onclick = async () => {
     try {
@@ -17,4 +13,5 @@ export default function (component) {
     }
     setTimeout(() => { button.textContent = data.label; }, 1800);
   };
+  return unmount;
 }

@@ -64,16 +64,23 @@ def macro(name: str, template: str = "shared/macros.html") -> Callable[..., Mark
     return getattr(_environment().get_template(template).module, name)
 
 
+def component_script(name: str) -> str:
+    """A component's script, with `shared/mount.js` before it: a module of its own, for components import nothing."""
+    return "".join(
+        (_DASHBOARD / f"{part}.js").read_text(encoding="utf-8") for part in ("shared/mount", name)
+    )
+
+
 @functools.cache
 def component(name: str) -> Callable[..., Any]:
     """The mount function of a component stored as NAME.js and NAME.css in `dashboard/`, such as "scores/comparison".
 
     Its data travels as the one item of a list: Streamlit looks through an object for data frames, and imports pandas
-    for that before the first page stands.
+    for that before the first page stands. Its script can call what `shared/mount.js` defines.
     """
     mount = st.components.v2.component(
         f"leader.{Path(name).name}",
-        js=(_DASHBOARD / f"{name}.js").read_text(encoding="utf-8"),
+        js=component_script(name),
         css=theme.component_style((_DASHBOARD / f"{name}.css").read_text(encoding="utf-8")),
     )
 

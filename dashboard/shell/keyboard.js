@@ -1,7 +1,6 @@
 // Shortcuts for every page, and the help that lists them. Never acts while somebody is typing.
 const FIELDS = new Set(["text", "search", "number", "email", "password", "tel", "url", "date", "time"]);
 const RECOLOURED = 300; // ms until the page around us has changed its colours
-const mounted = new WeakMap(); // where it is mounted -> what belongs to it; drawn once, its text updated
 let current = null; // the one that keys are for
 
 function make(name, text, className) {
@@ -94,8 +93,8 @@ function help(data, begin) {
   return dialog;
 }
 
-function mount(parentElement) {
-  const own = { data: null, begin: null, dialog: null };
+function build() {
+  const own = { root: make("div", null, "root"), data: null, begin: null, dialog: null };
   const skip = make("button", "Skip to the page", "skip");
   skip.type = "button";
   skip.onclick = () => {
@@ -115,11 +114,12 @@ function mount(parentElement) {
     if (own.dialog && own.dialog.open) { own.dialog.close(); return; }
     own.dialog?.remove();
     own.dialog = help(own.data, (number) => own.begin(number));
-    parentElement.append(own.dialog);
+    own.root.append(own.dialog);
     own.dialog.showModal();
   };
   button.onclick = own.toggle;
-  parentElement.append(skip, button);
+  own.root.append(skip, button);
+  own.leave = () => { if (current === own) current = null; };
   return own;
 }
 
@@ -144,11 +144,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) =>
 
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  let own = mounted.get(parentElement);
-  if (!own) {
-    own = mount(parentElement);
-    mounted.set(parentElement, own);
-  }
+  const [own, unmount] = mountOnce(parentElement, build);
   own.data = data;
   own.begin = (number) => setTriggerValue("tour", number);
   own.recolour = (scheme) => setTriggerValue("scheme", scheme);
@@ -158,9 +154,5 @@ export default function (component) {
     main.setAttribute("role", "main");
     if (!main.hasAttribute("tabindex")) main.tabIndex = -1;
   }
-  return () => {
-    if (current === own) current = null;
-    mounted.delete(parentElement);
-    parentElement.replaceChildren(...[...parentElement.children].filter((e) => !/^(BUTTON|DIALOG)$/.test(e.tagName)));
-  };
+  return unmount;
 }

@@ -77,12 +77,13 @@ def draw() -> None:
         return
     loading = frame.is_loading(service)  # before it is drawn: a model may be ready when the page is
     strip, progress = frame.show(service)
-    if student_gone():
-        st.html(markup.callout(wording.STUDENT_GONE, "warn"))
+    with st.container():  # a place of its own, so that the page keeps its place when a message comes or goes
+        if student_gone():
+            st.html(markup.callout(wording.STUDENT_GONE, "warn"))
+        if service.engine.cohort.replaced:
+            notice(wording.COHORT_REPLACED, "warning", "update")
+            st.button("Open the new cohort", on_click=reopen, key="reopen")
     frame.help_button()
-    if service.engine.cohort.replaced:
-        notice(wording.COHORT_REPLACED, "warning", "update")
-        st.button("Open the new cohort", on_click=reopen, key="reopen")
     answers.begin()
     page.run()
     answers.finish(progress)

@@ -1,5 +1,4 @@
 // The tour's card: says one step at a time, frames the panel it speaks of, and keeps the step in the link.
-const running = new WeakMap();
 const reached = new Map(); // run -> step, or 0 once it was left: the server's idea of the link may be older
 const FRAME = "ld-tour-panel";
 
@@ -24,15 +23,15 @@ function unframe() {
 
 export default function (component) {
   const { data: [data], parentElement } = component;
-  running.get(parentElement)?.abort();
+  const [place, unmount] = mountOnce(parentElement, () => ({ root: make("div") }));
+  place.leave?.();
+  place.leave = null;
   const control = new AbortController();
-  running.set(parentElement, control);
-  parentElement.querySelector("section")?.remove();
   const linked = Number(new URLSearchParams(location.search).get("tour"));
   let at = reached.has(data.run) ? reached.get(data.run) : linked;
   if (!(at >= 1 && at <= data.stops.length)) {
     if (linked) write(0);
-    return;
+    return unmount;
   }
   let over = false;
 
@@ -53,7 +52,7 @@ export default function (component) {
   for (const button of [skip, back, next]) button.type = "button";
   actions.append(skip, back, next);
   card.append(count, heading, text, actions);
-  parentElement.append(card);
+  place.root.append(card);
 
   const frame = (move) => {
     unframe();
@@ -105,6 +104,7 @@ export default function (component) {
     if ([...document.querySelectorAll("*")].some((e) => e.shadowRoot?.querySelector("dialog[open]"))) return;
     end();
   }, { signal: control.signal });
+  place.leave = () => { over = true; watch.disconnect(); control.abort(); unframe(); card.remove(); };
   show(true);
-  return () => { over = true; watch.disconnect(); control.abort(); unframe(); card.remove(); };
+  return unmount;
 }

@@ -3,12 +3,13 @@ const SEEN = "leader.tour.offered";
 
 export default function (component) {
   const { data: [data], parentElement, setTriggerValue } = component;
-  parentElement.querySelector("aside")?.remove();
+  const [{ root }, unmount] = mountOnce(parentElement, () => ({ root: document.createElement("div") }));
+  root.replaceChildren();
   const box = parentElement.host?.closest("[data-testid=stLayoutWrapper], .st-key-tour_offer");
   let seen = true;
   try { seen = Boolean(localStorage.getItem(SEEN)); } catch { seen = false; }
   if (box) box.style.display = seen ? "none" : "";
-  if (seen) return;
+  if (seen) return unmount;
   const leave = () => {
     try { localStorage.setItem(SEEN, "1"); } catch { /* offered again next time */ }
     aside.remove();
@@ -30,5 +31,6 @@ export default function (component) {
   later.textContent = data.later;
   later.onclick = leave;
   aside.append(words, start, later);
-  parentElement.append(aside);
+  root.append(aside);
+  return unmount;
 }
