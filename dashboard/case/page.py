@@ -29,7 +29,9 @@ _MOST_BUTTONS: Final = 5
 def draw() -> None:
     service = get_service()
     step = tour.read_step(st.query_params.get(tour.TOUR, ""))
-    with st.container():  # a place of its own: else all that follows would stand twice while it is drawn again
+    with (
+        st.container()
+    ):  # a place of its own: else all that follows would stand twice while it is drawn again
         if step is not None and not {session.PATIENT, session.CASE} & set(st.query_params):
             _begin_tour(service, step)
     subject = open_subject(service, "Case")

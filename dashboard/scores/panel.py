@@ -186,7 +186,9 @@ def _table(
         navigation.link("prompt", "The teacher's prompt", link)
         if recommendations:
             export()
-    with st.container():  # a place of its own: the table keeps its place whether there is something to hold back
+    with (
+        st.container()
+    ):  # a place of its own: the table keeps its place whether there is something to hold back
         if held:
             unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
             st.toggle(

@@ -66,9 +66,7 @@ def macro(name: str, template: str = "shared/macros.html") -> Callable[..., Mark
 
 def component_script(name: str) -> str:
     """A component's script, with `shared/mount.js` before it: a module of its own, for components import nothing."""
-    return "".join(
-        (_DASHBOARD / f"{part}.js").read_text(encoding="utf-8") for part in ("shared/mount", name)
-    )
+    return "".join((_DASHBOARD / f"{part}.js").read_text(encoding="utf-8") for part in ("shared/mount", name))
 
 
 @functools.cache

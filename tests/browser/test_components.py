@@ -1,12 +1,10 @@
 """The browser components: one root in each place, in whatever order Streamlit begins and ends their calls.
 
-A few loads of each page in the suite; `LEADER_LOADS=20 pytest -s tests/browser/test_components.py` loads each page twenty times and
-prints what was counted.
+`pytest -s -m soak tests/browser/test_components.py`, part of `make soak`, loads each page twenty times and prints the counts.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +20,7 @@ from tests.browser.steps import both_scored, still
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
-LOADS: Final = int(os.environ.get("LEADER_LOADS", "1"))
+TOUR: Final = "/case?view=research&tour=2"
 _MODEL: Final = {"label": "Teacher", "note": "", "icon": "◆", "cut": 0.5, "ready": True}
 DATA: Final[dict[str, dict[str, Any]]] = {
     "scores/comparison": {
@@ -106,19 +104,31 @@ def patient(synthetic_cohort: Path) -> str:
     return str(row[0])
 
 
+@pytest.mark.parametrize("path", [TOUR, "/new"])
+def test_nothing_stands_twice_while_a_page_loads(visit: Visit, patient: str, path: str) -> None:
+    """Nor while it is drawn again; on the case page also after a move of the cut-off."""
+    assert _stood_twice(visit(), path.format(patient), loads=1) == {}
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize(
     "path",
-    ["/", "/case?view=research&tour=2", "/case?patient={}&view=research", "/case?patient={}", "/new",
-     "/interactions?patient={}", "/prompt?patient={}", "/errors", "/models"],
+    [TOUR, "/", "/case?patient={}&view=research", "/case?patient={}", "/new", "/interactions?patient={}",
+     "/prompt?patient={}", "/errors", "/models"],
 )  # fmt: skip
-def test_nothing_stands_twice_while_a_page_loads(visit: Visit, patient: str, path: str) -> None:
-    """Nor while it is drawn again; on the case page also after a move of a cut-off."""
-    visitor = visit()
+def test_nothing_stands_twice_in_twenty_loads(visit: Visit, patient: str, path: str) -> None:
+    twice = _stood_twice(visit(), path.format(patient), loads=20)
+    print(f"{path}: 20 loads, {len(twice)} places stood twice {twice or ''}")
+    assert twice == {}
+
+
+def _stood_twice(visitor: Visitor, path: str, *, loads: int) -> dict[str, int]:
+    """In how many loads each place stood on the page more than once at a time."""
     page = visitor.page
     page.add_init_script(WATCH)
     twice: dict[str, int] = {}
-    for _ in range(LOADS):
-        visitor.open(path.format(patient))
+    for _ in range(loads):
+        visitor.open(path)
         still(page)
         if "research" in path:
             both_scored(page)
@@ -129,5 +139,4 @@ def test_nothing_stands_twice_while_a_page_loads(visit: Visit, patient: str, pat
         for place, number in most.items():
             if number > 1:
                 twice[place] = twice.get(place, 0) + 1
-    print(f"{path}: {LOADS} loads, {len(twice)} places stood twice {twice or ''}")
-    assert twice == {}
+    return twice
