@@ -1,6 +1,7 @@
 """The prompt to edit: a text of the viewer's own, scored by the teacher and compared with the original.
 
-The text lives in the session alone: it is never stored and never stands in the link.
+The text lives in the session alone: it is never stored and never stands in the link. Both texts are scored now and in the
+same way, one after the other: stored scores of the case may stem from another machine, whose last digits differ.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from typing import Final
 import streamlit as st
 
 from dashboard.scores import case_diff
-from dashboard.server.answers import scores
 from dashboard.server.service import Service, failure
-from dashboard.shared import markup, session, wording
+from dashboard.shared import markup, session
 from dashboard.shared.formatting import count
 from dashboard.shared.guard import notice
 from dashboard.shared.session import Subject
@@ -21,7 +21,7 @@ from leader_core import LeaderError, Prompt, Recommendation
 
 log = logging.getLogger("leader.dashboard")
 
-_SCORED: Final = "_edited_prompt"  # (case, text, answer)
+_SCORED: Final = "_edited_prompt"  # (case, answer to the original, answer to the text)
 _LONGEST: Final = 20_000  # characters: far beyond any teacher's limit of tokens, and a bound on what is sent
 _SHOWN: Final = 15
 
@@ -52,10 +52,12 @@ def show(service: Service, subject: Subject, original: Prompt) -> None:
             )
     if sent:
         with st.spinner("The teacher is reading your text…"):
-            st.session_state[_SCORED] = (subject.key, text or "", answer(service, text or ""))
+            before = answer(service, original.text)
+            after = before if text == original.text else answer(service, text or "")
+            st.session_state[_SCORED] = (subject.key, before, after)
     scored = st.session_state.get(_SCORED)
     if scored is not None and scored[0] == subject.key:
-        _compare(service, subject, original, scored[2])
+        _compare(service, original, *scored[1:])
 
 
 def _restore(key: str, text: str) -> None:
@@ -77,17 +79,16 @@ def answer(service: Service, text: str) -> Answer:
         return tokens, None, failure("teacher", error, "on this text")
 
 
-def _compare(service: Service, subject: Subject, original: Prompt, answered: Answer) -> None:
-    tokens, edited, problem = answered
+def _compare(service: Service, original: Prompt, first: Answer, second: Answer) -> None:
+    _, before, problem_before = first
+    tokens, edited, problem = second
     length = f"{count(tokens, 'token')} of at most {original.token_limit:,}; the original has {original.token_count:,}"
     st.html(markup.panel_title("Against the original", length))
-    if edited is None:
-        notice(problem, "warning")
+    if before is None or edited is None:
+        notice(problem or problem_before, "warning")
         return
-    of_case = scores(service, subject.case, "teacher")
-    before = of_case.recommendation
-    if before is None:
-        st.html(markup.note(of_case.reason or wording.RUNNING.format(model="The teacher")))
+    if before is edited:
+        st.html(markup.note("The text is the original, letter by letter: every score is the same."))
         return
     if (threshold := session.threshold("teacher")) is not None:
         before, edited = (service.engine.with_threshold(r, threshold) for r in (before, edited))

@@ -35,6 +35,24 @@ def test_an_edited_text_is_scored_next_to_the_original(open_page: OpenPage) -> N
     assert page.text_area[0].value.startswith("[leader-1]")
 
 
+def test_an_unchanged_text_scores_as_the_original_whatever_is_stored(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each text is scored the same way: a text sent as it was differs by nothing, and one added word by its own effect."""
+    page = open_page("prompt", patient=RETURNING, mode="edit")
+    original = page.text_area[0].value
+    _send(page, original)
+    assert "every score is the same" in text(page)
+    assert "ld-changes" not in text(page)
+    scored: list[str] = []
+    score_prompt = FakeEngine.score_prompt
+    monkeypatch.setattr(
+        FakeEngine, "score_prompt", lambda engine, words: scored.append(words) or score_prompt(engine, words)
+    )
+    _send(page, f"{original} Pneumonia")
+    assert scored == [original, f"{original} Pneumonia"]
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"), [("word " * 600, "reads at most 512"), ("  ", "The text is empty")]
 )
