@@ -284,7 +284,8 @@ def _read_piece(piece: str, kind: Kind, resolver: Resolver) -> Answer:
         if not isinstance(first, Unresolved):
             return first
     if _is_code(piece, kind):
-        return coded
+        named = coded if kind == "medication" else resolver.words(piece, kind)  # "T2DM" has a digit too
+        return named if isinstance(named, Unresolved) and named.candidates else coded
     if kind == "medication":
         drug = resolver.drug(piece)
         if not isinstance(drug, Unresolved) or not drug.unknown:

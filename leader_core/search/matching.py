@@ -34,6 +34,7 @@ GRADES: Final = (
 
 _LONGEST_TERM: Final = 5
 _SHORTEST_CODE: Final = 2
+_LONGEST_ABBREVIATION: Final = 4  # letters
 _PLAIN_ENGLISH: Final = frozenset("all as ad ar ed he se cut fat dry fit cold us circ iron pain fall".split())
 """Terms that inside a longer search are more likely the word than the abbreviation."""
 
@@ -82,6 +83,8 @@ class Match:
             return
         self._parts = self._terms_inside()
         self._look(typos=False)
+        if self._is_abbreviation() and self.tiers.max() >= SYNONYM:
+            self.tiers[self.tiers == BEGUN] = 0  # UTI is not the beginning of "utility gas"
         self._codes()
         if self.tiers.max(initial=0) >= WORDS or np.count_nonzero(self.tiers) >= limit:
             return
@@ -90,6 +93,11 @@ class Match:
             self._look(typos=True)
         if len(self._content) > 1 and not self.tiers.any():
             self._partly()
+
+    def _is_abbreviation(self) -> bool:
+        """Whether the whole text is a short term with a meaning of its own."""
+        text = " ".join(self._words)
+        return len(text) <= _LONGEST_ABBREVIATION and text in self._index.aliases.named
 
     def hint(self, row: int) -> str:
         """Why a row matches, where its title does not show it; empty where it does."""

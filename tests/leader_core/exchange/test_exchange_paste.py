@@ -74,6 +74,8 @@ def test_what_cannot_be_read_is_listed_with_its_reason(cohort: Cohort) -> None:
     assert "choose one" in reasons["heart failure"]
     assert {c.kind for u in result.unmapped for c in u.candidates} == {"diagnosis"}
     assert "CHF" in reasons, "one title holds these letters, and it is another illness"
+    (short,) = read_list("T2DM", "diagnosis", cohort).unmapped
+    assert short.candidates[0].code == "ICD9:25000", "a digit does not make it a code"
     drugs = read_list("heparin flush\nB01\nZ99Z\nfoozumab\nD5W", "medication", cohort)
     assert [u.reason.split(":")[0] for u in drugs.unmapped] == [
         "is no drug of its own (flush)",

@@ -388,6 +388,13 @@ def test_small_words_are_left_out_but_denials_stay() -> None:
     assert split_parts("heart failure, ; warfarin,,") == ["heart failure", " warfarin"]
 
 
+def test_an_abbreviation_is_not_the_beginning_of_another_word(index: CodeIndex) -> None:
+    """UTI lists infections of the urinary tract, and no suicide by utility gas."""
+    titles = [concept.title for concept in search_codes(index, "UTI", ("diagnosis",), 12)]
+    assert titles and all("Urinary tract infection" in title for title in titles)
+    assert any("Asthma" in c.title for c in search_codes(index, "ast", ("diagnosis",), 12))
+
+
 # Words
 
 TEXTS = ("Heart failure", "Heart block", "Hartnup's disease", "Failure to thrive", "Fractures, multiple")
