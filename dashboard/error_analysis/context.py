@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
+import numpy as np
 import streamlit as st
 from markupsafe import Markup
 
@@ -18,8 +19,9 @@ from dashboard.shared import markup, navigation
 from dashboard.shared.analysis_selection import CASES, named
 from dashboard.shared.analysis_text import describe_condition, model_name
 from dashboard.shared.formatting import count
+from dashboard.shared.session import FOCUS, case_query
 from dashboard.shared.theme import Mode
-from dashboard.shared.view import view_query
+from dashboard.shared.view import PARAMETER, RESEARCH, view_query
 from leader_core.error_analysis import Analysis, Bools, Condition, Selection
 
 if TYPE_CHECKING:
@@ -94,6 +96,18 @@ class AnalysisContext:
         """A class in plain words with its code."""
         title = self.title(code)
         return f"{title} ({code})" if title != code else code
+
+    def case_link(self, visit_id: int, code: str = "") -> str:
+        """The address of a scored case, with the row of a class in focus; empty where the case is not scored."""
+        rows = self.analysis.frame.rows(np.array([visit_id]))
+        if not len(rows):
+            return ""
+        row = int(rows[0])
+        visit_no = int(self.analysis.frame.numbers["visits"][row])
+        focus = {FOCUS: code} if code else {}
+        return (
+            f"case?{urlencode({**case_query(int(self.analysis.frame.patient_ids[row]), visit_no), **focus})}"
+        )
 
     def opens(self, number: int, text: str, *conditions: Condition) -> TableCell:
         """A count that opens its cases in the worklist; plain text where there are none."""

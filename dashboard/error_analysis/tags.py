@@ -1,16 +1,15 @@
-"""Tags and notes: how often each kind of error was seen, how far annotators agree, what was written, and the kinds."""
+"""Tags and notes: which kinds of error were seen in which rows, how far annotators agree, what was written, and the kinds."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Final
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard.error_analysis.context import AnalysisContext
+from dashboard.error_analysis.context import AnalysisContext, model_cell
 from dashboard.error_analysis.tables import (
     AnalysisSection,
     AnalysisTable,
@@ -20,170 +19,195 @@ from dashboard.error_analysis.tables import (
     table_of,
 )
 from dashboard.scores.notes import author
+from dashboard.scores.tags import NO_ERROR_NAME
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup, session
 from dashboard.shared.formatting import count, day
 from dashboard.shared.view import view_query
 from leader_core import LeaderError
 from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_agreement
-from leader_core.workspace import Annotation, ErrorKind, Note
+from leader_core.workspace import NO_ERROR, ErrorKind, Note, RowTag, TagRow
 
 _MESSAGE: Final = "_kinds_message"
 _ADDED: Final = "_kinds_added"  # how many this session added
-_MOST_PAIRS: Final = 10
-_MOST_NOTES: Final = 50
+_MOST_PAIRS: Final = 6
+_MOST_ROWS: Final = 50
+_HOW: Final = "Open a case in the research view, go to a row of the table of classes and press t: a digit chooses the kind."
+_KAPPA: Final = (
+    "Cohen's kappa over the rows that both have tagged: 1 is full agreement, 0 what chance would give. A dash: one answer "
+    "only, so that chance and agreement cannot be distinguished. With few rows one answer changes kappa much."
+)
 
 
 def draw(context: AnalysisContext) -> None:
-    """Counts, agreement, notes and the kinds; only cases among those chosen count."""
+    """Counts, agreement, the tagged rows, notes and the kinds; only cases among those chosen count."""
     workspace = get_workspace(context.service)
     for notice in workspace.notices:
         st.html(markup.callout(notice, "warn"))
-    kinds = workspace.tags.kinds(removed=True)
-    annotations = _annotations(context, workspace)
-    looked_at = count(len({a.visit_id for a in annotations}), "case")
-    people = count(len({a.author for a in annotations}), "annotator")
-    st.html(markup.panel_title("Kinds of error", f"{looked_at} looked at by {people}" if annotations else ""))
-    if annotations:
-        st.html(count_table(context, kinds, annotations).html())
-        csv_row("tags", lambda: annotation_table(kinds, annotations))
+    names, tags = kind_names(workspace), tags_of(context, workspace)
+    st.html(markup.panel_title("Tags", tag_summary(tags) if tags else ""))
+    if tags:
+        st.html(count_table(context, names, tags).html())
+        pairs = agreements(tags)
+        if pairs:
+            st.html(markup.panel_title("Agreement of annotators", "Cohen's kappa"))
+            st.html(agreement_table(names, pairs).html())
+            csv_row("agreement", lambda: agreement_table(names, pairs), _KAPPA)
+            _draw_disagreements(context, names, tags)
+        newest = f"the newest {_MOST_ROWS}" if len(tags) > _MOST_ROWS else ""
+        st.html(markup.panel_title("Tagged rows", newest))
+        st.html(row_table(context, names, tags[:_MOST_ROWS]).html())
+        csv_row(
+            "tags", lambda: row_table(context, names, tags), "The CSV holds every tag of the chosen cases."
+        )
     else:
-        st.html(
-            markup.empty(
-                "No chosen case is tagged",
-                "Open a case and choose “Tag errors” next to its notes; counts stand here then.",
-            )
-        )
-    if pairs := agreements(kinds, annotations):
-        st.html(
-            markup.panel_title(
-                "Agreement between annotators", "Cohen's kappa: 1 is full agreement, 0 what chance would give"
-            )
-        )
-        st.html(agreement_table(kinds, pairs).html())
-        st.html(
-            markup.note(
-                "Over the cases that both have answered; kinds that neither saw are left out. A dash: one answer only, "
-                "so that chance and agreement cannot be distinguished. With few cases one answer changes kappa much."
-            )
-        )
+        st.html(markup.empty("No row of the chosen cases is tagged", _HOW))
     _draw_notes(context, workspace)
-    _edit_kinds(workspace, [kind for kind in kinds if not kind.removed])
+    _edit_kinds(workspace, list(workspace.tags.kinds()))
 
 
 def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """Counts and agreement; nothing where nobody has tagged a chosen case."""
+    """Counts by kind; nothing where nobody has tagged a chosen case."""
     workspace = get_workspace(context.service)
-    annotations, kinds = _annotations(context, workspace), workspace.tags.kinds(removed=True)
-    if not annotations:
-        return []
-    looked_at = f"{count(len({a.visit_id for a in annotations}), 'case')} looked at"
-    parts = [AnalysisSection("Tags", looked_at, count_table(context, kinds, annotations))]
-    if pairs := agreements(kinds, annotations):
-        parts.append(
-            AnalysisSection("Agreement between annotators", "Cohen's kappa", agreement_table(kinds, pairs))
-        )
-    return parts
+    tags = tags_of(context, workspace)
+    table = count_table(context, kind_names(workspace), tags)
+    return [AnalysisSection("Tags", tag_summary(tags), table)] if tags else []
 
 
-def _annotations(context: AnalysisContext, workspace: Workspace) -> list[Annotation]:
+def kind_names(workspace: Workspace) -> dict[str, str]:
+    """The name of every kind of error by id, those taken off the list too, and of no error."""
+    return {**{k.kind_id: k.name for k in workspace.tags.kinds(removed=True)}, NO_ERROR: NO_ERROR_NAME}
+
+
+def tags_of(context: AnalysisContext, workspace: Workspace) -> list[RowTag]:
+    """The tags on the chosen cases, newest first."""
     chosen = set(context.analysis.frame.visit_ids[context.within].tolist())
-    return [annotation for annotation in workspace.tags.all() if annotation.visit_id in chosen]
+    return [tag for tag in workspace.tags.all() if tag.visit_id in chosen]
 
 
-def count_table(
-    context: AnalysisContext, kinds: Sequence[ErrorKind], annotations: Sequence[Annotation]
-) -> AnalysisTable:
-    """One row per kind: its cases, and how often each annotator saw it; the last row is "no error seen"."""
-    people = sorted({a.author for a in annotations})
-    looked_at = len({a.visit_id for a in annotations})
+def tag_summary(tags: Sequence[RowTag]) -> str:
+    """How many rows, cases and annotators."""
+    rows, cases, people = ({f(t) for t in tags} for f in (_row, lambda t: t.visit_id, lambda t: t.author))
+    return f"{count(len(rows), 'row')} of {count(len(cases), 'case')}, by {count(len(people), 'annotator')}"
 
-    def having(kind: ErrorKind | None) -> list[Annotation]:
-        return [a for a in annotations if (kind.kind_id in a.kinds if kind else not a.kinds)]
 
-    def cases(kind: ErrorKind | None) -> TableCell:
-        number = len({a.visit_id for a in having(kind)})
-        if kind is None:
-            return TableCell(number, f"{number:,}")
-        return context.opens(number, kind.name, Condition("tag", (kind.kind_id,)))
+def _row(tag: RowTag) -> TagRow:
+    return tag.row
 
-    def share(kind: ErrorKind | None) -> TableCell:
-        return number_cell(len({a.visit_id for a in having(kind)}) / looked_at, ".0%")
 
-    def by(person: str) -> Callable[[ErrorKind | None], int]:
-        return lambda kind: sum(a.author == person for a in having(kind))
+def count_table(context: AnalysisContext, names: Mapping[str, str], tags: Sequence[RowTag]) -> AnalysisTable:
+    """One row per kind: its rows, its cases, and how often each annotator saw it."""
+    people = sorted({tag.author for tag in tags})
+    of_kind: dict[str, list[RowTag]] = {}
+    for tag in tags:
+        of_kind.setdefault(tag.kind, []).append(tag)
+    order = list(names)
+
+    def cases(kind: str) -> TableCell:
+        number = len({tag.visit_id for tag in of_kind[kind]})
+        return context.opens(number, names.get(kind, kind), Condition("tag", (kind,)))
+
+    def by(person: str) -> Callable[[str], int]:
+        return lambda kind: sum(tag.author == person for tag in of_kind[kind])
 
     return table_of(
-        [*(kind for kind in kinds if not kind.removed or having(kind)), None],
+        sorted(of_kind, key=lambda kind: (kind == NO_ERROR, -len(of_kind[kind]), order.index(kind))),
         [
-            ("Kind", "", lambda kind: kind.name if kind else "No error seen"),
+            ("Kind of error", "", lambda kind: names.get(kind, kind)),
+            ("Rows", "", lambda kind: len({tag.row for tag in of_kind[kind]})),
             ("Cases", "", cases),
-            ("Of those looked at", "", share),
             *((person, "", by(person)) for person in people),
         ],
     )
 
 
-def annotation_table(kinds: Sequence[ErrorKind], annotations: Sequence[Annotation]) -> AnalysisTable:
-    """One row per annotator and visit, a column per kind."""
-    used = [k for k in kinds if not k.removed or any(k.kind_id in a.kinds for a in annotations)]
+def row_table(context: AnalysisContext, names: Mapping[str, str], tags: Sequence[RowTag]) -> AnalysisTable:
+    """One row per tag; its case opens at the class."""
 
-    def sees(kind: ErrorKind) -> Callable[[Annotation], bool]:
-        return lambda annotation: kind.kind_id in annotation.kinds
+    def case(tag: RowTag) -> TableCell:
+        patient = str(tag.patient_id)
+        where = context.title(tag.code) if tag.code else "the whole case"
+        return TableCell(
+            tag.patient_id,
+            patient,
+            context.case_link(tag.visit_id, tag.code),
+            f"Open patient {patient} at {where}",
+        )
 
     return table_of(
-        annotations,
+        tags,
         [
-            ("", "patient_id", lambda a: a.patient_id),
-            ("", "visit_id", lambda a: a.visit_id),
-            ("", "annotator", lambda a: a.author),
-            ("", "annotated_at", lambda a: a.annotated_at.isoformat(timespec="seconds")),
-            *(("", kind.name, sees(kind)) for kind in used),
+            ("Patient", "patient_id", case),
+            ("", "visit_id", lambda tag: tag.visit_id),
+            ("", "class", lambda tag: tag.code),
+            ("Class", "class_title", lambda tag: TableCell(context.title(tag.code) if tag.code else "",
+                                                           context.titled(tag.code) if tag.code else "Whole case")),
+            ("Model", "model", lambda tag: model_cell(tag.model) if tag.model else None),
+            ("Tag", "tag", lambda tag: names.get(tag.kind, tag.kind)),
+            ("Note", "note", lambda tag: TableCell(tag.note, tag.note)),
+            ("By", "annotator", lambda tag: tag.author),
+            ("When", "tagged_at", lambda tag: TableCell(tag.tagged_at.isoformat(timespec="seconds"), day(tag.tagged_at))),
         ],
-    )
+    )  # fmt: skip
 
 
 Pair = tuple[str, str, tuple[AnnotatorAgreement, ...]]
-"""Two annotators, and their agreement on each kind."""
+"""Two annotators, and their agreement on all kinds, then on each."""
 
 
-def agreements(kinds: Sequence[ErrorKind], annotations: Sequence[Annotation]) -> list[Pair]:
-    """Every pair of annotators who looked at the same cases, those with most in common first."""
-    answers: dict[str, dict[int, tuple[str, ...]]] = {}
-    for each in annotations:
-        answers.setdefault(each.author, {})[each.visit_id] = each.kinds
-    ids = [kind.kind_id for kind in kinds if not kind.removed]
+def _answers(tags: Sequence[RowTag]) -> dict[str, dict[TagRow, str]]:
+    """What each annotator says of each row; tags of whole cases, which may be several, are left out."""
+    answers: dict[str, dict[TagRow, str]] = {}
+    for tag in tags:
+        if tag.code:
+            answers.setdefault(tag.author, {})[tag.row] = tag.kind
+    return answers
+
+
+def agreements(tags: Sequence[RowTag]) -> list[Pair]:
+    """Every pair of annotators who tagged the same rows, those with most in common first."""
+    answers = _answers(tags)
     pairs = [
-        (a, b, annotator_agreement(answers[a], answers[b], ids))
+        (a, b, annotator_agreement(answers[a], answers[b]))
         for a, b in combinations(sorted(answers), 2)
         if answers[a].keys() & answers[b].keys()
     ]
-    return sorted((pair for pair in pairs if pair[2]), key=lambda pair: -pair[2][0].cases)
+    return sorted(pairs, key=lambda pair: -pair[2][0].rows)[:_MOST_PAIRS]
 
 
-def agreement_table(kinds: Sequence[ErrorKind], pairs: Sequence[Pair]) -> AnalysisTable:
-    """One row per pair of annotators and a kind that either saw."""
-    names = {kind.kind_id: kind.name for kind in kinds}
-    rows = [
-        (f"{a} and {b}", one)
-        for a, b, each in pairs[:_MOST_PAIRS]
-        for one in each
-        if one.both or one.first_only or one.second_only
-    ]
+def agreement_table(names: Mapping[str, str], pairs: Sequence[Pair]) -> AnalysisTable:
+    """Of each pair of annotators one row over all kinds, then one for each kind that either saw."""
+    rows = [(f"{a} and {b}", a, b, one) for a, b, each in pairs for one in each]
     return table_of(
         rows,
         [
-            ("Annotators", "", lambda row: row[0]),
-            ("Kind", "", lambda row: names[row[1].kind]),
-            ("Cases of both", "", lambda row: row[1].cases),
-            ("Both", "", lambda row: row[1].both),
-            ("First only", "", lambda row: row[1].first_only),
-            ("Second only", "", lambda row: row[1].second_only),
-            ("Neither", "", lambda row: row[1].neither),
-            ("Observed", "", lambda row: number_cell(row[1].observed)),
-            ("Kappa", "", lambda row: number_cell(row[1].kappa)),
+            ("Annotators", "annotators", lambda row: row[0]),
+            ("Kind of error", "tag", lambda row: names.get(row[3].kind, row[3].kind) or "All kinds"),
+            ("Rows of both", "rows of both", lambda row: row[3].rows),
+            ("Agreed", "agreed", lambda row: row[3].agreed),
+            ("Both saw it", "both", lambda row: row[3].both),
+            ("First only", "first only", lambda row: row[3].first_only),
+            ("Second only", "second only", lambda row: row[3].second_only),
+            ("Observed", "observed agreement", lambda row: number_cell(row[3].observed)),
+            ("Kappa", "kappa", lambda row: number_cell(row[3].kappa)),
         ],
     )
+
+
+def _draw_disagreements(context: AnalysisContext, names: Mapping[str, str], tags: Sequence[RowTag]) -> None:
+    """The rows that annotators tagged differently, to be talked about."""
+    by_row: dict[TagRow, list[RowTag]] = {}
+    for tag in tags:
+        if tag.code:
+            by_row.setdefault(tag.row, []).append(tag)
+    split = [row for row, own in by_row.items() if len({tag.kind for tag in own}) > 1]
+    if not split:
+        return
+    with st.expander(f"{count(len(split), 'row')} tagged differently", icon=":material/difference:"):
+        own = sorted(
+            (tag for row in split for tag in by_row[row]), key=lambda tag: (split.index(tag.row), tag.author)
+        )
+        st.html(row_table(context, names, own).html())
 
 
 def _draw_notes(context: AnalysisContext, workspace: Workspace) -> None:
@@ -191,16 +215,12 @@ def _draw_notes(context: AnalysisContext, workspace: Workspace) -> None:
     notes = [n for n in workspace.notes() if n.patient_id in people]
     if not notes:
         return
-    tags = Counter(tag for note in notes for tag in note.tags)
-    words = ", ".join(f"{word} ({number})" for word, number in tags.most_common(12))
-    number = f"{count(len(notes), 'note')} on the chosen patients"
-    st.html(markup.panel_title("Notes", f"{number}; {words}" if words else number))
+    st.html(markup.panel_title("Notes", f"{count(len(notes), 'note')} on the chosen patients"))
     table = table_of(
-        notes[:_MOST_NOTES],
+        notes[:_MOST_ROWS],
         [
-            ("Patient", "", _patient_cell),
+            ("Patient", "", lambda note: _patient_cell(context, note)),
             ("Note", "", lambda note: note.text if len(note.text) <= 160 else note.text[:159] + "…"),
-            ("Words", "", lambda note: ", ".join(note.tags)),
             ("By", "", lambda note: note.author or "No name"),
             ("When", "", lambda note: day(note.edited_at)),
         ],
@@ -208,7 +228,7 @@ def _draw_notes(context: AnalysisContext, workspace: Workspace) -> None:
     st.html(table.html())
 
 
-def _patient_cell(note: Note) -> TableCell:
+def _patient_cell(context: AnalysisContext, note: Note) -> TableCell:
     patient = str(note.patient_id)
     return TableCell(
         patient,

@@ -81,7 +81,7 @@ function jumps() {
   return nav;
 }
 
-function details(row, columns, ask) {
+function details(row, columns, ask, tag) {
   const tr = make("tr", null, "details");
   const cell = make("td");
   cell.colSpan = columns;
@@ -94,12 +94,19 @@ function details(row, columns, ask) {
   why.type = "button";
   why.onclick = () => ask(row.code);
   cell.append(why);
+  if (tag) {
+    const button = make("button", "Tag (t)", "tag");
+    button.type = "button";
+    button.onclick = () => tag(row.code);
+    cell.append(button);
+  }
   tr.append(cell);
   return tr;
 }
 
 function line(row, data, memory) {
   const tr = make("tr", null, "row");
+  tr.dataset.code = row.code;
   const name = make("th");
   name.scope = "row";
   const button = make("button", null, "name");
@@ -118,6 +125,7 @@ function line(row, data, memory) {
     against.append(icon(row.against.icon + " "), make("b", row.against.label + ": "), row.against.text);
     name.append(against);
   }
+  name.append(...tagMarks(row, data));
   tr.append(name);
   if (data.prescribed) {
     const given = make("td", null, "given");
@@ -135,7 +143,7 @@ function line(row, data, memory) {
   for (const side of ["teacher", "student"]) {
     tr.append(bar(side, row[side], row[side + "_text"], row[side + "_selected"], data[side]));
   }
-  const extra = details(row, width(data), memory.ask);
+  const extra = details(row, width(data), memory.ask, memory.tag);
   extra.hidden = !open;
   button.onclick = () => {
     const now = extra.hidden;
@@ -241,13 +249,20 @@ export default function (component) {
     follow(".st-key-why");
   };
   memory.note.textContent = data.note;
+  memory.tag = data.tagging && ((code) => {
+    const row = data.groups.flatMap((entry) => entry.rows).find((one) => one.code === code);
+    chooseTag(row, data, memory.scroll.parentElement, (tag) => setTriggerValue("tagged", tag));
+  });
+  memory.scroll.onkeydown = (event) => rowKeys(event, memory.scroll, memory.tag);
   const draw = () => {
+    const focus = memory.scroll.getRootNode().activeElement?.closest?.("tr.row")?.dataset.code;
     const table = make("table", null, data.prescribed ? "" : "bare");
     table.append(make("caption", data.caption), columns(data));
     const needle = memory.search.value.trim().toLowerCase();
     const bodies = data.groups.map((entry) => group(entry, data, memory, needle)).filter(Boolean);
     table.append(...bodies);
     memory.scroll.replaceChildren(table);
+    if (focus) memory.scroll.querySelector('tr.row[data-code="' + focus + '"] .name')?.focus({ preventScroll: true });
     if (!bodies.length) memory.scroll.append(make("p", "Nothing in this case matches “" + memory.search.value + "”.", "nothing"));
   };
   memory.search.oninput = draw;

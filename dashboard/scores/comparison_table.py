@@ -8,11 +8,13 @@ from typing import Any, Final
 
 import streamlit as st
 
+from dashboard.scores import tags
+from dashboard.scores.tags import RowTagging
 from dashboard.server.answers import Scores
 from dashboard.shared import comparison, theme, wording
 from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.formatting import probability
-from dashboard.shared.templates import component
+from dashboard.shared.templates import component, nothing
 from leader_core import Alert, Order
 from leader_core.domain import ModelName
 
@@ -36,6 +38,7 @@ def show(
     shares: Callable[[str], str] = lambda code: "",
     counted: str = "",
     against: Mapping[str, Alert] | None = None,
+    tagging: RowTagging | None = None,
     key: str = "comparison",
 ) -> None:
     """Draw the table; opened rows and folded groups survive a change of the cut-off.
@@ -46,10 +49,12 @@ def show(
         shares: the drugs that a class means, in words; empty where it is a drug.
         counted: what the shares are counted from.
         against: by class, the alert of a condition of this patient that speaks against it.
+        tagging: where rows can be tagged.
     """
     data = table(
         rows, scores, thresholds, orders, prescribed_known=prescribed_known, by_area=by_area, own=own
     )
+    own_tags = tagging.own() if tagging else {}
     for group in data["groups"]:
         for row in group["rows"]:
             if means := shares(row["code"]):
@@ -58,10 +63,12 @@ def show(
             if alert := (against or {}).get(row["code"]):
                 row["against"] = _against(alert)
             row["details"] += (more or {}).get(row["code"], ())
-    component("scores/comparison")(
+            row["tags"] = own_tags.get(row["code"], ())
+    component("scores/comparison", "scores/tag_chooser")(
         key=key,
-        data={**data, "subject": subject, "note": note},
+        data={**data, "subject": subject, "note": note, "tagging": tagging and tagging.chooser()},
         on_explained_change=functools.partial(_explain, key),
+        on_tagged_change=functools.partial(tags.write, tagging, key) if tagging else nothing,
     )
 
 

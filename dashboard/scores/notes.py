@@ -1,7 +1,4 @@
-"""What people write about a case: the patient's star and notes, and the kinds of error that annotators see in a visit.
-
-All of it is stored in the workspace, never in the cohort or a link.
-"""
+"""What people write about a patient: the star and notes, stored in the workspace, never in the cohort or a link."""
 
 from __future__ import annotations
 
@@ -13,18 +10,18 @@ from dashboard.server import serving
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
-from dashboard.shared.formatting import count, plain
+from dashboard.shared.formatting import count
 from dashboard.shared.guard import fragment, guarded
 from dashboard.shared.templates import render
 from leader_core import LeaderError
-from leader_core.workspace import Annotation, ErrorKind, Note, StaleEditError, Workspace
+from leader_core.workspace import Note, StaleEditError, Workspace
 
 AUTHOR: Final = "_author"
 """Session key of the name that this person writes notes and tags under."""
 _MESSAGE: Final = "_notes_message"  # a sentence about the last write, shown once
 _SAVED: Final = "_notes_saved"  # how often this session saved each form
 _BASES: Final = "_notes_bases"  # the version of each note whose text this session's form began with
-_PLACEHOLDER: Final = "What is notable here? Which class is wrong, and why?"
+_PLACEHOLDER: Final = "What is notable about this patient?"
 
 
 def star(service: Service, patient_id: int) -> None:
@@ -57,14 +54,14 @@ def author() -> str:
     return account.name if account is not None else str(st.session_state.get(AUTHOR) or "")
 
 
-def _ask_author(key: str, about: str | None = None) -> None:
+def _ask_author(key: str) -> None:
     """The field for the name; nobody who signed in can write under another."""
     if serving.current_account() is None:
-        st.text_input("Your name or initials", author(), key=key, max_chars=80, help=about)
+        st.text_input("Your name or initials", author(), key=key, max_chars=80)
 
 
 def show(service: Service, patient_id: int, visit_id: int | None) -> None:
-    """The patient's notes and the visit's tags, and a place to write one about the visit that is open."""
+    """The patient's notes, and a place to write one about the visit that is open."""
     fragment(_panel)(service, patient_id, visit_id)
 
 
@@ -72,12 +69,10 @@ def _panel(service: Service, patient_id: int, visit_id: int | None) -> None:
     workspace = get_workspace(service)
     notes = workspace.notes(patient_id)
     detail = count(len(notes), "note") if notes else "stored apart from the cohort"
-    st.html(markup.panel_title("Notes and tags", detail))
+    st.html(markup.panel_title("Notes", detail))
     message = st.session_state.pop(_MESSAGE, "")
     for text in (*workspace.notices, *([message] if message else [])):
         st.html(markup.callout(text, "warn"))
-    if visit_id is not None:
-        _tags(workspace, patient_id, visit_id)
     for note in notes:
         _note(workspace, note, visit_id)
     if workspace.writable:
@@ -112,15 +107,9 @@ def _note_form(
     workspace: Workspace, note: Note | None, patient_id: int | None, visit_id: int | None, name: str
 ) -> None:
     """The form of one note; `name` sets its fields apart from those of others."""
-    text, tags = (note.text, ", ".join(note.tags)) if note else ("", "")
+    text = note.text if note else ""
     with st.form(f"note-{name}", border=False):
         st.text_area("Note", text, placeholder=_PLACEHOLDER, height=140, key=f"text-{name}")
-        st.text_input(
-            "Tags, separated by commas",
-            tags,
-            key=f"tags-{name}",
-            placeholder="wrong indication, missed chronic drug",
-        )
         _ask_author(f"author-{name}")
         st.form_submit_button(
             "Save", type="primary", on_click=_save_note, args=(workspace, note, patient_id, visit_id, name)
@@ -131,17 +120,14 @@ def _note_form(
 def _save_note(
     workspace: Workspace, note: Note | None, patient_id: int | None, visit_id: int | None, name: str
 ) -> None:
-    text, tags, typed = (str(st.session_state.get(f"{k}-{name}") or "") for k in ("text", "tags", "author"))
-    tag_names = tuple(part.strip() for part in tags.split(",") if part.strip())
+    text, typed = (str(st.session_state.get(f"{k}-{name}") or "") for k in ("text", "author"))
     st.session_state[AUTHOR] = typed
     try:
         if note is None:
-            workspace.add_note(
-                text, patient_id=patient_id, visit_id=visit_id, tags=tag_names, author=author()
-            )
+            workspace.add_note(text, patient_id=patient_id, visit_id=visit_id, author=author())
         else:
             base = st.session_state.get(_BASES, {}).get(note.note_id, note.version)
-            workspace.edit_note(note.note_id, text, tags=tag_names, author=author(), based_on=base)
+            workspace.edit_note(note.note_id, text, author=author(), based_on=base)
     except StaleEditError as error:  # the text is stored: the form begins again with the present one
         st.session_state[_MESSAGE] = str(error)
     except LeaderError as error:
@@ -156,74 +142,5 @@ def _save_note(
 def _remove_note(workspace: Workspace, note: Note) -> None:
     try:
         workspace.remove_note(note.note_id, author=author(), based_on=note.version)
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)
-
-
-def _tags(workspace: Workspace, patient_id: int, visit_id: int) -> None:
-    """What annotators say of the visit, and the form of one's own annotation."""
-    kinds = workspace.tags.kinds(removed=True)
-    annotations = workspace.tags.all(visit_id)
-    if annotations:
-        names = {kind.kind_id: kind.name for kind in kinds}
-        st.html(render("scores/annotations.html", annotations=annotations, names=names))
-    if workspace.writable:
-        own = next((a for a in annotations if a.author == author()), None)
-        name = f"{patient_id}-{visit_id}-{own.version if own else 0}"
-        with st.popover("Tag errors", icon=":material/sell:", key=f"tag-{name}"):
-            _tag_form(workspace, [k for k in kinds if not k.removed], own, patient_id, visit_id, name)
-
-
-def _tag_form(
-    workspace: Workspace,
-    kinds: list[ErrorKind],
-    own: Annotation | None,
-    patient_id: int,
-    visit_id: int,
-    name: str,
-) -> None:
-    with st.form(f"tags-{name}", border=False):
-        for kind in kinds:
-            ticked = own is not None and kind.kind_id in own.kinds
-            st.checkbox(
-                plain(kind.name), ticked, key=f"kind-{kind.kind_id}-{name}", help=plain(kind.meaning) or None
-            )
-        _ask_author(
-            f"tagger-{name}", "Two annotators' answers to the same case are compared under Error analysis."
-        )
-        st.form_submit_button(
-            "Save tags",
-            type="primary",
-            on_click=_save_tags,
-            args=(workspace, kinds, patient_id, visit_id, name),
-            help="Saving without a tick says: looked, no error seen.",
-        )
-    if own is not None:
-        st.button(
-            "Withdraw my answer",
-            type="tertiary",
-            key=f"untag-{name}",
-            on_click=_withdraw_tags,
-            args=(workspace, patient_id, visit_id, own.author),
-        )
-
-
-@guarded
-def _save_tags(
-    workspace: Workspace, kinds: list[ErrorKind], patient_id: int, visit_id: int, name: str
-) -> None:
-    st.session_state[AUTHOR] = str(st.session_state.get(f"tagger-{name}") or "")
-    ticked = [kind.kind_id for kind in kinds if st.session_state.get(f"kind-{kind.kind_id}-{name}")]
-    try:
-        annotation = workspace.tags.annotate(patient_id, visit_id, ticked, author=author())
-        st.session_state[AUTHOR] = annotation.author
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)
-
-
-@guarded
-def _withdraw_tags(workspace: Workspace, patient_id: int, visit_id: int, author: str) -> None:
-    try:
-        workspace.tags.withdraw(patient_id, visit_id, author=author)
     except LeaderError as error:
         st.session_state[_MESSAGE] = str(error)

@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.interactions import alert_list, alerts, sets
-from dashboard.scores import comparison_table, cut_offs, decide_first, explain_panel, notes, trust_panel
+from dashboard.scores import comparison_table, cut_offs, decide_first, explain_panel, notes, tags, trust_panel
 from dashboard.scores.trust_text import SimilarResult
 from dashboard.server.answers import Scores, all_scores
 from dashboard.server.service import Service, case_key
@@ -196,6 +196,8 @@ def _table(
                 help=wording.HOLD_BACK,
                 **url_state.mirror(session.HOLD),
             )
+    with st.container():
+        tags.show_message()
     comparison_table.show(
         rows,
         scores,
@@ -210,6 +212,7 @@ def _table(
         shares=lambda code: alerts.class_drugs(shares, code),
         counted=shares.label,
         against=held,
+        tagging=tags.tagging(service, subject.patient_id, case.current.visit_id) if known else None,
     )
     st.html(markup.note(wording.TEACHER_SCORES))
 

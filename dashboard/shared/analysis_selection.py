@@ -13,6 +13,7 @@ from dashboard.shared import markup, url_state
 from dashboard.shared.analysis_text import describe_condition
 from leader_core import LeaderError
 from leader_core.error_analysis import Selection
+from leader_core.workspace import NO_ERROR
 
 CASES: Final = "cases"
 """The worklist's URL parameter that holds a selection."""
@@ -47,4 +48,8 @@ def named(service: Service, kind: str, name: str) -> str:
         saved = next((c.name for c in workspace.cohorts() if c.cohort_id == name), "one that is gone")
         return f"on the list {saved}"
     kinds = {k.kind_id: k.name for k in workspace.tags.kinds(removed=True)}
-    return f"tagged {kinds.get(name, 'with a kind that is gone')}"
+    return (
+        "a row tagged no error"
+        if name == NO_ERROR
+        else f"a row tagged {kinds.get(name, 'with a kind that is gone')}"
+    )

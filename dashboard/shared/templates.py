@@ -64,22 +64,24 @@ def macro(name: str, template: str = "shared/macros.html") -> Callable[..., Mark
     return getattr(_environment().get_template(template).module, name)
 
 
-def component_script(name: str) -> str:
-    """A component's script, with `shared/mount.js` before it: a module of its own, for components import nothing."""
-    return "".join((_DASHBOARD / f"{part}.js").read_text(encoding="utf-8") for part in ("shared/mount", name))
+def component_script(name: str, *parts: str) -> str:
+    """A component's script, with `shared/mount.js` and its parts before it: a module, for components import nothing."""
+    return "".join(
+        (_DASHBOARD / f"{part}.js").read_text(encoding="utf-8") for part in ("shared/mount", *parts, name)
+    )
 
 
 @functools.cache
-def component(name: str) -> Callable[..., Any]:
+def component(name: str, *parts: str) -> Callable[..., Any]:
     """The mount function of a component stored as NAME.js and NAME.css in `dashboard/`, such as "scores/comparison".
 
+    Parts of it that stand in files of their own are read in front of it.
     Its data travels as the one item of a list: Streamlit looks through an object for data frames, and imports pandas
     for that before the first page stands. Its script can call what `shared/mount.js` defines.
     """
+    styles = "".join((_DASHBOARD / f"{part}.css").read_text(encoding="utf-8") for part in (*parts, name))
     mount = st.components.v2.component(
-        f"leader.{Path(name).name}",
-        js=component_script(name),
-        css=theme.component_style((_DASHBOARD / f"{name}.css").read_text(encoding="utf-8")),
+        f"leader.{Path(name).name}", js=component_script(name, *parts), css=theme.component_style(styles)
     )
 
     def mounted(*, data: dict[str, Any], **arguments: Any) -> Any:

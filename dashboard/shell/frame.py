@@ -18,6 +18,7 @@ SHORTCUTS: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("j",), "Next case; in the worklist, next row"),
     (("k",), "Previous case; in the worklist, the row before"),
     (("Enter",), "Open the row in focus"),
+    (("t",), "Tag the row in focus in the table of classes (research view)"),
     (("?",), "This help"),
     (("Esc",), "Close this help, or leave the tour"),
 )

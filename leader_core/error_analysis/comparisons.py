@@ -10,14 +10,16 @@ Letters: N cases, A classes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.error_analysis.frame import NUMBERS, Bools, Choices, Column, Frame
+
+RowT = TypeVar("RowT", bound=Hashable)
 
 LITTLE: Final = 0.1
 MUCH: Final = 0.25
@@ -136,44 +138,47 @@ def _standardised(a: float, b: float, var_a: float, var_b: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorAgreement:
-    """Two annotators on one kind of error."""
+    """Two annotators over the rows that both have tagged: on all kinds of error (kind ""), or on one against the rest."""
 
     kind: str
-    cases: int  # that both have looked at
-    both: int
-    first_only: int
-    second_only: int
-    neither: int
-    kappa: float | None  # None where chance alone would agree always: nobody, or everybody, always saw it
+    rows: int  # that both have tagged
+    agreed: int  # the same kind in both; of one kind, both or neither saw it
+    both: int | None  # saw this kind; None over all kinds
+    first_only: int | None
+    second_only: int | None
+    kappa: float | None  # None where chance alone would agree always: one answer only
 
     @property
     def observed(self) -> float:
-        """Share of cases on which they agree; 0 without a case."""
-        return (self.both + self.neither) / self.cases if self.cases else 0.0
+        """Share of rows on which they agree; 0 without a row."""
+        return self.agreed / self.rows if self.rows else 0.0
 
 
 def annotator_agreement(
-    first: Mapping[int, Collection[str]], second: Mapping[int, Collection[str]], kinds: Iterable[str]
+    first: Mapping[RowT, str], second: Mapping[RowT, str]
 ) -> tuple[AnnotatorAgreement, ...]:
-    """Cohen's kappa of each kind, over the cases that both have looked at.
+    """Cohen's kappa over the rows that both have tagged: of all kinds together, then of each that either saw.
 
     Args:
-        first: case -> the kinds that the first annotator saw in it; an empty collection is an answer.
+        first: row -> the kind that the first annotator saw in it.
         second: the same of the second.
-        kinds: the kinds to compare.
     """
-    shared = sorted(set(first) & set(second))
-    return tuple(
-        _kappa(kind, [kind in first[case] for case in shared], [kind in second[case] for case in shared])
-        for kind in kinds
-    )
+    shared = [row for row in first if row in second]
+    one, other = [first[row] for row in shared], [second[row] for row in shared]
+    agreed = sum(a == b for a, b in zip(one, other, strict=True))
+    whole = AnnotatorAgreement("", len(shared), agreed, None, None, None, _kappa(one, other))
+    return (whole, *(_of_kind(kind, one, other) for kind in sorted({*one, *other})))
 
 
-def _kappa(kind: str, first: list[bool], second: list[bool]) -> AnnotatorAgreement:
+def _of_kind(kind: str, first: Sequence[str], second: Sequence[str]) -> AnnotatorAgreement:
+    pairs = [(a == kind, b == kind) for a, b in zip(first, second, strict=True)]
+    both, one, two = (pairs.count(pair) for pair in ((True, True), (True, False), (False, True)))
+    kappa = _kappa([a for a, _ in pairs], [b for _, b in pairs])
+    return AnnotatorAgreement(kind, len(pairs), len(pairs) - one - two, both, one, two, kappa)
+
+
+def _kappa(first: Sequence[object], second: Sequence[object]) -> float | None:
     from sklearn.metrics import cohen_kappa_score  # a second to import, needed by one view
 
-    pairs = list(zip(first, second, strict=True))
-    both, one, other = (pairs.count(pair) for pair in ((True, True), (True, False), (False, True)))
-    # Without a case, or where both gave one and the same answer throughout, kappa is not defined.
-    kappa = float(cohen_kappa_score(first, second)) if len({*first, *second}) > 1 else None
-    return AnnotatorAgreement(kind, len(pairs), both, one, other, len(pairs) - both - one - other, kappa)
+    # Without a row, or where both gave one and the same answer throughout, kappa is not defined.
+    return float(cohen_kappa_score(first, second)) if len({*first, *second}) > 1 else None

@@ -13,7 +13,7 @@ from typing import Final, get_args
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import OutputKind, replacing_file
-from leader_core.workspace.store import BUSY_SECONDS, MIGRATIONS, Kind
+from leader_core.workspace.store import BUSY_SECONDS, MIGRATIONS, Kind, Store
 
 _MAGIC: Final = b"SQLite format 3\0"
 _ENTRIES: Final = (
@@ -33,7 +33,7 @@ def _is_workspace(path: Path) -> str:
     return "" if "entries" in tables else "it is a database of something else"
 
 
-_KINDS: Final = {*get_args(Kind), "decision"}  # the last is of earlier versions
+_KINDS: Final = {*get_args(Kind), "annotation", "decision"}  # the last two are of earlier versions
 WORKSPACE: Final = OutputKind("a workspace", False, _is_workspace, private=True)
 
 
@@ -119,6 +119,7 @@ def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
         raise InputError(
             f"{path} could not be restored ({error}). Close what writes to it, then try again; {kept} is as it was."
         ) from error
+    Store(path).close()  # a backup of an earlier version is brought to this one
     return verify(path), kept
 
 

@@ -27,16 +27,23 @@ from leader_core import sql
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.workspace.legacy import import_duckdb
 
-Kind = Literal["about", "note", "star", "cohort", "variant", "error_kind", "annotation"]
+Kind = Literal["about", "note", "star", "cohort", "variant", "error_kind", "row_tag"]
 
-MIGRATIONS: tuple[str, ...] = (sql.statement("leader_core.workspace", "entries"),)
+MIGRATIONS: tuple[str, ...] = (
+    sql.statement("leader_core.workspace", "entries"),
+    sql.statement("leader_core.workspace", "row_tags"),
+)
 """Scripts that bring a file from each `PRAGMA user_version` to the next; their number is this code's version. Each
 statement of a script ends its line with a semicolon."""
 
 BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process's write."""
 
-_LABELS: Final[Mapping[str, str]] = {"cohort": "saved cohort", "error_kind": "kind of error"}
+_LABELS: Final[Mapping[str, str]] = {
+    "cohort": "saved cohort",
+    "error_kind": "kind of error",
+    "row_tag": "tag",
+}
 _HISTORY: Final = """
 SELECT key, revision, refused, deleted, patient_id, visit_id, author, created_at, body FROM entries
 WHERE kind = ? AND key = ? ORDER BY revision
@@ -356,8 +363,9 @@ def _create(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
         with contextlib.closing(_connect(name)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             with _transaction(connection):
-                _run_scripts(connection, MIGRATIONS)
-                connection.executemany(_INSERT, rows)
+                _run_scripts(connection, MIGRATIONS[:1])
+                connection.executemany(_INSERT, rows)  # of the first version, as `legacy` reads them
+                _run_scripts(connection, MIGRATIONS[1:])
         try:
             os.link(name, path)
         except FileExistsError:

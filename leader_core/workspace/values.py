@@ -20,8 +20,6 @@ LONGEST_TEXT: Final = 20_000
 """Characters of a note."""
 LONGEST_NAME: Final = 120
 LONGEST_AUTHOR: Final = 80
-MOST_TAGS: Final = 20
-LONGEST_TAG: Final = 40
 MOST_IDS: Final = 300_000
 """Patients of a saved list."""
 
@@ -33,7 +31,6 @@ class Note:
     note_id: str
     version: int
     text: str
-    tags: tuple[str, ...]
     author: str  # of this version
     created_at: datetime
     edited_at: datetime
@@ -46,7 +43,7 @@ class Note:
     def of(cls, entry: Entry) -> Note:
         now = entry.now
         return cls(
-            now.key, now.revision, now.body["text"], tuple(now.body["tags"]), now.author, entry.first_written,
+            now.key, now.revision, now.body["text"], now.author, entry.first_written,
             now.created_at, now.patient_id, now.visit_id, entry.revisions, entry.refused,
         )  # fmt: skip
 
@@ -181,16 +178,3 @@ def clean_name(name: str, what: str) -> str:
 def clean_author(author: str) -> str:
     """Who writes; may be empty."""
     return clean_text(" ".join(author.split()), "author's name", LONGEST_AUTHOR, empty=True)
-
-
-def clean_tags(tags: Sequence[str]) -> list[str]:
-    """Tags in lower case, each once, in their order.
-
-    Raises:
-        InputError: too many, or one too long.
-    """
-    distinct = dict.fromkeys(" ".join(tag.split()).lstrip("#").casefold() for tag in tags)
-    clean = [clean_text(tag, "tag", LONGEST_TAG) for tag in distinct if tag]
-    if len(clean) > MOST_TAGS:
-        raise InputError(f"{len(clean)} tags: expected at most {MOST_TAGS}. Leave some out.")
-    return clean

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +12,8 @@ from leader_core.cohort.query import PatientQuery
 from leader_core.domain import Case, Fingerprint
 from leader_core.errors import InputError
 from leader_core.exchange.case_json import case_to_record
-from leader_core.workspace.annotations import Annotations
 from leader_core.workspace.store import Store
+from leader_core.workspace.tags import Tags
 from leader_core.workspace.values import (
     MOST_IDS,
     Note,
@@ -24,7 +24,6 @@ from leader_core.workspace.values import (
     Variant,
     clean_author,
     clean_name,
-    clean_tags,
     clean_text,
     cohort_body,
 )
@@ -60,7 +59,7 @@ class Workspace:
 
     def __init__(self, store: Store, fingerprint: Fingerprint) -> None:
         self._store = store
-        self.tags = Annotations(store)  # kinds of error, and which of them annotators saw
+        self.tags = Tags(store)  # kinds of error, and the rows in which annotators saw them
         self._fingerprint = fingerprint
         self._begun_with = self._first_cohort()
 
@@ -120,7 +119,6 @@ class Workspace:
         patient_id: int | None = None,
         visit_id: int | None = None,
         author: str = "",
-        tags: Iterable[str] = (),
     ) -> Note:
         """Write a note about a patient, one visit of theirs, or (without either) the cohort.
 
@@ -130,21 +128,19 @@ class Workspace:
         """
         if visit_id is not None and patient_id is None:
             raise InputError("A note about a visit names its patient too: give patient_id.")
-        body = _note_body(text, tags)
+        body = {"text": clean_text(text, "note")}
         return Note.of(
             self._store.put("note", body, clean_author(author), patient_id=patient_id, visit_id=visit_id)
         )
 
-    def edit_note(
-        self, note_id: str, text: str, *, tags: Iterable[str] = (), author: str = "", based_on: int
-    ) -> Note:
+    def edit_note(self, note_id: str, text: str, *, author: str = "", based_on: int) -> Note:
         """Replace what a note says; `based_on` is the version that the editor saw.
 
         Raises:
             StaleEditError: somebody else changed or removed it meanwhile; both texts are stored.
             NotFoundError: no such note.
         """
-        body = _note_body(text, tags)
+        body = {"text": clean_text(text, "note")}
         return Note.of(self._store.edit("note", note_id, body, clean_author(author), based_on=based_on))
 
     def remove_note(self, note_id: str, *, author: str = "", based_on: int) -> None:
@@ -256,7 +252,3 @@ class Workspace:
     def variants(self) -> tuple[Variant, ...]:
         """Variants, last edited first."""
         return tuple(Variant.of(entry) for entry in self._store.entries("variant"))
-
-
-def _note_body(text: str, tags: Iterable[str]) -> dict[str, Any]:
-    return {"text": clean_text(text, "note"), "tags": clean_tags(tuple(tags))}

@@ -94,7 +94,7 @@ def _case_tabs(visitor: Visitor, patient: str, check: Callable[[str], None]) -> 
     for name, head in (
         ("Similar", "Similar training patients"),
         ("Trust", "How far to trust these scores"),
-        ("Notes", "Notes and tags"),
+        ("Notes", "stored apart from the cohort"),
     ):
         page.get_by_role("tab", name=name).click()
         expect(page.get_by_role("tabpanel", name=name)).to_contain_text(head)

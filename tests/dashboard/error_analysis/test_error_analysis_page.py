@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import html
 import importlib
 import re
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.error_analysis import tags
+from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.views import VIEWS
+from dashboard.scores.tags import RowTagging, write
 from dashboard.server import analysis_cache
 from dashboard.server.service import get_service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared.analysis_text import format_estimate
 from leader_core.error_analysis import Selection
+from leader_core.workspace import NO_ERROR
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import FakeEngine
 from tests.planted import Planted
@@ -155,36 +161,41 @@ def test_a_find_narrows_the_classes(page: OpenPage, planted: Planted) -> None:
     assert f"({code})" in shown and f"({planted.codes[20]})" not in shown
 
 
-def _tag(workspace: Any, patient: int, visit: int, kinds: tuple[str, ...], who: str) -> None:
-    workspace.tags.annotate(patient, visit, kinds, author=who)
-
-
-def test_tags_are_counted_compared_and_open_their_cases(page: OpenPage, planted: Planted) -> None:
+def test_tags_are_counted_compared_and_open_their_rows(page: OpenPage, planted: Planted) -> None:
     page(part="notes", of="all")
     workspace = get_workspace(get_service())
-    visits = list(zip(planted.columns.patient_ids.tolist(), planted.columns.visit_ids.tolist(), strict=True))[
-        :4
-    ]
-    answers = {
-        "AB": [("chronic",), ("chronic",), (), ("chronic", "record")],
-        "CD": [("chronic",), (), (), ("chronic",)],
-    }
+    patients, visits = planted.columns.patient_ids.tolist(), planted.columns.visit_ids.tolist()
+    code = planted.codes[3]
+    answers = {"AB": "chronic chronic none chronic", "CD": "chronic none none record"}
     for who, own in answers.items():
-        for (patient, visit), kinds in zip(visits, own, strict=True):
-            _tag(workspace, patient, visit, kinds, who)
-    app = page(part="notes", of="all")
-    shown = text(app)
-    assert "4 cases looked at by 2 annotators" in shown
-    # Both saw it in 2 of 4, one alone in 1, neither in 1: observed 0.75, expected 0.5, kappa 0.5.
-    assert re.search(
-        r"AB and CD</td><td>Missed chronic drug</td>.*?0\.75</td><td class=\"num\">0\.50<", shown
-    )
-    links = {selection: number for number, selection in _links(app)}
-    assert links["tag:chronic"] == "3" and links["tag:record"] == "1"
-    listed = page("patients", cases="tag:chronic")
-    assert {int(r["id"]) for r in component_data(listed, "worklist")["rows"]} == {
-        visits[i][0] for i in (0, 1, 3)
-    }
+        for patient, visit, kind in zip(patients, visits, own.split(), strict=False):
+            workspace.tags.tag(patient, (visit, code, "student"), kind, note="<b>why</b>", author=who)
+    shown = text(page(part="notes", of="all"))
+    assert "4 rows of 4 cases, by 2 annotators" in shown and "&lt;b&gt;why" in shown
+    # The same in 2 of 4; by chance 3/4 · 1/4 + 1/4 · 2/4 = 5/16: kappa (8/16 - 5/16) / (11/16) = 3/11.
+    assert re.search(r"AB and CD</td><td>All kinds</td>.*?0\.50</td><td class=\"num\">0\.27<", shown)
+    assert "2 rows tagged differently" in str([e.label for e in page(part="notes", of="all").expander])
+    assert re.search(rf'href="case\?patient={patients[0]}&amp;visit=\d+&amp;focus={code}', shown)
+    links = {selection: number for number, selection in _links(page(part="notes", of="all"))}
+    assert (links["tag:chronic"], links["tag:none"], links["tag:record"]) == ("3", "2", "1")
+    listed = page("patients", cases="tag:record")
+    assert {int(r["id"]) for r in component_data(listed, "worklist")["rows"]} == {patients[3]}
+    assert "a row tagged Record at fault" in text(listed)
+
+
+def test_the_tags_of_a_paper_are_one_table(page: OpenPage, planted: Planted) -> None:
+    page(part="notes", of="all")
+    service = get_service()
+    workspace, cache = get_workspace(service), analysis_cache.get_analysis_cache(service)
+    patient, visit = int(planted.columns.patient_ids[0]), int(planted.columns.visit_ids[0])
+    workspace.tags.tag(patient, (visit, planted.codes[3], "teacher"), "none", note="x, y", author="AB")
+    everybody = cache.analysis.mask(Selection())
+    context = AnalysisContext(service, cache, Selection(), everybody, "student", "teacher", "jaccard")
+    names, own = tags.kind_names(workspace), tags.tags_of(context, workspace)
+    (line,) = csv.DictReader(tags.row_table(context, names, own).csv().decode("utf-8-sig").splitlines())
+    assert list(line) == "patient_id visit_id class class_title model tag note annotator tagged_at".split()
+    assert (line["visit_id"], line["class"], line["model"]) == (str(visit), planted.codes[3], "teacher")
+    assert (line["tag"], line["note"], line["annotator"]) == ("No error", "x, y", "AB")
 
 
 def test_kinds_are_renamed_added_and_taken_off(page: OpenPage) -> None:
@@ -204,29 +215,40 @@ def test_kinds_are_renamed_added_and_taken_off(page: OpenPage) -> None:
     assert "already" in text(app) and not app.exception
 
 
-def test_a_case_is_tagged_on_its_page(page: OpenPage, planted: Planted) -> None:
-    patient, visit = int(planted.columns.patient_ids[0]), int(planted.columns.visit_ids[0])
-    app = page("case", patient=str(patient))
-    assert not app.exception
-    name = f"{patient}-{visit}-0"
-    app.checkbox(key=f"kind-chronic-{name}").check()
-    next(b for b in app.button if b.label == "Save tags").click().run()
+def test_a_row_is_tagged_on_the_case_page(
+    page: OpenPage, planted: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient, visit, code = (
+        int(planted.columns.patient_ids[0]),
+        int(planted.columns.visit_ids[0]),
+        planted.codes[3],
+    )
+    app = page("case", patient=str(patient), view="research")
     workspace = get_workspace(get_service())
-    assert workspace.tags.all() == () and "annotator" in text(app), "a name is asked for"
-    app.checkbox(key=f"kind-chronic-{name}").check()
-    app.text_input(key=f"tagger-{name}").set_value("AB")
-    next(b for b in app.button if b.label == "Save tags").click().run()
-    (annotation,) = workspace.tags.all()
-    assert (annotation.visit_id, annotation.author, annotation.kinds) == (visit, "AB", ("chronic",))
-    assert "Missed chronic drug" in text(app)
-    next(b for b in app.button if b.label == "Withdraw my answer").click().run()
-    assert workspace.tags.all() == ()
+    where = RowTagging(workspace, patient, visit)
+    offered = component_data(app, "comparison")["tagging"]
+    assert [(k["key"], k["id"]) for k in offered["kinds"]][:2] == [("1", "chronic"), ("2", "acute")]
+    assert offered["kinds"][-1]["id"] == NO_ERROR and offered["kinds"][-1]["key"] == "0" and offered["asks"]
+
+    def choose(**chosen: object) -> str:
+        answer = {"code": code, "models": ["teacher", "student"], "kind": "chronic", "note": "n", **chosen}
+        monkeypatch.setattr(st, "session_state", state := {"comparison": SimpleNamespace(tagged=answer)})
+        write(where, "comparison")
+        return str(state.get("_tags_message", ""))
+
+    assert "name or initials" in choose(author=" ") and workspace.tags.all() == ()
+    assert choose(author="AB") == "" and choose(author="CD", kind=NO_ERROR, models=["student"]) == ""
+    assert {(t.model, t.author, t.kind, t.note) for t in workspace.tags.all(visit)} == {
+        ("teacher", "AB", "chronic", "n"), ("student", "AB", "chronic", "n"), ("student", "CD", "none", "n"),
+    }  # fmt: skip
+    assert [tag["kind"] for tag in where.own()[code]] == ["none"], "the tags of another annotator do not show"
+    choose(author="AB", kind="")
+    assert [tag.author for tag in workspace.tags.all()] == ["CD"]
 
 
-def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> None:
+def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage, planted: Planted) -> None:
     app = page(of="all", by="gender")
     assert any(b.proto.label == "Report" for b in app.get("download_button"))
-    from dashboard.error_analysis.context import AnalysisContext
     from dashboard.error_analysis.views import write_report
 
     service = get_service()
@@ -235,7 +257,8 @@ def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> N
     patient, visit = int(cache.analysis.frame.patient_ids[0]), int(cache.analysis.frame.visit_ids[0])
     kind = workspace.tags.save_kind("<script>alert(1)</script>")
     for who in ("AB", "CD"):
-        workspace.tags.annotate(patient, visit, [kind.kind_id], author=who)
+        row = (visit, planted.codes[3], "student")
+        workspace.tags.tag(patient, row, kind.kind_id, note="<script>", author=who)
     everybody = cache.analysis.mask(Selection())
     context = AnalysisContext(service, cache, Selection(), everybody, "student", "teacher", "jaccard")
     written = write_report(context).decode()
@@ -248,7 +271,6 @@ def test_the_report_is_one_file_that_loads_and_runs_nothing(page: OpenPage) -> N
         "Class by class",
         "Teacher against Student",
         "Calibration",
-        "Tags",
     ):
         assert heading in written, heading
     first = cache.analysis.by("gender", ["student"]).rows[0]

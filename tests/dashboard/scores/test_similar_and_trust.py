@@ -41,7 +41,7 @@ def test_what_stands_next_to_the_scores_is_one_tab_away(open_page: OpenPage) -> 
         "pairs": "With the drugs ordered",
         "similar": "Similar training patients",
         "trust": "How far to trust these scores",
-        "notes": "Notes and tags",
+        "notes": "stored apart from the cohort",
     }
     labels = ["Alerts", "Similar", "Trust", "Notes"]
     for place, name in enumerate(heads):

@@ -14,8 +14,8 @@ import pytest
 from leader_core import ArtifactError, Case, Visit
 from leader_core.cohort import PatientQuery
 from leader_core.exchange.case_json import case_to_record
-from leader_core.workspace import Parent, StaleEditError, Workspace
-from leader_core.workspace.annotations import DEFAULTS
+from leader_core.workspace import NO_ERROR, Parent, StaleEditError, Workspace
+from leader_core.workspace.tags import DEFAULTS
 from tests.fakes import FINGERPRINT
 
 CASE = Case({"gender": "F"}, (), Visit(("ICD9:4019",)), 12)
@@ -72,19 +72,23 @@ def test_everything_is_taken_over_once_and_the_old_file_stays(old: Path) -> None
     before = old.read_bytes()
     workspace = Workspace.open(old.with_suffix(".sqlite"), FINGERPRINT)
     (note,) = workspace.notes()
-    assert (note.text, note.tags, note.author, note.version) == ("second", ("odd",), "Ben", 2)
+    assert (note.text, note.author, note.version) == ("second\nTags: odd", "Ben", 2)
     assert (note.patient_id, note.visit_id, note.versions, note.refused) == (7, 70, 3, 1)
     assert (note.created_at.isoformat(), note.edited_at.day) == ("2026-01-01T10:00:00+00:00", 2)
-    assert [r.body["text"] for r in workspace._store.history("note", "n")] == ["first", "second", "late"]
+    assert [r.body["text"] for r in workspace._store.history("note", "n")] == [
+        "first",
+        "second\nTags: odd",
+        "late",
+    ]
     (star,) = workspace.stars()
     assert (star.patient_id, star.author, star.starred_at.microsecond) == (5, "Ann", 250_000)
     (cohort,) = workspace.cohorts()
     assert (cohort.name, cohort.query) == ("My cohort", PatientQuery(text="heart", ages=(60, 80)))
     (variant,) = workspace.variants()
     assert (variant.name, variant.case, variant.parent) == ("My variant", CASE, Parent(None, 12, 2))
-    assert {(a.visit_id, a.author, a.kinds, a.version) for a in workspace.tags.all()} == {
-        (11, "A", (), 2),
-        (11, "B", ("own",), 1),
+    assert {(t.row, t.author, t.kind) for t in workspace.tags.all()} == {
+        ((11, "", ""), "A", NO_ERROR),
+        ((11, "", ""), "B", "own"),
     }
     kinds = {kind.kind_id: kind for kind in workspace.tags.kinds(removed=True)}
     assert list(kinds) == [*(kind.kind_id for kind in DEFAULTS), "own"]

@@ -61,20 +61,18 @@ def _again(workspace: Workspace) -> Workspace:
 
 def test_a_note_survives_a_restart_with_its_text_as_typed(workspace: Workspace) -> None:
     text = "<b>Ménière</b> & \"Ωmega\" 'x'; DROP TABLE entries; --\nsecond line"
-    written = workspace.add_note(
-        text, patient_id=7, visit_id=70, author="Ann", tags=["#Odd", "odd ", "Review"]
-    )
+    written = workspace.add_note(text, patient_id=7, visit_id=70, author="Ann")
     again = _again(workspace)
     (note,) = again.notes(7)
     assert note == written
-    assert (note.text, note.tags, note.author, note.visit_id) == (text, ("odd", "review"), "Ann", 70)
+    assert (note.text, note.author, note.visit_id) == (text, "Ann", 70)
     assert again.notes(8) == ()
     assert note.created_at.tzinfo is not None
 
 
 def test_edits_keep_every_version(workspace: Workspace) -> None:
     first = workspace.add_note("one", patient_id=7, author="Ann")
-    second = workspace.edit_note(first.note_id, "two", author="Ben", tags=("x",), based_on=first.version)
+    second = workspace.edit_note(first.note_id, "two", author="Ben", based_on=first.version)
     assert (second.text, second.author, second.patient_id, second.version) == ("two", "Ben", 7, 2)
     assert second.created_at == first.created_at <= second.edited_at
     assert [r.body["text"] for r in _history(workspace, first)] == ["one", "two"]
@@ -130,21 +128,17 @@ def test_a_file_that_cannot_be_opened_now_is_not_called_foreign(
 
 
 @pytest.mark.parametrize(
-    ("text", "tags", "message"),
+    ("text", "message"),
     [
-        ("  \n ", (), "empty"),
-        ("x" * 20_001, (), "20,001 characters"),
-        ("a\x00b", (), "control characters"),
-        ("\ud800", (), "control characters"),
-        ("x", ("y" * 41,), "tag has 41"),
-        ("x", [str(n) for n in range(21)], "21 tags"),
+        ("  \n ", "empty"),
+        ("x" * 20_001, "20,001 characters"),
+        ("a\x00b", "control characters"),
+        ("\ud800", "control characters"),
     ],
 )
-def test_bad_notes_are_refused_with_a_reason(
-    workspace: Workspace, text: str, tags: tuple[str, ...], message: str
-) -> None:
+def test_bad_notes_are_refused_with_a_reason(workspace: Workspace, text: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        workspace.add_note(text, tags=tags)
+        workspace.add_note(text)
     assert workspace.notes() == ()
 
 
@@ -363,9 +357,9 @@ def test_a_file_of_an_earlier_schema_is_copied_and_upgraded(
     assert [n.text for n in newer.notes()] == ["text"]
     newer.close()
     monkeypatch.undo()
-    with pytest.raises(ArtifactError, match=r"cohort\.workspace\.sqlite has version 2"):
+    with pytest.raises(ArtifactError, match=r"cohort\.workspace\.sqlite has version 3"):
         Workspace.open(path, FINGERPRINT)
-    copy = path.with_name(f"{path.name}.version1")
+    copy = path.with_name(f"{path.name}.version2")
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
     earlier = Workspace.open(copy, FINGERPRINT)
     assert [n.text for n in earlier.notes()] == ["text"]

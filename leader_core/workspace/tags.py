@@ -1,11 +1,11 @@
-"""Tags on cases: kinds of error that people define, and which of them each annotator saw in which visit.
+"""Tags on rows: what kind of error each annotator sees in one class of one model's answer to one case.
 
-An annotator who saved no kind has looked and seen no error, which counts where two annotators are compared.
+A row is a case, a class and a model. That a row holds no error is an answer too, and counts where annotators are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,7 +15,15 @@ from leader_core.workspace.store import Entry, Store
 from leader_core.workspace.values import clean_author, clean_name, clean_text
 
 LONGEST_MEANING: Final = 400
+"""Characters of a kind's meaning, and of a tag's note."""
 MOST_KINDS: Final = 40
+NO_ERROR: Final = "none"
+"""In place of a kind's id: the annotator looked and saw no error."""
+_CODE: Final = re.compile(r"[A-Z0-9]{1,10}")
+_MODEL: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+TagRow = tuple[int, str, str]
+"""(visit id, ATC code, model)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +59,30 @@ DEFAULTS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Annotation:
-    """What one annotator says of one visit."""
+class RowTag:
+    """What one annotator says of one row; without class and model, of a whole case (tags of earlier versions)."""
 
+    tag_id: str
     visit_id: int
     patient_id: int
+    code: str  # of the class
+    model: str
+    kind: str  # id of a kind of error, or NO_ERROR
+    note: str
     author: str
-    kinds: tuple[str, ...]  # ids; empty where nothing is wrong
     version: int
-    annotated_at: datetime  # UTC
+    tagged_at: datetime  # UTC
+
+    @property
+    def row(self) -> TagRow:
+        return self.visit_id, self.code, self.model
 
 
-class Annotations:
-    """Kinds of error and tags in one workspace."""
+class Tags:
+    """Kinds of error and tagged rows in one workspace.
+
+    Each annotator's tag of a row is an entry of its own, so that annotators and sessions never overwrite each other.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -110,35 +129,48 @@ class Annotations:
             body = {"name": kind.name, "meaning": kind.meaning}
             self._store.put("error_kind", body, clean_author(author), key=kind_id, deleted=True)
 
-    def annotate(self, patient_id: int, visit_id: int, kinds: Iterable[str], *, author: str) -> Annotation:
-        """What an annotator sees in a visit, in place of what they said before; no kind says that nothing is wrong.
+    def tag(self, patient_id: int, row: TagRow, kind: str, *, note: str = "", author: str) -> RowTag:
+        """What an annotator sees in a row, in place of what they said of it before.
 
         Raises:
-            InputError: no annotator's name.
+            InputError: no annotator's name, no class or model, or a note that is too long.
             NotFoundError: a kind that does not exist.
         """
+        visit_id, code, model = row
         name = clean_author(author)
         if not name:
             raise InputError(
-                "Tags need the annotator's name or initials, so that annotators can be compared."
+                "A tag needs the annotator's name or initials, so that annotators can be compared."
             )
-        chosen = tuple(dict.fromkeys(kinds))
+        if not (_CODE.fullmatch(code) and _MODEL.fullmatch(model)):
+            raise InputError(
+                f"Tag of class {code!r}, model {model!r}: expected an ATC code and a model's name."
+            )
+        text = clean_text(" ".join(note.split()), "note", LONGEST_MEANING, empty=True)
+        body = {"code": code, "model": model, "kind": kind, "note": text}
+        key = f"{visit_id}/{code}/{model}/{name}"
         with self._store.writing():
-            self._check(*chosen)
-            return _annotation(self._write(patient_id, visit_id, name, chosen))
+            self._check(kind)
+            return _row_tag(
+                self._store.put("row_tag", body, name, key=key, patient_id=patient_id, visit_id=visit_id)
+            )
 
-    def withdraw(self, patient_id: int, visit_id: int, *, author: str) -> None:
-        """Take an annotator's answer about a visit back, as if they had not looked."""
-        self._write(patient_id, visit_id, clean_author(author), None)
+    def withdraw(self, tag: RowTag) -> None:
+        """Take a tag back, as if its annotator had not looked; its text stays in the file."""
+        body = {"code": tag.code, "model": tag.model, "kind": tag.kind, "note": tag.note}
+        self._store.put(
+            "row_tag", body, tag.author, key=tag.tag_id, patient_id=tag.patient_id, visit_id=tag.visit_id,
+            deleted=True,
+        )  # fmt: skip
 
-    def all(self, visit_id: int | None = None) -> tuple[Annotation, ...]:
-        """What annotators say of one visit, or of all; newest first."""
-        annotations = (_annotation(entry) for entry in self._store.entries("annotation"))
-        return tuple(each for each in annotations if visit_id in (None, each.visit_id))
+    def all(self, visit_id: int | None = None) -> tuple[RowTag, ...]:
+        """The tags of one visit's rows, or of all; newest first."""
+        tags = map(_row_tag, self._store.entries("row_tag"))
+        return tuple(tag for tag in tags if visit_id in (None, tag.visit_id))
 
-    def tagged(self, kind_id: str) -> tuple[int, ...]:
-        """Visits in which some annotator saw a kind of error."""
-        return tuple(sorted({each.visit_id for each in self.all() if kind_id in each.kinds}))
+    def tagged(self, kind: str) -> tuple[int, ...]:
+        """Visits in which some annotator saw a kind of error, or, for `NO_ERROR`, a row without one."""
+        return tuple(sorted({tag.visit_id for tag in self.all() if tag.kind == kind}))
 
     def _kinds(self) -> dict[str, ErrorKind]:
         """Every kind by id as it stands: defaults as they were edited, then the others, oldest first."""
@@ -150,16 +182,10 @@ class Annotations:
     def _check(self, *kind_ids: str) -> None:
         known = self._kinds()
         for kind_id in kind_ids:
-            if kind_id not in known:
+            if kind_id not in known and kind_id != NO_ERROR:
                 raise NotFoundError(
                     f"There is no kind of error {kind_id!r} in this workspace. Choose one of the list."
                 )
-
-    def _write(self, patient_id: int, visit_id: int, author: str, kinds: tuple[str, ...] | None) -> Entry:
-        return self._store.put(
-            "annotation", {"kinds": list(kinds or ())}, author, key=f"{visit_id}/{author}",
-            patient_id=patient_id, visit_id=visit_id, deleted=kinds is None,
-        )  # fmt: skip
 
 
 def _error_kind(entry: Entry) -> ErrorKind:
@@ -167,13 +193,9 @@ def _error_kind(entry: Entry) -> ErrorKind:
     return ErrorKind(now.key, now.revision, now.body["name"], now.body["meaning"], now.deleted, now.author)
 
 
-def _annotation(entry: Entry) -> Annotation:
+def _row_tag(entry: Entry) -> RowTag:
     now = entry.now
-    return Annotation(
-        now.visit_id or 0,
-        now.patient_id or 0,
-        now.author,
-        tuple(now.body["kinds"]),
-        now.revision,
-        now.created_at,
-    )
+    return RowTag(
+        now.key, now.visit_id or 0, now.patient_id or 0, now.body["code"], now.body["model"], now.body["kind"],
+        now.body["note"], now.author, now.revision, now.created_at,
+    )  # fmt: skip
