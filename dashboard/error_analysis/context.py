@@ -104,10 +104,8 @@ class AnalysisContext:
             return ""
         row = int(rows[0])
         visit_no = int(self.analysis.frame.numbers["visits"][row])
-        focus = {FOCUS: code} if code else {}
-        return (
-            f"case?{urlencode({**case_query(int(self.analysis.frame.patient_ids[row]), visit_no), **focus})}"
-        )
+        query = case_query(int(self.analysis.frame.patient_ids[row]), visit_no)
+        return f"case?{urlencode({**query, **({FOCUS: code} if code else {}), PARAMETER: RESEARCH})}"
 
     def opens(self, number: int, text: str, *conditions: Condition) -> TableCell:
         """A count that opens its cases in the worklist; plain text where there are none."""

@@ -173,7 +173,7 @@ class Store:
         for entry in self.entries(kind, key=key):
             return entry
         raise NotFoundError(
-            f"There is no {_label(kind)} {key!r} in this workspace; perhaps somebody removed it."
+            f"There is no {_LABELS.get(kind, kind)} {key!r} in this workspace; perhaps somebody removed it."
         )
 
     def history(self, kind: Kind, key: str) -> list[Revision]:
@@ -241,7 +241,7 @@ class Store:
         with self.writing():
             past = self.history(kind, key)
             if not past:
-                raise NotFoundError(f"There is no {_label(kind)} {key!r} in this workspace.")
+                raise NotFoundError(f"There is no {_LABELS.get(kind, kind)} {key!r} in this workspace.")
             current = next(each for each in reversed(past) if not each.refused)
             stale = current.revision != based_on or current.deleted
             revision = Revision(
@@ -253,19 +253,21 @@ class Store:
             if not (stale and body is None):  # a late removal has no text to keep
                 self._insert(kind, revision)
         if stale:
-            raise StaleEditError(_label(kind), current, revision, stored=body is not None)
+            raise StaleEditError(_LABELS.get(kind, kind), current, revision, stored=body is not None)
         return _entry([*past, revision])
 
     def _check_name(self, kind: Kind, name: str, key: str) -> None:
         """Raise InputError where another entry of this kind has the name, in upper or lower case."""
         for entry in self.entries(kind):
             if entry.now.key != key and entry.now.body["name"].casefold() == name.casefold():
-                raise InputError(f"There is a {_label(kind)} {name!r} already: choose another name.")
+                raise InputError(
+                    f"There is a {_LABELS.get(kind, kind)} {name!r} already: choose another name."
+                )
 
     def _insert(self, kind: Kind, revision: Revision) -> None:
         values = (
             kind, revision.key, revision.revision, revision.refused, revision.deleted, revision.patient_id,
-            revision.visit_id, revision.author, _text(revision.created_at), _json(revision.body),
+            revision.visit_id, revision.author, revision.created_at.isoformat(timespec="microseconds"), _json(revision.body),
         )  # fmt: skip
         self._connection.execute(_INSERT, values)
 
@@ -412,16 +414,8 @@ def _revision(row: tuple[Any, ...]) -> Revision:
     )  # fmt: skip
 
 
-def _label(kind: Kind) -> str:
-    return _LABELS.get(kind, kind)
-
-
 def _json(body: Mapping[str, Any]) -> str:
     return json.dumps(body, ensure_ascii=False, sort_keys=True)
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")
 
 
 def _time(text: str) -> datetime:
