@@ -37,7 +37,7 @@ function chooseTag(row, data, root, send) {
     const group = make("fieldset");
     group.append(make("legend", "Answer of"));
     for (const set of [...ready.map((side) => [side]), ready]) {
-      const label = set.length > 1 ? "both" : data[set[0]].label;
+      const label = set.length > 1 ? "Both" : data[set[0]].label;
       group.append(choice("model", label, String(set) === String(models), () => { models = set; }));
     }
     dialog.append(group);

@@ -184,9 +184,8 @@ class Store:
     def rows(self, name: str, values: Mapping[str, Any] | None = None) -> list[Any]:
         """The rows of `sql/NAME.sql`."""
         with self._lock:
-            return self._connection.execute(
-                sql.statement("leader_core.workspace", name), values or {}
-            ).fetchall()
+            statement = sql.statement("leader_core.workspace", name)
+            return self._connection.execute(statement, values or {}).fetchall()
 
     # Writing
 
@@ -349,12 +348,8 @@ class Store:
 
 def _connect(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(
-        path,
-        timeout=BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-        uri=str(path).startswith("file:"),
-    )
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=str(path).startswith("file:")
+    )  # fmt: skip
 
 
 def _create(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
