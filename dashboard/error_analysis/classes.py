@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.tables import (
@@ -17,53 +19,148 @@ from dashboard.error_analysis.tables import (
     number_cell,
     table_of,
 )
-from dashboard.shared import markup, url_state, wording
+from dashboard.shared import markup, wording
 from dashboard.shared.analysis_text import model_name
 from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import ClassCounts, Reliability, classed
 
-ORDERS: Final = {
-    "prescribed": "Most often prescribed",
-    "missed": "Most often missed",
-    "extra": "Most often suggested but not prescribed",
-    "f1": "Lowest F1",
-    "error": "Worst calibrated",
-}
 _FEW: Final = 20
 _MOST_IN_REPORT: Final = 40
 
 
 def draw(context: AnalysisContext) -> None:
-    """An order, a search, and one row per class."""
+    """Classes never suggested, all of them with the worst first, and the cases of one."""
     unit = wording.unit(context.service.engine.cohort.fingerprint.atc_level)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.selectbox(
-            "Order", list(ORDERS), format_func=ORDERS.__getitem__, width=260, **url_state.mirror("order")
-        )
-        st.text_input("Find", key="class_search", placeholder="Words or code", width=220)
     counts, model = class_counts(context), model_name(context.model)
     if not counts.cases:
         st.html(markup.empty("No case", f"{model} has scored none of the chosen cases."))
         return
     bins = reliability(context)
+    never = [i for i in worst_first(context, counts) if counts.prescribed[i] >= _FEW and not counts.chosen[i]]
+    if never:
+        title = f"Never suggested by the {model.lower()}, though ordered"
+        st.html(
+            markup.panel_title(
+                title, f"{count(len(never), unit.one, unit.many)} ordered in {_FEW} cases or more"
+            )
+        )
+        st.html(never_table(context, counts, never, unit.one.capitalize()).html())
     threshold = context.analysis.models[context.model].threshold
     st.html(
         markup.panel_title(
             f"{model}, {unit.one} by {unit.one}",
-            f"{count(counts.cases, 'case')} at its own cut-off {threshold:.2f}",
+            f"{count(counts.cases, 'case')} at its own cut-off {threshold:.2f}; worst first, a heading sorts",
         )
     )
-    indices = _ordered(context, counts, bins)
+    st.text_input(
+        "Find", key="class_search", placeholder="Words or code", width=220, label_visibility="collapsed"
+    )
+    indices = _matching(context, worst_first(context, counts))
     if not indices:
         st.html(markup.empty(f"No {unit.one} matches", "Search for fewer letters."))
         return
-    st.html(table(context, counts, bins, indices, unit.one.capitalize()).html())
+    chosen = _draw_bars(context, counts, bins, indices, unit.one.capitalize())
+    st.html(markup.panel_title(context.titled(context.analysis.codes[chosen]), "its counts open their cases"))
+    st.html(table(context, counts, bins, [chosen], unit.one.capitalize()).html())
     csv_row(
         "classes",
         lambda: table(context, counts, bins, range(len(context.analysis.codes))),
-        "Extra: suggested but not prescribed. Found, missed and extra open their cases. Predicted is the mean "
-        "probability, observed the share prescribed, "
-        f"ECE the expected calibration error. Faint: prescribed in fewer than {_FEW} cases.",
+        "Worst first: the lowest F1 among those ordered in at least "
+        f"{_FEW} cases, then the rest. Extra: suggested but not ordered. ECE: the expected calibration error.",
+    )
+
+
+def _draw_bars(
+    context: AnalysisContext, counts: ClassCounts, bins: Reliability, indices: Sequence[int], heading: str
+) -> int:
+    """All classes with bars, sorted by a heading; gives the class chosen, at first the worst."""
+    known, order = context.analysis.known(context.model), np.array(indices)
+
+    def share(values: NDArray[np.float64]) -> list[float | None]:
+        return [None if value != value else float(value) for value in values[order]]
+
+    def number(values: NDArray[np.int64]) -> list[int]:
+        return [int(value) for value in values[order]]
+
+    columns: dict[str, tuple[list[Any], Any]] = {
+        heading: (
+            [context.titled(context.analysis.codes[i]) for i in indices],
+            st.column_config.TextColumn(width="large"),
+        ),
+        "Ordered": (number(counts.prescribed), st.column_config.NumberColumn(format="localized")),
+        "Missed": (
+            number(counts.missed),
+            _bar("%d", int(counts.missed.max(initial=1)), "ordered, not suggested"),
+        ),
+        "Extra": (
+            number(counts.extra),
+            _bar("%d", int(counts.extra.max(initial=1)), "suggested, not ordered"),
+        ),
+        "Recall": (share(counts.recall), _bar("%.2f", 1.0, "share of the orders that is suggested")),
+        "Precision": (
+            share(counts.precision),
+            _bar("%.2f", 1.0, "share of the suggestions that was ordered"),
+        ),
+        "F1": (share(counts.f1), _bar("%.2f", 1.0, "harmonic mean of precision and recall")),
+        "ECE": (
+            [float(bins.error[i]) if known[i] else None for i in indices],
+            st.column_config.NumberColumn(format="%.3f", help="expected calibration error"),
+        ),
+    }
+    event: Any = st.dataframe(
+        {name: values for name, (values, _) in columns.items()},
+        key=f"classes-{context.model}-{zlib.crc32(context.key.encode())}-{st.session_state.get('class_search')}",
+        hide_index=True,
+        height=min(560, 38 + 35 * len(indices)),
+        row_height=35,
+        column_config={name: config for name, (_, config) in columns.items()},
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    rows = event.selection.rows if event and event.selection else []
+    return indices[rows[0]] if rows and rows[0] < len(indices) else indices[0]
+
+
+def _bar(form: str, most: float, meaning: str) -> Any:
+    return st.column_config.ProgressColumn(format=form, min_value=0, max_value=most, help=meaning)
+
+
+def worst_first(context: AnalysisContext, counts: ClassCounts) -> list[int]:
+    """Places of the classes that occur or can be named: the lowest F1 of those ordered often enough, then the others."""
+    known = context.analysis.known(context.model)
+    used = [i for i in range(len(known)) if counts.prescribed[i] or counts.chosen[i] or known[i]]
+    f1 = np.nan_to_num(counts.f1, nan=2.0)
+    return sorted(
+        used, key=lambda i: (counts.prescribed[i] < _FEW, float(f1[i]), -int(counts.prescribed[i]), i)
+    )
+
+
+def _matching(context: AnalysisContext, indices: Sequence[int]) -> list[int]:
+    words = str(st.session_state.get("class_search") or "").lower().split()
+    codes = context.analysis.codes
+    return [i for i in indices if all(w in f"{codes[i]} {context.title(codes[i])}".lower() for w in words)]
+
+
+def never_table(
+    context: AnalysisContext, counts: ClassCounts, indices: Sequence[int], heading: str
+) -> AnalysisTable:
+    """Classes that were ordered and never suggested."""
+    codes = context.analysis.codes
+
+    def missed(index: int) -> TableCell:
+        return context.opens(
+            int(counts.missed[index]),
+            f"{context.title(codes[index])} ordered, not suggested",
+            classed(codes[index], [("prescribed", True), (context.model, False)]),
+        )
+
+    return table_of(
+        indices,
+        [
+            (heading, "", lambda i: context.titled(codes[i])),
+            ("Suggested", "", lambda i: int(counts.hits[i])),
+            ("Of orders", "", missed),
+        ],
     )
 
 
@@ -93,27 +190,6 @@ def reliability(context: AnalysisContext, model: str | None = None) -> Reliabili
         f"Reading the {model_name(name).lower()}'s probabilities…",
         lambda progress: context.analysis.reliability(name, context.within, progress),
     )
-
-
-def _ordered(context: AnalysisContext, counts: ClassCounts, bins: Reliability) -> list[int]:
-    """Places of the classes that match the search and occur at all, in the order chosen."""
-    words = str(st.session_state.get("class_search") or "").lower().split()
-    known = context.analysis.known(context.model)
-    indices = [
-        i
-        for i, code in enumerate(context.analysis.codes)
-        if (counts.prescribed[i] or counts.chosen[i] or known[i])
-        and all(word in f"{code} {context.title(code)}".lower() for word in words)
-    ]
-    keys = {
-        "prescribed": -counts.prescribed,
-        "missed": -counts.missed,
-        "extra": -counts.extra,
-        "f1": np.nan_to_num(counts.f1, nan=2.0),
-        "error": -bins.error,
-    }
-    key = keys[st.session_state["order"]]
-    return sorted(indices, key=lambda i: (float(key[i]), i))
 
 
 def table(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard.error_analysis.context import AnalysisContext, model_cell
 from dashboard.error_analysis.tables import (
@@ -17,31 +19,76 @@ from dashboard.error_analysis.tables import (
     number_cell,
     table_of,
 )
-from dashboard.server.analysis_cache import EVERYBODY, base
+from dashboard.server.analysis_cache import LIST, base, lookup
+from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, url_state
 from dashboard.shared.analysis_text import FIELDS, METRICS, NUMBERS, field_value, format_estimate
 from dashboard.shared.formatting import MISSING, count
-from leader_core.error_analysis import Shift
+from leader_core.error_analysis import Bools, Shift
 from leader_core.error_analysis.comparisons import LITTLE, MUCH
 
 _MOST: Final = 25
+_REST: Final = "rest"  # the scored cases that are not chosen
 
 
 def draw(context: AnalysisContext) -> None:
     """What to compare with, fields, numbers and classes, and the metric by split."""
-    options = [*context.analysis.frame.columns["split"].values, EVERYBODY]
-    if st.session_state["against"] not in options:
-        st.session_state["against"] = options[0]
-    st.selectbox(
-        "Compare the chosen cases with",
-        options,
-        format_func=lambda s: "All scored cases" if s == EVERYBODY else f"{field_value('split', s)} split",
-        width=240,
-        **url_state.mirror("against"),
+    options = others(context)
+    if options:
+        if st.session_state["against"] not in options:
+            st.session_state["against"] = None
+        st.selectbox(
+            "Compare the chosen cases with",
+            list(options),
+            format_func=lambda key: options[key][0],
+            placeholder="Choose another set of cases",
+            width=280,
+            **url_state.mirror("against"),
+        )
+    against = st.session_state["against"] if options else None
+    if against is None:
+        st.html(_ask(context, options))
+    else:
+        _draw_shifts(context, str(against), options[str(against)][1])
+    st.html(
+        markup.panel_title(
+            f"{METRICS[context.metric]} by split", "all scored cases; training cases were learned from"
+        )
     )
-    against = st.session_state["against"]
-    first = context.analysis.mask(base(context.analysis, against))
-    shifts = context.cached(("drift", against), lambda a: a.shifts(first, context.within))
+    st.html(split_table(context).html())
+
+
+def others(context: AnalysisContext) -> dict[str, tuple[str, Bools]]:
+    """The sets that the chosen cases can be compared with, by key: name and (N,) mask; none holds just the same cases."""
+    analysis, find = context.analysis, lookup(context.service)
+    sets = {
+        split: (f"{field_value('split', split)} split", analysis.mask(base(analysis, split)))
+        for split in analysis.frame.columns["split"].values
+    }
+    sets[_REST] = ("The other scored cases", ~context.within)
+    for saved in get_workspace(context.service).cohorts():
+        key = f"{LIST}{saved.cohort_id}"
+        sets[key] = (f"List: {saved.name}", analysis.mask(base(analysis, key), find))
+    return {k: v for k, v in sets.items() if v[1].any() and not np.array_equal(v[1], context.within)}
+
+
+def _ask(context: AnalysisContext, options: Mapping[str, object]) -> Markup:
+    if options:
+        return markup.empty(
+            "Compared with which cases?", "Choose another split, a saved list, or the other cases above."
+        )
+    cohort = context.service.engine.cohort.path.name
+    return markup.empty(
+        "There is no other set of cases to compare with",
+        "Every scored case is chosen. Narrow the cases by a condition above, save a list on the Patients page, or score "
+        f"the other splits: python -m train scores --cohort {cohort} --models DIR",
+    )
+
+
+def _draw_shifts(context: AnalysisContext, key: str, first: Bools) -> None:
+    shifts = context.cached(
+        ("drift", key, zlib.crc32(first.tobytes())), lambda a: a.shifts(first, context.within)
+    )
     st.html(
         markup.panel_title(
             "Fields", f"stability index: below {LITTLE} is little, above {MUCH} is much, by custom"
@@ -54,15 +101,9 @@ def draw(context: AnalysisContext) -> None:
         )
     )
     st.html(table(context, _largest([s for s in shifts if s.kind != "field"])).html())
-    cases = f"{count(int(first.sum()), 'case')} against {count(int(context.within.sum()), 'case')}"
+    cases = f"{count(int(first.sum()), 'case')} against the chosen {count(int(context.within.sum()), 'case')}"
     st.html(markup.note(f"{cases}; the {_MOST} largest."))
     csv_row("drift", lambda: table(context, shifts))
-    st.html(
-        markup.panel_title(
-            f"{METRICS[context.metric]} by split", "all scored cases; training cases were learned from"
-        )
-    )
-    st.html(split_table(context).html())
 
 
 def sections(context: AnalysisContext) -> list[AnalysisSection]:

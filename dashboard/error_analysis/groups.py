@@ -17,6 +17,7 @@ from dashboard.error_analysis.tables import (
     TableCell,
     csv_row,
     metric_cell,
+    number_cell,
     table_of,
 )
 from dashboard.server.analysis_cache import lookup
@@ -51,10 +52,12 @@ if TYPE_CHECKING:
 
 OVERALL: Final = "overall"
 IN_REPORT: Final = ("history", "visits", *SENSITIVE, "chapter", "diagnoses", "truncated")
-_GAPS: Final = (
-    "Gaps are to the group with most cases. A star marks an interval that leaves out 0; with many groups looked at, "
-    "some such stars are chance. A gap says that the model does worse there, not why."
+_GAPS: Final = "Gaps are to the group with most cases, {reference}. {stars} A gap does not say why."
+_STARS: Final = (
+    "* The gap is more than chance would give, corrected for all gaps of this table (Benjamini and Hochberg: at most 5 % "
+    "of the stars are expected to be chance)."
 )
+_NO_STARS: Final = "No gap of this table is more than chance would give, corrected for all of them (Benjamini and Hochberg, 5 %)."
 
 
 def draw(context: AnalysisContext) -> None:
@@ -92,8 +95,13 @@ def draw(context: AnalysisContext) -> None:
     table = group_table(context, field, grouping)
     st.html(table.html())
     csv_row(f"by-{field}", table, few_note(FEWEST) if table.few else "")
-    if field in SENSITIVE:
-        st.html(markup.note(_GAPS))
+    st.html(markup.note(gap_note(grouping, context.metric, name)))
+
+
+def gap_note(grouping: Grouping, metric: str, name: Callable[[str], str]) -> str:
+    """What the gaps are to, and what a star means."""
+    stars = _STARS if grouping.beyond_chance(metric) else _NO_STARS
+    return _GAPS.format(reference=name(grouping.reference), stars=stars)
 
 
 def sections(context: AnalysisContext) -> list[AnalysisSection]:
@@ -115,11 +123,12 @@ def _section(context: AnalysisContext, field: str) -> AnalysisSection:
         own = points.setdefault(f"{field_value(field, row.group)} ({row.cases:,})", [])
         if estimate is not None:
             series = context.models.index(row.model)
-            own.append(IntervalPoint(estimate.value, estimate.low, estimate.high, series, row.few))
+            low, high = (estimate.value,) * 2 if row.few else (estimate.low, estimate.high)
+            own.append(IntervalPoint(estimate.value, low, high, series, row.few))
     heading = f"{METRICS[metric]} by {_low(FIELDS[field])}"
     return AnalysisSection(
         heading,
-        f"{METRIC_MEANINGS[metric]}; gaps are to the largest group{few}",
+        f"{METRIC_MEANINGS[metric]}; gaps are to the largest group, * corrected for all gaps of the table{few}",
         table,
         interval_chart(points, context.models, heading),
     )
@@ -144,7 +153,7 @@ def overall_table(context: AnalysisContext) -> AnalysisTable:
     def metric(name: str) -> Callable[[GroupScores | None], TableCell]:
         def cell(row: GroupScores | None) -> TableCell:
             if row is not None:
-                return _estimate_cell(name, row.scores[name])
+                return _estimate_cell(name, row.scores[name], row.few)
             real = (
                 {"medications": scored.real_medications, "ddi_rate": scored.real_ddi_rate} if scored else {}
             )
@@ -202,6 +211,8 @@ def _condition(context: AnalysisContext, field: str, group: str) -> Condition:
 def group_table(context: AnalysisContext, field: str, grouping: Grouping) -> AnalysisTable:
     """One row per group and model: the chosen metric; in the CSV every metric with interval and gap."""
     metric = context.metric
+    stars = grouping.beyond_chance(metric)
+    reference_few = all(row.few for row in grouping.rows if row.group == grouping.reference)
 
     def cases(row: GroupScores) -> TableCell:
         conditions = [_condition(context, field, row.group)]
@@ -214,7 +225,11 @@ def group_table(context: AnalysisContext, field: str, grouping: Grouping) -> Ana
     def gap(row: GroupScores) -> TableCell:
         if row.group == grouping.reference:
             return TableCell(None, "reference")
-        return TableCell(None, format_gap(metric, row.gaps[metric]))
+        star = (row.group, row.model) in stars
+        return TableCell(None, format_gap(metric, row.gaps[metric], few(row), star))
+
+    def few(row: GroupScores) -> bool:
+        return row.few or reference_few
 
     return table_of(
         grouping.rows,
@@ -225,7 +240,7 @@ def group_table(context: AnalysisContext, field: str, grouping: Grouping) -> Ana
             ("Cases", "cases", cases),
             ("", "patients", lambda row: row.patients),
             ("", "few cases", lambda row: row.few),
-            (METRICS[metric], "", lambda row: _estimate_cell(metric, row.scores[metric])),
+            (METRICS[metric], "", lambda row: _estimate_cell(metric, row.scores[metric], row.few)),
             ("Gap to the largest", "", gap),
             *(column for name in METRICS for column in _metric_columns(name)),
             (
@@ -245,23 +260,26 @@ def _metric_columns(metric: str) -> list[ColumnOf]:
     def part(of_gap: bool, bound: str) -> Callable[[GroupScores], TableCell]:
         def cell(row: GroupScores) -> TableCell:
             estimate = (row.gaps if of_gap else row.scores)[metric]
-            return metric_cell(metric, None if estimate is None else getattr(estimate, bound))
+            hidden = estimate is None or (row.few and (of_gap or bound != "value"))
+            value = None if hidden else getattr(estimate, bound)
+            return number_cell(value, ".4f") if bound == "p" else metric_cell(metric, value)
 
         return cell
 
+    bounds = [(False, bound) for bound in ("value", "low", "high")]
+    bounds += [(True, bound) for bound in ("value", "low", "high", "p")]
     return [
         (
             "",
             f"{metric}{' gap' if of_gap else ''}{'' if bound == 'value' else ' ' + bound}",
             part(of_gap, bound),
         )
-        for of_gap in (False, True)
-        for bound in ("value", "low", "high")
+        for of_gap, bound in bounds
     ]
 
 
-def _estimate_cell(metric: str, estimate: MetricEstimate | None) -> TableCell:
-    return TableCell(estimate.value if estimate else None, format_estimate(metric, estimate))
+def _estimate_cell(metric: str, estimate: MetricEstimate | None, few: bool = False) -> TableCell:
+    return TableCell(estimate.value if estimate else None, format_estimate(metric, estimate, few))
 
 
 def figure(
@@ -297,8 +315,8 @@ def figure(
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": [e.high - e.value for _, e in rows],
-                "arrayminus": [e.value - e.low for _, e in rows],
+                "array": [0 if r.few else e.high - e.value for r, e in rows],
+                "arrayminus": [0 if r.few else e.value - e.low for r, e in rows],
                 "color": colour,
                 "thickness": 1.6,
                 "width": 4,
@@ -335,5 +353,5 @@ def _hover(row: GroupScores, metric: str, name: Callable[[str], str]) -> str:
     few = "<br>few cases: says little" if row.few else ""
     return (
         f"<b>{name(row.group)}</b><br>{model_name(row.model)}: {METRICS[metric]} "
-        f"{format_estimate(metric, row.scores[metric])}<br>{row.cases:,} cases{few}"
+        f"{format_estimate(metric, row.scores[metric], row.few)}<br>{row.cases:,} cases{few}"
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.error_analysis.classes import ORDERS
+from dashboard.error_analysis import influence
 from dashboard.error_analysis.context import AnalysisContext, link_text
 from dashboard.error_analysis.curves import ALL
 from dashboard.error_analysis.views import VIEWS, report_button
@@ -20,7 +20,7 @@ from dashboard.shared.analysis_selection import CASES
 from dashboard.shared.analysis_text import LISTS, METRICS, TARGETS, field_value, model_name
 from dashboard.shared.formatting import count, plain
 from leader_core import LeaderError, NotFoundError
-from leader_core.error_analysis import FIELDS, Analysis, Selection
+from leader_core.error_analysis import FIELDS, TREE_FIELDS, Analysis, Selection
 
 
 def _name(text: str) -> str | None:
@@ -29,6 +29,10 @@ def _name(text: str) -> str | None:
 
 def _code(text: str) -> str | None:
     return text if text.isalnum() and len(text) < 11 else None
+
+
+def _tree_fields(text: str) -> list[str] | None:
+    return [name for name in text.split(".") if name in TREE_FIELDS] or None
 
 
 def _cut(text: str) -> float | None:
@@ -50,10 +54,11 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "rows": url_state.Binding.choice("insurance", dict.fromkeys(FIELDS)),
     "columns": url_state.Binding.choice("age_band", dict.fromkeys(FIELDS)),
     "target": url_state.Binding.choice("error", TARGETS),
+    "moved_by": url_state.Binding.choice("diagnosis", influence.KINDS),
+    "fields": url_state.Binding([], _tree_fields, ".".join),
     "depth": url_state.Binding.number(3, (1, 2, 3, 4)),
     "class": url_state.Binding("", _code),
     "of_class": url_state.Binding(ALL, _code),
-    "order": url_state.Binding.choice("prescribed", ORDERS),
     "cut": url_state.Binding(0.0, _cut, lambda value: f"{value:.2f}"),
     "against": url_state.Binding("train", _name),
 }

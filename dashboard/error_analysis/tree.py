@@ -18,11 +18,11 @@ from dashboard.error_analysis.tables import (
     table_of,
 )
 from dashboard.shared import markup, theme, url_state
-from dashboard.shared.analysis_text import TARGETS, model_name
-from dashboard.shared.formatting import count
+from dashboard.shared.analysis_text import FIELDS, NUMBERS, TARGETS, model_name
+from dashboard.shared.formatting import count, listing
 from dashboard.shared.theme import Mode
 from leader_core import LeaderError
-from leader_core.error_analysis import Condition, Node, Selection, Tree, tightened
+from leader_core.error_analysis import TREE_FIELDS, Condition, Node, Selection, Tree, tightened
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -49,10 +49,17 @@ def draw(context: AnalysisContext) -> None:
             st.selectbox("Class", codes, format_func=lambda c: f"{context.title(c)} ({c})", width=340,
                          **url_state.mirror("class"))  # fmt: skip
         st.segmented_control("Depth", [1, 2, 3, 4], required=True, **url_state.mirror("depth"))
+    options = _fields(context)
+    st.multiselect("Fields that it may split", options, format_func=_field_label, placeholder="All of them", width=640,
+                   help="What was prescribed and how well the model did are the outcome, and are never split.",
+                   **url_state.mirror("fields"))  # fmt: skip
     target = st.session_state["target"]
     st.html(markup.panel_title(_heading(context), TARGETS[target]))
     try:
-        tree = grow(context, target, st.session_state["class"], int(st.session_state["depth"]))
+        chosen = tuple(f for f in options if f in st.session_state["fields"])
+        tree = grow(
+            context, target, st.session_state["class"], int(st.session_state["depth"]), chosen or options
+        )
     except LeaderError as error:
         st.html(markup.empty("No tree", str(error)))
         return
@@ -60,15 +67,49 @@ def draw(context: AnalysisContext) -> None:
         st.html(
             markup.empty(
                 "No split tells these errors apart",
-                "Nothing that is known of the cases explains where this error is higher. Choose more cases, another "
+                "None of the fields chosen explains where this error is higher. Choose more cases or fields, another "
                 "error, or another model.",
             )
         )
         return
+    st.html(markup.callout(summary(context, tree, TARGETS[target])))
     _draw_chart(context, tree)
     st.html(table(context, _leaves(tree)).html())
     csv_row("tree", lambda: table(context, tree.nodes))
     st.html(markup.note(_CAUTION))
+
+
+def _fields(context: AnalysisContext) -> tuple[str, ...]:
+    """What a tree over these cases may split."""
+    return tuple(f for f in TREE_FIELDS if f in NUMBERS or f in context.analysis.frame.columns)
+
+
+def _field_label(field: str) -> str:
+    if field == "chapter":
+        return "Diagnosis chapters"
+    return FIELDS.get(field) or NUMBERS[field].capitalize()
+
+
+def summary(context: AnalysisContext, tree: Tree, error: str) -> str:
+    """What the tree found, in a sentence or two: its worst leaf against all other cases, and its best."""
+    root, worst = tree.nodes[0], tree.worst
+    best = min((n for n in tree.nodes if n.children is None), key=lambda n: n.rate)
+    rest = (root.rate * root.cases - worst.rate * worst.cases) / (root.cases - worst.cases)
+
+    def where(node: Node) -> str:
+        return f"{count(node.cases, 'visit')} with {listing(map(described, tightened(node.conditions)))}"
+
+    def described(condition: Condition) -> str:
+        if condition.kind in ("lt", "ge") and (name := condition.names[0]) != "age":
+            return f"{'fewer than' if condition.kind == 'lt' else 'at least'} {condition.number:g} {NUMBERS[name]}"
+        words = context.describe(condition)
+        return f"{words[0].lower()}{words[1:]}"
+
+    return (
+        f"{error}: highest, {worst.rate:.2f} against {rest:.2f} in all other visits, in {where(worst)} "
+        f"({worst.share:.0%} of all error in {worst.coverage:.0%} of the visits). "
+        f"Lowest, {best.rate:.2f}, in {where(best)}."
+    )
 
 
 def sections(context: AnalysisContext) -> list[AnalysisSection]:
@@ -90,20 +131,22 @@ def _leaves(tree: Tree) -> list[Node]:
     return sorted((node for node in tree.nodes if node.children is None), key=lambda node: -node.rate)
 
 
-def grow(context: AnalysisContext, target: str, code: str, depth: int) -> Tree:
+def grow(
+    context: AnalysisContext, target: str, code: str, depth: int, fields: Sequence[str] = TREE_FIELDS
+) -> Tree:
     """The tree, grown once for each question."""
     error = f"class:{code}" if target == "class" else target
     return context.with_progress(
-        ("tree", context.model, error, depth),
+        ("tree", context.model, error, depth, tuple(fields)),
         "Looking for cases with more error…",
         lambda progress: context.analysis.tree(
-            context.model, context.within, target=error, depth=depth, progress=progress
+            context.model, context.within, target=error, depth=depth, fields=fields, progress=progress
         ),
     )
 
 
 def _draw_chart(context: AnalysisContext, tree: Tree) -> None:
-    state = (st.session_state[name] for name in ("target", "class", "depth"))
+    state = (st.session_state[name] for name in ("target", "class", "depth", "fields"))
     key = f"tree-{context.model}-{'-'.join(map(str, state))}-{context.selection.text}"
     worst = tree.worst
     chart(

@@ -9,7 +9,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.error_analysis import classes, curves, drift, groups, heat, tags, tree, two_models
+from dashboard.error_analysis import classes, curves, drift, groups, heat, influence, tags, tree, two_models
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.tables import AnalysisSection
 from dashboard.report.html import write_page
@@ -33,6 +33,7 @@ VIEWS: Final[Mapping[str, AnalysisView]] = {
     "tree": AnalysisView("Error tree", tree.draw, tree.sections),
     "heat": AnalysisView("Two fields", heat.draw, heat.sections, by_metric=True),
     "classes": AnalysisView("Classes", classes.draw, classes.sections),
+    "codes": AnalysisView("Codes and classes", influence.draw, lambda _: []),
     "pair": AnalysisView("Two models", two_models.draw, two_models.sections),
     "cut": AnalysisView("Cut-off", curves.draw_cut_off, curves.cut_off_sections),
     "calibration": AnalysisView("Calibration", curves.draw_calibration, curves.calibration_sections),

@@ -105,12 +105,14 @@ def table(
     most: int,
     summed: bool = True,
     missing: tuple[str, str] = ("not read", "not read"),
+    heading: str = "What was read",
 ) -> str:
     """Both models' bars on one scale, left of the middle what lowers the score and right of it what raises it.
 
     Args:
         most: rows shown in all; a group says how many more it has.
         summed: whether a group's value is the sum of its rows; else it was measured by itself.
+        heading: of the first column.
         missing: the text in place of a value that is not there, for teacher and student.
     """
     rows = sorted((row for group in groups for row in group.rows), key=lambda row: -row.size)
@@ -124,4 +126,5 @@ def table(
         caption=caption,
         summed=summed,
         missing=missing,
+        heading=heading,
     )

@@ -142,10 +142,14 @@ def _again(key: Key) -> None:
 def _explain(
     service: Service, case: Case, model: ModelName, what: Key, work: Callable[[Progress], T]
 ) -> Explained[T]:
+    return explain(service, model, (*service.key(case, model), *what), work)
+
+
+def explain(service: Service, model: ModelName, key: Key, work: Callable[[Progress], T]) -> Explained[T]:
+    """A result that was computed before, or its progress, drawn here, at the end of this run; `key[3]` says what it is."""
     status = service.status(model)
     if status.readiness == "absent" or status.readiness == "failed":
         return Explained(model, status.readiness, reason=status.reason)
-    key = (*service.key(case, model), *what)
     if (result := service.explanations.get(key)) is not None:
         return Explained(model, "ready", result, key=key)
     if ended := st.session_state.get(_ENDED, {}).get(key):

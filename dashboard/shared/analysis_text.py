@@ -126,18 +126,17 @@ def format_metric(name: str, number: float | None) -> str:
     return f"{number:.{_DIGITS.get(name, 2)}f}"
 
 
-def format_estimate(name: str, estimate: MetricEstimate | None) -> str:
-    """A metric with its interval."""
+def format_estimate(name: str, estimate: MetricEstimate | None, few: bool = False) -> str:
+    """A metric with its interval; without, where it stands for few cases."""
     if estimate is None:
         return MISSING
     value, low, high = (format_metric(name, n) for n in (estimate.value, estimate.low, estimate.high))
-    return f"{value} ({low} to {high})"
+    return f"{value} (few cases)" if few else f"{value} ({low} to {high})"
 
 
-def format_gap(name: str, gap: MetricEstimate | None) -> str:
-    """A difference with its sign and interval; a star where the interval leaves out 0."""
-    if gap is None or gap.value != gap.value:
+def format_gap(name: str, gap: MetricEstimate | None, few: bool = False, star: bool = False) -> str:
+    """A difference with its sign and interval; of few cases nothing, since it says nothing."""
+    if gap is None or gap.value != gap.value or few:
         return MISSING
-    star = " *" if gap.low > 0 or gap.high < 0 else ""
     value, low, high = (signed(n, _DIGITS.get(name, 2)) for n in (gap.value, gap.low, gap.high))
-    return f"{value} ({low} to {high}){star}"
+    return f"{value} ({low} to {high}){' *' if star else ''}"

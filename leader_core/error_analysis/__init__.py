@@ -14,12 +14,14 @@ from leader_core.error_analysis.frame import FIELDS, SENSITIVE, Bools, Choices, 
 from leader_core.error_analysis.groups import FEWEST, Grouping, GroupScores, HeatMap, MetricEstimate
 from leader_core.error_analysis.selection import Condition, Selection, classed, tightened
 from leader_core.error_analysis.stored import Analysis, Lookup
+from leader_core.error_analysis.tree import FIELDS as TREE_FIELDS
 from leader_core.error_analysis.tree import Node, Tree
 
 __all__ = [
     "FEWEST",
     "FIELDS",
     "SENSITIVE",
+    "TREE_FIELDS",
     "Analysis",
     "AnnotatorAgreement",
     "Bools",

@@ -20,6 +20,8 @@ from leader_core.evaluation.metrics import MEANS, METRICS
 FEWEST: Final = 20
 """Cases below which a group says little."""
 SEED: Final = 42
+LEVEL: Final = 0.05
+"""Adjusted p below which a gap counts as more than chance."""
 
 
 _Pools = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
@@ -32,6 +34,7 @@ class MetricEstimate:
     value: float
     low: float
     high: float
+    p: float | None = None  # of a gap: two-sided, from the bootstrap's standard error
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,25 @@ class Grouping:
     field: str
     reference: str  # the group that gaps are measured against: the one with most cases; "" without any
     rows: tuple[GroupScores, ...]  # models within groups
+
+    def beyond_chance(self, metric: str) -> frozenset[tuple[str, str]]:
+        """(group, model) of the gaps that stand after Benjamini and Hochberg's correction for all gaps of the metric.
+
+        Groups of few cases are not tested.
+        """
+        from scipy.stats import false_discovery_control
+
+        tested = [
+            (row, gap.p)
+            for row in self.rows
+            if not row.few and (gap := row.gaps[metric]) is not None and gap.p is not None
+        ]
+        if not tested or any(row.few for row in self.rows if row.group == self.reference):
+            return frozenset()
+        adjusted = false_discovery_control([p for _, p in tested], method="bh").tolist()
+        return frozenset(
+            (row.group, row.model) for (row, _), p in zip(tested, adjusted, strict=True) if p < LEVEL
+        )
 
 
 def by_column(
@@ -200,23 +222,35 @@ def _estimates(
         return scores, [dict.fromkeys(METRICS) for _ in range(count)]
     comparable = defined & defined[reference]
     comparable[reference] = False
+    gaps = values - values[reference]
     against = drawn - drawn[:, reference : reference + 1]
-    return scores, _with_bounds(values - values[reference], against, comparable)
+    return scores, _with_bounds(gaps, against, comparable, _two_sided(gaps, against.std(0)))
+
+
+def _two_sided(gaps: NDArray[np.float64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """p of gaps from their standard errors, as if normal: a thousand draws cannot tell how small a small p is."""
+    from scipy.stats import norm
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p: NDArray[np.float64] = 2 * norm.sf(np.abs(gaps) / errors)
+    return np.where(errors > 0, p, np.where(gaps == 0, 1.0, 0.0))
 
 
 def _with_bounds(
-    values: NDArray[np.float64], drawn: NDArray[np.float64], defined: NDArray[np.bool_]
+    values: NDArray[np.float64],
+    drawn: NDArray[np.float64],
+    defined: NDArray[np.bool_],
+    p: NDArray[np.float64] | None = None,
 ) -> list[dict[str, MetricEstimate | None]]:
     low, high = bounds(drawn)
-    return [
-        {
-            name: MetricEstimate(float(values[g, i]), float(low[g, i]), float(high[g, i]))
-            if defined[g, i]
-            else None
-            for i, name in enumerate(METRICS)
-        }
-        for g in range(len(values))
-    ]
+
+    def estimate(g: int, i: int) -> MetricEstimate | None:
+        if not defined[g, i]:
+            return None
+        own = None if p is None else float(p[g, i])
+        return MetricEstimate(float(values[g, i]), float(low[g, i]), float(high[g, i]), own)
+
+    return [{name: estimate(g, i) for i, name in enumerate(METRICS)} for g in range(len(values))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from leader_core.error_analysis.database import (
 from leader_core.error_analysis.frame import Bools, Choices, Column, Frame, StoredMetrics
 from leader_core.error_analysis.groups import Grouping, HeatMap, by_column, by_masks, heat_map
 from leader_core.error_analysis.selection import Condition, Selection
-from leader_core.error_analysis.tree import Tree, error_tree
+from leader_core.error_analysis.tree import FIELDS, Tree, error_tree
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.calibration import bin_of
 from leader_core.scores.store import PRESCRIBED
@@ -244,11 +244,12 @@ class Analysis:
         target: str = "error",
         depth: int = 3,
         leaf: int | None = None,
+        fields: Sequence[str] = FIELDS,
         progress: ShareProgress | None = None,
     ) -> Tree:
         """Where a model's error is highest; see `leader_core.error_analysis.tree`."""
         error = self.error(target, model)
-        return error_tree(self.frame, error, within, depth=depth, leaf=leaf, progress=progress)
+        return error_tree(self.frame, error, within, depth=depth, leaf=leaf, fields=fields, progress=progress)
 
     def class_counts(self, model: str, within: Bools) -> ClassCounts:
         """What a model did with each class, at its own cut-off."""

@@ -38,6 +38,10 @@ SURE: Final = 3.0
 _EXACT: Final = 1e-9
 """What sums of the same numbers in another order may differ by."""
 
+FIELDS: Final = ("age", "visits", "diagnoses", "procedures", "chapter", *PROFILE, "truncated")
+"""What a tree may split: what is known of a case before its outcome. What was prescribed and how well the model did are
+the outcome, and explain nothing."""
+
 Floats = NDArray[np.float64]
 
 
@@ -165,6 +169,7 @@ def error_tree(
     *,
     depth: int = 3,
     leaf: int | None = None,
+    fields: Sequence[str] = FIELDS,
     progress: Callable[[float], object] | None = None,
 ) -> Tree:
     """Grow the tree.
@@ -175,11 +180,14 @@ def error_tree(
         within: (N,) the cases to look at.
         depth: at most `DEEPEST` splits from root to leaf.
         leaf: fewest cases of a leaf; by default `SHARE` of the cases, at least `FEWEST`.
+        fields: what it may split, of `FIELDS`; those that these cases do not have are left out.
         progress: called with the share of the work done.
 
     Raises:
-        InputError: a depth out of range, or fewer cases than two leaves need.
+        InputError: a depth out of range, a field that is none of `FIELDS`, or fewer cases than two leaves need.
     """
+    if unknown := [name for name in fields if name not in FIELDS]:
+        raise InputError(f"A tree cannot split {', '.join(unknown)}: expected some of {', '.join(FIELDS)}.")
     if not 1 <= depth <= DEEPEST:
         raise InputError(f"Depth {depth}: expected 1 to {DEEPEST}.")
     rows = np.flatnonzero(within & ~np.isnan(error))
@@ -188,7 +196,7 @@ def error_tree(
         raise InputError(
             f"{len(rows)} cases are too few for a tree: expected at least {2 * fewest}. Choose more cases."
         )
-    grower = _Grower(_features(frame, rows), error[rows].astype(np.float64), fewest, depth)
+    grower = _Grower(_features(frame, rows, fields), error[rows].astype(np.float64), fewest, depth)
     grower.grow(progress or (lambda _: None))
     return Tree(tuple(grower.nodes))
 
@@ -264,9 +272,12 @@ class _Grower:
         return index
 
 
-def _features(frame: Frame, rows: NDArray[np.int64]) -> list[_Feature]:
+def _features(frame: Frame, rows: NDArray[np.int64], fields: Sequence[str]) -> list[_Feature]:
     """Numbers, the common values of each field, and chapters; of splits that explain the same, the first stands."""
-    numbers = [_NumberSplits(name, frame.numbers[name][rows]) for name in NUMBERS]
-    fields = [frame.columns[name] for name in (*PROFILE, "truncated") if name in frame.columns]
-    values = [_ValueSplits(column, column.codes[rows]) for column in fields]
-    return [*numbers, *values, _ChapterSplits(frame.chapter_bits[rows], len(frame.chapters))]
+    numbers = [_NumberSplits(name, frame.numbers[name][rows]) for name in NUMBERS if name in fields]
+    columns = [
+        frame.columns[name] for name in (*PROFILE, "truncated") if name in fields and name in frame.columns
+    ]
+    values = [_ValueSplits(column, column.codes[rows]) for column in columns]
+    chapters = [_ChapterSplits(frame.chapter_bits[rows], len(frame.chapters))] if "chapter" in fields else []
+    return [*numbers, *values, *chapters]

@@ -12,6 +12,8 @@ What there is, each a function over an `Engine` and a `Case` that gives frozen v
   models, as an `Attribution` with its baseline, steps and gap; for the teacher also by token and section.
 - `smallest_flip(engine, case, model, code)`: the fewest removals (greedy search) that take a class over the cut-off.
 
+- `code_influence(engine, model, sample)`: which codes move which classes on average over many cases, by leaving them out.
+
 What removal guarantees: every changed case is rendered and encoded again, so a difference is exactly what the model
 would say otherwise. What it does not: effects of several removals need not add up. What integrated gradients
 guarantee: shares sum to the difference between the case's log-odds and those of a stated baseline, within a stated
@@ -42,6 +44,7 @@ from leader_core.explain.changes import (
     without_each_diagnosis,
     wording_item,
 )
+from leader_core.explain.influence import CodeInfluence, InfluenceSample, code_influence, influence_sample
 from leader_core.explain.outcomes import (
     ChangeEffect,
     Flip,
@@ -59,7 +62,9 @@ __all__ = [
     "Attribution",
     "Change",
     "ChangeEffect",
+    "CodeInfluence",
     "Flip",
+    "InfluenceSample",
     "Item",
     "Outcomes",
     "Progress",
@@ -68,11 +73,13 @@ __all__ = [
     "add_interacting",
     "apply",
     "attribute",
+    "code_influence",
     "code_item",
     "code_items",
     "drop",
     "flip_profile",
     "flips",
+    "influence_sample",
     "inside",
     "interacting_drugs",
     "leave_one_out",

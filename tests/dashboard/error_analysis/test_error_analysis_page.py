@@ -153,12 +153,36 @@ def test_a_saved_list_is_a_set_of_cases_and_a_group(page: OpenPage) -> None:
     assert not gone.exception
 
 
-def test_a_find_narrows_the_classes(page: OpenPage, planted: Planted) -> None:
-    app = page(part="classes", of="all")
+def test_classes_stand_worst_first_and_are_found_by_words(page: OpenPage, planted: Planted) -> None:
+    app = page(part="classes", of="all", model="student")
+    (bars,) = app.dataframe
+    often = bars.value[bars.value["Ordered"] >= 20]
+    assert often["F1"].is_monotonic_increasing and len(bars.value) > len(often) > 3
     code = planted.codes[5]
     app.text_input(key="class_search").set_value(code.lower()).run()
-    shown = text(app)
-    assert f"({code})" in shown and f"({planted.codes[20]})" not in shown
+    assert [f"({code})" in name for name in app.dataframe[0].value.iloc[:, 0]] == [True]
+
+
+def test_a_split_is_not_compared_with_itself(page: OpenPage) -> None:
+    app = page(part="drift", of="train", against="train")
+    assert "Compared with which cases?" in text(app) and "against the chosen" not in text(app)
+    box = next(s for s in app.selectbox if s.label == "Compare the chosen cases with")
+    assert (
+        box.value is None and "Training split" not in box.options and "The other scored cases" in box.options
+    )
+    box.set_value("rest").run()
+    assert "against the chosen" in text(app) and address(app)["against"] == "rest"
+
+
+def test_the_tree_says_what_it_found_and_splits_no_outcome(page: OpenPage) -> None:
+    app = page(part="tree", of="all", model="student", depth="4")
+    assert re.search(
+        r"highest, 0\.\d\d against 0\.\d\d in all other visits, in [\d,]+ visits with", text(app)
+    )
+    assert "classes prescribed" not in text(app)
+    (fields,) = app.multiselect
+    fields.set_value(["age"]).run()
+    assert address(app)["fields"] == "age" and "procedures" not in text(app)
 
 
 def test_tags_are_counted_compared_and_open_their_rows(page: OpenPage, planted: Planted) -> None:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from leader_core.cohort import Cohort
-from leader_core.error_analysis import Analysis, Condition, Selection, classed
+from leader_core.error_analysis import (
+    Analysis,
+    Condition,
+    Grouping,
+    GroupScores,
+    MetricEstimate,
+    Selection,
+    classed,
+)
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.calibration import expected_error, reliability
 from leader_core.evaluation.metrics import METRICS, case_metrics, evaluate
@@ -104,7 +112,20 @@ def test_gaps_are_differences_to_the_largest_group(analysis: Analysis) -> None:
     gap = other.gaps["jaccard"]
     assert gap is not None and other.scores["jaccard"] and largest.scores["jaccard"]
     assert gap.value == pytest.approx(other.scores["jaccard"].value - largest.scores["jaccard"].value)
-    assert gap.low < gap.value < gap.high
+    assert gap.low < gap.value < gap.high and gap.p is not None and 0 <= gap.p <= 1
+
+
+def test_stars_are_corrected_and_never_on_few_cases() -> None:
+    """Of 40 groups, one is clearly off, one a little (as one of 40 is by chance), and one tiny one very much."""
+    estimates = [MetricEstimate(-0.1, -0.15, -0.05, 1e-6), MetricEstimate(-0.02, -0.04, -0.001, 0.04)]
+    estimates += [MetricEstimate(-0.5, -0.9, -0.1, 1e-9)] + [MetricEstimate(0.0, -0.1, 0.1, 0.5)] * 37
+    cases = [500, 500, 3] + [500] * 37
+    rows = tuple(
+        GroupScores(str(i), "student", n, n, {"jaccard": gap}, {"jaccard": gap}, None, None)
+        for i, (n, gap) in enumerate(zip(cases, estimates, strict=True))
+    )
+    reference = GroupScores("r", "student", 900, 900, {}, {"jaccard": None}, None, None)
+    assert Grouping("f", "r", (reference, *rows)).beyond_chance("jaccard") == {("0", "student")}
 
 
 def test_saved_lists_may_overlap(analysis: Analysis) -> None:

@@ -129,11 +129,7 @@ def test_no_other_split_explains_more(seed: int) -> None:
     error += 0.3 * ((frame.chapter_bits >> 1) & 1)
     ages, others = range(18, 95), range(1, 20)
     splits = [Condition("ge", ("age",), n) for n in ages]
-    splits += [
-        Condition("ge", (name,), n)
-        for name in ("visits", "diagnoses", "procedures", "prescribed")
-        for n in others
-    ]
+    splits += [Condition("ge", (name,), n) for name in ("visits", "diagnoses", "procedures") for n in others]
     splits += [
         Condition("is", (name,), n)
         for name in ("gender", "insurance", "ethnicity", "truncated")
@@ -156,6 +152,21 @@ def test_no_other_split_explains_more(seed: int) -> None:
             children = [_holds(frame, tree.nodes[child].conditions) for child in node.children]
             own = error[rows].var() * rows.sum() - sum(error[c].var() * c.sum() for c in children)
             assert own == pytest.approx(max(explained.values()))
+
+
+def test_the_outcome_is_never_split_and_fields_can_be_chosen() -> None:
+    """The error follows what was prescribed most, then age, then gender: the tree sees the last two, or the one chosen."""
+    frame = _frame(7)
+    error = 0.02 * frame.numbers["prescribed"] + 0.2 * (frame.numbers["age"] >= 70)
+    error += 0.1 * (frame.columns["gender"].codes == 0)
+    tree = error_tree(frame, error, np.ones(N, bool), depth=4)
+    names = {condition.names for node in tree.nodes for condition in node.conditions}
+    assert ("age",) in names and ("prescribed",) not in names
+    one = error_tree(frame, error, np.ones(N, bool), fields=("gender",))
+    assert {c.names for node in one.nodes for c in node.conditions} == {("gender",)}
+    for field in ("prescribed", "jaccard"):
+        with pytest.raises(InputError, match=f"cannot split {field}"):
+            error_tree(frame, error, np.ones(N, bool), fields=(field,))
 
 
 def test_errors_that_are_all_the_same_grow_no_tree() -> None:
