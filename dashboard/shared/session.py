@@ -17,8 +17,6 @@ from dashboard.shared.view import is_research
 from leader_core import Case, InputError, NotFoundError
 
 PATIENT: Final = "patient"
-FOCUS: Final = "focus"
-"""The URL parameter of the class whose row is in focus."""
 VISIT: Final = "visit"
 CASE: Final = "case"
 DRAFT: Final = "draft"
