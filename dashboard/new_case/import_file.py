@@ -5,7 +5,8 @@ An import changes the session's draft only when all of it succeeded; what could 
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, cast
 
 import streamlit as st
 
@@ -31,18 +32,34 @@ from dashboard.shared.draft import (
 from dashboard.shared.formatting import count, day, plain
 from dashboard.shared.guard import guarded, notice
 from leader_core import KINDS, Concept, LeaderError
+from leader_core.cohort.ndc import NdcMap, parse_ndc_map
 from leader_core.domain import Kind
 from leader_core.exchange.case_json import read_file
 from leader_core.exchange.fhir import EncounterChoice
+from leader_core.exchange.fhir_people import PatientChoice
 from leader_core.exchange.paste import read_list
+from leader_core.terminology.drugs import AtcLevel
 from leader_core.workspace import Parent
 
 _TURN: Final = "_import_turn"
 _FILE: Final = "_import_file"
-"""The bundle whose encounters can still be chosen between; forgotten when its outcome is dismissed."""
+"""The upload whose encounters or patients can still be chosen between; forgotten when its outcome is dismissed."""
 _SAVED: Final = "_variant_saved"
 _MEGABYTES: Final = 20
+_ONE_MAP: Final = (
+    "A CSV is read as a map of NDCs to ATC codes, one at a time and together with the FHIR file that it is for. Codes in "
+    "a table can be pasted under List. The case below was not changed."
+)
 _ASKED_FOR: Final = "is a medication of the current visit, which is what the models recommend"
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """Files as they were given."""
+
+    files: list[bytes]
+    name: str
+    ndc_map: NdcMap | None
 
 
 def show(service: Service, index: int) -> None:
@@ -62,15 +79,16 @@ def show(service: Service, index: int) -> None:
 def _file(service: Service) -> None:
     key = f"import-file-{_turn()}"
     st.file_uploader(
-        "A case file or report of LEADER, or FHIR of one patient (JSON or NDJSON, also gzipped)",
-        type=["json", "ndjson", "jsonl", "gz"],
+        "A case file or report of LEADER, or FHIR (JSON, NDJSON or XML, also gzipped)",
+        type=["json", "ndjson", "jsonl", "xml", "gz", "csv"],
         accept_multiple_files=True,
         max_upload_size=_MEGABYTES,
         key=key,
         on_change=_take_file,
         args=(service, key),
-        help="An export in several files is given at once. Files are read here and stored nowhere; those with several "
-        "encounters stay in this session until you dismiss the message about them. Nothing that they refer to is fetched.",
+        help="An export in several files is given at once, and with it a CSV of NDCs and ATC codes where its medicines have "
+        "no names. Files are read here and stored nowhere; those with several encounters or patients stay in this session "
+        "until you dismiss the message about them. Nothing that they refer to is fetched.",
     )
 
 
@@ -85,30 +103,83 @@ def _take_file(service: Service, key: str) -> None:
         st.session_state[_TURN] = _turn() + 1  # an empty uploader for the next file
         names = [str(upload.name)[:60] for upload in uploads]
         name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        _read(service, [upload.getvalue() for upload in uploads], name, None)
+        maps = [upload for upload in uploads if str(upload.name).lower().endswith(".csv")]
+        if len(maps) > 1 or len(maps) == len(uploads):
+            set_outcome(ImportOutcome(problem=_ONE_MAP))
+            return
+        data = [upload.getvalue() for upload in uploads if upload not in maps]
+        try:
+            level = cast(AtcLevel, service.engine.cohort.fingerprint.atc_level)
+            ndc_map = parse_ndc_map(maps[0].getvalue(), str(maps[0].name)[:60], level) if maps else None
+        except LeaderError as error:
+            set_outcome(ImportOutcome(problem=f"{error} The case below was not changed."))
+            return
+        _read(service, _Upload(data, name, ndc_map))
 
 
 @guarded
 def _take_encounter(service: Service, key: str) -> None:
     """The same file, with another of its encounters as the current visit."""
-    file, encounter = st.session_state.get(_FILE), st.session_state.get(key)
-    if file is not None and encounter:
-        data, name = file
+    _read_again(service, current=st.session_state.get(key))
+
+
+@guarded
+def _take_patient(service: Service, key: str) -> None:
+    """The same file, as the case of another of its patients."""
+    _read_again(service, patient=st.session_state.get(key))
+
+
+def _read_again(service: Service, *, current: str | None = None, patient: str | None = None) -> None:
+    upload, shown = st.session_state.get(_FILE), outcome()
+    if upload is not None and shown is not None and (current or patient):
         st.session_state[_TURN] = _turn() + 1
-        _read(service, data, name, encounter)
+        _read(service, upload, current=current, patient=patient or shown.patient or None)
 
 
-def _read(service: Service, data: list[bytes], name: str, current: str | None) -> None:
+def _read(
+    service: Service, upload: _Upload, *, current: str | None = None, patient: str | None = None
+) -> None:
     """Make the files' case the draft; `current` chooses an encounter, by default the latest."""
     try:
-        result = read_file(data, service.engine.cohort, current=current)
-        draft = Draft.from_case(result.case, result.titles, name=f"the file {name}")
+        result = read_file(
+            upload.files, service.engine.cohort, current=current, patient=patient, ndc_map=upload.ndc_map
+        )
+        draft = Draft.from_case(result.case, result.titles, name=f"the file {upload.name}")
     except LeaderError as error:
-        set_outcome(ImportOutcome(problem=f"{error} The case below was not changed."))
+        before = outcome()
+        if before is None or not patient:
+            set_outcome(ImportOutcome(problem=f"{error} The case below was not changed."))
+        else:  # another patient of the same file can still be chosen
+            set_outcome(replace(before, problem=f"{error} The case below was not changed.", done=""))
         return
-    st.session_state[_FILE] = (data, name) if len(result.encounters) > 1 else None
+    choices = len(result.encounters) > 1 or result.patients
+    st.session_state[_FILE] = upload if choices else None
     replace_draft(draft)
-    set_outcome(outcome_of(result, draft, name, _turn()))
+    set_outcome(outcome_of(result, draft, upload.name, _turn()))
+
+
+def _patients(service: Service, shown: ImportOutcome) -> None:
+    """Whose case it is, where the file holds several patients."""
+    texts = {each.label: _patient_text(each) for each in shown.patients}
+    key = f"import-patient-{_turn()}"
+    st.selectbox(
+        "Patient of the file",
+        list(texts),
+        index=list(texts).index(shown.patient),
+        format_func=texts.__getitem__,
+        key=key,
+        on_change=_take_patient,
+        args=(service, key),
+        help="One case is of one patient; what the file has about the others is left alone.",
+    )
+
+
+def _patient_text(each: PatientChoice) -> str:
+    born = f"born {each.born}" if each.born else "no date of birth"
+    return plain(
+        " · ".join(filter(None, (each.label, each.gender, born, count(each.resources, "entry", "entries")))),
+        90,
+    )
 
 
 def _encounters(service: Service, shown: ImportOutcome) -> None:
@@ -213,6 +284,8 @@ def _outcome(service: Service, index: int) -> None:
         notice(shown.problem)
     if shown.done:
         notice(shown.done, "success", "check")
+    if shown.patients and st.session_state.get(_FILE) is not None:
+        _patients(service, shown)
     if shown.encounters and st.session_state.get(_FILE) is not None:
         _encounters(service, shown)
     if shown.notes:

@@ -16,6 +16,7 @@ from leader_core import Concept
 from leader_core.exchange.fhir import EncounterChoice, Imported
 from leader_core.exchange.fhir_conditions import OfferedCondition
 from leader_core.exchange.fhir_file import Listed
+from leader_core.exchange.fhir_people import PatientChoice
 
 _OUTCOME: Final = "_import_outcome"
 _FEW_ROWS: Final = 6
@@ -49,6 +50,8 @@ class ImportOutcome:
     candidates: tuple[tuple[str, tuple[Concept, ...]], ...] = ()  # a word of the list, and what it may mean
     encounters: tuple[EncounterChoice, ...] = ()  # of the file, where there are several to choose from
     current: str = ""  # which of them is the current visit
+    patients: tuple[PatientChoice, ...] = ()  # of the file, where there are several to choose from
+    patient: str = ""  # which of them the case is of
     optional: tuple[OptionalCodes, ...] = ()
     offered: tuple[
         OfferedCondition, ...
@@ -122,6 +125,8 @@ def outcome_of(result: Imported, draft: Draft, name: str, turn: int) -> ImportOu
         rows=tuple(rows[:_MOST_ROWS]),
         encounters=result.encounters if several else (),
         current=result.current,
+        patients=result.patients,
+        patient=result.patient,
         optional=tuple(optional),
         offered=tuple(each for each in shifted if each.visits),
         visits=len(draft.earlier),

@@ -6,6 +6,7 @@ The name always wins.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ _NUMBER: Final = re.compile(r"([0-9]{1,11})(?:\.0)?")
 _HYPHENATED: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,4})-([0-9]{1,2})")
 _TWO_PARTS: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,4})")
 _WIDTHS: Final = (5, 4, 2)
-_PRODUCT: Final = sum(_WIDTHS[:2])
+PRODUCT: Final = sum(_WIDTHS[:2])
+"""Digits of an NDC that name the product, in whatever package."""
 _NDC_COLUMNS: Final = ("ndc", "ndc11", "ndc_code", "ndc_11", "productndc", "source")
 _CODE_COLUMNS: Final = ("code", "target")
 _NOTHING: Final = "0" * sum(_WIDTHS)
@@ -148,7 +150,7 @@ class NdcMap:
 
     def code(self, ndc: str) -> str | None:
         """The code of an NDC of 11 digits: its own, or that of its product in any package."""
-        return self.codes.get(ndc) or self.codes.get(ndc[:_PRODUCT])
+        return self.codes.get(ndc) or self.codes.get(ndc[:PRODUCT])
 
 
 def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> NdcMap:
@@ -170,15 +172,28 @@ def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> NdcMa
         raise NotFoundError(f"The NDC map {path} does not exist. Check --ndc-map.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read_map(path, csv.reader(stream), level, 3 if coarser else level)
+            return _read_map(path.name, str(path), csv.reader(stream), level, 3 if coarser else level)
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The NDC map {path} is not readable as CSV in UTF-8: {error}.") from error
 
 
-def _read_map(path: Path, rows: Iterator[list[str]], level: AtcLevel, needed: AtcLevel) -> NdcMap:
-    header = [name.strip().lower() for name in next(rows, [])]
-    at_ndc = next((header.index(name) for name in _NDC_COLUMNS if name in header), None)
-    at_codes = [i for i, name in enumerate(header) if name.startswith("atc") or name in _CODE_COLUMNS]
+def parse_ndc_map(data: bytes, name: str, level: AtcLevel) -> NdcMap:
+    """The same from the content of a file.
+
+    Raises:
+        InputError: as `read_ndc_map`.
+    """
+    try:
+        rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        return _read_map(name, name, rows, level, level)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The NDC map {name} is not readable as CSV in UTF-8: {error}.") from error
+
+
+def _read_map(name: str, path: str, rows: Iterator[list[str]], level: AtcLevel, needed: AtcLevel) -> NdcMap:
+    header = [column.strip().lower() for column in next(rows, [])]
+    at_ndc = next((header.index(column) for column in _NDC_COLUMNS if column in header), None)
+    at_codes = [i for i, column in enumerate(header) if column.startswith("atc") or column in _CODE_COLUMNS]
     if at_ndc is None or not at_codes:
         raise InputError(
             f"The NDC map {path} has the columns {', '.join(header) or '(none)'}: expected ndc and atc3, or another "
@@ -207,7 +222,7 @@ def _read_map(path: Path, rows: Iterator[list[str]], level: AtcLevel, needed: At
         several += table.setdefault(ndc, code[: ATC_LENGTH[level]]) != code[: ATC_LENGTH[level]]
     if not table:
         raise InputError(f"The NDC map {path} holds no row: expected lines like 00006494300,J07A.")
-    products = sum(len(ndc) == _PRODUCT for ndc in table)
+    products = sum(len(ndc) == PRODUCT for ndc in table)
     extras = [
         f"{count:,} {what}"
         for count, what in (
@@ -219,7 +234,7 @@ def _read_map(path: Path, rows: Iterator[list[str]], level: AtcLevel, needed: At
     ]
     columns = " and ".join(header[i] for i in sorted(used))
     read = f"{len(table):,} NDCs from the columns {header[at_ndc]} and {columns}"
-    return NdcMap(table, f"NDC map {path.name}: {'; '.join([read, *extras])}.")
+    return NdcMap(table, f"NDC map {name}: {'; '.join([read, *extras])}.")
 
 
 def _product(text: str) -> str | None:

@@ -6,9 +6,11 @@ Files of other formats that hold a case are recognised by their content (`read_f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+from leader_core.cohort.ndc import NdcMap
 from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir import Imported, read_fhir
@@ -54,20 +56,31 @@ def read_case_file(data: bytes, what: str = "The case file") -> Case:
     return case_from_record(record, what=what)
 
 
-def read_file(data: bytes | Sequence[bytes], cohort: ProfileBook, *, current: str | None = None) -> Imported:
+def read_file(
+    data: bytes | Sequence[bytes],
+    cohort: ProfileBook,
+    *,
+    current: str | None = None,
+    patient: str | None = None,
+    ndc_map: NdcMap | None = None,
+) -> Imported:
     """A case from a file of any kind that can be read: a case file, an exported report, or FHIR of one patient.
 
     Args:
         data: the file; FHIR may come in several.
         cohort: whose codes and profile values count.
         current: chooses the encounter of FHIR.
+        patient: chooses the patient of FHIR.
+        ndc_map: for medications of FHIR that have no name.
 
     Raises:
         InputError: one sentence on why there is no case in it.
     """
     files = [data] if isinstance(data, bytes) else list(data)
     if len(files) != 1 or is_fhir(files[0]):
-        return read_fhir(files, cohort, current=current)
+        codes = ndc_map.codes if ndc_map else None
+        result = read_fhir(files, cohort, current=current, patient=patient, ndc_map=codes)
+        return replace(result, notes=(ndc_map.note, *result.notes)) if ndc_map else result
     if len(files[0]) > LARGEST:  # says what is wrong with a file that is too large to be a case
         read_json(files[0], "The file", LARGEST_FHIR)
     case = read_case_file(files[0], "The file")

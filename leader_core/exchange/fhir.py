@@ -7,13 +7,14 @@ visit, medicines taken at home the history. Whatever is not in the case is liste
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from leader_core.domain import Case, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir_conditions import OfferedCondition, offered
 from leader_core.exchange.fhir_file import EXPECTED, WHAT, Listed, read_files
 from leader_core.exchange.fhir_patient import ProfileBook
+from leader_core.exchange.fhir_people import PatientChoice, choose_patient
 from leader_core.exchange.fhir_placing import Placing
 from leader_core.exchange.fhir_stays import Stay
 
@@ -42,6 +43,8 @@ class Imported:
     problems: tuple[str, ...] = ()  # codes of the current visit that are there as problems that last
     home: int | None = None  # the place in the history of the medicines taken before admission
     offered: tuple[OfferedCondition, ...] = ()
+    patients: tuple[PatientChoice, ...] = ()  # of a file with several
+    patient: str = ""  # label of the one whose case this is
 
 
 def read_fhir(
@@ -49,28 +52,28 @@ def read_fhir(
     cohort: ProfileBook,
     *,
     current: str | None = None,
+    patient: str | None = None,
     ndc_map: Mapping[str, str] | None = None,
 ) -> Imported:
-    """A case from FHIR in JSON or NDJSON, of one patient.
+    """A case from FHIR in JSON, NDJSON or XML: of one patient, also where the file holds several.
 
     Args:
         data: the file, or several. Nothing that they refer to is opened or fetched.
         cohort: whose codes, ATC level and profile values count.
         current: label of the encounter to recommend for; by default the last.
-        ndc_map: NDC (11 digits) -> ATC code, for medications that have no name.
+        patient: label of the patient, where the file holds several; by default the first with any visit.
+        ndc_map: NDC of 11 digits, or of 9 for a product in any package -> ATC code, for medications that have no name.
 
     Raises:
         InputError: one sentence on why there is no case in it.
     """
     file = read_files([data] if isinstance(data, bytes) else data)
-    patients = file.resources["Patient"]
-    if len(patients) > 1:
-        raise InputError(
-            f"{WHAT} holds {len(patients)} patients: expected one. Export one patient at a time."
-        )
-    placed = Placing(file, patients[0] if patients else None, cohort, ndc_map or {})
+    chosen = choose_patient(file, patient)
+    placed = Placing(file, chosen.resource, cohort, ndc_map or {})
     placed.place_all()
-    return _imported(placed, cohort, current)
+    imported = _imported(placed, cohort, current)
+    notes = (*filter(None, [chosen.note]), *imported.notes)
+    return replace(imported, notes=notes, patients=chosen.choices, patient=chosen.label)
 
 
 def _imported(placed: Placing, cohort: ProfileBook, current: str | None) -> Imported:

@@ -1,4 +1,4 @@
-"""FHIR files as they come: Bundles (also in each other), lists of resources and NDJSON, gzipped or not, in one file or several.
+"""FHIR files as they come: Bundles (also in each other), lists of resources, NDJSON and XML, gzipped or not, in one or several.
 
 Resources are read tolerantly and given the names that R4 has for the same thing; whatever cannot be read is listed.
 References are looked up inside the files only; none is ever fetched.
@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from leader_core.errors import InputError
 from leader_core.exchange.fhir_versions import as_r4
+from leader_core.exchange.fhir_xml import FHIR, read_xml
 from leader_core.exchange.strict_json import read_json
 
 LARGEST: Final = 20_000_000
@@ -167,7 +168,9 @@ def _unpacked(data: bytes) -> bytes:
 
 def _values(data: bytes, result: FhirFile) -> Iterator[tuple[str, Any]]:
     """(where it stands, JSON value) of a file: one value, or one for each line of NDJSON."""
-    _refuse_other_formats(data)
+    if _is_xml(data):
+        yield "", read_xml(data, WHAT, LARGEST)
+        return
     lines = [line for line in data.lstrip(b"\xef\xbb\xbf").splitlines() if line.strip()]
     if len(lines) < 2 or not lines[0].strip().endswith(b"}") or not lines[1].lstrip().startswith(b"{"):
         yield "", read_json(data, WHAT, LARGEST)
@@ -181,7 +184,12 @@ def _values(data: bytes, result: FhirFile) -> Iterator[tuple[str, Any]]:
             result.leave_out(f"line {number}", "", str(error)[:200])
 
 
-def _refuse_other_formats(data: bytes) -> None:
+def _is_xml(data: bytes) -> bool:
+    """Whether the file is FHIR in XML.
+
+    Raises:
+        InputError: neither that nor what may be JSON.
+    """
     head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
     name = ""
     if head.startswith(b"MSH|"):
@@ -191,12 +199,13 @@ def _refuse_other_formats(data: bytes) -> None:
     elif head.startswith(b"<"):
         if b"urn:hl7-org:v3" in head:
             name = "a CDA document in XML"
-        elif b"http://hl7.org/fhir" in head:
-            name = "FHIR in XML"
+        elif FHIR.encode() in head:
+            return True
         else:
             name = "XML or HTML"
     if name:
-        raise InputError(f"{WHAT} is {name}, which is not read. Export it as FHIR R4 in JSON or NDJSON.")
+        raise InputError(f"{WHAT} is {name}, which is not read. Export it as FHIR R4 in JSON, NDJSON or XML.")
+    return False
 
 
 def _resources(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
 
-from leader_core.cohort.ndc import normalise_ndc
+from leader_core.cohort.ndc import PRODUCT, normalise_ndc
 from leader_core.errors import InputError
 from leader_core.exchange import fhir_terms
 from leader_core.exchange.fhir_file import (
@@ -236,7 +236,7 @@ class MedicationReader:
 
     def _by_ndc(self, code: str) -> Answer:
         normal = normalise_ndc(code)
-        atc = self._ndc_map.get(normal or "")
+        atc = self._ndc_map.get(normal) or self._ndc_map.get(normal[:PRODUCT]) if normal else None
         if atc is None:
             return Unresolved("NDC is not mapped" if not self._ndc_map else "NDC is not in the map")
         return self._resolver.atc(atc)

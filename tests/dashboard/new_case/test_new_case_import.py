@@ -77,6 +77,39 @@ def test_another_encounter_of_a_bundle_can_be_the_current_visit(open_page: OpenP
     assert not [s for s in page.selectbox if s.label == "Encounter to recommend for"]
 
 
+def test_one_patient_of_several_is_chosen_on_the_page(open_page: OpenPage) -> None:
+    lines = [{"resourceType": "Patient", "id": name, "gender": "female"} for name in ("a", "b", "c")]
+    for name, code in (("a", "428.0"), ("b", "486")):
+        coding = [{"system": "http://hl7.org/fhir/sid/icd-9-cm", "code": code}]
+        subject = {"reference": f"Patient/{name}"}
+        lines.append(
+            {"resourceType": "Condition", "id": name, "code": {"coding": coding}, "subject": subject}
+        )  # type: ignore[dict-item]
+    page = _upload(open_page("new"), "\n".join(map(json.dumps, lines)).encode(), "ward.ndjson")
+    assert _draft(page).current.of("diagnosis") == ("ICD9:4280",)
+    choice = next(s for s in page.selectbox if s.label == "Patient of the file")
+    assert choice.options[1] == "Patient/b · female · no date of birth · 1 entry"
+    choice.set_value("Patient/c").run()
+    assert "no diagnosis and no procedure" in page.error[0].value
+    assert _draft(page).current.of("diagnosis") == ("ICD9:4280",), "not changed"
+    next(s for s in page.selectbox if s.label == "Patient of the file").set_value("Patient/b").run()
+    assert _draft(page).current.of("diagnosis") == ("ICD9:486",) and not page.exception and not page.error
+
+
+def test_a_map_of_ndcs_comes_with_the_file_that_it_is_for(open_page: OpenPage) -> None:
+    coded = {"coding": [{"system": "http://hl7.org/fhir/sid/ndc", "code": "0056-0172-70"}]}
+    order = {"resourceType": "MedicationStatement", "status": "active", "medicationCodeableConcept": coded}
+    condition = {"resourceType": "Condition", "code": {"text": "heart failure"}}
+    data = "\n".join(map(json.dumps, (order, condition))).encode()
+    page = open_page("new")
+    table = ("own.csv", b"ndc,atc3\n00056017270,B01A\n", "text/csv")
+    page.file_uploader[0].set_value([("case.ndjson", data, "application/json"), table]).run()
+    assert not page.exception and [v.of("medication") for v in _draft(page).earlier] == [("B01A",)]
+    assert "NDC map own.csv" in text(page)
+    page.file_uploader[0].set_value([table]).run()
+    assert "together with the FHIR file" in page.error[0].value
+
+
 def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None:
     page = _upload(open_page("new"), BUNDLE, "bundle.json")
     draft = _draft(page)

@@ -181,7 +181,7 @@ def _bundle(*resources: object, **more: object) -> bytes:
         (b"{}\n" * 50_000, "more than 40,000 entries that cannot be read"),
         (b'{"resourceType": "Bundle", "entry": 3}', "its entry is a number: expected a list"),
         (b'{"resourceType": "Bundle", "entry": [{}]}', "nothing to read (holds no resource)"),
-        (_bundle({"resourceType": "Patient"}, {"resourceType": "Patient"}), "holds 2 patients"),
+        (_bundle({"resourceType": "Patient"}, {"resourceType": "Patient"}), "no diagnosis and no procedure"),
         (_bundle({"resourceType": "Patient"}), "no diagnosis and no procedure"),
         (_bundle({"resourceType": "Condition", "code": 3}), "its code is a number: expected a concept"),
         (_bundle({"resourceType": "Patient", "id": "<script>x</script>"}), "no diagnosis and no procedure"),
