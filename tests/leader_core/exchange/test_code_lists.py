@@ -23,6 +23,12 @@ def test_drugs_in_any_spelling(text: str, codes: list[str]) -> None:
     assert ([drug.code for drug in read.codes], read.unknown) == (codes, ())
 
 
+def test_a_mineral_without_a_route_is_looked_up_by_mouth_and_by_vein() -> None:
+    assert [each.code for each in read_drugs("calcium").codes] == ["A12AA04", "B05XA19"]
+    assert "by mouth and by vein" in read_drugs("calcium").codes[0].note
+    assert [each.code for each in read_drugs("calcium 500 mg PO").codes] == ["A12AA04"]
+
+
 def test_a_guess_at_a_drug_is_noted_and_a_repeated_drug_keeps_both_writings() -> None:
     (theophylline,) = read_drugs("theophyline").codes
     assert (theophylline.name, theophylline.note) == ("theophylline", "spelling corrected")
@@ -35,6 +41,10 @@ def test_a_guess_at_a_drug_is_noted_and_a_repeated_drug_keeps_both_writings() ->
     [
         ("unknwn drug xyz", "unknwn drug xyz", "names no drug"),
         ("B01A", "B01A", "is a class: name the drug"),
+        ("digoxn", "digoxn", "names no drug of the drug table: did you mean digoxin?"),
+        ("Plavx", "Plavx", "did you mean Plavix (clopidogrel)?"),
+        ("PPI", "PPI", "is a kind of drugs: name the drug itself"),
+        ("iron", "iron", "is a kind of drugs"),
         ("ICD10:I50.9", "ICD10:I50.9", "is a diagnosis, not a medication"),
         ("warfarin and foobarium", "foobarium", "was not read"),
         ("NS 1000 mL", "NS 1000 mL", "diluent"),

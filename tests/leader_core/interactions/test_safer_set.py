@@ -66,7 +66,11 @@ def shares_of(classes: Mapping[str, Mapping[str, float]]) -> DrugShares:
 
 
 def ordered(*codes: str) -> tuple[Order, ...]:
-    return tuple(Order(i, code[:4], usual_names()[code], "PO", i) for i, code in enumerate(codes))
+    """Orders of drugs: antibacterials by vein, the others by mouth."""
+    return tuple(
+        Order(i, code[:4], usual_names()[code], "IV" if code.startswith("J01") else "PO", i)
+        for i, code in enumerate(codes)
+    )
 
 
 def safer(
@@ -211,6 +215,46 @@ def test_a_regimen_is_kept_whole_but_of_other_drugs_one_is_enough() -> None:
     assert decision(fibrillation, "warfarin").called_for
     assert not decision(fibrillation, "aspirin").called_for
     assert changes(fibrillation) == {"aspirin": ""}
+
+
+@pytest.mark.parametrize(
+    ("plain", "orders", "diagnoses", "expected", "unmet"),
+    [
+        # phenytoin stays in epilepsy, and the anticoagulant that atrial fibrillation calls for; the pair is listed
+        (
+            ("N03A", "B01A"), ("N03AB02", "B01AF02"), ("ICD10:G40909", "ICD10:I4891"),
+            {}, ("apixaban with phenytoin",),
+        ),
+        # both opioids after an operation, not the benzodiazepine on top
+        (
+            ("N02A", "N05B"), ("N02AA01", "N02AA05", "N05BA06"), ("ICD10:S72001A",),
+            {"lorazepam": ""}, (),
+        ),
+        # each antibacterial of a sepsis stays or is exchanged; a beta-blocker in shock is not called for
+        (
+            ("J01X", "J01C", "C07A"), ("J01XA01", "J01CR05", "C07AB02"), ("ICD10:A419", "ICD10:N179", "ICD10:R6521"),
+            {"vancomycin": "linezolid", "metoprolol": ""}, (),
+        ),
+        # warfarin under heparin is a bridge; a direct oral anticoagulant ends the heparin
+        (("B01A",), ("B01AB01", "B01AA03"), ("ICD10:I2699",), {}, ()),
+        (("B01A",), ("B01AB05", "B01AF02"), ("ICD10:I4891",), {"enoxaparin": ""}, ()),
+        # a ventilated patient keeps pain relief and sedation
+        (
+            ("N02A", "N05C"), ("N02AB03", "N05CD08"), ("ICD10:J9601", "ICD9PCS:9672"),
+            {"midazolam": "dexmedetomidine"}, (),
+        ),
+    ],
+)  # fmt: skip
+def test_a_pharmacist_would_sign(
+    plain: tuple[str, ...],
+    orders: tuple[str, ...],
+    diagnoses: tuple[str, ...],
+    expected: dict[str, str],
+    unmet: tuple[str, ...],
+) -> None:
+    result = safer(*plain, orders=orders, diagnoses=diagnoses, N05B="N05BA06", N05C="N05CD08", N02A="N02AA01")
+    assert changes(result) == expected
+    assert tuple(each.alert.title for each in result.unmet if each.alert) == unmet
 
 
 def test_no_drug_moves_up_to_make_room_for_another() -> None:
