@@ -200,13 +200,14 @@ UNFINISHED_STATES: Final = OutputKind("unfinished teacher states", True, _unfini
 BASELINE: Final = OutputKind("a baseline's folder", True, _baseline, private=True)
 RAW_TABLES: Final = OutputKind("the tables of a synthetic hospital", True, _raw_tables)
 PREDICTIONS: Final = OutputKind("a file of predictions", False, _predictions, private=True)
+EXPORTED_SCORES: Final = OutputKind("a file of exported scores", False, _predictions, private=True)
 EVALUATION: Final = OutputKind("a result of evaluate", False, _result("model", "cohort", "split", "groups"))
 DEMO_EVALUATION: Final = OutputKind("an evaluation of the demo", False, _result("cohorts", "reference"))
 FAITHFULNESS: Final = OutputKind("a result of faithfulness", False, _result("model", "deletion", "insertion"))
 REAL_DATA: Final = OutputKind("a result of realdata", False, _result("cohort", "folds", "models"))
 BENCHMARK: Final = OutputKind("a result of benchmark", False, _result("machine"))
 DRAW: Final = OutputKind("a draw of drug strings that nobody has judged", False, _draw)
-PROGRESS: Final = OutputKind("a file of a training's progress", False, _progress, private=True)
+PROGRESS: Final = OutputKind("a file of a command's progress", False, _progress, private=True)
 RESULTS_PAGE: Final = OutputKind("a page of the demo's results", False, _begins("# The demo models"))
 
 Outputs = Iterable[tuple[Path, OutputKind]]

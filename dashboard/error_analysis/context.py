@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 from markupsafe import Markup
 
+from dashboard.error_analysis import pick
 from dashboard.error_analysis.tables import TableCell
 from dashboard.server.analysis_cache import AnalysisCache, lookup
 from dashboard.server.service import Service
@@ -49,6 +50,7 @@ class AnalysisContext:
     model: str
     other: str | None  # the model to compare with, where there is another
     metric: str
+    chosen: Selection = Selection()  # what was chosen in this very view, which draws all cases still
 
     @property
     def analysis(self) -> Analysis:
@@ -134,7 +136,7 @@ def chart(
     conditions: Callable[[Any], tuple[str, Sequence[Condition]] | None],
     wide: bool = False,
 ) -> None:
-    """A chart whose points can be chosen; below it stand the chosen point's cases and the way to them.
+    """A chart whose points can be chosen: what is chosen becomes the selection that every other view shows.
 
     Args:
         context: the chosen cases.
@@ -146,25 +148,27 @@ def chart(
     """
     width: Any = "content" if wide else "stretch"
     inner: Any = int(figure.layout.width) if wide else "stretch"
+    key = pick.chart_key(key)
+
+    def take() -> None:
+        points = st.session_state[key].selection.points
+        chosen = conditions(point_data(points[0])) if points else None
+        pick.choose(chosen[1] if chosen else ())
+
     with st.container(key=f"{'wide' if wide else 'box'}-{key}"), st.container(width=inner):
         if wide:
             st.html(_SCROLL_NOTE)
-        event: Any = st.plotly_chart(
+        st.plotly_chart(
             figure,
             key=key,
             width=width,
             theme=None,
-            on_select="rerun",
+            on_select=take,
             selection_mode="points",
             config={"displayModeBar": False},
             alt=alt,
         )
-    points = event.selection.points if event and event.selection else []
-    chosen = conditions(point_data(points[0])) if points else None
-    if chosen is None:
-        st.html(markup.note("Choose a point for its cases."))
-        return
-    _chosen_cases(context, *chosen)
+    show_chosen(context, "Choose a point: every other view then shows its cases alone.")
 
 
 def point_data(point: Mapping[str, Any]) -> Any:
@@ -173,10 +177,15 @@ def point_data(point: Mapping[str, Any]) -> Any:
     return data[0] if isinstance(data, list) and len(data) == 1 else data
 
 
-def _chosen_cases(context: AnalysisContext, text: str, conditions: Sequence[Condition]) -> None:
-    selection = context.selection.but(*conditions)
+def show_chosen(context: AnalysisContext, hint: str) -> None:
+    """Below a chart: what was chosen in it, and the way to its cases; `hint` where nothing is."""
+    if not context.chosen.conditions:
+        st.html(markup.note(hint))
+        return
+    selection = context.selection.but(*context.chosen.conditions)
     number = int(context.analysis.mask(selection, lookup(context.service)).sum())
     cases = count(number, "case")
+    text = ", ".join(map(context.describe, context.chosen.conditions))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="mark_card"):
         st.html(_CHOSEN.format(text, cases), width="content")
         if number:

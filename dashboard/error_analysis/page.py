@@ -6,14 +6,13 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.error_analysis import influence
+from dashboard.error_analysis import case_map, influence, landing, pick, scoring, slices
 from dashboard.error_analysis.context import AnalysisContext, link_text
 from dashboard.error_analysis.curves import ALL
 from dashboard.error_analysis.views import VIEWS, report_button
 from dashboard.server import analysis_cache
 from dashboard.server.analysis_cache import AnalysisCache
 from dashboard.server.service import Service, get_service
-from dashboard.server.settings import read_settings
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, navigation, url_state
 from dashboard.shared.analysis_selection import CASES
@@ -44,11 +43,13 @@ def _cut(text: str) -> float | None:
 
 
 _BINDINGS: Final[dict[str, url_state.Binding]] = {
-    "part": url_state.Binding.choice("groups", VIEWS),
+    "part": url_state.Binding.choice("findings", VIEWS),
     "of": url_state.Binding("", _name),
     "model": url_state.Binding("", _name),
     "with": url_state.Binding("", _name),
     "where": url_state.Binding("", analysis_cache.read_selection),
+    pick.PICK: url_state.Binding("", analysis_cache.read_selection),
+    pick.FROM: url_state.Binding.choice("", VIEWS),
     "metric": url_state.Binding.choice("jaccard", METRICS),
     "by": url_state.Binding.choice("history", dict.fromkeys((*FIELDS, LISTS))),
     "rows": url_state.Binding.choice("insurance", dict.fromkeys(FIELDS)),
@@ -60,6 +61,10 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "class": url_state.Binding("", _code),
     "of_class": url_state.Binding(ALL, _code),
     "cut": url_state.Binding(0.0, _cut, lambda value: f"{value:.2f}"),
+    "first": url_state.Binding(slices.CHOSEN, _name),
+    "second": url_state.Binding(slices.REST, _name),
+    "kind": url_state.Binding.choice(landing.EVERY, landing.KINDS),
+    "colour": url_state.Binding.choice("error", {**dict.fromkeys(FIELDS), **case_map.NUMBERS}),
     "against": url_state.Binding("train", _name),
 }
 
@@ -74,7 +79,7 @@ def draw() -> None:
         with st.spinner("Reading the stored scores…"):
             cases = len(cache.analysis.frame)
     except NotFoundError:
-        _no_scores(service)
+        scoring.show(service)
         return
     url_state.enter("errors", _BINDINGS)
     if not cases or not cache.analysis.models:
@@ -88,7 +93,9 @@ def draw() -> None:
     _controls(service, cache.analysis)
     context = _context(service, cache)
     _chosen_cases(context)
-    name = st.segmented_control(
+    name = str(st.session_state["part"])
+    own = pick.own_context(context, name)
+    st.segmented_control(
         "View",
         list(VIEWS),
         required=True,
@@ -97,37 +104,14 @@ def draw() -> None:
         **url_state.mirror("part"),
     )
     url_state.publish("errors", url_state.written(_BINDINGS))
-    if not context.within.any() and name != "notes":
+    if not own.within.any() and name != "notes":
         st.html(
             markup.empty(
                 "No case is left", "No scored case fulfils all of this. Take a condition away above."
             )
         )
         return
-    VIEWS[str(name or "groups")].draw(context)
-
-
-def _no_scores(service: Service) -> None:
-    """The command that stores scores, what it takes, and what it gives."""
-    cohort = service.engine.cohort
-    text = "This screen works on scores stored next to the cohort. Make them once, as below."
-    note = f" {cohort.scores_note}" if cohort.scores_note else ""
-    st.html(markup.empty("No scores are stored for this cohort", text + note))
-    st.code(
-        f"python -m train scores --cohort {cohort.path} --models {read_settings().models}\n"
-        f"python -m train scores --cohort {cohort.path} --add popularity=FOLDER/scores.parquet",
-        language=None,  # coloured, its options would be too pale to read
-        wrap_lines=True,
-    )
-    patients = cohort.fingerprint.patients
-    st.html(
-        markup.note(
-            f"The first line lets both models score {count(patients, 'patient')} and stores the result next to the cohort; "
-            "--split test scores the test split alone. On two processor cores the student takes a second or two for a "
-            "thousand patients, the demo's teacher some two minutes. The second adds a baseline that "
-            "python -m train baseline scored. Then start the server again."
-        )
-    )
+    VIEWS[name].draw(own)
 
 
 def _controls(service: Service, analysis: Analysis) -> None:
@@ -174,11 +158,12 @@ def _context(service: Service, cache: AnalysisCache) -> AnalysisContext:
     base = analysis_cache.base(cache.analysis, st.session_state["of"])
     find = analysis_cache.lookup(service)
     try:
-        selection = base.but(*Selection.of(st.session_state["where"]).conditions)
+        selection = base.but(*Selection.of(st.session_state["where"]).conditions, *pick.conditions())
         within = cache.analysis.mask(selection, find)
     except LeaderError as error:
         st.html(markup.callout(str(error), "warn"))
         st.session_state["where"] = ""
+        pick.clear()
         selection, within = base, cache.analysis.mask(base, find)
     model, other = st.session_state["model"], st.session_state["with"]
     return AnalysisContext(
@@ -199,6 +184,7 @@ def _chosen_cases(context: AnalysisContext) -> None:
         number = int(context.within.sum())
         people = len(set(context.analysis.frame.patient_ids[context.within].tolist()))
         st.html(markup.note(f"{count(number, 'case')} of {count(people, 'patient')}"), width="content")
+        pick.show(context)
         for condition in conditions:
             st.button(
                 plain(context.describe(condition)),
@@ -211,6 +197,7 @@ def _chosen_cases(context: AnalysisContext) -> None:
             )
         st.space("stretch")
         if number:
+            slices.save_button(context)
             navigation.link("patients", "Open in the worklist", {CASES: link_text(context.selection)})
         report_button(context)
 

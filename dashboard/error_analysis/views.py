@@ -9,7 +9,20 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.error_analysis import classes, curves, drift, groups, heat, influence, tags, tree, two_models
+from dashboard.error_analysis import (
+    case_map,
+    classes,
+    curves,
+    drift,
+    groups,
+    heat,
+    influence,
+    landing,
+    slices,
+    tags,
+    tree,
+    two_models,
+)
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.tables import AnalysisSection
 from dashboard.report.html import write_page
@@ -29,6 +42,7 @@ class AnalysisView:
 
 
 VIEWS: Final[Mapping[str, AnalysisView]] = {
+    "findings": AnalysisView("Findings", landing.draw, landing.sections),
     "groups": AnalysisView("Groups", groups.draw, groups.sections, by_metric=True),
     "tree": AnalysisView("Error tree", tree.draw, tree.sections),
     "heat": AnalysisView("Two fields", heat.draw, heat.sections, by_metric=True),
@@ -37,6 +51,8 @@ VIEWS: Final[Mapping[str, AnalysisView]] = {
     "pair": AnalysisView("Two models", two_models.draw, two_models.sections),
     "cut": AnalysisView("Cut-off", curves.draw_cut_off, curves.cut_off_sections),
     "calibration": AnalysisView("Calibration", curves.draw_calibration, curves.calibration_sections),
+    "map": AnalysisView("Map of cases", case_map.draw, case_map.sections),
+    "compare": AnalysisView("Compare", slices.draw, slices.sections),
     "drift": AnalysisView("Drift", drift.draw, drift.sections, by_metric=True),
     "notes": AnalysisView("Tags and notes", tags.draw, tags.sections),
 }

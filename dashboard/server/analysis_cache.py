@@ -55,11 +55,15 @@ def get_analysis_cache(service: Service) -> AnalysisCache:
     Raises:
         NotFoundError: no scores are stored; the text says how to store them.
     """
-    return _open(id(service), service)
+    store = service.engine.cohort.scores
+    stored = (
+        tuple((m.name, m.digest, m.scored_at) for m in store.models.values()) if store is not None else ()
+    )
+    return _open(id(service), stored, service)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _open(identity: int, _service: Service) -> AnalysisCache:
+def _open(identity: int, stored: tuple[Hashable, ...], _service: Service) -> AnalysisCache:
     return AnalysisCache(Analysis.of(_service.engine.cohort))
 
 

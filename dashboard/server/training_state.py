@@ -232,7 +232,7 @@ def read_run(folder: Path, *, watched: bool = False) -> Run | None:
 
 def read_progress(folder: Path, now: float) -> TrainingProgress:
     """How far the run in a folder is at `now` (seconds since 1970); what is not known yet stays empty."""
-    rows, epochs = _lines(folder / PROGRESS), []
+    rows, epochs = read_lines(folder / PROGRESS), []
     of, cases, share = 0, 0, 0.0
     first: float | None = None  # when the first epoch began
     last: Mapping[str, Any] = {}
@@ -278,7 +278,7 @@ def _json(path: Path) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a file that may be growing."""
     try:
         text = path.read_text(encoding="utf-8")

@@ -116,6 +116,8 @@ def _condition_on_model(condition: Condition, named: Callable[[str, str], str]) 
         return f"{model_name(names[1]).lower()}'s {METRICS.get(names[0], names[0])} {sign} {number:g}"
     if kind == "better":
         return f"{model_name(names[0]).lower()}'s Jaccard more than {number:g} above {model_name(names[1]).lower()}'s"
+    if kind == "box":
+        return "a part of the map of cases"
     return named(kind, names[0])
 
 

@@ -10,9 +10,10 @@ from leader_core.error_analysis.comparisons import (
     Shift,
     annotator_agreement,
 )
+from leader_core.error_analysis.findings import Finding, FindingKind, Findings, find
 from leader_core.error_analysis.frame import FIELDS, SENSITIVE, Bools, Choices, Column, Frame, StoredMetrics
 from leader_core.error_analysis.groups import FEWEST, Grouping, GroupScores, HeatMap, MetricEstimate
-from leader_core.error_analysis.selection import Condition, Selection, classed, tightened
+from leader_core.error_analysis.selection import Condition, Selection, boxed, classed, tightened
 from leader_core.error_analysis.stored import Analysis, Lookup
 from leader_core.error_analysis.tree import FIELDS as TREE_FIELDS
 from leader_core.error_analysis.tree import Node, Tree
@@ -29,6 +30,9 @@ __all__ = [
     "ClassCounts",
     "Column",
     "Condition",
+    "Finding",
+    "FindingKind",
+    "Findings",
     "Frame",
     "GroupScores",
     "Grouping",
@@ -44,6 +48,8 @@ __all__ = [
     "Sweep",
     "Tree",
     "annotator_agreement",
+    "boxed",
     "classed",
+    "find",
     "tightened",
 ]

@@ -14,7 +14,9 @@ from typing import Final, Literal, Self
 
 from leader_core.errors import InputError
 
-Kind = Literal["is", "not", "lt", "ge", "has", "lacks", "class", "bin", "score", "better", "list", "tag"]
+Kind = Literal[
+    "is", "not", "lt", "ge", "has", "lacks", "class", "bin", "score", "better", "box", "list", "tag"
+]
 
 LONGEST: Final = 600
 """Characters of a selection's text."""
@@ -36,6 +38,7 @@ class Condition:
     * bin: (model, ATC code or "all") and the place of the part of 0 to 1 that the probability lies in;
     * score: (metric, model, "lt" or "ge") and the limit;
     * better: (model, other) and by how much more than that the first's Jaccard is higher;
+    * box: (left, right, bottom, top) on the map of cases, as numbers in text;
     * list, tag: (id,).
     """
 
@@ -51,7 +54,7 @@ class Condition:
             return f"{self.names[0]}:{self.kind}:{number}"
         if self.kind in ("has", "lacks"):
             return f"chapter:{self.kind}:{number}"
-        if self.kind in ("class", "list", "tag"):
+        if self.kind in ("class", "box", "list", "tag"):
             return ":".join((self.kind, *self.names))
         return ":".join((self.kind, *self.names, number))
 
@@ -116,6 +119,15 @@ def classed(code: str, who: Iterable[tuple[str, bool]]) -> Condition:
     return Condition("class", (code, *(f"{name}-{int(yes)}" for name, yes in who)))
 
 
+def boxed(left: float, right: float, bottom: float, top: float) -> Condition:
+    """A condition on the place on the map of cases.
+
+    >>> boxed(-0.5, 0.25, 0, 1).text
+    'box:-0.5:0.25:0:1'
+    """
+    return Condition("box", tuple(f"{side:.3g}" for side in (left, right, bottom, top)))
+
+
 def _condition(text: str) -> Condition:
     parts = text.split(":")
     head, rest = parts[0], parts[1:]
@@ -130,6 +142,8 @@ def _condition(text: str) -> Condition:
             return Condition("score", (rest[0], rest[1], rest[2]), _number(rest[3]))
         if head == "better" and len(rest) == 3 and all(map(_NAME.fullmatch, rest[:2])):
             return Condition("better", (rest[0], rest[1]), _number(rest[2]))
+        if head == "box" and len(rest) == 4:
+            return boxed(*map(_number, rest))
         if len(rest) == 2 and _NAME.fullmatch(head):
             match rest[0]:
                 case "has" | "lacks" as kind if head == "chapter":

@@ -23,6 +23,7 @@ from leader_core.error_analysis.database import (
     ShareProgress,
     read_choices,
     read_frame,
+    read_map,
     read_metrics,
     read_probabilities,
 )
@@ -109,6 +110,12 @@ class Analysis:
         """(N, A) what was prescribed."""
         return classes.truth_of(self.choices, len(self.frame), len(self.codes))
 
+    @cached_property
+    def case_map(self) -> NDArray[np.float32]:
+        """(N, 2) where each case stands on the student's map; NaN where none is stored."""
+        with self._lock:
+            return read_map(self._cohort.reader(), self.frame)
+
     def probabilities(self, model: str, progress: ShareProgress | None = None) -> NDArray[np.float32]:
         """(N, A) one model's probabilities; zero where it has not scored the case."""
         self._check(model)
@@ -188,6 +195,10 @@ class Analysis:
             if values is None or names[2] not in ("lt", "ge"):
                 raise KeyError(names[0])
             return values < number if names[2] == "lt" else values >= number
+        if kind == "box":
+            left, right, bottom, top = map(float, names)
+            x, y = self.case_map.T
+            return (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
         if kind == "better":
             return self.metrics(names[0]).jaccard - self.metrics(names[1]).jaccard > number
         ids = np.array(sorted(lookup(kind, names[0])) if lookup is not None else [], np.int64)

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+_MAP: Final = (
+    "CREATE TABLE IF NOT EXISTS case_map (visit_id BIGINT PRIMARY KEY, x FLOAT NOT NULL, y FLOAT NOT NULL)"
+)
 _CODES: Final = "CREATE TABLE codes (code_no SMALLINT PRIMARY KEY, code VARCHAR NOT NULL UNIQUE)"
 
 
@@ -89,6 +92,7 @@ class ScoreWriter:
                 connection.execute("CREATE TABLE meta (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL)")
                 run(connection, "models")
                 run(connection, "case_scores")
+                connection.execute(_MAP)
                 connection.execute(_CODES)
                 for fact in (("format", FORMAT), ("cohort", digest), ("targets", targets)):
                     connection.execute("INSERT INTO meta VALUES (?, ?)", fact)
@@ -208,6 +212,22 @@ class ScoreWriter:
             self._connection.execute("DELETE FROM models WHERE model = ?", (PRESCRIBED,))
         self._add_model(PRESCRIBED, "", 0.5, len(self._prescribed), everything)
         return cases
+
+    def add_map(self, visit_ids: NDArray[np.int64], points: NDArray[np.float32]) -> None:
+        """Where the cases stand on a map (see `case_map`), in place of an earlier one.
+
+        Args:
+            visit_ids: (N,) each once.
+            points: (N, 2).
+        """
+        import pyarrow as pa
+
+        self._connection.execute(_MAP)  # a file of an earlier version has no such table
+        self._connection.execute("DELETE FROM case_map")
+        cursor = self._connection.cursor()
+        cursor.register("points", pa.table({"visit_id": visit_ids, "x": points[:, 0], "y": points[:, 1]}))
+        cursor.execute("INSERT INTO case_map BY NAME SELECT * FROM points")
+        cursor.close()
 
     def _add_model(
         self, model: str, digest: str, threshold: float, cases: int, known: NDArray[np.bool_]

@@ -74,8 +74,8 @@ class CaseIndex:
         columns, validation = cohort.columns("train", "last"), _sample(cohort.columns("validation", "last"))
         report = progress or (lambda done, total: None)
         total = len(columns) + len(validation)
-        vectors = _vectors(scorer, columns, lambda done: report(done, total))
-        others = _vectors(scorer, validation, lambda done: report(len(columns) + done, total))
+        vectors = unit_vectors(scorer, columns, lambda done: report(done, total))
+        others = unit_vectors(scorer, validation, lambda done: report(len(columns) + done, total))
         labels, indices = {}, {}
         for name in ("gender", "age_band"):
             values, where = np.unique(columns.profile[name].astype(str), return_inverse=True)
@@ -179,7 +179,9 @@ def unit(vectors: Floats) -> Floats:
     return (vectors / np.maximum(lengths, np.float32(1e-12))).astype(np.float32)
 
 
-def _vectors(scorer: StudentScorer, columns: CohortColumns, progress: Callable[[int], None]) -> Floats:
+def unit_vectors(
+    scorer: StudentScorer, columns: CohortColumns, progress: Callable[[int], None] = lambda done: None
+) -> Floats:
     """(n, H) unit vectors of all cases, block by block."""
     from leader_core.student.scorer import represent
 

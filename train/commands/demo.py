@@ -7,9 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from leader_core.errors import InputError
-from leader_core.outputs import COHORT, DEMO_EVALUATION, MODELS, RAW_TABLES, RESULTS_PAGE, Outputs
+from leader_core.outputs import (
+    COHORT,
+    DEMO_EVALUATION,
+    EXPORTED_SCORES,
+    MODELS,
+    RAW_TABLES,
+    RESULTS_PAGE,
+    SCORES,
+    Outputs,
+)
+from leader_core.scores import scores_path
 from train.console import Report
-from train.experiments.demo import ASSETS, BUILD, README, build_cohort, build_models
+from train.experiments.demo import (
+    ASSETS,
+    BUILD,
+    README,
+    SHIPPED_SCORES,
+    build_cohort,
+    build_models,
+    build_scores,
+    store_shipped_scores,
+)
 from train.experiments.demo_plan import named_rows
 from train.experiments.results import write_results
 from train.experiments.tasks import STATE
@@ -23,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--models",
         action="store_true",
         help="also train, evaluate and install the demo models (hours on a CPU)",
+    )
+    parser.add_argument(
+        "--scores",
+        action="store_true",
+        help="also score the test patients with the shipped models and three baselines, into the file that ships "
+        "(minutes on a CPU)",
     )
     parser.add_argument(
         "--assets", type=Path, default=ASSETS, help="where the models go (default: %(default)s)"
@@ -54,6 +79,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def outputs(arguments: argparse.Namespace) -> Outputs:
     yield arguments.build / "cohort.duckdb", COHORT
     yield arguments.build / "raw", RAW_TABLES
+    yield scores_path(arguments.build / "cohort.duckdb"), SCORES
+    if arguments.scores or arguments.models:
+        yield arguments.assets / SHIPPED_SCORES, EXPORTED_SCORES
     if arguments.models or arguments.table:
         yield arguments.assets / "RESULTS.md", RESULTS_PAGE
     if arguments.models:
@@ -78,8 +106,10 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     if arguments.fresh:
         (arguments.build / STATE).unlink(missing_ok=True)
     cohort = build_cohort(arguments.build, report)
+    if arguments.scores and not arguments.models:
+        return {"scores": str(build_scores(arguments.build, arguments.assets, report, arguments.device))}
     if not arguments.models:
-        return {"cohort": str(cohort)}
+        return {"cohort": str(cohort), "scores": store_shipped_scores(cohort, arguments.assets, report)}
     return build_models(
         arguments.build,
         arguments.assets,

@@ -16,12 +16,14 @@ from leader_core.domain import MODEL_NAMES
 from leader_core.errors import InputError, NotFoundError
 from leader_core.interactions.shares import shares_of
 from leader_core.interactions.visit_alerts import OrderedVisits, VisitAlerts
-from leader_core.outputs import SCORES, SIMILAR, Outputs
+from leader_core.outputs import EXPORTED_SCORES, PROGRESS, SCORES, SIMILAR, Outputs
 from leader_core.scorer import ModelScorer, Scorer
 from leader_core.scores import CaseBlock, ScoreWriter, scores_path
+from leader_core.scores.case_map import case_map
 from leader_core.scores.store import PRESCRIBED
 from leader_core.similar import CaseIndex, index_path
-from train.console import Report
+from train.console import ProgressFile, Report
+from train.evaluation.exported_scores import export_scores, import_scores
 from train.evaluation.scoring import SPLITS, open_model, prescriptions
 
 if TYPE_CHECKING:
@@ -60,13 +62,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--split", choices=SPLITS, default="all", help="whose cases are scored (default: %(default)s)"
     )
     parser.add_argument("--only", choices=MODEL_NAMES, help="one model only; the other's columns stay empty")
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FILE.parquet",
+        help="also write all that is stored into one file, for another machine with the same cohort",
+    )
+    parser.add_argument(
+        "--import",
+        dest="imported",
+        type=Path,
+        metavar="FILE.parquet",
+        help="store the scores of such a file instead of running models (--models only says what a class means)",
+    )
+    parser.add_argument(
+        "--progress", type=Path, metavar="FILE", help="JSON lines for another program: how far the scoring is"
+    )
 
 
 def outputs(arguments: argparse.Namespace) -> Outputs:
     out = arguments.out or scores_path(arguments.cohort)
     yield out, SCORES
-    if arguments.models is not None:
+    if arguments.models is not None and arguments.imported is None:
         yield _similar_path(arguments), SIMILAR
+    if arguments.export:
+        yield arguments.export, EXPORTED_SCORES
+    if arguments.progress:
+        yield arguments.progress, PROGRESS
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -76,9 +98,21 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     added = _added(arguments)
     cohort = Cohort.open(arguments.cohort)
     out = arguments.out or scores_path(arguments.cohort)
-    done = _new(arguments, cohort, out, report) if arguments.models is not None else {}
+    if arguments.progress:
+        report = ProgressFile(arguments.progress, quiet=report.quiet)
+        report.event("started", models=list(MODEL_NAMES))
+    done: dict[str, int] = {}
+    if arguments.imported is not None:
+        done = import_scores(arguments.imported, cohort, out, alerts_of(cohort, arguments.models))
+    elif arguments.models is not None:
+        done = _new(arguments, cohort, out, report)
     if added:
         done |= _join(added, cohort, out, arguments.models, report)
+    if arguments.export:
+        if arguments.out and out != scores_path(arguments.cohort):
+            raise InputError("--export reads what is stored next to the cohort: leave --out out.")
+        rows = export_scores(Cohort.open(arguments.cohort), arguments.export)
+        report.line(f"{rows:,} rows exported to {arguments.export}")
     seconds = time.perf_counter() - began
     for name, count in done.items():
         report.line(f"{name}: {count:,} cases")
@@ -114,7 +148,9 @@ def _added(arguments: argparse.Namespace) -> dict[str, Path]:
     Raises:
         InputError: nothing to do, or a name or file that is not one.
     """
-    if arguments.models is None and not arguments.add:
+    if arguments.imported is not None and (arguments.add or arguments.only):
+        raise InputError("--import stores a file as it is: leave --add and --only out.")
+    if not (arguments.models or arguments.add or arguments.imported or arguments.export):
         raise InputError("Nothing to store: name --models DIR, or --add NAME=FILE.parquet, or both.")
     files: dict[str, Path] = {}
     for text in arguments.add:
@@ -130,17 +166,21 @@ def _added(arguments: argparse.Namespace) -> dict[str, Path]:
 
 def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Report) -> dict[str, int]:
     """A new file with the folder's models; how many cases each scored."""
+    from leader_core.student.scorer import StudentScorer
+
     models = _models(arguments, cohort)
     columns = cohort.columns(arguments.split, arguments.targets)
     codes = _codes(columns, models)
     done: dict[str, int] = {}
     digest, table = cohort.fingerprint.digest, cohort.interactions
-    alerts = _alerts(cohort, arguments.models)(codes)
+    alerts = alerts_of(cohort, arguments.models)(codes)
     with ScoreWriter.writing(out, digest, arguments.targets, codes, table, alerts) as writer:
         for model in models:
             blocks = _reported(_blocks(model, columns, codes), len(columns), model.name, report)
             own = model.manifest.digest
             done[model.name] = writer.add(model.name, own, model.threshold, _known(model, codes), blocks)
+            if isinstance(model, StudentScorer):
+                writer.add_map(columns.visit_ids, case_map(model, columns))
     _similar(arguments, cohort, models, report)
     return done
 
@@ -152,7 +192,7 @@ def _join(
     from train.evaluation.predictions import StoredScores
 
     done: dict[str, int] = {}
-    alerts = _alerts(cohort, models)
+    alerts = alerts_of(cohort, models)
     with ScoreWriter.adding(out, cohort.fingerprint.digest, cohort.interactions, alerts) as writer:
         columns = cohort.columns("all", "all" if writer.targets == "all" else "last")
         for name, path in added.items():
@@ -171,7 +211,7 @@ def _join(
     return done
 
 
-def _alerts(cohort: Cohort, models: Path | None) -> Callable[[Sequence[str]], VisitAlerts]:
+def alerts_of(cohort: Cohort, models: Path | None) -> Callable[[Sequence[str]], VisitAlerts]:
     """Counts the alerts of suggestions: a class means the drugs that the models' training orders say."""
     level = cohort.fingerprint.atc_level
     shares = (
@@ -224,11 +264,13 @@ def _blocks(
 
 
 def _reported(blocks: Iterator[CaseBlock], total: int, model: str, report: Report) -> Iterator[CaseBlock]:
-    """The blocks, with a line now and then of how far they are."""
+    """The blocks, with a line now and then of how far they are; a progress file gets one for every block."""
     done, reported = 0, time.monotonic()
     for block in blocks:
         yield block
         done += len(block.visit_ids)
+        if isinstance(report, ProgressFile):
+            report.event("part", label=model, done=done, of=total)
         if time.monotonic() - reported > REPORT_EVERY:
             reported = time.monotonic()
             report.line(f"{model}: {done:,} of {total:,} cases")

@@ -18,6 +18,7 @@ from typing import Any, Final
 from leader_core.errors import LeaderError
 from leader_core.files import sha256_file, write_text
 from leader_core.outputs import DEMO_EVALUATION
+from leader_core.scores import scores_path
 from train.baselines import BASELINES
 from train.config import Settings, load_settings
 from train.console import Report
@@ -40,6 +41,8 @@ from train.experiments.tasks import ROOT, CommandTask, run_tasks
 BUILD: Final = ROOT / "build" / "demo"
 ASSETS: Final = ROOT / "assets" / "demo"
 README: Final = ROOT / "README.md"
+SHIPPED_SCORES: Final = "scores.parquet"
+SHIPPED_BASELINES: Final = ("popularity", "repeat", "logistic")
 PATIENTS: Final = 8_000
 COHORT_SOURCES: Final = (
     *(ROOT / "leader_core" / folder for folder in ("cohort", "interactions", "terminology")),
@@ -66,6 +69,46 @@ def build_cohort(build: Path, report: Report) -> Path:
     run_tasks(build, [CommandTask("cohort", commands, (cohort,), settings={"sources": sources})], report)
     shutil.rmtree(raw, ignore_errors=True)  # quickly written again, and most of the disk
     return cohort
+
+
+def store_shipped_scores(cohort: Path, assets: Path, report: Report) -> bool:
+    """Store the scores that ship next to the demo cohort, unless those there are newer; whether they are its own.
+
+    The demo also starts without them: the error analysis then offers to score.
+    """
+    from leader_core.cohort import Cohort
+    from train.commands.scores import alerts_of
+    from train.evaluation.exported_scores import import_scores
+
+    shipped, out = assets / SHIPPED_SCORES, scores_path(cohort)
+    newest = max((path.stat().st_mtime for path in (cohort, shipped) if path.is_file()), default=0.0)
+    if not shipped.is_file() or (out.is_file() and out.stat().st_mtime >= newest):
+        return out.is_file()
+    opened = Cohort.open(cohort)
+    try:
+        import_scores(shipped, opened, out, alerts_of(opened, assets / "models"))
+    except LeaderError as error:
+        report.line(f"The scores that ship with the demo are not stored. {error}")
+        return False
+    finally:
+        opened.close()
+    return True
+
+
+def build_scores(build: Path, assets: Path, report: Report, device: str) -> Path:
+    """Score the demo's test patients with the shipped models and three baselines, into the file that ships; returns it."""
+    cohort, out = build / "cohort.duckdb", assets / SHIPPED_SCORES
+    own = ("--cohort", str(cohort))
+    commands = [("scores", *own, "--models", str(assets / "models"), "--split", "test", "--device", device)]
+    added: list[str] = []
+    for name in SHIPPED_BASELINES:
+        folder = build / f"{name}-shipped"
+        split = ("--targets", BASELINES[name].targets, "--split", "test", "--seed", str(SEED))
+        commands.append(("baseline", *own, "--name", name, "--out", str(folder), *split))
+        added += ["--add", f"{name}={folder / 'scores.parquet'}"]
+    commands.append(("scores", *own, *added, "--export", str(out)))
+    run_tasks(build, [CommandTask("shipped-scores", tuple(commands), (out,), alone=True)], report)
+    return out
 
 
 def build_real_cohort(build: Path, raw: Path, report: Report) -> None:
@@ -123,6 +166,7 @@ def build_models(
         evaluation["real-data"] = json.loads(result.read_text(encoding="utf-8")) if plan.real else None
         for name in CALIBRATED:
             copy_model(plan.folder(f"{name}-calibrated", SEED), assets / "models" / name)
+        build_scores(build, assets, report, device)
     write_text(table, to_text(evaluation), DEMO_EVALUATION)
     write_results(assets, README if assets == ASSETS else None)
     report.line(tables(evaluation))

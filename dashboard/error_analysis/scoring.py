@@ -1,0 +1,114 @@
+"""Where no scores are stored: score the cohort from the page with progress and a way to cancel, or at a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+import streamlit as st
+
+from dashboard.server.answers import defer
+from dashboard.server.scoring_run import ScoringRun, get_scoring_run, may_score, typed
+from dashboard.server.service import Service, reopen
+from dashboard.server.settings import read_settings
+from dashboard.shared import markup
+from dashboard.shared.analysis_text import model_name
+from dashboard.shared.formatting import count, duration
+from leader_core import LeaderError
+
+_EVERY: Final = 1.0
+"""Seconds between two looks at the process."""
+_SPLIT: Final = "score_split"
+_CHOICES: Final = {"test": "The test split", "all": "All patients"}
+_MESSAGE: Final = "_scoring_message"
+
+
+def show(service: Service) -> None:
+    """Why there is nothing yet, and what gives it."""
+    run, cohort = get_scoring_run(), service.engine.cohort
+    if run.state == "done":
+        run.forget()
+        if cohort.scores is None:
+            reopen()
+            st.rerun()
+    note = f" {cohort.scores_note}" if cohort.scores_note else ""
+    st.html(
+        markup.empty(
+            "No scores are stored for this cohort",
+            f"The error analysis works on scores stored next to the cohort.{note}",
+        )
+    )
+    if run.state in ("failed", "cancelled"):
+        text = "Cancelled: nothing was changed." if run.state == "cancelled" else f"It failed. {run.reason}"
+        st.html(markup.callout(text, "warn"))
+    if message := st.session_state.pop(_MESSAGE, ""):
+        st.html(markup.callout(message, "warn"))
+    if run.state == "running":
+        _follow(run)
+        return
+    if may_score():
+        _form(service, run)
+    else:
+        st.html(markup.note("Scores are made by an administrator, or at a terminal."))
+    with st.expander("At a terminal"):
+        st.code(typed(read_settings(), "all"), language=None, wrap_lines=True)
+        st.html(
+            markup.note(
+                "The same as the button. A baseline joins the scores with `python -m train baseline`, then "
+                "`python -m train scores --add NAME=FOLDER/scores.parquet`. Press “Look again” when it is done."
+            )
+        )
+        st.button("Look again", key="score_look", on_click=reopen)
+
+
+def _form(service: Service, run: ScoringRun) -> None:
+    patients = service.engine.cohort.fingerprint.patients
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Whose cases", list(_CHOICES), default="test", required=True, key=_SPLIT, format_func=_CHOICES.__getitem__
+        )  # fmt: skip
+        if st.button("Score now", type="primary", key="score_now", icon=":material/play_arrow:"):
+            try:
+                run.start(read_settings(), str(st.session_state[_SPLIT]))
+            except LeaderError as error:
+                st.session_state[_MESSAGE] = str(error)
+            st.rerun()
+    st.html(
+        markup.note(
+            f"A process of its own; pages stay usable. The cohort has {count(patients, 'patient')}, a tenth of them in "
+            "the test split. On two processor cores the student takes a second or two for a thousand, the demo's "
+            "teacher some two minutes."
+        )
+    )
+
+
+def _follow(run: ScoringRun) -> None:
+    place = st.empty()
+    _draw_progress(run, place)
+    if run.cancelling:
+        st.html(markup.note("The process is stopping."))
+    elif may_score() and st.button(
+        "Cancel", key="score_cancel", help="Nothing is changed until all scores are there."
+    ):
+        run.cancel()
+        st.rerun()
+
+    def wait() -> bool:
+        while run.state == "running":
+            time.sleep(_EVERY)
+            _draw_progress(run, place)
+        return True
+
+    defer("scoring", wait)
+
+
+def _draw_progress(run: ScoringRun, place: st.delta_generator.DeltaGenerator) -> None:
+    progress = run.progress()
+    if not progress.parts:
+        text = "Reading the cohort and loading the models"
+    else:
+        name, done, of = progress.parts[-1]
+        ready = done >= of
+        text = f"{model_name(name)}: {done:,} of {of:,} cases" + (", next one" if ready else "")
+    with place.container():
+        st.progress(progress.fraction, f"{text} · {duration(run.seconds)}")
