@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dashboard.shared.analysis_text import FIELDS, field_value, format_gap, model_name
-from dashboard.shared.formatting import count, percent
-from leader_core.error_analysis import Finding, FindingKind, MetricEstimate
+from dashboard.shared.formatting import count, listing, percent
+from leader_core.error_analysis import ErrorFinding, FindingKind, Findings, MetricEstimate
 
 HEADINGS: Final[Mapping[FindingKind, str]] = {
     "never": "Never suggested",
@@ -33,14 +33,14 @@ class FindingBar:
     strong: bool = True  # what the finding is about; the other rows are what it is compared with
 
 
-def sentence(finding: Finding, title: Callable[[str], str], other: str | None) -> str:
+def sentence(finding: ErrorFinding, title: Callable[[str], str], other: str | None) -> str:
     """What is wrong. `title` gives a class in plain words, `other` is the model it is compared with."""
     model, second = _the(finding.model), _the(other) if other else "the other model"
     match finding.kind:
         case "never":
             hits = finding.of - finding.cases
             never = "never suggested" if not hits else f"suggested in only {count(hits, 'case')}"
-            return f"{title(finding.subject[0])}: {never}, though ordered in {finding.of:,}"
+            return f"{title(finding.subject[0])}: {never}, though ordered in {count(finding.of, 'case')}"
         case "group":
             return f"{_cap(model)} does worse on {_group(finding)}"
         case "lost":
@@ -61,7 +61,7 @@ def sentence(finding: Finding, title: Callable[[str], str], other: str | None) -
             )
 
 
-def numbers(finding: Finding, other: str | None) -> str:
+def numbers(finding: ErrorFinding, other: str | None) -> str:
     """The numbers behind the sentence."""
     p = _p(finding.p)
     match finding.kind:
@@ -90,7 +90,29 @@ def numbers(finding: Finding, other: str | None) -> str:
             return f"Mean Jaccard {format_gap('jaccard', finding.gap).rstrip(' *')} against prompts read whole; {p}.{also}"
 
 
-def bars(finding: Finding, other: str | None) -> list[FindingBar]:
+def unclear(result: Findings, other: str | None) -> str:
+    """What was looked for and not found, in a sentence; empty where everything gave a finding."""
+    parts = []
+    kinds = {f.kind for f in result.findings}
+    for words, names in (
+        ("groups that do worse", {"group"}),
+        (f"classes and groups lost against {_the(other or '')}", {"lost", "extra", "lost-group"}),
+        ("classes off in calibration", {"calibration"}),
+    ):
+        looked = sum(f.kind in names for f in result.unclear)
+        if looked and not kinds & names:
+            parts.append(f"{words} ({looked} looked at)")
+    for finding in result.unclear:
+        if finding.kind == "cut":
+            gap = format_gap("jaccard", finding.gap).rstrip(" *")
+            parts.append(
+                f"prompts cut to fit ({count(finding.cases, 'case')}, Jaccard of {_the(finding.model)} {gap} "
+                "against those read whole)"
+            )
+    return f"Looked for, and no clearer than chance: {listing(parts)}." if parts else ""
+
+
+def bars(finding: ErrorFinding, other: str | None) -> list[FindingBar]:
     """The rows of its chart."""
     own = model_name(finding.model)
     match finding.kind:
@@ -100,7 +122,12 @@ def bars(finding: Finding, other: str | None) -> list[FindingBar]:
                 rows.append(FindingBar(model_name(other), finding.other, _share(finding.other), strong=False))
             return rows
         case "lost" | "extra":
-            back = FindingBar(f"{model_name(other or '')} alone wrong", finding.against, _share(finding.against), strong=False)
+            back = FindingBar(
+                f"{model_name(other or '')} alone wrong",
+                finding.against,
+                _share(finding.against),
+                strong=False,
+            )
             return [_bar(f"{own} alone wrong", finding.value, _share(finding.value.value)), back]
         case "calibration":
             ordered = FindingBar("Ordered", finding.against, _share(finding.against), strong=False)
@@ -119,10 +146,10 @@ def _bar(label: str, estimate: MetricEstimate, text: str) -> FindingBar:
     return FindingBar(label, estimate.value, text, low, high)
 
 
-def _group(finding: Finding) -> str:
+def _group(finding: ErrorFinding) -> str:
     field, value = finding.subject
     label = FIELDS.get(field, field)
-    return f"{count(finding.cases, 'case')} with {label[0].lower()}{label[1:]}: {field_value(field, value)}"
+    return f"{count(finding.cases, 'case')}, {label[0].lower()}{label[1:]}: {field_value(field, value)}"
 
 
 def _share(value: float) -> str:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.error_analysis import pick
 from dashboard.error_analysis.context import AnalysisContext, link_text
-from dashboard.error_analysis.finding_text import HEADINGS, FindingBar, bars, numbers, sentence
+from dashboard.error_analysis.finding_text import HEADINGS, FindingBar, bars, numbers, sentence, unclear
 from dashboard.error_analysis.groups import overall_table
 from dashboard.error_analysis.tables import AnalysisSection, AnalysisTable, TableCell, csv_row, table_of
 from dashboard.server.analysis_cache import lookup
@@ -17,7 +17,7 @@ from dashboard.shared.analysis_selection import CASES
 from dashboard.shared.analysis_text import model_name
 from dashboard.shared.formatting import count
 from dashboard.shared.templates import render
-from leader_core.error_analysis import FEWEST, Finding, Findings, find
+from leader_core.error_analysis import FEWEST, ErrorFinding, Findings, find
 
 EVERY: Final = "all"
 KINDS: Final = {
@@ -73,6 +73,8 @@ def draw(context: AnalysisContext) -> None:
         _draw_finding(context, finding)
     if len(chosen) > most:
         st.button(f"Show all {len(chosen)} findings", key="findings-more", on_click=_show_more)
+    if rest := unclear(result, context.other):
+        st.html(markup.note(rest))
     csv_row("findings", lambda: table(context, result.findings), method(result))
 
 
@@ -81,7 +83,8 @@ def sections(context: AnalysisContext) -> list[AnalysisSection]:
     result = findings(context)
     first = result.findings[:_IN_REPORT]
     heading = f"What stands out about the {model_name(context.model).lower()}"
-    return [AnalysisSection(heading, method(result), table(context, first) if first else None)]
+    text = " ".join(filter(None, (method(result), unclear(result, context.other))))
+    return [AnalysisSection(heading, text, table(context, first) if first else None)]
 
 
 def findings(context: AnalysisContext) -> Findings:
@@ -106,7 +109,7 @@ def _show_more() -> None:
     st.session_state[_MORE] = True
 
 
-def _draw_finding(context: AnalysisContext, finding: Finding) -> None:
+def _draw_finding(context: AnalysisContext, finding: ErrorFinding) -> None:
     key = "-".join((finding.kind, *finding.subject))
     rows = bars(finding, context.other)
     with st.container(border=True, key=f"finding-{_plain(key)}"):
@@ -140,7 +143,7 @@ def _draw_finding(context: AnalysisContext, finding: Finding) -> None:
             )
 
 
-def _heading(finding: Finding, other: str | None) -> str:
+def _heading(finding: ErrorFinding, other: str | None) -> str:
     if HEADINGS[finding.kind] != "Lost":
         return HEADINGS[finding.kind]
     if (finding.model, other) == ("student", "teacher"):
@@ -157,7 +160,7 @@ def _plain(text: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in text.lower())
 
 
-def table(context: AnalysisContext, chosen: tuple[Finding, ...]) -> AnalysisTable:
+def table(context: AnalysisContext, chosen: tuple[ErrorFinding, ...]) -> AnalysisTable:
     """One row per finding."""
     return table_of(
         chosen,

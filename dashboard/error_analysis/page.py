@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import streamlit as st
@@ -14,10 +15,11 @@ from dashboard.server import analysis_cache
 from dashboard.server.analysis_cache import AnalysisCache
 from dashboard.server.service import Service, get_service
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import markup, navigation, url_state
+from dashboard.shared import markup, navigation, url_state, wording
 from dashboard.shared.analysis_selection import CASES
 from dashboard.shared.analysis_text import LISTS, METRICS, TARGETS, field_value, model_name
 from dashboard.shared.formatting import count, plain
+from dashboard.shared.view import is_research
 from leader_core import LeaderError, NotFoundError
 from leader_core.error_analysis import FIELDS, TREE_FIELDS, Analysis, Selection
 
@@ -42,6 +44,7 @@ def _cut(text: str) -> float | None:
     return value if 0.01 <= value <= 0.99 else None
 
 
+_LONGEST: Final = 90  # characters of the selection's name
 _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "part": url_state.Binding.choice("findings", VIEWS),
     "of": url_state.Binding("", _name),
@@ -74,6 +77,8 @@ def draw() -> None:
     st.html(
         markup.title("Error analysis", "from stored scores; every count and point opens the cases behind it")
     )
+    if not is_research():
+        st.html(markup.note(wording.FOR_RESEARCH))
     try:
         cache = analysis_cache.get_analysis_cache(service)
         with st.spinner("Reading the stored scores…"):
@@ -94,7 +99,7 @@ def draw() -> None:
     context = _context(service, cache)
     _chosen_cases(context)
     name = str(st.session_state["part"])
-    own = pick.own_context(context, name)
+    own = _own_context(context, name)
     st.segmented_control(
         "View",
         list(VIEWS),
@@ -184,7 +189,7 @@ def _chosen_cases(context: AnalysisContext) -> None:
         number = int(context.within.sum())
         people = len(set(context.analysis.frame.patient_ids[context.within].tolist()))
         st.html(markup.note(f"{count(number, 'case')} of {count(people, 'patient')}"), width="content")
-        pick.show(context)
+        _show_selection(context)
         for condition in conditions:
             st.button(
                 plain(context.describe(condition)),
@@ -205,3 +210,43 @@ def _chosen_cases(context: AnalysisContext) -> None:
 def _drop(text: str) -> None:
     conditions = [c for c in Selection.of(st.session_state["where"]).conditions if c.text != text]
     st.session_state["where"] = Selection(tuple(conditions)).text
+
+
+def _own_context(context: AnalysisContext, view: str) -> AnalysisContext:
+    """What a view draws: all cases without its own choice, which it marks."""
+    chosen = pick.conditions()
+    if not chosen or st.session_state.get(pick.FROM) != view:
+        return context
+    where = Selection.of(st.session_state["where"]).conditions
+    rest = Selection(tuple(c for c in context.selection.conditions if c not in chosen or c in where))
+    within = context.analysis.mask(rest, analysis_cache.lookup(context.service))
+    return replace(context, selection=rest, within=within, chosen=Selection(chosen))
+
+
+def _show_selection(context: AnalysisContext) -> None:
+    """The selection by its name, with what takes it away, and what makes it a condition of the page."""
+    chosen = pick.conditions()
+    if not chosen:
+        return
+    try:
+        text = ", ".join(map(context.describe, chosen))
+    except LeaderError:
+        text = "cases that are not there"
+    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    st.button(
+        f"Selected: {plain(short)}",
+        icon=":material/close:",
+        icon_position="right",
+        type="primary",
+        key="pick-clear",
+        on_click=pick.clear,
+        help="Clear the selection: every view shows all chosen cases again",
+    )
+    st.button(
+        "Keep as a condition",
+        icon=":material/filter_alt:",
+        type="tertiary",
+        key="pick-narrow",
+        on_click=pick.narrow,
+        help="Makes the selection a condition of the page, so that a further choice may come on top of it",
+    )

@@ -6,23 +6,15 @@ The view that it was chosen in draws all cases still, so that another choice can
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import streamlit as st
 
-from dashboard.server.analysis_cache import lookup
-from dashboard.shared.formatting import plain
-from leader_core import LeaderError
 from leader_core.error_analysis import Condition, Selection, tightened
-
-if TYPE_CHECKING:
-    from dashboard.error_analysis.context import AnalysisContext
 
 PICK: Final = "pick"
 FROM: Final = "from"
 _CLEARED: Final = "_pick_cleared"  # how often: a chart then stands anew, without its own mark
-_LONGEST: Final = 90  # characters of the selection's name
 
 
 def conditions() -> tuple[Condition, ...]:
@@ -64,43 +56,3 @@ def narrow() -> None:
 def chart_key(key: str) -> str:
     """A chart's key; another one after the selection was cleared."""
     return f"{key}-{st.session_state.get(_CLEARED, 0)}"
-
-
-def own_context(context: AnalysisContext, view: str) -> AnalysisContext:
-    """What a view draws: all cases without its own choice, which it marks."""
-    chosen = conditions()
-    if not chosen or st.session_state.get(FROM) != view:
-        return context
-    where = Selection.of(st.session_state["where"]).conditions
-    rest = Selection(tuple(c for c in context.selection.conditions if c not in chosen or c in where))
-    within = context.analysis.mask(rest, lookup(context.service))
-    return replace(context, selection=rest, within=within, chosen=Selection(chosen))
-
-
-def show(context: AnalysisContext) -> None:
-    """The selection by its name, with what takes it away, and what makes it a condition of the page."""
-    chosen = conditions()
-    if not chosen:
-        return
-    try:
-        text = ", ".join(map(context.describe, chosen))
-    except LeaderError:
-        text = "cases that are not there"
-    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
-    st.button(
-        f"Selected: {plain(short)}",
-        icon=":material/close:",
-        icon_position="right",
-        type="primary",
-        key="pick-clear",
-        on_click=clear,
-        help="Clear the selection: every view shows all chosen cases again",
-    )
-    st.button(
-        "Keep as a condition",
-        icon=":material/filter_alt:",
-        type="tertiary",
-        key="pick-narrow",
-        on_click=narrow,
-        help="Makes the selection a condition of the page, so that a further choice may come on top of it",
-    )

@@ -10,7 +10,7 @@ from leader_core.error_analysis.comparisons import (
     Shift,
     annotator_agreement,
 )
-from leader_core.error_analysis.findings import Finding, FindingKind, Findings, find
+from leader_core.error_analysis.findings import ErrorFinding, FindingKind, Findings, find
 from leader_core.error_analysis.frame import FIELDS, SENSITIVE, Bools, Choices, Column, Frame, StoredMetrics
 from leader_core.error_analysis.groups import FEWEST, Grouping, GroupScores, HeatMap, MetricEstimate
 from leader_core.error_analysis.selection import Condition, Selection, boxed, classed, tightened
@@ -30,7 +30,7 @@ __all__ = [
     "ClassCounts",
     "Column",
     "Condition",
-    "Finding",
+    "ErrorFinding",
     "FindingKind",
     "Findings",
     "Frame",

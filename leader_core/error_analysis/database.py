@@ -155,7 +155,7 @@ _MAP: Final = "SELECT visit_id, x, y FROM stored_scores.case_map"
 def read_map(cursor: duckdb.DuckDBPyConnection, frame: Frame) -> NDArray[np.float32]:
     """(N, 2) where each case stands on the map; NaN where none is stored, as in files of earlier versions."""
     points = np.full((len(frame), 2), np.nan, np.float32)
-    if cursor.execute(_HAS_MAP).fetchone():
+    if cursor.execute(_HAS_MAP).fetchall():
         table = cursor.sql(_MAP).to_arrow_table()
         ids = table["visit_id"].to_numpy()
         scored = np.isin(ids, frame.visit_ids)

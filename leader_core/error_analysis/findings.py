@@ -37,7 +37,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ErrorFinding:
     """One thing that stands out, of one model."""
 
     kind: FindingKind
@@ -56,11 +56,16 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All findings, the heaviest first, and how many comparisons were made to get them."""
+    """All findings, the heaviest first, and every comparison that gave none."""
 
-    findings: tuple[Finding, ...]
-    tests: int
+    findings: tuple[ErrorFinding, ...]
+    unclear: tuple[ErrorFinding, ...]  # what was tested and is no clearer than chance, or not worse
     cases: int  # that the model has scored
+
+    @property
+    def tests(self) -> int:
+        """How many comparisons entered the correction."""
+        return len(self.unclear) + sum(finding.p is not None for finding in self.findings)
 
 
 def find(
@@ -85,13 +90,15 @@ def find(
         tested += _lost_groups(analysis, model, other, both)
     tested += _calibration(analysis, model, scored, progress)
     adjusted = adjust([finding.p or 0.0 for finding in tested])
-    sure = [
-        replace(finding, p=float(p))
-        for finding, p in zip(tested, adjusted, strict=True)
-        if p < LEVEL and finding.weight > 0
-    ]
+    judged = [replace(finding, p=float(p)) for finding, p in zip(tested, adjusted, strict=True)]
+    sure = [finding for finding in judged if is_clear(finding)]
     ranked = sorted((*never, *sure), key=lambda finding: -finding.weight)
-    return Findings(tuple(ranked), len(tested), int(scored.sum()))
+    return Findings(tuple(ranked), tuple(f for f in judged if not is_clear(f)), int(scored.sum()))
+
+
+def is_clear(finding: ErrorFinding) -> bool:
+    """Whether a tested difference is for the worse and clearer than chance."""
+    return finding.p is not None and finding.p < LEVEL and finding.weight > 0
 
 
 def adjust(p_values: Sequence[float]) -> Floats:
@@ -108,7 +115,7 @@ def adjust(p_values: Sequence[float]) -> Floats:
     return adjusted
 
 
-def _never(analysis: Analysis, model: str, other: str | None, scored: Bools) -> Iterator[Finding]:
+def _never(analysis: Analysis, model: str, other: str | None, scored: Bools) -> Iterator[ErrorFinding]:
     """Classes that were ordered at least `FEWEST` times and are (almost) never suggested."""
     counts = analysis.class_counts(model, scored)
     others = analysis.class_counts(other, scored) if other is not None else None
@@ -120,28 +127,28 @@ def _never(analysis: Analysis, model: str, other: str | None, scored: Bools) -> 
         if found.high >= RARELY:
             continue
         seen = int(others.prescribed[i]) if others is not None else 0
-        yield Finding(
+        yield ErrorFinding(
             "never", model, (code,), orders - hits, orders, found, 1.0, None, None,
             orders * (1 - found.high), (classed(code, [("prescribed", True), (model, False)]),),
             int(others.hits[i]) / seen if others is not None and seen else float("nan"),
         )  # fmt: skip
 
 
-def _groups(analysis: Analysis, model: str, scored: Bools) -> Iterator[Finding]:
+def _groups(analysis: Analysis, model: str, scored: Bools) -> Iterator[ErrorFinding]:
     """Groups whose mean Jaccard is below that of all other cases."""
     jaccard = analysis.metrics(model).jaccard.astype(np.float64)
     owner = analysis.frame.patient_numbers
     for column, index, inside, outside in _each_group(analysis, scored):
         mean, rest = mean_over(jaccard[inside], owner[inside]), mean_over(jaccard[outside], owner[outside])
         gap, p = difference(mean, rest)
-        yield Finding(
+        yield ErrorFinding(
             "group", model, (column.name, column.values[index]), int(inside.sum()), int(inside.sum()),
             mean.estimate(), rest.mean, gap, p, -gap.high * int(inside.sum()),
             (Condition("is", (column.name,), index),),
         )  # fmt: skip
 
 
-def _cut(analysis: Analysis, other: str | None, scored: Bools) -> Iterator[Finding]:
+def _cut(analysis: Analysis, other: str | None, scored: Bools) -> Iterator[ErrorFinding]:
     """The model that had to cut cases, on these against those that it read whole; the other model's same gap with it."""
     reader = next(iter(analysis.models))
     column = analysis.frame.columns["truncated"]
@@ -159,13 +166,13 @@ def _cut(analysis: Analysis, other: str | None, scored: Bools) -> Iterator[Findi
         theirs = analysis.metrics(comparison).jaccard
         apart = float(np.nanmean(theirs[inside]) - np.nanmean(theirs[outside]))
     cases = int(inside.sum())
-    yield Finding(
+    yield ErrorFinding(
         "cut", reader, ("truncated", column.values[1]), cases, cases, mean.estimate(), rest.mean, gap, p,
         -gap.high * cases, (Condition("is", ("truncated",), 1),), apart,
     )  # fmt: skip
 
 
-def _lost(analysis: Analysis, model: str, other: str, both: Bools) -> Iterator[Finding]:
+def _lost(analysis: Analysis, model: str, other: str, both: Bools) -> Iterator[ErrorFinding]:
     """Classes about which the model is wrong where the other is right more often than the other way round.
 
     McNemar's exact test on each, over orders that are missed and suggestions that were not ordered together: a model that
@@ -182,7 +189,7 @@ def _lost(analysis: Analysis, model: str, other: str, both: Bools) -> Iterator[F
             continue
         split = proportion(worse, worse + better)
         given = missed - won >= extra - spared
-        yield Finding(
+        yield ErrorFinding(
             "lost" if given else "extra", model, (code,), missed if given else extra, total,
             proportion(worse, total), better / total, None, sign_test(worse, better),
             (2 * split.low - 1) * (worse + better),
@@ -190,7 +197,7 @@ def _lost(analysis: Analysis, model: str, other: str, both: Bools) -> Iterator[F
         )  # fmt: skip
 
 
-def _lost_groups(analysis: Analysis, model: str, other: str, both: Bools) -> Iterator[Finding]:
+def _lost_groups(analysis: Analysis, model: str, other: str, both: Bools) -> Iterator[ErrorFinding]:
     """Groups in which the other model's Jaccard is higher, case by case."""
     mine, theirs = analysis.metrics(model).jaccard, analysis.metrics(other).jaccard
     lost = (mine - theirs).astype(np.float64)
@@ -198,7 +205,7 @@ def _lost_groups(analysis: Analysis, model: str, other: str, both: Bools) -> Ite
     for column, index, inside, _ in _each_group(analysis, both):
         gap, p = difference(mean_over(lost[inside], owner[inside]), None)
         mean = mean_over(mine[inside].astype(np.float64), owner[inside])
-        yield Finding(
+        yield ErrorFinding(
             "lost-group", model, (column.name, column.values[index]), int(inside.sum()), int(inside.sum()),
             mean.estimate(), float(theirs[inside].mean()), gap, p, -gap.high * int(inside.sum()),
             (Condition("is", (column.name,), index),),
@@ -207,7 +214,7 @@ def _lost_groups(analysis: Analysis, model: str, other: str, both: Bools) -> Ite
 
 def _calibration(
     analysis: Analysis, model: str, scored: Bools, progress: ShareProgress | None
-) -> Iterator[Finding]:
+) -> Iterator[ErrorFinding]:
     """Classes whose mean probability is not the share that was prescribed."""
     scores = analysis.probabilities(model, progress)
     known, rows = analysis.known(model), np.flatnonzero(scored)
@@ -222,7 +229,7 @@ def _calibration(
         who = [("prescribed", not over), (model, over)]
         wrong = classed(code, who)
         chosen = predicted >= analysis.models[model].threshold
-        yield Finding(
+        yield ErrorFinding(
             "calibration", model, (code,), int((chosen & ~given if over else ~chosen & given).sum()), len(rows),
             mean_over(predicted, owner).estimate(), float(given.mean()), gap, p,
             (gap.low if over else -gap.high) * len(rows), (wrong,),

@@ -179,7 +179,13 @@ class ScoreWriter:
         return self._codes
 
     def add(
-        self, model: str, digest: str, threshold: float, known: NDArray[np.bool_], blocks: Iterator[CaseBlock]
+        self,
+        model: str,
+        digest: str,
+        threshold: float,
+        known: NDArray[np.bool_],
+        blocks: Iterator[CaseBlock],
+        scored_at: datetime | None = None,
     ) -> int:
         """Write all cases of one model; returns how many.
 
@@ -189,6 +195,7 @@ class ScoreWriter:
             threshold: at or above it a class is chosen.
             known: (A,) false for classes that the model cannot name.
             blocks: each case that the model scores, once.
+            scored_at: when it scored them, in UTC without a zone; now by default.
 
         Raises:
             InputError: a model that stands in the file already.
@@ -207,7 +214,7 @@ class ScoreWriter:
                 self._insert(PRESCRIBED, fresh, fresh.truth.astype(np.float32), 0.5, everything)
                 self._prescribed = np.concatenate([self._prescribed, fresh.visit_ids])
             cases += len(block.visit_ids)
-        self._add_model(model, digest, threshold, cases, known)
+        self._add_model(model, digest, threshold, cases, known, scored_at)
         if not first:
             self._connection.execute("DELETE FROM models WHERE model = ?", (PRESCRIBED,))
         self._add_model(PRESCRIBED, "", 0.5, len(self._prescribed), everything)
@@ -230,10 +237,16 @@ class ScoreWriter:
         cursor.close()
 
     def _add_model(
-        self, model: str, digest: str, threshold: float, cases: int, known: NDArray[np.bool_]
+        self,
+        model: str,
+        digest: str,
+        threshold: float,
+        cases: int,
+        known: NDArray[np.bool_],
+        scored_at: datetime | None = None,
     ) -> None:
-        now = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-        values = (model, digest, threshold, cases, now, known.tolist())
+        moment = scored_at or datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+        values = (model, digest, threshold, cases, moment, known.tolist())
         self._connection.execute("INSERT INTO models VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def _insert(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,7 +62,12 @@ def export_scores(cohort: Cohort, out: Path) -> int:
         "targets": targets,
         "codes": store.codes,
         "models": {
-            name: {"digest": m.digest, "threshold": m.threshold, "known": m.known}
+            name: {
+                "digest": m.digest,
+                "threshold": m.threshold,
+                "known": m.known,
+                "scored_at": m.scored_at.isoformat(),
+            }
             for name, m in store.models.items()
             if name != PRESCRIBED
         },
@@ -110,7 +116,8 @@ def import_scores(
         for name, model in about["models"].items():
             blocks = _blocks(own[name], columns, codes, path)
             known = np.array(model["known"], bool)
-            done[name] = writer.add(name, model["digest"], model["threshold"], known, blocks)
+            moment = datetime.fromisoformat(model["scored_at"])
+            done[name] = writer.add(name, model["digest"], model["threshold"], known, blocks, moment)
         placed = table.filter(table["x"].is_valid())
         if len(placed):
             points = np.stack([placed["x"].to_numpy(), placed["y"].to_numpy()], axis=1)

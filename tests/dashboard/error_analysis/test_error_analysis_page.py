@@ -6,18 +6,21 @@ import csv
 import html
 import importlib
 import re
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.error_analysis import tags
+from dashboard.error_analysis import scoring, tags
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.views import VIEWS
 from dashboard.scores.tags import RowTagging, write
 from dashboard.server import analysis_cache
+from dashboard.server.scoring_run import ScoringRun
 from dashboard.server.service import get_service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared.analysis_text import format_estimate
@@ -54,11 +57,21 @@ def _links(test: AppTest) -> list[tuple[str, str]]:
     ]
 
 
-def test_without_scores_it_says_how_to_store_them(open_page: OpenPage) -> None:
+def test_without_scores_a_button_makes_them_and_a_command_does(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ScoringRun((sys.executable, "-c", "import time; time.sleep(60)"))
+    monkeypatch.setattr(scoring, "get_scoring_run", lambda: run)
+    monkeypatch.setattr(scoring, "defer", lambda key, work: None)
+    monkeypatch.setattr(scoring, "may_start", lambda settings: True)
     app = open_page("errors")
     assert not app.exception
     assert "No scores are stored" in text(app)
-    assert any("python -m train scores --cohort" in c.value for c in app.code)
+    assert any(sys.executable in c.value and "train scores --cohort" in c.value for c in app.code)
+    app.button(key="score_now").click().run()
+    assert not app.exception and run.state == "running"
+    app.button(key="score_cancel").click().run()
+    assert run.cancelling and not app.exception
 
 
 @pytest.mark.parametrize("view", list(VIEWS))
@@ -67,7 +80,7 @@ def test_every_view_draws(page: OpenPage, view: str, cases: str) -> None:
     app = page(part=view, of=cases)
     assert not app.exception and not app.error
     assert app.segmented_control(key="part_shown").value == view
-    expected = {} if view == "groups" else {"part": view}
+    expected = {} if view == "findings" else {"part": view}
     assert expected.items() <= address(app).items()
 
 
@@ -115,6 +128,58 @@ def test_conditions_narrow_every_view_and_can_be_taken_away(page: OpenPage) -> N
     assert _cases(app) > before
 
 
+def test_a_choice_in_one_view_selects_for_every_other_and_is_cleared(page: OpenPage) -> None:
+    everybody = _cases(page(of="all"))
+    chosen = {"of": "all", "by": "gender", "pick": "gender:is:0", "from": "groups"}
+    for view in ("heat", "findings", "groups"):
+        app = page(part=view, **chosen)
+        assert not app.exception and _cases(app) < everybody
+        assert "Gender: Female" in app.button(key="pick-clear").label
+        assert address(app)["pick"] == "gender:is:0"
+        if view == "groups":
+            assert "Gender: Female" in text(app) and "Male" in text(app), "its own view draws all cases still"
+    app.button(key="pick-narrow").click().run()
+    assert address(app)["where"] == "gender:is:0" and "pick" not in address(app)
+    app = page(part="heat", **chosen)
+    app.button(key="pick-clear").click().run()
+    assert _cases(app) == everybody and "pick" not in address(app)
+
+
+def test_a_finding_selects_its_cases_and_they_are_compared_and_saved(page: OpenPage) -> None:
+    app = page(of="all")
+    button = next(b for b in app.button if str(b.key).startswith("pick-never-"))
+    number = int(re.sub(r"\D", "", button.label))
+    button.click().run()
+    assert not app.exception and _cases(app) == number
+    assert address(app)["from"] == "findings" and address(app)["pick"].startswith("class:")
+    app.text_input(key="_slice_name").set_value("Missed").run()
+    app.button(key="slice-save").click().run()
+    (saved,) = [c for c in get_workspace(get_service()).cohorts() if c.name == "Missed"]
+    assert len(saved.patient_ids) == number
+    query = {key: address(app)[key] for key in ("pick", "from")}
+    compared = page(part="compare", of="all", second=f"list-{saved.cohort_id}", **query)
+    assert not compared.exception
+    assert f"The chosen cases ({number:,})" in text(compared) and f"List: Missed ({number:,})" in text(
+        compared
+    )
+    assert f"share {number:,} cases" in text(compared)
+
+
+def test_a_map_that_is_not_stored_says_how_to_store_it(page: OpenPage) -> None:
+    assert "No map of these cases is stored" in text(page(part="map", of="all"))
+
+
+def test_a_box_on_the_map_is_a_selection(page: OpenPage, planted: Planted) -> None:
+    page(of="all")
+    analysis = analysis_cache.get_analysis_cache(get_service()).analysis
+    points = np.linspace(-1, 1, 2 * len(analysis.frame), dtype=np.float32).reshape(-1, 2)
+    analysis.__dict__["case_map"] = points  # a cached property
+    app = page(part="map", of="all", colour="gender", pick="box:-1:0:-1:1", **{"from": "map"})
+    assert not app.exception and _cases(app) == int((points[:, 0] <= 0).sum())
+    assert "a part of the map of cases" in app.button(key="pick-clear").label
+    assert len(app.get("plotly_chart")) == 1
+
+
 def _cases(test: AppTest) -> int:
     match = re.search(r"([\d,]+) cases? of", text(test))
     assert match
@@ -144,7 +209,7 @@ def test_a_saved_list_is_a_set_of_cases_and_a_group(page: OpenPage) -> None:
     workspace, cohort = get_workspace(get_service()), get_service().engine.cohort
     ids = [row.patient_id for row in cohort.patients().rows][:12]
     saved = workspace.save_cohort("Some <b>", ids)
-    app = page(of=f"list-{saved.cohort_id}", by="lists")
+    app = page(part="groups", of=f"list-{saved.cohort_id}", by="lists")
     assert not app.exception and _cases(app) == 12
     assert (
         "Some &lt;b&gt;" in text(app) and "<b>" not in text(app).replace("<b>", "", 0).split("Some ")[1][:3]
