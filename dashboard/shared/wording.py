@@ -208,7 +208,9 @@ STUDENT_GONE: Final = (
     "The student that the link names is not here: it was deleted, or never finished. "
     "The server's own is used instead."
 )
-FOR_RESEARCH: Final = "This page is for research on the models. It counts agreement with what was ordered; an order is not always right."
+FOR_RESEARCH: Final = (
+    "For research on the models: it counts agreement with what was ordered; an order is not always right."
+)
 TRAINING_OFF: Final = (
     "Training from this page is off, for it keeps this machine busy: start the server with --allow-training "
     "(`make run SERVE=--allow-training`) to have it here; where people sign in, administrators alone may train. "
