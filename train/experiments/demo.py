@@ -99,7 +99,9 @@ def build_scores(build: Path, assets: Path, report: Report, device: str) -> Path
     """Score the demo's test patients with the shipped models and three baselines, into the file that ships; returns it."""
     cohort, out = build / "cohort.duckdb", assets / SHIPPED_SCORES
     own = ("--cohort", str(cohort))
-    commands = [("scores", *own, "--models", str(assets / "models"), "--split", "test", "--device", device)]
+    commands: list[tuple[str, ...]] = [
+        ("scores", *own, "--models", str(assets / "models"), "--split", "test", "--device", device)
+    ]
     added: list[str] = []
     for name in SHIPPED_BASELINES:
         folder = build / f"{name}-shipped"
