@@ -63,7 +63,7 @@ def test_without_scores_a_button_makes_them_and_a_command_does(
     run = ScoringRun((sys.executable, "-c", "import time; time.sleep(60)"))
     monkeypatch.setattr(scoring, "get_scoring_run", lambda: run)
     monkeypatch.setattr(scoring, "defer", lambda key, work: None)
-    monkeypatch.setattr(scoring, "may_start", lambda settings: True)
+    monkeypatch.setattr(scoring, "may_score", lambda: True)
     app = open_page("errors")
     assert not app.exception
     assert "No scores are stored" in text(app)
