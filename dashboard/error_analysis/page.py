@@ -116,6 +116,13 @@ def draw() -> None:
             )
         )
         return
+    if own is not context:
+        shown, selected = count(int(own.within.sum()), "case"), int(context.within.sum())
+        st.html(
+            markup.note(
+                f"Selected in this view, which still shows all {shown}; every other one shows the {selected:,}."
+            )
+        )
     VIEWS[name].draw(own)
 
 

@@ -49,6 +49,7 @@ TARGETS: Final[Mapping[str, str]] = {
     "class": "Being wrong about one class",
 }
 _DIGITS: Final[Mapping[str, int]] = {"medications": 1, "ddi_rate": 3}
+_BASELINES: Final = {"logistic": "Logistic regression", "repeat": "Repeat last order"}
 LISTS: Final = "lists"
 """The grouping by saved lists."""
 
@@ -59,7 +60,7 @@ def model_name(name: str) -> str:
     >>> model_name("teacher"), model_name("nearest_neighbour"), model_name("prescribed")
     ('Teacher', 'Nearest neighbour', 'Prescribed')
     """
-    text = name.replace("_", " ").replace("-", " ")
+    text = _BASELINES.get(name, name).replace("_", " ").replace("-", " ")
     return wording.MODEL_LABELS.get(name, text[:1].upper() + text[1:])
 
 

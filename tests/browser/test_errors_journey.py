@@ -1,4 +1,4 @@
-"""From a mark of the error analysis to its cases, one of them, what changed its score, and back; whole at both widths."""
+"""From a finding to its cases, one of them, what changed its score, and back; linked selection; whole at both widths."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from dashboard.error_analysis.views import VIEWS
+from leader_core.scores import ScoreWriter
+from leader_core.scores.case_map import project
 from tests.browser import axe
 from tests.browser.conftest import PATIENCE, Visitor, in_research, serving
-from tests.browser.steps import overflow
+from tests.browser.steps import overflow, still
 from tests.planted import Planted
 
 pytestmark = pytest.mark.browser
@@ -25,7 +27,10 @@ def scored(
     """A server over planted scores, with the student alone: it explains, and the error analysis needs no model."""
     folder = tmp_path_factory.mktemp("scored")
     planted = Planted(synthetic_cohort, folder)
-    planted.cohort.close()
+    cohort = planted.cohort
+    with ScoreWriter.adding(planted.file, cohort.fingerprint.digest, cohort.interactions) as writer:
+        writer.add_map(planted.columns.visit_ids, project(planted.scores["student"]))
+    cohort.close()
     (folder / "models").mkdir()
     (folder / "models" / "student").symlink_to(demo_models / "student")
     with serving(planted.path, folder / "models") as base:
@@ -78,27 +83,57 @@ def _through_the_worklist(page: Page, number: str, *, explain: bool = False) -> 
     expect(page.get_by_text("cases chosen under Error analysis")).to_be_visible(timeout=PATIENCE)
 
 
-def test_from_a_mark_to_a_case_and_back(browser: Browser, scored: str) -> None:
+def test_from_a_finding_to_a_case_and_back(browser: Browser, scored: str) -> None:
     visitor = _open(browser, scored, "/errors?of=all&by=gender&metric=recall")
     page = visitor.page
+    select = page.get_by_role("button", name=re.compile(r"^Select its [\d,]+ cases")).first
+    number = _number(select)
+    select.click()
+    selected = page.get_by_role("button", name=re.compile("^Selected: "))
+    expect(selected).to_be_visible(timeout=PATIENCE)
+    page.get_by_text("Groups", exact=True).first.click()
+    expect(page.get_by_text("Recall by gender")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(f"^{number} cases of"))).to_be_visible(timeout=PATIENCE)
+    page.get_by_role("link", name="Open in the worklist").click()
+    _through_the_worklist(page, number, explain=True)
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"/errors\?.*pick="), timeout=PATIENCE)
+    selected.click()
+
     mark = page.locator(".scatterlayer .trace .points path").first
     expect(mark).to_be_visible(timeout=PATIENCE)
-    mark.click(force=True)
-    opened = page.get_by_role("link", name=re.compile(r"Open [\d,]+ cases? in the worklist"))
-    expect(opened).to_be_visible(timeout=PATIENCE)
-    number = re.search(r"Open ([\d,]+)", opened.inner_text())
-    assert number
-    opened.click()
-    _through_the_worklist(page, number[1], explain=True)
-    page.go_back()
-    expect(page).to_have_url(re.compile(r"/errors\?.*by=gender"), timeout=PATIENCE)
-    expect(page.get_by_text("Recall by gender")).to_be_visible(timeout=PATIENCE)
-
-    count = page.locator("table.ld-links a").first
-    number_text = count.inner_text()
-    count.click()
-    _through_the_worklist(page, number_text)
+    expect(selected).to_have_count(0, timeout=PATIENCE)
+    still(page)
+    mark.click(force=True)  # a choice in a chart selects in the same way
+    expect(selected).to_be_visible(timeout=PATIENCE)
+    expect(page).to_have_url(re.compile(r"pick=gender.*from=groups"), timeout=PATIENCE)
+    _box_on_the_map(page)
     visitor.unharmed()
+
+
+def _number(named: Locator) -> str:
+    match = re.search(r"[\d,]+", named.inner_text())
+    assert match
+    return match[0]
+
+
+def _box_on_the_map(page: Page) -> None:
+    """A box that is drawn on the map takes the place of the earlier selection."""
+    page.get_by_text("Map of cases", exact=True).first.click()
+    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    expect(plot).to_be_visible(timeout=PATIENCE)
+    still(page)
+    plot.scroll_into_view_if_needed()
+    place = plot.bounding_box()
+    assert place is not None
+    page.mouse.move(place["x"] + 10, place["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2, steps=6)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile(r"pick=box"), timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Selected: a part of the map of cases")).to_be_visible(
+        timeout=PATIENCE
+    )
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), axe.WINDOWS)
@@ -109,8 +144,10 @@ def test_every_view_fits_and_is_accessible(
     page = visitor.page
     problems: dict[str, list[str]] = {}
     for view in VIEWS:
-        page.goto(f"{scored}/errors?of=all&part={view}")
-        expect(page.get_by_role("radio", name=VIEWS[view].title, exact=True)).to_be_visible(timeout=PATIENCE)
+        page.get_by_role("radio", name=VIEWS[view].title, exact=True).click()
+        if view != "findings":
+            expect(page).to_have_url(re.compile(rf"part={view}"), timeout=PATIENCE)
+        still(page)
         expect(page.locator(".ld-links, .ld-empty, .js-plotly-plot").first).to_be_visible(timeout=PATIENCE)
         assert (over := overflow(page)) <= 0, f"{view} is {over} px too wide"
         if violations := axe.grave_violations(page):
