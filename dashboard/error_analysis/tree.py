@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import streamlit as st
 
 from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
-from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, point_data
+from dashboard.error_analysis.context import AnalysisContext, chart, color_mode
 from dashboard.error_analysis.tables import (
     AnalysisSection,
     AnalysisTable,
@@ -22,7 +22,7 @@ from dashboard.shared.analysis_text import FIELDS, NUMBERS, TARGETS, model_name
 from dashboard.shared.formatting import count, listing
 from dashboard.shared.theme import Mode
 from leader_core import LeaderError
-from leader_core.error_analysis import TREE_FIELDS, Condition, Node, Selection, Tree, tightened
+from leader_core.error_analysis import TREE_FIELDS, Condition, Node, Tree, tightened
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -158,22 +158,6 @@ def _draw_chart(context: AnalysisContext, tree: Tree) -> None:
         conditions=lambda data: _chosen(context, tree, data),
         wide=True,
     )
-    points: Any = (st.session_state.get(key) or {}).get("selection", {}).get("points", [])
-    node = _node(tree, point_data(points[0])) if points else None
-    if node is not None and node.conditions:
-        st.button(
-            "Look only at these cases",
-            icon=":material/filter_alt:",
-            type="tertiary",
-            on_click=_narrow,
-            args=(node,),
-            help="Every view of this page is narrowed to this node, until you take its conditions away above.",
-        )
-
-
-def _narrow(node: Node) -> None:
-    where = Selection.of(st.session_state["where"]).but(*node.conditions)
-    st.session_state["where"] = Selection(tightened(where.conditions)).text
 
 
 def _node(tree: Tree, index: Any) -> Node | None:
