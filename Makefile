@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint demo-models clean cohort-demo environment test-environment python
+.PHONY: help run test soak lint demo-models clean lock sbom cohort-demo environment test-environment python
 
 # The first Python that is new enough; plain python3 otherwise, so that the error can name it.
 ifndef PYTHON
@@ -59,10 +59,25 @@ cohort-demo: environment
 	fi
 
 environment: python
-	@$(PYTHON) tools/environment.py requirements.txt
+	@$(PYTHON) tools/environment.py
 
 test-environment: python
-	@$(PYTHON) tools/environment.py tests/requirements.txt
+	@$(PYTHON) tools/environment.py tests
+
+lock: build/tools ## write tools/locks from the requirements files (after a change of either)
+	@build/tools/bin/python tools/lock.py
+
+sbom: environment build/tools ## what the product runs with: build/sbom.cdx.json (CycloneDX) and tools/locks/LICENCES.md
+	@cat tools/locks/torch.txt tools/locks/runtime.txt > build/tools/runtime.txt
+	@build/tools/bin/cyclonedx-py requirements build/tools/runtime.txt --output-file build/sbom.cdx.json
+	@build/tools/bin/pip-licenses --python $(BIN)/python --format markdown --with-urls --order license \
+		--packages $$(sed -nE 's/^([a-z0-9.-]+)==.*/\1/p' tools/locks/torch.txt tools/locks/runtime.txt) > tools/locks/LICENCES.md
+	@echo "build/sbom.cdx.json, tools/locks/LICENCES.md" >&2
+
+build/tools: tools/requirements.txt
+	@python3 -m venv build/tools
+	@build/tools/bin/python -m pip install --quiet --disable-pip-version-check -r tools/requirements.txt
+	@touch build/tools
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "error: LEADER needs Python 3.11 or newer, but there is no $(PYTHON): install it" >&2; exit 2; }

@@ -57,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
         "--oidc", action="store_true", help="people sign in with the provider of .streamlit/secrets.toml"
     )
     parser.add_argument("--roles", type=Path, metavar="FILE.json", help="with --oidc: e-mail address to role")
+    log = parser.add_mutually_exclusive_group()
+    log.add_argument(
+        "--audit",
+        type=Path,
+        metavar="FILE",
+        help="record who opened, exported and changed what (default with sign-in: next to the cohort)",
+    )
+    log.add_argument("--no-audit", action="store_true", help="record nothing, with sign-in too")
     parser.add_argument(
         "--behind-tls",
         action="store_true",
@@ -101,7 +109,9 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 def _set_environment(arguments: argparse.Namespace) -> None:
     """What the pages read of the command line; paths are made whole, for the folder changes."""
-    from dashboard.server import serving
+    from dashboard.server import audit, serving
+    from dashboard.server.settings import DEFAULT_COHORT
+    from leader_core.audit import SUFFIX
 
     os.umask(0o077)  # logs, workspaces and runs are this user's alone
     paths = {
@@ -110,6 +120,7 @@ def _set_environment(arguments: argparse.Namespace) -> None:
         "LEADER_WORKSPACE": arguments.workspace,
         serving.USERS: arguments.users,
         serving.ROLE_OF: arguments.roles,
+        audit.FILE: arguments.audit,
     }
     texts = {name: str(path.resolve()) for name, path in paths.items() if path is not None}
     for name in (*paths, "LEADER_RUNS", "LEADER_STATES"):
@@ -124,6 +135,11 @@ def _set_environment(arguments: argparse.Namespace) -> None:
     if arguments.behind_tls:
         texts[serving.BEHIND_TLS] = "1"
     os.environ.update(texts)
+    if arguments.no_audit:
+        os.environ.pop(audit.FILE, None)
+    elif serving.sign_in() and not os.environ.get(audit.FILE):
+        cohort = Path(texts.get("LEADER_COHORT", DEFAULT_COHORT))
+        os.environ[audit.FILE] = str(cohort.with_name(cohort.stem + SUFFIX))
 
 
 def _check_sharing(address: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -28,30 +29,28 @@ def test_an_old_python_is_refused_in_one_sentence(
     environment: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(environment.sys, "version_info", (3, 10, 13))
-    assert environment.main(["requirements.txt"]) == 2
+    assert environment.main([]) == 2
     error = capsys.readouterr().err
     assert "3.11 or newer" in error and "3.10.13" in error and len(error.splitlines()) == 1
-
-
-def test_a_change_in_an_included_file_is_noticed(environment: ModuleType) -> None:
-    names = set(environment.digests(ROOT / "tests" / "requirements.txt"))
-    assert names == {"tests/requirements.txt", "requirements.txt"}
 
 
 def test_nothing_is_installed_twice(
     environment: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    runs: list[Path] = []
+    runs: list[list[str]] = []
+    shutil.copytree(ROOT / "tools" / "locks", tmp_path / "locks")
+    monkeypatch.setattr(environment, "LOCKS", tmp_path / "locks")
     monkeypatch.setattr(environment, "works", lambda: True)
     monkeypatch.setattr(environment, "STAMP", tmp_path / "installed.json")
-    monkeypatch.setattr(environment, "pip_install", lambda path: runs.append(path) or True)
+    monkeypatch.setattr(environment, "install", lambda names: runs.append(names) or True)
     for _ in range(2):
-        assert environment.main([str(ROOT / "tests" / "requirements.txt")]) == 0
-    assert environment.main([str(ROOT / "requirements.txt")]) == 0  # the tests' packages include these
-    assert runs == [ROOT / "tests" / "requirements.txt"]
-    monkeypatch.setattr(environment, "digests", lambda _: {"requirements.txt": "changed"})
-    assert environment.main([str(ROOT / "requirements.txt")]) == 0
-    assert len(runs) == 2
+        assert environment.main(["tests"]) == 0
+    assert environment.main([]) == 0  # the tests' packages include these
+    assert runs == [["torch.txt", "runtime.txt", "cuda.txt", "tests.txt"]]
+    with (tmp_path / "locks" / "runtime.txt").open("a", encoding="utf-8") as lock:
+        lock.write("# changed\n")
+    assert environment.main([]) == 0
+    assert runs[1:] == [["torch.txt", "runtime.txt", "cuda.txt"]]
 
 
 def test_a_failed_install_is_not_remembered(
@@ -59,9 +58,27 @@ def test_a_failed_install_is_not_remembered(
 ) -> None:
     monkeypatch.setattr(environment, "works", lambda: True)
     monkeypatch.setattr(environment, "STAMP", tmp_path / "installed.json")
-    monkeypatch.setattr(environment, "pip_install", lambda _: False)
-    assert environment.main([str(ROOT / "requirements.txt")]) == 2
+    monkeypatch.setattr(environment, "install", lambda _: False)
+    assert environment.main([]) == 2
     assert not (tmp_path / "installed.json").exists()
+
+
+def test_every_package_that_is_wanted_stands_in_a_lock_with_its_hashes() -> None:
+    """`make lock` was run after the last change of a requirements file."""
+    locks = [
+        line
+        for path in (ROOT / "tools" / "locks").glob("*.txt")
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+    names = [re.split(r"[ ;\\]", line)[0] for line in locks if re.match(r"[a-z0-9]", line)]
+    wanted = [
+        line
+        for name in ("requirements.txt", "tests/requirements.txt")
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if re.match(r"[a-z0-9]", line)
+    ]
+    assert set(wanted) <= set(names)
+    assert len(names) >= 114 and sum("--hash=sha256:" in line for line in locks) >= len(names)
 
 
 def test_a_named_browser_is_taken_and_a_missing_one_is_not(

@@ -13,6 +13,7 @@ from typing import Any
 import streamlit as st
 from markupsafe import Markup
 
+from dashboard.server import audit
 from dashboard.shared import markup
 from dashboard.shared.analysis_text import format_metric
 from dashboard.shared.csv_table import Cell, write_csv
@@ -110,7 +111,9 @@ def csv_button(name: str, table: AnalysisTable | Callable[[], AnalysisTable]) ->
     """A button that gives a table as a file; a function is called when the button is pressed."""
     st.download_button(
         "CSV",
-        lambda: (table if isinstance(table, AnalysisTable) else table()).csv(),
+        audit.exporting(
+            f"error analysis, {name}", lambda: (table if isinstance(table, AnalysisTable) else table()).csv()
+        ),
         file_name=f"leader-errors-{name}.csv",
         mime="text/csv",
         icon=":material/download:",

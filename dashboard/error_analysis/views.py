@@ -26,6 +26,7 @@ from dashboard.error_analysis import (
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.tables import AnalysisSection
 from dashboard.report.html import write_page
+from dashboard.server import audit
 from dashboard.shared import wording
 from dashboard.shared.analysis_text import model_name
 from dashboard.shared.formatting import count, day, listing
@@ -63,7 +64,7 @@ def report_button(context: AnalysisContext) -> None:
     """A button that makes the file when it is pressed."""
     st.download_button(
         "Report",
-        lambda: write_report(context),
+        audit.exporting("error analysis, report", lambda: write_report(context)),
         file_name=f"leader-error-analysis-{datetime.now(UTC):%Y-%m-%d}.html",
         mime="text/html",
         icon=":material/description:",

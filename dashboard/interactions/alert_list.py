@@ -9,6 +9,7 @@ import streamlit as st
 
 from dashboard.interactions import alerts, sets
 from dashboard.interactions.sets import ReviewedSet
+from dashboard.server import audit
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.case_text import tables_cover
 from dashboard.shared.formatting import listing
@@ -39,7 +40,7 @@ def show(reviewed: ReviewedSet) -> None:
     not_understood(reviewed.known.unknown)
     st.download_button(
         "Alerts as CSV",
-        data=lambda: alerts.alerts_csv(review, reviewed.titles),
+        data=audit.exporting(reviewed.file_name("csv"), lambda: alerts.alerts_csv(review, reviewed.titles)),
         file_name=reviewed.file_name("csv"),
         mime="text/csv",
         icon=":material/download:",

@@ -10,6 +10,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.interactions import alert_list, alerts
+from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.shared import markup, navigation, session, url_state
 from dashboard.shared.case_text import tables_cover
@@ -124,7 +125,9 @@ def _answer(service: Service) -> None:
         st.html(markup.table(["Typed", "Read as", "Note"], rows))
     st.download_button(
         "Alerts as CSV",
-        data=lambda: alerts.alerts_csv(review, lambda code: titles("medication", code)),
+        data=audit.exporting(
+            "checked drugs", lambda: alerts.alerts_csv(review, lambda code: titles("medication", code))
+        ),
         file_name="interactions-checked.csv",
         mime="text/csv",
         icon=":material/download:",

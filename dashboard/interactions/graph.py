@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from dashboard.interactions import alert_list, alerts
 from dashboard.interactions.sets import ReviewedSet
+from dashboard.server import audit
 from dashboard.shared import markup, theme, wording
 from dashboard.shared.comparison import area
 from dashboard.shared.formatting import count
@@ -162,7 +163,10 @@ def _export(reviewed: ReviewedSet, drawn: Sequence[Interaction]) -> None:
     named = names(reviewed.review, reviewed.titles)
     st.download_button(
         "Graph as GraphML",
-        data=lambda: graphml(named, drawn, lambda code: named.get(code, code), scores),
+        data=audit.exporting(
+            reviewed.file_name("graphml"),
+            lambda: graphml(named, drawn, lambda code: named.get(code, code), scores),
+        ),
         file_name=reviewed.file_name("graphml"),
         mime="application/graphml+xml",
         icon=":material/download:",

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.patients import filter_bar
 from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
+from dashboard.server import audit
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, session, stepping, url_state, wording
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
@@ -96,7 +97,7 @@ def _summary(service: Service, page: PatientPage, filters: Filters, sort: Sort, 
             query = filters.query(sort, descending)
             st.download_button(
                 "CSV",
-                lambda: service.engine.cohort.worklist_csv(query),
+                audit.exporting(f"list of {patients}", lambda: service.engine.cohort.worklist_csv(query)),
                 file_name="patients.csv",
                 mime="text/csv",
                 icon=":material/download:",

@@ -13,6 +13,7 @@ from dashboard.report.html import write_html
 from dashboard.report.json_csv import comparison_csv, write_json
 from dashboard.report.pdf import write_pdf
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
+from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.shared import markup, session
 from dashboard.shared.session import Subject
@@ -61,8 +62,9 @@ def show(
         if hidden:
             st.html(markup.note("What was prescribed is hidden here, and left out of the files."))
         for label, ending, mime, icon, write in _FORMATS:
+            made = audit.exporting(f"{subject.audit_name}, as {ending}", writing(write))
             st.download_button(
-                label, writing(write), f"{name}.{ending}", mime, key=f"export-{ending}", icon=icon,
+                label, made, f"{name}.{ending}", mime, key=f"export-{ending}", icon=icon,
                 on_click="ignore", type="tertiary",
             )  # fmt: skip
 

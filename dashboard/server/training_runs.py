@@ -24,6 +24,7 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.server import audit
 from dashboard.server.settings import ROOT, ServerSettings, read_settings
 from dashboard.server.training_state import (
     CANCEL,
@@ -109,6 +110,7 @@ class TrainingRuns:
                     f"“{other.name}” is being trained: one run at a time. Wait for it, or cancel it first."
                 )
             name = secrets.token_hex(6)
+            audit.record("trained", f"student {name}")
             folder = self.folder / name
             try:
                 folder.mkdir()
@@ -136,6 +138,7 @@ class TrainingRuns:
         run = self.get(name)
         if run is None or run.over:
             return
+        audit.record("cancelled", f"training of student {name}")
         (run.folder / CANCEL).touch()
         record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
         stop(record["pid"], record["start"])
@@ -152,6 +155,7 @@ class TrainingRuns:
             raise NotFoundError("This run is not there any more.")
         if not run.over:
             raise InputError("This run has not ended: cancel it first.")
+        audit.record("deleted", f"student {name}")
         shutil.rmtree(run.folder, ignore_errors=True)
 
     def _spawn(

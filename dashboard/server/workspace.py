@@ -7,6 +7,7 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.server.audit import record_change
 from dashboard.server.service import Service
 from dashboard.server.serving import may_write
 from dashboard.server.settings import read_settings
@@ -29,7 +30,7 @@ def get_workspace(service: Service) -> Workspace:
 
 @st.cache_resource(show_spinner=False)
 def _open(path: Path, fingerprint: Fingerprint) -> Workspace:
-    return Workspace.open(path, fingerprint)
+    return Workspace.open(path, fingerprint, record_change)
 
 
 def forget() -> None:

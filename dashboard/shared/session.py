@@ -66,6 +66,15 @@ class Subject:
         """What the session keeps things about this case under."""
         return "draft" if self.source == "draft" else f"{self.patient_id}-{self.visit_no}"
 
+    @property
+    def audit_name(self) -> str:
+        """What the audit log calls it."""
+        return (
+            "an entered case"
+            if self.source == "draft"
+            else f"patient {self.patient_id}, visit {self.visit_no}"
+        )
+
 
 def case_query(patient_id: int, visit_no: int | None = None) -> dict[str, str]:
     """URL parameters of a case in the cohort; without a visit, the patient's last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.shared import case_text, markup, navigation, session
 from dashboard.shared.markup import Titles
@@ -25,6 +26,8 @@ def open_subject(service: Service, title: str) -> Subject | None:
     if subject is None:
         st.html(markup.title(title))
         navigation.show_no_case()
+    else:
+        audit.record_opened(subject.audit_name)
     return subject
 
 

@@ -23,7 +23,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.server import serving
+from dashboard.server import audit, serving
+from dashboard.server.accounts import Account
 from dashboard.shared.templates import render
 from leader_core import LeaderError
 from leader_core.logs import hide_messages, set_up_logs
@@ -192,7 +193,7 @@ async def _sign_in(request: Request) -> Response:
         values = {}
     name, password = (values.get(key, [""])[0] for key in ("name", "password"))
     try:
-        token = await asyncio.to_thread(serving.sessions().begin, name.strip().lower()[:64], password)
+        token = await asyncio.to_thread(_begin, name.strip().lower()[:64], password)
     except LeaderError as error:
         return _form(str(error), 429)
     if token is None:
@@ -202,6 +203,17 @@ async def _sign_in(request: Request) -> Response:
         serving.COOKIE, token, httponly=True, samesite="strict", secure=serving.behind_tls(), path="/"
     )
     return response
+
+
+def _begin(name: str, password: str) -> str | None:
+    """A new session's token, recorded in the audit log as a refused try is."""
+    token = serving.sessions().begin(name, password)
+    try:
+        audit.record("signed in" if token else "refused", "", account=Account(name, "viewer"))
+    except LeaderError:
+        serving.sessions().end(token or "")
+        raise
+    return token
 
 
 async def _small_body(request: Request) -> bytes:
@@ -221,7 +233,10 @@ def _form(message: str = "", status: int = 200) -> Response:
 
 async def _sign_out(request: Request) -> Response:
     if serving.sign_in() == "password":
-        serving.sessions().end(session_token(request.headers))
+        token = session_token(request.headers)
+        if account := serving.sessions().account(token):
+            audit.record("signed out", account=account)
+        serving.sessions().end(token)
     response = RedirectResponse(SIGN_IN if serving.sign_in() == "password" else "/", 303)
     response.delete_cookie(serving.COOKIE, path="/")
     return response

@@ -19,7 +19,7 @@ import dashboard.models.page
 import dashboard.new_case.page
 import dashboard.patients.page
 import dashboard.prompt.page
-from dashboard.server import answers, serving
+from dashboard.server import answers, audit, serving
 from dashboard.server.service import get_service, reopen, student_gone
 from dashboard.shared import markup, navigation, theme, wording
 from dashboard.shared.guard import guarded, notice
@@ -39,6 +39,7 @@ DRAWN: Final[Mapping[str, Callable[[], None]]] = {
 """URL path -> what draws the page."""
 _WITHOUT_MODELS: Final = ("patients", "errors")
 """Pages that look the same whether models are loaded or not: never drawn again for them, so that no word half typed is lost."""
+_RECORDED: Final = "_audit_signed_in"
 _THEME: Final = Path(__file__).resolve().parents[2] / "assets" / "theme"
 
 
@@ -95,7 +96,12 @@ def draw() -> None:
 
 def signed_in() -> bool:
     """Whether pages may be drawn; where people sign in with a provider, the button that leads to it otherwise."""
-    if not serving.sign_in() or serving.current_account() is not None:
+    if not serving.sign_in():
+        return True
+    if (account := serving.current_account()) is not None:
+        if serving.sign_in() == "oidc" and not st.session_state.get(_RECORDED):
+            audit.record("signed in", "with the provider", account=account)
+            st.session_state[_RECORDED] = True
         return True
     if serving.sign_in() == "password":
         st.warning("Your session has ended: load this page again to sign in.", icon=":material/lock:")

@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,6 +80,9 @@ class Entry:
     refused: int
 
 
+OnWrite = Callable[[Kind, Revision], None]
+
+
 class StaleEditError(InputError):
     """An edit of a revision that somebody else had changed meanwhile; both texts are stored.
 
@@ -107,11 +110,12 @@ class ReadOnlyError(InputError):
 class Store:
     """The entries of one workspace file. Safe to share between threads."""
 
-    def __init__(self, path: Path, legacy: Path | None = None) -> None:
+    def __init__(self, path: Path, legacy: Path | None = None, on_write: OnWrite | None = None) -> None:
         """
         Args:
             path: the SQLite file; created where it is missing, readable by its owner only.
             legacy: a workspace of earlier versions (DuckDB), taken over when the file is created, and left as it is.
+            on_write: called with every revision before it is stored; an error that it raises keeps the revision out.
 
         Raises:
             ArtifactError: a damaged file, one that is no workspace, or one of a newer version.
@@ -119,6 +123,7 @@ class Store:
         self.path = path
         self.read_only_reason = ""  # why it cannot be written; empty where it can
         self._lock = threading.RLock()
+        self._on_write = on_write
         try:
             self._connection = self._open(legacy)
         except sqlite3.OperationalError as error:  # locked, disk full: nothing is wrong with the file
@@ -264,6 +269,8 @@ class Store:
                 )
 
     def _insert(self, kind: Kind, revision: Revision) -> None:
+        if self._on_write is not None:
+            self._on_write(kind, revision)
         values = (
             kind, revision.key, revision.revision, revision.refused, revision.deleted, revision.patient_id,
             revision.visit_id, revision.author, revision.created_at.isoformat(timespec="microseconds"), _json(revision.body),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from leader_core.audit import SUFFIX
 from leader_core.errors import ArtifactError, InputError, LeaderError, NotFoundError
 from train.console import Report
 
@@ -17,12 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="PATH",
-        help="a cohort database, a model's folder, a folder of teacher states, or a database of stored scores",
+        help="a cohort database, a model's folder, a folder of teacher states, a database of stored scores, or an audit log",
     )
     parser.add_argument(
         "--seal",
         action="store_true",
         help="give a sound model folder of an earlier version the seal that it lacks",
+    )
+
+    parser.add_argument(
+        "--head",
+        default="",
+        metavar="HASH",
+        help="an audit log's last hash, noted earlier: it must still be in the log",
     )
 
 
@@ -53,6 +61,8 @@ def _verified(path: Path, arguments: argparse.Namespace) -> str:
         raise InputError(
             f"{path} holds neither a model nor teacher states: expected {' or '.join(_FOLDERS)}."
         )
+    if path.name.endswith(SUFFIX):
+        return _audit_log(path, arguments.head)
     return _scores(path) if path.name.endswith(".scores.duckdb") else _cohort(path)
 
 
@@ -73,6 +83,15 @@ def _states(folder: Path, seal: bool) -> str:
     states = TeacherStates.open(folder)
     sealed = "without a seal" if read_index(folder)["format"] == UNSEALED else "sealed"
     return f"teacher states of {len(states.visit_ids):,} cases, every shard as listed, its index {sealed}"
+
+
+def _audit_log(path: Path, head: str) -> str:
+    from leader_core.audit import verify
+
+    count, last = verify(path, head)
+    return (
+        f"an audit log of {count:,} entries, each following from the one before; the last has the hash {last}"
+    )
 
 
 def _cohort(path: Path) -> str:

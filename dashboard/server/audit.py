@@ -1,0 +1,67 @@
+"""What the pages write to the audit log, for the account that a run of a page is for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Final, TypeVar
+
+import streamlit as st
+
+from dashboard.server import serving
+from dashboard.server.accounts import Account
+from leader_core.audit import AuditLog
+from leader_core.workspace import Revision
+
+FILE: Final = "LEADER_AUDIT"
+_LAST_OPENED: Final = "_audit_opened"
+T = TypeVar("T")
+
+
+def record(action: str, target: str = "", *, account: Account | None = None) -> None:
+    """Add an entry where a log is kept.
+
+    Raises:
+        LeaderError: the log cannot be written; what was to be recorded must not happen then.
+    """
+    if path := os.environ.get(FILE, "").strip():
+        who = account or serving.current_account()
+        _log(Path(path)).append(who.name if who else "", action, target)
+
+
+def record_opened(target: str) -> None:
+    """A case is shown in this session, unless it is the one that was shown before.
+
+    Raises:
+        LeaderError: as `record`.
+    """
+    if st.session_state.get(_LAST_OPENED) != target:
+        record("opened", target)
+        st.session_state[_LAST_OPENED] = target
+
+
+def exporting(target: str, write: Callable[[], T]) -> Callable[[], T]:
+    """What a download button writes, recorded when the button is pressed: the server asks for the file then."""
+    account = serving.current_account()  # of the run that draws the button
+
+    def written() -> T:
+        record("exported", target, account=account)
+        return write()
+
+    return written
+
+
+def record_change(kind: str, revision: Revision) -> None:
+    """A note, tag, star, saved cohort or variant was written or removed; `Workspace.open` calls it before it is stored."""
+    if kind == "about":  # the workspace's own first entry: which cohort it is about
+        return
+    of = f" of patient {revision.patient_id}" if revision.patient_id is not None else ""
+    action = "removed" if revision.deleted else "wrote"
+    record(action, f"{kind} {revision.key}, revision {revision.revision}{of}")
+
+
+@cache
+def _log(path: Path) -> AuditLog:
+    return AuditLog(path)

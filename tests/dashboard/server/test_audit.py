@@ -1,0 +1,69 @@
+"""Pages write to the audit log what is opened, exported and changed; what cannot be recorded does not happen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.server import audit, workspace
+from dashboard.server.service import get_service
+from leader_core.audit import read
+from tests.fakes import FakeCohort
+
+TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["split"] == "test")
+OpenPage = Callable[..., AppTest]
+PAGES = Path(__file__).parents[3] / "dashboard"
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    path = tmp_path / "log" / "cohort.audit.jsonl"
+    monkeypatch.setenv(audit.FILE, str(path))
+    return path
+
+
+def _actions(log: Path) -> list[tuple[str, str]]:
+    return [(entry.action, entry.object) for entry in read(log)]
+
+
+def test_a_case_is_recorded_once_when_it_is_opened(open_page: OpenPage, log: Path) -> None:
+    page = open_page("case", patient=str(TEST_PATIENT))
+    page.run()
+    assert [action for action, _ in _actions(log)] == ["opened"]
+    assert _actions(log)[0][1].startswith(f"patient {TEST_PATIENT}, visit ")
+
+
+def test_a_note_is_recorded_and_none_is_stored_that_cannot_be(
+    open_page: OpenPage, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_page("patients")
+    notes = workspace.get_workspace(get_service())
+    notes.add_note("not in the log", patient_id=TEST_PATIENT, author="AB")
+    action, what = _actions(log)[-1]
+    assert action == "wrote" and re.fullmatch(rf"note \w+, revision 1 of patient {TEST_PATIENT}", what)
+    assert "not in the log" not in log.read_text(encoding="utf-8")
+    monkeypatch.setenv(audit.FILE, str(log.parent))  # a folder: it cannot be written
+    with pytest.raises(Exception, match=r"audit log .* cannot be written"):
+        notes.add_note("lost", patient_id=TEST_PATIENT, author="AB")
+    assert [note.text for note in notes.notes(TEST_PATIENT)] == ["not in the log"]
+
+
+def test_an_export_is_recorded_when_its_file_is_made(log: Path) -> None:
+    write = audit.exporting("patient 7, visit 1, as pdf", lambda: b"file")
+    assert not log.exists()
+    assert write() == b"file"
+    assert _actions(log) == [("exported", "patient 7, visit 1, as pdf")]
+
+
+def test_every_download_is_recorded() -> None:
+    """A download button that gives its data without `audit.exporting` would not stand in the log."""
+    texts = {
+        path: path.read_text(encoding="utf-8") for path in PAGES.rglob("*.py") if path.name != "audit.py"
+    }
+    buttons = {path: text.count("st.download_button(") for path, text in texts.items()}
+    assert sum(buttons.values()) >= 7
+    assert {path: text.count("audit.exporting(") for path, text in texts.items()} == buttons
