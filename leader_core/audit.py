@@ -13,7 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -140,9 +140,8 @@ def _last(path: Path, descriptor: int) -> tuple[int, str]:
 
 
 def _entry(number: int, time: str, account: str, action: str, target: str, previous: str) -> AuditEntry:
-    texts = [text[:200] for text in (account, action, target)]
-    entry = AuditEntry(number, time, *texts, previous, "")
-    return AuditEntry(number, time, *texts, previous, _hash(entry))
+    entry = AuditEntry(number, time, account[:200], action[:200], target[:200], previous, "")
+    return replace(entry, hash=_hash(entry))
 
 
 def _hash(entry: AuditEntry) -> str:
