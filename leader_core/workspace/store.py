@@ -166,7 +166,8 @@ class Store:
         """What entries say now, newest first; with `deleted`, the removed ones too."""
         values = {"kind": kind, "key": key, "patient_id": patient_id, "deleted": deleted}
         return [
-            Entry(_revision(row[:9]), _time(row[9]), row[10], row[11]) for row in self.rows("current", values)
+            Entry(_revision(row[:9]), datetime.fromisoformat(row[9]), row[10], row[11])
+            for row in self.rows("current", values)
         ]
 
     def entry(self, kind: Kind, key: str) -> Entry:
@@ -273,7 +274,8 @@ class Store:
             self._on_write(kind, revision)
         values = (
             kind, revision.key, revision.revision, revision.refused, revision.deleted, revision.patient_id,
-            revision.visit_id, revision.author, revision.created_at.isoformat(timespec="microseconds"), _json(revision.body),
+            revision.visit_id, revision.author, revision.created_at.isoformat(timespec="microseconds"),
+            json.dumps(revision.body, ensure_ascii=False, sort_keys=True),
         )  # fmt: skip
         self._connection.execute(_INSERT, values)
 
@@ -412,13 +414,6 @@ def _entry(history: list[Revision]) -> Entry:
 def _revision(row: tuple[Any, ...]) -> Revision:
     key, revision, refused, deleted, patient_id, visit_id, author, created_at, body = row
     return Revision(
-        key, revision, bool(refused), bool(deleted), patient_id, visit_id, author, _time(created_at), json.loads(body)
+        key, revision, bool(refused), bool(deleted), patient_id, visit_id, author,
+        datetime.fromisoformat(created_at), json.loads(body),
     )  # fmt: skip
-
-
-def _json(body: Mapping[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, sort_keys=True)
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
