@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -25,7 +25,9 @@ from leader_core.cohort.cases import (
     read_orders,
 )
 from leader_core.cohort.columns import CohortColumns
+from leader_core.cohort.drug_search import DrugSearch
 from leader_core.cohort.layouts import SOURCES
+from leader_core.cohort.patient_search import Lookups, MatchReason, SearchReading
 from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
 from leader_core.cohort.seal import check_seal, file_identity, open_problem, verify_content
 from leader_core.cohort.statements import run
@@ -36,7 +38,7 @@ from leader_core.interactions import InteractionTable
 from leader_core.interactions.shares import DrugShares, count_shares
 from leader_core.scores.store import ScoreStore, attach_nothing, scores_path
 from leader_core.search.index import CodeIndex, CodeTable, with_libraries
-from leader_core.search.matching import matching_concepts, search_codes
+from leader_core.search.matching import best_matches, search_codes, title_matches
 from leader_core.terminology.drugs import AtcLevel
 from leader_core.terminology.icd import code_title
 
@@ -96,7 +98,7 @@ class Cohort:
         self._orders = lru_cache(CACHED_CASES)(self._read_orders)
         self._profiles = lru_cache(self._read_profiles)
         self._titles = lru_cache(self._read_titles)
-        self._worklist = Worklist(self._cursor, lambda: partial(matching_concepts, self._own_codes()))
+        self._worklist = Worklist(self._cursor, self._lookups)
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
@@ -172,6 +174,7 @@ class Cohort:
         _ = self.interactions
         self._all_codes()
         self.warm_up_worklist()
+        self._worklist.search().warm_up()
 
     def warm_up_worklist(self) -> None:
         """Hold the worklist in memory; until then it is answered from the files, several times slower."""
@@ -272,6 +275,24 @@ class Cohort:
     def worklist_csv(self, query: PatientQuery) -> bytes:
         """Every patient that a query matches, on all pages, as CSV."""
         return self._worklist.csv(query)
+
+    def read_search(self, text: str) -> SearchReading:
+        """What the text of a `PatientQuery` is taken for, and what of it is not understood."""
+        return self._worklist.search().read(text.strip())
+
+    def match_reasons(self, text: str, patient_ids: Iterable[int]) -> dict[int, tuple[MatchReason, ...]]:
+        """For each patient the codes by which a searched text matches."""
+        return self._worklist.search().reasons(text.strip(), patient_ids)
+
+    def _lookups(self) -> Lookups:
+        own = self._own_codes()
+        return Lookups(
+            find=lambda text, quoted: best_matches(own, text, quoted=quoted),
+            pasted_title=lambda text: title_matches(own, text),
+            library_title=lambda text: best_matches(self._all_codes(), text).title,
+            titles=dict(zip(own.table.concept_ids.tolist(), own.table.titles, strict=True)),
+            drugs=DrugSearch(self._cursor),
+        )
 
     def chapters(self) -> tuple[str, ...]:
         """The chapters of the cohort's diagnoses, the most frequent first."""

@@ -1,8 +1,7 @@
 """The worklist: filtered, sorted, paged and counted in the database, with bound values.
 
 A cohort never changes while it is open, so what was counted once stays counted. Who matches a searched text is worked out
-outside the database: every code's patients are held as positions in the sorted list of ids, four bytes each, so that a text
-of any number of codes is a few passes over one byte per patient.
+by `patient_search`, and given to the database as one bit a patient.
 """
 
 from __future__ import annotations
@@ -23,14 +22,11 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from leader_core import sql
+from leader_core.cohort.patient_search import Lookups, PatientCodes, PatientSearch
 from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
 from leader_core.cohort.statements import run
 from leader_core.domain import UNKNOWN
 from leader_core.errors import InputError
-from leader_core.search.words import content_words, search_words, split_parts
-
-Matching = Callable[[str], list[int]]
-"""Numbers of the concepts that match a text."""
 
 SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
     "visits": None,
@@ -62,13 +58,14 @@ class Worklist:
     """Answers about the patients of one cohort. Threads may share it: every answer uses a connection of its own."""
 
     def __init__(
-        self, connect: Callable[[], duckdb.DuckDBPyConnection], matching: Callable[[], Matching]
+        self, connect: Callable[[], duckdb.DuckDBPyConnection], lookups: Callable[[], Lookups]
     ) -> None:
-        """`connect` opens a cursor; `matching` says how a text finds concepts, called only when there is a text."""
+        """`connect` opens a cursor; `lookups` says how a text finds concepts, called only when there is a text."""
         self._connect = connect
-        self._matching = matching
+        self._lookups = lookups
         self._lock = threading.Lock()
         self._codes: PatientCodes | None = None
+        self._search: PatientSearch | None = None
         self._page = lru_cache(_CACHED_PAGES)(self._read_page)
         self._total = lru_cache(_CACHED_COUNTS)(self._count)
         self._spread = lru_cache(_CACHED_COUNTS)(self._read_spread)
@@ -85,6 +82,14 @@ class Worklist:
                 )
                 self._codes = PatientCodes(cursor)
             return self._codes
+
+    def search(self) -> PatientSearch:
+        """Searches of these patients, prepared with the first of them."""
+        codes = self.warm_up()  # a patient has a position only in the list in memory
+        with self._lock:
+            if self._search is None:
+                self._search = PatientSearch(codes, self._lookups())
+            return self._search
 
     def page(self, query: PatientQuery) -> PatientPage:
         """One page of the worklist."""
@@ -140,9 +145,9 @@ class Worklist:
         return _binned(counts["value"], counts["patients"], column, bins)
 
     def _values(self, query: PatientQuery) -> dict[str, Any]:
-        """The parameters of `matches.sql`; a text of punctuation alone filters nothing."""
+        """The parameters of `matches.sql`."""
         return {
-            "text_bits": self._text(query.text.strip()) if split_parts(query.text) else None,
+            "text_bits": self._text(query.text.strip()) if query.text.strip() else None,
             "patient_ids": None if query.patient_ids is None else list(query.patient_ids),
             "splits": list(query.splits),
             "genders": list(query.genders),
@@ -153,9 +158,7 @@ class Worklist:
 
     def _read_text(self, text: str) -> bytes | None:
         """Who matches a text, a bit per patient in the order of ids; None where all do, as a single letter may have it."""
-        matches = self.warm_up().matches(
-            text, self._matching()
-        )  # a patient has a position only in the list in memory
+        matches = self.search().matches(text)
         return None if matches.all() else np.packbits(matches).tobytes()
 
 
@@ -204,75 +207,3 @@ def _row(row: Sequence[Any]) -> PatientRow:
         teacher_contraindicated=row[20],
         student_contraindicated=row[21],
     )
-
-
-class PatientCodes:
-    """Which patients ever had each concept: N ids in order, and for concept c the positions `starts[c]:starts[c + 1]`."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        ids = cursor.execute("SELECT patient_id FROM worklist ORDER BY patient_id").fetchnumpy()
-        self.ids: NDArray[np.int64] = ids["patient_id"].astype(np.int64)
-        concepts: list[NDArray[np.int32]] = []
-        positions: list[NDArray[np.int32]] = []
-        for block in cursor.sql("SELECT concept_id, patient_id FROM patient_codes").to_arrow_reader(_BLOCK):
-            concepts.append(block["concept_id"].to_numpy().astype(np.int32))
-            positions.append(np.searchsorted(self.ids, block["patient_id"].to_numpy()).astype(np.int32))
-        every = np.concatenate([np.zeros(0, np.int32), *concepts])
-        self._positions = np.concatenate([np.zeros(0, np.int32), *positions])
-        if np.any(every[1:] < every[:-1]):  # a file that was not written code by code
-            order = np.argsort(every, kind="stable")
-            every, self._positions = every[order], self._positions[order]
-        last = int(every[-1]) if len(every) else -1
-        self._starts = np.searchsorted(every, np.arange(last + 2))
-
-    def matches(self, text: str, matching: Matching) -> NDArray[np.bool_]:
-        """(N,) who has a code for every part of a text, or an id that begins with it."""
-        matches = np.zeros(len(self.ids), np.bool_)
-        parts = parts_of(text, matching)
-        if parts and all(parts):
-            matches[:] = True
-            for concepts in parts:
-                matches &= self._having(concepts)
-        for low, high in _beginnings(text.strip(), int(self.ids[-1]) if len(self.ids) else 0):
-            first, end = np.searchsorted(self.ids, [low, high])
-            matches[first:end] = True
-        return matches
-
-    def _having(self, concepts: list[int]) -> NDArray[np.bool_]:
-        """(N,) who has any of the concepts."""
-        held = np.zeros(len(self.ids), np.bool_)
-        for concept in concepts:
-            if concept + 1 < len(self._starts):
-                held[self._positions[self._starts[concept] : self._starts[concept + 1]]] = True
-        return held
-
-
-def parts_of(text: str, matching: Matching) -> list[list[int]]:
-    """Lists of concepts, of each of which a patient must have one."""
-    return [concepts for part in split_parts(text) for concepts in _concepts(matching, part)]
-
-
-def _concepts(matching: Matching, part: str) -> list[list[int]]:
-    """The concepts that match all words of a part; where none does, those of each word by itself."""
-    together = matching(part)
-    words = search_words(part)
-    if together or len(words) == 1:
-        return [together]
-    return [matching(word) for word in content_words(words)]
-
-
-def _beginnings(text: str, largest: int) -> list[tuple[int, int]]:
-    """The ranges (from, to) of ids up to `largest` whose digits begin with a text.
-
-    >>> _beginnings("12", 1300), _beginnings("0", 9), _beginnings("1x", 9)
-    ([(12, 13), (120, 130), (1200, 1300)], [(0, 1)], [])
-    """
-    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
-        return []
-    if text.startswith("0"):
-        return [(0, 1)] if text == "0" else []
-    low, high, ranges = int(text), int(text) + 1, []
-    while low <= largest:
-        ranges.append((low, high))
-        low, high = 10 * low, 10 * high
-    return ranges

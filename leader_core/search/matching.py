@@ -5,7 +5,9 @@ A search is a few passes over arrays of one byte per code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from leader_core.domain import KINDS, Concept
+from leader_core.domain import KINDS, Concept, Kind
 from leader_core.search.index import CodeIndex
 from leader_core.search.words import EXACT, FUZZY, PREFIX, content_words, fold, search_words, spellings
 from leader_core.terminology.icd import parent
@@ -32,6 +34,8 @@ GRADES: Final = (
 )
 """Matches of like worth, where all are wanted and not the best few."""
 
+_DENIED: Final = re.compile(r"\bwithout\b.*?(?=\bwith\b|$)")
+"""In a folded title, from "without" to the next "with"."""
 _LONGEST_TERM: Final = 5
 _SHORTEST_CODE: Final = 2
 _LONGEST_ABBREVIATION: Final = 4  # letters
@@ -50,13 +54,83 @@ def search_codes(index: CodeIndex, text: str, kinds: Iterable[str], limit: int) 
     return tuple(_concept(index, row, match.hint(row)) for row in rows[np.argsort(-keys)].tolist())
 
 
-def matching_concepts(index: CodeIndex, text: str) -> list[int]:
-    """Numbers of all the cohort's concepts that match as well as the best one does (see `GRADES`)."""
-    tiers = Match(index, text, _of_kinds(index, KINDS), 1).tiers
-    best = int(tiers.max(initial=0))
-    grade = next((grade for grade in GRADES if best in grade), ())
-    concepts = index.table.concept_ids[np.isin(tiers, grade)]
-    return [int(concept) for concept in concepts[concepts >= 0]]
+@dataclass(frozen=True, slots=True)
+class BestMatches:
+    """What matches a text as well as the best match does (see `GRADES`); empty where nothing does."""
+
+    concepts: tuple[int, ...] = ()  # numbers of the cohort's concepts, best first
+    title: str = ""  # of the best match, which may be a code that the cohort does not have
+    hint: str = ""  # why it matches, where its title does not show it
+    kind: Kind | None = None  # of the best match
+    together: bool = False  # as one thing: a code, a name or synonym, or words that a title has side by side
+    in_words: bool = False  # whole words, not begun or misspelt
+
+
+def best_matches(index: CodeIndex, text: str, *, quoted: bool = False) -> BestMatches:
+    """What patients must have for a searched text; `quoted` wants its words in just this order.
+
+    A title that only denies the text ("without heart failure") does not match it.
+    """
+    match = Match(index, text, _of_kinds(index, KINDS), 1, partly=False)
+    in_order = _holding_in_order(index, text)
+    if quoted:
+        rows = in_order
+    else:
+        best = int(match.tiers.max(initial=0))
+        grade = next((grade for grade in GRADES if best in grade), ())
+        rows = np.flatnonzero(np.isin(match.tiers, grade))
+    keys = match.tiers[rows].astype(np.int64) * len(index) - index.rank[rows]
+    words = content_words(search_words(text))
+    ordered = [row for row in rows[np.argsort(-keys)].tolist() if not denies(index.table.titles[row], words)]
+    if not ordered:
+        return BestMatches()
+    concepts = index.table.concept_ids[ordered]
+    tier = int(match.tiers[ordered[0]])
+    return BestMatches(
+        tuple(concepts[concepts >= 0].tolist()),
+        index.table.titles[ordered[0]],
+        match.hint(ordered[0]),
+        index.table.kinds[ordered[0]],
+        together=tier >= PHRASE or len(in_order) > 0,
+        in_words=tier >= WORDS or len(in_order) > 0,
+    )
+
+
+def title_matches(index: CodeIndex, text: str) -> BestMatches:
+    """The codes whose whole title is this text, as it is when a title was pasted."""
+    same = pc.equal(index.words.folded.slice(0, len(index)), f" {fold(text)} ").to_numpy(zero_copy_only=False)
+    concepts = index.table.concept_ids[same]
+    titles = [index.table.titles[row] for row in np.flatnonzero(same)[:1]]
+    return BestMatches(tuple(concepts[concepts >= 0].tolist()), titles[0]) if titles else BestMatches()
+
+
+def _holding_in_order(index: CodeIndex, text: str) -> NDArray[np.int64]:
+    """The rows whose title, or whose code, holds the words just as they stand."""
+    words = " ".join(search_words(text))
+    titles = index.words.folded.slice(0, len(index))
+    held = pc.match_substring(titles, f" {words} ").to_numpy(zero_copy_only=False)
+    return np.union1d(np.flatnonzero(held), index.code_rows(words)[0]) if words else np.zeros(0, np.int64)
+
+
+def denies(title: str, words: Sequence[str]) -> bool:
+    """Whether a title has one of the words only where it says "without".
+
+    >>> denies("Hypertensive heart disease without heart failure", ["heart", "failure"])
+    True
+    >>> denies("Duodenal ulcer with hemorrhage, without mention of obstruction", ["hemorrhage"])
+    False
+    """
+    folded = fold(title)
+    affirmed = _DENIED.sub("", folded).split()
+    if "without" in words or len(affirmed) == len(folded.split()):
+        return False
+    return any(_holds(folded.split(), word) and not _holds(affirmed, word) for word in words)
+
+
+def _holds(title: Iterable[str], word: str) -> bool:
+    """Whether a title has a word, or one that begins with it."""
+    forms = tuple(spellings(word))
+    return any(each.startswith(forms) for each in title)
 
 
 def _concept(index: CodeIndex, row: int, hint: str) -> Concept:
@@ -71,7 +145,9 @@ def _of_kinds(index: CodeIndex, kinds: Iterable[str]) -> NDArray[np.bool_]:
 class Match:
     """`tiers` says for every row how it matches, 0 where it does not or is of no wanted kind."""
 
-    def __init__(self, index: CodeIndex, text: str, wanted: NDArray[np.bool_], limit: int) -> None:
+    def __init__(
+        self, index: CodeIndex, text: str, wanted: NDArray[np.bool_], limit: int, *, partly: bool = True
+    ) -> None:
         self._index = index
         self._wanted = wanted
         self._words = search_words(text)
@@ -91,7 +167,7 @@ class Match:
         self._misread = [word for word in self._content if index.words.near(word)]
         if self._misread:
             self._look(typos=True)
-        if len(self._content) > 1 and not self.tiers.any():
+        if partly and len(self._content) > 1 and not self.tiers.any():
             self._partly()
 
     def _is_abbreviation(self) -> bool:

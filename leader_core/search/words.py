@@ -21,9 +21,7 @@ from rapidfuzz.distance import OSA
 
 LONGEST_TEXT: Final = 200
 MOST_WORDS: Final = 8
-MOST_PARTS: Final = 60
-"""Characters, words and parts of a search that are read; nobody types more, and a pasted page must not cost seconds.
-A query counts the matching parts in the bits of a number."""
+"""Characters of a search that are read, and words that are looked up together; a pasted page must not cost seconds."""
 
 SMALL_WORDS: Final = frozenset("of the an and or in on to for with by at due from".split())
 """Left out of a search that has other words; "without", "no" and "not" are not among them, and "a" names vitamins."""
@@ -89,11 +87,6 @@ def search_words(text: str) -> list[str]:
 def content_words(words: Sequence[str]) -> list[str]:
     """Those that must match: all but the small ones, unless there are no others."""
     return [word for word in words if word not in SMALL_WORDS] or list(words)
-
-
-def split_parts(text: str) -> list[str]:
-    """The parts of a worklist search that must all match: 'heart failure, warfarin' has two."""
-    return [part for part in re.split(r"[,;]", text[:LONGEST_TEXT]) if fold(part)][:MOST_PARTS]
 
 
 def spellings(word: str) -> list[str]:

@@ -149,8 +149,20 @@ def test_a_patient_is_in_the_split_that_the_worklist_shows(cohort: Cohort) -> No
         ("warfarin fibrillation", 25),  # no title has both words: a code for each
         ("2401", 1),
         ("1' OR '1'='1", 0),
-        ("%", 50),  # no word in it: nothing is searched
+        ("%", 0),  # nothing understood is not everybody
+        ("心不全", 0),
         ("zzz", 0),
+        ("CHF and afib", 0),
+        ("CHF or afib", 50),
+        ("CHF warfarin", 0),
+        ("-warfarin", 25),
+        ("CHF, not furosemide", 0),
+        ("CHF without warfarin", 25),
+        ("CHF not zzz", 25),  # nobody has it
+        ("not zzz", 0),
+        ('"congestive heart"', 25),
+        ('"heart congestive"', 0),
+        ("patient 2401", 1),
         ("CHF", 25),  # synonyms, brands and slips, as the search for codes knows them
         ("afib, blood thinner", 25),
         ("Coumadin", 25),
@@ -161,6 +173,33 @@ def test_a_patient_is_in_the_split_that_the_worklist_shows(cohort: Cohort) -> No
 )
 def test_the_worklist_searches_ids_codes_and_words(cohort: Cohort, text: str, patients: int) -> None:
     assert cohort.patients(PatientQuery(text=text)).total == patients
+
+
+def test_a_search_says_what_it_was_taken_for(cohort: Cohort) -> None:
+    reading = cohort.read_search("CHF or warfarin, not I50.9, сердце age>70 *")
+    assert [(c.excluded, c.patients) for c in reading.clauses] == [
+        (False, 50),
+        (True, 0),
+        (False, 0),
+        (False, 0),
+    ]
+    chf, warfarin = (parts[0] for parts in reading.clauses[0].alternatives)
+    assert chf.title == "Congestive heart failure, unspecified" and chf.concepts
+    assert warfarin.drug == "warfarin" and warfarin.orders, "orders of the drug, not of its class"
+    assert reading.clauses[1].alternatives[0][0].title == "Heart failure, unspecified", (
+        "known, but nobody has it"
+    )
+    assert reading.not_understood() == ("сердце", "age>70", "*")
+    assert cohort.read_search("2401").patient == "2401"
+
+
+def test_rows_say_why_they_match(cohort: Cohort) -> None:
+    ids = [row.patient_id for row in cohort.patients(PatientQuery(page_size=50)).rows]
+    reasons = cohort.match_reasons("heart failure or warfarin, -zzz", ids)
+    assert list(reasons) == ids and all(reasons.values())
+    texts = {"".join(text for text, _ in reason.pieces) for each in reasons.values() for reason in each}
+    assert "Congestive heart failure, unspecified" in texts and any("warfarin" in t.lower() for t in texts)
+    assert (("heart failure", True) in reasons[1][0].pieces) or reasons[1]
 
 
 def test_a_query_out_of_range_names_every_problem() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from leader_core.domain import KINDS, Concept, Kind
 from leader_core.search.index import CodeIndex, CodeTable, with_libraries
-from leader_core.search.matching import matching_concepts, search_codes
+from leader_core.search.matching import best_matches, search_codes
 from leader_core.search.words import (
     EXACT,
     FUZZY,
@@ -24,7 +24,6 @@ from leader_core.search.words import (
     fold_lines,
     search_words,
     spellings,
-    split_parts,
 )
 
 OWN: tuple[tuple[Kind, str, str, int], ...] = (
@@ -297,14 +296,18 @@ def test_every_result_knows_its_parent(index: CodeIndex) -> None:
 # Worklist
 
 
+def _concepts(index: CodeIndex, text: str) -> list[int]:
+    return sorted(best_matches(index, text).concepts)
+
+
 def test_the_worklist_matches_all_concepts_of_the_best_grade(index: CodeIndex) -> None:
-    assert matching_concepts(index, "CHF") == [0, 1, 2]
-    assert matching_concepts(index, "heart failure") == [0, 1, 2]
-    assert matching_concepts(index, "MI") == [4]  # and not what begins with "mi"
-    assert matching_concepts(index, "hart failure") == [0, 1, 2]
-    assert matching_concepts(index, "blood thinner") == [7]
-    assert matching_concepts(index, "zzz") == matching_concepts(index, "") == []
-    assert -1 not in matching_concepts(index, "heart")
+    assert _concepts(index, "CHF") == [0, 1, 2]
+    assert _concepts(index, "heart failure") == [0, 1, 2]
+    assert _concepts(index, "MI") == [4]  # and not what begins with "mi"
+    assert _concepts(index, "hart failure") == [0, 1, 2]
+    assert _concepts(index, "blood thinner") == [7]
+    assert _concepts(index, "zzz") == _concepts(index, "") == []
+    assert -1 not in _concepts(index, "heart")
 
 
 # Anything may be typed
@@ -323,7 +326,8 @@ def test_odd_input_is_only_text(index: CodeIndex, text: str) -> None:
     result = search_codes(index, text, KINDS, 12)
     assert time.process_time() - start < 2
     assert len(result) <= 12
-    matching_concepts(index, text)
+    best_matches(index, text)
+    best_matches(index, text, quoted=True)
 
 
 def test_odd_letters_do_not_hide_the_word(index: CodeIndex) -> None:
@@ -385,7 +389,6 @@ def test_small_words_are_left_out_but_denials_stay() -> None:
     assert content_words(["failure", "of", "the", "heart"]) == ["failure", "heart"]
     assert content_words(["of", "the"]) == ["of", "the"]
     assert content_words(["without", "complication"]) == ["without", "complication"]
-    assert split_parts("heart failure, ; warfarin,,") == ["heart failure", " warfarin"]
 
 
 def test_an_abbreviation_is_not_the_beginning_of_another_word(index: CodeIndex) -> None:

@@ -1,0 +1,334 @@
+"""Searching patients by words and codes: what a search was taken for, who matches it, and by which codes.
+
+Who matches is worked out outside the database: every code's patients are held as positions in the sorted list of ids, four
+bytes each, so that a text of any number of codes is a few passes over one byte per patient.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+from leader_core.cohort.drug_search import DrugSearch
+from leader_core.search.matching import BestMatches
+from leader_core.search.query import Term, parse
+from leader_core.search.words import MOST_WORDS, SMALL_WORDS, content_words, fold, search_words, spellings
+
+_BLOCK: Final = 1_000_000
+_CACHED_TEXTS: Final = 16
+_PATIENT: Final = re.compile(r"\s*(?:patient|id|#)?\s*#?\s*(\d{1,18})\s*", re.IGNORECASE)
+_WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'s\b)?|[^A-Za-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPart:
+    """Words of a search that were looked up together, and what they were taken for."""
+
+    text: str
+    concepts: tuple[
+        int, ...
+    ] = ()  # numbers of the cohort's concepts, best first; empty where no patient has any
+    title: str = ""  # of the best match, perhaps a code that no patient here has; empty where nothing matches
+    hint: str = ""  # why it matches, where its title does not show it
+    drug: str = ""  # where the words name a drug: its name; its orders count then, and not the class
+    orders: tuple[str, ...] = ()  # the order texts that name the drug
+    readable: bool = True  # False for another script
+
+
+Alternatives = tuple[tuple[SearchPart, ...], ...]
+"""Any of them must match, and of each all parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchClause:
+    """One condition of a search."""
+
+    alternatives: Alternatives
+    excluded: bool
+    patients: int  # how many meet it, before an exclusion is turned round
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReading:
+    """What a search was taken for. Nobody matches a search of which nothing was understood."""
+
+    clauses: tuple[SearchClause, ...] = ()
+    unread: tuple[str, ...] = ()  # symbols, and what follows the longest text that is read
+    patient: str = ""  # the beginning of a patient id, where the text is a number
+    patients: int = 0  # whose id begins so
+
+    def not_understood(self) -> tuple[str, ...]:
+        """Words for which there is no code, and what was not read."""
+        parts = [p for c in self.clauses for alternative in c.alternatives for p in alternative]
+        unknown = [] if self.patients else [part.text for part in parts if not part.title]
+        return (*unknown, *self.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchReason:
+    """A code or an order by which a patient matches words of a search."""
+
+    pieces: tuple[tuple[str, bool], ...]  # title or order text, cut where words of the search begin and end
+    more: int  # further codes or order texts of the patient that match the same words
+
+
+Finder = Callable[[str, bool], BestMatches]
+"""What a text, quoted or not, stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """How texts become codes."""
+
+    find: Finder
+    pasted_title: Callable[[str], BestMatches]  # the code whose whole title this is
+    library_title: Callable[[str], str]  # of a code that no patient of the cohort has
+    titles: Mapping[int, str]  # by number of concept
+    drugs: DrugSearch
+
+
+class PatientSearch:
+    """Searches of one cohort."""
+
+    def __init__(self, codes: PatientCodes, lookups: Lookups) -> None:
+        self._codes = codes
+        self._lookups = lookups
+        self.read = lru_cache(_CACHED_TEXTS)(self._read)
+        self._meeting = lru_cache(_CACHED_TEXTS)(self._read_meeting)
+
+    def warm_up(self) -> None:
+        """Read what the first search of a drug would wait for."""
+        self._lookups.drugs.warm_up()
+
+    def _read(self, text: str) -> SearchReading:
+        """What a search is taken for."""
+        patient = _PATIENT.fullmatch(text)
+        beginning = patient[1] if patient else ""
+        patients = int(self._codes.beginning(beginning).sum())
+        pasted = self._lookups.pasted_title(text)
+        if pasted.concepts:
+            part = SearchPart(" ".join(text.split()), pasted.concepts, pasted.title)
+            return SearchReading((self._counted(((part,),), excluded=False),), (), beginning, patients)
+        parsed = parse(beginning or text)
+        lone_letter = len(text) == 1
+        clauses = tuple(
+            self._counted(tuple(self._parts(term, lone_letter) for term in clause.terms), clause.excluded)
+            for clause in parsed.clauses
+        )
+        return SearchReading(clauses, parsed.unread, beginning, patients)
+
+    def _counted(self, alternatives: Alternatives, excluded: bool) -> SearchClause:
+        return SearchClause(alternatives, excluded, int(self._meeting(alternatives).sum()))
+
+    def matches(self, text: str) -> NDArray[np.bool_]:
+        """(N,) who matches a search; nobody where nothing of it was understood.
+
+        An exclusion of what no patient has excludes nobody, and is no search by itself.
+        """
+        reading = self.read(text)
+        included = [c for c in reading.clauses if not c.excluded]
+        excluded = [c for c in reading.clauses if c.excluded and c.patients]
+        matches = np.full(len(self._codes.ids), bool(included or excluded))
+        for clause in included:
+            matches &= self._meeting(clause.alternatives)
+        for clause in excluded:
+            matches &= ~self._meeting(clause.alternatives)
+        return matches | self._codes.beginning(reading.patient)
+
+    def reasons(self, text: str, patient_ids: Iterable[int]) -> dict[int, tuple[MatchReason, ...]]:
+        """For each patient what a search matched, one code or order for each of its parts, the best match first."""
+        reasons: dict[int, list[MatchReason]] = {patient: [] for patient in patient_ids}
+        included = (clause for clause in self.read(text).clauses if not clause.excluded)
+        for part in (part for clause in included for parts in clause.alternatives for part in parts):
+            for patient, titles in self._held(list(reasons), part).items():
+                reasons[patient].append(MatchReason(highlight(titles[0], part.text), len(titles) - 1))
+        return {patient: tuple(each) for patient, each in reasons.items()}
+
+    def _held(self, patient_ids: list[int], part: SearchPart) -> dict[int, list[str]]:
+        """The titles or order texts by which each patient matches a part; without patients who do not."""
+        if part.drug:
+            return self._lookups.drugs.ordered(patient_ids, part.orders) if part.orders else {}
+        held = self._codes.held(np.array(patient_ids, np.int64), part.concepts)
+        return {patient: [self._lookups.titles[c] for c in concepts] for patient, concepts in held.items()}
+
+    def _parts(self, term: Term, lone_letter: bool) -> tuple[SearchPart, ...]:
+        """A term as one thing where a code has all its words, else as the longest runs of words that are one thing."""
+        if not term.readable:
+            return (SearchPart(term.text, readable=False),)
+        if term.quoted:
+            return (self._part(f"“{term.text}”", self._lookups.find(term.text, True)),)
+        parts = [
+            self._part(text, matches)
+            for text, matches in self._runs(term.text.split(), lone_letter)
+            if text.lower() not in SMALL_WORDS
+        ]
+        return tuple(parts) or (SearchPart(term.text),)
+
+    def _runs(self, words: list[str], lone_letter: bool) -> list[tuple[str, BestMatches]]:
+        """Words in the longest runs that are one thing each, from the left."""
+        runs = []
+        while words:
+            for length in range(min(len(words), MOST_WORDS), 0, -1):
+                matches = self._find(" ".join(words[:length]), lone_letter)
+                if matches.concepts:
+                    break
+            if matches.concepts and not matches.together:
+                length, matches = self._first_of_two(words[:length], matches) or (length, matches)
+            runs.append((" ".join(words[:length]), matches))
+            words = words[length:]
+        return runs
+
+    def _first_of_two(self, words: list[str], whole: BestMatches) -> tuple[int, BestMatches] | None:
+        """The first of two things, as in "heart failure renal failure", where a title has all words but apart.
+
+        Single words are things of their own ("pneumonia sepsis") only where the words are together but begun or misspelt.
+        """
+        shortest = 2 if whole.in_words else 1
+        for length in range(shortest, len(words) - shortest + 1):
+            first = self._find(" ".join(words[:length]), lone_letter=False)
+            if first.together and self._find(" ".join(words[length:]), lone_letter=False).together:
+                return length, first
+        return None
+
+    def _find(self, text: str, lone_letter: bool) -> BestMatches:
+        """What a run of words stands for; a single letter is a beginning only where it is all that was typed so far."""
+        words = fold(text).split()
+        if SMALL_WORDS.issuperset(words) or (len(words) == 1 and len(words[0]) == 1 and words[0].isdigit()):
+            return BestMatches()
+        return self._lookups.find(text, not lone_letter and all(len(word) == 1 for word in words))
+
+    def _part(self, text: str, matches: BestMatches) -> SearchPart:
+        abbreviated = all(len(word) == 1 for word in fold(text).split())
+        if matches.kind == "medication":
+            drug, orders = self._lookups.drugs.find(text.strip("“”"))
+            if drug:
+                return SearchPart(text, matches.concepts, matches.title, matches.hint, drug, orders)
+        title = matches.title or ("" if abbreviated else self._lookups.library_title(text.strip("“”")))
+        return SearchPart(text, matches.concepts, title, matches.hint)
+
+    def _read_meeting(self, alternatives: Alternatives) -> NDArray[np.bool_]:
+        """(N,) who has a code for every part of any of the alternatives."""
+        met = np.zeros(len(self._codes.ids), np.bool_)
+        for parts in alternatives:
+            every = np.ones(len(met), np.bool_)
+            for part in parts:
+                every &= self._having(part)
+            met |= every
+        return met
+
+    def _having(self, part: SearchPart) -> NDArray[np.bool_]:
+        """(N,) who has a code, or for a drug an order, of a part."""
+        if part.drug:
+            having = np.zeros(len(self._codes.ids), np.bool_)
+            having[np.searchsorted(self._codes.ids, self._lookups.drugs.patients(part.orders))] = True
+            return having
+        return self._codes.having(part.concepts)
+
+
+class PatientCodes:
+    """Which patients ever had each concept: N ids in order, and for concept c the positions `starts[c]:starts[c + 1]`."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        ids = cursor.execute("SELECT patient_id FROM worklist ORDER BY patient_id").fetchnumpy()
+        self.ids: NDArray[np.int64] = ids["patient_id"].astype(np.int64)
+        concepts: list[NDArray[np.int32]] = []
+        positions: list[NDArray[np.int32]] = []
+        for block in cursor.sql("SELECT concept_id, patient_id FROM patient_codes").to_arrow_reader(_BLOCK):
+            concepts.append(block["concept_id"].to_numpy().astype(np.int32))
+            positions.append(np.searchsorted(self.ids, block["patient_id"].to_numpy()).astype(np.int32))
+        every = np.concatenate([np.zeros(0, np.int32), *concepts])
+        self._positions = np.concatenate([np.zeros(0, np.int32), *positions])
+        if np.any(every[1:] < every[:-1]):  # a file that was not written code by code
+            order = np.lexsort((self._positions, every))
+            every, self._positions = every[order], self._positions[order]
+        last = int(every[-1]) if len(every) else -1
+        self._starts = np.searchsorted(every, np.arange(last + 2))
+
+    def having(self, concepts: Sequence[int]) -> NDArray[np.bool_]:
+        """(N,) who has any of the concepts."""
+        having = np.zeros(len(self.ids), np.bool_)
+        for concept in concepts:
+            having[self._of(concept)] = True
+        return having
+
+    def held(self, patient_ids: NDArray[np.int64], concepts: Sequence[int]) -> dict[int, list[int]]:
+        """Which of the concepts each of these patients has, in the concepts' order; without patients who have none."""
+        wanted = np.searchsorted(self.ids, patient_ids)
+        held: dict[int, list[int]] = {}
+        for concept in concepts:
+            positions = self._of(concept)
+            place = np.minimum(np.searchsorted(positions, wanted), max(len(positions) - 1, 0))
+            if len(positions):
+                for patient in patient_ids[positions[place] == wanted].tolist():
+                    held.setdefault(patient, []).append(concept)
+        return held
+
+    def beginning(self, digits: str) -> NDArray[np.bool_]:
+        """(N,) whose id begins with these digits."""
+        begins = np.zeros(len(self.ids), np.bool_)
+        for low, high in _beginnings(digits, int(self.ids[-1]) if len(self.ids) else 0):
+            first, end = np.searchsorted(self.ids, [low, high])
+            begins[first:end] = True
+        return begins
+
+    def _of(self, concept: int) -> NDArray[np.int32]:
+        """The positions of the patients who have a concept, in order."""
+        if concept + 1 >= len(self._starts):
+            return self._positions[:0]
+        return self._positions[self._starts[concept] : self._starts[concept + 1]]
+
+
+def highlight(title: str, text: str) -> tuple[tuple[str, bool], ...]:
+    """A title in pieces, marked where it has words of a search; marked whole where another name matched it.
+
+    >>> highlight("Congestive heart failure, unspecified", "heart fail")
+    (('Congestive ', False), ('heart failure', True), (', unspecified', False))
+    """
+    words = content_words(search_words(text))
+    forms = {form for word in words for form in spellings(word)}
+    pieces: list[tuple[str, bool]] = []
+    for piece in _WORD.findall(title):
+        folded = fold(piece)
+        marked = folded in forms or any(len(w) > 1 and folded.startswith(w) for w in words)
+        pieces.append((piece, marked))
+    for at in range(1, len(pieces) - 1):  # a space between two marked words is marked with them
+        if pieces[at][0] == " " and pieces[at - 1][1] and pieces[at + 1][1]:
+            pieces[at] = (" ", True)
+    if not any(marked for _, marked in pieces):
+        return ((title, True),)
+    return _joined(pieces)
+
+
+def _joined(pieces: Iterable[tuple[str, bool]]) -> tuple[tuple[str, bool], ...]:
+    """Neighbours that are both marked, or both not, as one piece."""
+    joined: list[tuple[str, bool]] = []
+    for text, marked in pieces:
+        if joined and joined[-1][1] == marked:
+            joined[-1] = (joined[-1][0] + text, marked)
+        else:
+            joined.append((text, marked))
+    return tuple(joined)
+
+
+def _beginnings(text: str, largest: int) -> list[tuple[int, int]]:
+    """The ranges (from, to) of ids up to `largest` whose digits begin with a text.
+
+    >>> _beginnings("12", 1300), _beginnings("0", 9), _beginnings("1x", 9)
+    ([(12, 13), (120, 130), (1200, 1300)], [(0, 1)], [])
+    """
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        return []
+    if text.startswith("0"):
+        return [(0, 1)] if text == "0" else []
+    low, high, ranges = int(text), int(text) + 1, []
+    while low <= largest:
+        ranges.append((low, high))
+        low, high = 10 * low, 10 * high
+    return ranges
