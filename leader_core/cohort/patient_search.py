@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from leader_core.cohort.drug_search import DrugSearch
 from leader_core.search.matching import BestMatches
-from leader_core.search.query import Term, parse
+from leader_core.search.query import SearchTerm, parse
 from leader_core.search.words import MOST_WORDS, SMALL_WORDS, content_words, fold, search_words, spellings
 
 _BLOCK: Final = 1_000_000
@@ -158,7 +158,7 @@ class PatientSearch:
         held = self._codes.held(np.array(patient_ids, np.int64), part.concepts)
         return {patient: [self._lookups.titles[c] for c in concepts] for patient, concepts in held.items()}
 
-    def _parts(self, term: Term, lone_letter: bool) -> tuple[SearchPart, ...]:
+    def _parts(self, term: SearchTerm, lone_letter: bool) -> tuple[SearchPart, ...]:
         """A term as one thing where a code has all its words, else as the longest runs of words that are one thing."""
         if not term.readable:
             return (SearchPart(term.text, readable=False),)

@@ -29,7 +29,7 @@ _INSIDE: Final = re.compile(r"[^\w\s.'’/:&+\-–−]|_")
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class SearchTerm:
     """Words that were typed together."""
 
     text: str
@@ -41,7 +41,7 @@ class Term:
 class Clause:
     """Terms of which any one matches; `excluded` where patients who match are left out."""
 
-    terms: tuple[Term, ...]
+    terms: tuple[SearchTerm, ...]
     excluded: bool = False
 
 
@@ -89,7 +89,7 @@ class _Builder:
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
         self.unread: list[str] = []
-        self._terms: list[Term] = []
+        self._terms: list[SearchTerm] = []
         self._words: list[str] = []
         self._excluded = False
         self._last_operator = ""
@@ -116,7 +116,7 @@ class _Builder:
         readable = _readable(inner)
         if fold(inner) or not readable:
             self._terms_end_here()
-            self._terms.append(Term(" ".join(inner.split()), quoted=True, readable=readable))
+            self._terms.append(SearchTerm(" ".join(inner.split()), quoted=True, readable=readable))
         else:
             self.unread.append(f"“{inner.strip()}”")
         self._last_operator = ""
@@ -148,7 +148,7 @@ class _Builder:
         elif not _readable(bare) or _INSIDE.search(bare):
             self._end_term()
             self._terms_end_here()
-            self._terms.append(Term(bare, readable=False))
+            self._terms.append(SearchTerm(bare, readable=False))
         else:
             if not self._words:
                 self._terms_end_here()
@@ -162,7 +162,7 @@ class _Builder:
 
     def _end_term(self) -> None:
         if self._words:
-            self._terms.append(Term(" ".join(self._words)))
+            self._terms.append(SearchTerm(" ".join(self._words)))
             self._words = []
 
     def _take_denial_back(self) -> None:
