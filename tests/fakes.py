@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,7 +35,16 @@ from leader_core import (
     Visit,
     age_band,
 )
-from leader_core.cohort import PatientPage, PatientQuery, PatientRow, Spread
+from leader_core.cohort import (
+    MatchReason,
+    PatientPage,
+    PatientQuery,
+    PatientRow,
+    SearchPart,
+    SearchReading,
+    Spread,
+)
+from leader_core.cohort.patient_search import SearchClause
 from leader_core.domain import Severity
 from leader_core.exchange.code_lists import read_choices
 from leader_core.interactions import (
@@ -280,6 +289,26 @@ class FakeCohort:
         return PatientPage(
             tuple(rows[start : start + query.page_size]), len(rows), query.page, query.page_size
         )
+
+    def read_search(self, text: str) -> SearchReading:
+        """As the real cohort reads a search, with the texts of a fake patient for its codes."""
+        if not text.strip():
+            return SearchReading()
+        held = {t for p in self._visits for t in self._texts(p) if text.lower() in t.lower()}
+        total = sum(any(t in held for t in self._texts(p)) for p in self._visits)
+        part = SearchPart(text, tuple(range(len(held))), min(held, default=""), tuple(sorted(held)))
+        return SearchReading((SearchClause(((part,),), False, total),))
+
+    def match_reasons(self, text: str, patient_ids: Iterable[int]) -> dict[int, tuple[MatchReason, ...]]:
+        held = {p: [t for t in self._texts(p) if text.lower() in t.lower()] for p in patient_ids}
+        return {p: tuple(MatchReason(((t, True),), 0) for t in texts[:1]) for p, texts in held.items()}
+
+    def problems(self, rows: Sequence[PatientRow], most: int = 3) -> dict[int, tuple[str, ...]]:
+        visits = {row.patient_id: self._visits[row.patient_id][-1] for row in rows}
+        return {
+            p: tuple(DIAGNOSES[c][0] for c in visit.diagnoses[:most] if c in DIAGNOSES)
+            for p, visit in visits.items()
+        }
 
     scores = None
     scores_note = ""

@@ -1,4 +1,4 @@
-"""The worklist's search, filters and saved lists as widgets; all but the search text live in the URL."""
+"""The worklist's search, filters and saved lists as widgets, which live in the URL, the search by an opaque id."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from dashboard.patients import search
 from dashboard.patients.filters import (
     FLAG_CHOICES,
     GENDER_CHOICES,
@@ -29,17 +30,17 @@ from dashboard.patients.filters import (
 )
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import analysis_selection, markup, wording
+from dashboard.shared import analysis_selection, markup, view, wording
 from dashboard.shared.formatting import count, plain
 from dashboard.shared.url_state import Binding
 from leader_core import LeaderError
 from leader_core.cohort.query import Sort
 from leader_core.workspace import SavedCohort, Workspace
 
-_SEARCH: Final = "_search"  # clinical text: in the session, never in the URL
 _NAME: Final = "_list_name"
 _MESSAGE: Final = "_list_message"
 BINDINGS: Final[dict[str, Binding]] = {
+    search.KEY: search.BINDING,
     "visits": Binding.choice("any", VISIT_CHOICES),
     "gender": Binding.choice("any", GENDER_CHOICES),
     "split": Binding.choice("any", SPLIT_CHOICES),
@@ -55,6 +56,10 @@ BINDINGS: Final[dict[str, Binding]] = {
     "page": Binding.number(1),
     "rows": Binding.number(PAGE_SIZES[0], PAGE_SIZES),
 }
+_HELP: Final = (
+    "Words, codes or a drug's name. With commas or *and* all must match; *or* for either; *not* or *-* to leave out; "
+    "quotes for an exact phrase: heart failure and renal failure, not dialysis."
+)
 _MORE: Final = ("marked", "chapters", *SHARES, *LEASTS, "truncated")
 
 
@@ -63,29 +68,34 @@ def show(service: Service) -> Filters:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="filters"):
         st.text_input(
             "Search",
-            key=_SEARCH,
+            key=search.KEY,
             type="search",
             icon=":material/search:",
             live="250ms",
             persist_state="session",
-            width=270,
-            placeholder="Patient id, diagnosis, procedure or drug",
+            width=340,
+            placeholder="Diagnosis, procedure, drug, code or patient number",
             on_change=first_page,
-            help="Words or codes. Separate several by commas: all must match.",
+            help=_HELP,
         )
         _choice("Visits", "visits", {name: label for name, (label, _) in VISIT_CHOICES.items()})
-        _choice("Gender", "gender", GENDER_CHOICES)
+        _choice("Sex", "gender", GENDER_CHOICES)
         st.slider("Age", 0, OLDEST, (0, OLDEST), key="ages", on_change=first_page, width=140)
-        st.selectbox(
-            "Split",
-            list(SPLIT_CHOICES),
-            key="split",
-            width=140,
-            format_func=SPLIT_CHOICES.__getitem__,
-            on_change=first_page,
-        )
+        if view.is_research():
+            _split()
         _more_filters(service)
     return _filters(service)
+
+
+def _split() -> None:
+    st.selectbox(
+        "Split",
+        list(SPLIT_CHOICES),
+        key="split",
+        width=140,
+        format_func=SPLIT_CHOICES.__getitem__,
+        on_change=first_page,
+    )
 
 
 def _choice(label: str, key: str, labels: Mapping[str, str], disabled: bool = False) -> None:
@@ -105,7 +115,8 @@ def _more_filters(service: Service) -> None:
     """Filters that are wanted less often, and those that need stored scores."""
     chapters = service.engine.cohort.chapters()
     st.session_state["chapters"] = [c for c in st.session_state["chapters"] if c in chapters]
-    active = sum(st.session_state[name] != BINDINGS[name].default for name in _MORE)
+    inside = _MORE if view.is_research() else ("split", *_MORE)
+    active = sum(st.session_state[name] != BINDINGS[name].default for name in inside)
     with st.popover(f"More filters ({active})" if active else "More filters", icon=":material/tune:"):
         _choice("Show", "marked", FLAG_CHOICES)
         st.multiselect(
@@ -117,6 +128,9 @@ def _more_filters(service: Service) -> None:
             help="Patients whose last visit has a diagnosis in any of these chapters.",
         )
         _least("prescribed_severe")
+        if not view.is_research():
+            st.html(markup.note("For research: the split, and how the models did."))
+            _split()
         absent = service.engine.cohort.scores is None
         if absent:
             st.html(markup.callout(f"{wording.NO_SCORES} {service.engine.cohort.scores_note}", "warn"))
@@ -139,7 +153,7 @@ def _filters(service: Service) -> Filters:
     shares: dict[str, Any] = {name: tuple(map(float, state[name])) for name in SHARES}
     leasts: dict[str, Any] = {name: int(state[name]) for name in LEASTS}
     return Filters(
-        text=state[_SEARCH] or "",
+        text=state[search.KEY] or "",
         visits=state["visits"] or "any",
         gender=state["gender"] or "any",
         split=state["split"] or "any",
@@ -162,9 +176,15 @@ def clear(names: Iterable[str]) -> None:
     """Set these filters back to their defaults."""
     for name in names:
         if name == "text":
-            st.session_state[_SEARCH] = ""
+            st.session_state[search.KEY] = ""
         else:
             st.session_state[name] = BINDINGS[name].default
+    first_page()
+
+
+def search_for(text: str) -> None:
+    """Search for another text."""
+    st.session_state[search.KEY] = text
     first_page()
 
 
@@ -244,7 +264,7 @@ def _saved_list(workspace: Workspace, cohort: SavedCohort) -> None:
 
 def _open(filters: Filters, sort: Sort, descending: bool) -> None:
     """Make a saved list's filters and order the page's."""
-    st.session_state[_SEARCH] = filters.text
+    st.session_state[search.KEY] = filters.text
     for name in BINDINGS:
         if hasattr(filters, name):
             value = getattr(filters, name)

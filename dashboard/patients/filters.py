@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
+from dashboard.patients import search
 from dashboard.shared.formatting import listing
 from leader_core.cohort import PatientQuery
 from leader_core.cohort.query import SORTS, Sort, Split
@@ -134,9 +135,9 @@ class Filters:
         """The filters that are set, each in words."""
         default = Filters()
         texts = {
-            "text": f"search “{self.text.strip()}”",
+            "text": search.label(self.text),
             "visits": f"visits: {VISIT_CHOICES[self.visits][0].lower()}",
-            "gender": f"gender: {GENDER_CHOICES.get(self.gender, self.gender).lower()}",
+            "gender": f"sex: {GENDER_CHOICES.get(self.gender, self.gender).lower()}",
             "split": f"split: {SPLIT_CHOICES.get(self.split, self.split).lower()}",
             "ages": f"age {self.ages[0]} to {'100 or more' if self.ages[1] >= OLDEST else self.ages[1]}",
             "chapters": f"diagnosis in {listing(self.chapters, 'or')}",

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from dashboard.patients import filter_bar
+from dashboard.patients import filter_bar, search
 from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
 from dashboard.server import audit
 from dashboard.server.service import Service, get_service
-from dashboard.shared import markup, session, stepping, url_state, wording
+from dashboard.shared import markup, session, stepping, url_state, view, wording
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
+from dashboard.shared.navigation import shared_query
 from dashboard.shared.templates import component, render
-from dashboard.shared.view import view_query
 from dashboard.tour import tour
 from leader_core.cohort import PatientPage, PatientRow, Spread
 from leader_core.cohort.query import SCORE_SORTS, Sort
-from leader_core.domain import Severity
+from leader_core.domain import UNKNOWN, Severity
 from leader_core.interactions.review import counts_text
 
 _LAST: Final = "_worklist"  # filters as they were last seen: the navigation's link leads back to them
 _COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Patient", "sort": "patient_id"},
     {"label": "Age", "sort": "age", "numeric": True},
-    {"label": "Gender"},
+    {"label": "Sex"},
     {"label": "Visits", "sort": "visits", "numeric": True},
     {"label": "Last admitted", "sort": "admitted_at"},
     {"label": "Main diagnosis of the last visit", "wide": True},
@@ -40,6 +41,20 @@ _COLUMNS: Final[list[dict[str, Any]]] = [
         "help": "Contraindicated and major alerts of the drugs ordered in the last visit",
     },
     {"label": "Split"},
+]
+_CLINICAL_COLUMNS: Final[list[dict[str, Any]]] = [
+    {"label": "Patient", "sort": "patient_id"},
+    {"label": "Age", "sort": "age", "numeric": True},
+    {"label": "Sex"},
+    {"label": "Admitted", "sort": "admitted_at"},
+    {"label": "Main problems of the last visit", "wide": True},
+    {
+        "label": "Severe alerts",
+        "sort": "prescribed_severe",
+        "descending": True,
+        "help": "Contraindicated and major alerts of the drugs ordered in the last visit",
+    },
+    {"label": "Visits", "sort": "visits", "numeric": True},
 ]
 _SCORE_COLUMNS: Final[list[dict[str, Any]]] = [
     {"label": "Teacher", "sort": "teacher_jaccard", "numeric": True, "help": "Jaccard of the teacher's set"},
@@ -58,6 +73,8 @@ def draw() -> None:
     query = {key: value for key, value in st.query_params.to_dict().items() if key in filter_bar.BINDINGS}
     url_state.enter("patients", filter_bar.BINDINGS, query or st.session_state.get(_LAST))
     filters = filter_bar.show(service)
+    if search.lost():
+        st.html(markup.callout(search.LOST, "warn"))
     sort, descending = st.session_state["sort"]
     size, number = int(st.session_state["rows"]), int(st.session_state["page"])
     page = cohort.patients(filters.query(sort, descending, number, size))
@@ -66,13 +83,15 @@ def draw() -> None:
         page = cohort.patients(filters.query(sort, descending, 1, size))
     stepping.remember_list(filters.query(sort, descending, page.page, size))
     _summary(service, page, filters, sort, descending)
+    if filters.text.strip():
+        st.html(search.understood(service, filters.text))
     st.session_state[_LAST] = url_state.written(filter_bar.BINDINGS)
     url_state.publish("patients", st.session_state[_LAST])
     if not page.rows:
         _empty(service, filters)
         return
     _spread(service, filters)
-    _table(service, page, sort, descending)
+    _table(service, page, filters.text, sort, descending)
     _pages(page)
 
 
@@ -115,8 +134,12 @@ def _empty(service: Service, filters: Filters) -> None:
             )
         )
         return
-    removable = relaxations(filters, lambda query: service.engine.cohort.patients(query).total)
-    if not removable:
+    cohort = service.engine.cohort
+    reading = cohort.read_search(filters.text)
+    rest = search.without_unknown(reading)
+    known = cohort.patients(replace(filters, text=rest).query(size=1)).total if rest else 0
+    removable = relaxations(filters, lambda query: cohort.patients(query).total)
+    if not removable and not known:
         st.html(
             markup.empty(
                 "No patient matches",
@@ -126,6 +149,13 @@ def _empty(service: Service, filters: Filters) -> None:
         return
     st.html(markup.empty("No patient matches all of this", "Any one of these steps brings patients back."))
     with st.container(horizontal=True):
+        if known:
+            st.button(
+                search.removal_label(rest, known, reading.not_understood()),
+                on_click=filter_bar.search_for,
+                args=(rest,),
+                key="out-unknown",
+            )
         for each in removable:
             st.button(
                 plain(f"Remove {each.words} ({count(each.total, 'patient')})"),
@@ -137,7 +167,8 @@ def _empty(service: Service, filters: Filters) -> None:
 
 def _spread(service: Service, filters: Filters) -> None:
     """How one number of the listed patients is distributed."""
-    choices = [s for s in SPREAD_CHOICES if service.engine.cohort.scores is not None or s not in SCORE_SORTS]
+    scored = view.is_research() and service.engine.cohort.scores is not None
+    choices = [s for s in SPREAD_CHOICES if scored or s not in SCORE_SORTS]
     if st.session_state["spread"] not in choices:
         st.session_state["spread"] = choices[0]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="spread_box"):
@@ -178,15 +209,28 @@ def spread_html(distribution: Spread, label: str) -> str:
     return render("patients/spread.html", bars=bars, summary=summary, first=text(edges[0]), last=last)
 
 
-def _table(service: Service, page: PatientPage, sort: str, descending: bool) -> None:
-    scored = service.engine.cohort.scores is not None
-    flags = filter_bar.flag_texts(service, [row.patient_id for row in page.rows])
+def _table(service: Service, page: PatientPage, text: str, sort: str, descending: bool) -> None:
+    ids = [row.patient_id for row in page.rows]
+    flags = filter_bar.flag_texts(service, ids)
+    columns, cells = _research(service, page) if view.is_research() else _clinical(service, page)
+    why = search.reasons(service, text, ids)
+    if flags:
+        columns = [*columns, {"label": "Notes"}]
+        cells = [[*each, flags.get(patient, "")] for patient, each in zip(ids, cells, strict=True)]
     component("patients/worklist")(
         key="worklist",
         data={
             "caption": "Patients; choose one to open the case",
-            "columns": _columns(service, scored, bool(flags)),
-            "rows": [_row(row, scored, flags) for row in page.rows],
+            "columns": columns,
+            "rows": [
+                {
+                    "id": str(row.patient_id),
+                    "href": f"case?{urlencode({**session.case_query(row.patient_id, row.visits), **shared_query()})}",
+                    "cells": each,
+                    "why": why.get(row.patient_id, []),
+                }
+                for row, each in zip(page.rows, cells, strict=True)
+            ],
             "sort": sort,
             "descending": descending,
         },
@@ -194,14 +238,37 @@ def _table(service: Service, page: PatientPage, sort: str, descending: bool) -> 
     )
 
 
-def _columns(service: Service, scored: bool, flagged: bool) -> list[dict[str, Any]]:
-    """The columns: scores in place of the number of procedures where there are any; stars and notes last."""
+def _clinical(service: Service, page: PatientPage) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """Columns and cells as a clinician reads a list: who, since when, with what, and what to be careful about."""
+    problems = service.engine.cohort.problems(page.rows)
+    cells = [
+        [
+            str(row.patient_id),
+            MISSING if row.age is None else str(row.age),
+            wording.GENDER_LABELS.get(row.gender, words(row.gender or "")),
+            " · ".join(filter(None, (day(row.admitted_at), _admission(row)))),
+            "; ".join(problems.get(row.patient_id, ())) or row.main_diagnosis or MISSING,
+            severe_alerts(row),
+            str(row.visits),
+        ]
+        for row in page.rows
+    ]
+    return _CLINICAL_COLUMNS, cells
+
+
+def _admission(row: PatientRow) -> str:
+    return "" if row.admission_type == UNKNOWN else words(row.admission_type).lower()
+
+
+def _research(service: Service, page: PatientPage) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """Columns and cells of everything that is counted or scored; scores take the place of the number of procedures."""
+    scored = service.engine.cohort.scores is not None
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-    shown = [{**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS]
+    columns = [{**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS]
     if scored:
-        shown = [c for c in shown if c["label"] != "Procedures"]
-        shown = [*shown[:-1], *_SCORE_COLUMNS, shown[-1]]
-    return [*shown, {"label": "Notes"}] if flagged else shown
+        columns = [c for c in columns if c["label"] != "Procedures"]
+        columns = [*columns[:-1], *_SCORE_COLUMNS, columns[-1]]
+    return columns, [_cells(row, scored) for row in page.rows]
 
 
 def _sort() -> None:
@@ -213,7 +280,7 @@ def _sort() -> None:
         filter_bar.first_page()
 
 
-def _row(row: PatientRow, scored: bool, flags: Mapping[int, str]) -> dict[str, Any]:
+def _cells(row: PatientRow, scored: bool) -> list[str]:
     cells = [
         str(row.patient_id),
         MISSING if row.age is None else str(row.age),
@@ -228,12 +295,7 @@ def _row(row: PatientRow, scored: bool, flags: Mapping[int, str]) -> dict[str, A
     ]
     if scored:
         cells += [score(value) for value in (row.teacher_jaccard, row.student_jaccard, row.gap)]
-    cells.append(wording.SPLIT_LABELS.get(row.split, row.split))
-    return {
-        "id": str(row.patient_id),
-        "href": f"case?{urlencode({**session.case_query(row.patient_id, row.visits), **view_query()})}",
-        "cells": [*cells, flags.get(row.patient_id, "")] if flags else cells,
-    }
+    return [*cells, wording.SPLIT_LABELS.get(row.split, row.split)]
 
 
 def severe_alerts(row: PatientRow) -> str:

@@ -29,6 +29,15 @@ function heading(column, data, sort) {
   return cell;
 }
 
+// Why a row matches the search: a title or an order, with the words of the search marked.
+function why(reason) {
+  const line = make("p", null, "why");
+  line.append(make("span", "Matches ", "muted"));
+  for (const [text, marked] of reason.pieces) line.append(make(marked ? "mark" : "span", text));
+  if (reason.more) line.append(make("span", " and " + reason.more + " more", "muted"));
+  return line;
+}
+
 function body(data) {
   const tbody = make("tbody");
   for (const row of data.rows) {
@@ -50,7 +59,12 @@ function body(data) {
         cell.append(link);
       } else {
         cell.append(make("span", text));
-        if (column.wide) cell.title = text;
+        if (column.wide) {
+          cell.title = text;
+          for (const reason of row.why) cell.append(why(reason));
+        } else if (!text || text === "–" || text === "none") {
+          cell.classList.add("bare");
+        }
       }
       tr.append(cell);
     });

@@ -33,7 +33,7 @@ function typing(event) {
 
 function search() {
   const main = document.querySelector("[data-testid=stMain]") || document;
-  const field = all(".st-key-_search input", main)[0] || all("input[type=search]", main)[0] || all("input[role=combobox]", main)[0];
+  const field = all(".st-key-search input", main)[0] || all("input[type=search]", main)[0] || all("input[role=combobox]", main)[0];
   if (!field) return false;
   field.focus();
   field.select();

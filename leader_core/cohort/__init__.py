@@ -3,6 +3,7 @@
 from leader_core.cohort.build import BuildResult, build_cohort
 from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.cohort.database import FORMAT, Cohort
+from leader_core.cohort.patient_search import MatchReason, SearchPart, SearchReading
 from leader_core.cohort.query import SCORE_SORTS, SORTS, SPLITS, PatientPage, PatientQuery, PatientRow, Spread
 
 __all__ = [
@@ -14,9 +15,12 @@ __all__ = [
     "CodeColumn",
     "Cohort",
     "CohortColumns",
+    "MatchReason",
     "PatientPage",
     "PatientQuery",
     "PatientRow",
+    "SearchPart",
+    "SearchReading",
     "Spread",
     "build_cohort",
 ]

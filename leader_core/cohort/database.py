@@ -28,7 +28,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.drug_search import DrugSearch
 from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.patient_search import Lookups, MatchReason, SearchReading
-from leader_core.cohort.query import PatientPage, PatientQuery, Sort, Split, Spread
+from leader_core.cohort.query import PatientPage, PatientQuery, PatientRow, Sort, Split, Spread
 from leader_core.cohort.seal import check_seal, file_identity, open_problem, verify_content
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
@@ -283,6 +283,18 @@ class Cohort:
     def match_reasons(self, text: str, patient_ids: Iterable[int]) -> dict[int, tuple[MatchReason, ...]]:
         """For each patient the codes by which a searched text matches."""
         return self._worklist.search().reasons(text.strip(), patient_ids)
+
+    def problems(self, rows: Sequence[PatientRow], most: int = 3) -> dict[int, tuple[str, ...]]:
+        """The titles of the first-listed diagnoses of each row's last visit, by patient id."""
+        values = {
+            "patients": [r.patient_id for r in rows],
+            "visits": [r.visit_id for r in rows],
+            "most": most,
+        }
+        return {
+            patient: tuple(titles)
+            for patient, titles in run(self._cursor(), "read/problems", values).fetchall()
+        }
 
     def _lookups(self) -> Lookups:
         own = self._own_codes()

@@ -23,6 +23,8 @@ from leader_core.search.words import MOST_WORDS, SMALL_WORDS, content_words, fol
 
 _BLOCK: Final = 1_000_000
 _CACHED_TEXTS: Final = 16
+MOST_TITLES: Final = 30
+"""How many of the codes behind words of a search are listed."""
 _PATIENT: Final = re.compile(r"\s*(?:patient|id|#)?\s*#?\s*(\d{1,18})\s*", re.IGNORECASE)
 _WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'s\b)?|[^A-Za-z0-9]+")
 
@@ -36,6 +38,7 @@ class SearchPart:
         int, ...
     ] = ()  # numbers of the cohort's concepts, best first; empty where no patient has any
     title: str = ""  # of the best match, perhaps a code that no patient here has; empty where nothing matches
+    titles: tuple[str, ...] = ()  # of the first few concepts
     hint: str = ""  # why it matches, where its title does not show it
     drug: str = ""  # where the words name a drug: its name; its orders count then, and not the class
     orders: tuple[str, ...] = ()  # the order texts that name the drug
@@ -209,9 +212,10 @@ class PatientSearch:
         if matches.kind == "medication":
             drug, orders = self._lookups.drugs.find(text.strip("“”"))
             if drug:
-                return SearchPart(text, matches.concepts, matches.title, matches.hint, drug, orders)
+                return SearchPart(text, matches.concepts, matches.title, (), matches.hint, drug, orders)
         title = matches.title or ("" if abbreviated else self._lookups.library_title(text.strip("“”")))
-        return SearchPart(text, matches.concepts, title, matches.hint)
+        titles = tuple(self._lookups.titles[concept] for concept in matches.concepts[:MOST_TITLES])
+        return SearchPart(text, matches.concepts, title, titles, matches.hint)
 
     def _read_meeting(self, alternatives: Alternatives) -> NDArray[np.bool_]:
         """(N,) who has a code for every part of any of the alternatives."""

@@ -15,7 +15,7 @@ def both_scored(page: Page) -> None:
 
 def search_from_keyboard(page: Page, text: str) -> None:
     """Type into the worklist's search after "/", which is pressed again until the page listens."""
-    box = page.locator(".st-key-_search input")
+    box = page.locator(".st-key-search input")
     for _ in range(100):
         page.keyboard.press("/")
         page.wait_for_timeout(100)

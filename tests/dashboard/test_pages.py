@@ -108,7 +108,7 @@ def test_the_worklist_shows_a_page_of_patients(open_page: OpenPage) -> None:
 
 
 def test_filters_sort_and_page_come_from_the_url(open_page: OpenPage) -> None:
-    page = open_page(visits="first", sort="-age")
+    page = open_page(visits="first", sort="-age", view="research")
     data = component_data(page, "worklist")
     ages = [int(row["cells"][1]) for row in data["rows"]]
     assert ages == sorted(ages, reverse=True)
@@ -134,19 +134,35 @@ def test_a_strange_url_is_read_as_the_default(open_page: OpenPage) -> None:
 
 def test_search_text_stays_out_of_the_url(open_page: OpenPage) -> None:
     page = open_page()
-    page.text_input(key="_search").set_value("heart failure").run()
+    page.text_input(key="search").set_value("heart failure").run()
     result = component_data(page, "worklist")["rows"]
     assert 0 < len(result) <= 25
     assert "heart" not in str(page.query_params).lower() + str(address(page)).lower()
+    assert "Understood as" in text(page) and all(row["why"] for row in result)
+    again = open_page(search=address(page)["search"])
+    assert again.text_input(key="search").value == "heart failure", "a reload keeps it"
+    assert component_data(again, "worklist")["rows"] == result
+    assert "no longer known" in text(open_page(search="of-an-earlier-server"))
+
+
+def test_each_view_has_its_own_columns(open_page: OpenPage) -> None:
+    labels = {
+        view: [c["label"] for c in component_data(open_page(**query), "worklist")["columns"]]
+        for view, query in {"clinician": {"view": "clinician"}, "research": {"view": "research"}}.items()
+    }
+    assert labels["clinician"] == [
+        "Patient", "Age", "Sex", "Admitted", "Main problems of the last visit", "Severe alerts", "Visits",
+    ]  # fmt: skip
+    assert {"Diagnoses", "Procedures", "Split"} <= set(labels["research"])
 
 
 def test_an_empty_worklist_says_which_filter_to_remove(open_page: OpenPage) -> None:
     page = open_page(gender="F")
-    page.text_input(key="_search").set_value("no such thing").run()
+    page.text_input(key="search").set_value("no such thing").run()
     assert "No patient matches all of this" in text(page)
     way = next(b for b in page.button if b.label.startswith("Remove search"))
     way.click().run()
-    assert page.session_state["_search"] == ""
+    assert page.session_state["search"] == ""
     assert component_data(page, "worklist")["rows"]
 
 
