@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import duckdb
-import numpy as np
 
 from leader_core import sql
 from leader_core.cohort.cases import (
@@ -27,18 +26,18 @@ from leader_core.cohort.cases import (
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.drug_search import DrugSearch
 from leader_core.cohort.layouts import SOURCES
-from leader_core.cohort.patient_search import Lookups, MatchReason, SearchReading
+from leader_core.cohort.patient_search import Lookups, MatchReason, SearchReading, code_table
 from leader_core.cohort.query import PatientPage, PatientQuery, PatientRow, Sort, Split, Spread
-from leader_core.cohort.seal import check_seal, file_identity, open_problem, verify_content
+from leader_core.cohort.seal import check_seal, file_identity, open_problem, read_fingerprint, verify_content
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
-from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Fingerprint, Interaction, Kind, Order, age_band
+from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Interaction, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
 from leader_core.interactions.shares import DrugShares, count_shares
 from leader_core.scores.store import ScoreStore, attach_nothing, scores_path
-from leader_core.search.index import CodeIndex, CodeTable, with_libraries
-from leader_core.search.matching import best_matches, search_codes, title_matches
+from leader_core.search.index import CodeIndex, with_libraries
+from leader_core.search.matching import search_codes
 from leader_core.terminology.drugs import AtcLevel
 from leader_core.terminology.icd import code_title
 
@@ -86,7 +85,7 @@ class Cohort:
         self.path = path
         self._file = file_identity(path)
         self.meta = dict(meta)
-        self.fingerprint = _fingerprint(self.meta)
+        self.fingerprint = read_fingerprint(self.meta)
         self.scores: ScoreStore | None = None  # stored scores of this cohort's cases
         self.scores_note = ""  # why stored scores next to the file are not used
         self.profile_fields = SOURCES[self.fingerprint.source].profile_fields
@@ -286,25 +285,10 @@ class Cohort:
 
     def problems(self, rows: Sequence[PatientRow], most: int = 3) -> dict[int, tuple[str, ...]]:
         """The titles of the first-listed diagnoses of each row's last visit, by patient id."""
-        values = {
-            "patients": [r.patient_id for r in rows],
-            "visits": [r.visit_id for r in rows],
-            "most": most,
-        }
-        return {
-            patient: tuple(titles)
-            for patient, titles in run(self._cursor(), "read/problems", values).fetchall()
-        }
+        return self._worklist.problems(rows, most)
 
     def _lookups(self) -> Lookups:
-        own = self._own_codes()
-        return Lookups(
-            find=lambda text, quoted: best_matches(own, text, quoted=quoted),
-            pasted_title=lambda text: title_matches(own, text),
-            library_title=lambda text: best_matches(self._all_codes(), text).title,
-            titles=dict(zip(own.table.concept_ids.tolist(), own.table.titles, strict=True)),
-            drugs=DrugSearch(self._cursor),
-        )
+        return Lookups.of(self._own_codes(), self._all_codes, DrugSearch(self._cursor))
 
     def chapters(self) -> tuple[str, ...]:
         """The chapters of the cohort's diagnoses, the most frequent first."""
@@ -336,7 +320,7 @@ class Cohort:
         with self._indexing:
             if self._own_index is None:
                 level = cast(AtcLevel, self.fingerprint.atc_level)
-                self._own_index = CodeIndex(_code_table(self._cursor(), level))
+                self._own_index = CodeIndex(code_table(self._cursor(), level))
             return self._own_index
 
     def _all_codes(self) -> CodeIndex:
@@ -412,38 +396,6 @@ def _read_meta(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, s
             "Build the cohort again: python -m train cohort."
         )
     return meta
-
-
-def _code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:
-    """Every code of the cohort with how many patients have it, by its number."""
-    query = "SELECT kind, code, system, title, concept_id, patients FROM concepts ORDER BY concept_id"
-    rows = cursor.execute(query).fetchall()
-    kinds, codes, systems, titles, numbers, patients = ([row[i] for row in rows] for i in range(6))
-    return CodeTable(
-        kinds, codes, systems, titles, np.array(numbers, np.int32), np.array(patients, np.int32), level
-    )
-
-
-def _fingerprint(meta: Mapping[str, str]) -> Fingerprint:
-    """The fingerprint that the builder wrote; raises ArtifactError where it is not whole."""
-    try:
-        if meta["source"] not in SOURCES:
-            raise ValueError(f"source {meta['source']!r}")
-        counts = ("patients", "visits", "single_visit_patients", "diagnoses", "procedures", "medications")
-        return Fingerprint(
-            label=meta["label"],
-            source=meta["source"],
-            synthetic=meta["synthetic"] == "True",
-            preset=meta["preset"],
-            atc_level=int(meta["atc_level"]),
-            **{name: int(meta[name]) for name in counts},
-            ddi_density=float(meta["ddi_density"]),
-            digest=meta["digest"],
-        )
-    except (KeyError, ValueError) as error:
-        raise ArtifactError(
-            f"The cohort's meta table is not whole ({error}). Build the cohort again."
-        ) from error
 
 
 def _check_kinds(kinds: Sequence[str]) -> None:

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.drug_search import DrugSearch
-from leader_core.search.matching import BestMatches
+from leader_core.search.index import CodeIndex, CodeTable
+from leader_core.search.matching import BestMatches, best_matches, title_matches
 from leader_core.search.query import SearchTerm, parse
 from leader_core.search.words import MOST_WORDS, SMALL_WORDS, content_words, fold, search_words, spellings
+from leader_core.terminology.drugs import AtcLevel
 
 _BLOCK: Final = 1_000_000
 _CACHED_TEXTS: Final = 16
@@ -95,6 +97,17 @@ class Lookups:
     library_title: Callable[[str], str]  # of a code that no patient of the cohort has
     titles: Mapping[int, str]  # by number of concept
     drugs: DrugSearch
+
+    @classmethod
+    def of(cls, own: CodeIndex, library: Callable[[], CodeIndex], drugs: DrugSearch) -> Lookups:
+        """By the index of a cohort's codes, that of all codes, and its orders."""
+        return cls(
+            find=lambda text, quoted: best_matches(own, text, quoted=quoted),
+            pasted_title=lambda text: title_matches(own, text),
+            library_title=lambda text: best_matches(library(), text).title,
+            titles=dict(zip(own.table.concept_ids.tolist(), own.table.titles, strict=True)),
+            drugs=drugs,
+        )
 
 
 class PatientSearch:
@@ -287,6 +300,16 @@ class PatientCodes:
         if concept + 1 >= len(self._starts):
             return self._positions[:0]
         return self._positions[self._starts[concept] : self._starts[concept + 1]]
+
+
+def code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:
+    """Every code of the cohort with how many patients have it, by its number."""
+    query = "SELECT kind, code, system, title, concept_id, patients FROM concepts ORDER BY concept_id"
+    rows = cursor.execute(query).fetchall()
+    kinds, codes, systems, titles, numbers, patients = ([row[i] for row in rows] for i in range(6))
+    return CodeTable(
+        kinds, codes, systems, titles, np.array(numbers, np.int32), np.array(patients, np.int32), level
+    )
 
 
 def highlight(title: str, text: str) -> tuple[tuple[str, bool], ...]:

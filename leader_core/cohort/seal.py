@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leader_core import sql
+from leader_core.cohort.layouts import SOURCES
+from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError
 from leader_core.files import SEAL, seal_of
 
@@ -136,3 +138,25 @@ def open_problem(path: Path, error: duckdb.Error) -> str:
     if "Permission denied" in text:
         return f"{path} may not be read ({text}). Give yourself the right to read it, or name another cohort."
     return f"{path} cannot be opened as a DuckDB database ({text}). Build the cohort again: python -m train cohort."
+
+
+def read_fingerprint(meta: Mapping[str, str]) -> Fingerprint:
+    """The fingerprint that the builder wrote; raises ArtifactError where it is not whole."""
+    try:
+        if meta["source"] not in SOURCES:
+            raise ValueError(f"source {meta['source']!r}")
+        counts = ("patients", "visits", "single_visit_patients", "diagnoses", "procedures", "medications")
+        return Fingerprint(
+            label=meta["label"],
+            source=meta["source"],
+            synthetic=meta["synthetic"] == "True",
+            preset=meta["preset"],
+            atc_level=int(meta["atc_level"]),
+            **{name: int(meta[name]) for name in counts},
+            ddi_density=float(meta["ddi_density"]),
+            digest=meta["digest"],
+        )
+    except (KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"The cohort's meta table is not whole ({error}). Build the cohort again."
+        ) from error

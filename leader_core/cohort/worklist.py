@@ -101,6 +101,16 @@ class Worklist:
             raise InputError(f"No distribution of {column!r}: expected one of {', '.join(SPREADS)}.")
         return self._spread(_narrowed(query), column, bins)
 
+    def problems(self, rows: Sequence[PatientRow], most: int) -> dict[int, tuple[str, ...]]:
+        """The titles of the first-listed diagnoses of each row's last visit, by patient id."""
+        values = {
+            "patients": [r.patient_id for r in rows],
+            "visits": [r.visit_id for r in rows],
+            "most": most,
+        }
+        listed = run(self._connect(), "read/problems", values).fetchall()
+        return {patient: tuple(titles) for patient, titles in listed}
+
     def ids(self, query: PatientQuery) -> tuple[int, ...]:
         """Every patient that matches, by id."""
         return tuple(
