@@ -11,15 +11,18 @@ from datetime import datetime
 from typing import Final
 
 from dashboard.interactions.sets import KnownDrugs
+from dashboard.report.first_page import FirstPage, Material, first_page
 from dashboard.report.review_part import Facts, ReviewPart, review_part
 from dashboard.scores import trust_text
+from dashboard.scores.reasons import Reason, reasons
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import Coded, VisitText
-from dashboard.shared.formatting import score
-from leader_core import Case, Engine, Fingerprint, Recommendation
+from dashboard.shared.formatting import listing, score
+from leader_core import Case, Engine, Fingerprint, LeaderError, Recommendation
 from leader_core.domain import MODEL_NAMES, Kind, ModelName
 from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
+from leader_core.explain import Outcomes
 from leader_core.model_folder import Manifest
 
 CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
@@ -27,11 +30,9 @@ HIDDEN: Final = (
     "What this visit was given is left out of this report, and so is every metric that follows from it."
 )
 NOT_SCORED: Final = "The {name}'s scores were not available when this report was made."
-BARS: Final = (
-    "A bar is a score from 0 to 1; the line across it is the cut-off; classes at or above it are suggested."
-)
-SIMILAR: Final = "Similar patients of the training split"
-TRUST: Final = "How far to trust these scores"
+NOT_LOOKED_UP: Final = "Not looked up, because it was not understood: {drugs}."
+ENTERED: Final = "Drugs entered for this stay: {drugs}."
+CUT: Final = "The {name} could not read all of this case. {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,13 @@ class CaseReport:
     similar: SimilarPart
     trust_facts: Facts
     trust: tuple[TrustPart, ...]
+    reasons: Mapping[str, tuple[Reason, ...]] | None  # by class; None where the student could not say
+    first: FirstPage
+
+    @property
+    def like_known(self) -> bool:
+        """Does validation say how usual a class is?"""
+        return any(part.name == "student" and part.classes for part in self.trust)
 
     @property
     def scope(self) -> str:
@@ -148,6 +156,7 @@ def compose(
     near: SimilarResult = NOT_SEARCHED,
     drugs: Sequence[str] = (),
     held: Collection[str] = (),
+    outcomes: Outcomes | None = None,
 ) -> CaseReport:
     """The report of a case under the cut-offs that the recommendations carry.
 
@@ -161,6 +170,7 @@ def compose(
         near: the case's neighbours in the training split, as the page has them.
         drugs: those entered for the current stay of a case that was entered, as typed.
         held: classes that were taken out of the suggestions for the patient's conditions.
+        outcomes: the student's scores with each thing of the case left out; None where it could not be asked.
     """
     cohort = engine.cohort
     known = not hide and bool(case.prescribed)
@@ -176,12 +186,36 @@ def compose(
         held=held,
     )
     titles = {**cohort.titles("medication"), **{row.code: row.title for row in rows}}
-    scored = [name for name in MODEL_NAMES if name in recommendations]
+
+    def title(kind: Kind, code: str) -> str:
+        return cohort.title(kind, code) or code
+
+    scored = tuple(name for name in MODEL_NAMES if name in recommendations)
     student = recommendations.get("student")
     visit_id = case.current.visit_id
+    age = cohort.age(visit_id) if recorded and visit_id is not None else None
+    visits = tuple(case_text.visit_texts(case, title))
+    review = review_part(drugs_known, recommendations, title)
+    why = None
+    if outcomes is not None and student is not None:
+        why = reasons(outcomes, case, lambda kind, code: case_text.short_title(title(kind, code)))
+    trust = _trust(engine, recommendations)
+    models = tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored)
+    material = Material(
+        visits=visits,
+        allergies=[each for each, _ in case_text.allergies(case, title)],
+        review=review,
+        ordered=drugs_known.review(drugs_known.classes) if drugs_known.classes else None,
+        rows=rows,
+        known=known,
+        models=scored,
+        reasons=why,
+        like=next((part.classes for part in trust if part.name == "student"), {}),
+        warnings=[text for part in models for text in part.warnings],
+    )
     return CaseReport(
         title=f"Patient {patient_id}" if recorded else "Entered case",
-        subtitle=case_text.case_summary(case, recorded=recorded),
+        subtitle=case_text.case_summary(case, recorded=recorded, admission=True, age=age),
         made_at=made_at,
         case=case,
         identified=recorded,
@@ -191,18 +225,33 @@ def compose(
         profile=tuple(case_text.profile_facts(case, cohort.profile_fields)),
         profile_note=case_text.profile_read(student.profile_read) if student is not None else "",
         data=_data(cohort.fingerprint),
-        notices=(*([HIDDEN] if hide else []), *([wording.FIRST_VISIT] if case.is_first_visit else [])),
+        notices=_notices(case, drugs_known, drugs, hide=hide),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
-        visits=tuple(case_text.visit_texts(case, lambda kind, code: cohort.title(kind, code) or code)),
-        models=tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored),
+        visits=visits,
+        models=models,
         groups=_groups(rows, known=known, models=len(recommendations)),
         orders=case_text.ordered_drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
-        review=review_part(drugs_known, recommendations, lambda kind, code: cohort.title(kind, code) or code),
+        review=review,
         titles=titles,
         similar=_similar(engine, recommendations, near),
         trust_facts=tuple(trust_text.case_facts(recommendations, near.similar)),
-        trust=_trust(engine, recommendations),
+        trust=trust,
+        reasons=why,
+        first=first_page(material),
     )
+
+
+def _notices(case: Case, known: KnownDrugs, drugs: Sequence[str], *, hide: bool) -> tuple[str, ...]:
+    """What must be seen before anything else."""
+    notices = [HIDDEN] if hide else []
+    if case.is_first_visit:
+        notices.append(wording.FIRST_VISIT)
+    if drugs and known.entered is not None:
+        notices.append(ENTERED.format(drugs="; ".join(drugs)))
+    if known.unknown:
+        unknown = (f"“{each.text}” ({each.reason})" for each in known.unknown)
+        notices.append(NOT_LOOKED_UP.format(drugs=listing(unknown)))
+    return tuple(notices)
 
 
 def _data(fingerprint: Fingerprint) -> Facts:
@@ -234,7 +283,7 @@ def _model(
             ("Also ordered", f"{agreement.hits} of {agreement.selected}"),
         )
     warnings = [case_text.unseen_sentence(name, recommendation.unseen)] if recommendation.unseen else []
-    warnings += [wording.CUT_TO_FIT[name]] if recommendation.truncated else []
+    warnings += [_cut(engine, name, case)] if recommendation.truncated else []
     return ModelPart(
         name=name,
         recommendation=recommendation,
@@ -243,6 +292,16 @@ def _model(
         metrics=metrics,
         warnings=tuple(warnings),
     )
+
+
+def _cut(engine: Engine, name: ModelName, case: Case) -> str:
+    """That a model could not read the whole case, and of the teacher what was left out."""
+    try:
+        dropped = engine.prompt(case).dropped if name == "teacher" and engine.models[name].loaded else ()
+    except LeaderError:
+        dropped = ()
+    what = " ".join(dropped) or "The oldest visits, or the last codes of a long list, were left out."
+    return CUT.format(name=name, what=what)
 
 
 def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str) -> Facts:

@@ -17,8 +17,9 @@ from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.shared import markup, session
 from dashboard.shared.session import Subject
-from leader_core import Recommendation
+from leader_core import Case, LeaderError, Recommendation
 from leader_core.domain import ModelName
+from leader_core.explain import Outcomes, leave_one_out
 
 _FORMATS: Final[tuple[tuple[str, str, str, str, Callable[[CaseReport], bytes]], ...]] = (
     ("Report to read and print (HTML)", "html", "text/html", ":material/description:", write_html),
@@ -54,6 +55,7 @@ def show(
             compose(
                 service.engine, subject.case, recommendations, patient_id=subject.patient_id, hide=hidden,
                 made_at=datetime.now(UTC), near=near, drugs=subject.drugs, held=held,
+                outcomes=_outcomes(service, subject.case),
             )
         )  # fmt: skip
 
@@ -67,6 +69,16 @@ def show(
                 label, made, f"{name}.{ending}", mime, key=f"export-{ending}", icon=icon,
                 on_click="ignore", type="tertiary",
             )  # fmt: skip
+
+
+def _outcomes(service: Service, case: Case) -> Outcomes | None:
+    """The student's scores with each thing of the case left out: about 0.1 s; None where it is not ready."""
+    if service.status("student").readiness != "ready":
+        return None
+    try:
+        return leave_one_out(service.engine, case, "student")
+    except LeaderError:
+        return None
 
 
 def file_name(subject: Subject, moment: datetime) -> str:

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from dashboard.report import content
+from dashboard.report import first_page
 from dashboard.report.content import CaseReport
-from dashboard.scores.trust_text import ABOUT_SIMILAR
+from dashboard.report.sections import sections
 from dashboard.shared import theme
 from dashboard.shared.templates import render
 from leader_core import Fingerprint, __version__
@@ -35,10 +35,10 @@ def write_html(report: CaseReport) -> bytes:
         made_at=report.made_at,
         fingerprint=report.fingerprint,
         report=report,
-        bars=content.BARS,
-        similar_heading=content.SIMILAR,
-        about_similar=ABOUT_SIMILAR,
-        trust_heading=content.TRUST,
+        sections=sections(report),
+        kind_of=lambda block: type(block).__name__,
+        like=first_page.LIKE,
+        raised=first_page.RAISED,
     )
 
 

@@ -59,6 +59,11 @@ def _medication(report: CaseReport, row: comparison.Row) -> dict[str, Any]:
         "student": row.student,
         "student_selected": row.student_selected,
         **({"prescribed": row.prescribed} if report.prescribed_known else {}),
+        **(
+            {"reasons": [asdict(r) for r in report.reasons.get(row.code, ())]}
+            if report.reasons is not None
+            else {}
+        ),
         **({"orders": report.orders[row.code]} if row.code in report.orders else {}),
     }
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 from fpdf import FPDF, Align, XPos, YPos
-from fpdf.enums import MethodReturnValue
 from fpdf.fonts import TTFFont
 from fpdf.util import Padding
 
@@ -17,7 +16,7 @@ from dashboard.shared.formatting import day
 from leader_core.domain import ModelName
 
 _FONTS: Final = Path(__file__).resolve().parents[2] / "assets" / "fonts"
-_MARGIN: Final = 16.0  # mm
+_MARGIN: Final = 12.0  # mm
 _LEADING: Final = 0.3528 * 1.38  # mm of a line's height for each point of type
 
 
@@ -45,7 +44,7 @@ class PdfPages(FPDF):
         self.set_lang("en")
         self.set_margins(_MARGIN, _MARGIN)
         self.c_margin = 0.0
-        self.set_auto_page_break(True, _MARGIN + 2)
+        self.set_auto_page_break(True, _MARGIN)
         self.add_font("plex", "", _FONTS / "IBMPlexSans-Regular.ttf")
         self.add_font("plex", "B", _FONTS / "IBMPlexSans-SemiBold.ttf")
         self.glyphs = frozenset(cast("TTFFont", self.fonts["plex"]).cmap) | {ord("\n")}
@@ -56,7 +55,7 @@ class PdfPages(FPDF):
         return super().normalize_text("".join(c if ord(c) in self.glyphs else "?" for c in text))
 
     def footer(self) -> None:
-        self.set_y(-12)
+        self.set_y(-9)
         self.style(muted("", 7.5))
         text = f"{wording.NOT_A_DEVICE}  {self.report.title}, made {day(self.report.made_at)}"
         self.cell(self.epw - 20, 5, text)
@@ -98,19 +97,18 @@ class PdfPages(FPDF):
 
     def heading(self, text: str) -> None:
         """A section's heading, entered in the outline; never alone at the foot of a page."""
-        self.room(24)
-        self.ln(4.5)
+        self.room(22)
+        self.ln(3)
         self.start_section(text)
-        self.paragraph(TextRun(text, 12, bold=True))
+        self.paragraph(TextRun(text, 11, bold=True))
         self.rule("line", 0.3)
-        self.ln(0.8)
 
     def rule(self, colour: str, thickness: float) -> None:
         self.set_draw_color(_hex(colour))
         self.set_line_width(thickness)
-        y = self.get_y() + 0.8
+        y = self.get_y() + 0.4
         self.line(self.l_margin, y, self.l_margin + self.epw, y)
-        self.set_y(y + 0.8)
+        self.set_y(y + 0.6)
 
     def facts(self, pairs: Iterable[tuple[str, str]], size: float = 9.0, column: float = 30.0) -> None:
         """Labels and values in two columns."""
@@ -121,24 +119,26 @@ class PdfPages(FPDF):
             self.set_y(top)
             self.paragraph(TextRun(value, size), indent=column)
 
-    def callout(self, text: str, edge: str, ground: str = "surface") -> None:
+    def callout(self, text: str, edge: str, ground: str = "surface", size: float = 8.0) -> None:
         """A sentence that must be seen, with a coloured edge."""
-        self.room(20)
-        self.ln(1)
-        top, line = self.get_y(), self.style(TextRun())
+        self.room(14)
+        top, line = self.get_y(), self.style(TextRun("", size))
         self.set_fill_color(_hex(ground))
         self.multi_cell(
-            0,
-            line,
-            text,
-            fill=True,
-            padding=Padding(1.2, 3.5, 1.2, 3.5),
-            align=Align.L,
-            new_x=XPos.LMARGIN,
-            new_y=YPos.NEXT,
-        )
+            0, line, text, fill=True, padding=Padding(0.7, 3, 0.7, 3), align=Align.L,
+            new_x=XPos.LMARGIN, new_y=YPos.NEXT,
+        )  # fmt: skip
         self.box(self.l_margin, top, 1.0, self.get_y() - top, edge)
-        self.ln(1)
+        self.ln(0.8)
+
+    def fitted(self, text: str, width: float) -> str:
+        """The text in the type that is chosen, ended by "…" where it is wider than `width` mm."""
+        text = self.normalize_text(text)
+        if self.get_string_width(text) <= width:
+            return text
+        while text and self.get_string_width(f"{text}…") > width:
+            text = text[:-1]
+        return f"{text.rstrip(' ,;')}…"
 
     def box(self, x: float, y: float, width: float, height: float, colour: str) -> None:
         """A filled rectangle."""
@@ -152,12 +152,6 @@ class PdfPages(FPDF):
             self.polygon([(x, y - 1.5), (x + 1.3, y), (x, y + 1.5), (x - 1.3, y)], style="F")
         else:
             self.circle(x, y, 1.2, style="F")
-
-    def height_of(self, text: str, width: float) -> float:
-        """mm that a text of 9 points takes."""
-        height = MethodReturnValue.HEIGHT
-        line = self.style(TextRun())
-        return cast("float", self.multi_cell(width, line, text, dry_run=True, output=height, align=Align.L))
 
 
 def _hex(name: str) -> str:

@@ -22,7 +22,7 @@ LEAST: Final = 0.2
 class Reason:
     """A thing of the case, and the score without it."""
 
-    text: str  # "Atrial flutter", "Iron ordered at an earlier visit", "Gender: Female"
+    text: str  # "Atrial flutter", "Gender: Female", of the class itself "ordered at an earlier visit"
     before: float
     without: float
 
@@ -36,15 +36,18 @@ def reasons(outcomes: Outcomes, case: Case, titles: Titles, most: int = 3) -> di
     single = [i for i, change in enumerate(outcomes.changes) if change.item.part != "visit"]
     after = outcomes.after[single]  # (C, M)
     falls = _log_odds(outcomes.before) - _log_odds(after)
-    texts = [_text(outcomes.changes[i].item, case, titles) for i in single]
+    items = [outcomes.changes[i].item for i in single]
+    texts = [_text(item, case, titles) for item in items]
     result: dict[str, tuple[Reason, ...]] = {}
     for column, code in enumerate(outcomes.codes):
         largest: dict[str, Reason] = {}
         for row in np.argsort(-falls[:, column], kind="stable"):
             if falls[row, column] < LEAST or len(largest) == most:
                 break
-            reason = Reason(texts[row], float(outcomes.before[column]), float(after[row, column]))
-            largest.setdefault(texts[row], reason)
+            same = items[row].kind == "medication" and items[row].name == code
+            text = "ordered at an earlier visit" if same else texts[row]
+            reason = Reason(text, float(outcomes.before[column]), float(after[row, column]))
+            largest.setdefault(text, reason)
         result[code] = tuple(largest.values())
     return result
 

@@ -18,9 +18,14 @@ _LETTERS: Final = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"b": b"\b", b"f": b"\
 
 def words(data: bytes) -> str:
     """Everything that stands on the pages, in the order it was written."""
+    return " ".join(pages(data))
+
+
+def pages(data: bytes) -> list[str]:
+    """The words of each page."""
     streams = [_unpacked(result) for result in _STREAM.findall(data)]
     tables = [_table(stream) for stream in streams if b"beginbfchar" in stream]
-    return " ".join(text for stream in streams if b" Tj" in stream for text in _texts(stream, tables))
+    return [" ".join(_texts(stream, tables)) for stream in streams if b" Tj" in stream]
 
 
 def _unpacked(stream: bytes) -> bytes:

@@ -120,7 +120,7 @@ def _opens_offline(browser: Browser, path: Path, patient: str, cut: str) -> None
     page.goto(path.as_uri())
     expect(page.get_by_role("heading", level=1, name=f"Patient {patient}")).to_be_visible()
     expect(page.get_by_text(f"{cut}, moved by the viewer")).to_be_visible()
-    expect(page.get_by_role("heading", name="Medication classes")).to_be_visible()
+    expect(page.get_by_role("heading", name="Drug classes", exact=True)).to_be_visible()
     page.wait_for_function("document.fonts.status === 'loaded'")
     assert page.evaluate("document.fonts.check('16px \"IBM Plex Sans\"')")
     assert (over := overflow(page)) <= 0, f"the report is {over} px too wide for a telephone"

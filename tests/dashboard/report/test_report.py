@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import pytest
 
 from dashboard.interactions.graph import graphml
@@ -27,8 +28,10 @@ from dashboard.shared.session import Subject
 from leader_core import Case, Visit
 from leader_core.cohort import PatientQuery
 from leader_core.exchange.case_json import read_case_file
+from leader_core.explain import Outcomes, code_item, drop
+from leader_core.interactions.review import counts_text
 from leader_core.similar import SimilarQuery
-from tests.browser.pdf_text import words
+from tests.browser.pdf_text import pages, words
 from tests.dashboard.conftest import with_evidence
 from tests.fakes import PAIRS, FakeEngine, FakeSimilar
 
@@ -62,7 +65,7 @@ def test_the_html_says_everything_and_needs_nothing(engine: FakeEngine) -> None:
     for part in (
         wording.NOT_A_DEVICE, "Drug classes only (ATC level 3)", "Patient 10006", "made 22 Nov 2026, 09:05 UTC",
         "Synthetic hospital (MIMIC-III layout)", report.fingerprint.digest[:16], "0.42, moved by the viewer from",
-        "Jaccard", wording.INTENDED_USE, "What to do", "unlisted, not safe", "With the drugs ordered",
+        "Jaccard", wording.INTENDED_USE, "What to do", "unlisted, not safe", "Alerts with the drugs ordered",
     ):  # fmt: skip
         assert part in text, part
     for visit in (*case.history, case.current):
@@ -136,10 +139,54 @@ def test_the_pdf_turns_pages_and_holds_any_letters(engine: FakeEngine) -> None:
     case = Case({"insurance": "Ménière Ωmega Привет 漢字"}, visits, Visit(("ICD9:4280",)))
     data = write_pdf(_report(engine, case=case))
     assert data.startswith(b"%PDF-") and data.rstrip().endswith(b"%%EOF")
-    assert len(re.findall(rb"/Type /Page\b", data)) >= 5
+    assert len(pages(data)) >= 3
     assert b"/FontFile2" in data, "fonts are inside"
     assert "Ménière Ωmega Привет ??" in words(data), "a question mark for what the fonts do not have"
     assert data != write_pdf(_report(engine, case=replace(case, profile={"insurance": "Other"})))
+
+
+@pytest.mark.parametrize("problems", [3, 34])
+def test_the_first_page_holds_the_case_and_counts_what_it_leaves_out(
+    engine: FakeEngine, problems: int
+) -> None:
+    """One A4 page: problems, the screen's own counts of alerts, what was ordered; what has no room is counted."""
+    case = engine.cohort.case(10006)
+    long = tuple(f"ICD9:{n:03d}{' disease of some kind' * 6}" for n in range(problems))
+    case = replace(case, profile=dict(case.profile), current=replace(case.current, diagnoses=long))
+    report = compose(
+        engine, case, {n: engine.recommend(case, n) for n in ("teacher", "student")}, patient_id=10006, hide=False,
+        made_at=NOW,
+    )  # type: ignore[arg-type]  # fmt: skip
+    first, second, *_ = pages(write_pdf(report))
+    assert second.startswith("Appendix")
+    counts = engine.review_set(case, case.prescribed, engine.cohort.orders(case.current.visit_id)).counts
+    assert f"Alerts with the drugs ordered: {counts_text(counts)}" in " ".join(first.split())
+    summary, appendix = write_html(report).decode().split('<h1 class="appendix">')
+    for code in long:
+        assert code in appendix
+    shown = sum(code in summary for code in long)
+    assert shown == problems or f"and {problems - shown} more, see the appendix" in summary
+    assert (shown < problems) is (problems > 30)
+    for group in report.first.classes:
+        assert group.label in first
+    assert "page" not in re.sub(r"<[^>]+>", " ", summary.split("</style>")[1]).lower(), "no page of the app"
+
+
+def test_reasons_stand_with_each_class_and_in_the_json(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10006)
+    rec: Any = {"student": engine.recommend(case, "student")}
+    codes = tuple(m.code for m in rec["student"].medications)
+    item = drop(code_item(len(case.history), "diagnosis", case.current.diagnoses[0]))
+    before = np.full(len(codes), 0.8)
+    outcomes = Outcomes("student", codes, 0.4, before, (item,), before[None] - 0.5, 2, 0.0)
+    report = compose(engine, case, rec, patient_id=10006, hide=False, made_at=NOW, outcomes=outcomes)  # type: ignore[arg-type]
+    title = engine.cohort.title("diagnosis", case.current.diagnoses[0])
+    assert {line.reason for group in report.first.classes for line in group.lines if line.suggested} == {
+        title
+    }
+    rows = json.loads(write_json(report))["medications"]
+    assert rows[0]["reasons"] == [{"text": title, "before": 0.8, "without": pytest.approx(0.3)}]
+    assert f"{title} 0.30" in _words(write_html(report))
 
 
 def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None:

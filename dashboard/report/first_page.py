@@ -1,0 +1,303 @@
+"""The first page of a case's report, for a colleague who has a minute: who, problems, alerts, and each class with its reason.
+
+It is cut to what one A4 page holds; whatever is left out is counted, and stands in the appendix.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from dashboard.report.review_part import AlertPart, ReviewPart
+from dashboard.scores.reasons import Reason
+from dashboard.shared.case_text import VisitText, short_title
+from dashboard.shared.comparison import Row
+from dashboard.shared.formatting import count, listing
+from leader_core import Review
+from leader_core.domain import MODEL_NAMES, ModelName, Severity
+from leader_core.evaluation.trust import FEW, ClassTrust
+
+LIKE: Final = "Of 100 alike"
+LIKE_NOTE: Final = (
+    "Of 100 alike: of 100 validation patients whom the student scored like this one, how many were ordered a drug of the "
+    f"class; a dash where fewer than {FEW} patients were scored so."
+)
+RAISED: Final = "What in the case raised the student's score most"
+NOTHING_ALONE: Final = "no single entry of the case"
+_TITLE: Final = 36  # characters of a title in a table
+_LINES: Final = 77  # lines of small type that the page holds below its title
+_WIDE: Final = 132  # characters of such a line
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLine:
+    """Alerts that say the same: what happens, and what to do."""
+
+    rank: Severity
+    title: str
+    effect: str
+    management: str
+
+    @property
+    def lines(self) -> int:
+        return _lines(f"{self.rank}    {self.title}. {self.effect} To do: {self.management}")
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLine:
+    """A class that was ordered or that a model suggests."""
+
+    title: str
+    ordered: str  # the drugs ordered, by name
+    suggested: tuple[ModelName, ...]
+    like: str  # of 100 patients with such a score, how many were ordered it; empty where that is not known
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassList:
+    """Classes of one kind of agreement: a line for each of the first, and the names of the others."""
+
+    label: str
+    lines: tuple[ClassLine, ...]
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """The page as it is set; the numbers of what more there is stand in the appendix."""
+
+    problems: str
+    allergies: str
+    procedures: str
+    history: str  # of the earlier visits
+    alert_heading: str
+    alerts: tuple[AlertLine, ...]  # most severe first
+    more_alerts: str
+    classes: tuple[ClassList, ...]
+    notes: tuple[str, ...]
+
+
+class Limits(NamedTuple):
+    """How much of each list is set."""
+
+    problems: int
+    severe: int
+    lesser: int
+    classes: int  # of each list but the last
+    agreed: int  # of the last: ordered and suggested
+
+
+_LADDER: Final = (
+    Limits(40, 20, 20, 40, 40),
+    Limits(40, 14, 8, 40, 30),
+    Limits(40, 12, 5, 30, 22),
+    Limits(40, 12, 4, 20, 16),
+    Limits(36, 12, 3, 16, 12),
+    Limits(32, 10, 2, 14, 10),
+    Limits(28, 9, 1, 12, 8),
+    Limits(24, 8, 0, 10, 6),
+    Limits(20, 7, 0, 8, 5),
+    Limits(16, 6, 0, 6, 4),
+    Limits(10, 4, 0, 4, 3),
+)  # from everything to what fits at the worst
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a first page is made of."""
+
+    visits: Sequence[VisitText]  # newest first
+    allergies: Sequence[str]
+    review: ReviewPart
+    ordered: Review | None  # of the drugs ordered; None where they are unknown or hidden
+    rows: Sequence[Row]
+    known: bool  # what was ordered is known and shown
+    models: tuple[ModelName, ...]
+    reasons: Mapping[str, Sequence[Reason]] | None  # by class; None where the student could not say
+    like: Mapping[str, ClassTrust]
+    warnings: Sequence[str]  # what a model could not read
+
+
+def first_page(material: Material) -> FirstPage:
+    """The fullest page that fits."""
+    pages = (_page(material, limits) for limits in _LADDER)
+    return next((page for page in pages if _height(page) <= _LINES), None) or _page(material, _LADDER[-1])
+
+
+def _page(material: Material, limits: Limits) -> FirstPage:
+    current = next(visit for visit in material.visits if visit.current)
+    alerts, more = _alerts(material.review, limits)
+    return FirstPage(
+        problems=_some([short_title(title) for title, _ in current.diagnoses], limits.problems),
+        allergies="; ".join(material.allergies),
+        procedures=_some([title for title, _ in current.procedures], limits.problems // 2),
+        history=_history(material.visits, limits.problems // 2),
+        alert_heading=_alert_heading(material.review),
+        alerts=alerts,
+        more_alerts=more,
+        classes=_classes(material, limits),
+        notes=_notes(material),
+    )
+
+
+def _some(titles: Sequence[str], most: int) -> str:
+    """ "Atrial flutter; Hyperpotassemia; and 12 more, see the appendix" """
+    shown = list(titles) if len(titles) <= most + 1 else list(titles[:most])
+    more = [f"and {len(titles) - len(shown)} more, see the appendix"] if len(shown) < len(titles) else []
+    return "; ".join([*shown, *more])
+
+
+def _history(visits: Sequence[VisitText], most: int) -> str:
+    """How many visits there were before, when the last was, and what of it is not ordered any more."""
+    if len(visits) < 2:
+        return "none: this is the first visit"
+    current = visits[0]
+    text = count(len(visits) - 1, "earlier visit")
+    text += f", the last {current.gap} before this one" if current.gap else ""
+    if current.stopped:
+        text += f"; not ordered any more: {_some([title for title, _ in current.stopped], max(most, 4))}"
+    return text
+
+
+def _alert_heading(review: ReviewPart) -> str:
+    if review.carried_counts:
+        return f"Alerts with the drugs ordered: {review.carried_counts}"
+    return "Alerts if a suggested drug is chosen"
+
+
+def _alerts(review: ReviewPart, limits: Limits) -> tuple[tuple[AlertLine, ...], str]:
+    """Those of the drugs ordered, and where these are not known the severe ones of what is suggested."""
+    parts = list(review.carried) if review.carried_counts else [p for p in review.if_chosen if p.severe]
+    severe = [part for part in parts if part.severe]
+    lesser = [part for part in parts if not part.severe]
+    shown = [*severe[: limits.severe], *lesser[: limits.lesser]]
+    more = []
+    if left := severe[limits.severe :]:
+        names = "; ".join(title for part in left for title, _ in part.heads)
+        more.append(f"Also {listing(dict.fromkeys(part.rank for part in left))}, see the appendix: {names}.")
+    if left := lesser[limits.lesser :]:
+        numbers = (
+            f"{sum(len(part.alerts) for part in left if part.rank == rank)} {rank}"
+            for rank in dict.fromkeys(part.rank for part in left)
+        )
+        more.append(f"And {listing(numbers)} more, see the appendix.")
+    return tuple(map(_line, shown)), " ".join(more)
+
+
+def _line(part: AlertPart) -> AlertLine:
+    facts = dict(part.facts)
+    titles = "; ".join(f"{title} ({likelihood})" if likelihood else title for title, likelihood in part.heads)
+    return AlertLine(
+        part.rank,
+        titles[:1].upper() + titles[1:],
+        _sentence(facts.get("Consequence", "")),
+        _sentence(facts.get("What to do", "")),
+    )
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
+_LABELS: Final[Mapping[str, str]] = {
+    "both": "Both models suggest, not ordered",
+    "missed": "Ordered, neither model suggests",
+    "one": "One model suggests, not ordered",
+    "held": "Suggested, but held back: a diagnosis speaks against it",
+    "ordered": "Ordered and suggested",
+}  # what to think about first, what everybody agrees on last
+
+
+def _label(kind: str, material: Material) -> str:
+    if not material.models:
+        return "Ordered"
+    text = _LABELS[kind]
+    if len(material.models) == 1:
+        text = {"both": "Suggested, not ordered", "missed": "Ordered, not suggested"}.get(kind, text)
+    return text if material.known else text.removesuffix(", not ordered")
+
+
+def _kind(row: Row, models: Sequence[ModelName]) -> str:
+    """Which list a class stands in; none where nobody ordered it and no model suggests it."""
+    number = sum(row.selected(name) for name in models)
+    if row.held:
+        return "held"
+    if row.prescribed:
+        return "ordered" if number else "missed"
+    return ("both" if number == len(models) else "one") if number else ""
+
+
+def _classes(material: Material, limits: Limits) -> tuple[ClassList, ...]:
+    names = _drug_names(material.ordered)
+    lists = []
+    for kind in _LABELS:
+        rows = [row for row in material.rows if _kind(row, material.models) == kind]
+        most = limits.agreed if kind == "ordered" or not material.models else limits.classes
+        shown = rows if len(rows) <= most + 1 else rows[:most]
+        lines = tuple(_class_line(row, material, names) for row in shown)
+        if rows:
+            label = f"{_label(kind, material)} ({len(rows)})"
+            others = "; ".join(row.title for row in rows[len(shown) :])
+            more = f"And {len(rows) - len(shown)} more, see the appendix: {others}." if others else ""
+            lists.append(ClassList(label, lines, more))
+    return tuple(lists)
+
+
+def _class_line(row: Row, material: Material, names: Mapping[str, Sequence[str]]) -> ClassLine:
+    trust = material.like.get(row.code)
+    like = trust.like if trust is not None else None
+    reasons = (material.reasons or {}).get(row.code, ())
+    return ClassLine(
+        title=row.title,
+        ordered=(listing(names.get(row.code, ())) or "ordered") if row.prescribed else "",
+        suggested=tuple(name for name in MODEL_NAMES if row.selected(name)),
+        like=f"{100 * like.value:.0f}"
+        if like is not None and like.value is not None and like.whole >= FEW
+        else "",
+        reason="; ".join(_short(reason.text) for reason in reasons)
+        or (NOTHING_ALONE if material.reasons else ""),
+    )
+
+
+def _short(text: str) -> str:
+    """A title as a table has room for it; in the appendix it stands in full."""
+    return text if len(text) <= _TITLE else f"{text[:_TITLE].rsplit(' ', 1)[0].rstrip(' ,')}…"
+
+
+def _drug_names(ordered: Review | None) -> dict[str, list[str]]:
+    """The names of the drugs ordered by class; a string that names no known drug stands as it was written."""
+    names: dict[str, list[str]] = {}
+    for choice in ordered.choices if ordered is not None else ():
+        own = [choice.drugs[0].name] if choice.known else list(choice.written)
+        for code in choice.class_codes:
+            names.setdefault(code, []).extend(own)
+    return names
+
+
+def _notes(material: Material) -> tuple[str, ...]:
+    notes = [*material.warnings, *([LIKE_NOTE] if material.like else [])]
+    if material.models and material.reasons is None:
+        notes.append(
+            "What raised each score is not in this report: the student was not loaded when it was made."
+        )
+    return tuple(notes)
+
+
+def _lines(text: str) -> int:
+    return math.ceil(len(text) / _WIDE)
+
+
+def _height(page: FirstPage) -> float:
+    """Lines that the page takes: paragraphs by their length, one line for each class, headings as they are set."""
+    prose = sum(
+        _lines(text)
+        for text in (page.problems, page.allergies, page.procedures, page.history, *page.notes)
+        if text
+    )
+    alerts = sum(1.15 * alert.lines for alert in page.alerts) + _lines(page.more_alerts)
+    classes = sum(1.6 + 1.12 * len(group.lines) + _lines(group.more) for group in page.classes)
+    return prose + alerts + classes + 8
