@@ -241,7 +241,8 @@ def _classes(material: Material, limits: Limits) -> tuple[ClassList, ...]:
         lines = tuple(_class_line(row, material, names) for row in shown)
         if rows:
             label = f"{_label(kind, material)} ({len(rows)})"
-            others = "; ".join(row.title for row in rows[len(shown) :])
+            rest = rows[len(shown) :]
+            others = "; ".join(listing(names.get(row.code, ())) or row.title for row in rest)
             more = f"And {len(rows) - len(shown)} more, see the appendix: {others}." if others else ""
             lists.append(ClassList(label, lines, more))
     return tuple(lists)
