@@ -102,7 +102,7 @@ class TrainingRequest:
         added = ", ".join(ADDITIONS[key].label.lower() for key in self.additions) or "no additions"
         return (
             f"{PRESETS[self.preset]}, {'distilled' if self.distilled else 'undistilled'}, {added}; at most "
-            f"{self.epochs} epochs, patience {self.patience}, seed {self.seed}"
+            f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}, patience {self.patience}, seed {self.seed}"
         )
 
     @property

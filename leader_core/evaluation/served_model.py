@@ -201,6 +201,7 @@ class Size:
     """What a model folder holds."""
 
     parameters: int  # in the folder: of a teacher the adapter and the head, not its base
+    head: int  # of these the ones of a teacher's scoring head
     bytes_on_disk: int
 
 
@@ -233,13 +234,32 @@ def folder_size(folder: Path) -> Size:
         ArtifactError: the weights are not there or are no safetensors file.
     """
     path = Path(folder) / WEIGHTS
+    counts = _parameters(path)
+    total = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
+    head = sum(number for name, number in counts.items() if name.startswith("head."))
+    return Size(sum(counts.values()), head, total)
+
+
+def base_parameters(base: str) -> int:
+    """Parameters of the pretrained base that a teacher stands on.
+
+    Raises:
+        NotFoundError: the base is not on this machine.
+        ArtifactError: its weights cannot be read.
+    """
+    from leader_core.teacher.base import find_base
+    from leader_core.teacher.base_check import weight_files
+
+    return sum(sum(_parameters(path).values()) for path in weight_files(find_base(base).folder))
+
+
+def _parameters(path: Path) -> dict[str, int]:
+    """The size of each tensor of a safetensors file."""
     try:
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
             header: Any = json.loads(stream.read(length)) if 0 < length < _HEADER else None
-        tensors = [entry["shape"] for name, entry in header.items() if name != "__metadata__"]
-        total = sum(file.stat().st_size for file in path.parent.iterdir() if file.is_file())
-        return Size(sum(math.prod(shape) for shape in tensors), total)
+        return {name: math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ArtifactError(f"{path} cannot be read as weights ({error}). Train the model again.") from error
 

@@ -15,6 +15,7 @@ from leader_core import Case, Recommendation, ScoredMedication
 from leader_core.errors import ArtifactError, InputError
 from leader_core.evaluation.served_model import (
     Check,
+    base_parameters,
     folder_size,
     measure,
     self_check,
@@ -135,12 +136,17 @@ def test_progress_is_reported_line_by_line(engine: Any) -> None:
 
 def test_parameters_are_counted_without_reading_a_tensor(tmp_path: Path) -> None:
     save_file(
-        {"a": np.zeros((3, 4), np.float32), "b": np.zeros(5, np.float32)}, tmp_path / "model.safetensors"
+        {"a": np.zeros((3, 4), np.float32), "head.weight": np.zeros(5, np.float32)},
+        tmp_path / "model.safetensors",
     )
     (tmp_path / "config.json").write_bytes(b"12345")
     result = folder_size(tmp_path)
-    assert result.parameters == 17
+    assert (result.parameters, result.head) == (17, 5)
     assert result.bytes_on_disk == (tmp_path / "model.safetensors").stat().st_size + 5
+
+
+def test_the_base_of_the_demo_teacher_is_counted() -> None:
+    assert base_parameters("minilm") == 22_713_728
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 20, b"\x02\x00\x00\x00\x00\x00\x00\x00[]"])
