@@ -5,7 +5,7 @@ Where what was prescribed is hidden, nothing here holds it either.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -201,18 +201,7 @@ def compose(
         why = reasons(outcomes, case, lambda kind, code: case_text.short_title(title(kind, code)))
     trust = _trust(engine, recommendations)
     models = tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored)
-    material = Material(
-        visits=visits,
-        allergies=[each for each, _ in case_text.allergies(case, title)],
-        review=review,
-        ordered=drugs_known.review(drugs_known.classes) if drugs_known.classes else None,
-        rows=rows,
-        known=known,
-        models=scored,
-        reasons=why,
-        like=next((part.classes for part in trust if part.name == "student"), {}),
-        warnings=[text for part in models for text in part.warnings],
-    )
+    material = _material(drugs_known, visits, review, rows, models, trust, why, title, known=known)
     return CaseReport(
         title=f"Patient {patient_id}" if recorded else "Entered case",
         subtitle=case_text.case_summary(case, recorded=recorded, admission=True, age=age),
@@ -238,6 +227,32 @@ def compose(
         trust=trust,
         reasons=why,
         first=first_page(material),
+    )
+
+
+def _material(
+    drugs: KnownDrugs,
+    visits: Sequence[VisitText],
+    review: ReviewPart,
+    rows: Sequence[comparison.Row],
+    models: Sequence[ModelPart],
+    trust: Sequence[TrustPart],
+    why: Mapping[str, Sequence[Reason]] | None,
+    title: Callable[[Kind, str], str],
+    *,
+    known: bool,
+) -> Material:
+    return Material(
+        visits=visits,
+        allergies=[each for each, _ in case_text.allergies(drugs.case, title)],
+        review=review,
+        ordered=drugs.review(drugs.classes) if drugs.classes else None,
+        rows=rows,
+        known=known,
+        models=tuple(part.name for part in models),
+        reasons=why,
+        like=next((part.classes for part in trust if part.name == "student"), {}),
+        warnings=[text for part in models for text in part.warnings],
     )
 
 
