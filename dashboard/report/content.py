@@ -5,23 +5,23 @@ Where what was prescribed is hidden, nothing here holds it either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from dashboard.interactions.sets import KnownDrugs
-from dashboard.report.first_page import FirstPage, Material, first_page
+from dashboard.report.evidence_part import SimilarPart, TrustPart, similar_part, trust_parts
 from dashboard.report.review_part import Facts, ReviewPart, review_part
 from dashboard.scores import trust_text
 from dashboard.scores.reasons import Reason, reasons
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.shared import case_text, comparison, wording
-from dashboard.shared.case_text import Coded, VisitText
+from dashboard.shared.case_text import VisitText
 from dashboard.shared.formatting import listing, score
-from leader_core import Case, Engine, Fingerprint, LeaderError, Recommendation
+from leader_core import Case, Engine, Fingerprint, LeaderError, Order, Recommendation
 from leader_core.domain import MODEL_NAMES, Kind, ModelName
-from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, class_trust
+from leader_core.evaluation.trust import ClassTrust
 from leader_core.explain import Outcomes
 from leader_core.model_folder import Manifest
 
@@ -57,55 +57,6 @@ class RowGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenPart:
-    """How many of the neighbours were given a class."""
-
-    code: str
-    title: str
-    count: int
-    of: int
-    weighted: float  # of their similarity
-    suggested: tuple[ModelName, ...]  # the models that suggest it for this case
-
-
-@dataclass(frozen=True, slots=True)
-class NeighbourPart:
-    """One training patient."""
-
-    patient_id: int
-    visit_no: int
-    similarity: float
-    about: str  # who they are and how much is shared, in words
-    shared: tuple[Coded, ...]  # diagnoses of both
-    given: tuple[Coded, ...]  # classes
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarPart:
-    """The neighbours in a report; none of them and a reason where they cannot be had."""
-
-    summary: str
-    filters: tuple[str, ...] = ()
-    among: int = 0
-    training: int = 0
-    nearness: float | None = None
-    nearer_than: float | None = None
-    given: tuple[GivenPart, ...] = ()  # most often given first
-    neighbours: tuple[NeighbourPart, ...] = ()  # nearest first
-
-
-@dataclass(frozen=True, slots=True)
-class TrustPart:
-    """How far to trust one model on this case."""
-
-    name: ModelName
-    about: CaseTrust
-    lines: tuple[str, ...]  # sentences
-    classes: Mapping[str, ClassTrust]  # what validation says, by code
-    sentences: Mapping[str, str]  # the same in words
-
-
-@dataclass(frozen=True, slots=True)
 class CaseReport:
     """Everything that a report shows."""
 
@@ -132,12 +83,13 @@ class CaseReport:
     trust_facts: Facts
     trust: tuple[TrustPart, ...]
     reasons: Mapping[str, tuple[Reason, ...]] | None  # by class; None where the student could not say
-    first: FirstPage
+    drug_names: Mapping[str, Sequence[str]]  # of the drugs ordered, by class
+    allergies: tuple[str, ...]
 
     @property
-    def like_known(self) -> bool:
-        """Does validation say how usual a class is?"""
-        return any(part.name == "student" and part.classes for part in self.trust)
+    def like(self) -> Mapping[str, ClassTrust]:
+        """How usual each class is, as validation says of the student's scores; nothing where it does not."""
+        return next((part.classes for part in self.trust if part.name == "student"), {})
 
     @property
     def scope(self) -> str:
@@ -161,12 +113,10 @@ def compose(
     """The report of a case under the cut-offs that the recommendations carry.
 
     Args:
-        engine: titles, interactions, orders and the models' manifests.
-        case: the case, with what was prescribed.
+        case: with what was prescribed.
         recommendations: one for each model that has scored it.
         patient_id: the patient of the cohort; None for a case that was entered.
         hide: leave out what the current visit was given.
-        made_at: the moment that the report names.
         near: the case's neighbours in the training split, as the page has them.
         drugs: those entered for the current stay of a case that was entered, as typed.
         held: classes that were taken out of the suggestions for the patient's conditions.
@@ -178,33 +128,19 @@ def compose(
     if hide:
         case = case.observed()
     recorded = patient_id is not None
-    rows = comparison.rows(
-        recommendations.get("teacher"),
-        recommendations.get("student"),
-        case.prescribed,
-        cohort.titles("medication"),
-        held=held,
-    )
-    titles = {**cohort.titles("medication"), **{row.code: row.title for row in rows}}
+    teacher, student = recommendations.get("teacher"), recommendations.get("student")
+    rows = comparison.rows(teacher, student, case.prescribed, cohort.titles("medication"), held=held)
 
     def title(kind: Kind, code: str) -> str:
         return cohort.title(kind, code) or code
 
-    scored = tuple(name for name in MODEL_NAMES if name in recommendations)
-    student = recommendations.get("student")
-    visit_id = case.current.visit_id
-    age = cohort.age(visit_id) if recorded and visit_id is not None else None
-    visits = tuple(case_text.visit_texts(case, title))
-    review = review_part(drugs_known, recommendations, title)
-    why = None
-    if outcomes is not None and student is not None:
-        why = reasons(outcomes, case, lambda kind, code: case_text.short_title(title(kind, code)))
-    trust = _trust(engine, recommendations)
-    models = tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored)
-    material = _material(drugs_known, visits, review, rows, models, trust, why, title, known=known)
+    def short(kind: Kind, code: str) -> str:
+        return case_text.short_title(title(kind, code))
+
+    scored = [name for name in MODEL_NAMES if name in recommendations]
     return CaseReport(
         title=f"Patient {patient_id}" if recorded else "Entered case",
-        subtitle=case_text.case_summary(case, recorded=recorded, admission=True, age=age),
+        subtitle=_subtitle(engine, case, recorded=recorded),
         made_at=made_at,
         case=case,
         identified=recorded,
@@ -216,44 +152,40 @@ def compose(
         data=_data(cohort.fingerprint),
         notices=_notices(case, drugs_known, drugs, hide=hide),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
-        visits=visits,
-        models=models,
+        visits=tuple(case_text.visit_texts(case, title)),
+        models=tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored),
         groups=_groups(rows, known=known, models=len(recommendations)),
-        orders=case_text.ordered_drugs(cohort.orders(visit_id)) if known and visit_id is not None else {},
-        review=review,
-        titles=titles,
-        similar=_similar(engine, recommendations, near),
+        orders=case_text.ordered_drugs(_orders(engine, case)) if known else {},
+        review=review_part(drugs_known, recommendations, title),
+        titles={**cohort.titles("medication"), **{row.code: row.title for row in rows}},
+        similar=similar_part(engine, recommendations, near),
         trust_facts=tuple(trust_text.case_facts(recommendations, near.similar)),
-        trust=trust,
-        reasons=why,
-        first=first_page(material),
+        trust=trust_parts(engine, recommendations),
+        reasons=None if outcomes is None or student is None else reasons(outcomes, case, short),
+        drug_names=_drug_names(drugs_known),
+        allergies=tuple(each for each, _ in case_text.allergies(case, title)),
     )
 
 
-def _material(
-    drugs: KnownDrugs,
-    visits: Sequence[VisitText],
-    review: ReviewPart,
-    rows: Sequence[comparison.Row],
-    models: Sequence[ModelPart],
-    trust: Sequence[TrustPart],
-    why: Mapping[str, Sequence[Reason]] | None,
-    title: Callable[[Kind, str], str],
-    *,
-    known: bool,
-) -> Material:
-    return Material(
-        visits=visits,
-        allergies=[each for each, _ in case_text.allergies(drugs.case, title)],
-        review=review,
-        ordered=drugs.review(drugs.classes) if drugs.classes else None,
-        rows=rows,
-        known=known,
-        models=tuple(part.name for part in models),
-        reasons=why,
-        like=next((part.classes for part in trust if part.name == "student"), {}),
-        warnings=[text for part in models for text in part.warnings],
-    )
+def _subtitle(engine: Engine, case: Case, *, recorded: bool) -> str:
+    visit = case.current.visit_id
+    age = engine.cohort.age(visit) if recorded and visit is not None else None
+    return case_text.case_summary(case, recorded=recorded, admission=True, age=age)
+
+
+def _orders(engine: Engine, case: Case) -> Sequence[Order]:
+    visit = case.current.visit_id
+    return () if visit is None else engine.cohort.orders(visit)
+
+
+def _drug_names(drugs: KnownDrugs) -> dict[str, list[str]]:
+    """The names of the drugs ordered by class; a string that names no known drug stands as it was written."""
+    names: dict[str, list[str]] = {}
+    for choice in drugs.review(drugs.classes).choices if drugs.classes else ():
+        own = [choice.drugs[0].name] if choice.known else list(choice.written)
+        for code in choice.class_codes:
+            names.setdefault(code, []).extend(own)
+    return names
 
 
 def _notices(case: Case, known: KnownDrugs, drugs: Sequence[str], *, hide: bool) -> tuple[str, ...]:
@@ -352,66 +284,3 @@ def _groups(rows: list[comparison.Row], *, known: bool, models: int) -> tuple[Ro
         for key, members in comparison.grouped(rows).items()
         if members and (known or key != "missed")
     )
-
-
-def _similar(
-    engine: Engine, recommendations: Mapping[ModelName, Recommendation], near: SimilarResult
-) -> SimilarPart:
-    similar = near.similar
-    if similar is None or not similar.neighbours:
-        nobody = f"None of {similar.training:,} training patients passes the filters." if similar else ""
-        return SimilarPart(nobody or near.reason or trust_text.NO_NEIGHBOURS, near.filters)
-    selected = {name: {m.code for m in each.selected} for name, each in recommendations.items()}
-
-    def titled(kind: Kind, codes: Sequence[str]) -> tuple[Coded, ...]:
-        return tuple((engine.cohort.title(kind, code) or code, code) for code in codes)
-
-    given = [
-        GivenPart(
-            code=code,
-            title=engine.cohort.title("medication", code) or code,
-            count=similar.given[code].count,
-            of=similar.given[code].total,
-            weighted=similar.given[code].weighted,
-            suggested=tuple(name for name in MODEL_NAMES if code in selected.get(name, ())),
-        )
-        for code in trust_text.ranked(similar)
-    ]
-    neighbours = [
-        NeighbourPart(
-            patient_id=n.patient_id,
-            visit_no=n.visit_no,
-            similarity=n.similarity,
-            about=trust_text.neighbour_text(n),
-            shared=titled("diagnosis", n.shared),
-            given=titled("medication", n.given),
-        )
-        for n in similar.neighbours
-    ]
-    return SimilarPart(
-        trust_text.nearest_of(similar),
-        near.filters,
-        similar.among,
-        similar.training,
-        similar.mean_similarity,
-        similar.nearer_than,
-        tuple(given),
-        tuple(neighbours),
-    )
-
-
-def _trust(engine: Engine, recommendations: Mapping[ModelName, Recommendation]) -> tuple[TrustPart, ...]:
-    """What is unusual about the case for each model that scored it, and what validation says of every class."""
-    parts = []
-    unit = wording.unit(engine.cohort.fingerprint.atc_level)
-    for name in MODEL_NAMES:
-        if name not in recommendations or name not in engine.models:
-            continue
-        manifest = engine.models[name].manifest
-        evidence, problem = trust_text.evidence_or_reason(engine, name)
-        about = case_trust(manifest, recommendations[name])
-        classes = class_trust(evidence, manifest, recommendations[name])
-        sentences = {code: trust_text.sentence(trust) for code, trust in classes.items()}
-        lines = trust_text.trust_lines(about, evidence, problem, unit)
-        parts.append(TrustPart(name, about, tuple(lines), classes, sentences))
-    return tuple(parts)

@@ -10,14 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from dashboard.report.content import CaseReport
 from dashboard.report.review_part import AlertPart, ReviewPart
-from dashboard.scores.reasons import Reason
 from dashboard.shared.case_text import VisitText, short_title
 from dashboard.shared.comparison import Row
 from dashboard.shared.formatting import count, listing
-from leader_core import Review
 from leader_core.domain import MODEL_NAMES, ModelName, Severity
-from leader_core.evaluation.trust import FEW, ClassTrust
+from leader_core.evaluation.trust import FEW
 
 LIKE: Final = "Of 100 alike"
 LIKE_NOTE: Final = (
@@ -105,41 +104,25 @@ _LADDER: Final = (
 )  # from everything to what fits at the worst
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What a first page is made of."""
-
-    visits: Sequence[VisitText]  # newest first
-    allergies: Sequence[str]
-    review: ReviewPart
-    ordered: Review | None  # of the drugs ordered; None where they are unknown or hidden
-    rows: Sequence[Row]
-    known: bool  # what was ordered is known and shown
-    models: tuple[ModelName, ...]
-    reasons: Mapping[str, Sequence[Reason]] | None  # by class; None where the student could not say
-    like: Mapping[str, ClassTrust]
-    warnings: Sequence[str]  # what a model could not read
-
-
-def first_page(material: Material) -> FirstPage:
+def first_page(report: CaseReport) -> FirstPage:
     """The fullest page that fits."""
-    pages = (_page(material, limits) for limits in _LADDER)
-    return next((page for page in pages if _height(page) <= _LINES), None) or _page(material, _LADDER[-1])
+    pages = (_page(report, limits) for limits in _LADDER)
+    return next((page for page in pages if _height(page) <= _LINES), None) or _page(report, _LADDER[-1])
 
 
-def _page(material: Material, limits: Limits) -> FirstPage:
-    current = next(visit for visit in material.visits if visit.current)
-    alerts, more = _alerts(material.review, limits)
+def _page(report: CaseReport, limits: Limits) -> FirstPage:
+    current = next(visit for visit in report.visits if visit.current)
+    alerts, more = _alerts(report.review, limits)
     return FirstPage(
         problems=_some([short_title(title) for title, _ in current.diagnoses], limits.problems),
-        allergies="; ".join(material.allergies),
+        allergies="; ".join(report.allergies),
         procedures=_some([title for title, _ in current.procedures], limits.problems // 2),
-        history=_history(material.visits, limits.problems // 2),
-        alert_heading=_alert_heading(material.review),
+        history=_history(report.visits, limits.problems // 2),
+        alert_heading=_alert_heading(report.review),
         alerts=alerts,
         more_alerts=more,
-        classes=_classes(material, limits),
-        notes=_notes(material),
+        classes=_classes(report, limits),
+        notes=_notes(report),
     )
 
 
@@ -212,13 +195,13 @@ _LABELS: Final[Mapping[str, str]] = {
 }  # what to think about first, what everybody agrees on last
 
 
-def _label(kind: str, material: Material) -> str:
-    if not material.models:
+def _label(kind: str, report: CaseReport) -> str:
+    if not report.models:
         return "Ordered"
     text = _LABELS[kind]
-    if len(material.models) == 1:
+    if len(report.models) == 1:
         text = {"both": "Suggested, not ordered", "missed": "Ordered, not suggested"}.get(kind, text)
-    return text if material.known else text.removesuffix(", not ordered")
+    return text if report.prescribed_known else text.removesuffix(", not ordered")
 
 
 def _kind(row: Row, models: Sequence[ModelName]) -> str:
@@ -231,16 +214,19 @@ def _kind(row: Row, models: Sequence[ModelName]) -> str:
     return ("both" if number == len(models) else "one") if number else ""
 
 
-def _classes(material: Material, limits: Limits) -> tuple[ClassList, ...]:
-    names = _drug_names(material.ordered)
+def _classes(report: CaseReport, limits: Limits) -> tuple[ClassList, ...]:
+    names, models = report.drug_names, [part.name for part in report.models]
+    every = sorted(
+        (row for group in report.groups for row in group.rows), key=lambda row: (-row.rank, row.code)
+    )
     lists = []
     for kind in _LABELS:
-        rows = [row for row in material.rows if _kind(row, material.models) == kind]
-        most = limits.agreed if kind == "ordered" or not material.models else limits.classes
+        rows = [row for row in every if _kind(row, models) == kind]
+        most = limits.agreed if kind == "ordered" or not report.models else limits.classes
         shown = rows if len(rows) <= most + 1 else rows[:most]
-        lines = tuple(_class_line(row, material, names) for row in shown)
+        lines = tuple(_class_line(row, report) for row in shown)
         if rows:
-            label = f"{_label(kind, material)} ({len(rows)})"
+            label = f"{_label(kind, report)} ({len(rows)})"
             rest = rows[len(shown) :]
             others = "; ".join(listing(names.get(row.code, ())) or row.title for row in rest)
             more = f"And {len(rows) - len(shown)} more, see the appendix: {others}." if others else ""
@@ -248,19 +234,19 @@ def _classes(material: Material, limits: Limits) -> tuple[ClassList, ...]:
     return tuple(lists)
 
 
-def _class_line(row: Row, material: Material, names: Mapping[str, Sequence[str]]) -> ClassLine:
-    trust = material.like.get(row.code)
+def _class_line(row: Row, report: CaseReport) -> ClassLine:
+    trust = report.like.get(row.code)
     like = trust.like if trust is not None else None
-    reasons = (material.reasons or {}).get(row.code, ())
+    reasons = (report.reasons or {}).get(row.code, ())
     return ClassLine(
         title=row.title,
-        ordered=(listing(names.get(row.code, ())) or "ordered") if row.prescribed else "",
+        ordered=(listing(report.drug_names.get(row.code, ())) or "ordered") if row.prescribed else "",
         suggested=tuple(name for name in MODEL_NAMES if row.selected(name)),
         like=f"{100 * like.value:.0f}"
         if like is not None and like.value is not None and like.whole >= FEW
         else "",
         reason="; ".join(_short(reason.text) for reason in reasons)
-        or (NOTHING_ALONE if material.reasons else ""),
+        or (NOTHING_ALONE if report.reasons else ""),
     )
 
 
@@ -269,19 +255,10 @@ def _short(text: str) -> str:
     return text if len(text) <= _TITLE else f"{text[:_TITLE].rsplit(' ', 1)[0].rstrip(' ,')}…"
 
 
-def _drug_names(ordered: Review | None) -> dict[str, list[str]]:
-    """The names of the drugs ordered by class; a string that names no known drug stands as it was written."""
-    names: dict[str, list[str]] = {}
-    for choice in ordered.choices if ordered is not None else ():
-        own = [choice.drugs[0].name] if choice.known else list(choice.written)
-        for code in choice.class_codes:
-            names.setdefault(code, []).extend(own)
-    return names
-
-
-def _notes(material: Material) -> tuple[str, ...]:
-    notes = [*material.warnings, *([LIKE_NOTE] if material.like else [])]
-    if material.models and material.reasons is None:
+def _notes(report: CaseReport) -> tuple[str, ...]:
+    warnings = (text for part in report.models for text in part.warnings)
+    notes = [*warnings, *([LIKE_NOTE] if report.like else [])]
+    if report.models and report.reasons is None:
         notes.append(
             "What raised each score is not in this report: the student was not loaded when it was made."
         )

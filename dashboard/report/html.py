@@ -35,6 +35,7 @@ def write_html(report: CaseReport) -> bytes:
         made_at=report.made_at,
         fingerprint=report.fingerprint,
         report=report,
+        first=first_page.first_page(report),
         sections=sections(report),
         kind_of=lambda block: type(block).__name__,
         like=first_page.LIKE,

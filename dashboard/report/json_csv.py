@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from dashboard.report.content import CaseReport, ModelPart, SimilarPart, TrustPart
+from dashboard.report.content import CaseReport, ModelPart
+from dashboard.report.evidence_part import SimilarPart, TrustPart
 from dashboard.report.review_part import sets_of
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording

@@ -64,7 +64,7 @@ class _ReportPdf(PdfPages):
 
     def write_first_page(self) -> None:
         """Who, problems, alerts, and each class with its reason."""
-        page = self.report.first
+        page = first_page.first_page(self.report)
         facts = [
             ("Problems", page.problems or "none recorded"),
             ("Allergies", page.allergies),
@@ -112,7 +112,7 @@ class _ReportPdf(PdfPages):
         columns = [("Class", 49.0)]
         columns += [("Ordered as", 37.0)] if report.prescribed_known else []
         columns += [(wording.MODEL_LABELS[part.name], _MARK) for part in report.models]
-        columns += [(first_page.LIKE, _LIKE)] if report.like_known else []
+        columns += [(first_page.LIKE, _LIKE)] if report.like else []
         if report.reasons is not None:
             columns.append((first_page.RAISED, self.epw - sum(width for _, width in columns)))
         return columns
@@ -131,7 +131,7 @@ class _ReportPdf(PdfPages):
         texts: list[str] = [line.title]
         texts += [line.ordered or "not ordered"] if report.prescribed_known else []
         texts += ["✓" if part.name in line.suggested else "–" for part in report.models]
-        texts += [line.like or "–"] if report.like_known else []
+        texts += [line.like or "–"] if report.like else []
         texts += [line.reason] if report.reasons is not None else []
         top, x = self.get_y(), self.l_margin
         for text, (_, width) in zip(texts, self._columns(), strict=True):

@@ -18,6 +18,7 @@ import pytest
 from dashboard.interactions.graph import graphml
 from dashboard.report.content import CaseReport, compose
 from dashboard.report.download import file_name
+from dashboard.report.first_page import first_page
 from dashboard.report.html import write_html
 from dashboard.report.json_csv import comparison_csv, write_json
 from dashboard.report.pdf import write_pdf
@@ -159,7 +160,7 @@ def test_the_first_page_holds_the_case_and_counts_what_it_leaves_out(
     )  # type: ignore[arg-type]  # fmt: skip
     first, second, *_ = pages(write_pdf(report))
     assert second.startswith("Appendix")
-    counts = engine.review_set(case, case.prescribed, engine.cohort.orders(case.current.visit_id)).counts
+    counts = engine.review_set(case, case.prescribed, engine.cohort.orders(case.current.visit_id or 0)).counts
     assert f"Alerts with the drugs ordered: {counts_text(counts)}" in " ".join(first.split())
     summary, appendix = write_html(report).decode().split('<h1 class="appendix">')
     for code in long:
@@ -167,7 +168,7 @@ def test_the_first_page_holds_the_case_and_counts_what_it_leaves_out(
     shown = sum(code in summary for code in long)
     assert shown == problems or f"and {problems - shown} more, see the appendix" in summary
     assert (shown < problems) is (problems > 30)
-    for group in report.first.classes:
+    for group in first_page(report).classes:
         assert group.label in first
     assert "page" not in re.sub(r"<[^>]+>", " ", summary.split("</style>")[1]).lower(), "no page of the app"
 
@@ -177,15 +178,17 @@ def test_reasons_stand_with_each_class_and_in_the_json(engine: FakeEngine) -> No
     rec: Any = {"student": engine.recommend(case, "student")}
     codes = tuple(m.code for m in rec["student"].medications)
     item = drop(code_item(len(case.history), "diagnosis", case.current.diagnoses[0]))
-    before = np.full(len(codes), 0.8)
-    outcomes = Outcomes("student", codes, 0.4, before, (item,), before[None] - 0.5, 2, 0.0)
+    before = np.full(len(codes), 0.8, np.float32)
+    outcomes = Outcomes("student", codes, 0.4, before, (item,), before[None] - np.float32(0.5), 2, 0.0)
     report = compose(engine, case, rec, patient_id=10006, hide=False, made_at=NOW, outcomes=outcomes)  # type: ignore[arg-type]
     title = engine.cohort.title("diagnosis", case.current.diagnoses[0])
-    assert {line.reason for group in report.first.classes for line in group.lines if line.suggested} == {
-        title
-    }
+    assert {
+        line.reason for group in first_page(report).classes for line in group.lines if line.suggested
+    } == {title}
     rows = json.loads(write_json(report))["medications"]
-    assert rows[0]["reasons"] == [{"text": title, "before": 0.8, "without": pytest.approx(0.3)}]
+    assert rows[0]["reasons"] == [
+        {"text": title, "before": pytest.approx(0.8), "without": pytest.approx(0.3)}
+    ]
     assert f"{title} 0.30" in _words(write_html(report))
 
 
