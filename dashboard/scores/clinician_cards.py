@@ -31,6 +31,9 @@ from leader_core.evaluation.trust import FEW, ClassTrust
 _OPEN_ALERTS: Final = 3
 _OPEN_ITEMS: Final = 5
 """Items of a card that stand open; the rest is folded under its number."""
+REASONS: Final = (
+    "“Points to it” names what raises the student's score most: without it, the score falls furthest."
+)
 _SEVERE: Final = ("contraindicated", "major")
 
 Trusts = Mapping[ModelName, Mapping[str, ClassTrust]]
@@ -59,6 +62,9 @@ class ClassCard:
     items: tuple[CardItem, ...]
     empty: str  # what is said where there is none
     folded: bool = False
+
+
+_NOT_SCORED: Final = "Neither model scores it, and it was not ordered."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def _reasons(about: CardCase, draw: Callable[[Mapping[str, Sequence[Reason]], st
     def filled() -> None:
         result = explanations.known_removals(about.service, about.case, "student")
         if result.value is not None:
-            draw(reasons(result.value, about.case, _short(about.titles)), "")
+            draw(reasons(result.value, about.case, _short(about.titles)), REASONS)
         else:
             draw({}, result.reason or "What moved the scores is being read…")
 
@@ -251,6 +257,11 @@ def classes_html(about: CardCase, known: Mapping[str, Sequence[Reason]], note: s
         areas=areas,
         drugs=drugs,
         others=[row for row in about.rows if row.code not in drugs],
+        held_by={
+            row.code: [n for n, r in about.recommendations.items() if (row.score(n) or 0.0) >= r.threshold]
+            for row in matters
+            if row.held
+        },
         names=list(about.recommendations),
         ordered_known=about.ordered_known,
         focus=about.focus,
@@ -314,6 +325,9 @@ def cards(about: CardCase, known: Mapping[str, Sequence[Reason]]) -> list[ClassC
             heading = f"The {name} alone suggests{', not ordered' if orders else ''}"
             if own:
                 result.append(card(name, heading, own, "", folded=True))
+    if about.focus and not any(item.row.code == about.focus for each in result for item in each.items):
+        named = [row for row in about.rows if row.code == about.focus]
+        result.insert(0, card("named", "The class that the link is about", named, _NOT_SCORED))
     return result
 
 
@@ -358,13 +372,17 @@ def evidence(trust: ClassTrust | None, name: ModelName) -> tuple[str, str, str]:
     between = f"scored {trust.low:.1f} to {trust.high:.1f} for this class"
     exact = f"ordered in {like.part:,} of {count(like.whole, 'case')} {between}"
     if not like.whole:
-        return "", "No validation patient had a score like this.", f"no case {between}"
+        return "", f"No validation patient had a score like this from the {name}.", f"no case {between}"
     if like.whole < FEW:
         few = count(like.whole, "validation patient")
-        return "", f"Only {few} had a score like this; {like.part} had it ordered.", exact
+        return "", f"Only {few} had a score like this from the {name}; {like.part} had it ordered.", exact
     low, high = like.interval
     exact += f"; 95 % interval {low * 100:.0f}–{high * 100:.0f} %"
-    return f"{round(100 * like.part / like.whole)} in 100", "patients scored like this had it ordered", exact
+    return (
+        f"{round(100 * like.part / like.whole)} in 100",
+        f"patients whom the {name} scored like this had it ordered",
+        exact,
+    )
 
 
 def _drugs(about: CardCase, row: Row) -> tuple[str, str]:
@@ -375,4 +393,4 @@ def _drugs(about: CardCase, row: Row) -> tuple[str, str]:
             names = [c.drugs[0].name for c in about.drugs.entered.choices if row.code in c.class_codes]
             written = listing(dict.fromkeys(names))
         return "Ordered:", written
-    return "Usually", alerts.class_drugs(about.service.engine.shares, row.code)
+    return "Usually", alerts.class_drugs(about.service.engine.shares, row.code).removesuffix(" 100 %")

@@ -105,7 +105,7 @@ function details(row, columns, ask, tag) {
 }
 
 function line(row, data, memory) {
-  const tr = make("tr", null, "row");
+  const tr = make("tr", null, row.code === data.focus ? "row focus" : "row");
   tr.dataset.code = row.code;
   const name = make("th");
   name.scope = "row";
@@ -266,6 +266,14 @@ export default function (component) {
     if (!bodies.length) memory.scroll.append(make("p", "Nothing in this case matches “" + memory.search.value + "”.", "nothing"));
   };
   memory.search.oninput = draw;
+  const holder = data.focus && data.groups.find((entry) => entry.rows.some((row) => row.code === data.focus));
+  const fresh = holder && memory.focused !== data.subject + data.focus;
+  if (fresh) {
+    memory.focused = data.subject + data.focus;
+    memory.open.add(data.focus);
+    memory.folded.set(holder.key, false);
+  }
   draw();
+  if (fresh) memory.scroll.querySelector("tr.focus")?.scrollIntoView({ block: "center" });
   return unmount;
 }

@@ -39,6 +39,7 @@ def show(
     counted: str = "",
     against: Mapping[str, Alert] | None = None,
     tagging: RowTagging | None = None,
+    focus: str = "",
     key: str = "comparison",
 ) -> None:
     """Draw the table; opened rows and folded groups survive a change of the cut-off.
@@ -48,6 +49,7 @@ def show(
         more: lines for the details of some classes, by code.
         shares: the drugs that a class means, in words; empty where it is a drug.
         counted: what the shares are counted from.
+        focus: the class whose row is opened and scrolled to, once.
         against: by class, the alert of a condition of this patient that speaks against it.
         tagging: where rows can be tagged.
     """
@@ -66,7 +68,9 @@ def show(
             row["tags"] = own_tags.get(row["code"], ())
     component("scores/comparison", "scores/tag_chooser")(
         key=key,
-        data={**data, "subject": subject, "note": note, "tagging": tagging and tagging.chooser()},
+        data={
+            **data, "subject": subject, "note": note, "focus": focus, "tagging": tagging and tagging.chooser()
+        },
         on_explained_change=functools.partial(_explain, key),
         on_tagged_change=functools.partial(tags.write, tagging, key) if tagging else nothing,
     )

@@ -128,9 +128,10 @@ def cut_text(service: Service, case: Case, name: ModelName) -> str:
     if name == "teacher" and service.status(name).readiness == "ready":
         prompt = service.engine.prompt(case)
         whole = sum(1 for _ in case.codes())
-        parts = [each.replace(" left out", "").split(":")[0] for each in prompt.dropped]
+        parts = [
+            each[:1].lower() + each[1:].replace(" left out", "").split(":")[0] for each in prompt.dropped
+        ]
         if prompt.left_out and parts:
-            parts[0] = parts[0][:1].lower() + parts[0][1:]
             return wording.CUT_PROMPT.format(read=whole - prompt.left_out, whole=whole, parts=listing(parts))
     manifest = service.engine.models[name].manifest
     most, visits = int((manifest.settings if manifest else {}).get("max_visits") or 0), len(case.history) + 1

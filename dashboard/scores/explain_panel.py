@@ -14,6 +14,7 @@ from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import count, listing, probability
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
+from dashboard.shared.templates import render
 from leader_core import Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.explain import Attribution, Flip, Item, Outcomes
@@ -50,7 +51,8 @@ def show(service: Service, subject: Subject, recommendations: Mapping[ModelName,
     if not recommendations:
         return
     named = {m.code: m.title for r in recommendations.values() for m in r.medications}
-    st.html(markup.panel_title("What changed a score", "choose a class"))
+    chosen = str(st.session_state.get(CLASS) or "")
+    st.html(markup.panel_title("What changed a score", named.get(chosen, "" if chosen else "choose a class")))
     ranked = [m.code for m in next(iter(recommendations.values())).medications]
     options = ["", *ranked, *sorted(set(named) - set(ranked))]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -139,11 +141,24 @@ def _side(
     else:
         result = explanations.removals(service, subject.case, name)
     if result.status == "ready":
-        st.html(markup.note(how(result.value)))
+        st.html(markup.note(in_words(result.value)) + render("scores/exactness.html", text=how(result.value)))
     elif result.status != "running":
         st.html(markup.callout(result.reason or f"The {name} gives no explanation.", name))
     explanations.button(result)
     return result
+
+
+def in_words(value: object) -> str:
+    """What an explanation says of the score, in a plain sentence."""
+    if isinstance(value, Attribution):
+        unread = f" {count(len(value.unread), 'code')} of it not read." if value.unread else ""
+        return (
+            f"An average patient scores {probability(value.baseline_probability)}; what the {value.model} read of this "
+            f"case takes that to {probability(value.probability)}.{unread}"
+        )
+    if isinstance(value, Outcomes):
+        return f"{count(len(value.changes), 'thing')} of the case left out in turn, and the case scored again each time."
+    return ""
 
 
 def how(value: object) -> str:

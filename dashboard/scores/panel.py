@@ -52,9 +52,13 @@ def identity(subject: Subject, page: str) -> str:
 
 
 def kept() -> dict[str, str]:
-    """What stays from case to case where a link does not say: the open tab, and whether suggestions are held back."""
+    """What stays from case to case where a link does not say: the open tab, and whether suggestions are held back.
+
+    The class that a link is about is explained too.
+    """
     tab = {_TAB: st.session_state[_TAB]} if _TAB in st.session_state else {}
-    return tab | ({session.HOLD: "1"} if session.holding_back() else {})
+    focus = {comparison_table.EXPLAINED: code} if (code := session.focused_class()) else {}
+    return tab | focus | ({session.HOLD: "1"} if session.holding_back() else {})
 
 
 def _panel(service: Service, subject: Subject, page: str, export: Export) -> None:
@@ -117,7 +121,7 @@ def _answers(
             elif opened == "trust":
                 trust_panel.show_trust(service, recommendations, near)
         _notes(service, subject, tabs)
-    return {**link, **explain_panel.query()}
+    return {**link, **explain_panel.query(), **session.focus_query()}
 
 
 def _tabs(subject: Subject, *names: Tab) -> tuple[Tab, dict[Tab, DeltaGenerator]]:
@@ -213,6 +217,7 @@ def _table(
         counted=shares.label,
         against=held,
         tagging=tags.tagging(service, subject.patient_id, case.current.visit_id) if known else None,
+        focus=session.focused_class() if subject.source == "cohort" else "",
     )
     st.html(markup.note(wording.TEACHER_SCORES))
 

@@ -40,7 +40,7 @@ _ICONS: Final[Mapping[str, str]] = {**theme.MODEL_ICONS, "prescribed": "✓"}
 _MEANINGS: Final[Mapping[str, str]] = {
     "teacher": "suggested here by the teacher",
     "student": "suggested here by the student",
-    "prescribed": "prescribed here",
+    "prescribed": "ordered here",
 }
 
 
@@ -232,7 +232,7 @@ def class_details(
     if similar is not None:
         for code in {m.code for r in recommendations.values() for m in r.medications}:
             given = similar.count_of(code)
-            text = f"{given.count} of the {given.total} most similar training patients were given it"
+            text = f"{given.count} of the {given.total} most similar training patients had it ordered"
             lines.setdefault(code, []).append({"label": "Similar patients", "text": text})
     return lines
 

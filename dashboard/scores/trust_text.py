@@ -16,8 +16,9 @@ from leader_core.similar import Neighbour, Similar
 
 NO_NEIGHBOURS: Final = "They cannot be computed for this case."
 ABOUT_SIMILAR: Final = (
-    "Patients of the training split whose case the student reads in nearly the same way. "
-    "What they were given is what was done, not what was right."
+    "Patients of the training split whose case the student reads in nearly the same way; similarity 1 is the same reading, "
+    "which may rest on other things than shared diagnoses. "
+    "What was ordered for them is what was done, not what was right."
 )
 NO_EVIDENCE: Final = (
     "This {model} was trained before validation counts of each class were stored with a model. "
@@ -62,18 +63,18 @@ def neighbour_text(neighbour: Neighbour) -> str:
 def sentence(trust: ClassTrust) -> str:
     """What validation says of a class, as counts with their shares."""
     p = trust.prevalence
-    sentences = [f"Given in {p.part:,} of {p.whole:,} cases ({percent(p)})."]
+    sentences = [f"Ordered in {p.part:,} of {p.whole:,} cases ({percent(p)})."]
     if trust.precision.whole:
         sentences.append(
             f"Suggested in {trust.precision.whole:,} at this cut-off, right in {trust.precision.part:,} "
-            f"({percent(trust.precision, interval=True)}); found {percent(trust.recall)} of those given it."
+            f"({percent(trust.precision, interval=True)}); found {percent(trust.recall)} of the orders of it."
         )
     else:
         sentences.append("Never suggested at this cut-off.")
     if trust.like.whole:
         sentences.append(
             f"Of {count(trust.like.whole, 'case')} scored {trust.low:.1f} to {trust.high:.1f}, like this one, "
-            f"{trust.like.part:,} {'was' if trust.like.part == 1 else 'were'} given it ({percent(trust.like)})"
+            f"{trust.like.part:,} had it ordered ({percent(trust.like)})"
             + (", too few to rely on." if trust.like.whole < FEW else ".")
         )
     else:
@@ -137,7 +138,12 @@ def trust_lines(about: CaseTrust, evidence: Evidence | None, problem: str, unit:
         lines.append("Could not read all of the case: it was cut to fit.")
     if not about.unseen and not about.truncated:
         lines.append("Read every code of the case.")
-    if about.promised is not None:
+    if about.promised is not None and len(about.promised) * 2 > about.scored:
+        lines.append(
+            f"No {about.share * 100:.0f} % set worth showing: it would hold {len(about.promised)} of "
+            f"{count(about.scored, unit.one, unit.many)}."
+        )
+    elif about.promised is not None:
         lines.append(
             f"The {about.share * 100:.0f} % set: {count(len(about.promised), unit.one, unit.many)}. Of cases like those of "
             f"validation, at least {about.confidence * 100:.0f} % have at least {about.share * 100:.0f} % of what was "

@@ -121,6 +121,25 @@ SEVERITY_LABELS: Final[dict[str, str]] = {
     "unknown": "Severity unknown",
 }
 
+GLOSSARY: Final[dict[str, str]] = {
+    "Class": "A group of drugs by ATC, at level 3 unless the cohort says otherwise: “Loop diuretics”, not furosemide.",
+    "Ordered": "In the orders of this visit. Whether a drug was administered is not known.",
+    "Score": "What a model gives a class, from 0 to 1; where the model is calibrated, the chance that it is ordered.",
+    "Cut-off": "The score from which a class counts as suggested; chosen on validation patients.",
+    "Jaccard": "Classes both suggested and ordered, of those that are either: 1 is the same set, 0 nothing in common.",
+    "F1": "Twice the classes both suggested and ordered, over the classes suggested plus those ordered.",
+    "Precision": "Of the classes suggested, the share that was ordered.",
+    "Recall": "Of the classes ordered, the share that was suggested.",
+    "PRAUC": "Average precision of a case's ranking of classes, over all cut-offs; the mean over cases.",
+    "DDI rate": "Of the pairs among suggested classes, the share that a statistical table lists; it knows no severity.",
+    "Alerts": "What the tables list about drugs together, with the diagnoses, or twice the same; unlisted is not safe.",
+    "Log-odds": "The scale on which shares of a score add up: 0 is a score of 0.5, 1 more is a score of 0.73.",
+    "Calibration": "Whether of the classes scored 0.8 about 80 in 100 are ordered.",
+    "90 % set": "Classes that hold at least 90 % of what is ordered in at least 90 % of cases like those of validation.",
+    "Truncated": "Some of the case was left out because it does not fit what the model reads.",
+}
+"""The terms of the research view, in a line each."""
+
 INTENDED_USE: Final = (
     "For research, teaching and demonstration: to compare a language-model teacher with its distilled student on "
     "recorded or invented cases. Not for prescribing, and not for any decision about a real patient."

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import ModelStatus, Service
-from dashboard.shared import navigation, view, wording
+from dashboard.shared import glossary, navigation, view, wording
 from dashboard.shared.templates import component, nothing, render
 from dashboard.tour import tour
 from leader_core.domain import MODEL_NAMES
@@ -31,6 +31,8 @@ def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
         placeholder = st.empty()
         placeholder.html(strip(service))
         view.switch()
+        if view.is_research():
+            glossary.show()
     with st.container(key="progress"):
         return placeholder, st.empty()
 

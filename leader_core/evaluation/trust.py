@@ -46,7 +46,7 @@ class ClassTrust:
     high: float
     like: Proportion  # of the validation cases scored so, how many were prescribed it
     expected: float  # prescriptions that its scores add up to over all validation cases
-    promised: bool | None  # whether it is in the conformal set; None without one
+    promised: bool | None  # whether it is in the conformal set; None without one, or with one of most classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class CaseTrust:
     share: float  # the conformal set holds at least this share of what is prescribed
     confidence: float  # in at least this share of cases like those of validation
     promised: frozenset[str] | None  # its classes; None where the model carries no such set
+    scored: int  # classes that the model scores
 
 
 def evidence_of(card: Card) -> Evidence | None:
@@ -86,7 +87,8 @@ def promised_set(manifest: Manifest | None, recommendation: Recommendation) -> f
 def case_trust(manifest: Manifest | None, recommendation: Recommendation) -> CaseTrust:
     """What is unusual about the case that was scored."""
     promised = promised_set(manifest, recommendation)
-    return CaseTrust(recommendation.unseen, recommendation.truncated, *PROMISE, promised)
+    scored = len(recommendation.medications)
+    return CaseTrust(recommendation.unseen, recommendation.truncated, *PROMISE, promised, scored)
 
 
 def class_trust(
@@ -96,6 +98,8 @@ def class_trust(
     if evidence is None:
         return {}
     promised = promised_set(manifest, recommendation)
+    if promised is not None and len(promised) * 2 > len(recommendation.medications):
+        promised = None  # more than half of the classes: to be one of them says nothing
     trust = {}
     for m in recommendation.medications:
         own = evidence.classes.get(m.code)

@@ -258,7 +258,7 @@ def test_how_far_to_trust_the_scores_goes_with_them(tmp_path: Path) -> None:
     assert "nearer than 42 % of validation patients" in values["about"]["To training data"]
     text = _words(write_html(report))
     assert "How far to trust these scores" in text and "nearer than 42 % of validation patients" in text
-    assert "Given in 50 of 100 cases (50 %)." in text
+    assert "Ordered in 50 of 100 cases (50 %)." in text
     assert text.count("Each class was counted on 100 validation cases") == 2
     silent = replace(report, trust=())
     assert write_pdf(silent) != write_pdf(report) and "counted on" not in _words(write_html(silent))

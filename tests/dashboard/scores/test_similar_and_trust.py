@@ -71,7 +71,7 @@ def test_codes_read_by_their_titles_are_not_called_unread() -> None:
     unread = UnseenCode("diagnosis", "ICD9:0479", "ICD9:0479")
 
     def lines(*unseen: UnseenCode) -> str:
-        about = CaseTrust(unseen, False, 0.9, 0.9, None)
+        about = CaseTrust(unseen, False, 0.9, 0.9, None, 30)
         return " ".join(trust_text.trust_lines(about, None, "", wording.unit(3)))
 
     assert "1 code of this case never met in training, read by title only." in lines(titled)
@@ -125,8 +125,8 @@ def test_a_class_shows_validation_results_of_similar_scores(
     for row in rows.values():
         lines = {line["label"]: line["text"] for line in row["details"]}
         text_of_class = lines["Teacher on validation"]
-        assert "Given in 50 of 100 cases (50 %)." in text_of_class
-        assert "found 100 % of those given it" in text_of_class
+        assert "Ordered in 50 of 100 cases (50 %)." in text_of_class
+        assert "found 100 % of the orders of it" in text_of_class
         tenth = min(int(row["teacher"] * 10 + 1e-6), 9)
         near = re.search(r"Of (\d+) cases scored (\S+) to (\S+), like this one, (\d+)", text_of_class)
         assert near is not None and near[2] == f"{tenth / 10:.1f}"
@@ -156,8 +156,8 @@ def test_a_sentence_is_made_of_counts() -> None:
         True,
     )
     assert trust_text.sentence(trust) == (
-        "Given in 60 of 200 cases (30 %). Suggested in 40 at this cut-off, right in 30 (75 %, interval 60–86 %); "
-        "found 50 % of those given it. Of 4 cases scored 0.6 to 0.7, like this one, 3 were given it (75 %), "
+        "Ordered in 60 of 200 cases (30 %). Suggested in 40 at this cut-off, right in 30 (75 %, interval 60–86 %); "
+        "found 50 % of the orders of it. Of 4 cases scored 0.6 to 0.7, like this one, 3 had it ordered (75 %), "
         "too few to rely on. In the 90 % set."
     )
     silent = replace(trust, precision=Proportion(0, 0), like=Proportion(0, 0), promised=None)
