@@ -69,7 +69,11 @@ def show(
     component("scores/comparison", "scores/tag_chooser")(
         key=key,
         data={
-            **data, "subject": subject, "note": note, "focus": focus, "tagging": tagging and tagging.chooser()
+            **data,
+            "subject": subject,
+            "note": note,
+            "focus": focus,
+            "tagging": tagging and tagging.chooser(),
         },
         on_explained_change=functools.partial(_explain, key),
         on_tagged_change=functools.partial(tags.write, tagging, key) if tagging else nothing,
