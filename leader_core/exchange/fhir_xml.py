@@ -50,7 +50,7 @@ def read_xml(data: bytes, what: str, largest: int) -> Any:
         raise InputError(
             f"{what} has {len(data) / 1e6:.1f} MB: expected at most {largest / 1e6:.0f} MB. Export one patient."
         )
-    builder = _Builder(what)
+    builder = _TreeBuilder(what)
     parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = builder.refuse_type
@@ -96,7 +96,7 @@ class _Element:
             self.parts[name] = [before, value]
 
 
-class _Builder:
+class _TreeBuilder:
     """Builds the value while the document is read."""
 
     def __init__(self, what: str) -> None:

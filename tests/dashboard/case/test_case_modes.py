@@ -349,5 +349,5 @@ def test_the_tour_of_an_empty_cohort_is_an_empty_state(serve: Serve, open_page: 
 def test_every_page_listens_for_keys_and_helps(open_page: OpenPage) -> None:
     data = component_data(open_page("models"), "keyboard")
     assert data == frame.help_text()
-    assert {key for keys, _ in data["shortcuts"] for key in keys} == {"/", "j", "k", "Enter", "?", "Esc"}
+    assert {key for keys, _ in data["shortcuts"] for key in keys} == {"/", "j", "k", "t", "Enter", "?", "Esc"}
     assert data["tour"]["steps"] == 5
