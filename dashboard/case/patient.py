@@ -32,6 +32,7 @@ def show(service: Service, subject: Subject, heading: str, read: Sequence[str] |
     visits = [*case.history, case.current]
     st.html(
         markup.panel_title("Visits", "newest first")
+        + undated(case)
         + axis([visit.admitted_at for visit in visits], len(visits) - 1)
         + timeline(case, titles_of(service), hide=session.hidden(subject))
     )
@@ -48,6 +49,7 @@ def show_clinical(service: Service, subject: Subject) -> None:
     pairs = case_text.profile_facts(case, service.engine.cohort.profile_fields)
     st.html(
         markup.panel_title("Problems and visits", "newest first" if case.history else "")
+        + undated(case)
         + axis([visit.admitted_at for visit in visits], len(visits) - 1)
         + timeline(case, titles, hide=session.hidden(subject), plain=True)
         + macro("folded_profile", _TEMPLATE)(pairs)
@@ -67,6 +69,17 @@ def timeline(case: Case, titles: Titles, *, hide: bool = False, plain: bool = Fa
     """
     visits = case_text.visit_texts(case.observed() if hide else case, titles)
     return macro("timeline", _TEMPLATE)(visits, plain)
+
+
+def undated(case: Case) -> Markup:
+    """What the order of a cohort's visits without dates rests on; empty where there are dates, or one visit."""
+    if (
+        not case.history
+        or case.patient_id is None
+        or any(v.admitted_at for v in (*case.history, case.current))
+    ):
+        return Markup()
+    return markup.note(wording.UNDATED_VISITS)
 
 
 def axis(moments: Sequence[datetime | None], current: int) -> Markup:

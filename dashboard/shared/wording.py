@@ -230,6 +230,10 @@ STUDENT_GONE: Final = (
 FOR_RESEARCH: Final = (
     "For research on the models: it counts agreement with what was ordered; an order is not always right."
 )
+UNDATED_VISITS: Final = (
+    "This source has no dates. The stays stand in order of the year of discharge and the age; where both are the same, "
+    "their order is unknown and their number decides."
+)
 TRAINING_OFF: Final = (
     "Training from this page is off, for it keeps this machine busy: start the server with --allow-training "
     "(`make run SERVE=--allow-training`) to have it here; where people sign in, administrators alone may train. "

@@ -15,7 +15,7 @@ from leader_core.cohort import eicu
 from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.raw_files import CheckedFile, check_file
 from leader_core.cohort.raw_tables import RawFolder, RawTable
-from leader_core.cohort.spreadsheet import DATED, day_first
+from leader_core.cohort.spreadsheet import DATED, FORMULAS_READ, day_first, has_formulas
 from leader_core.cohort.statements import run
 from leader_core.domain import Kind
 from leader_core.errors import InputError
@@ -83,6 +83,8 @@ class RawReader:
                 self._day_first[name] = order
                 self._set("day_first", order)
                 self.notes.append(f"{table.path.name}: dates written as {_ORDERS[order]} were read as such.")
+            if has_formulas(table):
+                self.notes.append(FORMULAS_READ.format(name=table.path.name))
             run(self.connection, self._script(name), {"by_ndc": by_ndc, "kind": kind_of(name)})
             if not table.parquet:
                 run(self.connection, "raw/unreadable_lines", {"table": name})
@@ -105,7 +107,7 @@ class RawReader:
                 run(self.connection, "raw/parquet_cells")
             else:
                 self._set("raw_columns", columns_of(table))
-                run(self.connection, "raw/file_cells")
+                run(self.connection, "raw/formula_cells" if has_formulas(table) else "raw/file_cells")
             wanted = SOURCES[self.raw.source].columns(name)
             if absent := [column for column in wanted if column not in table.columns]:
                 empty = pa.table({column: pa.array([], pa.string()) for column in absent})

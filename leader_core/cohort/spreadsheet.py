@@ -24,8 +24,17 @@ _DATES: Final = {
 DATED: Final = frozenset(_DATES)
 """Tables whose dates may have been rewritten."""
 
+_FORMULA: Final = re.compile(r'="[^"]*"')
+FORMULAS_READ: Final = (
+    '{name}: cells written ="…", as for a spreadsheet, were read as what stands between the quotes.'
+)
 _STROKES: Final = re.compile(r"\s*([0-9]{1,2})[/-]([0-9]{1,2})[/-]([0-9]{4})(?![0-9])")
 _LARGE: Final = 1_000  # rows of ICD-9 codes from which the lack of any leading zero is worth a note
+
+
+def has_formulas(table: RawTable) -> bool:
+    """Whether cells are written as formulas that give a text, like ="0389"; by the table's first rows."""
+    return any(_FORMULA.fullmatch(cell) for row in table.first_rows for cell in row)
 
 
 def day_first(connection: duckdb.DuckDBPyConnection, table: RawTable) -> str | None:

@@ -43,6 +43,8 @@ _DIRECTION: Final = re.compile(
     r"(?:once |twice )?(?:daily|weekly|nightly|bid|tid|qid|qd|qhs|qod|prn|stat|once|q\d+h(?:r|rs)?)(?: prn)?",
     re.IGNORECASE,
 )
+_FORMULA: Final = re.compile(r"""(?:^|(?<=[\s,;|]))="([^"\n]*)\"""", re.MULTILINE)
+"""A spreadsheet's formula for a text: ="0389"."""
 _QUOTES: Final = "\"'“”‘’`"
 
 
@@ -87,6 +89,7 @@ def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
         raise InputError(
             f"The list has {len(text):,} characters: expected at most {LARGEST:,}. Paste it in parts."
         )
+    text = _FORMULA.sub(r"\1", text)
     resolver = Resolver(cohort)
     lines = [line for line in lines_of(text) if any(c.isalnum() for c in line)]
     resolved: list[Resolved] = []

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from dashboard.case.patient import undated
 from dashboard.scores import case_diff, cut_offs, decide_first
 from dashboard.server.answers import Scores
 from dashboard.server.service import Service
 from dashboard.shared import comparison, session, stepping, wording
 from dashboard.shell import frame
 from dashboard.tour import tour
-from leader_core import Recommendation, ScoredMedication
+from leader_core import Case, Recommendation, ScoredMedication, Visit
 from leader_core.cohort import PatientQuery
 from leader_core.domain import MODEL_NAMES
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
@@ -22,6 +24,14 @@ from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine
 
 RETURNING = "10006"
 KEY = f"{RETURNING}-5"
+
+
+def test_visits_without_dates_say_what_their_order_rests_on() -> None:
+    dated = Visit(("ICD9:4280",), admitted_at=datetime.fromisoformat("2150-01-01"))
+    without = Visit(("ICD9:4280",))
+    assert "their order is unknown" in undated(Case({}, (without,), without, 7))
+    for case in (Case({}, (dated,), without, 7), Case({}, (), without, 7), Case({}, (without,), without)):
+        assert undated(case) == ""
 
 
 def _has(page: Any, name: str) -> bool:

@@ -57,6 +57,20 @@ def test_python_and_sql_know_the_same_words() -> None:
     assert set(re.findall(r"'([^']+)'", listed)) == MISSING_WORDS
 
 
+def test_cells_written_as_formulas_of_a_spreadsheet_are_their_text(
+    plain: BuildResult, tmp_path: Path
+) -> None:
+    tables = raw_tables.mimic3()
+    for name in ("DIAGNOSES_ICD", "PROCEDURES_ICD"):
+        for row in tables[name]:
+            row["ICD9_CODE"] = f'="{row["ICD9_CODE"]}"'
+    for row in tables["ADMISSIONS"]:
+        row["HADM_ID"] = f'="{row["HADM_ID"]}"'
+    result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    assert result.fingerprint.digest == plain.fingerprint.digest
+    assert sum('cells written ="…"' in note for note in result.notes) == 3
+
+
 def test_dates_that_may_mean_two_are_refused_naming_the_cell(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"admissions\.csv, line 2, column admittime: '5/1/2160 10:00' may mean two"

@@ -36,6 +36,7 @@ def _codes(result: PastedList) -> list[str]:
 @pytest.mark.parametrize(
     ("text", "codes"),
     [
+        ('="0389"\t="4280"\n="038.9"', ["ICD9:0389", "ICD9:4280"]),
         ("428.0, I50.9; 4019\t250.00", ["ICD9:4280", "ICD10:I509", "ICD9:4019", "ICD9:25000"]),
         ("ICD9:428.0\nicd-10: I50.9\nICD-10-CM E11.9", ["ICD9:4280", "ICD10:I509", "ICD10:E119"]),
         ("428.0 - CHF\n486 pneumonia\nE11.9 (type 2)", ["ICD9:4280", "ICD9:486", "ICD10:E119"]),
