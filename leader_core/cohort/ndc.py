@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from leader_core.cohort.layouts import is_missing
 from leader_core.errors import InputError, NotFoundError
@@ -172,9 +172,9 @@ def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> NdcMa
         raise NotFoundError(f"The NDC map {path} does not exist. Check --ndc-map.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read_map(path.name, str(path), csv.reader(stream), level, 3 if coarser else level)
+            return _read_map(path.name, str(path), _rows(stream), level, 3 if coarser else level)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The NDC map {path} is not readable as CSV in UTF-8: {error}.") from error
+        raise _not_csv(str(path), error) from error
 
 
 def parse_ndc_map(data: bytes, name: str, level: AtcLevel) -> NdcMap:
@@ -184,10 +184,24 @@ def parse_ndc_map(data: bytes, name: str, level: AtcLevel) -> NdcMap:
         InputError: as `read_ndc_map`.
     """
     try:
-        rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        rows = _rows(io.StringIO(data.decode("utf-8-sig"), newline=""))
         return _read_map(name, name, rows, level, level)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The NDC map {name} is not readable as CSV in UTF-8: {error}.") from error
+        raise _not_csv(name, error) from error
+
+
+def _rows(stream: TextIO) -> Iterator[list[str]]:
+    """Cells by line; what parts them is the first line's comma, semicolon or tab."""
+    header = stream.readline()
+    stream.seek(0)
+    return csv.reader(stream, delimiter=max(",;\t", key=header.count))
+
+
+def _not_csv(name: str, error: Exception) -> InputError:
+    reason = f"byte {error.start:,} is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    return InputError(
+        f"The NDC map {name} is not readable as CSV in UTF-8: {reason}. Save it as CSV in UTF-8."
+    )
 
 
 def _read_map(name: str, path: str, rows: Iterator[list[str]], level: AtcLevel, needed: AtcLevel) -> NdcMap:

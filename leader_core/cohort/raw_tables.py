@@ -23,6 +23,7 @@ _SUBFOLDERS: Final = ("hosp", "core")  # of MIMIC-IV's releases; `core` until 1.
 _COPY: Final = re.compile(r" ?\([0-9]+\)| [0-9]+(?=\.|$)")  # "ADMISSIONS (1).csv", "ADMISSIONS 2.csv"
 _ADDRESS: Final = re.compile(r"([a-z][a-z0-9]+):/{1,2}[^/]", re.IGNORECASE)
 _ARCHIVES: Final = (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar", ".tar.bz2", ".tar.xz")
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _DECIMAL: Final = re.compile(r"[0-9]+\.0*")
 _DEEPEST: Final = 3  # folders that a release may be wrapped in
 
@@ -297,6 +298,12 @@ def _start(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
         raise InputError(
             f"{path}: the header line cannot be read ({error}). Save it as CSV in UTF-8."
         ) from error
+    if len(cells) == 1 and (
+        apart := next((name for sign, name in _SEPARATORS.items() if sign in cells[0]), "")
+    ):
+        raise InputError(
+            f"{path}: {apart} stand between its cells, where commas are expected. Save it as CSV with commas."
+        )
     return tuple(cell.strip().lower() for cell in cells), tuple(_rows(rest.decode("utf-8", "replace")))
 
 

@@ -15,7 +15,7 @@ from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir import Imported, read_fhir
 from leader_core.exchange.fhir_file import LARGEST as LARGEST_FHIR
-from leader_core.exchange.fhir_file import is_fhir
+from leader_core.exchange.fhir_file import as_utf8, is_fhir
 from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
@@ -76,7 +76,9 @@ def read_file(
     Raises:
         InputError: one sentence on why there is no case in it.
     """
-    files = [data] if isinstance(data, bytes) else list(data)
+    files = [as_utf8(each) for each in ([data] if isinstance(data, bytes) else data)]
+    if not all(each.strip() for each in files):
+        raise InputError("The file is empty. Export it again.")
     if len(files) != 1 or is_fhir(files[0]):
         codes = ndc_map.codes if ndc_map else None
         result = read_fhir(files, cohort, current=current, patient=patient, ndc_map=codes)

@@ -40,6 +40,18 @@ READ: Final = (
 WHAT: Final = "The FHIR file"
 EXPECTED: Final = "expected a Bundle, a list or NDJSON of one patient's visits"
 _GZIP: Final = b"\x1f\x8b"
+_OTHER: Final = (
+    (b"MSH|", "an HL7 v2 message"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"%PDF-", "a PDF document"),
+    (b"{\\rtf", "an RTF document"),
+)
+"""How files of other formats begin, and what they are."""
+_DECLARATION: Final = re.compile(r"\s*<\?xml[^>]*\?>")
+_CONDITIONAL: Final = re.compile(r"[A-Z][A-Za-z]+\?identifier=(?:([^|&]*)\|)?([^|&]+)")
 _KIND: Final = re.compile(r"[A-Z][A-Za-z]{1,40}")
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9\-._]{1,64}")
 
@@ -70,6 +82,7 @@ class FhirFile:
     listed: list[Listed] = field(default_factory=list)
     ignored: Counter[str] = field(default_factory=Counter)  # resource type -> how many
     versions: set[str] = field(default_factory=set)  # FHIR versions other than R4 whose names were seen
+    further_pages: bool = False  # a bundle links a next page, which is not here
     _by_reference: dict[str, Resource] = field(default_factory=dict)
     _by_identifier: dict[tuple[str, str], Resource] = field(default_factory=dict)
 
@@ -80,6 +93,8 @@ class FhirFile:
         text = reference.get("reference")
         if isinstance(text, str):
             text = text.split("/_history/")[0]
+            if conditional := _CONDITIONAL.fullmatch(text):
+                return self._by_identifier.get((conditional[1] or "", conditional[2]))
             return self._by_reference.get(text) or self._by_reference.get("/".join(text.split("/")[-2:]))
         return next(
             (self._by_identifier[key] for key in _identifiers(reference) if key in self._by_identifier), None
@@ -142,7 +157,10 @@ def read_files(files: Sequence[bytes]) -> FhirFile:
             for place, address, raw in _resources(value, where, result):
                 result.add(place, address, raw)
     if not any(result.resources.values()):
-        reason = result.listed[0].reason if result.listed else "it has no resource that bears on a case"
+        kinds = ", ".join(sorted(result.ignored)[:3]) or "no resource"
+        reason = (
+            result.listed[0].reason if result.listed else f"it has {kinds}, and nothing that bears on a case"
+        )
         raise InputError(f"{WHAT} has nothing to read ({reason}): {EXPECTED}.")
     return result
 
@@ -150,12 +168,26 @@ def read_files(files: Sequence[bytes]) -> FhirFile:
 def is_fhir(data: bytes) -> bool:
     """Whether a file is meant as FHIR, rather than as a case file: by its first bytes and names only."""
     head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
-    return head[:1] in (b"<", b"[") or head.startswith((_GZIP, b"MSH|")) or b'"resourceType"' in data
+    other = (_GZIP, *(start for start, _ in _OTHER))
+    return head[:1] in (b"<", b"[") or head.startswith(other) or b'"resourceType"' in data
+
+
+def as_utf8(data: bytes) -> bytes:
+    """A text in UTF-16 that says so by its first two bytes, as some programs write it, in UTF-8; other files as they are."""
+    if not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data
+    try:
+        text = data.decode("utf-16")
+    except UnicodeDecodeError:
+        return data
+    return (
+        _DECLARATION.sub("", text, count=1).encode() if text.lstrip().startswith("<?xml") else text.encode()
+    )
 
 
 def _unpacked(data: bytes) -> bytes:
     if not data.startswith(_GZIP):
-        return data
+        return as_utf8(data)
     try:
         with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
             text = stream.read(LARGEST + 1)
@@ -163,7 +195,7 @@ def _unpacked(data: bytes) -> bytes:
         raise InputError(f"{WHAT} is a gzip archive that ends early or is damaged. Copy it again.") from None
     if text.startswith(_GZIP):
         raise InputError(f"{WHAT} is packed twice. Unpack it once.")
-    return text
+    return as_utf8(text)
 
 
 def _values(data: bytes, result: FhirFile) -> Iterator[tuple[str, Any]]:
@@ -191,12 +223,8 @@ def _is_xml(data: bytes) -> bool:
         InputError: neither that nor what may be JSON.
     """
     head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
-    name = ""
-    if head.startswith(b"MSH|"):
-        name = "an HL7 v2 message"
-    elif head.startswith(b"PK\x03\x04"):
-        name = "a ZIP archive"
-    elif head.startswith(b"<"):
+    name = next((name for start, name in _OTHER if head.startswith(start)), "")
+    if head.startswith(b"<"):
         if b"urn:hl7-org:v3" in head:
             name = "a CDA document in XML"
         elif FHIR.encode() in head:
@@ -223,6 +251,8 @@ def _resources(
     if kind not in ("Bundle", "Parameters"):
         yield where or "the file", None, value
         return
+    if any(word(link.get("relation")) == "next" for link in items(value.get("link"))):
+        result.further_pages = True
     entries = value.get("entry" if kind == "Bundle" else "parameter") or []
     if not isinstance(entries, list):
         result.leave_out(where or "the file", "", f"its entry is {shape(entries)}: expected a list")

@@ -35,6 +35,9 @@ _MEDICATIONS: Final = ("MedicationRequest", "MedicationStatement", "MedicationAd
 _NOT_DONE: Final = frozenset(("preparation", "not-done", "entered-in-error", "planned"))
 _UNRANKED: Final = 10**6
 """The rank of a code that no encounter ranks."""
+_FURTHER_PAGES: Final = (
+    "The file is one page of several: it links a next page, which is not here. Give all pages at once."
+)
 _NOWHERE: Final = Span(None, None)
 
 
@@ -142,7 +145,9 @@ class Placing:
                 self.leave_out(stay.label, "", "has no diagnosis, procedure or medication that can be read")
         undated = [stay.label for stay in filled if stay.span.start is None and stay.main is not None]
         if undated and len(filled) > 1:
-            self._notes.append(f"Without a date, and therefore taken as the earliest: {', '.join(undated)}.")
+            self._notes.append(
+                f"Without a date that can be read, and therefore taken as the earliest: {', '.join(undated)}."
+            )
         return filled
 
     def history_of(self, today: Stay, visits: Sequence[Stay]) -> list[Stay]:
@@ -317,6 +322,8 @@ class Placing:
             notes.insert(
                 0, f"Written as FHIR {' and '.join(sorted(self.file.versions))}, and read as R4 means it."
             )
+        if self.file.further_pages:
+            notes.insert(0, _FURTHER_PAGES)
         if self._stays.outside or any(stay.setting != "hospital" for stay in self._stays.visits):
             notes.append(RULE)
         if self._not_done:

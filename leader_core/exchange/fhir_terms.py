@@ -142,13 +142,18 @@ def system_of(uri: str) -> str:
     >>> system_of("http://hl7.org/fhir/sid/icd-10-cm"), system_of("http://hl7.org/fhir/sid/icd-10")
     ('icd10', 'other icd10')
     """
-    folded = uri.rstrip("/").lower()
+    folded = _folded(uri)
     return SYSTEMS.get(folded) or ("other icd10" if _OTHER_ICD10.search(folded) else "")
+
+
+def _folded(uri: str) -> str:
+    """A URI as the tables have it, for it is written with https and in capitals too."""
+    return re.sub("^https:", "http:", uri.rstrip("/").lower())
 
 
 def known_system(uri: str) -> bool:
     """Whether a URI names a system that we know, mapped or not."""
-    return bool(system_of(uri)) or uri.rstrip("/").lower() in OTHER_SYSTEMS
+    return bool(system_of(uri)) or _folded(uri) in OTHER_SYSTEMS
 
 
 def system_name(uri: str) -> str:
@@ -159,7 +164,7 @@ def system_name(uri: str) -> str:
     """
     if system_of(uri) in ("other icd10", "ndc"):
         return "NDC" if system_of(uri) == "ndc" else "ICD-10 other than CM"
-    return OTHER_SYSTEMS.get(uri.rstrip("/").lower(), "another code system" if uri else "no code system")
+    return OTHER_SYSTEMS.get(_folded(uri), "another code system" if uri else "no code system")
 
 
 def route(code: str, words: str) -> str:

@@ -71,6 +71,17 @@ def test_cells_written_as_formulas_of_a_spreadsheet_are_their_text(
     assert sum('cells written ="…"' in note for note in result.notes) == 3
 
 
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_tables_without_commas_are_refused_naming_what_stands_there(
+    sign: str, name: str, tmp_path: Path
+) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    path = raw / "DIAGNOSES_ICD.csv"
+    path.write_text(path.read_text().replace(",", sign))
+    with pytest.raises(InputError, match=f"DIAGNOSES_ICD.csv: {name} stand between its cells"):
+        open_raw(raw)
+
+
 def test_dates_that_may_mean_two_are_refused_naming_the_cell(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"admissions\.csv, line 2, column admittime: '5/1/2160 10:00' may mean two"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,3 +162,62 @@ def test_a_map_names_medicines_that_have_an_ndc_alone() -> None:
         assert result.notes[0].startswith("NDC map own.csv: 1 NDCs from the columns")
     with pytest.raises(InputError, match=r"own\.csv has the columns a, b"):
         parse_ndc_map(b"a,b\n1,2\n", "own.csv", 3)
+
+
+ONE = {"resourceType": "Bundle", "entry": [{"resource": each} for each in _about("a", "4280", "Warfarin")]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        json.dumps(ONE).encode("utf-16"),
+        as_xml(ONE).decode().replace("UTF-8", "UTF-16").encode("utf-16"),
+        gzip.compress(json.dumps(ONE).encode("utf-16")),
+        as_xml(ONE).decode().replace("UTF-8", "windows-1252").encode("cp1252"),
+        as_xml(ONE).replace(b"<", b"<f:").replace(b"<f:/", b"</f:").replace(b"<f:?", b"<?").replace(b"xmlns=", b"xmlns:f="),
+        b"\r".join(json.dumps(entry["resource"]).encode() for entry in ONE["entry"]),  # type: ignore[index]
+        json.dumps(ONE).replace("http://hl7", "HTTPS://hl7").encode(),
+    ],
+)  # fmt: skip
+def test_one_meaning_in_other_writings(data: bytes) -> None:
+    case = read_file(data, FAKE).case
+    assert (case.current.diagnoses, case.prescribed) == (("ICD9:4280",), ("B01A",))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "The file is empty"),
+        (b" \r\n", "The file is empty"),
+        (b"PK\x03\x04xl/workbook.xml", "is a ZIP archive, which is not read"),
+        (b"BZh91AY", "is a bzip2 archive"),
+        (b"%PDF-1.7", "is a PDF document"),
+        (b"{\\rtf1 x}", "is an RTF document"),
+        (
+            b'{"resourceType": "OperationOutcome"}',
+            "it has OperationOutcome, and nothing that bears on a case",
+        ),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+    ],
+)
+def test_files_of_other_kinds_are_named(data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read_file(data, FAKE)
+
+
+def test_one_page_of_several_says_so() -> None:
+    page = {**ONE, "type": "searchset", "link": [{"relation": "next", "url": "http://127.0.0.1:9/next"}]}
+    notes = read_file(json.dumps(page).encode(), FAKE).notes
+    assert notes[0] == (
+        "The file is one page of several: it links a next page, which is not here. Give all pages at once."
+    )
+
+
+def test_a_reference_by_identifier_is_followed_within_the_file() -> None:
+    stay, condition, _ = _about("a", "4280", "")
+    stay["identifier"] = [{"system": "urn:stays", "value": "7"}]
+    condition["encounter"] = {"reference": "Encounter?identifier=urn:stays|7"}
+    assert read_fhir(_lines(stay, condition), FAKE).case.current.diagnoses == ("ICD9:4280",)
+    condition["encounter"] = {"reference": "Encounter?identifier=urn:stays|8"}
+    with pytest.raises(InputError, match="names an encounter that is not in the file"):
+        read_fhir(_lines(stay, condition), FAKE)
