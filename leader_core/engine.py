@@ -27,7 +27,7 @@ from leader_core.domain import (
 )
 from leader_core.errors import InputError, NotFoundError
 from leader_core.interactions.conditions import findings
-from leader_core.interactions.review import Alert, Review, choices_of, held_back, review
+from leader_core.interactions.review import Alert, Choice, Review, choices_of, held_back, review
 from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
 from leader_core.interactions.shares import DrugShares, shares_of
 from leader_core.model_card import LazyModel, ModelCard, read_card
@@ -260,12 +260,14 @@ class Engine:
         *,
         codes: Iterable[str] | None = None,
         orders: Iterable[Order] = (),
+        known: Iterable[Choice] = (),
         keep: Iterable[str] = (),
         avoid: Iterable[str] = (),
     ) -> SaferSet:
         """The drugs within a limit that change least of `codes` (those that the recommendation selects, if None).
 
-        See `leader_core.interactions.safer_set`, also for the errors. `orders` are those of the case's visit.
+        See `leader_core.interactions.safer_set`, also for the errors. `orders` are those of the case's visit,
+        `known` drugs that were entered.
         """
         return safer_set(
             [m.code for m in recommendation.selected] if codes is None else codes,
@@ -275,6 +277,7 @@ class Engine:
             limit,
             diagnoses=findings(case),
             orders=orders,
+            known=known,
             keep=keep,
             avoid=avoid,
         )

@@ -49,6 +49,7 @@ from leader_core.domain import Severity
 from leader_core.exchange.code_lists import read_choices
 from leader_core.interactions import (
     Alert,
+    Choice,
     DrugShares,
     Review,
     choices_of,
@@ -599,6 +600,7 @@ class FakeEngine:
         *,
         codes: Sequence[str] | None = None,
         orders: Sequence[Order] = (),
+        known: Sequence[Choice] = (),
         keep: Sequence[str] = (),
         avoid: Sequence[str] = (),
     ) -> SaferSet:
@@ -610,6 +612,7 @@ class FakeEngine:
             limit,
             diagnoses=case.current.diagnoses,
             orders=orders,
+            known=known,
             keep=keep,
             avoid=avoid,
         )

@@ -88,12 +88,14 @@ def show(reviewed: ReviewedSet) -> None:
         codes = reviewed.sets.codes["prescribed"] if of_set == "prescribed" else None
         try:
             safer = reviewed.service.engine.safer_set(
-                reviewed.subject.case, recommendation, limit, codes=codes, orders=reviewed.orders, keep=keep, avoid=avoid
+                reviewed.subject.case, recommendation, limit, codes=codes, orders=reviewed.orders,
+                known=reviewed.known.choices, keep=keep, avoid=avoid,
             )  # fmt: skip
         except ConflictError as error:
             st.html(conflict(error, reviewed.titles))
             return
-        st.html(result(safer, reviewed.titles, pinned=keep, avoided=avoid))
+        page = reviewed.known.review(safer.plain).counts_text
+        st.html(result(safer, reviewed.titles, page, pinned=keep, avoided=avoid))
 
 
 def _set(reviewed: ReviewedSet) -> str:
@@ -163,21 +165,31 @@ def conflict(error: ConflictError, titles: Title) -> Markup:
     return macro("conflict", _TEMPLATE)(error.alerts, error.pairs, titles)
 
 
-def result(safer: SaferSet, titles: Title, *, pinned: Sequence[str], avoided: Sequence[str]) -> Markup:
-    """What changes, why, and what it costs; what stays; what could not be met."""
+def result(
+    safer: SaferSet, titles: Title, page: str, *, pinned: Sequence[str], avoided: Sequence[str]
+) -> Markup:
+    """What changes, why, and what it costs; what stays; what could not be met.
+
+    Args:
+        safer: the answer.
+        titles: of classes.
+        page: the count of the plain set as every page shows it.
+        pinned: classes that must stay.
+        avoided: classes that must not appear.
+    """
     changed = [*safer.changed("switched"), *safer.changed("substituted"), *safer.changed("left out")]
     return macro("result", _TEMPLATE)(
         _metrics(safer),
-        _counts(safer),
+        _counts(safer, page),
         safer,
         [_change(decision, titles, avoided) for decision in changed],
         [_staying(decision, titles, pinned) for decision in safer.changed("kept")],
     )
 
 
-def _counts(safer: SaferSet) -> str:
+def _counts(safer: SaferSet, page: str) -> str:
     """The count that the other views show of this set, and before and after with one drug for each class."""
-    page, before = safer.of_page.counts_text, counts_text(safer.before.counts)
+    before = counts_text(safer.before.counts)
     by_drug = f" (with the most used drug of each class: {before})" if page != before else ""
     return f"Before: {page}{by_drug}. After: {counts_text(safer.after.counts)}."
 

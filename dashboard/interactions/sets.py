@@ -14,7 +14,7 @@ from dashboard.shared.markup import Title
 from dashboard.shared.session import Subject
 from leader_core import Alert, Case, Engine, Order, Recommendation, Review
 from leader_core.domain import ModelName
-from leader_core.interactions.review import UnknownDrug
+from leader_core.interactions.review import Choice, UnknownDrug
 from leader_core.interactions.safer_set import SERIOUS
 
 ORDERED: Final = "prescribed"
@@ -62,6 +62,11 @@ class KnownDrugs:
     def unknown(self) -> tuple[UnknownDrug, ...]:
         """What was typed and not understood."""
         return self.entered.unknown if self.entered is not None else ()
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The drugs that were entered as text; those recorded as orders stand in `orders`."""
+        return () if self.entered is None else tuple(c for c in self.entered.choices if c.known)
 
     def allowed(self, class_code: str) -> bool:
         """Is a drug of this class known that no condition of the patient makes contraindicated or major?"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final
@@ -116,37 +116,16 @@ class SlotBuilder:
         """
         slots = [self._slot(part) for choice in choices for part in _by_class(choice)]
         slots.sort(key=lambda s: (-s.probability, s.own.choice.class_code, s.own.name))
-        own = {slot.own.name for slot in slots}
-        return [
-            replace(
-                slot,
-                options=tuple(
-                    o for o in slot.options if o.change == OWN or (o.name not in own and not covering)
-                ),
-                in_set=tuple(
-                    {
-                        o.name: o
-                        for o in (*(o for o in slot.options if o.change != OWN and o.name in own), *covering)
-                    }.values()
-                ),
-                covered=bool(covering),
-            )
-            for slot in slots
-            for covering in [tuple(other.own for other in slots if self._covers(other, slot))]
+        ranked = [(slot.own, slot.own.codes, self._rank(slot.own)) for slot in slots]
+        covering = [
+            tuple(option for option, codes, rank in ranked if _covers((codes, rank), (own_codes, own_rank)))
+            for _, own_codes, own_rank in ranked
         ]
+        names = {option.name for option, _, _ in ranked}
+        return [_among(slot, names, others) for slot, others in zip(slots, covering, strict=True)]
 
-    def _covers(self, one: Slot, other: Slot) -> bool:
-        """Do both serve the same use, and is `one` rather to stay: free of condition alerts, then used more? Or does
-        `one` follow on `other`, which then ends?"""
-        if one.own.name == other.own.name:
-            return False
-        pairs = [(b, a) for b in other.own.codes for a in one.own.codes]
-        if any(made_superfluous(b, a) for b, a in pairs):
-            return self._rank(one)[0] <= self._rank(other)[0]
-        return self._rank(one) < self._rank(other) and any(interchangeable(b, a) for b, a in pairs)
-
-    def _rank(self, slot: Slot) -> tuple[int, float, str]:
-        return max(self._severity(slot.own), NUMBER["moderate"]), -slot.own.use, slot.own.name
+    def _rank(self, option: DrugOption) -> _Rank:
+        return max(self._severity(option), NUMBER["moderate"]), -option.use, option.name
 
     def _severity(self, option: DrugOption) -> int:
         """The most severe that the patient's conditions say of a drug."""
@@ -194,6 +173,32 @@ class SlotBuilder:
         """How probable it is that this drug is the one prescribed: its share of the class times the class's probability."""
         share = next((d.share for d in self._shares.of(drug.class_code) if d.code == drug.code), 0.0)
         return share * self._probabilities.get(drug.class_code, 0.0)
+
+
+_Rank = tuple[int, float, str]
+"""What decides which of several drugs of one use rather stays: free of condition alerts, then used more, then the name."""
+
+
+def _covers(one: tuple[Sequence[str], _Rank], other: tuple[Sequence[str], _Rank]) -> bool:
+    """Do two drugs (codes and rank) serve the same use, and is `one` rather to stay? Or does it follow on `other`,
+    which then ends?"""
+    (codes, rank), (other_codes, other_rank) = one, other
+    if rank[2] == other_rank[2]:
+        return False
+    if rank < other_rank and any(interchangeable(b, a) for b in other_codes for a in codes):
+        return True
+    return rank[0] <= other_rank[0] and any(made_superfluous(b, a) for b in other_codes for a in codes)
+
+
+def _among(slot: Slot, names: Set[str], covering: Sequence[DrugOption]) -> Slot:
+    """A slot without what is another medication of the set already, and what covers it."""
+    in_set = [*(o for o in slot.options if o.change != OWN and o.name in names), *covering]
+    return replace(
+        slot,
+        options=tuple(o for o in slot.options if o.change == OWN or (o.name not in names and not covering)),
+        in_set=tuple({o.name: o for o in in_set}.values()),
+        covered=bool(covering),
+    )
 
 
 def _by_class(choice: Choice) -> Iterable[Choice]:

@@ -27,7 +27,7 @@ from leader_core.domain import Interaction, Order, Severity
 from leader_core.errors import InputError
 from leader_core.interactions.drug_program import OWN, SUBSTITUTE, SWITCH, Problem, least_excess, solve
 from leader_core.interactions.pairs import InteractionTable, is_statistical
-from leader_core.interactions.review import Alert, Review, choices_of, review
+from leader_core.interactions.review import Alert, Choice, Review, choices_of, review
 from leader_core.interactions.safer_problem import (
     SERIOUS,
     DrugOption,
@@ -129,7 +129,6 @@ class SaferSet:
     decisions: tuple[Decision, ...]  # most probable first
     plain: tuple[str, ...]  # classes
     before: Review  # of the drugs ordered, else the most used of each class
-    of_page: Review  # of the plain set as every page shows it: a class without known drugs as all its drugs
     after: Review
     unmet: tuple[Unmet, ...]
     ddi_rate: float
@@ -164,6 +163,7 @@ def safer_set(
     *,
     diagnoses: Iterable[str] = (),
     orders: Iterable[Order] = (),
+    known: Iterable[Choice] = (),
     keep: Iterable[str] = (),
     avoid: Iterable[str] = (),
 ) -> SaferSet:
@@ -177,6 +177,7 @@ def safer_set(
         limit: what may not be exceeded.
         diagnoses: the patient's, with their system.
         orders: the visit's drug strings; a class that has some becomes the drugs that they name.
+        known: drugs that were entered instead; a class that has some becomes these.
         keep: classes that must stay, whatever their probability.
         avoid: classes that must not appear.
 
@@ -187,7 +188,10 @@ def safer_set(
     pinned, avoided, present = frozenset(keep), frozenset(avoid), tuple(diagnoses)
     _check(probabilities, pinned, avoided)
     classes = tuple(dict.fromkeys(plain))
-    choices = choices_of((*classes, *pinned), tuple(orders), shares, shares.atc_level)
+    choices = _with_known(
+        choices_of((*classes, *pinned), tuple(orders), shares, shares.atc_level),
+        tuple(drug for drug in known if not {*classes, *pinned}.isdisjoint(drug.class_codes)),
+    )
     slots = SlotBuilder(probabilities, shares, present, avoided).slots(choices)
     in_play = [slot for slot in slots if avoided.isdisjoint(slot.class_codes)]
     problem = program(in_play, present, dict(limit.by_severity()), pinned)
@@ -213,14 +217,17 @@ def safer_set(
         decisions=decisions,
         plain=classes,
         before=own if len(in_plain) == len(slots) else reviewed(in_plain),
-        of_page=review(
-            choices_of(classes, tuple(orders), shares, shares.atc_level), table, shares, diagnoses=present
-        ),
         after=after,
         unmet=(*_beyond_limit(solution.excess, after, decisions), *_without_drug(decisions)),
         ddi_rate=table.density(code for option in chosen.values() for code in option.choice.class_codes),
         plain_ddi_rate=table.density(classes),
     )
+
+
+def _with_known(choices: Sequence[Choice], known: Sequence[Choice]) -> tuple[Choice, ...]:
+    """Choices in which the classes of known drugs become these."""
+    covered = {code for drug in known for code in drug.class_codes}
+    return (*known, *(choice for choice in choices if covered.isdisjoint(choice.class_codes)))
 
 
 def _check(probabilities: Mapping[str, float], pinned: frozenset[str], avoided: frozenset[str]) -> None:

@@ -107,7 +107,8 @@ def _twice(drugs: ReadCodes) -> list[str]:
     written: dict[str, list[str]] = {}
     for drug in drugs.codes:
         written.setdefault(drug.name, []).extend(drug.written)
-    return [f"The same drug twice: {name} ({'; '.join(w)})" for name, w in written.items() if len(w) > 1]
+    twice = {name: list(dict.fromkeys(w)) for name, w in written.items()}
+    return [f"The same drug twice: {name} ({'; '.join(w)})" for name, w in twice.items() if len(w) > 1]
 
 
 def _json(drugs: ReadCodes, diagnoses: ReadCodes, reviewed: Review) -> dict[str, Any]:

@@ -362,10 +362,10 @@ def test_what_changes_has_a_reason_and_a_cost() -> None:
     case = engine.cohort.case(10_006)
     recommendation = engine.recommend(case, "teacher", threshold=0.05)
     safer = engine.safer_set(case, recommendation, Limit(contraindicated=0, major=0), avoid=["A06A"])
-    html = safer_set.result(safer, str, pinned=(), avoided=["A06A"])
+    html = safer_set.result(safer, str, "2 major", pinned=(), avoided=["A06A"])
     assert "Left out because it must not appear" in html
     assert f"{safer.cost:.1f} probably needed" in html
-    assert f"Before: {safer.of_page.counts_text} (with the most used drug of each class: " in html
+    assert "Before: 2 major (with the most used drug of each class: " in html
     assert f": {counts_text(safer.before.counts)}). After: " in html
     for decision in (*safer.changed("switched"), *safer.changed("substituted")):
         assert decision.after is not None
@@ -385,6 +385,7 @@ def test_what_could_not_be_met_is_said_with_its_source() -> None:
     html = safer_set.result(
         replace(safer, unmet=(Unmet(alert, (indication,)), Unmet(None, (indication,)))),
         str,
+        safer.before.counts_text,
         pinned=(),
         avoided=(),
     )

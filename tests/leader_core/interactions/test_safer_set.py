@@ -18,6 +18,8 @@ from leader_core.interactions import (
     DrugShare,
     DrugShares,
     InteractionTable,
+    OrderedDrug,
+    drug_choices,
     load_clinical,
     load_statistical,
     review,
@@ -180,6 +182,18 @@ def test_what_a_diagnosis_calls_for_stays_and_the_rest_gives_way() -> None:
         "acute myocardial infarction"
     ]
     assert not result.unmet
+
+
+def test_drugs_that_were_entered_stand_for_their_classes() -> None:
+    known = drug_choices([OrderedDrug("sotalol", "C07AA07", ()), OrderedDrug("dofetilide", "C01BD04", ())], 3)
+    probabilities = dict.fromkeys(SHARES, 0.5)
+    result = safer_set(
+        ["C07A", "C01B", "C10A"], probabilities, shares_of(SHARES), TABLE, NO_MAJOR, known=known
+    )
+    assert {d.before.name: d.ordered for d in result.decisions} == {
+        "sotalol": True, "dofetilide": True, "atorvastatin": False,
+    }  # fmt: skip
+    assert changes(result)["sotalol"] == "metoprolol"
 
 
 def test_what_cannot_be_met_is_listed() -> None:
