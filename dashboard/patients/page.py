@@ -13,7 +13,7 @@ from dashboard.patients import filter_bar, search
 from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
 from dashboard.server import audit
 from dashboard.server.service import Service, get_service
-from dashboard.shared import markup, session, stepping, url_state, view, wording
+from dashboard.shared import analysis_selection, markup, session, stepping, url_state, view, wording
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
 from dashboard.shared.navigation import shared_query
 from dashboard.shared.templates import component, render
@@ -214,6 +214,7 @@ def _table(service: Service, page: PatientPage, text: str, sort: str, descending
     flags = filter_bar.flag_texts(service, ids)
     columns, cells = _research(service, page) if view.is_research() else _clinical(service, page)
     why = search.reasons(service, text, ids)
+    carried = {**shared_query(), **analysis_selection.focus_query()}
     if flags:
         columns = [*columns, {"label": "Notes"}]
         cells = [[*each, flags.get(patient, "")] for patient, each in zip(ids, cells, strict=True)]
@@ -225,7 +226,7 @@ def _table(service: Service, page: PatientPage, text: str, sort: str, descending
             "rows": [
                 {
                     "id": str(row.patient_id),
-                    "href": f"case?{urlencode({**session.case_query(row.patient_id, row.visits), **shared_query()})}",
+                    "href": f"case?{urlencode({**session.case_query(row.patient_id, row.visits), **carried})}",
                     "cells": each,
                     "why": why.get(row.patient_id, []),
                 }

@@ -47,16 +47,17 @@ function width(data) {
   return 3 + Number(data.prescribed) + Number(Boolean(data.own));
 }
 
-function show(place) {
+function show(place, block = "start") {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  document.querySelector(place)?.scrollIntoView({ block: "start", behavior: calm ? "auto" : "smooth" });
+  const element = typeof place === "function" ? place() : document.querySelector(place);
+  element?.scrollIntoView({ block, behavior: calm ? "auto" : "smooth" });
 }
 
-// Goes there, and stays with it while it fills, until the reader scrolls.
-function follow(place) {
-  show(place);
-  const growing = new ResizeObserver(() => show(place));
-  const panel = document.querySelector(place);
+// Goes there, and stays with it while the page fills, until the reader scrolls.
+function follow(place, block) {
+  show(place, block);
+  const growing = new ResizeObserver(() => show(place, block));
+  const panel = typeof place === "function" ? document.querySelector("[data-testid=stMainBlockContainer]") : document.querySelector(place);
   if (panel) growing.observe(panel);
   const stop = () => growing.disconnect();
   for (const move of ["wheel", "touchmove", "keydown", "pointerdown"]) addEventListener(move, stop, { once: true, passive: true });
@@ -223,6 +224,13 @@ function group(entry, data, memory, needle) {
   return tbody;
 }
 
+// The row of the class that the link is about takes the keyboard's focus, so that "t" tags it.
+function goToLinked(memory) {
+  const row = () => memory.scroll.querySelector("tr.focus");
+  row()?.querySelector(".name").focus({ preventScroll: true });
+  follow(row, "center");
+}
+
 function build(data) {
   const root = make("div", null, "root");
   const tools = make("div", null, "tools");
@@ -274,6 +282,6 @@ export default function (component) {
     memory.folded.set(holder.key, false);
   }
   draw();
-  if (fresh) memory.scroll.querySelector("tr.focus")?.scrollIntoView({ block: "center" });
+  if (fresh) goToLinked(memory);
   return unmount;
 }

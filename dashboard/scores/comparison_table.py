@@ -49,7 +49,7 @@ def show(
         more: lines for the details of some classes, by code.
         shares: the drugs that a class means, in words; empty where it is a drug.
         counted: what the shares are counted from.
-        focus: the class whose row is opened and scrolled to, once.
+        focus: the class whose row is opened, scrolled to and given the keyboard's focus, once.
         against: by class, the alert of a condition of this patient that speaks against it.
         tagging: where rows can be tagged.
     """

@@ -190,18 +190,7 @@ def _table(
         navigation.link("prompt", "The teacher's prompt", link)
         if recommendations:
             export()
-    with (
-        st.container()
-    ):  # a place of its own: the table keeps its place whether there is something to hold back
-        if held:
-            unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-            st.toggle(
-                f"Hold back what the conditions forbid ({count(len(held), unit.one, unit.many)})",
-                help=wording.HOLD_BACK,
-                **url_state.mirror(session.HOLD),
-            )
-    with st.container():
-        tags.show_message()
+    _above_the_table(service, held)
     comparison_table.show(
         rows,
         scores,
@@ -220,6 +209,19 @@ def _table(
         focus=session.focused_class() if subject.source == "cohort" else "",
     )
     st.html(markup.note(wording.TEACHER_SCORES))
+
+
+def _above_the_table(service: Service, held: Mapping[str, Alert]) -> None:
+    """The switch for what is held back, and why a tag was not saved; a place of its own, so that the table keeps its own."""
+    with st.container():
+        if held:
+            unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+            st.toggle(
+                f"Hold back what the conditions forbid ({count(len(held), unit.one, unit.many)})",
+                help=wording.HOLD_BACK,
+                **url_state.mirror(session.HOLD),
+            )
+        tags.show_message()
 
 
 def _alerts(

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.server import analysis_cache
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import markup, url_state
+from dashboard.shared import markup, session, url_state
 from dashboard.shared.analysis_text import describe_condition
 from leader_core import LeaderError
 from leader_core.error_analysis import Selection
@@ -37,6 +37,13 @@ def filters(service: Service) -> dict[str, Any]:
         st.session_state[CASES] = ""
         return {}
     return {"cases": text, "case_ids": ids, "cases_text": "; ".join(words)}
+
+
+def focus_query() -> dict[str, str]:
+    """The URL parameter of the class that the link's selection is about, for links to its cases; empty for none or several."""
+    conditions = Selection.of(st.session_state.get(CASES) or "").conditions
+    codes = {c.names[0] for c in conditions if c.kind == "class"}
+    return {session.FOCUS: codes.pop()} if len(codes) == 1 else {}
 
 
 def named(service: Service, kind: str, name: str) -> str:

@@ -85,8 +85,8 @@ def case_query(patient_id: int, visit_no: int | None = None) -> dict[str, str]:
 
 
 def open_case(patient_id: int, visit_no: int) -> None:
-    """Open another case on the page that is open; call from a widget's callback. Back leads to this one."""
-    st.query_params.from_dict(case_query(patient_id, visit_no))
+    """Open another case on the page that is open, at the same class; call from a widget's callback. Back leads to this one."""
+    st.query_params.from_dict({**case_query(patient_id, visit_no), **focus_query()})
 
 
 def url_query() -> dict[str, str]:
