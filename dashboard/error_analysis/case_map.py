@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from dashboard.error_analysis import pick
 from dashboard.error_analysis.charts import SCALES, with_layout
 from dashboard.error_analysis.context import AnalysisContext, color_mode, show_chosen
-from dashboard.error_analysis.tables import AnalysisSection
 from dashboard.shared import markup, theme, url_state
 from dashboard.shared.analysis_text import FIELDS, field_value, model_name
 from dashboard.shared.formatting import count
@@ -78,11 +77,6 @@ def draw(context: AnalysisContext) -> None:
             "nothing by themselves; cases that lie near each other may still differ in other directions."
         )
     )
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """Nothing: a map is to be looked at."""
-    return []
 
 
 def sampled(rows: NDArray[np.int64], most: int = MOST) -> NDArray[np.int64]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     TableCell,
     csv_row,
@@ -25,7 +24,6 @@ from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import ClassCounts, Reliability, classed
 
 _FEW: Final = 20
-_MOST_IN_REPORT: Final = 40
 
 
 def draw(context: AnalysisContext) -> None:
@@ -162,18 +160,6 @@ def never_table(
             ("Of orders", "", missed),
         ],
     )
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """The classes most often prescribed."""
-    counts, bins = class_counts(context), reliability(context)
-    order = np.argsort(-counts.prescribed, kind="stable")[:_MOST_IN_REPORT].tolist()
-    indices = [index for index in order if counts.prescribed[index]]
-    text = (
-        f"The {model_name(context.model).lower()} at its own cut-off; the {_MOST_IN_REPORT} classes most often "
-        f"prescribed; italic rows are prescribed in fewer than {_FEW} cases"
-    )
-    return [AnalysisSection("Class by class", text, table(context, counts, bins, indices))]
 
 
 def class_counts(context: AnalysisContext) -> ClassCounts:

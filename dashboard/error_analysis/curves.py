@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.charts import UNFADED, line_chart, model_style, with_layout
+from dashboard.error_analysis.charts import UNFADED, model_style, with_layout
 from dashboard.error_analysis.classes import reliability
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, link_text, model_cell
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     TableCell,
     csv_button,
@@ -24,7 +23,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import markup, navigation, theme, url_state
 from dashboard.shared.analysis_selection import CASES
 from dashboard.shared.analysis_text import METRICS, model_name
-from dashboard.shared.formatting import count, listing
+from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, Reliability, Sweep
 from leader_core.evaluation.calibration import BINS
@@ -94,22 +93,6 @@ def draw_cut_off(context: AnalysisContext) -> None:
         )
         st.space("stretch")
         csv_button("cut-off", lambda: sweep_table(sweeps, _every(sweeps, 1)))
-
-
-def cut_off_sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """Jaccard over the cut-off, and all metrics at every tenth."""
-    sweeps = {name: sweep(context, name) for name in context.models}
-    top = float(max((each.jaccard.max() for each in sweeps.values()), default=1.0))
-    curves = [(each.thresholds.tolist(), each.jaccard.tolist()) for each in sweeps.values()]
-    dashed = ", the second dashed" if len(sweeps) > 1 else ""
-    return [
-        AnalysisSection(
-            "Cut-off",
-            f"Mean Jaccard over the cut-off: {listing(map(model_name, sweeps))}{dashed}",
-            sweep_table(sweeps, _every(sweeps, 10)),
-            line_chart(curves, context.models, top, "cut-off", "Jaccard over the cut-off"),
-        )
-    ]
 
 
 def _take_cut_off() -> None:
@@ -194,23 +177,6 @@ def draw_calibration(context: AnalysisContext) -> None:
     )
     st.html(bins_table(context, bins, [code]).html())
     csv_row("calibration", lambda: bins_table(context, bins, [ALL, *codes]))
-
-
-def calibration_sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """All classes together."""
-    bins = {name: reliability(context, name) for name in context.models}
-    curves = [
-        (predicted.tolist(), observed.tolist()) for _, predicted, observed in (b.of() for b in bins.values())
-    ]
-    across, alt = "mean probability", "Share prescribed against mean probability"
-    return [
-        AnalysisSection(
-            "Calibration",
-            f"Expected calibration error: {_errors(bins, None)}",
-            bins_table(context, bins, [ALL]),
-            line_chart(curves, context.models, 1.0, across, alt),
-        )
-    ]
 
 
 def _errors(bins: Mapping[str, Reliability], index: int | None) -> str:

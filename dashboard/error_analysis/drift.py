@@ -12,7 +12,6 @@ from markupsafe import Markup
 
 from dashboard.error_analysis.context import AnalysisContext, model_cell
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     TableCell,
     csv_row,
@@ -104,16 +103,6 @@ def _draw_shifts(context: AnalysisContext, key: str, first: Bools) -> None:
     cases = f"{count(int(first.sum()), 'case')} against the chosen {count(int(context.within.sum()), 'case')}"
     st.html(markup.note(f"{cases}; the {_MOST} largest."))
     csv_row("drift", lambda: table(context, shifts))
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """The chosen cases against the training split, where they are not all of it."""
-    training = context.analysis.mask(base(context.analysis, "train"))
-    if not training.any() or not (~training & context.within).any():
-        return []
-    shifts = [s for s in context.analysis.shifts(training, context.within) if s.measure == s.measure]
-    text = "The chosen cases against the training split: stability index of fields, standardised difference of the rest"
-    return [AnalysisSection("Drift", text, table(context, _largest(shifts)))]
 
 
 def _largest(shifts: Sequence[Shift]) -> list[Shift]:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.charts import UNFADED, IntervalPoint, interval_chart, model_style, with_layout
+from dashboard.error_analysis.charts import UNFADED, model_style, with_layout
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, few_note, model_cell
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     ColumnOf,
     TableCell,
@@ -37,7 +36,6 @@ from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import (
     FEWEST,
-    SENSITIVE,
     Bools,
     Condition,
     Grouping,
@@ -51,7 +49,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 OVERALL: Final = "overall"
-IN_REPORT: Final = ("history", "visits", *SENSITIVE, "chapter", "diagnoses", "truncated")
 _GAPS: Final = "Gaps are to the group with most cases, {reference}. {stars} A gap does not say why."
 _STARS: Final = (
     "* The gap is more than chance would give, corrected for all gaps of this table (Benjamini and Hochberg: at most 5 % "
@@ -102,36 +99,6 @@ def gap_note(grouping: Grouping, metric: str, name: Callable[[str], str]) -> str
     """What the gaps are to, and what a star means."""
     stars = _STARS if grouping.beyond_chance(metric) else _NO_STARS
     return _GAPS.format(reference=name(grouping.reference), stars=stars)
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """All chosen cases, and the metric by each field that the report names."""
-    fields = [field for field in IN_REPORT if field in context.analysis.frame.columns]
-    return [
-        AnalysisSection("All chosen cases", table=overall_table(context)),
-        *(_section(context, field) for field in fields),
-    ]
-
-
-def _section(context: AnalysisContext, field: str) -> AnalysisSection:
-    grouping, metric = grouping_by(context, field), context.metric
-    table = group_table(context, field, grouping)
-    few = f"; italic rows have fewer than {FEWEST} cases" if table.few else ""
-    points: dict[str, list[IntervalPoint]] = {}
-    for row in grouping.rows:
-        estimate = row.scores[metric]
-        own = points.setdefault(f"{field_value(field, row.group)} ({row.cases:,})", [])
-        if estimate is not None:
-            series = context.models.index(row.model)
-            low, high = (estimate.value,) * 2 if row.few else (estimate.low, estimate.high)
-            own.append(IntervalPoint(estimate.value, low, high, series, row.few))
-    heading = f"{METRICS[metric]} by {_low(FIELDS[field])}"
-    return AnalysisSection(
-        heading,
-        f"{METRIC_MEANINGS[metric]}; gaps are to the largest group, * corrected for all gaps of the table{few}",
-        table,
-        interval_chart(points, context.models, heading),
-    )
 
 
 def _label(field: str) -> str:

@@ -11,7 +11,6 @@ import streamlit as st
 from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, few_note
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     TableCell,
     csv_row,
@@ -28,7 +27,6 @@ from leader_core.error_analysis import FIELDS as ALL_FIELDS
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-IN_REPORT: Final = ("insurance", "age_band")
 CELL: Final = (84, 40)  # pixels
 _LEFT: Final = 190
 _TOP: Final = 64
@@ -77,15 +75,6 @@ def draw(context: AnalysisContext) -> None:
     )
     few = ((result.cases > 0) & (result.cases < FEWEST)).any()
     csv_row("two-fields", table(result), few_note(FEWEST, "Grey cells") if few else "")
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """Insurance against age, where the source records insurance."""
-    if not all(field in context.analysis.frame.columns for field in IN_REPORT):
-        return []
-    result = heat_map(context, *IN_REPORT)
-    heading = _heading(context, *IN_REPORT)
-    return [AnalysisSection(heading, f"italic rows have fewer than {FEWEST} cases", table(result))]
 
 
 def heat_map(context: AnalysisContext, rows: str, columns: str) -> HeatMap:

@@ -10,7 +10,7 @@ from dashboard.error_analysis import pick
 from dashboard.error_analysis.context import AnalysisContext, link_text
 from dashboard.error_analysis.finding_text import HEADINGS, FindingBar, bars, numbers, sentence, unclear
 from dashboard.error_analysis.groups import overall_table
-from dashboard.error_analysis.tables import AnalysisSection, AnalysisTable, TableCell, csv_row, table_of
+from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, table_of
 from dashboard.server.analysis_cache import lookup
 from dashboard.shared import markup, navigation, url_state
 from dashboard.shared.analysis_selection import CASES
@@ -31,7 +31,6 @@ KINDS: Final = {
 """Which findings are shown: the name in the link -> what it is called, and the kinds."""
 _FIRST: Final = 8
 """Findings that are shown before somebody asks for more."""
-_IN_REPORT: Final = 10
 _MORE: Final = "_more_findings"
 
 
@@ -76,15 +75,6 @@ def draw(context: AnalysisContext) -> None:
     if rest := unclear(result, context.other):
         st.html(markup.note(rest))
     csv_row("findings", lambda: table(context, result.findings), method(result))
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """The heaviest findings."""
-    result = findings(context)
-    first = result.findings[:_IN_REPORT]
-    heading = f"What stands out about the {model_name(context.model).lower()}"
-    text = " ".join(filter(None, (method(result), unclear(result, context.other))))
-    return [AnalysisSection(heading, text, table(context, first) if first else None)]
 
 
 def findings(context: AnalysisContext) -> Findings:

@@ -10,7 +10,8 @@ import streamlit as st
 from dashboard.error_analysis import case_map, influence, landing, pick, scoring, slices
 from dashboard.error_analysis.context import AnalysisContext, link_text
 from dashboard.error_analysis.curves import ALL
-from dashboard.error_analysis.views import VIEWS, report_button
+from dashboard.error_analysis.report import report_button
+from dashboard.error_analysis.views import VIEWS
 from dashboard.server import analysis_cache
 from dashboard.server.analysis_cache import AnalysisCache
 from dashboard.server.service import Service, get_service

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.error_analysis.context import AnalysisContext, model_cell
-from dashboard.error_analysis.tables import AnalysisSection, AnalysisTable, TableCell, csv_row, table_of
+from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, table_of
 from dashboard.server import analysis_cache
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, url_state
@@ -89,11 +89,6 @@ def draw(context: AnalysisContext) -> None:
     csv_row("compare", shown, _remark(one, other))
 
 
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """Nothing: a comparison is a choice of the moment."""
-    return []
-
-
 def _remark(one: Bools, other: Bools) -> str:
     parts = ["A star marks a difference whose interval leaves out 0; it is one comparison, not corrected."]
     if shared := int((one & other).sum()):
@@ -152,7 +147,7 @@ def compare_table(
         if first is None or second is None or few:
             return TableCell(None, "–")
         result = apart(first, second)
-        return TableCell(result.value, format_gap(name, result))
+        return TableCell(result.value, format_gap(name, result, star=result.low > 0 or result.high < 0))
 
     return table_of(
         rows,

@@ -130,13 +130,3 @@ def csv_row(name: str, table: AnalysisTable | Callable[[], AnalysisTable], note:
             st.html(markup.note(note), width="content")
         st.space("stretch")
         csv_button(name, table)
-
-
-@dataclass(frozen=True, slots=True)
-class AnalysisSection:
-    """One heading of the report with its sentence, its chart and its table."""
-
-    heading: str
-    text: str = ""
-    table: AnalysisTable | None = None
-    chart: Markup = Markup()

@@ -11,7 +11,6 @@ import streamlit as st
 
 from dashboard.error_analysis.context import AnalysisContext, model_cell
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     TableCell,
     csv_row,
@@ -64,14 +63,6 @@ def draw(context: AnalysisContext) -> None:
         st.html(markup.empty("No row of the chosen cases is tagged", _HOW))
     _draw_notes(context, workspace)
     _edit_kinds(workspace, list(workspace.tags.kinds()))
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """Counts by kind; nothing where nobody has tagged a chosen case."""
-    workspace = get_workspace(context.service)
-    tags = tags_of(context, workspace)
-    table = count_table(context, kind_names(workspace), tags)
-    return [AnalysisSection("Tags", tag_summary(tags), table)] if tags else []
 
 
 def kind_names(workspace: Workspace) -> dict[str, str]:

@@ -10,7 +10,6 @@ import streamlit as st
 from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     TableCell,
     csv_row,
@@ -110,16 +109,6 @@ def summary(context: AnalysisContext, tree: Tree, error: str) -> str:
         f"({worst.share:.0%} of all error in {worst.coverage:.0%} of the visits). "
         f"Lowest, {best.rate:.2f}, in {where(best)}."
     )
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """The leaves of a tree over the disagreement with the prescription."""
-    try:
-        tree = grow(context, "error", "", 3)
-    except LeaderError as error:
-        return [AnalysisSection(_heading(context), str(error))]
-    text = "Leaves of an error tree over 1 − Jaccard, worst first. It searches many splits: it says where to look."
-    return [AnalysisSection(_heading(context), text, table(context, _leaves(tree)))]
 
 
 def _heading(context: AnalysisContext) -> str:

@@ -11,7 +11,6 @@ import streamlit as st
 from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
 from dashboard.error_analysis.context import AnalysisContext, chart, color_mode
 from dashboard.error_analysis.tables import (
-    AnalysisSection,
     AnalysisTable,
     ColumnOf,
     TableCell,
@@ -53,17 +52,6 @@ def draw(context: AnalysisContext) -> None:
     st.html(markup.panel_title("By class", "the largest difference first; every count opens its cases"))
     st.html(class_table(context, agreement, _by_gap(agreement)).html())
     csv_row("two-models", lambda: class_table(context, agreement, range(len(context.analysis.codes))))
-
-
-def sections(context: AnalysisContext) -> list[AnalysisSection]:
-    """All prescriptions together; nothing without a second model."""
-    if context.other is None:
-        return []
-    agreement = model_agreement(context)
-    heading = f"{model_name(agreement.first)} against {model_name(agreement.second)}"
-    return [
-        AnalysisSection(heading, "Over all prescriptions, each at its own cut-off", total_table(agreement))
-    ]
 
 
 def model_agreement(context: AnalysisContext) -> ModelAgreement:
