@@ -28,6 +28,7 @@ from leader_core.domain import UNKNOWN
 from leader_core.error_analysis import Condition, ErrorFinding, Selection
 
 FINDINGS: Final = 6
+_OF_A_KIND: Final = 2
 EXAMPLES: Final = 3
 _NAMED: Final = 6  # classes named in one list of an example
 _KINDS: Final = 8  # kinds of error listed
@@ -70,8 +71,8 @@ def report_button(context: AnalysisContext) -> None:
 def write_report(context: AnalysisContext) -> bytes:
     """UTF-8 HTML; everything that comes from data is escaped by the template."""
     conditions = "; ".join(map(context.describe, context.selection.conditions)) or "all scored cases"
-    found = landing.findings(context)
-    shown = found.findings[:FINDINGS]
+    result = landing.findings(context)
+    shown = varied(result.findings)
     workspace = get_workspace(context.service)
     own = tags.tags_of(context, workspace)
     names = tags.kind_names(workspace)
@@ -86,14 +87,21 @@ def write_report(context: AnalysisContext) -> bytes:
         findings=[
             ReportFinding(sentence(f, context.title, context.other), numbers(f, context.other)) for f in shown
         ],
-        more=len(found.findings) - len(shown),
-        method=landing.method(found),
+        more=len(result.findings) - len(shown),
+        method=landing.method(result),
         tree=_tree(context),
         examples=list(_examples(context, shown)),
         tag_summary=tags.tag_summary(own) if own else "",
         tags=tags.count_table(context, names, own) if own else None,
         kappa=_kappa(own),
     )
+
+
+def varied(findings: Sequence[ErrorFinding]) -> list[ErrorFinding]:
+    """The first findings, in their order, of which no kind takes more than its share while there are others."""
+    few = [f for i, f in enumerate(findings) if sum(g.kind == f.kind for g in findings[:i]) < _OF_A_KIND]
+    rest = [f for f in findings if f not in few]
+    return sorted([*few, *rest][:FINDINGS], key=findings.index)
 
 
 def _facts(context: AnalysisContext, conditions: str) -> list[tuple[str, str]]:
@@ -132,10 +140,12 @@ def _kappa(own: Sequence[tags.RowTag]) -> str:
 
 
 def _examples(context: AnalysisContext, findings: Sequence[ErrorFinding]) -> Iterator[ExampleCase]:
-    """Of each of the first findings its typical case, every patient once; without findings, typical cases of all."""
+    """A typical case of the first finding of each kind, then of the others, every patient once; without any, of all cases."""
     analysis, used = context.analysis, set[int]()
+    kinds = [f.kind for f in findings]
+    by_kind = sorted(findings, key=lambda f: kinds[: findings.index(f)].count(f.kind))
     sources: list[tuple[str, tuple[Condition, ...]]] = [
-        (sentence(f, context.title, context.other), f.conditions) for f in findings
+        (sentence(f, context.title, context.other), f.conditions) for f in by_kind
     ]
     sources += [("A typical case of all chosen", ())] * EXAMPLES
     error = analysis.metrics(context.model).jaccard
