@@ -12,7 +12,7 @@ import streamlit as st
 from dashboard.interactions import alert_list, alerts
 from dashboard.server import audit
 from dashboard.server.service import Service
-from dashboard.shared import markup, navigation, session, url_state
+from dashboard.shared import markup, navigation, session, start_cases, url_state
 from dashboard.shared.case_text import tables_cover
 from dashboard.shared.formatting import count, listing
 from dashboard.shared.subject import titles_of
@@ -53,9 +53,8 @@ def draw(service: Service) -> None:
     with left:
         _form()
         st.html(markup.note("Or open a case, to see what was ordered and what the models suggest:"))
-        with st.container(horizontal=True):
-            navigation.link("patients", "Choose a patient")
-            navigation.link("new", "Enter a case")
+        navigation.case_links()
+        start_cases.show(service)
     with right:
         _answer(service)
     url_state.publish("interactions", {CHECK: "1"} if st.query_params.get(CHECK) else {})

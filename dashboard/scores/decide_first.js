@@ -1,4 +1,6 @@
-// The viewer's own set: every class to tick, by therapeutic area, with a search. Ticks here are the truth, not the echo.
+// The viewer's own set: a search by class or drug, best match first, and every class to tick by therapeutic area.
+// What is chosen here is the truth, not the echo.
+const MOST_SHOWN = 8;
 
 function make(name, text, className) {
   const element = document.createElement(name);
@@ -7,7 +9,38 @@ function make(name, text, className) {
   return element;
 }
 
-function area(entry, memory, change) {
+// How well a name matches: 4 as a whole, 3 as its beginning, 2 at a word's beginning, 1 inside, 0 not at all.
+function matched(name, typed) {
+  const low = name.toLowerCase();
+  if (low === typed || low === typed + "s" || low + "s" === typed) return 4;
+  if (low.startsWith(typed)) return 3;
+  const words = typed.split(/\s+/);
+  const held = low.split(/[^a-z0-9]+/);
+  if (words.every((word) => held.some((each) => each.startsWith(word)))) return 2;
+  return words.every((word) => low.includes(word)) ? 1 : 0;
+}
+
+// The classes that match, best first: [class, the drug or other name that matched, or ""].
+function ranked(memory, text) {
+  const typed = text.trim().toLowerCase().replace(/\s+/g, " ");
+  if (!typed) return [];
+  const results = [];
+  for (const one of memory.classes) {
+    let best = Math.max(matched(one.title, typed), matched(one.code, typed) > 2 ? 4 : 0);
+    let rank = best ? best + 0.5 : 0; // a class by its own name before one by a drug's
+    let why = "";
+    for (const [name, ...others] of one.names) {
+      for (const each of [name, ...others]) {
+        const level = matched(each, typed);
+        if (level > rank && level > 1) { rank = level; why = each === name ? name : each + ": " + name; }
+      }
+    }
+    if (rank) results.push([one, why, rank]);
+  }
+  return results.sort((a, b) => b[2] - a[2] || a[0].title.length - b[0].title.length);
+}
+
+function fieldset(entry, memory) {
   const box = make("fieldset");
   box.append(make("legend", entry.label));
   const list = make("div", null, "classes");
@@ -16,66 +49,130 @@ function area(entry, memory, change) {
     const tick = make("input");
     tick.type = "checkbox";
     tick.value = one.code;
-    tick.checked = memory.chosen.has(one.code);
-    tick.onchange = () => {
-      if (tick.checked) memory.chosen.add(one.code); else memory.chosen.delete(one.code);
-      change();
-    };
+    tick.onchange = () => memory.choose(one.code, tick.checked);
     const words = make("span");
     words.append(one.title + " ", make("span", one.code, "code"));
     label.append(tick, words);
-    label.dataset.search = (one.title + " " + one.code + " " + entry.label).toLowerCase();
     list.append(label);
+    memory.ticks.set(one.code, tick);
   }
   box.append(list);
   return box;
 }
 
-function narrow(memory) {
-  const words = memory.search.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
-  let left = 0;
-  for (const box of memory.list.querySelectorAll("fieldset")) {
-    let any = false;
-    for (const label of box.querySelectorAll("label")) {
-      const matches = words.every((word) => label.dataset.search.includes(word));
-      label.hidden = !matches;
-      any = any || matches;
-      left += Number(matches);
-    }
-    box.hidden = !any;
-  }
-  memory.nothing.hidden = left > 0;
-  memory.nothing.textContent = left ? "" : "No class matches “" + memory.search.value + "”.";
+function suggest(memory) {
+  const results = ranked(memory, memory.search.value).slice(0, MOST_SHOWN);
+  const typed = memory.search.value.trim();
+  memory.at = results.length ? Math.min(memory.at, results.length - 1) : 0;
+  memory.results = results;
+  memory.options.replaceChildren(...results.map(([one, why], i) => {
+    const option = make("li");
+    option.id = memory.id + "-" + i;
+    option.setAttribute("role", "option");
+    option.setAttribute("aria-selected", String(i === memory.at));
+    option.append(make("span", memory.chosen.has(one.code) ? "✓ " : ""), make("span", one.title));
+    if (why) option.append(make("span", why, "why"));
+    option.append(make("span", one.code, "code"));
+    option.onmousedown = (event) => event.preventDefault();
+    option.onclick = () => take(memory, i);
+    return option;
+  }));
+  memory.options.hidden = !results.length;
+  memory.search.setAttribute("aria-expanded", String(Boolean(results.length)));
+  if (results.length) memory.search.setAttribute("aria-activedescendant", memory.id + "-" + memory.at);
+  else memory.search.removeAttribute("aria-activedescendant");
+  memory.status.textContent = typed && !results.length ? "No class and no drug matches “" + typed + "”." : "";
+}
+
+function take(memory, at) {
+  const entry = memory.results[at];
+  if (!entry) return;
+  const [one] = entry;
+  const adding = !memory.chosen.has(one.code);
+  memory.choose(one.code, adding);
+  memory.search.value = "";
+  suggest(memory);
+  memory.status.textContent = one.title + (adding ? " chosen." : " taken off.");
+  memory.search.focus();
+}
+
+function drawChosen(memory) {
+  for (const [code, tick] of memory.ticks) tick.checked = memory.chosen.has(code);
+  const chosen = memory.classes.filter((one) => memory.chosen.has(one.code));
+  memory.chips.hidden = !chosen.length;
+  memory.chips.replaceChildren(...chosen.map((one) => {
+    const item = make("li");
+    const chip = make("button", one.title, "chip");
+    chip.type = "button";
+    chip.setAttribute("aria-label", "Take off " + one.title);
+    const cross = make("span", "×", "cross");
+    cross.setAttribute("aria-hidden", "true");
+    chip.append(cross);
+    chip.onclick = () => { memory.choose(one.code, false); memory.search.focus(); };
+    item.append(chip);
+    return item;
+  }));
+}
+
+function searchBox(memory, data) {
+  const box = make("input");
+  box.type = "search";
+  box.placeholder = data.placeholder;
+  box.setAttribute("role", "combobox");
+  box.setAttribute("aria-label", data.searchLabel);
+  box.setAttribute("aria-autocomplete", "list");
+  box.setAttribute("aria-controls", memory.id);
+  box.autocomplete = "off";
+  box.oninput = () => { memory.at = 0; suggest(memory); };
+  box.onkeydown = (event) => {
+    const moves = { ArrowDown: 1, ArrowUp: -1 };
+    if (event.key in moves && memory.results.length) {
+      memory.at = (memory.at + moves[event.key] + memory.results.length) % memory.results.length;
+      suggest(memory);
+    } else if (event.key === "Enter") take(memory, memory.at);
+    else if (event.key === "Escape" && box.value) { box.value = ""; suggest(memory); }
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return box;
 }
 
 export default function (component) {
   const { data: [data], parentElement, setStateValue } = component;
   const [memory, unmount] = mountOnce(parentElement, () => ({ root: make("div", null, "root") }));
-  if (memory.subject === data.subject) return unmount;
-  Object.assign(memory, { subject: data.subject, chosen: new Set(data.chosen) });
-  memory.search = make("input");
-  memory.search.type = "search";
-  memory.search.placeholder = "Find a class";
-  memory.search.setAttribute("aria-label", "Find a class to tick");
-  memory.search.oninput = () => narrow(memory);
-  memory.search.onkeydown = (event) => {
-    if (event.key !== "Enter") return;
-    const left = [...memory.list.querySelectorAll("label:not([hidden]) input")];
-    if (left.length) left[0].click();
-    memory.search.select();
+  if (memory.subject !== data.subject) fill(memory, data);
+  memory.send = (codes) => setStateValue("chosen", { subject: data.subject, codes });
+  return unmount;
+}
+
+function fill(memory, data) {
+  Object.assign(memory, { subject: data.subject, chosen: new Set(data.chosen), id: "decide-options", at: 0, results: [], ticks: new Map() });
+  memory.classes = data.areas.flatMap((entry) => entry.classes);
+  memory.choose = (code, yes) => {
+    if (yes) memory.chosen.add(code); else memory.chosen.delete(code);
+    drawChosen(memory);
+    memory.send(memory.classes.map((one) => one.code).filter((each) => memory.chosen.has(each)));
   };
-  memory.nothing = make("p", "", "nothing");
-  memory.nothing.setAttribute("role", "status");
-  memory.list = make("div", null, "areas");
+  memory.search = searchBox(memory, data);
+  memory.options = make("ul", null, "options");
+  memory.options.id = memory.id;
+  memory.options.setAttribute("role", "listbox");
+  memory.options.setAttribute("aria-label", data.searchLabel);
+  memory.status = make("p", "", "status");
+  memory.status.setAttribute("role", "status");
+  memory.chips = make("ul", null, "chips");
+  memory.chips.setAttribute("aria-label", data.chosenLabel);
   const scroll = make("div", null, "scroll");
   scroll.tabIndex = 0;
   scroll.setAttribute("role", "group");
   scroll.setAttribute("aria-label", data.label);
-  const order = data.areas.flatMap((entry) => entry.classes.map((one) => one.code));
-  const change = () => setStateValue("chosen", { subject: data.subject, codes: order.filter((code) => memory.chosen.has(code)) });
-  memory.list.append(...data.areas.map((entry) => area(entry, memory, change)));
-  memory.root.replaceChildren(memory.search, make("span", data.hint, "hint"), memory.nothing, scroll);
-  scroll.append(memory.list);
-  narrow(memory);
-  return unmount;
+  const areas = make("div", null, "areas");
+  areas.append(...data.areas.map((entry) => fieldset(entry, memory)));
+  scroll.append(areas);
+  const field = make("div", null, "field");
+  field.append(memory.search, make("span", data.hint, "hint"), memory.options);
+  memory.root.replaceChildren(memory.chips, field, memory.status, scroll);
+  drawChosen(memory);
+  suggest(memory);
 }

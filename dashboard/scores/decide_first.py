@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import streamlit as st
 
@@ -14,6 +14,12 @@ from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import component, nothing
+from leader_core.interactions import DrugShares
+from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.synonyms import synonyms
+
+MOST_DRUGS: Final = 60
+"""Drugs of a class that can be searched for: more than any class has in use."""
 
 
 def choose(service: Service, subject: Subject) -> None:
@@ -24,10 +30,13 @@ def choose(service: Service, subject: Subject) -> None:
             key=f"decide-{subject.key}",
             data={
                 "subject": subject.key,
-                "areas": areas(service.engine.cohort.titles("medication")),
+                "areas": areas(service.engine.cohort.titles("medication"), service.engine.shares),
                 "chosen": list(session.decided(subject.key)),
                 "label": "Classes to tick, by therapeutic area",
-                "hint": "Enter ticks the first match",
+                "searchLabel": "Find a drug or a class to choose",
+                "placeholder": "A drug or a class: metoprolol, opioids",
+                "chosenLabel": "Chosen so far",
+                "hint": "Enter takes the best match",
             },
             on_chosen_change=nothing,
         )
@@ -43,12 +52,26 @@ def choose(service: Service, subject: Subject) -> None:
         st.html(markup.note(f"{count(len(own), 'class', 'classes')} ticked"), width="content")
 
 
-def areas(titles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The classes by therapeutic area, in ATC's order, each area by title."""
-    by_area: dict[str, list[dict[str, str]]] = {}
+def areas(titles: Mapping[str, str], shares: DrugShares) -> list[dict[str, Any]]:
+    """The classes by therapeutic area, in ATC's order, each area by title; each class with the names it is known by."""
+    by_area: dict[str, list[dict[str, Any]]] = {}
     for code in sorted(titles, key=lambda c: (c[:1], titles[c].lower(), c)):
-        by_area.setdefault(comparison.area(code), []).append({"code": code, "title": titles[code]})
+        names = [list(each) for each in _names(code, shares)]
+        by_area.setdefault(comparison.area(code), []).append(
+            {"code": code, "title": titles[code], "names": names}
+        )
     return [{"label": label, "classes": classes} for label, classes in by_area.items()]
+
+
+def _names(code: str, shares: DrugShares) -> Iterator[tuple[str, ...]]:
+    """What a class is found by: other names of the class, then each of its drugs with its brands, most used first."""
+    for synonym in synonyms():
+        if synonym.kind == "medication" and code in synonym.codes:
+            yield from ((term,) for term in synonym.terms)
+    brands = drug_table().ingredients
+    for share in shares.of(code)[:MOST_DRUGS]:
+        drug = brands.get(share.name)
+        yield (share.name, *(drug.synonyms if drug is not None else ()))
 
 
 def own_alerts(service: Service, subject: Subject) -> None:

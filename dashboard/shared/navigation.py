@@ -11,7 +11,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.server.service import student_query
-from dashboard.shared import markup, view, wording
+from dashboard.shared import view
 
 PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "patients": ("Patients", ":material/groups:"),
@@ -61,9 +61,8 @@ def home_link() -> None:
     link("patients", "Go to the worklist")
 
 
-def show_no_case() -> None:
-    """The empty state of pages that are about a case."""
-    st.html(markup.empty(wording.NO_CASE_TITLE, wording.NO_CASE))
+def case_links() -> None:
+    """Links to choose a patient or to enter a case."""
     with st.container(horizontal=True):
         link("patients", "Choose a patient")
         link("new", "Enter a case")

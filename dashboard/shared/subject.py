@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard.server import audit
 from dashboard.server.service import Service
-from dashboard.shared import case_text, markup, navigation, session
+from dashboard.shared import case_text, markup, navigation, session, start_cases, wording
 from dashboard.shared.markup import Titles
 from dashboard.shared.session import Subject
 from leader_core import LeaderError
@@ -25,9 +25,17 @@ def open_subject(service: Service, title: str) -> Subject | None:
         raise
     if subject is None:
         st.html(markup.title(title))
+<<<<<<< HEAD
         navigation.show_no_case()
     else:
         audit.record_opened(subject.audit_name)
+=======
+        st.html(markup.empty(wording.NO_CASE_TITLE, wording.NO_CASE))
+        navigation.case_links()
+        start_cases.show(service)
+    else:
+        start_cases.opened(subject.query)
+>>>>>>> f8b1a15 (Tour in the clinician's view on a case that both models read whole; decide first takes drugs by name and lists what was chosen; recent and example cases where none is open; the drawer of pages closes when one is chosen)
     return subject
 
 

@@ -51,7 +51,11 @@ def switch() -> None:
     )
 
 
-def _choose() -> None:
-    """Take the choice over; what the link says is read already, so that a late link cannot undo it."""
-    st.session_state[_CHOSEN] = st.session_state[_SWITCH]
+def choose(name: str) -> None:
+    """Show this view from now on; what the link says is read already, so that a late link cannot undo it."""
+    st.session_state[_CHOSEN] = name
     st.session_state[_READ] = st.query_params.get(PARAMETER, "")
+
+
+def _choose() -> None:
+    choose(st.session_state[_SWITCH])

@@ -51,7 +51,7 @@ NO_SCORES: Final = (
 )
 
 NO_CASE_TITLE: Final = "No case is open"
-NO_CASE: Final = "Choose a patient from the worklist, or enter a case of your own."
+NO_CASE: Final = "Choose a patient from the worklist, enter a case of your own, or open one of these."
 UNEXPECTED: Final = (
     "This page could not be shown. The server's log says why, under reference {reference}. "
     "Going back to the worklist usually helps."
@@ -259,7 +259,10 @@ COMPARABLE: Final = (
     "the split is not the same."
 )
 
-TOUR_OFFER: Final = "Five steps on a prepared case: the patient, the models, the classes, the interactions, and deciding first."
+TOUR_OFFER: Final = (
+    "Five steps on a prepared case: the patient, the history, the alerts, where models and orders differ, and "
+    "deciding first."
+)
 
 DECIDE_FIRST: Final = (
     "Tick the classes that you would give. The models' answers and the record stay hidden until you reveal them; "

@@ -136,6 +136,12 @@ document.addEventListener("keydown", (event) => {
   if (done) event.preventDefault();
 });
 
+// On a telephone the pages are in a drawer, which has done its work when one is chosen.
+document.addEventListener("click", (event) => {
+  if (innerWidth > 768 || !(event.target instanceof Element) || !event.target.closest("[data-testid=stSidebarNavLink]")) return;
+  setTimeout(() => document.querySelector("[data-testid=stSidebarCollapseButton] button")?.click());
+});
+
 // Light becomes dark, or dark light, while the page is open: charts are drawn again once the page has its new colours.
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (event) => {
   const scheme = event.matches ? "dark" : "light";

@@ -10,7 +10,8 @@ import streamlit as st
 
 from dashboard.server.answers import Scores
 from dashboard.server.service import Service
-from dashboard.shared import navigation, wording
+from dashboard.shared import navigation, view, wording
+from dashboard.shared.start_cases import read_whole
 from dashboard.shared.templates import component, nothing
 from leader_core import Case
 from leader_core.cohort import PatientQuery, PatientRow
@@ -20,7 +21,9 @@ TOUR: Final = "tour"
 _RUN: Final = "_tour_run"
 _TRIED: Final = 6
 """How many patients are scored at most in search of one that shows everything."""
-_EVERYTHING: Final = 3
+_PROMPTS: Final = 60
+"""How many patients' prompts are written at most in search of those that the teacher reads whole."""
+_EVERYTHING: Final = 5
 """How much a case shows that shows all of the tour."""
 
 Ask = Callable[[Case, ModelName], Scores]
@@ -37,34 +40,34 @@ class Stop:
 
 STOPS: Final[tuple[Stop, ...]] = (
     Stop(
-        "person",
+        "banner",
         "A patient at the moment of prescribing",
-        "Here is who the patient is and what was diagnosed, done and prescribed, visit by visit. "
-        "The models read the earlier visits and this one's diagnoses and procedures, never what it was given.",
+        "Who the patient is, the main problems and the drugs ordered. This line stays in sight while you read on. "
+        "The two models never see the orders of this visit: you compare their suggestions with them.",
     ),
     Stop(
-        "cut_offs",
-        "Two models and their cut-offs",
-        "The teacher is a language model that reads the case as text. The student is a small network that learned "
-        "from it. Each suggests the classes that score above its cut-off; move one and every number follows.",
+        "person",
+        "What led here",
+        "The problems and the visits, the newest first. Both models read the earlier visits, with what was ordered then, "
+        "and this visit's diagnoses and procedures. This case is short enough for both to read all of it.",
     ),
     Stop(
-        "classes",
-        "Class by class",
-        "One row per drug class: ordered or not, and both scores as bars. Rows are grouped by who suggested them, so that "
-        "what one model alone suggests is easy to find. Open a row for the drugs that were ordered.",
+        "cards_alerts",
+        "Stop and think",
+        "Alerts about the drugs ordered, most severe first, with what to do and the source. What is not listed is "
+        "unlisted, not safe.",
     ),
     Stop(
-        "pairs",
-        "Alerts, drug by drug",
-        "First what the drugs ordered carry, most severe first, with what to do; then, set apart, what would hold if a "
-        "suggested class is chosen, and for which of its drugs. What is not listed is unlisted, not safe.",
+        "cards_classes",
+        "Where the models and the orders differ",
+        "First what both models suggest and nobody ordered, then what was ordered and neither suggests. Each line says "
+        "why, and how often such a suggestion was right for other patients. The whole list follows by therapeutic area.",
     ),
     Stop(
         "view_choice",
         "Your turn: decide first",
-        "Hide what was prescribed, or choose Decide first: tick your own classes, then reveal the models and the "
-        "record next to them. Press ? for help at any time.",
+        "Choose Decide first to hide all of this, pick your own drugs by name, and then see what the models and the "
+        "record say. The research view, at the top, shows every score. Press ? for help at any time.",
     ),
 )
 STEPS: Final = len(STOPS)
@@ -87,9 +90,9 @@ def read_step(text: str) -> int | None:
 def prepared(service: Service, ask: Ask) -> tuple[int, int] | None:
     """The patient and visit of the tour; None where the cohort holds nobody.
 
-    The first patient of the test split with two visits or more whose orders carry an alert and to
-    whom the teacher suggests a class that the student does not; where a model is missing or none of the first few
-    shows all of it, the one that shows most; at last anybody.
+    The first patient of the test split with two visits or more, whom both models read whole, whose orders carry an
+    alert, and for whom there is something in every card; where a model is missing or none of the first few shows all of
+    it, the one that shows most; at last anybody.
     """
     best: tuple[int, PatientRow] | None = None
     for tried, row in enumerate(_candidates(service)):
@@ -108,21 +111,34 @@ def _merit(service: Service, case: Case, ask: Ask) -> int:
     engine, visit = service.engine, case.current.visit_id
     orders = () if visit is None else engine.cohort.orders(visit)
     listed = engine.review_set(case, case.prescribed, orders).carried
-    merit = int(bool(listed)) + int(not case.is_first_visit)
     answers = {name: ask(case, name).recommendation for name in MODEL_NAMES}
-    chosen = {name: {m.code for m in r.selected} for name, r in answers.items() if r is not None}
-    return merit + int(len(chosen) == 2 and bool(chosen["teacher"] - chosen["student"]))
+    ready = {name: r for name, r in answers.items() if r is not None}
+    chosen = {name: {m.code for m in r.selected} for name, r in ready.items()}
+    shows = [
+        bool(listed),
+        not case.is_first_visit,
+        len(ready) == len(MODEL_NAMES) and not any(r.truncated for r in ready.values()),
+        len(ready) == len(MODEL_NAMES) and bool(set.intersection(*chosen.values()) - {*case.prescribed}),
+        bool(ready) and bool({*case.prescribed} - set().union(*chosen.values())),
+    ]
+    return sum(shows)
 
 
 def _candidates(service: Service) -> Iterator[PatientRow]:
-    """Patients in the order of preference: unseen in training with a history, then with a history, then anybody."""
+    """Patients in the order of preference: unseen in training with a history, read whole, then others."""
     seen: set[int] = set()
-    for query in (
-        PatientQuery(splits=("test",), visits=(2, 6), page_size=_TRIED),
-        PatientQuery(visits=(2, 6), page_size=1),
-        PatientQuery(page_size=1),
+    for rows in (
+        read_whole(service, PatientQuery(splits=("test",), visits=(2, 6), page_size=_PROMPTS)),
+        *(
+            service.engine.cohort.patients(query).rows
+            for query in (
+                PatientQuery(splits=("test",), visits=(2, 6), page_size=_TRIED),
+                PatientQuery(visits=(2, 6), page_size=1),
+                PatientQuery(page_size=1),
+            )
+        ),
     ):
-        for row in service.engine.cohort.patients(query).rows:
+        for row in rows:
             if row.patient_id not in seen:
                 seen.add(row.patient_id)
                 yield row
@@ -146,7 +162,8 @@ def offer() -> None:
 
 
 def begin() -> None:
-    """A new run of the tour: the browser forgets that an earlier one was left."""
+    """A new run of the tour, in the clinician's view: the browser forgets that an earlier one was left."""
+    view.choose(view.CLINICIAN)
     st.session_state[_RUN] = st.session_state.get(_RUN, 0) + 1
 
 

@@ -19,6 +19,7 @@ from dashboard.tour import tour
 from leader_core import Case, Recommendation, ScoredMedication, Visit
 from leader_core.cohort import PatientQuery
 from leader_core.domain import MODEL_NAMES
+from leader_core.interactions import typical_shares
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import MEDICATIONS, FakeCohort, FakeEngine
 
@@ -151,10 +152,12 @@ def test_a_class_that_only_the_viewer_chose_has_a_group_of_its_own() -> None:
 
 def test_classes_to_tick_stand_by_area() -> None:
     result = decide_first.areas(
-        {"C07A": "Beta blockers", "A02B": "Ulcer drugs", "C01A": "Cardiac glycosides"}
+        {"C07A": "Beta blockers", "A02B": "Ulcer drugs", "C01A": "Cardiac glycosides"}, typical_shares(3)
     )
     assert [a["label"] for a in result] == ["Digestion and metabolism", "Heart and circulation"]
     assert [c["code"] for c in result[1]["classes"]] == ["C07A", "C01A"]
+    names = {name.lower() for each in result[1]["classes"][0]["names"] for name in each}
+    assert {"metoprolol", "lopressor"} <= names, "a class is found by its drugs and their brands"
 
 
 # Alerts
@@ -303,8 +306,9 @@ def test_the_tour_opens_the_prepared_case_and_its_card(serve: Serve, open_page: 
     page = open_page("case", tour="2")
     assert _asked(page, "tour") == "2"
     data = component_data(page, "tour")
-    assert [s["panel"] for s in data["stops"]] == ["person", "cut_offs", "classes", "pairs", "view_choice"]
-    assert component_data(page, "comparison")["prescribed"] is True
+    panels = ["banner", "person", "cards_alerts", "cards_classes", "view_choice"]
+    assert [s["panel"] for s in data["stops"]] == panels
+    assert not _has(page, "comparison"), "the tour is in the clinician's view, whatever was looked at before"
     again = open_page("case", tour="2", patient=_asked(page, "patient"))
     assert _has(again, "tour")
     assert not _has(open_page("case", patient=RETURNING), "tour")
@@ -313,7 +317,7 @@ def test_the_tour_opens_the_prepared_case_and_its_card(serve: Serve, open_page: 
 
 def test_the_tour_shows_the_case_whole_even_where_cases_are_hidden(open_page: OpenPage) -> None:
     page = open_page("case", {"_view": "decide"}, tour="1")
-    assert _has(page, "comparison")
+    assert not _has(page, "decide_first") and "Stop and think" in text(page)
 
 
 def _ask(engine: FakeEngine) -> Any:
@@ -328,19 +332,23 @@ def _ask(engine: FakeEngine) -> Any:
 def test_the_tours_case_is_chosen_by_its_rule() -> None:
     engine = FakeEngine(FakeCohort(size=300, seed=1))
     result = tour.prepared(Service(engine), _ask(engine))  # type: ignore[arg-type]
-    candidates = engine.cohort.patients(PatientQuery(splits=("test",), visits=(2, 6), page_size=6)).rows
+    candidates = engine.cohort.patients(PatientQuery(splits=("test",), visits=(2, 6), page_size=60)).rows
     whole = [(r.patient_id, r.visits) for r in candidates if _shows_everything(engine, r.patient_id)]
     assert result == whole[0]
+    assert result is not None and not engine.prompt(engine.cohort.case(result[0])).dropped, "read whole"
     assert result[0] != candidates[0].patient_id  # the rule decides, not the order alone
 
 
 def _shows_everything(engine: FakeEngine, patient_id: int) -> bool:
     case = engine.cohort.case(patient_id)
-    chosen = {name: {m.code for m in engine.recommend(case, name).selected} for name in MODEL_NAMES}
+    answers = [engine.recommend(case, name) for name in MODEL_NAMES]
+    chosen = [{m.code for m in answer.selected} for answer in answers]
     return (
         bool(engine.review(case).carried)
-        and bool(chosen["teacher"] - chosen["student"])
         and bool(case.history)
+        and not engine.prompt(case).dropped
+        and bool(set.intersection(*chosen) - {*case.prescribed})
+        and bool({*case.prescribed} - set.union(*chosen))
     )
 
 
