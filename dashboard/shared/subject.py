@@ -25,17 +25,12 @@ def open_subject(service: Service, title: str) -> Subject | None:
         raise
     if subject is None:
         st.html(markup.title(title))
-<<<<<<< HEAD
-        navigation.show_no_case()
-    else:
-        audit.record_opened(subject.audit_name)
-=======
         st.html(markup.empty(wording.NO_CASE_TITLE, wording.NO_CASE))
         navigation.case_links()
         start_cases.show(service)
     else:
         start_cases.opened(subject.query)
->>>>>>> f8b1a15 (Tour in the clinician's view on a case that both models read whole; decide first takes drugs by name and lists what was chosen; recent and example cases where none is open; the drawer of pages closes when one is chosen)
+        audit.record_opened(subject.audit_name)
     return subject
 
 
