@@ -97,6 +97,17 @@ def test_a_fault_never_shows_a_traceback(
     assert "secret inner workings" not in text(page)
 
 
+@pytest.mark.parametrize("name", ["case", "interactions", "prompt"])
+def test_without_a_case_recent_and_example_cases_are_offered(open_page: OpenPage, name: str) -> None:
+    open_page("case", patient="10004", visit="1")
+    page = open_page(name)
+    labels = [button.label for button in page.button]
+    assert any(label.startswith("Patient 10004") for label in labels), labels
+    example = next(b for b in page.button if b.label.startswith("A first visit"))
+    example.click().run()
+    assert not page.exception and page.query_params["visit"] == ["1"]
+
+
 # Patients
 
 
