@@ -106,10 +106,10 @@ def unclear(result: Findings, other: str | None) -> str:
         if finding.kind == "cut":
             gap = format_gap("jaccard", finding.gap).rstrip(" *")
             parts.append(
-                f"prompts cut to fit ({count(finding.cases, 'case')}, Jaccard of {_the(finding.model)} {gap} "
-                "against those read whole)"
+                f"prompts cut to fit ({count(finding.cases, 'case')}; Jaccard of {_the(finding.model)} {gap} "
+                "against prompts read whole)"
             )
-    return f"Looked for, and no clearer than chance: {listing(parts)}." if parts else ""
+    return f"Looked for, and not clearly worse: {listing(parts)}." if parts else ""
 
 
 def bars(finding: ErrorFinding, other: str | None) -> list[FindingBar]:

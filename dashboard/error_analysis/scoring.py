@@ -43,9 +43,18 @@ def show(service: Service) -> None:
         st.html(markup.callout(text, "warn"))
     if message := st.session_state.pop(_MESSAGE, ""):
         st.html(markup.callout(message, "warn"))
+    # A slot for each: a run that follows the process does not end, and what is not drawn again would stay there grey.
+    following, offering = st.empty(), st.empty()
     if run.state == "running":
-        _follow(run)
-        return
+        with following.container():
+            _follow(run)
+    else:
+        with offering.container():
+            _offer(service, run)
+
+
+def _offer(service: Service, run: ScoringRun) -> None:
+    """The button and the command."""
     if may_score():
         _form(service, run)
     else:
@@ -105,7 +114,7 @@ def _follow(run: ScoringRun) -> None:
 def _draw_progress(run: ScoringRun, place: st.delta_generator.DeltaGenerator) -> None:
     progress = run.progress()
     if not progress.parts:
-        text = "Reading the cohort and loading the models"
+        text = "Reading the cohort, loading the models, scoring the first cases"
     else:
         name, done, of = progress.parts[-1]
         ready = done >= of

@@ -273,7 +273,7 @@ def mean_over(values: Floats, owner: NDArray[np.int64]) -> PatientMean:
 
     Args:
         values: (n,) at least one.
-        owner: (n,) whose case each is.
+        owner: (n,) whose case each is, as small whole numbers.
 
     >>> mean_over(np.array([1.0, 2, 3]), np.array([0, 1, 2]))  # the usual standard error, 1 / sqrt(3)
     PatientMean(mean=2.0, error=0.5773502691896257, patients=3)
@@ -281,9 +281,8 @@ def mean_over(values: Floats, owner: NDArray[np.int64]) -> PatientMean:
     1.0
     """
     mean = float(values.mean())
-    _, place = np.unique(owner, return_inverse=True)
-    sums = np.bincount(place, values - mean)
-    patients = len(sums)
+    sums = np.bincount(owner, values - mean)
+    patients = int(np.count_nonzero(np.bincount(owner)))
     spread = float((sums**2).sum()) * patients / max(1, patients - 1)
     return PatientMean(mean, spread**0.5 / len(values), patients)
 

@@ -122,7 +122,7 @@ def test_a_group_that_does_worse_is_compared_with_all_other_cases() -> None:
     )
     by_scipy = ttest_ind(jaccard[inside], jaccard[~inside], equal_var=False)
     gap, p = difference(
-        mean_over(jaccard[inside], np.arange(inside.sum())),
+        mean_over(jaccard[inside], np.arange(int(inside.sum()))),
         mean_over(jaccard[~inside], np.arange((~inside).sum())),
     )
     assert p == pytest.approx(by_scipy.pvalue)
