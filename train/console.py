@@ -9,7 +9,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -54,6 +55,16 @@ class Report:
     def epoch(self, row: Mapping[str, float], of: int) -> None:
         """The metrics of a finished epoch, of at most `of`; for programs that follow along (`ProgressFile`)."""
 
+    @contextmanager
+    def counting(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        """A bar that is moved on by calls with how many of `total` were done, on a terminal."""
+        with tqdm(total=total, desc=label, disable=not sys.stderr.isatty(), leave=False) as bar:
+
+            def step(number: int) -> None:
+                bar.update(number)
+
+            yield step
+
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """Iterate with a progress bar on a terminal, silently elsewhere."""
         return tqdm(items, total=total, desc=label, disable=not sys.stderr.isatty(), leave=False)
@@ -67,6 +78,11 @@ class Silent(Report):
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Nothing."""
+
+    @contextmanager
+    def counting(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        """Nothing."""
+        yield lambda number: None
 
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """The items."""
@@ -121,6 +137,21 @@ class ProgressFile(Report):
         spent = time.monotonic() - (self._began or time.monotonic())
         left = spent / self._passes * (of - row["epoch"])
         self.event("epoch", of=of, seconds_left=round(max(0.0, left), 1), **row)
+
+    @contextmanager
+    def counting(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
+        """The same, with a line every now and then that says how many are done."""
+        done, reported = 0, 0.0
+
+        def step(number: int) -> None:
+            nonlocal done, reported
+            done += number
+            if (now := time.monotonic()) - reported >= EVERY or done >= total:
+                reported = now
+                self.event("part", label=label, done=done, of=total)
+
+        with super().counting(total, label):
+            yield step
 
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """The items, with a line every now and then that says how many are done."""

@@ -63,12 +63,23 @@ def identity(manifest: Manifest) -> list[tuple[str, str]]:
         facts.append(("Prompt version", manifest.prompt_version))
     if manifest.kind == "student":
         teacher = manifest.teacher_digest
-        facts.append(("Distilled from", f"teacher {teacher[:16]}" if teacher else "no teacher: undistilled"))
+        facts.append(
+            (
+                "Distilled from",
+                f"teacher {teacher[:16]}{_part(manifest)}" if teacher else "no teacher: undistilled",
+            )
+        )
     return [
         *facts,
         ("Weights", f"sha256 {manifest.digest[:16]}…"),
         ("Trained", manifest.created_at.replace("T", " ")[:16] or MISSING),
     ]
+
+
+def _part(manifest: Manifest) -> str:
+    """Of how many training visits the teacher's states were there, where not of all."""
+    taught, cases = manifest.settings.get("distilled_cases"), manifest.settings.get("training_cases")
+    return "" if taught is None or taught == cases else f", on {taught:,} of {cases:,} training visits"
 
 
 def differing(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, str, str]]:

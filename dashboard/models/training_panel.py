@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -31,11 +32,16 @@ from dashboard.shared import markup, wording
 from dashboard.shared.formatting import count, duration, score
 from dashboard.shared.templates import macro
 from leader_core import LeaderError
+from leader_core.model_card import ModelCard
 from leader_core.model_folder import Manifest, read_manifest
+from leader_core.teacher.config import DEFAULT_BASE
 
 _EVERY: Final = 1.0
 """Seconds between two looks at a run."""
 _MESSAGE: Final = "_training_message"  # a sentence for the next drawing
+QUICK: Final = 2_000
+"""Training visits of a quick distillation."""
+_QUICK_TIME, _WHOLE_TIME = "about 8 min on two cores", "about an hour on two cores"
 _STATE: Final = {
     "done": ("✓ Finished", "good"),
     "failed": ("✗ Failed", "bad"),
@@ -75,7 +81,7 @@ def allowed(settings: ServerSettings) -> bool:
 
 
 def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> None:
-    states = _states(settings)
+    teachings = _teachings(settings)
     preset = st.segmented_control(
         "Settings",
         list(PRESETS),
@@ -97,38 +103,75 @@ def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> Non
         key=f"train_additions-{preset}",
         format_func=lambda key: ADDITIONS[key].label,
     )
-    distilled = st.toggle(
-        "Distilled from the teacher's stored states",
-        states is not None,
-        disabled=states is None,
-        key="train_distilled",
-    )
-    if states is None:
-        st.html(markup.note(wording.NO_STATES))
+    teaching = teachings[
+        st.selectbox(
+            "Distilled from the teacher", list(teachings), key="train_distilled", help=wording.STATES
+        )
+    ]
+    if teaching.teacher is not None:
+        st.html(markup.note(wording.STATES_FIRST))
     if expected := _expected(int(epochs)):
         st.html(markup.note(expected))
     if st.button("Start training", type="primary", key="train_start"):
         cohort = service.engine.cohort
-        sources = TrainingSources(Path(cohort.path), cohort.fingerprint.digest, states, settings.device)
+        sources = TrainingSources(
+            Path(cohort.path), cohort.fingerprint.digest, teaching.states, teaching.teacher, settings.device
+        )
         try:
             request = TrainingRequest(
-                str(preset), int(epochs), int(patience), int(seed), bool(distilled and states), tuple(added)
-            )
+                str(preset), int(epochs), int(patience), int(seed), teaching.states is not None, teaching.visits,
+                tuple(added),
+            )  # fmt: skip
             runs.start(request, sources)
         except LeaderError as error:
             st.session_state[_MESSAGE] = str(error)
         st.rerun()
 
 
-def _states(settings: ServerSettings) -> Path | None:
-    """The folder of the served teacher's stored states; None where there is none."""
+@dataclass(frozen=True, slots=True)
+class Teaching:
+    """What a student may learn from the teacher: states that are stored, or are made first."""
+
+    states: Path | None = None
+    visits: int = 0  # that the teacher reads first, or has read; 0 for states of every visit
+    teacher: Path | None = None  # who makes the states, where they are not there yet
+
+
+def _teachings(settings: ServerSettings) -> dict[str, Teaching]:
+    """What can be chosen, by its label: the best that is there already first, then what takes time."""
     served = default_service().engine
-    manifest = served.models["teacher"].manifest
-    if manifest is None:
-        return None
-    parents = (settings.models.parent, settings.cohort.parent, runs_folder(settings))
-    folders = [*([settings.states] if settings.states else []), *(folder / "states" for folder in parents)]
-    return find_states(folders, manifest.digest, served.cohort.fingerprint.digest)
+    card = served.models["teacher"]
+    nothing = {"No: it learns from the orders alone": Teaching()}
+    if card.manifest is None:
+        return nothing
+    folder = runs_folder(settings)
+    digests = (card.manifest.digest, served.cohort.fingerprint.digest)
+    parents = (settings.models.parent, settings.cohort.parent, folder)
+    folders = [*([settings.states] if settings.states else []), *(parent / "states" for parent in parents)]
+    if (states := find_states(folders, *digests)) is not None:
+        return {"Yes, on every visit: the states are stored": Teaching(states)} | nothing
+    quick = f"Yes, on {QUICK:,} training visits"
+    sample = folder / "states-quick"
+    if find_states([sample], *digests, sample=True) is not None:
+        return (
+            {f"{quick}: the states are stored": Teaching(sample, QUICK)} | nothing | _read_first(card, folder)
+        )
+    return (
+        nothing
+        | {_timed(quick, card, _QUICK_TIME): Teaching(sample, QUICK, card.folder)}
+        | _read_first(card, folder)
+    )
+
+
+def _read_first(card: ModelCard, folder: Path) -> dict[str, Teaching]:
+    return {_timed("Yes, on every visit", card, _WHOLE_TIME): Teaching(folder / "states", 0, card.folder)}
+
+
+def _timed(label: str, card: ModelCard, time_text: str) -> str:
+    """With how long it takes, where the teacher is the demo's."""
+    base = card.manifest.base_model if card.manifest is not None else None
+    known = base is not None and base.id == DEFAULT_BASE
+    return f"{label}, which the teacher reads first{f' ({time_text})' if known else ''}"
 
 
 def _expected(epochs: int) -> str:
@@ -190,6 +233,8 @@ def _draw_progress(run: Run, numbers: DeltaGenerator, curve: DeltaGenerator, dra
 
 def _stage(progress: TrainingProgress) -> str:
     """What the process does now."""
+    if progress.reading:
+        return f"The teacher reads: {progress.read:,} of {progress.to_read:,} visits"
     if not progress.of:
         return "Reading the cohort"
     if not progress.epochs and not progress.share:
@@ -206,7 +251,11 @@ def _numbers(run: Run, progress: TrainingProgress, now: float) -> list[tuple[str
         ("Validation PRAUC", score(best), "best so far"),
         ("Loss", score(last), "last epoch"),
         ("Elapsed", duration(now - run.began), ""),
-        ("Left", "–" if progress.seconds_left is None else duration(progress.seconds_left), "at most"),
+        (
+            "Left",
+            "–" if progress.seconds_left is None else duration(progress.seconds_left),
+            "of the teacher's reading" if progress.reading else "at most",
+        ),
     ]
 
 

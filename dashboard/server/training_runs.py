@@ -61,6 +61,7 @@ class TrainingSources:
     cohort: Path
     digest: str  # of the cohort
     states: Path | None = None  # of the teacher; needed where the student is to be distilled
+    teacher: Path | None = None  # the teacher that makes these states first, where they are not there yet
     device: str = "auto"
 
 
@@ -168,6 +169,9 @@ class TrainingRuns:
             words += ["--titles", str(self.folder / "titles")]  # the same for every run: read once
         if request.distilled:
             words += ["--states", str(sources.states)]
+            if sources.teacher is not None:
+                words += ["--teacher", str(sources.teacher)]
+                words += ["--teacher-visits", str(request.visits)] if request.visits else []
         if nice := shutil.which("nice"):  # the pages go first
             words = [nice, "-n", "10", *words]
         one_left = str(max(1, (os.cpu_count() or 2) - 1))
@@ -215,13 +219,14 @@ def _close(folder: Path, code: int | None) -> None:
     write_json(folder / END, {"code": code, "at": time.time()})
 
 
-def find_states(folders: Sequence[Path], teacher: str, cohort: str) -> Path | None:
+def find_states(folders: Sequence[Path], teacher: str, cohort: str, *, sample: bool = False) -> Path | None:
     """The first folder of states that this teacher stored for this cohort's visits; None where there is none.
 
     Args:
         folders: where to look, each perhaps absent.
         teacher: digest of the teacher's weights.
         cohort: digest of the cohort.
+        sample: whether states of some training visits only will do.
     """
     for folder in folders:
         try:
@@ -229,6 +234,8 @@ def find_states(folders: Sequence[Path], teacher: str, cohort: str) -> Path | No
         except (OSError, ValueError):
             continue
         if not isinstance(index, dict) or index.get("cohort_digest") != cohort:
+            continue
+        if "sample" in index and not sample:
             continue
         if index.get("teacher_digest") == teacher and index.get("targets", "all") == "all":
             return folder

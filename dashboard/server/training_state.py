@@ -70,6 +70,7 @@ class TrainingRequest:
     patience: int = 12
     seed: int = 42
     distilled: bool = False
+    visits: int = 0  # of the training split that the teacher reads for it; 0: the stored states, as they are
     additions: tuple[str, ...] = USUAL["default"]
 
     def __post_init__(self) -> None:
@@ -83,6 +84,8 @@ class TrainingRequest:
         ]
         if not 0 <= self.seed < 2**31:
             problems.append(f"seed {self.seed}: expected 0 to {2**31 - 1}")
+        if self.visits < 0 or (self.visits and not self.distilled):
+            problems.append(f"visits {self.visits}: expected 0, or a number of visits of a distilled student")
         if strange := [name for name in self.additions if name not in ADDITIONS]:
             problems.append(f"unknown additions {', '.join(strange)}")
         if problems:
@@ -94,14 +97,17 @@ class TrainingRequest:
         usual, given = set(USUAL[self.preset]), set(self.additions)
         parts = [f" + {ADDITIONS[key].short}" for key in ADDITIONS if key in given - usual]
         parts += [f" - {ADDITIONS[key].short}" for key in ADDITIONS if key in usual - given]
-        return f"{self.preset}{''.join(parts)}, seed {self.seed}"
+        taught = f", distilled on {self.visits:,} visits" if self.visits else ""
+        return f"{self.preset}{''.join(parts)}{taught}, seed {self.seed}"
 
     @property
     def sentence(self) -> str:
         """Every setting, in words."""
         added = ", ".join(ADDITIONS[key].label.lower() for key in self.additions) or "no additions"
+        taught = "distilled" if self.distilled else "undistilled"
+        taught += f" on {self.visits:,} training visits" if self.visits else ""
         return (
-            f"{PRESETS[self.preset]}, {'distilled' if self.distilled else 'undistilled'}, {added}; at most "
+            f"{PRESETS[self.preset]}, {taught}, {added}; at most "
             f"{self.epochs} {'epoch' if self.epochs == 1 else 'epochs'}, patience {self.patience}, seed {self.seed}"
         )
 
@@ -164,10 +170,19 @@ class TrainingProgress:
     share: float = 0.0  # of the epoch that runs
     cases: int = 0  # training cases
     seconds_left: float | None = None  # at most; patience may end it earlier
+    read: int = 0  # visits that the teacher has read, before the first epoch
+    to_read: int = 0
+
+    @property
+    def reading(self) -> bool:
+        """Does the teacher still read?"""
+        return 0 < self.read < self.to_read and not self.of
 
     @property
     def fraction(self) -> float:
-        """0 to 1, if every epoch is run."""
+        """0 to 1 of what is done now: of the teacher's reading, then of the epochs if every one is run."""
+        if self.reading:
+            return self.read / self.to_read
         return min(1.0, (len(self.epochs) + self.share) / self.of) if self.of else 0.0
 
 
@@ -234,6 +249,7 @@ def read_progress(folder: Path, now: float) -> TrainingProgress:
     """How far the run in a folder is at `now` (seconds since 1970); what is not known yet stays empty."""
     rows, epochs = read_lines(folder / PROGRESS), []
     of, cases, share = 0, 0, 0.0
+    reading: list[Mapping[str, Any]] = []  # how far the teacher was
     first: float | None = None  # when the first epoch began
     last: Mapping[str, Any] = {}
     for row in rows:
@@ -243,6 +259,8 @@ def read_progress(folder: Path, now: float) -> TrainingProgress:
         elif event == "epoch":
             epochs.append({k: float(v) for k, v in row.items() if isinstance(v, int | float)})
             share, last = 0.0, row
+        elif event == "part" and row.get("label") == "states":
+            reading.append(row)
         elif event == "part" and row.get("of"):
             share = float(row["done"]) / float(row["of"])
     left: float | None = None
@@ -250,7 +268,14 @@ def read_progress(folder: Path, now: float) -> TrainingProgress:
         left = float(last["seconds_left"]) - max(0.0, now - float(last["time"]))
     elif first is not None and share > 0:
         left = (now - first) / share * of - (now - first)
-    return TrainingProgress(tuple(epochs), of, share, cases, None if left is None else max(0.0, left))
+    read, to_read = (int(reading[-1]["done"]), int(reading[-1]["of"])) if reading else (0, 0)
+    if reading and not of and read > int(reading[0]["done"]):
+        rate = (read - int(reading[0]["done"])) / (
+            float(reading[-1]["time"]) - float(reading[0]["time"]) or 1.0
+        )
+        left = (to_read - read) / rate - (now - float(reading[-1]["time"]))
+    left = None if left is None else max(0.0, left)
+    return TrainingProgress(tuple(epochs), of, share, cases, left, read, to_read)
 
 
 def last_words(log: Path, code: int) -> str:

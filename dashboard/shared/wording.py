@@ -239,9 +239,13 @@ TRAINING_OFF: Final = (
     "(`make run SERVE=--allow-training`) to have it here; where people sign in, administrators alone may train. "
     "`python -m train student` trains one from the command line."
 )
-NO_STATES: Final = (
-    "No stored states of this teacher are here, so that nothing can be distilled. `python -m train states` makes them "
-    "(minutes to hours); put them in a folder named states next to the cohort, or name it with LEADER_STATES."
+STATES: Final = (
+    "Distilling needs the teacher's hidden state of each training visit. They are stored once and used again; "
+    "`python -m train states` makes them too (folder named with LEADER_STATES)."
+)
+STATES_FIRST: Final = (
+    "The teacher reads these visits first, in the same process: how far it is and the time left are shown, and it can be "
+    "cancelled. Of the other visits the student learns from the orders alone."
 )
 SELF_CHECK: Final = (
     "Reads every file of both models again, checks that they fit the cohort, and lets each answer two cases."

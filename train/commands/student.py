@@ -7,7 +7,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from leader_core.outputs import CHECKPOINT, MODELS, PROGRESS, Outputs
+from leader_core.errors import InputError
+from leader_core.outputs import CHECKPOINT, MODELS, PROGRESS, STATES, UNFINISHED_STATES, Outputs
 from train.config import load_settings
 from train.console import ProgressFile, Report
 from train.evaluation.metrics_text import show_table, worth_quoting
@@ -17,6 +18,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cohort", type=Path, required=True, metavar="FILE", help="a cohort database")
     parser.add_argument(
         "--states", type=Path, metavar="DIR", help="teacher states; without them nothing is distilled"
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="DIR",
+        help="make the states first, where --states does not hold them yet",
+    )
+    parser.add_argument(
+        "--teacher-visits",
+        type=int,
+        metavar="N",
+        help="of N training visits only, drawn at random; the others learn from the orders alone",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model folder to write")
     parser.add_argument("--alpha", type=float, help="weight of distillation, instead of the configuration's")
@@ -42,9 +55,18 @@ def outputs(arguments: argparse.Namespace) -> Outputs:
     yield arguments.out.with_name(f"{arguments.out.name}.training.safetensors"), CHECKPOINT
     if arguments.progress:
         yield arguments.progress, PROGRESS
+    if arguments.teacher and arguments.states:
+        yield arguments.states, STATES
+        yield arguments.states.with_name(f"{arguments.states.name}.states.partial"), UNFINISHED_STATES
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
+    if arguments.teacher and not arguments.states:
+        raise InputError("--teacher makes states: name the folder for them with --states DIR.")
+    if arguments.teacher_visits is not None and (arguments.teacher_visits < 1 or not arguments.teacher):
+        raise InputError(
+            f"--teacher-visits {arguments.teacher_visits}: expected at least 1, and a teacher with --teacher DIR."
+        )
     settings = load_settings(arguments.config, seed=arguments.seed)
     given = {name: getattr(arguments, name) for name in ("alpha", "beta", "epochs", "targets")}
     training = dataclasses.replace(
@@ -54,12 +76,21 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from train.student.data import StudentData
     from train.student.loop import train_student
     from train.student.titles import kept_titles
-    from train.teacher.states import TeacherStates
+    from train.teacher.states import TeacherStates, write_states
 
     follower = ProgressFile(arguments.progress, quiet=report.quiet) if arguments.progress else None
     report = follower or report
-    states = TeacherStates.open(arguments.states) if arguments.states else None
     cohort = Cohort.open(arguments.cohort)
+    if arguments.teacher:
+        write_states(
+            cohort,
+            arguments.teacher,
+            arguments.states,
+            device=arguments.device,
+            sample=arguments.teacher_visits,
+            report=report,
+        )
+    states = TeacherStates.open(arguments.states) if arguments.states else None
     data = StudentData.of(cohort, training.targets, states)
     report.line(
         f"{len(data.train):,} training cases, {len(data.validation):,} validation cases, "

@@ -69,6 +69,11 @@ class Guidance:
         return replace(self, mean=used.mean(0), scale=np.maximum(used.std(0), 1e-6))
 
     @property
+    def cases(self) -> int:
+        """Training cases with a state."""
+        return int((self.rows >= 0).sum())
+
+    @property
     def width(self) -> int:
         """H"""
         return int(self.hidden.shape[1])
@@ -123,7 +128,8 @@ class StudentData:
 def guide(
     states: TeacherStates, visit_ids: NDArray[np.int64], targets: Targets, medications: Sequence[str]
 ) -> Guidance:
-    """Find the state of each training case. Where every visit is a target, visits without a state learn without one.
+    """Find the state of each training case. Where every visit is a target, or the states are of a sample, visits without
+    a state learn without one.
 
     Args:
         medications: the classes of the student's vocabulary, in its order.
@@ -134,7 +140,7 @@ def guide(
     columns = {code: i for i, code in enumerate(states.medications)}
     scored = all(code in columns for code in medications)
     logits = states.logits[:, [columns[code] for code in medications]] if scored else None
-    if targets == "last":
+    if targets == "last" and not states.sample:
         rows = states.rows(visit_ids).astype(np.int64)
         return Guidance(states.hidden, logits, rows, states.teacher_digest)
     rows = np.searchsorted(states.visit_ids, visit_ids).clip(max=max(0, len(states.visit_ids) - 1))

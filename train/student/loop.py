@@ -332,6 +332,7 @@ def train_student(
             **trainer.config.to_json(),
             "seed": seed,
             "distilled": trainer.distilled,
+            **({"distilled_cases": data.guidance.cases} if data.guidance and trainer.distilled else {}),
             "best_epoch": trainer.progress.best_epoch,
             "training_cases": len(trainer.encoded),
             **cut_record(trainer.encoded),

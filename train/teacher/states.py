@@ -32,6 +32,8 @@ from leader_core.outputs import STATES, UNFINISHED_STATES
 from train.console import Report
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from leader_core.cohort import Cohort
     from leader_core.cohort.cases import Targets
     from leader_core.domain import Case
@@ -57,6 +59,7 @@ class TeacherStates:
     medications: tuple[str, ...]  # the columns of `logits`
     teacher_digest: str
     cohort_digest: str
+    sample: bool = False  # of some training cases only
 
     @classmethod
     def open(cls, folder: Path | str) -> Self:
@@ -85,6 +88,7 @@ class TeacherStates:
                 tuple(index["medications"]),
                 index["teacher_digest"],
                 index["cohort_digest"],
+                "sample" in index,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ArtifactError(f"{path} cannot be read ({error}). Make the states again.") from error
@@ -114,6 +118,7 @@ def write_states(
     *,
     device: str = "auto",
     targets: Targets = "all",
+    sample: int | None = None,
     report: Report | None = None,
     processes: Processes | None = None,
 ) -> dict[str, Any]:
@@ -121,6 +126,7 @@ def write_states(
 
     Args:
         targets: "all" visits as current ones, or each patient's "last".
+        sample: of so many cases of the training split only, drawn at random, always the same ones.
         processes: those that share the work; each must call this with the same arguments. Default: this one alone.
 
     Raises:
@@ -132,7 +138,7 @@ def write_states(
     report, processes = report or Report(quiet=True), processes or Processes()
     manifest = read_manifest(teacher, kind="teacher")
     _check_level(manifest.cohort.atc_level, cohort.fingerprint.atc_level)
-    run = _run_key(manifest.digest, cohort.fingerprint.digest, targets, device)
+    run = _run_key(manifest.digest, cohort.fingerprint.digest, targets, device, sample)
     if (ready := _index(out)) and ready.get("run") == run:
         report.line(f"{out} is complete already")
         return _result(out, ready)
@@ -145,7 +151,7 @@ def write_states(
     if processes.main:
         _continue(work, run)
     processes.wait()
-    cases = sorted(cohort.cases(split="all", targets=targets), key=lambda case: case.current.visit_id or 0)
+    cases = _cases(cohort, targets, sample)
     blocks = range(0, len(cases), SHARD)
     missing = [number for number in range(len(blocks)) if not _entry(work, number).is_file()]
     if not processes.agree(len(missing)):
@@ -155,14 +161,19 @@ def write_states(
     scorer = _load(teacher, cohort, device, processes)
     # a teacher spread over processes needs them all for every pass; whole ones take a shard each
     own = missing if processes.sharded else missing[processes.rank :: processes.count]
-    for number in report.progress(own, label="states"):
-        start = blocks[number]
-        _write_shard(work, number, cases[start : start + SHARD], scorer, processes)
-        report.line(f"states of cases {start + 1:,} to {min(start + SHARD, len(cases)):,} of {len(cases):,}")
+    ahead = sum(len(cases[blocks[number] : blocks[number] + SHARD]) for number in own)
+    with report.counting(ahead, "states") as step:
+        for number in own:
+            start = blocks[number]
+            _write_shard(work, number, cases[start : start + SHARD], scorer, processes, step)
+            report.line(
+                f"states of cases {start + 1:,} to {min(start + SHARD, len(cases)):,} of {len(cases):,}"
+            )
     processes.wait()
     index = {
         **_describe(scorer, run, cohort.fingerprint.digest, targets),
         "cases": len(cases),
+        **({} if sample is None else {"sample": sample}),
         "shards": [json.loads(_entry(work, n).read_text(encoding="utf-8")) for n in range(len(blocks))],
     }
     processes.wait()  # every process has read the entries
@@ -185,6 +196,15 @@ def _describe(scorer: TeacherScorer, run: str, cohort: str, targets: str) -> dic
         "medications": list(scorer.vocabularies.medication),
         "hidden_size": int(scorer.model.head.weight.shape[1]),
     }
+
+
+def _cases(cohort: Cohort, targets: Targets, sample: int | None) -> list[Case]:
+    """By visit."""
+    chosen = cohort.cases(split="all" if sample is None else "train", targets=targets)
+    cases = sorted(chosen, key=lambda case: case.current.visit_id or 0)
+    if sample is None or sample >= len(cases):
+        return cases
+    return [cases[i] for i in sorted(np.random.default_rng(0).permutation(len(cases))[:sample])]
 
 
 def unfinished_path(out: Path) -> Path:
@@ -216,8 +236,9 @@ def _load(teacher: Path, cohort: Cohort, device: str, processes: Processes) -> T
     return scorer
 
 
-def _run_key(teacher: str, cohort: str, targets: str, device: str) -> str:
-    return hashlib.sha256(json.dumps([SHARDS, teacher, cohort, targets, device, SHARD]).encode()).hexdigest()
+def _run_key(teacher: str, cohort: str, targets: str, device: str, sample: int | None) -> str:
+    values = [SHARDS, teacher, cohort, targets, device, SHARD, *([] if sample is None else [sample])]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def read_index(folder: Path) -> dict[str, Any]:
@@ -272,7 +293,12 @@ def _continue(work: Path, run: str) -> None:
 
 
 def _write_shard(
-    work: Path, number: int, cases: list[Case], scorer: TeacherScorer, processes: Processes
+    work: Path,
+    number: int,
+    cases: list[Case],
+    scorer: TeacherScorer,
+    processes: Processes,
+    step: Callable[[int], None],
 ) -> None:
     """Score some cases and write their states, then the entry that says so."""
     from leader_core.teacher.scorer import run_batches
@@ -281,10 +307,11 @@ def _write_shard(
     encoded = scorer.reader.encode(cases)
     if processes.sharded:
         hidden, logits = run_together(scorer.model, encoded, processes)
+        step(len(cases))
         if not processes.main:
             return
     else:
-        hidden, logits = run_batches(scorer.model, encoded)
+        hidden, logits = run_batches(scorer.model, encoded, on_progress=step)
     ids = np.asarray([case.current.visit_id for case in cases], dtype=np.int64)
     path = work / f"states-{number:05d}.safetensors"
     with replacing_file(path, private=True) as temporary:

@@ -166,6 +166,8 @@ def test_distilling_needs_states_of_this_teacher_and_cohort(runs: TrainingRuns, 
     assert find_states(places, "t", "c") == tmp_path
     assert find_states(places, "other", "c") is find_states(places, "t", "other") is None
     assert find_states((tmp_path / "absent",), "t", "c") is None
+    (tmp_path / "index.json").write_text(json.dumps({**index, "sample": 2_000}))
+    assert find_states(places, "t", "c") is None and find_states(places, "t", "c", sample=True) == tmp_path
 
 
 def read_back(request: TrainingRequest, folder: Path) -> Settings:
@@ -203,6 +205,11 @@ def test_every_switch_reaches_the_command(tmp_path: Path) -> None:
 def test_a_request_names_all_that_is_wrong() -> None:
     with pytest.raises(InputError, match=r"preset .*epochs 0.*seed -1.*unknown additions"):
         TrainingRequest("mine", epochs=0, seed=-1, additions=("magic",))
+    with pytest.raises(InputError, match="visits 5: expected 0"):
+        TrainingRequest(visits=5)
+    quick = TrainingRequest(distilled=True, visits=2_000, epochs=1)
+    assert quick.name == "default, distilled on 2,000 visits, seed 42"
+    assert "distilled on 2,000 training visits" in quick.sentence and "at most 1 epoch," in quick.sentence
     assert TrainingRequest.from_json(TrainingRequest(seed=5).to_json()) == TrainingRequest(seed=5)
 
 
@@ -219,6 +226,21 @@ def test_a_line_that_is_still_being_written_is_not_read(tmp_path: Path) -> None:
     assert progress.seconds_left == pytest.approx(
         70.0
     )  # 10 s for half an epoch: 80 s for four, 10 of them gone
+
+
+def test_how_far_the_teacher_has_read_comes_before_the_epochs(tmp_path: Path) -> None:
+    rows = [
+        {"event": "part", "label": "states", "done": done, "of": 200, "time": at}
+        for done, at in ((20, 100.0), (60, 120.0))
+    ]
+    (tmp_path / "progress.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    progress = read_progress(tmp_path, 120.0)
+    assert (progress.reading, progress.read, progress.to_read, progress.fraction) == (True, 60, 200, 0.3)
+    assert progress.seconds_left == pytest.approx(70.0), "40 visits took 20 s, 140 are left"
+    with (tmp_path / "progress.jsonl").open("a") as file:
+        file.write(json.dumps({"event": "started", "epochs": 4, "training_cases": 9, "time": 200.0}) + "\n")
+    progress = read_progress(tmp_path, 200.0)
+    assert (progress.reading, progress.fraction, progress.seconds_left) == (False, 0.0, None)
 
 
 def test_time_left_runs_down_between_epochs(tmp_path: Path) -> None:

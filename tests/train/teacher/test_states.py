@@ -13,6 +13,8 @@ from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.scorer import TeacherScorer
 from tests.teacher_fakes import TinyCohort, quickly_trained, tiny_bert
+from train.console import ProgressFile
+from train.student.data import guide
 from train.teacher import states
 from train.teacher.settings import TeacherTraining
 from train.teacher.states import TeacherStates, write_states
@@ -97,6 +99,21 @@ def test_visits_without_states_are_named(teacher: Path, tmp_path: Path) -> None:
     assert list(result.rows(result.visit_ids[[3, 1]])) == [3, 1]
     with pytest.raises(InputError, match=r"1 of 2 visits.*999999"):
         result.rows(np.array([result.visit_ids[0], 999_999]))
+
+
+def test_a_sample_is_of_training_cases_and_teaches_even_where_last_visits_alone_do(
+    teacher: Path, tmp_path: Path
+) -> None:
+    follower = ProgressFile(tmp_path / "progress.jsonl", quiet=True)
+    write_states(COHORT, teacher, tmp_path / "some", sample=5, report=follower)
+    result = TeacherStates.open(tmp_path / "some")
+    training = np.array(sorted(case.current.visit_id for case in COHORT.cases("train", "all")))
+    assert result.sample and len(result.visit_ids) == 5 and np.isin(result.visit_ids, training).all()
+    guidance = guide(result, training, "last", result.medications)
+    assert guidance.cases == 5
+    assert np.array_equal(training[guidance.rows >= 0], result.visit_ids)
+    events = [json.loads(line) for line in (tmp_path / "progress.jsonl").read_text().splitlines()]
+    assert (events[-1]["label"], events[-1]["done"], events[-1]["of"]) == ("states", 5, 5)
 
 
 def test_a_changed_index_is_refused_and_an_earlier_one_is_read(teacher: Path, tmp_path: Path) -> None:
