@@ -60,10 +60,14 @@ def show(service: Service) -> None:
         st.html(markup.panel_title("Train a student", "on the cohort being served, as a process of its own"))
         if message := st.session_state.pop(_MESSAGE, ""):
             st.html(markup.callout(message, "warn"))
+        place = st.empty()  # emptied first, so that the form does not linger below what is followed
         if (running := runs.busy) is not None:
-            _live(runs, running)
+            place.empty()
+            with place.container():
+                _live(runs, running)
         elif allowed(settings):
-            _form(service, runs, settings)
+            with place.container():
+                _form(service, runs, settings)
         else:
             st.html(markup.callout(wording.TRAINING_OFF))
     with right:
@@ -104,9 +108,7 @@ def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> Non
         format_func=lambda key: ADDITIONS[key].label,
     )
     teaching = teachings[
-        st.selectbox(
-            "Distilled from the teacher", list(teachings), key="train_distilled", help=wording.STATES
-        )
+        st.radio("Distilled from the teacher", list(teachings), key="train_distilled", help=wording.STATES)
     ]
     if teaching.teacher is not None:
         st.html(markup.note(wording.STATES_FIRST))
@@ -248,7 +250,7 @@ def _numbers(run: Run, progress: TrainingProgress, now: float) -> list[tuple[str
     best = max((row["prauc"] for row in progress.epochs), default=None)
     last = progress.epochs[-1]["loss"] if progress.epochs else None
     return [
-        ("Validation PRAUC", score(best), "best so far"),
+        ("PRAUC", score(best), "validation, best so far"),
         ("Loss", score(last), "last epoch"),
         ("Elapsed", duration(now - run.began), ""),
         (

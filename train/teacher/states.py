@@ -164,11 +164,9 @@ def write_states(
     ahead = sum(len(cases[blocks[number] : blocks[number] + SHARD]) for number in own)
     with report.counting(ahead, "states") as step:
         for number in own:
-            start = blocks[number]
-            _write_shard(work, number, cases[start : start + SHARD], scorer, processes, step)
-            report.line(
-                f"states of cases {start + 1:,} to {min(start + SHARD, len(cases)):,} of {len(cases):,}"
-            )
+            first, end = blocks[number] + 1, min(blocks[number] + SHARD, len(cases))
+            _write_shard(work, number, cases[first - 1 : end], scorer, processes, step)
+            report.line(f"states of cases {first:,} to {end:,} of {len(cases):,}")
     processes.wait()
     index = {
         **_describe(scorer, run, cohort.fingerprint.digest, targets),
