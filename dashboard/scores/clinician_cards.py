@@ -15,7 +15,7 @@ import streamlit as st
 from dashboard.interactions import alerts, sets
 from dashboard.interactions.sets import KnownDrugs
 from dashboard.scores import cut_offs, explanations, trust_panel
-from dashboard.scores.reasons import EARLIER, Reason, reasons
+from dashboard.scores.reasons import BEFORE, EARLIER, Reason, reasons
 from dashboard.server.answers import Scores
 from dashboard.server.service import Service
 from dashboard.shared import comparison, wording
@@ -341,7 +341,10 @@ def _item(about: CardCase, row: Row, moved: Sequence[Reason] | None) -> CardItem
         trust = about.trusts[name].get(row.code)
         facts.append((f"{wording.MODEL_LABELS[name]}, validation", evidence(trust, name)[2]))
     facts += [
-        (f"Without {each.text}", f"score {each.without:.2f} instead of {each.before:.2f}")
+        (
+            f"Without {'its order at an earlier visit' if each.text == BEFORE else each.text}",
+            f"score {each.without:.2f} instead of {each.before:.2f}",
+        )
         for each in moved or ()
     ]
     return CardItem(
@@ -355,7 +358,7 @@ def _reason(row: Row, moved: Sequence[Reason] | None) -> str:
         return ""
     if not moved:
         return "No single thing in the case points to it."
-    texts = [each.text for each in moved]
+    texts = [f"it was {BEFORE}" if each.text == BEFORE else each.text for each in moved]
     kept = [
         text
         for text in texts

@@ -14,6 +14,8 @@ from leader_core import Case
 from leader_core.explain import Item, Outcomes
 
 EARLIER: Final = ", at an earlier visit"
+BEFORE: Final = "ordered at an earlier visit"
+"""Of the class itself."""
 LEAST: Final = 0.2
 """Log-odds by which a score must fall without a thing for that to be worth saying."""
 
@@ -45,7 +47,7 @@ def reasons(outcomes: Outcomes, case: Case, titles: Titles, most: int = 3) -> di
             if falls[row, column] < LEAST or len(largest) == most:
                 break
             same = items[row].kind == "medication" and items[row].name == code
-            text = "ordered at an earlier visit" if same else texts[row]
+            text = BEFORE if same else texts[row]
             reason = Reason(text, float(outcomes.before[column]), float(after[row, column]))
             largest.setdefault(text, reason)
         result[code] = tuple(largest.values())
