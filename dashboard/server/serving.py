@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import ipaddress
 import json
 import os
@@ -140,11 +139,6 @@ def check_sign_in() -> None:
     if sign_in() == "password":
         sessions().users.check()
     elif sign_in() == "oidc":
-        if importlib.util.find_spec("authlib") is None:
-            raise InputError(
-                "Sign-in by OpenID Connect needs the package Authlib, which is not installed: "
-                "pip install 'Authlib>=1.3.2', or use --users FILE."
-            )
         _roles()
 
 

@@ -93,12 +93,18 @@ def serving(cohort: Path, models: Path, workspace: Path | None = None) -> Iterat
         yield base
 
 
-@contextmanager
-def started(command: list[str], environment: dict[str, str]) -> Iterator[str]:
-    """A server in a process of its own, on a free port that is added to the command; gives its address."""
+def free_port() -> int:
+    """A port of this machine that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def started(command: list[str], environment: dict[str, str], port: int = 0) -> Iterator[str]:
+    """A server in a process of its own, on a free port that is added to the command; gives its address."""
+    port = port or free_port()
     process = subprocess.Popen(
         [sys.executable, *command, str(port)],
         cwd=ROOT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import logging
 import os
 import shutil
@@ -243,8 +242,3 @@ def _optional(arguments: argparse.Namespace) -> Iterator[Finding]:
     ):
         there = path.is_file()
         yield Finding(what, "ok", str(path) if there else "none", "" if there else f"Optional: {make}.")
-    authlib = importlib.util.find_spec("authlib") is not None
-    yield Finding(
-        "OpenID Connect", "ok", "Authlib is installed" if authlib else "Authlib is not installed",
-        "" if authlib else "Optional, for sign-in with a provider: pip install 'Authlib>=1.3.2'.",
-    )  # fmt: skip
