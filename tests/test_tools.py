@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+from dashboard.__main__ import _parser as main_parser
 from tests.browser import chromium
 
 ROOT = Path(__file__).parents[1]
@@ -126,3 +128,24 @@ def test_a_cohort_that_is_not_there_ends_make_run_with_one_sentence() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is no cohort no/such.duckdb")
+
+
+def test_the_containers_steps_are_those_that_the_project_has() -> None:
+    """What is copied exists, what is made is a target, and the server understands what it is started with."""
+    steps = [
+        line.split(maxsplit=1)
+        for line in (ROOT / "Containerfile").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for word, rest in steps:
+        if word == "COPY":
+            sources = [source for source in rest.split()[:-1] if not source.startswith("--")]
+            assert all((ROOT / source).exists() for source in sources), rest
+        for target in re.findall(r"\bmake ([a-z-]+)", rest if word == "RUN" else ""):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    entry, command = (json.loads(dict(steps)[word]) for word in ("ENTRYPOINT", "CMD"))
+    assert entry[1:] == ["-m", "dashboard"]
+    assert main_parser().parse_args(command).address == "0.0.0.0"
+    ignored = (ROOT / ".containerignore").read_text(encoding="utf-8").split()
+    assert {".git", ".venv", "build", "*.duckdb"} <= set(ignored)

@@ -295,6 +295,19 @@ def default_service() -> Service:
     return _open(read_settings())
 
 
+def health() -> tuple[bool, dict[str, str]]:
+    """Whether the server can be used now, and how far cohort and models are, in a word each.
+
+    A model that is absent was left out on purpose; one that is loading or has failed makes the server unready.
+    """
+    try:
+        service = default_service()
+    except LeaderError:
+        return False, {"cohort": "failed"}
+    models = {name: service.status(name).readiness for name in MODEL_NAMES}
+    return not {"loading", "failed"} & set(models.values()), {"cohort": "ready", **models}
+
+
 def get_service() -> Service:
     """The server's service, opened on first use; with the student that this session chose.
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +33,8 @@ log = logging.getLogger("leader.dashboard")
 
 SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
-_OPEN: Final = (SIGN_IN, "/_stcore/health")
+HEALTH: Final = "/health"
+_OPEN: Final = (SIGN_IN, HEALTH, "/_stcore/health")
 _OWN_PAGES_ONLY: Final = "This address answers its own pages only."
 _ONLY_HERE: Final = (
     "This server is for the machine that it runs on: nobody signs in to it. To serve others, through a proxy too, start it "
@@ -242,9 +243,18 @@ async def _sign_out(request: Request) -> Response:
     return response
 
 
+async def _health(_: Request) -> Response:
+    """For whatever watches the server: 200 where cohort and models can be used, else 503; a word about each."""
+    from dashboard.server.service import health  # here, not above: the server begins to listen before it
+
+    usable, words = await asyncio.to_thread(health)
+    return JSONResponse(words, 200 if usable else 503, {"Cache-Control": "no-store"})
+
+
 MIDDLEWARE: Final = [Middleware(Gate)]
 ROUTES: Final = [
     Route(SIGN_IN, _sign_in, methods=["GET", "POST"]),
+    Route(HEALTH, _health, methods=["GET"]),
     Route(SIGN_OUT, _sign_out, methods=["GET"]),
 ]
 

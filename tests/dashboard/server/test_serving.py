@@ -275,6 +275,12 @@ def _run(awaitable: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, awaitable).result()
 
 
+def test_health_says_how_far_cohort_and_models_are(served: Served) -> None:
+    status, headers, body = _ask(served, "/health")
+    assert status == 200 and headers["Content-Type"] == "application/json"
+    assert json.loads(body) == {"cohort": "ready", "teacher": "absent", "student": "absent"}
+
+
 async def _first_messages(served: Served, cookie: str, origin: str | None = None) -> list[bytes]:
     """Run the first page over the page's own channel; its first messages."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
