@@ -304,7 +304,7 @@ def health() -> tuple[bool, dict[str, str]]:
         service = default_service()
     except LeaderError:
         return False, {"cohort": "failed"}
-    models = {name: service.status(name).readiness for name in MODEL_NAMES}
+    models: dict[str, str] = {name: service.status(name).readiness for name in MODEL_NAMES}
     return not {"loading", "failed"} & set(models.values()), {"cohort": "ready", **models}
 
 
