@@ -120,7 +120,7 @@ def _number(named: Locator) -> str:
 def _box_on_the_map(page: Page) -> None:
     """A box that is drawn on the map takes the place of the earlier selection."""
     page.get_by_text("Map of cases", exact=True).first.click()
-    plot = page.locator(".js-plotly-plot .nsewdrag").first
+    plot = page.locator("[class*=st-key-map-] .nsewdrag").first  # not the one of the view before
     expect(plot).to_be_visible(timeout=PATIENCE)
     still(page)
     plot.scroll_into_view_if_needed()
