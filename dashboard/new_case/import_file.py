@@ -5,6 +5,7 @@ An import changes the session's draft only when all of it succeeded; what could 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, cast
 
@@ -29,7 +30,7 @@ from dashboard.shared.draft import (
     replace_draft,
     session_draft,
 )
-from dashboard.shared.formatting import count, day, plain
+from dashboard.shared.formatting import count, day, listing, plain
 from dashboard.shared.guard import guarded, notice
 from leader_core import KINDS, Concept, LeaderError
 from leader_core.cohort.ndc import NdcMap, parse_ndc_map
@@ -248,7 +249,7 @@ def _take_list(service: Service, index: int, kind: Kind) -> None:
         return
     draft = session_draft()
     current = index >= len(draft.earlier)
-    rows = [(item.text, "", item.reason) for item in result.unmapped]
+    rows = [(item.text, "", item.reason) for item in result.unmapped if not item.candidates]
     rows += [(repeated, "", "stands in the list before") for repeated in result.repeated]
     notes, added = [], 0
     for item in result.resolved:
@@ -265,12 +266,14 @@ def _take_list(service: Service, index: int, kind: Kind) -> None:
     change_draft(draft)
     if not result.unmapped:
         st.session_state["import-list"] = ""
+    st.session_state[_TURN] = _turn() + 1
     set_outcome(
         ImportOutcome(
-            done=f"{count(added, 'code')} added to this visit.",
+            done=f"{count(added, 'code')} added to this visit." if added else "",
             notes=tuple(notes),
             rows=tuple(rows),
             candidates=tuple((item.text, item.candidates) for item in result.unmapped if item.candidates),
+            turn=_turn(),
         )
     )
 
@@ -292,34 +295,60 @@ def _outcome(service: Service, index: int) -> None:
         st.html(markup.plain_list(shown.notes))
     show_choices(shown)
     show_rows(shown)
-    for text, candidates in shown.candidates[:5]:
-        with st.container(horizontal=True, gap="small"):
-            st.html(markup.note(f"{text}:"), width="content")
-            for concept in candidates[:4]:
-                st.button(
-                    plain(f"{concept.title[:48]} ({concept.code})"),
-                    key=f"import-{text}-{concept.code}"[:200],
-                    type="tertiary",
-                    on_click=_choose,
-                    args=(index, text, concept),
-                )
+    _candidates(shown, index)
     st.button("Dismiss", key="import-dismiss", type="tertiary", icon=":material/close:", on_click=_dismiss)
 
 
+def _candidates(shown: ImportOutcome, index: int) -> None:
+    """What words of a list may mean, to choose from one by one, or the first of each at once; nothing is taken unasked."""
+    if not shown.candidates:
+        return
+    each_first = {text: concepts[0] for text, concepts in shown.candidates}
+    st.html(markup.panel_title("Read by their words", "nothing is taken until you choose"))
+    st.button(
+        f"Accept the first of {'each' if len(each_first) > 1 else 'these'}",
+        key="import-accept-words",
+        icon=":material/done_all:",
+        on_click=_choose,
+        args=(index, each_first),
+    )
+    for number, (text, concepts) in enumerate(shown.candidates):
+        titles = {concept.code: f"{concept.title} ({concept.code})" for concept in concepts}
+        key = f"import-words-{shown.turn}-{number}-{text}"[:200]
+        st.selectbox(
+            plain(f"“{text}” means"),
+            list(titles),
+            index=None,
+            placeholder=plain(f"Choose: {titles[concepts[0].code]}", 90),
+            format_func=titles.__getitem__,
+            key=key,
+            on_change=_choose_one,
+            args=(index, text, key, concepts),
+        )
+
+
 @guarded
-def _choose(index: int, text: str, concept: Concept) -> None:
-    change_draft(session_draft().add(index, concept))
+def _choose_one(index: int, text: str, key: str, concepts: Sequence[Concept]) -> None:
+    chosen = next((concept for concept in concepts if concept.code == st.session_state.get(key)), None)
+    if chosen is not None:
+        _choose(index, {text: chosen})
+
+
+@guarded
+def _choose(index: int, chosen: Mapping[str, Concept]) -> None:
+    """Add what words were chosen to mean, and leave the rest of the list to choose."""
+    draft = session_draft()
+    for concept in chosen.values():
+        draft = draft.add(index, concept)
+    change_draft(draft)
     before = outcome()
     if before is None:
         return
-    set_outcome(
-        ImportOutcome(
-            done=f"{concept.title} added for “{text}”.",
-            notes=before.notes,
-            rows=tuple(row for row in before.rows if row[0] != text),
-            candidates=tuple(item for item in before.candidates if item[0] != text),
-        )
-    )
+    rest = tuple(item for item in before.candidates if item[0] not in chosen)
+    if not rest:
+        st.session_state["import-list"] = ""
+    texts = listing(f"“{text}” as {concept.title}" for text, concept in chosen.items())
+    set_outcome(replace(before, done=f"Added {texts}.", candidates=rest))
 
 
 def _dismiss() -> None:

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.new_case import import_file, what_if
-from dashboard.report import download
-from dashboard.scores import case_diff, panel
-from dashboard.server.answers import all_scores, scores
+from dashboard.new_case import import_file
+from dashboard.new_case import results as results_panel
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, wording
 from dashboard.shared.draft import (
+    LOST,
     MAX_EARLIER,
     VISIT,
     Draft,
     can_undo,
     change_draft,
     copy_case,
+    draft_lost,
     replace_draft,
     session_draft,
-    set_draft,
     undo,
 )
-from dashboard.shared.formatting import probability, words
-from dashboard.shared.guard import fragment, guarded, notice
-from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
+from dashboard.shared.formatting import words
+from dashboard.shared.guard import guarded, notice
 from dashboard.shared.templates import component
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
-from leader_core.domain import MODEL_NAMES, Kind
+from leader_core.domain import Kind
 
 _START: Final = "_draft_start"
 _PROBLEM: Final = "_draft_problem"
 _PLANNED: Final = "planned-drugs"
+_FIRST: Final[Mapping[str, str]] = {"age_band": "Age", "gender": "Sex"}
+"""Fields that stand first, as they are called here."""
+_EXAMPLE: Final = ("atrial fibrillation", "congestive heart failure", "acute kidney injury")
+_EXAMPLE_DRUGS: Final = "warfarin 5 mg PO; metoprolol 25 mg PO; ibuprofen 400 mg PO"
 _NAMED_IN_FULL: Final = 3
 _RESULTS: Final = 12
 _LONGEST_QUERY: Final = 200  # characters
@@ -52,32 +53,37 @@ def draw() -> None:
     service = get_service()
     st.html(
         markup.title(
-            "New case", "nothing typed here enters the link or the cohort; it is saved only where you say so"
+            "New case",
+            "nothing typed here enters the link or the cohort; a reload keeps it, saving gives it a name",
         )
     )
     form, results = st.columns([1, 1.75], gap="large")
-    with results:  # drawn first: they are what is waited for
-        _results(service)
+    with (
+        results
+    ):  # drawn first: they are what is waited for; every change of the form was taken by a callback
+        results_panel.show(service)
     with form:
         _form(service)
 
 
 def _form(service: Service) -> None:
     draft = session_draft()
-    _start(service)
+    if draft_lost():
+        st.html(markup.callout(LOST, "warn"))
+    _start(service, draft)
+    _profile(service, draft)
     st.html(markup.panel_title("Visits", "the models answer for the current one"))
     index = _visit_choice(draft)
     import_file.show(service, index)
     _codes(service, draft, index)
     if index >= len(draft.earlier):
         _planned(draft)
-    _profile(service, session_draft())
-    _submit(service, session_draft())
+    _submit(draft)
 
 
-def _start(service: Service) -> None:
-    """Blank, or as a copy of a patient."""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+def _start(service: Service, draft: Draft) -> None:
+    """Blank, as a copy of a patient, or an example."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="start"):
         st.text_input(
             "Start from a patient of the cohort",
             key=_START,
@@ -94,6 +100,16 @@ def _start(service: Service) -> None:
             key="undo",
             disabled=not can_undo(),
         )
+        if draft.problem and not draft.earlier:
+            st.button(
+                "Fill in an example",
+                on_click=_example,
+                args=(service,),
+                icon=":material/lightbulb:",
+                type="tertiary",
+                key="example",
+                help="A woman with atrial fibrillation, heart failure and acute kidney injury, and three drugs.",
+            )
     if problem := st.session_state.pop(_PROBLEM, ""):
         notice(problem, "warning", "search_off")
 
@@ -113,6 +129,16 @@ def _copy(service: Service) -> None:
 def _blank() -> None:
     replace_draft(Draft())
     st.session_state[_START] = ""
+
+
+@guarded
+def _example(service: Service) -> None:
+    """The example's words, looked up in this cohort's code lists as if they were typed."""
+    draft = Draft(profile={"age_band": "75-84", "gender": "F"}, drugs=(_EXAMPLE_DRUGS,))
+    for words_ in _EXAMPLE:
+        for concept in service.engine.cohort.search(words_, kinds=("diagnosis",), limit=1):
+            draft = draft.add(0, concept)
+    replace_draft(draft)
 
 
 def _visit_choice(draft: Draft) -> int:
@@ -223,27 +249,38 @@ def _planned(draft: Draft) -> None:
     """Drugs of the current stay: reviewed for alerts at once, never read by a model."""
     if _PLANNED not in st.session_state:  # through the state, which also updates a browser with another value
         st.session_state[_PLANNED] = "\n".join(draft.drugs)
-    typed = str(
-        st.text_area(
-            "Drugs ordered or planned",
-            key=_PLANNED,
-            height=80,
-            placeholder="Nafcillin 2 g IV; metoprolol 25 mg PO",
-            help="Optional, in any spelling, one a line or separated by ; or ,. They are checked against each other, "
-            "the conditions and the suggestions; the models never read them.",
-        )
-        or ""
+    st.text_area(
+        "Drugs ordered or planned",
+        key=_PLANNED,
+        height=80,
+        placeholder="Nafcillin 2 g IV; metoprolol 25 mg PO",
+        help="Optional, in any spelling, one a line or separated by ; or ,. They are checked against each other, "
+        "the conditions and the suggestions; the models never read them.",
+        on_change=_take_planned,
     )
-    change_draft(replace(draft, drugs=(typed,) if typed.strip() else ()))
+
+
+def _take_planned() -> None:
+    typed = str(st.session_state.get(_PLANNED) or "")
+    change_draft(replace(session_draft(), drugs=(typed,) if typed.strip() else ()))
 
 
 def _profile(service: Service, draft: Draft) -> None:
-    """The fields of this cohort's profiles; anything left out is "unknown" to the student."""
-    st.html(markup.panel_title("Profile", "optional; only the student reads it"))
-    profile: dict[str, str] = {}
+    """Age and sex, then the other fields of this cohort's profiles; anything left out is "unknown" to the student."""
+    st.html(markup.panel_title("Patient", "optional; only the student reads it"))
     fields = [name for name in service.engine.cohort.profile_fields if name in wording.FIELD_LABELS]
+    first = [name for name in _FIRST if name in fields]
+    rest = [name for name in fields if name not in first]
+    _fields(service, draft, first)
+    if rest:
+        given = sum(draft.profile.get(name, UNKNOWN) != UNKNOWN for name in rest)
+        with st.expander(f"Insurance, admission and more{f' ({given} given)' if given else ''}"):
+            _fields(service, draft, rest)
+
+
+def _fields(service: Service, draft: Draft, names: Sequence[str]) -> None:
     columns = st.columns(2, gap="small")
-    for position, name in enumerate(fields):
+    for position, name in enumerate(names):
         values = _values(service, name)
         value = draft.profile.get(name, UNKNOWN)
         options = [UNKNOWN, *values] + ([value] if value not in (UNKNOWN, *values) else [])
@@ -251,10 +288,20 @@ def _profile(service: Service, draft: Draft) -> None:
         if key not in st.session_state:  # through the state, which also updates a browser with another value
             st.session_state[key] = value
         with columns[position % 2]:
-            profile[name] = st.selectbox(
-                wording.FIELD_LABELS[name], options, key=key, format_func=_value_text(name)
+            st.selectbox(
+                _FIRST.get(name, wording.FIELD_LABELS[name]),
+                options,
+                key=key,
+                format_func=_value_text(name),
+                on_change=_take_field,
+                args=(name, key),
             )
-    change_draft(draft.set_profile({**draft.profile, **profile}))  # what has no field here stays
+
+
+def _take_field(name: str, key: str) -> None:
+    """One field of the profile as it was chosen; what has no field here stays."""
+    draft = session_draft()
+    change_draft(draft.set_profile({**draft.profile, name: str(st.session_state.get(key) or UNKNOWN)}))
 
 
 def _value_text(name: str) -> Callable[[str], str]:
@@ -274,7 +321,7 @@ def _values(service: Service, name: str) -> list[str]:
     return [v for v in service.engine.cohort.profile_values(name) if v != UNKNOWN]
 
 
-def _submit(service: Service, draft: Draft) -> None:
+def _submit(draft: Draft) -> None:
     """The button, and why it does nothing yet."""
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
         st.button(
@@ -283,87 +330,9 @@ def _submit(service: Service, draft: Draft) -> None:
             disabled=bool(draft.problem),
             key="recommend",
             icon=":material/play_arrow:",
-            on_click=_recommend,
+            on_click=results_panel.submit,
         )
         if draft.problem:
             st.html(markup.note(draft.problem), width="content")
         elif draft.changed:
             st.html(markup.note("Edited since it was scored."), width="content")
-
-
-def _recommend() -> None:
-    if not session_draft().problem:
-        set_draft(session_draft().submit())
-
-
-def _results(service: Service) -> None:
-    draft = session_draft()
-    if draft.submitted is None:
-        st.html(markup.panel_title("Recommendations"))
-        st.html(
-            markup.empty(
-                "Nothing scored yet",
-                "Add at least one diagnosis or procedure to the current visit, then press Recommend. "
-                "Earlier visits and the profile are optional.",
-            )
-        )
-        return
-    subject = Subject(draft.submitted, "draft", drugs=draft.drugs)
-    if subject.case.is_first_visit:
-        st.html(markup.callout(wording.FIRST_VISIT, "student"))
-    panel.show(service, subject, "new", functools.partial(download.show, service, subject))
-    if draft.compared is not None:
-        _difference(service, draft)
-    answers = {name: answer.recommendation for name, answer in all_scores(service, subject.case).items()}
-    what_if.show(service, subject.case, {n: r for n, r in answers.items() if r is not None})
-    st.html(markup.panel_title("Save"))
-    fragment(import_file.save)(service)
-
-
-def _difference(service: Service, draft: Draft) -> None:
-    """What changed against the case that this one came from, or was before, in the case and in each model's answer."""
-    if draft.compared is None or draft.submitted is None:
-        return
-    (before, name_before), after = draft.compared, draft.submitted
-    st.html(markup.panel_title(f"Against {name_before}", "at the models' own cut-offs"))
-    added, removed = case_diff.code_changes(before, after)
-    titles = titles_of(service)
-    lines = [f"Added: {titles(kind, code)} ({code})" for kind, code in added]
-    lines += [f"Removed: {titles(kind, code)} ({code})" for kind, code in removed]
-    lines += [
-        f"{wording.FIELD_LABELS[name]}: {words(old)} → {words(new)}"
-        for name, old, new in case_diff.profile_changes(before, after, after.profile)
-    ]
-    st.html(markup.plain_list(lines))
-    for name, column in zip(MODEL_NAMES, st.columns(2, gap="large"), strict=True):
-        with column:
-            st.html(markup.model_head(name, ""))
-            first, second = (scores(service, case, name).recommendation for case in (before, after))
-            if first is None or second is None:
-                st.html(markup.note("Not compared: one of the two cases has no scores yet."))
-            else:
-                _suggestion_changes(case_diff.compare_suggestions(first, second))
-
-
-def _suggestion_changes(changes: case_diff.SuggestionChanges) -> None:
-    """One model's suggestions that were added, removed or rescored."""
-    if changes.empty:
-        st.html(
-            markup.note(f"No suggestion changed, and no score changed by {case_diff.NOTICEABLE:.2f} or more.")
-        )
-        return
-    rows = [
-        (
-            label,
-            f"{each.title} {each.code}",
-            f"{probability(each.first or 0.0)} → {probability(each.second or 0.0)}",
-            each.signed,
-        )
-        for label, group in (
-            ("+ added", changes.added),
-            ("− removed", changes.removed),
-            ("rescored", changes.rescored),
-        )
-        for each in group
-    ]
-    st.html(markup.table(["", "Class", "Score", "By"], rows, numeric=frozenset((2, 3))))

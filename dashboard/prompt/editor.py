@@ -21,7 +21,7 @@ from leader_core import LeaderError, Prompt, Recommendation
 
 log = logging.getLogger("leader.dashboard")
 
-_SCORED: Final = "_edited_prompt"  # (case, answer to the original, answer to the text)
+_SCORED: Final = "_edited_prompt"  # (original text, answer to it, answer to the edited text)
 _LONGEST: Final = 20_000  # characters: far beyond any teacher's limit of tokens, and a bound on what is sent
 _SHOWN: Final = 15
 
@@ -54,9 +54,9 @@ def show(service: Service, subject: Subject, original: Prompt) -> None:
         with st.spinner("The teacher is reading your text…"):
             before = answer(service, original.text)
             after = before if text == original.text else answer(service, text or "")
-            st.session_state[_SCORED] = (subject.key, before, after)
+            st.session_state[_SCORED] = (original.text, before, after)
     scored = st.session_state.get(_SCORED)
-    if scored is not None and scored[0] == subject.key:
+    if scored is not None and scored[0] == original.text:
         _compare(service, original, *scored[1:])
 
 

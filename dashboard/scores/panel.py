@@ -76,9 +76,7 @@ def _panel(service: Service, subject: Subject, page: str, export: Export) -> Non
     else:
         link = _answers(service, subject, scores, centre, right, export)
     session.remember_open_case(link)
-    url_state.publish(
-        page, link if page == "case" else {k: v for k, v in link.items() if k not in subject.query}
-    )
+    url_state.publish(page, link if page == "case" else {k: v for k, v in link.items() if k != session.CASE})
 
 
 def _answers(

@@ -1,16 +1,22 @@
 """The case that a session is entering: visits, codes and profile until it becomes a `Case`, with undo.
 
-A `Draft` is immutable: each edit gives a new one. The session holds the present one and those before it.
+A `Draft` is immutable: each edit gives a new one. The session holds the present one and those before it; the server holds the
+present one too, under an opaque id that stands in the link, so that a reload of the page does not lose it.
 """
 
 from __future__ import annotations
 
+import secrets
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import streamlit as st
 
+from dashboard.server import serving
+from dashboard.server.accounts import LONGEST_SECONDS
 from dashboard.server.service import Service
 from leader_core import UNKNOWN, Case, Concept, Visit
 
@@ -22,6 +28,16 @@ VISIT: Final = "_draft_visit"
 _PAST: Final = "_draft_past"
 _MOST_UNDONE: Final = 30
 _BEFORE: Final = "what you submitted before"
+
+ID: Final = "draft"
+"""The URL parameter of the session's draft: an opaque id, for what was entered never stands in a link."""
+_ID: Final = "_draft_id"
+_LOST: Final = "_draft_lost"
+_MOST_STORED: Final = 500
+LOST: Final = (
+    "The case of this link is no longer here: what is entered stays in this server's memory for 12 hours, until a restart, "
+    "and for the person who entered it. A case saved under a name stays."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +175,12 @@ def _draft_visit(visit: Visit, *, with_medications: bool) -> DraftVisit:
 
 
 def session_draft() -> Draft:
-    """The session's draft; a blank one where nothing was entered yet."""
+    """The session's draft: at first the one that the link names, or a blank one."""
     if not isinstance(st.session_state.get(SESSION_KEY), Draft):
-        set_draft(Draft())
+        linked = st.query_params.get(ID, "")
+        stored = _stored_drafts().get(linked, _owner()) if linked else None
+        st.session_state[_LOST] = bool(linked) and stored is None
+        set_draft(stored or Draft())
     draft: Draft = st.session_state[SESSION_KEY]
     return draft
 
@@ -169,6 +188,51 @@ def session_draft() -> Draft:
 def set_draft(draft: Draft) -> None:
     """Set the session's draft without a step to undo."""
     st.session_state[SESSION_KEY] = draft
+    if draft != Draft():
+        st.session_state[_LOST] = False
+        _stored_drafts().put(st.session_state.setdefault(_ID, secrets.token_urlsafe(12)), draft, _owner())
+
+
+def draft_query() -> dict[str, str]:
+    """The URL parameter that leads back to the session's draft after a reload; empty where nothing was entered."""
+    return {ID: st.session_state[_ID]} if session_draft() != Draft() and _ID in st.session_state else {}
+
+
+def draft_lost() -> bool:
+    """Whether the link names a draft that is no longer there."""
+    return bool(st.session_state.get(_LOST))
+
+
+class DraftStore:
+    """Drafts by opaque id, in this server's memory alone: for 12 hours, and the last few hundred."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._drafts: dict[str, tuple[Draft, str, float]] = {}  # draft, owner, when it was stored
+
+    def put(self, key: str, draft: Draft, owner: str) -> None:
+        with self._lock:
+            self._drafts.pop(key, None)
+            self._drafts[key] = (draft, owner, time.monotonic())
+            while len(self._drafts) > _MOST_STORED:
+                del self._drafts[next(iter(self._drafts))]  # the one that was stored first
+
+    def get(self, key: str, owner: str) -> Draft | None:
+        """The draft of this id, where the same person stored it and not too long ago."""
+        with self._lock:
+            draft, stored_by, at = self._drafts.get(key, (None, "", 0.0))
+        return draft if stored_by == owner and time.monotonic() - at < LONGEST_SECONDS else None
+
+
+@st.cache_resource(show_spinner=False)
+def _stored_drafts() -> DraftStore:
+    return DraftStore()
+
+
+def _owner() -> str:
+    """Who enters: the account where people sign in, else anybody on this machine."""
+    account = serving.current_account()
+    return account.name if account is not None else ""
 
 
 def change_draft(draft: Draft) -> None:

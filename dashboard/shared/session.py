@@ -12,7 +12,7 @@ from typing import Final, Literal
 import streamlit as st
 
 from dashboard.server.service import Service
-from dashboard.shared.draft import session_draft
+from dashboard.shared.draft import draft_query, session_draft
 from dashboard.shared.view import is_research
 from leader_core import Case, InputError, NotFoundError
 
@@ -58,7 +58,7 @@ class Subject:
     def query(self) -> dict[str, str]:
         """The URL parameters that lead back to it."""
         if self.source == "draft":
-            return {CASE: DRAFT}
+            return {CASE: DRAFT, **draft_query()}
         return case_query(self.patient_id or 0, self.visit_no)
 
     @property

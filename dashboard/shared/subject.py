@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import streamlit as st
 
 from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.shared import case_text, markup, navigation, session, start_cases, wording
+from dashboard.shared.draft import session_draft
 from dashboard.shared.markup import Titles
 from dashboard.shared.session import Subject
 from leader_core import LeaderError
+
+_CHANGED: Final = (
+    "This page is about the entered case before your latest changes. Recommend it again under New case."
+)
 
 
 def open_subject(service: Service, title: str) -> Subject | None:
@@ -31,6 +38,9 @@ def open_subject(service: Service, title: str) -> Subject | None:
     else:
         start_cases.opened(subject.query)
         audit.record_opened(subject.audit_name)
+    with st.container():  # a place of its own, so that the page keeps its place
+        if subject is not None and subject.source == "draft" and session_draft().changed:
+            st.html(markup.callout(_CHANGED, "warn"))
     return subject
 
 

@@ -197,13 +197,20 @@ def test_a_pasted_list_goes_to_the_visit_and_the_rest_is_listed(open_page: OpenP
 
 
 def test_a_word_with_several_meanings_is_offered(open_page: OpenPage) -> None:
+    """Words and abbreviations of a list: candidates to choose from, or the first of each at once; nothing unasked."""
     page = open_page("new", session={SESSION_KEY: DRAFT})
-    page.text_area(key="import-list").set_value("heart failure").run()
+    page.text_area(key="import-list").set_value("heart failure; fibrillation").run()
     _button(page, "Add to this visit").click().run()
-    offered = next(b for b in page.button if "4280)" in b.label)
-    offered.click().run()
-    assert "ICD9:4280" in _draft(page).current.of("diagnosis")
-    assert "added for" in page.success[0].value
+    assert _draft(page).current.of("diagnosis") == ("ICD9:486",)
+    assert not page.success, "nothing was added yet"
+    offered = {box.label: box for box in page.selectbox if box.label.startswith("“")}
+    assert list(offered) == ["“heart failure” means", "“fibrillation” means"]
+    offered["“heart failure” means"].select_index(0).run()
+    assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280")
+    assert "“heart failure” as Congestive heart failure" in page.success[0].value
+    _button(page, "Accept the first of these").click().run()
+    assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280", "ICD9:42731")
+    assert not [box for box in page.selectbox if box.label.startswith("“")]
 
 
 def test_a_variant_is_kept_and_opened_in_another_session(open_page: OpenPage) -> None:
@@ -225,10 +232,10 @@ def test_a_variant_is_kept_and_opened_in_another_session(open_page: OpenPage) ->
 def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> None:
     start = Draft.from_case(CASE, {}, name="the file x.json")
     changed = start.with_visit(1, start.current.with_code("diagnosis", "ICD9:42731")).submit()
-    page = open_page("new", session={SESSION_KEY: changed})
+    page = open_page("new", session={SESSION_KEY: changed}, view="research")
     message = text(page)
     assert "Against the file x.json" in message
-    assert "Added: Atrial fibrillation (ICD9:42731)" in message
+    assert '<strong>Added:</strong> Atrial fibrillation <span class="ld-code">(ICD9:42731)</span>' in message
     assert "+ added" in message
     same = open_page("new", session={SESSION_KEY: start.submit()})
     assert "Against" not in text(same)
@@ -239,9 +246,9 @@ def test_a_case_from_nothing_is_compared_with_what_was_submitted_before(open_pag
     assert "Against" not in text(open_page("new", session={SESSION_KEY: first}))
     again = first.with_visit(0, first.current.with_code("diagnosis", "ICD9:42731")).submit()
     assert again.submit() == again, "pressed twice, it is still compared with the one before"
-    message = text(open_page("new", session={SESSION_KEY: again}))
+    message = text(open_page("new", session={SESSION_KEY: again}, view="research"))
     assert "Against what you submitted before" in message
-    assert "Added: Atrial fibrillation (ICD9:42731)" in message
+    assert '<strong>Added:</strong> Atrial fibrillation <span class="ld-code">(ICD9:42731)</span>' in message
     assert "+ added" in message
 
 
