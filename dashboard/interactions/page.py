@@ -23,7 +23,7 @@ from dashboard.interactions import (
 )
 from dashboard.interactions.sets import ReviewedSet, Sets
 from dashboard.server.service import Service, get_service
-from dashboard.shared import markup, navigation, session, url_state, wording
+from dashboard.shared import markup, navigation, session, url_state, view, wording
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, open_subject, titles_of
 from leader_core.domain import GRADED
@@ -36,6 +36,8 @@ VIEWS: Final[Mapping[str, str]] = {
     "matrix": "Whole table",
     "structures": "Structures",
 }
+_CLINICAL: Final = ("alerts", "graph", "safer")
+"""What the clinician's view offers; the research view has all, and a link opens any of them."""
 _CODE: Final = r"[A-Z]\d{2}[A-Z0-9]{1,4}"
 _LEVELS: Final = ("contraindicated", "major", "moderate")
 
@@ -72,7 +74,10 @@ def draw() -> None:
     subject = open_subject(service, "Interactions")
     if subject is None:
         return
-    url_state.enter(f"interactions {subject.query}", _BINDINGS)
+    query = st.query_params.to_dict()
+    if "model" in query:  # earlier links named the safer set's own set
+        query.setdefault("set", query["model"])
+    url_state.enter(f"interactions {subject.query}", _BINDINGS, query)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         st.html(case_title(subject), width="content")
         st.space("stretch")
@@ -130,11 +135,13 @@ def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str) -> R
 
 def _show(reviewed: ReviewedSet) -> None:
     """The tabs, and the one that is open."""
+    part = st.session_state.get("part")
+    shown = [name for name in VIEWS if view.is_research() or name in _CLINICAL or name == part]
     name = st.segmented_control(
         "View",
-        list(VIEWS),
+        shown,
         required=True,
-        **url_state.mirror("part"),
+        **url_state.mirror("part", shown),
         label_visibility="collapsed",
         format_func=VIEWS.__getitem__,
     )
@@ -152,14 +159,14 @@ def _show(reviewed: ReviewedSet) -> None:
 
 def _written() -> dict[str, str]:
     """What the URL holds of this view: settings of the other views stay out of it."""
-    view = st.session_state.get("part", "alerts")
+    part = st.session_state.get("part", "alerts")
     own = {
         "set": True,
         "part": True,
-        "severity": view in ("alerts", "graph"),
-        "about": view == "graph",
-        "pair": view in ("graph", "matrix", "structures"),
-        **dict.fromkeys(safer_set.BINDINGS, view == "safer"),
-        **dict.fromkeys(matrix.BINDINGS, view == "matrix"),
+        "severity": part in ("alerts", "graph"),
+        "about": part == "graph",
+        "pair": part in ("graph", "matrix", "structures"),
+        **dict.fromkeys(safer_set.BINDINGS, part == "safer"),
+        **dict.fromkeys(matrix.BINDINGS, part == "matrix"),
     }
     return {key: value for key, value in url_state.written(_BINDINGS).items() if own[key]}

@@ -1,14 +1,16 @@
-"""The safer set: of which set, which limit, what must stay and what must not appear; what changes drug by drug."""
+"""The safer set of the set chosen above: which limit, what must stay and what must not appear; what changes drug by drug."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import streamlit as st
 from markupsafe import Markup
 
+from dashboard.interactions import sets
 from dashboard.interactions.sets import ReviewedSet
 from dashboard.shared import markup, url_state, wording
 from dashboard.shared.formatting import listing, probability
@@ -22,7 +24,6 @@ from leader_core.interactions.safer_set import Decision
 _CODES: Final = re.compile(r"[A-Z]\d{2}[A-Z0-9]{1,4}")
 _TEMPLATE: Final = "interactions/safer_set.html"
 _REASONS: Final = 4
-_LABELS: Final[Mapping[str, str]] = {**wording.MODEL_LABELS, "prescribed": "What was ordered"}
 
 
 def _read_codes(text: str) -> list[str] | None:
@@ -54,7 +55,6 @@ _HOW: Final = (
 _RATE: Final = "For research: statistical pairs as a share of all pairs of the set. Nobody graded them: a low rate is not safety."
 
 BINDINGS: Final[Mapping[str, url_state.Binding]] = {
-    "model": url_state.Binding.choice("teacher", dict.fromkeys(("teacher", "student", "prescribed"))),
     "contraindicated": url_state.Binding.choice("none", dict.fromkeys(("none", "any"))),
     "major": url_state.Binding(None, _read_whole),
     "rate": url_state.Binding(None, _read_rate, lambda value: f"{value:.3f}"),
@@ -76,19 +76,15 @@ def show(reviewed: ReviewedSet) -> None:
         return
     left, right = st.columns([1, 2.1], gap="large")
     with left, st.container(key="safer_wishes"):
-        of_set = _set(reviewed)
-        recommendation = recommendations.get(of_set) or next(iter(recommendations.values()))  # type: ignore[call-overload]
+        recommendation = _scored_by(reviewed)
         limit = _limit()
         keep, avoid = _pinned_and_avoided(recommendation, reviewed.titles)
         st.html(markup.note(_HOW))
     with right:
-        threshold = recommendation.threshold
-        detail = "as it was ordered" if of_set == "prescribed" else f"cut-off {threshold:.2f}"
-        st.html(markup.panel_title(f"Safer set: {_LABELS[of_set].lower()}", detail))
-        codes = reviewed.sets.codes["prescribed"] if of_set == "prescribed" else None
+        st.html(markup.panel_title(f"Safer set: {sets.LABELS[reviewed.name].lower()}", reviewed.size))
         try:
             safer = reviewed.service.engine.safer_set(
-                reviewed.subject.case, recommendation, limit, codes=codes, orders=reviewed.orders,
+                reviewed.subject.case, recommendation, limit, codes=reviewed.codes, orders=reviewed.orders,
                 known=reviewed.known.choices, keep=keep, avoid=avoid,
             )  # fmt: skip
         except ConflictError as error:
@@ -98,16 +94,19 @@ def show(reviewed: ReviewedSet) -> None:
         st.html(result(safer, reviewed.titles, page, pinned=keep, avoided=avoid))
 
 
-def _set(reviewed: ReviewedSet) -> str:
-    names = [*reviewed.sets.recommendations, *(name for name in reviewed.sets.codes if name == "prescribed")]
-    chosen: Any = st.segmented_control(
-        "Safer set for",
-        names,
-        required=True,
-        format_func=_LABELS.__getitem__,
-        **url_state.mirror("model", names),
-    )
-    return chosen if chosen in names else names[0]
+def _scored_by(reviewed: ReviewedSet) -> Recommendation:
+    """The scores that say what is probably needed: of the set's model, else the mean of the models'."""
+    recommendations = list(reviewed.sets.recommendations.values())
+    for each in recommendations:
+        if each.model == reviewed.name or len(recommendations) == 1:
+            return each
+    first, second = recommendations
+    of_second = {m.code: m.probability for m in second.medications}
+    mean = [
+        replace(m, probability=(m.probability + of_second.get(m.code, m.probability)) / 2)
+        for m in first.medications
+    ]
+    return replace(first, medications=tuple(sorted(mean, key=lambda m: -m.probability)))
 
 
 def _limit() -> Limit:

@@ -19,7 +19,7 @@ from dashboard.shared.templates import macro
 from leader_core import Alert
 from leader_core.interactions import structures
 from leader_core.interactions.review import Carrier
-from leader_core.interactions.structures import Structure
+from leader_core.interactions.structures import SharedSubstructure, Structure
 
 _NOTHING_EXPLAINED: Final = (
     "A shared substructure explains no interaction and predicts none: what the two do together, and why, stands with "
@@ -63,12 +63,13 @@ def _choose_pair() -> None:
 def _draw(alert: Alert, *, dark: bool) -> None:
     first, second = filter(None, map(_structure, alert.drugs))
     with st.spinner("Drawing the structures", show_time=False):
-        drawings, atoms, timed_out = _drawn(first, second, dark)
+        drawings, common = _drawn(first, second, dark)
     for structure, svg, column in zip((first, second), drawings, st.columns(2, gap="large"), strict=True):
         with column:
             st.html(markup.panel_title(structure.drug, structure.ingredient) + _picture(structure, svg))
-    st.html(markup.note(_shared(atoms, timed_out)))
-    st.html(markup.note(_NOTHING_EXPLAINED))
+    st.html(markup.note(_shared(common)))
+    if common.telling:
+        st.html(markup.note(_NOTHING_EXPLAINED))
 
 
 def _structure(drug: Carrier) -> Structure | None:
@@ -78,12 +79,12 @@ def _structure(drug: Carrier) -> Structure | None:
 
 
 @st.cache_data(max_entries=256, show_spinner=False)
-def _drawn(first: Structure, second: Structure, dark: bool) -> tuple[tuple[str, str], int, bool]:
-    """SVG of two drugs, how many atoms they share, and whether the search ran out of time."""
+def _drawn(first: Structure, second: Structure, dark: bool) -> tuple[tuple[str, str], SharedSubstructure]:
+    """SVG of two drugs, and what they share."""
     one, other, common = structures.draw_shared(
         first, second, timeout_s=1, width=_WIDTH, height=_HEIGHT, dark=dark
     )
-    return (one, other), common.atoms, common.timed_out
+    return (one, other), common
 
 
 def _picture(structure: Structure, svg: str) -> Markup:
@@ -91,11 +92,15 @@ def _picture(structure: Structure, svg: str) -> Markup:
     return macro("structure", "interactions/charts.html")(source, structure, _WIDTH, _HEIGHT)
 
 
-def _shared(atoms: int, timed_out: bool) -> str:
-    if not atoms:
-        return "They share no substructure of four atoms or more (no ring is split)."
-    text = (
-        f"Highlighted: their largest common substructure, {count(atoms, 'atom')} without hydrogen, "
-        "no ring is split."
-    )
-    return text + (" The search was stopped after a second: a larger one may exist." if timed_out else "")
+def _shared(common: SharedSubstructure) -> str:
+    if common.telling:
+        text = (
+            f"Highlighted: their largest common substructure, {count(common.atoms, 'atom')} without hydrogen, "
+            "no ring is split."
+        )
+    else:
+        text = (
+            "They have no more in common than many drugs have, such as a single ring: nothing is highlighted."
+        )
+    late = " The search was stopped after a second: a larger common part may exist."
+    return text + (late if common.timed_out else "")

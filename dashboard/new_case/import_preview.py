@@ -63,6 +63,7 @@ class ImportOutcome:
         0  # earlier visits of the draft when it was read; with others, nothing can be chosen any more
     )
     turn: int = 0  # counts imports, for the keys of widgets
+    list_visit: int = 0  # index of the visit that a list was pasted for
 
 
 def set_outcome(outcome: ImportOutcome) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 REPRESENTATIVES: Final = Path(__file__).resolve().parents[2] / "assets" / "structures" / "representatives.csv"
 HIGHLIGHT: Final = (0.98, 0.78, 0.35)
 _SMALLEST_SHARED: Final = 4  # atoms; less is common to nearly all drugs
+_TELLING_ATOMS: Final = 8
+_TELLING_SHARE: Final = 0.4
+"""A shared part that says something: more than a ring, not carbon alone, and this share of the smaller drug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class SharedSubstructure:
     atoms_b: tuple[int, ...]
     smarts: str
     timed_out: bool  # a larger one may exist
+    telling: bool = False  # more than a benzene ring, which half of all drugs have
 
     @property
     def atoms(self) -> int:
@@ -126,7 +130,14 @@ def shared(first: Structure, second: Structure, *, timeout_s: int = 2) -> Shared
         return SharedSubstructure((), (), "", bool(common.canceled))
     pattern = Chem.MolFromSmarts(common.smartsString)
     atoms_a, atoms_b = a.GetSubstructMatch(pattern), b.GetSubstructMatch(pattern)
-    return SharedSubstructure(tuple(atoms_a), tuple(atoms_b), common.smartsString, bool(common.canceled))
+    smaller = min(a.GetNumAtoms(), b.GetNumAtoms())
+    telling = (
+        len(atoms_a) >= max(_TELLING_ATOMS, _TELLING_SHARE * smaller)
+        and any(a.GetAtomWithIdx(atom).GetSymbol() != "C" for atom in atoms_a)
+    )  # fmt: skip
+    return SharedSubstructure(
+        tuple(atoms_a), tuple(atoms_b), common.smartsString, bool(common.canceled), telling
+    )
 
 
 def draw_shared(
@@ -138,10 +149,11 @@ def draw_shared(
     height: int = 200,
     dark: bool = False,
 ) -> tuple[str, str, SharedSubstructure]:
-    """Both drugs as SVG with what they share marked, and what that is."""
+    """Both drugs as SVG, and what they share, which is marked where it says something."""
     common = shared(first, second, timeout_s=timeout_s)
-    svg_a = draw(first, highlight=common.atoms_a, width=width, height=height, dark=dark)
-    svg_b = draw(second, highlight=common.atoms_b, width=width, height=height, dark=dark)
+    atoms_a, atoms_b = (common.atoms_a, common.atoms_b) if common.telling else ((), ())
+    svg_a = draw(first, highlight=atoms_a, width=width, height=height, dark=dark)
+    svg_b = draw(second, highlight=atoms_b, width=width, height=height, dark=dark)
     return svg_a, svg_b, common
 
 

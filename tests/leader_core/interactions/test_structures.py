@@ -114,6 +114,14 @@ def test_little_in_common_is_said_to_be_nothing() -> None:
     assert svg_b == draw(drug("ascorbic acid"))
 
 
+def test_a_single_ring_is_not_highlighted() -> None:
+    """Half of all drugs have a benzene ring: it says nothing about two that have one."""
+    svg_a, _, common = draw_shared(drug("baclofen"), drug("oxycodone"))
+    assert common.atoms == 6 and not common.telling
+    assert svg_a == draw(drug("baclofen"))
+    assert shared(drug("metoprolol"), drug("atenolol")).telling
+
+
 def test_search_keeps_its_time() -> None:
     begun = time.perf_counter()
     common = shared(drug("morphine"), drug("hydromorphone"), timeout_s=3)
