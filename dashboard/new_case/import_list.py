@@ -116,7 +116,7 @@ def show_candidates(shown: ImportOutcome) -> None:
             plain(f"“{text}” means"),
             list(titles),
             index=None,
-            placeholder=plain(f"Choose: {titles[concepts[0].code]}", 90),
+            placeholder=f"Choose, such as {concepts[0].title}",
             format_func=titles.__getitem__,
             key=key,
             on_change=_choose_one,

@@ -336,3 +336,6 @@ def _submit(draft: Draft) -> None:
             st.html(markup.note(draft.problem), width="content")
         elif draft.changed:
             st.html(markup.note("Edited since it was scored."), width="content")
+        elif draft.submitted is not None:
+            with st.container(key="scored_below", width="content"):
+                st.html(markup.note("The recommendations stand below."), width="content")
