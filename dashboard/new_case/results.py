@@ -80,7 +80,8 @@ def _scored(service: Service, draft: Draft, subject: Subject) -> None:
             _difference(service, draft)
     with st.container():
         if subject.case.is_first_visit:
-            st.html(markup.callout(wording.FIRST_VISIT_PLAIN, "student"))
+            text = wording.FIRST_VISIT if view.is_research() else wording.FIRST_VISIT_PLAIN
+            st.html(markup.callout(text, "student"))
     current = not draft.changed
     if view.is_research():
         export = functools.partial(download.show, service, subject) if current else _no_export

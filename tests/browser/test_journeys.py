@@ -80,7 +80,7 @@ def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> 
     visitor = visit()
     page = visitor.page
     visitor.open("/new")
-    recommend = page.get_by_role("button", name="Recommend")
+    recommend = page.get_by_role("button", name="Recommend", exact=True)
     expect(recommend).to_be_disabled()
     add_code(page, "Diagnoses", "congestive heart failure")
     expect(recommend).to_be_enabled()
@@ -98,6 +98,7 @@ def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> 
     _wait_until(lambda: _table(page) != first, page)
     expect(page.get_by_text("Against what you submitted before")).to_be_visible()
     expect(page.get_by_text(re.compile(r"^Added: .*pneumonia", re.IGNORECASE))).to_be_visible()
+    page.get_by_text("scores that changed").first.click()
     expect(
         page.get_by_role("cell", name=re.compile("^([+] added|− removed|rescored)$")).first
     ).to_be_visible()
