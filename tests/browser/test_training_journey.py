@@ -32,7 +32,7 @@ def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
     visitor = visit()
     visitor.open("/models?model=training")
     page = visitor.page
-    ask(page, 2, 701)
+    ask(page, 1, 701)
     expect(page.get_by_text("Elapsed")).to_be_visible()
     trained = page.locator("[class*=st-key-run-]").filter(has_text="paper, seed 701")
     expect(trained.get_by_text("✓ Finished")).to_be_visible(timeout=SLOW)
