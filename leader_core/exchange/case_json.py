@@ -90,7 +90,8 @@ def read_file(
     notes: tuple[str, ...] = ()
     if given := len(case.prescribed):
         notes = (
-            f"{given} medication classes of the current visit are what was prescribed: the models do not see them.",
+            f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was prescribed, which the models "
+            "do not see.",
         )
     return Imported(case, titles, (), notes, (), "")
 

@@ -50,7 +50,7 @@ _OTHER: Final = (
     (b"{\\rtf", "an RTF document"),
 )
 """How files of other formats begin, and what they are."""
-_DECLARATION: Final = re.compile(r"\s*<\?xml[^>]*\?>")
+_DECLARATION: Final = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _CONDITIONAL: Final = re.compile(r"[A-Z][A-Za-z]+\?identifier=(?:([^|&]*)\|)?([^|&]+)")
 _KIND: Final = re.compile(r"[A-Z][A-Za-z]{1,40}")
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9\-._]{1,64}")
@@ -180,9 +180,9 @@ def as_utf8(data: bytes) -> bytes:
         text = data.decode("utf-16")
     except UnicodeDecodeError:
         return data
-    return (
-        _DECLARATION.sub("", text, count=1).encode() if text.lstrip().startswith("<?xml") else text.encode()
-    )
+    if not text.lstrip().startswith(("{", "[", "<")):  # any bytes may look like text in UTF-16
+        return data
+    return _DECLARATION.sub("", text, count=1).encode()
 
 
 def _unpacked(data: bytes) -> bytes:

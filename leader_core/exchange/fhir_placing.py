@@ -333,13 +333,15 @@ class Placing:
             notes.append(f"Orders on hold, taken as ordered: {self._on_hold}.")
         if given := len(today.codes["medication"]):
             notes.append(
-                f"{given} medication classes of the current visit are what was prescribed: the models do not see them."
+                f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was prescribed, "
+                "which the models do not see."
             )
         if problems:
             notes.append(f"Active problems that belong to no stay join the current visit: {len(problems)}.")
         if home:
             notes.append(
-                f"Medicines taken at home, before admission, are the last earlier visit: {len(home)} classes."
+                f"Medicines taken at home, before admission, are the last earlier visit: {len(home)} "
+                f"class{'es' if len(home) > 1 else ''}."
             )
         if self.file.ignored:
             ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(self.file.ignored.items()))
