@@ -23,7 +23,7 @@ def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(25)
 
-    page.get_by_placeholder("Patient id, diagnosis, procedure or drug").fill("pneumonia")
+    page.get_by_placeholder("Diagnosis, procedure, drug, code or patient number").fill("pneumonia")
     expect(page.get_by_text(re.compile(r"^[\d,]+ patients?, with search “pneumonia”$"))).to_be_visible()
     assert "pneumonia" not in page.url
     rows.first.locator("a").click()
@@ -63,7 +63,10 @@ def test_a_heading_sorts_from_the_first_page_on_and_the_order_is_in_the_link(vis
     visitor.open("/?page=2")
     head = page.locator("table.worklist thead th", has_text="Age")
     ages = page.locator("table.worklist tbody [data-label=Age]")
-    for order, url in (("descending", r"\?sort=-age$"), ("ascending", r"\?sort=age$")):
+    for order, url in (
+        ("descending", r"\?sort=-age&view=research$"),
+        ("ascending", r"\?sort=age&view=research$"),
+    ):
         head.get_by_role("button").click()
         expect(head).to_have_attribute("aria-sort", order)
         expect(page).to_have_url(re.compile(url))

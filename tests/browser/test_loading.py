@@ -114,7 +114,7 @@ def test_quick_clicks_between_pages_end_on_the_last_one(visitor: Visitor) -> Non
 def test_no_letter_typed_into_the_search_is_lost_when_models_become_ready(visitor: Visitor) -> None:
     page = visitor.page
     visitor.open("/")
-    search = page.get_by_placeholder("Patient id, diagnosis, procedure or drug")
+    search = page.get_by_placeholder("Diagnosis, procedure, drug, code or patient number")
     search.click()
     ready = page.get_by_text(re.compile("^(Teacher|Student) ready$"))
     typed = ""
