@@ -27,7 +27,7 @@ from leader_core.model_folder import Manifest
 
 CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
 HIDDEN: Final = (
-    "What this visit was given is left out of this report, and so is every metric that follows from it."
+    "What was ordered at this visit is left out of this report, and so is every metric that follows from it."
 )
 NOT_SCORED: Final = "The {name}'s scores were not available when this report was made."
 NOT_LOOKED_UP: Final = "Not looked up, because it was not understood: {drugs}."

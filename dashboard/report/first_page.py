@@ -148,7 +148,7 @@ def _history(visits: Sequence[VisitText], most: int) -> str:
 def _alert_heading(review: ReviewPart) -> str:
     if review.carried_counts:
         return f"Alerts with the drugs ordered: {review.carried_counts}"
-    return "Alerts if a suggested drug is chosen"
+    return "Severe alerts if a suggested drug is chosen; the lesser ones are in the appendix"
 
 
 def _alerts(review: ReviewPart, limits: Limits) -> tuple[tuple[AlertLine, ...], str]:
