@@ -69,8 +69,8 @@ def draw(context: AnalysisContext) -> None:
     known = [result.value for result in results if result.value is not None]
     if known:
         missing = (
-            "…" if results[0].status == "running" else "–",
-            "…" if results[1].status == "running" else "–",
+            "…" if results[0].status == "running" else "",
+            "…" if results[1].status == "running" else "",
         )
         st.html(
             explain_table.table(
@@ -130,9 +130,10 @@ def _offer(sample: InfluenceSample, asked: Any) -> None:
     seconds = {name: max(1, round(readings * each)) for name, each in _SECONDS.items()}
     times = listing(f"the {name} about {count(number, 'second')}" for name, number in seconds.items())
     st.html(
-        markup.note(
+        markup.empty(
+            "Not computed yet for these cases",
             f"{count(len(sample.codes), 'code')}, each left out of up to {EACH} cases: {readings:,} readings by each model. "
-            f"On two processor cores {times}; it can be stopped."
+            f"On two processor cores {times}; it can be stopped.",
         )
     )
     st.button("Compute", icon=":material/calculate:", key="influence-ask", on_click=_ask, args=(asked,))

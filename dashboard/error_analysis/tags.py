@@ -33,8 +33,9 @@ _MOST_PAIRS: Final = 6
 _MOST_ROWS: Final = 50
 _HOW: Final = "Open a case in the research view, go to a row of the table of classes and press t: a digit chooses the kind."
 _KAPPA: Final = (
-    "Cohen's kappa over the rows that both have tagged: 1 is full agreement, 0 what chance would give. A dash: one answer "
-    "only, so that chance and agreement cannot be distinguished. With few rows one answer changes kappa much."
+    "Cohen's kappa over the rows that both have tagged (a class tagged alike for both models counts once): 1 is full "
+    "agreement, 0 what chance would give. A dash: one answer only, so that chance and agreement cannot be distinguished. "
+    "With few rows one answer changes kappa much."
 )
 
 
@@ -155,13 +156,19 @@ def _answers(tags: Sequence[RowTag]) -> dict[str, dict[TagRow, str]]:
     return answers
 
 
+def _judged(first: Mapping[TagRow, str], second: Mapping[TagRow, str]) -> list[TagRow]:
+    """The rows that both tagged; of a class that was tagged alike for both models, one: it was one judgement."""
+    judged = {(*row[:2], first[row], second[row]): row for row in first if row in second}
+    return list(judged.values())
+
+
 def agreements(tags: Sequence[RowTag]) -> list[Pair]:
     """Every pair of annotators who tagged the same rows, those with most in common first."""
     answers = _answers(tags)
     pairs = [
-        (a, b, annotator_agreement(answers[a], answers[b]))
+        (a, b, annotator_agreement(answers[a], {row: answers[b][row] for row in shared}))
         for a, b in combinations(sorted(answers), 2)
-        if answers[a].keys() & answers[b].keys()
+        if (shared := _judged(answers[a], answers[b]))
     ]
     return sorted(pairs, key=lambda pair: -pair[2][0].rows)[:_MOST_PAIRS]
 

@@ -154,3 +154,41 @@ def test_every_view_fits_and_is_accessible(
             problems[view] = violations
     assert problems == {}
     visitor.unharmed()
+
+
+def test_rows_are_tagged_by_key_from_class_to_case_to_case(browser: Browser, scored: str) -> None:
+    """From a class's cases to its row; t asks for initials, a digit tags; j goes on, to the same row of the next case."""
+    visitor = _open(browser, scored, "/errors?of=all&part=classes")
+    page = visitor.page
+    page.locator("table.ld-links a").first.click()
+    expect(page).to_have_url(re.compile(r"/\?cases="), timeout=PATIENCE)
+    page.locator("tbody tr a").first.click()
+    row = page.locator("tr.row.focus")
+    expect(row.locator(".name")).to_be_focused(timeout=PATIENCE)
+    still(page)
+    page.keyboard.press("t")
+    chooser = page.get_by_role("dialog", name=re.compile("^Tag "))
+    initials = chooser.get_by_label("Your initials")
+    expect(initials).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("1")
+    expect(chooser.get_by_role("alert")).to_contain_text("Write your initials first")
+    assert axe.grave_violations(page) == []
+    page.keyboard.type("AB")
+    page.keyboard.press("Enter")
+    page.keyboard.press("1")
+    expect(row.locator(".tagged")).to_contain_text("Missed chronic drug", timeout=PATIENCE)
+    patient = re.search(r"patient=\d+", page.url)
+    assert patient
+    page.keyboard.press("j")
+    expect(page).not_to_have_url(re.compile(rf"{patient[0]}\b"), timeout=PATIENCE)
+    expect(row.locator(".name")).to_be_focused(timeout=PATIENCE)
+    expect(row.locator(".tagged")).to_have_count(0, timeout=PATIENCE)
+    still(page)
+    page.keyboard.press("t")
+    expect(initials).to_have_value("AB")
+    page.keyboard.press("0")
+    expect(row.locator(".tagged")).to_contain_text("No error", timeout=PATIENCE)
+    page.goto(f"{scored}/errors?of=all&part=notes&view=research")
+    expect(page.get_by_text("2 rows of 2 cases, by 1 annotator")).to_be_visible(timeout=PATIENCE)
+    visitor.unharmed()

@@ -260,10 +260,14 @@ def test_tags_are_counted_compared_and_open_their_rows(page: OpenPage, planted: 
     for who, own in answers.items():
         for patient, visit, kind in zip(patients, visits, own.split(), strict=False):
             workspace.tags.tag(patient, (visit, code, "student"), kind, note="<b>why</b>", author=who)
+        # The same tag for both models at once: one judgement.
+        workspace.tags.tag(patients[0], (visits[0], code, "teacher"), "chronic", author=who)
     shown = text(page(part="notes", of="all"))
-    assert "4 rows of 4 cases, by 2 annotators" in shown and "&lt;b&gt;why" in shown
+    assert "5 rows of 4 cases, by 2 annotators" in shown and "&lt;b&gt;why" in shown
     # The same in 2 of 4; by chance 3/4 · 1/4 + 1/4 · 2/4 = 5/16: kappa (8/16 - 5/16) / (11/16) = 3/11.
-    assert re.search(r"AB and CD</td><td>All kinds</td>.*?0\.50</td><td class=\"num\">0\.27<", shown)
+    assert re.search(
+        r"AB and CD</td><td>All kinds</td><td class=\"num\">4<.*?0\.50</td><td class=\"num\">0\.27<", shown
+    )
     assert "2 rows tagged differently" in str([e.label for e in page(part="notes", of="all").expander])
     assert re.search(rf'href="case\?patient={patients[0]}&amp;visit=\d+&amp;focus={code}', shown)
     links = {selection: number for number, selection in _links(page(part="notes", of="all"))}
