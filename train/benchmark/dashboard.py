@@ -66,8 +66,10 @@ STARTS: Final = 5
 """How often the server is started again."""
 PAUSE: Final = 400
 """Milliseconds between two actions."""
-TABS: Final[Mapping[str, str]] = {"Trust": "How far to trust", "Interactions": "Among the selected"}
+TABS: Final[Mapping[str, str]] = {"Trust": "How far to trust", "Similar": "Similar training patients"}
 """Tabs next to a case's scores, with words that are in no other."""
+RESEARCH: Final = "?view=research"
+"""The view that is measured: it draws more than the clinician's, both models' scores among it."""
 ENTERED: Final = ("428.0", "427.31", "584.9", "401.9", "486")
 
 _HELPERS: Final = """() => {
@@ -88,6 +90,8 @@ _HELPERS: Final = """() => {
   window.leaderCase = () => ['h1', '.st-key-person'].map((e) => (document.querySelector(e) || {}).textContent || '');
   window.leaderSays = (text) => [...document.querySelectorAll('.ld-muted, .ld-note, [data-testid=stHtml]')]
     .some((e) => e.textContent.includes(text));
+  window.leaderRead = (text) => [...document.querySelectorAll('.ld-understood b')]
+    .some((e) => e.textContent.startsWith(text.split(' ')[0]));
   window.leaderLive = (name) => Boolean(document.querySelector('.st-key-metrics-' + name))
     && ![...document.querySelectorAll('.ld-callout.' + name)].some((e) => e.textContent.includes('were stored on'));
 }"""
@@ -257,7 +261,7 @@ def _start(page: Page, server: Server) -> float:
             time.sleep(0.02)
         if time.perf_counter() - server.began > TIMEOUT:
             raise LeaderError(f"The dashboard gave no answer within {TIMEOUT:.0f} s; see server.log.")
-    page.goto(server.base)
+    page.goto(f"{server.base}/{RESEARCH}")
     page.wait_for_function("() => leaderRows()", polling="raf")
     return 1000 * (time.perf_counter() - server.began)
 
@@ -301,7 +305,7 @@ def _measure(page: Page, server: Server, interactions: int, report: Report) -> d
 
 def _round(page: Page, server: Server, number: int) -> Iterator[tuple[str, float]]:
     """One of everything; `number` varies the input."""
-    page.goto(server.base)
+    page.goto(f"{server.base}/{RESEARCH}")
     page.wait_for_function("() => leaderRows() && leaderIdle()", polling="raf")
     yield from _filters(page, number)
     before = page.evaluate("leaderRows()")
@@ -342,7 +346,7 @@ def _filters(page: Page, number: int) -> Iterator[tuple[str, float]]:
 
 
 def _searches(page: Page, number: int) -> Iterator[tuple[str, float]]:
-    box = page.get_by_placeholder("Patient id, diagnosis, procedure or drug")
+    box = page.locator(".st-key-search input")
     ids = str(page.evaluate("leaderRows()")).split()
     for name, text in (
         ("search: words", WORDS[number % len(WORDS)]),
@@ -350,8 +354,8 @@ def _searches(page: Page, number: int) -> Iterator[tuple[str, float]]:
         ("search: one letter", LETTERS[number % len(LETTERS)]),
         ("search: an id", ids[number % len(ids)]),
     ):
-        yield name, _timed(page, lambda t=text: _type(box, t), "leaderSays('search “' + a + '”')", text)  # type: ignore[misc]
-    _timed(page, lambda: _type(box, ""), "!leaderSays('search “')")
+        yield name, _timed(page, lambda t=text: _type(box, t), "leaderRead(a)", text)  # type: ignore[misc]
+    _timed(page, lambda: _type(box, ""), "!document.querySelector('.ld-understood')")
 
 
 def _type(box: Locator, text: str) -> None:
@@ -364,7 +368,7 @@ def _cases(page: Page, server: Server, number: int) -> Iterator[tuple[str, float
 
     Every round takes others: a case that was scored once is answered at once.
     """
-    page.goto(f"{server.base}/?page={number + 1}")
+    page.goto(f"{server.base}/{RESEARCH}&page={number + 1}")
     page.wait_for_function("() => leaderRows() && leaderIdle()", polling="raf")
     row = page.locator("table.worklist tbody th a").first
     row.evaluate("e => e.click()")
@@ -395,7 +399,7 @@ def _ask_teacher(page: Page) -> float:
 
 def _entered(page: Page, server: Server, number: int) -> Iterator[tuple[str, float]]:
     """Two diagnoses of a first-time patient, and what each model recommends, from pressing the button on."""
-    page.goto(f"{server.base}/new")
+    page.goto(f"{server.base}/new{RESEARCH}")
     box = page.get_by_role("combobox", name="Diagnoses")
     for step in range(2):
         box.fill(ENTERED[(number + step) % len(ENTERED)])
