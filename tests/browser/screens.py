@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def take(page: Page, base: str, patient: str | None, out: Path) -> None:
-    """patients.png, case.png and new-case.png."""
+    """patients.png, case.png (the clinician's view), research.png (the same case) and new-case.png."""
     page.goto(f"{base}/?split=test&sort=-visits")
     page.locator("tbody tr a").first.wait_for()
     patient = patient or page.locator("tbody tr a").first.inner_text()
@@ -60,8 +60,14 @@ def take(page: Page, base: str, patient: str | None, out: Path) -> None:
     _settle(page)
     _shoot(page, out / "patients.png")
     page.goto(f"{base}/case?patient={patient}")
-    _scored(page)
+    page.locator(".ld-card.ld-all").wait_for()
+    _settle(page)
     _shoot(page, out / "case.png")
+    page.goto(f"{base}/case?patient={patient}&view=research")
+    for name in ("teacher", "student"):
+        page.locator(f".st-key-metrics-{name}").wait_for()
+    _settle(page)
+    _shoot(page, out / "research.png")
     page.goto(f"{base}/new")
     box = page.get_by_role("combobox", name="Diagnoses")
     for words in DIAGNOSES:
@@ -71,8 +77,9 @@ def take(page: Page, base: str, patient: str | None, out: Path) -> None:
         box.press("Enter")
         page.get_by_role("option").first.wait_for(state="hidden")
         _settle(page)
-    page.get_by_role("button", name="Recommend").click()
-    _scored(page)
+    page.get_by_role("button", name="Recommend", exact=True).click()
+    page.locator(".ld-card.ld-all, .st-key-metrics-student").first.wait_for()
+    page.get_by_text("Teacher ready").wait_for()
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 0)")
     _settle(page)
     _shoot(page, out / "new-case.png")
@@ -85,13 +92,6 @@ def _shoot(page: Page, path: Path) -> None:
             256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
         )
     small.save(path, optimize=True)
-
-
-def _scored(page: Page) -> None:
-    for name in ("teacher", "student"):
-        page.locator(f".st-key-metrics-{name}").wait_for()
-    page.locator("td.score").first.wait_for()
-    _settle(page)
 
 
 def _settle(page: Page) -> None:
