@@ -76,12 +76,18 @@ class Hospital:
     def reader(self) -> duckdb.DuckDBPyConnection:
         """The visits in a database, without orders."""
         connection = sql.connect()
-        connection.execute("CREATE TABLE visits (visit_id BIGINT)")
-        rows = [(case.current.visit_id,) for case in self.cases("all", "all")]
-        connection.executemany("INSERT INTO visits VALUES (?)", rows)
+        connection.execute("CREATE TABLE visits (visit_id BIGINT, patient_id BIGINT, visit_no INTEGER)")
+        rows = [
+            (case.current.visit_id, case.patient_id, case.current.visit_no)
+            for case in self.cases("all", "all")
+        ]
+        connection.executemany("INSERT INTO visits VALUES (?, ?, ?)", rows)
         connection.execute("CREATE TABLE orders (visit_id BIGINT, code VARCHAR, drug VARCHAR, route VARCHAR)")
         connection.execute("CREATE TABLE concepts (concept_id INTEGER, kind VARCHAR, code VARCHAR)")
-        connection.execute("CREATE TABLE visit_codes (visit_id BIGINT, kind VARCHAR, concept_id INTEGER)")
+        connection.execute(
+            "CREATE TABLE visit_codes (visit_id BIGINT, patient_id BIGINT, visit_no INTEGER, kind VARCHAR, "
+            "concept_id INTEGER)"
+        )
         return connection
 
     def title(self, kind: str, code: str) -> str | None:

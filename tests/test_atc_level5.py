@@ -159,6 +159,7 @@ def test_every_page_opens_and_speaks_of_drugs(
     service._open.clear()
     page = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=30)
     case = patient(engine)
+    page.query_params["view"] = "research"
     if path not in ("patients", "new", "models"):
         page.query_params["patient"] = str(case.patient_id)
     if path != "patients":

@@ -20,7 +20,7 @@ from tests.browser.steps import both_scored, still
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
-TOUR: Final = "/case?view=research&tour=2"
+TOUR: Final = "/case?tour=2"
 _MODEL: Final = {"label": "Teacher", "note": "", "icon": "◆", "cut": 0.5, "ready": True}
 DATA: Final[dict[str, dict[str, Any]]] = {
     "scores/comparison": {
@@ -104,7 +104,7 @@ def patient(synthetic_cohort: Path) -> str:
     return str(row[0])
 
 
-@pytest.mark.parametrize("path", [TOUR, "/new"])
+@pytest.mark.parametrize("path", ["/case?patient={}&view=research", "/new"])
 def test_nothing_stands_twice_while_a_page_loads(visit: Visit, patient: str, path: str) -> None:
     """Nor while it is drawn again; on the case page also after a move of the cut-off."""
     assert _stood_twice(visit(), path.format(patient), loads=1) == {}

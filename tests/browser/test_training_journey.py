@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.steps import still
 
 pytestmark = pytest.mark.browser
 
@@ -21,10 +22,13 @@ def ask(page: Page, epochs: int, seed: int) -> None:
     published = page.get_by_role("radio", name="As published (paper)")
     published.click()
     expect(published).to_be_checked()
+    still(page)  # the choice draws the form again
     for label, value in (("Epochs at most", epochs), ("Seed", seed)):
         field = page.get_by_label(label, exact=True)
         field.fill(str(value))
         field.press("Enter")
+        still(page)
+        expect(field).to_have_value(str(value))
     page.get_by_role("button", name="Start training").click()
 
 

@@ -20,7 +20,6 @@ def _begin(page: Page, text: str, author: str) -> Locator:
     """Write a note without saving it; gives the button that does."""
     page.get_by_role("button", name="Write a note").click()
     page.get_by_label("Note", exact=True).fill(text)
-    page.get_by_label("Tags, separated by commas").fill("both, seen")
     page.get_by_label("Your name or initials").fill(author)
     return page.get_by_role("button", name="Save", exact=True)
 

@@ -102,9 +102,8 @@ def test_an_uploaded_file_ends_in_a_short_sentence_and_is_not_logged(
     monkeypatch.setattr(import_file, "set_outcome", outcomes.append)
     service: Any = type("S", (), {"engine": serve()})
     for schema in (PICTURE + secret * 100, None, [secret], {"a": secret}):
-        import_file._read(
-            service, [json.dumps({"schema": schema, "resourceType": secret}).encode()], "f", None
-        )
+        content = json.dumps({"schema": schema, "resourceType": secret}).encode()
+        import_file._read(service, import_file._Upload([content], "f", None))
     assert len(outcomes) == 4 and all(outcome.problem for outcome in outcomes)
     assert secret not in caplog.text
     assert all(len(plain(outcome.problem, LONGEST)) < 2 * LONGEST for outcome in outcomes)

@@ -84,7 +84,7 @@ FATAL: dict[str, tuple[Damage, str]] = {
         lambda raw: (raw / "DIAGNOSES_ICD.csv").write_bytes(
             (raw / "DIAGNOSES_ICD.csv").read_bytes().replace(b",", b";")
         ),
-        "neither MIMIC-III",
+        "semicolons stand between its cells",
     ),
     "UTF-16": (_reencode("PATIENTS", "utf-16"), "not text in UTF-8"),
     "gzip that is none": (lambda raw: _compress(raw, "PATIENTS", junk=b"no gzip"), "PATIENTS.csv.gz cannot be read"),

@@ -15,6 +15,7 @@ from leader_core.cohort import Cohort, PatientQuery
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import case_metrics
 from leader_core.interactions import choices_of, is_statistical, review
+from leader_core.interactions.conditions import findings
 from leader_core.scores import ScoreWriter, scores_path
 from tests.planted import CUT, UNNAMED, Planted
 
@@ -79,7 +80,7 @@ def counted(hospital: Planted, patient: int, chosen: set[int]) -> Counter[str]:
     orders = cohort.orders(case.current.visit_id or 0)
     shares = cohort.drug_shares()
     choices = choices_of((hospital.codes[i] for i in chosen), orders, shares, cohort.fingerprint.atc_level)
-    reviewed = review(choices, cohort.interactions, shares, diagnoses=case.current.diagnoses)
+    reviewed = review(choices, cohort.interactions, shares, diagnoses=findings(case))
     return Counter(alert.rank for alert in reviewed.alerts)
 
 
