@@ -1,7 +1,7 @@
-"""A small OpenID Connect provider on this machine, for tests: it signs in at once whoever it is told to.
+"""A small OpenID Connect provider on this machine, for tests: it signs in the person that `email` names, without a screen.
 
 OpenID Connect Core 1.0: discovery (section 4 of Discovery 1.0), the authorization code flow (3.1), ID tokens signed with
-RS256. No screen, no users: `provider.email` is who signs in next.
+RS256.
 """
 
 from __future__ import annotations

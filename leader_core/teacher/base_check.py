@@ -76,7 +76,7 @@ def _check_quantisation(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _check_code(folder: Path, config: dict[str, Any]) -> None:
-    """Refuse a model whose type is in the folder's own code alone; a known type with such code beside it is read."""
+    """Refuse a model whose type is in the folder's own code alone; a known type with such code next to it is read."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     kind = config.get("model_type")
