@@ -43,7 +43,7 @@ ASSETS: Final = ROOT / "assets" / "demo"
 README: Final = ROOT / "README.md"
 SHIPPED_SCORES: Final = "scores.parquet"
 SHIPPED_BASELINES: Final = ("popularity", "repeat", "logistic")
-PATIENTS: Final = 8_000
+PATIENTS: Final = 5_000
 COHORT_SOURCES: Final = (
     *(ROOT / "leader_core" / folder for folder in ("cohort", "interactions", "terminology")),
     *(ROOT / "assets" / folder for folder in ("interactions", "terminology")),
@@ -60,7 +60,7 @@ Digests = Mapping[str, str]  # of each cohort's content, by name
 def build_cohort(build: Path, report: Report) -> Path:
     """The demo cohort at `build/cohort.duckdb`, built where it is missing or its sources have changed; returns its path."""
     cohort, raw = build / "cohort.duckdb", build / "raw"
-    layout, seed = "mimic3", ("--seed", str(SEED))
+    layout, seed = "mimic4", ("--seed", str(SEED))
     commands = (
         ("synthesize", "--layout", layout, "--patients", str(PATIENTS), "--out", str(raw), *seed),
         ("cohort", "--source", layout, "--raw", str(raw), "--out", str(cohort), *seed),

@@ -13,7 +13,8 @@ from train.synthetic_hospital.codes import BoolArray, FloatArray, IntArray
 from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES
 
 Text = NDArray[np.object_]
-_REAL_ERA = (np.datetime64("2009-01-01"), np.datetime64("2016-06-30"))  # first admissions, before shifting
+_REAL_ERA = (np.datetime64("2008-01-01"), np.datetime64("2019-12-31"))
+"""First admissions before shifting: the years of MIMIC-IV v2.2. About 41 % of admissions are then coded in ICD-10."""
 ICD10_FROM = np.datetime64("2015-10-01")
 
 
