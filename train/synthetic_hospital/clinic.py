@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from train.synthetic_hospital.codes import BoolArray, Codes, FloatArray, IntArray
-from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES, Knowledge
+from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES, Formulary, Knowledge
 from train.synthetic_hospital.patients import Patients, Text, draw_profile
 
 _HOME_CORRELATION = 0.92  # correlation of the same home medication between visits of one patient
@@ -43,6 +43,7 @@ class Clinic:
     product_visit: IntArray
     product: IntArray
     present: BoolArray  # (V, conditions)
+    chance: FloatArray  # (V, groups) true probability that a product of the group is ordered, history unknown
 
 
 def simulate_visits(
@@ -61,7 +62,8 @@ def simulate_visits(
         rng, procedure_visit, procedure, np.zeros(procedure.size, dtype=bool)
     )
     cues = _cues(knowledge, version, diagnosis_visit, diagnosis)
-    product_visit, product = _products(rng, knowledge, patients, np.hstack([present, cues]))
+    chance = _order_chance(knowledge, np.hstack([present, cues]))
+    product_visit, product = _products(rng, knowledge, patients, chance)
     last = patients.visit_no == patients.visits[patients.owner] - 1
     risk = 1 / (1 + np.exp(3.3 - 0.85 * severity - 0.02 * (patients.visit_age - 65)))
     length = np.clip(np.exp(rng.normal(1.6 + 0.2 * np.clip(severity, -2, 5), 0.55)), 0.6, 120)
@@ -78,6 +80,7 @@ def simulate_visits(
         product_visit=product_visit,
         product=product,
         present=present,
+        chance=chance,
     )
 
 
@@ -259,22 +262,34 @@ def _cues(knowledge: Knowledge, version: IntArray, visit: IntArray, code: IntArr
     return cues_present
 
 
-def _products(
-    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, drivers: BoolArray
-) -> tuple[IntArray, IntArray]:
-    """Medication products of each visit: probabilities join as independent causes, contraindications hold back."""
+def _order_chance(knowledge: Knowledge, drivers: BoolArray) -> FloatArray:
+    """(V, groups) in (0, 1): probabilities join as independent causes, contraindications hold back."""
     drive = drivers.astype(np.float64)
     chance = (1 - np.exp(drive @ knowledge.log_absent)) * np.exp(drive @ knowledge.log_avoid)
     odds = (chance / (1 - np.minimum(chance, 1 - 1e-9))) ** _AGREEMENT_POWER
-    chance = odds / (1 + odds)
+    return np.clip(odds / (1 + odds), 1e-9, 1 - 1e-9)
+
+
+def persistence(drugs: Formulary) -> tuple[FloatArray, FloatArray]:
+    """(groups,) twice: correlation of a patient's orders between visits, and how often the product stays the same."""
+    return (
+        np.where(drugs.persistent, _HOME_CORRELATION, _HOSPITAL_CORRELATION),
+        np.where(drugs.persistent, 0.9, 0.3),
+    )
+
+
+def _products(
+    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, chance: FloatArray
+) -> tuple[IntArray, IntArray]:
+    """Medication products of each visit: a group is ordered where a patient's lasting and passing leanings add up to it."""
     drugs = knowledge.formulary
     width = len(drugs.groups)
-    rho = np.where(drugs.persistent, _HOME_CORRELATION, _HOSPITAL_CORRELATION)
+    rho, same = persistence(drugs)
     own = rng.normal(size=(patients.number.size, width))
     liability = np.sqrt(rho) * own[patients.owner] + np.sqrt(1 - rho) * rng.normal(size=chance.shape)
-    visit, group = np.nonzero(liability < ndtri(np.clip(chance, 1e-9, 1 - 1e-9)))
+    visit, group = np.nonzero(liability < ndtri(chance))
     usual = rng.random((patients.number.size, width))[patients.owner[visit], group]
-    keep = rng.random(visit.size) < np.where(drugs.persistent[group], 0.9, 0.3)
+    keep = rng.random(visit.size) < same[group]
     product = drugs.products.draw(group, np.where(keep, usual, rng.random(visit.size)))
     more = np.flatnonzero(rng.random(visit.size) < drugs.second[group])
     other = drugs.products.draw(group[more], rng.random(more.size))

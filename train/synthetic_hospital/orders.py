@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from train.synthetic_hospital.clinic import Stays, Times
-from train.synthetic_hospital.codes import IntArray
+from train.synthetic_hospital.codes import FloatArray, IntArray
 from train.synthetic_hospital.knowledge import Formulary
 from train.synthetic_hospital.patients import Text
 
@@ -51,14 +51,35 @@ class Orders:
     unit: Text
 
 
+_RENEWED: Final = 0.55  # share of products that are ordered again in a longer stay
+_CHANGED: Final = 0.2  # share with one more order at once
+
+
+def _renewals(length: FloatArray) -> FloatArray:
+    """Expected further orders of a product in a stay of so many days."""
+    return 0.25 + 0.05 * np.minimum(length, 30)
+
+
+def written_at_least_once(share: FloatArray, length: FloatArray) -> FloatArray:
+    """Probability that names of this share are on some order of a product, over stays of these lengths.
+
+    Args:
+        share: (products,) of each order's names, drawn anew for every order.
+        length: (V,) days.
+    """
+    without = (1 - share) * (1 - _CHANGED * share)
+    renewed = np.exp(-np.outer(share, _renewals(length))).mean(
+        axis=1
+    )  # no such name on a Poisson number of orders
+    return 1 - without * (1 - _RENEWED + _RENEWED * renewed)
+
+
 def draw_orders(rng: np.random.Generator, stays: Stays) -> Orders:
     """All prescription rows of a chunk: drugs with repeated orders, what they are dissolved in, fluids and flushes."""
     clinic, drugs, extras = stays.clinic, stays.knowledge.formulary, stays.knowledge.extras
     visits = clinic.length.size
-    repeats = 1 + np.minimum(
-        rng.poisson(0.25 + 0.05 * np.minimum(clinic.length, 30))[clinic.product_visit], 14
-    )
-    repeats = 1 + (rng.random(repeats.size) < 0.55) * (repeats - 1) + (rng.random(repeats.size) < 0.2)
+    repeats = np.minimum(rng.poisson(_renewals(clinic.length))[clinic.product_visit], 14)
+    repeats = 1 + (rng.random(repeats.size) < _RENEWED) * repeats + (rng.random(repeats.size) < _CHANGED)
     visit, product = np.repeat(clinic.product_visit, repeats), np.repeat(clinic.product, repeats)
     main = _rows(rng, drugs, visit, product, "MAIN")
     dissolved = np.flatnonzero(drugs.diluted[product])
