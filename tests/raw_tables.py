@@ -82,6 +82,7 @@ def mimic4() -> Tables:
                 "gender": row["GENDER"],
                 "anchor_age": ages[int(str(row["SUBJECT_ID"]))][0],
                 "anchor_year": ages[int(str(row["SUBJECT_ID"]))][1],
+                "anchor_year_group": "2011 - 2013",
             }
             for row in tables["PATIENTS"]
         ],

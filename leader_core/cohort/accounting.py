@@ -125,6 +125,8 @@ def write_meta(job: BuildJob, built: BuildResult, hashes: Mapping[str, str], tab
         "preset": job.preset,
         "atc_level": job.atc_level,
         "seed": job.seed,
+        "split": job.split,
+        "sample": job.sample,
     }
     record = {
         "format": FORMAT,

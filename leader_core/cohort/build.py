@@ -28,8 +28,10 @@ from leader_core.cohort.raw_tables import RawFolder, open_raw
 from leader_core.cohort.reading import RawReader, first_line
 from leader_core.cohort.stages import (
     PRESETS,
+    SPLIT_RULES,
     BuildJob,
     Preset,
+    SplitRule,
     nothing_left,
     read_raw,
     stage,
@@ -94,6 +96,8 @@ def build_cohort(
     label: str | None = None,
     memory_limit: str = DEFAULT_MEMORY,
     max_rejects: float = MAX_REJECTS,
+    split: str = "hash",
+    sample: float = 1.0,
     report: Reporter | None = None,
 ) -> BuildResult:
     """Build a cohort database from a folder of raw MIMIC tables.
@@ -104,14 +108,15 @@ def build_cohort(
         source: "mimic3", "mimic4" or "auto" (detected from the columns).
         preset: "clinical" maps drugs by name and route; "paper" repeats the published filters and needs `ndc_map`.
         atc_level: level of the medication classes, 3 to 5.
-        seed: of the split.
+        seed: of the split and the sample.
         ndc_map: CSV of NDCs and ATC codes in a published layout. The preset "paper" maps by it; "clinical" compares it
             with the names, which win, and uses it only for an order whose name nobody knows.
         ddi: CSV of statistical interaction pairs instead of those that come with the project.
-        ddi_map: for a `ddi` that names compounds by STITCH id, the table from these to ATC.
+        ddi_map: from STITCH ids to ATC, for a `ddi` that names compounds by them.
         label: what the data are called on reports.
         memory_limit: for DuckDB, like "1GB" or "500MB".
         max_rejects: share of a table's rows, 0 to 1, that may be unreadable; more stops the build.
+        split, sample: "hash" (by id and seed) or "published" (in order of the ids); share of the filtered patients drawn.
         report: receives one line per stage.
 
     Raises:
@@ -120,7 +125,7 @@ def build_cohort(
     started = time.perf_counter()
     report_progress = report.line if report is not None else lambda _: None
     raw, out = Path(raw), Path(out)
-    _check_options(preset, atc_level, max_rejects, ndc_map)
+    _check_options(preset, atc_level, max_rejects, ndc_map, split, sample)
     check_output(out, COHORT)
     folder = open_raw(raw, source)
     if ndc_map is not None and "prescriptions" not in folder:
@@ -139,10 +144,9 @@ def build_cohort(
             _checking_thread() as pool,
             _connect(paths, memory_limit) as connection,
         ):
-            reader = RawReader(folder, paths.spill / "tables", connection, pool)
             job = BuildJob(
-                reader, cast(Preset, preset), level, seed, described, synthetic, read_map,
-                signal, max_rejects, connection, report_progress,
+                RawReader(folder, paths.spill / "tables", connection, pool), cast(Preset, preset), level, seed,
+                described, synthetic, read_map, signal, max_rejects, cast(SplitRule, split), sample, connection, report_progress,
             )  # fmt: skip
             result = _build(job, [ndc_map, ddi, ddi_map], out, started)
     except OSError as error:
@@ -150,7 +154,13 @@ def build_cohort(
     return result
 
 
-def _check_options(preset: str, atc_level: int, max_rejects: float, ndc_map: Path | None) -> None:
+def _check_options(
+    preset: str, atc_level: int, max_rejects: float, ndc_map: Path | None, split: str, sample: float
+) -> None:
+    if split not in SPLIT_RULES:
+        raise InputError(f"Unknown split {split!r}: expected {' or '.join(map(repr, SPLIT_RULES))}.")
+    if not 0 < sample <= 1:
+        raise InputError(f"--sample {sample!r}: expected a share above 0 and up to 1, like 0.15 for 15 %.")
     if not 0 <= max_rejects <= 1:
         raise InputError(f"--max-rejects {max_rejects!r}: expected a share from 0 to 1, like 0.05 for 5 %.")
     if preset not in PRESETS:
@@ -231,7 +241,7 @@ def _build(job: BuildJob, given: Sequence[Path | None], out: Path, started: floa
         job.register("concept_titles", drug_mapping.describe(titles, job.atc_level))
         interactions = _interactions(job)
         for name in _COHORT_TABLES:
-            job.run(f"cohort/{name}", seed=str(job.seed))
+            job.run(f"cohort/{name}", seed=str(job.seed), split=job.split)
         _count_alerts(job)
         _name_tables(job)
         identity = accounting.fingerprint(job, interactions)

@@ -125,6 +125,7 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
                 "gender": f"gender {_UNKNOWN}",
                 "anchor_age": f"age {_UNKNOWN}",
                 "anchor_year": f"age {_UNKNOWN}",
+                "anchor_year_group": f"the year of the calendar {_UNKNOWN}",
             },
             "admissions": _VISIT,
             "diagnoses_icd": _SEQUENCE,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from leader_core.cohort import drug_mapping
 from leader_core.cohort.damage import check_rejects, count_missing, odd_values
@@ -25,10 +27,19 @@ from leader_core.interactions import StatisticalSignal
 
 Preset = Literal["clinical", "paper"]
 PRESETS: Final[tuple[Preset, ...]] = get_args(Preset)
+SplitRule = Literal["hash", "published"]
+SPLIT_RULES: Final[tuple[SplitRule, ...]] = get_args(SplitRule)
 
 _DROP_RAW: Final = "DROP TABLE raw_prescriptions; DROP TABLE raw_codes"
 _DROP_ROWS: Final = "DROP TABLE icd_rows; DROP TABLE usable_codes"
 DRUGS: Final = "SELECT drug_id, drug, route, drug_type, ndc FROM drugs ORDER BY drug_id"
+_KEPT_PATIENTS: Final = (
+    "SELECT DISTINCT patient_id FROM visit_filters WHERE failed_at IS NULL ORDER BY patient_id"
+)
+_NOT_DRAWN: Final = """
+UPDATE visit_filters SET failed_at = $step
+WHERE failed_at IS NULL AND patient_id NOT IN (SELECT patient_id FROM drawn)
+"""
 ATTRITION: Final = "SELECT * FROM attrition ORDER BY step"
 
 
@@ -45,6 +56,8 @@ class BuildJob:
     ndc_map: NdcMap | None
     signal: StatisticalSignal
     max_rejects: float
+    split: SplitRule
+    sample: float  # share of the patients, drawn once all filters are passed; 1 for all of them
     connection: duckdb.DuckDBPyConnection
     report_progress: Callable[[str], None]
     notes: list[str] = field(default_factory=list)
@@ -118,9 +131,24 @@ def stage(job: BuildJob) -> None:
     job.run("stage/usable_codes")
     for name in ("kept_codes", "filters", "visit_filters"):
         job.run(f"{job.preset}/{name}", source=job.raw.source)
+    if job.sample < 1:
+        _draw_patients(job)
     for name in ("code_accounts", "kept_visit_codes"):
         job.run(f"stage/{name}")
     job.connection.execute(_DROP_ROWS)
+
+
+def _draw_patients(job: BuildJob) -> None:
+    """Leave a random share of the patients, as the published code draws them, and add it to the filters."""
+    patients = [row[0] for row in job.rows(_KEPT_PATIENTS)]
+    drawn = np.random.RandomState(job.seed).choice(patients, int(len(patients) * job.sample), replace=False)
+    job.register("drawn", pa.table({"patient_id": pa.array(drawn, pa.int64())}))
+    (step,) = job.rows("SELECT max(step) + 1 FROM filters")[0]
+    name = f"in the random {100 * job.sample:g} % of the patients (seed {job.seed})"
+    job.connection.execute(
+        "INSERT INTO filters VALUES ($step, $name, 'patient not drawn')", {"step": step, "name": name}
+    )
+    job.connection.execute(_NOT_DRAWN, {"step": step})
 
 
 def _find_unreadable_cells(job: BuildJob) -> None:

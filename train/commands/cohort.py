@@ -11,6 +11,7 @@ from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
 from leader_core.cohort.damage import MAX_REJECTS
 from leader_core.cohort.layouts import SOURCES
+from leader_core.cohort.stages import SPLIT_RULES
 from leader_core.outputs import COHORT, Outputs
 from train.config import DEFAULT_SEED
 from train.console import Report
@@ -62,6 +63,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for drug-DDI.csv: lines of STITCH compound, ATC codes "
         "(default: drug-atc.csv or stitch_cid_atc.csv in the same folder)",
     )
+    parser.add_argument(
+        "--split",
+        choices=SPLIT_RULES,
+        default="hash",
+        help="8:1:1 by a hash of the patient's id, or as published: in order of the ids (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--sample",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="a random share of the patients that pass the filters, drawn with --seed (MIMIC-IV as published: 0.15)",
+    )
     parser.add_argument("--label", help="what the data are called on reports (default: by the source)")
     parser.add_argument(
         "--memory-limit",
@@ -96,6 +110,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         label=arguments.label,
         memory_limit=arguments.memory_limit,
         max_rejects=arguments.max_rejects,
+        split=arguments.split,
+        sample=arguments.sample,
         report=report,
     )
     print_result(result, report)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
+from leader_core import InputError
 from leader_core.cohort import BuildResult, Cohort, build_cohort
 from tests import raw_tables
 
@@ -111,6 +114,69 @@ def test_ages_are_full_years_and_hidden_above_89(layout: str, tmp_path: Path) ->
     with duckdb.connect(str(tmp_path / "c.duckdb"), read_only=True) as connection:
         ages = dict(connection.execute("SELECT visit_id, age FROM visits").fetchall())
     assert ages == {20: 59 if layout == "mimic3" else 60, 10: 61, 30: 91}
+
+
+def test_the_year_of_the_calendar_is_that_of_the_source(tmp_path: Path) -> None:
+    for layout, expected in (
+        ("mimic3", {20: None, 10: None, 30: None}),
+        ("mimic4", {20: 2012, 10: 2013, 30: 2014}),
+    ):
+        build_cohort(
+            raw_tables.write(tmp_path / layout, getattr(raw_tables, layout)()), tmp_path / f"{layout}.duckdb"
+        )
+        with duckdb.connect(str(tmp_path / f"{layout}.duckdb"), read_only=True) as connection:
+            assert (
+                dict(connection.execute("SELECT visit_id, calendar_year FROM visits").fetchall()) == expected
+            )
+
+
+def _many(patients: int) -> raw_tables.Tables:
+    """A hospital of patients with one visit each, all alike, in MIMIC-III's layout."""
+    tables = raw_tables.mimic3()
+    only = {
+        name: next(row for row in rows if row["SUBJECT_ID"] == 2 and row.get("HADM_ID", 30) == 30)
+        for name, rows in tables.items()
+        if name != "PROCEDURES_ICD"
+    }
+    many = {
+        name: [
+            row | {"SUBJECT_ID": n} | ({"HADM_ID": 100 + n} if "HADM_ID" in row else {})
+            for n in range(1, patients + 1)
+        ]
+        for name, row in only.items()
+    }
+    return {**many, "PROCEDURES_ICD": tables["PROCEDURES_ICD"]}
+
+
+def test_the_published_split_and_sample_take_the_patients_that_the_published_code_takes(
+    tmp_path: Path,
+) -> None:
+    raw = raw_tables.write(tmp_path / "raw", _many(39))
+    whole = Cohort.open(build_cohort(raw, tmp_path / "all.duckdb", split="published").path)
+    ids = {name: [c.patient_id for c in whole.cases(name)] for name in ("train", "validation", "test")}
+    assert ids == {"train": [*range(1, 32)], "validation": [32, 33, 34], "test": [*range(35, 40)]}
+
+    result = build_cohort(raw, tmp_path / "some.duckdb", split="published", sample=0.4)
+    np.random.seed(42)  # noqa: NPY002 (as the published notebook draws)
+    expected = sorted(np.random.choice(np.arange(1, 40), 15, replace=False).tolist())  # noqa: NPY002
+    cohort = Cohort.open(result.path)
+    assert [c.patient_id for c in cohort.cases()] == expected
+    assert [c.patient_id for c in cohort.cases("train")] == expected[:12]
+    assert result.attrition[-1][1:] == ("in the random 40 % of the patients (seed 42)", 39, 15, 39, 15)
+    assert accounts(result)["admissions"] == {"kept": 15, "patient not drawn": 24}
+    assert json.loads(cohort.meta["parameters"])["split"] == "published"
+    assert json.loads(cohort.meta["parameters"])["sample"] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"split": "odd"}, "Unknown split 'odd'"), ({"sample": 0.0}, "--sample")]
+)
+def test_an_unknown_split_or_an_empty_sample_is_refused(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
+    with pytest.raises(InputError, match=message):
+        build_cohort(raw, tmp_path / "c.duckdb", **options)
 
 
 def test_the_promised_columns_are_there(cohort: Cohort) -> None:

@@ -16,6 +16,7 @@ SELECT
     unreadable_id,
     false AS unreadable_discharge,
     coalesce(min(discharge_year) OVER stay, 0) * 1000 + coalesce(min(age) OVER stay, 0) AS visit_order,
-    age
+    age,
+    CAST(min(discharge_year) OVER stay AS INTEGER) AS calendar_year
 FROM unit_stays
 WINDOW stay AS (PARTITION BY visit_id);

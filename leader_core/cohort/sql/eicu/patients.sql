@@ -7,6 +7,7 @@ SELECT
     CAST(NULL AS TIMESTAMP) AS born,
     CAST(NULL AS INTEGER) AS anchor_age,
     CAST(NULL AS INTEGER) AS anchor_year,
+    CAST(NULL AS INTEGER) AS anchor_group_from,
     false AS unreadable_id,
     false AS unreadable_birth
 FROM unit_stays

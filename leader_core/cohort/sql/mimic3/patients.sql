@@ -7,6 +7,7 @@ SELECT
     moment(dob) AS born,
     CAST(NULL AS INTEGER) AS anchor_age,
     CAST(NULL AS INTEGER) AS anchor_year,
+    CAST(NULL AS INTEGER) AS anchor_group_from,
     unreadable_number(subject_id) AS unreadable_id,
     unreadable_moment(dob) AS unreadable_birth
 FROM raw_file;

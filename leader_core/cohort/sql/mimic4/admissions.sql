@@ -15,5 +15,6 @@ SELECT
     unreadable_number(subject_id) OR unreadable_number(hadm_id) AS unreadable_id,
     unreadable_moment(dischtime) OR moment(dischtime) < moment(admittime) AS unreadable_discharge,
     CAST(NULL AS BIGINT) AS visit_order,
-    CAST(NULL AS INTEGER) AS age
+    CAST(NULL AS INTEGER) AS age,
+    CAST(NULL AS INTEGER) AS calendar_year
 FROM raw_file;

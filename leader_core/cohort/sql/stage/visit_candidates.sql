@@ -15,6 +15,7 @@ SELECT
     a.admission_type,
     a.visit_order,
     a.age,
+    a.calendar_year,
     CASE
         WHEN a.unreadable_id THEN 'unreadable patient or admission id'
         WHEN a.patient_id IS NULL OR a.visit_id IS NULL THEN 'missing patient or admission id'
