@@ -61,7 +61,7 @@ def test_class_is_warned_of_by_the_drugs_that_carry_it_and_ranked_by_their_share
     shares = typical_shares(3)
     for drug, of_class, condition in (
         ("cilostazol", "B01A", "heart failure"),
-        ("flecainide", "C01B", "heart failure"),
+        ("propafenone", "C01B", "heart failure"),
     ):
         reviewed = review([class_choice(of_class, shares)], NO_PAIRS, shares, diagnoses=["ICD9:4280"])
         (alert,) = [a for a in reviewed.alerts if a.condition == condition]
