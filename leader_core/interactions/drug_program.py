@@ -7,9 +7,10 @@ severity may fire. Solved exactly by SciPy's HiGHS, one tier after the other, so
 1. the fewest alerts beyond the limit (more than none only where required slots leave no other way), those of the
    most severe kind first;
 2. the least loss: the sum of `loss` over the slots left empty;
-3. the fewest changes: fewest slots left empty, then fewest substitutes, then fewest switches;
-4. the fewest serious alerts that changes bring in (`added`);
-5. the most used drugs (`use`).
+3. the fewest slots of `called_for` left empty;
+4. the fewest changes: fewest slots left empty, then fewest substitutes, then fewest switches;
+5. the fewest serious alerts that changes bring in (`added`);
+6. the most used drugs (`use`).
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class Problem:
     limits: tuple[int | None, ...] = ()  # by severity; None is not limited
     exclusive: tuple[tuple[int, int], ...] = ()  # options that never stand together
     required: tuple[frozenset[int], ...] = ()  # of each group of options one must be chosen
+    called_for: frozenset[int] = frozenset()  # slots that are filled rather than others, losses being equal
     rate: RateLimit | None = None
 
     @property
@@ -116,6 +118,7 @@ def solve(problem: Problem) -> Solution | None:
     gain = {OWN: float(size * size), SWITCH: float(size * size - 1), SUBSTITUTE: float(size * size - size)}
     tiers = (
         {i: _SCALE * problem.loss[problem.options[i].slot] for i in usable},
+        {i: 1.0 for i in usable if problem.options[i].slot in problem.called_for},
         {i: gain[problem.options[i].change] for i in usable},
         {i: -float(problem.options[i].added) for i in usable},
         {i: _SCALE * problem.options[i].use for i in usable},

@@ -38,6 +38,7 @@ MOST_OTHERS: Final = 8
 """Further drugs (or pairs of drugs) that an alert names."""
 HELD_BACK_SHARE: Final = 0.5
 _CALLED_FOR: Final = 4
+_FEW_CLASSES: Final = 2  # of ATC level 3, that an indication names
 _NUMBERS: Final = ("", "", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 Rank = NDArray[np.int8]
@@ -236,6 +237,8 @@ def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]
 
     A class is held back where more than half of its orders are drugs with a contraindicated or major condition rule, or
     where its most used drug is contraindicated (heparin among the antithrombotics in heparin-induced thrombocytopenia).
+    It is not where no label forbids the drug of its alert and the diagnoses call for it too, not for one of many kinds
+    like an antibacterial: a loop diuretic in acute heart failure, though a volume depletion is coded.
     """
     present = present_conditions(diagnoses)
     choices = [class_choice(code, shares) for code in dict.fromkeys(codes)]
@@ -247,9 +250,12 @@ def held_back(codes: Iterable[str], shares: DrugShares, diagnoses: Iterable[str]
     against = matching.condition_shares(severities)[NUMBER["major"] - 1] > HELD_BACK_SHARE
     first = [len(own) > 0 and severities[own[0]] == NUMBER["contraindicated"] for own in matching.columns]
     held = {choices[i].class_code: i for i in np.flatnonzero(against | np.array(first))}
+    called_for = [i for i in indications(diagnoses) if i.diagnoses and len(i.classes) <= _FEW_CLASSES]
     result: dict[str, Alert] = {}
     for alert in sorted(_condition_alerts(matching, present), key=_order):
         code = alert.drugs[0].class_code
+        if alert.severity == "major" and any(each.calls_for(alert.drugs[0].code) for each in called_for):
+            held.pop(code, None)
         if code in held and code not in result:
             own, columns = matching.own[held[code]], matching.columns[held[code]]
             spared = [drug for drug, s in zip(own, severities[columns], strict=True) if s < NUMBER["major"]]

@@ -251,6 +251,7 @@ def program(
         limits=tuple(limits[name] for name in SERIOUS),
         exclusive=tuple(_same_use(options)),
         required=tuple(required_options(slots, keep)),
+        called_for=frozenset(i for i, slot in enumerate(slots) if slot.called_for and not slot.covered),
     )
 
 

@@ -8,10 +8,12 @@ the review: pairs of drugs, drugs against a condition, several drugs of one kind
 2. then the one that leaves out least: the sum of the probabilities of what is left out, which is the number of
    prescribed medications that the set loses on average, is the smallest. Of several drugs of the same use (two
    heparins, two antipsychotics) only one counts as lost, that which the conditions allow and which is used most;
-3. then the one with the fewest changes: a medication is rather kept as it was ordered (or as the most used drug of its
+3. then the one that leaves out the fewest medications that the diagnoses call for: in atrial fibrillation rather aspirin
+   than warfarin;
+4. then the one with the fewest changes: a medication is rather kept as it was ordered (or as the most used drug of its
    class) than switched to another drug of the same use, rather switched than substituted by one of another kind;
-4. then the one whose changes bring in the fewest contraindicated and major alerts;
-5. then the one with the most substitutes of the curated table (`substitutes.csv`), and the drugs used most.
+5. then the one whose changes bring in the fewest contraindicated and major alerts;
+6. then the one with the most substitutes of the curated table (`substitutes.csv`), and the drugs used most.
 
 Each rule decides only where those before it leave a choice: `drug_program` solves them one after the other. Only
 medications of the plain set and those that must stay are chosen from: none is added to thin out a DDI rate.

@@ -69,6 +69,11 @@ class Indication:
     keep: Keep
     source: str
 
+    @property
+    def classes(self) -> frozenset[str]:
+        """The ATC classes of level 3 that its drugs are of."""
+        return frozenset(code[: LEVEL_LENGTH[3]] for code in self.codes)
+
     def applies(self, diagnoses: Iterable[str]) -> bool:
         """Does one of these diagnoses call for it, and none lift it?"""
         present = tuple(diagnoses)

@@ -250,6 +250,26 @@ def test_harm_is_warned_of_as_major_and_its_class_held_back(case: tuple[str, str
         assert at_least(alert.severity, "major")
 
 
+@pytest.mark.parametrize(
+    ("of_class", "against", "called_for", "held"),
+    [
+        ("C03C", "ICD10:E860", "ICD10:I5023", False),  # a loop diuretic in acute heart failure, volume depletion coded
+        ("C03C", "ICD10:E860", "ICD10:I5022", True),
+        ("A10A", "ICD10:E15", "ICD10:E1010", False),  # insulin in ketoacidosis after a low glucose
+        ("A12B", "ICD9:5856", "ICD9:2768", False),  # potassium that was measured low, in kidney failure
+        ("J01M", "ICD10:G7000", "ICD10:A419", True),  # sepsis calls for an antibacterial, not for a quinolone
+        ("B01A", "ICD10:I619", "ICD10:I214", True),  # an infarct lifts no label's contraindication
+    ],
+)
+def test_what_the_diagnoses_call_for_is_held_back_only_where_a_label_forbids_it(
+    of_class: str, against: str, called_for: str, held: bool
+) -> None:
+    shares = read_shares(ROOT / "assets" / "demo" / "models" / "student")
+    assert shares is not None
+    assert of_class in held_back([of_class], shares, [against])
+    assert (of_class in held_back([of_class], shares, [against, called_for])) == held
+
+
 def test_every_harm_of_the_list_has_its_codes() -> None:
     rows = {(row["condition"], row["class"]): row["atc3"] for row in clinical_rows("harm_tests")}
     assert {case: codes[0][:4] for case, codes in HARMS.items()} == rows

@@ -54,7 +54,10 @@ def problems(draw: st.DrawFn, *, rated: bool = False) -> Problem:
         listed = draw(st.lists(st.sampled_from(list(combinations(range(5), 2))), max_size=5, unique=True))
         rate = RateLimit(groups, tuple(listed), draw(st.sampled_from([0.0, 0.2, 0.5])))
     loss = tuple(draw(st.integers(0, 10)) / 10 for _ in sizes)
-    return Problem(tuple(options), loss, tuple(alerts), limits, tuple(exclusive), tuple(required), rate)
+    called_for = frozenset(slot for slot in range(len(sizes)) if draw(st.integers(0, 3)) == 0)
+    return Problem(
+        tuple(options), loss, tuple(alerts), limits, tuple(exclusive), tuple(required), called_for, rate
+    )
 
 
 def allowed(problem: Problem, chosen: frozenset[int]) -> bool:
@@ -80,6 +83,7 @@ def worth(problem: Problem, chosen: frozenset[int]) -> Worth:
     return (
         *excess,
         round(sum(loss for slot, loss in enumerate(problem.loss) if slot not in filled), 6),
+        len(problem.called_for - filled),
         len(problem.loss) - len(filled),
         changes[SUBSTITUTE],
         changes[SWITCH],

@@ -252,6 +252,9 @@ def test_a_regimen_is_kept_whole_but_of_other_drugs_one_is_enough() -> None:
         # warfarin under heparin is a bridge; a direct oral anticoagulant ends the heparin
         (("B01A",), ("B01AB01", "B01AA03"), ("ICD10:I2699",), {}, ()),
         (("B01A",), ("B01AB05", "B01AF02"), ("ICD10:I4891",), {"enoxaparin": ""}, ()),
+        # rather than what the atrial fibrillation calls for, the aspirin that nothing calls for
+        (("B01A",), ("B01AB01", "B01AA03", "B01AC06"), ("ICD10:I4891",), {"aspirin": ""}, ()),
+        (("B01A",), ("B01AB01", "B01AF02", "B01AC06"), ("ICD9:42731",), {"aspirin": "", "heparin": ""}, ()),
         # a ventilated patient keeps pain relief and sedation
         (
             ("N02A", "N05C"), ("N02AB03", "N05CD08"), ("ICD10:J9601", "ICD9PCS:9672"),
