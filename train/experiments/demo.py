@@ -43,7 +43,7 @@ ASSETS: Final = ROOT / "assets" / "demo"
 README: Final = ROOT / "README.md"
 SHIPPED_SCORES: Final = "scores.parquet"
 SHIPPED_BASELINES: Final = ("popularity", "repeat", "logistic")
-PATIENTS: Final = 5_000
+PATIENTS: Final = 8_000
 COHORT_SOURCES: Final = (
     *(ROOT / "leader_core" / folder for folder in ("cohort", "interactions", "terminology")),
     *(ROOT / "assets" / folder for folder in ("interactions", "terminology")),
