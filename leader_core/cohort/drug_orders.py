@@ -20,6 +20,7 @@ from leader_core import sql
 from leader_core.cohort import drug_mapping
 from leader_core.cohort.accounting import NDC_CHECK
 from leader_core.cohort.drug_mapping import AtcLevel
+from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.ndc import NdcCheck, NdcMap, check_of
 from leader_core.cohort.raw_tables import RawFolder, open_raw
 from leader_core.cohort.reading import RawReader, first_line
@@ -112,7 +113,7 @@ def read_drug_orders(
 
     Args:
         folders: folders of raw tables, as `build_cohort` takes them.
-        source: "mimic3", "mimic4" or "auto" (detected from the columns).
+        source: "mimic3", "mimic4", "eicu" or "auto" (detected from the columns).
         atc_level: of the codes, 3 to 5.
         ndc_map: NDC to ATC code, to be compared with the names, which win.
 
@@ -151,9 +152,12 @@ def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: NdcMap | None) -> _Read:
         tempfile.TemporaryDirectory(prefix="leader-tables-") as folder,
         ThreadPoolExecutor(1) as pool,
     ):
-        only = replace(raw, tables={"prescriptions": raw["prescriptions"]})
-        reader = RawReader(only, Path(folder), connection, pool)
-        reader.read("prescriptions", by_ndc=ndc_map is not None)
+        prescriptions = SOURCES[raw.source].source_table("prescriptions")
+        names = ("patient", prescriptions)  # the first is eICU's unit stays, which its orders are read beside
+        wanted = {name: raw[name] for name in names if name in raw}
+        reader = RawReader(replace(raw, tables=wanted), Path(folder), connection, pool)
+        for name in wanted:
+            reader.read(name, by_ndc=ndc_map is not None)
         try:
             run(connection, "stage/drugs")
             drugs = connection.execute(DRUGS).fetchall()
@@ -166,7 +170,7 @@ def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: NdcMap | None) -> _Read:
         except duckdb.InterruptException:
             raise KeyboardInterrupt from None
         except duckdb.Error as error:
-            raise InputError(f"{raw['prescriptions'].path} cannot be read: {first_line(error)}.") from error
+            raise InputError(f"{raw[prescriptions].path} cannot be read: {first_line(error)}.") from error
     codes: dict[int, list[str]] = {}
     for drug_id, code in zip(mapped.code_ids, mapped.codes, strict=True):
         codes.setdefault(drug_id, []).append(code)

@@ -42,6 +42,23 @@ def test_it_counts_every_order_once_and_lists_what_has_no_code(
         assert line in lines
 
 
+def test_the_orders_of_eicu_are_counted_with_those_that_their_hicl_number_names(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stays = "patientunitstayid,patienthealthsystemstayid,uniquepid,gender,age\n1,10,002-1,Male,60\n"
+    (tmp_path / "patient.csv").write_text(stays)
+    (tmp_path / "diagnosis.csv").write_text('patientunitstayid,icd9code\n1,"428.0, I50.9"\n')
+    (tmp_path / "medication.csv").write_text(
+        "patientunitstayid,drugname,drughiclseqno,routeadmin,drugordercancelled\n"
+        "1,ASPART insulin,20769,SC,No\n1,,20769,SC,No\n1,,99,SC,No\n1,LASIX,3660,PERIPH IV,Yes\n"
+    )
+    words = ["mapping", "--raw", str(tmp_path), "--atc-level", "5", "--json"]
+    assert main(words) == 0
+    summary = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
+    outcomes = {outcome["outcome"]: outcome["orders"] for outcome in summary["outcomes"]}
+    assert outcomes == {"mapped": 2, "missing drug name": 1, "cancelled order": 1}
+
+
 def test_json_says_the_same(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
     judged = raw.parent / "judged.csv"
     judged.write_text(
