@@ -253,7 +253,12 @@ def test_harm_is_warned_of_as_major_and_its_class_held_back(case: tuple[str, str
 @pytest.mark.parametrize(
     ("of_class", "against", "called_for", "held"),
     [
-        ("C03C", "ICD10:E860", "ICD10:I5023", False),  # a loop diuretic in acute heart failure, volume depletion coded
+        (
+            "C03C",
+            "ICD10:E860",
+            "ICD10:I5023",
+            False,
+        ),  # a loop diuretic in acute heart failure, volume depletion coded
         ("C03C", "ICD10:E860", "ICD10:I5022", True),
         ("A10A", "ICD10:E15", "ICD10:E1010", False),  # insulin in ketoacidosis after a low glucose
         ("A12B", "ICD9:5856", "ICD9:2768", False),  # potassium that was measured low, in kidney failure
