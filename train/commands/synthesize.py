@@ -1,4 +1,4 @@
-"""`synthesize`: raw tables of a synthetic hospital."""
+"""`synthesize`: raw tables of a synthetic hospital, or its own probabilities for a cohort built from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from leader_core.outputs import RAW_TABLES, Outputs
+from leader_core.errors import InputError
+from leader_core.outputs import PREDICTIONS, RAW_TABLES, Outputs
 from train.config import DEFAULT_SEED
 from train.console import Report
 
@@ -20,8 +21,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--patients", type=int, default=12_000, metavar="N", help="how many patients (default: 12,000)"
     )
+    parser.add_argument(
+        "--oracle",
+        type=Path,
+        metavar="COHORT.duckdb",
+        help="write no tables, but to --out as Parquet the true probabilities of all visits of this cohort's test patients: "
+        "the best scores that any model can reach; the hospital is drawn again with --seed",
+    )
+    parser.add_argument(
+        "--without-history",
+        action="store_true",
+        help="with --oracle: from the current visit's conditions alone",
+    )
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--out", type=Path, metavar="DIR", help="folder to write the raw tables to")
+    what.add_argument(
+        "--out", type=Path, metavar="DIR|FILE.parquet", help="folder for the raw tables, or file for --oracle"
+    )
     what.add_argument(
         "--realism",
         type=Path,
@@ -33,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def outputs(arguments: argparse.Namespace) -> Outputs:
     if arguments.out:
-        yield arguments.out, RAW_TABLES
+        yield arguments.out, PREDICTIONS if arguments.oracle else RAW_TABLES
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -42,9 +57,13 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         from train.synthetic_hospital.realism import compare, show
 
         return show(compare(*arguments.realism), report)
+    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
+    if arguments.without_history and not arguments.oracle:
+        raise InputError("--without-history is about the probabilities of --oracle: give both.")
+    if arguments.oracle:
+        return _true_probabilities(arguments, seed, report)
     from train.synthetic_hospital.hospital import synthesize
 
-    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     summary = synthesize(
         arguments.out, layout=arguments.layout, patients=arguments.patients, seed=seed, report=report
     )
@@ -63,3 +82,16 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     )
     report.line("These patients are invented: results on them say nothing about real ones.")
     return {"out": str(arguments.out), **asdict(summary)}
+
+
+def _true_probabilities(arguments: argparse.Namespace, seed: int, report: Report) -> dict[str, Any]:
+    from leader_core.cohort import Cohort
+    from train.evaluation.predictions import write_predictions
+    from train.synthetic_hospital.oracle import Oracle
+
+    cohort = Cohort.open(arguments.oracle)
+    oracle = Oracle(cohort, seed=seed, history=not arguments.without_history)
+    columns = cohort.columns("test", "all")
+    write_predictions(arguments.out, oracle, cohort, columns, oracle.threshold, report)
+    report.line(f"{oracle.name}: true probabilities of {len(columns):,} visits written to {arguments.out}")
+    return {"out": str(arguments.out), "visits": len(columns), "threshold": oracle.threshold}

@@ -190,6 +190,7 @@ def tasks_of(plan: DemoPlan, installed: Path | None, report: Report) -> Iterator
         yield from (_student_task(plan, row, seed, digests) for seed in SEEDS)
     if plan.real:
         yield _real_task(plan, digests)
+    yield from _oracle_tasks(plan, digests)
     for baseline in reversed(list(BASELINES)):
         yield from (_baseline_task(plan, baseline, seed, digests) for seed in plan.seeds(baseline))
     for name in CALIBRATED:
@@ -250,6 +251,14 @@ def _real_task(plan: DemoPlan, digests: Digests) -> CommandTask:
             "training": changed_fields(load_settings(str(CONFIG)).student_training),
         },
     )
+
+
+def _oracle_tasks(plan: DemoPlan, digests: Digests) -> Iterator[CommandTask]:
+    """The generator's own probabilities: how good any model can be."""
+    for name, options in (("oracle", ()), ("oracle-current", ("--without-history",))):
+        out = plan.stored_scores(name, SEED, "synthetic")
+        words = ("synthesize", "--oracle", str(plan.cohort), "--seed", str(SEED), "--out", str(out), *options)
+        yield CommandTask(name, (words,), (out,), settings={"cohort": digests["synthetic"]})
 
 
 def _student_task(plan: DemoPlan, row: StudentRow, seed: int, digests: Digests) -> CommandTask:

@@ -141,6 +141,10 @@ class CodeChoices:
         flat = np.concatenate(pieces) if pieces else np.zeros(0)
         return cls(flat, np.asarray(start, dtype=np.int64))
 
+    def shares(self, owner: int) -> FloatArray:
+        """(alternatives,) probability of each alternative of one owner."""
+        return np.diff(self.cumulative[self.start[owner] : self.start[owner + 1]], prepend=owner)
+
     def draw(self, owner: IntArray, uniform: FloatArray) -> IntArray:
         """Index of an alternative for each owner, from uniforms in [0, 1)."""
         result = np.searchsorted(self.cumulative, owner + np.minimum(uniform, 1 - 1e-12), side="right")

@@ -22,7 +22,7 @@ from leader_core.errors import InputError
 from leader_core.files import check_output, replacing_folder, write_json
 from leader_core.outputs import RAW_TABLES
 from train.console import Report
-from train.synthetic_hospital.clinic import simulate_visits
+from train.synthetic_hospital.clinic import Stays, draw_stays, simulate_visits
 from train.synthetic_hospital.codes import icd9_short_titles, icd9_titles, icd10_titles
 from train.synthetic_hospital.knowledge import Codes, Knowledge
 from train.synthetic_hospital.knowledge import load as load_knowledge
@@ -71,7 +71,7 @@ def synthesize(out: Path, *, layout: str, patients: int, seed: int, report: Repo
 
 def _fill(folder: Path, layout: str, patients: int, seed: int, report: Report) -> Summary:
     """Write all tables to an empty folder."""
-    knowledge = load_knowledge((9,) if layout == "mimic3" else (9, 10))
+    knowledge = knowledge_of(layout)
     counts = dict.fromkeys(("patients", "admissions", "diagnoses", "procedures", "prescriptions"), 0)
     single = 0
     chunks = range(0, patients, CHUNK)
@@ -101,6 +101,11 @@ def _fill(folder: Path, layout: str, patients: int, seed: int, report: Report) -
     )
 
 
+def knowledge_of(layout: str) -> Knowledge:
+    """The tables with the ICD versions that a layout uses."""
+    return load_knowledge((9,) if layout == "mimic3" else (9, 10))
+
+
 def draw_chunk(
     knowledge: Knowledge, number: int, keep: int, layout: str, seed: int
 ) -> tuple[dict[str, pa.Table], int]:
@@ -108,17 +113,25 @@ def draw_chunk(
 
     The whole chunk is drawn and then cut, so that a smaller hospital is the beginning of a larger one.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-    patients = draw_patients(rng, np.arange(number * CHUNK, (number + 1) * CHUNK), knowledge.population)
-    clinic = simulate_visits(rng, knowledge, patients, icd_version(patients, layout))
-    tables = chunk_tables(rng, knowledge, patients, clinic, layout)
+    rng, stays = draw_chunk_stays(knowledge, number, layout, seed)
+    tables = chunk_tables(rng, stays, layout)
     if keep < CHUNK:
         key = "SUBJECT_ID" if layout == "mimic3" else "subject_id"
         limit = tables["patients"][key][keep - 1].as_py()
         tables = {
             name: table.filter(pa.compute.less_equal(table[key], limit)) for name, table in tables.items()
         }
-    return tables, int((patients.visits[:keep] == 1).sum())
+    return tables, int((stays.patients.visits[:keep] == 1).sum())
+
+
+def draw_chunk_stays(
+    knowledge: Knowledge, number: int, layout: str, seed: int
+) -> tuple[np.random.Generator, Stays]:
+    """All that happens to the patients of a whole chunk, and the stream that its tables are drawn from next."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+    patients = draw_patients(rng, np.arange(number * CHUNK, (number + 1) * CHUNK), knowledge.population)
+    clinic = simulate_visits(rng, knowledge, patients, icd_version(patients, layout))
+    return rng, draw_stays(rng, knowledge, patients, clinic, layout)
 
 
 def icd_version(patients: Patients, layout: str) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from train.synthetic_hospital.clinic import Clinic, Stays, draw_stays
+from train.synthetic_hospital.clinic import Clinic, Stays
 from train.synthetic_hospital.codes import BoolArray, Codes, FloatArray, IntArray
 from train.synthetic_hospital.knowledge import Knowledge
 from train.synthetic_hospital.orders import Orders, draw_orders
-from train.synthetic_hospital.patients import Patients, Text
+from train.synthetic_hospital.patients import Text
 
 NOTHING = np.datetime64("NaT", "s")
 
@@ -322,10 +322,7 @@ FILES: Final[dict[str, dict[str, str]]] = {
 }
 
 
-def chunk_tables(
-    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, clinic: Clinic, layout: str
-) -> dict[str, pa.Table]:
+def chunk_tables(rng: np.random.Generator, stays: Stays, layout: str) -> dict[str, pa.Table]:
     """The raw tables of one chunk, by table name, without row numbers."""
-    stays = draw_stays(rng, knowledge, patients, clinic, layout)
     orders = draw_orders(rng, stays)
     return (_mimic3_tables if layout == "mimic3" else _mimic4_tables)(rng, stays, orders)
