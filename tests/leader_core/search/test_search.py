@@ -105,6 +105,18 @@ DIAGNOSES = {
     "acute on chronic systolic HF": ("ICD9:42823", "ICD10:I5023"),
     "lung cancer": ("ICD9:1629", "ICD10:C3490"),
     "Ménière": ("ICD9:38600", "ICD10:H8109"),
+    "PAF": ("ICD9:42731", "ICD10:I480"),
+    "SBP": ("ICD9:56723", "ICD10:K652"),
+    "DLBCL": ("ICD9:20280", "ICD10:C8330"),
+    "MDS": ("ICD9:23875", "ICD10:D469"),
+    "TTP": ("ICD9:4466", "ICD10:M3119"),
+    "CAUTI": ("ICD9:99664", "ICD10:T83511A"),
+    "CLABSI": ("ICD9:99932", "ICD10:T80211A"),
+    "water on the brain": ("ICD9:3314", "ICD10:G919"),
+    "CLL": ("ICD9:20410", "ICD10:C9110"),
+    "DIC": ("ICD9:2866", "ICD10:D65"),
+    "PFO": ("ICD9:7455", "ICD10:Q2112"),
+    "serotonin syndrome": ("ICD9:33399", "ICD10:G9081"),
 }
 PROCEDURES = {
     "CABG": ("ICD9PCS:3610", "ICD10PCS:021"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pytest
@@ -234,3 +236,43 @@ def test_importing_reads_nothing_and_imports_no_heavy_library() -> None:
         "assert c._titles.cache_info().currsize == 0"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_codes_added_after_2024_are_those_of_the_tabular_list() -> None:
+    """`icd10cm_added.csv` against the package that carries the release of April 2026."""
+    import simple_icd_10_cm
+
+    codes = sorted(code for code in simple_icd_10_cm.get_all_codes(with_dots=False) if "-" not in code)
+    billable = [
+        code for code, after in pairwise([*codes, ""]) if len(code) > 2 and not after.startswith(code)
+    ]
+    published = {code.partition(":")[2] for code in icd.all_titles("ICD10")["code"].to_pylist()}
+    added = set(billable) - published
+    assert added == set(icd.listed_titles("ICD10")) - published
+    for code in sorted(added)[::50]:
+        assert icd.code_title("diagnosis", f"ICD10:{code}") == simple_icd_10_cm.get_description(code)
+    assert icd.is_listed("ICD10", "E16A1") and icd.chapter("ICD10:E16A1") == icd.chapter("ICD10:E162")
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "title"),
+    [
+        ("diagnosis", "ICD10:S030XXA", "Dislocation of jaw, initial encounter"),
+        ("diagnosis", "ICD10:S030XXS", "Dislocation of jaw, sequela"),
+        ("diagnosis", "ICD10:T814XXA", "Infection following a procedure, initial encounter"),
+        ("procedure", "ICD10PCS:5A1D00Z", "Performance of Urinary Filtration, Single"),
+        (
+            "procedure",
+            "ICD10PCS:0NSS35Z",
+            "Reposition Left Maxilla with External Fixation Device, Percutaneous Approach",
+        ),
+    ],
+)
+def test_retired_codes_keep_a_title(kind: Kind, code: str, title: str) -> None:
+    system, _, bare = code.partition(":")
+    assert bare not in icd.listed_titles(cast(icd.System, system))
+    assert icd.code_title(kind, code) == title
+
+
+def test_an_injury_code_that_never_was_has_no_title() -> None:
+    assert icd.code_title("diagnosis", "ICD10:S99ZXXA") is None

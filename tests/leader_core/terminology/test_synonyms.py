@@ -95,8 +95,9 @@ def test_a_synonym_stays_near_its_chapter() -> None:
 
 
 MOVED = {
-    "blood in urine", "gangrene", "hemorrhoids", "insomnia", "postoperative bleeding", "sarcoidosis",
-    "slow heart rate", "suicidal thoughts", "transient ischemic attack",
+    "blood in urine", "drug reaction with eosinophilia", "gangrene", "giant cell arteritis", "hemorrhoids", "insomnia",
+    "monoclonal gammopathy", "posterior reversible encephalopathy", "postoperative bleeding", "sarcoidosis",
+    "slow heart rate", "suicidal thoughts", "thrombotic thrombocytopenic purpura", "transient ischemic attack",
 }  # fmt: skip
 
 
