@@ -7,13 +7,12 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.interactions import sets
 from dashboard.new_case import import_file, what_if
 from dashboard.report import download
-from dashboard.scores import case_diff, clinician_cards, panel, trust_panel
+from dashboard.scores import case_diff, clinician_panel, panel
 from dashboard.server.answers import all_scores, scores
 from dashboard.server.service import Service
-from dashboard.shared import case_text, markup, navigation, session, url_state, view, wording
+from dashboard.shared import case_text, markup, session, url_state, view, wording
 from dashboard.shared.draft import Draft, draft_query, session_draft, set_draft
 from dashboard.shared.formatting import listing, probability, words
 from dashboard.shared.guard import fragment
@@ -23,7 +22,6 @@ from dashboard.shared.templates import macro
 from leader_core import UNKNOWN
 from leader_core.domain import MODEL_NAMES
 
-_HOLD: Final = "hold_new"
 _SCORED_BEFORE: Final = "These recommendations are for the case before your changes."
 _TEMPLATE: Final = "new_case/difference.html"
 
@@ -83,11 +81,14 @@ def _scored(service: Service, draft: Draft, subject: Subject) -> None:
             text = wording.FIRST_VISIT if view.is_research() else wording.FIRST_VISIT_PLAIN
             st.html(markup.callout(text, "student"))
     current = not draft.changed
+    export = functools.partial(download.show, service, subject) if current else _no_export
     if view.is_research():
-        export = functools.partial(download.show, service, subject) if current else _no_export
         panel.show(service, subject, "new", export)
     else:
-        _cards(service, subject, current)
+        clinician_panel.show(service, subject, export, current=current)
+        link = session.query_for(subject)
+        session.remember_open_case(link)
+        url_state.publish("new", {key: value for key, value in link.items() if key != session.CASE})
     if not current:
         return
     answers = {name: answer.recommendation for name, answer in all_scores(service, subject.case).items()}
@@ -98,43 +99,6 @@ def _scored(service: Service, draft: Draft, subject: Subject) -> None:
 
 def _no_export(*_: Any) -> None:
     """What belongs to a case that was changed since is not taken away."""
-
-
-def _cards(service: Service, subject: Subject, current: bool) -> None:
-    """The clinician's view: the cards of the Case page."""
-    answers = all_scores(service, subject.case)
-    recommendations = {
-        name: answer.recommendation for name, answer in answers.items() if answer.recommendation is not None
-    }
-    against = sets.held_back(service, subject.case, recommendations)
-    held = against if session.holding_back() else {}
-    recommendations = sets.without(recommendations, held)
-    clinician_cards.show_states(service, subject.case, answers)
-    clinician_cards.show(
-        service, subject.case, recommendations, sets.known_drugs(service, subject), held, key="new_cards"
-    )
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_files"):
-        if against:
-            _hold_back()
-        if current:
-            navigation.link("interactions", "All alerts and safer set", session.query_for(subject))
-        if recommendations and current:
-            near = trust_panel.find_similar(service, subject.case)
-            download.show(service, subject, recommendations, trust_panel.similar_result(service, near), held)
-    link = session.query_for(subject)
-    session.remember_open_case(link)
-    url_state.publish("new", {key: value for key, value in link.items() if key != session.CASE})
-
-
-def _hold_back() -> None:
-    """The switch for classes that the conditions forbid."""
-    st.session_state[_HOLD] = session.holding_back()
-    st.toggle(
-        "Leave out what this patient's conditions forbid",
-        key=_HOLD,
-        help=wording.HOLD_BACK_CLINICIAN,
-        on_change=lambda: session.hold_back(st.session_state[_HOLD]),
-    )
 
 
 def _difference(service: Service, draft: Draft) -> None:

@@ -14,14 +14,13 @@ import streamlit as st
 
 from dashboard.interactions import alerts, sets
 from dashboard.interactions.sets import KnownDrugs
-from dashboard.scores import cut_offs, explanations, trust_panel
+from dashboard.scores import explanations, trust_panel
 from dashboard.scores.reasons import BEFORE, EARLIER, Reason, reasons
-from dashboard.server.answers import Scores
 from dashboard.server.service import Service
 from dashboard.shared import comparison, wording
-from dashboard.shared.case_text import ordered_drugs, short_title, unseen_claims
+from dashboard.shared.case_text import ordered_drugs, short_title
 from dashboard.shared.comparison import Row
-from dashboard.shared.formatting import count, day, listing
+from dashboard.shared.formatting import count, listing
 from dashboard.shared.markup import Titles
 from dashboard.shared.templates import component, render
 from leader_core import Alert, Case, Recommendation, Review
@@ -99,7 +98,6 @@ def show(
     held: Mapping[str, Alert] | None = None,
     *,
     focus: str = "",
-    key: str = "cards",
 ) -> None:
     """Draw the cards and the list; what moved the scores is filled in when the page stands.
 
@@ -110,7 +108,6 @@ def show(
         drugs: what is known to be ordered; nothing where it is hidden or was not entered.
         held: the classes held back, each with the alert that speaks against it.
         focus: the class to mark, open and scroll to.
-        key: of the containers, for a page that draws several.
     """
     held = held or {}
     titles = service.engine.cohort.titles("medication")
@@ -119,15 +116,15 @@ def show(
     )
     trusts = {name: trust_panel.class_trusts(service, each) for name, each in recommendations.items()}
     about = CardCase(service, case, recommendations, drugs, held, tuple(rows), trusts, focus)
-    with st.container(key=f"{key}_alerts"):
+    with st.container(key="cards_alerts"):
         st.html(alerts_card(about))
     if not recommendations:
         return
-    with st.container(key=f"{key}_classes"):
+    with st.container(key="cards_classes"):
         place = st.empty()
         _reasons(about, lambda known, note: place.html(classes_html(about, known, note)))
         if focus:
-            component("scores/focus")(key=f"{key}-focus", data={"code": focus, "case": _name(case)})
+            component("scores/focus")(key="cards-focus", data={"code": focus, "case": _name(case)})
 
 
 def _name(case: Case) -> str:
@@ -153,39 +150,6 @@ def _reasons(about: CardCase, draw: Callable[[Mapping[str, Sequence[Reason]], st
 
 def _short(titles: Titles) -> Titles:
     return lambda kind, code: short_title(titles(kind, code))
-
-
-# What is to be known of the models
-
-
-def show_states(service: Service, case: Case, scores: Mapping[ModelName, Scores]) -> None:
-    """Which model has not answered and why, and what one did not read: said plainly, above the cards."""
-    lines = [line for name, each in scores.items() for line in _state(service, case, name, each, scores)]
-    if lines:
-        st.html(render("scores/model_states.html", lines=lines))
-
-
-def _state(
-    service: Service, case: Case, name: ModelName, own: Scores, scores: Mapping[ModelName, Scores]
-) -> list[tuple[ModelName, str, str]]:
-    """(model, sentence, what stands on hover) for everything that must be known of one model."""
-    others = [other for other in scores if other != name and scores[other].recommendation]
-    alone = f" Only the {others[0]}'s suggestions are shown." if others else ""
-    result = own.recommendation
-    if result is None:
-        text = {
-            "loading": f"The {name} is still loading; its suggestions appear when it is ready.",
-            "running": f"The {name} is reading this case.",
-            "absent": f"The {name} is not installed here.",
-        }.get(own.status, f"The {name} could not read this case.")
-        return [(name, text + alone, own.reason)]
-    lines = []
-    if own.stored_at is not None and own.status != "ready":
-        lines.append((name, f"The {name}'s suggestions were stored on {day(own.stored_at)}.", own.reason))
-    if result.truncated:
-        lines.append((name, cut_offs.cut_text(service, case, name), ""))
-    lines += [(name, f"{claim}.", codes) for claim, codes in unseen_claims(name, result.unseen)]
-    return lines
 
 
 # Stop and think

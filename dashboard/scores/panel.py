@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal
 
 import streamlit as st
@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.interactions import alert_list, alerts, sets
 from dashboard.scores import comparison_table, cut_offs, decide_first, explain_panel, notes, tags, trust_panel
-from dashboard.scores.trust_text import SimilarResult
+from dashboard.scores.clinician_panel import Export
 from dashboard.server.answers import Scores, all_scores
 from dashboard.server.service import Service, case_key
 from dashboard.shared import comparison, markup, navigation, session, url_state, wording
@@ -33,9 +33,6 @@ _TAB: Final = "tab"
 _LINKED: Final = {_TAB: url_state.Binding.choice("pairs", TABS), **trust_panel.BINDINGS}
 _HOLD: Final = {session.HOLD: url_state.Binding.flag()}
 BINDINGS: Final = {**_LINKED, **_HOLD, **cut_offs.BINDINGS, **explain_panel.BINDINGS}
-
-Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult, Collection[str]], None]
-"""Draws the export button of a page for the scores, neighbours and classes held back that its panel shows."""
 
 
 def show(service: Service, subject: Subject, page: str, export: Export) -> None:

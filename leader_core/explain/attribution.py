@@ -77,10 +77,6 @@ class Attribution:
         """Log-odds by item."""
         return {share.item: share.value for share in self.shares}
 
-    def by_visit(self) -> dict[int | None, float]:
-        """Log-odds by visit, what stands in its section's wording included; None: outside of visits."""
-        return _sums((share.item.visit, share.value) for share in self.shares)
-
     def by_section(self) -> tuple[float, ...]:
         """Log-odds of each section of the prompt, in its order; nothing for the student."""
         if self.prompt is None:

@@ -63,14 +63,6 @@ def all_representatives() -> tuple[Structure, ...]:
         return tuple(Structure(**row) for row in csv.DictReader(stream))
 
 
-def representatives(code: str) -> tuple[Structure, ...]:
-    """The drugs that stand for an ATC code of level 3, 4 or 5.
-
-    Empty for classes without one small molecule to show: salts, vaccines, insulins, antibodies, mixtures.
-    """
-    return tuple(s for s in all_representatives() if s.ingredient.startswith(code)) if code else ()
-
-
 def draw(
     structure: Structure,
     *,

@@ -20,7 +20,6 @@ from leader_core.interactions.structures import (
     all_representatives,
     draw,
     draw_shared,
-    representatives,
     shared,
 )
 
@@ -55,19 +54,6 @@ def test_ingredients_exist(reference: Path) -> None:
         codes = {row["code"] for row in csv.DictReader(stream)}
     assert {s.ingredient for s in all_representatives()} <= codes
     assert len({(s.code, s.drug) for s in all_representatives()}) == len(all_representatives())
-
-
-def test_representatives_of_a_code_of_any_level() -> None:
-    assert [s.drug for s in representatives("B01A")] == [
-        "warfarin",
-        "clopidogrel",
-        "aspirin",
-        "apixaban",
-        "rivaroxaban",
-    ]
-    assert [s.drug for s in representatives("B01AF")] == ["apixaban", "rivaroxaban"]
-    assert [s.drug for s in representatives("B01AA03")] == ["warfarin"]
-    assert representatives("A10A") == representatives("") == ()
 
 
 def test_drawing_is_an_svg_with_a_name() -> None:
