@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint demo-models clean lock sbom cohort-demo environment test-environment python
+.PHONY: help run test soak lint demo-models demo-ablations clean lock sbom cohort-demo environment test-environment python
 
 # The first Python that is new enough; plain python3 otherwise, so that the error can name it.
 ifndef PYTHON
@@ -40,8 +40,11 @@ lint: test-environment ## ruff, the type checker, the architecture test, the SQL
 	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar leader_core
 	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_sql.py
 
-demo-models: environment ## rebuild the models in assets/demo and print their evaluation (REAL=DIR: on the open demo as well)
+demo-models: environment ## rebuild the models in assets/demo and print their evaluation (REAL=DIR: on the open demos in it as well)
 	@$(BIN)/python -m train demo --models $(if $(REAL),--real "$(REAL)")
+
+demo-ablations: environment ## further rows of that table: what single parts of the student are worth (with the same REAL=DIR)
+	@$(BIN)/python -m train demo --models --rows ablations $(if $(REAL),--real "$(REAL)")
 
 clean: ## remove what can be built again (not .venv, not your own cohorts and models, nor anybody's notes)
 	[ ! -d build ] || find build/ -type f -not -path '*.workspace.*' -delete

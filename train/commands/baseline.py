@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help=f"score all patients of this cohort as well, into a folder of its name with {SCORES} (may be repeated)",
+        help=f"score all visits of this cohort as well, into a folder of its name with {SCORES} (may be repeated)",
     )
 
 
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         columns = cohort.columns(arguments.split, "last")
         write_predictions(temporary / SCORES, model, cohort, columns, model.threshold, report)
         for name, other in others.items():
-            columns = other.columns("all", "last")
+            columns = other.columns("all", "all")
             write_predictions(temporary / name / SCORES, model, other, columns, model.threshold, report)
         write_json(temporary / RECORD, record)
     report.line(

@@ -29,7 +29,7 @@ from train.experiments.demo import (
     build_scores,
     store_shipped_scores,
 )
-from train.experiments.demo_plan import named_rows
+from train.experiments.demo_plan import SEEDS, named_rows
 from train.experiments.results import write_results
 from train.experiments.tasks import STATE
 
@@ -56,12 +56,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--real",
         type=Path,
         metavar="DIR",
-        help="raw tables of the open MIMIC-III demo, to evaluate on as well",
+        help="to evaluate on as well: the raw tables of an open demo (MIMIC-III, MIMIC-IV, eICU), or a folder of several",
     )
     parser.add_argument(
         "--rows",
         metavar="NAME,...",
-        help="with --models: train and judge just these rows of the table; the others and the models stay as they are",
+        help="with --models: train and evaluate just these rows of the table (ablations: all that are made on request); the "
+        "others and the models stay as they are",
+    )
+    parser.add_argument(
+        "--tasks",
+        metavar="NAME,...",
+        help="with --models: run just these tasks and what they need (teacher, states, student, logistic, …), and no evaluation",
+    )
+    parser.add_argument(
+        "--teacher-seeds",
+        type=int,
+        choices=range(1, len(SEEDS) + 1),
+        help="how many teachers are trained and averaged (default: 1, with CUDA 3)",
     )
     parser.add_argument(
         "--table",
@@ -98,8 +110,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
             f"--real {arguments.real}: no such folder. Name the folder of the demo's raw tables."
         )
     rows = None if arguments.rows is None else named_rows(arguments.rows)
-    if rows is not None and not arguments.models:
-        raise InputError("--rows names rows of the models' table: give --models with it.")
+    tasks = None if arguments.tasks is None else named_tasks(arguments.tasks)
+    if (rows or tasks) and not arguments.models:
+        raise InputError("--rows and --tasks are about the models: give --models with them.")
     if arguments.table:
         readme = README if arguments.assets == ASSETS else None
         return {"results": str(write_results(arguments.assets, readme))}
@@ -119,4 +132,11 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         fresh=arguments.fresh,
         jobs=arguments.jobs,
         rows=rows,
+        tasks=tasks,
+        teacher_seeds=arguments.teacher_seeds,
     )
+
+
+def named_tasks(text: str) -> frozenset[str]:
+    """Tasks by name, separated by commas; which there are is known once the cohorts are built."""
+    return frozenset({name.strip() for name in text.split(",")} - {""})

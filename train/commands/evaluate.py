@@ -18,6 +18,7 @@ from train.evaluation.metrics_text import (
     fingerprint_line,
     show_differences,
     show_reliability,
+    show_sections,
     show_table,
     worth_quoting,
 )
@@ -58,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="more groups, comma-separated: profile fields, chapter, visits, truncated, codes",
     )
     parser.add_argument(
+        "--sections",
+        type=int,
+        metavar="N",
+        help="evaluate on N later visits of the split, and again with parts of the case left out or exchanged: what its "
+        "history and profile are worth to the model",
+    )
+    parser.add_argument(
         "--against",
         type=Path,
         metavar="DIR|FILE.parquet",
@@ -74,17 +82,22 @@ def outputs(arguments: argparse.Namespace) -> Outputs:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.evaluation.evaluate import ModelEvaluation, differences, groups_by
+    from train.evaluation.sections import later_visits, sections
 
     _check(arguments)
     cohort = Cohort.open(arguments.cohort)
     fit_on = Cohort.open(arguments.fit_on) if arguments.fit_on else cohort
     model = _model(arguments, cohort, fit_on, report)
-    columns = cohort.columns(arguments.split, arguments.targets)
+    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
+    columns = (
+        cohort.columns(arguments.split, arguments.targets)
+        if arguments.sections is None
+        else later_visits(cohort, arguments.split, arguments.sections, seed)
+    )
     if not len(columns):
         raise InputError(
             f"{arguments.cohort} has no patients in split {arguments.split!r}. Name another --split."
         )
-    seed = DEFAULT_SEED if arguments.seed is None else arguments.seed
     trained_on = fit_on if fit_on.fingerprint.digest == model.trained_on.digest else None
     groups = groups_by(arguments.by, columns, model, trained_on)
     evaluation = ModelEvaluation.of(model, cohort, columns, threshold=arguments.threshold)
@@ -99,7 +112,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "cohort": dataclasses.asdict(cohort.fingerprint),
         "trained_on": dataclasses.asdict(model.trained_on),
         "split": arguments.split,
-        "targets": arguments.targets,
+        "targets": arguments.targets if arguments.sections is None else "later",
         "threshold": evaluation.threshold,
         "threshold_rule": evaluation.threshold_rule,
         "interaction_density": evaluation.density,
@@ -107,6 +120,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "unnamed": evaluation.unnamed(),
         "reliability": evaluation.reliability(),
         "conformal": evaluation.conformal(),
+        "sections": None if arguments.sections is None else sections(model, cohort, columns, seed=seed),
         "against": None,
         "notes": worth_quoting(model.trained_on, len(columns)),
     }
@@ -152,6 +166,8 @@ def _check(arguments: argparse.Namespace) -> None:
         raise InputError(
             "--fit-on says what a baseline is fitted on: give it with --baseline, or with --by codes."
         )
+    if arguments.sections is not None and arguments.sections < 1:
+        raise InputError(f"--sections {arguments.sections}: expected 1 or more.")
     if arguments.threshold is not None and not 0 <= arguments.threshold <= 1:
         raise InputError(f"--threshold {arguments.threshold}: expected 0 to 1.")
 
@@ -165,6 +181,8 @@ def _show(result: dict[str, Any], report: Report, judged_on: Any, trained_on: An
         if judged_on == trained_on
         else fingerprint_line("Trained on", trained_on)
     )
+    if result["sections"]:
+        show_sections(report, result["sections"])
     if result["against"]:
         show_differences(report, result["against"])
     show_reliability(report, result["reliability"], result["conformal"])

@@ -23,7 +23,7 @@ from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
 from leader_core.scorer import Scorer, score_columns
 from leader_core.terminology.chapters import UNCLASSIFIED
 from leader_core.terminology.chapters import chapter as icd_chapter
-from train.evaluation.scoring import Labels, Scores, groups_of
+from train.evaluation.scoring import Labels, Scores, groups_of, prescriptions
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -83,6 +83,46 @@ def code_groups(columns: CohortColumns, trained_on: Cohort) -> Groups:
         ids = column.ids.take(columns.current)
         np.minimum.at(lowest, ids.owners, of[ids.values])
     return {"common": lowest >= RARE, "rare": (lowest > 0) & (lowest < RARE), "unseen": lowest == 0}
+
+
+def icd_groups(columns: CohortColumns) -> Groups:
+    """Cases by the ICD version of their current visit's diagnoses; a visit with codes of both is in neither."""
+    column = columns.codes["diagnosis"]
+    ids = column.ids.take(columns.current)
+    has = {}
+    for version, prefix in (("9", "ICD9:"), ("10", "ICD10:")):
+        of_version = np.array([code.startswith(prefix) for code in column.table], dtype=bool)
+        has[version] = np.zeros(len(columns), dtype=bool)
+        has[version][ids.owners[of_version[ids.values]]] = True
+    return {"icd=9": has["9"] & ~has["10"], "icd=10": has["10"] & ~has["9"]}
+
+
+def time_groups(columns: CohortColumns, years: Mapping[int, int]) -> tuple[Groups, int]:
+    """Cases admitted up to a year of the calendar and after it, and that year: the one that halves the cases best.
+
+    Nobody is in either group where no year is known, or all are of one year; the year is then 0.
+
+    Args:
+        years: visit -> year of the calendar, for the visits where a source tells it.
+    """
+    year = np.array([years.get(visit, 0) for visit in columns.visit_ids.tolist()])
+    known = np.unique(year[year > 0])
+    if len(known) < 2:
+        nobody = np.zeros(len(columns), dtype=bool)
+        return {"time=earlier": nobody, "time=later": nobody}, 0
+    share = [np.mean(year[year > 0] <= each) for each in known[:-1]]
+    cut = int(known[np.argmin(np.abs(np.array(share) - 0.5))])
+    return {"time=earlier": (year > 0) & (year <= cut), "time=later": year > cut}, cut
+
+
+def calendar_years(cohort: Cohort) -> dict[int, int]:
+    """Visit -> year of the calendar; empty where the source does not tell, or the cohort is of an earlier version."""
+    reader = cohort.reader()
+    columns = {row[0] for row in reader.execute("DESCRIBE visits").fetchall()}
+    if "calendar_year" not in columns:
+        return {}
+    query = "SELECT visit_id, calendar_year FROM visits WHERE calendar_year IS NOT NULL"
+    return dict(reader.execute(query).fetchall())
 
 
 def _patients_with(train: CohortColumns, kind: str) -> Mapping[str, int]:
@@ -158,6 +198,28 @@ class ModelEvaluation:
         rule = model.threshold_rule if threshold is None else "given on the command line"
         density = cohort.interactions.density(labels.codes) if table else None
         return cls(model, columns, labels, scores, threshold_used, rule, cases, density)
+
+    def by_last_visit(self) -> dict[str, CaseMetrics]:
+        """Metrics of each case among the classes of the last visit ("continued"), and among all others ("started").
+
+        The part's classes alone are ranked, selected and prescribed. Only later visits say anything by it: at a first
+        visit no class can be continued.
+        """
+        columns, codes = self.columns, self.labels.codes
+        last = np.zeros_like(self.labels.wide_truth)
+        returning = columns.history_lengths > 0
+        last[returning] = prescriptions(columns, columns.current[returning] - 1, codes)
+        scores, truth = self.labels.widen(self.scores), self.labels.wide_truth
+        return {
+            name: case_metrics(  # below every class of the part a score changes neither its ranking nor its selection
+                np.where(part, scores, np.float32(-1)),
+                truth & part,
+                self.threshold,
+                None,
+                known=self.labels.known,
+            )
+            for name, part in (("continued", last), ("started", ~last))
+        }
 
     def groups(self, groups: Groups, *, seed: int) -> dict[str, Any]:
         """Each group's metrics, flat; `few` is true for groups of less than `FEWEST` cases."""

@@ -41,6 +41,18 @@ def show_differences(report: Report, against: Mapping[str, Any]) -> None:
     report.line(f"Tested by {against['method']}")
 
 
+def show_sections(report: Report, sections: Mapping[str, Any]) -> None:
+    """Every part a row: the metrics without it, and the difference from the cases as they are."""
+    names = ("prauc", "jaccard", "f1")
+    header = ["case", *(LABELS[name] for name in names), *(f"{LABELS[name]}, difference" for name in names)]
+    rows = [
+        [part, *(_number(row[name]["value"], 4) for name in names)]
+        + [_difference(row["difference"][name]) if "difference" in row else "" for name in names]
+        for part, row in sections["parts"].items()
+    ]
+    report.table(f"What the parts of a case are worth, {sections['cases']:,} later visits", header, rows)
+
+
 def show_reliability(
     report: Report, reliability: Mapping[str, Any], conformal: Sequence[Mapping[str, Any]]
 ) -> None:

@@ -128,6 +128,13 @@ class StoredScores:
         trained = about.get("trained_on")
         self.trained_on = Fingerprint(**trained) if trained else cohort.fingerprint
 
+    def describe(self, manifest: Manifest) -> None:
+        """Take these for the scores of a model: its cut-off counts, and its calibration is applied."""
+        self.manifest = manifest
+        self.threshold, self.threshold_rule = manifest.threshold, manifest.threshold_rule
+        if manifest.calibration is not None:
+            self._scores = manifest.calibration.apply(self._scores)
+
     @property
     def visit_ids(self) -> NDArray[np.int64]:
         """The visits that the file holds."""

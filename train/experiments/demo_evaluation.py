@@ -1,6 +1,7 @@
 """Every model of the demo evaluated in the same way on every cohort: metrics over seeds and patients, and paired differences.
 
-A metric is averaged over the seeds case by case; its interval is over patients, its spread over seeds is given apart.
+A metric is averaged over the seeds case by case; its interval is over patients, its spread over seeds is given apart. A
+student of fewer seeds is compared with the reference's runs of the same seeds.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,19 +17,40 @@ from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
 from leader_core.errors import InputError
 from leader_core.evaluation.comparison import METHOD
-from leader_core.evaluation.metrics import METRICS, mean_cases, summarise
+from leader_core.evaluation.metrics import METRICS, CaseMetrics, mean_cases, summarise
 from leader_core.model_folder import read_manifest
 from leader_core.scorer import Scorer
 from leader_core.student.scorer import StudentScorer
 from train.console import Report
-from train.evaluation.evaluate import FEWEST, RARE, Groups, ModelEvaluation, code_groups, differences_of
+from train.evaluation.evaluate import (
+    FEWEST,
+    RARE,
+    Groups,
+    ModelEvaluation,
+    calendar_years,
+    code_groups,
+    differences_of,
+    icd_groups,
+    time_groups,
+)
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import groups_of, open_model
-from train.experiments.demo_plan import CALIBRATED, EVERYWHERE, LABELS, REFERENCE, SEED, SEEDS, DemoPlan
+from train.experiments.demo_plan import (
+    CALIBRATED,
+    EVERYWHERE,
+    LABELS,
+    ORACLES,
+    REFERENCE,
+    SEED,
+    SEEDS,
+    DemoPlan,
+    Evaluated,
+)
 
 DIGITS: Final = 5
 COMPARED: Final = ("prauc", "jaccard", "f1", "ddi_rate")  # metrics whose differences are stored
-FORMAT: Final = 2
+PART_METRICS: Final = ("prauc", "f1", "recall")  # among classes continued, and among classes started
+FORMAT: Final = 3
 SAME: Final = ("seeds", "reference", "comparison", "rare_below", "few_below", "format")
 AGREE: Final = 0.002
 """How far the references' PRAUC of two runs may lie apart for any one seed: two machines round differently, and training
@@ -38,7 +59,7 @@ REMEDY: Final = "Rebuild the whole table: run the command without --rows."
 
 
 def evaluate_all(plan: DemoPlan, report: Report) -> dict[str, Any]:
-    """What `assets/demo/evaluation.json` holds, the folds over real patients aside."""
+    """What `assets/demo/evaluation.json` holds of the rows."""
     trained_on = Cohort.open(plan.cohort)
     return {
         "format": FORMAT,
@@ -48,42 +69,77 @@ def evaluate_all(plan: DemoPlan, report: Report) -> dict[str, Any]:
         "rare_below": RARE,
         "few_below": FEWEST,
         "cohorts": {
-            on: _cohort(plan, on, path, split, trained_on, report)
-            for on, (path, split) in plan.cohorts().items()
+            on: _evaluate_on(plan, about, trained_on, report) for on, about in plan.evaluations().items()
         },
     }
 
 
-def _cohort(
-    plan: DemoPlan, on: str, path: Path, split: str, trained_on: Cohort, report: Report
-) -> dict[str, Any]:
-    cohort = Cohort.open(path)
-    columns = cohort.columns(split, "last")  # type: ignore[arg-type]
+def _evaluate_on(plan: DemoPlan, about: Evaluated, trained_on: Cohort, report: Report) -> dict[str, Any]:
+    cohort = Cohort.open(plan.cohorts()[about.cohort])
+    columns = cohort.columns(about.split, about.targets)
     codes = {f"codes={name}": mask for name, mask in code_groups(columns, trained_on).items()}
-    groups = {**groups_of(columns), **codes}
+    times, year = time_groups(columns, calendar_years(cohort))
+    groups = {**groups_of(columns), **codes, **icd_groups(columns), **times}
     runs: dict[str, list[ModelEvaluation]] = {}
     for row in LABELS:
-        if row in plan.rows and not (row == EVERYWHERE and path == plan.cohort):
-            report.line(f"judging {LABELS[row]} on {on}")
-            models = _models(plan, row, on, cohort)
+        if row in plan.rows and (about.cohort == "synthetic" or row not in ORACLES):
+            if row == EVERYWHERE and about.cohort == "synthetic":
+                continue
+            report.line(f"evaluating {LABELS[row]} on {about.title}")
+            models = _models(plan, row, about.cohort, cohort)
             runs[row] = [ModelEvaluation.of(model, cohort, columns) for model in models]
-    means = {row: mean_cases([run.cases for run in of_row]) for row, of_row in runs.items()}
     entries = {row: _entry(row, plan.seeds(row), of_row, columns, groups) for row, of_row in runs.items()}
+    parts = {row: [run.by_last_visit() for run in of_row] for row, of_row in runs.items()}
     for row, entry in entries.items():
+        seeds = plan.seeds(row) if row.startswith(REFERENCE) else plan.seeds(REFERENCE)
+        against = [k for k, seed in enumerate(plan.seeds(REFERENCE)) if seed in seeds]
+        entry["parts"] = _parts(parts[row], [parts[REFERENCE][k] for k in against], columns, row != REFERENCE)
         if row != REFERENCE:
-            differences = differences_of(means[row], means[REFERENCE], columns.patient_ids, groups, SEED)
+            reference = mean_cases([runs[REFERENCE][k].cases for k in against])
+            mean = mean_cases([run.cases for run in runs[row]])
+            differences = differences_of(mean, reference, columns.patient_ids, groups, SEED)
             entry["difference"] = {
                 name: {metric: by_metric[metric] for metric in COMPARED}
                 for name, by_metric in differences.items()
             }
+    fingerprint = dataclasses.asdict(cohort.fingerprint)
+    if about.targets == "all":
+        fingerprint["label"] += ", all visits"
     result = {
-        "cohort": dataclasses.asdict(cohort.fingerprint),
-        "split": split,
+        "cohort": fingerprint,
+        "title": about.title,
+        "note": about.note,
+        "split": about.split,
+        "targets": about.targets,
         "cases": len(columns),
+        "last_early_year": year,
         "interaction_density": runs[REFERENCE][0].density,
         "models": entries,
     }
-    return dict(_rounded(result))
+    return dict(rounded(result))
+
+
+def _parts(
+    runs: Sequence[Mapping[str, CaseMetrics]],
+    reference: Sequence[Mapping[str, CaseMetrics]],
+    columns: CohortColumns,
+    compared: bool,
+) -> dict[str, Any]:
+    """Metrics of the later visits among the classes of the last visit, and among all others; and against the reference."""
+    groups, patients = {"later": columns.history_lengths > 0}, columns.patient_ids
+    table: dict[str, Any] = {}
+    for part in runs[0]:
+        mean = mean_cases([run[part] for run in runs])
+        scores = summarise(mean, groups, patients=patients, with_rates=False, seed=SEED)["later"].scores
+        table[part] = {
+            metric: dataclasses.asdict(score) if (score := scores[metric]) else None
+            for metric in PART_METRICS
+        }
+        if compared:
+            other = mean_cases([run[part] for run in reference])
+            difference = differences_of(mean, other, patients, groups, SEED)["later"]
+            table[part]["difference"] = {metric: difference[metric] for metric in PART_METRICS}
+    return table
 
 
 def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[Scorer]:
@@ -100,7 +156,8 @@ def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[Score
             yield open_model(folder, plan.device, cohort)
         else:
             scores = StoredScores(plan.stored_scores(row, seed, on), cohort)
-            scores.manifest = read_manifest(folder) if row.startswith("teacher") else None
+            if row.startswith("teacher"):
+                scores.describe(read_manifest(folder))
             yield scores
 
 
@@ -207,13 +264,13 @@ def _prauc_by_seed(entry: Mapping[str, Any]) -> list[float]:
     return list(prauc.get("seeds", [prauc["value"]]))
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """The same with numbers of as many digits as a table could ever show."""
     if isinstance(value, float):
         return round(value, DIGITS)
     if isinstance(value, dict):
-        return {key: _rounded(each) for key, each in value.items()}
-    return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def to_text(evaluation: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Any, Final
@@ -15,6 +16,22 @@ from typing import Any, Final
 from leader_core.errors import InputError
 from leader_core.files import write_text
 from leader_core.outputs import RESULTS_PAGE
+from train.experiments.results_tables import (
+    Entry,
+    calibration_table,
+    codes_table,
+    compared,
+    differences_table,
+    faithful_table,
+    groups_table,
+    interval,
+    is_calibrated,
+    main_table,
+    parts_table,
+    returning_table,
+    table,
+    value,
+)
 
 TEMPLATE: Final = Path(__file__).with_name("results.md")
 NAME: Final = "RESULTS.md"
@@ -29,12 +46,10 @@ SUMMARY: Final = (
     "retain",
     "repeat",
     "popularity",
+    "oracle",
 )
 """Rows of the README's table."""
-CONFORMAL: Final = ((0.5, 0.9), (0.8, 0.9), (0.9, 0.9), (0.9, 0.95))  # share covered, confidence
 FOLD_METRICS: Final = (("prauc", "PRAUC"), ("jaccard", "Jaccard"), ("f1", "F1"), ("ddi_rate", "DDI rate"))
-
-Entry = Mapping[str, Any]
 
 
 def read_evaluation(path: Path) -> dict[str, Any]:
@@ -70,7 +85,7 @@ def write_results(assets: Path, readme: Path | None = None) -> Path:
 def markdown(evaluation: Entry) -> str:
     """The whole of `RESULTS.md`."""
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(tables=tables(evaluation))
+    return template.substitute(tables=tables(evaluation), beside=beside(evaluation))
 
 
 def tables(evaluation: Entry) -> str:
@@ -82,44 +97,69 @@ def tables(evaluation: Entry) -> str:
 
 
 def summary(evaluation: Entry) -> str:
-    """PRAUC of the main rows on every cohort, with intervals."""
-    cohorts = list(evaluation["cohorts"].values())
-    titles = [
-        "PRAUC, synthetic test" if result["cohort"]["synthetic"] else "PRAUC, MIMIC-III demo"
-        for result in cohorts
-    ]
+    """PRAUC of the main rows on every cohort, and the reference against two baselines, for the README."""
+    cohorts = [each for each in evaluation["cohorts"].values() if each.get("targets") != "all"]
+    titles = [result.get("title", result["cohort"]["label"]) for result in cohorts]
     rows = []
     for name in SUMMARY:
-        if any(name not in result["models"] for result in cohorts):
+        entries = [result["models"].get(name) for result in cohorts]
+        if entries[0] is None:
             continue  # not measured with these models
-        entries = [result["models"][name] for result in cohorts]
-        seeds = len(entries[0]["seeds"])
-        label = entries[0]["label"] + (f" ({seeds} seeds)" if seeds > 1 else "")
-        rows.append([label, *(_interval(entry["groups"]["overall"]["prauc"]) for entry in entries)])
-    return _table(["model", *titles], rows)
+        cells = [value(entry["groups"]["overall"]["prauc"], 3) if entry else "–" for entry in entries]
+        rows.append([entries[0]["label"], *cells])
+    parts = [table(["PRAUC", *titles], rows)]
+    for row, group, metric, words in (
+        ("logistic", "overall", "prauc", "PRAUC against logistic regression"),
+        (
+            "repeat",
+            "multi-visit",
+            "jaccard",
+            "Jaccard on later visits against repeating the last prescription",
+        ),
+    ):
+        differences = [
+            result["models"].get(row, {}).get("difference", {}).get(group, {}).get(metric)
+            for result in cohorts
+        ]
+        texts = [
+            f"{title} {-each['value']:+.3f} ({-each['high']:+.3f} to {-each['low']:+.3f})"
+            for title, each in zip(titles, differences, strict=True)
+            if each is not None
+        ]
+        if texts:
+            parts.append(f"The student's {words}: {'; '.join(texts)}.")
+    return "\n\n".join(parts)
 
 
 def _cohort(result: Entry, evaluation: Entry) -> Iterator[str]:
     about, models = result["cohort"], result["models"]
     groups = next(iter(models.values()))["groups"]
     kind = "Synthetic data" if about["synthetic"] else "Real data, none of it trained on"
-    yield (
-        f"## {about['label']}\n\n{kind}; split `{result['split']}`: {result['cases']:,} patients, "
-        f"{groups['single-visit']['cases']:,} on their first visit; cohort `{about['digest'][:12]}`. "
-        f"Rows with ± are the mean over seeds {', '.join(map(str, evaluation['seeds']))}. In brackets: the 95 % interval "
-        "(bootstrap over patients); ±: standard deviation over seeds."
+    patients, later = groups["overall"].get("patients", result["cases"]), groups["multi-visit"]
+    cases = (
+        f"{patients:,} patients"
+        if patients == result["cases"]
+        else f"{result['cases']:,} visits of {patients:,} patients"
     )
-    yield _main_table(models, groups, result)
-    if earlier := [models[name]["label"] for name in evaluation.get("earlier", ()) if name in models]:
-        yield (
-            f"Measured in an earlier run on the same patients, and not compared again: {'; '.join(earlier)}. Ablations of an "
-            "earlier student are left out: they say nothing of this one."
-        )
-    yield _differences(models, evaluation)
-    yield "\n".join(_verdicts(models, evaluation["reference"]))
-    yield _codes(models, groups, evaluation)
+    note = f" {result['note']}" if result.get("note") else ""
+    yield (
+        f"## {about['label']}\n\n{kind}; split `{result['split']}`: {cases}, {groups['single-visit']['cases']:,} on their "
+        f"first visit; cohort `{about['digest'][:12]}`.{note} Rows with ± are the mean over seeds "
+        f"{', '.join(map(str, evaluation['seeds']))}. In brackets: the 95 % interval (bootstrap over patients); ±: standard "
+        "deviation over seeds."
+    )
+    yield main_table(models, groups, result)
+    if later["cases"] and any(entry.get("parts") for entry in models.values()):
+        yield returning_table(models, later["cases"])
+    yield differences_table(models, evaluation)
+    yield "\n".join(
+        [*_order(models, evaluation["reference"]), *claim_sentences(models, evaluation["reference"])]
+    )
+    yield codes_table(models, groups, evaluation)
+    if text := groups_table(models, result, evaluation["few_below"]):
+        yield text
     if any(entry["conformal"] for entry in models.values()):
-        yield _calibration(models)
+        yield calibration_table(models)
     unnamed = next(iter(models.values()))["unnamed"]
     if unnamed["prescriptions"]:
         yield (
@@ -128,67 +168,17 @@ def _cohort(result: Entry, evaluation: Entry) -> Iterator[str]:
         )
 
 
-def _main_table(models: Entry, groups: Entry, result: Entry) -> str:
-    header = [
-        "model",
-        "PRAUC",
-        "first visits",
-        "later visits",
-        "Jaccard",
-        "F1",
-        "DDI rate",
-        "classes",
-        "cut-off",
-    ]
-    rows = []
-    for entry in models.values():
-        overall = entry["groups"]["overall"]
-        rows.append(
-            [
-                entry["label"],
-                _interval(overall["prauc"], spread=True),
-                *(_interval(entry["groups"][name]["prauc"]) for name in ("single-visit", "multi-visit")),
-                *(_interval(overall[metric]) for metric in ("jaccard", "f1")),
-                _value(overall["ddi_rate"], 4),
-                _value(overall["medications"], 1),
-                ", ".join(sorted({f"{threshold:.2f}" for threshold in entry["thresholds"]})),
-            ]
-        )
-    real = groups["overall"]
-    prescribed = [f"{real['real_ddi_rate']:.4f}", f"{real['real_medications']:.1f}"]
-    rows.append(["*really prescribed*", "", "", "", "", "", *prescribed, ""])
-    density = f"{result['interaction_density']:.1%}"
-    return (
-        f"{_table(header, rows)}\n\n"
-        f"The table of statistical interactions lists {density} of all pairs of these classes."
-    )
-
-
-def _differences(models: Entry, evaluation: Entry) -> str:
-    reference = models[evaluation["reference"]]["label"]
-    header = [f"PRAUC against *{reference}*", "all", "p", "first visits", "later visits"]
-    rows = []
-    for entry in _compared(models):
-        overall, *visits = (
-            entry["difference"][group]["prauc"] for group in ("overall", "single-visit", "multi-visit")
-        )
-        p = "–" if overall is None else f"{overall['p']:.4f}"
-        rows.append([entry["label"], _signed(overall), p, *map(_signed, visits)])
-    method = evaluation["comparison"]
-    return f"{_table(header, rows)}\n\n{method[0].upper()}{method[1:]}."
-
-
-def _verdicts(models: Entry, reference: str) -> Iterator[str]:
+def _order(models: Entry, reference: str) -> Iterator[str]:
     """The order of the models, and which differences chance does not explain."""
     ranked = sorted(
-        (e for e in models.values() if e["groups"]["overall"]["prauc"] and not _is_calibrated(e)),
+        (e for e in models.values() if e["groups"]["overall"]["prauc"] and not is_calibrated(e)),
         key=lambda entry: -entry["groups"]["overall"]["prauc"]["value"],
     )
     order = ", ".join(f"{e['label']} {e['groups']['overall']['prauc']['value']:.4f}" for e in ranked)
     yield f"- In order of PRAUC: {order}."
     name = models[reference]["label"]
     labels: dict[int, list[str]] = {1: [], -1: [], 0: []}
-    for entry in _compared(models):
+    for entry in compared(models):
         if (difference := entry["difference"]["overall"]["prauc"]) is not None:
             labels[_verdict(difference)].append(entry["label"])
     sentences = (
@@ -207,44 +197,95 @@ def _verdict(difference: Entry) -> int:
     return 0 if not certain else 1 if difference["value"] > 0 else -1
 
 
-def _codes(models: Entry, groups: Entry, evaluation: Entry) -> str:
-    names = ("codes=common", "codes=rare", "codes=unseen")
-    titles = [f"{name.split('=')[1]} ({groups[name]['cases']:,} cases)" for name in names]
-    rows = [
-        [entry["label"], *(_interval(entry["groups"][name]["prauc"]) for name in names)]
-        for entry in models.values()
-        if not _is_calibrated(entry)
-    ]
-    few = [name.split("=")[1] for name in names if groups[name]["few"]]
-    note = (
-        f"Cases by the rarest diagnosis or procedure of the current visit: *rare* is a code that fewer than "
-        f"{evaluation['rare_below']} training patients have, *unseen* one that none has, and a case with both is "
-        "*unseen*."
-    )
-    if few:
-        note += f" Fewer than {evaluation['few_below']} cases, too few to read: {', '.join(few)}."
-    return f"{_table(['PRAUC by code', *titles], rows)}\n\n{note}"
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What one would like to say of the reference against another row."""
+
+    words: str
+    row: str
+    metric: str
+    group: str
 
 
-def _calibration(models: Entry) -> str:
-    rows = []
-    for name, entry in models.items():
-        if not entry["conformal"]:
+CLAIMS: Final = (
+    Claim("ranks better than logistic regression", "logistic", "prauc", "overall"),
+    Claim("ranks better than its teacher", "teacher", "prauc", "overall"),
+    Claim(
+        "on later visits ranks better than repeating the last prescription", "repeat", "prauc", "multi-visit"
+    ),
+    Claim("on later visits selects better than repeating it (Jaccard)", "repeat", "jaccard", "multi-visit"),
+    Claim("on later visits selects better than repeating it (F1)", "repeat", "f1", "multi-visit"),
+)
+ANSWERS: Final = {1: "Holds", 0: "Not shown", -1: "Does not hold"}
+
+
+def claim_sentences(models: Entry, reference: str) -> Iterator[str]:
+    """Each claim, whether it holds on these cases, and the interval that says so."""
+    name = models[reference]["label"]
+    for claim in CLAIMS:
+        difference = models.get(claim.row, {}).get("difference", {}).get(claim.group, {}).get(claim.metric)
+        if difference is None:
             continue
-        plain = models[name.removesuffix("-calibrated")]
-        sets = {(each["share"], each["confidence"]): each for each in entry["conformal"]}
-        cells = [
-            f"{sets[level]['kept']:.3f} ({sets[level]['medications']:.0f})" if level in sets else "–"
-            for level in CONFORMAL
-        ]
-        rows.append([plain["label"], _mean(plain["ece"]), _mean(entry["ece"]), *cells])
-    header = ["calibration, on these cases", "ECE before", "ECE after"]
-    header += [f"{share:.0%} covered, aim {confidence:.0%} of cases" for share, confidence in CONFORMAL]
-    note = (
-        "ECE: expected calibration error over all pairs of case and class, 15 equal parts. Last columns: the share of "
-        "cases whose conformal set covers that much of what was prescribed, and in brackets the classes in a set."
+        numbers = {
+            key: -difference[old] for key, old in (("value", "value"), ("low", "high"), ("high", "low"))
+        }
+        yield (
+            f"- {ANSWERS[-_verdict(difference)]}: *{name}* {claim.words} ({numbers['value']:+.4f}, "
+            f"{numbers['low']:+.4f} to {numbers['high']:+.4f}; p {difference['p']:.4f})."
+        )
+
+
+def beside(evaluation: Entry) -> str:
+    """What was measured beside the rows: parts of a case, explanations, the time that it took."""
+    parts: list[str] = []
+    if sections := evaluation.get("sections"):
+        cases = next(iter(sections.values()))["cases"]
+        parts.append(
+            "## What the parts of a case are worth\n\n"
+            f"The calibrated models' own seed on {cases} later visits of validation patients, as they are and with a part left "
+            "out or exchanged; nothing is trained again, so this says what a model uses. Difference with its 95 % interval by "
+            f"bootstrap over patients.\n\n{parts_table(sections)}"
+        )
+    if faithful := evaluation.get("faithfulness"):
+        counts = " and ".join(f"{result['cases']} cases for the {name}" for name, result in faithful.items())
+        parts.append(f"{FAITHFUL}\n\nOne suggested class each, {counts}:\n\n{faithful_table(faithful)}")
+        parts.append("\n".join(_faithful_sentences(faithful)))
+    if seconds := evaluation.get("seconds"):
+        parts.append(_times(seconds))
+    return "\n\n".join(parts)
+
+
+FAITHFUL: Final = """## Whether the explanations are faithful
+
+Items are removed from a case in the order that an explanation gives them (deletion: the score should fall early), and
+added to an empty case in that order (insertion: it should rise early). The shipped models on synthetic test cases; in
+brackets the 95 % interval over cases. Neither says what would help a patient."""
+
+
+def _faithful_sentences(results: Entry) -> Iterator[str]:
+    """Whether each explanation beats random order."""
+    for name, result in results.items():
+        for method, title in (("removal", "removing one"), ("gradients", "integrated gradients")):
+            better = {
+                which: result[which][method]["better_than_random"] for which in ("deletion", "insertion")
+            }
+            sure = [which for which, each in better.items() if each["low"] > 0]
+            verdict = (
+                f"better than random order in {' and '.join(sure)}"
+                if sure
+                else "not shown better than random order"
+            )
+            yield f"- {name}, {title}: {verdict}."
+
+
+def _times(seconds: Entry) -> str:
+    """How long the tasks took."""
+    longest = sorted(seconds.items(), key=lambda item: -item[1])[:5]
+    names = ", ".join(f"{name} {each / 60:.0f} min" for name, each in longest)
+    return (
+        f"## How long it took\n\nThe commands of the {len(seconds)} tasks took {sum(seconds.values()) / 3600:.1f} h together, "
+        f"some of them two at once; the longest: {names}."
     )
-    return f"{_table(header, rows)}\n\n{note}"
 
 
 def _folds(result: Entry) -> Iterator[str]:
@@ -255,10 +296,10 @@ def _folds(result: Entry) -> Iterator[str]:
         "(bootstrap over patients)."
     )
     rows = [
-        [entry["label"], *(_interval(entry["groups"]["overall"][key]) for key, _ in FOLD_METRICS)]
+        [entry["label"], *(interval(entry["groups"]["overall"][key]) for key, _ in FOLD_METRICS)]
         for entry in (result["models"][name] for name in result["order"])
     ]
-    yield _table(["model", *(label for _, label in FOLD_METRICS)], rows)
+    yield table(["model", *(label for _, label in FOLD_METRICS)], rows)
     yield "\n".join(f"- {sentence}" for sentence in fold_sentences(result))
 
 
@@ -289,38 +330,3 @@ def fold_sentences(result: Entry) -> list[str]:
             f"Only {multi['cases']} of the patients have an earlier visit: nothing here tests what the history is worth."
         )
     return sentences
-
-
-def _compared(models: Entry) -> Iterator[Entry]:
-    """Rows with a difference from the reference; calibration changes no ranking, so it has no row here."""
-    return (e for e in models.values() if e.get("difference") is not None and not _is_calibrated(e))
-
-
-def _is_calibrated(entry: Entry) -> bool:
-    return str(entry["label"]).endswith(", calibrated")
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
-
-
-def _value(score: Entry | None, digits: int) -> str:
-    return "–" if score is None else f"{score['value']:.{digits}f}"
-
-
-def _interval(score: Entry | None, *, spread: bool = False) -> str:
-    if score is None:
-        return "–"
-    seeds = f" ± {score['seed_std']:.4f}" if spread and score.get("seed_std") is not None else ""
-    return f"{score['value']:.4f}{seeds} ({score['low']:.4f} to {score['high']:.4f})"
-
-
-def _signed(difference: Entry | None) -> str:
-    if difference is None:
-        return "–"
-    return f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{sum(values) / len(values):.4f}"

@@ -5,6 +5,7 @@ doit runs a task again where a target is missing, or its commands, inputs or set
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -143,8 +144,21 @@ def _definition(task: CommandTask, logs: Path, threads: int, command: tuple[str,
     }
 
 
-def _run_commands(task: CommandTask, log: Path, threads: int, command: tuple[str, ...]) -> TaskFailed | None:
-    """The action of a task: its commands, with their messages in a log."""
+def seconds_of(build: Path) -> dict[str, float]:
+    """Task -> seconds that its commands took when they last succeeded, in the order of the tasks' names."""
+    try:
+        state = json.loads((build / STATE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    values = {name: entry.get("_values_:", {}) for name, entry in sorted(state.items())}
+    return {name: float(each["seconds"]) for name, each in values.items() if "seconds" in each}
+
+
+def _run_commands(
+    task: CommandTask, log: Path, threads: int, command: tuple[str, ...]
+) -> TaskFailed | dict[str, float] | None:
+    """The action of a task: its commands, with their messages in a log. What it returns is stored with its success."""
+    began = time.monotonic()
     environment = {**os.environ, **dict.fromkeys(THREADS, str(threads))}
 
     def call(words: tuple[str, ...]) -> tuple[int, str]:
@@ -167,7 +181,7 @@ def _run_commands(task: CommandTask, log: Path, threads: int, command: tuple[str
             code, message = call(words)
         if code:
             return TaskFailed(f"{task.name} ({message}; see {log})")
-    return None
+    return {"seconds": time.monotonic() - began}
 
 
 def _run_doit(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +14,17 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import average_precision_score
 
+from leader_core import Case, Visit
 from leader_core.cohort import Cohort
+from leader_core.cohort.columns import CohortColumns
 from leader_core.evaluation.metrics import case_metrics
-from leader_core.scorer import blocks_of
+from leader_core.scorer import CaseScores, blocks_of
 from leader_core.vocabulary import Vocabulary
 from tests.hospital import MEDICATIONS, Hospital
 from train.cli import main
+from train.evaluation.evaluate import ModelEvaluation, icd_groups, time_groups
 from train.evaluation.scoring import Labels, prescriptions
+from train.evaluation.sections import without_parts
 
 HOSPITAL = Hospital(120)
 OTHER = Hospital(120, seed=9)
@@ -189,6 +196,87 @@ def test_wrong_words_end_in_one_sentence(
     message = capsys.readouterr().err
     assert says in message
     assert "Traceback" not in message
+
+
+class Scores:
+    """Scores by visit as a model."""
+
+    name, manifest, threshold, threshold_rule = "scores", None, 0.5, "given"
+
+    def __init__(self, codes: str, rows: list[list[float]]) -> None:
+        self.medications, self._rows = Vocabulary.of(codes), np.array(rows, np.float32)
+
+    def blocks(self, columns: CohortColumns) -> Iterator[tuple[np.ndarray, CaseScores]]:
+        yield np.arange(len(columns)), CaseScores(self._rows, np.zeros(len(columns), bool), len(columns))
+
+
+def _visits(*medications: str, diagnosis: str = "ICD9:4019") -> Case:
+    *before, current = (Visit(diagnoses=(diagnosis,), medications=tuple(codes)) for codes in medications)
+    return Case(history=tuple(before), current=current)
+
+
+def test_continued_and_started_classes_by_hand() -> None:
+    columns = CohortColumns.from_cases([_visits("D", "AB", "AC"), _visits("AB", "AB"), _visits("A")])
+    model = Scores("ABCD", [[0.9, 0.8, 0.3, 0.4]] * 3)  # A and B are selected
+    parts = ModelEvaluation.of(model, HOSPITAL, columns).by_last_visit()  # type: ignore[arg-type]
+    continued, started = parts["continued"], parts["started"]
+    # Case 1: of A and B, which it had, it gets A again; of C and D it gets C, which is ranked below D.
+    assert (continued.recall[0], continued.precision[0], continued.prauc[0]) == (1, 0.5, 1)
+    assert continued.f1[0] == pytest.approx(2 / 3)
+    assert (started.recall[0], started.f1[0], started.prauc[0]) == (0, 0, 0.5)
+    # Case 2: all is continued, nothing started and nothing of the rest selected.
+    assert (continued.f1[1], started.f1[1]) == (1, 1) and np.isnan(started.prauc[1])
+    # Case 3, a first visit: nothing can be continued.
+    assert np.isnan(continued.prauc[2]) and started.recall[2] == 1
+
+
+def test_cases_are_grouped_by_the_icd_version_of_their_visit_and_by_year() -> None:
+    nine, ten = _visits("A", "A"), _visits("A", diagnosis="ICD10:I10")
+    both = Case(current=Visit(diagnoses=("ICD9:4019", "ICD10:I10")))
+    columns = CohortColumns.from_cases([replace(c, current=replace(c.current, visit_id=n)) for n, c in
+                                        enumerate((nine, ten, both, Case()))])  # fmt: skip
+    groups = icd_groups(columns)
+    assert groups["icd=9"].tolist() == [True, False, False, False]
+    assert groups["icd=10"].tolist() == [False, True, False, False]
+    times, year = time_groups(columns, {0: 2009, 1: 2013, 2: 2014, 3: 2015})
+    assert year == 2013
+    assert times["time=earlier"].tolist() == [True, True, False, False]
+    assert times["time=later"].tolist() == [False, False, True, True]
+    alike, none = time_groups(columns, {0: 2012, 1: 2012})
+    assert none == 0 and not alike["time=earlier"].any() and not alike["time=later"].any()
+
+
+def test_a_case_without_a_part_keeps_its_truth_and_the_rest() -> None:
+    admitted = datetime(2150, 1, 1)  # noqa: DTZ001 (as cohorts have them)
+    cases = [
+        replace(c, patient_id=n // 2, profile={"gender": "F"}, history=tuple(replace(v, admitted_at=admitted) for v in c.history))
+        for n, c in enumerate((_visits("A", "B"), _visits("C", "B"), _visits("D", "B")))
+    ]  # fmt: skip
+    changed = without_parts(cases)
+    assert all([c.current for c in each] == [c.current for c in cases] for each in changed.values())
+    assert all(not c.history for c in changed["no history"])
+    others = changed["another patient's history"]
+    assert [[v.medications for v in c.history] for c in others] == [[("D",)], [("D",)], [("A",)]]
+    assert all(v.admitted_at is None for c in others for v in c.history)
+    alone, without = (
+        changed["medications alone in the history"][0],
+        changed["no medications in the history"][0],
+    )
+    assert (alone.history[0].diagnoses, alone.history[0].medications) == ((), ("A",))
+    assert (without.history[0].diagnoses, without.history[0].medications) == (("ICD9:4019",), ())
+    assert changed["no profile"][0].profile["gender"] == "unknown"
+
+
+def test_sections_are_measured_on_later_visits_of_the_split(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = evaluated(capsys, "--model", str(model), "--split", "validation", "--sections", "9")
+    later = HOSPITAL.columns("validation", "all").history_lengths > 0
+    assert result["sections"]["cases"] == result["groups"]["multi-visit"]["cases"] == min(9, later.sum())
+    parts = result["sections"]["parts"]
+    assert parts["as it is"]["prauc"] == result["groups"]["overall"]["prauc"]
+    assert {"no history", "carry-over off", "linear path off"} <= set(parts)
+    assert any(parts[name]["difference"]["prauc"]["value"] != 0 for name in parts if name != "as it is")
 
 
 def test_labels_and_cases_read_the_same_truth() -> None:

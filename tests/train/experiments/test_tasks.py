@@ -14,7 +14,7 @@ import pytest
 
 from leader_core.errors import InputError, TrainingError
 from tests.train.reports import LineReport
-from train.experiments.tasks import STATE, CommandTask, run_tasks
+from train.experiments.tasks import STATE, CommandTask, run_tasks, seconds_of
 
 COMMAND = """
 import os, sys, time
@@ -60,6 +60,19 @@ def test_a_finished_task_is_not_run_again(tmp_path: Path) -> None:
     assert len(run(tmp_path, task(tmp_path, "one"))) == 2
     assert run(tmp_path, task(tmp_path, "one")) == []
     assert len(runs(tmp_path)) == 1
+
+
+def test_the_time_of_a_finished_task_is_stored_until_it_runs_again(tmp_path: Path) -> None:
+    assert seconds_of(tmp_path) == {}
+    run(
+        tmp_path,
+        task(tmp_path, "one", nap=0.3),
+        task(tmp_path, "given", instead=lambda: (tmp_path / "given").touch() is None),
+    )
+    taken = seconds_of(tmp_path)
+    assert list(taken) == ["one"] and taken["one"] >= 0.3
+    run(tmp_path, task(tmp_path, "one", nap=0.3))
+    assert seconds_of(tmp_path) == taken
 
 
 def test_a_task_runs_again_for_other_settings_words_or_inputs_or_lost_targets(tmp_path: Path) -> None:
