@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from train.synthetic_hospital.codes import BoolArray, Codes, FloatArray, IntArray
+from train.synthetic_hospital.arrays import BoolArray, FloatArray, IntArray
+from train.synthetic_hospital.codes import Codes
 from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES, Formulary, Knowledge
 from train.synthetic_hospital.patients import Patients, Text, draw_profile
 
@@ -24,7 +25,11 @@ _ONSET_SHARE = 0.10  # share of a chronic condition's probability that a later v
 _CHRONIC_WEIGHT = (
     0.6  # how far chronic conditions sway the reason for an admission, against the odds of having it at all
 )
-_CODED_PROBABILITY = 0.9  # probability that a condition present is written down
+_CODED_ACUTE, _CODED_CHRONIC, _CODED_LIFELONG = 0.9, 0.94, 0.985  # probability of being written down
+_EARLY: Final = 0.2  # log-odds that each year before the usual onset takes away
+_CROWD: Final = 0.12  # factor on a rare infection's probability for each one already there
+_BIRTHS_APART: Final = 300  # days
+_TRIES: Final = 60  # draws of a code until one fits the patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ def simulate_visits(
     """Draw everything that is recorded of the visits."""
     present, principal, severity = _conditions(rng, knowledge, patients)
     diagnosis_visit, condition, uniform = _recorded(rng, knowledge, patients, present, principal)
-    diagnosis = _choose(knowledge.diagnosis, version[diagnosis_visit], condition, uniform)
+    diagnosis_visit, condition, diagnosis = _fitting(
+        knowledge, patients, version, present, diagnosis_visit, condition, uniform
+    )
     diagnosis_visit, diagnosis = _ranked(
         rng, diagnosis_visit, diagnosis, condition == principal[diagnosis_visit]
     )
@@ -93,12 +100,18 @@ def _conditions(
     principal = np.zeros(total, dtype=np.int64)
     severity = np.zeros(total)
     carried = np.zeros((patients.number.size, count), dtype=bool)
+    fertile = np.asarray([c.fertile for c in knowledge.conditions])
+    last_birth = np.full(patients.number.size, -np.inf)
     for number in range(int(patients.visits.max())):
         rows = np.flatnonzero(patients.visit_no == number)
         who = patients.owner[rows]
-        now, reason, severity_now = _one_round(
-            rng, knowledge, patients, who, patients.visit_age[rows], carried[who], number == 0
+        day = patients.gap_days[rows]
+        lean = np.stack(
+            [_leaning(knowledge, i, patients, who, patients.visit_age[rows]) for i in range(count)], axis=1
         )
+        lean[np.ix_(day - last_birth[who] < _BIRTHS_APART, fertile)] = -np.inf
+        now, reason, severity_now = _one_round(rng, knowledge, patients, who, lean, carried[who], number == 0)
+        last_birth[who[fertile[reason]]] = day[fertile[reason]]
         present[rows], principal[rows], severity[rows] = now, reason, severity_now
         for i, condition in enumerate(knowledge.conditions):
             if condition.stage == "chronic":
@@ -113,26 +126,27 @@ def _one_round(
     knowledge: Knowledge,
     patients: Patients,
     who: IntArray,
-    age: FloatArray,
+    lean: FloatArray,
     carried: BoolArray,
     first: bool,
 ) -> tuple[BoolArray, IntArray, FloatArray]:
     """The n-th visit of all patients who have one."""
     now = carried.copy()
     severity = 1.05 * rng.normal(size=who.size) + 0.25 * patients.latent[who, CLUSTERS.index("frailty")] - 0.3
-    lean = np.stack(
-        [_leaning(knowledge, i, patients, who, age) for i in range(len(knowledge.conditions))], axis=1
-    )
     chronic = [i for i, c in enumerate(knowledge.conditions) if c.stage == "chronic"]
     for i in chronic:
         chance = _chance(knowledge, i, lean, now, severity) * (1.0 if first else _ONSET_SHARE)
-        now[:, i] |= rng.random(who.size) < chance
+        now[:, i] |= (rng.random(who.size) < chance) & ~_excluded(knowledge, i, now)
     principal = _reason(rng, knowledge, lean, now)
     now[np.arange(who.size), principal] = True
     severity += np.asarray([c.gravity for c in knowledge.conditions])[principal]
+    rare = np.asarray([c.rare_infection for c in knowledge.conditions])
     for i, condition in enumerate(knowledge.conditions):
         if condition.stage != "chronic" and condition.rate > 0:
-            fresh = (rng.random(who.size) < _chance(knowledge, i, lean, now, severity)) & ~now[:, i]
+            chance = _chance(knowledge, i, lean, now, severity)
+            if condition.rare_infection:
+                chance = chance * _CROWD ** now[:, rare].sum(axis=1)
+            fresh = (rng.random(who.size) < chance) & ~now[:, i] & ~_excluded(knowledge, i, now)
             now[:, i] |= fresh
             severity += condition.gravity * fresh * 0.6
         if condition.implies:
@@ -148,7 +162,8 @@ def _leaning(knowledge: Knowledge, i: int, patients: Patients, who: IntArray, ag
         value = value + loading * patients.latent[who, CLUSTERS.index(name)]
     for name, effect in c.group.items():
         value = value + effect * (patients.ethnicity[who] == ETHNICITIES.index(name))
-    barred = np.zeros(who.size, dtype=bool)
+    value = value - _EARLY * np.maximum(c.onset - age, 0)
+    barred = knowledge.bounds.bar(i, patients.female[who], age)
     if c.sex:
         barred |= patients.female[who] != (c.sex == "F")
     if c.fertile:
@@ -161,6 +176,11 @@ def _raised(knowledge: Knowledge, i: int, now: BoolArray) -> FloatArray:
     for name, value in knowledge.conditions[i].raised.items():
         effect += value * now[:, knowledge.index[name]]
     return effect
+
+
+def _excluded(knowledge: Knowledge, i: int, now: BoolArray) -> BoolArray:
+    """Visits where something is present that condition `i` cannot go with."""
+    return np.asarray(now[:, knowledge.excludes[i]].any(axis=1))
 
 
 def _chance(
@@ -180,7 +200,13 @@ def _reason(rng: np.random.Generator, knowledge: Knowledge, lean: FloatArray, no
     able = [i for i, c in enumerate(knowledge.conditions) if c.weight > 0]
     score = np.stack(
         [
-            np.log(knowledge.conditions[i].weight) + lean[:, i] + _CHRONIC_WEIGHT * _raised(knowledge, i, now)
+            np.where(
+                _excluded(knowledge, i, now),
+                -np.inf,
+                np.log(knowledge.conditions[i].weight)
+                + lean[:, i]
+                + _CHRONIC_WEIGHT * _raised(knowledge, i, now),
+            )
             for i in able
         ],
         axis=1,
@@ -200,8 +226,14 @@ def _recorded(
     coded = np.asarray([c.stage != "state" for c in knowledge.conditions])
     chronic = np.asarray([c.stage == "chronic" for c in knowledge.conditions])
     several = np.asarray([c.several for c in knowledge.conditions])
+    lifelong = np.asarray([c.lifelong for c in knowledge.conditions])
+    often = np.where(lifelong, _CODED_LIFELONG, np.where(chronic, _CODED_CHRONIC, _CODED_ACUTE))
+    hidden = np.zeros_like(present)
+    for i, c in enumerate(knowledge.conditions):
+        for name in c.supersedes:
+            hidden[:, knowledge.index[name]] |= present[:, i]
     usual = rng.random((patients.number.size, len(knowledge.conditions)))
-    visit, condition = np.nonzero(present & coded & (rng.random(present.shape) < _CODED_PROBABILITY))
+    visit, condition = np.nonzero(present & ~hidden & coded & (rng.random(present.shape) < often))
     missing = np.flatnonzero(coded[principal] & ~_contains(visit, condition, principal, present.shape))
     visit, condition = np.concatenate([visit, missing]), np.concatenate([condition, principal[missing]])
     order = np.lexsort((condition, visit))
@@ -230,6 +262,36 @@ def _choose(codes: dict[int, Codes], version: IntArray, owner: IntArray, uniform
         rows = version == number
         chosen[rows] = table.choices.draw(owner[rows], uniform[rows])
     return chosen
+
+
+def _fitting(
+    knowledge: Knowledge,
+    patients: Patients,
+    version: IntArray,
+    present: BoolArray,
+    visit: IntArray,
+    condition: IntArray,
+    uniform: FloatArray,
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Visit, condition and a code that fits the patient, for each row; rows that no draw fitted are left out.
+
+    The next draw follows from the last one, so that a patient's usual code stays the same.
+    """
+    chosen = np.full(visit.size, -1, dtype=np.int64)
+    uniform, left = uniform.copy(), np.arange(visit.size)
+    female, age = patients.female[patients.owner], patients.visit_age
+    for _ in range(_TRIES):
+        at = visit[left]
+        code = _choose(knowledge.diagnosis, version[at], condition[left], uniform[left])
+        fits = np.zeros(left.size, dtype=bool)
+        for number, table in knowledge.diagnosis.items():
+            rows = np.flatnonzero(version[at] == number)
+            fits[rows] = table.limits.fit(code[rows], female[at[rows]], age[at[rows]], present[at[rows]])
+        chosen[left[fits]] = code[fits]
+        left = left[~fits]
+        uniform[left] = (uniform[left] * 1009 + 0.1234) % 1
+    done = chosen >= 0
+    return visit[done], condition[done], chosen[done]
 
 
 def _ranked(

@@ -10,7 +10,7 @@ import csv
 import re
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -26,6 +26,10 @@ from numpy.typing import NDArray
 from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.terminology.icd import all_titles, system_of
+from train.synthetic_hospital.arrays import BoolArray as BoolArray
+from train.synthetic_hospital.arrays import FloatArray as FloatArray
+from train.synthetic_hospital.arrays import IntArray as IntArray
+from train.synthetic_hospital.limits import LimitRow, Limits
 
 
 def icd9_titles(kind: Kind) -> dict[str, str]:
@@ -98,17 +102,14 @@ _RELATIVES: Final = 0.04  # share of a procedure's near relatives
 _TAIL_SHARE: Final = 1.6  # scales the tails of all conditions
 _UNFIT: Final = re.compile(
     r"newborn|neonat|congenital|juvenile|pediatric|fetus|fetal|infant|childhood|in childbirth|antepartum|"
-    r"pregnan|delivery|puerper|obstetric|perinatal"
+    r"pregnan|delivery|puerper|obstetric|perinatal|brain death"
 )
+_OF_ONE_SEX: Final = re.compile(r"gravid|placenta|prostate|vagina|contraceptive")
 
 _DENIED: Final = re.compile(
     r"\bwithout\b[^,;]*|\bnon-?(?=rheumatic|traumatic|venomous|infect)\w+|not having achieved"
 )
-_HARM: Final = re.compile(r"poisoning|adverse effect")
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
+_HARM: Final = re.compile(r"poisoning|adverse effect|underdosing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,7 @@ class CodeList:
     name: str
     text: str
     obstetric: bool  # only then may the long tail hold titles of pregnancy and birth
+    text10: str  # ICD-10-CM codes in place of those that the equivalence tables give; empty: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +161,18 @@ class Codes:
     choices: CodeChoices
     cues: NDArray[np.int64]  # for each code, start of its cues in `cue_list`; length codes + 1
     cue_list: NDArray[np.int64]
+    limits: Limits  # by code
 
 
 def diagnosis_codes(
-    version: int, code_lists: Iterable[CodeList], patterns: list[str], problems: list[str]
+    version: int,
+    code_lists: Iterable[CodeList],
+    patterns: list[str],
+    limits: Sequence[LimitRow],
+    problems: list[str],
 ) -> Codes:
-    """Diagnosis codes of all conditions in one ICD version, with what their titles say."""
-    titles = icd9_titles("diagnosis")
+    """Diagnosis codes of all conditions in one ICD version, with what their titles say and whom they fit."""
+    titles, titles10 = icd9_titles("diagnosis"), icd10_titles("diagnosis")
     owners: list[dict[str, float]] = []
     for wanted in code_lists:
         head, prefixes, share = _parse(wanted.text, wanted.name, problems)
@@ -179,10 +186,15 @@ def diagnosis_codes(
             if code not in head and (wanted.obstetric or not _UNFIT.search(titles[code].lower()))
         ]
         owner = head | _zipf(tail, share)
-        owners.append(owner if version == 9 else _to_icd10(owner))
+        if version == 10:
+            own, _, _ = _parse(wanted.text10, wanted.name, problems)
+            problems += [f"{wanted.name}: no ICD-10-CM code {c}" for c in own if not current_codes(c)]
+            named = {t: w / len(current_codes(c)) for c, w in own.items() for t in current_codes(c)}
+            owner = named or _to_icd10(owner)
+        owners.append(owner)
         if wanted.text and not owners[-1]:
             problems.append(f"{wanted.name}: no code in ICD-{version}")
-    return _codes(owners, titles if version == 9 else icd10_titles("diagnosis"), patterns)
+    return _codes(owners, version, titles if version == 9 else titles10, patterns, limits)
 
 
 def _beginning(prefixes: list[str]) -> list[str]:
@@ -191,14 +203,26 @@ def _beginning(prefixes: list[str]) -> list[str]:
     return [code for code in icd9_titles("diagnosis") if pattern.match(code)]
 
 
-def _codes(owners: list[dict[str, float]], titles: Mapping[str, str], patterns: list[str]) -> Codes:
+def _codes(
+    owners: list[dict[str, float]],
+    version: int,
+    titles: Mapping[str, str],
+    patterns: list[str],
+    limits: Sequence[LimitRow],
+) -> Codes:
     """Lay the owners' codes end to end and look up what each title says."""
     flat = [code for owner in owners for code in owner]
     used = list(dict.fromkeys(flat))
     cues_of = dict(zip(used, _read_titles([titles.get(code, "") for code in used], patterns), strict=True))
     counts = np.array([0] + [len(cues_of[code]) for code in flat], dtype=np.int64)
     listed = np.array([cue for code in flat for cue in cues_of[code]], dtype=np.int64)
-    return Codes(flat, CodeChoices.build(owner.values() for owner in owners), np.cumsum(counts), listed)
+    return Codes(
+        flat,
+        CodeChoices.build(owner.values() for owner in owners),
+        np.cumsum(counts),
+        listed,
+        Limits.of(limits, version, flat, titles),
+    )
 
 
 def _read_titles(titles: list[str], patterns: list[str]) -> list[list[int]]:
@@ -240,9 +264,14 @@ def procedure_codes(version: int, rows: Mapping[str, Any], problems: list[str]) 
     for name, row in rows.items():
         head, _, _ = _parse(row[f"icd{version}"], f"{name}.icd{version}", problems)
         problems += [f"procedure {name}: no ICD-{version} code {code}" for code in head if code not in titles]
-        near = {other for code in head for other in relatives.get(code[:common], []) if other not in head}
+        near = {
+            other
+            for code in head
+            for other in relatives.get(code[:common], [])
+            if other not in head and not _OF_ONE_SEX.search(titles[other].lower())
+        }
         owners.append(head | _zipf(sorted(near), _RELATIVES * sum(head.values())))
-    return _codes(owners, titles, [])
+    return _codes(owners, version, titles, [], [])
 
 
 def _parse(text: str, where: str, problems: list[str]) -> tuple[dict[str, float], list[str], float]:

@@ -25,6 +25,7 @@ from train.synthetic_hospital.codes import (
     diagnosis_codes,
     procedure_codes,
 )
+from train.synthetic_hospital.limits import Bounds, read_limits
 
 FOLDER: Final = Path(__file__).parent / "knowledge"
 STAGES: Final = ("chronic", "acute", "state")
@@ -43,7 +44,8 @@ class HospitalCondition:
     age: float  # log-odds per ten years of age
     female: float  # log-odds of women against men
     sex: str  # '', 'F' or 'M': whom it can befall
-    fertile: bool  # only women of childbearing age
+    fertile: bool  # only women of childbearing age, and not within ten months of the last time
+    onset: float  # age below which it becomes rare; 0: none
     severity: float  # log-odds per unit of the visit's severity
     gravity: float  # what it adds to the visit's severity
     several: float  # probability of a second code for the same condition
@@ -53,6 +55,10 @@ class HospitalCondition:
     raised: Mapping[str, float]  # log-odds by conditions already present
     implies: str
     becomes: str
+    excludes: tuple[str, ...]  # conditions that no patient has besides it
+    supersedes: tuple[str, ...]  # conditions that are no longer written down once it is there
+    lifelong: bool  # hardly ever forgotten when a visit is written up
+    rare_infection: bool  # does not come in crowds
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ class Knowledge:
     diagnosis: dict[int, Codes]  # by ICD version, for the requested versions
     procedure: dict[int, Codes]
     population: dict[str, Any]
+    excludes: BoolArray  # (conditions, conditions): what bars a condition, also through what it implies
+    bounds: Bounds  # by condition: whom none of its codes fits
 
 
 @cache
@@ -120,9 +128,13 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
     performed = [
         _pairs(raw[c.name].get("procedures", ""), names, f"{c.name}.procedures", problems) for c in conditions
     ]
-    code_lists = [CodeList(c.name, raw[c.name].get("codes", ""), c.fertile) for c in conditions]
+    code_lists = [
+        CodeList(c.name, raw[c.name].get("codes", ""), c.fertile, raw[c.name].get("codes10", ""))
+        for c in conditions
+    ]
     patterns = [row["pattern"] for row in cues.values()]
-    diagnosis = {v: diagnosis_codes(v, code_lists, patterns, problems) for v in versions}
+    limits = read_limits(tuple(index), problems)
+    diagnosis = {v: diagnosis_codes(v, code_lists, patterns, limits, problems) for v in versions}
     procedure = {v: procedure_codes(v, procedure_rows, problems) for v in versions}
     if problems:
         raise InputError(
@@ -141,12 +153,28 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
         diagnosis=diagnosis,
         procedure=procedure,
         population=tomllib.loads((FOLDER / "population.toml").read_text(encoding="utf-8")),
+        excludes=_exclusions(conditions, index),
+        bounds=Bounds.of([(codes.choices.start, codes.limits) for codes in diagnosis.values()]),
     )
+
+
+def _exclusions(conditions: tuple[HospitalCondition, ...], index: Mapping[str, int]) -> BoolArray:
+    """Both ways round, and what an implied condition excludes."""
+    table = np.zeros((len(conditions), len(conditions)), dtype=bool)
+    for i, c in enumerate(conditions):
+        for name in c.excludes:
+            table[i, index[name]] = table[index[name], i] = True
+    for i, c in enumerate(conditions):
+        if c.implies:
+            table[i] |= table[index[c.implies]]
+    return table
 
 
 def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> HospitalCondition:
     """One table of a condition file; unknown keys and clusters are reported."""
-    known = {"kind", "codes", "meds", "avoid", "procedures"} | set(HospitalCondition.__dataclass_fields__) - {
+    known = {"kind", "codes", "codes10", "meds", "avoid", "procedures"} | set(
+        HospitalCondition.__dataclass_fields__
+    ) - {
         "name",
         "stage",
     }
@@ -156,7 +184,9 @@ def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> Hospit
     stage = row.get("kind", "acute")
     if stage not in STAGES:
         problems.append(f"{name}: kind {stage!r}, expected one of {', '.join(STAGES)}")
-    number = {k: float(row.get(k, 0.0)) for k in ("weight", "rate", "age", "female", "severity", "gravity")}
+    number = {
+        k: float(row.get(k, 0.0)) for k in ("weight", "rate", "age", "female", "onset", "severity", "gravity")
+    }
     return HospitalCondition(
         name=name,
         stage=stage,
@@ -169,6 +199,10 @@ def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> Hospit
         raised=dict(row.get("raised", {})),
         implies=str(row.get("implies", "")),
         becomes=str(row.get("becomes", "")),
+        excludes=tuple(row.get("excludes", ())),
+        supersedes=tuple(row.get("supersedes", ())),
+        lifelong=bool(row.get("lifelong", False)),
+        rare_infection=bool(row.get("rare_infection", False)),
         **number,
     )
 
@@ -177,7 +211,7 @@ def _order(conditions: list[HospitalCondition], problems: list[str]) -> tuple[Ho
     """Chronic, acute, state; within each, what raises another comes first."""
     by_name = {c.name: c for c in conditions}
     for c in conditions:
-        others = (*c.raised, *filter(None, (c.implies, c.becomes)))
+        others = (*c.raised, *c.excludes, *c.supersedes, *filter(None, (c.implies, c.becomes)))
         problems += [f"{c.name}: refers to unknown condition {o!r}" for o in others if o not in by_name]
     done: dict[str, HospitalCondition] = {}
     for stage in STAGES:

