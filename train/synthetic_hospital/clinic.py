@@ -15,20 +15,14 @@ from scipy.special import ndtri
 
 from train.synthetic_hospital.arrays import BoolArray, FloatArray, IntArray
 from train.synthetic_hospital.codes import Codes
-from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES, Formulary, Knowledge
+from train.synthetic_hospital.conditions import decades_and_sex, draw_conditions
+from train.synthetic_hospital.knowledge import Formulary, Knowledge
 from train.synthetic_hospital.patients import Patients, Text, draw_profile
 
 _HOME_CORRELATION = 0.92  # correlation of the same home medication between visits of one patient
 _HOSPITAL_CORRELATION = 0.3  # the same for what is ordered only in the hospital
 _AGREEMENT_POWER = 1.3  # odds are raised to this power: clinicians agree more than independent causes would
-_ONSET_SHARE = 0.10  # share of a chronic condition's probability that a later visit brings
-_CHRONIC_WEIGHT = (
-    0.6  # how far chronic conditions sway the reason for an admission, against the odds of having it at all
-)
 _CODED_ACUTE, _CODED_CHRONIC, _CODED_LIFELONG = 0.9, 0.94, 0.985  # probability of being written down
-_EARLY: Final = 0.2  # log-odds that each year before the usual onset takes away
-_CROWD: Final = 0.12  # factor on a rare infection's probability for each one already there
-_BIRTHS_APART: Final = 300  # days
 _TRIES: Final = 60  # draws of a code until one fits the patient
 
 
@@ -55,7 +49,7 @@ def simulate_visits(
     rng: np.random.Generator, knowledge: Knowledge, patients: Patients, version: IntArray
 ) -> Clinic:
     """Draw everything that is recorded of the visits."""
-    present, principal, severity = _conditions(rng, knowledge, patients)
+    present, principal, severity = draw_conditions(rng, knowledge, patients)
     diagnosis_visit, condition, uniform = _recorded(rng, knowledge, patients, present, principal)
     diagnosis_visit, condition, diagnosis = _fitting(
         knowledge, patients, version, present, diagnosis_visit, condition, uniform
@@ -69,7 +63,7 @@ def simulate_visits(
         rng, procedure_visit, procedure, np.zeros(procedure.size, dtype=bool)
     )
     cues = _cues(knowledge, version, diagnosis_visit, diagnosis)
-    chance = _order_chance(knowledge, np.hstack([present, cues]))
+    chance = _order_chance(knowledge, patients, np.hstack([present, cues]))
     product_visit, product = _products(rng, knowledge, patients, chance)
     last = patients.visit_no == patients.visits[patients.owner] - 1
     risk = 1 / (1 + np.exp(3.3 - 0.85 * severity - 0.02 * (patients.visit_age - 65)))
@@ -89,130 +83,6 @@ def simulate_visits(
         present=present,
         chance=chance,
     )
-
-
-def _conditions(
-    rng: np.random.Generator, knowledge: Knowledge, patients: Patients
-) -> tuple[BoolArray, IntArray, FloatArray]:
-    """Which conditions are present at each visit, what led to it, and how severe it is."""
-    total, count = patients.owner.size, len(knowledge.conditions)
-    present = np.zeros((total, count), dtype=bool)
-    principal = np.zeros(total, dtype=np.int64)
-    severity = np.zeros(total)
-    carried = np.zeros((patients.number.size, count), dtype=bool)
-    fertile = np.asarray([c.fertile for c in knowledge.conditions])
-    last_birth = np.full(patients.number.size, -np.inf)
-    for number in range(int(patients.visits.max())):
-        rows = np.flatnonzero(patients.visit_no == number)
-        who = patients.owner[rows]
-        day = patients.gap_days[rows]
-        lean = np.stack(
-            [_leaning(knowledge, i, patients, who, patients.visit_age[rows]) for i in range(count)], axis=1
-        )
-        lean[np.ix_(day - last_birth[who] < _BIRTHS_APART, fertile)] = -np.inf
-        now, reason, severity_now = _one_round(rng, knowledge, patients, who, lean, carried[who], number == 0)
-        last_birth[who[fertile[reason]]] = day[fertile[reason]]
-        present[rows], principal[rows], severity[rows] = now, reason, severity_now
-        for i, condition in enumerate(knowledge.conditions):
-            if condition.stage == "chronic":
-                carried[who, i] |= now[:, i]
-            if condition.becomes:
-                carried[who, knowledge.index[condition.becomes]] |= now[:, i]
-    return present, principal, severity
-
-
-def _one_round(
-    rng: np.random.Generator,
-    knowledge: Knowledge,
-    patients: Patients,
-    who: IntArray,
-    lean: FloatArray,
-    carried: BoolArray,
-    first: bool,
-) -> tuple[BoolArray, IntArray, FloatArray]:
-    """The n-th visit of all patients who have one."""
-    now = carried.copy()
-    severity = 1.05 * rng.normal(size=who.size) + 0.25 * patients.latent[who, CLUSTERS.index("frailty")] - 0.3
-    chronic = [i for i, c in enumerate(knowledge.conditions) if c.stage == "chronic"]
-    for i in chronic:
-        chance = _chance(knowledge, i, lean, now, severity) * (1.0 if first else _ONSET_SHARE)
-        now[:, i] |= (rng.random(who.size) < chance) & ~_excluded(knowledge, i, now)
-    principal = _reason(rng, knowledge, lean, now)
-    now[np.arange(who.size), principal] = True
-    severity += np.asarray([c.gravity for c in knowledge.conditions])[principal]
-    rare = np.asarray([c.rare_infection for c in knowledge.conditions])
-    for i, condition in enumerate(knowledge.conditions):
-        if condition.stage != "chronic" and condition.rate > 0:
-            chance = _chance(knowledge, i, lean, now, severity)
-            if condition.rare_infection:
-                chance = chance * _CROWD ** now[:, rare].sum(axis=1)
-            fresh = (rng.random(who.size) < chance) & ~now[:, i] & ~_excluded(knowledge, i, now)
-            now[:, i] |= fresh
-            severity += condition.gravity * fresh * 0.6
-        if condition.implies:
-            now[:, knowledge.index[condition.implies]] |= now[:, i]
-    return now, principal, severity
-
-
-def _leaning(knowledge: Knowledge, i: int, patients: Patients, who: IntArray, age: FloatArray) -> FloatArray:
-    """Log-odds that a patient's age, sex, origin and leanings add; minus infinity where it cannot be."""
-    c = knowledge.conditions[i]
-    value = c.age * np.clip((age - 62) / 10, -4, 3) + c.female * (patients.female[who] - 0.5)
-    for name, loading in c.cluster.items():
-        value = value + loading * patients.latent[who, CLUSTERS.index(name)]
-    for name, effect in c.group.items():
-        value = value + effect * (patients.ethnicity[who] == ETHNICITIES.index(name))
-    value = value - _EARLY * np.maximum(c.onset - age, 0)
-    barred = knowledge.bounds.bar(i, patients.female[who], age)
-    if c.sex:
-        barred |= patients.female[who] != (c.sex == "F")
-    if c.fertile:
-        barred |= (age < 18) | (age > 45)
-    return np.where(barred, -np.inf, value)
-
-
-def _raised(knowledge: Knowledge, i: int, now: BoolArray) -> FloatArray:
-    effect = np.zeros(now.shape[0])
-    for name, value in knowledge.conditions[i].raised.items():
-        effect += value * now[:, knowledge.index[name]]
-    return effect
-
-
-def _excluded(knowledge: Knowledge, i: int, now: BoolArray) -> BoolArray:
-    """Visits where something is present that condition `i` cannot go with."""
-    return np.asarray(now[:, knowledge.excludes[i]].any(axis=1))
-
-
-def _chance(
-    knowledge: Knowledge, i: int, lean: FloatArray, now: BoolArray, severity: FloatArray
-) -> FloatArray:
-    c = knowledge.conditions[i]
-    if c.rate <= 0:
-        return np.zeros(now.shape[0])
-    if c.rate >= 1:
-        return np.ones(now.shape[0])
-    logit = np.log(c.rate / (1 - c.rate)) + lean[:, i] + _raised(knowledge, i, now) + c.severity * severity
-    return 1 / (1 + np.exp(-logit))
-
-
-def _reason(rng: np.random.Generator, knowledge: Knowledge, lean: FloatArray, now: BoolArray) -> IntArray:
-    """One reason for each admission, by weights that the patient's chronic conditions raise."""
-    able = [i for i, c in enumerate(knowledge.conditions) if c.weight > 0]
-    score = np.stack(
-        [
-            np.where(
-                _excluded(knowledge, i, now),
-                -np.inf,
-                np.log(knowledge.conditions[i].weight)
-                + lean[:, i]
-                + _CHRONIC_WEIGHT * _raised(knowledge, i, now),
-            )
-            for i in able
-        ],
-        axis=1,
-    )
-    score += rng.gumbel(size=score.shape)
-    return np.asarray(able)[np.argmax(score, axis=1)]
 
 
 def _recorded(
@@ -324,11 +194,12 @@ def _cues(knowledge: Knowledge, version: IntArray, visit: IntArray, code: IntArr
     return cues_present
 
 
-def _order_chance(knowledge: Knowledge, drivers: BoolArray) -> FloatArray:
-    """(V, groups) in (0, 1): probabilities join as independent causes, contraindications hold back."""
+def _order_chance(knowledge: Knowledge, patients: Patients, drivers: BoolArray) -> FloatArray:
+    """(V, groups) in (0, 1): probabilities join as independent causes, contraindications hold back, age and sex sway."""
     drive = drivers.astype(np.float64)
     chance = (1 - np.exp(drive @ knowledge.log_absent)) * np.exp(drive @ knowledge.log_avoid)
     odds = (chance / (1 - np.minimum(chance, 1 - 1e-9))) ** _AGREEMENT_POWER
+    odds *= np.exp(decades_and_sex(patients) @ knowledge.profile)
     return np.clip(odds / (1 + odds), 1e-9, 1 - 1e-9)
 
 

@@ -29,7 +29,7 @@ from leader_core.terminology.icd import all_titles, system_of
 from train.synthetic_hospital.arrays import BoolArray as BoolArray
 from train.synthetic_hospital.arrays import FloatArray as FloatArray
 from train.synthetic_hospital.arrays import IntArray as IntArray
-from train.synthetic_hospital.limits import LimitRow, Limits
+from train.synthetic_hospital.limits import CodeLimits, LimitRow
 
 
 def icd9_titles(kind: Kind) -> dict[str, str]:
@@ -161,7 +161,7 @@ class Codes:
     choices: CodeChoices
     cues: NDArray[np.int64]  # for each code, start of its cues in `cue_list`; length codes + 1
     cue_list: NDArray[np.int64]
-    limits: Limits  # by code
+    limits: CodeLimits  # by code
 
 
 def diagnosis_codes(
@@ -221,7 +221,7 @@ def _codes(
         CodeChoices.build(owner.values() for owner in owners),
         np.cumsum(counts),
         listed,
-        Limits.of(limits, version, flat, titles),
+        CodeLimits.of(limits, version, flat, titles),
     )
 
 

@@ -93,6 +93,7 @@ class Knowledge:
     diagnosis: dict[int, Codes]  # by ICD version, for the requested versions
     procedure: dict[int, Codes]
     population: dict[str, Any]
+    profile: FloatArray  # (2, groups): log-odds of an order per ten years of age, and of women against men
     excludes: BoolArray  # (conditions, conditions): what bars a condition, also through what it implies
     bounds: Bounds  # by condition: whom none of its codes fits
 
@@ -136,6 +137,7 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
     limits = read_limits(tuple(index), problems)
     diagnosis = {v: diagnosis_codes(v, code_lists, patterns, limits, problems) for v in versions}
     procedure = {v: procedure_codes(v, procedure_rows, problems) for v in versions}
+    profile = _profile_effects(groups, problems)
     if problems:
         raise InputError(
             f"The synthetic hospital's tables hold {len(problems)} problem(s): " + "; ".join(problems[:60])
@@ -153,6 +155,7 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
         diagnosis=diagnosis,
         procedure=procedure,
         population=tomllib.loads((FOLDER / "population.toml").read_text(encoding="utf-8")),
+        profile=profile,
         excludes=_exclusions(conditions, index),
         bounds=Bounds.of([(codes.choices.start, codes.limits) for codes in diagnosis.values()]),
     )
@@ -248,6 +251,18 @@ def _matrix(rows: list[list[tuple[int, float]]], width: int, transform: Any) -> 
         for j, value in row:
             matrix[i, j] += transform(value)
     return matrix
+
+
+def _profile_effects(groups: Mapping[str, int], problems: list[str]) -> FloatArray:
+    """(2, groups), zero for groups that the table does not name."""
+    effects = np.zeros((2, len(groups)))
+    with (FOLDER / "profile_effects.csv").open(encoding="utf-8", newline="") as stream:
+        for row in csv.DictReader(stream):
+            if row["group"] in groups:
+                effects[:, groups[row["group"]]] = float(row["age"] or 0), float(row["female"] or 0)
+            else:
+                problems.append(f"profile_effects.csv: unknown group {row['group']!r}")
+    return effects
 
 
 def _formulary(file: str, problems: list[str]) -> Formulary:

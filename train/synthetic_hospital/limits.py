@@ -32,7 +32,7 @@ class LimitRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CodeLimits:
     """The same for N codes, all their lines together."""
 
     women: BoolArray  # (N,) whether it fits women
@@ -89,7 +89,7 @@ class Bounds:
     maximum: FloatArray
 
     @classmethod
-    def of(cls, versions: Iterable[tuple[IntArray, Limits]]) -> Self:
+    def of(cls, versions: Iterable[tuple[IntArray, CodeLimits]]) -> Self:
         """From the first code of each condition (length conditions + 1) and the limits, by ICD version."""
         tables = list(versions)
         count = len(tables[0][0]) - 1

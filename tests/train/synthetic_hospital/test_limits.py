@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from train.synthetic_hospital import knowledge
-from train.synthetic_hospital.clinic import Clinic, simulate_visits
+from train.synthetic_hospital.clinic import Clinic, _order_chance, simulate_visits
 from train.synthetic_hospital.codes import icd9_titles, icd10_titles
 from train.synthetic_hospital.hospital import icd_version
 from train.synthetic_hospital.knowledge import Knowledge
@@ -192,3 +193,38 @@ def test_rare_infections_do_not_come_in_crowds(drawn: Drawn) -> None:
     at_once = clinic.present[:, rare].sum(axis=1)
     assert (at_once >= 1).mean() > 0.03
     assert (at_once >= 3).mean() < 0.001
+
+
+def test_age_and_sex_sway_orders_as_the_table_says(drawn: Drawn) -> None:
+    know, patients, clinic = drawn
+    female = patients.female[patients.owner]
+    assert not (_given(drawn, "finasteride", "hormone_prostate") & female).any()
+    drivers = np.zeros((patients.owner.size, len(know.conditions) + len(know.cues)), dtype=bool)
+    drivers[:, : len(know.conditions)] = clinic.present
+    older = replace(patients, age=patients.age + 10)
+    now, then = _order_chance(know, patients, drivers), _order_chance(know, older, drivers)
+    of = know.formulary.groups.index
+    possible = (patients.age[patients.owner] < 70) & (now[:, of("benzodiazepine")] > 1e-6)
+    assert (then < now)[possible, of("benzodiazepine")].all()
+    assert (then > now)[possible, of("heparin_sc")].all()
+    assert np.array_equal(then[:, of("vancomycin_iv")], now[:, of("vancomycin_iv")])
+
+
+def test_a_group_has_no_route_that_its_form_denies() -> None:
+    """Tablets and capsules are swallowed, vials and ampoules injected, suppositories given rectally."""
+    drugs = knowledge.load().formulary
+    fits = {
+        "SUPP": {"PR"},
+        "PTCH": {"TD", "TP"},
+        "AMP": {"IV", "IV DRIP", "IM", "SC", "IH"},
+        "BAG": {"IV", "IV DRIP", "EPIDURAL"},
+        "CAP": {"PO", "PO/NG", "IH"},
+        "TAB": {"PO", "PO/NG", "SL", "PR"},
+    }
+    wrong = [
+        (drugs.groups[g], drugs.name[drugs.names.start[i]], drugs.route[i], drugs.form[i])
+        for g in range(len(drugs.groups))
+        for i in range(drugs.products.start[g], drugs.products.start[g + 1])
+        if drugs.route[i] not in fits.get(drugs.form[i], {drugs.route[i]})
+    ]
+    assert not wrong
