@@ -187,6 +187,15 @@ class UnseenCode:
 
 
 @dataclass(frozen=True, slots=True)
+class EquivalentCode:
+    """A diagnosis that a model reads as its equivalent in ICD-10-CM, or as the several codes that together are it."""
+
+    code: str
+    read_as: tuple[str, ...]
+    titles: tuple[str, ...]  # of `read_as`
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendation:
     """A model's scores for one case: the whole vocabulary, best first."""
 
@@ -197,6 +206,7 @@ class Recommendation:
     unseen: tuple[UnseenCode, ...]
     profile_read: tuple[str, ...] = ()  # profile fields this model reads; empty for the teacher
     truncated: bool = False  # input was cut to fit (prompt tokens or visits)
+    read_as: tuple[EquivalentCode, ...] = ()  # diagnoses read through their equivalents
 
     @property
     def selected(self) -> tuple[ScoredMedication, ...]:

@@ -17,6 +17,7 @@ from leader_core.cohort import Cohort
 from leader_core.domain import (
     MODEL_NAMES,
     Case,
+    EquivalentCode,
     ModelName,
     Order,
     Prompt,
@@ -144,6 +145,7 @@ class Engine:
                 zip(codes, row, strict=True),
                 threshold,
                 unseen=self._unseen(scorer, case),
+                read_as=self._read_as(scorer, case),
                 profile_read=scorer.profile_read,
                 truncated=truncated,
             )
@@ -292,7 +294,12 @@ class Engine:
         if stored is None or not self._cards[model].loaded:
             return stored
         scorer = self.scorer(model)
-        return replace(stored, unseen=self._unseen(scorer, case.observed()), profile_read=scorer.profile_read)
+        return replace(
+            stored,
+            unseen=self._unseen(scorer, case.observed()),
+            read_as=self._read_as(scorer, case),
+            profile_read=scorer.profile_read,
+        )
 
     def _read_stored(self, visit_id: int, model: ModelName) -> Recommendation | None:
         store = self.cohort.scores
@@ -360,6 +367,7 @@ class Engine:
         threshold: float,
         *,
         unseen: tuple[UnseenCode, ...] = (),
+        read_as: tuple[EquivalentCode, ...] = (),
         profile_read: tuple[str, ...] = (),
         truncated: bool = False,
     ) -> Recommendation:
@@ -378,6 +386,7 @@ class Engine:
             threshold=threshold,
             interactions=self.cohort.interactions.among([m.code for m in medications if m.selected]),
             unseen=unseen,
+            read_as=read_as,
             profile_read=profile_read,
             truncated=truncated,
         )
@@ -386,6 +395,12 @@ class Engine:
         return tuple(
             UnseenCode(kind, code, self.cohort.title(kind, code) or code, scorer.by_title(kind, code))
             for kind, code in scorer.unseen(case)
+        )
+
+    def _read_as(self, scorer: ModelScorer, case: Case) -> tuple[EquivalentCode, ...]:
+        return tuple(
+            EquivalentCode(code, read, tuple(self.cohort.title("diagnosis", each) or each for each in read))
+            for code, read in scorer.read_as(case)
         )
 
     def _card(self, name: ModelName) -> ModelCard:

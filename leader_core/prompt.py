@@ -13,6 +13,7 @@ from typing import Final, Literal, Protocol
 
 from leader_core.domain import Case, Kind, Prompt, PromptSection, Visit
 from leader_core.errors import InputError
+from leader_core.terminology.equivalence import Reading
 
 SectionKind = Literal["instruction", "history", "current", "question"]
 Titles = Callable[[Kind, str], "str | None"]
@@ -22,6 +23,7 @@ _PLURALS: Final[Mapping[Kind, str]] = {
     "procedure": "procedures",
     "medication": "medications",
 }
+_CURRENT: Final[tuple[Kind, ...]] = ("diagnosis", "procedure")  # what is read of the current visit
 
 
 class Tokens(Protocol):
@@ -52,6 +54,8 @@ class Template:
     order: tuple[SectionKind, ...]
     newest_first: bool  # order of history visits
     lower: tuple[Kind, ...] = ()  # kinds whose titles are written in lower case
+    history_kinds: tuple[Kind, ...] = ("diagnosis", "procedure", "medication")  # of earlier visits
+    medications_first: bool = False  # earlier diagnoses give way to what was taken at visits before that
     repeats_current: bool = False  # shows the current diagnoses at every earlier visit, instead of its own
 
 
@@ -94,8 +98,17 @@ LEADER: Final = Template(
 )
 """Ours: neutral and short, the current visit first, then history from the newest back."""
 
+LEADER_2: Final = replace(
+    LEADER,
+    version="leader-2",
+    history="Admission {number}. Medications: {medications}. Diagnoses: {diagnoses}.\n",
+    history_kinds=("diagnosis", "medication"),
+    medications_first=True,
+)
+"""The same with what was taken at every earlier visit, and diagnoses of earlier visits where room is left."""
+
 PROMPTS: Final[Mapping[str, Template]] = {
-    template.version: template for template in (LEADER, PAPER, PAPER_AS_RUN)
+    template.version: template for template in (LEADER, LEADER_2, PAPER, PAPER_AS_RUN)
 }
 
 
@@ -149,13 +162,22 @@ class PromptBuilder:
     """
 
     def __init__(
-        self, version: str, titles: Titles, tokens: Tokens, token_limit: int, *, max_history: int = 3
+        self,
+        version: str,
+        titles: Titles,
+        tokens: Tokens,
+        token_limit: int,
+        *,
+        max_history: int = 3,
+        reading: Reading | None = None,
     ) -> None:
+        """`reading`: by what code's title a diagnosis is written; by default its own."""
         if version not in PROMPTS:
             raise InputError(f"Unknown prompt version {version!r}: expected one of {', '.join(PROMPTS)}.")
         self.template: Final = PROMPTS[version]
         self.token_limit: Final = token_limit
         self.max_history: Final = max_history
+        self.reading: Final = reading or Reading((), equivalence=False)
         self._titles = titles
         self._tokens = tokens
         self._texts: dict[tuple[Kind, str], str] = {}
@@ -163,7 +185,13 @@ class PromptBuilder:
         self._fixed = {
             "current": self._cost(fill(self.template.current, {"diagnoses": "", "procedures": ""})),
             "history": self._cost(
-                fill(self.template.history, {"number": "10", **dict.fromkeys(_PLURALS.values(), "")})
+                fill(
+                    self.template.history,
+                    {
+                        "number": "10",
+                        **dict.fromkeys((_PLURALS[kind] for kind in self.template.history_kinds), ""),
+                    },
+                )
             ),
             "frame": self._cost(fill(self.template.openings[2], {"earlier": "10"}))
             + self._cost(self.template.question)
@@ -231,10 +259,14 @@ class PromptBuilder:
             recent = [(number, replace(visit, diagnoses=case.current.diagnoses)) for number, visit in recent]
         plan = _Plan(
             earlier=earlier,
-            current=_part(case.current, case.current.visit_no or earlier + 1),
-            history=[_part(visit, number) for number, visit in recent],
+            current=self._part(case.current, case.current.visit_no or earlier + 1, _CURRENT),
+            history=[self._part(visit, number, self.template.history_kinds) for number, visit in recent],
             dropped=[],
-            whole=sum(1 for _ in case.codes()),
+            whole=sum(
+                len(self.reading.pairs(kind, visit.codes(kind)))
+                for visit in (*case.history, case.current)
+                for kind in _PLURALS
+            ),
         )
         left = earlier - len(recent)
         if left:
@@ -246,11 +278,20 @@ class PromptBuilder:
         return plan
 
     def _fit(self, plan: _Plan, limit: int) -> None:
-        """Cut until the budget holds: oldest visits, then lists of the last earlier visit, then current lists."""
+        """Cut until the budget holds: oldest visits, then lists of the last earlier visit, then current lists.
+
+        Where medications come first, the oldest visits go until all medications of the others fit, then diagnoses of
+        the oldest visit that is left, and so on.
+        """
         over = self._fixed["frame"] + self._cost_of(plan.current, "current") - limit
         over += sum(self._cost_of(part, "history") for part in plan.history)
         if over <= 0:
             return
+        if self.template.medications_first:
+            while len(plan.history) > 1 and over > sum(map(self._diagnoses_cost, plan.history)):
+                over -= self._drop(plan)
+            for part in plan.history:
+                over = self._trim(part, (("diagnosis",),), over)
         while over > 0 and len(plan.history) > 1:
             over -= self._drop(plan)
         if plan.history and over > 0:
@@ -258,8 +299,8 @@ class PromptBuilder:
             over = self._trim(part, (("diagnosis", "procedure"), ("medication",)), over)
             if over > 0 or not any(part.codes.values()):
                 over -= self._drop(plan)
-            else:
-                plan.dropped += _trimmed(part, f"visit {part.number}")
+        for part in plan.history:
+            plan.dropped += _trimmed(part, f"visit {part.number}")
         if over > 0:
             self._trim(plan.current, (("diagnosis", "procedure"),), over)
             plan.dropped += _trimmed(plan.current, "the current visit")
@@ -280,7 +321,7 @@ class PromptBuilder:
         """Cut codes from the end of the longest list, first codes last, tier by tier; what is still over."""
         for tier in tiers:
             while over > 0:
-                uncut = [kind for kind in tier if part.codes[kind]]
+                uncut = [kind for kind in tier if part.codes.get(kind)]
                 if not uncut:
                     break
                 longest = max(
@@ -293,7 +334,7 @@ class PromptBuilder:
         return over
 
     def _cost_of(self, part: _Part, where: Literal["current", "history"]) -> int:
-        kinds: tuple[Kind, ...] = ("diagnosis", "procedure") if where == "current" else tuple(_PLURALS)
+        kinds = _CURRENT if where == "current" else self.template.history_kinds
         return self._fixed[where] + sum(self._list_cost(part, kind) for kind in kinds)
 
     def _list_cost(self, part: _Part, kind: Kind) -> int:
@@ -304,11 +345,20 @@ class PromptBuilder:
             len(codes) - 1
         )
 
+    def _diagnoses_cost(self, part: _Part) -> int:
+        """Tokens saved by leaving a visit's diagnoses out."""
+        without = self._cost(self.template.truncated)
+        return max(0, self._list_cost(part, "diagnosis") - without)
+
     def _cost(self, text: str) -> int:
         cost = self._costs.get(text)
         if cost is None:
             cost = self._costs[text] = len(self._tokens.spans(text))
         return cost
+
+    def _part(self, visit: Visit, number: int, kinds: Sequence[Kind]) -> _Part:
+        codes = {kind: [read for _, read in self.reading.pairs(kind, visit.codes(kind))] for kind in kinds}
+        return _Part(codes, number)
 
     # -- how it reads ------------------------------------------------------------------------------------------
 
@@ -324,7 +374,10 @@ class PromptBuilder:
             "history": [
                 (
                     "history",
-                    fill(self.template.history, {"number": str(p.number), **self._lists(p)}),
+                    fill(
+                        self.template.history,
+                        {"number": str(p.number), **self._lists(p, self.template.history_kinds)},
+                    ),
                     p.number,
                 )
                 for p in history
@@ -332,7 +385,7 @@ class PromptBuilder:
             "current": [
                 (
                     "current",
-                    fill(self.template.current, self._lists(plan.current, ("diagnosis", "procedure"))),
+                    fill(self.template.current, self._lists(plan.current, _CURRENT)),
                     plan.current.number,
                 )
             ],
@@ -340,7 +393,7 @@ class PromptBuilder:
         }
         return [piece for kind in self.template.order for piece in pieces[kind]]
 
-    def _lists(self, part: _Part, kinds: Sequence[Kind] = tuple(_PLURALS)) -> dict[str, str]:
+    def _lists(self, part: _Part, kinds: Sequence[Kind]) -> dict[str, str]:
         return {
             _PLURALS[kind]: self.template.separator.join(
                 self.written(kind, code) for code in part.codes[kind]
@@ -383,10 +436,6 @@ class PromptBuilder:
         return f"Visit {number} of {max(earlier + 1, number or 0)}" + (
             " (current)" if kind == "current" else ""
         )
-
-
-def _part(visit: Visit, number: int) -> _Part:
-    return _Part({kind: list(visit.codes(kind)) for kind in _PLURALS}, number)
 
 
 def _size(part: _Part) -> int:

@@ -14,6 +14,7 @@ from leader_core.domain import Case, Fingerprint, Kind
 from leader_core.errors import ArtifactError, InputError
 from leader_core.model_folder import Manifest
 from leader_core.ragged import Ints
+from leader_core.terminology.equivalence import Reading
 from leader_core.vocabulary import Vocabularies, Vocabulary
 
 if TYPE_CHECKING:
@@ -100,6 +101,17 @@ class ModelScorer(ABC):
 
     @property
     @abstractmethod
+    def reading(self) -> Reading:
+        """How the model reads diagnosis codes."""
+
+    def read_as(self, case: Case) -> list[tuple[str, tuple[str, ...]]]:
+        """Diagnoses of the case that are read as other codes, each once, with those."""
+        codes = dict.fromkeys(code for kind, code in case.codes() if kind == "diagnosis")
+        read = ((code, self.reading.of("diagnosis", code)) for code in codes)
+        return [(code, codes) for code, codes in read if codes != (code,)]
+
+    @property
+    @abstractmethod
     def profile_read(self) -> tuple[str, ...]:
         """Profile fields that the model reads."""
 
@@ -117,7 +129,7 @@ class ModelScorer(ABC):
 
     @abstractmethod
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        """Codes of the case that the model does not know, each once."""
+        """Codes of the case of which the model knows neither the code nor an equivalent, each once."""
 
     @abstractmethod
     def by_title(self, kind: Kind, code: str) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from leader_core.terminology.equivalence import icd10_reading
+
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
 
@@ -73,10 +75,10 @@ class Vocabularies:
         }
 
     @classmethod
-    def of_training(cls, cohort: Cohort) -> Vocabularies:
-        """The codes and profile values of a cohort's training split."""
+    def of_training(cls, cohort: Cohort, *, equivalence: bool) -> Vocabularies:
+        """The codes and profile values of a cohort's training split; with `equivalence`, diagnoses as they are read."""
         return cls(
-            diagnosis=Vocabulary.of(cohort.vocabulary_codes("diagnosis")),
+            diagnosis=diagnoses_read(cohort.vocabulary_codes("diagnosis"), equivalence),
             procedure=Vocabulary.of(cohort.vocabulary_codes("procedure")),
             medication=Vocabulary.of(cohort.vocabulary_codes("medication")),
             profile={name: Vocabulary.of(cohort.profile_values(name)) for name in cohort.profile_fields},
@@ -94,3 +96,8 @@ class Vocabularies:
             medication=Vocabulary(tuple(record["medication"])),
             profile={name: Vocabulary(tuple(values)) for name, values in profile.items()},
         )
+
+
+def diagnoses_read(codes: Iterable[str], equivalence: bool) -> Vocabulary:
+    """The vocabulary of a model that reads these diagnoses as they are, or with `equivalence` as ICD-10-CM."""
+    return Vocabulary.of(read for code in codes for read in (icd10_reading(code) if equivalence else (code,)))

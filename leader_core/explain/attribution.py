@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leader_core.domain import Case, ModelName, Prompt
 from leader_core.errors import InputError
-from leader_core.explain.changes import Item, code_items
+from leader_core.explain.changes import Item, code_item, code_items, visits_of
 from leader_core.scorer import Progress
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ class Attribution:
     code: str
     log_odds: float
     baseline_log_odds: float
-    shares: tuple[Share, ...]  # in the case's order: each item once
+    shares: tuple[
+        Share, ...
+    ]  # in the case's order: each item once; of codes read as one, the first bears it all
     unread: tuple[Item, ...]  # codes of the case that the model does not read: unknown to it, or cut to fit
     baseline: str  # in words
     steps: int
@@ -127,6 +129,7 @@ def attribute(
     )
     sums = _sums(zip(items, values, strict=True))
     known = code_items(case)
+    sums |= {item: 0.0 for item in known if item not in sums and _said_by_others(scorer, case, item, sums)}
     return Attribution(
         model=model,
         code=code,
@@ -148,6 +151,16 @@ def _shown(scorer: ModelScorer) -> tuple[float, float]:
     """How the network's log-odds become those of the shown probability: a factor and a shift."""
     fitted = scorer.manifest.calibration
     return (1.0, 0.0) if fitted is None else (1.0 / fitted.temperature, fitted.bias)
+
+
+def _said_by_others(scorer: ModelScorer, case: Case, item: Item, read: Container[Item]) -> bool:
+    """Whether other codes of its visit stand for all that the model reads of a code."""
+    assert item.visit is not None and item.kind is not None  # noqa: S101 (a code's item)
+    first: dict[str, str] = {}
+    for code, as_read in scorer.reading.pairs(item.kind, visits_of(case)[item.visit].codes(item.kind)):
+        first.setdefault(as_read, code)
+    bearers = [first.get(as_read, item.name) for as_read in scorer.reading.of(item.kind, item.name)]
+    return all(code_item(item.visit, item.kind, code) in read for code in bearers)
 
 
 def _sums(pairs: Iterable[tuple[object, float]]) -> dict:  # type: ignore[type-arg]

@@ -80,10 +80,10 @@ def _named(
                 position = text.index(after, position)
             continue
         source = len(case.history) if kind == "diagnosis" and template.repeats_current else index
-        codes = visits_of(case)[source].codes(kind)
-        titles = [builder.written(kind, code) for code in codes]
+        pairs = builder.reading.pairs(kind, visits_of(case)[source].codes(kind))
+        titles = [builder.written(kind, read) for _, read in pairs]
         count = _kept(text, position, titles, template.separator, after)
-        for code, title in zip(codes[:count], titles[:count], strict=True):
+        for (code, _), title in zip(pairs[:count], titles[:count], strict=True):
             yield Phrase(position, position + len(title), code_item(source, kind, code))
             position += len(title) + len(template.separator)
         if count:

@@ -20,6 +20,7 @@ _BEFORE: Final[Mapping[str, Any]] = {
     "linear": False,
     "linear_columns": 0,
     "carry_over": False,
+    "equivalence": False,
 }
 """Fields that came later, as folders written before them mean it."""
 
@@ -37,6 +38,7 @@ class StudentConfig:
     `linear` adds a linear model of the codes and profile values to the log-odds: a weight for every class and every
     column that enough training cases have. `carry_over` adds what a class taken at the last visit, and one not taken
     then, say of that class now.
+    `equivalence` reads diagnoses of both ICD versions as ICD-10-CM (`leader_core.terminology.equivalence`).
     """
 
     d_model: int = 64
@@ -56,6 +58,7 @@ class StudentConfig:
     linear: bool = False
     linear_columns: int = 0  # that have a weight; set when a student with `linear` is built
     carry_over: bool = False
+    equivalence: bool = False
 
     def __post_init__(self) -> None:
         problems = [

@@ -10,7 +10,7 @@ procedure of the same string are different tokens. Medication ids are columns of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.domain import KINDS, Case, Kind
 from leader_core.ragged import Ints, Ragged
 from leader_core.student.config import StudentConfig
+from leader_core.terminology.equivalence import Reading
 from leader_core.vocabulary import UNSEEN, Vocabularies
 
 PAD: Final = 0
@@ -125,25 +126,34 @@ class Encoder:
     def __init__(self, config: StudentConfig, vocabularies: Vocabularies) -> None:
         self.config = config
         self.vocabularies = vocabularies
+        self.reading = Reading(vocabularies.diagnosis, config.equivalence)
         self.layout = TokenLayout.of(vocabularies)
         self.profile_rows = tuple(len(vocabularies.profile[name]) + 1 for name in config.profile_fields)
         self.linear = LinearLayout(self.layout.size, self.layout.medications, self.profile_rows)
         self.added: dict[tuple[Kind, str], int] = {}  # token ids of codes that are read by their title alone
 
     def unseen(self, case: Case) -> list[tuple[Kind, str]]:
-        """Codes of a case that the vocabularies do not hold, each once, in the case's order."""
-        return list(dict.fromkeys((k, c) for k, c in case.codes() if c not in self.vocabularies.of(k)))
+        """Codes of a case that neither stand in the vocabularies nor have an equivalent there, each once, in the case's order."""
+        return list(
+            dict.fromkeys(
+                (kind, code)
+                for kind, code in case.codes()
+                if not any(read in self.vocabularies.of(kind) for read in self.reading.of(kind, code))
+            )
+        )
 
     def read(self, case: Case) -> dict[Kind, list[tuple[int, str]]]:
-        """By kind, the codes that are read: (index of the visit in the case, code), in the order of the encoded sets."""
+        """By kind, the case's code behind each code of the encoded sets, in their order, with the index of its visit."""
         visits = (*case.history, case.observed().current)
         oldest = max(0, len(visits) - self.config.max_visits)
         return {
             kind: [
                 (position, code)
                 for position in range(oldest, len(visits))
-                for code in list(dict.fromkeys(visits[position].codes(kind)))[: self.config.max_codes]
-                if self._token(kind, code) != UNSEEN
+                for code, read in self.reading.pairs(kind, dict.fromkeys(visits[position].codes(kind)))[
+                    : self.config.max_codes
+                ]
+                if self._token(kind, read) != UNSEEN
             ]
             for kind in KINDS
         }
@@ -154,6 +164,7 @@ class Encoder:
 
     def columns(self, columns: CohortColumns) -> EncodedCases:
         """Encode a cohort's columns."""
+        columns = self._as_read(columns)
         first = np.maximum(columns.first, columns.current - self.config.max_visits + 1)
         medications = self._token_sets("medication", columns.codes["medication"])
         return EncodedCases(
@@ -172,6 +183,26 @@ class Encoder:
             visit_ids=columns.visit_ids,
             linear=self.linear if self.config.linear or self.config.carry_over else None,
         )
+
+    def _as_read(self, columns: CohortColumns) -> CohortColumns:
+        """The columns with each diagnosis replaced by what is read of it, each once in a visit."""
+        if not self.config.equivalence:
+            return columns
+        column = columns.codes["diagnosis"]
+        index: dict[str, int] = {}
+        read = Ragged.of(
+            [
+                [index.setdefault(read, len(index)) for read in self.reading.of("diagnosis", code)]
+                for code in column.table
+            ]
+        )
+        every = read.take(column.ids.values.astype(np.int64))  # a row for each code of each visit
+        sets = Ragged(every.offsets[column.ids.offsets], every.values)
+        _, first = np.unique(sets.owners * len(index) + sets.values, return_index=True)
+        distinct = np.zeros(len(sets.values), dtype=bool)
+        distinct[first] = True
+        ids = sets.keep(distinct)
+        return replace(columns, codes={**columns.codes, "diagnosis": CodeColumn(tuple(index), ids)})
 
     def _token(self, kind: Kind, code: str) -> int:
         """The token id of a code, or UNSEEN."""

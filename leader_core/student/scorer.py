@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -25,6 +26,7 @@ from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.model import Student, StudentOutput
 from leader_core.student.packing import pack
+from leader_core.terminology.equivalence import Reading
 from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
@@ -90,6 +92,10 @@ class StudentScorer(ModelScorer):
         return scorer
 
     @property
+    def reading(self) -> Reading:
+        return self.encoder.reading
+
+    @property
     def profile_read(self) -> tuple[str, ...]:
         return self.config.profile_fields
 
@@ -111,7 +117,7 @@ class StudentScorer(ModelScorer):
     def encode(self, cases: Sequence[Case]) -> EncodedCases:
         """Cases as arrays of what this student reads."""
         if self._reader is not None:
-            self._reader.read((kind, code) for case in cases for kind, code in case.codes())
+            self._reader.read(code for case in cases for code in case.codes())
         return self.encoder.cases(cases)
 
     def encode_columns(self, columns: CohortColumns) -> EncodedCases:
@@ -124,7 +130,9 @@ class StudentScorer(ModelScorer):
         return self.encoder.unseen(case)
 
     def by_title(self, kind: Kind, code: str) -> bool:
-        return self._reader is not None and bool(self._reader.titles(kind, code))
+        return self._reader is not None and any(
+            map(partial(self._reader.titles, kind), self.encoder.reading.of(kind, code))
+        )
 
 
 class _TitleReader:
@@ -143,7 +151,8 @@ class _TitleReader:
         """Add the codes that are not in the vocabulary and have a title."""
         encoder = self._scorer.encoder
         new: dict[tuple[Kind, str], str] = {}
-        for kind, code in codes:
+        as_read = ((kind, read) for kind, own in codes for read in encoder.reading.of(kind, own))
+        for kind, code in as_read:
             known = code in encoder.vocabularies.of(kind) or (kind, code) in encoder.added
             if not known and (title := self.titles(kind, code)):
                 new[kind, code] = title

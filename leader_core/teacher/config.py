@@ -17,7 +17,7 @@ Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["auto", "sdpa", "eager"]
 
 DEFAULT_BASE: Final = "minilm"
-_ADDED: Final = frozenset({"quantisation", "attention"})
+_ADDED: Final = frozenset({"quantisation", "attention", "equivalence"})
 """Fields that older teachers' `config.json` lacks; their defaults are what those teachers did."""
 
 
@@ -31,6 +31,7 @@ class TeacherConfig:
     training and writing states: "auto" is bf16 on a GPU that has it and fp32 elsewhere; adapter and head are always
     fp32. fp16 is not offered: newer bases overflow in it. `quantisation` keeps the frozen base in 8 or 4 bits, which
     needs a GPU and bitsandbytes. `attention` is the library's kernel: "auto" is what is quickest on the device.
+    `equivalence` reads diagnoses of both ICD versions as ICD-10-CM (`leader_core.terminology.equivalence`).
     """
 
     base: str = DEFAULT_BASE  # "minilm", a local folder, or a hub id
@@ -46,6 +47,7 @@ class TeacherConfig:
     precision: Precision = "auto"
     quantisation: Quantisation = "none"
     attention: Attention = "auto"
+    equivalence: bool = False
 
     def __post_init__(self) -> None:
         problems = [

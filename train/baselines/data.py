@@ -34,7 +34,7 @@ class TrainingData:
 
     @classmethod
     def of(cls, cohort: Cohort, targets: Targets = "last") -> TrainingData:
-        """Read a cohort. Vocabularies are those of the training split.
+        """Read a cohort. Vocabularies are those of the training split; both ICD versions are read as our models do.
 
         Raises:
             TrainingError: the cohort has no training or no validation patients.
@@ -45,7 +45,7 @@ class TrainingData:
                 f"{cohort.path} has no training or no validation patients to fit a baseline on: expected at least one "
                 "of each. Build a cohort of more patients."
             )
-        vocabularies = Vocabularies.of_training(cohort)
+        vocabularies = Vocabularies.of_training(cohort, equivalence=True)
         return cls.from_columns(
             train,
             validation,
@@ -62,7 +62,8 @@ class TrainingData:
         interactions: NDArray[np.bool_],
     ) -> TrainingData:
         """The same from columns, such as one fold's."""
-        encoder = Encoder(StudentConfig(profile_fields=tuple(vocabularies.profile)), vocabularies)
+        config = StudentConfig(profile_fields=tuple(vocabularies.profile), equivalence=True)
+        encoder = Encoder(config, vocabularies)
         labels = Labels.of(validation, vocabularies.medication)
         return cls(encoder.columns(train), encoder.columns(validation), labels, encoder, interactions)
 

@@ -97,7 +97,7 @@ def _our_training(
     cohort: Cohort, scorer: StudentScorer, seconds: float, training: StudentTraining
 ) -> dict[str, Any]:
     """Optimiser steps of the real loop, alignment included, without validation."""
-    data = StudentData.of(cohort, "last")
+    data = StudentData.of(cohort, "last", equivalence=scorer.config.equivalence)
     device = scorer.model.codes.weight.device.type
     trainer = StudentTrainer(
         data,

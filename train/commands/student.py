@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
             report=report,
         )
     states = TeacherStates.open(arguments.states) if arguments.states else None
-    data = StudentData.of(cohort, training.targets, states)
+    data = StudentData.of(cohort, training.targets, states, equivalence=settings.student.equivalence)
     report.line(
         f"{len(data.train):,} training cases, {len(data.validation):,} validation cases, "
         f"{'distilled from teacher states' if states else 'undistilled'}"

@@ -21,7 +21,7 @@ from leader_core.domain import KINDS
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, choose_threshold, summarise
 from leader_core.scorer import score_columns
-from leader_core.vocabulary import Vocabularies, Vocabulary
+from leader_core.vocabulary import Vocabularies, Vocabulary, diagnoses_read
 from train.baselines.fitting import TrainingData, fit_on
 from train.console import Report
 from train.evaluation.evaluate import FEWEST, differences_of
@@ -57,8 +57,8 @@ class Fold:
     vocabularies: Vocabularies  # of the training patients alone
 
 
-def folds_of(cohort: Cohort, folds: int, seed: int) -> Iterator[Fold]:
-    """Split the patients of a whole cohort, whatever its own split says.
+def folds_of(cohort: Cohort, folds: int, seed: int, *, equivalence: bool = False) -> Iterator[Fold]:
+    """Split the patients of a whole cohort, whatever its own split says, for models with or without `equivalence`.
 
     Raises:
         InputError: fewer patients than three a fold.
@@ -81,17 +81,18 @@ def folds_of(cohort: Cohort, folds: int, seed: int) -> Iterator[Fold]:
             train,
             last.take(np.flatnonzero(np.isin(last.patient_ids, rest[:chosen]))),
             last.take(np.flatnonzero(np.isin(last.patient_ids, tested))),
-            _vocabularies(train, cohort.profile_fields),
+            _vocabularies(train, cohort.profile_fields, equivalence),
         )
 
 
-def _vocabularies(train: CohortColumns, fields: tuple[str, ...]) -> Vocabularies:
+def _vocabularies(train: CohortColumns, fields: tuple[str, ...], equivalence: bool) -> Vocabularies:
     """Codes and profile values of the training visits."""
     vocabularies: dict[str, Vocabulary] = {}
     for kind in KINDS:
         column = train.codes[kind]
         used = np.unique(column.ids.take(train.current).values)
         vocabularies[kind] = Vocabulary.of(column.table[i] for i in used)
+    vocabularies["diagnosis"] = diagnoses_read(vocabularies["diagnosis"], equivalence)
     profile = {name: Vocabulary.of(set(train.profile[name].tolist())) for name in fields}
     diagnosis, procedure, medication = (vocabularies[kind] for kind in KINDS)
     return Vocabularies(diagnosis, procedure, medication, profile)
@@ -182,7 +183,7 @@ def evaluate_folds(
     parts: dict[str, list[CaseMetrics]] = {name: [] for name in LABELS}
     tests, training_cases, matched = [], [], []
     titles = SharedTitles(TitleEncoder(DEFAULT_BASE)) if source.config.code_text else None
-    for number, fold in enumerate(folds_of(cohort, folds, seed), 1):
+    for number, fold in enumerate(folds_of(cohort, folds, seed, equivalence=source.config.equivalence), 1):
         report.line(
             f"fold {number} of {folds}: {len(fold.train)} training visits, {len(fold.validation)} patients choose, "
             f"{len(fold.test)} are evaluated"

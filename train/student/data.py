@@ -92,8 +92,15 @@ class StudentData:
     shares: DrugShares | None = None  # of drugs within classes, over the training orders
 
     @classmethod
-    def of(cls, cohort: Cohort, targets: Targets, states: TeacherStates | None = None) -> StudentData:
-        """Read a cohort.
+    def of(
+        cls,
+        cohort: Cohort,
+        targets: Targets,
+        states: TeacherStates | None = None,
+        *,
+        equivalence: bool = False,
+    ) -> StudentData:
+        """Read a cohort for a student that reads diagnoses with or without `equivalence`.
 
         Raises:
             TrainingError: the cohort has no training or no validation patients.
@@ -105,7 +112,7 @@ class StudentData:
                 raise TrainingError(
                     f"{cohort.path} has no {name} patients: expected at least one. Build a cohort of more patients."
                 )
-        vocabularies = Vocabularies.of_training(cohort)
+        vocabularies = Vocabularies.of_training(cohort, equivalence=equivalence)
         guidance = None
         if states is not None:
             if states.cohort_digest != cohort.fingerprint.digest:

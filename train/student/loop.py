@@ -174,7 +174,8 @@ class StudentTrainer:
         unseen = {
             (kind, code): title
             for kind in KINDS
-            for code in self.data.vocabularies.of(kind).unseen(self.data.validation.codes[kind].table)
+            for own in self.data.validation.codes[kind].table
+            for code in self.data.vocabularies.of(kind).unseen(self.encoder.reading.of(kind, own))
             if (title := titles(kind, code))
         }
         if unseen:

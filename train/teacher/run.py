@@ -64,8 +64,8 @@ def train_teacher(
     if resume and (finished := _finished(out, run)):
         report.line(f"{out} is complete already: nothing to resume")
         return _result(out, finished)
-    vocabularies = Vocabularies.of_training(cohort)
-    reader = TeacherReader(files, config, cohort.title)
+    vocabularies = Vocabularies.of_training(cohort, equivalence=config.equivalence)
+    reader = TeacherReader(files, config, cohort.title, vocabularies.diagnosis)
     train = prepare(cohort, "train", training.targets, reader, vocabularies.medication)
     validation = prepare(cohort, "validation", "last", reader, vocabularies.medication)
     torch.manual_seed(seed)

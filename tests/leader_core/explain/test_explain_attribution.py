@@ -407,3 +407,42 @@ def test_the_tokens_explained_are_the_tokens_read(teacher: TeacherScorer) -> Non
     ids, spans = teacher.reader.tokenizer.located(teacher.prompt(CASE).text)
     assert ids == encoded.tokens.values.tolist()
     assert sum(span is None for span in spans) == teacher.reader.tokenizer.specials
+
+
+def test_codes_of_the_case_bear_what_is_read_of_them() -> None:
+    """25072 is read as two codes, 4019 and 4011 as one and the same: the first of them bears it, the other nothing."""
+    codes = ("ICD9:4019", "ICD9:25072", "ICD9:4011", "ICD9:NONE")
+    known = Vocabulary.of(["ICD10:E1151", "ICD10:E1165", "ICD10:I10"])
+    vocabularies = replace(VOCABULARIES, diagnosis=known)
+    torch.manual_seed(0)
+    config = StudentConfig(profile_fields=("gender",), equivalence=True, linear=True, linear_columns=30)
+    model = build_student(config, vocabularies)
+    assert model.linear is not None
+    with torch.no_grad():
+        model.linear.weight[1:].normal_()
+        model.linear.row.copy_(torch.arange(len(model.linear.row)) % 31)
+    scorer = StudentScorer(manifest("student"), config, vocabularies, model)
+    result = explain(scorer, Case(history=(Visit(codes[:2]),), current=Visit(codes)))
+    now = {share.item.name: share.value for share in result.shares if share.item.visit == 1}
+    assert list(now) == list(codes[:3]) and now["ICD9:4011"] == 0 and now["ICD9:4019"] and now["ICD9:25072"]
+    assert result.complete and [item.name for item in result.unread] == ["ICD9:NONE"]
+    alone = explain(scorer, Case(history=(Visit(codes[:2]),), current=Visit(("ICD9:4019", "ICD9:25072"))))
+    assert alone.log_odds == pytest.approx(result.log_odds), "leaving the second of them out changes nothing"
+
+
+def test_the_teacher_s_phrases_bear_the_codes_of_the_case(teacher: TeacherScorer) -> None:
+    titles = {"ICD10:E119": "diabetes", "ICD10:I10": "hypertension", "ICD9PCS:3961": "bypass"}
+    config = replace(teacher.config, equivalence=True)
+    known = Vocabulary.of(["ICD10:E119", "ICD10:I10"])
+    reader = TeacherReader(teacher.reader.files, config, lambda kind, code: titles.get(code), known)
+    vocabularies = replace(teacher.vocabularies, diagnosis=known)
+    scorer = TeacherScorer(teacher.manifest, config, vocabularies, reader, teacher.model)
+    case = Case(current=Visit(("ICD9:25000", "ICD9:4019", "ICD9:4011"), ("ICD9PCS:3961",)))
+    result = explain(scorer, case, "teacher", "A10A")
+    assert result.prompt is not None and result.prompt.text.count("hypertension") == 1
+    words = {result.prompt.text[t.start : t.end]: t.item.name for t in result.tokens if t.item.part == "code"}
+    assert words == {"diabetes": "ICD9:25000", "hypertension": "ICD9:4019", "bypass": "ICD9PCS:3961"}
+    assert result.values()[code_item(0, "diagnosis", "ICD9:4011")] == 0 and not result.unread
+    assert scorer.read_as(case)[0] == ("ICD9:25000", ("ICD10:E119",)) and not scorer.unseen(case)
+    ten = Case(current=Visit(("ICD10:E119", "ICD10:I10"), ("ICD9PCS:3961",)))
+    assert (scorer.score([ten]).probabilities == scorer.score([case]).probabilities).all()

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, Case, Visit
 from leader_core.errors import ArtifactError, InputError
 from leader_core.student.config import StudentConfig
@@ -186,3 +187,48 @@ def test_the_configuration_survives_its_file_and_strangers_are_refused() -> None
         StudentConfig.from_json({name: value for name, value in record.items() if name != "recency"})
     with pytest.raises(ArtifactError, match="dropout"):
         StudentConfig.from_json({**record, "dropout": 7})
+
+
+BOTH = replace(CODES, diagnosis=Vocabulary.of(["ICD10:E1165", "ICD10:I10", "ICD10:I509"]))
+EQUAL = replace(CONFIG, equivalence=True, max_codes=3, linear=True)
+
+
+def test_both_icd_versions_are_read_as_the_same_codes() -> None:
+    encoder = Encoder(EQUAL, BOTH)
+    nine, ten = (
+        Case(
+            history=(Visit(diagnoses=old, medications=("B01A",)),),
+            current=Visit(diagnoses=now, procedures=("2252",)),
+        )
+        for old, now in (
+            (("ICD9:4280",), ("ICD9:4019", "ICD9:4011", "ICD9:4280")),
+            (("ICD10:I509",), ("ICD10:I10", "ICD10:I509")),
+        )
+    )
+    encoded = encoder.cases([nine, ten])
+    assert sets_of(encoded, 0) == sets_of(encoded, 1) == [([8], [], [4]), ([7, 8], [9], [])]
+    packed = pack(encoded, np.array([0, 1])).linear
+    assert packed is not None
+    assert packed.columns.row(0).tolist() == packed.columns.row(1).tolist(), (
+        "and so are columns of the linear path"
+    )
+    assert not encoder.unseen(nine) and not encoder.unseen(ten)
+    off = Encoder(replace(EQUAL, equivalence=False), BOTH)
+    assert [len(off.cases([case]).diagnosis.values) for case in (nine, ten)] == [0, 3]
+
+
+def test_what_is_read_belongs_to_the_codes_of_the_case_and_is_cut_by_what_is_read() -> None:
+    codes = ("ICD9:4019", "ICD9:25072", "ICD9:4011", "ICD9:4280", "ICD9:NONE")
+    case = Case(current=Visit(diagnoses=codes))
+    encoder = Encoder(EQUAL, BOTH)
+    assert encoder.read(case)["diagnosis"] == [(0, "ICD9:4019"), (0, "ICD9:25072")], (
+        "one of two parts is known"
+    )
+    encoded = encoder.cases([case])
+    assert encoded.diagnosis.row(0).tolist() == [7, 6]
+    assert encoded.codes_cut.all(), "I10, two of diabetes, heart failure, and one that nobody knows"
+    assert encoder.unseen(case) == [("diagnosis", "ICD9:NONE")]
+    whole = Encoder(replace(EQUAL, max_codes=5), BOTH).cases([case])
+    assert whole.diagnosis.row(0).tolist() == [7, 6, 8] and not whole.codes_cut.any()
+    columns = CohortColumns.from_cases([case, Case(current=Visit(diagnoses=codes[::-1]))])
+    assert encoder.columns(columns).diagnosis.row(1).tolist() == [8, 7]

@@ -141,7 +141,7 @@ def test_the_settings_for_real_data_are_the_published_ones() -> None:
     assert students == [(4, 0.4, 0.005), (16, 0.8, 0.01)]
     for name in ("mimic-8b", "mimic-8b-24gb"):
         ours = load_settings(str(CONFIGS / f"{name}.toml"))
-        assert (ours.teacher.prompt_version, ours.teacher_training.selection) == ("leader-1", "best")
+        assert (ours.teacher.prompt_version, ours.teacher_training.selection) == ("leader-2", "best")
         assert (ours.teacher.special_tokens, ours.teacher.precision) == ("base", "bf16")
 
 

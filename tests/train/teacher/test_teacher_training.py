@@ -271,7 +271,7 @@ def test_settings_list_every_problem() -> None:
 
 def test_presets_load() -> None:
     default, paper = load_settings("default"), load_settings("paper")
-    assert default.teacher.prompt_version == "leader-1" and paper.teacher.prompt_version == "paper-1"
+    assert default.teacher.prompt_version == "leader-2" and paper.teacher.prompt_version == "paper-1"
     assert (paper.teacher.lora_rank, paper.teacher.lora_alpha, paper.teacher_training.learning_rate) == (
         8,
         32.0,
