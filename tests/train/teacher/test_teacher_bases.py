@@ -55,7 +55,7 @@ def network(base: Path, **options: Any) -> TeacherModel:
 
 def data(base: Path) -> TeacherData:
     reader = TeacherReader(find_base(str(base)), TeacherConfig(base=str(base), max_tokens=90), title)
-    medications = Vocabularies.of_training(COHORT).medication
+    medications = Vocabularies.of_training(COHORT, equivalence=False).medication
     return TeacherData(
         reader.encode(CASES), truth_matrix(CASES, medications), np.zeros(len(CASES), dtype=np.int64)
     )
