@@ -14,7 +14,7 @@ from leader_core.domain import Case, Fingerprint, Kind
 from leader_core.errors import ArtifactError, InputError
 from leader_core.model_folder import Manifest
 from leader_core.ragged import Ints
-from leader_core.terminology.equivalence import Reading
+from leader_core.terminology.equivalence import DiagnosisReading
 from leader_core.vocabulary import Vocabularies, Vocabulary
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class ModelScorer(ABC):
 
     @property
     @abstractmethod
-    def reading(self) -> Reading:
+    def reading(self) -> DiagnosisReading:
         """How the model reads diagnosis codes."""
 
     def read_as(self, case: Case) -> list[tuple[str, tuple[str, ...]]]:

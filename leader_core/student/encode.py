@@ -20,7 +20,7 @@ from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.domain import KINDS, Case, Kind
 from leader_core.ragged import Ints, Ragged
 from leader_core.student.config import StudentConfig
-from leader_core.terminology.equivalence import Reading
+from leader_core.terminology.equivalence import DiagnosisReading
 from leader_core.vocabulary import UNSEEN, Vocabularies
 
 PAD: Final = 0
@@ -126,7 +126,7 @@ class Encoder:
     def __init__(self, config: StudentConfig, vocabularies: Vocabularies) -> None:
         self.config = config
         self.vocabularies = vocabularies
-        self.reading = Reading(vocabularies.diagnosis, config.equivalence)
+        self.reading = DiagnosisReading(vocabularies.diagnosis, config.equivalence)
         self.layout = TokenLayout.of(vocabularies)
         self.profile_rows = tuple(len(vocabularies.profile[name]) + 1 for name in config.profile_fields)
         self.linear = LinearLayout(self.layout.size, self.layout.medications, self.profile_rows)

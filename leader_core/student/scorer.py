@@ -26,7 +26,7 @@ from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.model import Student, StudentOutput
 from leader_core.student.packing import pack
-from leader_core.terminology.equivalence import Reading
+from leader_core.terminology.equivalence import DiagnosisReading
 from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class StudentScorer(ModelScorer):
         return scorer
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> DiagnosisReading:
         return self.encoder.reading
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from leader_core.errors import ArtifactError, InputError
-from leader_core.prompt import PROMPTS
+from leader_core.wording import PROMPTS
 
 Pooling = Literal["auto", "mean", "first", "last"]
 Precision = Literal["auto", "fp32", "bf16"]

@@ -27,7 +27,7 @@ from leader_core.teacher.model import (
     restore_adapter,
 )
 from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, encode_cases, scoring_batches
-from leader_core.terminology.equivalence import Reading
+from leader_core.terminology.equivalence import DiagnosisReading
 from leader_core.vocabulary import Vocabularies
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class TeacherReader:
         self.files: Final = files
         self.config: Final = config
         self.titles: Final = titles
-        self.reading: Final = Reading(known, config.equivalence)
+        self.reading: Final = DiagnosisReading(known, config.equivalence)
         self.tokenizer: Final = BaseTokenizer(files, config.special_tokens)
         self._builders: dict[str, PromptBuilder] = {}
 
@@ -205,7 +205,7 @@ class TeacherScorer(ModelScorer):
         return cls(manifest, config, vocabularies, reader, model)
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> DiagnosisReading:
         return self.reader.reading
 
     @property

@@ -36,7 +36,7 @@ class Mapped(NamedTuple):
     part: int  # of the combination; each part takes one of its targets
 
 
-class Reading:
+class DiagnosisReading:
     """How a model reads diagnosis codes: those that it knows as they are, others as an equivalent, one that it knows first.
 
     Codes carry their system (`ICD9:4280`). Codes of other kinds, and all codes where `equivalence` is off, are read as

@@ -11,8 +11,9 @@ import pytest
 
 from leader_core.domain import Case, Kind, Visit
 from leader_core.errors import InputError
-from leader_core.prompt import PROMPTS, PromptBuilder, fill
-from leader_core.terminology.equivalence import Reading
+from leader_core.prompt import PromptBuilder
+from leader_core.terminology.equivalence import DiagnosisReading
+from leader_core.wording import PROMPTS, fill
 
 TITLES = {
     "ICD9:4280": "Congestive heart failure, unspecified",
@@ -134,7 +135,7 @@ def test_codes_of_one_reading_are_written_once_by_its_title() -> None:
         lambda kind, code: titles.get(code),
         Words(),
         500,
-        reading=Reading({"ICD10:N179"}, equivalence=True),
+        reading=DiagnosisReading({"ICD10:N179"}, equivalence=True),
     )
     prompt = make.build(Case(current=Visit(diagnoses=codes)))
     assert (

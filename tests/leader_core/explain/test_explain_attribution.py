@@ -27,7 +27,7 @@ from leader_core.explain import (
 )
 from leader_core.explain.gradients import integrate
 from leader_core.explain.phrases import phrases_of
-from leader_core.prompt import PROMPTS, PromptBuilder
+from leader_core.prompt import PromptBuilder
 from leader_core.student.config import StudentConfig
 from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer, build_student
@@ -36,6 +36,7 @@ from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import TeacherModel, build_model
 from leader_core.teacher.scorer import TeacherReader, TeacherScorer
 from leader_core.vocabulary import Vocabularies, Vocabulary
+from leader_core.wording import PROMPTS
 from tests.explain_fakes import OneModel
 from tests.fakes import manifest
 from tests.hospital import Hospital

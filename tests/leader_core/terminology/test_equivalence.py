@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from leader_core.terminology.equivalence import Reading, current_codes, general_mappings, icd10_reading
+from leader_core.terminology.equivalence import (
+    DiagnosisReading,
+    current_codes,
+    general_mappings,
+    icd10_reading,
+)
 from leader_core.terminology.icd import listed_titles
 
 
@@ -61,7 +66,7 @@ def test_codes_that_replaced_a_code(code: str, current: tuple[str, ...]) -> None
 
 
 def test_a_model_reads_what_it_knows_first() -> None:
-    reading = Reading({"ICD10:I509", "ICD10:J9690", "ICD10:E785", "ICD9:7806"}, equivalence=True)
+    reading = DiagnosisReading({"ICD10:I509", "ICD10:J9690", "ICD10:E785", "ICD9:7806"}, equivalence=True)
     assert reading.of("diagnosis", "ICD9:4280") == ("ICD10:I509",)
     assert reading.of("diagnosis", "ICD9:51881") == ("ICD10:J9690",), "of two equivalents the known one"
     assert reading.of("diagnosis", "ICD9:7806") == ("ICD9:7806",), "a known code is read as it is"
@@ -72,14 +77,16 @@ def test_a_model_reads_what_it_knows_first() -> None:
 
 
 def test_a_code_newer_than_the_mappings_is_read_through_the_one_that_it_was_split_from() -> None:
-    assert Reading({"ICD10:I4891"}, equivalence=True).of("diagnosis", "ICD10:I4820") == ("ICD10:I4891",)
+    assert DiagnosisReading({"ICD10:I4891"}, equivalence=True).of("diagnosis", "ICD10:I4820") == (
+        "ICD10:I4891",
+    )
 
 
 def test_two_codes_of_one_meaning_are_read_once() -> None:
-    reading = Reading((), equivalence=True)
+    reading = DiagnosisReading((), equivalence=True)
     assert reading.pairs("diagnosis", ["ICD9:4019", "ICD9:4011", "ICD10:I509"]) == [
         ("ICD9:4019", "ICD10:I10"),
         ("ICD10:I509", "ICD10:I509"),
     ]
-    off = Reading((), equivalence=False)
+    off = DiagnosisReading((), equivalence=False)
     assert off.pairs("diagnosis", ["ICD9:4019", "ICD9:4011"]) == [(c, c) for c in ("ICD9:4019", "ICD9:4011")]
