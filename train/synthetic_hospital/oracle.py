@@ -69,7 +69,7 @@ class Oracle:
                 f"{cohort.path} is of no synthetic hospital: only its generator knows probabilities."
             )
         self.name = "oracle" if history else "oracle-current"
-        self.medications = Vocabularies.of_training(cohort).medication
+        self.medications = Vocabulary.of(cohort.vocabulary_codes("medication"))
         self.trained_on = cohort.fingerprint
         self._seed, self._history = seed, history
         validation = cohort.columns("validation", "last")
