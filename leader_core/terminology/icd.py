@@ -126,6 +126,7 @@ def code_title(kind: Kind, code: str) -> str | None:
     return _retired_titles().get((kind, bare)) or _icd9_category_title(known, bare)
 
 
+@cache
 def listed_titles(system: System) -> Mapping[str, str]:
     """Title of every billable code of a system, by its bare code: the list's in its order, then what was added since.
 

@@ -29,7 +29,7 @@ from leader_core.model_folder import Manifest
 from leader_core.ragged import Ints
 from leader_core.scorer import CaseScores, blocks_of
 from leader_core.terminology.drugs import DrugMapper
-from leader_core.vocabulary import Vocabularies, Vocabulary
+from leader_core.vocabulary import Vocabulary
 from train.evaluation.scoring import Labels, Scores
 from train.synthetic_hospital.clinic import Stays, persistence
 from train.synthetic_hospital.codes import BoolArray, FloatArray
