@@ -28,6 +28,7 @@ _CACHED_TEXTS: Final = 16
 MOST_TITLES: Final = 30
 """How many of the codes behind words of a search are listed."""
 _PATIENT: Final = re.compile(r"\s*(?:patient|id|#)?\s*#?\s*(\d{1,18})\s*", re.IGNORECASE)
+_ARTICLES: Final = frozenset(("a", "an"))
 _WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'s\b)?|[^A-Za-z0-9]+")
 
 
@@ -94,7 +95,7 @@ class Lookups:
 
     find: Finder
     pasted_title: Callable[[str], BestMatches]  # the code whose whole title this is
-    library_title: Callable[[str], str]  # of a code that no patient of the cohort has
+    library: Callable[[str], BestMatches]  # among all codes, of which the cohort may have none
     titles: Mapping[int, str]  # by number of concept
     drugs: DrugSearch
 
@@ -104,7 +105,7 @@ class Lookups:
         return cls(
             find=lambda text, quoted: best_matches(own, text, quoted=quoted),
             pasted_title=lambda text: title_matches(own, text),
-            library_title=lambda text: best_matches(library(), text).title,
+            library=lambda text: best_matches(library(), text),
             titles=dict(zip(own.table.concept_ids.tolist(), own.table.titles, strict=True)),
             drugs=drugs,
         )
@@ -133,9 +134,8 @@ class PatientSearch:
             part = SearchPart(" ".join(text.split()), pasted.concepts, pasted.title)
             return SearchReading((self._counted(((part,),), excluded=False),), (), beginning, patients)
         parsed = parse(beginning or text)
-        lone_letter = len(text) == 1
         clauses = tuple(
-            self._counted(tuple(self._parts(term, lone_letter) for term in clause.terms), clause.excluded)
+            self._counted(tuple(self._parts(term, text) for term in clause.terms), clause.excluded)
             for clause in parsed.clauses
         )
         return SearchReading(clauses, parsed.unread, beginning, patients)
@@ -174,26 +174,25 @@ class PatientSearch:
         held = self._codes.held(np.array(patient_ids, np.int64), part.concepts)
         return {patient: [self._lookups.titles[c] for c in concepts] for patient, concepts in held.items()}
 
-    def _parts(self, term: SearchTerm, lone_letter: bool) -> tuple[SearchPart, ...]:
+    def _parts(self, term: SearchTerm, typed: str) -> tuple[SearchPart, ...]:
         """A term as one thing where a code has all its words, else as the longest runs of words that are one thing."""
         if not term.readable:
             return (SearchPart(term.text, readable=False),)
         if term.quoted:
             return (self._part(f"“{term.text}”", self._lookups.find(term.text, True)),)
-        parts = [
-            self._part(text, matches)
-            for text, matches in self._runs(term.text.split(), lone_letter)
-            if text.lower() not in SMALL_WORDS
-        ]
+        runs = self._runs(term.text.split(), whole=term.text == typed.strip())
+        dropped = SMALL_WORDS | (_ARTICLES if len(runs) > 1 else frozenset())
+        parts = [self._part(text, matches) for text, matches in runs if text.lower() not in dropped]
         return tuple(parts) or (SearchPart(term.text),)
 
-    def _runs(self, words: list[str], lone_letter: bool) -> list[tuple[str, BestMatches]]:
-        """Words in the longest runs that are one thing each, from the left."""
+    def _runs(self, words: list[str], *, whole: bool) -> list[tuple[str, BestMatches]]:
+        """Words in the longest runs that are one thing each, from the left; `whole` where they are all that was typed."""
         runs = []
+        alone = whole and len(words) == 1
         while words:
             for length in range(min(len(words), MOST_WORDS), 0, -1):
-                matches = self._find(" ".join(words[:length]), lone_letter)
-                if matches.concepts:
+                matches = self._find(" ".join(words[:length]), alone=alone)
+                if matches.concepts or (length > 1 and self._is_name(words[:length])):
                     break
             if matches.concepts and not matches.together:
                 length, matches = self._first_of_two(words[:length], matches) or (length, matches)
@@ -208,17 +207,31 @@ class PatientSearch:
         """
         shortest = 2 if whole.in_words else 1
         for length in range(shortest, len(words) - shortest + 1):
-            first = self._find(" ".join(words[:length]), lone_letter=False)
-            if first.together and self._find(" ".join(words[length:]), lone_letter=False).together:
+            first = self._find(" ".join(words[:length]))
+            if first.together and self._find(" ".join(words[length:])).together:
                 return length, first
         return None
 
-    def _find(self, text: str, lone_letter: bool) -> BestMatches:
-        """What a run of words stands for; a single letter is a beginning only where it is all that was typed so far."""
+    def _find(self, text: str, *, alone: bool = False) -> BestMatches:
+        """What a run of words stands for.
+
+        Beside other words, a letter and a number of one or two digits say nothing by themselves, and a word may be a
+        beginning ("furo") but not that of a word further inside ("table" in "salt tablets").
+        """
         words = fold(text).split()
-        if SMALL_WORDS.issuperset(words) or (len(words) == 1 and len(words[0]) == 1 and words[0].isdigit()):
+        if SMALL_WORDS.issuperset(words):
             return BestMatches()
-        return self._lookups.find(text, not lone_letter and all(len(word) == 1 for word in words))
+        if len(words) > 1 or alone:
+            return self._lookups.find(text, not alone and all(len(word) == 1 for word in words))
+        if len(words[0]) == 1 or (len(words[0]) == 2 and words[0].isdigit()):
+            return BestMatches()
+        matches = self._lookups.find(text, False)
+        return BestMatches() if matches.inside or (len(words[0]) == 2 and not matches.in_words) else matches
+
+    def _is_name(self, words: list[str]) -> bool:
+        """Whether words are the name of a code that no patient of the cohort has; words of other codes they are not then."""
+        text = " ".join(words)
+        return not SMALL_WORDS.issuperset(fold(text).split()) and self._lookups.library(text).named
 
     def _part(self, text: str, matches: BestMatches) -> SearchPart:
         abbreviated = all(len(word) == 1 for word in fold(text).split())
@@ -226,7 +239,10 @@ class PatientSearch:
             drug, orders = self._lookups.drugs.find(text.strip("“”"))
             if drug:
                 return SearchPart(text, matches.concepts, matches.title, (), matches.hint, drug, orders)
-        title = matches.title or ("" if abbreviated else self._lookups.library_title(text.strip("“”")))
+        title = matches.title
+        if not title and not abbreviated:
+            listed = self._lookups.library(text.strip("“”"))
+            title = "" if listed.inside else listed.title
         titles = tuple(self._lookups.titles[concept] for concept in matches.concepts[:MOST_TITLES])
         return SearchPart(text, matches.concepts, title, titles, matches.hint)
 

@@ -64,6 +64,8 @@ class BestMatches:
     kind: Kind | None = None  # of the best match
     together: bool = False  # as one thing: a code, a name or synonym, or words that a title has side by side
     in_words: bool = False  # whole words, not begun or misspelt
+    named: bool = False  # the text is the very name of a code, or a synonym of it
+    inside: bool = False  # only as the beginning of a word further inside a title or synonym
 
 
 def best_matches(index: CodeIndex, text: str, *, quoted: bool = False) -> BestMatches:
@@ -86,6 +88,7 @@ def best_matches(index: CodeIndex, text: str, *, quoted: bool = False) -> BestMa
         return BestMatches()
     concepts = index.table.concept_ids[ordered]
     tier = int(match.tiers[ordered[0]])
+    title = fold(index.table.titles[ordered[0]])
     return BestMatches(
         tuple(concepts[concepts >= 0].tolist()),
         index.table.titles[ordered[0]],
@@ -93,6 +96,8 @@ def best_matches(index: CodeIndex, text: str, *, quoted: bool = False) -> BestMa
         index.table.kinds[ordered[0]],
         together=tier >= PHRASE or len(in_order) > 0,
         in_words=tier >= WORDS or len(in_order) > 0,
+        named=tier == NAMED,
+        inside=tier in (BEGUN, BEGUN_RELATED) and not title.startswith(words[0]),
     )
 
 

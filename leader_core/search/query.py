@@ -1,8 +1,9 @@
 """What a search of patients asks for: terms that all must match, alternatives, exclusions, and what cannot be read.
 
 Commas, semicolons and "and" separate terms; "or" gives alternatives of one term; "not", "without" or a minus before a word
-exclude a term; quotation marks hold words together. No word of a text disappears: each is in a term, is one of these
-operators, or is listed as unread.
+exclude a term; quotation marks hold words together. Ages ("over 70", "65 yo male"), which filters are for, and words such as
+"patients" or "please" are not looked up among the titles of codes. No word of a text disappears: each is in a term, is one
+of these operators, or is listed as unread.
 """
 
 from __future__ import annotations
@@ -20,7 +21,24 @@ _NO_DENIAL: Final = frozenset(("specified", "stated", "elsewhere", "otherwise", 
 """After "not" these belong to a title: "site not specified"."""
 _GREEK: Final = str.maketrans({"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta"})
 _QUOTES: Final = '"“”„«»'
-_PIECE: Final = re.compile(rf"[{_QUOTES}]([^{_QUOTES}]*)(?:[{_QUOTES}]|$)|([,;\n]+)|([^\s,;{_QUOTES}]+)")
+_SEX: Final = r"(?:male|female|man|woman|men|women|m|f)"
+_YEARS: Final = r"(?:-?\s*(?:years?|yrs?)(?:[\s-]+old)?|-?\s*(?:yo|y/o))"
+_AGE: Final = (
+    rf"(?:(?:over|under|above|below|(?:older|younger)\s+than|aged?)\s+\d{{1,3}}{_YEARS}?|\d{{1,3}}{_YEARS}"
+    rf"|{_SEX}\s+\d{{2,3}}|\d{{2,3}}[\s-]*{_SEX})"
+)
+_PIECE: Final = re.compile(
+    rf"[{_QUOTES}]([^{_QUOTES}]*)(?:[{_QUOTES}]|$)|([,;\n]+)"
+    rf"|((?:{_SEX}[\s-]+)?{_AGE}(?:[\s-]*{_SEX})?(?![^\s,;{_QUOTES}]))|([^\s,;{_QUOTES}]+)",
+    re.IGNORECASE,
+)
+_MEASURES: Final = frozenset("bmi index percentile iq ef fraction type stage grade level".split())
+"""After these "over 40" is no age."""
+_ASIDE: Final = frozenset(
+    "patient patients person people man men woman women please find show search list give me who whose has have had having "
+    "is are was were very".split()
+)
+"""Words of a request that name nothing to look for."""
 _MINUS: Final = "-\N{EN DASH}\N{MINUS SIGN}!"
 _BRACKETS: Final = re.compile(r"[()\[\]{}]+")
 _AROUND: Final = re.compile(r"^[^\w]+|[^\w]+$")
@@ -64,11 +82,13 @@ def parse(text: str) -> ParsedSearch:
     shown, rest = _within_limit(text)
     builder = _Builder()
     for match in _PIECE.finditer(shown):
-        quoted, separator, word = match.groups()
+        quoted, separator, age, word = match.groups()
         if quoted is not None:
             builder.quote(quoted)
         elif separator:
             builder.end_clause()
+        elif age:
+            builder.age(age)
         else:
             builder.word(word)
     builder.end_clause()
@@ -110,6 +130,16 @@ class _Builder:
         else:
             self._plain(raw)
 
+    def age(self, raw: str) -> None:
+        """An age is listed, and with it what it would have excluded; after "BMI" it is none."""
+        if self._words and self._words[-1].lower() in _MEASURES:
+            for word in raw.split():
+                self.word(word)
+            return
+        self.unread.append(raw)
+        if not self._words and not self._terms:
+            self._excluded = False
+
     def quote(self, inner: str) -> None:
         """Words in quotation marks are a term of their own."""
         self._end_term()
@@ -143,8 +173,8 @@ class _Builder:
         bare = _BRACKETS.sub(" ", raw.translate(_GREEK)).strip()
         self.unread.extend(around for around in _AROUND.findall(bare) if around != ".")
         bare = _AROUND.sub("", bare)
-        if not bare:
-            pass
+        if not bare or bare.lower() in _ASIDE:
+            self.unread.extend([bare] if bare else ())
         elif not _readable(bare) or _INSIDE.search(bare):
             self._end_term()
             self._terms_end_here()

@@ -197,12 +197,15 @@ class WordIndex:
     def _near(self, word: str) -> tuple[str, ...]:
         """The words the fewest typos away: a letter more, less, other, or two swapped.
 
-        One typo from 4 letters on; where no word is so near, words that begin one typo away, being still typed, from
-        5 on; else two typos, from 7 on. None for a word with digits, and none where the word itself is known.
+        One typo from 4 letters on (of four letters none may be another: "very" is not "vera"); where no word is so near,
+        words that begin one typo away, being still typed, from 5 on; else two typos, from 7 on. None for a word with
+        digits, and none where the word itself is known.
         """
         if len(word) < _SHORTEST_MISSPELT or not word.isalpha() or self.known(word):
             return ()
         nearest = self._within(word, self._of_length(len(word), 1), 1)
+        if len(word) == _SHORTEST_MISSPELT:
+            nearest = [w for w in nearest if len(w) != len(word) or sorted(w) == sorted(word)]
         if not nearest and len(word) > _SHORTEST_MISSPELT:
             first, last = self._beginning(word[0])  # few get the first letter wrong
             alike = self.words[first:last]

@@ -169,6 +169,13 @@ def test_a_patient_is_in_the_split_that_the_worklist_shows(cohort: Cohort) -> No
         ("hart failure", 25),
         ("warfrin, CHF", 0),
         (", ".join(["CHF"] * 200), 25),  # more than are read
+        ("Male 65 CHF", 25),  # filters are for ages
+        ("over 70", 0),
+        ("patients with CHF", 25),
+        ("very", 0),  # and not "vera"
+        ("CHF furo", 25),  # still being typed
+        ("CHF x", 0),
+        ("'; drop table x;--", 0),
     ],
 )
 def test_the_worklist_searches_ids_codes_and_words(cohort: Cohort, text: str, patients: int) -> None:
@@ -190,6 +197,11 @@ def test_a_search_says_what_it_was_taken_for(cohort: Cohort) -> None:
         "known, but nobody has it"
     )
     assert reading.not_understood() == ("сердце", "age>70", "*")
+    assert cohort.read_search("65 yo male with CHF, table").not_understood() == ("table", "65 yo male")
+    (clause,) = cohort.read_search("serotonin syndrome").clauses
+    assert [part.title for part in clause.alternatives[0]] == ["Serotonin syndrome"], (
+        "one thing, which nobody has"
+    )
     assert cohort.read_search("2401").patient == "2401"
 
 

@@ -24,6 +24,11 @@ WORDS = (
     "D&C",
     "of",
     "1",
+    "over 70",
+    "65 yo",
+    "male",
+    "very",
+    "BMI",
 )
 SYMBOLS = ("*", "'", "--", ";", ",", "(", ")", "=", "\U0001f600", '"', "%", "\x00")
 OPERATORS = ("and", "OR", "not", "without", "-", "+", "&", "or", "but")
@@ -45,6 +50,16 @@ OPERATORS = ("and", "OR", "not", "without", "-", "+", "&", "or", "but")
         ("1'='1", ["?1'='1"], ()),
         ("COVID-19 and β-blocker", ["COVID-19", "beta-blocker"], ()),
         ("heart or", ["heart"], ()),
+        ("over 70", [], ("over 70",)),
+        ("Male 65 CHF", ["CHF"], ("Male 65",)),
+        ("70-year-old woman with pneumonia", ["with pneumonia"], ("70-year-old woman",)),
+        ("68F AKI", ["AKI"], ("68F",)),
+        ("not over 70 CHF", ["CHF"], ("over 70",)),
+        ("not patients with CHF", ["not with CHF"], ("patients",)),
+        ("BMI over 40", ["BMI over 40"], ()),
+        ("type 2 diabetes, female breast cancer", ["type 2 diabetes", "female breast cancer"], ()),
+        ("please find CHF", ["CHF"], ("please", "find")),
+        ('"over 70"', ["“over 70”"], ()),
         ("***", [], ("***",)),
         ("", [], ()),
     ],
