@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -172,6 +172,9 @@ INVERSE_PENALTIES: Final = (0.01, 0.03, 0.1, 0.3)  # inverse penalties
 class Logistic:
     """M independent linear models."""
 
+    def __init__(self, penalties: Sequence[float] = INVERSE_PENALTIES) -> None:
+        self._penalties = penalties
+
     def fit(self, data: TrainingData, *, seed: int, report: Report) -> None:
         """Fit with every penalty, keep the best on validation."""
         self._features = Features(data.encoder)
@@ -180,7 +183,7 @@ class Logistic:
         rows = np.arange(len(data.validation))
         self.validation_prauc: dict[float, float] = {}
         fitted = {}
-        for penalty in INVERSE_PENALTIES:
+        for penalty in self._penalties:
             self._weights, self._bias = fitted[penalty] = _fit(matrix, truth, penalty)
             self.validation_prauc[penalty] = data.labels.mean_prauc(self.score(data.validation, rows))
         self.c = max(self.validation_prauc, key=lambda penalty: self.validation_prauc[penalty])

@@ -1,4 +1,4 @@
-"""`realdata`: folds over a few real patients: students from scratch and from another student, and baselines."""
+"""`realdata`: folds over real patients: students from scratch and from another student, or what the profile is worth."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cohort", type=Path, required=True, metavar="FILE", help="a cohort of real patients"
     )
-    parser.add_argument(
-        "--student",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="the student to start from, of another cohort",
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--student", type=Path, metavar="DIR", help="the student to start from, of another cohort"
+    )
+    what.add_argument(
+        "--profile",
+        action="store_true",
+        help="train no student: what each profile field adds to a logistic regression on the codes",
     )
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
@@ -36,12 +38,22 @@ def outputs(arguments: argparse.Namespace) -> Outputs:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.experiments.realdata import evaluate_folds
-    from train.experiments.results import fold_sentences
 
     if arguments.folds < 2:
         raise InputError(f"--folds {arguments.folds}: expected 2 or more.")
     settings = load_settings(arguments.config, seed=arguments.seed)
+    if arguments.profile:
+        from train.experiments.profile_signal import measure_profile, show_profile
+
+        cohort = Cohort.open(arguments.cohort)
+        worth = measure_profile(cohort, seed=settings.seed, folds=arguments.folds, report=report)
+        show_profile(worth, report)
+        if arguments.out:
+            write_json(arguments.out, worth, REAL_DATA)
+        return worth
+    from train.experiments.realdata import evaluate_folds
+    from train.experiments.results import fold_sentences
+
     result = evaluate_folds(
         Cohort.open(arguments.cohort),
         arguments.student,

@@ -197,7 +197,7 @@ def evaluate_folds(
     patients = np.concatenate([test.patient_ids for test in tests])
     masks = [groups_of(test) for test in tests]
     groups = {name: np.concatenate([mask[name] for mask in masks]) for name in masks[0]}
-    cases = {name: _joined(folds_of_model) for name, folds_of_model in parts.items()}
+    cases = {name: join_cases(folds_of_model) for name, folds_of_model in parts.items()}
     result: dict[str, Any] = {
         "cohort": dataclasses.asdict(cohort.fingerprint),
         "student": {
@@ -309,7 +309,8 @@ class _FoldRun:
         return case_metrics(labels.widen(scores), labels.wide_truth, threshold, table, known=labels.known)
 
 
-def _joined(parts: list[CaseMetrics]) -> CaseMetrics:
+def join_cases(parts: list[CaseMetrics]) -> CaseMetrics:
+    """The cases of all folds, one fold after the other."""
     return CaseMetrics(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in CaseMetrics.__slots__}
     )
