@@ -21,6 +21,8 @@ from leader_core.evaluation.metrics import METRICS, CaseMetrics, mean_cases, sum
 from leader_core.model_folder import read_manifest
 from leader_core.scorer import Scorer
 from leader_core.student.scorer import StudentScorer
+from leader_core.student.titles import TitleEncoder, TitleVectors
+from leader_core.teacher.config import DEFAULT_BASE
 from train.console import Report
 from train.evaluation.evaluate import (
     FEWEST,
@@ -34,7 +36,7 @@ from train.evaluation.evaluate import (
     time_groups,
 )
 from train.evaluation.predictions import StoredScores
-from train.evaluation.scoring import groups_of, open_model
+from train.evaluation.scoring import groups_of
 from train.experiments.demo_plan import (
     CALIBRATED,
     EVERYWHERE,
@@ -46,6 +48,7 @@ from train.experiments.demo_plan import (
     DemoPlan,
     Evaluated,
 )
+from train.student.titles import SharedTitles
 
 DIGITS: Final = 5
 COMPARED: Final = ("prauc", "jaccard", "f1", "ddi_rate")  # metrics whose differences are stored
@@ -61,6 +64,7 @@ REMEDY: Final = "Rebuild the whole table: run the command without --rows."
 def evaluate_all(plan: DemoPlan, report: Report) -> dict[str, Any]:
     """What `assets/demo/evaluation.json` holds of the rows."""
     trained_on = Cohort.open(plan.cohort)
+    titles = SharedTitles(TitleEncoder(DEFAULT_BASE))
     return {
         "format": FORMAT,
         "seeds": list(SEEDS),
@@ -69,12 +73,15 @@ def evaluate_all(plan: DemoPlan, report: Report) -> dict[str, Any]:
         "rare_below": RARE,
         "few_below": FEWEST,
         "cohorts": {
-            on: _evaluate_on(plan, about, trained_on, report) for on, about in plan.evaluations().items()
+            on: _evaluate_on(plan, about, trained_on, titles, report)
+            for on, about in plan.evaluations().items()
         },
     }
 
 
-def _evaluate_on(plan: DemoPlan, about: Evaluated, trained_on: Cohort, report: Report) -> dict[str, Any]:
+def _evaluate_on(
+    plan: DemoPlan, about: Evaluated, trained_on: Cohort, titles: TitleVectors, report: Report
+) -> dict[str, Any]:
     cohort = Cohort.open(plan.cohorts()[about.cohort])
     columns = cohort.columns(about.split, about.targets)
     codes = {f"codes={name}": mask for name, mask in code_groups(columns, trained_on).items()}
@@ -86,7 +93,7 @@ def _evaluate_on(plan: DemoPlan, about: Evaluated, trained_on: Cohort, report: R
             if row == EVERYWHERE and about.cohort == "synthetic":
                 continue
             report.line(f"evaluating {LABELS[row]} on {about.title}")
-            models = _models(plan, row, about.cohort, cohort)
+            models = _models(plan, row, about.cohort, cohort, titles)
             runs[row] = [ModelEvaluation.of(model, cohort, columns) for model in models]
     entries = {row: _entry(row, plan.seeds(row), of_row, columns, groups) for row, of_row in runs.items()}
     parts = {row: [run.by_last_visit() for run in of_row] for row, of_row in runs.items()}
@@ -142,18 +149,17 @@ def _parts(
     return table
 
 
-def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort) -> Iterator[Scorer]:
+def _models(plan: DemoPlan, row: str, on: str, cohort: Cohort, titles: TitleVectors) -> Iterator[Scorer]:
     """A row's models, seed by seed."""
     for seed in plan.seeds(row):
         folder = plan.folder(row, seed)
-        if row == EVERYWHERE:
-            student = open_model(folder, plan.device, cohort)
-            assert isinstance(student, StudentScorer)  # noqa: S101
-            if student.model.linear is not None:
+        if row.startswith(REFERENCE):
+            student = StudentScorer.load(
+                folder, plan.device, titles=cohort.title, vectors=titles, served=cohort.fingerprint
+            )
+            if row == EVERYWHERE and student.model.linear is not None:
                 student.model.linear.factor = 1.0
             yield student
-        elif row.startswith("student"):
-            yield open_model(folder, plan.device, cohort)
         else:
             scores = StoredScores(plan.stored_scores(row, seed, on), cohort)
             if row.startswith("teacher"):

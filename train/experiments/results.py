@@ -242,8 +242,8 @@ def beside(evaluation: Entry) -> str:
         cases = next(iter(sections.values()))["cases"]
         parts.append(
             "## What the parts of a case are worth\n\n"
-            f"The calibrated models' own seed on {cases} later visits of validation patients, as they are and with a part left "
-            "out or exchanged; nothing is trained again, so this says what a model uses. Difference with its 95 % interval by "
+            f"The models of the first seed on {cases} later visits of validation patients, as they are and with a part left out "
+            "or exchanged; nothing is trained again, so this says what a model uses. Difference with its 95 % interval by "
             f"bootstrap over patients.\n\n{parts_table(sections)}"
         )
     if faithful := evaluation.get("faithfulness"):
