@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from leader_core.cohort import Cohort
     from leader_core.student.scorer import StudentScorer
 
-WHOLE: Final = "as it is"
+WHOLE: Final = "as it is"  # results_tables.py puts it first
 METRICS: Final = ("prauc", "jaccard", "f1")
 
 

@@ -44,7 +44,8 @@ REAL_DEMOS: Final[Mapping[str, RealDemo]] = {
     "mimic3": RealDemo(
         "mimic3-demo",
         "MIMIC-III Clinical Database Demo",
-        "The synthetic hospital's class frequencies were compared with these tables while it was made.",
+        "No independent check: while the synthetic hospital was made, its class frequencies and some habits of its prescribers "
+        "were fitted to these tables.",
     ),
     "mimic4": RealDemo(
         "mimic4-demo",

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 CONFORMAL: Final = ((0.5, 0.9), (0.8, 0.9), (0.9, 0.9), (0.9, 0.95))  # share covered, confidence
 PARTS: Final = ("continued", "started")
+WHOLE: Final = "as it is"  # the case with all its parts
 
 Entry = Mapping[str, Any]
 
@@ -162,7 +163,9 @@ def calibration_table(models: Entry) -> str:
 
 def parts_table(sections: Entry) -> str:
     """What the parts of a case are worth to each model."""
-    names = list(dict.fromkeys(name for each in sections.values() for name in each["parts"]))
+    names = sorted(
+        {name for each in sections.values() for name in each["parts"]}, key=lambda name: (name != WHOLE, name)
+    )
     header = ["validation, later visits", *(f"{kind}: PRAUC" for kind in sections)]
     header += [f"{kind}: difference" for kind in sections]
     rows = []

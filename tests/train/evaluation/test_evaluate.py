@@ -18,12 +18,14 @@ from leader_core import Case, Visit
 from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
 from leader_core.evaluation.metrics import case_metrics
-from leader_core.scorer import CaseScores, blocks_of
+from leader_core.model_folder import read_manifest
+from leader_core.scorer import CaseScores, blocks_of, score_columns
 from leader_core.vocabulary import Vocabulary
 from tests.hospital import MEDICATIONS, Hospital
 from train.cli import main
 from train.evaluation.evaluate import ModelEvaluation, icd_groups, time_groups
-from train.evaluation.scoring import Labels, prescriptions
+from train.evaluation.predictions import StoredScores
+from train.evaluation.scoring import Labels, open_model, prescriptions
 from train.evaluation.sections import without_parts
 
 HOSPITAL = Hospital(120)
@@ -135,6 +137,20 @@ def test_predictions_are_written_in_blocks_and_whole_or_not_at_all(
     assert main(words) == 130
     assert out.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["p.parquet"]
+
+
+def test_stored_scores_take_the_calibration_that_a_model_was_given_later(model: Path, tmp_path: Path) -> None:
+    scores, copy = tmp_path / "p.parquet", tmp_path / "calibrated"
+    common = ["--cohort", "c.duckdb", "--model", str(model), "--out"]
+    assert main(["predict", *common, str(scores), "--split", "test"]) == 0
+    assert main(["calibrate", *common, str(copy)]) == 0
+    columns = HOSPITAL.columns("test", "last")
+    stored, calibrated = StoredScores(scores, HOSPITAL), open_model(copy, "cpu", HOSPITAL)  # type: ignore[arg-type]
+    before = score_columns(stored, columns)
+    stored.describe(read_manifest(copy))
+    assert stored.threshold == calibrated.threshold
+    assert not np.allclose(score_columns(stored, columns), before, atol=1e-4)
+    np.testing.assert_allclose(score_columns(stored, columns), score_columns(calibrated, columns), atol=1e-6)
 
 
 def test_classes_outside_the_vocabulary_count_as_missed(
