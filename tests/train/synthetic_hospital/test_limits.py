@@ -176,7 +176,7 @@ def test_opposites_are_treated_unlike_in_both_icd_versions(drawn: Drawn, pair: s
 
 
 def test_prescribers_err_as_real_ones_do(drawn: Drawn) -> None:
-    """The shares of MIMIC-III and MIMIC-IV demo visits lie within, or near, these bounds."""
+    """Neither never nor always: what is held back is given now and then, what is called for is not given to all."""
     bleeding = _coded(drawn, r"578|53[1-4]|562[01][23]", r"K92[012]|K2[5-8]")
     against_clots = _given(
         drawn, "heparin_sc", "heparin_iv", "enoxaparin", "warfarin", "doac", "aspirin", "antiplatelet"
