@@ -39,7 +39,9 @@ _DENIED: Final = re.compile(r"\bwithout\b.*?(?=\bwith\b|$)")
 _LONGEST_TERM: Final = 5
 _SHORTEST_CODE: Final = 2
 _LONGEST_ABBREVIATION: Final = 4  # letters
-_PLAIN_ENGLISH: Final = frozenset("all as ad ar ed he se cut fat dry fit cold us circ iron pain fall".split())
+_PLAIN_ENGLISH: Final = frozenset(
+    "all as ad ar ed he se cut fat dry fit cold us circ iron pain fall ten hit dress pres".split()
+)
 """Terms that inside a longer search are more likely the word than the abbreviation."""
 
 
