@@ -50,7 +50,7 @@ REAL_DEMOS: Final[Mapping[str, RealDemo]] = {
     "mimic4": RealDemo(
         "mimic4-demo",
         "MIMIC-IV Clinical Database Demo",
-        "Untouched: no model, setting or fact was ever chosen on these patients.",
+        "Untouched: no model was trained, calibrated or chosen on these patients.",
     ),
     "eicu": RealDemo(
         "eicu-demo",
