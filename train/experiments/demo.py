@@ -98,7 +98,8 @@ def build_scores(build: Path, assets: Path, report: Report, device: str) -> Path
         commands.append(("baseline", *own, "--name", name, "--out", str(folder), *split))
         added += ["--add", f"{name}={folder / 'scores.parquet'}"]
     commands.append(("scores", *own, *added, "--export", str(out)))
-    run_tasks(build, [CommandTask("shipped-scores", tuple(commands), (out,), alone=True)], report)
+    models = tuple(path for kind in CALIBRATED if (path := assets / "models" / kind / MANIFEST).is_file())
+    run_tasks(build, [CommandTask("shipped-scores", tuple(commands), (out,), models, alone=True)], report)
     return out
 
 
