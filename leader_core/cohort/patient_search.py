@@ -7,7 +7,7 @@ bytes each, so that a text of any number of codes is a few passes over one byte 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -96,6 +96,7 @@ class Lookups:
     find: Finder
     pasted_title: Callable[[str], BestMatches]  # the code whose whole title this is
     library: Callable[[str], BestMatches]  # among all codes, of which the cohort may have none
+    names: Container[str]  # folded synonyms, also of codes that the cohort does not have
     titles: Mapping[int, str]  # by number of concept
     drugs: DrugSearch
 
@@ -106,6 +107,7 @@ class Lookups:
             find=lambda text, quoted: best_matches(own, text, quoted=quoted),
             pasted_title=lambda text: title_matches(own, text),
             library=lambda text: best_matches(library(), text),
+            names=own.aliases.named,
             titles=dict(zip(own.table.concept_ids.tolist(), own.table.titles, strict=True)),
             drugs=drugs,
         )
@@ -192,8 +194,8 @@ class PatientSearch:
         while words:
             for length in range(min(len(words), MOST_WORDS), 0, -1):
                 matches = self._find(" ".join(words[:length]), alone=alone)
-                if matches.concepts or (length > 1 and self._is_name(words[:length])):
-                    break
+                if matches.concepts or (length > 1 and fold(" ".join(words[:length])) in self._lookups.names):
+                    break  # the name of what no patient has is not taken apart
             if matches.concepts and not matches.together:
                 length, matches = self._first_of_two(words[:length], matches) or (length, matches)
             runs.append((" ".join(words[:length]), matches))
@@ -227,11 +229,6 @@ class PatientSearch:
             return BestMatches()
         matches = self._lookups.find(text, False)
         return BestMatches() if matches.inside or (len(words[0]) == 2 and not matches.in_words) else matches
-
-    def _is_name(self, words: list[str]) -> bool:
-        """Whether words are the name of a code that no patient of the cohort has; words of other codes they are not then."""
-        text = " ".join(words)
-        return not SMALL_WORDS.issuperset(fold(text).split()) and self._lookups.library(text).named
 
     def _part(self, text: str, matches: BestMatches) -> SearchPart:
         abbreviated = all(len(word) == 1 for word in fold(text).split())

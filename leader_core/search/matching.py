@@ -66,7 +66,6 @@ class BestMatches:
     kind: Kind | None = None  # of the best match
     together: bool = False  # as one thing: a code, a name or synonym, or words that a title has side by side
     in_words: bool = False  # whole words, not begun or misspelt
-    named: bool = False  # the text is the very name of a code, or a synonym of it
     inside: bool = False  # only as the beginning of a word further inside a title or synonym
 
 
@@ -98,7 +97,6 @@ def best_matches(index: CodeIndex, text: str, *, quoted: bool = False) -> BestMa
         index.table.kinds[ordered[0]],
         together=tier >= PHRASE or len(in_order) > 0,
         in_words=tier >= WORDS or len(in_order) > 0,
-        named=tier == NAMED,
         inside=tier in (BEGUN, BEGUN_RELATED) and not title.startswith(words[0]),
     )
 
