@@ -191,6 +191,7 @@ class EquivalentCode:
     """A diagnosis that a model reads as its equivalent in ICD-10-CM, or as the several codes that together are it."""
 
     code: str
+    title: str
     read_as: tuple[str, ...]
     titles: tuple[str, ...]  # of `read_as`
 
@@ -237,6 +238,7 @@ class Prompt:
     dropped: tuple[str, ...] = ()  # one plain sentence for each thing cut; empty when nothing was
     untitled: tuple[str, ...] = ()  # codes without a title, rendered as themselves
     left_out: int = 0  # codes of the case that are not in the text
+    read_as: tuple[EquivalentCode, ...] = ()  # codes of the case that are written as their equivalents
 
     @property
     def truncated(self) -> bool:

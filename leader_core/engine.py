@@ -398,9 +398,12 @@ class Engine:
         )
 
     def _read_as(self, scorer: ModelScorer, case: Case) -> tuple[EquivalentCode, ...]:
+        title = self.cohort.title
         return tuple(
-            EquivalentCode(code, read, tuple(self.cohort.title("diagnosis", each) or each for each in read))
-            for code, read in scorer.read_as(case)
+            EquivalentCode(
+                own, title("diagnosis", own) or own, read, tuple(title("diagnosis", c) or c for c in read)
+            )
+            for own, read in scorer.reading.changed(case)
         )
 
     def _card(self, name: ModelName) -> ModelCard:

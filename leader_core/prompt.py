@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, Literal, Protocol
 
-from leader_core.domain import Case, Kind, Prompt, PromptSection, Visit
+from leader_core.domain import Case, EquivalentCode, Kind, Prompt, PromptSection, Visit
 from leader_core.errors import InputError
 from leader_core.terminology.equivalence import DiagnosisReading
 from leader_core.wording import PROMPTS, SectionKind, fill, parse
@@ -130,7 +131,7 @@ class PromptBuilder:
             if excess <= 0 or margin > self.token_limit:
                 break
             margin += excess
-        sections, start = [], 0
+        sections, start, write = [], 0, partial(self.written, "diagnosis")
         for kind, piece, number in pieces:
             end = start + len(piece)
             count = sum(1 for first, _ in spans if start <= first < end)
@@ -148,6 +149,10 @@ class PromptBuilder:
             sections=tuple(sections),
             dropped=tuple(plan.dropped),
             untitled=self._untitled(plan),
+            read_as=tuple(
+                EquivalentCode(code, write(code), read, tuple(map(write, read)))
+                for code, read in self.reading.changed(case.observed())
+            ),
             left_out=max(0, plan.whole - sum(map(_size, [*plan.history, plan.current]))),
         )
 

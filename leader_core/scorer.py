@@ -104,12 +104,6 @@ class ModelScorer(ABC):
     def reading(self) -> DiagnosisReading:
         """How the model reads diagnosis codes."""
 
-    def read_as(self, case: Case) -> list[tuple[str, tuple[str, ...]]]:
-        """Diagnoses of the case that are read as other codes, each once, with those."""
-        codes = dict.fromkeys(code for kind, code in case.codes() if kind == "diagnosis")
-        read = ((code, self.reading.of("diagnosis", code)) for code in codes)
-        return [(code, codes) for code, codes in read if codes != (code,)]
-
     @property
     @abstractmethod
     def profile_read(self) -> tuple[str, ...]:

@@ -105,6 +105,7 @@ def _model(part: ModelPart) -> dict[str, Any]:
         "figures": dict(part.metrics),
         "profile_read": list(recommendation.profile_read),
         "unseen": [asdict(code) for code in recommendation.unseen],
+        "read_as": [asdict(code) for code in recommendation.read_as],
         "truncated": recommendation.truncated,
     }
 

@@ -13,8 +13,8 @@ from dashboard.interactions import sets
 from dashboard.server.answers import Scores, ask_now
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, url_state, wording
-from dashboard.shared.case_text import unseen_claims
-from dashboard.shared.formatting import day, listing, score
+from dashboard.shared.case_text import read_as_lines, unseen_claims
+from dashboard.shared.formatting import count, day, listing, score
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
 from leader_core import Alert, Case, Recommendation, UnseenCode
@@ -121,6 +121,10 @@ def _warnings(service: Service, subject: Subject, scores: Scores, recommendation
         st.html(unseen_callout(name, recommendation.unseen))
     if recommendation.truncated:
         st.html(markup.callout(cut_text(service, subject.case, name), name))
+    if recommendation.read_as:
+        number = count(len(recommendation.read_as), "diagnosis", "diagnoses")
+        lines = read_as_lines(recommendation.read_as)
+        st.html(render("scores/read_as.html", count=f"{number} read as ICD-10-CM", lines=lines))
 
 
 def cut_text(service: Service, case: Case, name: ModelName) -> str:

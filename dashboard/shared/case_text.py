@@ -10,7 +10,7 @@ from typing import Final
 from dashboard.shared import comparison, wording
 from dashboard.shared.formatting import count, day, gap, listing, stay, words
 from leader_core import UNKNOWN, Case, Order, UnseenCode, Visit
-from leader_core.domain import Kind
+from leader_core.domain import EquivalentCode, Kind
 from leader_core.interactions import clinical_rules
 from leader_core.interactions.conditions import condition_rules, duplication_rules
 
@@ -179,6 +179,15 @@ def unseen_claims(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, st
         codes = listing(f"{u.title} ({u.code})" if u.title != u.code else u.code for u in members[:5])
         claims.append((claim, codes + (f" and {len(members) - 5} more" if len(members) > 5 else "")))
     return claims
+
+
+def read_as_lines(codes: Sequence[EquivalentCode]) -> list[str]:
+    """Codes that a model reads through their equivalents in ICD-10-CM, a line each."""
+    return [
+        f"{each.title} ({each.code}): read as "
+        f"{listing(f'{t} ({c})' for t, c in zip(each.titles, each.read_as, strict=True))}"
+        for each in codes
+    ]
 
 
 def tables_cover() -> str:

@@ -18,7 +18,7 @@ from functools import cache, lru_cache
 from itertools import groupby, islice, takewhile
 from typing import Final, NamedTuple
 
-from leader_core.domain import Kind
+from leader_core.domain import Case, Kind
 from leader_core.terminology.icd import data_folder, listed_titles
 
 _SPREAD: Final = 5  # ICD-10-CM categories: a code spread over as many has no one equivalent
@@ -66,6 +66,11 @@ class DiagnosisReading:
             for read in self.of(kind, code):
                 first.setdefault(read, code)
         return [(code, read) for read, code in first.items()]
+
+    def changed(self, case: Case) -> list[tuple[str, tuple[str, ...]]]:
+        """Diagnoses of a case that are read as other codes, each once, with those."""
+        codes = dict.fromkeys(code for kind, code in case.codes() if kind == "diagnosis")
+        return [(code, read) for code in codes if (read := self.of("diagnosis", code)) != (code,)]
 
     def _read(self, code: str) -> tuple[str, ...]:
         if code in self._known:

@@ -143,6 +143,11 @@ def test_codes_of_one_reading_are_written_once_by_its_title() -> None:
         in prompt.text
     )
     assert prompt.untitled == ("ICD10:N179", "ICD9:NONE") and prompt.left_out == 0
+    assert [(each.code, each.read_as) for each in prompt.read_as[:2]] == [
+        ("ICD9:4019", ("ICD10:I10",)),
+        ("ICD9:25072", ("ICD10:E1151", "ICD10:E1165")),
+    ]
+    assert prompt.read_as[1].titles == ("Angiopathy", "High sugar")
 
 
 @pytest.mark.parametrize(

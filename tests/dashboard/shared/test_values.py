@@ -26,7 +26,7 @@ from dashboard.shared.draft import MAX_EARLIER, Draft
 from dashboard.shared.formatting import gap, probability, stay
 from dashboard.shared.session import Subject
 from leader_core import Alert, Case, Concept, InputError, Order, Visit
-from leader_core.domain import UnseenCode
+from leader_core.domain import EquivalentCode, UnseenCode
 from leader_core.interactions.review import Carrier
 from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
 
@@ -419,6 +419,14 @@ def test_a_code_read_by_its_title_is_distinguished_from_an_unread_one() -> None:
     assert "never met 2 codes of this case in training and read only the titles: Left heart failure" in both
     assert "only the title: " in case_text.unseen_sentence("student", (titled,))
     assert "did not read" not in case_text.unseen_sentence("student", (titled,))
+
+
+def test_a_code_read_through_its_equivalent_is_named_with_it() -> None:
+    codes = ("ICD10:E1151", "ICD10:E1165")
+    both = EquivalentCode("ICD9:25072", "Diabetes, uncontrolled", codes, ("Angiopathy", "High sugar"))
+    assert case_text.read_as_lines([both]) == [
+        "Diabetes, uncontrolled (ICD9:25072): read as Angiopathy (ICD10:E1151) and High sugar (ICD10:E1165)"
+    ]
 
 
 def test_the_notice_of_unread_codes_stays_short_and_opens_the_codes() -> None:

@@ -444,6 +444,6 @@ def test_the_teacher_s_phrases_bear_the_codes_of_the_case(teacher: TeacherScorer
     words = {result.prompt.text[t.start : t.end]: t.item.name for t in result.tokens if t.item.part == "code"}
     assert words == {"diabetes": "ICD9:25000", "hypertension": "ICD9:4019", "bypass": "ICD9PCS:3961"}
     assert result.values()[code_item(0, "diagnosis", "ICD9:4011")] == 0 and not result.unread
-    assert scorer.read_as(case)[0] == ("ICD9:25000", ("ICD10:E119",)) and not scorer.unseen(case)
+    assert scorer.reading.changed(case)[0] == ("ICD9:25000", ("ICD10:E119",)) and not scorer.unseen(case)
     ten = Case(current=Visit(("ICD10:E119", "ICD10:I10"), ("ICD9PCS:3961",)))
     assert (scorer.score([ten]).probabilities == scorer.score([case]).probabilities).all()
