@@ -122,6 +122,9 @@ def _account(service: Service, prompt: Prompt) -> None:
     st.html(markup.panel_title("Cut to fit"))
     if prompt.dropped:
         st.html(markup.plain_list(prompt.dropped))
+    elif prompt.left_out:  # by the wording, not by the limit
+        left = count(prompt.left_out, "procedure")
+        st.html(markup.note(f"Nothing was cut. This wording does not name {left} of earlier visits."))
     else:
         st.html(markup.note("Nothing was cut: the teacher reads the whole case as it stands here."))
     if prompt.untitled:

@@ -137,7 +137,7 @@ def trust_lines(about: CaseTrust, evidence: Evidence | None, problem: str, unit:
     if about.truncated:
         lines.append("Could not read all of the case: it was cut to fit.")
     if not about.unseen and not about.truncated:
-        lines.append("Read every code of the case.")
+        lines.append("Knows every code of the case, and nothing was cut.")
     if about.promised is not None and len(about.promised) * 2 > about.scored:
         lines.append(
             f"No {about.share * 100:.0f} % set worth showing: it would hold {len(about.promised)} of "

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from leader_core.domain import Case, check_case
 from leader_core.errors import ArtifactError, LeaderError, NotFoundError
 from leader_core.similar.index import NEAREST, CaseIndex, index_path, unit
+from leader_core.terminology.equivalence import DiagnosisReading
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -54,7 +55,7 @@ class Neighbour:
     similarity: float  # cosine, -1 to 1
     gender: str
     age_band: str
-    shared: tuple[str, ...]  # diagnoses of both current visits, in the case's order
+    shared: tuple[str, ...]  # diagnoses of the case that both current visits have, as the student reads them
     diagnoses: int  # of the neighbour's visit
     given: tuple[str, ...]  # medication classes of the neighbour's visit, sorted
 
@@ -167,17 +168,17 @@ class SimilarCases:
         index = self._index
         if index is None:
             raise NotFoundError(self._state.reason or "The training patients are still being read.")
-        vector = self._vector(case)
+        vector, reading = self._vector(case), self._scorer().reading
         others = np.ones(len(index), dtype=bool)
         if case.patient_id is not None:
             others &= index.patient_ids != case.patient_id
-        among = others & _filtered(index, case, query)
+        among = others & _filtered(index, case, query, reading)
         cosines = index.cosines(vector)
         nearest = index.best(cosines, max(NEAREST, query.count), others)
         mean_similarity = float(cosines[nearest[:NEAREST]].mean()) if len(nearest) else 0.0
         whole = len(nearest) and bool(among[others].all())  # no filter: the same rows
         rows = nearest[: query.count] if whole else index.best(cosines, query.count, among)
-        neighbours = tuple(_neighbour(index, int(row), float(cosines[row]), case) for row in rows)
+        neighbours = tuple(_neighbour(index, int(row), float(cosines[row]), case, reading) for row in rows)
         measured = index.nearness
         return Similar(
             neighbours,
@@ -201,7 +202,9 @@ class SimilarCases:
         return vector
 
 
-def _filtered(index: CaseIndex, case: Case, query: SimilarQuery) -> NDArray[np.bool_]:
+def _filtered(
+    index: CaseIndex, case: Case, query: SimilarQuery, reading: DiagnosisReading
+) -> NDArray[np.bool_]:
     """(N,) which training patients the filters leave."""
     keep = np.ones(len(index), dtype=bool)
     if query.visits != "any":
@@ -213,12 +216,13 @@ def _filtered(index: CaseIndex, case: Case, query: SimilarQuery) -> NDArray[np.b
             labels = index.labels[field]
             keep &= values == (labels.index(value) if value in labels else -1)
     if query.shares_diagnosis:
-        keep &= index.with_any("diagnosis", case.current.diagnoses)
+        keep &= index.with_any(case.current.diagnoses, reading)
     return keep
 
 
-def _neighbour(index: CaseIndex, row: int, cosine: float, case: Case) -> Neighbour:
+def _neighbour(index: CaseIndex, row: int, cosine: float, case: Case, reading: DiagnosisReading) -> Neighbour:
     diagnoses = index.codes["diagnosis"].of(row)
+    theirs = {read for code in diagnoses for read in reading.of("diagnosis", code)}
     return Neighbour(
         patient_id=int(index.patient_ids[row]),
         visit_id=int(index.visit_ids[row]),
@@ -226,7 +230,11 @@ def _neighbour(index: CaseIndex, row: int, cosine: float, case: Case) -> Neighbo
         similarity=cosine,
         gender=index.labelled("gender", row),
         age_band=index.labelled("age_band", row),
-        shared=tuple(code for code in dict.fromkeys(case.current.diagnoses) if code in diagnoses),
+        shared=tuple(
+            code
+            for code in dict.fromkeys(case.current.diagnoses)
+            if not theirs.isdisjoint(reading.of("diagnosis", code))
+        ),
         diagnoses=len(diagnoses),
         given=tuple(sorted(index.codes["medication"].of(row))),
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -25,6 +26,7 @@ from leader_core.errors import ArtifactError
 from leader_core.files import replacing_file
 from leader_core.outputs import SIMILAR
 from leader_core.ragged import Ints, Ragged
+from leader_core.terminology.equivalence import DiagnosisReading
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -107,10 +109,13 @@ class CaseIndex:
             rows = rows[np.argpartition(-cosines[rows], count - 1)[:count]]
         return rows[np.lexsort((self.patient_ids[rows], -cosines[rows]))]
 
-    def with_any(self, kind: Kind, codes: Sequence[str]) -> NDArray[np.bool_]:
-        """(N,) whether a training visit has any of these codes."""
-        column, sought = self.codes[kind], frozenset(codes)
-        wanted = np.fromiter((code in sought for code in column.table), bool, len(column.table))
+    def with_any(self, diagnoses: Sequence[str], reading: DiagnosisReading) -> NDArray[np.bool_]:
+        """(N,) whether a training visit has any of these diagnoses, as the student reads them."""
+        column, read = self.codes["diagnosis"], partial(reading.of, "diagnosis")
+        sought = {each for code in diagnoses for each in read(code)}
+        wanted = np.fromiter(
+            (not sought.isdisjoint(read(code)) for code in column.table), bool, len(column.table)
+        )
         if not wanted.any():
             return np.zeros(len(self), dtype=bool)
         return column.ids.keep(wanted[column.ids.values]).lengths > 0

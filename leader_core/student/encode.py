@@ -190,12 +190,10 @@ class Encoder:
             return columns
         column = columns.codes["diagnosis"]
         index: dict[str, int] = {}
-        read = Ragged.of(
-            [
-                [index.setdefault(read, len(index)) for read in self.reading.of("diagnosis", code)]
-                for code in column.table
-            ]
-        )
+        as_read = [self.reading.of("diagnosis", code) for code in column.table]
+        if all(codes == (code,) for codes, code in zip(as_read, column.table, strict=True)):
+            return columns
+        read = Ragged.of([[index.setdefault(code, len(index)) for code in codes] for codes in as_read])
         every = read.take(column.ids.values.astype(np.int64))  # a row for each code of each visit
         sets = Ragged(every.offsets[column.ids.offsets], every.values)
         _, first = np.unique(sets.owners * len(index) + sets.values, return_index=True)

@@ -47,6 +47,8 @@ class DiagnosisReading:
         self._known = known
         self._equivalence = equivalence
         self._cached: dict[str, tuple[str, ...]] = {}
+        if equivalence:
+            general_mappings()  # read now, and not while the first case waits
 
     def of(self, kind: Kind, code: str) -> tuple[str, ...]:
         """The codes that are read in a code's place: itself, its equivalent, or the several that make it up."""

@@ -208,3 +208,17 @@ def test_without_a_student_or_with_too_many_patients_it_says_why(monkeypatch: py
 def test_unit_vectors_have_length_one_and_nothing_stays_nothing() -> None:
     result = unit(np.array([[3.0, 4.0], [0.0, 0.0]], np.float32))
     np.testing.assert_allclose(result, [[0.6, 0.8], [0.0, 0.0]])
+
+
+def test_diagnoses_are_shared_as_the_student_reads_them(
+    cases: SimilarCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strange = replace(
+        CASE, profile=dict(CASE.profile), current=replace(CASE.current, diagnoses=("ICD9:NONE",))
+    )
+    query = SimilarQuery(shares_diagnosis=True)
+    assert cases.find(strange, query).among == 0
+    monkeypatch.setattr(SCORER.encoder.reading, "of", lambda kind, code: ("ICD10:A",))
+    result = cases.find(strange, query)
+    assert result.among == len(TRAINING)
+    assert all(neighbour.shared == ("ICD9:NONE",) for neighbour in result.neighbours)
