@@ -50,7 +50,7 @@ def _part(drug: Carrier, alert: Alert, title: Title) -> str:
     severity = f" ({alert.severity})" if alert.severity != alert.rank else ""
     text = f"{drug.name}{severity}: {percent(drug.share)} of {title_of_class} ordered"
     if one_class and alert.share > drug.share + 0.005:
-        text += f", {percent(alert.share)} with others"
+        text += f", {percent(alert.share)} with its other drugs that do the same"
     return text
 
 
@@ -124,9 +124,12 @@ def class_drugs(shares: DrugShares, code: str) -> str:
 # As a list
 
 
-def review_html(review: Review, titles: Titles, what: str) -> Markup:
+_ORDERED: Final = "With the drugs ordered"
+
+
+def review_html(review: Review, titles: Titles, what: str, heading: str = _ORDERED) -> Markup:
     """A review in a narrow column: lesser alerts are folded under their number; see `sections`."""
-    return Markup().join(sections(review, titles, what, short=True))
+    return Markup().join(sections(review, titles, what, heading=heading, short=True))
 
 
 def sections(
@@ -134,7 +137,7 @@ def sections(
     titles: Titles,
     what: str,
     *,
-    heading: str = "With the drugs ordered",
+    heading: str = _ORDERED,
     shown: Callable[[Alert], bool] = lambda alert: True,
     short: bool = False,
 ) -> list[Markup]:

@@ -123,8 +123,7 @@ def show(
     with st.container(key="cards_classes"):
         place = st.empty()
         _reasons(about, lambda known, note: place.html(classes_html(about, known, note)))
-        if focus:
-            component("scores/focus")(key="cards-focus", data={"code": focus, "case": _name(case)})
+        component("scores/cards")(key="cards", data={"code": focus, "case": _name(case)})
 
 
 def _name(case: Case) -> str:
@@ -229,6 +228,7 @@ def classes_html(about: CardCase, known: Mapping[str, Sequence[Reason]], note: s
         names=list(about.recommendations),
         ordered_known=about.ordered_known,
         focus=about.focus,
+        case=_name(about.case),
         scope=wording.scope(level),
         unit=wording.unit(level),
     )

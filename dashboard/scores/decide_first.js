@@ -20,7 +20,7 @@ function matched(name, typed) {
   return words.every((word) => low.includes(word)) ? 1 : 0;
 }
 
-// The classes that match, best first: [class, the drug or other name that matched, or ""].
+// The classes that match, best first: [class, the drug or other name that matched or "", rank, the drug or ""].
 function ranked(memory, text) {
   const typed = text.trim().toLowerCase().replace(/\s+/g, " ");
   if (!typed) return [];
@@ -29,13 +29,17 @@ function ranked(memory, text) {
     let best = Math.max(matched(one.title, typed), matched(one.code, typed) > 2 ? 4 : 0);
     let rank = best ? best + 0.5 : 0; // a class by its own name before one by a drug's
     let why = "";
-    for (const [name, ...others] of one.names) {
-      for (const each of [name, ...others]) {
+    let drug = "";
+    for (const [name, ...brands] of [...one.terms.map((term) => [term]), ...one.drugs]) {
+      for (const each of [name, ...brands]) {
         const level = matched(each, typed);
-        if (level > rank && level > 1) { rank = level; why = each === name ? name : each + ": " + name; }
+        if (level <= rank || level < 2) continue;
+        rank = level;
+        why = each === name ? name : each + ": " + name;
+        drug = one.terms.includes(name) ? "" : name;
       }
     }
-    if (rank) results.push([one, why, rank]);
+    if (rank) results.push([one, why, rank, drug]);
   }
   return results.sort((a, b) => b[2] - a[2] || a[0].title.length - b[0].title.length);
 }
@@ -65,12 +69,12 @@ function suggest(memory) {
   const typed = memory.search.value.trim();
   memory.at = results.length ? Math.min(memory.at, results.length - 1) : 0;
   memory.results = results;
-  memory.options.replaceChildren(...results.map(([one, why], i) => {
+  memory.options.replaceChildren(...results.map(([one, why, , drug], i) => {
     const option = make("li");
     option.id = memory.id + "-" + i;
     option.setAttribute("role", "option");
     option.setAttribute("aria-selected", String(i === memory.at));
-    option.append(make("span", memory.chosen.has(one.code) ? "✓ " : ""), make("span", one.title));
+    option.append(make("span", has(memory, one, drug) ? "✓ " : ""), make("span", one.title));
     if (why) option.append(make("span", why, "why"));
     option.append(make("span", one.code, "code"));
     option.onmousedown = (event) => event.preventDefault();
@@ -84,15 +88,28 @@ function suggest(memory) {
   memory.status.textContent = typed && !results.length ? "No class and no drug matches “" + typed + "”." : "";
 }
 
+// Whether a class is chosen; where it was found by a drug, whether it is for this drug.
+function has(memory, one, drug) {
+  return memory.chosen.has(one.code) && (!drug || (memory.drugs[one.code] || []).includes(drug));
+}
+
+// Puts a class on or takes it off; where it was found by a drug, the class goes with the last of its drugs.
+function choose(memory, code, drug, yes) {
+  if (!drug) return memory.choose(code, yes);
+  const others = (memory.drugs[code] || []).filter((each) => each !== drug);
+  memory.drugs[code] = yes ? [...others, drug] : others;
+  memory.choose(code, yes || others.length > 0);
+}
+
 function take(memory, at) {
   const entry = memory.results[at];
   if (!entry) return;
-  const [one] = entry;
-  const adding = !memory.chosen.has(one.code);
-  memory.choose(one.code, adding);
+  const [one, , , drug] = entry;
+  const adding = !has(memory, one, drug);
+  choose(memory, one.code, drug, adding);
   memory.search.value = "";
   suggest(memory);
-  memory.status.textContent = one.title + (adding ? " chosen." : " taken off.");
+  memory.status.textContent = (drug || one.title) + (adding ? " chosen." : " taken off.");
   memory.search.focus();
 }
 
@@ -100,15 +117,17 @@ function drawChosen(memory) {
   for (const [code, tick] of memory.ticks) tick.checked = memory.chosen.has(code);
   const chosen = memory.classes.filter((one) => memory.chosen.has(one.code));
   memory.chips.hidden = !chosen.length;
-  memory.chips.replaceChildren(...chosen.map((one) => {
+  const chips = chosen.flatMap((one) => (memory.drugs[one.code] || [""]).map((drug) => [one, drug]));
+  memory.chips.replaceChildren(...chips.map(([one, drug]) => {
     const item = make("li");
-    const chip = make("button", one.title, "chip");
+    const chip = make("button", drug || one.title, "chip");
     chip.type = "button";
-    chip.setAttribute("aria-label", "Take off " + one.title);
+    chip.title = one.title;
+    chip.setAttribute("aria-label", "Take off " + (drug ? drug + ", " : "") + one.title);
     const cross = make("span", "×", "cross");
     cross.setAttribute("aria-hidden", "true");
     chip.append(cross);
-    chip.onclick = () => { memory.choose(one.code, false); memory.search.focus(); };
+    chip.onclick = () => { choose(memory, one.code, drug, false); memory.search.focus(); };
     item.append(chip);
     return item;
   }));
@@ -142,15 +161,15 @@ export default function (component) {
   const { data: [data], parentElement, setStateValue } = component;
   const [memory, unmount] = mountOnce(parentElement, () => ({ root: make("div", null, "root") }));
   if (memory.subject !== data.subject) fill(memory, data);
-  memory.send = (codes) => setStateValue("chosen", { subject: data.subject, codes });
+  memory.send = (codes) => setStateValue("chosen", { subject: data.subject, codes, drugs: memory.drugs });
   return unmount;
 }
 
 function fill(memory, data) {
-  Object.assign(memory, { subject: data.subject, chosen: new Set(data.chosen), id: "decide-options", at: 0, results: [], ticks: new Map() });
+  Object.assign(memory, { subject: data.subject, chosen: new Set(data.chosen), drugs: { ...data.drugs }, id: "decide-options", at: 0, results: [], ticks: new Map() });
   memory.classes = data.areas.flatMap((entry) => entry.classes);
   memory.choose = (code, yes) => {
-    if (yes) memory.chosen.add(code); else memory.chosen.delete(code);
+    if (yes) memory.chosen.add(code); else { memory.chosen.delete(code); delete memory.drugs[code]; }
     drawChosen(memory);
     memory.send(memory.classes.map((one) => one.code).filter((each) => memory.chosen.has(each)));
   };

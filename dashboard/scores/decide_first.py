@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.interactions import alerts, sets
+from dashboard.interactions import alerts
+from dashboard.interactions.sets import KnownDrugs
 from dashboard.server.service import Service
 from dashboard.shared import comparison, markup, session, wording
 from dashboard.shared.formatting import count
@@ -24,7 +25,7 @@ MOST_DRUGS: Final = 60
 
 def choose(service: Service, subject: Subject) -> None:
     """Every class of the cohort to tick; the button reveals the models and the record."""
-    st.html(markup.panel_title("Decide first", "what would you give?") + markup.note(wording.DECIDE_FIRST))
+    st.html(markup.panel_title("Decide first", "what would you order?") + markup.note(wording.DECIDE_FIRST))
     with st.container(key="decide"):
         result = component("scores/decide_first")(
             key=f"decide-{subject.key}",
@@ -32,6 +33,7 @@ def choose(service: Service, subject: Subject) -> None:
                 "subject": subject.key,
                 "areas": areas(service.engine.cohort.titles("medication"), service.engine.shares),
                 "chosen": list(session.decided(subject.key)),
+                "drugs": {code: list(names) for code, names in session.decided_drugs(subject.key).items()},
                 "label": "Classes to tick, by therapeutic area",
                 "searchLabel": "Find a drug or a class to choose",
                 "placeholder": "A drug or a class: metoprolol, opioids",
@@ -41,7 +43,7 @@ def choose(service: Service, subject: Subject) -> None:
             on_chosen_change=nothing,
         )
     if result.chosen is not None and result.chosen.get("subject") == subject.key:
-        session.decide(subject.key, _known(service, result.chosen.get("codes", ())))
+        session.decide(subject.key, *_known(service, result.chosen.get("codes"), result.chosen.get("drugs")))
     own = session.decided(subject.key)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
         if st.button(
@@ -49,40 +51,43 @@ def choose(service: Service, subject: Subject) -> None:
         ):
             session.reveal(subject.key)
             st.rerun()
-        st.html(markup.note(f"{count(len(own), 'class', 'classes')} ticked"), width="content")
+        st.html(markup.note(f"{count(len(own), 'class', 'classes')} chosen"), width="content")
 
 
 def areas(titles: Mapping[str, str], shares: DrugShares) -> list[dict[str, Any]]:
     """The classes by therapeutic area, in ATC's order, each area by title; each class with the names it is known by."""
     by_area: dict[str, list[dict[str, Any]]] = {}
     for code in sorted(titles, key=lambda c: (c[:1], titles[c].lower(), c)):
-        names = [list(each) for each in _names(code, shares)]
         by_area.setdefault(comparison.area(code), []).append(
-            {"code": code, "title": titles[code], "names": names}
+            {"code": code, "title": titles[code], "terms": _terms(code), "drugs": _drugs(code, shares)}
         )
     return [{"label": label, "classes": classes} for label, classes in by_area.items()]
 
 
-def _names(code: str, shares: DrugShares) -> Iterator[tuple[str, ...]]:
-    """What a class is found by: other names of the class, then each of its drugs with its brands, most used first."""
-    for synonym in synonyms():
-        if synonym.kind == "medication" and code in synonym.codes:
-            yield from ((term,) for term in synonym.terms)
-    brands = drug_table().ingredients
-    for share in shares.of(code)[:MOST_DRUGS]:
-        drug = brands.get(share.name)
-        yield (share.name, *(drug.synonyms if drug is not None else ()))
+def _terms(code: str) -> list[str]:
+    """Other names of a class."""
+    known = (each for each in synonyms() if each.kind == "medication" and code in each.codes)
+    return [term for each in known for term in each.terms]
+
+
+def _drugs(code: str, shares: DrugShares) -> list[list[str]]:
+    """The drugs of a class, most used first, each with its brands after it."""
+    ingredients = drug_table().ingredients
+    names = [share.name for share in shares.of(code)[:MOST_DRUGS]]
+    return [[name, *(ingredients[name].synonyms if name in ingredients else ())] for name in names]
 
 
 def own_alerts(service: Service, subject: Subject) -> None:
-    """Before revealing: the alerts of the viewer's own classes, and nothing else."""
+    """Before revealing: the alerts of the viewer's own drugs and classes, and nothing else."""
     own = session.decided(subject.key)
     st.html(markup.panel_title("Alerts of your set"))
     if own:
-        review = sets.review(service, subject, own)
-        st.html(alerts.review_html(review, titles_of(service), "a drug of these classes"))
+        drugs = [name for names in session.decided_drugs(subject.key).values() for name in names]
+        review = KnownDrugs.of(service.engine, subject.case, drugs, hide=True).review(own)
+        heading = "With the drugs that you chose"
+        st.html(alerts.review_html(review, titles_of(service), "a drug of these classes", heading))
     else:
-        st.html(markup.note("They appear with the first class that you tick."))
+        st.html(markup.note("They appear with the first that you choose."))
 
 
 def start_again(subject: Subject) -> None:
@@ -92,7 +97,13 @@ def start_again(subject: Subject) -> None:
         st.rerun()
 
 
-def _known(service: Service, codes: object) -> Sequence[str]:
-    """What the browser sent, without codes that the cohort does not have."""
-    titles = service.engine.cohort.titles("medication")
-    return [c for c in codes if isinstance(c, str) and c in titles] if isinstance(codes, list | tuple) else []
+def _known(service: Service, codes: object, drugs: object) -> tuple[list[str], dict[str, list[str]]]:
+    """What the browser sent, without classes that the cohort does not have and drugs that are not of their class."""
+    titles, shares = service.engine.cohort.titles("medication"), service.engine.shares
+    sent = codes if isinstance(codes, list | tuple) else ()
+    classes = [code for code in sent if isinstance(code, str) and code in titles]
+    named = drugs if isinstance(drugs, dict) else {}
+    chosen = {
+        code: [s.name for s in shares.of(code) if s.name in named[code]] for code in classes if code in named
+    }
+    return classes, {code: names for code, names in chosen.items() if names}

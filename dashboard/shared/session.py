@@ -5,7 +5,7 @@ The URL carries opaque ids, cut-offs and filters. Clinical text (a search, a cas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -27,7 +27,7 @@ VIEWS: Final[Mapping[str, str]] = {
     "hide": "Hide orders",
     "decide": "Decide first",
 }
-"""How a case is shown: with what was prescribed, without it, or only after the viewer has chosen a set of their own."""
+"""How a case is shown: with what was ordered, without it, or only after the viewer has chosen a set of their own."""
 
 HOLD: Final = "hold"
 """URL parameter and session key: whether what the patient's conditions forbid is held back from the suggestions ("1" or "0");
@@ -40,6 +40,7 @@ _LAST: Final = "_last_case"
 _VIEW: Final = "_view"
 _HOLD: Final = "_hold_back"
 _DECIDED: Final = "_decided"
+_DECIDED_DRUGS: Final = "_decided_drugs"
 _REVEALED: Final = "_revealed"
 
 
@@ -187,7 +188,7 @@ def view() -> str:
 
 
 def set_view(choice: str) -> None:
-    """Show every case this way from now on: in a demonstration the next case does not show its prescription either."""
+    """Show every case this way from now on: in a demonstration the next case does not show its orders either."""
     st.session_state[_VIEW] = choice if choice in VIEWS else "all"
 
 
@@ -210,7 +211,7 @@ def undecided(subject: Subject) -> bool:
 
 
 def hidden(subject: Subject) -> bool:
-    """Whether the viewer chose not to see what this visit was given."""
+    """Whether the viewer chose not to see what was ordered in this visit."""
     return undecided(subject) or (subject.source == "cohort" and view() == "hide")
 
 
@@ -219,10 +220,17 @@ def decided(case: str) -> tuple[str, ...]:
     return tuple(st.session_state.get(_DECIDED, {}).get(case, ()))
 
 
-def decide(case: str, codes: Iterable[str]) -> None:
-    """Set the classes that the viewer ticked; once revealed, the set stays as it was decided."""
+def decided_drugs(case: str) -> Mapping[str, Sequence[str]]:
+    """By class, the drugs for which the viewer chose it; nothing of a class that was ticked as such."""
+    drugs: Mapping[str, Sequence[str]] = st.session_state.get(_DECIDED_DRUGS, {}).get(case, {})
+    return drugs
+
+
+def decide(case: str, codes: Iterable[str], drugs: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Set the classes that the viewer chose, and the drugs behind them; once revealed, the set stays as it was decided."""
     if not revealed(case):
         st.session_state[_DECIDED] = {**st.session_state.get(_DECIDED, {}), case: tuple(codes)}
+        st.session_state[_DECIDED_DRUGS] = {**st.session_state.get(_DECIDED_DRUGS, {}), case: drugs or {}}
 
 
 def revealed(case: str) -> bool:

@@ -13,6 +13,12 @@ from tests.browser.steps import both_scored, overflow, rows
 
 pytestmark = pytest.mark.browser
 
+DRAW_AGAIN = """() => {
+    const drawn = document.querySelector(".ld-items").closest(".stHtml");
+    drawn.innerHTML = drawn.innerHTML.replaceAll(' open=""', "");
+}"""
+"""Draws the cards as the server does when the reasons arrive: everything folded."""
+
 
 def test_a_clinicians_five_minutes(visit: Callable[..., Visitor]) -> None:
     visitor = visit()
@@ -31,6 +37,8 @@ def test_a_clinicians_five_minutes(visit: Callable[..., Visitor]) -> None:
     expect(item).to_contain_text(re.compile("Points to it|No single thing"))
     item.locator("summary").click()
     expect(item.locator("dl")).to_contain_text("validation")
+    page.evaluate(DRAW_AGAIN)
+    expect(item.locator("details")).to_have_attribute("open", "")
     page.locator(".ld-areas tbody").last.scroll_into_view_if_needed()
     expect(page.locator(".ld-areas")).to_contain_text("suggests")
     assert (box := banner.bounding_box()) is not None and 0 <= box["y"] < 80, "the banner stays in sight"

@@ -74,7 +74,7 @@ def test_before_revealing_only_the_viewers_own_alerts_are_shown(open_page: OpenP
     shown = text(page)
     assert "If you choose a drug of these classes" in shown and "With the drugs ordered" not in shown
     assert 'class="ld-alert ' in shown
-    assert "2 classes ticked" in text(page)
+    assert "2 classes chosen" in text(page)
 
 
 def test_revealing_compares_the_viewers_set_with_the_models(serve: Serve, open_page: OpenPage) -> None:
@@ -156,8 +156,20 @@ def test_classes_to_tick_stand_by_area() -> None:
     )
     assert [a["label"] for a in result] == ["Digestion and metabolism", "Heart and circulation"]
     assert [c["code"] for c in result[1]["classes"]] == ["C07A", "C01A"]
-    names = {name.lower() for each in result[1]["classes"][0]["names"] for name in each}
+    names = {name.lower() for each in result[1]["classes"][0]["drugs"] for name in each}
     assert {"metoprolol", "lopressor"} <= names, "a class is found by its drugs and their brands"
+
+
+def test_a_drug_chosen_by_name_is_shown_and_reviewed_as_this_drug(open_page: OpenPage) -> None:
+    chosen = {
+        "_decided": {KEY: ("C07A", "C08D")},
+        "_decided_drugs": {KEY: {"C07A": ["metoprolol"], "C08D": ["verapamil"]}},
+    }
+    page = open_page("case", chosen, patient=RETURNING, show="decide")
+    assert component_data(page, "decide_first")["drugs"] == {"C07A": ["metoprolol"], "C08D": ["verapamil"]}
+    shown = text(page)
+    assert "With the drugs that you chose" in shown and "If you choose" not in shown
+    assert "metoprolol with verapamil" in shown
 
 
 # Alerts
