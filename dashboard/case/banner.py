@@ -14,10 +14,14 @@ from dashboard.shared.case_text import Coded
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, titles_of
 from dashboard.shared.templates import render
+from leader_core.interactions.safer_set import SERIOUS
 
-_PROBLEMS: Final = 8
-_DRUGS: Final = 14
-"""As many as a wide window shows in its line; a narrow one cuts the line earlier, and says how many there are."""
+_PROBLEMS: Final = 12
+_DRUGS: Final = 24
+"""As many as a wide window shows in its two lines; a narrow one cuts them earlier, and says how many there are."""
+_FIRST: Final = ("B01", "C", "A10", "J", "L", "H", "N", "R")
+"""ATC groups in the order in which their drugs stand: anticoagulants, heart, diabetes, infection, immune system, hormones,
+nervous system, breathing; then the others."""
 
 
 def show(service: Service, subject: Subject) -> None:
@@ -46,16 +50,25 @@ def banner(service: Service, subject: Subject) -> Markup:
 
 
 def current_drugs(service: Service, subject: Subject) -> tuple[str, list[Coded]]:
-    """What is ordered in this visit, or where that is not known or not shown what the last visit had, by name."""
+    """What is ordered in this visit, or where that is not known or not shown what the last visit had.
+
+    The drugs of a contraindicated or major alert stand first, then the others by therapeutic area.
+    """
     titles, known = titles_of(service), sets.known_drugs(service, subject)
     if known.classes:
-        choices = known.review(known.classes).choices
-        named = [(choice.drugs[0].name, choice.class_code) for choice in choices if choice.known]
-        unnamed = set(known.classes) - {
-            code for choice in choices if choice.known for code in choice.class_codes
-        }
+        review = known.review(known.classes)
+        choices = [choice for choice in review.choices if choice.known]
+        named = [(choice.drugs[0].name, choice.class_code) for choice in choices]
+        unnamed = set(known.classes) - {code for choice in choices for code in choice.class_codes}
+        severe = {drug.name for a in review.carried if a.rank in SERIOUS for drug in a.drugs}
+        named.sort(key=lambda drug: (drug[0] not in severe, _area(drug[1])))
         return "Ordered now", [*named, *((titles("medication", code), code) for code in sorted(unnamed))]
     if subject.case.history and subject.case.history[-1].medications:
-        last = subject.case.history[-1].medications
+        last = sorted(subject.case.history[-1].medications, key=_area)
         return "At the last visit", [(titles("medication", code), code) for code in last]
     return "Ordered now", []
+
+
+def _area(code: str) -> tuple[int, str]:
+    """Where a class stands among the drugs of a patient."""
+    return next((i for i, start in enumerate(_FIRST) if code.startswith(start)), len(_FIRST)), code

@@ -28,6 +28,7 @@ from dashboard.shared.theme import Mode
 from leader_core import Interaction, Review
 from leader_core.domain import GRADED, ModelName
 from leader_core.interactions.review import Carrier
+from leader_core.interactions.safer_set import SERIOUS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -40,6 +41,9 @@ _AREA_GAP: Final = 0.45  # of a line, between two therapeutic areas
 _NAMES: Final = 226  # pixels of margin for the names
 _WIDTH_OF_NAME: Final = 35  # characters a line
 _STEPS: Final = 28
+MANY: Final = 24
+"""Pairs from which only those that stand out carry a symbol: more symbols cover each other on a telephone."""
+_FAINT: Final = "Lesser pairs are faint: choose a name's circle to bring out its own."
 _CSS_LINES: Final = {"solid": "solid", "dash": "dashed", "dashdot": "dashed", "dot": "dotted"}
 
 
@@ -133,6 +137,8 @@ def _draw(reviewed: ReviewedSet, drawn: Sequence[Interaction], chosen: Sequence[
             alt=f"{count(len(drawn), 'pair')} among {reviewed.size}",
         )
     notes = ["A full circle is a drug that was ordered, an open one a class of which one would be chosen."]
+    if not chosen and len(standing_out(drawn)) < len(drawn):
+        notes.append(_FAINT)
     if left_out := [name for code, name in named.items() if code not in everything]:
         notes.append(f"In no pair of these tables: {'; '.join(left_out)}.")
     if apart := sum(alert.kind != "interaction" for alert in reviewed.review.alerts):
@@ -232,11 +238,11 @@ def figure(
     heights = positions([*everything, *codes])
     lowest = min(heights.values(), default=0.0)
     chart = go.Figure()
-    highlighted = [p for p in pairs if set(chosen) <= {p.code_a, p.code_b}] if chosen else list(pairs)
+    highlighted = standing_out(pairs, chosen)
     others = [p for p in pairs if p not in highlighted]
     if others:
-        _edges(chart, others, heights, titles, mode, faint=True)
-    _edges(chart, highlighted, heights, titles, mode, faint=False)
+        _edges(chart, others, heights, titles, mode, faint=True, symbols=len(pairs) < MANY)
+    _edges(chart, highlighted, heights, titles, mode)
     _nodes(chart, codes, pairs, heights, titles, mode, chosen, set(codes) if known is None else known)
     paper = theme.COLOURS["paper"].of(mode)
     chart.update_layout(
@@ -253,6 +259,14 @@ def figure(
         clickmode="event+select",
     )
     return chart
+
+
+def standing_out(pairs: Sequence[Interaction], chosen: Sequence[str] = ()) -> list[Interaction]:
+    """The pairs that are drawn in full: of what is chosen, else the severe ones of many, else all."""
+    if chosen:
+        return [p for p in pairs if set(chosen) <= {p.code_a, p.code_b}]
+    severe = [p for p in pairs if p.severity in SERIOUS]
+    return severe if severe and len(pairs) >= MANY else list(pairs)
 
 
 def arc(start: float, end: float, span: float) -> list[tuple[float, float]]:
@@ -279,9 +293,10 @@ def _edges(
     titles: Mapping[str, str],
     mode: Mode,
     *,
-    faint: bool,
+    faint: bool = False,
+    symbols: bool = True,
 ) -> None:
-    """Arcs severity by severity, the most severe on top, and a symbol on each that can be chosen."""
+    """Arcs severity by severity, the most severe on top; with `symbols`, one on each, by which it can be chosen."""
     span = max(heights.values()) - min(heights.values()) if heights else 1.0
     for severity in reversed(list(theme.EDGE_STYLES)):
         among = [p for p in pairs if p.severity == severity]
@@ -304,6 +319,8 @@ def _edges(
             hoverinfo="skip",
             name=severity,
         )
+        if not symbols:
+            continue
         middles = [curve[_STEPS // 2] for curve in curves]
         chart.add_scatter(
             x=[x for x, _ in middles],

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from dashboard.interactions import sets
 from dashboard.interactions.sets import ReviewedSet
-from dashboard.shared import markup, url_state, wording
+from dashboard.shared import markup, url_state, view, wording
 from dashboard.shared.formatting import listing, probability
 from dashboard.shared.markup import Title
 from dashboard.shared.templates import macro
@@ -123,11 +123,13 @@ def _limit() -> Limit:
             "Major alerts, at most", min_value=0, max_value=999, step=1, value=None, placeholder="not limited",
             **url_state.mirror("major"),
         )  # fmt: skip
-    with other:
-        rate = st.number_input(
-            "DDI rate, at most", min_value=0.0, max_value=1.0, step=0.01, **url_state.mirror("rate"), placeholder="not limited",
-            value=None, format="%.2f", help=_RATE,
-        )  # fmt: skip
+    rate: float | None = st.session_state.get("rate")
+    if view.is_research() or rate is not None:
+        with other:
+            rate = st.number_input(
+                "DDI rate, at most", min_value=0.0, max_value=1.0, step=0.01, **url_state.mirror("rate"),
+                placeholder="not limited", value=None, format="%.2f", help=_RATE,
+            )  # fmt: skip
     return Limit(
         contraindicated=0 if contraindicated != "any" else None,
         major=None if major is None else int(major),
@@ -203,13 +205,17 @@ def _metrics(safer: SaferSet) -> list[tuple[str, str, str]]:
             (wording.SEVERITY_LABELS[level], f"{after.get(level, 0)}", f"was {before.get(level, 0)}")
             for level in ("contraindicated", "major", "moderate")
         ),
-        ("DDI rate", f"{safer.ddi_rate:.3f}", f"was {safer.plain_ddi_rate:.3f}"),
         ("Left out", f"{left_out}", f"{safer.cost:.1f} probably needed"),
+        *(
+            [("DDI rate", f"{safer.ddi_rate:.3f}", f"was {safer.plain_ddi_rate:.3f}")]
+            if view.is_research()
+            else []
+        ),
     ]
 
 
 def _change(decision: Decision, titles: Title, avoided: Sequence[str]) -> dict[str, object]:
-    """What the template draws of a medication that is given by another drug, or left out."""
+    """What the template draws of a medication that is ordered as another drug, or left out."""
     own, after, row = decision.before.name, decision.after, decision.substitute
     alerts = sorted(decision.because, key=lambda alert: SEVERITY_RANK[alert.severity])
     title = f"without {own}" if after is None else f"{after.name} instead of {own}"

@@ -14,6 +14,7 @@ from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read
 from dashboard.server import audit
 from dashboard.server.service import Service, get_service
 from dashboard.shared import analysis_selection, markup, session, stepping, url_state, view, wording
+from dashboard.shared.case_text import short_title
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
 from dashboard.shared.navigation import shared_query
 from dashboard.shared.templates import component, render
@@ -248,7 +249,7 @@ def _clinical(service: Service, page: PatientPage) -> tuple[list[dict[str, Any]]
             MISSING if row.age is None else str(row.age),
             wording.GENDER_LABELS.get(row.gender, words(row.gender or "")),
             " · ".join(filter(None, (day(row.admitted_at), _admission(row)))),
-            "; ".join(problems.get(row.patient_id, ())) or row.main_diagnosis or MISSING,
+            "; ".join(map(short_title, problems.get(row.patient_id, ()))) or row.main_diagnosis or MISSING,
             severe_alerts(row),
             str(row.visits),
         ]

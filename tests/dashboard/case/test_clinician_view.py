@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.case import banner
 from dashboard.interactions.sets import KnownDrugs
 from dashboard.scores import clinician_cards
 from dashboard.scores.clinician_cards import CardCase, evidence
 from dashboard.shared import case_text, comparison, wording
+from dashboard.shared.session import Subject
 from leader_core import Case, Visit
 from leader_core.evaluation.class_evidence import Proportion
 from leader_core.evaluation.trust import ClassTrust
@@ -49,6 +51,18 @@ def test_the_patient_stands_before_what_the_models_say(
     age = FakeCohort().patients(_one(RETURNING)).rows[0].age
     assert f"{age} years" in shown and "Allergies" in shown and "Ordered now" in shown
     assert "These are drug classes (ATC level 3): no dose, route or timing." in shown
+
+
+def test_current_drugs_stand_by_importance() -> None:
+    service, case = _Service(FakeEngine()), FakeCohort().case(int(RETURNING))
+    _, drugs = banner.current_drugs(service, Subject(case, "cohort", int(RETURNING), 5))  # type: ignore[arg-type]
+    names = [name for name, _ in drugs]
+    assert names[:6] == ["warfarin", "digoxin", "furosemide", "metoprolol", "lisinopril", "levofloxacin"]
+    entered = Subject(case, "draft", drugs=("senna", "warfarin", "verapamil", "metoprolol"))
+    _, drugs = banner.current_drugs(service, entered)  # type: ignore[arg-type]
+    assert [name for name, _ in drugs] == ["metoprolol", "verapamil", "warfarin", "senna"], (
+        "a severe pair first"
+    )
 
 
 def _one(patient: str):  # type: ignore[no-untyped-def]

@@ -25,7 +25,7 @@ from dashboard.shared.case_text import ordered_drugs
 from dashboard.shared.draft import MAX_EARLIER, Draft
 from dashboard.shared.formatting import gap, probability, stay
 from dashboard.shared.session import Subject
-from leader_core import Alert, Case, Concept, InputError, Order, Visit
+from leader_core import Alert, Case, Concept, InputError, Interaction, Order, Visit
 from leader_core.domain import EquivalentCode, UnseenCode
 from leader_core.interactions.review import Carrier
 from tests.fakes import PAIRS, FakeCohort, FakeEngine, manifest
@@ -294,6 +294,22 @@ def test_a_chosen_class_leaves_the_other_pairs_faint() -> None:
     drawn = graph.figure(codes, pairs, everything=codes, titles={}, chosen=["B01A"])
     marks = {mark for t in drawn.data if t.name == "major pairs" for mark in (t.customdata, t.opacity)}
     assert marks == {("B01A|M01A",), 1.0, ("C01A|C01B",), 0.35}
+
+
+def test_of_many_pairs_the_severe_alone_stand_out_and_carry_symbols() -> None:
+    codes = [f"A{i:02}A" for i in range(graph.MANY + 1)]
+    levels = ["major", *["moderate"] * (graph.MANY - 1)]
+    pairs = [Interaction(a, b, level, "t") for (a, b), level in zip(pairwise(codes), levels, strict=True)]  # type: ignore[arg-type]
+    drawn = graph.figure(codes, pairs, everything=codes, titles={})
+    assert [t.customdata for t in drawn.data if t.mode == "markers" and t.name != "classes"] == [
+        ("A00A|A01A",)
+    ]
+    assert {t.name: t.opacity < 0.5 for t in drawn.data if t.mode == "lines"} == {
+        "major": False,
+        "moderate": True,
+    }
+    assert graph.standing_out(pairs[1:]) == pairs[1:], "without a severe one all are drawn"
+    assert graph.standing_out(pairs, ["A05A"]) == [p for p in pairs if "A05A" in (p.code_a, p.code_b)]
 
 
 def test_the_matrix_shows_a_pair_on_both_sides_and_says_what_it_is() -> None:
