@@ -88,6 +88,8 @@ def draw() -> None:
         scoring.show(service)
         return
     url_state.enter("errors", _BINDINGS)
+    with st.container():  # a place of its own, so that the page keeps its place
+        scoring.offer_again(service)
     if not cases or not cache.analysis.models:
         st.html(
             markup.empty(

@@ -1,4 +1,4 @@
-"""Where no scores are stored: score the cohort from the page with progress and a way to cancel, or at a terminal."""
+"""Where no scores are stored, or those of other models: scoring from the page with progress, or at a terminal."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.server.answers import defer
+from dashboard.server.answers import defer, without_stored_scores
 from dashboard.server.scoring_run import ScoringRun, get_scoring_run, may_score, typed
 from dashboard.server.service import Service, reopen
 from dashboard.server.settings import read_settings
 from dashboard.shared import markup
 from dashboard.shared.analysis_text import model_name
-from dashboard.shared.formatting import count, duration
+from dashboard.shared.formatting import count, duration, listing
 from leader_core import LeaderError
 
 _EVERY: Final = 1.0
@@ -38,6 +38,31 @@ def show(service: Service) -> None:
             f"The error analysis works on scores stored next to the cohort.{note}",
         )
     )
+    _scoring(service, run)
+
+
+def offer_again(service: Service) -> None:
+    """Above stored scores that are not those of the models served: says so, and offers to score again."""
+    models, run = without_stored_scores(service), get_scoring_run()
+    if run.state == "done":
+        run.forget()
+        reopen()
+        st.rerun()
+    if not models:
+        return
+    names = listing(models, at_most=2)
+    st.html(
+        markup.callout(
+            f"These scores are not those of the {names} served now: other weights, another cut-off, or no score at all.",
+            "warn",
+        )
+    )
+    with st.expander("Score again", expanded=run.state != "none"):
+        _scoring(service, run)
+
+
+def _scoring(service: Service, run: ScoringRun) -> None:
+    """How the last run ended, and the run that goes on or what starts one."""
     if run.state in ("failed", "cancelled"):
         text = "Cancelled: nothing was changed." if run.state == "cancelled" else f"It failed. {run.reason}"
         st.html(markup.callout(text, "warn"))
@@ -59,7 +84,7 @@ def _offer(service: Service, run: ScoringRun) -> None:
         _form(service, run)
     else:
         st.html(markup.note("Scores are made by an administrator, or at a terminal."))
-    with st.expander("At a terminal"):
+    with st.popover("At a terminal", type="tertiary"):
         st.code(typed(read_settings(), "all"), language=None, wrap_lines=True)
         st.html(
             markup.note(

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.scores import comparison_table, explain_table, explanations
 from dashboard.scores.explanations import Explained
 from dashboard.server.service import Service
-from dashboard.shared import markup, url_state, wording
+from dashboard.shared import markup, session, url_state, wording
 from dashboard.shared.formatting import count, listing, probability
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
@@ -27,6 +27,7 @@ BINDINGS: Final = {
     WAY: url_state.Binding.choice("gradients", WAYS),
 }
 _SHOWN: Final = 14
+_ON_REQUEST: Final = "It takes the teacher some seconds to a minute on a processor."
 
 Result = Explained[Attribution] | Explained[Outcomes]
 
@@ -100,7 +101,10 @@ def _explained(
     values = [_values(result, code) for result in results.values()]
     if any(values):
         groups = explain_table.item_groups(subject.case, (values[0], values[1]), titles_of(service))
-        missing = tuple("not read" if result.status == "ready" else "…" for result in results.values())
+        missing = tuple(
+            "not read" if result.status == "ready" else "…" if result.status == "running" else "–"
+            for result in results.values()
+        )
         unit = "log-odds" if way == "gradients" else "probability"
         st.html(
             markup.note(f"Bars in {unit}: right raises the score, left lowers it.")
@@ -136,12 +140,16 @@ def _side(
     scored = next((m for m in recommendation.medications if m.code == code), None) if recommendation else None
     st.html(markup.model_head(name, f"score {probability(scored.probability)}" if scored else ""))
     result: Result
+    # The class that a link is about goes along from case to case: each step would ask the teacher.
+    on_request = name == "teacher" and code == session.focused_class()
     if _way() == "gradients":
-        result = explanations.gradients(service, subject.case, name, code)
+        result = explanations.gradients(service, subject.case, name, code, on_request=on_request)
     else:
-        result = explanations.removals(service, subject.case, name)
+        result = explanations.removals(service, subject.case, name, on_request=on_request)
     if result.status == "ready":
         st.html(markup.note(in_words(result.value)) + render("scores/exactness.html", text=how(result.value)))
+    elif result.status == "waiting":
+        st.html(markup.note(_ON_REQUEST))
     elif result.status != "running":
         st.html(markup.callout(result.reason or f"The {name} gives no explanation.", name))
     explanations.button(result)

@@ -25,6 +25,7 @@ log = logging.getLogger("leader.dashboard")
 T = TypeVar("T")
 Key = tuple[object, ...]
 _ENDED: Final = "_explanations_ended"
+_ASKED: Final = "_explanations_asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +33,40 @@ class Explained(Generic[T]):
     """An explanation, or why there is none (yet)."""
 
     model: ModelName
-    status: Literal["ready", "running", "stopped", "absent", "failed"]
+    status: Literal["ready", "running", "waiting", "stopped", "absent", "failed"]  # waiting: for a request
     value: T | None = None
     reason: str = ""
     key: Key = ()
 
 
-def gradients(service: Service, case: Case, model: ModelName, code: str) -> Explained[Attribution]:
-    """Integrated gradients of a class; where they are not there yet, their progress is drawn here."""
+def gradients(
+    service: Service, case: Case, model: ModelName, code: str, *, on_request: bool = False
+) -> Explained[Attribution]:
+    """Integrated gradients of a class; where they are not there yet, their progress is drawn here.
+
+    With `on_request`, they are computed only once somebody has pressed the button of `button`.
+    """
     return _explain(
         service,
         case,
         model,
         ("gradients", code),
         lambda on_progress: attribute(service.engine, case, model, code, on_progress=on_progress),
+        on_request,
     )
 
 
-def removals(service: Service, case: Case, model: ModelName) -> Explained[Outcomes]:
-    """Everything left out in turn, for all classes at once."""
+def removals(
+    service: Service, case: Case, model: ModelName, *, on_request: bool = False
+) -> Explained[Outcomes]:
+    """Everything left out in turn, for all classes at once; `on_request` as in `gradients`."""
     return _explain(
         service,
         case,
         model,
         ("removals",),
         lambda on_progress: leave_one_out(service.engine, case, model, on_progress=on_progress),
+        on_request,
     )
 
 
@@ -110,9 +120,17 @@ def flip(
 
 
 def button(explained: Explained[Any]) -> None:
-    """A way to stop what is being computed, or to begin again what was stopped."""
+    """A way to stop what is being computed, to begin it, or to begin again what was stopped."""
     model = explained.model
-    if explained.status == "running":
+    if explained.status == "waiting":
+        st.button(
+            f"Explain the {model}'s score",
+            key=f"ask-{explained.key[3]}-{model}",
+            on_click=_ask,
+            args=(explained.key,),
+            icon=":material/play_arrow:",
+        )
+    elif explained.status == "running":
         st.button(
             "Stop",
             key=f"stop-{explained.key[3]}-{model}",
@@ -135,17 +153,28 @@ def _end(key: Key, status: Literal["stopped", "failed"], reason: str) -> None:
     st.session_state.setdefault(_ENDED, {})[key] = (status, reason)
 
 
+def _ask(key: Key) -> None:
+    st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), key}
+
+
 def _again(key: Key) -> None:
     st.session_state.get(_ENDED, {}).pop(key, None)
 
 
 def _explain(
-    service: Service, case: Case, model: ModelName, what: Key, work: Callable[[Progress], T]
+    service: Service,
+    case: Case,
+    model: ModelName,
+    what: Key,
+    work: Callable[[Progress], T],
+    on_request: bool = False,
 ) -> Explained[T]:
-    return explain(service, model, (*service.key(case, model), *what), work)
+    return explain(service, model, (*service.key(case, model), *what), work, on_request)
 
 
-def explain(service: Service, model: ModelName, key: Key, work: Callable[[Progress], T]) -> Explained[T]:
+def explain(
+    service: Service, model: ModelName, key: Key, work: Callable[[Progress], T], on_request: bool = False
+) -> Explained[T]:
     """A result that was computed before, or its progress, drawn here, at the end of this run; `key[3]` says what it is."""
     status = service.status(model)
     if status.readiness == "absent" or status.readiness == "failed":
@@ -154,6 +183,8 @@ def explain(service: Service, model: ModelName, key: Key, work: Callable[[Progre
         return Explained(model, "ready", result, key=key)
     if ended := st.session_state.get(_ENDED, {}).get(key):
         return Explained(model, ended[0], reason=ended[1], key=key)
+    if on_request and key not in st.session_state.get(_ASKED, ()):
+        return Explained(model, "waiting", key=key)
     placeholder = st.empty()
     placeholder.progress(0.0, text=f"The {model} begins.")
     defer(key, lambda: _compute(service, model, key, work, placeholder))

@@ -133,6 +133,14 @@ def _stored(service: Service, case: Case, scores: Scores) -> Scores:
     return replace(scores, recommendation=stored, stored_at=source.scored_at)
 
 
+def without_stored_scores(service: Service) -> list[ModelName]:
+    """The models served whose own scores are not stored: none are, or those of other weights or another cut-off."""
+    own = [name for name in MODEL_NAMES if name != "student" or not service.student_name]
+    cards = {name: service.engine.models.get(name) for name in own}
+    served = [name for name, card in cards.items() if card is not None and card.manifest is not None]
+    return [name for name in served if _stored_model(service, name) is None]
+
+
 def _stored_model(service: Service, model: ModelName) -> ScoredModel | None:
     """The stored scores' model, where it is the one served: the same weights under the same cut-off.
 

@@ -115,6 +115,14 @@ def test_what_one_session_had_explained_stands_at_once_in_another(
     assert sorted(requests) == [("student", "C03C"), ("teacher", "C03C")], "worked out once for both sessions"
     settled(open_page("case", patient=RETURNING, explain="B01A"))
     assert len(requests) == 4, "another class is another question"
+    del requests[:]
+    page = settled(open_page("case", patient=RETURNING, focus="C07A"))
+    assert requests == [("student", "C07A")], (
+        "a class that steps along from case to case does not ask the teacher"
+    )
+    page.button(key="ask-gradients-teacher").click().run()
+    settled(page)
+    assert requests == [("student", "C07A"), ("teacher", "C07A")]
 
 
 def test_a_model_that_fails_says_so_and_the_other_stands(

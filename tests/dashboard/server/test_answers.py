@@ -106,8 +106,9 @@ def test_stored_scores_count_only_under_the_weights_and_the_cut_off_served(
         cohort=SimpleNamespace(scores=SimpleNamespace(models={"teacher": stored})),
         models={"teacher": SimpleNamespace(manifest=manifest)},
     )
-    result = answers._stored_model(SimpleNamespace(engine=engine), "teacher")  # type: ignore[arg-type]
-    assert (result is stored) is same
+    service: Any = SimpleNamespace(engine=engine, student_name="")
+    assert (answers._stored_model(service, "teacher") is stored) is same
+    assert answers.without_stored_scores(service) == ([] if same else ["teacher"])
 
 
 def test_stored_scores_of_the_same_weights_are_the_answer_until_somebody_asks(
