@@ -10,7 +10,8 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from dashboard.error_analysis.context import AnalysisContext
+from dashboard.error_analysis import pick
+from dashboard.error_analysis.context import AnalysisContext, show_chosen
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     TableCell,
@@ -21,9 +22,11 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import markup, wording
 from dashboard.shared.analysis_text import model_name
 from dashboard.shared.formatting import MISSING, count
-from leader_core.error_analysis import ClassCounts, Reliability, classed
+from leader_core.error_analysis import ClassCounts, Condition, Reliability, classed
 
 _FEW: Final = 20
+_NARROW: Final = 720
+"""Pixels of a table with two numbers: across the whole page they would stand far from their names."""
 
 
 def draw(context: AnalysisContext) -> None:
@@ -42,7 +45,8 @@ def draw(context: AnalysisContext) -> None:
                 title, f"{count(len(never), unit.one, unit.many)} ordered in {_FEW} cases or more"
             )
         )
-        st.html(never_table(context, counts, never, unit.one.capitalize()).html())
+        with st.container(width=_NARROW):
+            st.html(never_table(context, counts, never, unit.one.capitalize()).html())
     threshold = context.analysis.models[context.model].threshold
     st.html(
         markup.panel_title(
@@ -105,18 +109,45 @@ def _draw_bars(
             st.column_config.NumberColumn(format="%.3f", help="expected calibration error"),
         ),
     }
+    search = st.session_state.get("class_search")
+    key = pick.chart_key(f"classes-{context.model}-{zlib.crc32(context.key.encode())}-{search}")
+
+    def take() -> None:
+        cells = st.session_state[key].selection.cells
+        pick.choose(cell_conditions(context, indices, cells[0]) if cells else ())
+
     event: Any = st.dataframe(
         {name: values for name, (values, _) in columns.items()},
-        key=f"classes-{context.model}-{zlib.crc32(context.key.encode())}-{st.session_state.get('class_search')}",
+        key=key,
         hide_index=True,
         height=min(560, 38 + 35 * len(indices)),
         row_height=35,
         column_config={name: config for name, (_, config) in columns.items()},
-        on_select="rerun",
-        selection_mode="single-row",
+        on_select=take,
+        selection_mode="single-cell",
     )
-    rows = event.selection.rows if event and event.selection else []
-    return indices[rows[0]] if rows and rows[0] < len(indices) else indices[0]
+    show_chosen(
+        context, "Click a number under Ordered, Missed or Extra: every other view then shows its cases alone."
+    )
+    cells = event.selection.cells if event and event.selection else []
+    if cells and cells[0][0] < len(indices):
+        return indices[cells[0][0]]
+    linked = {each.names[0] for each in context.chosen.conditions if each.kind == "class"}
+    return next((i for i in indices if context.analysis.codes[i] in linked), indices[0])
+
+
+def cell_conditions(
+    context: AnalysisContext, indices: Sequence[int], cell: tuple[int, str]
+) -> tuple[Condition, ...]:
+    """What a click on a cell (its row, its heading) selects: the cases that it counts; of other cells nothing."""
+    who = {
+        "Ordered": [("prescribed", True)],
+        "Missed": [("prescribed", True), (context.model, False)],
+        "Extra": [("prescribed", False), (context.model, True)],
+    }.get(cell[1])
+    if who is None or cell[0] >= len(indices):
+        return ()
+    return (classed(context.analysis.codes[indices[cell[0]]], who),)
 
 
 def _bar(form: str, most: float, meaning: str) -> Any:
@@ -210,17 +241,17 @@ def table(
             ("", "title", lambda i: context.title(codes[i])),
             (heading, "", lambda i: context.titled(codes[i])),
             ("", "cases", lambda _: counts.cases),
-            ("Prescribed", "prescribed", lambda i: opens(i, int(counts.prescribed[i]), "prescribed", ("prescribed", True))),
+            ("Ordered", "ordered", lambda i: opens(i, int(counts.prescribed[i]), "ordered", ("prescribed", True))),
             ("", "prevalence", lambda i: number_cell(float(counts.prevalence[i]))),
             ("", "suggested", lambda i: int(counts.chosen[i])),
             ("Found", "found", lambda i: opens_choice(i, int(counts.hits[i]), "found", True, True)),
             ("Missed", "missed", lambda i: opens_choice(i, int(counts.missed[i]), "missed", True, False)),
-            ("Extra", "in vain", lambda i: opens_choice(i, int(counts.extra[i]), "suggested, not prescribed", False, True)),
+            ("Extra", "in vain", lambda i: opens_choice(i, int(counts.extra[i]), "suggested, not ordered", False, True)),
             ("Precision", "precision", lambda i: number_cell(float(counts.precision[i]))),
             ("Recall", "recall", lambda i: number_cell(float(counts.recall[i]))),
             ("F1", "f1", lambda i: number_cell(float(counts.f1[i]))),
             ("Predicted", "mean probability", predicted),
-            ("Observed", "share prescribed", lambda i: number_cell(float(bins.mean_observed[i]))),
+            ("Observed", "share ordered", lambda i: number_cell(float(bins.mean_observed[i]))),
             ("ECE", "calibration error", error),
         ],
         few=lambda i: bool(counts.prescribed[i] < _FEW),

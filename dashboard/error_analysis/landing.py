@@ -37,7 +37,9 @@ _MORE: Final = "_more_findings"
 def draw(context: AnalysisContext) -> None:
     """Every model's metrics, which kinds of findings, the findings."""
     st.html(markup.panel_title("All models over the chosen cases", "95 % intervals over resampled patients"))
-    st.html(overall_table(context).html())
+    with st.spinner("Resampling the patients…"):
+        overall = overall_table(context).html()
+    st.html(overall)
     result = findings(context)
     model = model_name(context.model)
     st.html(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,13 +17,17 @@ from dashboard.shared import markup, url_state
 from dashboard.shared.analysis_text import METRICS, field_value, format_estimate, format_gap
 from dashboard.shared.formatting import count
 from leader_core import LeaderError
-from leader_core.error_analysis import FEWEST, Bools, MetricEstimate
+from leader_core.error_analysis import FEWEST, Bools, MetricEstimate, beyond_chance, difference
 from leader_core.workspace.values import MOST_IDS
 
 _NAME: Final = "_slice_name"
 _MESSAGE: Final = "_slice_message"
 CHOSEN: Final = "chosen"
 REST: Final = "rest"
+_STARS: Final = (
+    "A star marks a difference that is more than chance would give, corrected for all differences of this table "
+    "(Benjamini and Hochberg: at most 5 % of the stars are expected to be chance)."
+)
 _METRICS: Final = ("prauc", "jaccard", "f1", "precision", "recall", "medications", "ddi_rate")
 
 
@@ -90,7 +95,7 @@ def draw(context: AnalysisContext) -> None:
 
 
 def _remark(one: Bools, other: Bools) -> str:
-    parts = ["A star marks a difference whose interval leaves out 0; it is one comparison, not corrected."]
+    parts = [_STARS]
     if shared := int((one & other).sum()):
         parts.append(
             f"The two share {count(shared, 'case')}: the intervals of the differences are wider than need be."
@@ -128,47 +133,49 @@ def compare_table(
     context: AnalysisContext, titles: tuple[str, str], one: Bools, other: Bools
 ) -> AnalysisTable:
     """One row per model and metric: both values with their intervals, and their difference."""
-    rows = []
+    rows: list[_Row] = []
     sides: Mapping[str, Bools] = {titles[0]: one, f"{titles[1]} ": other}  # two names, even of one slice
     for model in context.models:
-        grouping = context.analysis.by_masks("slices", [model], sides)
-        first, second = grouping.rows
+        first, second = context.analysis.by_masks("slices", [model], sides).rows
         few = min(first.cases, second.cases) < FEWEST
-        rows += [(model, name, first.scores[name], second.scores[name], few) for name in _METRICS]
+        rows += [_row(model, name, first.scores[name], second.scores[name], few) for name in _METRICS]
+    starred = beyond_chance([row.gap for row in rows])
 
-    def value(estimate: MetricEstimate | None, name: str, few: bool) -> TableCell:
-        if estimate is not None and few:
-            estimate = MetricEstimate(estimate.value, float("nan"), float("nan"))
-        text = format_estimate(name, estimate)
-        return TableCell(estimate.value if estimate else None, text.split(" (")[0] if few else text)
+    def value(estimate: MetricEstimate | None, row: _Row) -> TableCell:
+        text = format_estimate(row.metric, estimate)
+        return TableCell(estimate.value if estimate else None, text.split(" (")[0] if row.few else text)
 
-    def gap(row: tuple[str, str, MetricEstimate | None, MetricEstimate | None, bool]) -> TableCell:
-        _, name, first, second, few = row
-        if first is None or second is None or few:
-            return TableCell(None, "–")
-        result = apart(first, second)
-        return TableCell(result.value, format_gap(name, result, star=result.low > 0 or result.high < 0))
+    def gap(index: int) -> TableCell:
+        row = rows[index]
+        text = format_gap(row.metric, row.gap, star=starred[index])
+        return TableCell(row.gap.value if row.gap else None, text)
 
     return table_of(
-        rows,
+        range(len(rows)),
         [
-            ("Model", "model", lambda row: model_cell(row[0])),
-            ("Metric", "metric", lambda row: METRICS[row[1]]),
-            (f"{titles[0]} ({int(one.sum()):,})", "one", lambda row: value(row[2], row[1], row[4])),
-            (f"{titles[1]} ({int(other.sum()):,})", "other", lambda row: value(row[3], row[1], row[4])),
+            ("Model", "model", lambda i: model_cell(rows[i].model)),
+            ("Metric", "metric", lambda i: METRICS[rows[i].metric]),
+            (f"{titles[0]} ({int(one.sum()):,})", "one", lambda i: value(rows[i].first, rows[i])),
+            (f"{titles[1]} ({int(other.sum()):,})", "other", lambda i: value(rows[i].second, rows[i])),
             ("Difference", "difference", gap),
         ],
     )
 
 
-def apart(first: MetricEstimate, second: MetricEstimate) -> MetricEstimate:
-    """First minus second, as of independent patients: the squares of the half intervals add up.
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One metric of one model in both slices; `gap` is None where a slice has few cases."""
 
-    >>> result = apart(MetricEstimate(0.6, 0.57, 0.63), MetricEstimate(0.5, 0.46, 0.54))
-    >>> [round(n, 3) for n in (result.value, result.low, result.high)]
-    [0.1, 0.05, 0.15]
-    """
-    value = first.value - second.value
-    below = ((first.value - first.low) ** 2 + (second.high - second.value) ** 2) ** 0.5
-    above = ((first.high - first.value) ** 2 + (second.value - second.low) ** 2) ** 0.5
-    return MetricEstimate(value, value - below, value + above)
+    model: str
+    metric: str
+    first: MetricEstimate | None
+    second: MetricEstimate | None
+    few: bool
+    gap: MetricEstimate | None
+
+
+def _row(
+    model: str, metric: str, first: MetricEstimate | None, second: MetricEstimate | None, few: bool
+) -> _Row:
+    gap = None if few or first is None or second is None else difference(first, second)
+    return _Row(model, metric, first, second, few, gap)

@@ -12,7 +12,15 @@ from leader_core.error_analysis.comparisons import (
 )
 from leader_core.error_analysis.findings import ErrorFinding, FindingKind, Findings, find
 from leader_core.error_analysis.frame import FIELDS, SENSITIVE, Bools, Choices, Column, Frame, StoredMetrics
-from leader_core.error_analysis.groups import FEWEST, Grouping, GroupScores, HeatMap, MetricEstimate
+from leader_core.error_analysis.groups import (
+    FEWEST,
+    Grouping,
+    GroupScores,
+    HeatMap,
+    MetricEstimate,
+    beyond_chance,
+    difference,
+)
 from leader_core.error_analysis.selection import Condition, Selection, boxed, classed, tightened
 from leader_core.error_analysis.stored import Analysis, Lookup
 from leader_core.error_analysis.tree import FIELDS as TREE_FIELDS
@@ -48,8 +56,10 @@ __all__ = [
     "Sweep",
     "Tree",
     "annotator_agreement",
+    "beyond_chance",
     "boxed",
     "classed",
+    "difference",
     "find",
     "tightened",
 ]

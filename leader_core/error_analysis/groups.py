@@ -22,6 +22,8 @@ FEWEST: Final = 20
 SEED: Final = 42
 LEVEL: Final = 0.05
 """Adjusted p below which a gap counts as more than chance."""
+_HALF_WIDTH: Final = 1.96
+"""Standard errors from the middle to the end of a 95 % interval."""
 
 
 _Pools = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
@@ -69,19 +71,35 @@ class Grouping:
 
         Groups of few cases are not tested.
         """
-        from scipy.stats import false_discovery_control
-
-        tested = [
-            (row, gap.p)
-            for row in self.rows
-            if not row.few and (gap := row.gaps[metric]) is not None and gap.p is not None
-        ]
-        if not tested or any(row.few for row in self.rows if row.group == self.reference):
+        if any(row.few for row in self.rows if row.group == self.reference):
             return frozenset()
-        adjusted = false_discovery_control([p for _, p in tested], method="bh").tolist()
-        return frozenset(
-            (row.group, row.model) for (row, _), p in zip(tested, adjusted, strict=True) if p < LEVEL
-        )
+        beyond = beyond_chance([None if row.few else row.gaps[metric] for row in self.rows])
+        return frozenset((row.group, row.model) for row, yes in zip(self.rows, beyond, strict=True) if yes)
+
+
+def beyond_chance(gaps: Sequence[MetricEstimate | None]) -> list[bool]:
+    """Which gaps stand after Benjamini and Hochberg's correction for all of them; one without p is not tested."""
+    from scipy.stats import false_discovery_control
+
+    p = np.array([np.nan if gap is None or gap.p is None else gap.p for gap in gaps], dtype=float)
+    tested = ~np.isnan(p)
+    p[tested] = false_discovery_control(p[tested], method="bh") if tested.any() else p[tested]
+    return [bool(each) for each in p < LEVEL]
+
+
+def difference(first: MetricEstimate, second: MetricEstimate) -> MetricEstimate:
+    """First minus second, as of independent patients: the squares of the half intervals add up.
+
+    >>> result = difference(MetricEstimate(0.6, 0.57, 0.63), MetricEstimate(0.5, 0.46, 0.54))
+    >>> [round(n, 3) for n in (result.value, result.low, result.high)], result.p < 0.001
+    ([0.1, 0.05, 0.15], True)
+    """
+    value = first.value - second.value
+    below = ((first.value - first.low) ** 2 + (second.high - second.value) ** 2) ** 0.5
+    above = ((first.high - first.value) ** 2 + (second.value - second.low) ** 2) ** 0.5
+    error = (below + above) / (2 * _HALF_WIDTH)
+    p = float(_two_sided(np.array([value]), np.array([error]))[0])
+    return MetricEstimate(value, value - below, value + above, p)
 
 
 def by_column(

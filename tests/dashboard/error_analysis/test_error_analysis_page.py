@@ -9,13 +9,14 @@ import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.error_analysis import scoring, tags
+from dashboard.error_analysis import classes, scoring, tags
 from dashboard.error_analysis.context import AnalysisContext
 from dashboard.error_analysis.report import write_report
 from dashboard.error_analysis.views import VIEWS
@@ -73,6 +74,19 @@ def test_without_scores_a_button_makes_them_and_a_command_does(
     assert not app.exception and run.state == "running"
     app.button(key="score_cancel").click().run()
     assert run.cancelling and not app.exception
+
+
+def test_scores_of_another_model_are_named_and_can_be_made_again(
+    page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "may_score", lambda: True)
+    monkeypatch.setattr(scoring, "without_stored_scores", lambda service: ["teacher"])
+    app = page()
+    assert not app.exception
+    assert "not those of the teacher served now" in text(app) and app.button(key="score_now")
+    monkeypatch.setattr(scoring, "without_stored_scores", lambda service: [])
+    app.run()
+    assert "served now" not in text(app) and "score_now" not in {b.key for b in app.button}
 
 
 @pytest.mark.parametrize("view", list(VIEWS))
@@ -164,6 +178,22 @@ def test_a_finding_selects_its_cases_and_they_are_compared_and_saved(page: OpenP
         compared
     )
     assert f"share {number:,} cases" in text(compared)
+    assert "corrected for all differences of this table" in text(compared)
+
+
+def test_a_count_in_the_table_of_classes_selects_its_cases(page: OpenPage) -> None:
+    app = page(part="classes", of="all", model="student")
+    frame = app.dataframe[0].value
+    row = next(i for i in range(len(frame)) if frame["Missed"].iloc[i] > 0)
+    codes = [title.rsplit("(", 1)[-1].rstrip(")") for title in frame.iloc[:, 0]]
+    context: Any = SimpleNamespace(model="student", analysis=SimpleNamespace(codes=codes))
+    indices = range(len(codes))
+    for column in ("Ordered", "Missed", "Extra"):
+        (condition,) = classes.cell_conditions(context, indices, (row, column))
+        link = {"of": "all", "model": "student", "pick": condition.text, "from": "classes"}
+        assert _cases(page(part="groups", **link)) == frame[column].iloc[row], column
+    assert f"({codes[row]})" in text(page(part="classes", **link)), "the class of the link is the one shown"
+    assert classes.cell_conditions(context, indices, (row, "Recall")) == ()
 
 
 def test_a_map_that_is_not_stored_says_how_to_store_it(page: OpenPage) -> None:
@@ -245,7 +275,7 @@ def test_the_tree_says_what_it_found_and_splits_no_outcome(page: OpenPage) -> No
     assert re.search(
         r"highest, 0\.\d\d against 0\.\d\d in all other visits, in [\d,]+ visits with", text(app)
     )
-    assert "classes prescribed" not in text(app)
+    assert "classes ordered" not in text(app)
     (fields,) = app.multiselect
     fields.set_value(["age"]).run()
     assert address(app)["fields"] == "age" and "procedures" not in text(app)
