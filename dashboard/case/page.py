@@ -1,4 +1,4 @@
-"""Case: who the patient is, what was done and given, and the teacher, the student and the prescription side by side."""
+"""Case: who the patient is, what was done and ordered, and the teacher, the student and the orders side by side."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _split(service: Service, patient_id: int) -> None:
 
 
 def _view_choice() -> None:
-    """Everything, without the prescription, or decide first; the same for every case from now on."""
+    """Everything, without the orders, or decide first; the same for every case from now on."""
     st.segmented_control(
         "How the case is shown",
         list(session.VIEWS),

@@ -63,9 +63,9 @@ def profile(case: Case, fields: Sequence[str], read: Sequence[str]) -> Markup:
 
 
 def timeline(case: Case, titles: Titles, *, hide: bool = False, plain: bool = False) -> Markup:
-    """Visits, newest first: what was diagnosed and done, what was given, what is new and what stopped.
+    """Visits, newest first: what was diagnosed and done, what was ordered, what is new and what stopped.
 
-    With `hide`, what the current visit was given stays out. With `plain`, codes stand on hover only.
+    With `hide`, the orders of the current visit stay out. With `plain`, codes stand on hover only.
     """
     visits = case_text.visit_texts(case.observed() if hide else case, titles)
     return macro("timeline", _TEMPLATE)(visits, plain)

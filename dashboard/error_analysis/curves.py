@@ -60,7 +60,7 @@ def draw_cut_off(context: AnalysisContext) -> None:
     own = {name: context.analysis.models[name].threshold for name in sweeps}
     threshold = float(st.session_state["cut"]) or None
     event: Any = st.plotly_chart(
-        sweep_figure(sweeps, own, _prescribed(context), threshold, color_mode()),
+        sweep_figure(sweeps, own, _ordered(context), threshold, color_mode()),
         key=f"cut-{context.model}-{context.other}-{context.selection.text}",
         theme=None,
         on_select="rerun",
@@ -99,8 +99,8 @@ def _take_cut_off() -> None:
     st.session_state["cut"] = round(float(st.session_state["cut_shown"]), 2)
 
 
-def _prescribed(context: AnalysisContext) -> dict[str, float | None]:
-    """Classes and interaction rate of what was really prescribed."""
+def _ordered(context: AnalysisContext) -> dict[str, float | None]:
+    """Classes and interaction rate of what was really ordered."""
     frame, within = context.analysis.frame, context.within
     pairs = float(frame.real_pairs[within].sum())
     return {
@@ -172,7 +172,7 @@ def draw_calibration(context: AnalysisContext) -> None:
         context,
         reliability_figure(bins, index, color_mode()),
         f"calibration-{code}-{context.model}-{context.other}-{context.selection.text}",
-        "Share prescribed against mean probability",
+        "Share ordered against mean probability",
         conditions=chosen,
     )
     st.html(bins_table(context, bins, [code]).html())
@@ -220,7 +220,7 @@ def bins_table(
             ("Probability", "", lambda row: label(row[2])),
             ("Cases" if one_class else "Pairs of case and class", "pairs", cases),
             ("Predicted", "mean probability", lambda row: number_cell(row[4], ".3f")),
-            ("Observed", "share prescribed", lambda row: number_cell(row[5], ".3f")),
+            ("Observed", "share ordered", lambda row: number_cell(row[5], ".3f")),
             ("Observed − predicted", "", lambda row: number_cell(row[5] - row[4], "+.3f")),
         ],
     )
@@ -238,7 +238,7 @@ def sweep_figure(
     Args:
         sweeps: model -> its sweep.
         own: model -> the cut-off that it is served with.
-        real: "medications" and "ddi_rate" of what was really prescribed.
+        real: "medications" and "ddi_rate" of what was really ordered.
         threshold: the cut-off that is looked at.
         mode: light or dark.
     """
@@ -273,7 +273,7 @@ def sweep_figure(
             )  # fmt: skip
         if real.get(name) is not None:
             chart.add_hline(y=real[name], line={"color": muted, "dash": "dot", "width": 1.5}, row=row, col=col,
-                            annotation={"text": "prescribed", "font": {"size": 11, "color": muted}})  # fmt: skip
+                            annotation={"text": "ordered", "font": {"size": 11, "color": muted}})  # fmt: skip
         if threshold is not None:
             chart.add_vline(x=threshold, line={"color": muted, "width": 1}, row=row, col=col)
     with_layout(chart, mode, 520, showlegend=len(sweeps) > 1)
@@ -287,7 +287,7 @@ def sweep_figure(
 def reliability_figure(
     bins: Mapping[str, Reliability], index: int | None = None, mode: Mode = "light"
 ) -> go.Figure:
-    """Share prescribed against mean probability, a point per bin; each carries "model|bin" as customdata.
+    """Share ordered against mean probability, a point per bin; each carries "model|bin" as customdata.
 
     Args:
         bins: model -> its bins.
@@ -321,6 +321,6 @@ def reliability_figure(
         range=[-0.02, 1.02], title={"text": "Mean probability", "font": {"color": muted, "size": 13}}
     )
     chart.update_yaxes(
-        range=[-0.02, 1.02], title={"text": "Share prescribed", "font": {"color": muted, "size": 13}}
+        range=[-0.02, 1.02], title={"text": "Share ordered", "font": {"color": muted, "size": 13}}
     )
     return chart

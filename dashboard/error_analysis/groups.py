@@ -110,7 +110,7 @@ def _low(label: str) -> str:
 
 
 def overall_table(context: AnalysisContext) -> AnalysisTable:
-    """Models down, metrics across; what was prescribed last."""
+    """Models down, metrics across; what was ordered last."""
     names = list(context.analysis.models)
     grouping = context.cached(
         (OVERALL, tuple(names)), lambda a: a.by_masks(OVERALL, names, {OVERALL: context.within})
@@ -133,7 +133,7 @@ def overall_table(context: AnalysisContext) -> AnalysisTable:
         return row.cases if row else None
 
     return table_of(
-        [*grouping.rows, *([None] if scored else [])],  # None: the prescriptions themselves
+        [*grouping.rows, *([None] if scored else [])],  # None: the orders themselves
         [
             ("Model", "", lambda row: model_cell(row.model if row else "prescribed")),
             ("Cases", "", cases),
@@ -211,11 +211,11 @@ def group_table(context: AnalysisContext, field: str, grouping: Grouping) -> Ana
             ("Gap to the largest", "", gap),
             *(column for name in METRICS for column in _metric_columns(name)),
             (
-                "Prescribed classes",
-                "prescribed classes",
+                "Classes ordered",
+                "ordered classes",
                 lambda row: metric_cell("medications", row.real_medications),
             ),
-            ("", "prescribed interaction rate", lambda row: metric_cell("ddi_rate", row.real_ddi_rate)),
+            ("", "ordered interaction rate", lambda row: metric_cell("ddi_rate", row.real_ddi_rate)),
         ],
         few=lambda row: row.few,
     )

@@ -50,7 +50,7 @@ def draw(context: AnalysisContext) -> None:
         st.segmented_control("Depth", [1, 2, 3, 4], required=True, **url_state.mirror("depth"))
     options = _fields(context)
     st.multiselect("Fields that it may split", options, format_func=_field_label, placeholder="All of them", width=640,
-                   help="What was prescribed and how well the model did are the outcome, and are never split.",
+                   help="What was ordered and how well the model did are the outcome, and are never split.",
                    **url_state.mirror("fields"))  # fmt: skip
     target = st.session_state["target"]
     st.html(markup.panel_title(_heading(context), TARGETS[target]))

@@ -1,4 +1,4 @@
-"""Two models against each other: whose set is nearer to the prescription, case by case and class by class."""
+"""Two models against each other: whose set is nearer to the orders, case by case and class by class."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 BINS: Final = 10
 _MARGIN: Final = 0.1
 _STATES: Final = tuple((t, a, b) for t in (1, 0) for a in (1, 0) for b in (1, 0))
-"""Prescribed, chosen by the first, chosen by the second."""
+"""Ordered, chosen by the first, chosen by the second."""
 
 
 def draw(context: AnalysisContext) -> None:
-    """By case, over all prescriptions, by class."""
+    """By case, over all orders, by class."""
     if context.other is None and len(context.analysis.models) > 1:
         st.html(markup.empty("Nothing to compare with", "Choose another model under Compared with."))
         return
@@ -47,7 +47,7 @@ def draw(context: AnalysisContext) -> None:
         return
     agreement = model_agreement(context)
     _by_case(context, agreement.first, agreement.second)
-    st.html(markup.panel_title("Over all prescriptions", "each at its own cut-off"))
+    st.html(markup.panel_title("Over all orders", "each at its own cut-off"))
     st.html(total_table(agreement).html())
     st.html(markup.panel_title("By class", "the largest difference first; every count opens its cases"))
     st.html(class_table(context, agreement, _by_gap(agreement)).html())
@@ -127,12 +127,12 @@ def nearer_table(context: AnalysisContext, first: str, second: str) -> AnalysisT
         return context.opens(number, text, *conditions)
 
     return table_of(
-        rows, [("Who is nearer to what was prescribed", "", lambda row: row[0]), ("Cases", "", cases)]
+        rows, [("Who is nearer to what was ordered", "", lambda row: row[0]), ("Cases", "", cases)]
     )
 
 
 def total_table(agreement: ModelAgreement) -> AnalysisTable:
-    """Of what was prescribed: suggested by both, by one, by neither."""
+    """Of what was ordered: suggested by both, by one, by neither."""
     one, other = model_name(agreement.first), model_name(agreement.second)
     distilled = (agreement.first, agreement.second) == ("teacher", "student")
     given, not_given = agreement.counts[:, 1].sum(0), agreement.counts[:, 0].sum(0)
@@ -152,9 +152,9 @@ def total_table(agreement: ModelAgreement) -> AnalysisTable:
         rows,
         [
             ("Suggested by", "", lambda row: row[0]),
-            ("Prescribed", "", lambda row: int(given[row[1]])),
-            ("Of the prescribed", "", lambda row: TableCell(None, f"{int(given[row[1]]) / total:.0%}")),
-            ("Not prescribed", "", extra),
+            ("Ordered", "", lambda row: int(given[row[1]])),
+            ("Of the ordered", "", lambda row: TableCell(None, f"{int(given[row[1]]) / total:.0%}")),
+            ("Not ordered", "", extra),
         ],
     )
 
@@ -189,7 +189,7 @@ def class_table(context: AnalysisContext, agreement: ModelAgreement, indices: Se
         t, a, b = state
         heading = headings.get(state, "")
         csv = (
-            f"{'prescribed' if t else 'not prescribed'}, {first} {'yes' if a else 'no'}, "
+            f"{'ordered' if t else 'not ordered'}, {first} {'yes' if a else 'no'}, "
             f"{second} {'yes' if b else 'no'}"
         )
         who = [("prescribed", bool(t)), (first, bool(a)), (second, bool(b))]
@@ -207,7 +207,7 @@ def class_table(context: AnalysisContext, agreement: ModelAgreement, indices: Se
             ("", "code", lambda i: codes[i]),
             ("", "title", lambda i: context.title(codes[i])),
             ("Class", "", lambda i: context.titled(codes[i])),
-            ("Prescribed", "", lambda i: int(agreement.counts[i][1].sum())),
+            ("Ordered", "", lambda i: int(agreement.counts[i][1].sum())),
             *map(column, _STATES),
             (f"{one} right more often", "", lambda i: TableCell(None, f"{int(gap[i]):+,}".replace("-", "−"))),
         ],

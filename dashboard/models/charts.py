@@ -46,7 +46,7 @@ def reliability(
     line = theme.COLOURS["line"].of(mode)
     axis = {"gridcolor": line, "linecolor": line, "zeroline": False, "range": [-0.02, 1.02]}
     chart.update_xaxes(title={"text": "probability that it gave", "standoff": 4}, **axis)
-    chart.update_yaxes(title={"text": "share that was prescribed", "standoff": 4}, **axis)
+    chart.update_yaxes(title={"text": "share that was ordered", "standoff": 4}, **axis)
     return chart
 
 

@@ -179,7 +179,7 @@ def cutoffs(offered: Sequence[Cutoff]) -> Table:
 
 
 def _share(share: float) -> str:
-    return "everything prescribed" if share >= 1 else f"{share:.0%} of what is prescribed"
+    return "everything ordered" if share >= 1 else f"{share:.0%} of what is ordered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ def _reliability(name: ModelName, manifest: Manifest, evaluations: Sequence[Stor
         return
     chart = charts.reliability(before, after, name, _mode())
     if chart is not None:
-        alt = f"Reliability of the {name}: share prescribed against the probability given"
+        alt = f"Reliability of the {name}: share ordered against the score"
         _chart(chart, f"reliability-{name}", alt)
     else:
         st.html(markup.note("The points of the diagram are not stored with this model."))

@@ -136,7 +136,7 @@ def _account(service: Service, prompt: Prompt) -> None:
     st.html(markup.panel_title("About this prompt"))
     st.html(markup.note(wording.TEACHER_SCORES))
     st.html(
-        markup.note("The demographic profile is not in it, and neither is what was prescribed in this visit.")
+        markup.note("The demographic profile is not in it, and neither is what was ordered in this visit.")
     )
 
 

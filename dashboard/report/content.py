@@ -1,6 +1,6 @@
 """What the exported report of a case says, as plain values: composed once, written as HTML, PDF, JSON and CSV.
 
-Where what was prescribed is hidden, nothing here holds it either.
+Where what was ordered is hidden, nothing here holds it either.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class ModelPart:
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """Classes of one kind of agreement; folded where neither model suggests them and nobody prescribed them."""
+    """Classes of one kind of agreement; folded where neither model suggests them and nobody ordered them."""
 
     label: str
     rows: tuple[comparison.Row, ...]
@@ -63,7 +63,7 @@ class CaseReport:
     title: str
     subtitle: str
     made_at: datetime
-    case: Case  # without what was prescribed, where that is hidden
+    case: Case  # without what was ordered, where that is hidden
     identified: bool  # the case is a patient of the cohort
     fingerprint: Fingerprint
     hidden: bool
@@ -113,10 +113,10 @@ def compose(
     """The report of a case under the cut-offs that the recommendations carry.
 
     Args:
-        case: with what was prescribed.
+        case: with what was ordered.
         recommendations: one for each model that has scored it.
         patient_id: the patient of the cohort; None for a case that was entered.
-        hide: leave out what the current visit was given.
+        hide: leave out what was ordered in the current visit.
         near: the case's neighbours in the training split, as the page has them.
         drugs: those entered for the current stay of a case that was entered, as typed.
         held: classes that were taken out of the suggestions for the patient's conditions.

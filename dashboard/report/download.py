@@ -46,7 +46,7 @@ def show(
         recommendations: under the cut-offs that the page shows; models without scores are left out.
         near: the case's neighbours in the training split, as the page has them.
         held: classes that were taken out of the suggestions for the patient's conditions.
-        hide: leave out what was prescribed; by default as the page does.
+        hide: leave out what was ordered; by default as the page does.
     """
     hidden = session.hidden(subject) if hide is None else hide
 
@@ -62,7 +62,7 @@ def show(
     name = file_name(subject, datetime.now(UTC))
     with st.popover("Export", icon=":material/download:", key="export"), st.container(gap=None):
         if hidden:
-            st.html(markup.note("What was prescribed is hidden here, and left out of the files."))
+            st.html(markup.note("What was ordered is hidden here, and left out of the files."))
         for label, ending, mime, icon, write in _FORMATS:
             made = audit.exporting(f"{subject.audit_name}, as {ending}", writing(write))
             st.download_button(

@@ -16,7 +16,7 @@ from leader_core.evaluation.trust import CaseTrust, ClassTrust, case_trust, clas
 
 @dataclass(frozen=True, slots=True)
 class GivenPart:
-    """How many of the neighbours were given a class."""
+    """How many of the neighbours had a class ordered."""
 
     code: str
     title: str
@@ -48,7 +48,7 @@ class SimilarPart:
     training: int = 0
     nearness: float | None = None
     nearer_than: float | None = None
-    given: tuple[GivenPart, ...] = ()  # most often given first
+    given: tuple[GivenPart, ...] = ()  # most often ordered first
     neighbours: tuple[NeighbourPart, ...] = ()  # nearest first
 
 

@@ -80,7 +80,7 @@ def _alert(report: CaseReport, alert: Alert) -> dict[str, Any]:
 
 
 def _similar(part: SimilarPart) -> dict[str, Any]:
-    """Neighbours of the training split, and how many of them were given each class."""
+    """Neighbours of the training split, and how many of them had each class ordered."""
     values = asdict(part)
     return {"split": "train", "note": ABOUT_SIMILAR, **values}
 

@@ -23,7 +23,7 @@ SIMILAR: Final = "Similar patients of the training split"
 TRUST: Final = "How far to trust these scores"
 SCORES: Final = "A score is from 0 to 1; classes at or above the model's cut-off are suggested (✓)."
 ELSEWHERE: Final = "in the HTML and JSON reports"
-_OFTEN: Final = 10  # classes that similar patients were given, of which more are folded
+_OFTEN: Final = 10  # classes that similar patients had ordered, of which more are folded
 
 
 @dataclass(frozen=True, slots=True)

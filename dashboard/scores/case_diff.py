@@ -139,7 +139,7 @@ def score_table(
     prescribed: tuple[Sequence[str], Sequence[str]] | None = None,
     caption: str,
 ) -> str:
-    """One row per class with a bar for each side; `prescribed` marks the classes that each side's visit was given."""
+    """One row per class with a bar for each side; `prescribed` marks the classes ordered in each side's visit."""
     return render(
         "scores/score_changes.html",
         changes=changes,

@@ -31,7 +31,7 @@ CountAlerts = Callable[[Sequence[str]], str]
 
 @dataclass(frozen=True, slots=True)
 class NamedSet:
-    """A set of classes to compare with what was prescribed; `css` is "teacher", "student", "own" or nothing."""
+    """A set of classes to compare with what was ordered; `css` is "teacher", "student", "own" or nothing."""
 
     name: str
     codes: tuple[str, ...]
@@ -47,7 +47,7 @@ def show(
 ) -> tuple[dict[ModelName, Recommendation], dict[str, Alert]]:
     """A slider per model, the teacher left and the student right, and below them the metrics of several sets together.
 
-    `own` is the viewer's set where there is one, `known` whether the prescription is shown. Gives each model's
+    `own` is the viewer's set where there is one, `known` whether the orders are shown. Gives each model's
     recommendation under its cut-off, and the classes that the patient's conditions speak against with the reason; where
     these are held back, the recommendations are without them.
     """
@@ -174,7 +174,7 @@ def _ask_button(service: Service, subject: Subject, name: ModelName, label: str)
 def agreement_metrics(
     agreement: comparison.Agreement, alerts: str, *, known: bool, unit: wording.Unit
 ) -> Markup:
-    """The metrics under a cut-off; without known prescriptions only the counts. `alerts`: how many, in words."""
+    """The metrics under a cut-off; without known orders only the counts. `alerts`: how many, in words."""
     rows = [(unit.many.capitalize(), f"{agreement.selected}", f"{agreement.hits} ordered" if known else "")]
     if known:
         rows = [("Jaccard", score(agreement.jaccard), ""), ("F1", score(agreement.f1), ""), *rows]

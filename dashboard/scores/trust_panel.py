@@ -117,7 +117,7 @@ def show_similar(
     recommendations: Mapping[ModelName, Recommendation],
     similar: Similar | None,
 ) -> None:
-    """Who the similar patients are, what they share with the case, and how often they were given each class."""
+    """Who the similar patients are, what they share with the case, and how often they had each class ordered."""
     st.html(markup.panel_title("Similar training patients"))
     if similar is None:
         _no_neighbours(service)
@@ -176,7 +176,7 @@ def _progress(service: Service, placeholder: DeltaGenerator) -> None:
 def _classes(
     service: Service, subject: Subject, recommendations: Mapping[ModelName, Recommendation], similar: Similar
 ) -> str:
-    """How many of the neighbours were given each class, and whether the models suggest it for this case."""
+    """How many of the neighbours had each class ordered, and whether the models suggest it for this case."""
     titles = titles_of(service)
     here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in recommendations.items()}
     if subject.source == "cohort" and not session.hidden(subject):

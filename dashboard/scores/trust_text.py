@@ -47,7 +47,7 @@ def nearest_of(similar: Similar) -> str:
 
 
 def ranked(similar: Similar) -> list[str]:
-    """Every class that a neighbour was given, by the similarity of those who were."""
+    """Every class that a neighbour had ordered, by the similarity of those who were."""
     return sorted(similar.given, key=lambda code: (-similar.given[code].weighted, code))
 
 
@@ -147,7 +147,7 @@ def trust_lines(about: CaseTrust, evidence: Evidence | None, problem: str, unit:
         lines.append(
             f"The {about.share * 100:.0f} % set: {count(len(about.promised), unit.one, unit.many)}. Of cases like those of "
             f"validation, at least {about.confidence * 100:.0f} % have at least {about.share * 100:.0f} % of what was "
-            "prescribed in their set. "
+            "ordered in their set. "
             "It promises nothing about one patient."
         )
     else:

@@ -20,8 +20,8 @@ METRIC_MEANINGS: Final[Mapping[str, str]] = {
     "prauc": "mean over cases of the average precision of the ranking",
     "jaccard": "mean over cases of classes in both sets among classes in either",
     "f1": "mean over cases of the harmonic mean of precision and recall",
-    "precision": "mean over cases of the share of the suggested that was prescribed",
-    "recall": "mean over cases of the share of the prescribed that was suggested",
+    "precision": "mean over cases of the share of the suggested that was ordered",
+    "recall": "mean over cases of the share of the ordered that was suggested",
     "medications": "mean number of classes at or above the cut-off",
     "ddi_rate": "share of all suggested pairs that the statistical table lists",
 }
@@ -31,7 +31,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "visits": "Number of visits",
     "chapter": "Main diagnosis' chapter",
     "diagnoses": "Number of diagnoses",
-    "prescribed": "Classes prescribed",
+    "prescribed": "Classes ordered",
     "truncated": "Prompt cut to fit",
     "split": "Split",
 }
@@ -40,16 +40,16 @@ NUMBERS: Final[Mapping[str, str]] = {
     "visits": "visits",
     "diagnoses": "diagnoses",
     "procedures": "procedures",
-    "prescribed": "classes prescribed",
+    "prescribed": "classes ordered",
 }
 TARGETS: Final[Mapping[str, str]] = {
-    "error": "Disagreement with the prescription (1 − Jaccard)",
-    "missed": "Share of the prescribed that is missed",
-    "extra": "Share of the suggested that was not prescribed",
+    "error": "Disagreement with the orders (1 − Jaccard)",
+    "missed": "Share of the ordered that is missed",
+    "extra": "Share of the suggested that was not ordered",
     "class": "Being wrong about one class",
 }
 _DIGITS: Final[Mapping[str, int]] = {"medications": 1, "ddi_rate": 3}
-_BASELINES: Final = {"logistic": "Logistic regression", "repeat": "Repeat last order"}
+_NAMES: Final = {"prescribed": "Ordered", "logistic": "Logistic regression", "repeat": "Repeat last order"}
 LISTS: Final = "lists"
 """The grouping by saved lists."""
 
@@ -58,9 +58,9 @@ def model_name(name: str) -> str:
     """A model's name as a person reads it; a baseline's is the name it was stored under.
 
     >>> model_name("teacher"), model_name("nearest_neighbour"), model_name("prescribed")
-    ('Teacher', 'Nearest neighbour', 'Prescribed')
+    ('Teacher', 'Nearest neighbour', 'Ordered')
     """
-    text = _BASELINES.get(name, name).replace("_", " ").replace("-", " ")
+    text = _NAMES.get(name, name).replace("_", " ").replace("-", " ")
     return wording.MODEL_LABELS.get(name, text[:1].upper() + text[1:])
 
 
@@ -103,14 +103,14 @@ def _condition_on_model(condition: Condition, named: Callable[[str, str], str]) 
     if kind == "class":
         states = [
             ("" if yes else "not ")
-            + ("prescribed" if who == "prescribed" else f"suggested by {model_name(who).lower()}")
+            + ("ordered" if who == "prescribed" else f"suggested by {model_name(who).lower()}")
             for who, yes in condition.who.items()
         ]
         return f"{named('class', names[0])}: {', '.join(states)}"
     if kind == "bin":
         title = "any class" if names[1] == "all" else named("class", names[1])
         return (
-            f"{model_name(names[0]).lower()} gives {title} {number / BINS:.2f} to {(number + 1) / BINS:.2f}"
+            f"{model_name(names[0]).lower()} scores {title} {number / BINS:.2f} to {(number + 1) / BINS:.2f}"
         )
     if kind == "score":
         sign = "below" if names[2] == "lt" else "at least"

@@ -1,4 +1,4 @@
-"""Teacher, student and what was prescribed, side by side: rows, groups and the metrics under each cut-off."""
+"""Teacher, student and what was ordered, side by side: rows, groups and the metrics under each cut-off."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def area(code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One medication class: a score of each model (None where there is none) and whether it was prescribed."""
+    """One medication class: a score of each model (None where there is none) and whether it was ordered."""
 
     code: str
     title: str
@@ -84,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How one set of classes compares with what was prescribed."""
+    """How one set of classes compares with what was ordered."""
 
     selected: int
     hits: int
@@ -100,7 +100,7 @@ def rows(
     own: Sequence[str] = (),
     held: Collection[str] = (),
 ) -> list[Row]:
-    """One row for each class that a model scores, that was prescribed or that the viewer chose; best first.
+    """One row for each class that a model scores, that was ordered or that the viewer chose; best first.
 
     `held` names the classes that were taken out of the suggestions for the patient's conditions.
     """
@@ -140,7 +140,7 @@ def grouped(compared: Iterable[Row]) -> dict[Group, list[Row]]:
 
 
 def by_area(compared: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows that matter (suggested or prescribed) by therapeutic area, in ATC's order."""
+    """Rows that matter (suggested or ordered) by therapeutic area, in ATC's order."""
     groups: dict[str, list[Row]] = {}
     for row in sorted(compared, key=lambda r: (r.code[:1], -r.rank, r.code)):
         if row.group != "neither":

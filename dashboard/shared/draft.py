@@ -75,7 +75,7 @@ class Draft:
     titles: Mapping[str, str] = field(default_factory=dict)  # code -> title, as it was chosen
     submitted: Case | None = None
     before: Case | None = None  # what was submitted before that
-    origin: Case | None = None  # the case it started from, without what that was prescribed
+    origin: Case | None = None  # the case it started from, without what was ordered in it
     origin_name: str = ""  # "patient 10006", "variant ‘base’"
     variant_id: str | None = None  # the saved variant it started from
     drugs: tuple[

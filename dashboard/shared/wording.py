@@ -148,7 +148,7 @@ INTENDED_USE: Final = (
 )
 LIMITS: Final[tuple[str, ...]] = (
     "It says which medications, with no dose, route, timing or duration.",
-    "It learned what was prescribed, not what was right: habits and gaps of the source are in its scores.",
+    "It learned what was ordered, not what was right: habits and gaps of the source are in its scores.",
     "It reads coded diagnoses and procedures only: no laboratory values, allergies, weight, renal function or notes.",
     "A class, drug or code that was rare or absent in training is scored poorly or not at all.",
     "Interaction tables are incomplete: a pair that is not listed is not thereby safe.",
@@ -211,7 +211,7 @@ def scope(level: int) -> str:
 def data_kind(synthetic: bool, label: str) -> str:
     """Which data this is, in words: invented, openly licensed, or under its source's terms."""
     if synthetic:
-        return "Synthetic data: invented patients, no real person"
+        return "Synthetic data: invented patients"
     if "demo" in label.lower():
         return "Open demo data: real, de-identified, openly licensed"
     return "Real data, de-identified, under its source's terms of use"
@@ -271,7 +271,7 @@ TOUR_OFFER: Final = (
 )
 
 DECIDE_FIRST: Final = (
-    "Tick the classes that you would give. The models' answers and the record stay hidden until you reveal them; "
+    "Choose the drugs or classes that you would order. The models' answers and the record stay hidden until you reveal them; "
     "your set stays in this session."
 )
 

@@ -41,7 +41,7 @@ class Stop:
 STOPS: Final[tuple[Stop, ...]] = (
     Stop(
         "banner",
-        "A patient at the moment of prescribing",
+        "A patient at the moment of ordering",
         "Who the patient is, the main problems and the drugs ordered. This line stays in sight while you read on. "
         "The two models never see the orders of this visit: you compare their suggestions with them.",
     ),

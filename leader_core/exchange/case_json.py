@@ -90,7 +90,7 @@ def read_file(
     notes: tuple[str, ...] = ()
     if given := len(case.prescribed):
         notes = (
-            f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was prescribed, which the models "
+            f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was ordered, which the models "
             "do not see.",
         )
     return Imported(case, titles, (), notes, (), "")

@@ -333,7 +333,7 @@ class Placing:
             notes.append(f"Orders on hold, taken as ordered: {self._on_hold}.")
         if given := len(today.codes["medication"]):
             notes.append(
-                f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was prescribed, "
+                f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was ordered, "
                 "which the models do not see."
             )
         if problems:

@@ -39,10 +39,8 @@ class ErrorKind:
 
 
 DEFAULTS: Final = (
-    ErrorKind("chronic", 0, "Missed chronic drug", "given before and prescribed again, but not suggested"),
-    ErrorKind(
-        "acute", 0, "Missed new treatment", "prescribed for what this visit is about, but not suggested"
-    ),
+    ErrorKind("chronic", 0, "Missed chronic drug", "ordered before and again, but not suggested"),
+    ErrorKind("acute", 0, "Missed new treatment", "ordered for what this visit is about, but not suggested"),
     ErrorKind(
         "indication", 0, "No indication", "suggested without a diagnosis or procedure that calls for it"
     ),

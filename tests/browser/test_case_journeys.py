@@ -183,7 +183,7 @@ def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(
     page = visitor.page
     visitor.open("/")
     page.get_by_role("button", name="Take the tour").click()
-    card = page.get_by_role("dialog", name="A patient at the moment of prescribing")
+    card = page.get_by_role("dialog", name="A patient at the moment of ordering")
     expect(card).to_be_visible()
     expect(page).to_have_url(re.compile(r"patient=\d+.*tour=1"))
     expect(page.locator(".st-key-cards_classes .ld-item").first).to_be_visible()
