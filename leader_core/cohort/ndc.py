@@ -5,13 +5,14 @@ The name always wins.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from leader_core.cohort.layouts import is_missing
 from leader_core.errors import InputError, NotFoundError
@@ -171,8 +172,8 @@ def read_ndc_map(path: Path, level: AtcLevel, *, coarser: bool = False) -> NdcMa
     if not path.is_file():
         raise NotFoundError(f"The NDC map {path} does not exist. Check --ndc-map.")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return _read_map(path.name, str(path), _rows(stream), level, 3 if coarser else level)
+        rows = _rows(path.read_bytes())
+        return _read_map(path.name, str(path), rows, level, 3 if coarser else level)
     except (UnicodeDecodeError, csv.Error) as error:
         raise _not_csv(str(path), error) from error
 
@@ -184,14 +185,15 @@ def parse_ndc_map(data: bytes, name: str, level: AtcLevel) -> NdcMap:
         InputError: as `read_ndc_map`.
     """
     try:
-        rows = _rows(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        return _read_map(name, name, rows, level, level)
+        return _read_map(name, name, _rows(data), level, level)
     except (UnicodeDecodeError, csv.Error) as error:
         raise _not_csv(name, error) from error
 
 
-def _rows(stream: TextIO) -> Iterator[list[str]]:
-    """Cells by line; what parts them is the first line's comma, semicolon or tab."""
+def _rows(data: bytes) -> Iterator[list[str]]:
+    """Cells by line, of UTF-8 or of UTF-16 with a byte order mark; the first line's comma, semicolon or tab parts them."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    stream = io.StringIO(data.decode("utf-16" if utf16 else "utf-8-sig"), newline="")
     header = stream.readline()
     stream.seek(0)
     return csv.reader(stream, delimiter=max(",;\t", key=header.count))

@@ -6,6 +6,7 @@ DuckDB reads plain and gzipped CSV and Parquet itself, but neither checks a gzip
 from __future__ import annotations
 
 import bz2
+import codecs
 import io
 import lzma
 import re
@@ -14,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -31,6 +33,7 @@ _BROKEN: Final = (
     lzma.LZMAError,
     zipfile.BadZipFile,
     RuntimeError,
+    UnicodeError,
 )
 _SUM_LINE: Final = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)")
 
@@ -65,7 +68,7 @@ def check_file(path: Path, folder: Path, sums: Mapping[str, str]) -> CheckedFile
     if form(path) == PARQUET:
         return CheckedFile(path, digest)
     scan = _scan(path)
-    if form(path) in (".csv", ".csv.gz") and not scan.padded and not scan.line_ends:
+    if form(path) in (".csv", ".csv.gz") and not scan.recoded and not scan.line_ends:
         return CheckedFile(path, digest)
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"{path.name}.plain.csv"
@@ -83,14 +86,14 @@ def form(path: Path) -> str:
 
 
 def plain_blocks(path: Path) -> Iterator[bytes]:
-    """The bytes of a CSV file, decompressed, in pieces.
+    """The text of a CSV file in UTF-8, decompressed, in pieces.
 
     Raises:
-        InputError: a compressed file that is damaged, encrypted, or holds several files.
+        InputError: a compressed file that is damaged, encrypted, or holds several files; UTF-16 that breaks off.
     """
     try:
         with path.open("rb") as stream:
-            yield from _blocks(path, stream)
+            yield from _as_utf8(_blocks(path, stream))
     except _BROKEN as error:
         raise InputError(
             f"{path} cannot be read ({error}): expected {_called(path)}. Download it again."
@@ -123,7 +126,7 @@ def read_sums(folders: list[Path]) -> dict[str, str]:
 class _Scan:
     line_ends: bool  # other line ends than one kind the reader takes
     mixed: bool  # several kinds
-    padded: bool  # a gzip with zeros after its end, or of several members
+    recoded: bool  # the text is not what the reader would see: UTF-16, or a gzip that is padded or of several members
 
 
 def _scan(path: Path) -> _Scan:
@@ -146,12 +149,25 @@ def _scan(path: Path) -> _Scan:
             ends += block.count(b"\n")  # counting goes on only where a \r was seen: most files have none
         before = block[-1:]
     odd = bool(alone) and not alone == pairs == ends
-    padded = False
+    recoded = size != path.stat().st_size
     if form(path) == ".csv.gz":
         with path.open("rb") as stream:
             stream.seek(-4, io.SEEK_END)
-            padded = int.from_bytes(stream.read(4), "little") != size % 2**32
-    return _Scan(odd, odd and bool(ends), padded)
+            recoded = int.from_bytes(stream.read(4), "little") != size % 2**32
+    return _Scan(odd, odd and bool(ends), recoded)
+
+
+def _as_utf8(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Text in UTF-16 that begins with a byte order mark, as spreadsheets and PowerShell save it, in UTF-8; other as it is."""
+    first = next(blocks, b"")
+    if not first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        yield first
+        yield from blocks
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")()
+    for block in chain((first,), blocks):
+        yield decoder.decode(block).encode()
+    yield decoder.decode(b"", final=True).encode()
 
 
 def _one_line_end(blocks: Iterator[bytes]) -> Iterator[bytes]:

@@ -288,7 +288,7 @@ def _start(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     start = start[:_HEADER_BYTES]
     if not start.strip():
         raise InputError(f"{path} is empty: expected a header line and rows. Download it again.")
-    if b"\0" in start or start.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if b"\0" in start:
         raise InputError(f"{path} is not text in UTF-8: expected CSV. Save it as CSV in UTF-8.")
     try:
         # The cut may fall within a character: only the first line has to decode.

@@ -86,7 +86,7 @@ FATAL: dict[str, tuple[Damage, str]] = {
         ),
         "semicolons stand between its cells",
     ),
-    "UTF-16": (_reencode("PATIENTS", "utf-16"), "not text in UTF-8"),
+    "UTF-16 without a mark": (_reencode("PATIENTS", "utf-16-le"), "not text in UTF-8"),
     "gzip that is none": (lambda raw: _compress(raw, "PATIENTS", junk=b"no gzip"), "PATIENTS.csv.gz cannot be read"),
     "gzip cut short": (lambda raw: _compress(raw, "PRESCRIPTIONS", keep=0.6), "PRESCRIPTIONS.csv.gz cannot be read"),
     "an empty gzip": (lambda raw: _compress(raw, "PATIENTS", junk=gzip.compress(b"")), "is empty"),

@@ -159,9 +159,12 @@ def test_a_map_above_the_level_is_refused_unless_it_is_only_compared_with(tmp_pa
     assert read_ndc_map(path, 5, coarser=True).codes == {"00054329425": "C03C"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("sign", [";", "\t"])
-def test_a_map_may_have_semicolons_or_tabs(tmp_path: Path, sign: str) -> None:
-    (tmp_path / "map.csv").write_text(f"\ufeffndc{sign}atc3\n54329425{sign}C03C\n")
+def test_a_map_may_have_semicolons_or_tabs_and_a_byte_order_mark(
+    tmp_path: Path, sign: str, encoding: str
+) -> None:
+    (tmp_path / "map.csv").write_bytes(f"ndc{sign}atc3\n54329425{sign}C03C\n".encode(encoding))
     assert read_ndc_map(tmp_path / "map.csv", 3).codes == {"00054329425": "C03C"}
 
 
