@@ -334,7 +334,11 @@ class FakeCohort:
         return "\n".join(["patient_id", *(str(r.patient_id) for r in rows)]).encode()
 
     def search(
-        self, text: str, kinds: Sequence[str] = ("diagnosis", "procedure", "medication"), limit: int = 20
+        self,
+        text: str,
+        kinds: Sequence[str] = ("diagnosis", "procedure", "medication"),
+        limit: int = 20,
+        system: str = "",
     ) -> tuple[Concept, ...]:
         expected = text.lower().split()
         everything = [
@@ -344,7 +348,7 @@ class FakeCohort:
             *(Concept("diagnosis", c, c.split(":")[0], t) for c, t in LIBRARY.items()),
         ]
         matches = (c for c in everything if all(w in f"{c.code} {c.title}".lower() for w in expected))
-        return tuple(c for c in matches if c.kind in kinds)[:limit]
+        return tuple(c for c in matches if c.kind in kinds and system in ("", c.system))[:limit]
 
     def orders(self, visit_id: int) -> tuple[Order, ...]:
         visit = next((v for visits in self._visits.values() for v in visits if v.visit_id == visit_id), None)

@@ -55,7 +55,7 @@ def _take_list(service: Service, index: int, kind: Kind) -> None:
         set_outcome(ImportOutcome(problem="The list is empty: paste some codes or words first."))
         return
     try:
-        result = read_list(text, kind, service.engine.cohort)
+        result = read_list(text, kind, service.engine.cohort, session_draft().system_of(kind))
     except LeaderError as error:
         set_outcome(ImportOutcome(problem=str(error)))
         return

@@ -91,6 +91,12 @@ class Draft:
             return replace(self, current=visit)
         return replace(self, earlier=(*self.earlier[:index], visit, *self.earlier[index + 1 :]))
 
+    def system_of(self, kind: str) -> str:
+        """The code system of the codes of a kind, where all are of one; empty otherwise."""
+        codes = [code for visit in (*self.earlier, self.current) for code in visit.of(kind)]
+        systems = {code.partition(":")[0] for code in codes if ":" in code}
+        return systems.pop() if len(systems) == 1 else ""
+
     def add(self, index: int, concept: Concept) -> Draft:
         """One code more in a visit; the current visit takes no medications, which the models recommend."""
         if concept.kind == "medication" and index >= len(self.earlier):

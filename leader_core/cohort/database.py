@@ -298,17 +298,20 @@ class Cohort:
     def _chapters(self) -> tuple[str, ...]:
         return tuple(row[0] for row in run(self._cursor(), "read/chapters").fetchall())
 
-    def search(self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20) -> tuple[Concept, ...]:
+    def search(
+        self, text: str, kinds: Iterable[Kind] = KINDS, limit: int = 20, system: str = ""
+    ) -> tuple[Concept, ...]:
         """Type-ahead over the cohort's codes and the libraries': by code, title, synonym or brand, begun or misspelt.
 
         The best match first, among equal ones the more frequent in the cohort, then the plainer; see `search.matching`.
+        With `system` ("ICD10") of that code system alone.
 
         Raises:
             InputError: an unknown kind.
         """
         wanted = tuple(kinds)
         _check_kinds(wanted)
-        return search_codes(self._all_codes(), text, wanted, limit)
+        return search_codes(self._all_codes(), text, wanted, limit, system)
 
     @property
     def searchable_codes(self) -> int:

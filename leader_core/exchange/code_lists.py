@@ -76,13 +76,13 @@ class CodeLists:
         return code_title(kind, code) or self.titles(kind).get(code)
 
     def search(
-        self, text: str, kinds: Iterable[Kind] = ("diagnosis",), limit: int = 20
+        self, text: str, kinds: Iterable[Kind] = ("diagnosis",), limit: int = 20, system: str = ""
     ) -> tuple[Concept, ...]:
         """Diagnoses with exactly this title."""
-        if "diagnosis" not in kinds:
+        diagnosis = _diagnoses_by_title().get(_words(text)) if "diagnosis" in kinds else None
+        if diagnosis is None or system not in ("", diagnosis[1]):
             return ()
-        diagnosis = _diagnoses_by_title().get(_words(text))
-        return () if diagnosis is None else (Concept("diagnosis", *diagnosis),)
+        return (Concept("diagnosis", *diagnosis),)
 
 
 def read_drugs(text: str) -> ReadCodes:

@@ -113,6 +113,8 @@ def words_for_list(resource: Resource) -> str:
 def offered(stays: Sequence[tuple[int, Stay]], cohort: CodeBook) -> tuple[OfferedCondition, ...]:
     """Conditions to be chosen a code for, each text once; `stays` are given with their places in the case.
 
+    The codes offered are of the system that the visits of a condition are coded in, else the other visits, where it is one.
+
     Raises:
         InputError: more of them than one patient can have; each takes milliseconds to look up.
     """
@@ -126,16 +128,24 @@ def offered(stays: Sequence[tuple[int, Stay]], cohort: CodeBook) -> tuple[Offere
         raise InputError(
             f"{WHAT} has more than {MOST_OFFERED:,} different conditions without a code that is used here. Export one patient."
         )
-    return tuple(_offer(each, tuple(places), cohort) for each, places in grouped.values())
+    systems = {place: {code.partition(":")[0] for code in stay.codes["diagnosis"]} for place, stay in stays}
+    every: set[str] = set().union(*systems.values())
+    return tuple(
+        _offer(each, tuple(places), cohort, set().union(*(systems[place] for place in places)) or every)
+        for each, places in grouped.values()
+    )
 
 
-def _offer(pending: PendingCondition, places: tuple[int, ...], cohort: CodeBook) -> OfferedCondition:
+def _offer(
+    pending: PendingCondition, places: tuple[int, ...], cohort: CodeBook, systems: set[str]
+) -> OfferedCondition:
     concepts: list[Concept] = []
+    system = "ICD10" if pending.code else next(iter(systems)) if len(systems) == 1 else ""
     if pending.code:
-        concepts += cohort.search(pending.code, kinds=("diagnosis",), limit=CANDIDATES)
+        concepts += cohort.search(pending.code, kinds=("diagnosis",), limit=CANDIDATES, system=system)
     usual = {f"ICD10:{pending.code.replace('.', '').upper()}", *usual_codes(pending.text)}
     if pending.text != pending.code:
-        concepts += cohort.search(pending.text, kinds=("diagnosis",), limit=_SEARCHED)
+        concepts += cohort.search(pending.text, kinds=("diagnosis",), limit=_SEARCHED, system=system)
     distinct = {concept.code: concept for concept in concepts}.values()
     exact = [c for c in distinct if c.code in usual or _content(c.title) == _content(pending.text)]
     others = [concept for concept in distinct if concept not in exact]

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from leader_core.domain import Concept, Kind
 from leader_core.errors import InputError
 from leader_core.exchange.paste_shapes import lines_of
-from leader_core.exchange.resolve import Answer, CodeBook, ResolvedCode, Resolver, Unresolved
+from leader_core.exchange.resolve import EITHER_SYSTEM, Answer, CodeBook, ResolvedCode, Resolver, Unresolved
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.routes import known_routes
 
@@ -74,13 +75,15 @@ class PastedList:
     repeated: tuple[str, ...]  # pieces whose codes stood in the list before
 
 
-def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
+def read_list(text: str, kind: Kind, cohort: CodeBook, system: str = "") -> PastedList:
     """Codes, words or drugs, separated by new lines, semicolons, tabs or commas.
 
     Args:
         text: as pasted. `ICD9:428.0`, `I50.9`, `428.0 - CHF`, `B01AA03` and `warfarin 5 mg PO` are all understood.
         kind: what the list is of; a piece that names its system may be of another kind.
         cohort: whose codes and ATC level count.
+        system: of the case that the list is for ("ICD10"). What words may mean is offered in the system of the list's own
+            codes, where they are of one, else in this; in any where there is neither.
 
     Raises:
         InputError: a list that is too long.
@@ -92,25 +95,46 @@ def read_list(text: str, kind: Kind, cohort: CodeBook) -> PastedList:
     text = _FORMULA.sub(r"\1", text)
     resolver = Resolver(cohort)
     lines = [line for line in lines_of(text) if any(c.isalnum() for c in line)]
+    entries = _entries(lines, kind, resolver)
+    systems = _written_systems(entries, kind) or ({system} if system else set())
+    if resolver.searched and len(systems) == 1:
+        resolver.system = systems.pop()
+        entries = _entries(lines, kind, resolver)
     resolved: list[Resolved] = []
     unmapped: list[Unmapped] = []
     repeated: list[str] = []
     seen: set[tuple[Kind, str]] = set()
-    count = 0
-    for line in lines:
-        for piece, answer in _read_line(line, kind, resolver):
-            count += 1
-            if count > MOST_ITEMS:
-                raise InputError(f"The list has more than {MOST_ITEMS:,} entries. Paste it in parts.")
-            if isinstance(answer, Unresolved):
-                unmapped.append(Unmapped(piece, answer.reason, answer.candidates))
-                continue
-            new = [match for match in answer if (match.kind, match.code) not in seen]
-            seen |= {(match.kind, match.code) for match in new}
-            resolved += [Resolved(piece, match) for match in new]
-            if not new:
-                repeated.append(piece)
+    for piece, answer in entries:
+        if isinstance(answer, Unresolved):
+            unmapped.append(Unmapped(piece, answer.reason, answer.candidates))
+            continue
+        new = [match for match in answer if (match.kind, match.code) not in seen]
+        seen |= {(match.kind, match.code) for match in new}
+        resolved += [Resolved(piece, match) for match in new]
+        if not new:
+            repeated.append(piece)
     return PastedList(tuple(resolved), tuple(unmapped), tuple(repeated))
+
+
+def _entries(lines: Sequence[str], kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
+    entries: list[tuple[str, Answer]] = []
+    for line in lines:
+        entries += _read_line(line, kind, resolver)
+        if len(entries) > MOST_ITEMS:
+            raise InputError(f"The list has more than {MOST_ITEMS:,} entries. Paste it in parts.")
+    return entries
+
+
+def _written_systems(entries: Sequence[tuple[str, Answer]], kind: Kind) -> set[str]:
+    """The systems of the codes of a kind that stand in the list as codes, and are of one system only."""
+    systems = set()
+    for piece, answer in entries:
+        written = re.sub(r"\W", "", piece.upper())
+        for match in () if isinstance(answer, Unresolved) else answer:
+            system, _, bare = match.code.partition(":")
+            if match.kind == kind and bare and bare in written and not match.note.startswith(EITHER_SYSTEM):
+                systems.add(system)
+    return systems
 
 
 def _read_line(line: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:

@@ -20,6 +20,8 @@ from leader_core.terminology.routes import known_routes
 CANDIDATES: Final = 5
 NO_DRUG: Final = "names no drug of the drug table"
 """The reason given of a text that means no drug."""
+EITHER_SYSTEM: Final = "read as"
+"""How the note on a code begins that is valid in two systems."""
 NO_COHORT: Final = ""
 """The source of a `CodeBook` that is no cohort: a code of two systems is then not decided."""
 _SYSTEMS: Final[Mapping[Kind, tuple[tuple[int, System], ...]]] = {
@@ -27,7 +29,7 @@ _SYSTEMS: Final[Mapping[Kind, tuple[tuple[int, System], ...]]] = {
     "procedure": ((9, "ICD9PCS"), (10, "ICD10PCS")),
     "medication": (),
 }
-NAMES: Final[Mapping[System, str]] = {
+NAMES: Final[Mapping[str, str]] = {
     "ICD9": "ICD-9-CM",
     "ICD10": "ICD-10-CM",
     "ICD9PCS": "ICD-9-CM procedures",
@@ -48,8 +50,10 @@ class CodeBook(Protocol):
     def title(self, kind: Kind, code: str) -> str | None:
         """A readable title."""
 
-    def search(self, text: str, kinds: Iterable[Kind] = ..., limit: int = ...) -> tuple[Concept, ...]:
-        """Concepts that match all words, best first."""
+    def search(
+        self, text: str, kinds: Iterable[Kind] = ..., limit: int = ..., system: str = ...
+    ) -> tuple[Concept, ...]:
+        """Concepts that match all words, best first; of one code system where it is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ class Resolver:
         self.atc_level = cohort.fingerprint.atc_level
         source = cohort.fingerprint.source
         self.preferred = None if source == NO_COHORT else SOURCES[source].icd_version
+        self.system = ""  # of the list's own codes, where they are of one: what words may mean is of it too
+        self.searched = False  # whether anything was read by its words
 
     def icd(self, text: str, kind: Kind, version: int | None = None) -> Answer:
         """A diagnosis or procedure code; without a version, the one that it is valid in.
@@ -116,9 +122,7 @@ class Resolver:
         names = dict(_SYSTEMS[kind])
         other = next(n for n in known if n != number)
         title = self.title(kind, known[other])
-        note = (
-            f"read as {NAMES[names[number]]}, as this cohort is coded; in {NAMES[names[other]]} it is {title}"
-        )
+        note = f"{EITHER_SYSTEM} {NAMES[names[number]]}, as this cohort is coded; in {NAMES[names[other]]} it is {title}"
         return (self._resolved(kind, known[number], note),)
 
     def atc(self, text: str) -> Answer:
@@ -165,13 +169,22 @@ class Resolver:
 
         ("CHF" matches one title among the code lists, and it is a haemorrhagic fever.)
         """
-        concepts = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1)
-        exact = next((c for c in concepts if _plain(c.title) == _plain(text)), None)
-        if exact is not None:  # two systems may share a title; the cohort's own codes come first in a search
-            return (ResolvedCode(kind, exact.code, exact.title),)
+        self.searched = True
+        system = self.system if kind != "medication" else ""
+        concepts: tuple[Concept, ...] = ()
+        for each in dict.fromkeys((system, "")):  # a title of the other system says its code as well
+            found = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1, system=each)
+            exact = next((c for c in found if _plain(c.title) == _plain(text)), None)
+            if (
+                exact is not None
+            ):  # two systems may share a title; the cohort's own codes come first in a search
+                return (ResolvedCode(kind, exact.code, exact.title),)
+            concepts = found if each == system else concepts
         if concepts:
             return Unresolved(f"matches {_many(kind)} but names none: choose one", concepts[:CANDIDATES])
-        return Unresolved(f"matches no {kind} that we know")
+        return Unresolved(
+            f"matches no {kind} {f'of {NAMES.get(system, system)} ' if system else ''}that we know"
+        )
 
     def knows(self, kind: Kind, code: str) -> bool:
         """Whether the cohort or a code list has this code."""

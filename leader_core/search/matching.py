@@ -45,9 +45,12 @@ _PLAIN_ENGLISH: Final = frozenset(
 """Terms that inside a longer search are more likely the word than the abbreviation."""
 
 
-def search_codes(index: CodeIndex, text: str, kinds: Iterable[str], limit: int) -> tuple[Concept, ...]:
-    """The best `limit` matches of these kinds, best first; each says why where its title does not."""
-    match = Match(index, text, _of_kinds(index, kinds), limit)
+def search_codes(
+    index: CodeIndex, text: str, kinds: Iterable[str], limit: int, system: str = ""
+) -> tuple[Concept, ...]:
+    """The best `limit` matches of these kinds (and of one code system), best first; each says why where its title does not."""
+    wanted = _of_kinds(index, kinds)
+    match = Match(index, text, wanted & (index.systems == system) if system else wanted, limit)
     rows = np.flatnonzero(match.tiers) if limit > 0 else np.zeros(0, np.int64)
     keys = match.tiers[rows].astype(np.int64) * len(index) - index.rank[rows]
     if len(rows) > limit:

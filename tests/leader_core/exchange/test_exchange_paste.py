@@ -114,6 +114,25 @@ def test_the_cohorts_own_code_wins_over_its_usual_system() -> None:
     assert _codes(read_list("E8342", "diagnosis", Mixed())) == ["ICD10:E8342"]  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("text", "case", "systems"),
+    [
+        ("I10\nE11.9\nheart failure", "", {"ICD10"}),
+        ("heart failure\n428.0, 401.9", "", {"ICD9"}),
+        ("heart failure", "ICD10", {"ICD10"}),
+        ("428.0\nheart failure", "ICD10", {"ICD9"}),  # the list's own codes count first
+        ("428.0\nI10\nheart failure", "", {"ICD9", "ICD10"}),
+    ],
+)
+def test_words_are_offered_in_the_system_that_the_list_is_written_in(
+    cohort: Cohort, text: str, case: str, systems: set[str]
+) -> None:
+    (item,) = read_list(text, "diagnosis", cohort, case).unmapped
+    offered = {concept.system for concept in item.candidates}
+    assert item.text == "heart failure" and offered and offered <= systems
+    assert len(systems) > 1 or offered == systems
+
+
 def test_limits(cohort: Cohort) -> None:
     with pytest.raises(InputError, match="Paste it in parts"):
         read_list("x" * 100_001, "diagnosis", cohort)

@@ -366,6 +366,30 @@ def test_other_codes_are_offered_by_our_own_search(
     assert codes & {each.code for each in offer.concepts} and offer.visits == (0,) and offer.sure
 
 
+@pytest.mark.parametrize(
+    ("where", "own", "systems"),
+    [
+        ("z", [("I50.9", "a"), ("N17.9", "z")], {"ICD10"}),
+        ("z", [("I50.9", "a")], {"ICD10"}),  # a visit without codes of its own
+        ("z", [("428.0", "a"), ("N17.9", "z")], {"ICD10"}),  # its own visit's count
+        ("z", [("428.0", "z")], {"ICD9"}),
+        ("z", [("428.0", "a"), ("I50.9", "a")], {"ICD9", "ICD10"}),
+    ],
+)
+def test_codes_are_offered_in_the_system_that_the_file_is_coded_in(
+    cohort: Cohort, where: str, own: list[tuple[str, str]], systems: set[str]
+) -> None:
+    coded = [_condition(code, place) for code, place in own]
+    for each, (code, _) in zip(coded, own, strict=True):
+        version = "10" if code[0].isalpha() else "9"
+        each["code"]["coding"][0]["system"] = f"http://hl7.org/fhir/sid/icd-{version}-cm"
+    asked = _condition("x", where) | {"code": {"text": "hypertension"}}
+    (offer,) = _read(cohort, FIRST, LAST, *coded, asked).offered
+    assert {each.system for each in offer.concepts} == systems
+    first = {"ICD9": "ICD9:4019", "ICD10": "ICD10:I10"}
+    assert offer.concepts[0].code in {first[system] for system in systems}
+
+
 def test_several_files_gzipped_or_not_are_one_case(cohort: Cohort) -> None:
     patient = {"resourceType": "Patient", "id": "p"}
     first = "\n".join(json.dumps(each) for each in (patient, FIRST)).encode()
