@@ -248,6 +248,9 @@ class FakeCohort:
             None,
         )
 
+    def unordered_visits(self, patient_id: int) -> tuple[int, ...]:
+        return ()  # all are dated
+
     def split_of(self, patient_id: int) -> str | None:
         return self._people[patient_id]["split"] if patient_id in self._people else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import streamlit as st
@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dashboard.server.service import Service
 from dashboard.shared import case_text, markup, session, wording
-from dashboard.shared.formatting import count, day
+from dashboard.shared.formatting import count, day, listing
 from dashboard.shared.markup import Titles
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
@@ -32,7 +32,7 @@ def show(service: Service, subject: Subject, heading: str, read: Sequence[str] |
     visits = [*case.history, case.current]
     st.html(
         markup.panel_title("Visits", "newest first")
-        + undated(case)
+        + undated(case, service.engine.cohort.unordered_visits)
         + axis([visit.admitted_at for visit in visits], len(visits) - 1)
         + timeline(case, titles_of(service), hide=session.hidden(subject))
     )
@@ -49,7 +49,7 @@ def show_clinical(service: Service, subject: Subject) -> None:
     pairs = case_text.profile_facts(case, service.engine.cohort.profile_fields)
     st.html(
         markup.panel_title("Problems and visits", "newest first" if case.history else "")
-        + undated(case)
+        + undated(case, service.engine.cohort.unordered_visits)
         + axis([visit.admitted_at for visit in visits], len(visits) - 1)
         + timeline(case, titles, hide=session.hidden(subject), plain=True)
         + macro("folded_profile", _TEMPLATE)(pairs)
@@ -71,15 +71,26 @@ def timeline(case: Case, titles: Titles, *, hide: bool = False, plain: bool = Fa
     return macro("timeline", _TEMPLATE)(visits, plain)
 
 
-def undated(case: Case) -> Markup:
-    """What the order of a cohort's visits without dates rests on; empty where there are dates, or one visit."""
+def undated(case: Case, unordered_visits: Callable[[int], Sequence[int]]) -> Markup:
+    """What the order of a cohort's visits without dates rests on, and of which it is not known; empty where there are dates.
+
+    Args:
+        case: of one visit it has no order either.
+        unordered_visits: the numbers of a patient's visits whose order is not known.
+    """
     if (
         not case.history
         or case.patient_id is None
         or any(v.admitted_at for v in (*case.history, case.current))
     ):
         return Markup()
-    return markup.note(wording.UNDATED_VISITS)
+    unordered = unordered_visits(case.patient_id)
+    known = (
+        wording.ORDER_UNKNOWN.format(visits=listing(map(str, unordered)))
+        if unordered
+        else wording.ORDER_KNOWN
+    )
+    return markup.note(f"{wording.UNDATED_VISITS} {known}")
 
 
 def axis(moments: Sequence[datetime | None], current: int) -> Markup:

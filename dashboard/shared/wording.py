@@ -233,8 +233,11 @@ FOR_RESEARCH: Final = (
     "For research on the models: it counts agreement with what was ordered; an order is not always right."
 )
 UNDATED_VISITS: Final = (
-    "This source has no dates. The stays stand in order of the year of discharge and the age; where both are the same, "
-    "their order is unknown and their number decides."
+    "This source has no dates: the stays stand in order of the year of discharge and the age."
+)
+ORDER_KNOWN: Final = "That tells all stays of this patient apart."
+ORDER_UNKNOWN: Final = (
+    "Both are the same for visits {visits}: their order is unknown, and their number decides."
 )
 TRAINING_OFF: Final = (
     "Training from this page is off, for it keeps this machine busy: start the server with --allow-training "

@@ -68,6 +68,15 @@ def read_case(cursor: duckdb.DuckDBPyConnection, patient_id: int, visit_no: int 
     return Case(profile=profile, history=tuple(visits[:-1]), current=visits[-1], patient_id=patient_id)
 
 
+def read_unordered(cursor: duckdb.DuckDBPyConnection, patient_id: int) -> tuple[int, ...]:
+    """Numbers of a patient's visits without a date that share year and age, by which they stand in order, with another."""
+    query = (
+        "SELECT visit_no FROM visits WHERE patient_id = $patient_id AND admitted_at IS NULL "
+        "QUALIFY count(*) OVER (PARTITION BY coalesce(calendar_year, 0), coalesce(age, 0)) > 1 ORDER BY visit_no"
+    )
+    return tuple(row[0] for row in cursor.execute(query, {"patient_id": patient_id}).fetchall())
+
+
 def read_age(cursor: duckdb.DuckDBPyConnection, visit_id: int) -> int | None:
     """Age in years at a visit; None where it is not recorded, or there is no such visit."""
     sql = "SELECT age FROM visits WHERE visit_id = $visit_id"

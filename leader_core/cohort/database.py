@@ -22,6 +22,7 @@ from leader_core.cohort.cases import (
     read_case,
     read_columns,
     read_orders,
+    read_unordered,
 )
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.drug_search import DrugSearch
@@ -192,6 +193,10 @@ class Cohort:
     def age(self, visit_id: int) -> int | None:
         """The patient's age in years at a visit; None where it is not recorded, or there is no such visit."""
         return read_age(self._cursor(), visit_id)
+
+    def unordered_visits(self, patient_id: int) -> tuple[int, ...]:
+        """Numbers of the patient's visits whose order among each other the source does not tell; empty for dated ones."""
+        return read_unordered(self._cursor(), patient_id)
 
     def split_of(self, patient_id: int) -> Split | None:
         """The split a patient is in; None for a patient who is not in this cohort."""

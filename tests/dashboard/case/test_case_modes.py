@@ -30,9 +30,13 @@ KEY = f"{RETURNING}-5"
 def test_visits_without_dates_say_what_their_order_rests_on() -> None:
     dated = Visit(("ICD9:4280",), admitted_at=datetime.fromisoformat("2150-01-01"))
     without = Visit(("ICD9:4280",))
-    assert "their order is unknown" in undated(Case({}, (without,), without, 7))
+    case = Case({}, (without,), without, 7)
+    assert "for visits 7 and 8: their order is unknown" in undated(
+        case, lambda patient: (patient, patient + 1)
+    )
+    assert "tells all stays of this patient apart" in undated(case, lambda _: ())
     for case in (Case({}, (dated,), without, 7), Case({}, (), without, 7), Case({}, (without,), without)):
-        assert undated(case) == ""
+        assert undated(case, lambda _: (1, 2)) == ""
 
 
 def _has(page: Any, name: str) -> bool:

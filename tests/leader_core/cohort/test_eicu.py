@@ -94,6 +94,26 @@ def test_hospital_stays_are_the_visits_in_order_of_year_and_age(built: BuildResu
     assert any("for 0 of the 1 patients with several stays" in note for note in built.notes)
 
 
+def test_the_visits_whose_order_is_not_known_are_known_by_patient(built: BuildResult, tmp_path: Path) -> None:
+    assert Cohort.open(built.path).unordered_visits(2001039) == ()
+    tables = hospital()
+    tables["patient"] += [
+        dict(zip(UNIT, map(str, row), strict=True))
+        for row in (
+            (15, 800, "002-1039", "Female", 69, -5, 2014),
+            (16, 900, "003-7", "Male", "> 89", -1, 2015),
+        )
+    ]
+    for table, cells in (("diagnosis", {"icd9code": "401.9"}), ("medication", {"drugname": "vanc"})):
+        columns = tables[table][0]
+        tables[table] += [
+            {**dict.fromkeys(columns, ""), "patientunitstayid": stay, **cells} for stay in ("15", "16")
+        ]
+    cohort = Cohort.open(build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb").path)
+    assert cohort.unordered_visits(2001039) == (1, 2), "600 and 800: the same year and age"
+    assert cohort.case(3000007).history and cohort.unordered_visits(3000007) == ()
+
+
 def test_a_row_gives_its_icd_9_codes_or_else_its_icd_10_ones(built: BuildResult) -> None:
     cohort = Cohort.open(built.path)
     case = cohort.case(2001039)

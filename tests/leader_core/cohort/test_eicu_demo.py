@@ -63,6 +63,9 @@ def test_an_order_of_stays_that_is_not_known_is_said(built: BuildResult) -> None
     (note,) = [note for note in built.notes if note.startswith("eICU has no dates")]
     unordered, several = map(int, re.findall(r"for (\d+) of the (\d+) patients", note)[0])
     assert 0 < unordered <= several
-    cases = Cohort.open(built.path).cases("all", "last")
+    cohort = Cohort.open(built.path)
+    cases = cohort.cases("all", "last")
+    tied = [case for case in cases if cohort.unordered_visits(case.patient_id or 0)]
+    assert 0 < len(tied) <= unordered < len(cases) and all(case.history for case in tied)
     assert "85+" in {case.profile["age_band"] for case in cases}
     assert all(case.current.admitted_at is None for case in cases)
