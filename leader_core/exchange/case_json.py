@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from leader_core.cohort.ndc import NdcMap
@@ -33,6 +33,11 @@ LONGEST_VALUE: Final = 200
 """Characters of a profile value."""
 MOST_LISTED: Final = 20
 """Problems that are listed one by one."""
+SHIFTED_FROM: Final = 2100
+"""Year from which dates are de-identified: MIMIC shifts each patient's, all by the same span, to between 2100 and 2200.
+
+Source: Johnson et al., MIMIC-III, a freely accessible critical care database, Sci Data 2016;3:160035 (Deidentification).
+"""
 
 _PLURAL: Final[Mapping[Kind, str]] = {
     "diagnosis": "diagnoses",
@@ -76,6 +81,43 @@ def read_file(
     Raises:
         InputError: one sentence on why there is no case in it.
     """
+    result = _read_any(data, cohort, current, patient, ndc_map)
+    warning = future_note(result.case)
+    return replace(result, notes=(warning, *result.notes)) if warning else result
+
+
+def future_note(case: Case) -> str:
+    """Which visits of a case begin after today, in a sentence; empty where none does, or the dates are shifted on purpose.
+
+    Shifted are those of a case whose every date is of `SHIFTED_FROM` or later. A day is allowed for time zones.
+
+    >>> future_note(Case({}, (), Visit(admitted_at=datetime(2151, 1, 2))))
+    ''
+    """
+    begun = [
+        (number, visit.admitted_at.date())
+        for number, visit in enumerate((*case.history, case.current), 1)
+        if visit.admitted_at is not None
+    ]
+    latest = datetime.now(UTC).date() + timedelta(days=1)
+    late = [(number, day) for number, day in begun if day > latest]
+    if not late or all(day.year >= SHIFTED_FROM for _, day in begun):
+        return ""
+    listed = ", ".join(f"{number} on {day}" for number, day in late[:5])
+    more = f" and {len(late) - 5} more" if len(late) > 5 else ""
+    return (
+        f"Check the dates: visit{'s' if len(late) > 1 else ''} {listed}{more} would begin after today. The order of the "
+        "visits and the age rest on them."
+    )
+
+
+def _read_any(
+    data: bytes | Sequence[bytes],
+    cohort: ProfileBook,
+    current: str | None,
+    patient: str | None,
+    ndc_map: NdcMap | None,
+) -> Imported:
     files = [as_utf8(each) for each in ([data] if isinstance(data, bytes) else data)]
     if not all(each.strip() for each in files):
         raise InputError("The file is empty. Export it again.")

@@ -1,4 +1,4 @@
-"""FHIR files as they come: Bundles (also in each other), lists of resources, NDJSON and XML, gzipped or not, in one or several.
+"""FHIR files as they come: Bundles (also in each other), lists of resources, NDJSON, JSON after JSON, XML; gzipped; several.
 
 Resources are read tolerantly and given the names that R4 has for the same thing; whatever cannot be read is listed.
 References are looked up inside the files only; none is ever fetched.
@@ -18,7 +18,7 @@ from typing import Any, Final
 from leader_core.errors import InputError
 from leader_core.exchange.fhir_versions import as_r4
 from leader_core.exchange.fhir_xml import FHIR, read_xml
-from leader_core.exchange.strict_json import read_json
+from leader_core.exchange.strict_json import read_json_values
 
 LARGEST: Final = 20_000_000
 """Bytes of one file, unpacked."""
@@ -199,19 +199,22 @@ def _unpacked(data: bytes) -> bytes:
 
 
 def _values(data: bytes, result: FhirFile) -> Iterator[tuple[str, Any]]:
-    """(where it stands, JSON value) of a file: one value, or one for each line of NDJSON."""
+    """(where it stands, JSON value) of a file: one value, several one after the other, or those of each line of NDJSON."""
     if _is_xml(data):
         yield "", read_xml(data, WHAT, LARGEST)
         return
     lines = [line for line in data.lstrip(b"\xef\xbb\xbf").splitlines() if line.strip()]
     if len(lines) < 2 or not lines[0].strip().endswith(b"}") or not lines[1].lstrip().startswith(b"{"):
-        yield "", read_json(data, WHAT, LARGEST)
+        values = read_json_values(data, WHAT, LARGEST)
+        yield from (
+            (f"value {number}" if len(values) > 1 else "", each) for number, each in enumerate(values, 1)
+        )
         return
     if len(data) > LARGEST:
         raise InputError(f"{WHAT} has {len(data) / 1e6:.1f} MB: expected at most 20 MB. Export one patient.")
     for number, line in enumerate(lines, 1):
         try:
-            yield f"line {number}", read_json(line, "It", LARGEST)
+            yield from ((f"line {number}", each) for each in read_json_values(line, "It", LARGEST))
         except InputError as error:
             result.leave_out(f"line {number}", "", str(error)[:200])
 

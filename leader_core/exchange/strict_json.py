@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 from leader_core.errors import InputError
@@ -16,6 +17,7 @@ DEEPEST: Final = 60
 LONGEST_NUMBER: Final = 40
 """Characters of a number."""
 
+_BLANKS: Final = re.compile(r"[ \t\n\r]*+")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _STRING_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 """A string that never ends runs to the end of the text, so that no text is looked at twice."""
@@ -32,6 +34,19 @@ def read_json(data: bytes, what: str, largest: int) -> Any:
     Raises:
         InputError: too large, not UTF-8, no JSON, too deep, a name twice, a number beyond reason.
     """
+    return _read(data, what, largest, several=False)[0]
+
+
+def read_json_values(data: bytes, what: str, largest: int) -> list[Any]:
+    """The values that `data` says one after the other, parted by blanks or by nothing; at least one.
+
+    Raises:
+        InputError: as `read_json`.
+    """
+    return _read(data, what, largest, several=True)
+
+
+def _read(data: bytes, what: str, largest: int, *, several: bool) -> list[Any]:
     if len(data) > largest:
         raise InputError(
             f"{what} has {len(data) / 1e6:.1f} MB: expected at most {largest / 1e6:.0f} MB. "
@@ -45,16 +60,10 @@ def read_json(data: bytes, what: str, largest: int) -> Any:
         ) from None
     _check_depth(text, what)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_int=_whole,
-            parse_float=_real,
-            parse_constant=_constant,
-        )
+        values = list(_values(text, several=several))
         if _SURROGATE.search(text):  # half a character, written as an escape, can be neither shown nor saved
-            json.dumps(value, ensure_ascii=False).encode()
-        return value
+            json.dumps(values, ensure_ascii=False).encode()
+        return values
     except UnicodeEncodeError:
         raise InputError(
             f"{what} holds half a character (a lone surrogate like \\ud83d). Export it again, or remove it."
@@ -68,6 +77,25 @@ def read_json(data: bytes, what: str, largest: int) -> Any:
         raise InputError(f"{what} {error}") from None
     except (RecursionError, ValueError) as error:
         raise InputError(f"{what} cannot be read as JSON ({type(error).__name__}).") from None
+
+
+def _values(text: str, *, several: bool) -> Iterator[Any]:
+    """The first value of a text, and with `several` those after it."""
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_object, parse_int=_whole, parse_float=_real, parse_constant=_constant
+    )
+    value, end = decoder.raw_decode(text, _after_blanks(text, 0))
+    yield value
+    while (start := _after_blanks(text, end)) < len(text):
+        if not several:
+            raise json.JSONDecodeError("Extra data", text, start)
+        value, end = decoder.raw_decode(text, start)
+        yield value
+
+
+def _after_blanks(text: str, start: int) -> int:
+    match = _BLANKS.match(text, start)
+    return match.end() if match else start
 
 
 class _RefusedError(ValueError):

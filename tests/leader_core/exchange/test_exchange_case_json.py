@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leader_core import PROFILE_FIELDS, Case, InputError, Visit
-from leader_core.exchange.case_json import SCHEMA, case_to_record, read_case_file
-from leader_core.exchange.strict_json import read_json
+from leader_core.exchange.case_json import SCHEMA, case_to_record, read_case_file, read_file
+from leader_core.exchange.strict_json import read_json, read_json_values
+from tests.fakes import FakeCohort
 
 CASE = Case(
     {"gender": "F", "insurance": "Medicare"},
@@ -65,6 +66,27 @@ def test_ids_are_exported_on_request_only_and_the_truth_can_be_left_out() -> Non
     assert read_case_file(json.dumps(case_to_record(CASE)).encode()).patient_id is None
     hidden = case_to_record(CASE, prescribed=False)
     assert "medications" not in hidden["current"] and hidden["history"][0]["medications"] == ["C03C"]
+
+
+@pytest.mark.parametrize(
+    ("history", "current", "late"),
+    [
+        ("2019-05-01", "2020-06-02", ""),
+        ("2019-05-01", "2091-06-02", "visit 2 on 2091-06-02"),
+        ("2151-05-01", "2152-06-02", ""),  # shifted, as MIMIC's are
+        ("2019-05-01", "2152-06-02", "visit 2 on 2152-06-02"),  # not both are
+        ("2091-05-01", "2152-06-02", "visits 1 on 2091-05-01, 2 on 2152-06-02"),
+    ],
+)
+def test_visits_after_today_are_read_with_a_warning_unless_all_dates_are_shifted(
+    history: str, current: str, late: str
+) -> None:
+    first, last = (datetime.fromisoformat(f"{day}T10:00:00") for day in (history, current))
+    case = Case({}, (Visit(("ICD9:4280",), admitted_at=first),), Visit(("ICD9:486",), admitted_at=last))
+    result = read_file(json.dumps(case_to_record(case)).encode(), FakeCohort())  # type: ignore[arg-type]
+    assert [visit.admitted_at for visit in (*result.case.history, result.case.current)] == [first, last]
+    expected = f"Check the dates: {late} would begin after today." if late else ""
+    assert "".join(result.notes).startswith(expected) and bool(result.notes) == bool(late)
 
 
 def test_every_problem_is_reported_at_once() -> None:
@@ -125,6 +147,16 @@ def test_hostile_json_gets_one_sentence(data: bytes, message: str) -> None:
     with pytest.raises(InputError) as raised:
         read_json(data, "The file", 1000)
     assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_values_one_after_the_other_are_read_where_several_may_be() -> None:
+    data = b'\xef\xbb\xbf{"a": 1}{"a": [2]}\n\n 3 "x"'
+    assert read_json_values(data, "The file", 1000) == [{"a": 1}, {"a": [2]}, 3, "x"]
+    with pytest.raises(InputError, match="extra data at line 1, column 9"):
+        read_json(data, "The file", 1000)
+    for broken in (b'{"a": 1}{"a": ', b'{"a": 1},{"a": 2}', b'{"a": 1}{"a": 1, "a": 2}'):
+        with pytest.raises(InputError, match=r"is not JSON|'a' twice"):
+            read_json_values(broken, "The file", 1000)
 
 
 def test_brackets_inside_strings_are_no_depth() -> None:

@@ -177,6 +177,9 @@ ONE = {"resourceType": "Bundle", "entry": [{"resource": each} for each in _about
         as_xml(ONE).replace(b"<", b"<f:").replace(b"<f:/", b"</f:").replace(b"<f:?", b"<?").replace(b"xmlns=", b"xmlns:f="),
         b"\r".join(json.dumps(entry["resource"]).encode() for entry in ONE["entry"]),  # type: ignore[index]
         json.dumps(ONE).replace("http://hl7", "HTTPS://hl7").encode(),
+        "".join(json.dumps(entry["resource"]) for entry in ONE["entry"]).encode(),  # type: ignore[index]
+        "".join(json.dumps(entry["resource"], indent=1) for entry in ONE["entry"]).encode(),  # type: ignore[index]
+        "\n".join(json.dumps(each) + json.dumps(PEOPLE[1]) for each in _about("a", "4280", "Warfarin")).encode(),
     ],
 )  # fmt: skip
 def test_one_meaning_in_other_writings(data: bytes) -> None:
