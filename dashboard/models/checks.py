@@ -98,7 +98,7 @@ def _work(
 
 def _key(service: Service, name: str) -> str:
     """What the session keeps an outcome under: with another student it is another one."""
-    return f"_{name}-{id(service)}"
+    return f"_{name}-{service.serial}"
 
 
 def _check(service: Service) -> None:

@@ -57,7 +57,7 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
             label_visibility="collapsed",
         )
         pressed = st.button("Try each change", key="what-if", icon=":material/difference:")
-    identity = (id(service), case_key(case), model)
+    identity = (service.serial, case_key(case), model)
     if pressed:
         st.session_state[_RESULT] = (identity, _score(service, case, model, answers[model]))
     result = st.session_state.get(_RESULT)

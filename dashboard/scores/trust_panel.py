@@ -79,13 +79,13 @@ def find_similar(service: Service, case: Case) -> Similar | None:
     if service.status("student").readiness != "ready" or service.engine.similar.state.status != "ready":
         return None
     try:
-        return _find(id(service), service, (case_key(case), case.patient_id), case, _query())
+        return _find(service.serial, service, (case_key(case), case.patient_id), case, _query())
     except LeaderError:
         return None
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)
-def _find(identity: int, _service: Service, key: object, _case: Case, query: SimilarQuery) -> Similar:
+def _find(serial: int, _service: Service, key: object, _case: Case, query: SimilarQuery) -> Similar:
     return _service.engine.similar.find(_case, query)
 
 
@@ -264,11 +264,11 @@ def show_trust(
 def _evidence(service: Service, name: ModelName) -> tuple[Evidence | None, str]:
     """What validation says of the model's classes, and a sentence where it says nothing."""
     manifest = service.engine.models[name].manifest
-    return _cached_evidence(id(service), service, name, manifest.digest if manifest else "")
+    return _cached_evidence(service.serial, service, name, manifest.digest if manifest else "")
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _cached_evidence(
-    identity: int, _service: Service, name: ModelName, digest: str
+    serial: int, _service: Service, name: ModelName, digest: str
 ) -> tuple[Evidence | None, str]:
     return trust_text.evidence_or_reason(_service.engine, name)

@@ -59,11 +59,11 @@ def get_analysis_cache(service: Service) -> AnalysisCache:
     stored = (
         tuple((m.name, m.digest, m.scored_at) for m in store.models.values()) if store is not None else ()
     )
-    return _open(id(service), stored, service)
+    return _open(service.serial, stored, service)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _open(identity: int, stored: tuple[Hashable, ...], _service: Service) -> AnalysisCache:
+def _open(serial: int, stored: tuple[Hashable, ...], _service: Service) -> AnalysisCache:
     return AnalysisCache(Analysis.of(_service.engine.cohort))
 
 

@@ -6,6 +6,7 @@ any more: a click interrupts it.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -96,6 +97,9 @@ class Service:
     )
     _locks: dict[tuple[ModelName, Work], threading.Lock] = field(default_factory=_new_locks)
     _splits: dict[int, str] = field(default_factory=dict)
+    serial: int = field(
+        default_factory=itertools.count().__next__
+    )  # for keys of caches: no later service has it
 
     def start(self) -> None:
         """Warm up in a thread of its own: the worklist and the code search first, then one model after the other."""

@@ -46,10 +46,11 @@ def remember_list(query: PatientQuery) -> None:
 def session_position(service: Service, patient_id: int) -> ListPosition | None:
     """Where the patient stands in the worklist as it was last shown; looked up once for each."""
     listed = st.session_state.get(_LISTED) or PatientQuery()
-    last: tuple[PatientQuery, int, ListPosition | None] | None = st.session_state.get(_POSITION)
-    if last is None or last[:2] != (listed, patient_id):
-        near = last[2].number if last is not None and last[0] == listed and last[2] is not None else None
-        last = (listed, patient_id, find_position(service.engine.cohort.patients, listed, patient_id, near))
+    key = (service.serial, listed)  # the cohort may be opened anew
+    last: tuple[tuple[int, PatientQuery], int, ListPosition | None] | None = st.session_state.get(_POSITION)
+    if last is None or last[:2] != (key, patient_id):
+        near = last[2].number if last is not None and last[0] == key and last[2] is not None else None
+        last = (key, patient_id, find_position(service.engine.cohort.patients, listed, patient_id, near))
         st.session_state[_POSITION] = last
     return last[2]
 

@@ -381,13 +381,18 @@ def test_a_cohort_that_another_program_holds_says_so(synthetic_cohort: Path, tmp
             holder.kill()
 
 
-def test_a_cohort_tells_that_its_file_was_replaced(synthetic_cohort: Path, tmp_path: Path) -> None:
+def test_a_cohort_tells_that_its_file_was_replaced_and_the_new_one_opens_beside_it(
+    synthetic_cohort: Path, synthetic_cohort_mimic4: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "cohort.duckdb"
     shutil.copyfile(synthetic_cohort, path)
     cohort = Cohort.open(path)
     assert not cohort.replaced
-    shutil.copyfile(synthetic_cohort, tmp_path / "new")
+    shutil.copyfile(synthetic_cohort_mimic4, tmp_path / "new")
     (tmp_path / "new").replace(path)
     assert cohort.replaced and cohort.patients().total > 0
+    again = Cohort.open(path)
+    assert (cohort.fingerprint.source, again.fingerprint.source) == ("mimic3", "mimic4")
+    assert not again.replaced and again.patients().rows != cohort.patients().rows
     path.unlink()
     assert not cohort.replaced
