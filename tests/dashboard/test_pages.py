@@ -44,11 +44,14 @@ def test_without_a_cohort_every_page_says_what_to_do(serve: Serve, open_page: Op
 
 def test_a_cohort_built_again_is_noticed_and_offered(serve: Serve, open_page: OpenPage) -> None:
     serve(FakeEngine(FakeCohort(replaced=True)))
-    page = open_page("models")
-    assert wording.COHORT_REPLACED in text(page)
-    serve(FakeEngine())
+    page = open_page("case", patient=RETURNING)
+    assert wording.COHORT_REPLACED in text(page) and "6 of 80" in text(page)
+    serve(FakeEngine(FakeCohort(size=40)))
     page.button(key="reopen").click().run()
     assert not page.exception and wording.COHORT_REPLACED not in text(page)
+    assert "6 of 40" in text(page), "the place in the new list"
+    serve(FakeEngine(FakeCohort(size=3)))
+    assert f"No patient {RETURNING} in this cohort" in text(page.run())
 
 
 @pytest.mark.parametrize("path", ["case", "prompt"])
