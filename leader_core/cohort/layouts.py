@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,6 +41,7 @@ class SourceLayout:
     required: Mapping[str, tuple[str, ...]]  # table -> columns without which it cannot be read
     optional: Mapping[str, Mapping[str, str]]  # table -> {column: what its absence means}
     dictionaries: Mapping[str, tuple[str, ...]]  # tables read where they are present: titles, treatments
+    without_dictionaries: str  # what the absence of these tables means
     profile_fields: tuple[str, ...]  # of a case
     icd_version: int  # the usual one, for codes that are valid in several
     one_of: Mapping[str, tuple[str, ...]] = field(
@@ -51,7 +52,6 @@ class SourceLayout:
         default_factory=dict
     )  # name in the builder's SQL -> name of the source's table
     again: str = "duplicate admission"  # what a second row of one admission is
-    no_dates: bool = False  # visits have no dates of their own: ordered by what the source gives instead
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Every column that is read from a table."""
@@ -67,6 +67,7 @@ _CODES3: Final = ("subject_id", "hadm_id", "icd9_code")
 _CODES4: Final = ("subject_id", "hadm_id", "icd_code", "icd_version")
 _TITLES3: Final = ("icd9_code", "long_title")
 _TITLES4: Final = ("icd_code", "icd_version", "long_title")
+_NO_TITLES: Final = "titles are those of the official code lists"
 _SEQUENCE: Final = {
     "seq_num": "the codes of a visit stand in the order of their text, and none is the main one"
 }
@@ -104,6 +105,7 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
             "prescriptions": _ORDER,
         },
         dictionaries={"d_icd_diagnoses": _TITLES3, "d_icd_procedures": _TITLES3},
+        without_dictionaries=_NO_TITLES,
         profile_fields=(
             "insurance", "language", "religion", "marital_status", "ethnicity", "age_band", "gender",
         ),
@@ -133,6 +135,7 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
             "prescriptions": _ORDER,
         },
         dictionaries={"d_icd_diagnoses": _TITLES4, "d_icd_procedures": _TITLES4},
+        without_dictionaries=_NO_TITLES,
         profile_fields=(
             "insurance", "language", "marital_status", "ethnicity", "admission_type", "age_band", "gender",
         ),
@@ -168,6 +171,7 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
             },
         },
         dictionaries={"treatment": ("patientunitstayid", "treatmentstring")},
+        without_dictionaries="no visit has a procedure",
         profile_fields=("ethnicity", "admission_type", "age_band", "gender"),
         icd_version=9,
         tables={
@@ -178,7 +182,6 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
             "prescriptions": "medication",
         },
         again="further unit stay of its hospital stay",
-        no_dates=True,
     ),
 }  # fmt: skip
 """A new source: an entry here, and its SQL under `sql/<source>/`."""
@@ -221,6 +224,13 @@ def absences(source: str, table: str, columns: tuple[str, ...]) -> list[str]:
     if names and not set(names) & set(columns):
         meanings.setdefault(f"{names[-1]} {_UNKNOWN}", []).append(names[0])
     return [f"{listed(absent, 'and ')}: {meaning}" for meaning, absent in meanings.items()]
+
+
+def absent_tables(source: str, present: Collection[str]) -> list[str]:
+    """What the absence of tables that are optional means, as a sentence."""
+    layout = SOURCES[source]
+    absent = [name for name in layout.dictionaries if name not in present]
+    return [f"No table {listed(absent, 'and no ')}: {layout.without_dictionaries}."] if absent else []
 
 
 def is_missing(cell: str | None) -> bool:

@@ -252,6 +252,7 @@ def _checked(root: Path, source: str, tables: Mapping[str, RawTable]) -> RawFold
         for name, table in own.items()
         for absence in layouts.absences(source, name, table.columns)
     ]
+    notes += layouts.absent_tables(source, own)
     folders = {root, root.parent, *(table.path.parent for table in own.values())}
     return RawFolder(root, source, own, read_sums(sorted(folders)), tuple(notes))
 

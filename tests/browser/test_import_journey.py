@@ -54,6 +54,11 @@ def test_a_bundle_becomes_a_case_with_both_recommendations(visit: Visit) -> None
         expect(listed.locator("tr", has_text=what).filter(has_text=why)).to_have_count(1)
     expect(page.get_by_text("4 Observation")).to_be_visible()
 
+    page.get_by_role("button", name="Accept the 1 condition that a code names exactly").click()
+    expect(
+        page.get_by_role("button", name=re.compile("^Remove .*hypertension", re.IGNORECASE))
+    ).to_be_visible()
+
     choice = page.get_by_role("combobox", name=re.compile("Encounter to recommend for"))
     choice.click()
     options = page.get_by_role("option")
