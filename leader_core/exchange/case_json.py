@@ -33,8 +33,8 @@ LONGEST_VALUE: Final = 200
 """Characters of a profile value."""
 MOST_LISTED: Final = 20
 """Problems that are listed one by one."""
-SHIFTED_FROM: Final = 2100
-"""Year from which dates are de-identified: MIMIC shifts each patient's, all by the same span, to between 2100 and 2200.
+SHIFTED: Final = range(2100, 2300)
+"""Years of de-identified dates: MIMIC shifts each patient's, all by the same span, to begin between 2100 and 2200.
 
 Source: Johnson et al., MIMIC-III, a freely accessible critical care database, Sci Data 2016;3:160035 (Deidentification).
 """
@@ -89,7 +89,7 @@ def read_file(
 def future_note(case: Case) -> str:
     """Which visits of a case begin after today, in a sentence; empty where none does, or the dates are shifted on purpose.
 
-    Shifted are those of a case whose every date is of `SHIFTED_FROM` or later. A day is allowed for time zones.
+    Shifted are those of a case whose every date is of the years `SHIFTED`. A day is allowed for time zones.
 
     >>> future_note(Case({}, (), Visit(admitted_at=datetime(2151, 1, 2))))
     ''
@@ -101,7 +101,7 @@ def future_note(case: Case) -> str:
     ]
     latest = datetime.now(UTC).date() + timedelta(days=1)
     late = [(number, day) for number, day in begun if day > latest]
-    if not late or all(day.year >= SHIFTED_FROM for _, day in begun):
+    if not late or all(day.year in SHIFTED for _, day in begun):
         return ""
     listed = ", ".join(f"{number} on {day}" for number, day in late[:5])
     more = f" and {len(late) - 5} more" if len(late) > 5 else ""

@@ -89,9 +89,7 @@ def _imported(placed: Placing, cohort: ProfileBook, current: str | None) -> Impo
     case = Case(placed.profile(today, cohort), tuple(past), today.visit(len(past) + 1))
     for each in conditions:
         if not each.concepts:
-            placed.leave_out(
-                "Condition", each.text, f"{each.reason}; its words match no diagnosis that we know"
-            )
+            placed.leave_out("Condition", each.text, each.reason)
     useful = (
         case.current.diagnoses
         or case.current.procedures

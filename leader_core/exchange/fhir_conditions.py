@@ -14,7 +14,7 @@ from leader_core.exchange.code_lists import usual_codes
 from leader_core.exchange.fhir_file import WHAT, Resource, codes_of, codings, items, shape, words_of
 from leader_core.exchange.fhir_stays import PendingCondition, Stay
 from leader_core.exchange.fhir_terms import read_when
-from leader_core.exchange.resolve import CANDIDATES, CodeBook, ResolvedCode, Resolver, Unresolved
+from leader_core.exchange.resolve import CANDIDATES, NAMES, CodeBook, ResolvedCode, Resolver, Unresolved
 from leader_core.search.words import content_words, fold
 
 _REFUTED: Final = ("refuted", "entered-in-error")
@@ -149,8 +149,10 @@ def _offer(
     distinct = {concept.code: concept for concept in concepts}.values()
     exact = [c for c in distinct if c.code in usual or _content(c.title) == _content(pending.text)]
     others = [concept for concept in distinct if concept not in exact]
+    known = f"of {NAMES[system]} that we know" if system else "that we know"
+    reason = pending.reason if distinct else f"{pending.reason}; its words match no diagnosis {known}"
     return OfferedCondition(
-        pending.text, pending.reason, places, tuple((*exact, *others)[:CANDIDATES]), sure=bool(exact)
+        pending.text, reason, places, tuple((*exact, *others)[:CANDIDATES]), sure=bool(exact)
     )
 
 

@@ -75,6 +75,7 @@ def test_ids_are_exported_on_request_only_and_the_truth_can_be_left_out() -> Non
         ("2019-05-01", "2091-06-02", "visit 2 on 2091-06-02"),
         ("2151-05-01", "2152-06-02", ""),  # shifted, as MIMIC's are
         ("2019-05-01", "2152-06-02", "visit 2 on 2152-06-02"),  # not both are
+        ("2151-05-01", "2502-06-02", "visits 1 on 2151-05-01, 2 on 2502-06-02"),
         ("2091-05-01", "2152-06-02", "visits 1 on 2091-05-01, 2 on 2152-06-02"),
     ],
 )
