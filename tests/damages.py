@@ -123,11 +123,6 @@ SAME: dict[str, tuple[str, Change]] = {
     "three kinds of line end": (".csv", _line_ends(b"\n", b"\r\n", b"\r")),
     "mixed line ends, packed": (".csv.gz", lambda data: gzip.compress(_line_ends(b"\r\n", b"\n")(data))),
     "a byte order mark": (".csv", lambda data: b"\xef\xbb\xbf" + data),
-    "UTF-16": (".csv", lambda data: data.decode().encode("utf-16")),
-    "UTF-16 from the high byte, packed": (
-        ".csv.gz",
-        lambda data: gzip.compress(("\ufeff" + data.decode()).encode("utf-16-be")),
-    ),
     "no last line end": (".csv", lambda data: data.rstrip(b"\n")),
     "blank lines": (".csv", lambda data: data.replace(b"\n", b"\n\n")),
     "every cell quoted": (".csv", _quoted),
@@ -147,6 +142,11 @@ SAME: dict[str, tuple[str, Change]] = {
     "Parquet": (".parquet", _parquet),
     "a browser's second copy": (" (1).csv", bytes),
     "ids as decimals": (".csv", lambda data: data.replace(b",10,", b",10.0,").replace(b",20,", b",20.0,")),
+    "UTF-16": (".csv", lambda data: data.decode().encode("utf-16")),
+    "UTF-16 from the high byte, packed": (
+        ".csv.gz",
+        lambda data: gzip.compress(("\ufeff" + data.decode()).encode("utf-16-be")),
+    ),
 }
 COUNTED: dict[str, tuple[str, Change]] = {
     "a line of too few cells": (".csv", lambda data: data + b"1,20\n"),
