@@ -89,8 +89,10 @@ def test_the_same_tables_in_another_shape_are_read_alike(name: str, whole: Stage
     if name in ("nested_folders", "browser_copies", "zip"):
         assert staged == whole
     else:
-        raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic4())
-        plain = read(raw, tmp_path)[0]
+        tables = raw_tables.mimic4()
+        for row in tables["patients"]:
+            del row["anchor_year_group"]  # which the cases do not have
+        plain = read(raw_tables.write(tmp_path / "raw", tables), tmp_path)[0]
         same = {table for table, rows in staged.items() if rows == plain[table]}
         assert same >= {"patients", "admissions", "procedures_icd", "prescriptions"}
         assert len(staged["diagnoses_icd"]) == 8
