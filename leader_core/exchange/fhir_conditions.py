@@ -129,9 +129,9 @@ def offered(stays: Sequence[tuple[int, Stay]], cohort: CodeBook) -> tuple[Offere
             f"{WHAT} has more than {MOST_OFFERED:,} different conditions without a code that is used here. Export one patient."
         )
     systems = {place: {code.partition(":")[0] for code in stay.codes["diagnosis"]} for place, stay in stays}
-    every: set[str] = set().union(*systems.values())
+    every = {system for written in systems.values() for system in written}
     return tuple(
-        _offer(each, tuple(places), cohort, set().union(*(systems[place] for place in places)) or every)
+        _offer(each, tuple(places), cohort, {s for place in places for s in systems[place]} or every)
         for each, places in grouped.values()
     )
 
