@@ -181,8 +181,9 @@ def test_the_configuration_survives_its_file_and_strangers_are_refused() -> None
     assert StudentConfig.from_json({**record, "profile_fields": list(record["profile_fields"])}) == config
     with pytest.raises(ArtifactError, match="colour"):
         StudentConfig.from_json({**record, "colour": 1})
-    earlier = {name: value for name, value in record.items() if name != "current_apart"}
-    assert StudentConfig.from_json(earlier) == config  # a folder from before the field means it off
+    added = ("current_apart", "equivalence")
+    earlier = {name: value for name, value in record.items() if name not in added}
+    assert StudentConfig.from_json(earlier) == config  # a folder from before the fields means them off
     with pytest.raises(ArtifactError, match="recency"):
         StudentConfig.from_json({name: value for name, value in record.items() if name != "recency"})
     with pytest.raises(ArtifactError, match="dropout"):
