@@ -398,13 +398,11 @@ class Engine:
         )
 
     def _read_as(self, scorer: ModelScorer, case: Case) -> tuple[EquivalentCode, ...]:
-        title = self.cohort.title
-        return tuple(
-            EquivalentCode(
-                own, title("diagnosis", own) or own, read, tuple(title("diagnosis", c) or c for c in read)
-            )
-            for own, read in scorer.reading.changed(case)
-        )
+        def title(code: str) -> str:
+            return self.cohort.title("diagnosis", code) or code
+
+        changed = scorer.reading.changed(case)
+        return tuple(EquivalentCode(own, title(own), read, tuple(map(title, read))) for own, read in changed)
 
     def _card(self, name: ModelName) -> ModelCard:
         return self._cards.get(name) or ModelCard(name, Path(name), error=f"There is no {name} here.")

@@ -15,7 +15,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from dashboard.interactions.graph import graphml
+from dashboard.interactions.graphml import graphml
 from dashboard.report.content import CaseReport, compose
 from dashboard.report.download import file_name
 from dashboard.report.first_page import first_page
