@@ -59,7 +59,7 @@ def _explained(page: Page) -> None:
     box.click()
     box.fill("Beta blockers")
     page.get_by_role("option").first.click()
-    expect(page.get_by_text("The shares add up")).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".ld-note").filter(has_text="The shares add up")).to_be_visible(timeout=PATIENCE)
     rows = page.get_by_role("table", name=re.compile("What changed the score of C07A"))
     expect(rows).to_contain_text("This visit", timeout=PATIENCE)
     expect(page).to_have_url(re.compile("explain=C07A"), timeout=PATIENCE)

@@ -180,8 +180,11 @@ def test_interactions_are_those_of_the_selected_most_severe_first(engine: Engine
 
 def test_the_prompt_is_what_the_teacher_reads(engine: Engine, returning: Case) -> None:
     prompt = engine.prompt(returning)
-    first = engine.cohort.title("diagnosis", returning.current.diagnoses[0])
-    assert first and first in prompt.text
+    first = returning.current.diagnoses[0]
+    titles = {each.code: each.titles for each in prompt.read_as}.get(
+        first, (engine.cohort.title("diagnosis", first),)
+    )
+    assert titles and all(title and title in prompt.text for title in titles)
     assert prompt.token_count <= prompt.token_limit
     assert "".join(prompt.text[s.start : s.end] for s in prompt.sections) == prompt.text
     assert engine.prompt(returning, version="paper-1").text.startswith("The patient has")

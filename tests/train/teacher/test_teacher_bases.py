@@ -189,7 +189,11 @@ def test_fp16_is_not_offered() -> None:
 
 def test_an_older_teacher_lacks_the_newer_fields_and_loads() -> None:
     record = TeacherConfig(lora_rank=4).to_json()
-    older = {name: value for name, value in record.items() if name not in ("quantisation", "attention")}
+    older = {
+        name: value
+        for name, value in record.items()
+        if name not in ("quantisation", "attention", "equivalence")
+    }
     assert TeacherConfig.from_json(older) == TeacherConfig(lora_rank=4)
     assert TeacherConfig(lora_rank=4).identity() == older  # so that earlier runs are continued
     assert TeacherConfig(quantisation="4bit").identity()["quantisation"] == "4bit"
