@@ -118,9 +118,6 @@ def test_no_record_is_none(tmp_path: Path) -> None:
 def test_the_shipped_record_is_about_the_shipped_models(demo_models: Path) -> None:
     from leader_core.model_folder import read_manifest
 
-    text = (demo_models.parent / "evaluation.json").read_text(encoding="utf-8")
-    if '"digest' not in text.split('"models"')[-1]:
-        pytest.skip("this record names no weights: rows are told by seed and cut-off")
     for kind in ("teacher", "student"):
         own = read_manifest(demo_models / kind, kind=kind)
         judgements = EvaluationRecord.next_to(demo_models).of(own)
