@@ -56,10 +56,12 @@ def _open(
 def _explained(page: Page) -> None:
     """What changed a score of the case that is open: the shares of what it holds, and that they add up."""
     box = page.get_by_role("combobox", name="Class to explain")
+    expect(box).to_be_visible(timeout=PATIENCE)
+    still(page)  # a run that ends in between closes the list
     box.click()
     box.fill("Beta blockers")
     page.get_by_role("option").first.click()
-    expect(page.locator(".ld-note").filter(has_text="The shares add up")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text("An average patient scores")).to_be_visible(timeout=PATIENCE)
     rows = page.get_by_role("table", name=re.compile("What changed the score of C07A"))
     expect(rows).to_contain_text("This visit", timeout=PATIENCE)
     expect(page).to_have_url(re.compile("explain=C07A"), timeout=PATIENCE)
