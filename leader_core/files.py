@@ -1,6 +1,6 @@
 """Writing files and folders so that a reader never sees half of one, and a kill never costs the earlier one.
 
-New content grows in a working folder next to its target, `.NAME.XXXX.partial`, on which its process holds a lock. When it
+New content grows in a working folder next to its target, `.NAME.RANDOM.partial`, on which its process holds a lock. When it
 is complete, it is flushed to disk and renamed into place. A folder that is replaced waits in the working folder until
 its successor is in place: whatever a killed run left, the next run of the same target puts back or removes.
 """

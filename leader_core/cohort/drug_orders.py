@@ -153,7 +153,7 @@ def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: NdcMap | None) -> _Read:
         ThreadPoolExecutor(1) as pool,
     ):
         prescriptions = SOURCES[raw.source].source_table("prescriptions")
-        names = ("patient", prescriptions)  # the first is eICU's unit stays, which its orders are read beside
+        names = ("patient", prescriptions)  # the first is eICU's unit stays, which its orders are read with
         wanted = {name: raw[name] for name in names if name in raw}
         reader = RawReader(replace(raw, tables=wanted), Path(folder), connection, pool)
         for name in wanted:

@@ -179,7 +179,7 @@ def build_models(
 
 
 def build_explained(plan: DemoPlan, assets: Path, report: Report) -> dict[str, Any]:
-    """What the table says beside the rows: folds over real patients, parts of a case, faithful explanations."""
+    """What is measured in addition to the rows: folds over real patients, parts of a case, faithful explanations."""
     tasks, files = [], {}
     for name, cases in FAITHFUL_CASES.items():
         files[name] = out = plan.build / f"faithfulness-{name}.json"

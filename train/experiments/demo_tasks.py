@@ -35,7 +35,7 @@ Digests = Mapping[str, str]  # of each cohort's content, by name
 
 
 def goals_of(plan: DemoPlan, *, further: bool) -> list[str]:
-    """The groups of tasks that the plan's rows need; with `further` also what is said beside the rows."""
+    """The groups of tasks that the plan's rows need; with `further` also what is measured in addition to the rows."""
     made = plan.rows - {EVERYWHERE}
     goals = [
         f"{row.removesuffix('-calibrated')}-scores" if row.startswith("teacher") else row for row in made

@@ -85,7 +85,7 @@ def write_results(assets: Path, readme: Path | None = None) -> Path:
 def markdown(evaluation: Entry) -> str:
     """The whole of `RESULTS.md`."""
     template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(tables=tables(evaluation), beside=beside(evaluation))
+    return template.substitute(tables=tables(evaluation), further=further_tables(evaluation))
 
 
 def tables(evaluation: Entry) -> str:
@@ -235,8 +235,8 @@ def claim_sentences(models: Entry, reference: str) -> Iterator[str]:
         )
 
 
-def beside(evaluation: Entry) -> str:
-    """What was measured beside the rows: parts of a case, explanations, the time that it took."""
+def further_tables(evaluation: Entry) -> str:
+    """What was measured in addition to the rows: parts of a case, explanations, the time that it took."""
     parts: list[str] = []
     if sections := evaluation.get("sections"):
         cases = next(iter(sections.values()))["cases"]
