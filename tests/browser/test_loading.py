@@ -118,7 +118,7 @@ def test_no_letter_typed_into_the_search_is_lost_when_models_become_ready(visito
     search.click()
     ready = page.get_by_text(re.compile("^(Teacher|Student) ready$"))
     typed = ""
-    while ready.count() < 2 or len(typed) % 5:
+    while not typed or ready.count() < 2 or len(typed) % 5:
         typed += "heart"[len(typed) % 5]
         page.keyboard.type(typed[-1])
         page.wait_for_timeout(40 + 70 * (len(typed) % 6))  # sometimes shorter than the pause before a search
