@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -43,13 +44,26 @@ MAX_LINES = 420
 MAX_FUNCTION_LINES = 70
 
 
+@cache
 def _sources(*rooms: str) -> list[Path]:
     return sorted(p for room in rooms for p in (ROOT / room).rglob("*.py"))
 
 
-def _imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
+@cache
+def _tree(path: Path) -> ast.Module:
+    """The file, parsed once for all tests."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    """Every node of the file."""
+    return list(ast.walk(_tree(path)))
+
+
+def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Every module named in an import statement, with its line."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -80,7 +94,7 @@ def test_a_room_never_imports_what_it_must_not(room: str) -> None:
     result = [
         f"{_where(path, line)} imports {module}"
         for path in _sources(room)
-        for module, line in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        for module, line in _imports(_nodes(path))
         if module.split(".")[0] in NEVER[room]
     ]
     assert result == []
@@ -91,13 +105,13 @@ def test_databases_are_opened_in_one_place_and_fetch_nothing() -> None:
         _where(path, node.lineno)
         for path in _sources("leader_core", "train")
         if path != ROOT / "leader_core" / "sql.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in _nodes(path)
         if isinstance(node, ast.Call) and _called(node) == "duckdb.connect"
     ]
     untyped = [
         _where(path, node.lineno)
         for path in _sources("leader_core", "train")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in _nodes(path)
         if isinstance(node, ast.Constant)
         and str(node.value).startswith("ATTACH $path")
         and "TYPE duckdb" not in str(node.value)
@@ -108,7 +122,7 @@ def test_databases_are_opened_in_one_place_and_fetch_nothing() -> None:
 def test_the_walk_sees_every_way_to_import() -> None:
     source = "import a.b\ndef f():\n    from c.d import e\n"
     source += "    importlib.import_module('g.h')\n    import_module(f'i.{x}')\n"
-    assert [name for name, _ in _imports(ast.parse(source))] == ["a.b", "c.d", "g.h", "i."]
+    assert [name for name, _ in _imports(ast.walk(ast.parse(source)))] == ["a.b", "c.d", "g.h", "i."]
 
 
 def _modules() -> dict[str, Path]:
@@ -120,13 +134,14 @@ def _modules() -> dict[str, Path]:
     return names
 
 
+@cache
 def _graph() -> dict[str, set[str]]:
     """Module -> the modules of ours that it imports, at its top or inside a function."""
     modules = _modules()
     graph: dict[str, set[str]] = {}
     for name, path in modules.items():
         graph[name] = set()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             if isinstance(node, ast.Import):
                 named = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -170,7 +185,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 def test_no_class_name_stands_twice() -> None:
     places: dict[str, list[str]] = {}
     for path in _sources("leader_core", "train", "dashboard"):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in _tree(path).body:
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(_where(path, node.lineno))
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
@@ -181,7 +196,7 @@ def test_the_dashboard_uses_only_the_public_face_of_streamlit() -> None:
     assert [
         f"{_where(path, line)} imports {module}"
         for path in _sources("dashboard")
-        for module, line in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        for module, line in _imports(_nodes(path))
         if module.startswith(private)
     ] == []
 
@@ -189,13 +204,12 @@ def test_the_dashboard_uses_only_the_public_face_of_streamlit() -> None:
 def test_nothing_unpickles_evaluates_or_runs_remote_code() -> None:
     results: list[str] = []
     for path in _sources("leader_core", "train", "dashboard", "tools"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         results += [
             f"{_where(path, line)} imports {m}"
-            for m, line in _imports(tree)
+            for m, line in _imports(_nodes(path))
             if m.split(".")[0] in UNSAFE_MODULES
         ]
-        for node in ast.walk(tree):
+        for node in _nodes(path):
             if not isinstance(node, ast.Call):
                 continue
             name = _called(node)
@@ -225,7 +239,7 @@ def test_no_blind_except() -> None:
     """A bare `except` hides faults; `except Exception` must log or re-raise what it caught."""
     result = []
     for path in _sources("leader_core", "train", "dashboard"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             if not isinstance(node, ast.ExceptHandler):
                 continue
             if node.type is None:
@@ -240,13 +254,12 @@ def test_no_blind_except() -> None:
 def test_nothing_reads_the_environment_at_import() -> None:
     result = []
     for path in _sources("leader_core", "train", "dashboard"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         inside = {
-            id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.Lambda) for n in ast.walk(f)
+            id(n) for f in _nodes(path) if isinstance(f, ast.FunctionDef | ast.Lambda) for n in ast.walk(f)
         }
         result += [
             _where(path, node.lineno)
-            for node in ast.walk(tree)
+            for node in _nodes(path)
             if isinstance(node, ast.Attribute | ast.Call)
             and id(node) not in inside
             and ast.unparse(node).startswith(("os.environ.get", "os.getenv", "os.environ["))
@@ -258,8 +271,7 @@ def test_every_module_has_a_docstring() -> None:
     silent = [
         str(path.relative_to(ROOT))
         for path in _sources("leader_core", "train", "dashboard", "tools", "tests")
-        if path.read_text(encoding="utf-8").strip()
-        and not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if _tree(path).body and not ast.get_docstring(_tree(path))
     ]
     assert silent == []
 
@@ -270,7 +282,7 @@ def test_files_and_functions_stay_short_enough_to_hold_one_idea() -> None:
         text = path.read_text(encoding="utf-8")
         if (lines := len(text.splitlines())) > MAX_LINES:
             long.append(f"{path.relative_to(ROOT)}: {lines} lines")
-        for node in ast.walk(ast.parse(text)):
+        for node in _nodes(path):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > MAX_FUNCTION_LINES:
@@ -312,7 +324,7 @@ def test_every_imported_package_is_pinned() -> None:
     used = {
         names.get(top, top)
         for path in _sources("leader_core", "train", "dashboard")
-        for module, _ in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        for module, _ in _imports(_nodes(path))
         if (top := module.split(".")[0]) not in own | tests_only
         and top not in sys.stdlib_module_names
         and top

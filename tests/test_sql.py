@@ -7,13 +7,14 @@ import re
 from pathlib import Path
 
 import duckdb
-import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("leader_core", "train", "dashboard")
-FILES = sorted(p for folder in FOLDERS for p in (ROOT / folder).rglob("*.sql"))
-
-sql_file = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+TEXTS = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for folder in FOLDERS
+    for path in sorted((ROOT / folder).rglob("*.sql"))
+}
 
 
 def _code(text: str) -> str:
@@ -21,51 +22,37 @@ def _code(text: str) -> str:
     return re.sub(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", " ", text, flags=re.DOTALL)
 
 
-def test_there_is_sql_to_lint() -> None:
-    assert FILES
+def test_a_comment_on_top_says_why() -> None:
+    assert len(TEXTS) > 50
+    firsts = {name: text.splitlines()[0] for name, text in TEXTS.items()}
+    assert [name for name, line in firsts.items() if not line.startswith("--") or len(line.split()) < 4] == []
 
 
-@sql_file
-def test_a_comment_on_top_says_why(path: Path) -> None:
-    first, *_ = path.read_text(encoding="utf-8").splitlines()
-    assert first.startswith("--") and len(first.split()) >= 4, (
-        "the first line must be a comment in plain words"
+def test_every_file_parses() -> None:
+    for name, text in TEXTS.items():
+        assert duckdb.extract_statements(text), name
+
+
+def test_no_placeholders_of_string_formatting() -> None:
+    """Parameters are bound instead: ? or $name."""
+    form = re.compile(r"\{[^}]*\}|%\(?\w+\)?s|\$\{")
+    assert [(name, bad) for name, text in TEXTS.items() if (bad := form.findall(_code(text)))] == []
+
+
+def test_one_file_makes_at_most_one_lasting_table_and_bears_its_name() -> None:
+    table = re.compile(
+        r"\bCREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)", flags=re.IGNORECASE
     )
+    for name, text in TEXTS.items():
+        made = {each.split(".")[-1].strip('"').lower() for each in table.findall(_code(text))}
+        assert made <= {re.sub(r"^\d+_", "", Path(name).stem)}, name
 
 
-@sql_file
-def test_it_parses(path: Path) -> None:
-    statements = duckdb.extract_statements(path.read_text(encoding="utf-8"))
-    assert statements
-
-
-@sql_file
-def test_no_placeholders_of_string_formatting(path: Path) -> None:
-    result = re.findall(r"\{[^}]*\}|%\(?\w+\)?s|\$\{", _code(path.read_text(encoding="utf-8")))
-    assert result == [], "bind parameters instead: ? or $name"
-
-
-@sql_file
-def test_one_file_makes_at_most_one_lasting_table_and_bears_its_name(path: Path) -> None:
-    code = _code(path.read_text(encoding="utf-8"))
-    result = re.findall(
-        r"\bCREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)",
-        code,
-        flags=re.IGNORECASE,
-    )
-    assert len(set(result)) <= 1, f"several tables: {result}"
-    if result:
-        name = result[0].split(".")[-1].strip('"').lower()
-        assert re.sub(r"^\d+_", "", path.stem) == name, f"the file makes {name}"
-
-
-@sql_file
-def test_layout(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.endswith("\n") and not text.endswith("\n\n")
-    long = [i for i, line in enumerate(text.splitlines(), 1) if len(line) > 125]
-    tabs = [i for i, line in enumerate(text.splitlines(), 1) if "\t" in line or line != line.rstrip()]
-    assert long == [] and tabs == []
+def test_layout() -> None:
+    for name, text in TEXTS.items():
+        assert text.endswith("\n") and not text.endswith("\n\n"), name
+        for number, line in enumerate(text.splitlines(), 1):
+            assert len(line) <= 125 and "\t" not in line and line == line.rstrip(), f"{name}:{number}"
 
 
 KEYWORDS = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|COPY|ATTACH|WITH)\b")

@@ -112,7 +112,7 @@ def _fields(problem: Problem) -> dict[str, object]:
 
 
 @given(problems())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_the_choice_is_the_best_of_all(problem: Problem) -> None:
     expected = best_by_brute_force(problem)
     solution = solve(problem)
@@ -125,7 +125,7 @@ def test_the_choice_is_the_best_of_all(problem: Problem) -> None:
 
 
 @given(problems(rated=True))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_best_within_a_rate(problem: Problem) -> None:
     expected = best_by_brute_force(problem)
     solution = solve(problem)
