@@ -21,12 +21,17 @@ from dashboard.server import service
 from leader_core import Case, Recommendation
 from tests.fakes import FakeEngine
 
-LOADING: Final = 4.0
-"""Seconds that each model takes to load."""
-ANSWER: Final = 2.0
-"""Seconds of the teacher, in which nothing can interrupt it; it takes longer while the file LEADER_TEACHER_HELD is there."""
+LOADING: Final = 1.0
+"""Seconds that each model takes to load, and longer while the file `models` is in the folder LEADER_HELD."""
+ANSWER: Final = 1.0
+"""Seconds of the teacher, in which nothing can interrupt it, and longer while the file `teacher` is there."""
 _HELD: Final = (0.05, 0.4)  # seconds without the interpreter
 _FREE: Final = (0.05, 0.4)
+
+
+def held(name: str) -> bool:
+    """Whether a test holds this up by its file."""
+    return (Path(os.environ["LEADER_HELD"]) / name).exists()
 
 
 class SlowEngine(FakeEngine):
@@ -39,7 +44,7 @@ class SlowEngine(FakeEngine):
         chance = random.Random(7)
         hold = ctypes.PyDLL(None).usleep  # unlike CDLL's, its calls keep the interpreter
         until = time.monotonic() + LOADING
-        while time.monotonic() < until:
+        while time.monotonic() < until or held("models"):
             hold(int(1e6 * chance.uniform(*_HELD)))
             time.sleep(chance.uniform(*_FREE))
         self.models[model].loaded = True
@@ -47,7 +52,7 @@ class SlowEngine(FakeEngine):
     def recommend(self, case: Case, model: str = "student", **given: Any) -> Recommendation:
         if model == "teacher":
             time.sleep(ANSWER)
-            while Path(os.environ["LEADER_TEACHER_HELD"]).exists():
+            while held("teacher"):
                 time.sleep(0.05)
         return super().recommend(case, model, **given)
 

@@ -76,7 +76,7 @@ def open_page(serve: Serve) -> OpenPage:
     def opened(
         path: str = "patients", session: dict[str, Any] | None = None, research: bool = True, **query: str
     ) -> AppTest:
-        test = AppTest.from_file(str(APP), default_timeout=20)
+        test = AppTest.from_file(str(APP), default_timeout=120)
         if research:
             test.query_params[view.PARAMETER] = view.RESEARCH
         for key, value in (session or {}).items():

@@ -369,9 +369,9 @@ def test_looking_up_forty_codes_takes_about_a_millisecond(table: InteractionTabl
     codes = sorted({code for pair in load_clinical(3) for code in (pair.code_a, pair.code_b)})[::2][:40]
     times = []
     for _ in range(20):
-        begun = time.perf_counter()
+        begun = time.process_time()  # what a busy machine does not change
         table.among(codes)
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     assert min(times) < 0.002
 
 
