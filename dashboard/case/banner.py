@@ -9,12 +9,13 @@ from markupsafe import Markup
 
 from dashboard.interactions import sets
 from dashboard.server.service import Service
-from dashboard.shared import case_text
+from dashboard.shared import case_text, session
 from dashboard.shared.case_text import Coded
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, titles_of
 from dashboard.shared.templates import render
 from leader_core.interactions.safer_set import SERIOUS
+from leader_core.terminology.chapters import conditions_first
 
 _PROBLEMS: Final = 12
 _DRUGS: Final = 24
@@ -34,7 +35,7 @@ def banner(service: Service, subject: Subject) -> Markup:
     titles, case = titles_of(service), subject.case
     problems = [
         (case_text.short_title(titles("diagnosis", code)), code)
-        for code in dict.fromkeys(case.current.diagnoses)
+        for code in dict.fromkeys(conditions_first(case.current.diagnoses))
     ]
     label, drugs = current_drugs(service, subject)
     return render(
@@ -44,6 +45,7 @@ def banner(service: Service, subject: Subject) -> Markup:
         allergies=case_text.allergies(case, titles),
         label=label,
         drugs=drugs,
+        absent=_absent(subject),
         most_problems=_PROBLEMS,
         most_drugs=_DRUGS,
     )
@@ -67,6 +69,11 @@ def current_drugs(service: Service, subject: Subject) -> tuple[str, list[Coded]]
         last = sorted(subject.case.history[-1].medications, key=_area)
         return "At the last visit", [(titles("medication", code), code) for code in last]
     return "Ordered now", []
+
+
+def _absent(subject: Subject) -> str:
+    """Why no drug stands in the banner."""
+    return "hidden" if session.hidden(subject) and subject.case.prescribed else "nothing is recorded"
 
 
 def _area(code: str) -> tuple[int, str]:

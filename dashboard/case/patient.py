@@ -44,7 +44,7 @@ def show_clinical(service: Service, subject: Subject) -> None:
     if subject.patient_id is not None and service.learned_from(subject.patient_id):
         st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
     if case.is_first_visit:
-        st.html(markup.callout(wording.FIRST_VISIT_PLAIN, "student"))
+        st.html(markup.callout(wording.FIRST_VISIT, "student"))
     visits = [*case.history, case.current]
     pairs = case_text.profile_facts(case, service.engine.cohort.profile_fields)
     st.html(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import streamlit as st
 
+from dashboard.interactions import alert_list
 from dashboard.new_case import import_file
 from dashboard.new_case import results as results_panel
 from dashboard.server.service import Service, get_service
@@ -31,6 +32,8 @@ from dashboard.shared.guard import guarded, notice
 from dashboard.shared.templates import component
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
 from leader_core.domain import Kind
+from leader_core.errors import InputError
+from leader_core.exchange.code_lists import read_drugs
 
 _START: Final = "_draft_start"
 _PROBLEM: Final = "_draft_problem"
@@ -258,6 +261,10 @@ def _planned(draft: Draft) -> None:
         "the conditions and the suggestions; the models never read them.",
         on_change=_take_planned,
     )
+    try:
+        alert_list.not_understood(read_drugs("\n".join(draft.drugs)).unknown)
+    except InputError as error:
+        st.html(markup.callout(str(error), "warn"))
 
 
 def _take_planned() -> None:

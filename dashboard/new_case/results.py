@@ -78,8 +78,7 @@ def _scored(service: Service, draft: Draft, subject: Subject) -> None:
             _difference(service, draft)
     with st.container():
         if subject.case.is_first_visit:
-            text = wording.FIRST_VISIT if view.is_research() else wording.FIRST_VISIT_PLAIN
-            st.html(markup.callout(text, "student"))
+            st.html(markup.callout(wording.FIRST_VISIT, "student"))
     current = not draft.changed
     export = functools.partial(download.show, service, subject) if current else _no_export
     if view.is_research():

@@ -101,7 +101,7 @@ def _summary(service: Service, page: PatientPage, filters: Filters, sort: Sort, 
     active = filters.active()
     patients = count(page.total, "patient")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text = f"{patients}, with {', '.join(active.values())}" if active else patients
+        text = " · ".join([patients, *active.values()])
         st.html(markup.note(text), width="content")
         if active:
             st.button(

@@ -19,7 +19,7 @@ from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import VisitText
 from dashboard.shared.formatting import listing, score
-from leader_core import Case, Engine, Fingerprint, LeaderError, Order, Recommendation
+from leader_core import Case, Engine, Fingerprint, LeaderError, Recommendation
 from leader_core.domain import MODEL_NAMES, Kind, ModelName
 from leader_core.evaluation.trust import ClassTrust
 from leader_core.explain import Outcomes
@@ -123,13 +123,14 @@ def compose(
         outcomes: the student's scores with each thing of the case left out; None where it could not be asked.
     """
     cohort = engine.cohort
-    known = not hide and bool(case.prescribed)
+    recorded_orders = not hide and bool(case.prescribed)
     drugs_known = KnownDrugs.of(engine, case, drugs, hide=hide)
+    known = bool(drugs_known.classes)
     if hide:
         case = case.observed()
     recorded = patient_id is not None
     teacher, student = recommendations.get("teacher"), recommendations.get("student")
-    rows = comparison.rows(teacher, student, case.prescribed, cohort.titles("medication"), held=held)
+    rows = comparison.rows(teacher, student, drugs_known.classes, cohort.titles("medication"), held=held)
 
     def title(kind: Kind, code: str) -> str:
         return cohort.title(kind, code) or code
@@ -138,6 +139,10 @@ def compose(
         return case_text.short_title(title(kind, code))
 
     scored = [name for name in MODEL_NAMES if name in recommendations]
+    names = _drug_names(drugs_known)
+    orders = case_text.ordered_drugs(drugs_known.orders) or {
+        code: listing(own) for code, own in names.items()
+    }
     return CaseReport(
         title=f"Patient {patient_id}" if recorded else "Entered case",
         subtitle=_subtitle(engine, case, recorded=recorded),
@@ -153,16 +158,18 @@ def compose(
         notices=_notices(case, drugs_known, drugs, hide=hide),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
         visits=tuple(case_text.visit_texts(case, title)),
-        models=tuple(_model(engine, name, recommendations[name], case, known=known) for name in scored),
+        models=tuple(
+            _model(engine, name, recommendations[name], case, known=recorded_orders) for name in scored
+        ),
         groups=_groups(rows, known=known, models=len(recommendations)),
-        orders=case_text.ordered_drugs(_orders(engine, case)) if known else {},
+        orders=orders,
         review=review_part(drugs_known, recommendations, title),
         titles={**cohort.titles("medication"), **{row.code: row.title for row in rows}},
         similar=similar_part(engine, recommendations, near),
         trust_facts=tuple(trust_text.case_facts(recommendations, near.similar)),
         trust=trust_parts(engine, recommendations),
         reasons=None if outcomes is None or student is None else reasons(outcomes, case, short),
-        drug_names=_drug_names(drugs_known),
+        drug_names=names,
         allergies=tuple(each for each, _ in case_text.allergies(case, title)),
     )
 
@@ -171,11 +178,6 @@ def _subtitle(engine: Engine, case: Case, *, recorded: bool) -> str:
     visit = case.current.visit_id
     age = engine.cohort.age(visit) if recorded and visit is not None else None
     return case_text.case_summary(case, recorded=recorded, admission=True, age=age)
-
-
-def _orders(engine: Engine, case: Case) -> Sequence[Order]:
-    visit = case.current.visit_id
-    return () if visit is None else engine.cohort.orders(visit)
 
 
 def _drug_names(drugs: KnownDrugs) -> dict[str, list[str]]:

@@ -29,7 +29,7 @@ def record(report: CaseReport) -> dict[str, Any]:
         "made_at": report.made_at.isoformat(timespec="seconds"),
         "program": f"LEADER {__version__}",
         "source": report.title,
-        "prescribed_hidden": report.hidden,
+        "ordered_hidden": report.hidden,
         "case": case_to_record(report.case, identified=report.identified),
         "cohort": asdict(report.fingerprint),
         "models": {part.name: _model(part) for part in report.models},
@@ -59,7 +59,7 @@ def _medication(report: CaseReport, row: comparison.Row) -> dict[str, Any]:
         "teacher_selected": row.teacher_selected,
         "student": row.student,
         "student_selected": row.student_selected,
-        **({"prescribed": row.prescribed} if report.prescribed_known else {}),
+        **({"ordered": row.prescribed} if report.prescribed_known else {}),
         **(
             {"reasons": [asdict(r) for r in report.reasons.get(row.code, ())]}
             if report.reasons is not None
@@ -114,7 +114,7 @@ def comparison_csv(report: CaseReport) -> bytes:
     """Every class with both scores, as the comparison table shows them."""
     headings = [
         "code", "title", "therapeutic area", "teacher", "teacher suggests", "student", "student suggests",
-        *(["prescribed"] if report.prescribed_known else []),
+        *(["ordered"] if report.prescribed_known else []),
     ]  # fmt: skip
     rows: list[list[Cell]] = [
         [

@@ -78,6 +78,7 @@ class CardCase:
     rows: tuple[Row, ...]
     trusts: Trusts
     focus: str
+    own: Mapping[str, Sequence[str]] | None = None
 
     @property
     def ordered_known(self) -> bool:
@@ -98,6 +99,7 @@ def show(
     held: Mapping[str, Alert] | None = None,
     *,
     focus: str = "",
+    own: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Draw the cards and the list; what moved the scores is filled in when the page stands.
 
@@ -108,14 +110,15 @@ def show(
         drugs: what is known to be ordered; nothing where it is hidden or was not entered.
         held: the classes held back, each with the alert that speaks against it.
         focus: the class to mark, open and scroll to.
+        own: the classes that the viewer chose before seeing any of it, each with its drugs; None where nobody decided.
     """
     held = held or {}
     titles = service.engine.cohort.titles("medication")
     rows = comparison.rows(
-        recommendations.get("teacher"), recommendations.get("student"), drugs.classes, titles, (), held
+        recommendations.get("teacher"), recommendations.get("student"), drugs.classes, titles, own or (), held
     )
     trusts = {name: trust_panel.class_trusts(service, each) for name, each in recommendations.items()}
-    about = CardCase(service, case, recommendations, drugs, held, tuple(rows), trusts, focus)
+    about = CardCase(service, case, recommendations, drugs, held, tuple(rows), trusts, focus, own)
     with st.container(key="cards_alerts"):
         st.html(alerts_card(about))
     if not recommendations:
@@ -215,6 +218,7 @@ def classes_html(about: CardCase, known: Mapping[str, Sequence[Reason]], note: s
         "scores/clinician_cards.html",
         cards=cards(about, known),
         summary=summary(about),
+        own=own_lines(about),
         note=note,
         open_items=_OPEN_ITEMS,
         areas=areas,
@@ -245,6 +249,22 @@ def summary(about: CardCase) -> str:
     ordered = count(len(about.drugs.classes), unit.one, unit.many)
     new = len(agreed) - both
     return f"{who} {both} of the {ordered} ordered, and {new} that {'was' if new == 1 else 'were'} not."
+
+
+def own_lines(about: CardCase) -> list[tuple[str, str]] | None:
+    """What the viewer chose, each with whether it was ordered and who suggests it; None where nobody decided."""
+    if about.own is None:
+        return None
+    lines = []
+    for row in (row for row in about.rows if row.own):
+        names = [name for name in about.recommendations if row.selected(name)]
+        both = len(names) == 2
+        who = "both models suggest" if both else f"the {names[0]} suggests" if names else "no model suggests"
+        ordered = _drugs(about, row)[1] if row.prescribed else ""
+        orders = f"ordered as {ordered}" if ordered else "ordered" if row.prescribed else "not ordered"
+        drugs = listing(about.own[row.code])
+        lines.append((f"{drugs} ({row.title})" if drugs else row.title, f"{orders}; {who} the class"))
+    return lines
 
 
 def _only(about: CardCase) -> ModelName:

@@ -45,6 +45,8 @@ def show(service: Service, subject: Subject, export: Export, *, current: bool = 
     recommendations = sets.without(recommendations, held)
     show_states(service, subject.case, scores)
     recorded = subject.source == "cohort"
+    deciding = recorded and session.view() == "decide"
+    drugs_chosen = session.decided_drugs(subject.key)
     clinician_cards.show(
         service,
         subject.case,
@@ -52,9 +54,10 @@ def show(service: Service, subject: Subject, export: Export, *, current: bool = 
         drugs,
         held,
         focus=session.focused_class() if recorded else "",
+        own={code: drugs_chosen.get(code, ()) for code in session.decided(subject.key)} if deciding else None,
     )
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_files"):
-        if recorded and session.view() == "decide":
+        if deciding:
             decide_first.start_again(subject)
         if against:
             _hold_back()

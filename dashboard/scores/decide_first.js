@@ -55,7 +55,8 @@ function fieldset(entry, memory) {
     tick.value = one.code;
     tick.onchange = () => memory.choose(one.code, tick.checked);
     const words = make("span");
-    words.append(one.title + " ", make("span", one.code, "code"));
+    words.append(one.title);
+    words.title = one.code;
     label.append(tick, words);
     list.append(label);
     memory.ticks.set(one.code, tick);
@@ -76,7 +77,7 @@ function suggest(memory) {
     option.setAttribute("aria-selected", String(i === memory.at));
     option.append(make("span", has(memory, one, drug) ? "✓ " : ""), make("span", one.title));
     if (why) option.append(make("span", why, "why"));
-    option.append(make("span", one.code, "code"));
+    option.title = one.code;
     option.onmousedown = (event) => event.preventDefault();
     option.onclick = () => take(memory, i);
     return option;

@@ -13,6 +13,7 @@ from leader_core import UNKNOWN, Case, Order, UnseenCode, Visit
 from leader_core.domain import EquivalentCode, Kind
 from leader_core.interactions import clinical_rules
 from leader_core.interactions.conditions import condition_rules, duplication_rules
+from leader_core.terminology.chapters import conditions_first
 
 Coded = tuple[str, str]
 """A code's title and the code; both are the same where no table knows a title."""
@@ -72,7 +73,7 @@ def _visit(
         stay=stay(visit.admitted_at, visit.discharged_at),
         gap=gap(before.discharged_at or before.admitted_at, visit.admitted_at) if before else "",
         current=current,
-        diagnoses=coded("diagnosis", visit.diagnoses),
+        diagnoses=coded("diagnosis", conditions_first(visit.diagnoses)),
         procedures=coded("procedure", visit.procedures),
         medications=coded("medication", visit.medications),
         new=frozenset(new),
@@ -99,7 +100,8 @@ _ALLERGY: Final = re.compile(r"ICD9:(V14|V150)|ICD10:(Z88|Z910)")
 """ICD-9 V14 and V15.0, ICD-10 Z88 and Z91.0: allergy to drugs, and to other things."""
 _ALLERGY_WORDS: Final = re.compile(r"(?i)^(personal history of )?allergy (status )?to | status$")
 _UNSPECIFIC: Final = re.compile(
-    r"(?i),? (unspecified( site)?|site unspecified|not elsewhere classified|NOS|NEC)$"
+    r"(?i)(,( organism| site| type)?| of)? (unspecified( organism| site| type)?|not elsewhere classified"
+    r"|not stated as uncontrolled|NOS|NEC)$"
 )
 
 
@@ -115,7 +117,9 @@ def short_title(title: str) -> str:
     """A diagnosis without the words that say only how it was coded.
 
     >>> short_title("Congestive heart failure, unspecified"), short_title("Pneumonia, organism unspecified")
-    ('Congestive heart failure', 'Pneumonia, organism unspecified')
+    ('Congestive heart failure', 'Pneumonia')
+    >>> short_title("ST elevation (STEMI) myocardial infarction of unspecified site")
+    'ST elevation (STEMI) myocardial infarction'
     """
     return _UNSPECIFIC.sub("", title)
 

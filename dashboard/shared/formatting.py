@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from leader_core import UNKNOWN
 
@@ -151,15 +152,26 @@ def size(number: int) -> str:
 _SMALL = frozenset(("and", "of", "or", "the", "to", "in", "by", "with"))
 
 
+_EMERGENCY: Final = {
+    "EW EMER.": "EMERGENCY",
+    "DIRECT EMER.": "DIRECT EMERGENCY",
+    "EU OBSERVATION": "EMERGENCY OBSERVATION",
+}
+"""Kinds of admission that MIMIC-IV abbreviates."""
+
+
 def words(value: str) -> str:
     """A category as the source wrote it, but not shouted; short abbreviations stay as they are.
 
     >>> words("BLACK/AFRICAN AMERICAN"), words("HISPANIC OR LATINO"), words("unknown"), words("Medicare"), words("ENGL")
     ('Black/African American', 'Hispanic or Latino', 'not recorded', 'Medicare', 'ENGL')
+    >>> words("EW EMER.")
+    'Emergency'
     """
     text = " ".join(value.split())
     if not text or text == UNKNOWN:
         return "not recorded"
+    text = _EMERGENCY.get(text, text)
     if not text.isupper() or len(text) <= 4:
         return text
     return "".join(

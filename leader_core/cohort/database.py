@@ -289,7 +289,7 @@ class Cohort:
         return self._worklist.search().reasons(text.strip(), patient_ids)
 
     def problems(self, rows: Sequence[PatientRow], most: int = 3) -> dict[int, tuple[str, ...]]:
-        """The titles of the first-listed diagnoses of each row's last visit, by patient id."""
+        """The titles of the main diagnoses of each row's last visit, by patient id: conditions first, as listed."""
         return self._worklist.problems(rows, most)
 
     def _lookups(self) -> Lookups:

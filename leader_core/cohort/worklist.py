@@ -27,6 +27,7 @@ from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientR
 from leader_core.cohort.statements import run
 from leader_core.domain import UNKNOWN
 from leader_core.errors import InputError
+from leader_core.terminology.chapters import BACKGROUND
 
 SPREADS: Final[Mapping[Sort, tuple[float, float] | None]] = {
     "visits": None,
@@ -102,11 +103,12 @@ class Worklist:
         return self._spread(_narrowed(query), column, bins)
 
     def problems(self, rows: Sequence[PatientRow], most: int) -> dict[int, tuple[str, ...]]:
-        """The titles of the first-listed diagnoses of each row's last visit, by patient id."""
+        """The titles of the main diagnoses of each row's last visit, by patient id: conditions first, as listed."""
         values = {
             "patients": [r.patient_id for r in rows],
             "visits": [r.visit_id for r in rows],
             "most": most,
+            "background": list(BACKGROUND),
         }
         listed = run(self._connect(), "read/problems", values).fetchall()
         return {patient: tuple(titles) for patient, titles in listed}
@@ -129,6 +131,7 @@ class Worklist:
         quoted = pc.binary_join_element_wise("'", texts, "")
         formula = pc.match_substring_regex(texts, r"^[=+\-@\t\r]")
         table = table.set_column(column, "main_diagnosis", pc.if_else(formula, quoted, texts))
+        table = table.rename_columns([name.replace("prescribed", "ordered") for name in CSV_COLUMNS])
         stream = io.BytesIO()
         stream.write(codecs.BOM_UTF8)
         csv.write_csv(table, stream)

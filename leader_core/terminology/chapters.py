@@ -6,6 +6,7 @@ ICD-9 and ICD-10 share one set of chapter names, so that a mixed cohort can be g
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from typing import Final
 
 UNCLASSIFIED: Final = "Not classified"
@@ -186,6 +187,19 @@ def chapter(code: str) -> str:
             return _PCS_NEW_TECHNOLOGY.get(bare[1:2], _P_OTHER)
         return _P_OBSTETRIC if bare[0] == "1" else _P_OTHER
     return UNCLASSIFIED
+
+
+BACKGROUND: Final = {_STATUS: 1, _EXTERNAL: 2}
+"""Chapters that say what was before or around an illness: history, status, circumstances; the higher comes later."""
+
+
+def conditions_first(codes: Iterable[str]) -> list[str]:
+    """Diagnosis codes in their order, but history and status after the conditions, and external causes last.
+
+    >>> conditions_first(["ICD10:Z8249", "ICD10:I509", "ICD9:E8859", "ICD9:V4581", "ICD10:N179"])
+    ['ICD10:I509', 'ICD10:N179', 'ICD10:Z8249', 'ICD9:V4581', 'ICD9:E8859']
+    """
+    return sorted(codes, key=lambda code: BACKGROUND.get(chapter(code), 0))
 
 
 def parent(code: str) -> str:

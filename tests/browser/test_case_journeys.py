@@ -109,7 +109,7 @@ def test_a_patient_is_found_and_opened_with_tab_and_enter(visit: Visit) -> None:
     expect(rows(page).nth(1)).to_be_visible()
     patient = rows(page).nth(1).inner_text()
     search_from_keyboard(page, patient)
-    expect(page.get_by_text(re.compile(f"^1 patient, with .*search “{patient}”"))).to_be_visible()
+    expect(page.get_by_text(re.compile(f"^1 patient · .*search “{patient}”"))).to_be_visible()
     expect(rows(page)).to_have_text([patient])
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")

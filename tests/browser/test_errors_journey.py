@@ -71,7 +71,7 @@ def _through_the_worklist(page: Page, number: str, *, explain: bool = False) -> 
     """The worklist of the chosen cases, one of them, perhaps what moved a score of it, and back to the worklist."""
     expect(page).to_have_url(re.compile(r"/\?cases="), timeout=PATIENCE)
     expect(
-        page.get_by_text(re.compile(f"^{number} patients?, with cases chosen under Error analysis"))
+        page.get_by_text(re.compile(f"^{number} patients? · cases chosen under Error analysis"))
     ).to_be_visible(timeout=PATIENCE)
     link = page.locator("tbody tr a").first
     patient = link.inner_text()

@@ -43,7 +43,7 @@ def test_from_the_worklist_to_files_that_say_what_the_page_showed(
     visitor.open("/?sort=-visits")
     page.get_by_role("radio", name="2 or more").click()
     page.get_by_role("radio", name="Female", exact=True).click()
-    count = page.get_by_text(re.compile(r"^[\d,]+ patients, with .*, .*"))
+    count = page.get_by_text(re.compile(r"^[\d,]+ patients · .* · .*"))
     expect(count).to_be_visible()
     expect(page).to_have_url(re.compile("gender=.*visits=|visits=.*gender="))
     listed = _table(_saved(page, page.get_by_role("button", name="CSV"), tmp_path).read_bytes())

@@ -24,7 +24,7 @@ def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
     expect(rows).to_have_count(25)
 
     page.get_by_placeholder("Diagnosis, procedure, drug, code or patient number").fill("pneumonia")
-    expect(page.get_by_text(re.compile(r"^[\d,]+ patients?, with search “pneumonia”$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^[\d,]+ patients? · search “pneumonia”$"))).to_be_visible()
     assert "pneumonia" not in page.url
     rows.first.locator("a").click()
 

@@ -94,7 +94,7 @@ def test_no_letter_typed_into_the_search_is_lost_when_models_become_ready(
         page.keyboard.type(typed[-1])
         page.wait_for_timeout(40 + 70 * (len(typed) % 6))  # sometimes shorter than the pause before a search
     expect(search).to_have_value(typed)
-    expect(page.get_by_text(f"0 patients, with search “{typed}”", exact=True)).to_be_visible()
+    expect(page.get_by_text(f"0 patients · search “{typed}”", exact=True)).to_be_visible()
 
 
 def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Visitor, hold: Path) -> None:

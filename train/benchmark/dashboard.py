@@ -62,14 +62,11 @@ TARGETS_MS: Final[Mapping[str, float | None]] = {
 }
 """Milliseconds at the 95th percentile, the project's targets. Of a stored case the student answers again at once, and the
 teacher on request; "recommend" is a case entered under New case, of which nothing is stored."""
-STARTS: Final = 5
-"""How often the server is started again."""
-PAUSE: Final = 400
-"""Milliseconds between two actions."""
+STARTS: Final = 5  # how often the server is started
+PAUSE: Final = 400  # ms between two actions
 TABS: Final[Mapping[str, str]] = {"Trust": "How far to trust", "Similar": "Similar training patients"}
 """Tabs next to a case's scores, with words that are in no other."""
-RESEARCH: Final = "?view=research"
-"""The view that is measured: it draws more than the clinician's, both models' scores among it."""
+RESEARCH: Final = "?view=research"  # draws more than the clinician's view, both models' scores among it
 ENTERED: Final = ("428.0", "427.31", "584.9", "401.9", "486")
 
 _HELPERS: Final = """() => {
@@ -121,9 +118,11 @@ class Server:
     process: subprocess.Popen[bytes]
     began: float  # perf_counter when the process was started
 
-    def memory(self) -> float:
-        """MiB held by the process."""
-        return float(psutil.Process(self.process.pid).memory_info().rss) / MIB
+    def held(self) -> tuple[float, float]:
+        """Of the process: MiB of memory, and milliseconds of processor time so far."""
+        process = psutil.Process(self.process.pid)
+        times = process.cpu_times()
+        return float(process.memory_info().rss) / MIB, 1000 * float(times.user + times.system)
 
 
 def run(
@@ -140,18 +139,15 @@ def run(
 
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=str(browser_path), args=list(ARGUMENTS))
-        starts = []
-        for _ in range(STARTS - 1):
+        starts: list[float] = []
+        while len(starts) < STARTS:
             page = _new_page(browser)
             with serving(cohort.cohort, models, work, device) as server:
                 starts.append(_start(page, server))
+                if len(starts) == STARTS:
+                    ready = _models_ready(page, server)
+                    measured = _measure(page, server, interactions, report)
             page.close()  # it would go on trying to reach its server
-        with serving(cohort.cohort, models, work, device) as server:
-            page = _new_page(browser)
-            starts.append(_start(page, server))
-            report.line(f"usable after {starts[-1]:.0f} ms; waiting for the models")
-            ready = _models_ready(page, server)
-            measured = _measure(page, server, interactions, report)
         browser.close()
     measured["times"]["usable page after process start"] = starts
     return {
@@ -160,6 +156,7 @@ def run(
         "teacher_scores": "made up" if cohort.made_up_teacher else "stored",
         "models_ready_seconds": ready,
         "interactions": table(measured["times"]),
+        "server_cpu_p50_ms": {n: rounded(float(np.median(v))) for n, v in measured["cpu"].items() if v},
         "memory_mib": measured["memory"],
     }
 
@@ -288,19 +285,26 @@ def _timed(page: Page, act: Callable[[], object], there: str, argument: object =
 def _measure(page: Page, server: Server, interactions: int, report: Report) -> dict[str, Any]:
     """Rounds of everything until enough was done; the first round warms up and is not counted."""
     times: dict[str, list[float]] = {name: [] for name in TARGETS_MS}
+    cpu: dict[str, list[float]] = {
+        name: [] for name in TARGETS_MS
+    }  # since the one before, whatever else runs
     memory: list[float] = []
     done = number = 0
     while done < interactions or number < 2:
+        before = server.held()[1]
         for name, taken in _round(page, server, number):
             done += 1
+            now = server.held()[1]
             if number:
                 times[name].append(taken)
-        memory.append(rounded(server.memory()))
+                cpu[name].append(now - before)
+            before = now
+        memory.append(rounded(server.held()[0]))
         number += 1
         if number % 5 == 0:
             report.line(f"{done} of {interactions} interactions, server at {memory[-1]:.0f} MiB")
     held = {"first": memory[0], "last": memory[-1], "most": max(memory), "interactions": done}
-    return {"times": times, "memory": held}
+    return {"times": times, "cpu": cpu, "memory": held}
 
 
 def _round(page: Page, server: Server, number: int) -> Iterator[tuple[str, float]]:
@@ -332,7 +336,7 @@ def _round(page: Page, server: Server, number: int) -> Iterator[tuple[str, float
 
 
 def _filters(page: Page, number: int) -> Iterator[tuple[str, float]]:
-    for label, said in (("Female", "gender: female"), ("2 or more", "visits: 2 or more")):
+    for label, said in (("Female", "sex: female"), ("2 or more", "visits: 2 or more")):
         radio = page.get_by_role("radio", name=label, exact=True)
         page.wait_for_timeout(PAUSE)
         began = time.perf_counter()
@@ -342,7 +346,7 @@ def _filters(page: Page, number: int) -> Iterator[tuple[str, float]]:
             yield "click feedback", seen
         yield "filter", 1000 * (time.perf_counter() - began)
     clear = page.get_by_role("button", name="Clear filters")
-    yield "filter", _timed(page, lambda: clear.evaluate("e => e.click()"), "!leaderSays('gender: female')")
+    yield "filter", _timed(page, lambda: clear.evaluate("e => e.click()"), "!leaderSays('sex: female')")
 
 
 def _searches(page: Page, number: int) -> Iterator[tuple[str, float]]:
@@ -364,11 +368,11 @@ def _type(box: Locator, text: str) -> None:
 
 
 def _cases(page: Page, server: Server, number: int) -> Iterator[tuple[str, float]]:
-    """A case from the list, and the next ones: first their stored scores, then the models' own; then their tabs.
+    """A case of the test split, and the next ones: first their stored scores, then the models' own; then their tabs.
 
     Every round takes others: a case that was scored once is answered at once.
     """
-    page.goto(f"{server.base}/{RESEARCH}&page={number + 1}")
+    page.goto(f"{server.base}/{RESEARCH}&split=test&page={number + 1}")
     page.wait_for_function("() => leaderRows() && leaderIdle()", polling="raf")
     row = page.locator("table.worklist tbody th a").first
     row.evaluate("e => e.click()")

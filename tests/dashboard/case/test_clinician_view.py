@@ -133,12 +133,28 @@ def test_a_model_that_does_not_answer_is_said_plainly(
 
 
 def test_first_visits_and_hidden_orders_are_said(open_page: OpenPage) -> None:
-    assert wording.FIRST_VISIT_PLAIN in text(open_page("case", research=False, patient=FIRST_TIMER))
+    assert wording.FIRST_VISIT in text(open_page("case", research=False, patient=FIRST_TIMER))
     hidden = text(open_page("case", research=False, patient=RETURNING, show="hide"))
     assert "What was ordered is not shown or not known" in hidden and "At the last visit" in hidden
     assert "✓ ordered" not in hidden and "Ordered, neither" not in hidden
     undecided = text(open_page("case", research=False, patient=RETURNING, show="decide"))
     assert "Both models suggest" not in undecided
+    first = text(open_page("case", research=False, patient=FIRST_TIMER, show="decide"))
+    assert "nothing is recorded" not in first and ">hidden<" in first
+
+
+def test_what_the_viewer_decided_stands_next_to_orders_and_models_once_it_is_revealed(
+    open_page: OpenPage,
+) -> None:
+    key = f"{RETURNING}-5"
+    state = {"_decided": {key: ("B01A", "M01A")}, "_decided_drugs": {key: {"B01A": ["warfarin"]}}}
+    page = open_page(
+        "case", {**state, "_revealed": frozenset([key])}, research=False, patient=RETURNING, show="decide"
+    )
+    shown = text(page)
+    assert re.search(r"<b>warfarin \([^<]+\)</b>: ordered as Warfarin PO[^<]*; (no model|the|both)", shown)
+    assert ": not ordered; no model suggests the class" in shown and shown.count("✓ chosen") == 2
+    assert "You chose" not in text(open_page("case", research=False, patient=RETURNING))
 
 
 def test_conditions_hold_back_by_default_and_the_switch_stands_in_the_link(
