@@ -37,6 +37,14 @@ def click_instead_of_waiting(event: threading.Event) -> bool:
     return True
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_packages_of_components() -> Iterator[None]:
+    """An AppTest reads the metadata of all installed packages for components of theirs, which costs more than a page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
+        yield
+
+
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Serve]:
     """Serve a fake engine, or an error instead of one; its workspace is the test's own."""

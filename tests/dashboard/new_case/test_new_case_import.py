@@ -290,7 +290,7 @@ def test_the_export_popover_offers_each_format(open_page: OpenPage) -> None:
         result = {"student": service.engine.recommend(case, "student")}
         download.show(service, Subject(case, "cohort", 10006, 2), result, hide=datetime.now(UTC).year < 2000)  # type: ignore[arg-type]
 
-    test = AppTest.from_function(page, default_timeout=20).run()
+    test = AppTest.from_function(page, default_timeout=120).run()
     assert not test.exception
     labels = [b.proto.label for b in test.get("download_button")]
     assert [label.rpartition("(")[2] for label in labels] == ["HTML)", "PDF)", "JSON)", "CSV)"]
