@@ -6,10 +6,9 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard.prompt import editor, salience
-from dashboard.scores import explain_panel
+from dashboard.scores import cut_offs, explain_panel
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
-from dashboard.shared.case_text import read_as_lines
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, open_subject
@@ -131,8 +130,7 @@ def _account(service: Service, prompt: Prompt) -> None:
         st.html(markup.panel_title("Codes without a title"))
         st.html(markup.note(f"Written as they are, since no table knows them: {', '.join(prompt.untitled)}."))
     if prompt.read_as:
-        st.html(markup.panel_title("Read as ICD-10-CM", "by general equivalence"))
-        st.html(markup.plain_list(read_as_lines(prompt.read_as)))
+        st.html(cut_offs.read_as(prompt.read_as))
     st.html(markup.panel_title("About this prompt"))
     st.html(markup.note(wording.TEACHER_SCORES))
     st.html(

@@ -115,7 +115,12 @@ def show(
     held = held or {}
     titles = service.engine.cohort.titles("medication")
     rows = comparison.rows(
-        recommendations.get("teacher"), recommendations.get("student"), drugs.classes, titles, own or (), held
+        recommendations.get("teacher"),
+        recommendations.get("student"),
+        drugs.classes,
+        titles,
+        tuple(own or ()),
+        held,
     )
     trusts = {name: trust_panel.class_trusts(service, each) for name, each in recommendations.items()}
     about = CardCase(service, case, recommendations, drugs, held, tuple(rows), trusts, focus, own)

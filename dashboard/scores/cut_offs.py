@@ -18,7 +18,7 @@ from dashboard.shared.formatting import count, day, listing, score
 from dashboard.shared.session import Subject
 from dashboard.shared.templates import render
 from leader_core import Alert, Case, Recommendation, UnseenCode
-from leader_core.domain import MODEL_NAMES, ModelName
+from leader_core.domain import MODEL_NAMES, EquivalentCode, ModelName
 
 BINDINGS: Final = {
     session.threshold_key(name): url_state.Binding(None, session.read_threshold) for name in MODEL_NAMES
@@ -122,9 +122,13 @@ def _warnings(service: Service, subject: Subject, scores: Scores, recommendation
     if recommendation.truncated:
         st.html(markup.callout(cut_text(service, subject.case, name), name))
     if recommendation.read_as:
-        number = count(len(recommendation.read_as), "diagnosis", "diagnoses")
-        lines = read_as_lines(recommendation.read_as)
-        st.html(render("scores/read_as.html", count=f"{number} read as ICD-10-CM", lines=lines))
+        st.html(read_as(recommendation.read_as))
+
+
+def read_as(codes: Sequence[EquivalentCode]) -> Markup:
+    """The diagnoses that a model reads through their equivalents, folded under their number."""
+    number = count(len(codes), "diagnosis", "diagnoses")
+    return render("scores/read_as.html", count=f"{number} read as ICD-10-CM", lines=read_as_lines(codes))
 
 
 def cut_text(service: Service, case: Case, name: ModelName) -> str:

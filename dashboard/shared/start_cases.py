@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -12,6 +13,7 @@ import streamlit as st
 from dashboard.server.service import Service
 from dashboard.server.serving import current_account
 from dashboard.shared import markup, session, wording
+from dashboard.shared.case_text import short_title
 from dashboard.shared.formatting import count, plain, words
 from leader_core import LeaderError
 from leader_core.cohort import PatientQuery, PatientRow
@@ -23,6 +25,7 @@ _PROMPTS: Final = 40
 """How many prompts are written at most to show one that is read whole."""
 _EXAMPLES: Final = "_start_examples"
 _FEW: Final = 5
+_LONGEST: Final = 60  # characters of a diagnosis
 _SPLITS: Final[tuple[tuple[Split, ...], ...]] = (("test",), ())
 _SEVERE_ALERTS: Final = (3, 12)
 """Enough severe alerts to show, not so many that they hide the case."""
@@ -154,4 +157,5 @@ def _person(row: PatientRow) -> str:
     gender = wording.GENDER_LABELS.get(row.gender, words(row.gender)).lower()
     years = [] if row.age is None else [f"{row.age} years"]
     visits = [count(row.visits, "visit")] if row.visits > 1 else []
-    return f"{', '.join([gender, *years, *visits, row.main_diagnosis])} (patient {row.patient_id})"
+    main = textwrap.shorten(short_title(row.main_diagnosis), _LONGEST, placeholder="…")
+    return f"{', '.join([gender, *years, *visits, main])} (patient {row.patient_id})"
