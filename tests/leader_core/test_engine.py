@@ -41,6 +41,8 @@ lora_rank = 2
 steps = 3
 batch_size = 8
 validation_cases = 8
+[student]
+code_text = false
 [student.training]
 epochs = 2
 patience = 2

@@ -40,6 +40,19 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cohort]:
     opened.close()
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The hand-written hospital's database."""
+    folder = tmp_path_factory.mktemp("small")
+    return build_cohort(raw_tables.write(folder / "raw", raw_tables.mimic3()), folder / "c.duckdb").path
+
+
+@pytest.fixture
+def copy(small: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copy(small, tmp_path / "c.duckdb"))
+
+
 @pytest.mark.parametrize("split", ["all", "train", "validation", "test"])
 @pytest.mark.parametrize("targets", ["last", "all"])
 def test_cases_columns_and_single_cases_agree(cohort: Cohort, split: str, targets: str) -> None:
@@ -289,18 +302,16 @@ def test_what_is_no_cohort_is_refused(tmp_path: Path) -> None:
         Cohort.open(other)
 
 
-def test_another_format_is_refused(tmp_path: Path) -> None:
-    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
-    path = build_cohort(raw, tmp_path / "c.duckdb").path
-    with duckdb.connect(str(path)) as connection:
+def test_another_format_is_refused(copy: Path) -> None:
+    with duckdb.connect(str(copy)) as connection:
         connection.execute("UPDATE meta SET value = '0' WHERE key = 'format'")
     with pytest.raises(ArtifactError, match="format '0'"):
-        Cohort.open(path)
-    with duckdb.connect(str(path)) as connection:
+        Cohort.open(copy)
+    with duckdb.connect(str(copy)) as connection:
         connection.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
         connection.execute("DELETE FROM meta WHERE key = 'digest'")
     with pytest.raises(ArtifactError, match="digest"):
-        Cohort.open(path)
+        Cohort.open(copy)
 
 
 @pytest.mark.parametrize(
@@ -314,27 +325,23 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         ("UPDATE visits SET age = age + 1", "does not have the digest"),
     ],
 )
-def test_a_change_of_a_built_cohort_is_noticed(tmp_path: Path, change: str, expected: str) -> None:
-    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
-    path = build_cohort(raw, tmp_path / "c.duckdb").path
-    cohort = Cohort.open(path)
+def test_a_change_of_a_built_cohort_is_noticed(copy: Path, change: str, expected: str) -> None:
+    cohort = Cohort.open(copy)
     assert cohort.verify() > 0
     cohort.close()
-    with duckdb.connect(str(path)) as connection:
+    with duckdb.connect(str(copy)) as connection:
         connection.execute(change)
     with pytest.raises(ArtifactError, match=expected):
-        Cohort.open(path).verify()  # what opening does not notice, verifying does
+        Cohort.open(copy).verify()  # what opening does not notice, verifying does
 
 
-def test_a_cohort_of_an_earlier_version_has_no_seal_and_is_opened(tmp_path: Path) -> None:
-    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
-    path = build_cohort(raw, tmp_path / "c.duckdb").path
-    with duckdb.connect(str(path)) as connection:
+def test_a_cohort_of_an_earlier_version_has_no_seal_and_is_opened(copy: Path) -> None:
+    with duckdb.connect(str(copy)) as connection:
         tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
         sealed = connection.execute("SELECT value FROM meta WHERE key = 'row_counts'").fetchone()
         connection.execute("DELETE FROM meta WHERE key IN ('seal', 'row_counts')")
     assert sealed is not None and set(json.loads(sealed[0])) == tables - {"meta"}
-    assert Cohort.open(path).verify() > 0
+    assert Cohort.open(copy).verify() > 0
 
 
 def test_a_file_of_another_database_is_refused_and_fetches_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leader_core.cohort import BuildResult, Cohort, build_cohort
@@ -81,7 +81,8 @@ cell = st.one_of(
 )
 
 
-@given(st.lists(cell, min_size=1, max_size=40))
+@given(st.lists(cell, min_size=1, max_size=60))
+@settings(max_examples=30)
 def test_sql_reads_an_ndc_as_python_does(functions: duckdb.DuckDBPyConnection, cells: list[str]) -> None:
     rows = functions.execute("SELECT normal_ndc(c) FROM (SELECT unnest($cells) AS c)", {"cells": cells})
     assert [row[0] for row in rows.fetchall()] == [normalise_ndc(c) for c in cells]

@@ -214,19 +214,20 @@ def test_without_json_the_tables_go_to_stdout(
     assert "Result" in message.out and "1.5000" in message.out and "{}" not in message.out
 
 
-def test_a_real_run_prints_json_in_its_last_line(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "train", "synthesize", "--layout", "mimic3", "--patients", "20"),
-            *("--seed", "1", "--out", str(tmp_path / "raw"), "--json"),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert isinstance(json.loads(done.stdout.splitlines()[-1]), dict)
+def test_a_real_run_prints_json_in_its_last_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "--layout",
+        "mimic3",
+        "--patients",
+        "20",
+        "--seed",
+        "1",
+        "--out",
+        str(tmp_path / "raw"),
+        "--json",
+    ]
+    assert main(["synthesize", *words]) == 0
+    assert isinstance(json.loads(capsys.readouterr().out.splitlines()[-1]), dict)
     assert (tmp_path / "raw").is_dir()
 
 

@@ -81,41 +81,30 @@ def test_pairs_keep_their_side_effects_and_no_severity(
     )
     assert "1 compounds of these rows have no ATC code in compounds.csv and give no pair." in printed.err
     cohort = Cohort.open(files / "cohort.duckdb")
-    assert cohort.fingerprint.ddi_density > 0
+    # Furosemide, warfarin, vancomycin by two routes: of 6 pairs of classes ordered, 3 stand in the file.
+    assert cohort.fingerprint.ddi_density == pytest.approx(3 / 6)
     assert {"sha256:drug-DDI.csv", "sha256:compounds.csv"} <= set(cohort.meta)
 
 
-def test_the_density_follows_the_file(files: Path) -> None:
-    """Furosemide, warfarin, vancomycin by two routes: of 6 pairs at level 5, 3 stand in the file."""
-    words = ("--ddi", str(files / "drug-DDI.csv"), "--ddi-map", str(files / "compounds.csv"))
-    assert build(files, *words) == 0
-    assert Cohort.open(files / "cohort.duckdb").fingerprint.ddi_density == pytest.approx(3 / 6)
+def test_each_wrong_file_is_refused_and_the_earlier_cohort_stays(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = files / "cohort.duckdb"
     assert build(files) == 0
-    assert Cohort.open(files / "cohort.duckdb").fingerprint.ddi_density == 0
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
+    assert Cohort.open(out).fingerprint.ddi_density == 0, "without a file of pairs"
+    before = out.read_bytes()
+    for words, message in (
         (["--ddi", "drug-DDI.csv"], "expected --ddi-map FILE.csv with lines like CID000003015,G03HA01"),
         (["--ddi-map", "compounds.csv"], "no such file was given. Give it with --ddi"),
         (["--ddi", "nowhere.csv"], "nowhere.csv does not exist"),
         (["--ddi", "drug-DDI.csv", "--ddi-map", "nowhere.csv"], "nowhere.csv does not exist"),
         (["--ddi", "drug-DDI.csv", "--ddi-map", "drug-DDI.csv"], "'CID000003440' is no ATC code"),
         (["--ddi", "compounds.csv", "--ddi-map", "compounds.csv"], "expected code_a and code_b"),
-    ],
-)
-def test_each_wrong_file_is_refused_and_the_earlier_cohort_stays(
-    files: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = files / "cohort.duckdb"
-    assert build(files) == 0
-    before = out.read_bytes()
-    given = [word if word.startswith("--") else str(files / word) for word in words]
-    assert build(files, *given) == 2
-    printed = capsys.readouterr().err
-    assert message in printed and "Traceback" not in printed
-    assert out.read_bytes() == before
+    ):
+        assert build(files, *(word if word.startswith("--") else str(files / word) for word in words)) == 2
+        printed = capsys.readouterr().err
+        assert message in printed and "Traceback" not in printed
+        assert out.read_bytes() == before
 
 
 def test_the_published_table_of_compounds_serves(files: Path, reference: Path) -> None:

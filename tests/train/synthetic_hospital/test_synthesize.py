@@ -14,10 +14,10 @@ from leader_core.cohort import Cohort
 from leader_core.errors import InputError
 from leader_core.terminology.drugs import DrugMapper
 from leader_core.terminology.icd import code_title
-from train.synthetic_hospital import knowledge
+from train.synthetic_hospital import hospital, knowledge
 from train.synthetic_hospital.clinic import Clinic, simulate_visits
 from train.synthetic_hospital.codes import CodeChoices, icd9_titles
-from train.synthetic_hospital.hospital import CHUNK, MARKER, icd_version, synthesize
+from train.synthetic_hospital.hospital import MARKER, icd_version, synthesize
 from train.synthetic_hospital.knowledge import Knowledge
 from train.synthetic_hospital.layouts import FILES, LAYOUTS
 from train.synthetic_hospital.patients import Patients, draw_patients
@@ -254,7 +254,7 @@ def test_mimic4_has_both_icd_versions_but_one_an_admission(synthetic_raw_mimic4:
 
 
 def test_a_hospital_is_fixed_by_its_seed_and_a_smaller_one_is_its_beginning(tmp_path: Path) -> None:
-    for name, seed, count in (("first", 1, 60), ("again", 1, 60), ("other", 2, 60), ("small", 1, 20)):
+    for name, seed, count in (("first", 1, 30), ("again", 1, 30), ("other", 2, 10), ("small", 1, 10)):
         synthesize(tmp_path / name, layout="mimic3", patients=count, seed=seed)
     for file in FILES["mimic3"].values():
         assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
@@ -268,14 +268,15 @@ def test_a_hospital_is_fixed_by_its_seed_and_a_smaller_one_is_its_beginning(tmp_
         assert first.startswith(small)
 
 
-def test_a_second_chunk_continues_the_numbers(tmp_path: Path) -> None:
-    summary = synthesize(tmp_path / "raw", layout="mimic3", patients=CHUNK + 10, seed=4)
+def test_a_second_chunk_continues_the_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hospital, "CHUNK", 30)
+    summary = synthesize(tmp_path / "raw", layout="mimic3", patients=40, seed=4)
     file = str(tmp_path / "raw" / FILES["mimic3"]["admissions"])
     query = """select count(*), count(distinct row_id), count(distinct hadm_id), count(distinct subject_id)
         from read_csv(?)"""
     rows, numbers, visits, patients = duckdb.execute(query, [file]).fetchall()[0]
     assert rows == numbers == visits == summary.visits
-    assert patients == summary.patients == CHUNK + 10
+    assert patients == summary.patients == 40
 
 
 def test_bad_input_is_refused_and_nothing_is_replaced(tmp_path: Path) -> None:
