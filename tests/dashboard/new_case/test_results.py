@@ -48,8 +48,9 @@ def test_another_case_takes_the_recommendations_away(open_page: OpenPage, start:
 
 def test_drugs_count_in_the_run_that_they_are_typed_in(open_page: OpenPage) -> None:
     page = open_page("new", session={SESSION_KEY: SCORED})
-    page.text_area(key="planned-drugs").set_value("amiodarone; sotalol").run()
+    page.text_area(key="planned-drugs").set_value("amiodarone; sotalol; asprin 81").run()
     assert "amiodarone with sotalol" in text(page).lower()
+    assert "“asprin 81” names no drug" in text(page), "what was not understood is said where it was typed"
 
 
 def test_age_and_sex_stand_first_and_the_example_fills_the_form(open_page: OpenPage) -> None:

@@ -192,6 +192,17 @@ def test_reasons_stand_with_each_class_and_in_the_json(engine: FakeEngine) -> No
     assert f"{title} 0.30" in _words(write_html(report))
 
 
+def test_drugs_that_were_typed_count_as_ordered(engine: FakeEngine) -> None:
+    case = Case({}, (), Visit(("ICD9:42731",)))
+    typed = {"patient_id": None, "hide": False, "made_at": NOW, "drugs": ("warfarin", "ibuprofen")}
+    report = compose(engine, case, {"student": engine.recommend(case, "student")}, **typed)  # type: ignore[arg-type]
+    ordered = {row["code"] for row in json.loads(write_json(report))["medications"] if row["ordered"]}
+    assert ordered == {"B01A", "M01A"} and report.orders["B01A"] == "warfarin"
+    assert "Jaccard" not in write_html(report).decode(), (
+        "a list that was typed is no record to measure against"
+    )
+
+
 def test_a_model_without_scores_is_said_to_be_absent(engine: FakeEngine) -> None:
     report = compose(engine, engine.cohort.case(10003), {}, patient_id=10003, hide=False, made_at=NOW)  # type: ignore[arg-type]
     text = _words(write_html(report))
