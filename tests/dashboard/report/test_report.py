@@ -198,7 +198,7 @@ def test_drugs_that_were_typed_count_as_ordered(engine: FakeEngine) -> None:
     report = compose(engine, case, {"student": engine.recommend(case, "student")}, **typed)  # type: ignore[arg-type]
     ordered = {row["code"] for row in json.loads(write_json(report))["medications"] if row["ordered"]}
     assert ordered == {"B01A", "M01A"} and report.orders["B01A"] == "warfarin"
-    assert "Jaccard" not in write_html(report).decode(), (
+    assert "<dt>Jaccard" not in write_html(report).decode(), (
         "a list that was typed is no record to measure against"
     )
 
