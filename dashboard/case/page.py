@@ -7,14 +7,15 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.case import banner, clinician, patient, pinned
+from dashboard.case import banner, patient, pinned
 from dashboard.report import download
-from dashboard.scores import notes, panel
+from dashboard.scores import decide_first, notes, panel
 from dashboard.server.answers import score_now, scores
 from dashboard.server.service import Service, get_service
 from dashboard.shared import draft, navigation, session, stepping, url_state, view, wording
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import open_subject
+from dashboard.shared.widgets import switch
 from dashboard.tour import tour
 
 _BINDINGS: Final = {
@@ -41,7 +42,7 @@ def draw() -> None:
     banner.show(service, subject)
     _tools(service, subject)
     if not view.is_research():
-        clinician.show(service, subject)
+        _clinician(service, subject)
     elif pinned.compared() and subject.source == "cohort":
         pinned.show(service, subject)
     else:
@@ -102,14 +103,7 @@ def _split(service: Service, patient_id: int) -> None:
 
 def _view_choice() -> None:
     """Everything, without the orders, or decide first; the same for every case from now on."""
-    st.segmented_control(
-        "How the case is shown",
-        list(session.VIEWS),
-        required=True,
-        format_func=session.VIEWS.__getitem__,
-        label_visibility="collapsed",
-        **url_state.mirror(session.VIEW),
-    )
+    switch("How the case is shown", session.VIEWS, **url_state.mirror(session.VIEW))
     session.set_view(st.session_state[session.VIEW])
 
 
@@ -144,9 +138,9 @@ def _go(service: Service, forward: bool) -> None:
     """One step from the case in the link: a key pressed again before the page is redrawn steps on from there."""
     patient_id = session.url_query().get(session.PATIENT, "")
     position = stepping.session_position(service, int(patient_id)) if patient_id.isdecimal() else None
-    step = (position.next if forward else position.previous) if position is not None else None
-    if step is not None:
-        session.open_case(step.patient_id, step.visit_no)
+    neighbour = (position.next if forward else position.previous) if position is not None else None
+    if neighbour is not None:
+        session.open_case(neighbour.patient_id, neighbour.visits)
 
 
 def _visit_choice(service: Service, subject: Subject) -> None:
@@ -158,15 +152,7 @@ def _visit_choice(service: Service, subject: Subject) -> None:
     key = f"visit-{subject.patient_id}-{subject.visit_no}"
     chosen: int | None
     if total <= _MOST_BUTTONS:
-        chosen = st.segmented_control(
-            "Visit",
-            numbers,
-            default=subject.visit_no,
-            required=True,
-            key=key,
-            format_func=lambda n: f"Visit {n}",
-            label_visibility="collapsed",
-        )
+        chosen = switch("Visit", {n: f"Visit {n}" for n in numbers}, default=subject.visit_no, key=key)
     else:
         chosen = st.selectbox(
             "Visit",
@@ -190,3 +176,23 @@ def _panels(service: Service, subject: Subject) -> None:
         answer = scores(service, subject.case, "student")
         student = answer.recommendation if answer.stored_at is None else None  # stored scores do not say
         patient.show(service, subject, "Profile", read=student.profile_read if student is not None else None)
+
+
+def _clinician(service: Service, subject: Subject) -> None:
+    """The clinician's view: problems and visits first, then what the models say as cards."""
+    left, right = st.columns([1, 2.2], gap="large")
+    with left, st.container(key="person"):
+        patient.show_clinical(service, subject)
+    with right:
+        if session.undecided(subject):
+            with st.container(key="classes"):
+                decide_first.choose(service, subject)
+                decide_first.own_alerts(service, subject)
+        else:
+            panel.show_clinical(service, subject, functools.partial(download.show, service, subject))
+            if subject.patient_id is not None:
+                with st.expander("Notes and tags"):
+                    notes.show(service, subject.patient_id, subject.case.current.visit_id)
+    link = session.query_for(subject)
+    session.remember_open_case(link)
+    url_state.publish("case", {**link, **session.focus_query()})

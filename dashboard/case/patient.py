@@ -25,34 +25,37 @@ def show(service: Service, subject: Subject, heading: str, read: Sequence[str] |
     case, fields = subject.case, service.engine.cohort.profile_fields
     recorded = markup.facts(case_text.profile_facts(case, fields))
     st.html(markup.panel_title(heading) + (recorded if read is None else profile(case, fields, read)))
-    if subject.patient_id is not None and service.learned_from(subject.patient_id):
-        st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
-    if case.is_first_visit:
-        st.html(markup.callout(wording.FIRST_VISIT, "student"))
-    visits = [*case.history, case.current]
-    st.html(
-        markup.panel_title("Visits", "newest first")
-        + undated(case, service.engine.cohort.unordered_visits)
-        + axis([visit.admitted_at for visit in visits], len(visits) - 1)
-        + timeline(case, titles_of(service), hide=session.hidden(subject))
-    )
+    _notices(service, subject)
+    st.html(markup.panel_title("Visits", "newest first") + _visits(service, subject))
 
 
 def show_clinical(service: Service, subject: Subject) -> None:
     """Problems and visits as a clinician reads them; the profile is folded, as only the student reads it."""
-    case, titles = subject.case, titles_of(service)
+    _notices(service, subject)
+    pairs = case_text.profile_facts(subject.case, service.engine.cohort.profile_fields)
+    st.html(
+        markup.panel_title("Problems and visits", "newest first" if subject.case.history else "")
+        + _visits(service, subject, plain=True)
+        + macro("folded_profile", _TEMPLATE)(pairs)
+    )
+
+
+def _notices(service: Service, subject: Subject) -> None:
+    """That the models learned from this patient, and what a first visit means."""
     if subject.patient_id is not None and service.learned_from(subject.patient_id):
         st.html(markup.callout(wording.TRAINING_OVERLAP, "warn"))
-    if case.is_first_visit:
+    if subject.case.is_first_visit:
         st.html(markup.callout(wording.FIRST_VISIT, "student"))
-    visits = [*case.history, case.current]
-    pairs = case_text.profile_facts(case, service.engine.cohort.profile_fields)
-    st.html(
-        markup.panel_title("Problems and visits", "newest first" if case.history else "")
-        + undated(case, service.engine.cohort.unordered_visits)
-        + axis([visit.admitted_at for visit in visits], len(visits) - 1)
-        + timeline(case, titles, hide=session.hidden(subject), plain=True)
-        + macro("folded_profile", _TEMPLATE)(pairs)
+
+
+def _visits(service: Service, subject: Subject, *, plain: bool = False) -> Markup:
+    """What their order rests on, the visits on a time axis, and each in full."""
+    case = subject.case
+    moments = [visit.admitted_at for visit in (*case.history, case.current)]
+    return (
+        undated(case, service.engine.cohort.unordered_visits)
+        + axis(moments, len(moments) - 1)
+        + timeline(case, titles_of(service), hide=session.hidden(subject), plain=plain)
     )
 
 

@@ -10,12 +10,13 @@ from dashboard.case import patient
 from dashboard.scores import case_diff
 from dashboard.server.answers import scores
 from dashboard.server.service import Service
-from dashboard.shared import case_text, markup, session, url_state, wording
+from dashboard.shared import case_text, comparison, markup, session, url_state, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import case_title, titles_of
+from dashboard.shared.widgets import switch
 from leader_core import KINDS, Recommendation
-from leader_core.domain import MODEL_NAMES, Kind, ModelName
+from leader_core.domain import Kind, ModelName
 
 _COMPARED: Final = "beside"
 _MODEL: Final = "beside_model"
@@ -24,18 +25,8 @@ _SHOWN: Final = 20
 _CODES_NAMED: Final = 5
 
 
-def read_case_name(text: str) -> str | None:
-    """The URL's short name of a case in the cohort where it is well formed, else None.
-
-    >>> read_case_name("185-12"), read_case_name("185"), read_case_name("x-1")
-    ('185-12', None, None)
-    """
-    patient_id, _, visit = text.partition("-")
-    return text if patient_id.isdecimal() and visit.isdecimal() and len(text) < 30 else None
-
-
 BINDINGS: Final = {
-    _COMPARED: url_state.Binding("", read_case_name),
+    _COMPARED: url_state.Binding.pattern(r"\d{1,18}-\d{1,9}"),
     _MODEL: url_state.Binding.choice("student", wording.MODEL_LABELS),
 }
 
@@ -138,9 +129,11 @@ def _differences(service: Service, other: Subject, subject: Subject) -> None:
     for kind in KINDS:
         if kind == "medication" and (session.hidden(other) or session.hidden(subject)):
             continue
-        diff = case_diff.list_diff(one.current.codes(kind), two.current.codes(kind))
+        first, second = one.current.codes(kind), two.current.codes(kind)
+        only_second, only_first = comparison.changes(first, second)
+        both = tuple(code for code in dict.fromkeys(first) if code in second)
         label = "Ordered" if kind == "medication" else wording.KIND_LABELS[kind]
-        lists = (diff.only_first, diff.only_second, diff.both)
+        lists = (only_first, only_second, both)
         rows.append((label, *(_titles(codes, kind, titles) for codes in lists)))
     table = markup.table(("", _name(other), _name(subject), "Both"), rows)
     st.html(
@@ -164,22 +157,12 @@ def _name(side: Subject) -> str:
 def _scores(service: Service, other: Subject, subject: Subject) -> None:
     """One model's scores of both cases; classes that only one of them gets stand first."""
     st.html(markup.panel_title("Scores", "classes suggested for one case alone stand first"))
-    name: ModelName = st.segmented_control(
-        "Model",
-        list(MODEL_NAMES),
-        key=_MODEL,
-        default="student",
-        required=True,
-        format_func=wording.MODEL_LABELS.__getitem__,
-        label_visibility="collapsed",
-    )
+    name: ModelName = switch("Model", wording.MODEL_LABELS, key=_MODEL, default="student")
     recommendations = []
     for side in (other, subject):
         answer = scores(service, side.case, name)
         if answer.recommendation is None:
-            text = {"loading": wording.LOADING, "running": wording.RUNNING}.get(answer.status, "")
-            text = text.format(model=f"The {name}") or f"The {name} is not available. {answer.reason}"
-            st.html(markup.callout(text, name))
+            st.html(markup.callout(wording.no_scores(name, answer.status, answer.reason), name))
             return
         recommendations.append(_under_cut_off(service, name, answer.recommendation))
     changes = [

@@ -9,10 +9,10 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from dashboard.error_analysis import pick
-from dashboard.error_analysis.charts import SCALES, with_layout
-from dashboard.error_analysis.context import AnalysisContext, color_mode, show_chosen
-from dashboard.shared import markup, theme, url_state
-from dashboard.shared.analysis_text import FIELDS, field_value, model_name
+from dashboard.error_analysis.context import AnalysisContext, show_chosen
+from dashboard.shared import charts, markup, theme, url_state
+from dashboard.shared.analysis import FIELDS, field_value, model_name
+from dashboard.shared.charts import SCALES, color_mode, with_layout
 from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import FIELDS as ALL_FIELDS
@@ -44,7 +44,8 @@ def draw(context: AnalysisContext) -> None:
             )
         )
         return
-    options = [*_numbers(context), *(f for f in ALL_FIELDS if f in context.analysis.frame.columns)]
+    numbers = [name for name in NUMBERS if name != "gap" or context.other is not None]
+    options = [*numbers, *(f for f in ALL_FIELDS if f in context.analysis.frame.columns)]
     if st.session_state["colour"] not in options:
         st.session_state["colour"] = "error"
     st.selectbox(
@@ -60,14 +61,12 @@ def draw(context: AnalysisContext) -> None:
     )
     st.html(markup.panel_title("Map of cases", f"{detail}; near each other: alike to the student"))
     key = pick.chart_key(f"map-{st.session_state['colour']}-{context.model}-{context.other}-{context.key}")
-    st.plotly_chart(
+    charts.draw(
         figure(context, rows, st.session_state["colour"], color_mode()),
-        key=key,
-        theme=None,
+        key,
+        f"Map of {count(len(rows), 'case')}, coloured by {NUMBERS.get(st.session_state['colour']) or 'a field'}",
         on_select=lambda: _take(key),
         selection_mode=("box",),
-        config={"displayModeBar": False},
-        alt=f"Map of {count(len(rows), 'case')}, coloured by {NUMBERS.get(st.session_state['colour']) or 'a field'}",
     )
     show_chosen(context, "Draw a box on the map: every other view then shows its cases alone.")
     _sliders(points[placed])
@@ -88,10 +87,6 @@ def sampled(rows: NDArray[np.int64], most: int = MOST) -> NDArray[np.int64]:
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(42).choice(rows, most, replace=False))
-
-
-def _numbers(context: AnalysisContext) -> list[str]:
-    return [name for name in NUMBERS if name != "gap" or context.other is not None]
 
 
 def _take(key: str) -> None:
@@ -125,7 +120,7 @@ def _sliders(points: NDArray[np.float32]) -> None:
         )
 
 
-def figure(context: AnalysisContext, rows: NDArray[np.int64], colour: str, mode: Mode = "light") -> go.Figure:
+def figure(context: AnalysisContext, rows: NDArray[np.int64], colour: str, mode: Mode) -> go.Figure:
     """Points of some cases (rows of the frame), coloured by an error or a field."""
     import plotly.graph_objects as go
 

@@ -20,7 +20,7 @@ from dashboard.error_analysis.tables import (
     table_of,
 )
 from dashboard.shared import markup, wording
-from dashboard.shared.analysis_text import model_name
+from dashboard.shared.analysis import model_name
 from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import ClassCounts, Condition, Reliability, classed
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
@@ -14,14 +14,13 @@ from markupsafe import Markup
 
 from dashboard.error_analysis import pick
 from dashboard.error_analysis.tables import TableCell
-from dashboard.server.analysis_cache import AnalysisCache, lookup
+from dashboard.server.analysis_cache import LIST, AnalysisCache, lookup, read_selection
 from dashboard.server.service import Service
-from dashboard.shared import markup, navigation
-from dashboard.shared.analysis_selection import CASES, named
-from dashboard.shared.analysis_text import describe_condition, model_name
+from dashboard.server.workspace import get_workspace
+from dashboard.shared import charts, markup, navigation
+from dashboard.shared.analysis import CASES, describe_condition, field_value, model_name, named
 from dashboard.shared.formatting import count
 from dashboard.shared.session import FOCUS, case_query
-from dashboard.shared.theme import Mode
 from dashboard.shared.view import PARAMETER, RESEARCH, view_query
 from leader_core.error_analysis import Analysis, Bools, Condition, Selection
 
@@ -127,23 +126,21 @@ def link_text(selection: Selection) -> str:
     return selection.text or SCORED.text
 
 
-def chart(
-    context: AnalysisContext,
-    figure: go.Figure,
-    key: str,
-    alt: str,
-    *,
-    conditions: Callable[[Any], tuple[str, Sequence[Condition]] | None],
-    wide: bool = False,
-) -> None:
+def case_sets(service: Service, analysis: Analysis) -> dict[str, str]:
+    """The splits and saved lists by the key that `analysis_cache.base` reads, each with its name."""
+    splits = analysis.frame.columns["split"].values
+    lists = {f"{LIST}{c.cohort_id}": f"List: {c.name}" for c in get_workspace(service).cohorts()}
+    return {**{split: f"{field_value('split', split)} split" for split in splits}, **lists}
+
+
+def chart(context: AnalysisContext, figure: go.Figure, key: str, alt: str, *, wide: bool = False) -> None:
     """A chart whose points can be chosen: what is chosen becomes the selection that every other view shows.
 
     Args:
         context: the chosen cases.
-        figure: each point carries what `conditions` reads as customdata.
+        figure: each point carries the text of the conditions that it adds as customdata.
         key: of the chart.
         alt: what it shows, in words.
-        conditions: from a point's customdata to its name and the conditions that it adds; None for no point.
         wide: whether it scrolls sideways in a narrow window.
     """
     width: Any = "content" if wide else "stretch"
@@ -152,29 +149,15 @@ def chart(
 
     def take() -> None:
         points = st.session_state[key].selection.points
-        chosen = conditions(point_data(points[0])) if points else None
-        pick.choose(chosen[1] if chosen else ())
+        text = points[0].get("customdata") if points else ""
+        text = text[0] if isinstance(text, list) else text
+        pick.choose(Selection.of(read_selection(str(text or "")) or "").conditions)
 
     with st.container(key=f"{'wide' if wide else 'box'}-{key}"), st.container(width=inner):
         if wide:
             st.html(_SCROLL_NOTE)
-        st.plotly_chart(
-            figure,
-            key=key,
-            width=width,
-            theme=None,
-            on_select=take,
-            selection_mode="points",
-            config={"displayModeBar": False},
-            alt=alt,
-        )
+        charts.draw(figure, key, alt, width=width, on_select=take, selection_mode="points")
     show_chosen(context, "Choose a point: every other view then shows its cases alone.")
-
-
-def point_data(point: Mapping[str, Any]) -> Any:
-    """A chosen point's customdata."""
-    data = point.get("customdata")
-    return data[0] if isinstance(data, list) and len(data) == 1 else data
 
 
 def show_chosen(context: AnalysisContext, hint: str) -> None:
@@ -190,11 +173,6 @@ def show_chosen(context: AnalysisContext, hint: str) -> None:
         st.html(_CHOSEN.format(text, cases), width="content")
         if number:
             navigation.link("patients", f"Open {cases} in the worklist", {CASES: link_text(selection)})
-
-
-def color_mode() -> Mode:
-    """Light or dark, as the page is."""
-    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def few_note(number: int, rows: str = "Faint rows") -> str:

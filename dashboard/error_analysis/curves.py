@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.charts import UNFADED, model_style, with_layout
 from dashboard.error_analysis.classes import reliability
-from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, link_text, model_cell
+from dashboard.error_analysis.context import AnalysisContext, chart, link_text, model_cell
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     TableCell,
@@ -20,9 +19,9 @@ from dashboard.error_analysis.tables import (
     number_cell,
     table_of,
 )
-from dashboard.shared import markup, navigation, theme, url_state
-from dashboard.shared.analysis_selection import CASES
-from dashboard.shared.analysis_text import METRICS, model_name
+from dashboard.shared import charts, markup, navigation, theme, url_state
+from dashboard.shared.analysis import CASES, METRICS, model_name
+from dashboard.shared.charts import UNFADED, ReliabilityLine, color_mode, model_style, with_layout
 from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, Reliability, Sweep
@@ -59,14 +58,12 @@ def draw_cut_off(context: AnalysisContext) -> None:
     )
     own = {name: context.analysis.models[name].threshold for name in sweeps}
     threshold = float(st.session_state["cut"]) or None
-    event: Any = st.plotly_chart(
+    event = charts.draw(
         sweep_figure(sweeps, own, _ordered(context), threshold, color_mode()),
-        key=f"cut-{context.model}-{context.other}-{context.selection.text}",
-        theme=None,
+        f"cut-{context.model}-{context.other}-{context.selection.text}",
+        "Jaccard, F1, classes suggested and interaction rate over the cut-off",
         on_select="rerun",
         selection_mode="points",
-        config={"displayModeBar": False},
-        alt="Jaccard, F1, classes suggested and interaction rate over the cut-off",
     )
     points = event.selection.points if event and event.selection else []
     chosen = round(float(points[0]["x"]), 2) if points and points[0].get("x") is not None else None
@@ -92,7 +89,7 @@ def draw_cut_off(context: AnalysisContext) -> None:
             {CASES: link_text(context.selection)},
         )
         st.space("stretch")
-        csv_button("cut-off", lambda: sweep_table(sweeps, _every(sweeps, 1)))
+        csv_button("cut-off", lambda: sweep_table(sweeps, _every(sweeps)))
 
 
 def _take_cut_off() -> None:
@@ -113,11 +110,9 @@ def _nearest_index(result: Sweep, threshold: float) -> int:
     return int(np.abs(result.thresholds - threshold).argmin())
 
 
-def _every(sweeps: Mapping[str, Sweep], step: int) -> list[tuple[str, str, int]]:
-    """Every cut-off, or every tenth one."""
-    return [
-        (name, "", at) for name, each in sweeps.items() for at in range(step - 1, len(each.thresholds), step)
-    ]
+def _every(sweeps: Mapping[str, Sweep]) -> list[tuple[str, str, int]]:
+    """Every cut-off."""
+    return [(name, "", at) for name, each in sweeps.items() for at in range(len(each.thresholds))]
 
 
 def sweep_table(sweeps: Mapping[str, Sweep], rows: Sequence[tuple[str, str, int]]) -> AnalysisTable:
@@ -160,20 +155,11 @@ def draw_calibration(context: AnalysisContext) -> None:
             "Predicted against observed", f"expected calibration error: {_errors(bins, index)}"
         )
     )
-
-    def chosen(data: Any) -> tuple[str, list[Condition]] | None:
-        model, _, part = str(data).partition("|")
-        if model not in context.analysis.models or not part.isdecimal():
-            return None
-        condition = Condition("bin", (model, code), int(part))
-        return context.describe(condition), [condition]
-
     chart(
         context,
-        reliability_figure(bins, index, color_mode()),
+        reliability_figure(context, bins, code, color_mode()),
         f"calibration-{code}-{context.model}-{context.other}-{context.selection.text}",
         "Share ordered against mean probability",
-        conditions=chosen,
     )
     st.html(bins_table(context, bins, [code]).html())
     csv_row("calibration", lambda: bins_table(context, bins, [ALL, *codes]))
@@ -230,10 +216,10 @@ def sweep_figure(
     sweeps: Mapping[str, Sweep],
     own: Mapping[str, float],
     real: Mapping[str, float | None],
-    threshold: float | None = None,
-    mode: Mode = "light",
+    threshold: float | None,
+    mode: Mode,
 ) -> go.Figure:
-    """Four panels over the cut-off; each point carries its cut-off as customdata.
+    """Four panels over the cut-off.
 
     Args:
         sweeps: model -> its sweep.
@@ -259,13 +245,13 @@ def sweep_figure(
             values = getattr(one, name)
             at = int(np.abs(one.thresholds - own[model]).argmin())
             chart.add_scatter(
-                x=one.thresholds, y=values, customdata=[[float(c)] for c in one.thresholds], mode="lines+markers",
+                x=one.thresholds, y=values, mode="lines+markers",
                 name=model_name(model), legendgroup=model, showlegend=index == 0,
                 line={"color": colour, "width": 2}, marker={"size": 5, "color": colour, "opacity": 0.01},
                 hovertemplate=f"{model_name(model)}: %{{y:.3f}} at %{{x:.2f}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
             chart.add_scatter(
-                x=[one.thresholds[at]], y=[values[at]], customdata=[[float(one.thresholds[at])]], mode="markers",
+                x=[one.thresholds[at]], y=[values[at]], mode="markers",
                 name=f"{model_name(model)}'s own cut-off", legendgroup=model, showlegend=False,
                 marker={"symbol": symbol, "size": 12, "color": colour},
                 hovertemplate=f"{model_name(model)}'s own cut-off: %{{y:.3f}} at %{{x:.2f}}<extra></extra>",
@@ -285,42 +271,22 @@ def sweep_figure(
 
 
 def reliability_figure(
-    bins: Mapping[str, Reliability], index: int | None = None, mode: Mode = "light"
+    context: AnalysisContext, bins: Mapping[str, Reliability], code: str, mode: Mode
 ) -> go.Figure:
-    """Share ordered against mean probability, a point per bin; each carries "model|bin" as customdata.
-
-    Args:
-        bins: model -> its bins.
-        index: one class, or None for all of them together.
-        mode: light or dark.
-    """
-    import plotly.graph_objects as go
-
-    chart = go.Figure()
-    chart.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="predicted as observed", hoverinfo="skip",
-        line={"color": theme.COLOURS["line-strong"].of(mode), "dash": "dash", "width": 1.5},
-    )  # fmt: skip
-    for model, one in bins.items():
-        counts, predicted, observed = one.of(index)
-        used = np.flatnonzero(counts)
+    """Share ordered against mean probability of a class, or of all of them; a point per bin."""
+    index = None if code == ALL else context.analysis.codes.index(code)
+    lines = []
+    for model, each in bins.items():
+        counts, predicted, observed = each.of(index)
+        used = np.flatnonzero(counts).tolist()
         colour, symbol = model_style(model, list(bins), mode)
-        most = max(1, int(counts.max(initial=1)))
-        chart.add_scatter(
-            x=predicted[used], y=observed[used], customdata=[[f"{model}|{i}"] for i in used.tolist()],
-            mode="lines+markers", name=model_name(model), line={"color": colour, "width": 1.5},
-            marker={"symbol": symbol, "color": colour, "opacity": 1, "size": (8 + 10 * np.sqrt(counts[used] / most)).tolist()},
-            text=[f"{counts[i]:,} pairs of case and class" for i in used],
-            hovertemplate=f"<b>{model_name(model)}</b><br>predicted %{{x:.2f}}, observed %{{y:.2f}}<br>%{{text}}<extra></extra>",
-            **UNFADED,
+        parts = [Condition("bin", (model, code), part).text for part in used]
+        lines.append(
+            ReliabilityLine(
+                model_name(model), colour, symbol, counts[used].tolist(), predicted[used].tolist(),
+                observed[used].tolist(), customdata=parts,
+            )
         )  # fmt: skip
-    with_layout(chart, mode, 460)
-    muted = theme.COLOURS["muted"].of(mode)
-    chart.update_layout(margin={"l": 8, "r": 8, "t": 36, "b": 8})
-    chart.update_xaxes(
-        range=[-0.02, 1.02], title={"text": "Mean probability", "font": {"color": muted, "size": 13}}
+    return charts.reliability(
+        lines, mode, 460, "pairs of case and class", margin={"l": 8, "r": 8, "t": 36, "b": 8}
     )
-    chart.update_yaxes(
-        range=[-0.02, 1.02], title={"text": "Share ordered", "font": {"color": muted, "size": 13}}
-    )
-    return chart

@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard.error_analysis.context import AnalysisContext, model_cell
+from dashboard.error_analysis.context import AnalysisContext, case_sets, model_cell
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     TableCell,
@@ -18,10 +18,9 @@ from dashboard.error_analysis.tables import (
     number_cell,
     table_of,
 )
-from dashboard.server.analysis_cache import LIST, base, lookup
-from dashboard.server.workspace import get_workspace
+from dashboard.server.analysis_cache import base, lookup
 from dashboard.shared import markup, url_state
-from dashboard.shared.analysis_text import FIELDS, METRICS, NUMBERS, field_value, format_estimate
+from dashboard.shared.analysis import FIELDS, METRICS, NUMBERS, field_value, format_estimate
 from dashboard.shared.formatting import MISSING, count
 from leader_core.error_analysis import Bools, Shift
 from leader_core.error_analysis.comparisons import LITTLE, MUCH
@@ -60,14 +59,9 @@ def draw(context: AnalysisContext) -> None:
 def others(context: AnalysisContext) -> dict[str, tuple[str, Bools]]:
     """The sets that the chosen cases can be compared with, by key: name and (N,) mask; none holds just the same cases."""
     analysis, find = context.analysis, lookup(context.service)
-    sets = {
-        split: (f"{field_value('split', split)} split", analysis.mask(base(analysis, split)))
-        for split in analysis.frame.columns["split"].values
-    }
+    named = case_sets(context.service, analysis)
+    sets = {key: (name, analysis.mask(base(analysis, key), find)) for key, name in named.items()}
     sets[_REST] = ("The other scored cases", ~context.within)
-    for saved in get_workspace(context.service).cohorts():
-        key = f"{LIST}{saved.cohort_id}"
-        sets[key] = (f"List: {saved.name}", analysis.mask(base(analysis, key), find))
     return {k: v for k, v in sets.items() if v[1].any() and not np.array_equal(v[1], context.within)}
 
 

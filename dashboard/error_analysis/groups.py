@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.charts import UNFADED, model_style, with_layout
-from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, few_note, model_cell
+from dashboard.error_analysis.context import AnalysisContext, chart, few_note, model_cell
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     ColumnOf,
@@ -22,7 +21,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.server.analysis_cache import lookup
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, theme, url_state
-from dashboard.shared.analysis_text import (
+from dashboard.shared.analysis import (
     FIELDS,
     LISTS,
     METRIC_MEANINGS,
@@ -32,6 +31,7 @@ from dashboard.shared.analysis_text import (
     format_gap,
     model_name,
 )
+from dashboard.shared.charts import UNFADED, color_mode, model_style, with_layout
 from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import (
@@ -78,27 +78,18 @@ def draw(context: AnalysisContext) -> None:
             )
         )
         return
-
-    def name(group: str) -> str:
-        return group_name(context, field, group)
-
     chart(
         context,
-        figure(grouping, context.models, context.metric, name, color_mode()),
+        figure(context, field, grouping, color_mode()),
         f"groups-{field}-{context.metric}-{context.model}-{context.other}-{context.selection.text}",
         f"{METRICS[context.metric]} by {_label(field)}, {count(len(grouping.rows), 'row')}",
-        conditions=lambda group: (name(group), [_condition(context, field, group)]),
     )
     table = group_table(context, field, grouping)
     st.html(table.html())
     csv_row(f"by-{field}", table, few_note(FEWEST) if table.few else "")
-    st.html(markup.note(gap_note(grouping, context.metric, name)))
-
-
-def gap_note(grouping: Grouping, metric: str, name: Callable[[str], str]) -> str:
-    """What the gaps are to, and what a star means."""
-    stars = _STARS if grouping.beyond_chance(metric) else _NO_STARS
-    return _GAPS.format(reference=name(grouping.reference), stars=stars)
+    stars = _STARS if grouping.beyond_chance(context.metric) else _NO_STARS
+    reference = group_name(context, field, grouping.reference)
+    st.html(markup.note(_GAPS.format(reference=reference, stars=stars)))
 
 
 def _label(field: str) -> str:
@@ -249,19 +240,11 @@ def _estimate_cell(metric: str, estimate: MetricEstimate | None, few: bool = Fal
     return TableCell(estimate.value if estimate else None, format_estimate(metric, estimate, few))
 
 
-def figure(
-    grouping: Grouping,
-    models: Sequence[str],
-    metric: str,
-    name: Callable[[str], str],
-    mode: Mode = "light",
-) -> go.Figure:
-    """A metric by group: one row per group, one point with its interval per model; each carries its group as customdata.
-
-    Groups of few cases are hollow.
-    """
+def figure(context: AnalysisContext, field: str, grouping: Grouping, mode: Mode) -> go.Figure:
+    """The metric by group: one row per group, one point with its interval per model. Groups of few cases are hollow."""
     import plotly.graph_objects as go
 
+    models, metric = context.models, context.metric
     groups = list(dict.fromkeys(row.group for row in grouping.rows))
     row_of = {group: i for i, group in enumerate(groups)}
     chart = go.Figure()
@@ -274,8 +257,8 @@ def figure(
         chart.add_scatter(
             x=[e.value for _, e in rows],
             y=[row_of[r.group] - offset for r, _ in rows],
-            customdata=[[r.group] for r, _ in rows],
-            text=[_hover(r, metric, name) for r, _ in rows],
+            customdata=[[_condition(context, field, r.group).text] for r, _ in rows],
+            text=[_hover(r, metric, group_name(context, field, r.group)) for r, _ in rows],
             hoverinfo="text",
             mode="markers",
             name=model_name(model),
@@ -302,7 +285,7 @@ def figure(
     chart.update_yaxes(
         tickmode="array",
         tickvals=list(row_of.values()),
-        ticktext=[_axis_label(name(group), cases[group]) for group in groups],
+        ticktext=[_axis_label(group_name(context, field, group), cases[group]) for group in groups],
         range=[len(groups) - 0.5, -0.5],
         tickfont={"size": 13, "color": ink},
         showgrid=False,
@@ -316,9 +299,9 @@ def _axis_label(text: str, cases: int) -> str:
     return f"{short}  ({cases:,})"
 
 
-def _hover(row: GroupScores, metric: str, name: Callable[[str], str]) -> str:
+def _hover(row: GroupScores, metric: str, name: str) -> str:
     few = "<br>few cases: says little" if row.few else ""
     return (
-        f"<b>{name(row.group)}</b><br>{model_name(row.model)}: {METRICS[metric]} "
+        f"<b>{name}</b><br>{model_name(row.model)}: {METRICS[metric]} "
         f"{format_estimate(metric, row.scores[metric], row.few)}<br>{row.cases:,} cases{few}"
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
-from dashboard.error_analysis.context import AnalysisContext, chart, color_mode, few_note
+from dashboard.error_analysis.context import AnalysisContext, chart, few_note
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     TableCell,
@@ -18,10 +16,11 @@ from dashboard.error_analysis.tables import (
     table_of,
 )
 from dashboard.shared import markup, theme, url_state
-from dashboard.shared.analysis_text import FIELDS, METRICS, field_value, format_metric, model_name
+from dashboard.shared.analysis import FIELDS, METRICS, field_value, format_metric, model_name
+from dashboard.shared.charts import add_squares, color_mode, shade, with_layout
 from dashboard.shared.formatting import count
 from dashboard.shared.theme import Mode
-from leader_core.error_analysis import FEWEST, Condition, HeatMap
+from leader_core.error_analysis import FEWEST, Condition, HeatMap, Selection
 from leader_core.error_analysis import FIELDS as ALL_FIELDS
 
 if TYPE_CHECKING:
@@ -53,24 +52,11 @@ def draw(context: AnalysisContext) -> None:
         st.html(markup.empty("No case", "This model has scored none of the chosen cases. Choose other ones."))
         return
 
-    def chosen(data: object) -> tuple[str, list[Condition]] | None:
-        r, _, c = str(data).partition("|")
-        if not (
-            r.isdecimal() and c.isdecimal() and int(r) < len(rows.values) and int(c) < len(columns.values)
-        ):
-            return None
-        down, across = rows.values[int(r)], columns.values[int(c)]
-        return (
-            f"{field_value(rows.name, down)}, {field_value(columns.name, across)}",
-            [Condition("is", (rows.name,), int(r)), Condition("is", (columns.name,), int(c))],
-        )
-
     chart(
         context,
-        figure(result, field_value, color_mode()),
+        figure(result, color_mode()),
         f"heat-{rows.name}-{columns.name}-{context.metric}-{context.model}-{context.selection.text}",
         f"{METRICS[context.metric]} in {count(int((result.cases > 0).sum()), 'cell')}",
-        conditions=chosen,
         wide=True,
     )
     few = ((result.cases > 0) & (result.cases < FEWEST)).any()
@@ -112,41 +98,35 @@ def _value_cell(field: str, value: str) -> TableCell:
     return TableCell(value, field_value(field, value))
 
 
-def figure(result: HeatMap, name: Callable[[str, str], str], mode: Mode = "light") -> go.Figure:
-    """The map; each cell with a case carries "row|column" (indices of the values) as customdata.
-
-    Args:
-        result: the metric and the cases of every cell.
-        name: (field, value) -> as a person reads it.
-        mode: light or dark.
-    """
+def figure(result: HeatMap, mode: Mode) -> go.Figure:
+    """The map; cells of few cases are grey, smaller and framed."""
     import plotly.graph_objects as go
 
-    chart = go.Figure()
+    figure = go.Figure()
     known = result.values[(result.cases >= FEWEST) & ~np.isnan(result.values)]
     limits = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     for few in (False, True):
-        _add_cells(chart, result, name, few, limits, mode)
+        _add_cells(figure, result, few, limits, mode)
     width = _LEFT + len(result.columns.values) * CELL[0] + 12
     height = _TOP + len(result.rows.values) * CELL[1] + 12
-    with_layout(chart, mode, height, width=width, showlegend=False)
-    chart.update_layout(margin={"l": _LEFT, "r": 8, "t": _TOP, "b": 8})
+    with_layout(figure, mode, height, width=width, showlegend=False)
+    figure.update_layout(margin={"l": _LEFT, "r": 8, "t": _TOP, "b": 8})
     for axis, column, limit, most in (
-        (chart.update_xaxes, result.columns, [-0.5, len(result.columns.values) - 0.5], 11),
-        (chart.update_yaxes, result.rows, [len(result.rows.values) - 0.5, -0.5], _LABEL),
+        (figure.update_xaxes, result.columns, [-0.5, len(result.columns.values) - 0.5], 11),
+        (figure.update_yaxes, result.rows, [len(result.rows.values) - 0.5, -0.5], _LABEL),
     ):
         axis(
             tickmode="array",
             tickvals=list(range(len(column.values))),
-            ticktext=[_short(name(column.name, v), most) for v in column.values],
+            ticktext=[_short(field_value(column.name, v), most) for v in column.values],
             tickfont={"size": 12, "color": theme.COLOURS["ink"].of(mode)},
             range=limit,
             showgrid=False,
             automargin=False,
             ticklen=0,
         )
-    chart.update_xaxes(side="top")
-    return chart
+    figure.update_xaxes(side="top")
+    return figure
 
 
 def _short(text: str, most: int) -> str:
@@ -154,50 +134,36 @@ def _short(text: str, most: int) -> str:
 
 
 def _add_cells(
-    chart: go.Figure,
-    result: HeatMap,
-    name: Callable[[str, str], str],
-    few: bool,
-    limits: tuple[float, float],
-    mode: Mode,
+    figure: go.Figure, result: HeatMap, few: bool, limits: tuple[float, float], mode: Mode
 ) -> None:
-    """Cells of many cases, or of few, which are grey, smaller and framed."""
+    """Cells of many cases, or of few."""
+    rows, columns, (low, high) = result.rows, result.columns, limits
     cells = [
-        (r, c) for r, c in zip(*np.nonzero(result.cases), strict=True) if (result.cases[r, c] < FEWEST) == few
+        (r, c) for r, c in np.argwhere(result.cases > 0).tolist() if bool(result.cases[r, c] < FEWEST) == few
     ]
-    if not cells:
-        return
-    low, high = limits
 
     def colour(value: float) -> str:
         if few or np.isnan(value):
             return theme.COLOURS["surface"].of(mode)
         return shade(value if result.metric in _MORE_IS_STRONGER else low + high - value, low, high, mode)
 
-    values = [float(result.values[at]) for at in cells]
-    colours = [colour(v) for v in values]
-    muted = theme.COLOURS["muted"].of(mode)
-    chart.add_scatter(
-        x=[int(c) for _, c in cells],
-        y=[int(r) for r, _ in cells],
-        customdata=[[f"{r}|{c}"] for r, c in cells],
-        mode="markers+text",
-        text=[format_metric(result.metric, v) for v in values],
-        textfont={"size": 11 if few else 13, "color": [muted if few else ink_on(c) for c in colours]},
-        hovertext=[
-            f"<b>{name(result.rows.name, result.rows.values[r])}</b><br>"
-            f"{name(result.columns.name, result.columns.values[c])}<br>"
-            f"{METRICS[result.metric]} {format_metric(result.metric, float(result.values[r, c]))}, "
-            f"{result.cases[r, c]:,} cases{'<br>few cases: says little' if few else ''}"
+    texts = [format_metric(result.metric, float(result.values[at])) for at in cells]
+    add_squares(
+        figure,
+        cells,
+        texts=texts,
+        hover=[
+            f"<b>{field_value(rows.name, rows.values[r])}</b><br>{field_value(columns.name, columns.values[c])}<br>"
+            f"{METRICS[result.metric]} {text}, {result.cases[r, c]:,} cases{'<br>few cases: says little' if few else ''}"
+            for (r, c), text in zip(cells, texts, strict=True)
+        ],
+        customdata=[
+            Selection((Condition("is", (rows.name,), r), Condition("is", (columns.name,), c))).text
             for r, c in cells
         ],
-        hoverinfo="text",
-        name="few cases" if few else "cases",
-        marker={
-            "symbol": "square",
-            "size": 26 if few else 34,
-            "color": colours,
-            "line": {"width": 1 if few else 0, "color": theme.COLOURS["line-strong"].of(mode)},
-        },
-        **UNFADED,
+        colours=[colour(float(result.values[at])) for at in cells],
+        size=26 if few else 34,
+        letters=11 if few else 13,
+        ink=theme.COLOURS["muted"].of(mode) if few else "",
+        frame=theme.COLOURS["line-strong"].of(mode) if few else "",
     )

@@ -16,6 +16,7 @@ from dashboard.scores.explanations import Explained
 from dashboard.server.service import Service
 from dashboard.shared import markup, url_state
 from dashboard.shared.formatting import count, listing
+from dashboard.shared.widgets import switch
 from leader_core.domain import MODEL_NAMES, Kind, ModelName
 from leader_core.explain import CodeInfluence, InfluenceSample, code_influence, code_item, influence_sample
 from leader_core.explain.influence import EACH, FEWEST
@@ -36,13 +37,7 @@ _SECONDS: Final[dict[ModelName, float]] = {"teacher": 0.15, "student": 0.005}
 
 def draw(context: AnalysisContext) -> None:
     """Choose the kind of code; ask for the models; the effects of each code, the largest first."""
-    kind: Kind = st.segmented_control(
-        "Codes that are left out",
-        list(KINDS),
-        required=True,
-        format_func=KINDS.__getitem__,
-        **url_state.mirror("moved_by"),
-    )
+    kind: Kind = switch("Codes that are left out", KINDS, labelled=True, **url_state.mirror("moved_by"))
     st.html(
         markup.panel_title(
             f"Which {KINDS[kind].lower()} move which classes", "mean change of the probability, both models"

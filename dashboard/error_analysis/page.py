@@ -2,55 +2,77 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import streamlit as st
 
-from dashboard.error_analysis import case_map, influence, landing, pick, scoring, slices
-from dashboard.error_analysis.context import AnalysisContext, link_text
-from dashboard.error_analysis.curves import ALL
+from dashboard.error_analysis import (
+    case_map,
+    classes,
+    curves,
+    drift,
+    findings,
+    groups,
+    heat,
+    influence,
+    pick,
+    scoring,
+    slices,
+    tags,
+    tree,
+    two_models,
+)
+from dashboard.error_analysis.context import AnalysisContext, case_sets, link_text
 from dashboard.error_analysis.report import report_button
-from dashboard.error_analysis.views import VIEWS
 from dashboard.server import analysis_cache
 from dashboard.server.analysis_cache import AnalysisCache
 from dashboard.server.service import Service, get_service
-from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, navigation, url_state, wording
-from dashboard.shared.analysis_selection import CASES
-from dashboard.shared.analysis_text import LISTS, METRICS, TARGETS, field_value, model_name
+from dashboard.shared.analysis import CASES, LISTS, METRICS, TARGETS, model_name
 from dashboard.shared.formatting import count, plain
 from dashboard.shared.view import is_research
+from dashboard.shared.widgets import switch
 from leader_core import LeaderError, NotFoundError
 from leader_core.error_analysis import FIELDS, TREE_FIELDS, Analysis, Selection
 
 
-def _name(text: str) -> str | None:
-    return text if text.replace("_", "").replace("-", "").isalnum() and len(text) < 65 else None
+@dataclass(frozen=True, slots=True)
+class AnalysisView:
+    """One view: its title, and what draws it."""
+
+    title: str
+    draw: Callable[[AnalysisContext], None]
+    by_metric: bool = False  # whether the choice of a metric concerns it
 
 
-def _code(text: str) -> str | None:
-    return text if text.isalnum() and len(text) < 11 else None
+VIEWS: Final[Mapping[str, AnalysisView]] = {
+    "findings": AnalysisView("Findings", findings.draw),
+    "groups": AnalysisView("Groups", groups.draw, by_metric=True),
+    "tree": AnalysisView("Error tree", tree.draw),
+    "heat": AnalysisView("Two fields", heat.draw, by_metric=True),
+    "classes": AnalysisView("Classes", classes.draw),
+    "codes": AnalysisView("Codes and classes", influence.draw),
+    "pair": AnalysisView("Two models", two_models.draw),
+    "cut": AnalysisView("Cut-off", curves.draw_cut_off),
+    "calibration": AnalysisView("Calibration", curves.draw_calibration),
+    "map": AnalysisView("Map of cases", case_map.draw),
+    "compare": AnalysisView("Compare", slices.draw),
+    "drift": AnalysisView("Drift", drift.draw, by_metric=True),
+    "notes": AnalysisView("Tags and notes", tags.draw),
+}
+"""By the name that stands in the page's link."""
 
 
-def _tree_fields(text: str) -> list[str] | None:
-    return [name for name in text.split(".") if name in TREE_FIELDS] or None
-
-
-def _cut(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0.01 <= value <= 0.99 else None
-
-
+_NAME: Final = r"[\w-]{1,64}"
+_CODE: Final = r"[A-Za-z0-9]{1,10}"
 _LONGEST: Final = 90  # characters of the selection's name
 _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "part": url_state.Binding.choice("findings", VIEWS),
-    "of": url_state.Binding("", _name),
-    "model": url_state.Binding("", _name),
-    "with": url_state.Binding("", _name),
+    "of": url_state.Binding.pattern(_NAME),
+    "model": url_state.Binding.pattern(_NAME),
+    "with": url_state.Binding.pattern(_NAME),
     "where": url_state.Binding("", analysis_cache.read_selection),
     pick.PICK: url_state.Binding("", analysis_cache.read_selection),
     pick.FROM: url_state.Binding.choice("", VIEWS),
@@ -60,16 +82,16 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "columns": url_state.Binding.choice("age_band", dict.fromkeys(FIELDS)),
     "target": url_state.Binding.choice("error", TARGETS),
     "moved_by": url_state.Binding.choice("diagnosis", influence.KINDS),
-    "fields": url_state.Binding([], _tree_fields, ".".join),
+    "fields": url_state.Binding.some((), TREE_FIELDS, "."),
     "depth": url_state.Binding.number(3, (1, 2, 3, 4)),
-    "class": url_state.Binding("", _code),
-    "of_class": url_state.Binding(ALL, _code),
-    "cut": url_state.Binding(0.0, _cut, lambda value: f"{value:.2f}"),
-    "first": url_state.Binding(slices.CHOSEN, _name),
-    "second": url_state.Binding(slices.REST, _name),
-    "kind": url_state.Binding.choice(landing.EVERY, landing.KINDS),
+    "class": url_state.Binding.pattern(_CODE),
+    "of_class": url_state.Binding.pattern(_CODE, curves.ALL),
+    "cut": url_state.Binding.within(0.0, 0.01, 0.99),
+    "first": url_state.Binding.pattern(_NAME, slices.CHOSEN),
+    "second": url_state.Binding.pattern(_NAME, slices.REST),
+    "kind": url_state.Binding.choice(findings.EVERY, findings.KINDS),
     "colour": url_state.Binding.choice("error", {**dict.fromkeys(FIELDS), **case_map.NUMBERS}),
-    "against": url_state.Binding("train", _name),
+    "against": url_state.Binding.pattern(_NAME, "train"),
 }
 
 
@@ -103,14 +125,7 @@ def draw() -> None:
     _chosen_cases(context)
     name = str(st.session_state["part"])
     own = _own_context(context, name)
-    st.segmented_control(
-        "View",
-        list(VIEWS),
-        required=True,
-        format_func=lambda name: VIEWS[name].title,
-        label_visibility="collapsed",
-        **url_state.mirror("part"),
-    )
+    switch("View", {key: view.title for key, view in VIEWS.items()}, **url_state.mirror("part"))
     url_state.publish("errors", url_state.written(_BINDINGS))
     if not own.within.any() and name != "notes":
         st.html(
@@ -131,13 +146,7 @@ def draw() -> None:
 
 def _controls(service: Service, analysis: Analysis) -> None:
     """Which cases, which models, which metric."""
-    lists = {f"{analysis_cache.LIST}{c.cohort_id}": c.name for c in get_workspace(service).cohorts()}
-    splits = analysis.frame.columns["split"].values
-    cases = {
-        **{s: f"{field_value('split', s)} split" for s in splits},
-        analysis_cache.EVERYBODY: "All scored cases",
-        **{key: f"List: {name}" for key, name in lists.items()},
-    }
+    cases = {analysis_cache.EVERYBODY: "All scored cases", **case_sets(service, analysis)}
     if st.session_state["of"] not in cases:
         st.session_state["of"] = "test" if "test" in cases else analysis_cache.EVERYBODY
     models = list(analysis.models)

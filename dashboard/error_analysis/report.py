@@ -11,17 +11,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
-import streamlit as st
 
-from dashboard.error_analysis import landing, tags, tree
+from dashboard.error_analysis import findings, tags, tree
 from dashboard.error_analysis.context import AnalysisContext
-from dashboard.error_analysis.finding_text import numbers, sentence
+from dashboard.error_analysis.findings import numbers, sentence
 from dashboard.error_analysis.groups import overall_table
 from dashboard.report.html import write_page
 from dashboard.server import audit
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import wording
-from dashboard.shared.analysis_text import TARGETS, field_value, format_metric, model_name
+from dashboard.shared.analysis import TARGETS, field_value, format_metric, model_name
 from dashboard.shared.formatting import count, day, listing
 from leader_core import LeaderError
 from leader_core.domain import UNKNOWN
@@ -32,14 +31,6 @@ _OF_A_KIND: Final = 2
 EXAMPLES: Final = 3
 _NAMED: Final = 6  # classes named in one list of an example
 _KINDS: Final = 8  # kinds of error listed
-
-
-@dataclass(frozen=True, slots=True)
-class ReportFinding:
-    """One finding: its sentence and the numbers behind it."""
-
-    sentence: str
-    numbers: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +46,14 @@ class ExampleCase:
 
 def report_button(context: AnalysisContext) -> None:
     """A button that makes the file when it is pressed."""
-    st.download_button(
+    audit.download_button(
         "Report",
-        audit.exporting("error analysis, report", lambda: write_report(context)),
-        file_name=f"leader-error-analysis-{datetime.now(UTC):%Y-%m-%d}.html",
-        mime="text/html",
+        "error analysis, report",
+        lambda: write_report(context),
+        f"leader-error-analysis-{datetime.now(UTC):%Y-%m-%d}.html",
+        "text/html",
         icon=":material/description:",
-        type="tertiary",
         key="errors-report",
-        on_click="ignore",
         help="Two pages that open offline and print on A4: metrics, findings, three example cases, tags. Tables are in the CSVs.",
     )
 
@@ -71,7 +61,7 @@ def report_button(context: AnalysisContext) -> None:
 def write_report(context: AnalysisContext) -> bytes:
     """UTF-8 HTML; everything that comes from data is escaped by the template."""
     conditions = "; ".join(map(context.describe, context.selection.conditions)) or "all scored cases"
-    result = landing.findings(context)
+    result = findings.of_cases(context)
     shown = varied(result.findings)
     workspace = get_workspace(context.service)
     own = tags.tags_of(context, workspace)
@@ -84,11 +74,9 @@ def write_report(context: AnalysisContext) -> bytes:
         fingerprint=context.service.engine.cohort.fingerprint,
         facts=_facts(context, conditions),
         metrics=overall_table(context),
-        findings=[
-            ReportFinding(sentence(f, context.title, context.other), numbers(f, context.other)) for f in shown
-        ],
+        findings=[(sentence(f, context.title, context.other), numbers(f, context.other)) for f in shown],
         more=len(result.findings) - len(shown),
-        method=landing.method(result),
+        method=findings.method(result),
         tree=_tree(context),
         examples=list(_examples(context, shown)),
         tag_summary=tags.tag_summary(own) if own else "",
@@ -97,11 +85,11 @@ def write_report(context: AnalysisContext) -> bytes:
     )
 
 
-def varied(findings: Sequence[ErrorFinding]) -> list[ErrorFinding]:
+def varied(every: Sequence[ErrorFinding]) -> list[ErrorFinding]:
     """The first findings, in their order, of which no kind takes more than its share while there are others."""
-    few = [f for i, f in enumerate(findings) if sum(g.kind == f.kind for g in findings[:i]) < _OF_A_KIND]
-    rest = [f for f in findings if f not in few]
-    return sorted([*few, *rest][:FINDINGS], key=findings.index)
+    few = [f for i, f in enumerate(every) if sum(g.kind == f.kind for g in every[:i]) < _OF_A_KIND]
+    rest = [f for f in every if f not in few]
+    return sorted([*few, *rest][:FINDINGS], key=every.index)
 
 
 def _facts(context: AnalysisContext, conditions: str) -> list[tuple[str, str]]:
@@ -139,11 +127,11 @@ def _kappa(own: Sequence[tags.RowTag]) -> str:
     return f"Cohen's kappa of {first} and {second} over {count(whole.rows, 'row')}: {kappa}."
 
 
-def _examples(context: AnalysisContext, findings: Sequence[ErrorFinding]) -> Iterator[ExampleCase]:
+def _examples(context: AnalysisContext, shown: Sequence[ErrorFinding]) -> Iterator[ExampleCase]:
     """A typical case of the first finding of each kind, then of the others, every patient once; without any, of all cases."""
     analysis, used = context.analysis, set[int]()
-    kinds = [f.kind for f in findings]
-    by_kind = sorted(findings, key=lambda f: kinds[: findings.index(f)].count(f.kind))
+    kinds = [f.kind for f in shown]
+    by_kind = sorted(shown, key=lambda f: kinds[: shown.index(f)].count(f.kind))
     sources: list[tuple[str, tuple[Condition, ...]]] = [
         (sentence(f, context.title, context.other), f.conditions) for f in by_kind
     ]

@@ -12,9 +12,10 @@ from dashboard.server.scoring_run import ScoringRun, get_scoring_run, may_score,
 from dashboard.server.service import Service, reopen
 from dashboard.server.settings import read_settings
 from dashboard.shared import markup
-from dashboard.shared.analysis_text import model_name
+from dashboard.shared.analysis import model_name
 from dashboard.shared.formatting import count, duration, listing
-from leader_core import LeaderError
+from dashboard.shared.guard import message_of_errors, show_message
+from dashboard.shared.widgets import switch
 
 _EVERY: Final = 1.0
 """Seconds between two looks at the process."""
@@ -66,8 +67,7 @@ def _scoring(service: Service, run: ScoringRun) -> None:
     if run.state in ("failed", "cancelled"):
         text = "Cancelled: nothing was changed." if run.state == "cancelled" else f"It failed. {run.reason}"
         st.html(markup.callout(text, "warn"))
-    if message := st.session_state.pop(_MESSAGE, ""):
-        st.html(markup.callout(message, "warn"))
+    show_message(_MESSAGE)
     # A slot for each: a run that follows the process does not end, and what is not drawn again would stay there grey.
     following, offering = st.empty(), st.empty()
     if run.state == "running":
@@ -98,14 +98,10 @@ def _offer(service: Service, run: ScoringRun) -> None:
 def _form(service: Service, run: ScoringRun) -> None:
     patients = service.engine.cohort.fingerprint.patients
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.segmented_control(
-            "Whose cases", list(_CHOICES), default="test", required=True, key=_SPLIT, format_func=_CHOICES.__getitem__
-        )  # fmt: skip
+        switch("Whose cases", _CHOICES, labelled=True, default="test", key=_SPLIT)
         if st.button("Score now", type="primary", key="score_now", icon=":material/play_arrow:"):
-            try:
+            with message_of_errors(_MESSAGE):
                 run.start(read_settings(), str(st.session_state[_SPLIT]))
-            except LeaderError as error:
-                st.session_state[_MESSAGE] = str(error)
             st.rerun()
     st.html(
         markup.note(
@@ -137,12 +133,9 @@ def _follow(run: ScoringRun) -> None:
 
 
 def _draw_progress(run: ScoringRun, place: st.delta_generator.DeltaGenerator) -> None:
-    progress = run.progress()
-    if not progress.parts:
-        text = "Reading the cohort, loading the models, scoring the first cases"
-    else:
-        name, done, of = progress.parts[-1]
-        ready = done >= of
-        text = f"{model_name(name)}: {done:,} of {of:,} cases" + (", next one" if ready else "")
+    name, done, of = run.progress() or ("", 0, 1)
+    text = "Reading the cohort, loading the models, scoring the first cases"
+    if name:
+        text = f"{model_name(name)}: {done:,} of {of:,} cases" + (", next one" if done >= of else "")
     with place.container():
-        st.progress(progress.fraction, f"{text} · {duration(run.seconds)}")
+        st.progress(done / max(1, of), f"{text} · {duration(run.seconds)}")

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.context import AnalysisContext, model_cell
+from dashboard.error_analysis.context import AnalysisContext, case_sets, model_cell
 from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, table_of
 from dashboard.server import analysis_cache
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, url_state
-from dashboard.shared.analysis_text import METRICS, field_value, format_estimate, format_gap
+from dashboard.shared.analysis import METRICS, format_estimate, format_gap
 from dashboard.shared.formatting import count
-from leader_core import LeaderError
+from dashboard.shared.guard import message_of_errors, show_message
 from leader_core.error_analysis import FEWEST, Bools, MetricEstimate, beyond_chance, difference
 from leader_core.workspace.values import MOST_IDS
 
@@ -42,8 +41,7 @@ def save_button(context: AnalysisContext) -> None:
                 "and on the Patients page."
             )
         )
-        if message := st.session_state.pop(_MESSAGE, ""):
-            st.html(markup.callout(message))
+        show_message(_MESSAGE, "")
 
 
 def _save(context: AnalysisContext) -> None:
@@ -57,18 +55,16 @@ def _save(context: AnalysisContext) -> None:
             f"{len(ids):,} patients are more than the {MOST_IDS:,} that a list holds: narrow the cases first."
         )
         return
-    try:
+    with message_of_errors(_MESSAGE):
         get_workspace(context.service).save_cohort(name, ids)
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)
-        return
-    st.session_state[_NAME] = ""
-    st.session_state[_MESSAGE] = f"Saved “{name}”: {count(len(ids), 'patient')}."
+        st.session_state[_NAME] = ""
+        st.session_state[_MESSAGE] = f"Saved “{name}”: {count(len(ids), 'patient')}."
 
 
 def draw(context: AnalysisContext) -> None:
     """Which two, and every metric of both with the difference."""
-    names = _names(context)
+    sets = case_sets(context.service, context.analysis)
+    names = {CHOSEN: "The chosen cases", REST: "All others of the same cases", **sets}
     keys = list(names)
     for key, usual in (("first", CHOSEN), ("second", REST)):
         if st.session_state[key] not in names:
@@ -105,18 +101,6 @@ def _remark(one: Bools, other: Bools) -> str:
     return " ".join(parts)
 
 
-def _names(context: AnalysisContext) -> dict[str, str]:
-    """What may be compared: the chosen cases, the rest, splits, saved lists."""
-    lists = {f"{analysis_cache.LIST}{c.cohort_id}": c.name for c in get_workspace(context.service).cohorts()}
-    splits = context.analysis.frame.columns["split"].values
-    return {
-        CHOSEN: "The chosen cases",
-        REST: "All others of the same cases",
-        **{split: f"{field_value('split', split)} split" for split in splits},
-        **{key: f"List: {name}" for key, name in lists.items()},
-    }
-
-
 def _mask(context: AnalysisContext, name: str) -> Bools:
     """(N,) the cases of one side; those that the model has scored."""
     find, analysis = analysis_cache.lookup(context.service), context.analysis
@@ -133,49 +117,40 @@ def compare_table(
     context: AnalysisContext, titles: tuple[str, str], one: Bools, other: Bools
 ) -> AnalysisTable:
     """One row per model and metric: both values with their intervals, and their difference."""
-    rows: list[_Row] = []
-    sides: Mapping[str, Bools] = {titles[0]: one, f"{titles[1]} ": other}  # two names, even of one slice
-    for model in context.models:
-        first, second = context.analysis.by_masks("slices", [model], sides).rows
-        few = min(first.cases, second.cases) < FEWEST
-        rows += [_row(model, name, first.scores[name], second.scores[name], few) for name in _METRICS]
-    starred = beyond_chance([row.gap for row in rows])
+    sides = {titles[0]: one, f"{titles[1]} ": other}  # two names, even of one slice
+    grouped = {name: context.analysis.by_masks("slices", [name], sides).rows for name in context.models}
+    rows = [(model, metric) for model in context.models for metric in _METRICS]
+    few = {model: min(row.cases for row in both) < FEWEST for model, both in grouped.items()}
 
-    def value(estimate: MetricEstimate | None, row: _Row) -> TableCell:
-        text = format_estimate(row.metric, estimate)
-        return TableCell(estimate.value if estimate else None, text.split(" (")[0] if row.few else text)
+    def estimate(row: tuple[str, str], side: int) -> MetricEstimate | None:
+        return grouped[row[0]][side].scores[row[1]]
 
-    def gap(index: int) -> TableCell:
-        row = rows[index]
-        text = format_gap(row.metric, row.gap, star=starred[index])
-        return TableCell(row.gap.value if row.gap else None, text)
+    def difference_of(row: tuple[str, str]) -> MetricEstimate | None:
+        first, second = estimate(row, 0), estimate(row, 1)
+        return None if few[row[0]] or first is None or second is None else difference(first, second)
+
+    gaps = list(map(difference_of, rows))
+    starred = beyond_chance(gaps)
+
+    def value(side: int) -> Callable[[int], TableCell]:
+        def cell(i: int) -> TableCell:
+            own = estimate(rows[i], side)
+            text = format_estimate(rows[i][1], own)
+            return TableCell(own.value if own else None, text.split(" (")[0] if few[rows[i][0]] else text)
+
+        return cell
+
+    def gap(i: int) -> TableCell:
+        own = gaps[i]
+        return TableCell(own.value if own else None, format_gap(rows[i][1], own, star=starred[i]))
 
     return table_of(
         range(len(rows)),
         [
-            ("Model", "model", lambda i: model_cell(rows[i].model)),
-            ("Metric", "metric", lambda i: METRICS[rows[i].metric]),
-            (f"{titles[0]} ({int(one.sum()):,})", "one", lambda i: value(rows[i].first, rows[i])),
-            (f"{titles[1]} ({int(other.sum()):,})", "other", lambda i: value(rows[i].second, rows[i])),
+            ("Model", "model", lambda i: model_cell(rows[i][0])),
+            ("Metric", "metric", lambda i: METRICS[rows[i][1]]),
+            (f"{titles[0]} ({int(one.sum()):,})", "one", value(0)),
+            (f"{titles[1]} ({int(other.sum()):,})", "other", value(1)),
             ("Difference", "difference", gap),
         ],
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """One metric of one model in both slices; `gap` is None where a slice has few cases."""
-
-    model: str
-    metric: str
-    first: MetricEstimate | None
-    second: MetricEstimate | None
-    few: bool
-    gap: MetricEstimate | None
-
-
-def _row(
-    model: str, metric: str, first: MetricEstimate | None, second: MetricEstimate | None, few: bool
-) -> _Row:
-    gap = None if few or first is None or second is None else difference(first, second)
-    return _Row(model, metric, first, second, few, gap)

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from dashboard.server import audit
 from dashboard.shared import markup
-from dashboard.shared.analysis_text import format_metric
+from dashboard.shared.analysis import format_metric
 from dashboard.shared.csv_table import Cell, write_csv
 from dashboard.shared.formatting import MISSING
 from dashboard.shared.templates import render
@@ -109,17 +109,13 @@ def metric_cell(name: str, value: float | None) -> TableCell:
 
 def csv_button(name: str, table: AnalysisTable | Callable[[], AnalysisTable]) -> None:
     """A button that gives a table as a file; a function is called when the button is pressed."""
-    st.download_button(
+    audit.download_button(
         "CSV",
-        audit.exporting(
-            f"error analysis, {name}", lambda: (table if isinstance(table, AnalysisTable) else table()).csv()
-        ),
-        file_name=f"leader-errors-{name}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
+        f"error analysis, {name}",
+        lambda: (table if isinstance(table, AnalysisTable) else table()).csv(),
+        f"leader-errors-{name}.csv",
+        "text/csv",
         key=f"csv-{name}",
-        on_click="ignore",
     )
 
 

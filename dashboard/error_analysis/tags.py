@@ -17,13 +17,12 @@ from dashboard.error_analysis.tables import (
     number_cell,
     table_of,
 )
-from dashboard.scores.notes import author
-from dashboard.scores.tags import NO_ERROR_NAME
+from dashboard.scores.notes import NO_ERROR_NAME, author
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup, session
 from dashboard.shared.formatting import count, day
+from dashboard.shared.guard import message_of_errors, show_message
 from dashboard.shared.view import view_query
-from leader_core import LeaderError
 from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_agreement
 from leader_core.workspace import NO_ERROR, ErrorKind, Note, RowTag, TagRow
 
@@ -79,12 +78,8 @@ def tags_of(context: AnalysisContext, workspace: Workspace) -> list[RowTag]:
 
 def tag_summary(tags: Sequence[RowTag]) -> str:
     """How many rows, cases and annotators."""
-    rows, cases, people = ({f(t) for t in tags} for f in (_row, lambda t: t.visit_id, lambda t: t.author))
+    rows, cases, people = {t.row for t in tags}, {t.visit_id for t in tags}, {t.author for t in tags}
     return f"{count(len(rows), 'row')} of {count(len(cases), 'case')}, by {count(len(people), 'annotator')}"
-
-
-def _row(tag: RowTag) -> TagRow:
-    return tag.row
 
 
 def count_table(context: AnalysisContext, names: Mapping[str, str], tags: Sequence[RowTag]) -> AnalysisTable:
@@ -239,8 +234,7 @@ def _patient_cell(context: AnalysisContext, note: Note) -> TableCell:
 def _edit_kinds(workspace: Workspace, kinds: list[ErrorKind]) -> None:
     """The kinds themselves: rename, remove, add."""
     with st.expander(f"Edit the kinds of error ({len(kinds)})", icon=":material/edit:"):
-        if message := st.session_state.pop(_MESSAGE, ""):
-            st.html(markup.callout(message, "warn"))
+        show_message(_MESSAGE)
         for kind in kinds:
             key = f"{kind.kind_id}-{kind.version}"
             with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -266,16 +260,12 @@ def _edit_kinds(workspace: Workspace, kinds: list[ErrorKind]) -> None:
 
 def _save(workspace: Workspace, kind_id: str | None, key: str) -> None:
     name, meaning = (str(st.session_state.get(f"kind-{part}-{key}") or "") for part in ("name", "meaning"))
-    try:
+    with message_of_errors(_MESSAGE):
         workspace.tags.save_kind(name, meaning, kind_id=kind_id, author=author())
         if kind_id is None:
             st.session_state[_ADDED] = st.session_state.get(_ADDED, 0) + 1
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)
 
 
 def _remove(workspace: Workspace, kind_id: str) -> None:
-    try:
+    with message_of_errors(_MESSAGE):
         workspace.tags.remove_kind(kind_id, author=author())
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)

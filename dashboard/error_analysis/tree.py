@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from html import escape
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
-from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
-from dashboard.error_analysis.context import AnalysisContext, chart, color_mode
+from dashboard.error_analysis.context import AnalysisContext, chart
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     TableCell,
@@ -17,11 +18,12 @@ from dashboard.error_analysis.tables import (
     table_of,
 )
 from dashboard.shared import markup, theme, url_state
-from dashboard.shared.analysis_text import FIELDS, NUMBERS, TARGETS, model_name
+from dashboard.shared.analysis import FIELDS, NUMBERS, TARGETS, model_name
+from dashboard.shared.charts import UNFADED, color_mode, ink_on, shade, with_layout
 from dashboard.shared.formatting import count, listing
 from dashboard.shared.theme import Mode
 from leader_core import LeaderError
-from leader_core.error_analysis import TREE_FIELDS, Condition, Node, Tree, tightened
+from leader_core.error_analysis import TREE_FIELDS, Condition, Node, Selection, Tree, tightened
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -53,7 +55,7 @@ def draw(context: AnalysisContext) -> None:
                    help="What was ordered and how well the model did are the outcome, and are never split.",
                    **url_state.mirror("fields"))  # fmt: skip
     target = st.session_state["target"]
-    st.html(markup.panel_title(_heading(context), TARGETS[target]))
+    st.html(markup.panel_title(f"Where the {model_name(context.model).lower()} errs most", TARGETS[target]))
     try:
         chosen = tuple(f for f in options if f in st.session_state["fields"])
         tree = grow(
@@ -73,7 +75,8 @@ def draw(context: AnalysisContext) -> None:
         return
     st.html(markup.callout(summary(context, tree, TARGETS[target])))
     _draw_chart(context, tree)
-    st.html(table(context, _leaves(tree)).html())
+    leaves = sorted((node for node in tree.nodes if node.children is None), key=lambda node: -node.rate)
+    st.html(table(context, leaves).html())
     csv_row("tree", lambda: table(context, tree.nodes))
     st.html(markup.note(_CAUTION))
 
@@ -111,15 +114,6 @@ def summary(context: AnalysisContext, tree: Tree, error: str) -> str:
     )
 
 
-def _heading(context: AnalysisContext) -> str:
-    return f"Where the {model_name(context.model).lower()} errs most"
-
-
-def _leaves(tree: Tree) -> list[Node]:
-    """Worst first."""
-    return sorted((node for node in tree.nodes if node.children is None), key=lambda node: -node.rate)
-
-
 def grow(
     context: AnalysisContext, target: str, code: str, depth: int, fields: Sequence[str] = TREE_FIELDS
 ) -> Tree:
@@ -140,26 +134,12 @@ def _draw_chart(context: AnalysisContext, tree: Tree) -> None:
     worst = tree.worst
     chart(
         context,
-        figure(tree, context.describe, mode=color_mode()),
+        figure(tree, context.describe, color_mode()),
         key,
         f"Error tree of {count(len(tree.nodes), 'node')}; the worst leaf has a mean error of {worst.rate:.2f} "
         f"over {count(worst.cases, 'case')}",
-        conditions=lambda data: _chosen(context, tree, data),
         wide=True,
     )
-
-
-def _node(tree: Tree, index: Any) -> Node | None:
-    return tree.nodes[index] if isinstance(index, int) and 0 <= index < len(tree.nodes) else None
-
-
-def _chosen(context: AnalysisContext, tree: Tree, data: Any) -> tuple[str, Sequence[Condition]] | None:
-    node = _node(tree, data)
-    if node is None:
-        return None
-    conditions = tightened(node.conditions)
-    text = ", ".join(map(context.describe, conditions)) or "All cases"
-    return f"{text}: mean error {node.rate:.2f}", conditions
 
 
 def table(context: AnalysisContext, nodes: Sequence[Node]) -> AnalysisTable:
@@ -206,10 +186,8 @@ def positions(tree: Tree) -> dict[int, tuple[int, float]]:
     return heights_of
 
 
-def figure(
-    tree: Tree, describe: Callable[[Condition], str], chosen: int | None = None, mode: Mode = "light"
-) -> go.Figure:
-    """The tree from left to right; each node carries its index as customdata, `chosen` is framed.
+def figure(tree: Tree, describe: Callable[[Condition], str], mode: Mode) -> go.Figure:
+    """The tree from left to right.
 
     A node's size says how many cases it holds, its shade and number how high their error is.
     """
@@ -221,11 +199,10 @@ def figure(
     rates = [n.rate for n in tree.nodes]
     low, high = min(rates), max(rates)
     colours = [shade(n.rate, low, high, mode) for n in tree.nodes]
-    strong, ink = theme.COLOURS["line-strong"].of(mode), theme.COLOURS["ink"].of(mode)
     chart.add_scatter(
         x=[at[n.index][0] for n in tree.nodes],
         y=[at[n.index][1] for n in tree.nodes],
-        customdata=[[n.index] for n in tree.nodes],
+        customdata=[[Selection(tightened(n.conditions)).text] for n in tree.nodes],
         mode="markers+text",
         text=[f"{n.rate:.2f}" for n in tree.nodes],
         textfont={"size": 12, "color": [ink_on(c) for c in colours]},
@@ -235,10 +212,7 @@ def figure(
             "size": [34 + 26 * n.coverage**0.5 for n in tree.nodes],
             "color": colours,
             "opacity": 1,
-            "line": {
-                "width": [3 if n.index == chosen else 1 for n in tree.nodes],
-                "color": [ink if n.index == chosen else strong for n in tree.nodes],
-            },
+            "line": {"width": 1, "color": theme.COLOURS["line-strong"].of(mode)},
         },
         **UNFADED,
     )
@@ -272,44 +246,23 @@ def _add_label(
     chart: go.Figure, node: Node, at: tuple[int, float], describe: Callable[[Condition], str], mode: Mode
 ) -> None:
     text = "all cases" if not node.conditions else describe(node.conditions[-1])
-    lines = wrap(text, _LINE)[:2]
+    lines = [escape(line, quote=False) for line in textwrap.wrap(text, _LINE, max_lines=2, placeholder="…")]
+    beside = {"xshift": 34, "yshift": 0, "xanchor": "left", "yanchor": "middle", "align": "left"}
+    above = {"xshift": 0, "yshift": 33, "xanchor": "center", "yanchor": "bottom", "align": "center"}
     chart.add_annotation(
         x=at[0],
         y=at[1],
-        xshift=34 if node.children is None else 0,
-        yshift=0 if node.children is None else 33,
-        xanchor="left" if node.children is None else "center",
-        yanchor="middle" if node.children is None else "bottom",
-        align="left" if node.children is None else "center",
         showarrow=False,
-        text="<br>".join(_plain(line) for line in lines)
-        + f"<br><span style='font-size:11px'>{node.cases:,} cases</span>",
+        text="<br>".join([*lines, f"<span style='font-size:11px'>{node.cases:,} cases</span>"]),
         font={"size": 12, "color": theme.COLOURS["ink"].of(mode)},
         bgcolor=theme.COLOURS["paper"].of(mode),
         borderpad=1,
+        **(beside if node.children is None else above),
     )
 
 
-def wrap(text: str, width: int) -> list[str]:
-    """
-    >>> wrap("a diagnosis in Infectious and parasitic diseases", 24)
-    ['a diagnosis in', 'Infectious and parasitic', 'diseases']
-    """
-    lines: list[str] = []
-    for word in text.split():
-        if lines and len(lines[-1]) + 1 + len(word) <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines
-
-
-def _plain(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;")
-
-
 def _hover(node: Node, describe: Callable[[Condition], str]) -> str:
-    path: Sequence[str] = [_plain(describe(c)) for c in node.conditions] or ["all cases"]
+    path = [escape(describe(c), quote=False) for c in node.conditions] or ["all cases"]
     return (
         "<br>".join(path)
         + f"<br><b>mean error {node.rate:.3f}</b><br>{node.cases:,} cases, {node.coverage:.0%} of all"

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.charts import UNFADED, ink_on, shade, with_layout
-from dashboard.error_analysis.context import AnalysisContext, chart, color_mode
+from dashboard.error_analysis.context import AnalysisContext, chart
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     ColumnOf,
@@ -18,7 +17,8 @@ from dashboard.error_analysis.tables import (
     table_of,
 )
 from dashboard.shared import markup, theme
-from dashboard.shared.analysis_text import model_name
+from dashboard.shared.analysis import model_name
+from dashboard.shared.charts import add_squares, color_mode, shade, with_layout
 from dashboard.shared.formatting import MISSING, count
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, ModelAgreement, Selection, classed
@@ -78,7 +78,6 @@ def _by_case(context: AnalysisContext, first: str, second: str) -> None:
             figure(grid, first, second, color_mode()),
             f"pair-{first}-{second}-{context.selection.text}",
             f"Cases by the Jaccard of {model_name(first)} and {model_name(second)}",
-            conditions=lambda data: _cell(context, data),
             wide=True,
         )
     with right:
@@ -97,19 +96,14 @@ def jaccard_grid(context: AnalysisContext, first: str, second: str) -> np.ndarra
     return np.bincount(at[0] * BINS + at[1], minlength=BINS * BINS).reshape(BINS, BINS)
 
 
-def _cell(context: AnalysisContext, data: object) -> tuple[str, list[Condition]] | None:
-    a, _, b = str(data).partition("|")
-    if not (a.isdecimal() and b.isdecimal() and int(a) < BINS and int(b) < BINS):
-        return None
+def _conditions(tenths: tuple[int, int], models: tuple[str, str]) -> Selection:
+    """The cases of a cell of the grid."""
     conditions: list[Condition] = []
-    words = []
-    for name, at in zip(context.models, (int(a), int(b)), strict=True):
-        low, high = at / BINS, (at + 1) / BINS
-        conditions.append(Condition("score", ("jaccard", name, "ge"), low))
+    for name, at in zip(models, tenths, strict=True):
+        conditions.append(Condition("score", ("jaccard", name, "ge"), at / BINS))
         if at < BINS - 1:
-            conditions.append(Condition("score", ("jaccard", name, "lt"), high))
-        words.append(f"{model_name(name)} {low:.1f} to {high:.1f}")
-    return ", ".join(words), conditions
+            conditions.append(Condition("score", ("jaccard", name, "lt"), (at + 1) / BINS))
+    return Selection(tuple(conditions))
 
 
 def nearer_table(context: AnalysisContext, first: str, second: str) -> AnalysisTable:
@@ -214,8 +208,8 @@ def class_table(context: AnalysisContext, agreement: ModelAgreement, indices: Se
     )
 
 
-def figure(grid: np.ndarray, first: str, second: str, mode: Mode = "light") -> go.Figure:
-    """`grid[i, j]`: cases with the first's Jaccard in tenth i, the second's in tenth j; "i|j" as customdata.
+def figure(grid: np.ndarray, first: str, second: str, mode: Mode) -> go.Figure:
+    """`grid[i, j]`: cases with the first's Jaccard in tenth i, the second's in tenth j.
 
     Above the diagonal the first is better, below it the second.
     """
@@ -226,24 +220,21 @@ def figure(grid: np.ndarray, first: str, second: str, mode: Mode = "light") -> g
     line = theme.COLOURS["line-strong"].of(mode)
     chart.add_shape(type="line", x0=-0.5, y0=-0.5, x1=size - 0.5, y1=size - 0.5,
                     line={"color": line, "dash": "dash", "width": 1.5}, layer="below")  # fmt: skip
-    cells = [(i, j) for i, j in zip(*np.nonzero(grid), strict=True)]
+    cells: list[tuple[int, int]] = [(i, j) for i, j in np.argwhere(grid).tolist()]
     most = float(np.sqrt(grid.max(initial=1)))
-    colours = [shade(float(np.sqrt(grid[i, j])), 0.0, most, mode) for i, j in cells]
-    chart.add_scatter(
-        x=[int(j) for _, j in cells],
-        y=[int(i) for i, _ in cells],
-        customdata=[[f"{i}|{j}"] for i, j in cells],
-        mode="markers+text",
-        text=[f"{grid[i, j]:,}" if grid[i, j] < 10_000 else f"{grid[i, j] / 1000:.0f}k" for i, j in cells],
-        textfont={"size": 11, "color": [ink_on(c) for c in colours]},
-        hovertext=[
+    add_squares(
+        chart,
+        cells,
+        texts=[f"{grid[at]:,}" if grid[at] < 10_000 else f"{grid[at] / 1000:.0f}k" for at in cells],
+        hover=[
             f"{model_name(first)} {i / size:.1f} to {(i + 1) / size:.1f}<br>"
             f"{model_name(second)} {j / size:.1f} to {(j + 1) / size:.1f}<br>{grid[i, j]:,} cases"
             for i, j in cells
         ],
-        hoverinfo="text",
-        marker={"symbol": "square", "size": 36, "color": colours, "line": {"width": 0}},
-        **UNFADED,
+        customdata=[_conditions(at, (first, second)).text for at in cells],
+        colours=[shade(float(np.sqrt(grid[at])), 0.0, most, mode) for at in cells],
+        size=36,
+        letters=11,
     )
     with_layout(chart, mode, 470, width=520, showlegend=False)
     muted = theme.COLOURS["muted"].of(mode)

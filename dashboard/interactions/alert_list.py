@@ -38,14 +38,13 @@ def show(reviewed: ReviewedSet) -> None:
     for column, part in zip(st.columns(len(parts), gap="large"), parts, strict=True):
         column.html(part)
     not_understood(reviewed.known.unknown)
-    st.download_button(
+    name = reviewed.file_name("csv")
+    audit.download_button(
         "Alerts as CSV",
-        data=audit.exporting(reviewed.file_name("csv"), lambda: alerts.alerts_csv(review, reviewed.titles)),
-        file_name=reviewed.file_name("csv"),
-        mime="text/csv",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
+        name,
+        lambda: alerts.alerts_csv(review, reviewed.titles),
+        name,
+        "text/csv",
         key="export",
     )
     st.html(markup.note(tables_cover()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from markupsafe import Markup
@@ -16,6 +17,7 @@ from dashboard.shared.templates import macro
 from leader_core import Alert, Review
 from leader_core.domain import GRADED, Severity
 from leader_core.interactions.review import Carrier, counts_text
+from leader_core.interactions.safer_set import SERIOUS
 from leader_core.interactions.shares import DrugShares
 
 _TEMPLATE: Final = "interactions/alerts.html"
@@ -70,11 +72,32 @@ def facts(alert: Alert, titles: Titles) -> list[tuple[str, str]]:
     return [(label, text) for label, text in rows if text]
 
 
-def together(alerts: Iterable[Alert]) -> list[tuple[Alert, ...]]:
-    """Alerts that say the same of different drugs side by side, each group where its first stands.
+@dataclass(frozen=True, slots=True)
+class AlertGroup:
+    """Alerts that say the same of different drugs side by side; often only one.
 
     Three opioids with two sedatives are six alerts, and one thing to read.
     """
+
+    alerts: tuple[Alert, ...]
+    heads: tuple[tuple[str, str], ...]  # of each its title, and which part of a class carries it in words
+    effect: str
+    management: str
+    facts: tuple[tuple[str, str], ...]  # what is folded; what differs between the alerts is listed for each
+
+    @property
+    def rank(self) -> Severity:
+        """What they are shown and counted as."""
+        return self.alerts[0].rank
+
+    @property
+    def severe(self) -> bool:
+        """Whether they are shown as contraindicated or major."""
+        return self.rank in SERIOUS
+
+
+def grouped(alerts: Iterable[Alert], titles: Titles) -> list[AlertGroup]:
+    """Alerts by what they say, each group where its first stands."""
     groups: dict[object, list[Alert]] = {}
     for alert in alerts:
         key = (
@@ -87,11 +110,21 @@ def together(alerts: Iterable[Alert]) -> list[tuple[Alert, ...]]:
             alert.source,
         )
         groups.setdefault(key, []).append(alert)
-    return [tuple(group) for group in groups.values()]
+    return [
+        AlertGroup(
+            tuple(group),
+            tuple(
+                (alert.title, likelihood(alert, lambda code: titles("medication", code))) for alert in group
+            ),
+            own_words(group[0].effect),
+            own_words(group[0].management),
+            tuple(_group_facts(group, titles)),
+        )
+        for group in groups.values()
+    ]
 
 
-def group_facts(group: Sequence[Alert], titles: Titles) -> list[tuple[str, str]]:
-    """What is folded below alerts that say the same; what differs between them is listed for each."""
+def _group_facts(group: Sequence[Alert], titles: Titles) -> list[tuple[str, str]]:
     merged: dict[str, dict[str, None]] = {}
     for alert in group:
         for label, text in facts(alert, titles):
@@ -178,26 +211,12 @@ def _section(
     groups = []
     for level in GRADED:
         own = [alert for alert in members if alert.rank == level and shown(alert)]
-        drawn = [_drawn(group, titles, folded=short and css == "choose") for group in together(own)]
         folded = short and (level == "minor" or (level == "moderate" and len(own) > _FEW))
         if own:
-            groups.append((level, len(own), drawn, folded))
+            groups.append((level, len(own), grouped(own, titles), folded))
     note = note if members else wording.NOTHING_LISTED
-    return macro("section", _TEMPLATE)(heading, counts_text(counts), note, groups, css)
-
-
-def _drawn(group: Sequence[Alert], titles: Titles, *, folded: bool = False) -> dict[str, object]:
-    """Alerts that say the same, as the template draws them; with `folded`, what to do stands with the facts below."""
-    first = group[0]
-    management = own_words(first.management)
-    return {
-        "rank": first.rank,
-        "heads": [(a.title, likelihood(a, lambda code: titles("medication", code))) for a in group],
-        "effect": own_words(first.effect),
-        "management": "" if folded else management,
-        "facts": [*([("What to do", management)] if folded else []), *group_facts(group, titles)],
-        "more": "What to do, and source" if folded else "Why, and source",
-    }
+    brief = short and css == "choose"
+    return macro("section", _TEMPLATE)(heading, counts_text(counts), note, groups, css, brief)
 
 
 def own_words(text: str) -> str:
@@ -209,9 +228,9 @@ def own_words(text: str) -> str:
     return "\n".join(dict.fromkeys(_RULE.sub("", line) for line in text.split("\n")))
 
 
-def alerts_html(alerts: Iterable[Alert], titles: Titles) -> Markup:
-    """Some alerts, all open."""
-    return macro("plain", _TEMPLATE)([_drawn(group, titles) for group in together(alerts)])
+def alerts_html(groups: Sequence[AlertGroup]) -> Markup:
+    """Some alerts, all open; nothing for none."""
+    return macro("plain", _TEMPLATE)(groups) if groups else Markup()
 
 
 # As a file

@@ -19,7 +19,8 @@ from dashboard.interactions import alert_list, alerts
 from dashboard.interactions.graphml import graphml
 from dashboard.interactions.sets import ReviewedSet
 from dashboard.server import audit
-from dashboard.shared import markup, theme, wording
+from dashboard.shared import charts, markup, theme, wording
+from dashboard.shared.charts import color_mode, with_layout
 from dashboard.shared.comparison import area
 from dashboard.shared.formatting import count
 from dashboard.shared.markup import Title
@@ -76,7 +77,7 @@ def show(reviewed: ReviewedSet) -> None:
             names(review, reviewed.titles).get(code, reviewed.titles(code)) for code in sorted(chosen)
         )
         st.html(markup.panel_title(name, count(len(shown), "alert")))
-        st.html(alerts.alerts_html(shown, titles_of(reviewed.service)))
+        st.html(alerts.alerts_html(alerts.grouped(shown, titles_of(reviewed.service))))
 
 
 def node(drug: Carrier) -> str:
@@ -123,19 +124,17 @@ def _draw(reviewed: ReviewedSet, drawn: Sequence[Interaction], chosen: Sequence[
         titles=named,
         chosen=chosen,
         known={drug.code for choice in reviewed.review.choices if choice.known for drug in choice.drugs},
-        mode="dark" if st.context.theme.type == "dark" else "light",
+        mode=color_mode(),
     )
     st.html(severity_key() + area_key(inside))
     key = f"graph-{reviewed.name}"
     with st.container(key="graph_box"):
-        st.plotly_chart(
+        charts.draw(
             chart,
-            key=key,
-            theme=None,
+            key,
+            f"{count(len(drawn), 'pair')} among {reviewed.size}",
             on_select=lambda: choose_point(key),
             selection_mode="points",
-            config={"displayModeBar": False},
-            alt=f"{count(len(drawn), 'pair')} among {reviewed.size}",
         )
     notes = ["A full circle is a drug that was ordered, an open one a class of which one would be chosen."]
     if not chosen and len(standing_out(drawn)) < len(drawn):
@@ -168,17 +167,13 @@ def _export(reviewed: ReviewedSet, drawn: Sequence[Interaction]) -> None:
         drugs = (drug for choice in reviewed.review.choices for drug in choice.drugs)
         scores[name] = {node(d): of_class[d.class_code] for d in drugs if d.class_code in of_class}
     named = names(reviewed.review, reviewed.titles)
-    st.download_button(
+    file_name = reviewed.file_name("graphml")
+    audit.download_button(
         "Graph as GraphML",
-        data=audit.exporting(
-            reviewed.file_name("graphml"),
-            lambda: graphml(named, drawn, lambda code: named.get(code, code), scores),
-        ),
-        file_name=reviewed.file_name("graphml"),
-        mime="application/graphml+xml",
-        icon=":material/download:",
-        type="tertiary",
-        on_click="ignore",
+        file_name,
+        lambda: graphml(named, drawn, lambda code: named.get(code, code), scores),
+        file_name,
+        "application/graphml+xml",
         key="export-graph",
         help="Drugs and classes with both scores, pairs with severity and mechanism, for Cytoscape, Gephi or networkx.",
     )
@@ -245,21 +240,16 @@ def figure(
         _edges(chart, others, heights, titles, mode, faint=True, symbols=len(pairs) < MANY)
     _edges(chart, highlighted, heights, titles, mode)
     _nodes(chart, codes, pairs, heights, titles, mode, chosen, set(codes) if known is None else known)
-    paper = theme.COLOURS["paper"].of(mode)
-    chart.update_layout(
-        height=int(_LINE * (1.0 - lowest)) + 24,
+    return with_layout(
+        chart,
+        mode,
+        int(_LINE * (1.0 - lowest)) + 24,
+        size=12,
         margin={"l": 2, "r": _NAMES, "t": 2, "b": 2},
-        paper_bgcolor=paper,
-        plot_bgcolor=paper,
-        font={"family": theme.FONT, "size": 12, "color": theme.COLOURS["ink"].of(mode)},
         showlegend=False,
-        hoverlabel={"font": {"family": theme.FONT, "size": 13}},
-        xaxis={"visible": False, "range": [-1.04, 0.06], "fixedrange": True},
-        yaxis={"visible": False, "range": [lowest - 0.7, 0.7], "fixedrange": True},
-        dragmode=False,
-        clickmode="event+select",
+        xaxis={"visible": False, "range": [-1.04, 0.06], "automargin": False},
+        yaxis={"visible": False, "range": [lowest - 0.7, 0.7], "automargin": False},
     )
-    return chart
 
 
 def standing_out(pairs: Sequence[Interaction], chosen: Sequence[str] = ()) -> list[Interaction]:

@@ -14,13 +14,15 @@ from markupsafe import Markup
 
 from dashboard.interactions import alerts, graph
 from dashboard.interactions.sets import ReviewedSet
-from dashboard.shared import markup, theme, url_state, wording
+from dashboard.shared import charts, markup, theme, url_state, wording
 from dashboard.shared.case_text import tables_cover
+from dashboard.shared.charts import UNFADED, color_mode, with_layout
 from dashboard.shared.comparison import AREAS, area
 from dashboard.shared.formatting import count
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
+from dashboard.shared.widgets import switch
 from leader_core import Case, Interaction, Review
 from leader_core.domain import GRADED
 from leader_core.interactions import is_statistical
@@ -35,9 +37,10 @@ _ACROSS: Final = 1000  # pixels that the cells may take
 _CELL: Final = (7.5, 22.0)  # pixels, least and most
 _LABELS: Final = 46  # pixels for codes
 _HEAD: Final = 24
+_FAMILIES: Final = {"clinical": "Clinical alerts", "statistical": "Statistical signal"}
 
 BINDINGS: Final = {
-    "family": url_state.Binding.choice("clinical", dict.fromkeys(("clinical", "statistical"))),
+    "family": url_state.Binding.choice("clinical", _FAMILIES),
     "rows": url_state.Binding.choice(_WHOLE, dict.fromkeys((_WHOLE, *AREAS))),
     "columns": url_state.Binding.choice(_WHOLE, dict.fromkeys((_WHOLE, *AREAS))),
 }
@@ -68,9 +71,8 @@ def _card(reviewed: ReviewedSet, one: str, other: str) -> None:
     shown = [alert for alert in review.alerts if {one, other} <= {graph.node(drug) for drug in alert.drugs}]
     st.html(markup.panel_title(f"{reviewed.titles(one)} and {reviewed.titles(other)}"))
     st.html(
-        alerts.alerts_html(shown, titles_of(reviewed.service))
-        if shown
-        else markup.note(wording.NOTHING_LISTED)
+        alerts.alerts_html(alerts.grouped(shown, titles_of(reviewed.service)))
+        or markup.note(wording.NOTHING_LISTED)
     )
     if review.signals:
         st.html(markup.note(wording.STATISTICAL))
@@ -87,13 +89,7 @@ def _table(reviewed: ReviewedSet, pair: str | None) -> None:
     titles = dict(sorted(cohort.titles("medication").items()))
     letters = sorted({code[:1] for code in titles})
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium", key="matrix_tools"):
-        family = st.segmented_control(
-            "Table",
-            ["clinical", "statistical"],
-            required=True,
-            **url_state.mirror("family"),
-            format_func={"clinical": "Clinical alerts", "statistical": "Statistical signal"}.__getitem__,
-        )
+        family = switch("Table", _FAMILIES, labelled=True, **url_state.mirror("family"))
         rows, columns = _areas_to_show(letters, len(titles))
     across = [code for code in titles if columns in (_WHOLE, code[:1])]
     down = [code for code in titles if rows in (_WHOLE, code[:1])]
@@ -109,21 +105,19 @@ def _table(reviewed: ReviewedSet, pair: str | None) -> None:
         titles=titles,
         marked=reviewed.codes,
         chosen=pair.split("-") if pair else (),
-        mode="dark" if st.context.theme.type == "dark" else "light",
+        mode=color_mode(),
     )
     key = f"matrix-{family}-{rows}-{columns}"
     with st.container(key="matrix_box"), st.container(width=int(chart.layout.width)):
         # An element that takes the keyboard's focus, so that arrow keys scroll the table sideways.
         st.html('<p class="ld-note" tabindex="0">The table scrolls sideways.</p>')
-        st.plotly_chart(
+        charts.draw(
             chart,
-            key=key,
+            key,
+            f"{count(len(entries), 'pair')} of {len(down)} rows by {len(across)} columns",
             width="content",
-            theme=None,
             on_select=lambda: graph.choose_point(key),
             selection_mode="points",
-            config={"displayModeBar": False},
-            alt=f"{count(len(entries), 'pair')} of {len(down)} rows by {len(across)} columns",
         )
     bold = " Codes of the patient's set stand in bold." if reviewed.codes else ""
     st.html(
@@ -197,24 +191,23 @@ def figure(
         _cells(chart, level, severity, across, down, titles, size, mode)
     if chosen:
         _frame(chart, chosen, across, down, mode)
-    paper, ink = theme.COLOURS["paper"].of(mode), theme.COLOURS["ink"].of(mode)
     _areas(chart, across, down, mode)
-    font = {"family": theme.MONO, "size": min(11.0, max(7.0, size - 0.5)), "color": ink}
-    chart.update_layout(
+    font = {
+        "family": theme.MONO,
+        "size": min(11.0, max(7.0, size - 0.5)),
+        "color": theme.COLOURS["ink"].of(mode),
+    }
+    return with_layout(
+        chart,
+        mode,
+        int(size * len(down)) + _HEAD + _LABELS - 6,
+        size=12,
         width=int(size * len(across)) + _LABELS + 8,
-        height=int(size * len(down)) + _HEAD + _LABELS - 6,
         margin={"l": _LABELS, "r": 8, "t": _HEAD + _LABELS - 10, "b": 4},
-        paper_bgcolor=paper,
-        plot_bgcolor=paper,
         showlegend=False,
-        font={"family": theme.FONT, "size": 12, "color": ink},
-        hoverlabel={"font": {"family": theme.FONT, "size": 13}},
         xaxis=_axis(across, marked, font, [-0.5, len(across) - 0.5]) | {"side": "top", "tickangle": -90},
         yaxis=_axis(down, marked, font, [len(down) - 0.5, -0.5]),
-        dragmode=False,
-        clickmode="event+select",
     )
-    return chart
 
 
 def _axis(
@@ -227,8 +220,7 @@ def _axis(
         "tickfont": font,
         "range": limits,
         "showgrid": False,
-        "zeroline": False,
-        "fixedrange": True,
+        "automargin": False,
         "ticklen": 0,
     }
 
@@ -272,8 +264,7 @@ def _cells(
             "opacity": 1.0,
             "line": {"width": 0},
         },
-        selected={"marker": {"opacity": 1}},
-        unselected={"marker": {"opacity": 1}},
+        **UNFADED,
     )
 
 

@@ -5,7 +5,6 @@ Clinical alerts and the statistical signal stand in views of their own and are n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -23,9 +22,10 @@ from dashboard.interactions import (
 )
 from dashboard.interactions.sets import ReviewedSet, Sets
 from dashboard.server.service import Service, get_service
-from dashboard.shared import markup, navigation, session, url_state, view, wording
+from dashboard.shared import markup, session, url_state, view, wording
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, open_subject, titles_of
+from dashboard.shared.subject import header, open_subject, titles_of
+from dashboard.shared.widgets import switch
 from leader_core.domain import GRADED
 
 VIEWS: Final[Mapping[str, str]] = {
@@ -38,29 +38,15 @@ VIEWS: Final[Mapping[str, str]] = {
 }
 _CLINICAL: Final = ("alerts", "graph", "safer")
 """What the clinician's view offers; the research view has all, and a link opens any of them."""
-_CODE: Final = r"[A-Z]\d{2}[A-Z0-9]{1,4}"
 _LEVELS: Final = ("contraindicated", "major", "moderate")
-
-
-def _pair(text: str) -> str | None:
-    return text if re.fullmatch(f"{_CODE}-{_CODE}", text) else None
-
-
-def _about(text: str) -> str | None:
-    return text if re.fullmatch(_CODE, text) else None
-
-
-def _levels(text: str) -> list[str] | None:
-    levels: list[str] = [level for level in text.split(",") if level in GRADED]
-    return levels or None
 
 
 _BINDINGS: Final[Mapping[str, url_state.Binding]] = {
     "set": url_state.Binding.choice(sets.UNION, sets.LABELS),
     "part": url_state.Binding.choice("alerts", VIEWS),
-    "severity": url_state.Binding(list(_LEVELS), _levels, ",".join),
-    "pair": url_state.Binding(None, _pair),
-    "about": url_state.Binding(None, _about),
+    "severity": url_state.Binding.some(_LEVELS, GRADED, ","),
+    "pair": url_state.Binding.pattern(f"{sets.CODE}-{sets.CODE}", None),
+    "about": url_state.Binding.pattern(sets.CODE, None),
     **safer_set.BINDINGS,
     **matrix.BINDINGS,
 }
@@ -78,13 +64,7 @@ def draw() -> None:
     if "model" in query:  # earlier links named the safer set's own set
         query.setdefault("set", query["model"])
     url_state.enter(f"interactions {subject.query}", _BINDINGS, query)
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.html(case_title(subject), width="content")
-        st.space("stretch")
-        navigation.link(
-            "case" if subject.source == "cohort" else "new", "Back to the case", session.query_for(subject)
-        )
-        navigation.link("prompt", "Prompt", session.query_for(subject))
+    with header(subject, "prompt", "Prompt"):
         checker.open_button()
     session.remember_open_case(session.query_for(subject))
     _body(service, subject)
@@ -106,19 +86,14 @@ def _body(service: Service, subject: Subject) -> None:
 def _set(of_case: Sets) -> str:
     """The chosen set, or the widest there is while it is not there yet."""
     names = list(of_case.codes)
-    chosen = st.segmented_control(
-        "Alerts of",
-        names,
-        required=True,
-        format_func=sets.LABELS.__getitem__,
-        label_visibility="collapsed",
-        **url_state.mirror("set", names),
+    chosen = switch(
+        "Alerts of", {name: sets.LABELS[name] for name in names}, **url_state.mirror("set", names)
     )
     return str(chosen) if chosen in names else names[-1]
 
 
 def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str) -> ReviewedSet:
-    codes, known = of_case.codes[name], sets.known_drugs(service, subject)
+    codes = of_case.codes[name]
     title = titles_of(service)
     return ReviewedSet(
         service=service,
@@ -126,8 +101,7 @@ def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str) -> R
         sets=of_case,
         name=name,
         codes=codes,
-        review=known.review(codes),
-        known=known,
+        review=of_case.known.review(codes),
         titles=lambda code: title("medication", code),
         unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
     )
@@ -136,15 +110,12 @@ def _reviewed(service: Service, subject: Subject, of_case: Sets, name: str) -> R
 def _show(reviewed: ReviewedSet) -> None:
     """The tabs, and the one that is open."""
     part = st.session_state.get("part")
-    shown = [name for name in VIEWS if view.is_research() or name in _CLINICAL or name == part]
-    name = st.segmented_control(
-        "View",
-        shown,
-        required=True,
-        **url_state.mirror("part", shown),
-        label_visibility="collapsed",
-        format_func=VIEWS.__getitem__,
-    )
+    shown = {
+        name: title
+        for name, title in VIEWS.items()
+        if view.is_research() or name in _CLINICAL or name == part
+    }
+    name = switch("View", shown, **url_state.mirror("part", list(shown)))
     views: dict[str, Callable[[ReviewedSet], None]] = {
         "alerts": alert_list.show,
         "graph": graph.show,

@@ -16,32 +16,14 @@ from dashboard.shared import markup, url_state, view, wording
 from dashboard.shared.formatting import listing, probability
 from dashboard.shared.markup import Title
 from dashboard.shared.templates import macro
+from dashboard.shared.widgets import switch
 from leader_core import ConflictError, Limit, Recommendation, SaferSet
 from leader_core.domain import SEVERITY_RANK
 from leader_core.interactions import counts_text
 from leader_core.interactions.safer_set import Decision
 
-_CODES: Final = re.compile(r"[A-Z]\d{2}[A-Z0-9]{1,4}")
 _TEMPLATE: Final = "interactions/safer_set.html"
 _REASONS: Final = 4
-
-
-def _read_codes(text: str) -> list[str] | None:
-    """ATC codes separated by commas, as the URL has them; None for anything else."""
-    codes = text.split(",")
-    return codes if len(codes) < 60 and all(_CODES.fullmatch(code) for code in codes) else None
-
-
-def _read_whole(text: str) -> int | None:
-    return int(text) if text.isdecimal() and len(text) < 4 else None
-
-
-def _read_rate(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0.0 <= value <= 1.0 else None
 
 
 _HOW: Final = (
@@ -54,12 +36,17 @@ _HOW: Final = (
 
 _RATE: Final = "For research: statistical pairs as a share of all pairs of the set. Nobody graded them: a low rate is not safety."
 
+_CODES: Final = url_state.Binding(
+    [],
+    lambda text: text.split(",") if re.fullmatch(f"{sets.CODE}(,{sets.CODE}){{0,58}}", text) else None,
+    ",".join,
+)
 BINDINGS: Final[Mapping[str, url_state.Binding]] = {
     "contraindicated": url_state.Binding.choice("none", dict.fromkeys(("none", "any"))),
-    "major": url_state.Binding(None, _read_whole),
-    "rate": url_state.Binding(None, _read_rate, lambda value: f"{value:.3f}"),
-    "keep": url_state.Binding([], _read_codes, ",".join),
-    "avoid": url_state.Binding([], _read_codes, ",".join),
+    "major": url_state.Binding(None, lambda text: int(text) if re.fullmatch(r"\d{1,3}", text) else None),
+    "rate": url_state.Binding.within(None, digits=3),
+    "keep": _CODES,
+    "avoid": _CODES,
 }
 
 
@@ -84,7 +71,7 @@ def show(reviewed: ReviewedSet) -> None:
         st.html(markup.panel_title(f"Safer set: {sets.LABELS[reviewed.name].lower()}", reviewed.size))
         try:
             safer = reviewed.service.engine.safer_set(
-                reviewed.subject.case, recommendation, limit, codes=reviewed.codes, orders=reviewed.orders,
+                reviewed.subject.case, recommendation, limit, codes=reviewed.codes, orders=reviewed.known.orders,
                 known=reviewed.known.choices, keep=keep, avoid=avoid,
             )  # fmt: skip
         except ConflictError as error:
@@ -110,12 +97,9 @@ def _scored_by(reviewed: ReviewedSet) -> Recommendation:
 
 
 def _limit() -> Limit:
-    contraindicated = st.segmented_control(
-        "Contraindicated alerts",
-        ["none", "any"],
-        required=True,
-        **url_state.mirror("contraindicated"),
-        format_func={"none": "None allowed", "any": "Not limited"}.__getitem__,
+    limits = {"none": "None allowed", "any": "Not limited"}
+    contraindicated = switch(
+        "Contraindicated alerts", limits, labelled=True, **url_state.mirror("contraindicated")
     )
     one, other = st.columns(2)
     with one:

@@ -17,6 +17,8 @@ from leader_core.domain import ModelName
 from leader_core.interactions.review import Choice, UnknownDrug
 from leader_core.interactions.safer_set import SERIOUS
 
+CODE: Final = r"[A-Z]\d{2}[A-Z0-9]{1,4}"
+"""An ATC code, as links have it."""
 ORDERED: Final = "prescribed"
 UNION: Final = "union"
 LABELS: Final[Mapping[str, str]] = {**wording.MODEL_LABELS, ORDERED: "Ordered", UNION: "All together"}
@@ -90,8 +92,9 @@ class KnownDrugs:
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """Codes by set, the recommendations behind them, and a sentence for each model that is missing."""
+    """What is known to be ordered, codes by set, the recommendations behind them, and a sentence for each model missing."""
 
+    known: KnownDrugs
     codes: Mapping[str, tuple[str, ...]]
     recommendations: Mapping[ModelName, Recommendation]
     missing: tuple[tuple[str, str], ...]  # (sentence, model)
@@ -112,14 +115,13 @@ class ReviewedSet:
     name: str  # of the set, as in `LABELS`
     codes: tuple[str, ...]
     review: Review
-    known: KnownDrugs
     titles: Title
     unit: wording.Unit  # what a code stands for: a class, or at ATC level 5 a drug
 
     @property
-    def orders(self) -> tuple[Order, ...]:
-        """The visit's drug strings; empty where they are unknown or hidden."""
-        return self.known.orders
+    def known(self) -> KnownDrugs:
+        """The drugs that are ordered or were entered; nothing where they are unknown or hidden."""
+        return self.sets.known
 
     @property
     def size(self) -> str:
@@ -141,15 +143,12 @@ def of_case(service: Service, subject: Subject) -> Sets:
             if (threshold := session.threshold(name)) is not None:
                 recommendation = service.engine.with_threshold(recommendation, threshold)
             recommendations[name] = recommendation
-        elif scores.status in ("loading", "running"):
-            text = wording.LOADING if scores.status == "loading" else wording.RUNNING
-            missing.append((text.format(model=f"The {name}"), name))
         else:
-            missing.append((f"{wording.MODEL_LABELS[name]} is not available. {scores.reason}", name))
+            missing.append((wording.no_scores(name, scores.status, scores.reason), name))
+    known = known_drugs(service, subject)
     if session.holding_back():
-        held = held_back(service, subject.case, recommendations, known_drugs(service, subject))
-        recommendations = without(recommendations, held)
-    return Sets(named_sets(known_drugs(service, subject), recommendations), recommendations, tuple(missing))
+        recommendations = without(recommendations, held_back(service, subject.case, recommendations, known))
+    return Sets(known, named_sets(known, recommendations), recommendations, tuple(missing))
 
 
 def named_sets(
@@ -169,11 +168,6 @@ def named_sets(
 def known_drugs(service: Service, subject: Subject) -> KnownDrugs:
     """The drugs of a page's case that are known and not hidden."""
     return KnownDrugs.of(service.engine, subject.case, subject.drugs, hide=session.hidden(subject))
-
-
-def review(service: Service, subject: Subject, codes: tuple[str, ...]) -> Review:
-    """What the tables say about a set of classes of a page's case."""
-    return known_drugs(service, subject).review(codes)
 
 
 # Held back

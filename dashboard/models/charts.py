@@ -3,85 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from dashboard.shared import theme
+from dashboard.shared import charts, theme
+from dashboard.shared.charts import ReliabilityLine, with_layout
 from dashboard.shared.theme import Mode
 from leader_core.evaluation.calibration import Bin
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_LARGEST: Final = 17.0  # pixels across, of the fullest bin
-_SMALLEST: Final = 5.0
 _AXES: Final = ("epoch", "step", "steps", "evaluation")
 _QUALITY: Final = ("prauc", "jaccard", "f1")
 _DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
-def reliability(
-    before: Sequence[Bin], after: Sequence[Bin], model: str, mode: Mode = "light"
-) -> go.Figure | None:
+def reliability(before: Sequence[Bin], after: Sequence[Bin], model: str, mode: Mode) -> go.Figure | None:
     """Bins as points over the diagonal; without a calibration only `before`. None where there is nothing to draw."""
-    if not any(each.count for each in (*before, *after)):
-        return None
-    import plotly.graph_objects as go
-
     muted, own = theme.COLOURS["muted"].of(mode), theme.COLOURS[model].of(mode)
-    chart = go.Figure()
-    chart.add_scatter(
-        x=[0, 1],
-        y=[0, 1],
-        mode="lines",
-        name="predicted as observed",
-        line={"color": muted, "dash": "dot", "width": 1},
-        hoverinfo="skip",
+    lines = [_line("after calibration", after, own, "circle")] if any(each.count for each in after) else []
+    lines = (
+        [_line("before calibration", before, muted, "circle-open", "dash"), *lines]
+        if lines
+        else [_line("as it scores", before, own, "circle")]
     )
-    if any(each.count for each in after):
-        _bins(chart, before, "before calibration", "dash", "circle-open", muted)
-        _bins(chart, after, "after calibration", "solid", "circle", own)
-    else:
-        _bins(chart, before, "as it scores", "solid", "circle", own)
-    _layout(chart, mode, height=320, margin={"l": 48, "r": 8, "t": 8, "b": 0}, legend_y=-0.2)
-    line = theme.COLOURS["line"].of(mode)
-    axis = {"gridcolor": line, "linecolor": line, "zeroline": False, "range": [-0.02, 1.02]}
-    chart.update_xaxes(title={"text": "probability that it gave", "standoff": 4}, **axis)
-    chart.update_yaxes(title={"text": "share that was ordered", "standoff": 4}, **axis)
-    return chart
+    if not any(line.counts for line in lines):
+        return None
+    legend = {"orientation": "h", "y": -0.2, "yanchor": "auto", "x": 0}
+    return charts.reliability(
+        lines, mode, 320, "scores", margin={"l": 48, "r": 8, "t": 8, "b": 0}, legend=legend
+    )
 
 
-def _bins(chart: go.Figure, bins: Sequence[Bin], name: str, dash: str, symbol: str, colour: str) -> None:
+def _line(name: str, bins: Sequence[Bin], colour: str, symbol: str, dash: str = "solid") -> ReliabilityLine:
     filled = [each for each in bins if each.count]
-    if not filled:
-        return
-    counts = [each.count for each in filled]
-    chart.add_scatter(
-        x=[each.probability for each in filled],
-        y=[each.observed for each in filled],
-        name=name,
-        mode="lines+markers",
-        line={"color": colour, "dash": dash, "width": 2},
-        marker={
-            "size": sizes(counts),
-            "symbol": symbol,
-            "color": colour,
-            "line": {"width": 2, "color": colour},
-        },
-        customdata=counts,
-        hovertemplate="predicted %{x:.2f}, observed %{y:.2f}<br>%{customdata:,} scores<extra>"
-        + name
-        + "</extra>",
-    )
-
-
-def sizes(counts: Sequence[int]) -> list[float]:
-    """Diameters whose areas follow the counts, as long as the smallest can still be seen.
-
-    >>> sizes([100, 25, 0])
-    [17.0, 8.5, 5.0]
-    """
-    most = max(counts, default=0) or 1
-    return [max(_SMALLEST, _LARGEST * (count / most) ** 0.5) for count in counts]
+    return ReliabilityLine(
+        name, colour, symbol, [each.count for each in filled], [each.probability for each in filled],
+        [each.observed for each in filled], dash,
+    )  # fmt: skip
 
 
 def training_curves(
@@ -111,12 +70,13 @@ def training_curves(
                 row=1,
                 col=column,
             )
-    _layout(chart, mode, height=240, margin={"l": 44, "r": 4, "t": 26, "b": 0}, legend_y=-0.22)
-    chart.update_layout(hovermode="x unified")
-    ink, line = theme.COLOURS["ink"].of(mode), theme.COLOURS["line"].of(mode)
-    chart.update_annotations(font={"size": 13, "color": ink})
-    chart.update_xaxes(title={"text": axis, "standoff": 4}, gridcolor=line, linecolor=line, zeroline=False)
-    chart.update_yaxes(gridcolor=line, linecolor=line, zeroline=False, rangemode="normal")
+    with_layout(
+        chart, mode, 240, size=12, margin={"l": 44, "r": 4, "t": 26, "b": 0}, hovermode="x unified", dragmode="zoom",
+        legend={"orientation": "h", "y": -0.22, "yanchor": "auto", "x": 0},
+    )  # fmt: skip
+    chart.update_annotations(font={"size": 13, "color": theme.COLOURS["ink"].of(mode)})
+    chart.update_xaxes(title={"text": axis, "standoff": 4}, fixedrange=False)
+    chart.update_yaxes(rangemode="normal", fixedrange=False)
     return chart
 
 
@@ -148,15 +108,3 @@ def label(name: str) -> str:
     """
     words = name.replace("_", " ")
     return words.replace("prauc", "PRAUC").replace("jaccard", "Jaccard").replace("f1", "F1")
-
-
-def _layout(chart: go.Figure, mode: Mode, *, height: int, margin: dict[str, Any], legend_y: float) -> None:
-    paper = theme.COLOURS["paper"].of(mode)
-    chart.update_layout(
-        height=height,
-        margin=margin,
-        paper_bgcolor=paper,
-        plot_bgcolor=paper,
-        font={"family": theme.FONT, "size": 12, "color": theme.COLOURS["ink"].of(mode)},
-        legend={"orientation": "h", "y": legend_y, "x": 0},
-    )

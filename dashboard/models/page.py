@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import streamlit as st
 
 from dashboard.models import card, charts, checks, metrics, training_panel
-from dashboard.server.service import Service, choose_student, default_service, get_service
+from dashboard.server.service import Service, choose_student, get_service
 from dashboard.server.settings import read_settings
 from dashboard.shared import markup, url_state, wording
+from dashboard.shared.charts import color_mode
+from dashboard.shared.charts import draw as draw_chart
 from dashboard.shared.formatting import count
-from dashboard.shared.theme import Mode
 from dashboard.shared.url_state import Binding
+from dashboard.shared.widgets import switch
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.record import EvaluationRecord, StoredEvaluation
 from leader_core.model_folder import Manifest
-
-if TYPE_CHECKING:
-    import plotly.graph_objects as go
 
 PARTS: Final = {
     "both": "Both models",
@@ -36,16 +35,7 @@ def draw() -> None:
     service = get_service()
     url_state.enter("models", _BINDINGS)
     st.html(markup.title("Models and data", "what is being served here, and what it may be used for"))
-    part = str(
-        st.segmented_control(
-            "Part of the page",
-            list(PARTS),
-            required=True,
-            key=_PART,
-            format_func=PARTS.__getitem__,
-            label_visibility="collapsed",
-        )
-    )
+    part = str(switch("Part of the page", PARTS, key=_PART))
     if service.student_name:
         _other_student(service)
     model = next((name for name in MODEL_NAMES if name == part), None)
@@ -128,17 +118,19 @@ def _one(service: Service, name: ModelName) -> None:
         st.html(markup.panel_title("What it is and what it learned from"))
         st.html(markup.facts(card.identity(manifest)))
         st.html(markup.panel_title("Training curves"))
-        curves = charts.training_curves(manifest.history, name, _mode())
+        curves = charts.training_curves(manifest.history, name, color_mode())
         if curves is None:
             st.html(markup.note("No training history is stored with this model."))
         else:
-            _chart(curves, f"curves-{name}", f"Training curves of the {name}")
+            draw_chart(curves, f"curves-{name}", f"Training curves of the {name}")
     with right:
         st.html(markup.panel_title("Do its probabilities mean what they say?"))
         _reliability(name, manifest, evaluations)
     _metrics(manifest, evaluations)
     if service.student_name and name == "student":
-        _compared_with_shipped(manifest)
+        st.html(markup.panel_title("Compared with the server's own student"))
+        training_panel.compared(manifest)
+        training_panel.differences(manifest)
     with st.expander("Settings, packages and file hashes"):
         settings = sorted(card.flat(manifest.settings).items())
         st.html(markup.facts((key, str(value)) for key, value in settings))
@@ -182,14 +174,6 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], text_columns:
     st.html(markup.table(headings, rows, numeric=frozenset(range(text_columns, len(headings)))))
 
 
-def _mode() -> Mode:
-    return "dark" if st.context.theme.type == "dark" else "light"
-
-
-def _chart(chart: go.Figure, key: str, alt: str) -> None:
-    st.plotly_chart(chart, key=key, theme=None, alt=alt, config={"displayModeBar": False})
-
-
 def _reliability(name: ModelName, manifest: Manifest, evaluations: Sequence[StoredEvaluation]) -> None:
     """From test where it is stored, else from validation, where the calibration was fitted."""
     fitted = manifest.calibration
@@ -207,10 +191,10 @@ def _reliability(name: ModelName, manifest: Manifest, evaluations: Sequence[Stor
     else:
         st.html(markup.note(wording.NO_CALIBRATION.format(model=name)))
         return
-    chart = charts.reliability(before, after, name, _mode())
+    chart = charts.reliability(before, after, name, color_mode())
     if chart is not None:
         alt = f"Reliability of the {name}: share ordered against the score"
-        _chart(chart, f"reliability-{name}", alt)
+        draw_chart(chart, f"reliability-{name}", alt)
     else:
         st.html(markup.note("The points of the diagram are not stored with this model."))
     st.html(markup.note(metrics.calibration_sentence(fitted, errors, where)))
@@ -228,22 +212,3 @@ def _promises(manifest: Manifest, evaluations: Sequence[StoredEvaluation]) -> No
     elif manifest.calibration is not None:
         st.html(markup.panel_title("Conformal sets", "what is promised; not yet measured on test"))
         _table(*metrics.cutoffs(manifest.calibration.cutoffs))
-
-
-def _compared_with_shipped(manifest: Manifest) -> None:
-    """Metrics and settings of a student trained here and of the server's own."""
-    own = default_service().engine.models["student"].manifest
-    if own is None:
-        return
-    st.html(markup.panel_title("Compared with the server's own student"))
-    if own.cohort.digest != manifest.cohort.digest:
-        st.html(markup.note("They learned from different cohorts: their metrics do not compare."))
-    else:
-        headings, rows = metrics.side_by_side(
-            ["This student", "The server's own"], [manifest.validation, own.validation]
-        )
-        if rows:
-            _table(headings, rows)
-    different = card.differing(manifest.settings, own.settings)
-    if different:
-        st.html(markup.table(("Setting", "This student", "The server's own"), different))

@@ -29,8 +29,12 @@ from dashboard.server.training_state import (
     read_progress,
 )
 from dashboard.shared import markup, wording
+from dashboard.shared.charts import color_mode
+from dashboard.shared.charts import draw as draw_chart
 from dashboard.shared.formatting import count, duration, score
+from dashboard.shared.guard import message_of_errors, show_message
 from dashboard.shared.templates import macro
+from dashboard.shared.widgets import switch
 from leader_core import LeaderError
 from leader_core.model_card import ModelCard
 from leader_core.model_folder import Manifest, read_manifest
@@ -58,8 +62,7 @@ def show(service: Service) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.html(markup.panel_title("Train a student", "on the cohort being served, as a process of its own"))
-        if message := st.session_state.pop(_MESSAGE, ""):
-            st.html(markup.callout(message, "warn"))
+        show_message(_MESSAGE)
         place = st.empty()  # emptied first, so that the form does not linger below what is followed
         if (running := runs.busy) is not None:
             place.empty()
@@ -86,14 +89,7 @@ def allowed(settings: ServerSettings) -> bool:
 
 def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> None:
     teachings = _teachings(settings)
-    preset = st.segmented_control(
-        "Settings",
-        list(PRESETS),
-        default="default",
-        required=True,
-        key="train_preset",
-        format_func=PRESETS.__getitem__,
-    )
+    preset = switch("Settings", PRESETS, labelled=True, default="default", key="train_preset")
     with st.container(horizontal=True, gap="medium"):
         epochs = st.number_input("Epochs at most", 1, MOST_EPOCHS, 12, key="train_epochs")
         waiting = "Epochs without a better validation PRAUC."
@@ -119,14 +115,12 @@ def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> Non
         sources = TrainingSources(
             Path(cohort.path), cohort.fingerprint.digest, teaching.states, teaching.teacher, settings.device
         )
-        try:
+        with message_of_errors(_MESSAGE):
             request = TrainingRequest(
                 str(preset), int(epochs), int(patience), int(seed), teaching.states is not None, teaching.visits,
                 tuple(added),
             )  # fmt: skip
             runs.start(request, sources)
-        except LeaderError as error:
-            st.session_state[_MESSAGE] = str(error)
         st.rerun()
 
 
@@ -265,17 +259,9 @@ def _curve(progress: TrainingProgress, key: str) -> None:
     if not progress.epochs:
         st.html(markup.note("The curve begins with the first epoch that ends."))
         return
-    chart = charts.training_curves(
-        progress.epochs, "student", "dark" if st.context.theme.type == "dark" else "light"
-    )
+    chart = charts.training_curves(progress.epochs, "student", color_mode())
     if chart is not None:
-        st.plotly_chart(
-            chart,
-            key=f"{key}-{len(progress.epochs)}",
-            theme=None,
-            alt="Loss and validation PRAUC so far",
-            config={"displayModeBar": False},
-        )
+        draw_chart(chart, f"{key}-{len(progress.epochs)}", "Loss and validation PRAUC so far")
 
 
 def _list(service: Service, runs: TrainingRuns) -> None:
@@ -297,7 +283,7 @@ def _run(service: Service, runs: TrainingRuns, run: Run, chosen: bool) -> None:
         st.html(markup.callout(run.reason, "warn"))
     manifest = _manifest(run)
     if manifest is not None:
-        _compared(manifest)
+        compared(manifest)
     if run.cohort != service.engine.cohort.fingerprint.digest:
         st.html(markup.note("It learned from another cohort than the one being served."))
     with st.container(horizontal=True, gap="small"):
@@ -319,7 +305,7 @@ def _run(service: Service, runs: TrainingRuns, run: Run, chosen: bool) -> None:
             _curve(progress, f"curve-{run.id}")
             st.html(markup.note(run.request.sentence))
             if manifest is not None:
-                _differences(manifest)
+                differences(manifest)
 
 
 def _run_name(name: str, label: str = "", kind: str = "", chosen: bool = False) -> Markup:
@@ -332,10 +318,8 @@ def _delete(runs: TrainingRuns, name: str, chosen: bool) -> None:
         return
     if chosen:
         choose_student("")
-    try:
+    with message_of_errors(_MESSAGE):
         runs.delete(name)
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)
 
 
 def _when(run: Run) -> str:
@@ -357,13 +341,19 @@ def _manifest(run: Run) -> Manifest | None:
         return None
 
 
-def _compared(manifest: Manifest) -> None:
+def compared(manifest: Manifest) -> None:
     """Validation metrics next to those of the server's own student, where both were judged on the same patients."""
     own = default_service().engine.models["student"].manifest
     names, tables = ["This student"], [manifest.validation]
     if own is not None and own.cohort.digest == manifest.cohort.digest:
         names.append("The server's own")
         tables.append(own.validation)
+    elif own is not None:
+        st.html(
+            markup.note(
+                "It learned from another cohort than the server's own student: metrics do not compare."
+            )
+        )
     headings, rows = metrics.side_by_side(names, tables)
     if rows:
         cases = int(metrics.overall(manifest.validation).get("cases", 0) or 0)
@@ -371,7 +361,8 @@ def _compared(manifest: Manifest) -> None:
         st.html(markup.table(headings, rows, numeric=frozenset(range(1, len(headings))), caption=caption))
 
 
-def _differences(manifest: Manifest) -> None:
+def differences(manifest: Manifest) -> None:
+    """Settings that are not those of the server's own student."""
     own = default_service().engine.models["student"].manifest
     if own is None:
         return

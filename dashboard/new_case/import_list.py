@@ -14,6 +14,7 @@ from dashboard.shared import markup, wording
 from dashboard.shared.draft import change_draft, session_draft
 from dashboard.shared.formatting import count, listing, plain
 from dashboard.shared.guard import guarded
+from dashboard.shared.widgets import switch
 from leader_core import KINDS, Concept, LeaderError
 from leader_core.domain import Kind
 from leader_core.exchange.paste import read_list
@@ -24,13 +25,9 @@ _ASKED_FOR: Final = "is a medication of the current visit, which is what the mod
 
 def show(service: Service, index: int) -> None:
     current = index >= len(session_draft().earlier)
-    kind: Kind = st.segmented_control(
-        "The list is of",
-        [kind for kind in KINDS if not (current and kind == "medication")],
-        default="diagnosis",
-        required=True,
-        key=f"import-kind-{current}",
-        format_func=wording.KIND_LABELS.__getitem__,
+    names = {kind: wording.KIND_LABELS[kind] for kind in KINDS if not (current and kind == "medication")}
+    kind: Kind = switch(
+        "The list is of", names, labelled=True, default="diagnosis", key=f"import-kind-{current}"
     )
     example = "428.0, I50.9\n486 pneumonia"
     st.text_area(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from dashboard.new_case import import_file
 from dashboard.new_case import results as results_panel
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, wording
+from dashboard.shared.case_text import profile_value
 from dashboard.shared.draft import (
     LOST,
     MAX_EARLIER,
@@ -27,7 +28,6 @@ from dashboard.shared.draft import (
     session_draft,
     undo,
 )
-from dashboard.shared.formatting import words
 from dashboard.shared.guard import guarded, notice
 from dashboard.shared.templates import component
 from leader_core import AGE_BANDS, KINDS, UNKNOWN, Concept, LeaderError
@@ -299,7 +299,7 @@ def _fields(service: Service, draft: Draft, names: Sequence[str]) -> None:
                 _FIRST.get(name, wording.FIELD_LABELS[name]),
                 options,
                 key=key,
-                format_func=_value_text(name),
+                format_func=functools.partial(profile_value, name, missing="Not given"),
                 on_change=_take_field,
                 args=(name, key),
             )
@@ -309,17 +309,6 @@ def _take_field(name: str, key: str) -> None:
     """One field of the profile as it was chosen; what has no field here stays."""
     draft = session_draft()
     change_draft(draft.set_profile({**draft.profile, name: str(st.session_state.get(key) or UNKNOWN)}))
-
-
-def _value_text(name: str) -> Callable[[str], str]:
-    """How a field's values are shown."""
-
-    def text(value: str) -> str:
-        if value == UNKNOWN:
-            return "Not given"
-        return wording.GENDER_LABELS.get(value, value) if name == "gender" else words(value)
-
-    return text
 
 
 def _values(service: Service, name: str) -> list[str]:

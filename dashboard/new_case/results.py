@@ -9,17 +9,16 @@ import streamlit as st
 
 from dashboard.new_case import import_file, what_if
 from dashboard.report import download
-from dashboard.scores import case_diff, clinician_panel, panel
+from dashboard.scores import case_diff, panel
 from dashboard.server.answers import all_scores, scores
 from dashboard.server.service import Service
 from dashboard.shared import case_text, markup, session, url_state, view, wording
 from dashboard.shared.draft import Draft, draft_query, session_draft, set_draft
-from dashboard.shared.formatting import listing, probability, words
+from dashboard.shared.formatting import listing, probability
 from dashboard.shared.guard import fragment
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
-from leader_core import UNKNOWN
 from leader_core.domain import MODEL_NAMES
 
 _SCORED_BEFORE: Final = "These recommendations are for the case before your changes."
@@ -84,7 +83,7 @@ def _scored(service: Service, draft: Draft, subject: Subject) -> None:
     if view.is_research():
         panel.show(service, subject, "new", export)
     else:
-        clinician_panel.show(service, subject, export, current=current)
+        panel.show_clinical(service, subject, export, current=current)
         link = session.query_for(subject)
         session.remember_open_case(link)
         url_state.publish("new", {key: value for key, value in link.items() if key != session.CASE})
@@ -110,7 +109,11 @@ def _difference(service: Service, draft: Draft) -> None:
     lines = [("Added", f"{titles(kind, code)}", code) for kind, code in added]
     lines += [("Removed", f"{titles(kind, code)}", code) for kind, code in removed]
     lines += [
-        (wording.FIELD_LABELS[name], f"{_value(name, old)} → {_value(name, new)}", "")
+        (
+            wording.FIELD_LABELS[name],
+            " → ".join(case_text.profile_value(name, v, "not given") for v in (old, new)),
+            "",
+        )
         for name, old, new in case_diff.profile_changes(before, after, after.profile)
     ]
     models = []
@@ -119,13 +122,6 @@ def _difference(service: Service, draft: Draft) -> None:
         changes = None if first is None or second is None else case_diff.compare_suggestions(first, second)
         models.append((name, changes, _sentence(changes)))
     st.html(macro("difference", _TEMPLATE)(name_before, lines, models, view.is_research(), probability))
-
-
-def _value(name: str, value: str) -> str:
-    """A profile's value in words."""
-    if value == UNKNOWN:
-        return "not given"
-    return wording.GENDER_LABELS.get(value, value) if name == "gender" else words(value)
 
 
 def _sentence(changes: case_diff.SuggestionChanges | None) -> str:

@@ -13,11 +13,13 @@ import streamlit as st
 
 from dashboard.server.service import Service, case_key
 from dashboard.shared import markup, wording
+from dashboard.shared.case_text import profile_value
 from dashboard.shared.draft import Draft, replace_draft
-from dashboard.shared.formatting import MISSING, listing, plain, probability, words
+from dashboard.shared.formatting import MISSING, listing, plain, probability
 from dashboard.shared.markup import Titles
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
+from dashboard.shared.widgets import switch
 from leader_core import Case, Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.explain import (
@@ -45,17 +47,9 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
     if not answers:
         st.html(markup.note("Available as soon as a model has scored the case."))
         return
-    available = [name for name in MODEL_NAMES if name in answers]
+    available = {name: wording.MODEL_LABELS[name] for name in MODEL_NAMES if name in answers}
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        model: ModelName = st.segmented_control(
-            "Model",
-            available,
-            default=available[-1],
-            required=True,
-            key="what-if-model",
-            format_func=wording.MODEL_LABELS.__getitem__,
-            label_visibility="collapsed",
-        )
+        model: ModelName = switch("Model", available, default=list(available)[-1], key="what-if-model")
         pressed = st.button("Try each change", key="what-if", icon=":material/difference:")
     identity = (service.serial, case_key(case), model)
     if pressed:
@@ -155,7 +149,7 @@ def describe(change: Change, case: Case, titles: Titles) -> str:
     item = change.item
     if item.part == "profile":
         label = wording.FIELD_LABELS.get(item.name, item.name)
-        return f"{label}: {words(case.profile[item.name])} → {words(change.value)}"
+        return f"{label}: {profile_value(item.name, case.profile[item.name])} → {profile_value(item.name, change.value)}"
     title = titles(item.kind, item.name) if item.kind else item.name
     if change.action == "add":
         return f"With {title} in the last earlier visit"

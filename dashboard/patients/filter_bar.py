@@ -30,10 +30,11 @@ from dashboard.patients.filters import (
 )
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import analysis_selection, markup, view, wording
+from dashboard.shared import analysis, markup, view, wording
 from dashboard.shared.formatting import count, plain
+from dashboard.shared.guard import message_of_errors, show_message
 from dashboard.shared.url_state import Binding
-from leader_core import LeaderError
+from dashboard.shared.widgets import switch
 from leader_core.cohort.query import Sort
 from leader_core.workspace import SavedCohort, Workspace
 
@@ -50,7 +51,7 @@ BINDINGS: Final[dict[str, Binding]] = {
     **{name: Binding.number(0) for name in LEASTS},
     "truncated": Binding.choice("any", TRUNCATED_CHOICES),
     "marked": Binding.choice("any", FLAG_CHOICES),
-    analysis_selection.CASES: analysis_selection.BINDING,
+    analysis.CASES: analysis.BINDING,
     "spread": Binding.choice("age", SPREAD_CHOICES),
     "sort": Binding(read_sort(""), read_sort, lambda sort: write_sort(*sort)),
     "page": Binding.number(1),
@@ -99,16 +100,7 @@ def _split() -> None:
 
 
 def _choice(label: str, key: str, labels: Mapping[str, str], disabled: bool = False) -> None:
-    st.segmented_control(
-        label,
-        list(labels),
-        key=key,
-        default="any",
-        required=True,
-        format_func=labels.__getitem__,
-        on_change=first_page,
-        disabled=disabled,
-    )
+    switch(label, labels, labelled=True, key=key, default="any", on_change=first_page, disabled=disabled)
 
 
 def _more_filters(service: Service) -> None:
@@ -164,7 +156,7 @@ def _filters(service: Service) -> Filters:
         patient_ids=_flagged(service, marked),
         **shares,
         **leasts,
-        **analysis_selection.filters(service),
+        **analysis.worklist_filters(service),
     )
 
 
@@ -219,9 +211,9 @@ def saved_lists(service: Service, filters: Filters, sort: Sort, descending: bool
     saved = [cohort for cohort in workspace.cohorts() if cohort.query is not None]
     label = f"Saved lists ({len(saved)})" if saved else "Saved lists"
     with st.popover(label, icon=":material/bookmarks:", type="tertiary"):
-        message = st.session_state.pop(_MESSAGE, "")
-        for text in (*workspace.notices, *([message] if message else [])):
+        for text in workspace.notices:
             st.html(markup.callout(text, "warn"))
+        show_message(_MESSAGE)
         if not saved:
             st.html(
                 markup.note(
@@ -278,20 +270,14 @@ def _save(workspace: Workspace, filters: Filters, sort: Sort, descending: bool) 
     if not name:
         st.session_state[_MESSAGE] = "Give the list a name first."
         return
-    try:
+    with message_of_errors(_MESSAGE):
         workspace.save_cohort(name, replace(filters, marked="any").query(sort, descending))
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)
-        return
-    st.session_state[_NAME] = ""
-    if filters.marked != "any":
-        st.session_state[_MESSAGE] = (
-            "Saved without the filter on stars and notes, which change from day to day."
-        )
+        st.session_state[_NAME] = ""
+        if filters.marked != "any":
+            text = "Saved without the filter on stars and notes, which change from day to day."
+            st.session_state[_MESSAGE] = text
 
 
 def _remove(workspace: Workspace, cohort: SavedCohort) -> None:
-    try:
+    with message_of_errors(_MESSAGE):
         workspace.remove_cohort(cohort)
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 from dashboard.patients import search
+from dashboard.shared import wording
 from dashboard.shared.formatting import listing
 from leader_core.cohort import PatientQuery
 from leader_core.cohort.query import SORTS, Sort, Split
@@ -22,14 +23,9 @@ VISIT_CHOICES: Final[Mapping[VisitChoice, tuple[str, tuple[int, int] | None]]] =
     "returning": ("2 or more", (2, _NO_LIMIT)),
     "many": ("4 or more", (4, _NO_LIMIT)),
 }
-GENDER_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "F": "Female", "M": "Male"}
+GENDER_CHOICES: Final[Mapping[str, str]] = {"any": "Any", **wording.GENDER_LABELS}
 SplitChoice = Literal["any"] | Split
-SPLIT_CHOICES: Final[Mapping[SplitChoice, str]] = {
-    "any": "All splits",
-    "train": "Training",
-    "validation": "Validation",
-    "test": "Test",
-}
+SPLIT_CHOICES: Final[Mapping[str, str]] = {"any": "All splits", **wording.SPLIT_LABELS}
 FLAG_CHOICES: Final[Mapping[str, str]] = {"any": "Everybody", "starred": "Starred", "noted": "With notes"}
 TRUNCATED_CHOICES: Final[Mapping[str, str]] = {"any": "Any", "cut": "Cut to fit", "whole": "Read whole"}
 """Whether the teacher's prompt held all of the case."""
@@ -44,15 +40,13 @@ LEASTS: Final[Mapping[str, str]] = {
     "suggested_severe": "Severe alerts suggested",
 }
 """Filters that are a least number of alerts, contraindicated or major."""
-SPREAD_CHOICES: Final[Mapping[Sort, str]] = {
+SPREAD_CHOICES: Final[Mapping[str, str]] = {
     "age": "Age",
     "visits": "Visits",
     "diagnoses": "Diagnoses",
     "medications": "Drug classes",
-    "teacher_jaccard": "Teacher Jaccard",
-    "student_jaccard": "Student Jaccard",
-    "gap": "Gap between the models",
-    "prescribed_severe": "Severe alerts ordered",
+    **SHARES,
+    "prescribed_severe": LEASTS["prescribed_severe"],
 }
 """What the distribution above the table can show; the later ones need stored scores."""
 PAGE_SIZES: Final = (25, 50, 100)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -13,8 +14,8 @@ from dashboard.patients import filter_bar, search
 from dashboard.patients.filters import PAGE_SIZES, SPREAD_CHOICES, Filters, read_sort, relaxations, write_sort
 from dashboard.server import audit
 from dashboard.server.service import Service, get_service
-from dashboard.shared import analysis_selection, markup, session, stepping, url_state, view, wording
-from dashboard.shared.case_text import short_title
+from dashboard.shared import analysis, markup, session, stepping, url_state, view, wording
+from dashboard.shared.case_text import profile_value, short_title
 from dashboard.shared.formatting import MISSING, count, day, plain, score, words
 from dashboard.shared.navigation import shared_query
 from dashboard.shared.templates import component, render
@@ -25,44 +26,39 @@ from leader_core.domain import UNKNOWN, Severity
 from leader_core.interactions.review import counts_text
 
 _LAST: Final = "_worklist"  # filters as they were last seen: the navigation's link leads back to them
-_COLUMNS: Final[list[dict[str, Any]]] = [
-    {"label": "Patient", "sort": "patient_id"},
+
+Column = tuple[dict[str, Any], Callable[[PatientRow], str]]
+"""What the table's heading says and sorts by, and the cell of a patient."""
+
+
+def severe_alerts(row: PatientRow) -> str:
+    """How many severe alerts the drugs ordered carry, in the words of every other place."""
+    if row.prescribed_severe is None:
+        return MISSING
+    contraindicated = row.prescribed_contraindicated or 0
+    counts: dict[Severity, int] = {
+        "contraindicated": contraindicated,
+        "major": row.prescribed_severe - contraindicated,
+    }
+    return counts_text(counts) if row.prescribed_severe else "none"
+
+
+_PATIENT: Final[Column] = ({"label": "Patient", "sort": "patient_id"}, lambda row: str(row.patient_id))
+_AGE: Final[Column] = (
     {"label": "Age", "sort": "age", "numeric": True},
-    {"label": "Sex"},
-    {"label": "Visits", "sort": "visits", "numeric": True},
-    {"label": "Last admitted", "sort": "admitted_at"},
-    {"label": "Main diagnosis of the last visit", "wide": True},
-    {"label": "Diagnoses", "sort": "diagnoses", "numeric": True},
-    {"label": "Procedures", "numeric": True},
-    {"label": "Drug classes", "sort": "medications", "numeric": True},
+    lambda row: MISSING if row.age is None else str(row.age),
+)
+_SEX: Final[Column] = ({"label": "Sex"}, lambda row: profile_value("gender", row.gender))
+_VISITS: Final[Column] = ({"label": "Visits", "sort": "visits", "numeric": True}, lambda row: str(row.visits))
+_ALERTS: Final[Column] = (
     {
         "label": "Severe alerts",
         "sort": "prescribed_severe",
         "descending": True,
         "help": "Contraindicated and major alerts of the drugs ordered in the last visit",
     },
-    {"label": "Split"},
-]
-_CLINICAL_COLUMNS: Final[list[dict[str, Any]]] = [
-    {"label": "Patient", "sort": "patient_id"},
-    {"label": "Age", "sort": "age", "numeric": True},
-    {"label": "Sex"},
-    {"label": "Admitted", "sort": "admitted_at"},
-    {"label": "Main problems of the last visit", "wide": True},
-    {
-        "label": "Severe alerts",
-        "sort": "prescribed_severe",
-        "descending": True,
-        "help": "Contraindicated and major alerts of the drugs ordered in the last visit",
-    },
-    {"label": "Visits", "sort": "visits", "numeric": True},
-]
-_SCORE_COLUMNS: Final[list[dict[str, Any]]] = [
-    {"label": "Teacher", "sort": "teacher_jaccard", "numeric": True, "help": "Jaccard of the teacher's set"},
-    {"label": "Student", "sort": "student_jaccard", "numeric": True, "help": "Jaccard of the student's set"},
-    {"label": "Gap", "sort": "gap", "numeric": True, "help": "Share of the suggested that only one suggests"},
-]
-"""Shown where scores are stored, in place of the number of procedures."""
+    severe_alerts,
+)
 
 
 def draw() -> None:
@@ -115,13 +111,12 @@ def _summary(service: Service, page: PatientPage, filters: Filters, sort: Sort, 
         filter_bar.saved_lists(service, filters, sort, descending)
         if page.total:
             query = filters.query(sort, descending)
-            st.download_button(
+            audit.download_button(
                 "CSV",
-                audit.exporting(f"list of {patients}", lambda: service.engine.cohort.worklist_csv(query)),
-                file_name="patients.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                type="tertiary",
+                f"list of {patients}",
+                lambda: service.engine.cohort.worklist_csv(query),
+                "patients.csv",
+                "text/csv",
                 help=f"All {patients} of this list, with their scores where there are any.",
             )
 
@@ -213,25 +208,24 @@ def spread_html(distribution: Spread, label: str) -> str:
 def _table(service: Service, page: PatientPage, text: str, sort: str, descending: bool) -> None:
     ids = [row.patient_id for row in page.rows]
     flags = filter_bar.flag_texts(service, ids)
-    columns, cells = _research(service, page) if view.is_research() else _clinical(service, page)
-    why = search.reasons(service, text, ids)
-    carried = {**shared_query(), **analysis_selection.focus_query()}
+    columns = _research(service) if view.is_research() else _clinical(service, page)
     if flags:
-        columns = [*columns, {"label": "Notes"}]
-        cells = [[*each, flags.get(patient, "")] for patient, each in zip(ids, cells, strict=True)]
+        columns.append(({"label": "Notes"}, lambda row: flags.get(row.patient_id, "")))
+    why = search.reasons(service, text, ids)
+    carried = {**shared_query(), **analysis.focus_query()}
     component("patients/worklist")(
         key="worklist",
         data={
             "caption": "Patients; choose one to open the case",
-            "columns": columns,
+            "columns": [heading for heading, _ in columns],
             "rows": [
                 {
                     "id": str(row.patient_id),
                     "href": f"case?{urlencode({**session.case_query(row.patient_id, row.visits), **carried})}",
-                    "cells": each,
+                    "cells": [cell(row) for _, cell in columns],
                     "why": why.get(row.patient_id, []),
                 }
-                for row, each in zip(page.rows, cells, strict=True)
+                for row in page.rows
             ],
             "sort": sort,
             "descending": descending,
@@ -240,37 +234,52 @@ def _table(service: Service, page: PatientPage, text: str, sort: str, descending
     )
 
 
-def _clinical(service: Service, page: PatientPage) -> tuple[list[dict[str, Any]], list[list[str]]]:
-    """Columns and cells as a clinician reads a list: who, since when, with what, and what to be careful about."""
+def _clinical(service: Service, page: PatientPage) -> list[Column]:
+    """What a clinician reads in a list: who, since when, with what, and what to be careful about."""
     problems = service.engine.cohort.problems(page.rows)
-    cells = [
-        [
-            str(row.patient_id),
-            MISSING if row.age is None else str(row.age),
-            wording.GENDER_LABELS.get(row.gender, words(row.gender or "")),
-            " · ".join(filter(None, (day(row.admitted_at), _admission(row)))),
-            "; ".join(map(short_title, problems.get(row.patient_id, ()))) or row.main_diagnosis or MISSING,
-            severe_alerts(row),
-            str(row.visits),
-        ]
-        for row in page.rows
-    ]
-    return _CLINICAL_COLUMNS, cells
+
+    def admitted(row: PatientRow) -> str:
+        kind = "" if row.admission_type == UNKNOWN else words(row.admission_type).lower()
+        return " · ".join(filter(None, (day(row.admitted_at), kind)))
+
+    def main(row: PatientRow) -> str:
+        return "; ".join(map(short_title, problems.get(row.patient_id, ()))) or row.main_diagnosis or MISSING
+
+    return [
+        _PATIENT, _AGE, _SEX, ({"label": "Admitted", "sort": "admitted_at"}, admitted),
+        ({"label": "Main problems of the last visit", "wide": True}, main), _ALERTS, _VISITS,
+    ]  # fmt: skip
 
 
-def _admission(row: PatientRow) -> str:
-    return "" if row.admission_type == UNKNOWN else words(row.admission_type).lower()
-
-
-def _research(service: Service, page: PatientPage) -> tuple[list[dict[str, Any]], list[list[str]]]:
-    """Columns and cells of everything that is counted or scored; scores take the place of the number of procedures."""
-    scored = service.engine.cohort.scores is not None
+def _research(service: Service) -> list[Column]:
+    """Everything that is counted or scored; scores take the place of the number of procedures."""
     unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-    columns = [{**c, "label": unit.headings} if c.get("sort") == "medications" else c for c in _COLUMNS]
-    if scored:
-        columns = [c for c in columns if c["label"] != "Procedures"]
-        columns = [*columns[:-1], *_SCORE_COLUMNS, columns[-1]]
-    return columns, [_cells(row, scored) for row in page.rows]
+    counted: list[Column] = [
+        ({"label": "Diagnoses", "sort": "diagnoses", "numeric": True}, lambda row: str(row.diagnoses)),
+        ({"label": "Procedures", "numeric": True}, lambda row: str(row.procedures)),
+        ({"label": unit.headings, "sort": "medications", "numeric": True}, lambda row: str(row.medications)),
+        _ALERTS,
+    ]
+    if service.engine.cohort.scores is not None:
+        del counted[1]
+        for label, name, meaning in (
+            ("Teacher", "teacher_jaccard", "Jaccard of the teacher's set"),
+            ("Student", "student_jaccard", "Jaccard of the student's set"),
+            ("Gap", "gap", "Share of the suggested that only one suggests"),
+        ):
+            heading = {"label": label, "sort": name, "numeric": True, "help": meaning}
+            counted.append((heading, functools.partial(_score, name)))
+    return [
+        _PATIENT, _AGE, _SEX, _VISITS,
+        ({"label": "Last admitted", "sort": "admitted_at"}, lambda row: day(row.admitted_at)),
+        ({"label": "Main diagnosis of the last visit", "wide": True}, lambda row: row.main_diagnosis or MISSING),
+        *counted,
+        ({"label": "Split"}, lambda row: wording.SPLIT_LABELS.get(row.split, row.split)),
+    ]  # fmt: skip
+
+
+def _score(name: str, row: PatientRow) -> str:
+    return score(getattr(row, name))
 
 
 def _sort() -> None:
@@ -280,36 +289,6 @@ def _sort() -> None:
         written = write_sort(str(order.get("key", "")), bool(order.get("descending")))
         st.session_state["sort"] = read_sort(written)
         filter_bar.first_page()
-
-
-def _cells(row: PatientRow, scored: bool) -> list[str]:
-    cells = [
-        str(row.patient_id),
-        MISSING if row.age is None else str(row.age),
-        wording.GENDER_LABELS.get(row.gender, words(row.gender or "")),
-        str(row.visits),
-        day(row.admitted_at),
-        row.main_diagnosis or MISSING,
-        str(row.diagnoses),
-        *([] if scored else [str(row.procedures)]),
-        str(row.medications),
-        severe_alerts(row),
-    ]
-    if scored:
-        cells += [score(value) for value in (row.teacher_jaccard, row.student_jaccard, row.gap)]
-    return [*cells, wording.SPLIT_LABELS.get(row.split, row.split)]
-
-
-def severe_alerts(row: PatientRow) -> str:
-    """How many severe alerts the drugs ordered carry, in the words of every other place."""
-    if row.prescribed_severe is None:
-        return MISSING
-    contraindicated = row.prescribed_contraindicated or 0
-    counts: dict[Severity, int] = {
-        "contraindicated": contraindicated,
-        "major": row.prescribed_severe - contraindicated,
-    }
-    return counts_text(counts) if row.prescribed_severe else "none"
 
 
 def _pages(page: PatientPage) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard.server.service import Service
+from dashboard.server.service import RecentResults, Service
 from dashboard.shared.formatting import count, listing, plain
 from dashboard.shared.templates import render
 from dashboard.shared.url_state import Binding
@@ -27,41 +27,23 @@ _MOST_TEXTS: Final = 10_000
 _MOST_LISTED: Final = 8
 
 
-class SearchMemory:
-    """Searched texts by opaque id, in this server's memory alone; the oldest are forgotten first."""
-
-    def __init__(self) -> None:
-        self._texts: dict[str, str] = {}
-        self._ids: dict[str, str] = {}
-        self._lock = threading.Lock()
-
-    def remember(self, text: str) -> str:
-        """The text's id, the same each time."""
-        with self._lock:
-            if text not in self._ids:
-                if len(self._ids) >= _MOST_TEXTS:
-                    oldest = next(iter(self._ids))
-                    del self._texts[self._ids.pop(oldest)]
-                self._ids[text] = secrets.token_urlsafe(6)
-                self._texts[self._ids[text]] = text
-            return self._ids[text]
-
-    def recall(self, identity: str) -> str | None:
-        """The text of an id; None where it is not known."""
-        return self._texts.get(identity)
-
-
 @st.cache_resource(show_spinner=False)
-def _memory() -> SearchMemory:
-    return SearchMemory()
+def _texts() -> tuple[bytes, RecentResults[str]]:
+    """A secret of this server, and the texts searched last by their id, in its memory alone."""
+    return secrets.token_bytes(32), RecentResults(_MOST_TEXTS)
 
 
 def _read(identity: str) -> str | None:
-    return _memory().recall(identity)
+    return _texts()[1].get(identity)
 
 
 def _write(text: str) -> str:
-    return _memory().remember(text[: 2 * LONGEST_TEXT])
+    """The text's id, the same each time: keyed by the secret, it says nothing about the text."""
+    secret, texts = _texts()
+    text = text[: 2 * LONGEST_TEXT]
+    identity = hmac.digest(secret, text.encode(), "sha256")[:8].hex()
+    texts.put(identity, text)
+    return identity
 
 
 BINDING: Final = Binding("", _read, _write)

@@ -11,8 +11,9 @@ from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, session, url_state, wording
 from dashboard.shared.formatting import count
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import case_title, open_subject
+from dashboard.shared.subject import header, open_subject
 from dashboard.shared.templates import component, macro
+from dashboard.shared.widgets import switch
 from leader_core import Prompt, PromptSection
 
 PUBLISHED = "paper-1"
@@ -45,17 +46,7 @@ def draw() -> None:
     url_state.enter(f"prompt {subject.query}", _BINDINGS)
     if st.session_state["published"]:  # as earlier links have it
         st.session_state.update(mode="published", published=False)
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        st.html(case_title(subject), width="content")
-        st.space("stretch")
-        navigation.link(
-            "case" if subject.source == "cohort" else "new", "Back to the case", session.query_for(subject)
-        )
-        navigation.link("interactions", "Interactions", session.query_for(subject))
-    _body(service, subject)
-
-
-def _body(service: Service, subject: Subject) -> None:
+    header(subject, "interactions", "Interactions")
     _shown(service, subject)
     session.remember_open_case(session.query_for(subject))
     url_state.publish("prompt", {**session.query_for(subject), **url_state.written(_BINDINGS)})
@@ -81,16 +72,8 @@ def _shown(service: Service, subject: Subject) -> None:
     with right:
         _account(service, ours)
     with left:
-        modes = [m for m in MODES if m != "published" or ours.version != PUBLISHED]
-        mode = st.segmented_control(
-            "How the prompt is shown",
-            modes,
-            key="mode",
-            default="read",
-            required=True,
-            format_func=MODES.__getitem__,
-            label_visibility="collapsed",
-        )
+        modes = {m: name for m, name in MODES.items() if m != "published" or ours.version != PUBLISHED}
+        mode = switch("How the prompt is shown", modes, key="mode", default="read")
         if mode == "published":
             one, two = st.columns(2, gap="medium")
             with one:

@@ -18,6 +18,7 @@ from dashboard.shared.formatting import signed
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
+from dashboard.shared.widgets import switch
 from leader_core import Prompt
 from leader_core.explain import Attribution
 
@@ -40,14 +41,7 @@ def show(service: Service, subject: Subject) -> None:
             key=CLASS,
             format_func=lambda code: f"{scored[code]} ({code})" if code in scored else "No class chosen",
         )
-        st.segmented_control(
-            "Marked by",
-            list(LEVELS),
-            key="level",
-            default="phrase",
-            required=True,
-            format_func=LEVELS.__getitem__,
-        )
+        switch("Marked by", LEVELS, labelled=True, key="level", default="phrase")
     code = str(st.session_state.get(CLASS) or "")
     if code not in scored:
         st.html(

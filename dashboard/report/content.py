@@ -11,8 +11,15 @@ from datetime import datetime
 from typing import Final
 
 from dashboard.interactions.sets import KnownDrugs
-from dashboard.report.evidence_part import SimilarPart, TrustPart, similar_part, trust_parts
-from dashboard.report.review_part import Facts, ReviewPart, review_part
+from dashboard.report.parts import (
+    Facts,
+    ReviewPart,
+    SimilarPart,
+    TrustPart,
+    review_part,
+    similar_part,
+    trust_parts,
+)
 from dashboard.scores import trust_text
 from dashboard.scores.reasons import Reason, reasons
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
@@ -70,7 +77,6 @@ class CaseReport:
     prescribed_known: bool
     profile: Facts
     profile_note: str
-    data: Facts  # which cohort the case and the titles are from
     notices: tuple[str, ...]
     absent: tuple[str, ...]  # a sentence for each model without scores
     visits: tuple[VisitText, ...]  # newest first
@@ -85,6 +91,17 @@ class CaseReport:
     reasons: Mapping[str, tuple[Reason, ...]] | None  # by class; None where the student could not say
     drug_names: Mapping[str, Sequence[str]]  # of the drugs ordered, by class
     allergies: tuple[str, ...]
+
+    @property
+    def data(self) -> Facts:
+        """Which cohort the case and the titles are from."""
+        of = self.fingerprint
+        return (
+            ("Kind", wording.data_kind(of.synthetic, of.label)),
+            ("Cohort", f"{of.label}, {of.patients:,} patients, {of.visits:,} visits"),
+            ("Settings", f"{of.source}, preset {of.preset}, ATC level {of.atc_level}"),
+            ("Fingerprint", of.digest[:16]),
+        )
 
     @property
     def like(self) -> Mapping[str, ClassTrust]:
@@ -135,14 +152,10 @@ def compose(
     def title(kind: Kind, code: str) -> str:
         return cohort.title(kind, code) or code
 
-    def short(kind: Kind, code: str) -> str:
-        return case_text.short_title(title(kind, code))
-
+    short = case_text.short_titles(title)
     scored = [name for name in MODEL_NAMES if name in recommendations]
     names = _drug_names(drugs_known)
-    orders = case_text.ordered_drugs(drugs_known.orders) or {
-        code: listing(own) for code, own in names.items()
-    }
+    orders = case_text.ordered_drugs(drugs_known.orders) or {c: listing(own) for c, own in names.items()}
     return CaseReport(
         title=f"Patient {patient_id}" if recorded else "Entered case",
         subtitle=_subtitle(engine, case, recorded=recorded),
@@ -154,7 +167,6 @@ def compose(
         prescribed_known=known,
         profile=tuple(case_text.profile_facts(case, cohort.profile_fields)),
         profile_note=case_text.profile_read(student.profile_read) if student is not None else "",
-        data=_data(cohort.fingerprint),
         notices=_notices(case, drugs_known, drugs, hide=hide),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
         visits=tuple(case_text.visit_texts(case, title)),
@@ -201,21 +213,6 @@ def _notices(case: Case, known: KnownDrugs, drugs: Sequence[str], *, hide: bool)
         unknown = (f"“{each.text}” ({each.reason})" for each in known.unknown)
         notices.append(NOT_LOOKED_UP.format(drugs=listing(unknown)))
     return tuple(notices)
-
-
-def _data(fingerprint: Fingerprint) -> Facts:
-    return (
-        ("Kind", wording.data_kind(fingerprint.synthetic, fingerprint.label)),
-        (
-            "Cohort",
-            f"{fingerprint.label}, {fingerprint.patients:,} patients, {fingerprint.visits:,} visits",
-        ),
-        (
-            "Settings",
-            f"{fingerprint.source}, preset {fingerprint.preset}, ATC level {fingerprint.atc_level}",
-        ),
-        ("Fingerprint", fingerprint.digest[:16]),
-    )
 
 
 def _model(
@@ -276,13 +273,8 @@ def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str
 
 def _groups(rows: list[comparison.Row], *, known: bool, models: int) -> tuple[RowGroup, ...]:
     """Rows by agreement; groups that are unknown or empty are left out."""
-    labels = dict(wording.GROUP_LABELS) if models == 2 else wording.GROUP_LABELS | wording.GROUP_LABELS_ONE
-    if not known:
-        labels["neither"] = "Not suggested"
-    if not models:
-        labels = dict.fromkeys(labels, "Ordered")
     return tuple(
-        RowGroup(labels[key], tuple(members), folded=key == "neither")
+        RowGroup(wording.group_label(key, models, known), tuple(members), folded=key == "neither")
         for key, members in comparison.grouped(rows).items()
         if members and (known or key != "missed")
     )

@@ -64,11 +64,10 @@ def show(
         if hidden:
             st.html(markup.note("What was ordered is hidden here, and left out of the files."))
         for label, ending, mime, icon, write in _FORMATS:
-            made = audit.exporting(f"{subject.audit_name}, as {ending}", writing(write))
-            st.download_button(
-                label, made, f"{name}.{ending}", mime, key=f"export-{ending}", icon=icon,
-                on_click="ignore", type="tertiary",
-            )  # fmt: skip
+            target, file = f"{subject.audit_name}, as {ending}", f"{name}.{ending}"
+            audit.download_button(
+                label, target, writing(write), file, mime, key=f"export-{ending}", icon=icon
+            )
 
 
 def _outcomes(service: Service, case: Case) -> Outcomes | None:

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from dashboard.interactions.alerts import AlertGroup
 from dashboard.report.content import CaseReport
-from dashboard.report.review_part import AlertPart, ReviewPart
+from dashboard.report.parts import ReviewPart
 from dashboard.shared.case_text import VisitText, short_title
 from dashboard.shared.comparison import Row
 from dashboard.shared.formatting import count, listing
@@ -170,14 +171,13 @@ def _alerts(review: ReviewPart, limits: Limits) -> tuple[tuple[AlertLine, ...], 
     return tuple(map(_line, shown)), " ".join(more)
 
 
-def _line(part: AlertPart) -> AlertLine:
-    facts = dict(part.facts)
+def _line(part: AlertGroup) -> AlertLine:
     titles = "; ".join(f"{title} ({likelihood})" if likelihood else title for title, likelihood in part.heads)
     return AlertLine(
         part.rank,
         titles[:1].upper() + titles[1:],
-        _sentence(facts.get("Consequence", "")),
-        _sentence(facts.get("What to do", "")),
+        _sentence(part.effect),
+        _sentence(part.management),
     )
 
 

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dashboard.report.content import CaseReport, ModelPart
-from dashboard.report.evidence_part import SimilarPart, TrustPart
-from dashboard.report.review_part import sets_of
+from dashboard.report.parts import SimilarPart, TrustPart
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording
 from dashboard.shared.csv_table import Cell, write_csv
@@ -75,7 +74,7 @@ def _alert(report: CaseReport, alert: Alert) -> dict[str, Any]:
         "title": alert.title,
         **asdict(alert),
         "carried": alert.carried,
-        "among": [name.lower() for name in sets_of(alert, report.review.codes)],
+        "among": [name.lower() for name in report.review.sets_of(alert)],
     }
 
 

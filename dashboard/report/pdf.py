@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple, cast
 
-from fpdf import Align, FontFace, XPos, YPos
+from fpdf import FPDF, Align, FontFace, XPos, YPos
 from fpdf.enums import TableBordersLayout, VAlign
+from fpdf.fonts import TTFFont
+from fpdf.util import Padding
 
 from dashboard.report import first_page
 from dashboard.report.content import CaseReport
 from dashboard.report.first_page import AlertLine, ClassLine
-from dashboard.report.pdf_pages import PdfPages, TextRun, muted
-from dashboard.report.review_part import AlertPart
 from dashboard.report.sections import (
     ELSEWHERE,
+    AlertItem,
     AlertList,
     Block,
     CellTable,
@@ -23,7 +26,7 @@ from dashboard.report.sections import (
     Paragraph,
     sections,
 )
-from dashboard.shared import wording
+from dashboard.shared import theme, wording
 from dashboard.shared.formatting import day
 from leader_core.domain import MODEL_NAMES
 
@@ -45,6 +48,135 @@ def write_pdf(report: CaseReport) -> bytes:
         for block in section.blocks:
             pdf.write_block(block)
     return bytes(pdf.output())
+
+
+# The pages as they are set: written downwards in the theme's light colours
+
+_FONTS: Final = Path(__file__).resolve().parents[2] / "assets" / "fonts"
+_MARGIN: Final = 12.0  # mm
+_LEADING: Final = 0.3528 * 1.38  # mm of a line's height for each point of type
+
+
+class TextRun(NamedTuple):
+    """A piece of a paragraph; `size` in points."""
+
+    text: str = ""
+    size: float = 9.0
+    colour: str = "ink"
+    bold: bool = False
+
+
+def muted(text: str, size: float = 8.5) -> TextRun:
+    return TextRun(text, size, "muted")
+
+
+class PdfPages(FPDF):
+    """The pages of one report; everything is written downwards, and a full page turns by itself."""
+
+    def __init__(self, report: CaseReport) -> None:
+        super().__init__(format="A4")
+        self.report = report
+        self.set_creation_date(report.made_at)
+        self.set_title(f"{report.title} · {wording.NAME} report")
+        self.set_lang("en")
+        self.set_margins(_MARGIN, _MARGIN)
+        self.c_margin = 0.0
+        self.set_auto_page_break(True, _MARGIN)
+        self.add_font("plex", "", _FONTS / "IBMPlexSans-Regular.ttf")
+        self.add_font("plex", "B", _FONTS / "IBMPlexSans-SemiBold.ttf")
+        self.glyphs = frozenset(cast("TTFFont", self.fonts["plex"]).cmap) | {ord("\n")}
+        self.add_page()
+
+    def normalize_text(self, text: str) -> str:
+        """Text in characters that the fonts have: Latin, Greek, Cyrillic and signs; "?" stands for any other."""
+        return super().normalize_text("".join(c if ord(c) in self.glyphs else "?" for c in text))
+
+    def footer(self) -> None:
+        self.set_y(-9)
+        self.style(muted("", 7.5))
+        text = f"{wording.NOT_A_DEVICE}  {self.report.title}, made {day(self.report.made_at)}"
+        self.cell(self.epw - 20, 5, text)
+        self.cell(20, 5, f"{self.page_no()} / {{nb}}", align=Align.R)
+
+    def style(self, span: TextRun) -> float:
+        """Choose a span's type and colour; returns the height of a line in mm."""
+        self.set_font("plex", "B" if span.bold else "", span.size)
+        self.set_text_color(_hex(span.colour))
+        return span.size * _LEADING
+
+    def room(self, height: float) -> None:
+        """Turn the page where less than `height` mm is left."""
+        if self.will_page_break(height):
+            self.add_page()
+
+    def paragraph(self, *spans: TextRun, indent: float = 0.0) -> None:
+        """Spans one after the other, broken between words."""
+        left = self.l_margin
+        self.set_left_margin(left + indent)
+        self.set_x(self.l_margin)
+        height = 0.0
+        for span in spans:
+            height = max(height, self.style(span))
+            self.write(height, span.text)
+        self.ln(height)
+        self.set_left_margin(left)
+        self.set_x(left)
+
+    def label(self, x: float, y: float, span: TextRun) -> None:
+        """A short text at a position."""
+        height = self.style(span)
+        self.set_xy(x, y)
+        self.cell(None, height, span.text)
+
+    def heading(self, text: str) -> None:
+        """A section's heading, entered in the outline; never alone at the foot of a page."""
+        self.room(22)
+        self.ln(3)
+        self.start_section(text)
+        self.paragraph(TextRun(text, 11, bold=True))
+        self.rule("line", 0.3)
+
+    def rule(self, colour: str, thickness: float) -> None:
+        self.set_draw_color(_hex(colour))
+        self.set_line_width(thickness)
+        y = self.get_y() + 0.4
+        self.line(self.l_margin, y, self.l_margin + self.epw, y)
+        self.set_y(y + 0.6)
+
+    def facts(self, pairs: Iterable[tuple[str, str]], size: float = 9.0, column: float = 30.0) -> None:
+        """Labels and values in two columns."""
+        for name, value in pairs:
+            self.room(2 * size * _LEADING)
+            top = self.get_y()
+            self.label(self.l_margin, top, muted(name, size))
+            self.set_y(top)
+            self.paragraph(TextRun(value, size), indent=column)
+
+    def callout(self, text: str, edge: str, ground: str = "surface", size: float = 8.0) -> None:
+        """A sentence that must be seen, with a coloured edge."""
+        self.room(14)
+        top, line = self.get_y(), self.style(TextRun("", size))
+        self.set_fill_color(_hex(ground))
+        self.multi_cell(
+            0, line, text, fill=True, padding=Padding(0.7, 3, 0.7, 3), align=Align.L,
+            new_x=XPos.LMARGIN, new_y=YPos.NEXT,
+        )  # fmt: skip
+        self.set_fill_color(_hex(edge))
+        self.rect(self.l_margin, top, 1.0, self.get_y() - top, style="F")
+        self.ln(0.8)
+
+    def fitted(self, text: str, width: float) -> str:
+        """The text in the type that is chosen, ended by "…" where it is wider than `width` mm."""
+        text = self.normalize_text(text)
+        if self.get_string_width(text) <= width:
+            return text
+        while text and self.get_string_width(f"{text}…") > width:
+            text = text[:-1]
+        return f"{text.rstrip(' ,;')}…"
+
+
+def _hex(name: str) -> str:
+    return theme.COLOURS[name].light
 
 
 class _ReportPdf(PdfPages):
@@ -155,8 +287,8 @@ class _ReportPdf(PdfPages):
         elif isinstance(block, CellTable):
             self._table(block)
         elif isinstance(block, AlertList):
-            for part in block.parts:
-                self._alert(part)
+            for item in block.items:
+                self._alert(item)
         elif isinstance(block, FoldedPart):
             self.paragraph(muted(f"{block.title}: {ELSEWHERE}.", 8))
 
@@ -185,10 +317,11 @@ class _ReportPdf(PdfPages):
                     row.cell(self.normalize_text(text))
         self.ln(1)
 
-    def _alert(self, part: AlertPart) -> None:
+    def _alert(self, item: AlertItem) -> None:
         self.room(16)
-        titles = "; ".join(f"{title} ({likely})" if likely else title for title, likely in part.heads)
-        rank = TextRun(f"{wording.SEVERITY_LABELS[part.rank]}  ", 8, part.rank, bold=True)
+        titles = "; ".join(f"{title} ({likely})" if likely else title for title, likely in item.group.heads)
+        level = item.group.rank
+        rank = TextRun(f"{wording.SEVERITY_LABELS[level]}  ", 8, level, bold=True)
         self.paragraph(rank, TextRun(titles, 8, bold=True))
-        self.facts(part.facts, size=7.5, column=24)
+        self.facts(item.facts, size=7.5, column=24)
         self.rule("line", 0.15)

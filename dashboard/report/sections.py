@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from dashboard.report.review_part import AlertPart, Facts
+from dashboard.interactions.alerts import AlertGroup
+from dashboard.report.parts import Facts
 from dashboard.scores.reasons import Reason
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import wording
@@ -51,10 +52,19 @@ class CellTable:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertItem:
+    """Alerts that say the same, the sets of suggestions that carry them, and what is said of them."""
+
+    group: AlertGroup
+    sets: tuple[str, ...]
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
 class AlertList:
     """Alerts with everything the tables say of them."""
 
-    parts: tuple[AlertPart, ...]
+    items: tuple[AlertItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +129,21 @@ def _carried(report: CaseReport) -> Iterator[Block]:
     if review.counts:
         yield FactList(review.counts)
     if review.carried:
-        yield AlertList(_shortened(review.carried))
+        yield _list(report, review.carried)
     if review.empty:
         yield Paragraph(wording.NOTHING_LISTED)
     yield Paragraph(review.note, "note")
 
 
-def _shortened(parts: Iterable[AlertPart]) -> tuple[AlertPart, ...]:
-    """Without what the class list says, and the lesser ones without their mechanism, which the JSON holds."""
-    short = ("What to do", "Consequence", "Source")
-    return tuple(
-        replace(
-            part,
-            facts=tuple(
-                fact for fact in part.facts if fact[0] in short or (part.severe and fact[0] != "Ordered as")
-            ),
-        )
-        for part in parts
-    )
+def _list(report: CaseReport, groups: Iterable[AlertGroup]) -> AlertList:
+    """Alerts without what the class list says, and the lesser ones without their mechanism, which the JSON holds."""
+    items = []
+    for group in groups:
+        kept = (f for f in group.facts if f[0] == "Source" or (group.severe and f[0] != "Ordered as"))
+        facts = (("What to do", group.management), ("Consequence", group.effect), *kept)
+        among = () if group.alerts[0].carried else report.review.sets_of(*group.alerts)
+        items.append(AlertItem(group, among, tuple(fact for fact in facts if fact[1])))
+    return AlertList(tuple(items))
 
 
 def _choices(report: CaseReport) -> Iterator[Block]:
@@ -144,10 +151,10 @@ def _choices(report: CaseReport) -> Iterator[Block]:
     review = report.review
     if review.if_chosen:
         yield Paragraph(wording.SHARES_NOTE, "note")
-        yield AlertList(_shortened(part for part in review.if_chosen if part.severe))
+        yield _list(report, (part for part in review.if_chosen if part.severe))
         if lesser := tuple(part for part in review.if_chosen if not part.severe):
             number = count(sum(len(part.alerts) for part in lesser), "alert")
-            yield FoldedPart(f"{number} of lesser rank", (AlertList(_shortened(lesser)),))
+            yield FoldedPart(f"{number} of lesser rank", (_list(report, lesser),))
     if review.signals:
         titles = report.titles
         pairs = tuple(

@@ -18,15 +18,6 @@ _MOST_RESCORED: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
-class ListDiff:
-    """Members of two lists, in their order."""
-
-    only_first: tuple[str, ...]
-    only_second: tuple[str, ...]
-    both: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class ScoreChange:
     """One class in two recommendations; a score is None where that recommendation does not score the class."""
 
@@ -66,19 +57,6 @@ class SuggestionChanges:
     @property
     def empty(self) -> bool:
         return not (self.added or self.removed or self.rescored)
-
-
-def list_diff(first: Iterable[str], second: Iterable[str]) -> ListDiff:
-    """
-    >>> list_diff(["A", "B"], ["B", "C"])
-    ListDiff(only_first=('A',), only_second=('C',), both=('B',))
-    """
-    one, two = dict.fromkeys(first), dict.fromkeys(second)
-    return ListDiff(
-        tuple(x for x in one if x not in two),
-        tuple(x for x in two if x not in one),
-        tuple(x for x in one if x in two),
-    )
 
 
 def code_changes(before: Case, after: Case) -> tuple[list[tuple[Kind, str]], list[tuple[Kind, str]]]:

@@ -18,7 +18,7 @@ from dashboard.scores import explanations, trust_panel
 from dashboard.scores.reasons import BEFORE, EARLIER, Reason, reasons
 from dashboard.server.service import Service
 from dashboard.shared import comparison, wording
-from dashboard.shared.case_text import ordered_drugs, short_title
+from dashboard.shared.case_text import ordered_drugs, short_titles
 from dashboard.shared.comparison import Row
 from dashboard.shared.formatting import count, listing
 from dashboard.shared.markup import Titles
@@ -147,16 +147,12 @@ def _reasons(about: CardCase, draw: Callable[[Mapping[str, Sequence[Reason]], st
     def filled() -> None:
         result = explanations.known_removals(about.service, about.case, "student")
         if result.value is not None:
-            draw(reasons(result.value, about.case, _short(about.titles)), REASONS)
+            draw(reasons(result.value, about.case, short_titles(about.titles)), REASONS)
         else:
             draw({}, result.reason or "What moved the scores is being read…")
 
     filled()
     explanations.remove_later(about.service, about.case, "student", filled)
-
-
-def _short(titles: Titles) -> Titles:
-    return lambda kind, code: short_title(titles(kind, code))
 
 
 # Stop and think
@@ -168,17 +164,16 @@ def alerts_card(about: CardCase) -> str:
     review = about.drugs.review(next(reversed(codes.values()), ()))
     carried = [alert for alert in review.carried if alert.rank in _SEVERE]
     chosen = [alert for alert in review.if_chosen if alert.rank in _SEVERE]
-    groups = alerts.together(carried)
-    first = [alert for group in groups[:_OPEN_ALERTS] for alert in group]
-    rest = [alert for group in groups[_OPEN_ALERTS:] for alert in group]
+    groups = alerts.grouped(carried, about.titles)
+    first, rest = groups[:_OPEN_ALERTS], groups[_OPEN_ALERTS:]
     return render(
         "scores/clinician_alerts.html",
         known=about.ordered_known,
         reviewed=bool(codes),
-        first=alerts.alerts_html(first, about.titles) if first else "",
-        rest=alerts.alerts_html(rest, about.titles) if rest else "",
-        rest_heading=_severe_counts(rest, more=bool(first)),
-        chosen=alerts.alerts_html(chosen, about.titles) if chosen else "",
+        first=alerts.alerts_html(first),
+        rest=alerts.alerts_html(rest),
+        rest_heading=_severe_counts([alert for group in rest for alert in group.alerts], more=bool(first)),
+        chosen=alerts.alerts_html(alerts.grouped(chosen, about.titles)),
         chosen_heading=f"If you choose {_what(about)}: {_severe_counts(chosen)}",
         lesser=_lesser(review),
         held=[(about.titles("medication", code), code, alert.title) for code, alert in about.held.items()],

@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.scores import tags
-from dashboard.scores.tags import RowTagging
+from dashboard.scores.notes import RowTagging, write_tag
 from dashboard.server.answers import Scores
 from dashboard.shared import comparison, theme, wording
 from dashboard.shared.case_text import ordered_drugs
@@ -20,7 +19,6 @@ from leader_core.domain import ModelName
 
 EXPLAINED: Final = "explain"
 """The session's key and the link's parameter for the class whose score is explained."""
-_ONE_MODEL_LABELS: Final = {**wording.GROUP_LABELS, **wording.GROUP_LABELS_ONE}
 
 
 def show(
@@ -76,7 +74,7 @@ def show(
             "tagging": tagging and tagging.chooser(),
         },
         on_explained_change=functools.partial(_explain, key),
-        on_tagged_change=functools.partial(tags.write, tagging, key) if tagging else nothing,
+        on_tagged_change=functools.partial(write_tag, tagging, key) if tagging else nothing,
     )
 
 
@@ -126,7 +124,10 @@ def table(
     else:
         groups = [
             group(
-                key, _label(key, answered, prescribed_known), members, _hint(key, members, prescribed_known)
+                key,
+                wording.group_label(key, len(answered), prescribed_known),
+                members,
+                _hint(key, members, prescribed_known),
             )
             for key, members in comparison.grouped(rows).items()
             if _worth_showing(key, members, answered, prescribed_known)
@@ -156,14 +157,6 @@ def _worth_showing(
     if key == "missed":
         return prescribed_known
     return bool(members) if key in ("own", "held") else bool(answered)
-
-
-def _label(key: comparison.Group, answered: Sequence[ModelName], prescribed_known: bool) -> str:
-    if not answered:
-        return "Ordered"
-    if key == "neither" and not prescribed_known:
-        return "Not suggested"
-    return (wording.GROUP_LABELS if len(answered) == 2 else _ONE_MODEL_LABELS)[key]
 
 
 def _hint(key: comparison.Group, members: Sequence[comparison.Row], prescribed_known: bool) -> str:

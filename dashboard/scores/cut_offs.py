@@ -20,9 +20,7 @@ from dashboard.shared.templates import render
 from leader_core import Alert, Case, Recommendation, UnseenCode
 from leader_core.domain import MODEL_NAMES, EquivalentCode, ModelName
 
-BINDINGS: Final = {
-    session.threshold_key(name): url_state.Binding(None, session.read_threshold) for name in MODEL_NAMES
-}
+BINDINGS: Final = {session.threshold_key(name): url_state.Binding.within(None) for name in MODEL_NAMES}
 """None stands for the model's own cut-off."""
 
 CountAlerts = Callable[[Sequence[str]], str]
@@ -153,14 +151,10 @@ def _no_scores(service: Service, subject: Subject, scores: Scores, others: list[
     name = scores.model
     alone = f" Only the {others[0]}'s scores are shown." if others else ""
     st.html(markup.model_head(name, ""))
+    st.html(markup.callout(wording.no_scores(name, scores.status, scores.reason) + alone, name))
     if scores.status in ("loading", "running"):
-        text = wording.LOADING if scores.status == "loading" else wording.RUNNING
-        st.html(markup.callout(text.format(model=f"The {name}") + alone, name))
         st.skeleton(height=60)
-        return
-    label = wording.MODEL_LABELS[name]
-    st.html(markup.callout(f"{label} scores are not available.{alone} {scores.reason}", name))
-    if scores.status == "failed":
+    elif scores.status == "failed":
         _ask_button(service, subject, name, "Try again")
 
 

@@ -26,14 +26,15 @@ MOST_DRUGS: Final = 60
 def choose(service: Service, subject: Subject) -> None:
     """Every class of the cohort to tick; the button reveals the models and the record."""
     st.html(markup.panel_title("Decide first", "what would you order?") + markup.note(wording.DECIDE_FIRST))
+    own = session.decided(subject.key)
     with st.container(key="decide"):
         result = component("scores/decide_first")(
             key=f"decide-{subject.key}",
             data={
                 "subject": subject.key,
                 "areas": areas(service.engine.cohort.titles("medication"), service.engine.shares),
-                "chosen": list(session.decided(subject.key)),
-                "drugs": {code: list(names) for code, names in session.decided_drugs(subject.key).items()},
+                "chosen": list(own),
+                "drugs": {code: list(names) for code, names in own.items() if names},
                 "label": "Classes to tick, by therapeutic area",
                 "searchLabel": "Find a drug or a class to choose",
                 "placeholder": "A drug or a class: metoprolol, opioids",
@@ -43,8 +44,8 @@ def choose(service: Service, subject: Subject) -> None:
             on_chosen_change=nothing,
         )
     if result.chosen is not None and result.chosen.get("subject") == subject.key:
-        session.decide(subject.key, *_known(service, result.chosen.get("codes"), result.chosen.get("drugs")))
-    own = session.decided(subject.key)
+        own = _known(service, result.chosen.get("codes"), result.chosen.get("drugs"))
+        session.decide(subject.key, own)
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="submit"):
         if st.button(
             "Reveal the models and the record", type="primary", icon=":material/visibility:", key="reveal"
@@ -82,8 +83,8 @@ def own_alerts(service: Service, subject: Subject) -> None:
     own = session.decided(subject.key)
     st.html(markup.panel_title("Alerts of your set"))
     if own:
-        drugs = [name for names in session.decided_drugs(subject.key).values() for name in names]
-        review = KnownDrugs.of(service.engine, subject.case, drugs, hide=True).review(own)
+        drugs = [name for names in own.values() for name in names]
+        review = KnownDrugs.of(service.engine, subject.case, drugs, hide=True).review(tuple(own))
         heading = "With the drugs that you chose"
         st.html(alerts.review_html(review, titles_of(service), "a drug of these classes", heading))
     else:
@@ -97,13 +98,13 @@ def start_again(subject: Subject) -> None:
         st.rerun()
 
 
-def _known(service: Service, codes: object, drugs: object) -> tuple[list[str], dict[str, list[str]]]:
+def _known(service: Service, codes: object, drugs: object) -> dict[str, list[str]]:
     """What the browser sent, without classes that the cohort does not have and drugs that are not of their class."""
     titles, shares = service.engine.cohort.titles("medication"), service.engine.shares
     sent = codes if isinstance(codes, list | tuple) else ()
-    classes = [code for code in sent if isinstance(code, str) and code in titles]
     named = drugs if isinstance(drugs, dict) else {}
-    chosen = {
-        code: [s.name for s in shares.of(code) if s.name in named[code]] for code in classes if code in named
+    return {
+        code: [share.name for share in shares.of(code) if share.name in named.get(code, ())]
+        for code in sent
+        if isinstance(code, str) and code in titles
     }
-    return classes, {code: names for code, names in chosen.items() if names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,6 +16,7 @@ from dashboard.shared.formatting import count, listing, probability
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
+from dashboard.shared.widgets import switch
 from leader_core import Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.explain import Attribution, Flip, Item, Outcomes
@@ -23,7 +25,7 @@ CLASS: Final = comparison_table.EXPLAINED
 WAY: Final = "by"
 WAYS: Final[Mapping[str, str]] = {"gradients": "Integrated gradients", "removal": "Remove one"}
 BINDINGS: Final = {
-    CLASS: url_state.Binding("", lambda text: text if text.isalnum() and len(text) <= 7 else None),
+    CLASS: url_state.Binding.pattern(r"[A-Za-z0-9]{1,7}"),
     WAY: url_state.Binding.choice("gradients", WAYS),
 }
 _SHOWN: Final = 14
@@ -61,17 +63,11 @@ def show(service: Service, subject: Subject, recommendations: Mapping[ModelName,
             "Class to explain",
             options,
             format_func=lambda code: f"{named[code]} ({code})" if code in named else "No class chosen",
-            **url_state.mirror(CLASS, None),
+            **url_state.mirror(CLASS),
         )
         code = str(st.session_state.get(CLASS) or "")
         if code in named:
-            st.segmented_control(
-                "Way of explaining",
-                list(WAYS),
-                format_func=WAYS.__getitem__,
-                required=True,
-                **url_state.mirror(WAY, None),
-            )
+            switch("Way of explaining", WAYS, labelled=True, **url_state.mirror(WAY))
     if not code:
         st.html(
             markup.note(
@@ -101,32 +97,21 @@ def _explained(
     values = [_values(result, code) for result in results.values()]
     if any(values):
         groups = explain_table.item_groups(subject.case, (values[0], values[1]), titles_of(service))
-        missing = tuple(
+        teacher, student = (
             "not read" if result.status == "ready" else "…" if result.status == "running" else "–"
             for result in results.values()
         )
         unit = "log-odds" if way == "gradients" else "probability"
+        table = functools.partial(
+            explain_table.table, groups, summed=way == "gradients", missing=(teacher, student)
+        )
         st.html(
             markup.note(f"Bars in {unit}: right raises the score, left lowers it.")
-            + explain_table.table(
-                groups,
-                caption=f"What changed the score of {code} in both models, in {unit}",
-                most=_SHOWN,
-                summed=way == "gradients",
-                missing=(missing[0], missing[1]),
-            )
+            + table(caption=f"What changed the score of {code} in both models, in {unit}", most=_SHOWN)
         )
         if sum(len(group.rows) for group in groups) > _SHOWN:
             with st.expander("Everything that was read"):
-                st.html(
-                    explain_table.table(
-                        groups,
-                        caption=f"Everything that changed {code}",
-                        most=10_000,
-                        summed=way == "gradients",
-                        missing=(missing[0], missing[1]),
-                    )
-                )
+                st.html(table(caption=f"Everything that changed {code}", most=10_000))
     if way == "removal":
         _flips(service, subject, recommendations, code, results)
     is_, holds, costs = _ABOUT[way]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from dashboard.shared import wording
-from dashboard.shared.formatting import signed, words
+from dashboard.shared.case_text import profile_value
+from dashboard.shared.formatting import signed
 from dashboard.shared.markup import Titles
 from dashboard.shared.templates import render
 from leader_core import Case
@@ -87,7 +88,9 @@ def _heading(item: Item, case: Case) -> str:
 
 def _label(item: Item, case: Case, titles: Titles) -> tuple[str, str]:
     if item.part == "profile":
-        return wording.FIELD_LABELS.get(item.name, item.name), words(case.profile[item.name])
+        return wording.FIELD_LABELS.get(item.name, item.name), profile_value(
+            item.name, case.profile[item.name]
+        )
     if item.part == "wording":
         return _SECTIONS.get(item.name, item.name), "wording"
     return titles(item.kind, item.name) if item.kind else item.name, item.name

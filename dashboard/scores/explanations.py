@@ -46,11 +46,10 @@ def gradients(
 
     With `on_request`, they are computed only once somebody has pressed the button of `button`.
     """
-    return _explain(
+    return explain(
         service,
-        case,
         model,
-        ("gradients", code),
+        (*service.key(case, model), "gradients", code),
         lambda on_progress: attribute(service.engine, case, model, code, on_progress=on_progress),
         on_request,
     )
@@ -60,11 +59,10 @@ def removals(
     service: Service, case: Case, model: ModelName, *, on_request: bool = False
 ) -> Explained[Outcomes]:
     """Everything left out in turn, for all classes at once; `on_request` as in `gradients`."""
-    return _explain(
+    return explain(
         service,
-        case,
         model,
-        ("removals",),
+        (*service.key(case, model), "removals"),
         lambda on_progress: leave_one_out(service.engine, case, model, on_progress=on_progress),
         on_request,
     )
@@ -108,11 +106,10 @@ def flip(
     service: Service, case: Case, model: ModelName, code: str, threshold: float, outcomes: Outcomes
 ) -> Explained[Flip]:
     """The smallest set of removals that takes a class over a cut-off."""
-    return _explain(
+    return explain(
         service,
-        case,
         model,
-        ("flip", code, round(threshold, 4)),
+        (*service.key(case, model), "flip", code, round(threshold, 4)),
         lambda on_progress: smallest_flip(
             service.engine, case, model, code, outcomes=outcomes, threshold=threshold, on_progress=on_progress
         ),
@@ -159,17 +156,6 @@ def _ask(key: Key) -> None:
 
 def _again(key: Key) -> None:
     st.session_state.get(_ENDED, {}).pop(key, None)
-
-
-def _explain(
-    service: Service,
-    case: Case,
-    model: ModelName,
-    what: Key,
-    work: Callable[[Progress], T],
-    on_request: bool = False,
-) -> Explained[T]:
-    return explain(service, model, (*service.key(case, model), *what), work, on_request)
 
 
 def explain(

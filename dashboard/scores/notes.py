@@ -1,8 +1,14 @@
-"""What people write about a patient: the star and notes, stored in the workspace, never in the cohort or a link."""
+"""What people write about a patient: the star, notes, and tags on the rows of the comparison table.
+
+All of it is stored in the workspace, never in the cohort or a link. A row shows the tags of the annotator who looks at it
+alone, so that two annotators who are compared stay independent.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 import streamlit as st
 
@@ -11,10 +17,10 @@ from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
 from dashboard.shared.formatting import count
-from dashboard.shared.guard import fragment, guarded
+from dashboard.shared.guard import fragment, guarded, message_of_errors, show_message
 from dashboard.shared.templates import render
 from leader_core import LeaderError
-from leader_core.workspace import Note, StaleEditError, Workspace
+from leader_core.workspace import NO_ERROR, Note, StaleEditError, Workspace
 
 AUTHOR: Final = "_author"
 """Session key of the name that this person writes notes and tags under."""
@@ -70,9 +76,9 @@ def _panel(service: Service, patient_id: int, visit_id: int | None) -> None:
     notes = workspace.notes(patient_id)
     detail = count(len(notes), "note") if notes else "stored apart from the cohort"
     st.html(markup.panel_title("Notes", detail))
-    message = st.session_state.pop(_MESSAGE, "")
-    for text in (*workspace.notices, *([message] if message else [])):
+    for text in workspace.notices:
         st.html(markup.callout(text, "warn"))
+    show_message(_MESSAGE)
     for note in notes:
         _note(workspace, note, visit_id)
     if workspace.writable:
@@ -140,7 +146,79 @@ def _save_note(
 
 @guarded
 def _remove_note(workspace: Workspace, note: Note) -> None:
-    try:
+    with message_of_errors(_MESSAGE):
         workspace.remove_note(note.note_id, author=author(), based_on=note.version)
-    except LeaderError as error:
-        st.session_state[_MESSAGE] = str(error)
+
+
+# Tags
+
+NO_ERROR_NAME: Final = "No error"
+_NO_ERROR_MEANING: Final = "looked at it: the answer is right, or the record cannot tell"
+TAG_MESSAGE: Final = "_tags_message"  # why the last tag was not saved, shown once
+
+
+@dataclass(frozen=True, slots=True)
+class RowTagging:
+    """Where the tags of one recorded visit's rows are read and written."""
+
+    workspace: Workspace
+    patient_id: int
+    visit_id: int
+
+    def chooser(self) -> dict[str, Any]:
+        """What the chooser offers: kinds with their keys, and whom the tags are from."""
+        kinds = [
+            {"id": kind.kind_id, "name": kind.name, "meaning": kind.meaning}
+            for kind in self.workspace.tags.kinds()
+        ]
+        none = {"id": NO_ERROR, "name": NO_ERROR_NAME, "meaning": _NO_ERROR_MEANING}
+        keys = [str(number) if number < 10 else "" for number in range(1, len(kinds) + 1)]
+        return {
+            "kinds": [{**kind, "key": key} for kind, key in zip((*kinds, none), (*keys, "0"), strict=True)],
+            "author": author(),
+            "asks": serving.current_account() is None,
+        }
+
+    def own(self) -> Mapping[str, list[dict[str, str]]]:
+        """This annotator's tags by class."""
+        names = {kind.kind_id: kind.name for kind in self.workspace.tags.kinds(removed=True)}
+        names[NO_ERROR] = NO_ERROR_NAME
+        own: dict[str, list[dict[str, str]]] = {}
+        for tag in self.workspace.tags.all(self.visit_id):
+            if tag.author == author() and tag.code:
+                own.setdefault(tag.code, []).append(
+                    {
+                        "model": tag.model,
+                        "kind": tag.kind,
+                        "name": names.get(tag.kind, tag.kind),
+                        "note": tag.note,
+                    }
+                )
+        return {code: sorted(tags, key=lambda tag: tag["model"], reverse=True) for code, tags in own.items()}
+
+
+def tagging(service: Service, patient_id: int | None, visit_id: int | None) -> RowTagging | None:
+    """For a recorded visit in a workspace that can be written; None elsewhere."""
+    workspace = get_workspace(service)
+    if patient_id is None or visit_id is None or not workspace.writable:
+        return None
+    return RowTagging(workspace, patient_id, visit_id)
+
+
+@guarded
+def write_tag(where: RowTagging, key: str) -> None:
+    """Save what was chosen in the table mounted under `key`, or take the tag back where no kind was."""
+    chosen = getattr(st.session_state.get(key), "tagged", None)
+    if not isinstance(chosen, Mapping):
+        return
+    if serving.current_account() is None:
+        st.session_state[AUTHOR] = " ".join(str(chosen.get("author") or "").split())
+    tags, code, kind = where.workspace.tags, str(chosen.get("code")), str(chosen.get("kind") or "")
+    rows = [(where.visit_id, code, str(model)) for model in chosen.get("models") or ()]
+    with message_of_errors(TAG_MESSAGE):
+        for row in rows:
+            if kind:
+                tags.tag(where.patient_id, row, kind, note=str(chosen.get("note") or ""), author=author())
+        for tag in tags.all(where.visit_id) if not kind else ():
+            if tag.row in rows and tag.author == author():
+                tags.withdraw(tag)

@@ -1,26 +1,43 @@
-"""Both models on one case, for Case and New case: cut-offs, the class table, explanations, and tabs of what goes with them."""
+"""Both models on one case, for Case and New case, in either view.
+
+The research view has cut-offs, the class table, explanations and tabs; the clinician's has the cards and what follows.
+"""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, Literal
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.interactions import alert_list, alerts, sets
-from dashboard.scores import comparison_table, cut_offs, decide_first, explain_panel, notes, tags, trust_panel
-from dashboard.scores.clinician_panel import Export
+from dashboard.scores import (
+    clinician_cards,
+    comparison_table,
+    cut_offs,
+    decide_first,
+    explain_panel,
+    notes,
+    trust_panel,
+)
+from dashboard.scores.trust_text import SimilarResult
 from dashboard.server.answers import Scores, all_scores
 from dashboard.server.service import Service, case_key
 from dashboard.shared import comparison, markup, navigation, session, url_state, wording
-from dashboard.shared.case_text import tables_cover
-from dashboard.shared.formatting import count
+from dashboard.shared.case_text import tables_cover, unseen_claims
+from dashboard.shared.formatting import count, day
+from dashboard.shared.guard import show_message
 from dashboard.shared.session import Subject
 from dashboard.shared.subject import titles_of
-from leader_core import Alert, Recommendation
+from dashboard.shared.templates import render
+from dashboard.shared.widgets import switch
+from leader_core import Alert, Case, Recommendation
 from leader_core.domain import ModelName
+
+Export = Callable[[Mapping[ModelName, Recommendation], SimilarResult, Collection[str]], None]
+"""Draws the export button of a page for the scores, neighbours and classes held back that its panel shows."""
 
 Tab = Literal["pairs", "similar", "trust", "notes"]
 TABS: Final[Mapping[Tab, str]] = {
@@ -31,6 +48,7 @@ TABS: Final[Mapping[Tab, str]] = {
 }
 _TAB: Final = "tab"
 _LINKED: Final = {_TAB: url_state.Binding.choice("pairs", TABS), **trust_panel.BINDINGS}
+_HOLD_SWITCH: Final = "hold_clinician"
 _HOLD: Final = {session.HOLD: url_state.Binding.flag()}
 BINDINGS: Final = {**_LINKED, **_HOLD, **cut_offs.BINDINGS, **explain_panel.BINDINGS}
 
@@ -86,7 +104,7 @@ def _answers(
 ) -> dict[str, str]:
     """What the models say, and what is known of the case; gives the URL parameters of this view."""
     known = subject.source == "cohort" and not session.hidden(subject)
-    own = session.decided(subject.key) if known and session.view() == "decide" else None
+    own = tuple(session.decided(subject.key)) if known and session.view() == "decide" else None
     near = trust_panel.find_similar(service, subject.case)
     with centre:
         with st.container(key="cut_offs"):
@@ -170,15 +188,8 @@ def _table(
     )
     shares = service.engine.shares
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        grouping = st.segmented_control(
-            "Group by",
-            ["agreement", "area"],
-            default="agreement",
-            required=True,
-            key="grouping",
-            label_visibility="collapsed",
-            format_func={"agreement": "By agreement", "area": "By therapeutic area"}.__getitem__,
-        )
+        ways = {"agreement": "By agreement", "area": "By therapeutic area"}
+        grouping = switch("Group by", ways, default="agreement", key="grouping")
         if own is not None:
             decide_first.start_again(subject)
         st.space("stretch")
@@ -200,7 +211,7 @@ def _table(
         shares=lambda code: alerts.class_drugs(shares, code),
         counted=shares.label,
         against=held,
-        tagging=tags.tagging(service, subject.patient_id, case.current.visit_id) if known else None,
+        tagging=notes.tagging(service, subject.patient_id, case.current.visit_id) if known else None,
         focus=session.focused_class() if subject.source == "cohort" else "",
     )
     st.html(markup.note(wording.TEACHER_SCORES))
@@ -216,7 +227,7 @@ def _above_the_table(service: Service, held: Mapping[str, Alert]) -> None:
                 help=wording.HOLD_BACK,
                 **url_state.mirror(session.HOLD),
             )
-        tags.show_message()
+        show_message(notes.TAG_MESSAGE)
 
 
 def _alerts(
@@ -231,22 +242,100 @@ def _alerts(
     if not codes:
         st.html(markup.panel_title("Alerts") + markup.note("They appear with the first scores."))
         return
-    names = list(codes)
-    chosen = str(
-        st.segmented_control(
-            "Alerts of",
-            names,
-            default=names[-1],
-            required=True,
-            key=f"alerts_of_{'_'.join(names)}",
-            persist_state="page",
-            label_visibility="collapsed",
-            width="stretch",
-            format_func=lambda name: "All" if name == sets.UNION else sets.LABELS[name],
-        )
+    names, last = (
+        {name: "All" if name == sets.UNION else sets.LABELS[name] for name in codes},
+        list(codes)[-1],
     )
-    chosen = chosen if chosen in codes else names[-1]
+    key = f"alerts_of_{'_'.join(names)}"
+    chosen = switch("Alerts of", names, default=last, key=key, persist_state="page", width="stretch")
+    chosen = chosen if chosen in codes else last
     st.html(alerts.review_html(known.review(codes[chosen]), titles_of(service), sets.SUGGESTED_BY[chosen]))
     alert_list.not_understood(known.unknown)
     navigation.link("interactions", "All alerts, graph and safer set", {**link, "set": chosen})
     st.html(markup.note(tables_cover()))
+
+
+# The clinician's view
+
+
+def show_clinical(service: Service, subject: Subject, export: Export, *, current: bool = True) -> None:
+    """The models' states, the cards, and under them the ways on.
+
+    Args:
+        service: the engine behind the page.
+        subject: the case as it was scored.
+        export: draws the export button.
+        current: whether the case on screen is the one that was scored; if not, nothing leads on from it.
+    """
+    scores = all_scores(service, subject.case)
+    recommendations = {
+        name: answer.recommendation for name, answer in scores.items() if answer.recommendation is not None
+    }
+    drugs = sets.known_drugs(service, subject)
+    against = sets.held_back(service, subject.case, recommendations, drugs)
+    held = against if session.holding_back() else {}
+    recommendations = sets.without(recommendations, held)
+    _states(service, subject.case, scores)
+    recorded = subject.source == "cohort"
+    deciding = recorded and session.view() == "decide"
+    clinician_cards.show(
+        service,
+        subject.case,
+        recommendations,
+        drugs,
+        held,
+        focus=session.focused_class() if recorded else "",
+        own=session.decided(subject.key) if deciding else None,
+    )
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="case_files"):
+        if deciding:
+            decide_first.start_again(subject)
+        if against:
+            _hold_back()
+        if not current:
+            return
+        navigation.link("interactions", "All alerts and safer set", session.query_for(subject))
+        if recommendations:
+            near = trust_panel.find_similar(service, subject.case)
+            export(recommendations, trust_panel.similar_result(service, near), held)
+
+
+def _hold_back() -> None:
+    """The switch for classes that the patient's conditions forbid; on unless somebody chose otherwise."""
+    st.session_state[_HOLD_SWITCH] = session.holding_back()
+    st.toggle(
+        "Leave out what this patient's conditions forbid",
+        key=_HOLD_SWITCH,
+        help=wording.HOLD_BACK_CLINICIAN,
+        on_change=lambda: session.hold_back(st.session_state[_HOLD_SWITCH]),
+    )
+
+
+def _states(service: Service, case: Case, scores: Mapping[ModelName, Scores]) -> None:
+    """Which model has not answered and why, and what one did not read: said plainly, above the cards."""
+    lines = [line for name, each in scores.items() for line in _state(service, case, name, each, scores)]
+    if lines:
+        st.html(render("scores/model_states.html", lines=lines))
+
+
+def _state(
+    service: Service, case: Case, name: ModelName, own: Scores, scores: Mapping[ModelName, Scores]
+) -> list[tuple[ModelName, str, str]]:
+    """(model, sentence, what stands on hover) for everything that must be known of one model."""
+    others = [other for other in scores if other != name and scores[other].recommendation]
+    alone = f" Only the {others[0]}'s suggestions are shown." if others else ""
+    result = own.recommendation
+    if result is None:
+        text = {
+            "loading": f"The {name} is still loading; its suggestions appear when it is ready.",
+            "running": f"The {name} is reading this case.",
+            "absent": f"The {name} is not installed here.",
+        }.get(own.status, f"The {name} could not read this case.")
+        return [(name, text + alone, own.reason)]
+    lines = []
+    if own.stored_at is not None and own.status != "ready":
+        lines.append((name, f"The {name}'s suggestions were stored on {day(own.stored_at)}.", own.reason))
+    if result.truncated:
+        lines.append((name, cut_offs.cut_text(service, case, name), ""))
+    lines += [(name, f"{claim}.", codes) for claim, codes in unseen_claims(name, result.unseen)]
+    return lines

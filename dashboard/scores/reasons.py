@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from dashboard.shared import wording
-from dashboard.shared.formatting import words
+from dashboard.shared.case_text import profile_value
 from dashboard.shared.markup import Titles
 from leader_core import Case
 from leader_core.explain import Item, Outcomes
@@ -61,9 +61,8 @@ def _log_odds(probabilities: np.ndarray) -> np.ndarray:
 
 def _text(item: Item, case: Case, titles: Titles) -> str:
     if item.kind is None:
-        value = case.profile[item.name]
-        value = wording.GENDER_LABELS.get(value, value) if item.name == "gender" else value
-        return f"{wording.FIELD_LABELS.get(item.name, item.name)}: {words(value)}"
+        value = profile_value(item.name, case.profile[item.name])
+        return f"{wording.FIELD_LABELS.get(item.name, item.name)}: {value}"
     title = titles(item.kind, item.name)
     if item.kind == "medication":
         return f"{title} ordered at an earlier visit"

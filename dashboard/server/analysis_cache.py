@@ -5,15 +5,13 @@ Also what a link's selection means here: a split, a saved list or a tag, narrowe
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import streamlit as st
 
-from dashboard.server.service import Service
+from dashboard.server.service import RecentResults, Service
 from dashboard.server.workspace import get_workspace
 from leader_core import InputError, NotFoundError
 from leader_core.error_analysis import Analysis, Condition, Lookup, Selection
@@ -23,7 +21,6 @@ T = TypeVar("T")
 
 EVERYBODY: Final = "all"
 LIST: Final = "list-"
-_RESULTS: Final = 96
 
 
 @dataclass
@@ -31,22 +28,15 @@ class AnalysisCache:
     """The server's analysis of one cohort and the results used last. Shared by all sessions."""
 
     analysis: Analysis
-    _results: OrderedDict[Hashable, Any] = field(default_factory=OrderedDict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _results: RecentResults[Any] = field(default_factory=lambda: RecentResults(96))
 
     def cached(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """A result that was computed before, or a new one."""
-        with self._lock:
-            if key in self._results:
-                self._results.move_to_end(key)
-                cached: T = self._results[key]
-                return cached
-        result = compute()  # outside the lock: other sessions need not wait for it
-        with self._lock:
-            self._results[key] = result
-            while len(self._results) > _RESULTS:
-                self._results.popitem(last=False)
-        return result
+        """A result that was computed before, or a new one; other sessions do not wait for it."""
+        cached: T | None = self._results.get(key)
+        if cached is None:
+            cached = compute()
+            self._results.put(key, cached)
+        return cached
 
 
 def get_analysis_cache(service: Service) -> AnalysisCache:

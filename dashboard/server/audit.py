@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import streamlit as st
 
@@ -17,7 +17,6 @@ from leader_core.workspace import Revision
 
 FILE: Final = "LEADER_AUDIT"
 _LAST_OPENED: Final = "_audit_opened"
-T = TypeVar("T")
 
 
 def record(action: str, target: str = "", *, account: Account | None = None) -> None:
@@ -42,11 +41,29 @@ def record_opened(target: str) -> None:
         st.session_state[_LAST_OPENED] = target
 
 
-def exporting(target: str, write: Callable[[], T]) -> Callable[[], T]:
+def download_button(
+    label: str,
+    target: str,
+    write: Callable[[], bytes],
+    file_name: str,
+    mime: str,
+    *,
+    icon: str = ":material/download:",
+    key: str | None = None,
+    help: str | None = None,
+) -> None:
+    """A button for a file, which is written when it is pressed, and recorded then as an export of `target`."""
+    data = exporting(target, write)
+    st.download_button(
+        label, data, file_name, mime, key=key, icon=icon, help=help, type="tertiary", on_click="ignore"
+    )
+
+
+def exporting(target: str, write: Callable[[], bytes]) -> Callable[[], bytes]:
     """What a download button writes, recorded when the button is pressed: the server asks for the file then."""
     account = serving.current_account()  # of the run that draws the button
 
-    def written() -> T:
+    def written() -> bytes:
         record("exported", target, account=account)
         return write()
 

@@ -5,7 +5,6 @@ The stored scores change only when all of them are there; a cancelled or failed 
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -15,14 +14,14 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import streamlit as st
 
 from dashboard.server.serving import is_loopback, may_administer, sign_in
 from dashboard.server.settings import ROOT, ServerSettings
-from dashboard.server.training_runs import stop
-from dashboard.server.training_state import began, last_words, read_lines
+from dashboard.server.training_runs import start_process, stop
+from dashboard.server.training_state import LOG, PROGRESS, began, last_words, read_lines
 from leader_core import InputError
 
 SPLITS: Final = ("test", "all")
@@ -47,18 +46,6 @@ def may_score() -> bool:
     """Whether this session may start the one command above: on the server's own machine, or signed in as administrator."""
     here = is_loopback(str(st.get_option("server.address") or ""))
     return may_administer() and (here or bool(sign_in()))
-
-
-@dataclass(frozen=True, slots=True)
-class ScoringProgress:
-    """How far a run is: each model's cases done and all of them, in the order in which they are scored."""
-
-    parts: tuple[tuple[str, int, int], ...] = ()  # (model, done, of)
-
-    @property
-    def fraction(self) -> float:
-        """0 to 1 of the model that is scored now."""
-        return self.parts[-1][1] / max(1, self.parts[-1][2]) if self.parts else 0.0
 
 
 @dataclass
@@ -87,17 +74,9 @@ class ScoringRun:
                 raise InputError("The cohort is being scored already: wait for it, or cancel it first.")
             self._clear()
             folder = Path(tempfile.mkdtemp(prefix="leader-scores-"))
-            line = [*words(settings, split, self.command), "--progress", str(folder / "progress.jsonl")]
-            if nice := shutil.which("nice"):  # the pages go first
-                line = [nice, "-n", "10", *line]
-            one_left = str(max(1, (os.cpu_count() or 2) - 1))
-            environment = {"OMP_NUM_THREADS": one_left, **os.environ, "PYTHONPATH": str(ROOT)}
+            line = [*words(settings, split, self.command), "--progress", str(folder / PROGRESS)]
             try:
-                with (folder / "log.txt").open("wb") as log:
-                    self._process = subprocess.Popen(  # noqa: S603 - words of ours, no shell
-                        line, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL,
-                        stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
-                    )  # fmt: skip
+                self._process = start_process(line, folder / "result.txt", folder / LOG)
             except OSError as error:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise InputError(f"The scoring could not be started ({error.strerror}).") from error
@@ -115,7 +94,7 @@ class ScoringRun:
         if code and self._cancelled:
             return "cancelled"
         if code:
-            self.reason = last_words(self._folder / "log.txt", code)
+            self.reason = last_words(self._folder / LOG, code)
             return "failed"
         return "done"
 
@@ -128,14 +107,11 @@ class ScoringRun:
     def cancelling(self) -> bool:
         return self._cancelled
 
-    def progress(self) -> ScoringProgress:
-        """What the process has written of itself."""
-        parts: dict[str, tuple[int, int]] = {}
-        rows: list[dict[str, Any]] = read_lines(self._folder / "progress.jsonl") if self._folder else []
-        for row in rows:
-            if row.get("event") == "part":
-                parts[str(row["label"])] = (int(row["done"]), int(row["of"]))
-        return ScoringProgress(tuple((name, done, of) for name, (done, of) in parts.items()))
+    def progress(self) -> tuple[str, int, int] | None:
+        """The model that is scored now, how many of its cases are done, and of how many; None before the first."""
+        rows = read_lines(self._folder / PROGRESS) if self._folder else []
+        row = next((row for row in reversed(rows) if row.get("event") == "part"), None)
+        return None if row is None else (str(row["label"]), int(row["done"]), int(row["of"]))
 
     def cancel(self) -> None:
         """Ask the process to stop, as Ctrl-C would."""

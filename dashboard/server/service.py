@@ -65,6 +65,7 @@ class RecentResults(Generic[T]):
 
     def put(self, key: Hashable, result: T) -> None:
         with self._lock:
+            self._results.pop(key, None)  # stored again, it is the newest
             self._results[key] = result
             while len(self._results) > self._most:
                 self._results.popitem(last=False)

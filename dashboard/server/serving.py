@@ -166,6 +166,12 @@ def current_account() -> Account | None:
     return None
 
 
+def account_name() -> str:
+    """Whom this run of a page is for; "" where nobody is signed in, or nobody has to be."""
+    account = current_account()
+    return account.name if account is not None else ""
+
+
 def provider_session_ended() -> bool:
     """Whether a provider vouched for somebody too long ago: Streamlit's own cookie lasts for weeks."""
     issued = st.user.get("iat")  # seconds since 1970; OpenID Connect Core 1.0, section 2, requires it

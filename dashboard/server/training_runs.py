@@ -172,20 +172,7 @@ class TrainingRuns:
             if sources.teacher is not None:
                 words += ["--teacher", str(sources.teacher)]
                 words += ["--teacher-visits", str(request.visits)] if request.visits else []
-        if nice := shutil.which("nice"):  # the pages go first
-            words = [nice, "-n", "10", *words]
-        one_left = str(max(1, (os.cpu_count() or 2) - 1))
-        environment = {"OMP_NUM_THREADS": one_left, **os.environ, "PYTHONPATH": str(ROOT)}
-        with (folder / "result.json").open("wb") as out, (folder / LOG).open("wb") as log:
-            return subprocess.Popen(  # noqa: S603 - words of ours, no shell
-                words,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C at the server's terminal is not meant for it
-            )
+        return start_process(words, folder / "result.json", folder / LOG)
 
     def _watch(self, name: str, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()
@@ -255,6 +242,24 @@ def get_runs() -> TrainingRuns:
 @st.cache_resource(show_spinner=False)
 def _open_runs(folder: Path) -> TrainingRuns:
     return TrainingRuns(folder)
+
+
+def start_process(words: Sequence[str], out: Path, log: Path) -> subprocess.Popen[bytes]:
+    """Run a command after the pages (nice), on all processors but one; `out` and `log` take what it says and its errors."""
+    if nice := shutil.which("nice"):
+        words = [nice, "-n", "10", *words]
+    one_left = str(max(1, (os.cpu_count() or 2) - 1))
+    environment = {"OMP_NUM_THREADS": one_left, **os.environ, "PYTHONPATH": str(ROOT)}
+    with out.open("wb") as stdout, log.open("wb") as stderr:
+        return subprocess.Popen(  # noqa: S603 - words of ours, no shell
+            words,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,  # Ctrl-C at the server's terminal is not meant for it
+        )
 
 
 def stop(pid: int, start: str, steps: Sequence[tuple[signal.Signals, float]] = STEPS) -> None:

@@ -83,10 +83,19 @@ def _visit(
 
 def profile_facts(case: Case, fields: Sequence[str]) -> list[tuple[str, str]]:
     """The profile's fields in words; a field that was not recorded says so."""
-    values = {name: case.profile[name] for name in fields if name in wording.FIELD_LABELS}
-    if "gender" in values:
-        values["gender"] = wording.GENDER_LABELS.get(values["gender"], values["gender"])
-    return [(wording.FIELD_LABELS[name], words(value)) for name, value in values.items()]
+    names = [name for name in fields if name in wording.FIELD_LABELS]
+    return [(wording.FIELD_LABELS[name], profile_value(name, case.profile[name])) for name in names]
+
+
+def profile_value(name: str, value: str, missing: str = "not recorded") -> str:
+    """A profile field's value as a person reads it.
+
+    >>> profile_value("gender", "F"), profile_value("insurance", "MEDICARE"), profile_value("gender", UNKNOWN)
+    ('Female', 'Medicare', 'not recorded')
+    """
+    if value in ("", UNKNOWN):
+        return missing
+    return wording.GENDER_LABELS.get(value, words(value)) if name == "gender" else words(value)
 
 
 def profile_read(fields: Sequence[str]) -> str:
@@ -122,6 +131,11 @@ def short_title(title: str) -> str:
     'ST elevation (STEMI) myocardial infarction'
     """
     return _UNSPECIFIC.sub("", title)
+
+
+def short_titles(titles: Callable[[Kind, str], str]) -> Callable[[Kind, str], str]:
+    """The same titles without such words."""
+    return lambda kind, code: short_title(titles(kind, code))
 
 
 def person(case: Case, age: int | None = None) -> str:

@@ -97,7 +97,7 @@ def rows(
     student: Recommendation | None,
     prescribed: Sequence[str],
     titles: Mapping[str, str],
-    own: Sequence[str] = (),
+    own: Collection[str] = (),
     held: Collection[str] = (),
 ) -> list[Row]:
     """One row for each class that a model scores, that was ordered or that the viewer chose; best first.

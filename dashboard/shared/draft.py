@@ -7,7 +7,6 @@ present one too, under an opaque id that stands in the link, so that a reload of
 from __future__ import annotations
 
 import secrets
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,9 +14,9 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.server import serving
 from dashboard.server.accounts import LONGEST_SECONDS
-from dashboard.server.service import Service
+from dashboard.server.service import RecentResults, Service
+from dashboard.server.serving import account_name
 from leader_core import UNKNOWN, Case, Concept, Visit
 
 MAX_EARLIER: Final = 9
@@ -184,7 +183,7 @@ def session_draft() -> Draft:
     """The session's draft: at first the one that the link names, or a blank one."""
     if not isinstance(st.session_state.get(SESSION_KEY), Draft):
         linked = st.query_params.get(ID, "")
-        stored = _stored_drafts().get(linked, _owner()) if linked else None
+        stored = _stored_drafts().get(linked, account_name()) if linked else None
         st.session_state[_LOST] = bool(linked) and stored is None
         set_draft(stored or Draft())
     draft: Draft = st.session_state[SESSION_KEY]
@@ -196,7 +195,9 @@ def set_draft(draft: Draft) -> None:
     st.session_state[SESSION_KEY] = draft
     if draft != Draft():
         st.session_state[_LOST] = False
-        _stored_drafts().put(st.session_state.setdefault(_ID, secrets.token_urlsafe(12)), draft, _owner())
+        _stored_drafts().put(
+            st.session_state.setdefault(_ID, secrets.token_urlsafe(12)), draft, account_name()
+        )
 
 
 def draft_query() -> dict[str, str]:
@@ -213,32 +214,22 @@ class DraftStore:
     """Drafts by opaque id, in this server's memory alone: for 12 hours, and the last few hundred."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._drafts: dict[str, tuple[Draft, str, float]] = {}  # draft, owner, when it was stored
+        self._drafts: RecentResults[tuple[Draft, str, float]] = RecentResults(
+            _MOST_STORED
+        )  # draft, owner, when
 
     def put(self, key: str, draft: Draft, owner: str) -> None:
-        with self._lock:
-            self._drafts.pop(key, None)
-            self._drafts[key] = (draft, owner, time.monotonic())
-            while len(self._drafts) > _MOST_STORED:
-                del self._drafts[next(iter(self._drafts))]  # the one that was stored first
+        self._drafts.put(key, (draft, owner, time.monotonic()))
 
     def get(self, key: str, owner: str) -> Draft | None:
         """The draft of this id, where the same person stored it and not too long ago."""
-        with self._lock:
-            draft, stored_by, at = self._drafts.get(key, (None, "", 0.0))
+        draft, stored_by, at = self._drafts.get(key) or (None, "", 0.0)
         return draft if stored_by == owner and time.monotonic() - at < LONGEST_SECONDS else None
 
 
 @st.cache_resource(show_spinner=False)
 def _stored_drafts() -> DraftStore:
     return DraftStore()
-
-
-def _owner() -> str:
-    """Who enters: the account where people sign in, else anybody on this machine."""
-    account = serving.current_account()
-    return account.name if account is not None else ""
 
 
 def change_draft(draft: Draft) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Literal, ParamSpec
 
 import streamlit as st
 
-from dashboard.shared import wording
+from dashboard.shared import markup, wording
 from dashboard.shared.formatting import plain
 from leader_core import LeaderError, NotFoundError
 
@@ -28,6 +29,21 @@ LONGEST: Final = 300
 def notice(text: str, kind: Literal["error", "warning", "success"] = "error", icon: str = "error") -> None:
     """A message on the page, as text and never as markup, of at most `LONGEST` characters."""
     getattr(st, kind)(plain(text, LONGEST), icon=f":material/{icon}:")
+
+
+@contextmanager
+def message_of_errors(key: str) -> Iterator[None]:
+    """What goes wrong inside becomes a sentence that `show_message` draws, once, where the page has a place for it."""
+    try:
+        yield
+    except LeaderError as error:
+        st.session_state[key] = str(error)
+
+
+def show_message(key: str, kind: str = "warn") -> None:
+    """The sentence that was left under this key since the last run."""
+    if message := st.session_state.pop(key, ""):
+        st.html(markup.callout(message, kind))
 
 
 def guarded(draw: Callable[P, None], *, home: Callable[[], None] | None = None) -> Callable[P, None]:

@@ -5,7 +5,7 @@ The URL carries opaque ids, cut-offs and filters. Clinical text (a search, a cas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard.server.service import Service
 from dashboard.shared.draft import draft_query, session_draft
+from dashboard.shared.url_state import read_number
 from dashboard.shared.view import is_research
 from leader_core import Case, InputError, NotFoundError
 
@@ -40,7 +41,6 @@ _LAST: Final = "_last_case"
 _VIEW: Final = "_view"
 _HOLD: Final = "_hold_back"
 _DECIDED: Final = "_decided"
-_DECIDED_DRUGS: Final = "_decided_drugs"
 _REVEALED: Final = "_revealed"
 
 
@@ -133,16 +133,7 @@ def remember_open_case(query: Mapping[str, str]) -> None:
 
 def threshold(model: str) -> float | None:
     """The cut-off that the link names; None where it is the model's own."""
-    return read_threshold(url_query().get(threshold_key(model), ""))
-
-
-def read_threshold(text: str) -> float | None:
-    """A number from 0 to 1, or None."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if 0.0 <= value <= 1.0 else None
+    return read_number(url_query().get(threshold_key(model), ""))
 
 
 def threshold_key(model: str) -> str:
@@ -165,7 +156,7 @@ def focus_query() -> dict[str, str]:
 def query_for(subject: Subject, thresholds: Mapping[str, float] | None = None) -> dict[str, str]:
     """URL parameters for any page about the same case, under the same cut-offs.
 
-    `cuts` are those that differ from a model's own; without them, the ones that this page has.
+    `thresholds` are those that differ from a model's own; without them, the ones that this page has.
     """
     if thresholds is None:
         thresholds = {
@@ -215,22 +206,19 @@ def hidden(subject: Subject) -> bool:
     return undecided(subject) or (subject.source == "cohort" and view() == "hide")
 
 
-def decided(case: str) -> tuple[str, ...]:
-    """The classes that the viewer ticked before revealing, in the order of the list; `case` is a `Subject.key`."""
-    return tuple(st.session_state.get(_DECIDED, {}).get(case, ()))
+def decided(case: str) -> Mapping[str, Sequence[str]]:
+    """The classes that the viewer chose before revealing, in the order of the list; `case` is a `Subject.key`.
+
+    Each with the drugs for which it was chosen; a class that was ticked as such has none.
+    """
+    chosen: Mapping[str, Sequence[str]] = st.session_state.get(_DECIDED, {}).get(case, {})
+    return chosen
 
 
-def decided_drugs(case: str) -> Mapping[str, Sequence[str]]:
-    """By class, the drugs for which the viewer chose it; nothing of a class that was ticked as such."""
-    drugs: Mapping[str, Sequence[str]] = st.session_state.get(_DECIDED_DRUGS, {}).get(case, {})
-    return drugs
-
-
-def decide(case: str, codes: Iterable[str], drugs: Mapping[str, Sequence[str]] | None = None) -> None:
-    """Set the classes that the viewer chose, and the drugs behind them; once revealed, the set stays as it was decided."""
+def decide(case: str, chosen: Mapping[str, Sequence[str]]) -> None:
+    """Set the classes that the viewer chose, as in `decided`; once revealed, the set stays as it was decided."""
     if not revealed(case):
-        st.session_state[_DECIDED] = {**st.session_state.get(_DECIDED, {}), case: tuple(codes)}
-        st.session_state[_DECIDED_DRUGS] = {**st.session_state.get(_DECIDED_DRUGS, {}), case: drugs or {}}
+        st.session_state[_DECIDED] = {**st.session_state.get(_DECIDED, {}), case: chosen}
 
 
 def revealed(case: str) -> bool:
@@ -246,7 +234,7 @@ def reveal(case: str) -> None:
 def decide_again(case: str) -> None:
     """Hide everything again and begin with an empty set."""
     st.session_state[_REVEALED] = frozenset(st.session_state.get(_REVEALED, ())) - {case}
-    decide(case, ())
+    decide(case, {})
 
 
 def _entered() -> Subject:

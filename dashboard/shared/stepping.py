@@ -21,21 +21,13 @@ _POSITION: Final = "_place"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """A neighbour of the patient who is open, at their last visit."""
-
-    patient_id: int
-    visit_no: int
-
-
-@dataclass(frozen=True, slots=True)
 class ListPosition:
     """Where a patient stands in a worklist: `number` of `total`, from 1, and the neighbours there are."""
 
     number: int
     total: int
-    previous: Step | None
-    next: Step | None
+    previous: PatientRow | None
+    next: PatientRow | None
 
 
 def remember_list(query: PatientQuery) -> None:
@@ -90,16 +82,12 @@ def _list_position(
     first = (page.page - 1) * page.page_size + 1
     number = first + position
 
-    def step(wanted: int) -> Step | None:
+    def neighbour(wanted: int) -> PatientRow | None:
         if not 1 <= wanted <= page.total:
             return None
         if 0 <= wanted - first < len(page.rows):
-            return _step(page.rows[wanted - first])
+            return page.rows[wanted - first]
         beyond = patients(replace(listed, page=wanted, page_size=1)).rows
-        return _step(beyond[0]) if beyond else None
+        return beyond[0] if beyond else None
 
-    return ListPosition(number, page.total, step(number - 1), step(number + 1))
-
-
-def _step(row: PatientRow) -> Step:
-    return Step(row.patient_id, row.visits)
+    return ListPosition(number, page.total, neighbour(number - 1), neighbour(number + 1))

@@ -6,7 +6,8 @@ read only on entering (a link, Back, another case), so that quick clicking can n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -43,9 +44,42 @@ class Binding:
         return cls(default, read)
 
     @classmethod
+    def pattern(cls, pattern: str, default: Any = "") -> Binding:
+        """A text that all of a regular expression matches."""
+        return cls(default, lambda text: text if re.fullmatch(pattern, text) else None)
+
+    @classmethod
+    def within(cls, default: float | None, low: float = 0.0, high: float = 1.0, digits: int = 2) -> Binding:
+        """A number between two."""
+        return cls(default, lambda text: read_number(text, low, high), lambda value: f"{value:.{digits}f}")
+
+    @classmethod
+    def some(cls, default: Sequence[str], allowed: Iterable[str], separator: str) -> Binding:
+        """Some of a few words."""
+        words = list(allowed)
+        return cls(
+            list(default),
+            lambda text: [w for w in text.split(separator) if w in words] or None,
+            separator.join,
+        )
+
+    @classmethod
     def flag(cls) -> Binding:
         """On or off."""
         return cls(False, lambda text: text == "1", lambda value: "1" if value else "")
+
+
+def read_number(text: str, low: float = 0.0, high: float = 1.0) -> float | None:
+    """A number from `low` to `high`, or None.
+
+    >>> read_number("0.3"), read_number("7"), read_number("nan"), read_number("")
+    (0.3, None, None, None)
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if low <= value <= high else None
 
 
 def enter(identity: str, bindings: Mapping[str, Binding], query: Mapping[str, str] | None = None) -> None:

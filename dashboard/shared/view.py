@@ -6,6 +6,8 @@ from typing import Final
 
 import streamlit as st
 
+from dashboard.shared import widgets
+
 PARAMETER: Final = "view"
 """The URL parameter; absent for the clinician's view."""
 RESEARCH: Final = "research"
@@ -39,16 +41,7 @@ def view_query() -> dict[str, str]:
 def switch() -> None:
     """The switch between the two views; the shell draws it on every page."""
     st.session_state[_SWITCH] = RESEARCH if is_research() else CLINICIAN
-    st.segmented_control(
-        "View",
-        list(LABELS),
-        required=True,
-        key=_SWITCH,
-        format_func=LABELS.__getitem__,
-        label_visibility="collapsed",
-        width="content",
-        on_change=_choose,
-    )
+    widgets.switch("View", LABELS, key=_SWITCH, width="content", on_change=_choose)
 
 
 def choose(name: str) -> None:

@@ -56,6 +56,13 @@ UNEXPECTED: Final = (
 LOADING: Final = "{model} is loading. This page stays usable; scores appear when it is ready."
 RUNNING: Final = "{model} is scoring this case."
 
+
+def no_scores(name: str, status: str, reason: str) -> str:
+    """Why a model shows no scores (yet), in a sentence or two; `status` as in `answers.Scores`."""
+    text = {"loading": LOADING, "running": RUNNING}.get(status, "")
+    return text.format(model=f"The {name}") or f"{MODEL_LABELS[name]} scores are not available. {reason}"
+
+
 STORED: Final = "These scores were stored on {day}. {why}"
 STORED_WHILE: Final[dict[str, str]] = {
     "loading": "The model is still loading.",
@@ -89,6 +96,16 @@ GROUP_LABELS_ONE: Final[dict[str, str]] = {
     "missed": "Ordered, not suggested",
     "neither": "Not suggested, not ordered",
 }
+
+
+def group_label(key: str, models: int, known: bool) -> str:
+    """The heading of a group of classes, where so many models answered and the orders are known or not."""
+    if not models:
+        return "Ordered"
+    if key == "neither" and not known:
+        return "Not suggested"
+    return GROUP_LABELS_ONE.get(key, GROUP_LABELS[key]) if models == 1 else GROUP_LABELS[key]
+
 
 KIND_LABELS: Final[dict[str, str]] = {
     "diagnosis": "Diagnoses",

@@ -8,7 +8,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.service import ModelStatus, Service
-from dashboard.shared import glossary, navigation, view, wording
+from dashboard.shared import markup, navigation, view, wording
 from dashboard.shared.templates import component, nothing, render
 from dashboard.tour import tour
 from leader_core.domain import MODEL_NAMES
@@ -32,7 +32,8 @@ def show(service: Service | None) -> tuple[DeltaGenerator, DeltaGenerator]:
         placeholder.html(strip(service))
         view.switch()
         if view.is_research():
-            glossary.show()
+            with st.popover("Glossary", icon=":material/menu_book:", type="tertiary", key="glossary"):
+                st.html(markup.facts(wording.GLOSSARY.items()))
     with st.container(key="progress"):
         return placeholder, st.empty()
 

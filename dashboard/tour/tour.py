@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.server.answers import Scores
 from dashboard.server.service import Service
 from dashboard.shared import navigation, view, wording
-from dashboard.shared.start_cases import read_whole
+from dashboard.shared.subject import read_whole
 from dashboard.shared.templates import component, nothing
 from leader_core import Case
 from leader_core.cohort import PatientQuery, PatientRow

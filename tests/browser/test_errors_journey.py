@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from dashboard.error_analysis.views import VIEWS
+from dashboard.error_analysis.page import VIEWS
 from leader_core.scores import ScoreWriter
 from leader_core.scores.case_map import project
 from tests.browser import axe

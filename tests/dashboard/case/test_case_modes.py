@@ -74,7 +74,7 @@ def test_a_link_to_decide_first_shows_no_score_and_no_prescription(open_page: Op
 
 
 def test_before_revealing_only_the_viewers_own_alerts_are_shown(open_page: OpenPage) -> None:
-    page = open_page("case", {"_decided": {KEY: ("B01A", "M01A")}}, patient=RETURNING, show="decide")
+    page = open_page("case", {"_decided": {KEY: {"B01A": (), "M01A": ()}}}, patient=RETURNING, show="decide")
     shown = text(page)
     assert "If you choose a drug of these classes" in shown and "With the drugs ordered" not in shown
     assert 'class="ld-alert ' in shown
@@ -86,7 +86,7 @@ def test_revealing_compares_the_viewers_set_with_the_models(serve: Serve, open_p
     given = engine.cohort.case(int(RETURNING)).prescribed
     alone = next(c for c in MEDICATIONS if c not in given)
     own = (*given[:3], alone)
-    page = open_page("case", {"_decided": {KEY: own}}, patient=RETURNING, show="decide")
+    page = open_page("case", {"_decided": {KEY: dict.fromkeys(own, ())}}, patient=RETURNING, show="decide")
     page.button(key="reveal").click().run()
     data = component_data(page, "comparison")
     assert data["own"] is True
@@ -115,11 +115,11 @@ def _board(page: Any) -> list[list[str]]:
 
 def test_each_case_has_a_set_that_is_frozen_once_revealed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session.st, "session_state", {})
-    session.decide("1-1", ["B01A"])
-    session.decide("2-1", ["C03C"])
+    session.decide("1-1", {"B01A": ()})
+    session.decide("2-1", {"C03C": ["spironolactone"]})
     session.reveal("1-1")
-    session.decide("1-1", ["A02B"])
-    assert (session.decided("1-1"), session.decided("2-1")) == (("B01A",), ("C03C",))
+    session.decide("1-1", {"A02B": ()})
+    assert (session.decided("1-1"), session.decided("2-1")) == ({"B01A": ()}, {"C03C": ["spironolactone"]})
     assert session.revealed("1-1")
     assert not session.revealed("2-1")
 
@@ -166,8 +166,7 @@ def test_classes_to_tick_stand_by_area() -> None:
 
 def test_a_drug_chosen_by_name_is_shown_and_reviewed_as_this_drug(open_page: OpenPage) -> None:
     chosen = {
-        "_decided": {KEY: ("C07A", "C08D")},
-        "_decided_drugs": {KEY: {"C07A": ["metoprolol"], "C08D": ["verapamil"]}},
+        "_decided": {KEY: {"C07A": ["metoprolol"], "C08D": ["verapamil"]}},
     }
     page = open_page("case", chosen, patient=RETURNING, show="decide")
     assert component_data(page, "decide_first")["drugs"] == {"C07A": ["metoprolol"], "C08D": ["verapamil"]}

@@ -147,7 +147,7 @@ def test_what_the_viewer_decided_stands_next_to_orders_and_models_once_it_is_rev
     open_page: OpenPage,
 ) -> None:
     key = f"{RETURNING}-5"
-    state = {"_decided": {key: ("B01A", "M01A")}, "_decided_drugs": {key: {"B01A": ["warfarin"]}}}
+    state = {"_decided": {key: {"B01A": ["warfarin"], "M01A": ()}}}
     page = open_page(
         "case", {**state, "_revealed": frozenset([key])}, research=False, patient=RETURNING, show="decide"
     )

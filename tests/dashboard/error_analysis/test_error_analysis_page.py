@@ -18,14 +18,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.error_analysis import classes, scoring, tags
 from dashboard.error_analysis.context import AnalysisContext
+from dashboard.error_analysis.page import VIEWS
 from dashboard.error_analysis.report import write_report
-from dashboard.error_analysis.views import VIEWS
-from dashboard.scores.tags import RowTagging, write
+from dashboard.scores.notes import RowTagging, write_tag
 from dashboard.server import analysis_cache
 from dashboard.server.scoring_run import ScoringRun
 from dashboard.server.service import get_service
 from dashboard.server.workspace import get_workspace
-from dashboard.shared.analysis_text import format_estimate
+from dashboard.shared.analysis import format_estimate
 from leader_core.error_analysis import Selection
 from leader_core.workspace import NO_ERROR
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
@@ -357,7 +357,7 @@ def test_a_row_is_tagged_on_the_case_page(
     def choose(**chosen: object) -> str:
         answer = {"code": code, "models": ["teacher", "student"], "kind": "chronic", "note": "n", **chosen}
         monkeypatch.setattr(st, "session_state", state := {"comparison": SimpleNamespace(tagged=answer)})
-        write(where, "comparison")
+        write_tag(where, "comparison")
         return str(state.get("_tags_message", ""))
 
     assert "name or initials" in choose(author=" ") and workspace.tags.all() == ()

@@ -200,7 +200,7 @@ def test_everything_given_is_escaped() -> None:
         return bad
 
     drawn = [
-        alerts.alerts_html([alert], title),
+        alerts.alerts_html(alerts.grouped([alert], title)),
         patient.timeline(case, title),
         patient.profile(case, ("insurance",), ("insurance",)),
         markup.title(bad, bad),
