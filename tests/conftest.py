@@ -26,7 +26,7 @@ SYNTHETIC_PATIENTS = 150
 SLOW = (
     "tests/train/test_distributed.py",
     "tests/test_atc_level5.py",
-    "tests/train/experiments/test_crossfit.py",
+    "tests/train/teacher/test_teacher_training.py",
 )
 
 

@@ -175,11 +175,9 @@ def test_a_pinned_case_is_compared_with_another_and_the_link_opens_it(visit: Vis
     friend.unharmed()
 
 
-@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(
-    visit: Visit, width: int, height: int
-) -> None:
-    visitor = visit(width=width, height=height)
+def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(visit: Visit) -> None:
+    """On a telephone; on a wide screen the tour stands in other journeys."""
+    visitor = visit(width=390, height=844)
     page = visitor.page
     visitor.open("/")
     page.get_by_role("button", name="Take the tour").click()

@@ -61,15 +61,16 @@ def test_pages_about_a_case_have_an_empty_state(open_page: OpenPage, path: str) 
     assert [link.value for link in page.page_link] == ["Choose a patient", "Enter a case"]
 
 
-@pytest.mark.parametrize("path", ["case", "interactions", "prompt"])
 @pytest.mark.parametrize(
-    ("query", "message"),
+    ("path", "query", "message"),
     [
-        ({"patient": "99"}, "No patient 99"),
-        ({"patient": "abc"}, "expected a whole number"),
-        ({"patient": "9" * 40}, "out of range"),
-        ({"patient": RETURNING, "visit": "77"}, "no visit 77"),
-        ({"case": "draft"}, "not in this session"),
+        ("case", {"patient": "99"}, "No patient 99"),
+        ("interactions", {"patient": "99"}, "No patient 99"),
+        ("prompt", {"patient": "99"}, "No patient 99"),
+        ("case", {"patient": "abc"}, "expected a whole number"),
+        ("interactions", {"patient": "9" * 40}, "out of range"),
+        ("prompt", {"patient": RETURNING, "visit": "77"}, "no visit 77"),
+        ("case", {"case": "draft"}, "not in this session"),
     ],
 )
 def test_a_stale_link_is_a_sentence_and_a_way_on(

@@ -89,8 +89,9 @@ def test_scores_of_another_model_are_named_and_can_be_made_again(
     assert "served now" not in text(app) and "score_now" not in {b.key for b in app.button}
 
 
-@pytest.mark.parametrize("view", list(VIEWS))
-@pytest.mark.parametrize("cases", ["all", "test"])
+@pytest.mark.parametrize(
+    ("view", "cases"), [*((view, "all") for view in VIEWS), ("findings", "test"), ("pair", "test")]
+)
 def test_every_view_draws(page: OpenPage, view: str, cases: str) -> None:
     app = page(part=view, of=cases)
     assert not app.exception and not app.error
