@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint demo-models demo-ablations clean lock sbom cohort-demo environment test-environment python
+.PHONY: help run test soak lint checks types sql demo-models demo-ablations clean lock sbom cohort-demo environment test-environment python
 
 # The first Python that is new enough; plain python3 otherwise, so that the error can name it.
 ifndef PYTHON
@@ -26,19 +26,26 @@ run: environment cohort-demo ## serve the dashboard on http://127.0.0.1:8501 (CO
 
 test: test-environment ## install what the tests need, run lint and every test
 	@$(BIN)/python tests/browser/chromium.py
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory checks
 	@$(BIN)/python -m pytest $(PYTEST)
 
 soak: test-environment ## the long tests: more windows, more repetitions, load, kills and damage
 	@$(BIN)/python tests/browser/chromium.py
 	@$(BIN)/python -m pytest $(PYTEST) -m soak
 
-lint: test-environment ## ruff, the type checker, the architecture test, the SQL lint
+lint: checks ## ruff, the type checker, the SQL lint, the architecture test
+	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_sql.py
+
+checks: test-environment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory -j2 types sql
+
+types:
 	$(BIN)/mypy
+
+sql:
 	$(BIN)/sqlfluff lint --nocolor --disable-progress-bar leader_core
-	$(BIN)/python -m pytest -q tests/test_architecture.py tests/test_sql.py
 
 demo-models: environment ## rebuild the models in assets/demo and print their evaluation (REAL=DIR: on the open demos in it as well)
 	@$(BIN)/python -m train demo --models $(if $(REAL),--real "$(REAL)")
