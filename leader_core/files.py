@@ -1,12 +1,14 @@
 """Writing files and folders so that a reader never sees half of one, and a kill never costs the earlier one.
 
 New content grows in a working folder next to its target, `.NAME.RANDOM.partial`, on which its process holds a lock. When it
-is complete, it is flushed to disk and renamed into place. A folder that is replaced waits in the working folder until
-its successor is in place: whatever a killed run left, the next run of the same target puts back or removes.
+is complete, it is flushed to disk and renamed into place; a folder that it replaces changes places with it in one step. Where
+the system cannot do that, the earlier folder waits in the working folder until its successor is in place: whatever a killed
+run left, the next run of the same target puts back or removes.
 """
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import glob
@@ -27,6 +29,8 @@ from leader_core.errors import ArtifactError, InputError
 _CHUNK: Final = 1 << 20
 _NEW: Final = "new"
 _OLD: Final = "old"
+_REPLACED: Final = "replaced"
+_HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 _IN_THE_WAY: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
@@ -203,7 +207,7 @@ def _target(path: Path) -> Path:
 
 
 def _swap(new: Path, path: Path, work: Path, kind: OutputKind | None) -> None:
-    """Rename a complete folder to `path`; a folder in its way waits in `work`, from where `_clear` puts it back."""
+    """Rename a complete folder to `path`; a folder in its way goes to `work`, from where `_clear` puts it back if need be."""
     if kind is not None and kind.private:
         new.chmod(0o700)
     _flush(new)
@@ -216,9 +220,21 @@ def _swap(new: Path, path: Path, work: Path, kind: OutputKind | None) -> None:
                 raise
         if kind is not None:
             kind.check(path)
+        if _exchange(new, path):
+            new.rename(work / _REPLACED)
+            break
         with suppress(FileNotFoundError):  # another process may move it first
             path.rename(work / f"{_OLD}-{number}")
     _flush_folder(path.parent)
+
+
+def _exchange(new: Path, path: Path) -> bool:
+    """Let two folders change places in one step; False where the system or the file system cannot."""
+    try:
+        rename = ctypes.CDLL(None).renameat2  # Python has no name for it
+    except (AttributeError, OSError):
+        return False
+    return bool(rename(_HERE, os.fsencode(new), _HERE, os.fsencode(path), _EXCHANGE) == 0)
 
 
 @contextmanager

@@ -139,10 +139,12 @@ def write_states(
     manifest = read_manifest(teacher, kind="teacher")
     _check_level(manifest.cohort.atc_level, cohort.fingerprint.atc_level)
     run = _run_key(manifest.digest, cohort.fingerprint.digest, targets, device, sample)
+    work = unfinished_path(out)
     if (ready := _index(out)) and ready.get("run") == run:
+        if processes.main and _index(work):  # what these replaced, by a run that was killed in its last step
+            shutil.rmtree(work, ignore_errors=True)
         report.line(f"{out} is complete already")
         return _result(out, ready)
-    work = unfinished_path(out)
     if (ready := _index(work)) and ready.get("run") == run:  # stopped just before the last step
         if processes.main:
             _finish(work, out)
