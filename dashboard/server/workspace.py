@@ -11,20 +11,20 @@ from dashboard.server.audit import record_change
 from dashboard.server.service import Service
 from dashboard.server.serving import may_write
 from dashboard.server.settings import read_settings
-from leader_core import Fingerprint
+from leader_core import ArtifactError, Fingerprint
 from leader_core.workspace import Workspace, default_path
 
 VIEWER: Final = "You may read here, and not write: ask an administrator for the role annotator."
 
 
 def get_workspace(service: Service) -> Workspace:
-    """The workspace of the cohort being served; where it cannot be written, its `notices` say why.
-
-    Raises:
-        ArtifactError: the file is damaged, is no workspace, or was written by a newer version.
-    """
+    """The workspace of the cohort being served; where it cannot be read or written, its `notices` say why."""
     cohort = service.engine.cohort
-    workspace = _open(read_settings().workspace or default_path(Path(cohort.path)), cohort.fingerprint)
+    path = read_settings().workspace or default_path(Path(cohort.path))
+    try:
+        workspace = _open(path, cohort.fingerprint)
+    except ArtifactError as error:  # not cached: the file is tried again on the next run
+        workspace = Workspace.without_file(path, cohort.fingerprint, str(error))
     return workspace if may_write() else workspace.read_only(VIEWER)
 
 

@@ -21,6 +21,7 @@ import dashboard.patients.page
 import dashboard.prompt.page
 from dashboard.server import answers, audit, serving
 from dashboard.server.service import get_service, reopen, student_gone
+from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, navigation, theme, wording
 from dashboard.shared.guard import guarded, notice
 from dashboard.shared.templates import render
@@ -84,6 +85,8 @@ def draw() -> None:
         if service.engine.cohort.replaced:
             notice(wording.COHORT_REPLACED, "warning", "update")
             st.button("Open the new cohort", on_click=reopen, key="reopen")
+        if problem := get_workspace(service).problem:
+            notice(problem, "warning", "sticky_note_2")
     frame.help_button()
     answers.begin()
     page.run()

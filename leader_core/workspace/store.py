@@ -110,22 +110,31 @@ class ReadOnlyError(InputError):
 class Store:
     """The entries of one workspace file. Safe to share between threads."""
 
-    def __init__(self, path: Path, legacy: Path | None = None, on_write: OnWrite | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        legacy: Path | None = None,
+        on_write: OnWrite | None = None,
+        *,
+        unreadable: str = "",
+    ) -> None:
         """
         Args:
             path: the SQLite file; created where it is missing, readable by its owner only.
             legacy: a workspace of earlier versions (DuckDB), taken over when the file is created, and left as it is.
             on_write: called with every revision before it is stored; an error that it raises keeps the revision out.
+            unreadable: why the file cannot be used; nothing stands in its place then, and nothing can be written.
 
         Raises:
             ArtifactError: a damaged file, one that is no workspace, or one of a newer version.
         """
         self.path = path
-        self.read_only_reason = ""  # why it cannot be written; empty where it can
+        self.unreadable = unreadable
+        self.read_only_reason = unreadable  # why it cannot be written; empty where it can
         self._lock = threading.RLock()
         self._on_write = on_write
         try:
-            self._connection = self._open(legacy)
+            self._connection = _empty() if unreadable else self._open(legacy)
         except sqlite3.OperationalError as error:  # locked, disk full: nothing is wrong with the file
             raise ArtifactError(
                 f"The workspace {path} cannot be opened now ({error}). Close what holds it or free some space, then "
@@ -303,9 +312,7 @@ class Store:
     def _open_for_reading(self) -> sqlite3.Connection:
         """The file without a writer's rights; an empty workspace where there is none."""
         if not self.path.is_file():
-            connection = _connect(":memory:")
-            _run_scripts(connection, MIGRATIONS)
-            return connection
+            return _empty()
         with contextlib.suppress(sqlite3.OperationalError):
             connection = _connect(f"{self.path.resolve().as_uri()}?mode=ro")
             self._check(connection)
@@ -359,6 +366,13 @@ def _connect(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=str(path).startswith("file:")
     )  # fmt: skip
+
+
+def _empty() -> sqlite3.Connection:
+    """A workspace without entries, in memory."""
+    connection = _connect(":memory:")
+    _run_scripts(connection, MIGRATIONS)
+    return connection
 
 
 def _create(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:

@@ -76,6 +76,11 @@ class Workspace:
         """
         return cls(Store(*_files(Path(path)), on_write), fingerprint)
 
+    @classmethod
+    def without_file(cls, path: Path, fingerprint: Fingerprint, reason: str) -> Workspace:
+        """An empty workspace that cannot be written, in place of a file that cannot be used; `reason` is its notice."""
+        return cls(Store(path, unreadable=reason), fingerprint)
+
     def close(self) -> None:
         self._store.close()
 
@@ -92,6 +97,11 @@ class Workspace:
     @property
     def writable(self) -> bool:
         return not self._store.read_only_reason
+
+    @property
+    def problem(self) -> str:
+        """Why the file cannot be used at all, as a sentence; empty where it can."""
+        return self._store.unreadable
 
     @property
     def notices(self) -> tuple[str, ...]:

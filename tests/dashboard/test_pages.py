@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +100,21 @@ def test_a_fault_never_shows_a_traceback(
     assert not page.exception
     assert "could not be shown" in text(page)
     assert "secret inner workings" not in text(page)
+
+
+@pytest.mark.parametrize("name", ["patients", "case"])
+def test_an_unreadable_workspace_is_a_notice_on_a_page_that_works(
+    open_page: OpenPage, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "workspace.sqlite"
+    file.write_text("not notes")
+    page = open_page(name, patient=RETURNING)
+    assert "is not a workspace of this program" in text(page) and file.read_text() == "not notes"
+    shown = "worklist" if name == "patients" else "comparison"
+    assert component_data(page, shown) and all(button.label != "Save" for button in page.button)
+    file.unlink()
+    page.run()  # it is tried again
+    assert "is not a workspace" not in text(page) and file.exists()
 
 
 @pytest.mark.parametrize("name", ["case", "interactions", "prompt"])
