@@ -89,7 +89,9 @@ def enter(identity: str, bindings: Mapping[str, Binding], query: Mapping[str, st
     """
     given = st.query_params if query is None else query
     fresh = st.session_state.get(_ENTERED) != identity
-    st.session_state[_ENTERED] = identity
+    if fresh:
+        # A click may end this run at any of these lines, with half of the values set.
+        st.session_state[_ENTERED] = ""
     for key, binding in bindings.items():
         if (
             fresh or key not in st.session_state
@@ -98,6 +100,7 @@ def enter(identity: str, bindings: Mapping[str, Binding], query: Mapping[str, st
             st.session_state[key] = binding.default if value is None else value
         elif st.session_state[key] is None:
             st.session_state[key] = binding.default
+    st.session_state[_ENTERED] = identity
 
 
 def mirror(key: str, options: Sequence[str] | None = None) -> dict[str, Any]:
