@@ -64,6 +64,11 @@ def read_xml(data: bytes, what: str, largest: int) -> Any:
             f"{what} is no well-formed XML ({expat.ErrorString(error.code)}, line {error.lineno:,}, column "
             f"{error.offset + 1:,}). Export it again."
         ) from None
+    except (
+        LookupError,
+        ValueError,
+    ):  # of the decoder: no encoding of this name, or one of several bytes a letter
+        raise InputError(f"{what} declares an encoding that is not read. Save it in UTF-8.") from None
     return builder.root
 
 

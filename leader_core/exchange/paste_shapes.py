@@ -87,16 +87,16 @@ def _text(value: Any) -> str:
 
 def _table(text: str) -> list[str] | None:
     """The rows of a table whose first line names its columns; None where there is no such header."""
-    first, newline, _ = text.partition("\n")
-    if not newline:
+    header, *lines = text.splitlines() or [""]
+    if not lines:
         return None
     for separator in ("\t", ";", ",", "|"):
-        names = next(csv.reader([first], delimiter=separator), [])
+        names = next(csv.reader([header], delimiter=separator), [])
         columns = [_column(name) for name in names]
         known = sum(column in _CODES | _NAMES | _VERSIONS | _ROUTES for column in columns)
         if any(column in _CODES for column in columns) or (known > 1 and any(c in _NAMES for c in columns)):
             try:
-                rows = list(csv.reader(text.splitlines()[1:], delimiter=separator))
+                rows = list(csv.reader(lines, delimiter=separator))
             except csv.Error:
                 return None
             return _rows(names, [row for row in rows if any(cell.strip() for cell in row)])

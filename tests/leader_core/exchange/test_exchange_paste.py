@@ -43,6 +43,8 @@ def _codes(result: PastedList) -> list[str]:
         ('1. 486\n2) 428.0\n- 4019\n\u2022 "250.00"', ["ICD9:486", "ICD9:4280", "ICD9:4019", "ICD9:25000"]),
         ("congestive heart failure, UNSPECIFIED", ["ICD9:4280"]),
         ("ATC B01AA03; ICD9PCS:39.61", ["B01A", "ICD9PCS:3961"]),
+        ("428.0\r4019\n486", ["ICD9:4280", "ICD9:4019", "ICD9:486"]),
+        ("icd_code,icd_version\r4280,9\rI509,10", ["ICD9:4280", "ICD10:I509"]),
     ],
 )
 def test_diagnoses_in_usual_writings(cohort: Cohort, text: str, codes: list[str]) -> None:

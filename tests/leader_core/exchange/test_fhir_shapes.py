@@ -77,6 +77,8 @@ FHIR = b'xmlns="http://hl7.org/fhir"'
         (b"<Bundle " + FHIR + b"><entry>", "no well-formed XML (no element found, line 1"),
         (b"<Bundle " + FHIR + b"><a></b></Bundle>", "mismatched tag"),
         (b"<Bundle " + FHIR + b">" + b"<a>" * 100, "more than 60 levels deep"),
+        (b'<?xml version="1.0" encoding="none"?><Bundle ' + FHIR + b"/>", "declares an encoding that is not read"),
+        (b'<?xml version="1.0" encoding="shift_jis"?><Bundle ' + FHIR + b"/>", "declares an encoding that is not read"),
         (b"<Bundle " + FHIR + b"/>", "nothing to read"),
         (b"<x:y xmlns:x='urn:x' " + FHIR + b"/>", "is XML, but not FHIR"),
         (b"<html><body>Sign in</body></html>", "is XML or HTML, which is not read"),
