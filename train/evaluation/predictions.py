@@ -106,7 +106,8 @@ class StoredScores:
 
         Raises:
             NotFoundError: no such file.
-            ArtifactError: not such a file, or one whose cases do not all have the same classes in the same order.
+            ArtifactError: not such a file, one whose cases do not all have the same classes in the same order, a cut-off
+                outside [0, 1], or a probability that is no number.
         """
         self._path = path
         about, table = _read(path)
@@ -124,7 +125,13 @@ class StoredScores:
         self._visits = visits.reshape(-1, width)[:, 0]
         self._order = np.argsort(self._visits, kind="stable")
         self._scores: Scores = scores.reshape(-1, width).astype(np.float32)
+        if not np.isfinite(self._scores).all():
+            raise ArtifactError(f"{path} holds a probability that is no number. Write the file again.")
         self.threshold, self.threshold_rule = _threshold(about, scores, table["selected"])
+        if not 0 <= self.threshold <= 1:
+            raise ArtifactError(
+                f"{path} has the cut-off {self.threshold!r}: expected 0 to 1. Write the file again."
+            )
         trained = about.get("trained_on")
         self.trained_on = Fingerprint(**trained) if trained else cohort.fingerprint
 
@@ -168,6 +175,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         table = pq.read_table(path, columns=list(NEEDED), read_dictionary=["code"])
         about = json.loads((table.schema.metadata or {}).get(ABOUT, b"{}"))
+        if not isinstance(about, dict) or not isinstance(about.get("threshold", 0), int | float):
+            raise ValueError("its description is no table with a number as cut-off")
         if not table.num_rows:
             raise ValueError("no rows")
         columns = {name: table[name].to_numpy() for name in NEEDED if name != "code"}
@@ -184,6 +193,6 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def _threshold(about: dict[str, Any], scores: np.ndarray, selected: np.ndarray) -> tuple[float, str]:
     """The cut-off that the file names, or the lowest one that explains what is selected in it."""
     if "threshold" in about:
-        return float(about["threshold"]), str(about.get("threshold_rule", "unknown"))
+        return about["threshold"], str(about.get("threshold_rule", "unknown"))
     lowest = float(scores[selected.astype(bool)].min()) if selected.any() else 1.0
     return lowest, "as selected in the file"

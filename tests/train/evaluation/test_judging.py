@@ -31,7 +31,7 @@ from tests.leader_core.student.test_student_titles import WordVectors, title
 from train.cli import main
 from train.evaluation.calibrate import without_calibration
 from train.evaluation.evaluate import RARE, code_groups, groups_by
-from train.evaluation.predictions import StoredScores
+from train.evaluation.predictions import ABOUT, StoredScores
 from train.evaluation.scoring import Labels, open_model
 from train.experiments.realdata import folds_of, start_from
 from train.experiments.results import fold_sentences
@@ -315,9 +315,24 @@ def test_stored_scores_are_refused_when_cases_differ_in_classes(model: Path, tmp
     pq.write_table(table.slice(1), path)
     with pytest.raises(ArtifactError, match="same classes"):
         StoredScores(path, HOSPITAL)  # type: ignore[arg-type]
-    pq.write_table(pa.table({"visit_id": [1]}), path)
-    with pytest.raises(ArtifactError, match="not a file of scores"):
-        StoredScores(path, HOSPITAL)  # type: ignore[arg-type]
+    about = json.loads(table.schema.metadata[ABOUT])
+    column = table.schema.get_field_index("probability")
+    nan = table.set_column(column, "probability", pa.array([float("nan")] * len(table), pa.float32()))
+    for wrong, message in (
+        (pa.table({"visit_id": [1]}), "not a file of scores"),
+        (nan.replace_schema_metadata(table.schema.metadata), "no number"),
+        *(
+            (table.replace_schema_metadata({ABOUT: json.dumps(about | {"threshold": value})}), message)
+            for value, message in (
+                (1.5, "cut-off 1.5"),
+                (float("nan"), "cut-off nan"),
+                ("half", "not a file of scores"),
+            )
+        ),
+    ):
+        pq.write_table(wrong, path)
+        with pytest.raises(ArtifactError, match=message):
+            StoredScores(path, HOSPITAL)  # type: ignore[arg-type]
 
 
 def test_folds_judge_every_patient_once_by_models_that_saw_none_of_them() -> None:
