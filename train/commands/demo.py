@@ -109,6 +109,9 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         raise InputError(
             f"--real {arguments.real}: no such folder. Name the folder of the demo's raw tables."
         )
+    for name in ("build", "assets", "real"):  # the tasks run in another folder
+        if (path := getattr(arguments, name)) is not None:
+            setattr(arguments, name, path.resolve())
     rows = None if arguments.rows is None else named_rows(arguments.rows)
     tasks = None if arguments.tasks is None else named_tasks(arguments.tasks)
     if (rows or tasks) and not arguments.models:
