@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,45 +13,7 @@ from leader_core.cohort.build import temporary_paths
 from leader_core.cohort.raw_files import check_file, plain_blocks
 from leader_core.errors import InputError
 from tests import raw_tables
-
-Damage = Callable[[Path], object]
-
-
-def _edit(name: str, old: bytes, new: bytes, count: int = 1) -> Damage:
-    def damage(raw: Path) -> None:
-        path = raw / f"{name}.csv"
-        data = path.read_bytes()
-        assert old in data
-        path.write_bytes(data.replace(old, new, count))
-
-    return damage
-
-
-def _append(name: str, *lines: bytes) -> Damage:
-    return lambda raw: (raw / f"{name}.csv").open("ab").write(b"\n".join(lines) + b"\n")
-
-
-def _compress(raw: Path, name: str, keep: float = 1.0, junk: bytes = b"") -> None:
-    path = raw / f"{name}.csv"
-    packed = junk or gzip.compress(path.read_bytes())
-    path.with_suffix(".csv.gz").write_bytes(packed[: int(len(packed) * keep)])
-    path.unlink()
-
-
-def _only_header(name: str) -> Damage:
-    def damage(raw: Path) -> None:
-        path = raw / f"{name}.csv"
-        path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n")
-
-    return damage
-
-
-def _reencode(name: str, encoding: str) -> Damage:
-    def damage(raw: Path) -> None:
-        path = raw / f"{name}.csv"
-        path.write_bytes(path.read_text().encode(encoding))
-
-    return damage
+from tests.damages import CELLS, FOLDERS, append, damages, edit
 
 
 @pytest.fixture
@@ -68,111 +29,37 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     return build_cohort(raw_tables.write(folder / "raw", raw_tables.mimic3()), folder / "c.duckdb")
 
 
-FATAL: dict[str, tuple[Damage, str]] = {
-    "a table is missing": (lambda raw: (raw / "PRESCRIPTIONS.csv").unlink(), "no table prescriptions"),
-    "two tables are missing": (
-        lambda raw: [(raw / f"{n}.csv").unlink() for n in ("PATIENTS", "ADMISSIONS")],
-        "no table patients and no admissions",
-    ),
-    "a table stands twice": (
-        lambda raw: (raw / "patients.csv.gz").write_bytes(gzip.compress((raw / "PATIENTS.csv").read_bytes())),
-        "Two files for the table patients",
-    ),
-    "a column is missing": (_edit("PRESCRIPTIONS", b"DRUG,", b"NAME,"), "no column drug "),
-    "several columns are missing": (_edit("ADMISSIONS", b"HADM_ID,ADMITTIME", b"A,B"), "hadm_id and admittime"),
-    "a column stands twice": (_edit("PRESCRIPTIONS", b"STARTDATE", b"DRUG"), "the column drug twice"),
-    "no header": (lambda raw: (raw / "DIAGNOSES_ICD.csv").write_bytes(b"1,20,1,4280\n1,20,2,4019\n"), "neither MIMIC-III"),
-    "another layout": (_edit("DIAGNOSES_ICD", b"ICD9_CODE", b"CODE"), "neither MIMIC-III"),
-    "layouts are mixed": (_edit("DIAGNOSES_ICD", b"ICD9_CODE", b"ICD_CODE,ICD_VERSION"), "Not MIMIC-IV's layout"),
-    "nothing in the file": (lambda raw: (raw / "PATIENTS.csv").write_bytes(b""), "PATIENTS.csv is empty"),
-    "only blanks in the file": (lambda raw: (raw / "PATIENTS.csv").write_bytes(b"\n \n"), "PATIENTS.csv is empty"),
-    "only a header": (_only_header("PRESCRIPTIONS"), "header line and no rows"),
-    "no admissions": (_only_header("ADMISSIONS"), "header line and no rows"),
-    "semicolons": (
-        lambda raw: (raw / "DIAGNOSES_ICD.csv").write_bytes(
-            (raw / "DIAGNOSES_ICD.csv").read_bytes().replace(b",", b";")
-        ),
-        "semicolons stand between its cells",
-    ),
-    "UTF-16 without a mark": (_reencode("PATIENTS", "utf-16-le"), "not text in UTF-8"),
-    "gzip that is none": (lambda raw: _compress(raw, "PATIENTS", junk=b"no gzip"), "PATIENTS.csv.gz cannot be read"),
-    "gzip cut short": (lambda raw: _compress(raw, "PRESCRIPTIONS", keep=0.6), "PRESCRIPTIONS.csv.gz cannot be read"),
-    "an empty gzip": (lambda raw: _compress(raw, "PATIENTS", junk=gzip.compress(b"")), "is empty"),
-    "a quote that swallows the rest": (
-        lambda raw: _append("PRESCRIPTIONS", b'1,20,"x', *[b"2,30,2160-01-01,MAIN,Warfarin,,PO"] * 500)(raw),
-        "line 16: a quotation mark opens",
-    ),
-    "visits without diagnoses": (
-        lambda raw: (raw / "DIAGNOSES_ICD.csv").write_bytes(
-            b"SUBJECT_ID,HADM_ID,SEQ_NUM,ICD9_CODE\n7,77,1,4280\n"
-        ),
-        "No visit is left",
-    ),
-    "a marker that is no JSON": (lambda raw: (raw / "SYNTHETIC.json").write_text("yes"), "SYNTHETIC.json"),
-}  # fmt: skip
+FATAL = {damage.kind: damage for damage in damages() if damage.kind in FOLDERS}
 
 
 @pytest.mark.parametrize("kind", FATAL)
-def test_what_cannot_be_built_from_is_refused_in_a_sentence(kind: str, raw: Path, tmp_path: Path) -> None:
-    damage, expected = FATAL[kind]
+def test_what_cannot_be_built_from_is_refused_in_a_sentence(kind: str, tmp_path: Path) -> None:
     out = tmp_path / "out" / "cohort.duckdb"
     out.parent.mkdir()
-    damage(raw)
+    raw = FATAL[kind].write(tmp_path / "raw")
     with pytest.raises(InputError) as caught:
         build_cohort(raw, out)
     text = str(caught.value)
-    assert expected in text and text.endswith(".") and "\n" not in text and str(tmp_path) in text
+    assert FATAL[kind].expected in text and text.endswith(".") and "\n" not in text and str(tmp_path) in text
     assert list(out.parent.iterdir()) == []
 
 
-LINE = "unreadable line: "
-ID = "unreadable patient or admission id"
-COUNTED: dict[str, tuple[tuple[Damage, str], ...]] = {
-    "PRESCRIPTIONS": (
-        (_append("PRESCRIPTIONS", b"1,20,2160"), f"{LINE}too few cells"),
-        (_append("PRESCRIPTIONS", b"1,20,2160,MAIN,Warfarin,,PO,x,y"), f"{LINE}too many cells"),
-        (_append("PRESCRIPTIONS", b"1,20,2160,MAIN,Warf\xe9rin,,PO"), f"{LINE}not UTF-8"),
-        (_append("PRESCRIPTIONS", b'1,20,2160,MAIN,"Warf"arin,,PO'), f"{LINE}quotes do not match"),
-        (_append("PRESCRIPTIONS", b'1,20,2160,MAIN,"Warf,,PO'), f"{LINE}quotes do not match"),
-        (_append("PRESCRIPTIONS", b'1,20,2160,MAIN,War"f,,PO'), f"{LINE}quotes do not match"),  # one quote over two lines
-        (_edit("PRESCRIPTIONS", b"1,20,", b"1,abc,"), ID),
-        (_edit("PRESCRIPTIONS", b"1,20,", b"1,,"), "missing patient or admission id"),
-    ),
-    "DIAGNOSES_ICD": (
-        (_edit("DIAGNOSES_ICD", b"1,20,", b"1,20.5,"), ID),
-        (_edit("DIAGNOSES_ICD", b"1,20,", b"1,2e1,"), ID),
-        (_edit("DIAGNOSES_ICD", b"1,20,", b"1,99999999999999999999,"), ID),
-        (_edit("DIAGNOSES_ICD", b"1,10,1,", b"1,10,one,"), "unreadable sequence number"),
-        (_edit("DIAGNOSES_ICD", b"V1046", b"V10-46"), "not an ICD code"),
-    ),
-    "ADMISSIONS": (
-        (_edit("ADMISSIONS", b"2170-01-01 00:00:00", b"2170-13-01"), "missing or unreadable admission time"),
-        (_edit("ADMISSIONS", b"2170-01-01 00:00:00", b"0001-01-01"), "missing or unreadable admission time"),
-        (_edit("ADMISSIONS", b"2160-05-09 12:00:00", b"soon"), "unreadable discharge time"),
-        (_edit("ADMISSIONS", b"2161-06-04 12:00:00", b"2160-01-05"), "discharge before admission"),
-        (_append("ADMISSIONS", b"1,20,2199-01-01,,EMERGENCY,,,,,"), "duplicate admission"),
-        (_append("ADMISSIONS", b"8,80,2199-01-01,,EMERGENCY,,,,,"), "unknown patient"),
-    ),
-    "PATIENTS": (
-        (_edit("PATIENTS", b"2100-06-01 00:00:00", b"June"), "unreadable date of birth"),
-        (_append("PATIENTS", b"9,1,M,2100-06-01"), "duplicate patient"),
-        (_append("PATIENTS", b"9,x,M,2100-06-01"), "unreadable patient id"),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("table", COUNTED)
-def test_what_can_be_left_out_is_counted(table: str, raw: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", CELLS)
+def test_what_can_be_left_out_is_counted(table: str, plain: BuildResult, tmp_path: Path) -> None:
     """All damages of a table at once: each under its own reason, and those of single cells with the cell."""
-    for damage, _ in COUNTED[table]:
+    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3() if table.isupper() else raw_tables.mimic4())
+    for damage, _ in CELLS[table].values():
         damage(raw)
     result = build_cohort(raw, tmp_path / "c.duckdb", max_rejects=1)
     _adds_up(result, raw)
     rejected = Counter(Cohort.open(result.path).rejects()["reason"])
-    counted = {why: count for name, why, count in result.accounting if name == table.lower()}
-    for reason, number in Counter(reason for _, reason in COUNTED[table]).items():
-        assert counted.get(reason, rejected[reason]) == number, reason
-        if reason.startswith(("unreadable", "not an", "discharge", "missing or")):
+    before, counted = (
+        {why: count for name, why, count in each.accounting if name == table.lower()}
+        for each in (plain, result)
+    )
+    for reason, number in Counter(reason for _, reason in CELLS[table].values()).items():
+        assert counted.get(reason, rejected[reason]) == number + before.get(reason, 0), reason
+        if reason.startswith(("unreadable", "not an", "discharge", "missing or", "birth", "unknown ICD")):
             assert rejected[reason], reason
 
 
@@ -183,7 +70,7 @@ def test_rejects_name_line_column_and_value(raw: Path, tmp_path: Path) -> None:
     lines[5] = b'1,20,x,MAIN,clo"sed,,PO'
     lines[8] = lines[8].replace(b"1,10,", b"1,ten,")
     (raw / "PRESCRIPTIONS.csv").write_bytes(b"\n".join(lines) + b"\n")
-    _edit("ADMISSIONS", b"2170-01-05 00:00:00", b"soon")(raw)
+    edit("ADMISSIONS", b"2170-01-05 00:00:00", b"soon")(raw)
     with pytest.raises(
         InputError, match=r"4 of 14 rows .* line 3, column startdate: 'too,few'.*--max-rejects 0\.29"
     ):
@@ -204,7 +91,7 @@ def test_rejects_name_line_column_and_value(raw: Path, tmp_path: Path) -> None:
 def test_the_first_thousand_rejects_of_a_reason_are_kept_and_all_are_counted(
     raw: Path, tmp_path: Path
 ) -> None:
-    _append("PRESCRIPTIONS", *[b"1,20"] * 1_200, *[b"1,many,2160,MAIN,Warfarin,,PO"] * 1_100)(raw)
+    append("PRESCRIPTIONS", *[b"1,20"] * 1_200, *[b"1,many,2160,MAIN,Warfarin,,PO"] * 1_100)(raw)
     result = build_cohort(raw, tmp_path / "c.duckdb", max_rejects=1)
     _adds_up(result, raw)
     results = {(name, why): count for name, why, count in result.accounting}
@@ -224,31 +111,11 @@ def test_ids_that_a_spreadsheet_turned_into_decimals_are_read(plain: BuildResult
     assert decimal.fingerprint.digest == plain.fingerprint.digest
 
 
-@pytest.mark.parametrize("form", ["crlf", "bom", "no last line end", "blank lines", "quoted"])
-def test_harmless_forms_read_alike(form: str, raw: Path, plain: BuildResult, tmp_path: Path) -> None:
-    for path in raw.iterdir():
-        data = path.read_bytes()
-        path.write_bytes(
-            {
-                "crlf": data.replace(b"\n", b"\r\n"),
-                "bom": b"\xef\xbb\xbf" + data,
-                "no last line end": data.rstrip(b"\n"),
-                "blank lines": data.replace(b"\n", b"\n\n"),
-                "quoted": b"\n".join(
-                    b",".join(b'"%s"' % cell for cell in line.split(b",")) for line in data.splitlines()
-                ),
-            }[form]
-        )
-    again = build_cohort(raw, tmp_path / "b.duckdb")
-    assert again.accounting == plain.accounting
-    assert again.fingerprint.digest == plain.fingerprint.digest
-
-
 def test_a_failed_build_leaves_the_earlier_database(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "c.duckdb"
     build_cohort(raw, out)
     before = out.read_bytes()
-    _edit("DIAGNOSES_ICD", b"1,20,", b'1,"20,')(raw)  # detected only while reading
+    edit("DIAGNOSES_ICD", b"1,20,", b'1,"20,')(raw)  # detected only while reading
     (raw / "PRESCRIPTIONS.csv").write_bytes((raw / "PRESCRIPTIONS.csv").read_bytes().split(b"\n")[0] + b"\n")
     with pytest.raises(InputError):
         build_cohort(raw, out)
@@ -285,7 +152,7 @@ def test_options_and_destinations_are_checked_first(raw: Path, tmp_path: Path) -
 def _adds_up(result: BuildResult, raw: Path) -> None:
     """Rows reported are the lines of each file."""
     for table in ("patients", "admissions", "diagnoses_icd", "procedures_icd", "prescriptions"):
-        lines = len((raw / f"{table.upper()}.csv").read_bytes().splitlines()) - 1
+        lines = len(next(p for p in raw.iterdir() if p.stem.lower() == table).read_bytes().splitlines()) - 1
         assert sum(rows for name, _, rows in result.accounting if name == table) == lines, table
 
 
