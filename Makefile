@@ -29,7 +29,9 @@ test: test-environment ## install what the tests need, run lint and every test
 	@$(MAKE) --no-print-directory checks
 	@$(BIN)/python -m pytest $(PYTEST)
 
-soak: test-environment ## the long tests: more windows, more repetitions, load, kills and damage
+soak: test-environment cohort-demo ## the long tests (about three hours): kills, damage, fuzzing, load; results in tests/soak/results.json
+	@$(BIN)/python -m pip install --quiet --require-hashes -r tests/soak/requirements.txt
+	@$(BIN)/python -m tests.soak
 	@$(BIN)/python tests/browser/chromium.py
 	@$(BIN)/python -m pytest $(PYTEST) -m soak
 

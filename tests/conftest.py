@@ -23,6 +23,7 @@ settings.load_profile("leader")
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 SYNTHETIC_PATIENTS = 150
+collect_ignore = ["soak"]  # driven by `python -m tests.soak`
 SLOW = (
     "tests/train/test_distributed.py",
     "tests/test_atc_level5.py",

@@ -1,0 +1,1 @@
+"""The long tests and their driver, `python -m tests.soak`."""

@@ -1,0 +1,112 @@
+"""The driver of the long checks; each part writes its outcome into `results.json` next to this file.
+
+python -m tests.soak [kills] [damage] [fuzz] [load]     # all without a name
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from leader_core.files import write_json
+from tests.conftest import ROOT
+
+RESULTS = Path(__file__).with_name("results.json")
+PARSERS = ("fhir_json", "fhir_xml", "case_json", "pasted_lists", "ndc_map", "search", "drug_names")
+PARTS = ("kills", "damage", "fuzz", "load")
+
+
+def kill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Every command killed; see `kills`."""
+    from tests.soak import kills
+
+    outcome = {}
+    for name, each in kills.run(folder, arguments.kills, only=tuple(arguments.only)):
+        outcome[name] = each
+        print(f"kills: {name}: {each}", flush=True)
+    return outcome
+
+
+def damage(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Every kind of damage; see `damage`."""
+    from tests.soak.damage import run
+
+    return run(folder)
+
+
+def fuzz(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Every parser for some minutes; see `fuzz`."""
+    outcome = {}
+    for parser in arguments.only or PARSERS:
+        command = [
+            sys.executable,
+            "-m",
+            "tests.soak.fuzz",
+            parser,
+            str(arguments.seconds),
+            str(folder / parser),
+        ]
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False
+        )
+        failures = folder / parser / "failures.jsonl"
+        found = [json.loads(line) for line in failures.read_text().splitlines()] if failures.exists() else []
+        runs = re.search(r"Done (\d+) runs in (\d+) second", done.stderr)
+        covered = re.findall(r" cov: (\d+)", done.stderr)
+        outcome[parser] = {
+            "executions": int(runs[1]) if runs else 0,
+            "seconds": int(runs[2]) if runs else 0,
+            "places_covered": int(covered[-1]) if covered else 0,
+            "failures": [each["where"] for each in found],
+        } | ({} if runs else {"ended": done.stderr[-500:]})
+        print(f"fuzz: {parser}: {outcome[parser]}", flush=True)
+        for each in found:
+            print(each["what"], each["input"][:2000], sep="\n", flush=True)
+    return outcome
+
+
+def load(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Fifty people at once; see `load`."""
+    from tests.soak.load import run
+
+    return run(folder, arguments.sessions, arguments.seconds, arguments.servers)
+
+
+def main() -> int:
+    """Run some parts; 1 where one found something."""
+    parser = argparse.ArgumentParser(prog="python -m tests.soak")
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("--kills", type=int, default=20, help="of each command")
+    parser.add_argument("--only", nargs="*", default=[], help="these commands or parsers")
+    parser.add_argument("--seconds", type=int, default=600, help="of load, and of fuzzing each parser")
+    parser.add_argument("--sessions", type=int, default=50)
+    parser.add_argument("--servers", type=int, default=1, help="server processes over one workspace")
+    arguments = parser.parse_args()
+    os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+    bad = False
+    for part, check in zip(PARTS, (kill, damage, fuzz, load), strict=True):
+        if part not in arguments.parts:
+            continue
+        with tempfile.TemporaryDirectory(prefix=f"soak-{part}-") as place:
+            outcome = check(arguments, Path(place))
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        earlier = results.get(part, {}).get("results", {}) if arguments.only else {}
+        results[part] = {"on": datetime.now(UTC).date().isoformat(), "results": {**earlier, **outcome}}
+        write_json(RESULTS, results)
+        text = json.dumps(outcome)
+        bad |= bool(
+            re.search(r'"(problems|failures|first_errors)": \[[^\]]|"notes_lost": [1-9]|"ended"', text)
+        )
+    return int(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
