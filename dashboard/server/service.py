@@ -10,8 +10,8 @@ import itertools
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -78,8 +78,38 @@ class _Loading:
     done: threading.Event = field(default_factory=threading.Event)
 
 
-def _new_locks() -> dict[tuple[ModelName, Work], threading.Lock]:
-    return {(name, work): threading.Lock() for name in MODEL_NAMES for work in ("score", "explain")}  # type: ignore[misc]
+class Line:
+    """Sessions that wait for one model: one has its turn, the others follow in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    @contextmanager
+    def turn(self, show: Callable[[int], None]) -> Iterator[None]:
+        """Wait for one's turn; meanwhile `show` is given, again and again, how many are before, and may end the run."""
+        place = object()
+        with self._changed:
+            self._waiting.append(place)
+        try:
+            while before := self._wait(place):
+                show(before)
+            yield
+        finally:
+            with self._changed:
+                self._waiting.remove(place)
+                self._changed.notify_all()
+
+    def _wait(self, place: object) -> int:
+        """Wait a moment; how many are before this place."""
+        with self._changed:
+            if self._waiting[0] is not place:
+                self._changed.wait(POLL_SECONDS)
+            return self._waiting.index(place)
+
+
+def _new_lines() -> dict[tuple[ModelName, Work], Line]:
+    return {(name, work): Line() for name in MODEL_NAMES for work in ("score", "explain")}  # type: ignore[misc]
 
 
 @dataclass(slots=True)
@@ -96,7 +126,7 @@ class Service:
     _loading: dict[ModelName, _Loading] = field(
         default_factory=lambda: {name: _Loading() for name in MODEL_NAMES}
     )
-    _locks: dict[tuple[ModelName, Work], threading.Lock] = field(default_factory=_new_locks)
+    _lines: dict[tuple[ModelName, Work], Line] = field(default_factory=_new_lines)
     _splits: dict[int, str] = field(default_factory=dict)
     serial: int = field(
         default_factory=itertools.count().__next__
@@ -114,7 +144,7 @@ class Service:
         """A service over the same cohort and teacher with the student of `folder`, which loads behind the page."""
         service = Service(self.engine.with_student(folder), display_name)
         service._loading["teacher"], service._splits = self._loading["teacher"], self._splits
-        service._locks.update({key: lock for key, lock in self._locks.items() if key[0] == "teacher"})
+        service._lines.update({key: line for key, line in self._lines.items() if key[0] == "teacher"})
         service._answers = self._answers
         service._loading["student"].began = time.monotonic()
         threading.Thread(
@@ -185,22 +215,22 @@ class Service:
 
     @contextmanager
     def exclusive_access(self, model: ModelName, work: Work = "score") -> Iterator[None]:
-        """Wait, with a message, until the model is loaded and free; explanations have a lock of their own."""
-        message, lock = st.empty(), self._locks[model, work]
+        """Wait, with a message, until the model is loaded and has time; explanations wait in a line of their own."""
+        message = st.empty()
         began = time.monotonic()
 
         def show(text: str) -> None:
             message.caption(f"{text} {time.monotonic() - began:.0f} s")
 
+        def show_line(before: int) -> None:
+            others = "another request" if before == 1 else f"{before} requests before this one"
+            show(f"Waiting for the {model}, which is busy with {others}…")
+
         while self.status(model).readiness == "loading" and not wait(self._loading[model].done):
             show(f"Loading the {model}…")
-        while not lock.acquire(timeout=POLL_SECONDS):
-            show(f"Waiting for the {model}, which is busy with another request…")
-        try:
+        with self._lines[model, work].turn(show_line):
             message.empty()
             yield
-        finally:
-            lock.release()
 
     def cached_answer(self, case: Case, model: ModelName) -> Recommendation | None:
         """The cached answer of the model for this case."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -152,6 +153,32 @@ def test_requests_to_one_model_take_turns_and_an_explanation_does_not_hold_up_a_
     for thread in (one, two):
         thread.join(10)
     assert order == ["one", "explanation", "two"]
+
+
+def test_a_line_is_served_in_order_and_says_how_many_are_before() -> None:
+    line, order = service.Line(), list[str]()
+    shown = {name: threading.Event() for name in "bcd"}
+    counts: dict[str, set[int]] = {name: set() for name in "bcd"}
+
+    def wait(name: str) -> None:
+        def show(before: int) -> None:
+            counts[name].add(before)
+            shown[name].set()
+            if name == "c":  # a click ends this run: the others move up
+                raise KeyboardInterrupt
+
+        with suppress(KeyboardInterrupt), line.turn(show):
+            order.append(name)
+
+    threads = []
+    with line.turn(lambda before: None):
+        for name in "bcd":
+            threads.append(threading.Thread(target=wait, args=(name,)))
+            threads[-1].start()
+            assert shown[name].wait(10)
+    for thread in threads:
+        thread.join(10)
+    assert order == ["b", "d"] and counts["b"] == {1} and counts["c"] == {2} and counts["d"] & {2, 3}
 
 
 def test_results_used_last_are_kept() -> None:
