@@ -107,9 +107,11 @@ def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
     if not path.exists() or not path.stat().st_size:
         return back_up(backup, path), None
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    kept = path.with_name(f"{path.name}.before-restore-{moment}")
-    with replacing_file(kept, WORKSPACE) as temporary:
+    # Written under a name without the time, so that the next run clears up after one that was killed.
+    copied = path.with_name(f"{path.name}.before-restore")
+    with replacing_file(copied, WORKSPACE) as temporary:
         _copy(path, temporary)  # as it is, damaged or not
+    kept = copied.rename(f"{copied}-{moment}")
     try:
         with closing(_reading(backup)) as source, closing(_writing(path)) as target:
             source.backup(target)
