@@ -16,7 +16,7 @@ from streamlit.testing.v1.app_test import calc_hash
 
 from dashboard.server import service
 from leader_core import Case, Engine, Visit
-from leader_core.terminology.atc import atc_title
+from leader_core.cohort import Cohort
 from tests.teacher_fakes import tiny_bert
 from train.cli import call, parse
 from train.console import Report
@@ -40,7 +40,7 @@ epochs = 1
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, synthetic_raw: Path) -> Path:
-    """A folder with cohort.duckdb at level 5, models/, states/, table.json and scores.parquet."""
+    """A folder with cohort.duckdb at level 5, models/, states/ and scores.parquet."""
     folder = tmp_path_factory.mktemp("level5")
     (folder / "quick.toml").write_text(SETTINGS, encoding="utf-8")
     base = folder / "base"
@@ -51,18 +51,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, synthetic_raw: Path) -> Path
     run(folder, "teacher", "--cohort", cohort, "--base", base, "--out", models / "teacher")
     run(folder, "states", "--cohort", cohort, "--teacher", models / "teacher", "--out", folder / "states")
     run(folder, "student", "--cohort", cohort, "--states", folder / "states", "--out", models / "student")
-    run(folder, "evaluate", "--cohort", cohort, "--model", models / "student", "--split", "all",
-        "--out", folder / "table.json")  # fmt: skip
-    run(
-        folder,
-        "predict",
-        "--cohort",
-        cohort,
-        "--model",
-        models / "student",
-        "--out",
-        folder / "scores.parquet",
-    )
+    scored = ["--cohort", cohort, "--model", models / "student"]
+    run(folder, "evaluate", *scored, "--split", "test")
+    run(folder, "predict", *scored, "--out", folder / "scores.parquet")
     return folder
 
 
@@ -132,23 +123,11 @@ def test_predictions_have_a_row_a_drug(place: Path, engine: Engine) -> None:
     assert len(deepest) > 0.9 * rows["code"].nunique(), "level 4 only where ATC has no drug"
 
 
-def test_levels_three_and_four_are_cuts_of_level_five(
-    place: Path, synthetic_raw: Path, synthetic_cohort: Path, tmp_path: Path
-) -> None:
-    run(place, "cohort", "--raw", synthetic_raw, "--out", tmp_path / "four.duckdb", "--atc-level", 4)
-    cohorts = {
-        level: Engine.open(cohort=path, models=tmp_path, device="cpu").cohort
-        for level, path in (
-            (3, synthetic_cohort),
-            (4, tmp_path / "four.duckdb"),
-            (5, place / "cohort.duckdb"),
-        )
-    }
-    assert {level: cohort.fingerprint.atc_level for level, cohort in cohorts.items()} == {3: 3, 4: 4, 5: 5}
-    for one, three, four in zip(cohorts[5].cases(), cohorts[3].cases(), cohorts[4].cases(), strict=True):
-        assert {code[:4] for code in one.prescribed} == set(three.prescribed)
-        assert {code[:5] for code in one.prescribed} == set(four.prescribed)
-    assert atc_title(cohorts[4].vocabulary_codes("medication")[0]) is not None
+def test_level_three_is_a_cut_of_level_five(engine: Engine, synthetic_cohort: Path) -> None:
+    three = Cohort.open(synthetic_cohort)
+    assert (engine.cohort.fingerprint.atc_level, three.fingerprint.atc_level) == (5, 3)
+    for one, cut in zip(engine.cohort.cases(), three.cases(), strict=True):
+        assert {code[:4] for code in one.prescribed} == set(cut.prescribed)
 
 
 @pytest.mark.parametrize("path", ["patients", "case", "new", "interactions", "prompt", "models"])
@@ -157,7 +136,7 @@ def test_every_page_opens_and_speaks_of_drugs(
 ) -> None:
     monkeypatch.setattr(service, "open_engine", lambda _: engine)
     service._open.clear()
-    page = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=30)
+    page = AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=120)
     case = patient(engine)
     page.query_params["view"] = "research"
     if path not in ("patients", "new", "models"):
