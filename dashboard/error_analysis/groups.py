@@ -32,7 +32,7 @@ from dashboard.shared.analysis import (
     model_name,
 )
 from dashboard.shared.charts import UNFADED, color_mode, model_style, with_layout
-from dashboard.shared.formatting import count
+from dashboard.shared.formatting import count, shortened
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import (
     FEWEST,
@@ -285,18 +285,13 @@ def figure(context: AnalysisContext, field: str, grouping: Grouping, mode: Mode)
     chart.update_yaxes(
         tickmode="array",
         tickvals=list(row_of.values()),
-        ticktext=[_axis_label(group_name(context, field, group), cases[group]) for group in groups],
+        ticktext=[f"{shortened(group_name(context, field, g), 30)}  ({cases[g]:,})" for g in groups],
         range=[len(groups) - 0.5, -0.5],
         tickfont={"size": 13, "color": ink},
         showgrid=False,
     )
     chart.update_xaxes(title={"text": METRICS[metric], "font": {"color": muted, "size": 13}}, side="bottom")
     return chart
-
-
-def _axis_label(text: str, cases: int) -> str:
-    short = text if len(text) <= 30 else text[:29] + "…"
-    return f"{short}  ({cases:,})"
 
 
 def _hover(row: GroupScores, metric: str, name: str) -> str:

@@ -18,7 +18,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, METRICS, field_value, format_metric, model_name
 from dashboard.shared.charts import add_squares, color_mode, shade, with_layout
-from dashboard.shared.formatting import count
+from dashboard.shared.formatting import count, shortened
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import FEWEST, Condition, HeatMap, Selection
 from leader_core.error_analysis import FIELDS as ALL_FIELDS
@@ -118,7 +118,7 @@ def figure(result: HeatMap, mode: Mode) -> go.Figure:
         axis(
             tickmode="array",
             tickvals=list(range(len(column.values))),
-            ticktext=[_short(field_value(column.name, v), most) for v in column.values],
+            ticktext=[shortened(field_value(column.name, v), most) for v in column.values],
             tickfont={"size": 12, "color": theme.COLOURS["ink"].of(mode)},
             range=limit,
             showgrid=False,
@@ -127,10 +127,6 @@ def figure(result: HeatMap, mode: Mode) -> go.Figure:
         )
     figure.update_xaxes(side="top")
     return figure
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _add_cells(

@@ -31,7 +31,7 @@ from dashboard.server.analysis_cache import AnalysisCache
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, navigation, url_state, wording
 from dashboard.shared.analysis import CASES, LISTS, METRICS, TARGETS, model_name
-from dashboard.shared.formatting import count, plain
+from dashboard.shared.formatting import count, plain, shortened
 from dashboard.shared.view import is_research
 from dashboard.shared.widgets import switch
 from leader_core import LeaderError, NotFoundError
@@ -251,9 +251,8 @@ def _show_selection(context: AnalysisContext) -> None:
         text = ", ".join(map(context.describe, chosen))
     except LeaderError:
         text = "cases that are not there"
-    short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
     st.button(
-        f"Selected: {plain(short)}",
+        f"Selected: {plain(shortened(text, _LONGEST))}",
         icon=":material/close:",
         icon_position="right",
         type="primary",

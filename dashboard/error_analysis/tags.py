@@ -20,7 +20,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.scores.notes import NO_ERROR_NAME, author
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup, session
-from dashboard.shared.formatting import count, day
+from dashboard.shared.formatting import count, day, shortened
 from dashboard.shared.guard import message_of_errors, show_message
 from dashboard.shared.view import view_query
 from leader_core.error_analysis import AnnotatorAgreement, Condition, annotator_agreement
@@ -213,7 +213,7 @@ def _draw_notes(context: AnalysisContext, workspace: Workspace) -> None:
         notes[:_MOST_ROWS],
         [
             ("Patient", "", lambda note: _patient_cell(context, note)),
-            ("Note", "", lambda note: note.text if len(note.text) <= 160 else note.text[:159] + "…"),
+            ("Note", "", lambda note: shortened(note.text, 160)),
             ("By", "", lambda note: note.author or "No name"),
             ("When", "", lambda note: day(note.edited_at)),
         ],

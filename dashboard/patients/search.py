@@ -11,7 +11,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard.server.service import RecentResults, Service
-from dashboard.shared.formatting import count, listing, plain
+from dashboard.shared.formatting import count, listing, plain, shortened
 from dashboard.shared.templates import render
 from dashboard.shared.url_state import Binding
 from leader_core.cohort import MatchReason, SearchPart, SearchReading
@@ -25,6 +25,7 @@ LOST: Final = (
 )
 _MOST_TEXTS: Final = 10_000
 _MOST_LISTED: Final = 8
+_LONGEST: Final = 61  # characters that are shown of a text
 
 
 @st.cache_resource(show_spinner=False)
@@ -74,7 +75,7 @@ def understood(service: Service, text: str) -> Markup:
         clauses=clauses,
         patient=reading.patient if reading.patients else "",
         patients=reading.patients,
-        unread=[*(f"“{_short(each)}”" for each in unread[:_MOST_LISTED]), *more],
+        unread=[*(f"“{shortened(each, _LONGEST)}”" for each in unread[:_MOST_LISTED]), *more],
         nothing=not reading.patients and not any(clause.patients for clause in reading.clauses),
     )
 
@@ -93,17 +94,13 @@ def _box(part: SearchPart) -> dict[str, Any]:
     total = len(part.orders) if part.drug else len(part.concepts)
     noun = "order text" if part.drug else "code"
     return {
-        "text": _short(part.text),
+        "text": shortened(part.text, _LONGEST),
         "what": what,
         "listed": listed,
         "count": count(total, noun) if total > 1 else "",
         "more": total - len(listed),
         "unknown": not part.title and not part.drug,
     }
-
-
-def _short(text: str, longest: int = 60) -> str:
-    return text if len(text) <= longest else f"{text[:longest].rstrip()}…"
 
 
 def without_unknown(reading: SearchReading) -> str:
@@ -134,10 +131,10 @@ def reasons(service: Service, text: str, patient_ids: Iterable[int]) -> dict[int
 
 def label(text: str) -> str:
     """The search in the list of active filters."""
-    return f"search “{_short(' '.join(text.split()))}”"
+    return f"search “{shortened(' '.join(text.split()), _LONGEST)}”"
 
 
 def removal_label(rest: str, patients: int, unread: Iterable[str]) -> str:
     """What the button says that searches for the rest."""
-    left = listing([_short(each, 20) for each in list(unread)[:3]], "and")
+    left = listing([shortened(each, 21) for each in list(unread)[:3]], "and")
     return plain(f"Leave out {left}: {label(rest)} ({count(patients, 'patient')})")

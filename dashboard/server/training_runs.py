@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 import shutil
@@ -38,6 +37,7 @@ from dashboard.server.training_state import (
     TrainingRequest,
     began,
     is_alive,
+    read_record,
     read_run,
 )
 from leader_core import InputError, NotFoundError
@@ -141,7 +141,7 @@ class TrainingRuns:
             return
         audit.record("cancelled", f"training of student {name}")
         (run.folder / CANCEL).touch()
-        record = json.loads((run.folder / RECORD).read_text(encoding="utf-8"))
+        record = read_record(run.folder / RECORD) or {}
         stop(record["pid"], record["start"])
 
     def delete(self, name: str) -> None:
@@ -216,15 +216,9 @@ def find_states(folders: Sequence[Path], teacher: str, cohort: str, *, sample: b
         sample: whether states of some training visits only will do.
     """
     for folder in folders:
-        try:
-            index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if not isinstance(index, dict) or index.get("cohort_digest") != cohort:
-            continue
-        if "sample" in index and not sample:
-            continue
-        if index.get("teacher_digest") == teacher and index.get("targets", "all") == "all":
+        index = read_record(folder / "index.json") or {}
+        same = (index.get("cohort_digest"), index.get("teacher_digest")) == (cohort, teacher)
+        if same and index.get("targets", "all") == "all" and (sample or "sample" not in index):
             return folder
     return None
 

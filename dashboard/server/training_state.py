@@ -218,7 +218,7 @@ def read_run(folder: Path, *, watched: bool = False) -> Run | None:
     Args:
         watched: this process waits for its end, so that an end that nobody wrote down yet is no accident.
     """
-    record = _json(folder / RECORD)
+    record = read_record(folder / RECORD)
     if record is None or not ID.fullmatch(folder.name):
         return None
     try:
@@ -227,7 +227,7 @@ def read_run(folder: Path, *, watched: bool = False) -> Run | None:
         moment, cohort = float(record["began"]), str(record["cohort"])
     except (InputError, KeyError, TypeError, ValueError):
         return None
-    end = _json(folder / END)
+    end = read_record(folder / END)
     cancelled = (folder / CANCEL).exists()
     state: State
     reason = ""
@@ -295,7 +295,8 @@ def last_words(log: Path, code: int) -> str:
     return f"The command ended with code {code}" + (f": {last[:300]}" if last else ", without a word.")
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def read_record(path: Path) -> dict[str, Any] | None:
+    """The JSON object of a file; None where there is none."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -51,6 +51,15 @@ def percent(share: float) -> str:
     return ">99 %" if 0.995 <= share < 1.0 else f"{share:.0%}".replace("%", " %")
 
 
+def shortened(text: str, most: int) -> str:
+    """The first characters of a text that is longer than `most`.
+
+    >>> shortened("Heart failure", 13), shortened("Heart failure", 7)
+    ('Heart failure', 'Heart…')
+    """
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
 _CODE = re.compile(r"((?<!`)`[^`]+`(?!`))")
 
 
@@ -66,8 +75,7 @@ def plain(text: str, most: int = 0) -> str:
     \!\[x\](http\://host/a.png) of \:red\[Ann\]: run `a_b` for 5 \$
     """
     text = " ".join(text.split())
-    if most and len(text) > most:
-        text = f"{text[:most].rstrip()}…"
+    text = shortened(text, most + 1) if most else text
     parts = _CODE.split(text)
     return "".join(part if i % 2 else _escaped(part, first=not i) for i, part in enumerate(parts))
 
