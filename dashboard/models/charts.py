@@ -29,7 +29,7 @@ def reliability(before: Sequence[Bin], after: Sequence[Bin], model: str, mode: M
     )
     if not any(line.counts for line in lines):
         return None
-    legend = {"orientation": "h", "y": -0.2, "yanchor": "auto", "x": 0}
+    legend = {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0}
     return charts.reliability(
         lines, mode, 320, "scores", margin={"l": 48, "r": 8, "t": 8, "b": 0}, legend=legend
     )
@@ -72,7 +72,7 @@ def training_curves(
             )
     with_layout(
         chart, mode, 240, size=12, margin={"l": 44, "r": 4, "t": 26, "b": 0}, hovermode="x unified", dragmode="zoom",
-        legend={"orientation": "h", "y": -0.22, "yanchor": "auto", "x": 0},
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
     )  # fmt: skip
     chart.update_annotations(font={"size": 13, "color": theme.COLOURS["ink"].of(mode)})
     chart.update_xaxes(title={"text": axis, "standoff": 4}, fixedrange=False)
