@@ -258,6 +258,9 @@ WORDS = {
     "nothing in the file": "is empty",
     "only blanks": "is empty",
     "a quote that stays open": "a quotation mark opens",
+    "a page of a web server": "is a web page",
+    "a pointer of a version control": "is a Git LFS pointer",
+    "gzip named plain text": "its name lacks .gz",
 }
 """What the refusals of some of these say."""
 FOLDERS: dict[str, tuple[Work, str]] = {
@@ -273,8 +276,8 @@ FOLDERS: dict[str, tuple[Work, str]] = {
     "a download that did not end": (
         lambda raw: (raw / "PATIENTS.csv").rename(raw / "PATIENTS.csv.part"), "no table patients",
     ),
-    "a link to nothing": (_instead("PATIENTS", lambda path: path.symlink_to("nowhere")), "no table patients"),
-    "a folder named like a table": (_instead("PATIENTS", lambda path: path.mkdir()), "no table patients"),
+    "a link to nothing": (_instead("PATIENTS", lambda path: path.symlink_to("nowhere")), "Seen there and not read: PATIENTS.csv"),
+    "a folder named like a table": (_instead("PATIENTS", lambda path: path.mkdir()), "Seen there and not read: PATIENTS.csv"),
     "a pipe named like a table": (_instead("PATIENTS", lambda path: os.mkfifo(path)), "no table patients"),
     "one table's rows in another's file": (
         lambda raw: (raw / "PRESCRIPTIONS.csv").write_bytes((raw / "PATIENTS.csv").read_bytes()), "no column",

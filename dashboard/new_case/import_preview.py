@@ -270,9 +270,7 @@ def show_rows(shown: ImportOutcome) -> None:
     """What is not in the case, and why."""
     if not shown.rows:
         return
-    with st.container(height=_SCROLL_HEIGHT if len(shown.rows) > _FEW_ROWS else "content", border=False):
-        st.html(
-            markup.table(
-                ["Not in the case", "Details", "Why"], shown.rows, caption=f"{len(shown.rows)} left out"
-            )
-        )
+    scrolls = len(shown.rows) > _FEW_ROWS
+    caption = f"{len(shown.rows)} left out{'; scroll to see all' if scrolls else ''}"
+    with st.container(height=_SCROLL_HEIGHT if scrolls else "content", border=False):
+        st.html(markup.table(["Not in the case", "Details", "Why"], shown.rows, caption=caption))

@@ -100,7 +100,8 @@ def result(job: BuildJob, identity: Fingerprint, out: Path, seconds: float) -> B
             )
     mapped, unmapped = job.rows(_MAPPING_RATE)[0]
     ndc = check_of(job.rows(NDC_CHECK))
-    job.notes += ndc.notes()
+    if "prescriptions" in job.raw:  # the other sources have no NDCs
+        job.notes += ndc.notes()
     return BuildResult(
         path=out,
         fingerprint=identity,

@@ -52,7 +52,7 @@ def count_missing(reader: RawReader) -> list[str]:
             by_column = {
                 column: count
                 for column, count in zip(columns, counts, strict=False)
-                if count and column in wanted and (script == "raw/missing_words" or column.endswith("_id"))
+                if count and column in wanted and (script == "raw/missing_words" or column.endswith("id"))
             }
             if by_column:
                 detail = listed([f"{column} {count:,}" for column, count in by_column.items()], "and ")
@@ -88,10 +88,12 @@ def check_rejects(reader: RawReader, rows_read: dict[str, int], limit: float) ->
             continue
         run(reader.connection, "cohort/rejects")
         line, column, value, reason = reader.connection.execute(_FIRST_REJECT, {"table": table}).fetchall()[0]
+        share = min(1.0, rows / total + 0.005)
+        without = f", or build without these rows: --max-rejects {share:.2f}" if rows < total else ""
         raise InputError(
             f"{rows:,} of {total:,} rows of {reader.raw[table].path} cannot be read ({rows / total:.1%}; more than "
             f"{limit:.0%} stops a build). The first: line {line:,}, column {column}: {value[:60]!r} ({reason}). Correct "
-            f"the file, or build without these rows: --max-rejects {min(1.0, rows / total + 0.005):.2f}."
+            f"the file{without}."
         )
 
 

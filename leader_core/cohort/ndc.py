@@ -36,7 +36,16 @@ _TWO_PARTS: Final = re.compile(r"([0-9]{1,5})-([0-9]{1,4})")
 _WIDTHS: Final = (5, 4, 2)
 PRODUCT: Final = sum(_WIDTHS[:2])
 """Digits of an NDC that name the product, in whatever package."""
-_NDC_COLUMNS: Final = ("ndc", "ndc11", "ndc_code", "ndc_11", "productndc", "source")
+_NDC_COLUMNS: Final = (
+    "ndc",
+    "ndc11",
+    "ndc_code",
+    "ndc_11",
+    "package_ndc",
+    "productndc",
+    "product_ndc",
+    "source",
+)
 _CODE_COLUMNS: Final = ("code", "target")
 _NOTHING: Final = "0" * sum(_WIDTHS)
 
@@ -196,7 +205,7 @@ def _rows(data: bytes) -> Iterator[list[str]]:
     stream = io.StringIO(data.decode("utf-16" if utf16 else "utf-8-sig"), newline="")
     header = stream.readline()
     stream.seek(0)
-    return csv.reader(stream, delimiter=max(",;\t", key=header.count))
+    return csv.reader(stream, delimiter=max(",;\t|", key=header.count), strict=True)
 
 
 def _not_csv(name: str, error: Exception) -> InputError:
@@ -207,7 +216,7 @@ def _not_csv(name: str, error: Exception) -> InputError:
 
 
 def _read_map(name: str, path: str, rows: Iterator[list[str]], level: AtcLevel, needed: AtcLevel) -> NdcMap:
-    header = [column.strip().lower() for column in next(rows, [])]
+    header = ["_".join(column.lower().split()) for column in next(rows, [])]
     at_ndc = next((header.index(column) for column in _NDC_COLUMNS if column in header), None)
     at_codes = [i for i, column in enumerate(header) if column.startswith("atc") or column in _CODE_COLUMNS]
     if at_ndc is None or not at_codes:
@@ -227,7 +236,7 @@ def _read_map(name: str, path: str, rows: Iterator[list[str]], level: AtcLevel, 
             empty += 1
             continue
         at, code = max(given.items(), key=lambda item: (_ATC.fullmatch(item[1]) is not None, len(item[1])))
-        written = row[at_ndc] if at_ndc < len(row) else ""
+        written = row[at_ndc].strip(' ="') if at_ndc < len(row) else ""  # ="0006" is a spreadsheet's text
         ndc = normalise_ndc(written) or _product(written)
         if ndc is None or not _ATC.fullmatch(code) or len(code) < ATC_LENGTH[needed]:
             raise InputError(

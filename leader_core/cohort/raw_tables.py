@@ -19,6 +19,14 @@ from leader_core.cohort.raw_files import PARQUET, form, plain_blocks, read_sums
 from leader_core.errors import InputError, NotFoundError
 
 _HEADER_BYTES: Final = 65_536
+_NO_TABLES: Final = {
+    b"<!doctype html": "a web page, as a site sends in place of a file that needs a login",
+    b"<html": "a web page, as a site sends in place of a file that needs a login",
+    b"version https://git-lfs": "a Git LFS pointer, not the table",
+    b"pk\x03\x04": "a ZIP archive or a spreadsheet's workbook under another name",
+    b"\x1f\x8b": "compressed with gzip, and its name lacks .gz",
+}
+"""How files that are no CSV begin, and what they are."""
 _SUBFOLDERS: Final = ("hosp", "core")  # of MIMIC-IV's releases; `core` until 1.0
 _COPY: Final = re.compile(r" ?\([0-9]+\)| [0-9]+(?=\.|$)")  # "ADMISSIONS (1).csv", "ADMISSIONS 2.csv"
 _ADDRESS: Final = re.compile(r"([a-z][a-z0-9]+):/{1,2}[^/]", re.IGNORECASE)
@@ -202,9 +210,7 @@ def _check_complete(root: Path, files: Mapping[str, tuple[Path, ...]], source: s
     present = ", ".join(sorted(files)) or "none of its tables"
     folders = [root, *(root / name for name in _SUBFOLDERS if (root / name).is_dir())]
     seen = [path for folder in folders for path in _visible(folder)]
-    odd = [
-        p.name for p in seen if p.is_file() and (_archive(p) or (_table_name(p) in missing and not form(p)))
-    ]
+    odd = [p.name for p in seen if (_archive(p) and p.is_file()) or _table_name(p) in missing]
     hint = (
         f"Seen there and not read: {', '.join(odd[:5])}. Unpack archives, and save tables as CSV in UTF-8."
         if odd
@@ -289,6 +295,9 @@ def _start(path: Path) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     start = start[:_HEADER_BYTES]
     if not start.strip():
         raise InputError(f"{path} is empty: expected a header line and rows. Download it again.")
+    other = next((what for begin, what in _NO_TABLES.items() if start.lstrip().lower().startswith(begin)), "")
+    if other:
+        raise InputError(f"{path} is {other}: expected CSV with a header line. Download it again.")
     if b"\0" in start:
         raise InputError(f"{path} is not text in UTF-8: expected CSV. Save it as CSV in UTF-8.")
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 
 from leader_core.cohort.ndc import NdcMap
@@ -15,7 +16,7 @@ from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir import Imported, read_fhir
 from leader_core.exchange.fhir_file import LARGEST as LARGEST_FHIR
-from leader_core.exchange.fhir_file import as_utf8, is_fhir
+from leader_core.exchange.fhir_file import Listed, is_fhir, shape, unpacked
 from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
@@ -82,32 +83,38 @@ def read_file(
         InputError: one sentence on why there is no case in it.
     """
     result = _read_any(data, cohort, current, patient, ndc_map)
-    warning = future_note(result.case)
-    return replace(result, notes=(warning, *result.notes)) if warning else result
+    return replace(result, notes=(*date_notes(result.case), *result.notes))
 
 
-def future_note(case: Case) -> str:
-    """Which visits of a case begin after today, in a sentence; empty where none does, or the dates are shifted on purpose.
+def date_notes(case: Case) -> tuple[str, ...]:
+    """What cannot be right about the dates of a case, a sentence each: visits after today, out of order, or that end before
+    they begin.
 
-    Shifted are those of a case whose every date is of the years `SHIFTED`. A day is allowed for time zones.
+    Dates of the years `SHIFTED` are no dates after today where all of the case are. A day is allowed for time zones.
 
-    >>> future_note(Case({}, (), Visit(admitted_at=datetime(2151, 1, 2))))
-    ''
+    >>> date_notes(Case({}, (), Visit(admitted_at=datetime(2151, 1, 2))))
+    ()
     """
-    begun = [
-        (number, visit.admitted_at.date())
-        for number, visit in enumerate((*case.history, case.current), 1)
-        if visit.admitted_at is not None
-    ]
+    visits = [*enumerate((*case.history, case.current), 1)]
+    begun = [(number, at.replace(tzinfo=None)) for number, visit in visits if (at := visit.admitted_at)]
     latest = datetime.now(UTC).date() + timedelta(days=1)
-    late = [(number, day) for number, day in begun if day > latest]
-    if not late or all(day.year in SHIFTED for _, day in begun):
-        return ""
-    listed = ", ".join(f"{number} on {day}" for number, day in late[:5])
-    more = f" and {len(late) - 5} more" if len(late) > 5 else ""
-    return (
-        f"Check the dates: visit{'s' if len(late) > 1 else ''} {listed}{more} would begin after today. The order of the "
-        "visits and the age rest on them."
+    late = [f"{number} on {at.date()}" for number, at in begun if at.date() > latest]
+    if all(at.year in SHIFTED for _, at in begun):
+        late = []
+    before = [str(number) for (_, earlier), (number, at) in pairwise(begun) if at < earlier]
+    ended = [
+        str(n) for n, v in visits if v.admitted_at and v.discharged_at and v.discharged_at < v.admitted_at
+    ]
+    problems = (
+        (late, "would begin after today. The order of the visits and the age rest on them."),
+        (before, "would begin before the visit that stands before it. Earlier visits come first."),
+        (ended, "would end before it begins."),
+    )
+    return tuple(
+        f"Check the dates: visit{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:5])}"
+        f"{f' and {len(numbers) - 5} more' if len(numbers) > 5 else ''} {what}"
+        for numbers, what in problems
+        if numbers
     )
 
 
@@ -118,7 +125,7 @@ def _read_any(
     patient: str | None,
     ndc_map: NdcMap | None,
 ) -> Imported:
-    files = [as_utf8(each) for each in ([data] if isinstance(data, bytes) else data)]
+    files = [unpacked(each) for each in ([data] if isinstance(data, bytes) else data)]
     if not all(each.strip() for each in files):
         raise InputError("The file is empty. Export it again.")
     if len(files) != 1 or is_fhir(files[0]):
@@ -135,7 +142,12 @@ def _read_any(
             f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was ordered, which the models "
             "do not see.",
         )
-    return Imported(case, titles, (), notes, (), "")
+    listed = tuple(
+        Listed("profile", f"{name} {value}"[:120], "is none of this cohort's values, and counts as unknown")
+        for name, value in case.profile.items()
+        if value not in (UNKNOWN, *cohort.profile_values(name))
+    )
+    return Imported(case, titles, listed, notes, (), "")
 
 
 def case_to_record(case: Case, *, identified: bool = False, prescribed: bool = True) -> dict[str, Any]:
@@ -212,7 +224,7 @@ class _CaseReader:
 
     def case(self, record: object) -> Case:
         if not isinstance(record, dict):
-            self.problems.append(f"expected an object, found {_named(record)}")
+            self.problems.append(f"expected an object, found {shape(record)}")
             return Case()
         if record.get("schema") != SCHEMA:
             self.problems.append(f"schema {_short(record.get('schema'))}: expected {SCHEMA!r}")
@@ -220,7 +232,7 @@ class _CaseReader:
         self._unknown(record, _KEYS, "")
         history = record.get("history", [])
         if not isinstance(history, list):
-            self.problems.append(f"history: expected a list of visits, found {_named(history)}")
+            self.problems.append(f"history: expected a list of visits, found {shape(history)}")
             history = []
         if len(history) >= MOST_VISITS:
             self.problems.append(f"history: {len(history):,} visits, expected fewer than {MOST_VISITS}")
@@ -236,7 +248,7 @@ class _CaseReader:
 
     def _profile(self, record: object) -> dict[str, str]:
         if not isinstance(record, dict):
-            self.problems.append(f"profile: expected an object, found {_named(record)}")
+            self.problems.append(f"profile: expected an object, found {shape(record)}")
             return {}
         self._unknown(record, PROFILE_FIELDS, "profile.")
         profile: dict[str, str] = {}
@@ -252,7 +264,7 @@ class _CaseReader:
 
     def _visit(self, record: object, where: str) -> Visit:
         if not isinstance(record, dict):
-            self.problems.append(f"{where}: expected an object, found {_named(record)}")
+            self.problems.append(f"{where}: expected an object, found {shape(record)}")
             return Visit()
         self._unknown(record, _VISIT_KEYS, f"{where}.")
         codes = {kind: self._codes(record.get(_PLURAL[kind], []), kind, where) for kind in KINDS}
@@ -274,14 +286,14 @@ class _CaseReader:
     def _codes(self, given: object, kind: Kind, where: str) -> tuple[str, ...]:
         name = f"{where}.{_PLURAL[kind]}"
         if not isinstance(given, list):
-            self.problems.append(f"{name}: expected a list of codes, found {_named(given)}")
+            self.problems.append(f"{name}: expected a list of codes, found {shape(given)}")
             return ()
         if len(given) > MOST_CODES:
             self.problems.append(f"{name}: {len(given):,} codes, expected at most {MOST_CODES:,}")
             return ()
         for position, code in enumerate(given):
             if not isinstance(code, str):
-                self.problems.append(f"{name}[{position}]: expected a code as text, found {_named(code)}")
+                self.problems.append(f"{name}[{position}]: expected a code as text, found {shape(code)}")
             elif problem := check_code(kind, code):
                 self.problems.append(f"{name}[{position}] {_short(code)}: {problem}")
         return tuple(code for code in given if isinstance(code, str))
@@ -310,11 +322,6 @@ class _CaseReader:
     def _unknown(self, record: dict[str, Any], known: tuple[str, ...], where: str) -> None:
         for name in sorted(set(record) - set(known)):
             self.problems.append(f"{where}{name[:40]} is not known: expected any of {', '.join(known)}")
-
-
-def _named(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "nothing"}
-    return names.get(type(value), "a number")
 
 
 def _short(value: object) -> str:

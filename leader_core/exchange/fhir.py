@@ -97,8 +97,12 @@ def _imported(placed: Placing, cohort: ProfileBook, current: str | None) -> Impo
         or any(c.concepts for c in conditions)
     )
     if not useful:
-        reasons = [listed.reason for listed in placed.file.listed]
-        first = f" (the first of {len(reasons)} reasons: {reasons[0][:100]})" if reasons else ""
+        reasons = [
+            each.reason
+            for each in placed.file.listed
+            if not each.resource.startswith(("Patient", "Coverage"))
+        ] or [f"{kind} is not read" for kind in placed.file.ignored]
+        first = f" (for one: {reasons[0][:100]})" if reasons else ""
         raise InputError(f"{WHAT} holds no diagnosis and no procedure that can be read{first}: {EXPECTED}.")
     return Imported(
         case,

@@ -100,7 +100,7 @@ class ConditionReader:
             return "has no code and no words"
         if not items(concept):
             return f"its code is {shape(concept)}: expected a concept"
-        return "has words but no code" if words_of(concept) else "has no code and no words"
+        return f"has {'words but ' if words_of(concept) else 'no words and '}no code as text"
 
 
 def words_for_list(resource: Resource) -> str:

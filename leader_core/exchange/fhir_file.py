@@ -52,7 +52,7 @@ _OTHER: Final = (
 """How files of other formats begin, and what they are."""
 _DECLARATION: Final = re.compile(r"\A\s*<\?xml[^>]*\?>")
 _CONDITIONAL: Final = re.compile(r"[A-Z][A-Za-z]+\?identifier=(?:([^|&]*)\|)?([^|&]+)")
-_KIND: Final = re.compile(r"[A-Z][A-Za-z]{1,40}")
+_KIND: Final = re.compile(r"[A-Za-z]{2,41}")
 _IDENTITY: Final = re.compile(r"[A-Za-z0-9\-._]{1,64}")
 
 
@@ -120,12 +120,12 @@ class FhirFile:
             return
         if version:
             self.versions.add(version)
-        identity = data.get("id")
-        named = isinstance(identity, str) and _IDENTITY.fullmatch(identity)
+        identity = word(data.get("id"))
+        named = _IDENTITY.fullmatch(identity)
         resource = Resource(kind, f"{kind}/{identity}" if named else f"{where} ({kind})", data)
-        names = [f"{kind}/{identity}"] if isinstance(identity, str) else []
+        names = [f"{kind}/{identity}"] if identity else []
         if isinstance(address, str):
-            names.append(address)
+            names += [address, "/".join(address.split("/")[-2:])]
         earlier = next((self._by_reference[name] for name in names if name in self._by_reference), None)
         if earlier is not None:
             if earlier.data != data:
@@ -153,7 +153,7 @@ def read_files(files: Sequence[bytes]) -> FhirFile:
         raise InputError(f"{len(files)} files at once: expected at most {MOST_FILES}. Export one patient.")
     result = FhirFile()
     for data in files:
-        for where, value in _values(_unpacked(data), result):
+        for where, value in _values(unpacked(data), result):
             for place, address, raw in _resources(value, where, result):
                 result.add(place, address, raw)
     if not any(result.resources.values()):
@@ -168,11 +168,11 @@ def read_files(files: Sequence[bytes]) -> FhirFile:
 def is_fhir(data: bytes) -> bool:
     """Whether a file is meant as FHIR, rather than as a case file: by its first bytes and names only."""
     head = data[:4096].lstrip(b"\xef\xbb\xbf \t\r\n")
-    other = (_GZIP, *(start for start, _ in _OTHER))
+    other = tuple(start for start, _ in _OTHER)
     return head[:1] in (b"<", b"[") or head.startswith(other) or b'"resourceType"' in data
 
 
-def as_utf8(data: bytes) -> bytes:
+def _as_utf8(data: bytes) -> bytes:
     """A text in UTF-16 that says so by its first two bytes, as some programs write it, in UTF-8; other files as they are."""
     if not data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data
@@ -185,36 +185,49 @@ def as_utf8(data: bytes) -> bytes:
     return _DECLARATION.sub("", text, count=1).encode()
 
 
-def _unpacked(data: bytes) -> bytes:
+def unpacked(data: bytes) -> bytes:
+    """A file as UTF-8 where it is text: taken out of gzip, and out of UTF-16 that says so by its first bytes.
+
+    Raises:
+        InputError: damaged gzip, or gzip in gzip.
+    """
     if not data.startswith(_GZIP):
-        return as_utf8(data)
+        return _as_utf8(data)
     try:
         with gzip.GzipFile(fileobj=BytesIO(data)) as stream:
             text = stream.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error):
-        raise InputError(f"{WHAT} is a gzip archive that ends early or is damaged. Copy it again.") from None
+        raise InputError("The file is a gzip archive that ends early or is damaged. Copy it again.") from None
     if text.startswith(_GZIP):
-        raise InputError(f"{WHAT} is packed twice. Unpack it once.")
-    return as_utf8(text)
+        raise InputError("The file is packed twice. Unpack it once.")
+    return _as_utf8(text)
 
 
 def _values(data: bytes, result: FhirFile) -> Iterator[tuple[str, Any]]:
-    """(where it stands, JSON value) of a file: one value, several one after the other, or those of each line of NDJSON."""
+    """(where it stands, JSON value) of a file: one value, or several one after the other; of damaged NDJSON the sound lines."""
+    if len(data) > LARGEST:
+        raise InputError(f"{WHAT} has {len(data) / 1e6:.1f} MB: expected at most 20 MB. Export one patient.")
     if _is_xml(data):
-        yield "", read_xml(data, WHAT, LARGEST)
+        yield "", read_xml(data, WHAT)
         return
     lines = [line for line in data.lstrip(b"\xef\xbb\xbf").splitlines() if line.strip()]
-    if len(lines) < 2 or not lines[0].strip().endswith(b"}") or not lines[1].lstrip().startswith(b"{"):
+    by_line = sum(line.startswith(b"{") for line in lines) > 1
+    try:
         values = read_json_values(data, WHAT, LARGEST)
+    except InputError:
+        if not by_line:
+            raise
+    else:
         yield from (
             (f"value {number}" if len(values) > 1 else "", each) for number, each in enumerate(values, 1)
         )
         return
-    if len(data) > LARGEST:
-        raise InputError(f"{WHAT} has {len(data) / 1e6:.1f} MB: expected at most 20 MB. Export one patient.")
     for number, line in enumerate(lines, 1):
         try:
-            yield from ((f"line {number}", each) for each in read_json_values(line, "It", LARGEST))
+            yield from (
+                (f"line {number}", each)
+                for each in read_json_values(line.strip().rstrip(b","), "It", LARGEST)
+            )
         except InputError as error:
             result.leave_out(f"line {number}", "", str(error)[:200])
 
@@ -233,7 +246,7 @@ def _is_xml(data: bytes) -> bool:
         elif FHIR.encode() in head:
             return True
         else:
-            name = "XML or HTML"
+            name = "HTML" if b"<html" in head.lower() else f"XML without the namespace {FHIR}"
     if name:
         raise InputError(f"{WHAT} is {name}, which is not read. Export it as FHIR R4 in JSON, NDJSON or XML.")
     return False
@@ -249,7 +262,10 @@ def _resources(
         return
     kind = value.get("resourceType") if isinstance(value, Mapping) else None
     if not isinstance(value, Mapping) or not isinstance(kind, str):
-        result.leave_out(where or "the file", "", "holds no resource")
+        reason = f"is {shape(value)}: expected a resource"
+        if isinstance(value, Mapping):
+            reason = "has no resourceType"
+        result.leave_out(where or "the file", "", reason)
         return
     if kind not in ("Bundle", "Parameters"):
         yield where or "the file", None, value
@@ -292,8 +308,8 @@ def items(value: object) -> list[Mapping[str, Any]]:
 
 
 def word(value: object) -> str:
-    """A text, or a number as text; empty for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+    """A text, or a whole number as text; empty for anything else: a decimal number may have lost zeros (250.00)."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
     return " ".join(str(value).split())
 

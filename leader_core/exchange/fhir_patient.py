@@ -5,7 +5,8 @@ What no value of the cohort matches is listed, and the field stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
@@ -49,39 +50,49 @@ def read_profile(
     """The profile at the current encounter, and what could not be read of it."""
     attributes: dict[str, str] = {}
     listed: list[Listed] = []
+    have = {
+        name: [value for value in cohort.profile_values(name) if value != UNKNOWN]
+        for name in cohort.profile_fields
+    }
+    values = defaultdict(list, have)
 
-    def values(name: str) -> list[str]:
-        return [v for v in cohort.profile_values(name) if v != UNKNOWN]
-
-    def keep(resource: Resource, name: str, said: str, read: Callable[[list[str]], str | None]) -> None:
-        """Read one field, where the cohort records it and the resource says something."""
-        if name not in cohort.profile_fields or not said:
-            return
-        if (value := read(values(name))) is None:
+    def keep(resource: Resource, name: str, said: str, value: str | None) -> None:
+        """Take the value that a field has by what a resource says, where the cohort records the field."""
+        if name in have and said and value is None:
             reason = f"{name.replace('_', ' ')} is none of this cohort's values; left unknown"
             listed.append(Listed(resource.label, said[:120], reason))
-        else:
+        elif value is not None:
             attributes.setdefault(name, value)
 
     if patient is not None:
+        data = patient.data
         _person(patient, admitted, attributes, listed)
-        _attributes(patient, keep)
+        for code, words in _first(data.get("maritalStatus")):
+            status = fhir_terms.marital(code, words, values["marital_status"])
+            keep(patient, "marital_status", words or code, status)
+        spoken = sorted(items(data.get("communication")), key=lambda item: item.get("preferred") is not True)
+        for code, words in _first(spoken[0].get("language")) if spoken else ():
+            keep(patient, "language", words or code, fhir_terms.language(code, words, values["language"]))
+        religions = _extension(data, _RELIGION)
+        keep(patient, "religion", ", ".join(religions), fhir_terms.pick(religions, values["religion"]))
+        races = [
+            name
+            for name in (*_extension(data, _ETHNICITY), *_extension(data, _RACE))
+            if name.casefold() not in _NO_ETHNICITY
+        ]
+        keep(patient, "ethnicity", ", ".join(races), fhir_terms.ethnicity(races, values["ethnicity"]))
     for coverage in coverages:
         status = word(coverage.data.get("status"))
         if status in ("cancelled", "draft", "entered-in-error"):
             listed.append(Listed(coverage.label, "", f"its status is {status}"))
             continue
         code, words, typed = _payer(coverage.data)
-        keep(
-            coverage, "insurance", words or code,
-            lambda have, c=code, w=words, t=typed: fhir_terms.insurance(c, w, have, payment_type=t),  # type: ignore[misc]
-        )  # fmt: skip
+        payer = fhir_terms.insurance(code, words, values["insurance"], payment_type=typed)
+        keep(coverage, "insurance", words or code, payer)
     if encounter is not None:
         for _, code, words in _concept(encounter.data.get("priority")):
-            keep(
-                encounter, "admission_type", words or code,
-                lambda have, c=code, w=words: fhir_terms.pick((*_PRIORITIES.get(c, ()), w), have),  # type: ignore[misc]
-            )  # fmt: skip
+            kind = fhir_terms.pick((*_PRIORITIES.get(code, ()), words), values["admission_type"])
+            keep(encounter, "admission_type", words or code, kind)
     return attributes, listed
 
 
@@ -89,62 +100,30 @@ def _person(
     patient: Resource, admitted: datetime | None, attributes: dict[str, str], listed: list[Listed]
 ) -> None:
     """Gender, and age band at the current encounter."""
+
+    def leave_unknown(said: str, reason: str) -> None:
+        listed.append(Listed(patient.label, said[:60], f"{reason}; left unknown"))
+
     gender = word(patient.data.get("gender"))
     if gender in ("female", "male"):
         attributes["gender"] = "F" if gender == "female" else "M"
     elif gender:
-        listed.append(Listed(patient.label, gender[:60], "gender is neither female nor male; left unknown"))
+        leave_unknown(gender, "gender is neither female nor male")
     born = read_when(patient.data.get("birthDate"))
     if born is None:
         return
     if admitted is None:
-        listed.append(
-            Listed(
-                patient.label,
-                born.text,
-                "the current encounter has no date to compute the age from; left unknown",
-            )
-        )
+        leave_unknown(born.text, "the current encounter has no date to compute the age from")
         return
-    day = (admitted.month, admitted.day) < (born.local.month, born.local.day)
-    age = admitted.year - born.local.year - day
+    age = (
+        admitted.year
+        - born.local.year
+        - ((admitted.month, admitted.day) < (born.local.month, born.local.day))
+    )
     if 0 <= age <= _OLDEST:
         attributes["age_band"] = age_band(age)
     else:
-        listed.append(
-            Listed(patient.label, born.text, f"an age of {age} years is beyond belief; left unknown")
-        )
-
-
-def _attributes(patient: Resource, keep: Callable[..., None]) -> None:
-    """Marital status, language, religion, race and ethnicity."""
-    for _, code, words in _concept(patient.data.get("maritalStatus")):
-        keep(
-            patient,
-            "marital_status",
-            words or code,
-            lambda have, c=code, w=words: fhir_terms.marital(c, w, have),
-        )
-        break
-    spoken = sorted(
-        items(patient.data.get("communication")), key=lambda item: item.get("preferred") is not True
-    )
-    for item in spoken[:1]:
-        for _, code, words in _concept(item.get("language")):
-            keep(
-                patient,
-                "language",
-                words or code,
-                lambda have, c=code, w=words: fhir_terms.language(c, w, have),
-            )
-            break
-    religions = [words or code for _, code, words in _extension(patient.data, _RELIGION)]
-    keep(patient, "religion", ", ".join(religions), lambda have: fhir_terms.pick(religions, have))
-    races = [
-        words or code for name in (_ETHNICITY, _RACE) for _, code, words in _extension(patient.data, name)
-    ]
-    races = [name for name in races if name.casefold() not in _NO_ETHNICITY]
-    keep(patient, "ethnicity", ", ".join(races), lambda have: fhir_terms.ethnicity(races, have))
+        leave_unknown(born.text, f"an age of {age} years is beyond belief")
 
 
 def _payer(data: Mapping[str, Any]) -> tuple[str, str, bool]:
@@ -165,14 +144,22 @@ def _concept(concept: object) -> Iterator[tuple[str, str, str]]:
             yield system, code, display or (texts[0] if texts else "")
 
 
-def _extension(data: Mapping[str, Any], name: str) -> Iterator[tuple[str, str, str]]:
+def _first(concept: object) -> list[tuple[str, str]]:
+    """(code, words) of the first coding of a concept; nothing where it is unknown."""
+    return [(code, words) for _, code, words in _concept(concept)][:1]
+
+
+def _extension(data: Mapping[str, Any], name: str) -> list[str]:
     """What an extension of this name says, the specific parts of a US Core one before the general."""
+    concepts: list[object] = []
     for extension in items(data.get("extension")):
-        if not word(extension.get("url")).endswith(f"/{name}"):
-            continue
-        parts = items(extension.get("extension"))
-        for wanted in ("detailed", "ombCategory", "text"):
-            for part in parts:
-                if part.get("url") == wanted:
-                    yield from _concept({"coding": part.get("valueCoding"), "text": part.get("valueString")})
-        yield from _concept(extension.get("valueCodeableConcept"))
+        if word(extension.get("url")).endswith(f"/{name}"):
+            parts = items(extension.get("extension"))
+            concepts += [
+                {"coding": part.get("valueCoding"), "text": part.get("valueString")}
+                for wanted in ("detailed", "ombCategory", "text")
+                for part in parts
+                if part.get("url") == wanted
+            ]
+            concepts.append(extension.get("valueCodeableConcept"))
+    return [words or code for concept in concepts for _, code, words in _concept(concept)]

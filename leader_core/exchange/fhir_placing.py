@@ -177,7 +177,7 @@ class Placing:
         elif self._patient is None or not reference or reference.startswith("#"):
             return False
         elif self.file.find(subject) is not self._patient:
-            self._list(resource, "is about somebody else than the patient of the file")
+            self._list(resource, f"is about {reference[:60]}, who is not the patient of the file")
         else:
             return False
         return True

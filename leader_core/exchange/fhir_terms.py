@@ -34,6 +34,11 @@ SYSTEMS: Final[Mapping[str, str]] = {
     "http://hl7.org/fhir/sid/ndc": "ndc",
     "urn:oid:2.16.840.1.113883.6.69": "ndc",
     "http://mimic.mit.edu/fhir/mimic/codesystem/mimic-medication-ndc": "ndc",
+    # names in place of the URI
+    **dict.fromkeys(("icd9", "icd-9", "icd9cm", "icd-9-cm", "icd9pcs", "icd-9-pcs"), "icd9"),
+    **dict.fromkeys(("icd10cm", "icd-10-cm", "icd10pcs", "icd-10-pcs"), "icd10"),
+    "atc": "atc",
+    "ndc": "ndc",
 }
 """URI in lower case -> the system that we read."""
 

@@ -38,6 +38,8 @@ _NEGATED: Final[Mapping[str, tuple[str, str]]] = {
     "wasNotTaken": ("not-taken", "DSTU2"),
 }
 """Flag that says it did not happen -> R4's status for that."""
+_REFERENCES: Final = ("subject", "encounter", "partOf", "medicationReference")
+_WORDS: Final = ("status", "intent")
 _STATUSES: Final[Mapping[str, Mapping[str, str]]] = {
     "Encounter": {"completed": "finished", "discharged": "finished", "discontinued": "finished"},
     "MedicationStatement": {"recorded": "active"},
@@ -61,6 +63,12 @@ def as_r4(raw: Mapping[str, Any]) -> tuple[str, Mapping[str, Any], str]:
             version = version or since
         elif renamed == name:
             data[name] = value
+    for name in _REFERENCES:  # which some programs write as text alone
+        if isinstance(data.get(name), str):
+            data[name] = {"reference": data[name]}
+    for name in _WORDS:  # "CANCELLED" is no less cancelled
+        if isinstance(data.get(name), str):
+            data[name] = data[name].strip().lower()
     for name, (status, since) in _NEGATED.items():
         if raw.get(name) is True:
             data["status"], version = status, version or since

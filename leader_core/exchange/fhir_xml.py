@@ -35,21 +35,16 @@ _WHOLE: Final = frozenset(("rank",))
 _MOST_DIGITS: Final = 10
 
 
-def read_xml(data: bytes, what: str, largest: int) -> Any:
+def read_xml(data: bytes, what: str) -> Any:
     """The JSON value that a FHIR document in XML stands for.
 
     Args:
         data: the file as it came.
         what: names it in errors ("The FHIR file").
-        largest: bytes at most; checked before anything is parsed.
 
     Raises:
-        InputError: too large, no well-formed XML, no FHIR, too deep, or with a document type or entities.
+        InputError: no well-formed XML, no FHIR, too deep, or with a document type or entities.
     """
-    if len(data) > largest:
-        raise InputError(
-            f"{what} has {len(data) / 1e6:.1f} MB: expected at most {largest / 1e6:.0f} MB. Export one patient."
-        )
     builder = _TreeBuilder(what)
     parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
     parser.buffer_text = True

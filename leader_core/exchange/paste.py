@@ -21,18 +21,15 @@ LARGEST: Final = 100_000
 """Characters of a list."""
 MOST_ITEMS: Final = 1_000
 _LONGEST_ITEM: Final = 300
+_LONGEST_LINE: Final = 10_000
+"""Characters between commas or semicolons."""
 
-_PREFIX: Final = re.compile(
-    r"(?P<system>ICD-?10-?PCS|ICD-?9-?PCS|ICD-?10(?:-?CM)?|ICD-?9(?:-?CM)?|ATC)\s*[:#]?\s+?(?=\S)"
-    r"|(?P<tight>ICD-?10-?PCS|ICD-?9-?PCS|ICD-?10(?:-?CM)?|ICD-?9(?:-?CM)?|ATC)\s*[:#]\s*",
-    re.IGNORECASE,
-)
+_SYSTEM: Final = r"ICD-?10-?PCS|ICD-?9-?PCS|ICD-?10(?:-?CM)?|ICD-?9(?:-?CM)?|ATC"
+_PREFIX: Final = re.compile(rf"({_SYSTEM})\s*(?:[:#]?\s+?(?=\S)|[:#]\s*)", re.IGNORECASE)
 _CODE_THEN_WORDS: Final = re.compile(
     r"(?P<code>[0-9A-Za-z]{2,7}(?:\.[0-9A-Za-z]{1,4})?)(?:\s*[-–—:|(]\s*|\s+)(?P<rest>\S.*)"
 )
-_PREFIXED: Final = re.compile(
-    r"\b(?:ICD-?10-?PCS|ICD-?9-?PCS|ICD-?10(?:-?CM)?|ICD-?9(?:-?CM)?|ATC)\s*[:#]?\s+(?=\S*\d)", re.IGNORECASE
-)
+_PREFIXED: Final = re.compile(rf"\b(?:{_SYSTEM})\s*[:#]?\s+(?=\S*\d)", re.IGNORECASE)
 """A system before a blank and what may be its code."""
 _TOKEN: Final = re.compile(r"[()\[\]{}|/&+]|[^\s()\[\]{}|/&+]+")
 _CONNECTORS: Final = frozenset(("and", "&", "+", "/", "|"))
@@ -47,6 +44,13 @@ _DIRECTION: Final = re.compile(
 _FORMULA: Final = re.compile(r"""(?:^|(?<=[\s,;|]))="([^"\n]*)\"""", re.MULTILINE)
 """A spreadsheet's formula for a text: ="0389"."""
 _QUOTES: Final = "\"'“”‘’`"
+_UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+"""Characters that show nothing, as web pages and Word put them into what is copied."""
+_DATE: Final = re.compile(
+    r"(?<![\w.])(?:(?:19|2[0-2])\d\d-\d\d?-\d\d?(?:[T ]\d\d:\d\d(?::\d\d)?)?|\d\d?[/.]\d\d?[/.](?:19|2[0-2])\d\d)(?![\w.])"
+)
+_LOOSE_DOT: Final = re.compile(r"(?<=\d)\s+(?=\.\d)|(?<=[A-Z]\d\d\.)\s+(?=\d)")
+"""The blank of "I50 .9" and of "I50. 9"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ def read_list(text: str, kind: Kind, cohort: CodeBook, system: str = "") -> Past
         raise InputError(
             f"The list has {len(text):,} characters: expected at most {LARGEST:,}. Paste it in parts."
         )
-    text = _FORMULA.sub(r"\1", text)
+    text = _FORMULA.sub(r"\1", _UNSEEN.sub("", text))
     resolver = Resolver(cohort)
     lines = [line for line in lines_of(text) if any(c.isalnum() for c in line)]
     entries = _entries(lines, kind, resolver)
@@ -139,6 +143,12 @@ def _written_systems(entries: Sequence[tuple[str, Answer]], kind: Kind) -> set[s
 
 def _read_line(line: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
     """A line as one piece where it means something as a whole, else its parts."""
+    if kind != "medication":
+        line = _LOOSE_DOT.sub("", line)
+        if dates := _DATE.findall(line):
+            rest = _DATE.sub("\t", line)
+            entries = _read_line(rest, kind, resolver) if any(c.isalnum() for c in rest) else []
+            return [*entries, *((date, Unresolved("is a date")) for date in dates)]
     segments = [clean for part in re.split(r"[;\t]+", line) if (clean := _clean(part))]
     line = segments[0] if len(segments) == 1 else _clean(line)
     if len(segments) > 1:
@@ -190,9 +200,7 @@ def _read_codes(piece: str, kind: Kind, resolver: Resolver) -> list[tuple[str, A
     """The codes of a piece, each with the words that stand with it; the piece as a whole where it has at most one."""
     if kind == "medication" and (sides := _ordered_together(piece)):
         return [each for side in sides for each in _read_codes(side, kind, resolver)]
-    if len(piece) > _LONGEST_ITEM:
-        return [(piece, Unresolved(f"is longer than {_LONGEST_ITEM} characters"))]
-    groups = _groups(piece, kind, resolver)
+    groups = _groups(piece, kind, resolver) if len(piece) <= _LONGEST_LINE else None
     if groups is None:
         return [(piece, _read_piece(piece, kind, resolver))]
     result: list[tuple[str, Answer]] = []
@@ -309,6 +317,8 @@ def _read_piece(piece: str, kind: Kind, resolver: Resolver) -> Answer:
     if (split := _CODE_THEN_WORDS.fullmatch(piece)) and any(c.isdigit() for c in split["code"]):
         first = _coded(split["code"], kind, resolver)
         if not isinstance(first, Unresolved):
+            if kind != "medication" and _CODE_SHAPE.fullmatch(split["rest"]):
+                return Unresolved("may be two codes or all between them: write each that is meant")
             return first
     if _is_code(piece, kind):
         named = coded if kind == "medication" else resolver.words(piece, kind)  # "T2DM" has a digit too
@@ -330,7 +340,7 @@ def _coded(text: str, kind: Kind, resolver: Resolver) -> Answer:
 
 def _of_system(match: re.Match[str], rest: str, kind: Kind, resolver: Resolver) -> Answer:
     """A piece that names its system; the system decides the kind where it can."""
-    system = (match["system"] or match["tight"]).upper().replace("-", "")
+    system = match[1].upper().replace("-", "")
     split = _CODE_THEN_WORDS.fullmatch(rest)
     codes = [rest, split["code"]] if split else [rest]
     answers: list[Answer] = []

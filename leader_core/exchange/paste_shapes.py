@@ -87,7 +87,7 @@ def _text(value: Any) -> str:
 
 def _table(text: str) -> list[str] | None:
     """The rows of a table whose first line names its columns; None where there is no such header."""
-    header, *lines = text.splitlines() or [""]
+    header, *lines = text.splitlines(keepends=True) or [""]
     if not lines:
         return None
     for separator in ("\t", ";", ",", "|"):

@@ -34,7 +34,10 @@ def read_json(data: bytes, what: str, largest: int) -> Any:
     Raises:
         InputError: too large, not UTF-8, no JSON, too deep, a name twice, a number beyond reason.
     """
-    return _read(data, what, largest, several=False)[0]
+    values = read_json_values(data, what, largest)
+    if len(values) > 1:
+        raise InputError(f"{what} is not JSON: {len(values):,} values stand one after the other. Give one.")
+    return values[0]
 
 
 def read_json_values(data: bytes, what: str, largest: int) -> list[Any]:
@@ -43,10 +46,6 @@ def read_json_values(data: bytes, what: str, largest: int) -> list[Any]:
     Raises:
         InputError: as `read_json`.
     """
-    return _read(data, what, largest, several=True)
-
-
-def _read(data: bytes, what: str, largest: int, *, several: bool) -> list[Any]:
     if len(data) > largest:
         raise InputError(
             f"{what} has {len(data) / 1e6:.1f} MB: expected at most {largest / 1e6:.0f} MB. "
@@ -60,7 +59,7 @@ def _read(data: bytes, what: str, largest: int, *, several: bool) -> list[Any]:
         ) from None
     _check_depth(text, what)
     try:
-        values = list(_values(text, several=several))
+        values = list(_values(text))
         if _SURROGATE.search(text):  # half a character, written as an escape, can be neither shown nor saved
             json.dumps(values, ensure_ascii=False).encode()
         return values
@@ -70,7 +69,7 @@ def _read(data: bytes, what: str, largest: int, *, several: bool) -> list[Any]:
         ) from None
     except json.JSONDecodeError as error:
         raise InputError(
-            f"{what} is not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}. "
+            f"{what} is not JSON: {error.msg.lower().removesuffix(' at')} at line {error.lineno}, column {error.colno}. "
             "Export it again, or check what was edited."
         ) from None
     except _RefusedError as error:
@@ -79,18 +78,17 @@ def _read(data: bytes, what: str, largest: int, *, several: bool) -> list[Any]:
         raise InputError(f"{what} cannot be read as JSON ({type(error).__name__}).") from None
 
 
-def _values(text: str, *, several: bool) -> Iterator[Any]:
-    """The first value of a text, and with `several` those after it."""
+def _values(text: str) -> Iterator[Any]:
+    """The values of a text; an error where there is none."""
     decoder = json.JSONDecoder(
         object_pairs_hook=_object, parse_int=_whole, parse_float=_real, parse_constant=_constant
     )
-    value, end = decoder.raw_decode(text, _after_blanks(text, 0))
-    yield value
-    while (start := _after_blanks(text, end)) < len(text):
-        if not several:
-            raise json.JSONDecodeError("Extra data", text, start)
-        value, end = decoder.raw_decode(text, start)
+    end = _after_blanks(text, 0)
+    while True:
+        value, end = decoder.raw_decode(text, end)
         yield value
+        if (end := _after_blanks(text, end)) == len(text):
+            return
 
 
 def _after_blanks(text: str, start: int) -> int:

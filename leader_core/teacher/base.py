@@ -70,6 +70,10 @@ _OFFSET_POSITIONS: Final = frozenset(
 )
 
 
+UNREADABLE: Final = (OSError, ValueError, RuntimeError, ImportError, KeyError, TypeError, AttributeError)
+"""What the library raises over a configuration or weights that it cannot use, whatever is odd about them."""
+
+
 @dataclass(frozen=True, slots=True)
 class BaseFiles:
     """A base that exists and may be loaded."""
@@ -121,11 +125,12 @@ def read_config(folder: Path) -> Any:
         ArtifactError: no readable `config.json`, or an architecture this library does not know.
     """
     with IMPORT_LOCK:
+        from huggingface_hub.errors import StrictDataclassError
         from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
+    except (*UNREADABLE, StrictDataclassError) as error:
         raise ArtifactError(
             f"{folder} holds no model configuration that can be read ({first_line(error)}). "
             "Name a folder with config.json, tokenizer files and *.safetensors."
@@ -192,7 +197,7 @@ def load_body(
                 output_loading_info=True,
                 **extra,
             )
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
+        except UNREADABLE as error:
             raise not_loaded(files.folder, error, attention) from error
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if missing:
@@ -210,6 +215,7 @@ def not_loaded(folder: Path, error: BaseException, attention: str | None) -> Art
     """The library's reason in one sentence, without its advice, which names options that are not ours."""
     remedy = " Set teacher.attention to 'auto' or 'eager'." if attention == "sdpa" else ""
     reason = first_line(error).split(" Please ")[0].rstrip(".")
+    reason += " is not known" if isinstance(error, KeyError) else ""
     return ArtifactError(f"The base in {folder} cannot be loaded: {reason}.{remedy}")
 
 

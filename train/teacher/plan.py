@@ -17,6 +17,7 @@ from torch import nn
 from leader_core.errors import InputError
 from leader_core.scorer import resolve_device
 from leader_core.teacher.base import (
+    UNREADABLE,
     Architecture,
     BaseFiles,
     find_base,
@@ -114,7 +115,7 @@ def skeleton(
             attention=attention,
             checkpointing=checkpointing,
         )
-    except (ValueError, ImportError) as error:
+    except UNREADABLE as error:
         raise not_loaded(files.folder, error, attention) from error
 
 

@@ -46,9 +46,12 @@ def hospital() -> raw_tables.Tables:
                 (11, "WARFARIN SODIUM 5 MG PO TABS", 2812, "PO", "No"),
                 (12, "", 2812, "PER NG TUBE", "No"),
                 (12, "HEPARIN", 10, "SUBCUTAN", "Yes"),
+                (12, "HEPARIN", 10, "SUBCUTAN", "TRUE"),
                 (12, "", 77, "IV", "No"),
                 (13, "KCL IN DEXTROSE-NACL", 0, "PERIPH IV", "No"),
                 (14, "vanc", 0, "INTRAVENOU", "No"),
+                (14, "MMF", 0, "NG TUBE", "No"),
+                (14, "fluticasone", 0, "EACH NARE", "No"),
                 (14, "NS 1000 ML", 0, "IV", "No"),
             ],
         ),
@@ -79,10 +82,10 @@ def test_every_row_is_accounted_for_under_the_source_s_own_tables(built: BuildRe
         "diagnosis": {
             "kept": 4, "duplicate code in the visit": 1, "missing code": 1, "unknown admission": 1,
         },
-        "medication": {"kept": 4, "cancelled order": 1, "missing drug name": 1, "diluent": 1},
+        "medication": {"kept": 6, "cancelled order": 2, "missing drug name": 1, "diluent": 1},
         "treatment": {"kept": 1, "treatment by a drug": 1},
     }  # fmt: skip
-    assert built.rows_read == {"patient": 4, "diagnosis": 7, "medication": 7, "treatment": 2}
+    assert built.rows_read == {"patient": 4, "diagnosis": 7, "medication": 10, "treatment": 2}
 
 
 def test_hospital_stays_are_the_visits_in_order_of_year_and_age(built: BuildResult) -> None:
@@ -138,8 +141,18 @@ def test_drugs_are_known_by_name_and_by_what_their_number_means_elsewhere(built:
         ("B01A", "warfarin (HICL 2812)", 1),
     ]
     assert cohort.case(2001039, 1).current.medications == ("B05X",)
-    assert cohort.case(3000007).current.medications == ("J01X",)
+    assert cohort.case(3000007).current.medications == ("J01X", "L04A", "R01A"), (
+        "a spray by nose is not inhaled"
+    )
     assert "Orders without a name: 2; 1 of them are known by their HICL number." in built.notes
+
+
+def test_without_the_table_of_treatments_no_visit_has_a_procedure(built: BuildResult, tmp_path: Path) -> None:
+    tables = {name: rows for name, rows in hospital().items() if name != "treatment"}
+    plain = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    assert accounts(plain) == {name: rows for name, rows in accounts(built).items() if name != "treatment"}
+    assert "No table treatment: no visit has a procedure." in plain.notes
+    assert Cohort.open(plain.path).case(2001039).current.procedures == ()
 
 
 def test_a_number_that_means_two_drugs_names_none() -> None:

@@ -143,6 +143,10 @@ def test_the_layouts_that_papers_publish_are_read_at_the_level_needed(
             "'FUROSEMIDE': expected an NDC of up to 11 digits and an ATC code",
         ),
         ("ndc,atc3\n", "holds no row"),
+        (
+            'ndc,atc3\n54329425,C03C\n"54329426,C03C\n54329427,C03C\n',
+            "unexpected end of data",
+        ),  # rows in a quote
     ],
 )
 def test_a_bad_map_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -161,11 +165,11 @@ def test_a_map_above_the_level_is_refused_unless_it_is_only_compared_with(tmp_pa
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("sign", [";", "\t"])
-def test_a_map_may_have_semicolons_or_tabs_and_a_byte_order_mark(
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_map_may_have_other_separators_and_a_byte_order_mark(
     tmp_path: Path, sign: str, encoding: str
 ) -> None:
-    (tmp_path / "map.csv").write_bytes(f"ndc{sign}atc3\n54329425{sign}C03C\n".encode(encoding))
+    (tmp_path / "map.csv").write_bytes(f'NDC Code{sign}ATC 3\n="00054329425"{sign}C03C\n'.encode(encoding))
     assert read_ndc_map(tmp_path / "map.csv", 3).codes == {"00054329425": "C03C"}
 
 

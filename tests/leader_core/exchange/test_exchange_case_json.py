@@ -153,7 +153,7 @@ def test_hostile_json_gets_one_sentence(data: bytes, message: str) -> None:
 def test_values_one_after_the_other_are_read_where_several_may_be() -> None:
     data = b'\xef\xbb\xbf{"a": 1}{"a": [2]}\n\n 3 "x"'
     assert read_json_values(data, "The file", 1000) == [{"a": 1}, {"a": [2]}, 3, "x"]
-    with pytest.raises(InputError, match="extra data at line 1, column 9"):
+    with pytest.raises(InputError, match="4 values stand one after the other"):
         read_json(data, "The file", 1000)
     for broken in (b'{"a": 1}{"a": ', b'{"a": 1},{"a": 2}', b'{"a": 1}{"a": 1, "a": 2}'):
         with pytest.raises(InputError, match=r"is not JSON|'a' twice"):

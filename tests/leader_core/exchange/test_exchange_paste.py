@@ -193,6 +193,12 @@ def test_lists_that_people_pasted(cohort: Cohort, number: int) -> None:
         ("medication", "amoxicillin/clavulanate 875 mg", ["J01C"], []),
         ("medication", "drug,route\nwarfarin,PO\nvancomycin,IV", ["B01A", "J01X"], []),
         ("medication", "Coumadin (B01AA03); Lasix [C03CA01]", ["B01A", "C03C"], []),
+        ("diagnosis", "I10-E11.9\nE10-E14", [], ["I10-E11.9", "E10-E14"]),  # two codes, or all between
+        ("diagnosis", "I10 2024-01-05 active\n01/05/2024", ["ICD10:I10"], ["2024-01-05", "01/05/2024"]),
+        ("diagnosis", "I50 .9, N18. 3", ["ICD10:I509", "ICD10:N183"], []),
+        ("diagnosis", "\ufeffI10\u200b", ["ICD10:I10"], []),
+        ("diagnosis", "I10 E11.9 " * 50, ["ICD10:I10", "ICD10:E119"], []),
+        ("diagnosis", 'code,title\nI10,"high\nblood pressure"', ["ICD10:I10"], []),
         ("procedure", "0210093 5A1D70Z 3893", ["ICD10PCS:0210093", "ICD10PCS:5A1D70Z", "ICD9PCS:3893"], []),
     ],
 )

@@ -239,6 +239,8 @@ NEVER = {"start": "2150-01-04", "end": "2150-01-03"}
         ({"status": "stopped", "dispenseRequest": {"validityPeriod": NEVER}}, "was stopped before"),
         ({"category": [{"text": "Discharge"}]}, "is a discharge prescription"),
         ({"category": {"coding": {"code": "community"}}}, "is a community prescription"),
+        ({"resourceType": "MedicationAdministration", "status": "not-done"}, "its status is not-done"),
+        ({"resourceType": "MedicationAdministration", "status": "completed", "notGiven": True}, "its status is not-done"),
     ],
 )  # fmt: skip
 def test_what_was_only_meant_is_no_medication(cohort: Cohort, more: dict[str, Any], reason: str) -> None:

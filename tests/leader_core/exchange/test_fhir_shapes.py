@@ -81,7 +81,7 @@ FHIR = b'xmlns="http://hl7.org/fhir"'
         (b'<?xml version="1.0" encoding="shift_jis"?><Bundle ' + FHIR + b"/>", "declares an encoding that is not read"),
         (b"<Bundle " + FHIR + b"/>", "nothing to read"),
         (b"<x:y xmlns:x='urn:x' " + FHIR + b"/>", "is XML, but not FHIR"),
-        (b"<html><body>Sign in</body></html>", "is XML or HTML, which is not read"),
+        (b"<html><body>Sign in</body></html>", "is HTML, which is not read"),
         (b"<Bundle " + FHIR + b">" + b" " * LARGEST + b"</Bundle>", "at most 20 MB"),
     ],
 )  # fmt: skip
@@ -181,6 +181,7 @@ ONE = {"resourceType": "Bundle", "entry": [{"resource": each} for each in _about
         json.dumps(ONE).replace("http://hl7", "HTTPS://hl7").encode(),
         "".join(json.dumps(entry["resource"]) for entry in ONE["entry"]).encode(),  # type: ignore[index]
         "".join(json.dumps(entry["resource"], indent=1) for entry in ONE["entry"]).encode(),  # type: ignore[index]
+        "\n".join([json.dumps(PEOPLE[1]), *(json.dumps(e, indent=1) for e in _about("a", "4280", "Warfarin"))]).encode(),
         "\n".join(json.dumps(each) + json.dumps(PEOPLE[1]) for each in _about("a", "4280", "Warfarin")).encode(),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ SELECT
     END AS hadm_id,
     filled(m.drugname) AS drug,
     filled(m.routeadmin) AS route,
-    CASE WHEN lower(trim(m.drugordercancelled)) = 'yes' THEN 'CANCELLED' END AS drug_type,
+    CASE WHEN lower(trim(m.drugordercancelled)) IN ('yes', 'y', 'true', 't', '1') THEN 'CANCELLED' END AS drug_type,
     CAST(nullif(whole_number(m.drughiclseqno), 0) AS VARCHAR) AS ndc,
     count(*) AS rows,
     CAST(0 AS BIGINT) AS with_ndc
