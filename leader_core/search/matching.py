@@ -239,12 +239,14 @@ class Match:
         return levels
 
     def _partly(self) -> None:
-        """The titles that have most of the words, and at least half of them."""
+        """The titles that have most of the words, and at least half of them: not numbers alone."""
         size = len(self.tiers)
-        held = np.zeros(size, np.int8)
+        held, named = np.zeros(size, np.int8), np.zeros(size, np.bool_)
         for word in self._content:
-            held += self._levels(word, typos=True)[:size] > 0
-        held[~self._wanted] = 0
+            having = self._levels(word, typos=True)[:size] > 0
+            held += having
+            named |= having & (not word.isdigit())
+        held[~(self._wanted & named)] = 0
         most = int(held.max(initial=0))
         if 2 * most >= len(self._content):
             self._put(np.flatnonzero(held == most), PARTLY, why=-1)

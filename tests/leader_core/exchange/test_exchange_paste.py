@@ -70,10 +70,10 @@ def test_drugs_by_name_route_and_code(cohort: Cohort) -> None:
 
 
 def test_what_cannot_be_read_is_listed_with_its_reason(cohort: Cohort) -> None:
-    result = read_list("99999\nxyzzy\nheart failure\nCHF", "diagnosis", cohort)
+    result = read_list("99999\nxyzzy 12\nheart failure\nCHF", "diagnosis", cohort)
     reasons = {u.text: u.reason for u in result.unmapped}
     assert "no code that the lists of ICD-9-CM hold" in reasons["99999"]
-    assert "matches no diagnosis" in reasons["xyzzy"]
+    assert "matches no diagnosis" in reasons["xyzzy 12"], "a number alone is no match"
     assert "choose one" in reasons["heart failure"]
     assert {c.kind for u in result.unmapped for c in u.candidates} == {"diagnosis"}
     assert "CHF" in reasons, "one title holds these letters, and it is another illness"
