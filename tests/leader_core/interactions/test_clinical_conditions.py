@@ -69,6 +69,13 @@ from tests.reviews import ROOT, at_least, clinical_rows, warned, warnings_of
         ("M05BA04", "ICD9:5303", "contraindicated"),
         ("M01AE01", "ICD10:O210", None),  # NSAID in early pregnancy: no week given
         ("M01AE01", "ICD10:Z3A28", "major"),
+        ("M01AE01", "ICD10:I2111", "major"),  # NSAID after an infarction
+        ("N02AA01", "ICD10:K567", "contraindicated"),  # morphine in ileus
+        ("N01AH01", "ICD9:5601", "major"),  # of fentanyl by vein the label does not name it
+        ("N07BC01", "ICD10:K560", "major"),
+        ("A06AG01", "ICD10:N186", "major"),  # sodium phosphate as an enema
+        ("J01DE01", "ICD9:5849", "moderate"),
+        ("A02BX02", "ICD10:N185", "moderate"),
     ],
 )
 def test_condition_has_its_right_grade(code: str, diagnosis: str, severity: str | None) -> None:
@@ -91,6 +98,19 @@ def test_pacemaker_lifts_the_warning_of_heart_block(code: str, block: str, pacem
     conditions = {w.condition for w in warnings_of(code, block)}
     lifted = {w.condition for w in warnings_of(code, block, pacemaker)}
     assert conditions - lifted == {"heart block or sick sinus"}
+
+
+@pytest.mark.parametrize(
+    ("code", "diagnosis", "lifting"),
+    [
+        ("B01AA03", "ICD10:O09891", "ICD10:Z952"),  # warfarin in pregnancy, with a mechanical valve
+        ("A12BA01", "ICD10:N179", "ICD10:E876"),  # potassium in kidney injury, measured low
+        ("A12BA01", "ICD9:5856", "ICD9:2768"),
+    ],
+)
+def test_a_finding_that_the_label_excepts_lifts_the_warning(code: str, diagnosis: str, lifting: str) -> None:
+    assert warned(code, diagnosis)
+    assert warned(code, diagnosis, lifting) is None
 
 
 def test_one_patients_pacemaker_lifts_no_other_warning() -> None:

@@ -186,6 +186,7 @@ def test_look_alikes_are_distinguished() -> None:
         ("Sodium Chloride 0.9%  Flush", "IV", "MAIN", "flush"),
         ("Heparin Flush PICC (100 units/ml)", "IV", "MAIN", "flush"),
         ("Heparin", "DWELL", "MAIN", "flush"),
+        ("HEPARIN SODIUM 100 UNIT/ML", "INTRALUMENAL", "", "flush"),
         ("Thiamine", "IV", "ADDITIVE", "additive"),
         ("Syringe (IV Room)", "IV", "BASE", "device"),
         ("donepezil 5 mg or placebo", "PO", "MAIN", "study drug"),
