@@ -4,7 +4,7 @@ The two families are never mixed: a clinical pair is graded, a statistical one a
 """
 
 from leader_core.interactions.orders import OrderedDrug
-from leader_core.interactions.pairs import InteractionTable, is_partial, is_statistical, load_clinical
+from leader_core.interactions.pairs import InteractionTable, is_statistical, load_clinical
 from leader_core.interactions.review import (
     Alert,
     Choice,
@@ -18,7 +18,7 @@ from leader_core.interactions.review import (
 )
 from leader_core.interactions.rules import clinical_rules
 from leader_core.interactions.shares import DrugShare, DrugShares, typical_shares
-from leader_core.interactions.statistical import StatisticalSignal, load_statistical, read_statistical
+from leader_core.interactions.statistical import StatisticalSignal, read_statistical
 
 __all__ = [
     "Alert",
@@ -35,10 +35,8 @@ __all__ = [
     "counts_text",
     "drug_choices",
     "held_back",
-    "is_partial",
     "is_statistical",
     "load_clinical",
-    "load_statistical",
     "read_statistical",
     "review",
     "typical_shares",

@@ -62,14 +62,9 @@ class DuplicationRule:
     source: str
 
 
-@lru_cache(maxsize=1)
-def condition_rules() -> tuple[ConditionRule, ...]:
-    """Every rule of the shipped table, in its order."""
-    return read_condition_rules(CONDITIONS)
-
-
-def read_condition_rules(path: Path) -> tuple[ConditionRule, ...]:
-    """The rules of a table in the layout of `assets/interactions/conditions.csv`; a bad line raises InputError."""
+@lru_cache
+def condition_rules(path: Path = CONDITIONS) -> tuple[ConditionRule, ...]:
+    """Every rule of a table, the shipped one by default, in its order; a bad line raises InputError."""
     return read_rows(path, _condition_rule)
 
 

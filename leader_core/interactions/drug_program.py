@@ -8,9 +8,9 @@ severity may fire. Solved exactly by SciPy's HiGHS, one tier after the other, so
    most severe kind first;
 2. the least loss: the sum of `loss` over the slots left empty;
 3. the fewest slots of `called_for` left empty;
-4. the fewest changes: fewest slots left empty, then fewest substitutes, then fewest switches;
-5. the fewest serious alerts that changes bring in (`added`);
-6. the most used drugs (`use`).
+4. the fewest slots with a loss left empty, then the fewest changes to what a condition speaks against (`against`);
+5. the fewest substitutes, then the fewest switches, then the fewest serious alerts of pairs that they bring in (`added`);
+6. the fewest slots without a loss left empty, then the most used drugs (`use`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ SWITCH: Final = 1
 SUBSTITUTE: Final = 2
 """How far an option is from the slot's own drug."""
 
-_SCALE: Final = (
-    1000.0  # of losses and uses, so that the solver's absolute gap of 1e-6 is far below any difference
-)
+_SCALE: Final = 1000.0  # of losses and uses: the solver's absolute gap of 1e-6 is far below any difference
 _TOLERANCE: Final = 1e-6
 _TIME_LIMIT_S: Final = 10.0
 
@@ -42,8 +40,9 @@ class ProgramOption:
 
     slot: int
     change: int  # OWN, SWITCH or SUBSTITUTE
-    added: int = 0  # serious alerts it has with the own drugs of the other slots
-    use: float = 1.0  # how much it is used, from 0 to 1
+    against: int = 0  # serious alerts it has with the patient's conditions; of an own drug none are counted
+    added: int = 0  # and with the own drugs of the other slots
+    use: float = 1.0  # how much it is used, from 0 to 1; from 1 to 2 where it is curated
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +113,20 @@ def solve(problem: Problem) -> Solution | None:
     if not problem.options:
         return Solution(frozenset(), excess)
     usable = frozenset(range(len(problem.options))) if problem.rate is not None else _needed(problem)
-    size = len(problem.loss) + 1
-    gain = {OWN: float(size * size), SWITCH: float(size * size - 1), SUBSTITUTE: float(size * size - size)}
-    tiers = (
-        {i: _SCALE * problem.loss[problem.options[i].slot] for i in usable},
-        {i: 1.0 for i in usable if problem.options[i].slot in problem.called_for},
-        {i: gain[problem.options[i].change] for i in usable},
-        {i: -float(problem.options[i].added) for i in usable},
-        {i: _SCALE * problem.options[i].use for i in usable},
+    options, loss = {i: problem.options[i] for i in usable}, problem.loss
+    changes = [option for option in options.values() if option.change != OWN]
+    most = len({option.slot for option in changes})  # slots that can change
+    # Whole numbers allow for two or three tiers in one: the next one's sum never makes up for one of the last.
+    against = 1 + most * max((option.against for option in changes), default=0)
+    worth = [(slot in problem.called_for) * (len(loss) + 1) + (each > 0) for slot, each in enumerate(loss)]
+    added = 1 + most * max((option.added for option in changes), default=0)
+    change = {OWN: 0, SWITCH: added, SUBSTITUTE: added * (most + 1)}
+    fill = 1 + 2 * len(loss)
+    tiers: tuple[dict[int, float], ...] = (
+        {i: _SCALE * loss[o.slot] for i, o in options.items()},
+        {i: float(against * worth[o.slot] - o.against) for i, o in options.items()},
+        {i: -float(change[o.change] + o.added) for i, o in options.items()},
+        {i: _SCALE * (o.use + fill * (loss[o.slot] == 0)) for i, o in options.items()},
     )
     chosen = _Model(problem.among(usable), usable, excess).maximise(tiers)
     return None if chosen is None else Solution(chosen, excess)
@@ -165,9 +170,10 @@ def _needed(problem: Problem) -> frozenset[int]:
     while settled := {s for s in open_slots if not _partners(touching[slots[s][0]], alive)}:
         open_slots -= settled
         alive.difference_update(i for s in settled for i in slots[s][1:])
+    preference = [(o.against, o.change, o.added, -o.use) for o in problem.options]
     serving = [{n for n, group in enumerate(problem.required) if i in group} for i in range(len(touching))]
     for s in open_slots:
-        best_first = sorted(slots[s], key=lambda i: _preference(problem.options[i]))
+        best_first = sorted(slots[s], key=preference.__getitem__)
         for place, index in enumerate(best_first):
             against = _partners(touching[index], alive)
             if any(
@@ -178,10 +184,6 @@ def _needed(problem: Problem) -> frozenset[int]:
             ):
                 alive.discard(index)
     return frozenset(alive)
-
-
-def _preference(option: ProgramOption) -> tuple[int, int, float]:
-    return option.change, option.added, -option.use
 
 
 def _touching(problem: Problem) -> list[set[_Touch]]:

@@ -7,7 +7,7 @@ only: such a text begins with "Only when", so that a rule about one drug is neve
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -82,14 +82,14 @@ class InteractionTable:
 
     def among(self, codes: Iterable[str]) -> tuple[Interaction, ...]:
         """Every entry between two of these codes, most severe first; among equals whole classes, then by code."""
-        chosen = sorted(set(codes))
-        entries: list[Interaction] = []
-        for position, a in enumerate(chosen):
-            if row := self._rows.get(a):
-                for b in chosen[position + 1 :]:
-                    entries.extend(row.get(b, ()))
-        entries.sort(key=lambda i: (SEVERITY_RANK[i.severity], is_partial(i), i.code_a, i.code_b))
-        return tuple(entries)
+        entries = self._between(set(codes))
+        return tuple(
+            sorted(entries, key=lambda i: (SEVERITY_RANK[i.severity], is_partial(i), i.code_a, i.code_b))
+        )
+
+    def _between(self, codes: Set[str]) -> Iterator[Interaction]:
+        rows = (self._rows[a] for a in codes if a in self._rows)
+        return (entry for row in rows for b in row.keys() & codes for entry in row[b])
 
     @property
     def statistical(self) -> tuple[Interaction, ...]:
@@ -110,9 +110,9 @@ class InteractionTable:
 
     def density(self, codes: Iterable[str]) -> float:
         """Statistical pairs among these codes, as a share of all pairs of them; 0 where there is no pair."""
-        distinct = sorted(set(codes))
+        distinct = set(codes)
         pairs = len(distinct) * (len(distinct) - 1) // 2
-        return float(self.statistical_matrix(distinct).sum() // 2) / pairs if pairs else 0.0
+        return sum(map(is_statistical, self._between(distinct))) / pairs if pairs else 0.0
 
 
 def _check(item: Interaction) -> None:

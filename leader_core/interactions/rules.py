@@ -179,14 +179,9 @@ def in_words(drugs: Sequence[Agent]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-@lru_cache(maxsize=1)
-def clinical_rules() -> tuple[ClinicalRule, ...]:
-    """Every rule of the shipped table, in its order."""
-    return read_rules(RULES)
-
-
-def read_rules(path: Path) -> tuple[ClinicalRule, ...]:
-    """The rules of a table in the layout of `assets/interactions/clinical.csv`.
+@lru_cache
+def clinical_rules(path: Path = RULES) -> tuple[ClinicalRule, ...]:
+    """Every rule of a table in the layout of `assets/interactions/clinical.csv`, which it is by default, in its order.
 
     Raises:
         InputError: for a value outside its scale, an empty text, or a code that is not ATC; names the line.

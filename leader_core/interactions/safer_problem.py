@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -24,15 +25,15 @@ from leader_core.interactions.drug_program import (
 from leader_core.interactions.pairs import InteractionTable, is_statistical
 from leader_core.interactions.review import Carrier, Choice
 from leader_core.interactions.rules import LEVEL_LENGTH
-from leader_core.interactions.severity_matrix import NUMBER, present_conditions, severity_matrix
+from leader_core.interactions.severity_matrix import NUMBER, groups_of, present_conditions, severity_matrix
 from leader_core.interactions.shares import DrugShares
 from leader_core.interactions.substitution import (
     Indication,
     Substitute,
     indications,
     interchangeable,
-    made_superfluous,
     substitutes,
+    uses_of,
 )
 
 SERIOUS: Final[tuple[Severity, ...]] = ("contraindicated", "major")
@@ -69,9 +70,7 @@ class Slot:
     ordered: bool
     probability: float
     called_for: tuple[Indication, ...]
-    in_set: tuple[
-        DrugOption, ...
-    ] = ()  # what could stand for it, but is another medication of the set already
+    in_set: tuple[DrugOption, ...] = ()  # what could stand for it, but is in the set already
     covered: bool = False  # another medication of the set serves the same use, and rather stays
     contraindicated: bool = False  # one of the patient's conditions forbids its own drug
 
@@ -116,12 +115,8 @@ class SlotBuilder:
         """
         slots = [self._slot(part) for choice in choices for part in _by_class(choice)]
         slots.sort(key=lambda s: (-s.probability, s.own.choice.class_code, s.own.name))
-        ranked = [(slot.own, slot.own.codes, self._rank(slot.own)) for slot in slots]
-        covering = [
-            tuple(option for option, codes, rank in ranked if _covers((codes, rank), (own_codes, own_rank)))
-            for _, own_codes, own_rank in ranked
-        ]
-        names = {option.name for option, _, _ in ranked}
+        names = {slot.own.name for slot in slots}
+        covering = _covering(slots, [self._rank(slot.own) for slot in slots])
         return [_among(slot, names, others) for slot, others in zip(slots, covering, strict=True)]
 
     def _rank(self, option: DrugOption) -> _Rank:
@@ -179,15 +174,22 @@ _Rank = tuple[int, float, str]
 """What decides which of several drugs of one use rather stays: free of condition alerts, then used more, then the name."""
 
 
-def _covers(one: tuple[Sequence[str], _Rank], other: tuple[Sequence[str], _Rank]) -> bool:
-    """Do two drugs (codes and rank) serve the same use, and is `one` rather to stay? Or does it follow on `other`,
-    which then ends?"""
-    (codes, rank), (other_codes, other_rank) = one, other
-    if rank[2] == other_rank[2]:
-        return False
-    if rank < other_rank and any(interchangeable(b, a) for b in other_codes for a in codes):
-        return True
-    return rank[0] <= other_rank[0] and any(made_superfluous(b, a) for b in other_codes for a in codes)
+def _covering(slots: Sequence[Slot], ranks: Sequence[_Rank]) -> list[list[DrugOption]]:
+    """For each slot the drugs of others that serve the same use and rather stay, or with which its need ends."""
+    uses = [[uses_of(code) for code in slot.own.codes] for slot in slots]
+    chosen: dict[int, list[int]] = defaultdict(
+        list
+    )  # exchange group -> slots that may stand for others of it
+    for number, own in enumerate(uses):
+        for group in frozenset[int]().union(*(each.chosen for each in own)):
+            chosen[group].append(number)
+    result = []
+    for own, rank in zip(uses, ranks, strict=True):
+        same = {n for each in own for g in each.replaced for n in chosen[g] if ranks[n] < rank}
+        # What ends the need for a drug may be used less, but has no worse alerts.
+        ends = {n for each in own for g in each.ended for n in chosen[g] if ranks[n][0] <= rank[0]}
+        result.append([slots[n].own for n in sorted(same | ends) if ranks[n][2] != rank[2]])
+    return result
 
 
 def _among(slot: Slot, names: Set[str], covering: Sequence[DrugOption]) -> Slot:
@@ -235,10 +237,12 @@ def program(
     slot_of = np.array([number for number, _ in options], np.int64)
     serious = _SeriousAlerts([option for _, option in options], slot_of, diagnoses)
     own = np.array([option.change == OWN for _, option in options], np.bool_)
-    added = serious.with_own(own)
+    against, added = serious.against(), serious.with_own(own)
     return Problem(
         options=tuple(
-            ProgramOption(number, option.change, 0 if own[i] else int(added[i]), option.use)
+            ProgramOption(number, OWN, use=option.use)
+            if own[i]
+            else ProgramOption(number, option.change, int(against[i]), int(added[i]), option.use)
             for i, (number, option) in enumerate(options)
         ),
         loss=tuple(0.0 if slot.covered else slot.probability for slot in slots),
@@ -262,10 +266,11 @@ class _SeriousAlerts:
         self, options: Sequence[DrugOption], slot_of: NDArray[np.int64], diagnoses: Sequence[str]
     ) -> None:
         matrix = severity_matrix()
+        codes_of = [option.codes for option in options]
         columns = [
             (number, matrix.column[code])
-            for number, option in enumerate(options)
-            for code in option.codes
+            for number, codes in enumerate(codes_of)
+            for code in codes
             if code in matrix.column
         ]
         self._count = len(options)
@@ -281,7 +286,7 @@ class _SeriousAlerts:
             self._per_option(matrix.condition_severities(condition.rules)[self._columns])
             for condition in present_conditions(diagnoses)
         ]
-        self._groups = list(self._duplications([option.codes for option in options]))
+        self._groups = list(self._duplications(codes_of))
 
     def _per_option(self, severities: NDArray[np.int8]) -> NDArray[np.int8]:
         most = np.zeros(self._count, np.int8)
@@ -290,30 +295,27 @@ class _SeriousAlerts:
 
     def _duplications(self, codes: Sequence[tuple[str, ...]]) -> Iterable[tuple[int, list[tuple[int, int]]]]:
         """Groups of one kind: their severity, and the pairs of options that are several drugs of it."""
-        for rule in duplication_rules():
-            if rule.severity in SERIOUS:
-                agents = {
-                    i: {
-                        number
-                        for number, agent in enumerate(rule.drugs)
-                        if not set(agent.codes).isdisjoint(own)
-                    }
-                    for i, own in enumerate(codes)
-                }
-                members = [i for i, own in agents.items() if own]
-                pairs = [
-                    (a, b)
-                    for a, b in combinations(members, 2)
-                    if self._apart[a, b] and len(agents[a] | agents[b]) > 1
-                ]
-                yield NUMBER[rule.severity], pairs
+        members: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for i, own in enumerate(codes):  # rule -> option -> drugs of the rule that it stands for
+            for rule, agent in (each for code in own for each in groups_of().get(code, ())):
+                members[rule][i].add(agent)
+        for rule, agents in sorted(members.items()):
+            pairs = [
+                (a, b)
+                for a, b in combinations(agents, 2)
+                if self._apart[a, b] and len(agents[a] | agents[b]) > 1
+            ]
+            if (severity := duplication_rules()[rule].severity) in SERIOUS:
+                yield NUMBER[severity], pairs
+
+    def against(self) -> NDArray[np.int64]:
+        """How many serious alerts each option has with the patient's conditions."""
+        counts = (severities >= NUMBER[SERIOUS[-1]] for severities in self._conditions)
+        return np.sum([np.zeros(self._count, np.int64), *counts], axis=0)
 
     def with_own(self, own: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """How many serious alerts each option has with the own drugs of other slots and with the conditions."""
-        least = NUMBER[SERIOUS[-1]]
-        count: NDArray[np.int64] = (self._pairs[:, own] >= least).sum(1)
-        for severities in self._conditions:
-            count += severities >= least
+        """How many serious alerts each option has with the own drugs of other slots."""
+        count: NDArray[np.int64] = (self._pairs[:, own] >= NUMBER[SERIOUS[-1]]).sum(1)
         for _, pairs in self._groups:
             for index in {i for pair in pairs for i in pair if own[pair[0]] or own[pair[1]]}:
                 count[index] += any(index in pair and own[sum(pair) - index] for pair in pairs)
@@ -334,10 +336,16 @@ class _SeriousAlerts:
 
 def _same_use(options: Sequence[tuple[int, DrugOption]]) -> Iterable[tuple[int, int]]:
     """Options of different slots that would bring in one drug twice, or two that serve the same use."""
-    changed = [(i, slot, option) for i, (slot, option) in enumerate(options) if option.change != OWN]
-    for (i, slot, one), (j, other_slot, other) in combinations(changed, 2):
-        if slot != other_slot and (one.name == other.name or interchangeable(one.codes[0], other.codes[0])):
-            yield i, j
+    alike: dict[int | str, list[tuple[int, int]]] = {}
+    for i, (slot, option) in enumerate(options):
+        if option.change != OWN:
+            keys: tuple[int | str, ...] = (option.name, *uses_of(option.codes[0]).chosen)
+            for key in keys:
+                alike.setdefault(key, []).append((i, slot))
+    pairs = {
+        (i, j) for each in alike.values() for (i, slot), (j, other) in combinations(each, 2) if slot != other
+    }
+    yield from sorted(pairs)
 
 
 def required_options(

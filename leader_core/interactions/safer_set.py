@@ -10,10 +10,13 @@ the review: pairs of drugs, drugs against a condition, several drugs of one kind
    heparins, two antipsychotics) only one counts as lost, that which the conditions allow and which is used most;
 3. then the one that leaves out the fewest medications that the diagnoses call for: in atrial fibrillation rather aspirin
    than warfarin;
-4. then the one with the fewest changes: a medication is rather kept as it was ordered (or as the most used drug of its
-   class) than switched to another drug of the same use, rather switched than substituted by one of another kind;
-5. then the one whose changes bring in the fewest contraindicated and major alerts;
-6. then the one with the most substitutes of the curated table (`substitutes.csv`), and the drugs used most.
+4. then the one that leaves out the fewest medications, and puts in the fewest that a condition speaks against
+   (contraindicated or major): no other NSAID for ketorolac in a bleeding;
+5. then the one with the fewest changes: a medication is rather kept as it was ordered (or as the most used drug of its
+   class) than switched to another drug of the same use, rather switched than substituted by one of another kind; and
+   with the fewest contraindicated and major pairs that the changes bring in;
+6. then the one that leaves out the fewest drugs of a use that another serves; the most substitutes of the curated table
+   (`substitutes.csv`), and the drugs used most.
 
 Each rule decides only where those before it leave a choice: `drug_program` solves them one after the other. Only
 medications of the plain set and those that must stay are chosen from: none is added to thin out a DDI rate.
@@ -21,6 +24,7 @@ medications of the plain set and those that must stay are chosen from: none is a
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -99,9 +103,7 @@ class Decision:
     probability: float  # of its class
     how: How
     after: DrugOption | None  # None where it is left out
-    because: tuple[
-        Alert, ...
-    ]  # alerts of `before` that the limit counts; empty where it is kept, or to be avoided
+    because: tuple[Alert, ...]  # alerts of `before` that the limit counts; empty where it is kept or avoided
     called_for: tuple[Indication, ...]  # by the diagnoses
     in_set: tuple[DrugOption, ...]  # other medications of the set that serve it and stay
     loss: float  # its probability; 0 where another medication of the set serves the same use
@@ -214,7 +216,12 @@ def safer_set(
     in_plain = [slot.own for slot in slots if not set(classes).isdisjoint(slot.class_codes)]
     after = reviewed(chosen.values())
     staying = {option.name for option in chosen.values()}
-    decisions = tuple(_decision(slot, chosen.get(id(slot)), own, limit, avoided, staying) for slot in slots)
+    counted = {name for name, most in limit.by_severity() if most is not None}
+    alerts: dict[str, list[Alert]] = defaultdict(list)
+    for alert in own.carried:
+        for name in {drug.name for drug in alert.drugs} if alert.severity in counted else ():
+            alerts[name].append(alert)
+    decisions = tuple(_decision(slot, chosen.get(id(slot)), alerts, avoided, staying) for slot in slots)
     return SaferSet(
         decisions=decisions,
         plain=classes,
@@ -283,20 +290,13 @@ def _rate_conflict(
 def _decision(
     slot: Slot,
     after: DrugOption | None,
-    own: Review,
-    limit: Limit,
+    alerts: Mapping[str, Sequence[Alert]],
     avoided: frozenset[str],
     staying: set[str],
 ) -> Decision:
     how: How = "left out" if after is None else _HOW[after.change]
-    counted = {name for name, most in limit.by_severity() if most is not None}
-    because: tuple[Alert, ...] = ()
-    if how != "kept" and avoided.isdisjoint(slot.class_codes):
-        because = tuple(
-            alert
-            for alert in own.carried
-            if alert.severity in counted and slot.own.name in {drug.name for drug in alert.drugs}
-        )
+    asked = how != "kept" and avoided.isdisjoint(slot.class_codes)
+    because = tuple(alerts.get(slot.own.name, ())) if asked else ()
     in_set = tuple(option for option in slot.in_set if option.name in staying)
     loss = 0.0 if slot.covered else slot.probability
     return Decision(

@@ -43,13 +43,6 @@ class StatisticalSignal:
     notes: tuple[str, ...]
 
 
-def load_statistical(
-    level: int, path: Path | str | None = None, mapping: Path | str | None = None
-) -> tuple[Interaction, ...]:
-    """The pairs of `read_statistical`, without its notes."""
-    return read_statistical(level, path, mapping).pairs
-
-
 def read_statistical(
     level: int, path: Path | str | None = None, mapping: Path | str | None = None, *, rarest: int = RAREST
 ) -> StatisticalSignal:

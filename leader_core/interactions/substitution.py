@@ -33,12 +33,8 @@ class ExchangeGroup:
 
     name: str  # "beta-blockers"
     codes: tuple[str, ...]  # beginnings of ATC codes
-    only_replaced: tuple[
-        str, ...
-    ]  # beginnings of drugs that these may stand for, but not the other way round
-    only_covered: tuple[
-        str, ...
-    ]  # beginnings of drugs that end once one of these is given, but are never exchanged
+    only_replaced: tuple[str, ...]  # drugs that these may stand for, but not the other way round
+    only_covered: tuple[str, ...]  # drugs that end once one of these is given, but are never exchanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ class Indication:
         Of the codes that stand for a drug only the longest count: with `B01A B01AA` a class of antithrombotics is
         called for, but of the drugs warfarin is and aspirin is not.
         """
-        if len(code) < LEVEL_LENGTH[5]:
+        if len(code) < LEVEL_LENGTH[5] or not code.startswith(self.codes):
             return code.startswith(self.codes)
         return any(
             code.startswith(own)
@@ -98,23 +94,30 @@ def _any(codes: Iterable[str], starts: tuple[str, ...]) -> bool:
     return bool(starts) and any(code.startswith(starts) for code in codes)
 
 
-@lru_cache(maxsize=65_536)
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """A drug's place in the exchange groups, which are given by their numbers."""
+
+    chosen: frozenset[int]  # it may be chosen for another drug
+    replaced: frozenset[int]  # another may be chosen for it
+    ended: frozenset[
+        int
+    ]  # another one ends the need for it: a heparin where a direct oral anticoagulant follows
+
+
+@lru_cache(maxsize=4096)
+def uses_of(code: str) -> Uses:
+    """The exchange groups of a drug (ATC level 5)."""
+    groups = tuple(enumerate(exchange_groups()))
+    chosen = frozenset(number for number, group in groups if code.startswith(group.codes))
+    replaced = frozenset(number for number, group in groups if code.startswith(group.only_replaced))
+    ended = frozenset(number for number, group in groups if code.startswith(group.only_covered))
+    return Uses(chosen, chosen | replaced, ended)
+
+
 def interchangeable(own: str, other: str) -> bool:
     """May `other` (both ATC level 5) be chosen instead of `own` for the same use?"""
-    return any(
-        own.startswith((*group.codes, *group.only_replaced)) and other.startswith(group.codes)
-        for group in _interchangeable()
-    )
-
-
-@lru_cache(maxsize=65_536)
-def made_superfluous(own: str, other: str) -> bool:
-    """Does giving `other` (both ATC level 5) end the need for `own`: a heparin where a direct oral anticoagulant follows?"""
-    return any(
-        own.startswith(group.only_covered) and other.startswith(group.codes)
-        for group in _interchangeable()
-        if group.only_covered
-    )
+    return not uses_of(own).replaced.isdisjoint(uses_of(other).chosen)
 
 
 def substitutes(code: str, diagnoses: Iterable[str]) -> tuple[Substitute, ...]:
@@ -129,13 +132,9 @@ def indications(diagnoses: Iterable[str]) -> tuple[Indication, ...]:
     return tuple(row for row in all_indications() if row.applies(present))
 
 
-@lru_cache(maxsize=1)
-def _interchangeable() -> tuple[ExchangeGroup, ...]:
-    return read_interchangeable(INTERCHANGEABLE)
-
-
-def read_interchangeable(path: Path) -> tuple[ExchangeGroup, ...]:
-    """The groups of a table in the layout of `interchangeable.csv`; a bad line raises InputError."""
+@lru_cache
+def exchange_groups(path: Path = INTERCHANGEABLE) -> tuple[ExchangeGroup, ...]:
+    """Every group of a table, the shipped one by default; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> ExchangeGroup:
         check_row(row, where, {}, ("group", "codes"))
@@ -147,14 +146,9 @@ def read_interchangeable(path: Path) -> tuple[ExchangeGroup, ...]:
     return read_rows(path, parse)
 
 
-@lru_cache(maxsize=1)
-def all_substitutes() -> tuple[Substitute, ...]:
-    """Every row of the shipped table, in its order."""
-    return read_substitutes(SUBSTITUTES)
-
-
-def read_substitutes(path: Path) -> tuple[Substitute, ...]:
-    """The rows of a table in the layout of `substitutes.csv`; a bad line raises InputError."""
+@lru_cache
+def all_substitutes(path: Path = SUBSTITUTES) -> tuple[Substitute, ...]:
+    """Every row of a table, the shipped one by default; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> Substitute:
         check_row(row, where, {}, ("drug", "codes", "substitute", "purpose", "source"))
@@ -173,14 +167,9 @@ def read_substitutes(path: Path) -> tuple[Substitute, ...]:
     return read_rows(path, parse)
 
 
-@lru_cache(maxsize=1)
-def all_indications() -> tuple[Indication, ...]:
-    """Every row of the shipped table, in its order."""
-    return read_indications(INDICATIONS)
-
-
-def read_indications(path: Path) -> tuple[Indication, ...]:
-    """The rows of a table in the layout of `indications.csv`; a bad line raises InputError."""
+@lru_cache
+def all_indications(path: Path = INDICATIONS) -> tuple[Indication, ...]:
+    """Every row of a table, the shipped one by default; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> Indication:
         check_row(row, where, {"keep": _KEEP}, ("condition", "medication", "codes", "source"))

@@ -16,7 +16,6 @@ from leader_core.interactions.conditions import (
     condition_rules,
     duplication_rules,
     lasting_diagnoses,
-    read_condition_rules,
 )
 from leader_core.interactions.rules import ASSETS, combinations
 from leader_core.terminology.drug_table import drug_table
@@ -165,5 +164,5 @@ def test_bad_row_is_named(tmp_path: Path, column: str, value: str, message: str)
         writer.writeheader()
         writer.writerow({**row, column: value})
     with pytest.raises(InputError, match="line 2") as caught:
-        read_condition_rules(path)
+        condition_rules(path)
     assert message in str(caught.value)

@@ -28,10 +28,15 @@ def problems(draw: st.DrawFn, *, rated: bool = False) -> Problem:
     sizes = draw(st.lists(st.integers(1, 3), min_size=0, max_size=4))
     options = []
     for slot, size in enumerate(sizes):
-        options.append(ProgramOption(slot, OWN, 0, draw(st.integers(0, 4)) / 4))
+        options.append(ProgramOption(slot, OWN, use=draw(st.integers(0, 4)) / 4))
         for _ in range(size - 1):
             change = draw(st.sampled_from([SWITCH, SUBSTITUTE]))
-            options.append(ProgramOption(slot, change, draw(st.integers(0, 2)), draw(st.integers(0, 4)) / 4))
+            against, added, use = (
+                draw(st.integers(0, 1)),
+                draw(st.integers(0, 2)),
+                draw(st.integers(0, 4)) / 4,
+            )
+            options.append(ProgramOption(slot, change, against, added, use))
     count = len(options)
     pairs = [(a, b) for a, b in combinations(range(count), 2) if options[a].slot != options[b].slot]
     triggers = [*pairs, *((i, i) for i in range(count))]
@@ -53,7 +58,7 @@ def problems(draw: st.DrawFn, *, rated: bool = False) -> Problem:
         groups = tuple(draw(st.integers(0, 4)) for _ in options)
         listed = draw(st.lists(st.sampled_from(list(combinations(range(5), 2))), max_size=5, unique=True))
         rate = RateLimit(groups, tuple(listed), draw(st.sampled_from([0.0, 0.2, 0.5])))
-    loss = tuple(draw(st.integers(0, 10)) / 10 for _ in sizes)
+    loss = tuple(draw(st.sampled_from([0, 0, 1, 3, 5, 9])) / 10 for _ in sizes)
     called_for = frozenset(slot for slot in range(len(sizes)) if draw(st.integers(0, 3)) == 0)
     return Problem(
         tuple(options), loss, tuple(alerts), limits, tuple(exclusive), tuple(required), called_for, rate
@@ -84,10 +89,12 @@ def worth(problem: Problem, chosen: frozenset[int]) -> Worth:
         *excess,
         round(sum(loss for slot, loss in enumerate(problem.loss) if slot not in filled), 6),
         len(problem.called_for - filled),
-        len(problem.loss) - len(filled),
+        sum(loss > 0 for slot, loss in enumerate(problem.loss) if slot not in filled),
+        sum(option.against for option in taken),
         changes[SUBSTITUTE],
         changes[SWITCH],
         sum(option.added for option in taken),
+        sum(loss == 0 for slot, loss in enumerate(problem.loss) if slot not in filled),
         -round(sum(option.use for option in taken), 6),
     )
 

@@ -19,14 +19,13 @@ from leader_core.errors import InputError
 from leader_core.interactions import (
     InteractionTable,
     clinical_rules,
-    is_partial,
     is_statistical,
     load_clinical,
-    load_statistical,
+    read_statistical,
 )
 from leader_core.interactions.conditions import condition_rules
-from leader_core.interactions.pairs import drug_pair
-from leader_core.interactions.rules import ASSETS, frequencies, read_rules
+from leader_core.interactions.pairs import drug_pair, is_partial
+from leader_core.interactions.rules import ASSETS, frequencies
 from leader_core.interactions.rules import combinations as combinations_by_drug
 from leader_core.terminology.drug_table import drug_table
 
@@ -42,7 +41,7 @@ def index(reference: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def table() -> InteractionTable:
-    return InteractionTable((*load_clinical(3), *load_statistical(3)))
+    return InteractionTable((*load_clinical(3), *read_statistical(3).pairs))
 
 
 # --- the ten classical cases: (drugs, ingredient codes, severity, level-3 classes, a word of mechanism, of management)
@@ -281,7 +280,7 @@ def test_levels_other_than_3_to_5_are_refused() -> None:
     with pytest.raises(InputError, match="expected 3, 4 or 5"):
         load_clinical(2)
     with pytest.raises(InputError, match="expected 3, 4 or 5"):
-        load_statistical(1)
+        read_statistical(1)
 
 
 @pytest.mark.parametrize(
@@ -306,7 +305,7 @@ def test_bad_row_of_the_clinical_table_is_named(
         writer.writeheader()
         writer.writerow({**row, column: value})
     with pytest.raises(InputError, match="line 2") as caught:
-        read_rules(path)
+        clinical_rules(path)
     assert message in str(caught.value)
 
 
@@ -347,7 +346,7 @@ _CODES = st.sampled_from(
 @given(st.lists(_CODES, max_size=9))
 @settings(max_examples=60, deadline=None)
 def test_look_ups_agree_with_each_other(codes: list[str]) -> None:
-    table = InteractionTable((*load_clinical(3), *load_statistical(3)))
+    table = InteractionTable((*load_clinical(3), *read_statistical(3).pairs))
     chosen = sorted(set(codes))
     by_pair = [entry for a, b in combinations(chosen, 2) for entry in table.pair(b, a)]
     assert sorted(map(str, table.among(codes))) == sorted(map(str, by_pair))

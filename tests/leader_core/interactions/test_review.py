@@ -19,7 +19,7 @@ from leader_core import (
     Review,
     Visit,
 )
-from leader_core.interactions import DrugShare, DrugShares, choices_of, load_statistical, review
+from leader_core.interactions import DrugShare, DrugShares, choices_of, read_statistical, review
 from tests.fakes import FakeCohort, FakeEngine
 from tests.reviews import review_drugs
 
@@ -53,7 +53,7 @@ def of(
     *drugs: tuple[str, str, str], codes: Sequence[str] = (), diagnoses: Sequence[str] = (), level: int = 3
 ) -> Review:
     choices = choices_of(codes or [d[0] for d in drugs], orders(*drugs), SHARES, level)
-    return review(choices, InteractionTable(load_statistical(3)), SHARES, diagnoses=diagnoses)
+    return review(choices, InteractionTable(read_statistical(3).pairs), SHARES, diagnoses=diagnoses)
 
 
 def titles(reviewed: Review) -> list[str]:
