@@ -45,7 +45,7 @@ COMMANDS: Final[dict[str, str]] = {
     "predict": "one row per case and medication, as Parquet",
     "scores": "both models' scores of every case, stored next to the cohort for the worklist",
     "faithfulness": "whether explanations are true to a model: deletion and insertion against random order",
-    "workspace": "copy a workspace with its notes, put a copy back, or check it",
+    "workspace": "copy a workspace with its notes, put a copy back, check or encrypt it",
     "verify": "whether cohorts, models, states and scores are as they were written",
     "safer": "what safer sets change over a cohort, and how indications agree with its training visits",
     "check": "what the interaction tables list about some drugs and conditions, most severe first",

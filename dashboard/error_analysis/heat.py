@@ -37,9 +37,9 @@ def draw(context: AnalysisContext) -> None:
     """Which fields, the map, its CSV."""
     options = [f for f in ALL_FIELDS if f in context.analysis.frame.columns]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        for key, label in (("rows", "Down"), ("columns", "Across")):
+        for key, label in (("down", "Down"), ("across", "Across")):
             st.selectbox(label, options, format_func=FIELDS.__getitem__, width=240, **url_state.mirror(key))
-    result = heat_map(context, st.session_state["rows"], st.session_state["columns"])
+    result = heat_map(context, st.session_state["down"], st.session_state["across"])
     rows, columns = result.rows, result.columns
     more = context.metric in _MORE_IS_STRONGER
     st.html(

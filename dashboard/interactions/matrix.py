@@ -41,8 +41,8 @@ _FAMILIES: Final = {"clinical": "Clinical alerts", "statistical": "Statistical s
 
 BINDINGS: Final = {
     "family": url_state.Binding.choice("clinical", _FAMILIES),
-    "rows": url_state.Binding.choice(_WHOLE, dict.fromkeys((_WHOLE, *AREAS))),
-    "columns": url_state.Binding.choice(_WHOLE, dict.fromkeys((_WHOLE, *AREAS))),
+    "area_rows": url_state.Binding.choice(_WHOLE, dict.fromkeys((_WHOLE, *AREAS))),
+    "area_columns": url_state.Binding.choice(_WHOLE, dict.fromkeys((_WHOLE, *AREAS))),
 }
 
 
@@ -133,7 +133,7 @@ def _areas_to_show(letters: list[str], size: int) -> tuple[str, str]:
     """Which areas stand in rows and columns; everything, where that can still be read."""
     options = [*([_WHOLE] if size <= _MOST else []), *letters]
     chosen = []
-    for key, label in (("rows", "Rows"), ("columns", "Columns")):
+    for key, label in (("area_rows", "Rows"), ("area_columns", "Columns")):
         if st.session_state.get(key) not in options:
             st.session_state[key] = options[0]
         letter = st.selectbox(

@@ -35,7 +35,7 @@ def draw() -> None:
     service = get_service()
     url_state.enter("models", _BINDINGS)
     st.html(markup.title("Models and data", "what is being served here, and what it may be used for"))
-    part = str(switch("Part of the page", PARTS, key=_PART))
+    part = str(switch("Part of the page", PARTS, **url_state.mirror(_PART)))
     if service.student_name:
         _other_student(service)
     model = next((name for name in MODEL_NAMES if name == part), None)

@@ -11,8 +11,9 @@ from dashboard.server.audit import record_change
 from dashboard.server.service import Service
 from dashboard.server.serving import may_write
 from dashboard.server.settings import read_settings
-from leader_core import ArtifactError, Fingerprint
+from leader_core import Fingerprint, LeaderError
 from leader_core.workspace import Workspace, default_path
+from leader_core.workspace.encryption import given_cipher
 
 VIEWER: Final = "You may read here, and not write: ask an administrator for the role annotator."
 
@@ -23,14 +24,14 @@ def get_workspace(service: Service) -> Workspace:
     path = read_settings().workspace or default_path(Path(cohort.path))
     try:
         workspace = _open(path, cohort.fingerprint)
-    except ArtifactError as error:  # not cached: the file is tried again on the next run
+    except LeaderError as error:  # not cached: the file is tried again on the next run
         workspace = Workspace.without_file(path, cohort.fingerprint, str(error))
     return workspace if may_write() else workspace.read_only(VIEWER)
 
 
 @st.cache_resource(show_spinner=False)
 def _open(path: Path, fingerprint: Fingerprint) -> Workspace:
-    return Workspace.open(path, fingerprint, record_change)
+    return Workspace.open(path, fingerprint, record_change, given_cipher())
 
 
 def forget() -> None:

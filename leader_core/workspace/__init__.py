@@ -1,8 +1,8 @@
 """What users write about a cohort: notes, tags, stars, saved cohorts and variants, in an SQLite file of their own."""
 
-from leader_core.workspace.store import ReadOnlyError, Revision, StaleEditError
+from leader_core.workspace.store import ReadOnlyError, StaleEditError
 from leader_core.workspace.tags import NO_ERROR, ErrorKind, RowTag, TagRow, Tags
-from leader_core.workspace.values import Note, Parent, PatientFlags, SavedCohort, Star, Variant
+from leader_core.workspace.values import Note, Parent, PatientFlags, Revision, SavedCohort, Star, Variant
 from leader_core.workspace.workspace import Workspace, default_path
 
 __all__ = [

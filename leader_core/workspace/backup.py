@@ -1,4 +1,4 @@
-"""Copies of a workspace: taken while servers write to it, checked, and put back without losing what is there now."""
+"""Copies of a workspace: taken while servers write to it, checked, put back without losing what is there now; its encryption."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Final, get_args
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.files import OutputKind, replacing_file
+from leader_core.workspace.encryption import Cipher, is_encrypted
 from leader_core.workspace.store import BUSY_SECONDS, MIGRATIONS, Kind, Store
 
 _MAGIC: Final = b"SQLite format 3\0"
-_ENTRIES: Final = (
-    "SELECT kind, key, revision, refused, deleted, created_at, body FROM entries ORDER BY kind, key, revision"
-)
+_ENTRIES: Final = "SELECT * FROM entries ORDER BY kind, key, revision"
+_REPLACE: Final = "UPDATE entries SET key = ?, body = ? WHERE kind = ? AND key = ? AND revision = ?"
 
 
 def _is_workspace(path: Path) -> str:
@@ -37,12 +37,14 @@ _KINDS: Final = {*get_args(Kind), "annotation", "decision"}  # the last two are 
 WORKSPACE: Final = OutputKind("a workspace", False, _is_workspace, private=True)
 
 
-def verify(path: Path) -> Mapping[str, int]:
+def verify(path: Path, cipher: Cipher | None = None) -> Mapping[str, int]:
     """Read all of a workspace; how many entries of each kind stand, and how many `revisions` there are in all.
+
+    Where all are `encrypted`, that is a count too; what they say is read only with their cipher.
 
     Raises:
         NotFoundError: no such file.
-        ArtifactError: it is no workspace of a version known here, or damaged; the text names the entry.
+        ArtifactError: no workspace of a version known here, damaged, or encrypted with another key; the text names the entry.
     """
     if not path.is_file():
         raise NotFoundError(f"There is no workspace {path}. Name the file with the notes.")
@@ -59,11 +61,16 @@ def verify(path: Path) -> Mapping[str, int]:
                 raise ArtifactError(f"{path} is damaged: {problem}. Restore a backup.")
             standing: dict[tuple[str, str], bool] = {}
             expected: dict[tuple[str, str], int] = {}
-            for kind, key, revision, refused, deleted, created_at, body in connection.execute(_ENTRIES):
+            for *row, body in connection.execute(_ENTRIES):
+                kind, key, revision, refused, deleted, *_, created_at = row
                 where = f"{path}: the {kind} {key!r}, revision {revision}"
                 expected[kind, key] = expected.get((kind, key), 0) + 1
                 if kind not in _KINDS or revision != expected[kind, key]:
                     raise ArtifactError(f"{where}, is not where it should be. Restore a backup.")
+                encrypted = is_encrypted(body)
+                counts.update({"encrypted": 1} if encrypted else {})
+                if encrypted and cipher is not None:
+                    body = cipher.decrypt(row, body)
                 if not isinstance(json.loads(body), dict):
                     raise ArtifactError(f"{where}, holds no record. Restore a backup.")
                 datetime.fromisoformat(created_at)
@@ -72,8 +79,10 @@ def verify(path: Path) -> Mapping[str, int]:
                 counts["revisions"] += 1
     except (sqlite3.Error, ValueError, TypeError) as error:
         raise ArtifactError(f"{path} is damaged ({error}). Restore a backup.") from error
+    if counts["encrypted"] not in (0, counts["revisions"]):
+        raise ArtifactError(f"{path} is encrypted in part. Restore a backup.")
     counts.update(kind for (kind, _), stands in standing.items() if stands)
-    return dict(counts)
+    return {name: number for name, number in counts.items() if number}
 
 
 def back_up(path: Path, out: Path) -> Mapping[str, int]:
@@ -123,6 +132,36 @@ def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
         ) from error
     Store(path).close()  # a backup of an earlier version is brought to this one
     return verify(path), kept
+
+
+def encrypt(path: Path, cipher: Cipher) -> Mapping[str, int]:
+    """Encrypt a workspace that is not, in its own file and for good; what `verify` says of it.
+
+    Raises:
+        NotFoundError, ArtifactError: as `verify`.
+        InputError: it is encrypted already, or a server has it open.
+    """
+    if "encrypted" in verify(path):
+        raise InputError(f"{path} is encrypted already.")
+    Store(path).close()  # brought to this version
+    try:
+        with closing(_writing(path)) as connection:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("BEGIN EXCLUSIVE")
+            for *row, body in connection.execute(_ENTRIES).fetchall():
+                kind, key, revision, *rest = row
+                stored = cipher.opaque(key) if kind == "row_tag" else key
+                body = cipher.encrypt((kind, stored, revision, *rest), body)
+                connection.execute(_REPLACE, (stored, body, kind, key, revision))
+            connection.execute("COMMIT")
+            connection.execute("VACUUM")  # or free pages would go on holding the old text
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    except sqlite3.OperationalError as error:
+        raise InputError(
+            f"{path} could not be encrypted now ({error}). Stop the servers that have it open, then try again."
+        ) from error
+    return verify(path, cipher)
 
 
 def _copy(path: Path, out: Path) -> None:

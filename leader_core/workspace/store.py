@@ -18,14 +18,15 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from leader_core import sql
 from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.workspace.encryption import Cipher, read_body
 from leader_core.workspace.legacy import import_duckdb
+from leader_core.workspace.values import Entry, Revision
 
 Kind = Literal["about", "note", "star", "cohort", "variant", "error_kind", "row_tag"]
 
@@ -53,31 +54,6 @@ _READ_ONLY: Final = (
     "The workspace {name} cannot be written here ({reason}), so that notes, stars and variants cannot be saved. "
     "Name a file in a folder that can be written with LEADER_WORKSPACE."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One state of an entry, as it was written; a row of the table."""
-
-    key: str
-    revision: int
-    refused: bool
-    deleted: bool
-    patient_id: int | None
-    visit_id: int | None
-    author: str
-    created_at: datetime  # UTC
-    body: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What an entry says now, and how often it was written."""
-
-    now: Revision
-    first_written: datetime
-    revisions: int
-    refused: int
 
 
 OnWrite = Callable[[Kind, Revision], None]
@@ -116,6 +92,7 @@ class Store:
         legacy: Path | None = None,
         on_write: OnWrite | None = None,
         *,
+        cipher: Cipher | None = None,
         unreadable: str = "",
     ) -> None:
         """
@@ -123,6 +100,7 @@ class Store:
             path: the SQLite file; created where it is missing, readable by its owner only.
             legacy: a workspace of earlier versions (DuckDB), taken over when the file is created, and left as it is.
             on_write: called with every revision before it is stored; an error that it raises keeps the revision out.
+            cipher: what bodies are encrypted with; None for a workspace that is not.
             unreadable: why the file cannot be used; nothing stands in its place then, and nothing can be written.
 
         Raises:
@@ -133,6 +111,7 @@ class Store:
         self.read_only_reason = unreadable  # why it cannot be written; empty where it can
         self._lock = threading.RLock()
         self._on_write = on_write
+        self._cipher = cipher
         try:
             self._connection = _empty() if unreadable else self._open(legacy)
         except sqlite3.OperationalError as error:  # locked, disk full: nothing is wrong with the file
@@ -167,15 +146,13 @@ class Store:
                     f"The workspace {self.path.name} could not be written ({error}). Nothing of this was saved: try again."
                 ) from error
 
-    # Reading
-
     def entries(
         self, kind: Kind, *, key: str | None = None, patient_id: int | None = None, deleted: bool = False
     ) -> list[Entry]:
         """What entries say now, newest first; with `deleted`, the removed ones too."""
         values = {"kind": kind, "key": key, "patient_id": patient_id, "deleted": deleted}
         return [
-            Entry(_revision(row[:9]), datetime.fromisoformat(row[9]), row[10], row[11])
+            Entry(self._revision(kind, row[:9]), datetime.fromisoformat(row[9]), row[10], row[11])
             for row in self.rows("current", values)
         ]
 
@@ -194,15 +171,14 @@ class Store:
     def history(self, kind: Kind, key: str) -> list[Revision]:
         """Every revision, oldest first, refused ones and removals among them."""
         with self._lock:
-            return [_revision(row) for row in self._connection.execute(_HISTORY, (kind, key)).fetchall()]
+            rows = self._connection.execute(_HISTORY, (kind, key)).fetchall()
+        return [self._revision(kind, row) for row in rows]
 
     def rows(self, name: str, values: Mapping[str, Any] | None = None) -> list[Any]:
         """The rows of `sql/NAME.sql`."""
         with self._lock:
             statement = sql.statement("leader_core.workspace", name)
             return self._connection.execute(statement, values or {}).fetchall()
-
-    # Writing
 
     def put(
         self,
@@ -284,9 +260,22 @@ class Store:
         values = (
             kind, revision.key, revision.revision, revision.refused, revision.deleted, revision.patient_id,
             revision.visit_id, revision.author, revision.created_at.isoformat(timespec="microseconds"),
-            json.dumps(revision.body, ensure_ascii=False, sort_keys=True),
         )  # fmt: skip
-        self._connection.execute(_INSERT, values)
+        body = json.dumps(revision.body, ensure_ascii=False, sort_keys=True)
+        if self._cipher is not None:
+            body = self._cipher.encrypt(values, body)
+        self._connection.execute(_INSERT, (*values, body))
+
+    def opaque(self, key: str) -> str:
+        """An entry's key as this file stores it: of an encrypted one, it does not say what the entry is about."""
+        return key if self._cipher is None else self._cipher.opaque(key)
+
+    def _revision(self, kind: Kind, row: tuple[Any, ...]) -> Revision:
+        key, revision, refused, deleted, patient_id, visit_id, author, created_at, body = row
+        return Revision(
+            key, revision, bool(refused), bool(deleted), patient_id, visit_id, author,
+            datetime.fromisoformat(created_at), read_body(self._cipher, (kind, *row[:-1]), body),
+        )  # fmt: skip
 
     # The file
 
@@ -294,7 +283,12 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if not self.path.exists():
-                _create(self.path, import_duckdb(legacy) if legacy and legacy.is_file() else ())
+                rows = import_duckdb(legacy) if legacy and legacy.is_file() else ()
+                if rows and self._cipher is not None:
+                    raise ArtifactError(
+                        f"{legacy} is not encrypted: open it once without a key, then `python -m train workspace encrypt`."
+                    )
+                _create(self.path, rows)
             os.close(os.open(self.path, os.O_RDWR))
             if not os.access(self.path.parent, os.W_OK):  # for the two side files of the log
                 raise PermissionError(errno.EACCES, "its folder cannot be written")
@@ -423,11 +417,3 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _entry(history: list[Revision]) -> Entry:
     """An entry whose newest revision stands."""
     return Entry(history[-1], history[0].created_at, len(history), sum(each.refused for each in history))
-
-
-def _revision(row: tuple[Any, ...]) -> Revision:
-    key, revision, refused, deleted, patient_id, visit_id, author, created_at, body = row
-    return Revision(
-        key, revision, bool(refused), bool(deleted), patient_id, visit_id, author,
-        datetime.fromisoformat(created_at), json.loads(body),
-    )  # fmt: skip

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from leader_core.errors import InputError, NotFoundError
-from leader_core.workspace.store import Entry, Store
-from leader_core.workspace.values import clean_author, clean_name, clean_text
+from leader_core.workspace.store import Store
+from leader_core.workspace.values import Entry, clean_author, clean_name, clean_text
 
 LONGEST_MEANING: Final = 400
 """Characters of a kind's meaning, and of a tag's note."""
@@ -146,7 +146,7 @@ class Tags:
             )
         text = clean_text(" ".join(note.split()), "note", LONGEST_MEANING, empty=True)
         body = {"code": code, "model": model, "kind": kind, "note": text}
-        key = f"{visit_id}/{code}/{model}/{name}"
+        key = self._store.opaque(f"{visit_id}/{code}/{model}/{name}")
         with self._store.writing():
             self._check(kind)
             return _row_tag(

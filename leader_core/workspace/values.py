@@ -5,7 +5,7 @@ Text is what people typed: data to show, never markup.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +14,6 @@ from leader_core.cohort.query import PatientQuery
 from leader_core.domain import Case
 from leader_core.errors import ArtifactError, InputError, LeaderError
 from leader_core.exchange.case_json import case_from_record
-from leader_core.workspace.store import Entry
 
 LONGEST_TEXT: Final = 20_000
 """Characters of a note."""
@@ -22,6 +21,31 @@ LONGEST_NAME: Final = 120
 LONGEST_AUTHOR: Final = 80
 MOST_IDS: Final = 300_000
 """Patients of a saved list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One state of an entry, as it was written; a row of the table."""
+
+    key: str
+    revision: int
+    refused: bool
+    deleted: bool
+    patient_id: int | None
+    visit_id: int | None
+    author: str
+    created_at: datetime  # UTC
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an entry says now, and how often it was written."""
+
+    now: Revision
+    first_written: datetime
+    revisions: int
+    refused: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from leader_core.cohort.query import PatientQuery
 from leader_core.domain import Case, Fingerprint
 from leader_core.errors import InputError
 from leader_core.exchange.case_json import case_to_record
+from leader_core.workspace.encryption import Cipher
 from leader_core.workspace.store import OnWrite, Store
 from leader_core.workspace.tags import Tags
 from leader_core.workspace.values import (
@@ -64,17 +65,23 @@ class Workspace:
         self._begun_with = self._first_cohort()
 
     @classmethod
-    def open(cls, path: str | Path, fingerprint: Fingerprint, on_write: OnWrite | None = None) -> Workspace:
+    def open(
+        cls,
+        path: str | Path,
+        fingerprint: Fingerprint,
+        on_write: OnWrite | None = None,
+        cipher: Cipher | None = None,
+    ) -> Workspace:
         """Open a workspace, or begin one. Where it cannot be written, it opens for reading and `notices` says why.
 
         The workspace of an earlier version, `NAME.duckdb`, is taken over into `NAME.sqlite` once and left as it is.
 
-        `on_write` is called with every revision before it is stored.
+        `on_write` is called with every revision before it is stored; `cipher` is that of an encrypted workspace.
 
         Raises:
-            ArtifactError: a damaged file, one that is no workspace, or one that a newer version wrote.
+            ArtifactError: a damaged file, one that is no workspace, one that a newer version wrote, or another key.
         """
-        return cls(Store(*_files(Path(path)), on_write), fingerprint)
+        return cls(Store(*_files(Path(path)), on_write, cipher=cipher), fingerprint)
 
     @classmethod
     def without_file(cls, path: Path, fingerprint: Fingerprint, reason: str) -> Workspace:

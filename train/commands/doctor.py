@@ -204,14 +204,20 @@ def _models(arguments: argparse.Namespace) -> Iterator[Finding]:
 def _workspace(arguments: argparse.Namespace) -> Iterator[Finding]:
     from leader_core.workspace import default_path
     from leader_core.workspace.backup import verify
+    from leader_core.workspace.encryption import given_cipher
 
     path = arguments.workspace or default_path(arguments.cohort)
     if not path.exists():
         yield Finding("workspace", "ok", f"none yet: {path} is made with the first note")
         return
-    yield _checked(
-        "workspace", lambda: f"{path}: {verify(path).get('revisions', 0):,} entries written, all readable"
-    )
+
+    def sound() -> str:
+        cipher = given_cipher()
+        counts = verify(path, cipher)
+        state = "encrypted, its key not given" if "encrypted" in counts and cipher is None else "all readable"
+        return f"{path}: {counts.get('revisions', 0):,} entries written, {state}"
+
+    yield _checked("workspace", sound)
 
 
 def _port(arguments: argparse.Namespace) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""`workspace`: copy a workspace with its notes, put a copy back, or check that all of it can be read."""
+"""`workspace`: copy a workspace with its notes, put a copy back, check that all of it can be read, or encrypt it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import Any
 from leader_core.errors import InputError
 from leader_core.outputs import Outputs
 from leader_core.workspace import default_path
-from leader_core.workspace.backup import WORKSPACE, back_up, restore, verify
+from leader_core.workspace.backup import WORKSPACE, back_up, encrypt, restore, verify
+from leader_core.workspace.encryption import KEY, KEY_FILE, given_cipher
 from train.console import Report
 
-ACTIONS = ("backup", "restore", "verify")
+ACTIONS = ("backup", "restore", "verify", "encrypt")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +49,21 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         report.line(f"{path} is as {arguments.backup} was: {_listing(counts)}")
         if earlier is not None:
             report.line(f"what it held before is in {earlier}")
+    elif action == "encrypt":
+        cipher = given_cipher()
+        if cipher is None:
+            raise InputError(f"Give a key with {KEY_FILE}=FILE or {KEY}. Make one: openssl rand -base64 32.")
+        counts = encrypt(path, cipher)
+        report.line(f"{path} is encrypted: {_listing(counts)}. Without its key nobody can read it again.")
+        if plain := sorted(each.name for each in path.parent.glob(f"{path.stem}*") if each != path):
+            report.line(f"not encrypted, remove what copies its notes: {', '.join(plain)}")
     else:
-        counts = verify(path)
+        cipher = given_cipher()
+        counts = verify(path, cipher)
         report.line(f"{path} is sound: {_listing(counts)}")
+        if "encrypted" in counts:
+            read = "read with the key" if cipher else "not read: no key is given"
+            report.line(f"it is encrypted; what its entries say was {read}")
     return {
         "workspace": str(path),
         "action": action,
@@ -70,6 +83,6 @@ def _listing(counts: Mapping[str, int]) -> str:
     kinds = [
         f"{number:,} {kind.replace('_', ' ')}(s)"
         for kind, number in sorted(counts.items())
-        if kind != "about"
+        if kind not in ("about", "encrypted")
     ]
     return ", ".join(kinds) or "nothing in it yet"

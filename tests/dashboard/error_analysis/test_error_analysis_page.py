@@ -228,8 +228,8 @@ def test_the_state_of_the_page_stands_in_its_link(page: OpenPage) -> None:
         "part": "heat",
         "of": "all",
         "model": "teacher",
-        "rows": "gender",
-        "columns": "history",
+        "down": "gender",
+        "across": "history",
         "metric": "recall",
     }
     app = page(**query)

@@ -28,7 +28,7 @@ from leader_core.workspace import (
     default_path,
     store,
 )
-from leader_core.workspace.store import Revision
+from leader_core.workspace.values import Revision
 from tests.fakes import FINGERPRINT
 
 ROOT = Path(__file__).parents[3]
