@@ -10,9 +10,12 @@ import json
 import logging
 import os
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from leader_core.errors import InputError
 
@@ -58,12 +61,27 @@ def where(error: BaseException) -> str:
     return f"{text}; after {where(cause)}" if cause is not None else text
 
 
-def hide_messages(record: logging.LogRecord) -> bool:
-    """A filter for other libraries' loggers: their tracebacks keep the places and lose the messages."""
-    if record.exc_info and record.exc_info[1] is not None:
-        record.msg, record.args = f"{record.getMessage()}: {where(record.exc_info[1])}", ()
-        record.exc_info = record.exc_text = None
-    return True
+@contextmanager
+def hidden_messages() -> Iterator[None]:
+    """While it lasts, tracebacks in other libraries' logs and of threads keep the places and lose the messages."""
+    make, thread_ended = logging.getLogRecordFactory(), threading.excepthook
+
+    def record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        made = make(*args, **kwargs)
+        if not made.name.startswith("leader") and made.exc_info and made.exc_info[1] is not None:
+            made.msg, made.args = f"{made.getMessage()}: {where(made.exc_info[1])}", ()
+            made.exc_info = made.exc_text = None
+        return made
+
+    logging.setLogRecordFactory(record)
+    threading.excepthook = lambda ended: logging.getLogger("leader").error(
+        "a thread ended", exc_info=(ended.exc_type, ended.exc_value or ended.exc_type(), ended.exc_traceback)
+    )
+    try:
+        yield
+    finally:
+        logging.setLogRecordFactory(make)
+        threading.excepthook = thread_ended
 
 
 class _Stderr(logging.Handler):

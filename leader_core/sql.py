@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -32,7 +33,16 @@ def connect(
     """
     import duckdb
 
-    return duckdb.connect(str(path), read_only=read_only, config={**_NO_DOWNLOADS, **(config or {})})
+    own = (
+        {"temp_directory": _spill().name} if path == ":memory:" else {}
+    )  # by default .tmp in the working folder
+    return duckdb.connect(str(path), read_only=read_only, config={**_NO_DOWNLOADS, **own, **(config or {})})
+
+
+@cache
+def _spill() -> TemporaryDirectory[str]:
+    """Where queries that need more than memory put rows: a folder of this user alone, removed with the process."""
+    return TemporaryDirectory(prefix="leader-")
 
 
 @cache

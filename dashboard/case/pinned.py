@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard.case import patient
 from dashboard.scores import case_diff
+from dashboard.server import audit
 from dashboard.server.answers import scores
 from dashboard.server.service import Service
 from dashboard.shared import case_text, comparison, markup, session, url_state, wording
@@ -82,6 +83,7 @@ def show(service: Service, subject: Subject) -> None:
     """Two cases side by side: the pinned one left, the open one right."""
     patient_id, _, visit = compared().partition("-")
     other = session.recorded(service, int(patient_id), int(visit))
+    audit.record_opened(other.audit_name, "comparison")
     _comparison(service, other, subject)
 
 

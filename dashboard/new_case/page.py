@@ -12,6 +12,7 @@ import streamlit as st
 from dashboard.interactions import alert_list
 from dashboard.new_case import import_file
 from dashboard.new_case import results as results_panel
+from dashboard.server import audit
 from dashboard.server.service import Service, get_service
 from dashboard.shared import markup, wording
 from dashboard.shared.case_text import profile_value
@@ -124,7 +125,9 @@ def _copy(service: Service) -> None:
         st.session_state[_PROBLEM] = "Give the patient's id as a whole number, as it stands in the worklist."
         return
     try:
-        copy_case(service.engine.cohort.case(int(text)), service)
+        case = service.engine.cohort.case(int(text))
+        audit.record_opened(f"patient {case.patient_id}, visit {case.current.visit_no}", "copy")
+        copy_case(case, service)
     except LeaderError as error:
         st.session_state[_PROBLEM] = str(error)
 

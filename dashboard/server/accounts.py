@@ -1,14 +1,11 @@
 """Who may use this server: a file of names with hashed passwords, roles, and sessions that expire.
 
-The file is for a small group; passwords are hashed with scrypt (RFC 7914) from Python's own library. Sessions live in the
-server's memory: a restart signs everybody out.
+The file is for a small group; passwords are hashed with Argon2id (RFC 9106). Sessions live in the server's memory: a
+restart signs everybody out.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import re
 import secrets
@@ -19,6 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from leader_core import InputError, NotFoundError
 from leader_core.files import OutputKind, replacing_file
@@ -36,8 +36,8 @@ TRIES: Final = 5
 """Wrong passwords for one name until it has to wait."""
 WAIT_SECONDS: Final = 60.0
 
-_COST: Final = {"n": 2**15, "r": 8, "p": 1}
-_MEMORY: Final = 128 * 1024 * 1024
+_COST: Final[dict[str, Any]] = {"iterations": 2, "lanes": 1, "memory_cost": 19 * 1024}
+"""The last in KiB. Source: OWASP, Password Storage Cheat Sheet, Argon2id."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
@@ -109,18 +109,18 @@ class PasswordFile:
             )
         self._write({key: value for key, value in users.items() if key != name})
 
-    def find(self, name: str, salt: str) -> Account | None:
-        """Somebody who may use the server now and still has the password of this salt; a change counts at once."""
+    def find(self, name: str, stored: str) -> Account | None:
+        """Somebody who may use the server now and still has this hash; a change of the file counts at once."""
         entry = self._users().get(name)
-        return Account(name, entry["role"]) if entry and entry["password"].get("salt") == salt else None
+        return Account(name, entry["role"]) if entry and entry["password"] == stored else None
 
-    def salt(self, name: str) -> str:
-        """The salt of somebody's password, which is another for every password that is set; "" for nobody's."""
+    def stored(self, name: str) -> str:
+        """The hash of somebody's password, which is another for every password that is set; "" for nobody's."""
         entry = self._users().get(name)
-        return str(entry["password"].get("salt")) if entry else ""
+        return str(entry["password"]) if entry else ""
 
     def signed_in(self, name: str, password: str) -> Account | None:
-        """The account of a name and its password; None where they do not belong together. Takes a tenth of a second."""
+        """The account of a name and its password; None where they do not belong together. Takes a twentieth of a second."""
         entry = self._users().get(name)
         right = _matches(password[:LONGEST_PASSWORD], entry["password"] if entry else self._nobody)
         return Account(name, entry["role"]) if entry and right else None
@@ -132,11 +132,11 @@ class PasswordFile:
             record = json.loads(self.path.read_text(encoding="utf-8"))
             users: dict[str, Any] = record["users"]
             for name, entry in users.items():
-                if entry["role"] not in ROLES or not isinstance(entry["password"], dict):
+                if entry["role"] not in ROLES or not entry["password"].startswith("$argon2id$"):
                     raise ValueError(f"the entry of {name}")
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
             raise InputError(
-                f"{self.path} cannot be read as a password file ({error}). Restore it."
+                f"{self.path} cannot be read as a password file ({error}). Restore it, or delete it and add everybody again."
             ) from error
         return users
 
@@ -156,29 +156,26 @@ def _is_password_file(path: Path) -> str:
 _PASSWORD_FILE: Final = OutputKind("a password file", False, _is_password_file, private=True)
 
 
-def _hashed(password: str) -> dict[str, Any]:
-    salt = secrets.token_bytes(16)
-    return {"salt": _text(salt), "hash": _text(_scrypt(password, salt, **_COST)), **_COST}
+def _hashed(password: str) -> str:
+    return Argon2id(salt=secrets.token_bytes(16), length=32, **_COST).derive_phc_encoded(_bytes(password))
 
 
-def _matches(password: str, stored: Mapping[str, Any]) -> bool:
-    cost = {key: int(stored[key]) for key in _COST}
-    made = _scrypt(password, base64.b64decode(stored["salt"]), **cost)
-    return hmac.compare_digest(made, base64.b64decode(stored["hash"]))
+def _matches(password: str, stored: str) -> bool:
+    try:
+        Argon2id.verify_phc_encoded(_bytes(password), stored)
+    except (InvalidKey, ValueError):
+        return False
+    return True
 
 
-def _scrypt(password: str, salt: bytes, *, n: int, r: int, p: int) -> bytes:
-    return hashlib.scrypt(password.encode("utf-8", "surrogatepass"), salt=salt, n=n, r=r, p=p, maxmem=_MEMORY)
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+def _bytes(password: str) -> bytes:
+    return password.encode("utf-8", "surrogatepass")
 
 
 @dataclass(slots=True)
 class _Session:
     name: str
-    salt: str  # of the password that it was begun with
+    stored: str  # hash of the password that it was begun with
     began: float
     used: float
 
@@ -210,7 +207,7 @@ class Sessions:
             self._failures[name] = [*failures, now]  # taken back below: tries at the same time count too
             if len(self._failures) > MOST_SESSIONS:
                 self._failures.pop(next(iter(self._failures)))
-        salt = self.users.salt(name)
+        stored = self.users.stored(name)
         account = self.users.signed_in(name, password)
         if account is None:
             return None
@@ -220,7 +217,7 @@ class Sessions:
             self._sessions = {t: s for t, s in self._sessions.items() if self._alive(s, now)}
             if len(self._sessions) >= MOST_SESSIONS:
                 raise InputError("Too many people are signed in. Wait until somebody signs out.")
-            self._sessions[token] = _Session(account.name, salt, now, now)
+            self._sessions[token] = _Session(account.name, stored, now, now)
         return token
 
     def account(self, token: str, *, used: bool = False) -> Account | None:
@@ -235,7 +232,7 @@ class Sessions:
                 return None
             if used:
                 session.used = now
-        return self.users.find(session.name, session.salt)
+        return self.users.find(session.name, session.stored)
 
     def end(self, token: str) -> None:
         """Sign out."""

@@ -30,15 +30,16 @@ def record(action: str, target: str = "", *, account: Account | None = None) -> 
         _log(Path(path)).append(who.name if who else "", action, target)
 
 
-def record_opened(target: str) -> None:
-    """A case is shown in this session, unless it is the one that was shown before.
+def record_opened(target: str, place: str = "page") -> None:
+    """A case is shown in a place of this session, unless it is the one that was shown there before.
 
     Raises:
         LeaderError: as `record`.
     """
-    if st.session_state.get(_LAST_OPENED) != target:
+    key = f"{_LAST_OPENED}_{place}"
+    if st.session_state.get(key) != target:
         record("opened", target)
-        st.session_state[_LAST_OPENED] = target
+        st.session_state[key] = target
 
 
 def download_button(
@@ -71,7 +72,7 @@ def exporting(target: str, write: Callable[[], bytes]) -> Callable[[], bytes]:
 
 
 def record_change(kind: str, revision: Revision) -> None:
-    """A note, tag, star, saved cohort or variant was written or removed; `Workspace.open` calls it before it is stored."""
+    """A note, tag, star, saved cohort or variant was written or removed; called before it is stored."""
     if kind == "about":  # the workspace's own first entry: which cohort it is about
         return
     of = f" of patient {revision.patient_id}" if revision.patient_id is not None else ""

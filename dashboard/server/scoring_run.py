@@ -18,6 +18,7 @@ from typing import Final, Literal
 
 import streamlit as st
 
+from dashboard.server import audit
 from dashboard.server.serving import is_loopback, may_administer, sign_in
 from dashboard.server.settings import ROOT, ServerSettings
 from dashboard.server.training_runs import start_process, stop
@@ -72,6 +73,7 @@ class ScoringRun:
         with self._lock:
             if self._process is not None and self._process.poll() is None:
                 raise InputError("The cohort is being scored already: wait for it, or cancel it first.")
+            audit.record("scored", f"{split} cases")
             self._clear()
             folder = Path(tempfile.mkdtemp(prefix="leader-scores-"))
             line = [*words(settings, split, self.command), "--progress", str(folder / PROGRESS)]

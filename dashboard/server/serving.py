@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import re
+import stat
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -26,12 +27,14 @@ REQUIRED: Final[Mapping[str, Any]] = {
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
     "client.toolbarMode": "minimal",
+    "client.allowedOrigins": [],  # other sites that may steer a page from the window around it
     "server.enableXsrfProtection": True,
     "server.enableCORS": True,
     "server.corsAllowedOrigins": [],
     "server.enableAgentApi": False,  # drives pages without a browser
     "server.trustedUserHeaders": {},  # a request would say itself who sends it
     "server.maxUploadSize": 20,  # MB
+    "server.maxWidgetStateSize": 2,  # MB of what a page sends at once
     "server.headless": True,
     "server.fileWatcherType": "none",
 }
@@ -190,11 +193,12 @@ def may_administer() -> bool:
     return not sign_in() or (account is not None and account.role == "administrator")
 
 
-@cache
 def _roles() -> Mapping[str, Role]:
-    """Role of every e-mail address that a provider may vouch for, from the file that LEADER_ROLES names."""
+    """Role of every e-mail address that a provider may vouch for, from the file that LEADER_ROLES names, as it is now."""
     path = Path(os.environ.get(ROLE_OF, "").strip() or "roles.json")
     try:
+        if stat.S_IMODE(path.stat().st_mode) & 0o022:
+            raise InputError(f"Others may change the roles {path}. Run: chmod go-w {path}.")
         record = json.loads(path.read_text(encoding="utf-8"))
         roles = {str(name).lower(): role for name, role in record.items()}
     except (OSError, ValueError, AttributeError) as error:

@@ -12,7 +12,7 @@ from dashboard.server.service import Service
 from dashboard.server.serving import may_write
 from dashboard.server.settings import read_settings
 from leader_core import Fingerprint, LeaderError
-from leader_core.workspace import Workspace, default_path
+from leader_core.workspace import ReadOnlyError, Revision, Workspace, default_path
 from leader_core.workspace.encryption import given_cipher
 
 VIEWER: Final = "You may read here, and not write: ask an administrator for the role annotator."
@@ -31,7 +31,14 @@ def get_workspace(service: Service) -> Workspace:
 
 @st.cache_resource(show_spinner=False)
 def _open(path: Path, fingerprint: Fingerprint) -> Workspace:
-    return Workspace.open(path, fingerprint, record_change, given_cipher())
+    return Workspace.open(path, fingerprint, _before_a_write, given_cipher())
+
+
+def _before_a_write(kind: str, revision: Revision) -> None:
+    """The role is asked again: a form may have been drawn while its user might still write."""
+    if kind != "about" and not may_write():  # a viewer may be the first to open a workspace
+        raise ReadOnlyError(VIEWER)
+    record_change(kind, revision)
 
 
 def forget() -> None:

@@ -15,6 +15,7 @@ from typing import Final, Literal, ParamSpec
 
 import streamlit as st
 
+from dashboard.server import serving
 from dashboard.shared import markup, wording
 from dashboard.shared.formatting import plain
 from leader_core import LeaderError, NotFoundError
@@ -69,5 +70,15 @@ def guarded(draw: Callable[P, None], *, home: Callable[[], None] | None = None) 
 
 
 def fragment(draw: Callable[P, None]) -> Callable[P, None]:
-    """A part of a page that reruns alone, guarded too. A click in it does not interrupt a run: nothing slow goes in it."""
-    return st.fragment(guarded(draw))
+    """A part of a page that reruns alone, guarded too, and only while its user may see it. A click in it does not
+    interrupt a run: nothing slow goes in it.
+    """
+
+    @functools.wraps(draw)
+    def allowed(*args: P.args, **kwargs: P.kwargs) -> None:
+        if serving.sign_in() and serving.current_account() is None:
+            notice("Your session has ended: load this page again to sign in.", "warning", "lock")
+        else:
+            draw(*args, **kwargs)
+
+    return st.fragment(guarded(allowed))

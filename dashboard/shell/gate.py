@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
@@ -27,7 +28,7 @@ from dashboard.server import audit, serving
 from dashboard.server.accounts import Account
 from dashboard.shared.templates import render
 from leader_core import LeaderError
-from leader_core.logs import hide_messages, set_up_logs
+from leader_core.logs import hidden_messages, set_up_logs
 
 log = logging.getLogger("leader.dashboard")
 
@@ -46,6 +47,9 @@ _OTHER_HOST: Final = (
     "answered."
 )
 _LONGEST_FORM: Final = 4_096
+_SLOWEST: Final = 120.0  # seconds that the body of a request may take: 20 MB at 1.4 Mbit/s
+_AT_ONCE: Final = 2  # sign-ins: a hash takes a core
+_MOST_WAITING: Final = 64
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -84,7 +88,9 @@ class Gate:
                 return
             if scope["type"] == "websocket":
                 receive = _while_signed_in(token, receive)
-        await self.app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
+        if scope["type"] == "http":
+            receive, send = _in_time(receive), _with_headers(send)
+        await self.app(scope, receive, send)
 
 
 def _refusal(scope: Scope, headers: Headers) -> str:
@@ -162,6 +168,25 @@ def _while_signed_in(token: str, receive: Receive) -> Receive:
     return checked
 
 
+def _in_time(receive: Receive) -> Receive:
+    """The parts of a request's body, which must all have come within `_SLOWEST` seconds."""
+    deadline, complete = asyncio.get_running_loop().time() + _SLOWEST, False
+
+    async def part() -> Message:
+        nonlocal complete
+        if complete:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, "The request came too slowly: try again.") from None
+        complete = not message.get("more_body", False)
+        return message
+
+    return part
+
+
 def _with_headers(send: Send) -> Send:
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -193,10 +218,17 @@ async def _sign_in(request: Request) -> Response:
     except ValueError:  # more fields than the form has
         values = {}
     name, password = (values.get(key, [""])[0] for key in ("name", "password"))
+    if len(_waiting) >= _MOST_WAITING:
+        return _form("Too many people are signing in at this moment: try again.", 503)
+    turn = object()
+    _waiting.add(turn)
     try:
-        token = await asyncio.to_thread(_begin, name.strip().lower()[:64], password)
+        async with _turns:
+            token = await asyncio.to_thread(_begin, name.strip().lower()[:64], password)
     except LeaderError as error:
         return _form(str(error), 429)
+    finally:
+        _waiting.remove(turn)
     if token is None:
         return _form("Name and password do not belong together.", 401)
     response = RedirectResponse("/", 303)
@@ -207,10 +239,13 @@ async def _sign_in(request: Request) -> Response:
 
 
 def _begin(name: str, password: str) -> str | None:
-    """A new session's token, recorded in the audit log as a refused try is."""
+    """A new session's token, recorded in the audit log as a refused try is: by name only where somebody has it, for a
+    password may have been typed in its place.
+    """
     token = serving.sessions().begin(name, password)
+    known = name if serving.sessions().users.stored(name) else "(no such account)"
     try:
-        audit.record("signed in" if token else "refused", "", account=Account(name, "viewer"))
+        audit.record("signed in" if token else "refused", "", account=Account(known, "viewer"))
     except LeaderError:
         serving.sessions().end(token or "")
         raise
@@ -251,6 +286,9 @@ async def _health(_: Request) -> Response:
     return JSONResponse(words, 200 if usable else 503, {"Cache-Control": "no-store"})
 
 
+_turns: Final = asyncio.Semaphore(_AT_ONCE)
+_waiting: Final[set[object]] = set()
+
 MIDDLEWARE: Final = [Middleware(Gate)]
 ROUTES: Final = [
     Route(SIGN_IN, _sign_in, methods=["GET", "POST"]),
@@ -263,9 +301,9 @@ ROUTES: Final = [
 async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
     """Warm up when the server starts, in a thread of its own: it listens meanwhile."""
     set_up_logs()
-    logging.getLogger("streamlit.error_util").addFilter(hide_messages)
-    threading.Thread(target=warm_up, name="leader-warm-up", daemon=True).start()
-    yield {}
+    with hidden_messages():
+        threading.Thread(target=warm_up, name="leader-warm-up", daemon=True).start()
+        yield {}
 
 
 def warm_up() -> None:

@@ -23,6 +23,7 @@ from leader_core.exchange.strict_json import read_json_values
 LARGEST: Final = 20_000_000
 """Bytes of one file, unpacked."""
 MOST_FILES: Final = 20
+LARGEST_TOGETHER: Final = 60_000_000
 MOST_RESOURCES: Final = 20_000
 """Resources that bear on a case; of what cannot be read, twice as many are listed."""
 READ: Final = (
@@ -151,9 +152,14 @@ def read_files(files: Sequence[bytes]) -> FhirFile:
     """
     if len(files) > MOST_FILES:
         raise InputError(f"{len(files)} files at once: expected at most {MOST_FILES}. Export one patient.")
-    result = FhirFile()
-    for data in files:
-        for where, value in _values(unpacked(data), result):
+    result, together = FhirFile(), 0
+    for data in map(unpacked, files):
+        together += len(data)
+        if together > LARGEST_TOGETHER:
+            raise InputError(
+                f"The files have more than {LARGEST_TOGETHER / 1e6:.0f} MB together. Export one patient."
+            )
+        for where, value in _values(data, result):
             for place, address, raw in _resources(value, where, result):
                 result.add(place, address, raw)
     if not any(result.resources.values()):

@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.server import audit, workspace
+from dashboard.new_case.page import _START
+from dashboard.server import audit, serving, workspace
+from dashboard.server.accounts import Account
 from dashboard.server.service import get_service
 from leader_core.audit import read
+from leader_core.workspace import ReadOnlyError
 from tests.fakes import FakeCohort
 
 TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["split"] == "test")
@@ -50,6 +53,35 @@ def test_a_note_is_recorded_and_none_is_stored_that_cannot_be(
     with pytest.raises(Exception, match=r"audit log .* cannot be written"):
         notes.add_note("lost", patient_id=TEST_PATIENT, author="AB")
     assert [note.text for note in notes.notes(TEST_PATIENT)] == ["not in the log"]
+
+
+def test_a_role_that_was_taken_away_counts_for_forms_that_are_open(
+    open_page: OpenPage, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_page("patients")
+    drawn_with = workspace.get_workspace(get_service())
+    for role in ("annotator", "viewer", None):
+        monkeypatch.setenv(serving.USERS, "users.json")
+        account = role and Account("ann", role)  # type: ignore[arg-type]
+        monkeypatch.setattr(serving, "current_account", lambda account=account: account)
+        if role == "annotator":
+            drawn_with.add_note("first", patient_id=TEST_PATIENT)
+        else:
+            with pytest.raises(ReadOnlyError, match="You may read here"):
+                drawn_with.add_note("second", patient_id=TEST_PATIENT)
+    assert [note.text for note in drawn_with.notes()] == ["first"]
+    assert [action for action, _ in _actions(log)] == ["wrote"]
+
+
+def test_a_compared_and_a_copied_case_are_recorded_too(open_page: OpenPage, log: Path) -> None:
+    other = TEST_PATIENT - 1
+    page = open_page("case", patient=str(TEST_PATIENT), beside=f"{other}-1")
+    page.run()
+    copying = open_page("new")
+    copying.text_input(key=_START).set_value(str(other)).run()
+    next(button for button in copying.button if button.key == "copy").click().run()
+    opened = [what.split(",")[0] for action, what in _actions(log) if action == "opened"]
+    assert opened == [f"patient {TEST_PATIENT}", f"patient {other}", f"patient {other}"]
 
 
 def test_an_export_is_recorded_when_its_file_is_made(log: Path) -> None:

@@ -10,18 +10,21 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from starlette.applications import Starlette
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -53,7 +56,7 @@ runpy.run_module("dashboard", run_name="__main__")
 
 @pytest.fixture
 def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PasswordFile:
-    monkeypatch.setattr(accounts, "_COST", {"n": 2**10, "r": 8, "p": 1})
+    monkeypatch.setattr(accounts, "_COST", {"iterations": 1, "lanes": 1, "memory_cost": 8})
     file = PasswordFile(tmp_path / "users.json")
     file.put("ann", "annotator", PASSWORD)
     return file
@@ -253,8 +256,10 @@ class _Stay(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def _ask(served: Served, path: str, data: bytes | None = None, **headers: str) -> tuple[int, Any, bytes]:
-    request = urllib.request.Request(served.base + path, data, headers)
+def _ask(
+    served: Served, path: str, data: Any = None, method: str | None = None, **headers: str
+) -> tuple[int, Any, bytes]:
+    request = urllib.request.Request(served.base + path, data, headers, method=method)
     try:
         with urllib.request.build_opener(_Stay).open(request, timeout=20) as response:
             return response.status, response.headers, response.read()
@@ -281,8 +286,13 @@ def test_health_says_how_far_cohort_and_models_are(served: Served) -> None:
     assert json.loads(body) == {"cohort": "ready", "teacher": "absent", "student": "absent"}
 
 
-async def _first_messages(served: Served, cookie: str, origin: str | None = None) -> list[bytes]:
-    """Run the first page over the page's own channel; its first messages."""
+async def _first_messages(
+    served: Served,
+    cookie: str,
+    origin: str | None = None,
+    then: Callable[[Any, list[bytes]], Any] | None = None,
+) -> list[bytes]:
+    """Run the first page over the page's own channel; its first messages, and what `then` does with the open channel."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
 
     address = served.base.replace("http", "ws") + "/_stcore/stream"
@@ -299,6 +309,8 @@ async def _first_messages(served: Served, cookie: str, origin: str | None = None
         await channel.send(message.SerializeToString())
         while not any(b"script_finished" in m or b"Worklist" in m for m in messages) and len(messages) < 40:
             messages.append(bytes(await asyncio.wait_for(channel.recv(), 20)))
+        if then is not None:
+            await then(channel, messages)
     return messages
 
 
@@ -347,6 +359,106 @@ def test_a_session_sees_pages_and_nothing_leaves_this_machine(served: Served) ->
     assert "Traceback" not in served.log.read_text()
     assert stat.S_IMODE(served.workspace.stat().st_mode) == 0o600
     assert json.loads(json.dumps(lines)) == lines
+
+
+def test_uploads_and_messages_have_limits_and_stand_in_no_log(served: Served, synthetic_cohort: Path) -> None:
+    """A file of 20 MB at most, to a session of one's own; a message of 2 MB; nothing that is sent is logged."""
+    token = _sign_in(served)[1]
+    xsrf = (_ask(served, "/_stcore/health")[1]["Set-Cookie"]).split(";")[0]
+    form = b'--b\r\nContent-Disposition: form-data; name="f"; filename="qqxmark.json"\r\n\r\n%s\r\n--b--\r\n'
+    statuses: list[int] = []
+
+    def put(session: str, body: Any, cookie: str = token, **headers: str) -> int:
+        name = {
+            "Content-Type": "multipart/form-data; boundary=b",
+            "X-Xsrftoken": xsrf.partition("=")[2],
+            **headers,
+        }
+        path = f"/_stcore/upload_file/{session}/qqxmark"
+        try:
+            return _ask(served, path, body, "PUT", Cookie=f"{cookie}; {xsrf}", **name)[0]
+        except urllib.error.URLError:  # refused, and closed while it was still being sent
+            return 413
+
+    async def attack(channel: Any, messages: list[bytes]) -> None:
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+        new = next(m for m in map(ForwardMsg.FromString, messages) if m.WhichOneof("type") == "new_session")
+        session = new.new_session.initialize.session_id
+        large = [form % (b"qqxmark" * 3_200_000)]
+        bodies = (form % b"qqxmark", large[0], iter(large))
+        statuses.extend([await asyncio.to_thread(put, session, body) for body in bodies])
+        statuses.append(await asyncio.to_thread(put, "another", form % b"x"))
+        statuses.append(
+            await asyncio.to_thread(lambda: put(session, form % b"x", **{"X-Xsrftoken": "guess"}))
+        )
+        statuses.append(await asyncio.to_thread(put, session, form % b"x", "leader_session=guess"))
+        await channel.send(b"qqxmark" * 400_000)
+        with pytest.raises(ConnectionClosed):
+            while True:
+                await asyncio.wait_for(channel.recv(), 20)
+
+    _run(_first_messages(served, token, served.base, attack))
+    assert statuses == [204, 413, 413, 400, 403, 303]
+    _ask(served, "/case?patient=qqxmark", Cookie=token)
+    _ask(served, "/sign-in", b"name=qqxmark&password=qqxmark")
+    audit_log = synthetic_cohort.with_name(synthetic_cohort.stem + ".audit.jsonl")
+    for path in (served.log, served.network, audit_log):
+        assert not path.exists() or "qqxmark" not in path.read_text(), path
+
+
+def _form_request(
+    parts: list[tuple[bytes, bool]],
+) -> tuple[dict[str, Any], Callable[[], Coroutine[Any, Any, Any]]]:
+    """A POST to /sign-in whose body comes in these parts; after the last the client says nothing more."""
+    scope = {
+        "type": "http", "method": "POST", "path": "/sign-in", "query_string": b"", "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"localhost")],
+    }  # fmt: skip
+    left = iter(parts)
+
+    async def receive() -> Any:
+        part = next(left, None)
+        if part is None:
+            await asyncio.sleep(60)
+        return {"type": "http.request", "body": part and part[0], "more_body": part and part[1]}
+
+    return scope, receive
+
+
+def test_a_slow_body_and_a_flood_of_sign_ins_end_in_words(
+    users: PasswordFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(serving.USERS, str(users.path))
+    monkeypatch.setattr(gate, "_SLOWEST", 0.05)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    app = Starlette(routes=gate.ROUTES, middleware=gate.MIDDLEWARE)
+    _run(app(*_form_request([(b"name=ann", True)]), send))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 408 and b"too slowly" in sent[1]["body"]
+
+    at_once: list[int] = []
+    running = threading.Semaphore(0)
+
+    def begin(name: str, password: str) -> None:
+        running.release()
+        time.sleep(0.02)
+        at_once.append(running._value)  # type: ignore[attr-defined]
+        running.acquire()
+
+    async def flood() -> list[int]:
+        monkeypatch.setattr(gate, "_turns", asyncio.Semaphore(2))
+        tries = [_form_request([(f"name=a{n}&password=b".encode(), False)]) for n in range(9)]
+        responses = await asyncio.gather(*(gate._sign_in(Request(*each)) for each in tries))
+        return [response.status_code for response in responses]
+
+    monkeypatch.setattr(gate, "_MOST_WAITING", 6)
+    monkeypatch.setattr(gate, "_begin", begin)
+    assert sorted(_run(flood())) == [401] * 6 + [503] * 3
+    assert max(at_once) <= 2 and not gate._waiting
 
 
 def test_a_page_that_is_open_ends_with_its_session(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from markdown_it import MarkdownIt
 from dashboard.new_case import import_file
 from dashboard.shared.formatting import plain
 from dashboard.shared.guard import LONGEST
-from leader_core.logs import Lines
+from leader_core.logs import Lines, hidden_messages, set_up_logs
 from leader_core.workspace import Workspace
 from tests.dashboard.conftest import OpenPage, Serve, text
 
@@ -113,6 +114,29 @@ def test_a_log_is_one_line_that_no_terminal_obeys() -> None:
     record = logging.makeLogRecord({"name": "leader", "msg": "a\r\x1b[2Jb\u2028c\nd"})
     line = Lines(as_json=False).format(record)
     assert line.isprintable() and line.endswith("a  [2Jb c d")
+
+
+def test_other_libraries_and_threads_log_where_it_broke_and_not_what_was_read(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("Jane Doe")
+
+    set_up_logs()
+    handler = logging.StreamHandler()
+    logging.getLogger("streamlit.any").addHandler(handler)
+    with hidden_messages():
+        try:
+            broken()
+        except RuntimeError:
+            logging.getLogger("streamlit.any").exception("a download failed")
+        thread = threading.Thread(target=broken)
+        thread.start()
+        thread.join()
+    logging.getLogger("streamlit.any").removeHandler(handler)
+    written = capfd.readouterr().err
+    assert "a download failed: RuntimeError at" in written and "a thread ended RuntimeError at" in written
+    assert "Jane Doe" not in written
 
 
 def test_a_callback_that_breaks_leaves_the_page_and_no_text_in_the_log(

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+from dashboard.case import page as case
+from dashboard.error_analysis import page as errors
+from dashboard.interactions import page as interactions
+from dashboard.models import page as models
+from dashboard.patients import filter_bar as patients
+from dashboard.prompt import page as prompt
 from dashboard.shared import view
 from tests.dashboard.conftest import OpenPage, component_data
 
@@ -29,3 +38,21 @@ def test_a_link_opens_the_research_view_and_pages_without_it_keep_the_choice(ope
     assert "view=research" in _query(page.run())
     page.query_params["view"] = "nonsense"
     assert "view=research" in _query(page.run())
+
+
+def test_no_pages_value_has_the_name_of_another_pages_widget() -> None:
+    """Streamlit keeps values by key for all pages: one would be taken for the other while a page is left."""
+    folder = Path(case.__file__).parents[1]
+    bound = {
+        "patients": patients.BINDINGS,
+        **{
+            page.__name__.split(".")[1]: page._BINDINGS
+            for page in (case, errors, interactions, models, prompt)
+        },
+    }
+    for page in bound:
+        sources = [path.read_text(encoding="utf-8") for path in (folder / page).glob("*.py")]
+        own = {key for source in sources for key in re.findall(r'\bkey="(\w+)"', source)}
+        assert own, page
+        for other in set(bound) - {page}:
+            assert own & set(bound[other]) == set(), (page, other)

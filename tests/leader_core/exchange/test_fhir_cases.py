@@ -15,6 +15,7 @@ import pytest
 
 from leader_core import InputError
 from leader_core.cohort import Cohort
+from leader_core.exchange import fhir_file
 from leader_core.exchange.fhir import Imported, read_fhir
 from tests.conftest import ROOT
 from tests.fakes import FakeCohort
@@ -392,7 +393,7 @@ def test_codes_are_offered_in_the_system_that_the_file_is_coded_in(
     assert offer.concepts[0].code in {first[system] for system in systems}
 
 
-def test_several_files_gzipped_or_not_are_one_case(cohort: Cohort) -> None:
+def test_several_files_gzipped_or_not_are_one_case(cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> None:
     patient = {"resourceType": "Patient", "id": "p"}
     first = "\n".join(json.dumps(each) for each in (patient, FIRST)).encode()
     second = "\n".join(
@@ -401,6 +402,10 @@ def test_several_files_gzipped_or_not_are_one_case(cohort: Cohort) -> None:
     result = read_fhir([gzip.compress(first), b"\xef\xbb\xbf" + second + b'\n{"cut": \n'], cohort)
     assert _visits(result) == ((HF, (), ("B01A",)),)
     assert [(item.resource, item.reason[:11]) for item in result.listed] == [("line 3", "It is not J")]
+    monkeypatch.setattr(fhir_file, "LARGEST_TOGETHER", 10_000)
+    small = [gzip.compress(b'{"resourceType": "X"}\n' * 300) for _ in range(3)]  # of about 100 bytes each
+    with pytest.raises(InputError, match="more than 0 MB together"):
+        read_fhir(small, cohort)
 
 
 def test_a_file_whose_encounters_are_all_rejected_is_refused(cohort: Cohort) -> None:

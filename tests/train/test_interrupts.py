@@ -1,0 +1,59 @@
+"""Ctrl-C at any moment of a long command ends in words: no traceback, exit code 130, nothing half-written in place."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MOMENTS = (0.1, 0.3, 0.7, 1.2, 2.0, 3.5, 5.0, 8.0)  # seconds of processor time: imports, reading, work
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "synthesize": ("train", "synthesize", "--layout", "mimic4", "--patients", "3000", "--out", "{out}"),
+    "cohort": ("train", "cohort", "--source", "mimic3", "--raw", "{raw}", "--out", "{out}"),
+    "student": ("train", "student", "--cohort", "{cohort}", "--out", "{out}"),
+    "teacher": ("train", "teacher", "--cohort", "{cohort}", "--base", "minilm", "--out", "{out}"),
+    "states": ("train", "states", "--cohort", "{cohort}", "--teacher", "{models}/teacher", "--out", "{out}"),
+    "predict": ("train", "predict", "--cohort", "{cohort}", "--model", "{models}/teacher", "--out", "{out}.parquet"),
+    "evaluate": ("train", "evaluate", "--cohort", "{cohort}", "--model", "{models}/teacher", "--split", "all"),
+    "scores": ("train", "scores", "--cohort", "{cohort}", "--models", "{models}", "--out", "{out}.scores.duckdb"),
+    "dashboard": ("dashboard", "--cohort", "{cohort}", "--models", "{models}", "--port", "{port}"),
+}  # fmt: skip
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_interrupted_command_says_so_and_leaves_nothing_behind(
+    command: str, synthetic_raw: Path, synthetic_cohort: Path, demo_models: Path, tmp_path: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        places = {"raw": synthetic_raw, "cohort": synthetic_cohort, "models": demo_models, "out": tmp_path / "out",
+                  "port": probe.getsockname()[1]}  # fmt: skip
+    words = [word.format(**places) for word in COMMANDS[command]]
+    ended = 0
+    for moment in MOMENTS:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        while process.poll() is None and sum(psutil.Process(process.pid).cpu_times()[:2]) < moment:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=120)
+        assert "Traceback" not in out + error and len(error.splitlines()) < 40, (moment, error[-2_000:])
+        if process.returncode == 0:  # it had ended before
+            break
+        assert process.returncode == 130 and ("interrupted" in error or "stopped" in error), (moment, error)
+        ended += 1
+        assert list(tmp_path.iterdir()) == [], (moment, list(tmp_path.iterdir()))
+    assert ended >= 3
