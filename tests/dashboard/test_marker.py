@@ -32,7 +32,7 @@ from tests.planted import Planted
 MARK = "qqxmark"
 PLANT = (
     "UPDATE concepts SET title = title || ' qqxmark-title ![x](http://host.example/a.png)'",
-    "UPDATE orders SET drug = drug || ' qqxmark-drug'",
+    "UPDATE orders SET drug = drug || ' qqxmark-drug <img src=http://host.example/b.png>'",
     "UPDATE visits SET religion = 'QQXMARK-FAITH'",
 )
 
@@ -162,7 +162,7 @@ def test_a_planted_word_is_nowhere_outside_the_databases(
     assert any("reference" in element.value for element in failed.error)
 
     assert any(f"{MARK}-drug" in html for html in shown) and any(f"{MARK}-title" in html for html in shown)
-    assert not any("<img src=" in html or 'src="http' in html for html in shown)
+    assert not any("<img src=http" in html or 'src="http' in html for html in shown)
     assert len(urls) > 100 and [url for url in urls if MARK in url.lower()] == []
     written = capfd.readouterr()
     assert "RuntimeError at" in written.err and MARK not in (written.out + written.err).lower()
