@@ -16,7 +16,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from dashboard.error_analysis.views import VIEWS as ANALYSES
+from dashboard.error_analysis.page import VIEWS as ANALYSES
 from dashboard.interactions.page import VIEWS as INTERACTIONS
 from dashboard.new_case.page import _START
 from dashboard.prompt.page import MODES
