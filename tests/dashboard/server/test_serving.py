@@ -239,7 +239,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, synthetic_cohort: Path) -> 
             stderr=log,
         )
     base = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # a busy machine
     while time.monotonic() < deadline and process.poll() is None:
         try:
             urllib.request.urlopen(f"{base}/_stcore/health", timeout=2)
