@@ -59,34 +59,16 @@ _OTHER_ICD10: Final = re.compile(r"icd-?10|2\.16\.840\.1\.113883\.6\.3$")
 """WHO's ICD-10 and national editions other than the ones that are read: their codes are like ICD-10-CM's, and not equal."""
 
 ROUTES: Final[Mapping[str, str]] = {
-    "26643006": "PO",
-    "47625008": "IV",
-    "34206005": "SC",
-    "78421000": "IM",
-    "447694001": "IH",
-    "37161004": "PR",
-    "45890007": "TD",
-    "46713006": "NU",
-    "54485002": "OU",
-    "37839007": "SL",
-    "6064005": "TP",
-}
+    "26643006": "PO", "47625008": "IV", "34206005": "SC", "78421000": "IM", "447694001": "IH", "37161004": "PR",
+    "45890007": "TD", "46713006": "NU", "54485002": "OU", "37839007": "SL", "6064005": "TP",
+}  # fmt: skip
 """SNOMED CT routes -> as hospitals abbreviate them."""
 
-_ROUTE_WORDS: Final[Sequence[tuple[str, str]]] = (
-    ("intravenous", "IV"),
-    ("subcutaneous", "SC"),
-    ("intramuscular", "IM"),
-    ("sublingual", "SL"),
-    ("transdermal", "TD"),
-    ("inhal", "IH"),
-    ("ophthalmic", "OU"),
-    ("nasal", "NU"),
-    ("rectal", "PR"),
-    ("topical", "TP"),
-    ("mouth", "PO"),
+_ROUTE_WORDS: Final = (
+    ("intravenous", "IV"), ("subcutaneous", "SC"), ("intramuscular", "IM"), ("sublingual", "SL"), ("transdermal", "TD"),
+    ("inhal", "IH"), ("ophthalmic", "OU"), ("nasal", "NU"), ("rectal", "PR"), ("topical", "TP"), ("mouth", "PO"),
     ("oral", "PO"),
-)
+)  # fmt: skip
 
 _LANGUAGES: Final[Mapping[str, str]] = {
     "en": "English", "es": "Spanish", "ru": "Russian", "pt": "Portuguese", "zh": "Chinese", "yue": "Cantonese",
@@ -95,15 +77,9 @@ _LANGUAGES: Final[Mapping[str, str]] = {
     "de": "German", "ja": "Japanese", "ase": "American Sign Language",
 }  # fmt: skip
 _MARITAL: Final[Mapping[str, tuple[str, ...]]] = {
-    "M": ("married",),
-    "S": ("single",),
-    "D": ("divorced",),
-    "A": ("separated", "divorced"),
-    "I": ("married",),
-    "L": ("separated",),
-    "W": ("widowed",),
-    "T": ("life partner",),
-}
+    "M": ("married",), "S": ("single",), "D": ("divorced",), "A": ("separated", "divorced"), "I": ("married",),
+    "L": ("separated",), "W": ("widowed",), "T": ("life partner",),
+}  # fmt: skip
 _COVERAGE: Final[Sequence[tuple[re.Pattern[str], tuple[str, ...]]]] = tuple(
     (re.compile(pattern, re.IGNORECASE), values)
     for pattern, values in (
@@ -118,15 +94,9 @@ _COVERAGE: Final[Sequence[tuple[re.Pattern[str], tuple[str, ...]]]] = tuple(
     )
 )
 _PAYMENT_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
-    "1": ("Medicare",),
-    "2": ("Medicaid",),
-    "3": ("Government", "Other"),
-    "4": ("Government", "Other"),
-    "5": ("Private", "Other"),
-    "6": ("Private", "Other"),
-    "8": ("Self Pay", "Other"),
-    "9": ("Other",),
-}
+    "1": ("Medicare",), "2": ("Medicaid",), "3": ("Government", "Other"), "4": ("Government", "Other"),
+    "5": ("Private", "Other"), "6": ("Private", "Other"), "8": ("Self Pay", "Other"), "9": ("Other",),
+}  # fmt: skip
 """Source of Payment Typology, by its first digit."""
 PAYMENT_TYPES: Final = ("https://nahdo.org/sopt", "urn:oid:2.16.840.1.113883.3.221.5")
 
