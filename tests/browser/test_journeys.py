@@ -89,7 +89,7 @@ def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> 
     expect(recommend).to_be_enabled()
     recommend.click()
     both_scored(page)
-    expect(page.get_by_text("First visit, no earlier visits")).to_be_visible()
+    expect(page.get_by_text("First visit: nothing earlier is known")).to_be_visible()
     first = _table(page)
 
     add_code(page, "Diagnoses", "pneumonia")
