@@ -125,9 +125,12 @@ def test_what_is_odd_is_named(data: bytes, message: str) -> None:
 
 def test_a_case_file_may_be_packed_and_its_odd_values_and_dates_are_said() -> None:
     later = {"diagnoses": ["ICD10:I10"], "admitted_at": STAY[1]}
-    case = OWN | {"history": [later], "profile": {"gender": "female"}}
-    dates = {"admitted_at": f"{STAY[0]}Z", "discharged_at": "2019-01-01T10:00:00Z"}
-    case["current"] = {"diagnoses": ["ICD10:I509"]} | dates
+    current = {
+        "diagnoses": ["ICD10:I509"],
+        "admitted_at": f"{STAY[0]}Z",
+        "discharged_at": f"2018{STAY[1][4:]}Z",
+    }
+    case = OWN | {"history": [later], "profile": {"gender": "female"}, "current": current}
     result = read_file(gzip.compress(json.dumps(case).encode()), FAKE)
     assert [(each.resource, each.code) for each in result.listed] == [("profile", "gender female")]
     assert result.notes == (
