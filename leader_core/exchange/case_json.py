@@ -16,7 +16,7 @@ from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir import Imported, read_fhir
 from leader_core.exchange.fhir_file import LARGEST as LARGEST_FHIR
-from leader_core.exchange.fhir_file import Listed, is_fhir, shape, unpacked
+from leader_core.exchange.fhir_file import Listed, all_unpacked, is_fhir, shape
 from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
@@ -125,7 +125,7 @@ def _read_any(
     patient: str | None,
     ndc_map: NdcMap | None,
 ) -> Imported:
-    files = [unpacked(each) for each in ([data] if isinstance(data, bytes) else data)]
+    files = all_unpacked([data] if isinstance(data, bytes) else data)
     if not all(each.strip() for each in files):
         raise InputError("The file is empty. Export it again.")
     if len(files) != 1 or is_fhir(files[0]):

@@ -150,15 +150,8 @@ def read_files(files: Sequence[bytes]) -> FhirFile:
     Raises:
         InputError: one sentence: too large, another format, nothing to read.
     """
-    if len(files) > MOST_FILES:
-        raise InputError(f"{len(files)} files at once: expected at most {MOST_FILES}. Export one patient.")
-    result, together = FhirFile(), 0
-    for data in map(unpacked, files):
-        together += len(data)
-        if together > LARGEST_TOGETHER:
-            raise InputError(
-                f"The files have more than {LARGEST_TOGETHER / 1e6:.0f} MB together. Export one patient."
-            )
+    result = FhirFile()
+    for data in all_unpacked(files):
         for where, value in _values(data, result):
             for place, address, raw in _resources(value, where, result):
                 result.add(place, address, raw)
@@ -189,6 +182,24 @@ def _as_utf8(data: bytes) -> bytes:
     if not text.lstrip().startswith(("{", "[", "<")):  # any bytes may look like text in UTF-16
         return data
     return _DECLARATION.sub("", text, count=1).encode()
+
+
+def all_unpacked(files: Sequence[bytes]) -> list[bytes]:
+    """Each file as `unpacked`; few and small enough to be held at once.
+
+    Raises:
+        InputError: too many, together too large, damaged.
+    """
+    if len(files) > MOST_FILES:
+        raise InputError(f"{len(files)} files at once: expected at most {MOST_FILES}. Export one patient.")
+    result: list[bytes] = []
+    for data in files:
+        result.append(unpacked(data))
+        if sum(map(len, result)) > LARGEST_TOGETHER:
+            raise InputError(
+                f"The files have more than {LARGEST_TOGETHER / 1e6:.0f} MB together. Export one patient."
+            )
+    return result
 
 
 def unpacked(data: bytes) -> bytes:

@@ -55,5 +55,8 @@ def test_an_interrupted_command_says_so_and_leaves_nothing_behind(
             break
         assert process.returncode == 130 and ("interrupted" in error or "stopped" in error), (moment, error)
         ended += 1
-        assert list(tmp_path.iterdir()) == [], (moment, list(tmp_path.iterdir()))
+        left = [
+            path.name for path in tmp_path.iterdir() if path.name != "out.states.partial"
+        ]  # resumed by the next run
+        assert left == [], (moment, left)
     assert ended >= 3

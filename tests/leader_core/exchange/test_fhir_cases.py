@@ -16,6 +16,7 @@ import pytest
 from leader_core import InputError
 from leader_core.cohort import Cohort
 from leader_core.exchange import fhir_file
+from leader_core.exchange.case_json import read_file
 from leader_core.exchange.fhir import Imported, read_fhir
 from tests.conftest import ROOT
 from tests.fakes import FakeCohort
@@ -405,7 +406,9 @@ def test_several_files_gzipped_or_not_are_one_case(cohort: Cohort, monkeypatch: 
     monkeypatch.setattr(fhir_file, "LARGEST_TOGETHER", 10_000)
     small = [gzip.compress(b'{"resourceType": "X"}\n' * 300) for _ in range(3)]  # of about 100 bytes each
     with pytest.raises(InputError, match="more than 0 MB together"):
-        read_fhir(small, cohort)
+        read_file(small, cohort)
+    with pytest.raises(InputError, match="21 files at once"):
+        read_file(small * 7, cohort)
 
 
 def test_a_file_whose_encounters_are_all_rejected_is_refused(cohort: Cohort) -> None:
