@@ -216,11 +216,7 @@ def safer_set(
     in_plain = [slot.own for slot in slots if not set(classes).isdisjoint(slot.class_codes)]
     after = reviewed(chosen.values())
     staying = {option.name for option in chosen.values()}
-    counted = {name for name, most in limit.by_severity() if most is not None}
-    alerts: dict[str, list[Alert]] = defaultdict(list)
-    for alert in own.carried:
-        for name in {drug.name for drug in alert.drugs} if alert.severity in counted else ():
-            alerts[name].append(alert)
+    alerts = _limited_alerts(own, limit)
     decisions = tuple(_decision(slot, chosen.get(id(slot)), alerts, avoided, staying) for slot in slots)
     return SaferSet(
         decisions=decisions,
@@ -285,6 +281,17 @@ def _rate_conflict(
         pinned,
         pairs=signals,
     )
+
+
+def _limited_alerts(own: Review, limit: Limit) -> Mapping[str, Sequence[Alert]]:
+    """By drug, the carried alerts of the severities that are limited."""
+    counted = {name for name, most in limit.by_severity() if most is not None}
+    alerts: dict[str, list[Alert]] = defaultdict(list)
+    for alert in own.carried:
+        if alert.severity in counted:
+            for name in {drug.name for drug in alert.drugs}:
+                alerts[name].append(alert)
+    return alerts
 
 
 def _decision(
