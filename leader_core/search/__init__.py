@@ -1,1 +1,1 @@
-"""Searching codes by words or by code."""
+"""Searching codes by words or by code; `query` reads a search of patients."""

@@ -100,6 +100,7 @@ class LinearPath(nn.Module):
 
     The weights belong to the hospital that they were learned on. With a `factor` below 1, that much of what they say of
     a case is replaced by what they say of the average training case, so that classes stay as frequent as they were.
+    The columns are those of `encode.LinearLayout`; `train/student/loop.py` learns the weights.
     """
 
     def __init__(self, layout: LinearLayout, columns: int) -> None:

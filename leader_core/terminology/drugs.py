@@ -1,6 +1,6 @@
 """Which medication an order is: drug text and route to ATC codes, or the reason why it is no drug of its own.
 
-Tables and texts belong to `drug_table` and `drug_text`, routes to `routes`.
+Tables and texts belong to `drug_table` and `drug_names`, routes to `routes`.
 """
 
 from __future__ import annotations

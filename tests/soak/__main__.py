@@ -83,17 +83,19 @@ def load(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 def main() -> int:
     """Run some parts; 1 where one found something."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("parts", nargs="*", metavar="/".join(PARTS))
     parser.add_argument("--kills", type=int, default=20, help="of each command")
     parser.add_argument("--only", nargs="*", default=[], help="these commands or parsers")
     parser.add_argument("--seconds", type=int, default=600, help="of load, and of fuzzing each parser")
     parser.add_argument("--sessions", type=int, default=50)
     parser.add_argument("--servers", type=int, default=1, help="server processes over one workspace")
     arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
     os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     bad = False
     for part, check in zip(PARTS, (kill, damage, fuzz, load), strict=True):
-        if part not in arguments.parts:
+        if part not in (arguments.parts or PARTS):
             continue
         with tempfile.TemporaryDirectory(prefix=f"soak-{part}-") as place:
             outcome = check(arguments, Path(place))

@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "parts",
         nargs="*",
-        choices=(*PARTS, DASHBOARD),
+        type=_part,  # not `choices`: some versions of argparse look for the empty list among them
         metavar="student/teacher/cohort/search/evaluate/analysis/dashboard",
         help="what to measure (default: all but dashboard)",
     )
@@ -87,6 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with teacher: random weights of this size instead of a trained model; all but tiny need a GPU",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write the result there")
+
+
+def _part(name: str) -> str:
+    if name not in (*PARTS, DASHBOARD):
+        raise argparse.ArgumentTypeError(f"{name}: expected any of {', '.join((*PARTS, DASHBOARD))}")
+    return name
 
 
 def outputs(arguments: argparse.Namespace) -> Outputs:

@@ -15,7 +15,8 @@ Alignment = Literal["official", "infonce", "off"]
 
 @dataclass(frozen=True, slots=True)
 class StudentTraining:
-    """Schedule, losses and targets, as `default.toml` has them. Validation, selection and test use last visits only."""
+    """Schedule, losses and targets: `train/configs/default.toml` and `paper.toml` set them, and the values here fill what
+    they leave out. Validation, selection and test use last visits only."""
 
     batch_size: int = 32
     learning_rate: float = 1e-3

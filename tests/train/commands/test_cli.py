@@ -39,6 +39,7 @@ EVERYWHERE = ("--config", "--seed", "--device", "--json")
 
 def test_every_promised_command_is_there() -> None:
     assert set(PROMISED) <= set(COMMANDS)
+    assert parse(["benchmark"]).parts == []  # all parts
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
