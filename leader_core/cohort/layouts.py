@@ -184,7 +184,7 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
         again="further unit stay of its hospital stay",
     ),
 }  # fmt: skip
-"""A new source: an entry here, and its SQL under `sql/<source>/`; tables not named as MIMIC's also need a module like `eicu.py`."""
+"""A new source: an entry here, its SQL under `sql/<source>/`, and for tables named otherwise a module like `eicu.py`."""
 
 TABLES: Final = frozenset(
     table for layout in SOURCES.values() for table in (*layout.required, *layout.dictionaries)

@@ -47,8 +47,8 @@ class PatientQuery:
     """One page of the worklist: filters, order and page.
 
     `text` (read by `leader_core.search.query`) is searched in the patient id and in code and title of every visit's codes.
-    Empty tuples and None filter nothing; ranges include both ends. Age, admission, counts and scores are those of the patient's last visit; a filter on a score leaves out
-    patients whose last visit has none.
+    Empty tuples and None filter nothing; ranges include both ends. Age, admission, counts and scores are those of the
+    patient's last visit; a filter on a score leaves out patients whose last visit has none.
 
     Raises:
         InputError: for a value outside its range, naming it.

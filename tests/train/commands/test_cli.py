@@ -18,7 +18,7 @@ import pytest
 from safetensors import SafetensorError
 
 from leader_core.errors import InputError
-from train.cli import COMMANDS, main
+from train.cli import COMMANDS, main, parse
 from train.console import Report
 
 ROOT = Path(__file__).parents[3]
