@@ -28,36 +28,3 @@ from leader_core.errors import ArtifactError, CaseError, InputError, LeaderError
 from leader_core.interactions import Alert, InteractionTable, Review
 from leader_core.interactions.safer_set import ConflictError, Limit, SaferSet
 from leader_core.version import __version__
-
-__all__ = [
-    "AGE_BANDS",
-    "KINDS",
-    "PROFILE_FIELDS",
-    "UNKNOWN",
-    "Alert",
-    "ArtifactError",
-    "Case",
-    "CaseError",
-    "Concept",
-    "ConflictError",
-    "Engine",
-    "Fingerprint",
-    "InputError",
-    "Interaction",
-    "InteractionTable",
-    "LeaderError",
-    "Limit",
-    "NotFoundError",
-    "Order",
-    "Prompt",
-    "PromptSection",
-    "Recommendation",
-    "Review",
-    "SaferSet",
-    "ScoredMedication",
-    "TrainingError",
-    "UnseenCode",
-    "Visit",
-    "__version__",
-    "age_band",
-]

@@ -60,7 +60,8 @@ from leader_core.interactions import (
 from leader_core.interactions.safer_set import safer_set
 from leader_core.model_folder import BaseModel, Manifest
 from leader_core.scorer import CaseScores, Progress
-from leader_core.similar import Neighbour, NeighbourCount, Preparation, Similar, SimilarQuery
+from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
+from leader_core.similar.find import NeighbourCount
 from leader_core.vocabulary import Vocabularies, Vocabulary
 
 MEDICATIONS: dict[str, str] = {

@@ -79,7 +79,7 @@ def _changes(service: Service, case: Case, recommendation: Recommendation) -> tu
     vocabulary = sorted(m.code for m in recommendation.medications)
     return (
         *without_each_diagnosis(case),
-        *flips(case, values, fields),
+        *flips(case, values),
         *interacting_drugs(case, cohort.interactions, suggested, vocabulary),
     )
 

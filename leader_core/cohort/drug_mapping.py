@@ -16,9 +16,10 @@ from leader_core.cohort.layouts import is_missing
 from leader_core.cohort.ndc import NdcMap
 from leader_core.domain import Kind
 from leader_core.terminology import eicu
+from leader_core.terminology.chapters import chapter, parent
 from leader_core.terminology.drug_table import drug_table
-from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, DrugMapper
-from leader_core.terminology.icd import chapter, code_title, normalise_icd, parent
+from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, map_order
+from leader_core.terminology.icd import code_title, normalise_icd
 
 UNMAPPED: Final = "unmapped drug"
 NO_NAME: Final = "missing drug name"
@@ -87,13 +88,13 @@ def map_drugs(drugs: Iterable[Sequence[Any]], level: AtcLevel, ndc_map: NdcMap |
 
     The name wins. An order whose name nobody knows, and which is not set aside, gets its NDC's code.
     """
-    rows = [(drug_id, *(None if is_missing(cell) else cell for cell in cells)) for drug_id, *cells in drugs]
     mapping = DrugMapping()
-    mapped = DrugMapper.load().map_many((row[1:4] for row in rows), level)
-    for (drug_id, drug, _, _, code), order in zip(rows, mapped, strict=True):
-        codes = {match.code for match in order.matches}
+    for drug_id, *cells in drugs:
+        drug, route, drug_type, code = (None if is_missing(cell) else cell for cell in cells)
+        set_aside, matches = map_order(drug, route, drug_type, level)
+        codes = {match.code for match in matches}
         named = bool((drug or "").strip())
-        set_aside = order.set_aside if named else None
+        set_aside = set_aside if named else None
         reason = set_aside if named else NO_NAME
         if ndc_map is None:
             mapping.add(drug_id, codes, reason)

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from leader_core.cohort.statements import run
-from leader_core.terminology.drugs import DrugMapper
+from leader_core.terminology.drugs import map_drug, set_aside
 
 SOURCE: Final = "eicu"
 _ICD9: Final = re.compile(r"[0-9]|E[0-9]{3}")
@@ -79,13 +79,12 @@ def names_by_hicl(rows: Iterable[Sequence[Any]]) -> dict[str, str]:
 
     A number whose names all say that it is no drug of its own (a diluent) gets the most frequent of them.
     """
-    mapper = DrugMapper.load()
     meanings: dict[str, set[tuple[str, ...]]] = {}
     texts: dict[str, str] = {}
     for hicl, drug, _ in rows:
-        aside = mapper.set_aside(drug)
+        aside = set_aside(drug)
         drugs = (
-            tuple(sorted({match.ingredient for match in mapper.map(drug, level=5)})) if aside is None else ()
+            tuple(sorted({match.ingredient for match in map_drug(drug, level=5)})) if aside is None else ()
         )
         if drugs or aside is not None:
             meanings.setdefault(hicl, set()).add(drugs or (f"({aside})",))

@@ -11,7 +11,7 @@ from leader_core.error_analysis.comparisons import (
     annotator_agreement,
 )
 from leader_core.error_analysis.findings import ErrorFinding, FindingKind, Findings, find
-from leader_core.error_analysis.frame import FIELDS, SENSITIVE, Bools, Choices, Column, Frame, StoredMetrics
+from leader_core.error_analysis.frame import FIELDS, Bools, Frame
 from leader_core.error_analysis.groups import (
     FEWEST,
     Grouping,
@@ -25,41 +25,3 @@ from leader_core.error_analysis.selection import Condition, Selection, boxed, cl
 from leader_core.error_analysis.stored import Analysis, Lookup
 from leader_core.error_analysis.tree import FIELDS as TREE_FIELDS
 from leader_core.error_analysis.tree import Node, Tree
-
-__all__ = [
-    "FEWEST",
-    "FIELDS",
-    "SENSITIVE",
-    "TREE_FIELDS",
-    "Analysis",
-    "AnnotatorAgreement",
-    "Bools",
-    "Choices",
-    "ClassCounts",
-    "Column",
-    "Condition",
-    "ErrorFinding",
-    "FindingKind",
-    "Findings",
-    "Frame",
-    "GroupScores",
-    "Grouping",
-    "HeatMap",
-    "Lookup",
-    "MetricEstimate",
-    "ModelAgreement",
-    "Node",
-    "Reliability",
-    "Selection",
-    "Shift",
-    "StoredMetrics",
-    "Sweep",
-    "Tree",
-    "annotator_agreement",
-    "beyond_chance",
-    "boxed",
-    "classed",
-    "difference",
-    "find",
-    "tightened",
-]

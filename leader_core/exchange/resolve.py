@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from leader_core.cohort.layouts import SOURCES
 from leader_core.domain import Concept, Fingerprint, Kind
 from leader_core.terminology.atc import level_of
-from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
+from leader_core.terminology.drugs import ATC_LENGTH, map_drug, set_aside
 from leader_core.terminology.icd import System, code_title, normalise_icd
 from leader_core.terminology.routes import known_routes
 
@@ -85,7 +85,6 @@ class Resolver:
     def __init__(self, cohort: CodeBook) -> None:
         self._cohort = cohort
         self._own: dict[Kind, Mapping[str, str]] = {}
-        self._drugs: DrugMapper | None = None
         self.atc_level = cohort.fingerprint.atc_level
         source = cohort.fingerprint.source
         self.preferred = None if source == NO_COHORT else SOURCES[source].icd_version
@@ -147,12 +146,10 @@ class Resolver:
         """The classes of a drug as a hospital writes it, like "warfarin 5 mg PO"; the route may stand in the text."""
         name, written = split_route(text)
         way = route or written
-        if self._drugs is None:
-            self._drugs = DrugMapper.load()
         # the whole text first: "flush" is a route of some tables, and in a drug's name says that it is none
-        if reason := self._drugs.set_aside(text, way) or self._drugs.set_aside(name, way):
+        if reason := set_aside(text, way) or set_aside(name, way):
             return Unresolved(f"is no drug of its own ({reason})")
-        matches = self._drugs.map(name, way, self.atc_level)
+        matches = map_drug(name, way, self.atc_level)
         if not matches:
             return Unresolved(NO_DRUG, unknown=True)
         codes = []

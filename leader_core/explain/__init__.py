@@ -6,8 +6,8 @@ What there is, each a function over an `Engine` and a `Case` that gives frozen v
 - `changes`: `Change` and `apply(case, change)`; lists of changes: `removals`, `without_each_diagnosis`, `flips`,
   `interacting_drugs`.
 - `score_changes(engine, case, model, changes)` scores a case under any changes, all classes at once, and gives
-  `Outcomes`: `effects(code)` for one class, `change_effects()` for the whole recommendation. Ready-made lists:
-  `leave_one_out`, `flip_profile`, `add_interacting`.
+  `Outcomes`: `effects(code)` for one class, `change_effects()` for the whole recommendation. `leave_one_out` is such
+  a list ready-made.
 - `attribute(engine, case, model, code)`: integrated gradients of one class by Captum, over the same items for both
   models, as an `Attribution` with its baseline, steps and gap; for the teacher also by token and section.
 - `smallest_flip(engine, case, model, code)`: the fewest removals (greedy search) that take a class over the cut-off.
@@ -23,26 +23,15 @@ happen to a patient. Everything takes `each(done, whole)`, called between passes
 Nothing heavy is imported here; a model loads torch when it is first used.
 """
 
-from leader_core.explain.attribution import Attribution, Share, Token, attribute
+from leader_core.explain.attribution import Attribution, attribute
 from leader_core.explain.changes import (
-    SENSITIVE_FIELDS,
     Change,
     Item,
     apply,
     code_item,
-    code_items,
-    drop,
     flips,
-    inside,
     interacting_drugs,
-    profile_item,
-    profile_items,
-    removals,
-    visit_item,
-    visit_items,
-    visits_of,
     without_each_diagnosis,
-    wording_item,
 )
 from leader_core.explain.influence import CodeInfluence, InfluenceSample, code_influence, influence_sample
 from leader_core.explain.outcomes import (
@@ -50,47 +39,7 @@ from leader_core.explain.outcomes import (
     Flip,
     Outcomes,
     Progress,
-    add_interacting,
-    flip_profile,
     leave_one_out,
     score_changes,
     smallest_flip,
 )
-
-__all__ = [
-    "SENSITIVE_FIELDS",
-    "Attribution",
-    "Change",
-    "ChangeEffect",
-    "CodeInfluence",
-    "Flip",
-    "InfluenceSample",
-    "Item",
-    "Outcomes",
-    "Progress",
-    "Share",
-    "Token",
-    "add_interacting",
-    "apply",
-    "attribute",
-    "code_influence",
-    "code_item",
-    "code_items",
-    "drop",
-    "flip_profile",
-    "flips",
-    "influence_sample",
-    "inside",
-    "interacting_drugs",
-    "leave_one_out",
-    "profile_item",
-    "profile_items",
-    "removals",
-    "score_changes",
-    "smallest_flip",
-    "visit_item",
-    "visit_items",
-    "visits_of",
-    "without_each_diagnosis",
-    "wording_item",
-]

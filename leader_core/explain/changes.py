@@ -8,24 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Literal
 
 from leader_core.domain import KINDS, PROFILE_FIELDS, SEVERITY_RANK, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.interactions import InteractionTable
 
 Part = Literal["code", "visit", "profile", "wording"]
-
-SENSITIVE_FIELDS: Final[tuple[str, ...]] = (
-    "insurance",
-    "language",
-    "religion",
-    "marital_status",
-    "ethnicity",
-    "gender",
-    "age_band",
-)
-"""Profile fields whose influence a person may want to question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +163,12 @@ def without_each_diagnosis(case: Case) -> tuple[Change, ...]:
     return tuple(drop(item) for item in code_items(case) if item.visit == last and item.kind == "diagnosis")
 
 
-def flips(
-    case: Case, values: Mapping[str, Iterable[str]], fields: Iterable[str] = SENSITIVE_FIELDS
-) -> tuple[Change, ...]:
-    """Each of the profile `fields` set to each other value of `values` in turn; fields without values are passed over."""
+def flips(case: Case, values: Mapping[str, Iterable[str]]) -> tuple[Change, ...]:
+    """Each profile field of `values` set to each other value in turn."""
     return tuple(
-        Change("set", Item("profile", name=field), value)
-        for field in fields
-        for value in values.get(field, ())
+        Change("set", profile_item(field), value)
+        for field, others in values.items()
+        for value in others
         if value not in (case.profile[field], UNKNOWN)
     )
 

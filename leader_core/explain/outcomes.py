@@ -15,16 +15,7 @@ import numpy as np
 
 from leader_core.domain import Case, ModelName
 from leader_core.errors import InputError
-from leader_core.explain.changes import (
-    SENSITIVE_FIELDS,
-    Change,
-    Item,
-    apply,
-    drop,
-    flips,
-    interacting_drugs,
-    removals,
-)
+from leader_core.explain.changes import Change, Item, apply, drop, removals
 from leader_core.scorer import Floats, Progress
 
 if TYPE_CHECKING:
@@ -74,10 +65,9 @@ class Outcomes:
         gone = self.before[column] - self.after[:, column]
         return {c.item: float(gone[i]) for i, c in enumerate(self.changes) if c.action == "drop"}
 
-    def change_effects(self, threshold: float | None = None) -> tuple[ChangeEffect, ...]:
-        """What each change does to the recommendation under a cut-off, by default the model's own."""
-        threshold = self.threshold if threshold is None else threshold
-        chosen, now = self.before >= threshold, self.after >= threshold
+    def change_effects(self) -> tuple[ChangeEffect, ...]:
+        """What each change does to the recommendation under the model's cut-off."""
+        chosen, now = self.before >= self.threshold, self.after >= self.threshold
         effects = []
         for i, change in enumerate(self.changes):
             shift = self.after[i] - self.before
@@ -132,36 +122,6 @@ def leave_one_out(
     return score_changes(engine, case, model, removals(case, fields), on_progress=on_progress)
 
 
-def flip_profile(
-    engine: Engine,
-    case: Case,
-    model: ModelName = "student",
-    *,
-    fields: Sequence[str] = SENSITIVE_FIELDS,
-    on_progress: Progress | None = None,
-) -> Outcomes:
-    """Each sensitive profile field that the model reads set to each other value that it learned, in turn."""
-    scorer = engine.scorer(model)
-    read = [field for field in fields if field in scorer.profile_read]
-    values = {field: tuple(scorer.vocabularies.profile[field]) for field in read}
-    return score_changes(engine, case, model, flips(case, values, read), on_progress=on_progress)
-
-
-def add_interacting(
-    engine: Engine,
-    case: Case,
-    model: ModelName,
-    among: Iterable[str],
-    *,
-    most: int = 12,
-    on_progress: Progress | None = None,
-) -> Outcomes:
-    """Drug classes that interact with one of `among` added to the last earlier visit, one at a time, most severe first."""
-    vocabulary = engine.scorer(model).vocabularies.medication
-    changes = interacting_drugs(case, engine.cohort.interactions, among, vocabulary, most=most)
-    return score_changes(engine, case, model, changes, on_progress=on_progress)
-
-
 MAX_REMOVALS: Final = 6  # things left out at once
 POOL: Final = 24  # things tried in each round after the first, those that change the score most by themselves
 
@@ -211,76 +171,40 @@ def smallest_flip(
     Raises:
         InputError: a class that the model does not score.
     """
-    removals_scored = (
-        leave_one_out(engine, case, model, on_progress=on_progress) if outcomes is None else outcomes
-    )
-    column = removals_scored.column(code)
-    threshold = removals_scored.threshold if threshold is None else threshold
-    before = float(removals_scored.before[column])
+    if outcomes is None:
+        outcomes = leave_one_out(engine, case, model, on_progress=on_progress)
+    scorer, column = engine.scorer(model), outcomes.column(code)
+    threshold = outcomes.threshold if threshold is None else threshold
+    before = float(outcomes.before[column])
     down = before >= threshold  # the score has to fall
-    singles = {
-        item: before - effect
-        for item, effect in removals_scored.effects(code).items()
-        if item.part != "visit"
+    single = {
+        item: before - effect for item, effect in outcomes.effects(code).items() if item.part != "visit"
     }
-    ranked = sorted(singles, key=lambda item: singles[item] if down else -singles[item])
-    search = _Search(engine, case, model, column, threshold, down, on_progress)
-    if not ranked:
-        return Flip(model, code, threshold, before, before, (), False, 1, 0)
-    chosen, after = [ranked[0]], singles[ranked[0]]
-    if search.crossed(after):
-        return Flip(model, code, threshold, before, after, tuple(chosen), True, 1, 0)
-    while len(chosen) < min(most, len(ranked)):
+    ranked = sorted(single, key=lambda item: single[item] if down else -single[item])
+    scored = 0
+
+    def crossed(probability: float) -> bool:
+        return (probability < threshold) == down
+
+    def without(sets: Sequence[Sequence[Item]]) -> tuple[int, np.ndarray]:
+        """Which of S sets left out comes furthest, and the probabilities (S,) with each left out."""
+        nonlocal scored
+        scores = scorer.score([apply(case, *map(drop, items)) for items in sets], on_progress)
+        scored += scores.inputs
+        own = scores.probabilities[:, column]
+        return int(own.argmin() if down else own.argmax()), own
+
+    chosen, after = ranked[:1], single[ranked[0]] if ranked else before
+    while ranked and not crossed(after) and len(chosen) < min(most, len(ranked)):
         pool = [item for item in ranked if item not in chosen][:POOL]
-        scores = search.without([[*chosen, item] for item in pool])
-        best = int(scores.argmin() if down else scores.argmax())
-        chosen.append(pool[best])
-        after = float(scores[best])
-        if search.crossed(after):
-            chosen, after = search.pruned(chosen, after)
-            return Flip(model, code, threshold, before, after, tuple(chosen), True, 2, search.scored)
-    return Flip(model, code, threshold, before, after, tuple(chosen), False, 2, search.scored)
-
-
-class _Search:
-    """Scores of one class with sets left out, and on which side of the cut-off they fall."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        case: Case,
-        model: ModelName,
-        column: int,
-        threshold: float,
-        down: bool,
-        on_progress: Progress | None,
-    ) -> None:
-        self._scorer = engine.scorer(model)
-        self._case = case
-        self._column = column
-        self._threshold = threshold
-        self._down = down
-        self._on_progress = on_progress
-        self.scored = 0
-
-    def without(self, sets: Sequence[Sequence[Item]]) -> np.ndarray:
-        """(S,) the probability with each set left out."""
-        cases = [apply(self._case, *map(drop, items)) for items in sets]
-        scores = self._scorer.score(cases, self._on_progress)
-        self.scored += scores.inputs
-        return scores.probabilities[:, self._column]
-
-    def crossed(self, probability: float) -> bool:
-        return (probability < self._threshold) == self._down
-
-    def pruned(self, chosen: list[Item], after: float) -> tuple[list[Item], float]:
-        """Undo, one by one, the removals that are not needed."""
-        while len(chosen) > 2:
-            smaller = [[item for item in chosen if item != spare] for spare in chosen]
-            scores = self.without(smaller)
-            enough = [i for i in range(len(smaller)) if self.crossed(float(scores[i]))]
-            if not enough:
-                break
-            best = min(enough, key=lambda i: float(scores[i]) if self._down else -float(scores[i]))
-            chosen, after = smaller[best], float(scores[best])
-        return chosen, after
+        best, own = without([[*chosen, item] for item in pool])
+        chosen, after = [*chosen, pool[best]], float(own[best])
+    flipped = bool(ranked) and crossed(after)
+    while flipped and len(chosen) > 2:  # what turns out not to be needed is put back, one by one
+        smaller = [[item for item in chosen if item != spare] for spare in chosen]
+        best, own = without(smaller)
+        if not crossed(float(own[best])):
+            break
+        chosen, after = smaller[best], float(own[best])
+    at_least = 1 if not ranked or (flipped and len(chosen) == 1) else 2
+    return Flip(model, code, threshold, before, after, tuple(chosen), flipped, at_least, scored)

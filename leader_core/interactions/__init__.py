@@ -19,25 +19,3 @@ from leader_core.interactions.review import (
 from leader_core.interactions.rules import clinical_rules
 from leader_core.interactions.shares import DrugShare, DrugShares, typical_shares
 from leader_core.interactions.statistical import StatisticalSignal, read_statistical
-
-__all__ = [
-    "Alert",
-    "Choice",
-    "DrugShare",
-    "DrugShares",
-    "InteractionTable",
-    "OrderedDrug",
-    "Review",
-    "StatisticalSignal",
-    "choices_of",
-    "class_choice",
-    "clinical_rules",
-    "counts_text",
-    "drug_choices",
-    "held_back",
-    "is_statistical",
-    "load_clinical",
-    "read_statistical",
-    "review",
-    "typical_shares",
-]

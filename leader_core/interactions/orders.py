@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from leader_core.domain import Order
 from leader_core.interactions.conditions import condition_rules, duplication_rules
 from leader_core.interactions.rules import clinical_rules
 from leader_core.terminology.drug_table import drug_table
-from leader_core.terminology.drugs import DrugMapper, DrugMatch
+from leader_core.terminology.drugs import DrugMatch, map_drug
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
 
 def drugs_of_text(class_code: str, drug: str, route: str) -> tuple[DrugMatch, ...]:
     """The drugs (ATC level 5, or 4 where there is none) of a class that an order's text and route name."""
-    return tuple(m for m in _mapper().map(drug, route, 5) if m.code.startswith(class_code))
+    return tuple(m for m in map_drug(drug, route, 5) if m.code.startswith(class_code))
 
 
 @cache
@@ -79,8 +79,3 @@ def drug_names() -> Mapping[str, str]:
         for code in agent.codes:
             names.setdefault(code, agent.name)
     return names
-
-
-@lru_cache(maxsize=1)
-def _mapper() -> DrugMapper:
-    return DrugMapper.load()

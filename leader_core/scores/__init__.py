@@ -2,5 +2,3 @@
 
 from leader_core.scores.store import ScoredModel, ScoreStore, scores_path
 from leader_core.scores.write import CaseBlock, ScoreWriter
-
-__all__ = ["CaseBlock", "ScoreStore", "ScoreWriter", "ScoredModel", "scores_path"]

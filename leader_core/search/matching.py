@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from leader_core.domain import KINDS, Concept, Kind
 from leader_core.search.index import CodeIndex
 from leader_core.search.words import EXACT, FUZZY, PREFIX, content_words, fold, search_words, spellings
-from leader_core.terminology.icd import parent
+from leader_core.terminology.chapters import parent
 
 CODE, CODE_BEGINS, NAMED, SYNONYM, PHRASE, WORDS = range(13, 7, -1)
 BEGUN_TERM, BEGUN, BEGUN_RELATED, MISSPELT_TERM, MISSPELT, MISSPELT_RELATED, PARTLY = range(7, 0, -1)

@@ -4,26 +4,5 @@ Modules: `index` (the training cases as vectors, built, stored, searched), `find
 say).
 """
 
-from leader_core.similar.find import (
-    MAX_AUTO_PATIENTS,
-    Neighbour,
-    NeighbourCount,
-    Preparation,
-    Similar,
-    SimilarCases,
-    SimilarQuery,
-)
-from leader_core.similar.index import NEAREST, CaseIndex, index_path
-
-__all__ = [
-    "MAX_AUTO_PATIENTS",
-    "NEAREST",
-    "CaseIndex",
-    "Neighbour",
-    "NeighbourCount",
-    "Preparation",
-    "Similar",
-    "SimilarCases",
-    "SimilarQuery",
-    "index_path",
-]
+from leader_core.similar.find import Neighbour, Preparation, Similar, SimilarCases, SimilarQuery
+from leader_core.similar.index import CaseIndex, index_path

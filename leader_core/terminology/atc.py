@@ -11,7 +11,8 @@ from functools import cache
 from typing import Final
 
 from leader_core.errors import InputError
-from leader_core.terminology.drug_table import JOINER, table_rows
+from leader_core.terminology import table_rows
+from leader_core.terminology.drug_table import JOINER
 
 LENGTHS: Final[dict[int, int]] = {1: 1, 2: 3, 3: 4, 4: 5, 5: 7}
 """Characters of a code by its level."""

@@ -5,19 +5,17 @@ Reading an order's text is the work of `drug_names`.
 
 from __future__ import annotations
 
-import csv
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from leader_core.errors import ArtifactError
+from leader_core.terminology import table_rows
 from leader_core.terminology.routes import NEIGHBOURS, PARENTERAL, ROUTE_GROUPS, RouteGroup
 
-ASSETS: Final = Path(__file__).parents[2] / "assets" / "terminology"
 JOINER: Final = " + "
 """Between the parts of a combination's name."""
 
@@ -204,9 +202,3 @@ def _not_drugs() -> Iterator[tuple[NotADrug, tuple[str, ...]]]:
     for row in table_rows("not_drugs.csv"):
         thing = NotADrug(name=row["name"], reason=row["reason"], always=row["always"] == "yes")
         yield thing, tuple(filter(None, row["synonyms"].split("|")))
-
-
-def table_rows(file: str) -> Iterator[dict[str, str]]:
-    """The rows of one of our tables."""
-    with (ASSETS / file).open(encoding="utf-8", newline="") as stream:
-        yield from csv.DictReader(stream)

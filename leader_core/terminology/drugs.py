@@ -5,14 +5,13 @@ Tables and texts belong to `drug_table` and `drug_names`, routes to `routes`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
 from leader_core.errors import InputError
 from leader_core.terminology.drug_names import Method, Reading, read_drug
-from leader_core.terminology.drug_table import Ingredient, drug_table
+from leader_core.terminology.drug_table import Ingredient
 from leader_core.terminology.routes import RouteGroup, effective_group, route_group
 
 AtcLevel = Literal[3, 4, 5]
@@ -42,100 +41,71 @@ class DrugMatch:
     group: RouteGroup | None = None  # the route group it was looked up by
 
 
-@dataclass(frozen=True, slots=True)
-class MappedOrder:
-    """What became of one distinct (drug, route, drug type): a reason to set it aside, its drugs, or neither."""
+def map_drug(drug: str, route: str = "", level: int = 3) -> tuple[DrugMatch, ...]:
+    """The medications of an order, in order of their codes; empty where none is recognised.
 
-    drug: str
-    route: str
-    drug_type: str
-    set_aside: str | None
-    matches: tuple[DrugMatch, ...]
+    A missing or unknown route means the drug's commonest one.
 
-    @property
-    def unmapped(self) -> bool:
-        """Neither set aside nor recognised."""
-        return self.set_aside is None and not self.matches
+    >>> [m.code for m in map_drug("Vancomycin HCl", "IV", 5)]
+    ['J01XA01']
+    >>> [m.code for m in map_drug("Vancomycin Oral Liquid", "PO", 3)]
+    ['A07A']
+
+    Raises:
+        InputError: a level other than 3, 4 or 5.
+    """
+    length = ATC_LENGTH.get(level)
+    if length is None:
+        raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
+    reading = _read(drug)
+    if any(other.always for other in reading.others):
+        return ()
+    group = effective_group(route_group(route), reading.words)
+    by_code: dict[str, DrugMatch] = {}
+    for ingredient in reading.ingredients:
+        code = ingredient.code(group)
+        if code is not None and not _is_carrier(ingredient, group):
+            match = DrugMatch(code[:length], ingredient.name, reading.method, group)
+            by_code.setdefault(match.code, match)
+    return tuple(by_code[code] for code in sorted(by_code))
 
 
-class DrugMapper:
-    """Maps orders to ATC. Holds no state of its own; one instance may serve many threads."""
+def set_aside(drug: str, route: str = "", drug_type: str = "") -> str | None:
+    """Why an order is no drug of its own (one of `SET_ASIDE_REASONS`); None for a drug, known or not.
 
-    @classmethod
-    def load(cls) -> DrugMapper:
-        """A mapper with the table read and checked.
+    >>> set_aside("NS (Mini Bag Plus)", "IV", "BASE")
+    'diluent'
+    """
+    reading = _read(drug)
+    kind = drug_type.strip().upper()
+    if kind == "CANCELLED":
+        return CANCELLED
+    always = next((other.reason for other in reading.others if other.always), None)
+    if always is not None:
+        return always
+    if route_group(route) == "catheter" and any(i.name in _LOCKS for i in reading.ingredients):
+        return FLUSH
+    if kind == "ADDITIVE":
+        return ADDITIVE
+    named = not reading.ingredients and not reading.unread
+    reasons = [other.reason for other in reading.others]
+    if kind == "BASE":
+        return DEVICE if named and set(reasons) == {DEVICE} else DILUENT
+    if reasons and named:
+        return DILUENT if DILUENT in reasons else reasons[0]
+    group = effective_group(route_group(route), reading.words)
+    if reading.ingredients and all(_is_carrier(i, group) for i in reading.ingredients):
+        return DILUENT
+    return None
 
-        Raises:
-            ArtifactError: the table contradicts itself.
-        """
-        drug_table()
-        return cls()
 
-    def map(self, drug: str, route: str = "", level: int = 3) -> tuple[DrugMatch, ...]:
-        """The medications of an order, in order of their codes; empty where none is recognised.
-
-        A missing or unknown route means the drug's commonest one.
-
-        >>> [m.code for m in DrugMapper.load().map("Vancomycin HCl", "IV", 5)]
-        ['J01XA01']
-        >>> [m.code for m in DrugMapper.load().map("Vancomycin Oral Liquid", "PO", 3)]
-        ['A07A']
-
-        Raises:
-            InputError: a level other than 3, 4 or 5.
-        """
-        length = ATC_LENGTH.get(level)
-        if length is None:
-            raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
-        reading = _read(drug)
-        if any(other.always for other in reading.others):
-            return ()
-        group = effective_group(route_group(route), reading.words)
-        by_code: dict[str, DrugMatch] = {}
-        for ingredient in reading.ingredients:
-            code = ingredient.code(group)
-            if code is not None and not _is_carrier(ingredient, group):
-                match = DrugMatch(code[:length], ingredient.name, reading.method, group)
-                by_code.setdefault(match.code, match)
-        return tuple(by_code[code] for code in sorted(by_code))
-
-    def set_aside(self, drug: str, route: str = "", drug_type: str = "") -> str | None:
-        """Why an order is no drug of its own (one of `SET_ASIDE_REASONS`); None for a drug, known or not.
-
-        >>> DrugMapper.load().set_aside("NS (Mini Bag Plus)", "IV", "BASE")
-        'diluent'
-        """
-        reading = _read(drug)
-        kind = drug_type.strip().upper()
-        if kind == "CANCELLED":
-            return CANCELLED
-        always = next((other.reason for other in reading.others if other.always), None)
-        if always is not None:
-            return always
-        if route_group(route) == "catheter" and any(i.name in _LOCKS for i in reading.ingredients):
-            return FLUSH
-        if kind == "ADDITIVE":
-            return ADDITIVE
-        named = not reading.ingredients and not reading.unread
-        reasons = [other.reason for other in reading.others]
-        if kind == "BASE":
-            return DEVICE if named and set(reasons) == {DEVICE} else DILUENT
-        if reasons and named:
-            return DILUENT if DILUENT in reasons else reasons[0]
-        group = effective_group(route_group(route), reading.words)
-        if reading.ingredients and all(_is_carrier(i, group) for i in reading.ingredients):
-            return DILUENT
-        return None
-
-    def map_many(self, orders: Iterable[Sequence[str | None]], level: int = 3) -> list[MappedOrder]:
-        """Map distinct (drug, route, drug type), in their order; None counts as missing."""
-        result = []
-        for drug, route, drug_type in orders:
-            name, way, kind = drug or "", route or "", drug_type or ""
-            reason = self.set_aside(name, way, kind)
-            matches = self.map(name, way, level) if reason is None else ()
-            result.append(MappedOrder(name, way, kind, reason, matches))
-        return result
+def map_order(
+    drug: str | None, route: str | None, drug_type: str | None, level: int = 3
+) -> tuple[str | None, tuple[DrugMatch, ...]]:
+    """Of one (drug, route, drug type) why it is set aside, or its medications; neither where nobody knows it."""
+    name, way = drug or "", route or ""
+    reason = set_aside(name, way, drug_type or "")
+    return reason, map_drug(name, way, level) if reason is None else ()
 
 
 @lru_cache(maxsize=65_536)

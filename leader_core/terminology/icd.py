@@ -10,40 +10,22 @@ Nothing is read before it is needed.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from leader_core.domain import Kind
 from leader_core.errors import InputError
-from leader_core.terminology.chapters import UNCLASSIFIED, category_length, chapter, parent
-from leader_core.terminology.drug_table import table_rows
+from leader_core.terminology import table_rows
+from leader_core.terminology.chapters import category_length
 from leader_core.terminology.eicu import SYSTEM as EICU
 from leader_core.terminology.eicu import treatment_title
 
-if TYPE_CHECKING:
-    import pyarrow
-
 System = Literal["ICD9", "ICD10", "ICD9PCS", "ICD10PCS"]
 SYSTEMS: Final[tuple[System, ...]] = ("ICD9", "ICD10", "ICD9PCS", "ICD10PCS")
-
-__all__ = [
-    "SYSTEMS",
-    "UNCLASSIFIED",
-    "System",
-    "all_titles",
-    "chapter",
-    "code_title",
-    "data_folder",
-    "listed_titles",
-    "normalise_icd",
-    "parent",
-    "system_of",
-]
 
 _FILES: Final[dict[System, str]] = {
     "ICD9": "ICD_9_CM_v32_master_descriptions/CMS32_DESC_LONG_DX.txt",
@@ -51,7 +33,6 @@ _FILES: Final[dict[System, str]] = {
     "ICD10": "ICD_10_CM_2024_release/icd10cm-codes-2024.txt",
     "ICD10PCS": "ICD_10_CM_2024_release/icd10pcs-codes-2024.txt",
 }
-_ASSETS: Final = Path(__file__).parents[2] / "assets" / "terminology"
 _SHAPES: Final[dict[System, re.Pattern[str]]] = {
     "ICD9": re.compile(r"(?:[0-9]{3}|V[0-9]{2})(?:\.?[0-9]{1,2})?|E[0-9]{3}(?:\.?[0-9])?"),
     "ICD9PCS": re.compile(r"[0-9]{2}(?:\.?[0-9]{1,2})?"),
@@ -117,7 +98,7 @@ def code_title(kind: Kind, code: str) -> str | None:
     if (system, kind) not in _KIND_OF:
         return None
     known = _KIND_OF[system, kind]
-    if (title := _titles(known).get(bare)) is not None:
+    if (title := published_titles(known).get(bare)) is not None:
         return title
     if known == "ICD10":
         return _further_titles("ICD10").get(bare) or _icd10_tabular_title(bare) or _encounter_title(bare)
@@ -135,21 +116,11 @@ def listed_titles(system: System) -> Mapping[str, str]:
     """
     if system not in _FILES:
         raise InputError(f"No code system {system!r}: expected any of {', '.join(SYSTEMS)}.")
-    return {**_titles(system), **_further_titles("ICD10")} if system == "ICD10" else _titles(system)
-
-
-def all_titles(system: System) -> pyarrow.Table:
-    """The published list, without what was added since: a table of `code` (with its system) and `title`.
-
-    Raises:
-        InputError: no such system.
-    """
-    import pyarrow
-
-    if system not in _FILES:
-        raise InputError(f"No code system {system!r}: expected any of {', '.join(SYSTEMS)}.")
-    titles = _titles(system)
-    return pyarrow.table({"code": [f"{system}:{bare}" for bare in titles], "title": list(titles.values())})
+    return (
+        {**published_titles(system), **_further_titles("ICD10")}
+        if system == "ICD10"
+        else published_titles(system)
+    )
 
 
 _KIND_OF: Final[dict[tuple[str, str], System]] = {
@@ -158,8 +129,8 @@ _KIND_OF: Final[dict[tuple[str, str], System]] = {
 
 
 @cache
-def _titles(system: System) -> Mapping[str, str]:
-    """Bare code -> long title, in the file's order."""
+def published_titles(system: System) -> Mapping[str, str]:
+    """Bare code -> long title of the published list, in its order, without what was added since."""
     text = (data_folder() / _FILES[system]).read_text(encoding="latin-1")
     pairs = (line.split(None, 1) for line in text.splitlines() if line.strip())
     return {code: title.strip() for code, title in pairs}
@@ -168,8 +139,7 @@ def _titles(system: System) -> Mapping[str, str]:
 @cache
 def _retired_titles() -> Mapping[tuple[str, str], str]:
     """(kind, bare code) -> title of ICD-9 codes that hospitals used before the last version split them."""
-    with (_ASSETS / "icd9_retired.csv").open(encoding="utf-8", newline="") as file:
-        return {(row["kind"], row["code"]): row["title"] for row in csv.DictReader(file)}
+    return {(row["kind"], row["code"]): row["title"] for row in table_rows("icd9_retired.csv")}
 
 
 @cache
@@ -210,7 +180,11 @@ def _encounter_title(bare: str) -> str | None:
     title = _icd10_tabular_title(above) if len(bare) == 7 else None
     if title is None:
         return None
-    likes = [t for code, t in _titles("ICD10").items() if code.startswith(above) and code.endswith(bare[6])]
+    likes = [
+        t
+        for code, t in published_titles("ICD10").items()
+        if code.startswith(above) and code.endswith(bare[6])
+    ]
     encounters = {found[0] for like in likes if (found := _ENCOUNTER.search(like))}
     return f"{title}{encounters.pop()}" if len(encounters) == 1 else title
 
@@ -227,7 +201,7 @@ def _icd9_category_title(system: System, bare: str) -> str | None:
     """
     if len(bare) < category_length(system, bare):
         return None
-    titles = _titles(system)
+    titles = published_titles(system)
     shared = _shared_start(
         [title for code, title in titles.items() if code.startswith(bare) and code != bare]
     )
@@ -292,4 +266,8 @@ def _pcs_names() -> dict[tuple[str, str, str], str]:
 def is_listed(system: System, bare: str) -> bool:
     """Whether a bare code is a billable one of the published lists, or was one before."""
     kind = {"ICD9": "diagnosis", "ICD9PCS": "procedure"}.get(system, "")
-    return bare in _titles(system) or bare in _further_titles(system) or (kind, bare) in _retired_titles()
+    return (
+        bare in published_titles(system)
+        or bare in _further_titles(system)
+        or (kind, bare) in _retired_titles()
+    )

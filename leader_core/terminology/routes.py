@@ -5,14 +5,13 @@ The strings stand in `assets/terminology/routes.csv`.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Final, Literal, cast, get_args
 
 from leader_core.errors import ArtifactError
+from leader_core.terminology import table_rows
 
 RouteGroup = Literal[
     "oral",
@@ -164,7 +163,7 @@ def route_group(route: str) -> RouteGroup | None:
     ('iv', 'iv', 'iv', 'oral')
     """
     text = " ".join(route.upper().split())
-    table = _routes()
+    table = known_routes()
     if text in table or not text:
         return table.get(text)
     plain = _plain_route(text)
@@ -189,7 +188,7 @@ def _plain_route(text: str) -> str:
 
 @cache
 def _plain_routes() -> dict[str, RouteGroup]:
-    return {_plain_route(name): group for name, group in _routes().items()}
+    return {_plain_route(name): group for name, group in known_routes().items()}
 
 
 def effective_group(route: RouteGroup | None, words: Iterable[str]) -> RouteGroup | None:
@@ -208,21 +207,15 @@ def is_form_word(word: str) -> bool:
     return word in _WORDS
 
 
+@cache
 def known_routes() -> Mapping[str, RouteGroup]:
     """Every route string with its group."""
-    return _routes()
-
-
-@cache
-def _routes() -> dict[str, RouteGroup]:
-    path = Path(__file__).parents[2] / "assets" / "terminology" / "routes.csv"
     table: dict[str, RouteGroup] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            if row["group"] not in ROUTE_GROUPS:
-                raise ArtifactError(
-                    f"{path.name}: route {row['route']!r} has the group {row['group']!r}: "
-                    f"expected one of {', '.join(ROUTE_GROUPS)}."
-                )
-            table[row["route"]] = cast(RouteGroup, row["group"])
+    for row in table_rows("routes.csv"):
+        if row["group"] not in ROUTE_GROUPS:
+            raise ArtifactError(
+                f"routes.csv: route {row['route']!r} has the group {row['group']!r}: "
+                f"expected one of {', '.join(ROUTE_GROUPS)}."
+            )
+        table[row["route"]] = cast(RouteGroup, row["group"])
     return table

@@ -12,7 +12,8 @@ from typing import Final
 
 from leader_core.domain import KINDS, Kind
 from leader_core.errors import ArtifactError
-from leader_core.terminology.drug_table import drug_table, table_rows
+from leader_core.terminology import table_rows
+from leader_core.terminology.drug_table import drug_table
 
 _SYSTEMS: Final = {
     "diagnosis": {"icd9": "ICD9", "icd10": "ICD10"},

@@ -4,22 +4,3 @@ from leader_core.workspace.store import ReadOnlyError, StaleEditError
 from leader_core.workspace.tags import NO_ERROR, ErrorKind, RowTag, TagRow, Tags
 from leader_core.workspace.values import Note, Parent, PatientFlags, Revision, SavedCohort, Star, Variant
 from leader_core.workspace.workspace import Workspace, default_path
-
-__all__ = [
-    "NO_ERROR",
-    "ErrorKind",
-    "Note",
-    "Parent",
-    "PatientFlags",
-    "ReadOnlyError",
-    "Revision",
-    "RowTag",
-    "SavedCohort",
-    "StaleEditError",
-    "Star",
-    "TagRow",
-    "Tags",
-    "Variant",
-    "Workspace",
-    "default_path",
-]

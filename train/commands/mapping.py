@@ -14,7 +14,7 @@ from leader_core.errors import InputError
 from leader_core.files import replacing_file
 from leader_core.outputs import DRAW, Outputs
 from leader_core.terminology.atc import atc_title
-from leader_core.terminology.drugs import DrugMapper
+from leader_core.terminology.drugs import map_drug
 from train.console import Report
 from train.evaluation.drug_mapping import (
     COLUMNS,
@@ -173,11 +173,10 @@ def _precision_json(path: Path, measured: Precision) -> dict[str, Any]:
 
 def write_draw(pairs: list[tuple[str, str]], out: Path) -> None:
     """A file to be judged: each pair with the level-5 codes that the mapper gives, their titles, and no verdict."""
-    mapper = DrugMapper.load()
     with replacing_file(out, DRAW) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for drug, route in pairs:
-            codes = [match.code for match in mapper.map(drug, route, 5)]
+            codes = [match.code for match in map_drug(drug, route, 5)]
             titles = "; ".join(atc_title(code) or code for code in codes)
             writer.writerow((drug, route, " ".join(codes), "" if codes else "unmapped", titles))

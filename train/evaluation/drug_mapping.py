@@ -22,7 +22,7 @@ from leader_core.cohort.ndc import (
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.class_evidence import wilson
 from leader_core.outputs import DRAW_COLUMNS
-from leader_core.terminology.drugs import ATC_LENGTH, DrugMapper
+from leader_core.terminology.drugs import ATC_LENGTH, map_drug
 from train.console import Report
 
 CORRECT: Final = "correct"
@@ -103,10 +103,9 @@ def precision(judged: Sequence[JudgedPair], level: int = 5) -> Precision:
     """
     if level not in ATC_LENGTH:
         raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
-    mapper = DrugMapper.load()
     wrong, unmapped = [], 0
     for pair in judged:
-        given = _codes((match.code for match in mapper.map(pair.drug, pair.route, level)), level)
+        given = _codes((match.code for match in map_drug(pair.drug, pair.route, level)), level)
         if pair.verdict == UNMAPPED and not given:
             unmapped += 1
         elif pair.verdict != CORRECT or given != _codes(pair.expected.split(), level):

@@ -20,21 +20,19 @@ from numpy.typing import NDArray
 
 from leader_core.domain import Kind
 from leader_core.terminology.equivalence import current_codes, general_mappings
-from leader_core.terminology.icd import all_titles, data_folder, system_of
-from train.synthetic_hospital.arrays import BoolArray as BoolArray
-from train.synthetic_hospital.arrays import FloatArray as FloatArray
-from train.synthetic_hospital.arrays import IntArray as IntArray
+from leader_core.terminology.icd import data_folder, published_titles, system_of
+from train.synthetic_hospital.arrays import FloatArray, IntArray
 from train.synthetic_hospital.limits import CodeLimits, LimitRow
 
 
-def icd9_titles(kind: Kind) -> dict[str, str]:
+def icd9_titles(kind: Kind) -> Mapping[str, str]:
     """Bare ICD-9-CM code to title."""
-    return _titles(kind, 9)
+    return published_titles(system_of(kind, 9))
 
 
-def icd10_titles(kind: Kind) -> dict[str, str]:
+def icd10_titles(kind: Kind) -> Mapping[str, str]:
     """Bare ICD-10-CM or ICD-10-PCS code to title."""
-    return _titles(kind, 10)
+    return published_titles(system_of(kind, 10))
 
 
 @cache
@@ -55,13 +53,6 @@ def equivalences() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
         for row in rows:
             backward.setdefault(row.target, []).append(code)
     return {code: [row.target for row in rows] for code, rows in forward.items()}, backward
-
-
-@cache
-def _titles(kind: Kind, version: int) -> dict[str, str]:
-    table = all_titles(system_of(kind, version))
-    codes = (code.partition(":")[2] for code in table["code"].to_pylist())
-    return dict(zip(codes, table["title"].to_pylist(), strict=True))
 
 
 _TAIL_LIMIT: Final = 400

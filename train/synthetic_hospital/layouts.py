@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
+from train.synthetic_hospital.arrays import BoolArray, FloatArray, IntArray
 from train.synthetic_hospital.clinic import Clinic, Stays
-from train.synthetic_hospital.codes import BoolArray, Codes, FloatArray, IntArray
+from train.synthetic_hospital.codes import Codes
 from train.synthetic_hospital.knowledge import Knowledge
 from train.synthetic_hospital.orders import Orders, draw_orders
 from train.synthetic_hospital.patients import Text

@@ -28,11 +28,11 @@ from leader_core.evaluation.metrics import CHOSEN_ON_VALIDATION, choose_threshol
 from leader_core.model_folder import Manifest
 from leader_core.ragged import Ints
 from leader_core.scorer import CaseScores, blocks_of
-from leader_core.terminology.drugs import DrugMapper
+from leader_core.terminology.drugs import map_order
 from leader_core.vocabulary import Vocabulary
 from train.evaluation.scoring import Labels, Scores
+from train.synthetic_hospital.arrays import BoolArray, FloatArray
 from train.synthetic_hospital.clinic import Stays, persistence
-from train.synthetic_hospital.codes import BoolArray, FloatArray
 from train.synthetic_hospital.hospital import CHUNK, draw_chunk_stays, knowledge_of
 from train.synthetic_hospital.knowledge import Formulary
 from train.synthetic_hospital.layouts import LAYOUTS
@@ -149,12 +149,11 @@ def _class_probabilities(
 def _classes(drugs: Formulary, medications: Vocabulary, atc_level: int, length: FloatArray) -> FloatArray:
     """(products, M) probability that an admission's orders of a product have a name of the class, over stays' lengths."""
     shares = np.zeros((len(drugs.route), len(medications)))
-    mapper = DrugMapper.load()
     for product, route in enumerate(drugs.route):
         names = drugs.name[slice(*drugs.names.start[product : product + 2])]
-        orders = mapper.map_many(((name, route, "MAIN") for name in names), atc_level)
-        for order, share in zip(orders, drugs.names.shares(product), strict=True):
-            for match in order.matches:
+        orders = (map_order(name, route, "MAIN", atc_level) for name in names)
+        for (_, matches), share in zip(orders, drugs.names.shares(product), strict=True):
+            for match in matches:
                 shares[product, medications.ids([match.code])] += share
     named = shares > 0
     shares[named] = written_at_least_once(np.minimum(shares[named], 1), length)

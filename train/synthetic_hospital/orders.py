@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from train.synthetic_hospital.arrays import FloatArray, IntArray
 from train.synthetic_hospital.clinic import Stays, Times
-from train.synthetic_hospital.codes import FloatArray, IntArray
 from train.synthetic_hospital.knowledge import Formulary
 from train.synthetic_hospital.patients import Text
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.synthetic_hospital.codes import BoolArray, FloatArray, IntArray
+from train.synthetic_hospital.arrays import BoolArray, FloatArray, IntArray
 from train.synthetic_hospital.knowledge import CLUSTERS, ETHNICITIES
 
 Text = NDArray[np.object_]

@@ -29,7 +29,8 @@ from dashboard.shared.session import Subject
 from leader_core import Case, Visit
 from leader_core.cohort import PatientQuery
 from leader_core.exchange.case_json import read_case_file
-from leader_core.explain import Outcomes, code_item, drop
+from leader_core.explain import Outcomes, code_item
+from leader_core.explain.changes import drop
 from leader_core.interactions.review import counts_text
 from leader_core.similar import SimilarQuery
 from tests.browser.pdf_text import pages, words

@@ -7,7 +7,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.scores import explain_table, explanations
 from leader_core import Case, InputError, Visit
-from leader_core.explain import Attribution, Share, Token, code_item, profile_item, visit_item, wording_item
+from leader_core.explain import Attribution, code_item
+from leader_core.explain.attribution import Share, Token
+from leader_core.explain.changes import profile_item, visit_item, wording_item
 from tests.dashboard.conftest import OpenPage, Serve, address, text
 from tests.fakes import FakeEngine
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from dashboard.scores.reasons import reasons
 from leader_core import Case, Visit
-from leader_core.explain import Outcomes, code_item, drop, profile_item, visit_item
+from leader_core.explain import Outcomes, code_item
+from leader_core.explain.changes import drop, profile_item, visit_item
 
 
 def test_the_largest_falls_are_named_and_small_ones_are_not() -> None:

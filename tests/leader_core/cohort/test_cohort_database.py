@@ -16,7 +16,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from leader_core.cohort import Cohort, CohortColumns, PatientQuery, build_cohort
+from leader_core.cohort import Cohort, PatientQuery, build_cohort
+from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, PROFILE_FIELDS
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from tests import raw_tables

@@ -260,7 +260,7 @@ def test_conditions_choose_their_cases(planted: Planted, analysis: Analysis, ord
 
 
 def _codes_of(cohort: Cohort, chapter: str) -> set[str]:
-    from leader_core.terminology.icd import chapter as of
+    from leader_core.terminology.chapters import chapter as of
 
     return {code for code in cohort.vocabulary_codes("diagnosis", "all") if of(code) == chapter}
 

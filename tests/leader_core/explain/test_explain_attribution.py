@@ -13,18 +13,8 @@ import torch
 from leader_core.domain import Case, Visit
 from leader_core.errors import InputError
 from leader_core.evaluation.calibration import Calibration
-from leader_core.explain import (
-    Attribution,
-    apply,
-    attribute,
-    code_item,
-    code_items,
-    drop,
-    leave_one_out,
-    profile_item,
-    smallest_flip,
-    wording_item,
-)
+from leader_core.explain import Attribution, apply, attribute, code_item, leave_one_out, smallest_flip
+from leader_core.explain.changes import code_items, drop, profile_item, wording_item
 from leader_core.explain.gradients import integrate
 from leader_core.explain.phrases import phrases_of
 from leader_core.prompt import PromptBuilder

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from leader_core.domain import Case, Recommendation, Visit
-from leader_core.explain import Item, code_item, code_items, faithfulness, profile_item, visits_of
+from leader_core.explain import Item, code_item, faithfulness
+from leader_core.explain.changes import code_items, profile_item, visits_of
 from leader_core.explain.faithfulness import METHODS, Curves, area, curves, measure
 from tests.explain_fakes import CLASSES, LinearScorer, OneModel
 

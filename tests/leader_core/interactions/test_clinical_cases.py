@@ -22,7 +22,7 @@ from leader_core.interactions.orders import usual_names
 from leader_core.interactions.rules import ClinicalRule, Side, combinations
 from leader_core.interactions.safer_set import Limit, safer_set
 from leader_core.terminology.drug_table import drug_table
-from leader_core.terminology.drugs import DrugMapper
+from leader_core.terminology.drugs import map_drug
 from tests.reviews import ROOT, at_least, clinical_rows, review_drugs, warned
 
 
@@ -44,12 +44,11 @@ def _severity(code_a: str, code_b: str) -> str | None:
 
 
 def test_every_pair_of_the_list_is_in_the_table() -> None:
-    mapper = DrugMapper.load()
     wrong = []
     for row in clinical_rows("ddi_missing"):
         expected = row["expected_severity"].split(" or ")[-1]
         codes = [
-            {match.code for match in mapper.map(*_name_and_route(row[side]), 5)}
+            {match.code for match in map_drug(*_name_and_route(row[side]), 5)}
             for side in ("drug_a", "drug_b")
         ]
         assert all(codes), row

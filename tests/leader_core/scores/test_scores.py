@@ -136,7 +136,7 @@ def test_filters_keep_exactly_the_rows_within_their_limits(hospital: Planted) ->
 def test_chapters_and_chosen_patients(hospital: Planted) -> None:
     first = hospital.cohort.chapters()[0]
     page = hospital.cohort.patients(PatientQuery(page_size=1000, chapters=(first,)))
-    from leader_core.terminology.icd import chapter
+    from leader_core.terminology.chapters import chapter
 
     expected = {
         case.patient_id

@@ -12,8 +12,8 @@ import torch
 from leader_core.domain import KINDS, Case, Visit
 from leader_core.errors import ArtifactError, CaseError, NotFoundError
 from leader_core.model_folder import Manifest
-from leader_core.similar import NEAREST, CaseIndex, SimilarCases, SimilarQuery, index_path
-from leader_core.similar.index import unit
+from leader_core.similar import CaseIndex, SimilarCases, SimilarQuery, index_path
+from leader_core.similar.index import NEAREST, unit
 from leader_core.student.config import StudentConfig
 from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer, build_student

@@ -17,12 +17,11 @@ from hypothesis import strategies as st
 from leader_core.errors import InputError
 from leader_core.terminology.drug_names import read_drug
 from leader_core.terminology.drug_table import Ingredient, drug_table, table_rows, tokens
-from leader_core.terminology.drugs import SET_ASIDE_REASONS, DrugMapper
+from leader_core.terminology.drugs import SET_ASIDE_REASONS, map_drug, map_order, set_aside
 from leader_core.terminology.routes import ROUTE_GROUPS, effective_group, known_routes, route_group
 
 DATA = Path(__file__).parents[2] / "data"
 ROOT = Path(__file__).parents[3]
-MAPPER = DrugMapper.load()
 
 Row = dict[str, str]
 
@@ -33,12 +32,12 @@ def rows(path: Path) -> list[Row]:
 
 
 def codes(drug: str, route: str = "", level: int = 5) -> str:
-    return " ".join(match.code for match in MAPPER.map(drug, route, level))
+    return " ".join(match.code for match in map_drug(drug, route, level))
 
 
 def answer(drug: str, route: str, drug_type: str) -> str:
-    order = MAPPER.map_many([(drug, route, drug_type)], 5)[0]
-    return order.set_aside or " ".join(match.code for match in order.matches) or "unmapped"
+    reason, matches = map_order(drug, route, drug_type, 5)
+    return reason or " ".join(match.code for match in matches) or "unmapped"
 
 
 # --- hospital strings ---------------------------------------------------------------------------------------------
@@ -136,7 +135,7 @@ def test_parts_without_a_class_of_their_own_stay_apart() -> None:
 
 
 def test_a_part_that_is_no_drug_alone() -> None:
-    assert MAPPER.map("Tazobactam", "IV") == ()
+    assert map_drug("Tazobactam", "IV") == ()
 
 
 def test_minerals_in_salts_are_not_drugs() -> None:
@@ -146,15 +145,15 @@ def test_minerals_in_salts_are_not_drugs() -> None:
 
 
 def test_guesses_are_reported_as_such() -> None:
-    assert [m.method for m in MAPPER.map("Metoprolol")] == ["name"]
-    assert [m.method for m in MAPPER.map("Propra")] == ["truncated"]
-    assert [m.method for m in MAPPER.map("Hydormorphone")] == ["misspelt"]
+    assert [m.method for m in map_drug("Metoprolol")] == ["name"]
+    assert [m.method for m in map_drug("Propra")] == ["truncated"]
+    assert [m.method for m in map_drug("Hydormorphone")] == ["misspelt"]
 
 
 @pytest.mark.parametrize("drug", ["Ny", "Pred", "Qwertyuiopan", "", "  ", "???", "123 mg"])
 def test_no_guess_where_several_or_none_could_be_meant(drug: str) -> None:
-    assert MAPPER.map(drug, "PO") == ()
-    assert MAPPER.set_aside(drug, "PO", "MAIN") is None
+    assert map_drug(drug, "PO") == ()
+    assert set_aside(drug, "PO", "MAIN") is None
 
 
 def test_look_alikes_are_distinguished() -> None:
@@ -200,21 +199,21 @@ def test_look_alikes_are_distinguished() -> None:
     ],
 )
 def test_set_aside(drug: str, route: str, kind: str, reason: str | None) -> None:
-    assert MAPPER.set_aside(drug, route, kind) == reason
+    assert set_aside(drug, route, kind) == reason
     assert reason is None or reason in SET_ASIDE_REASONS
 
 
-def test_map_many_equals_mapping_one_by_one() -> None:
+def test_an_order_is_set_aside_mapped_or_unknown() -> None:
     orders = [("Heparin", "SC", "MAIN"), ("NS", "IV", "BASE"), ("Zzyzx", None, None), (None, "PO", "MAIN")]
-    result = MAPPER.map_many(orders, 4)
-    assert [o.set_aside for o in result] == [None, "diluent", None, None]
-    assert [m.code for m in result[0].matches] == ["B01AB"]
-    assert [o.unmapped for o in result] == [False, False, True, True]
+    result = [map_order(*order, 4) for order in orders]
+    assert [(reason, [m.code for m in matches]) for reason, matches in result] == [
+        (None, ["B01AB"]), ("diluent", []), (None, []), (None, []),
+    ]  # fmt: skip
 
 
 def test_another_level_is_refused() -> None:
     with pytest.raises(InputError, match="ATC level 2: expected 3, 4 or 5"):
-        MAPPER.map("Heparin", "SC", 2)
+        map_drug("Heparin", "SC", 2)
 
 
 # --- properties ---------------------------------------------------------------------------------------------------
@@ -235,9 +234,9 @@ order_text = st.one_of(
     st.sampled_from(["MAIN", "BASE", "ADDITIVE", ""]),
 )
 def test_never_raises_and_levels_nest(drug: str, route: str, kind: str) -> None:
-    order = MAPPER.map_many([(drug, route, kind)], 5)[0]
-    assert order.set_aside is None or (order.set_aside in SET_ASIDE_REASONS and not order.matches)
-    fine, coarse = MAPPER.map(drug, route, 5), MAPPER.map(drug, route, 3)
+    reason, matches = map_order(drug, route, kind, 5)
+    assert reason is None or (reason in SET_ASIDE_REASONS and not matches)
+    fine, coarse = map_drug(drug, route, 5), map_drug(drug, route, 3)
     assert {m.code[:4] for m in fine} == {m.code for m in coarse}
 
 
@@ -254,8 +253,8 @@ def test_notation_is_idempotent(text: str) -> None:
 )
 def test_letter_case_and_spacing_do_not_matter(drug: str, route: str, random: object) -> None:
     shuffled = "".join(c.upper() if i % 3 else c.lower() for i, c in enumerate(drug))
-    assert MAPPER.map(drug, route, 5) == MAPPER.map(shuffled, route.lower(), 5)
-    assert MAPPER.map(f"  {drug} ", route, 5) == MAPPER.map(drug, route, 5)
+    assert map_drug(drug, route, 5) == map_drug(shuffled, route.lower(), 5)
+    assert map_drug(f"  {drug} ", route, 5) == map_drug(drug, route, 5)
 
 
 @given(st.sampled_from(NAMES))
@@ -369,12 +368,9 @@ def demo_orders(mimic3demo: Path) -> Counter[tuple[str, str, str]]:
 
 
 def test_the_demo_maps(demo_orders: Counter[tuple[str, str, str]]) -> None:
-    result = MAPPER.map_many(demo_orders, 3)
-    drugs = [
-        (order, n) for order, n in zip(result, demo_orders.values(), strict=True) if order.set_aside is None
-    ]
-    total = sum(n for _, n in drugs)
-    unmapped = {order.drug: n for order, n in drugs if order.unmapped}
+    mapped = {order: (n, *map_order(*order, 3)) for order, n in demo_orders.items()}
+    total = sum(n for n, reason, _ in mapped.values() if reason is None)
+    unmapped = {order: n for order, (n, reason, matches) in mapped.items() if reason is None and not matches}
     assert total > 7_000
     assert sum(unmapped.values()) <= 0.02 * total, unmapped
 
@@ -396,8 +392,7 @@ def test_the_synthetic_hospitals_drugs_map() -> None:
         for row in rows(ROOT / "train" / "synthetic_hospital" / "knowledge" / "formulary.csv")
         for name in row["names"].split("|")
     ]
-    result = MAPPER.map_many(orders, 5)
-    assert [(o.drug, o.route) for o in result if o.unmapped or o.set_aside] == []
+    assert [order for order in orders if not map_order(*order, 5)[1]] == []
 
 
 # --- cost ---------------------------------------------------------------------------------------------------------
@@ -406,7 +401,7 @@ def test_the_synthetic_hospitals_drugs_map() -> None:
 def test_twenty_thousand_distinct_orders_take_seconds() -> None:
     orders = [(f"{NAMES[i % len(NAMES)]} {i} mg", ROUTES[i % len(ROUTES)], "MAIN") for i in range(20_000)]
     started = time.process_time()
-    MAPPER.map_many(orders, 3)
+    _ = [map_order(*order, 3) for order in orders]
     assert time.process_time() - started < 4
 
 

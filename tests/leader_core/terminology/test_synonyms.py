@@ -12,7 +12,8 @@ from leader_core.errors import ArtifactError
 from leader_core.search.words import fold
 from leader_core.terminology import synonyms as module
 from leader_core.terminology.atc import all_atc_titles
-from leader_core.terminology.icd import SYSTEMS, chapter, code_title, listed_titles
+from leader_core.terminology.chapters import chapter
+from leader_core.terminology.icd import SYSTEMS, code_title, listed_titles
 from leader_core.terminology.synonyms import Synonym, drug_synonyms, synonyms
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from leader_core.cohort import Cohort
 from leader_core.errors import InputError
-from leader_core.terminology.drugs import DrugMapper
+from leader_core.terminology.drugs import map_drug
 from leader_core.terminology.icd import code_title
 from train.synthetic_hospital import hospital, knowledge
 from train.synthetic_hospital.clinic import Clinic, simulate_visits
@@ -101,12 +101,12 @@ def test_choices_follow_their_weights() -> None:
 
 
 def test_every_drug_is_known_to_the_drug_table() -> None:
-    mapper, drugs = DrugMapper.load(), knowledge.load().formulary
+    drugs = knowledge.load().formulary
     unknown = [
         (name, drugs.route[i])
         for i in range(len(drugs.route))
         for name in drugs.name[drugs.names.start[i] : drugs.names.start[i + 1]]
-        if not mapper.map(name, drugs.route[i])
+        if not map_drug(name, drugs.route[i])
     ]
     assert len(unknown) <= 3, unknown
 
