@@ -13,6 +13,9 @@ from leader_core.errors import CaseError
 Kind = Literal["diagnosis", "procedure", "medication"]
 KINDS: Final[tuple[Kind, ...]] = ("diagnosis", "procedure", "medication")
 
+Targets = Literal["last", "all"]
+"""Whose visits are cases: the last of each patient, or every one with its past as history."""
+
 ModelName = Literal["teacher", "student"]
 MODEL_NAMES: Final[tuple[ModelName, ...]] = ("teacher", "student")
 

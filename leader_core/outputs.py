@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import json
-import struct
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,6 @@ from typing import Any, Final
 from leader_core import sql
 from leader_core.files import OutputKind
 
-_LONGEST_HEADER: Final = 64 << 20  # bytes of a safetensors header
 _LONGEST_JSON: Final = 256 << 20
 _DUCKDB: Final = b"DUCK"
 DRAW_COLUMNS: Final = ("drug", "route", "expected", "verdict", "remark")
@@ -115,21 +113,15 @@ def _database(*tables: str) -> Callable[[Path], str]:
     return problem
 
 
-def safetensors_metadata(path: Path) -> dict[str, Any]:
-    """The free texts in the header of a safetensors file; empty where it is none."""
-    try:
-        with path.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(length)) if length <= _LONGEST_HEADER else {}
-    except (OSError, ValueError, struct.error, RecursionError):
-        return {}
-    metadata = header.get("__metadata__") if isinstance(header, dict) else None
-    return metadata if isinstance(metadata, dict) else {}
-
-
 def _safetensors(*keys: str) -> Callable[[Path], str]:
     def problem(path: Path) -> str:
-        return "" if {*keys} <= safetensors_metadata(path).keys() else "it is another file"
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np") as file:
+                return "" if {*keys} <= (file.metadata() or {}).keys() else "it is another file"
+        except (OSError, SafetensorError):
+            return "it is another file"
 
     return problem
 

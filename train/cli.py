@@ -1,5 +1,8 @@
 """The command line: parse, call one command module, turn errors into exit codes.
 
+A command module has `add_arguments` and `run`, `outputs` where it writes files, and `RESULT`, the kind of JSON file, where
+its result may be written with `--out`.
+
 Exit codes: 0 success, 2 wrong usage or bad input (one message on stderr, no traceback), 130 interrupted.
 Command modules are imported only when called, so `--help` stays quick.
 """
@@ -14,10 +17,11 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from leader_core.errors import LeaderError
-from leader_core.files import check_output
+from leader_core.files import check_output, write_json
 from leader_core.logs import set_up_logs
 from train.console import Report
 
@@ -73,7 +77,12 @@ def build_parser(command: str | None) -> argparse.ArgumentParser:
             sub.add_argument(
                 "--json", action="store_true", help="print the result as one JSON line at the end"
             )
-            importlib.import_module(f"train.commands.{name}").add_arguments(sub)
+            module = importlib.import_module(f"train.commands.{name}")
+            module.add_arguments(sub)
+            if hasattr(module, "RESULT"):
+                sub.add_argument(
+                    "--out", type=Path, metavar="FILE.json", help="write the result there as well"
+                )
     return parser
 
 
@@ -91,10 +100,15 @@ def _is_first() -> bool:
 def call(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     """Run one parsed command, once all that it is to write may be written; errors pass through."""
     command = importlib.import_module(f"train.commands.{arguments.command}")
-    if _is_first() and hasattr(command, "outputs"):
-        for path, kind in command.outputs(arguments):
+    written = arguments.out if hasattr(command, "RESULT") else None
+    if _is_first():
+        for path, kind in command.outputs(arguments) if hasattr(command, "outputs") else ():
             check_output(path, kind)
+        if written:
+            check_output(written, command.RESULT)
     result: dict[str, Any] = command.run(arguments, report)
+    if written:
+        write_json(written, result, command.RESULT)
     return result
 
 

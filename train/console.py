@@ -27,15 +27,20 @@ EVERY: Final = 1.0
 class Report:
     """Progress and messages; bars only on a terminal, tables on stdout unless the result is JSON."""
 
+    silent = False
+
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
 
     def line(self, text: str) -> None:
         """One line of progress, on stderr."""
-        print(text, file=sys.stderr, flush=True)
+        if not self.silent:
+            print(text, file=sys.stderr, flush=True)
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """An aligned table: numbers to the right, text to the left."""
+        if self.silent:
+            return
         cells = [[str(c) for c in header]] + [[_cell(c) for c in row] for row in rows]
         widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
         numeric = [
@@ -58,7 +63,9 @@ class Report:
     @contextmanager
     def counting(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
         """A bar that is moved on by calls with how many of `total` were done, on a terminal."""
-        with tqdm(total=total, desc=label, disable=not sys.stderr.isatty(), leave=False) as bar:
+        with tqdm(
+            total=total, desc=label, disable=self.silent or not sys.stderr.isatty(), leave=False
+        ) as bar:
 
             def step(number: int) -> None:
                 bar.update(number)
@@ -67,26 +74,15 @@ class Report:
 
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """Iterate with a progress bar on a terminal, silently elsewhere."""
-        return tqdm(items, total=total, desc=label, disable=not sys.stderr.isatty(), leave=False)
+        return tqdm(
+            items, total=total, desc=label, disable=self.silent or not sys.stderr.isatty(), leave=False
+        )
 
 
 class Silent(Report):
     """A report that says nothing: of what is measured, or of one of several processes that do the same."""
 
-    def line(self, text: str) -> None:
-        """Nothing."""
-
-    def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Nothing."""
-
-    @contextmanager
-    def counting(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
-        """Nothing."""
-        yield lambda number: None
-
-    def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
-        """The items."""
-        return items
+    silent = True
 
 
 def _cell(value: Any) -> str:

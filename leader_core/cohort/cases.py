@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import duckdb
 import numpy as np
@@ -14,8 +14,6 @@ from leader_core.cohort.statements import run
 from leader_core.domain import KINDS, UNKNOWN, Case, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.ragged import Ragged
-
-Targets = Literal["last", "all"]
 
 PROFILE_TEXTS: Final = (
     "insurance",

@@ -16,7 +16,6 @@ import duckdb
 from leader_core import sql
 from leader_core.cohort.cases import (
     PROFILE_TEXTS,
-    Targets,
     check_split,
     read_age,
     read_case,
@@ -27,12 +26,18 @@ from leader_core.cohort.cases import (
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.drug_search import DrugSearch
 from leader_core.cohort.layouts import SOURCES
-from leader_core.cohort.patient_search import Lookups, MatchReason, SearchReading, code_table
+from leader_core.cohort.patient_search import (
+    MatchReason,
+    PatientCodes,
+    PatientSearch,
+    SearchReading,
+    code_table,
+)
 from leader_core.cohort.query import PatientPage, PatientQuery, PatientRow, Sort, Split, Spread
 from leader_core.cohort.seal import check_seal, file_identity, open_problem, read_fingerprint, verify_content
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
-from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Interaction, Kind, Order, age_band
+from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Interaction, Kind, Order, Targets, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
 from leader_core.interactions.shares import DrugShares, count_shares
@@ -98,7 +103,7 @@ class Cohort:
         self._orders = lru_cache(CACHED_CASES)(self._read_orders)
         self._profiles = lru_cache(self._read_profiles)
         self._titles = lru_cache(self._read_titles)
-        self._worklist = Worklist(self._cursor, self._lookups)
+        self._worklist = Worklist(self._cursor, self._searching)
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
@@ -292,8 +297,8 @@ class Cohort:
         """The titles of the main diagnoses of each row's last visit, by patient id: conditions first, as listed."""
         return self._worklist.problems(rows, most)
 
-    def _lookups(self) -> Lookups:
-        return Lookups.of(self._own_codes(), self._all_codes, DrugSearch(self._cursor))
+    def _searching(self, codes: PatientCodes) -> PatientSearch:
+        return PatientSearch(codes, self._own_codes(), self._all_codes, DrugSearch(self._cursor))
 
     def chapters(self) -> tuple[str, ...]:
         """The chapters of the cohort's diagnoses, the most frequent first."""

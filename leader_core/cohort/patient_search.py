@@ -7,7 +7,7 @@ bytes each, so that a text of any number of codes is a few passes over one byte 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -85,53 +85,31 @@ class MatchReason:
     more: int  # further codes or order texts of the patient that match the same words
 
 
-Finder = Callable[[str, bool], BestMatches]
-"""What a text, quoted or not, stands for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lookups:
-    """How texts become codes."""
-
-    find: Finder
-    pasted_title: Callable[[str], BestMatches]  # the code whose whole title this is
-    library: Callable[[str], BestMatches]  # among all codes, of which the cohort may have none
-    names: Container[str]  # folded synonyms, also of codes that the cohort does not have
-    titles: Mapping[int, str]  # by number of concept
-    drugs: DrugSearch
-
-    @classmethod
-    def of(cls, own: CodeIndex, library: Callable[[], CodeIndex], drugs: DrugSearch) -> Lookups:
-        """By the index of a cohort's codes, that of all codes, and its orders."""
-        return cls(
-            find=lambda text, quoted: best_matches(own, text, quoted=quoted),
-            pasted_title=lambda text: title_matches(own, text),
-            library=lambda text: best_matches(library(), text),
-            names=own.aliases.named,
-            titles=dict(zip(own.table.concept_ids.tolist(), own.table.titles, strict=True)),
-            drugs=drugs,
-        )
-
-
 class PatientSearch:
     """Searches of one cohort."""
 
-    def __init__(self, codes: PatientCodes, lookups: Lookups) -> None:
+    def __init__(
+        self, codes: PatientCodes, own: CodeIndex, library: Callable[[], CodeIndex], drugs: DrugSearch
+    ) -> None:
+        """By the index of the cohort's codes, that of all codes, and the cohort's orders."""
         self._codes = codes
-        self._lookups = lookups
+        self._own = own
+        self._library = library
+        self._drugs = drugs
+        self._titles = dict(zip(own.table.concept_ids.tolist(), own.table.titles, strict=True))
         self.read = lru_cache(_CACHED_TEXTS)(self._read)
         self._meeting = lru_cache(_CACHED_TEXTS)(self._read_meeting)
 
     def warm_up(self) -> None:
         """Read what the first search of a drug would wait for."""
-        self._lookups.drugs.warm_up()
+        self._drugs.warm_up()
 
     def _read(self, text: str) -> SearchReading:
         """What a search is taken for."""
         patient = _PATIENT.fullmatch(text)
         beginning = patient[1] if patient else ""
         patients = int(self._codes.beginning(beginning).sum())
-        pasted = self._lookups.pasted_title(text)
+        pasted = title_matches(self._own, text)
         if pasted.concepts:
             part = SearchPart(" ".join(text.split()), pasted.concepts, pasted.title)
             return SearchReading((self._counted(((part,),), excluded=False),), (), beginning, patients)
@@ -172,16 +150,16 @@ class PatientSearch:
     def _held(self, patient_ids: list[int], part: SearchPart) -> dict[int, list[str]]:
         """The titles or order texts by which each patient matches a part; without patients who do not."""
         if part.drug:
-            return self._lookups.drugs.ordered(patient_ids, part.orders) if part.orders else {}
+            return self._drugs.ordered(patient_ids, part.orders) if part.orders else {}
         held = self._codes.held(np.array(patient_ids, np.int64), part.concepts)
-        return {patient: [self._lookups.titles[c] for c in concepts] for patient, concepts in held.items()}
+        return {patient: [self._titles[c] for c in concepts] for patient, concepts in held.items()}
 
     def _parts(self, term: SearchTerm, typed: str) -> tuple[SearchPart, ...]:
         """A term as one thing where a code has all its words, else as the longest runs of words that are one thing."""
         if not term.readable:
             return (SearchPart(term.text, readable=False),)
         if term.quoted:
-            return (self._part(f"“{term.text}”", self._lookups.find(term.text, True)),)
+            return (self._part(f"“{term.text}”", best_matches(self._own, term.text, quoted=True)),)
         runs = self._runs(term.text.split(), whole=term.text == typed.strip())
         dropped = SMALL_WORDS | (_ARTICLES if len(runs) > 1 else frozenset())
         parts = [self._part(text, matches) for text, matches in runs if text.lower() not in dropped]
@@ -194,7 +172,9 @@ class PatientSearch:
         while words:
             for length in range(min(len(words), MOST_WORDS), 0, -1):
                 matches = self._find(" ".join(words[:length]), alone=alone)
-                if matches.concepts or (length > 1 and fold(" ".join(words[:length])) in self._lookups.names):
+                if matches.concepts or (
+                    length > 1 and fold(" ".join(words[:length])) in self._own.aliases.named
+                ):
                     break  # the name of what no patient has is not taken apart
             if matches.concepts and not matches.together:
                 length, matches = self._first_of_two(words[:length], matches) or (length, matches)
@@ -224,23 +204,24 @@ class PatientSearch:
         if SMALL_WORDS.issuperset(words):
             return BestMatches()
         if len(words) > 1 or alone:
-            return self._lookups.find(text, not alone and all(len(word) == 1 for word in words))
+            quoted = not alone and all(len(word) == 1 for word in words)
+            return best_matches(self._own, text, quoted=quoted)
         if len(words[0]) == 1 or (len(words[0]) == 2 and words[0].isdigit()):
             return BestMatches()
-        matches = self._lookups.find(text, False)
+        matches = best_matches(self._own, text)
         return BestMatches() if matches.inside or (len(words[0]) == 2 and not matches.in_words) else matches
 
     def _part(self, text: str, matches: BestMatches) -> SearchPart:
         abbreviated = all(len(word) == 1 for word in fold(text).split())
         if matches.kind == "medication":
-            drug, orders = self._lookups.drugs.find(text.strip("“”"))
+            drug, orders = self._drugs.find(text.strip("“”"))
             if drug:
                 return SearchPart(text, matches.concepts, matches.title, (), matches.hint, drug, orders)
         title = matches.title
         if not title and not abbreviated:
-            listed = self._lookups.library(text.strip("“”"))
+            listed = best_matches(self._library(), text.strip("“”"))
             title = "" if listed.inside else listed.title
-        titles = tuple(self._lookups.titles[concept] for concept in matches.concepts[:MOST_TITLES])
+        titles = tuple(self._titles[concept] for concept in matches.concepts[:MOST_TITLES])
         return SearchPart(text, matches.concepts, title, titles, matches.hint)
 
     def _read_meeting(self, alternatives: Alternatives) -> NDArray[np.bool_]:
@@ -257,7 +238,7 @@ class PatientSearch:
         """(N,) who has a code, or for a drug an order, of a part."""
         if part.drug:
             having = np.zeros(len(self._codes.ids), np.bool_)
-            having[np.searchsorted(self._codes.ids, self._lookups.drugs.patients(part.orders))] = True
+            having[np.searchsorted(self._codes.ids, self._drugs.patients(part.orders))] = True
             return having
         return self._codes.having(part.concepts)
 

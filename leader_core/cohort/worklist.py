@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from leader_core import sql
-from leader_core.cohort.patient_search import Lookups, PatientCodes, PatientSearch
+from leader_core.cohort.patient_search import PatientCodes, PatientSearch
 from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
 from leader_core.cohort.statements import run
 from leader_core.domain import UNKNOWN
@@ -59,11 +59,13 @@ class Worklist:
     """Answers about the patients of one cohort. Threads may share it: every answer uses a connection of its own."""
 
     def __init__(
-        self, connect: Callable[[], duckdb.DuckDBPyConnection], lookups: Callable[[], Lookups]
+        self,
+        connect: Callable[[], duckdb.DuckDBPyConnection],
+        searching: Callable[[PatientCodes], PatientSearch],
     ) -> None:
-        """`connect` opens a cursor; `lookups` says how a text finds concepts, called only when there is a text."""
+        """`connect` opens a cursor; `searching` prepares searches, called only when there is a text."""
         self._connect = connect
-        self._lookups = lookups
+        self._searching = searching
         self._lock = threading.Lock()
         self._codes: PatientCodes | None = None
         self._search: PatientSearch | None = None
@@ -89,7 +91,7 @@ class Worklist:
         codes = self.warm_up()  # a patient has a position only in the list in memory
         with self._lock:
             if self._search is None:
-                self._search = PatientSearch(codes, self._lookups())
+                self._search = self._searching(codes)
             return self._search
 
     def page(self, query: PatientQuery) -> PatientPage:
@@ -196,27 +198,4 @@ def _binned(column: NDArray[Any], patients: NDArray[np.int64], name: Sort, bins:
 
 
 def _row(row: Sequence[Any]) -> PatientRow:
-    return PatientRow(
-        patient_id=row[0],
-        gender=row[1] or UNKNOWN,
-        age=row[2],
-        visits=row[3],
-        split=row[4],
-        visit_id=row[5],
-        admitted_at=row[6],
-        admission_type=row[7] or UNKNOWN,
-        main_diagnosis=row[8] or "",
-        diagnoses=row[9],
-        procedures=row[10],
-        medications=row[11],
-        teacher_jaccard=row[12],
-        student_jaccard=row[13],
-        gap=row[14],
-        prescribed_severe=row[15],
-        teacher_severe=row[16],
-        student_severe=row[17],
-        truncated=row[18],
-        prescribed_contraindicated=row[19],
-        teacher_contraindicated=row[20],
-        student_contraindicated=row[21],
-    )
+    return PatientRow(row[0], row[1] or UNKNOWN, *row[2:7], row[7] or UNKNOWN, row[8] or "", *row[9:])

@@ -220,6 +220,18 @@ def average_precision(scores: Floats, truth: Bools) -> NDArray[np.float64]:
     return out
 
 
+def mean_prauc(scores: Floats, truth: Bools, missed: NDArray[np.int64]) -> float:
+    """Mean average precision of (N, M) scores over the cases that got something.
+
+    `missed` is (N,) how many classes each case got that are none of the M: they count as never ranked.
+    """
+    named = truth.sum(1)
+    real = named + missed
+    got = real > 0
+    values = average_precision(scores[got], truth[got]) * named[got] / real[got]
+    return float(values.mean()) if got.any() else 0.0
+
+
 def _ranked(scores: Floats, truth: Bools) -> tuple[NDArray[Any], Bools]:
     """Each row's scores, best first, in a form that keeps their order and ties, and the truth in the same order."""
     if scores.dtype != np.float32:

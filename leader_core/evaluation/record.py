@@ -1,7 +1,6 @@
 """The evaluation stored next to a models folder: a served model's metrics and calibration on the test split.
 
-Reads both layouts of `evaluation.json` (one record per model; one row per model with several seeds) and gives a model only
-the metrics that are its own.
+A row of `evaluation.json` is about several seeds; a model gets only the metrics that are its own.
 """
 
 from __future__ import annotations
@@ -56,17 +55,10 @@ class EvaluationRecord:
     def of(self, manifest: Manifest) -> tuple[StoredEvaluation, ...]:
         """What is known of this very model, the cohort it was trained on first; empty where it was not judged."""
         try:
-            evaluations = list(self._rows(manifest) if "format" in self._record else self._single(manifest))
+            evaluations = list(self._rows(manifest))
         except (KeyError, TypeError, ValueError, AttributeError):
             return ()  # a record of some other layout says nothing
         return tuple(sorted(evaluations, key=lambda each: each.cohort_digest != manifest.cohort.digest))
-
-    def _single(self, manifest: Manifest) -> Iterator[StoredEvaluation]:
-        """The earlier layout: every model's record names its weights."""
-        for models in self._record.values():
-            for entry in models.values():
-                if manifest.digest and entry["model"].get("digest") == manifest.digest:
-                    yield _judgement(entry, entry["split"], 1, entry)
 
     def _rows(self, manifest: Manifest) -> Iterator[StoredEvaluation]:
         """Rows of several seeds. A row is this model's if its weights are named, or else seed, cut-off and cohort agree."""
@@ -75,14 +67,7 @@ class EvaluationRecord:
             if row is None:
                 continue
             plain = on["models"].get(manifest.kind) if manifest.calibration is not None else None
-            yield _judgement(
-                {**row, "cohort": on["cohort"], "cases": on["cases"]},
-                on["split"],
-                len(row["seeds"]),
-                row,
-                plain,
-                seed,
-            )
+            yield _judgement(on, row, plain, seed)
 
     def _row(self, models: Mapping[str, Any], manifest: Manifest) -> tuple[Mapping[str, Any] | None, int]:
         name = f"{manifest.kind}-calibrated" if manifest.calibration is not None else manifest.kind
@@ -107,22 +92,16 @@ class EvaluationRecord:
 
 
 def _judgement(
-    entry: Mapping[str, Any],
-    split: str,
-    seeds: int,
-    row: Mapping[str, Any],
-    plain: Mapping[str, Any] | None = None,
-    seed: int = 0,
+    on: Mapping[str, Any], row: Mapping[str, Any], plain: Mapping[str, Any] | None, seed: int
 ) -> StoredEvaluation:
-    cohort = entry["cohort"]
-    groups = {name: group for name, group in entry["groups"].items() if "=" not in name}
+    groups = {name: group for name, group in row["groups"].items() if "=" not in name}
     return StoredEvaluation(
-        cohort=str(cohort["label"]),
-        cohort_digest=str(cohort["digest"]),
-        synthetic=bool(cohort["synthetic"]),
-        split=str(split),
-        cases=int(entry.get("cases") or groups["overall"]["cases"]),
-        seeds=seeds,
+        cohort=str(on["cohort"]["label"]),
+        cohort_digest=str(on["cohort"]["digest"]),
+        synthetic=bool(on["cohort"]["synthetic"]),
+        split=str(on["split"]),
+        cases=int(on["cases"] or groups["overall"]["cases"]),
+        seeds=len(row["seeds"]),
         groups=groups,
         bins=_bins(row, seed),
         bins_before=_bins(plain, seed),

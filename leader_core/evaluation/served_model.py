@@ -6,7 +6,6 @@ wall-clock, one case at a time, as a person at the page waits.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import platform
@@ -15,10 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import psutil
+from safetensors import SafetensorError, safe_open
 
 from leader_core.domain import Case, ModelName, Recommendation
 from leader_core.errors import ArtifactError, InputError, LeaderError
@@ -35,7 +35,6 @@ STORED: Final = (
     2e-3  # between an answer now and a stored one, computed in batches and perhaps on another device
 )
 WEIGHTS: Final = "model.safetensors"
-_HEADER: Final = 100_000_000  # bytes; a longer header is no safetensors file
 
 CheckProgress = Callable[[int, int, str], None]
 """Called with what is done, of how much, and what comes next; it may raise to stop the work."""
@@ -256,11 +255,9 @@ def base_parameters(base: str) -> int:
 def _parameters(path: Path) -> dict[str, int]:
     """The size of each tensor of a safetensors file."""
     try:
-        with path.open("rb") as stream:
-            length = int.from_bytes(stream.read(8), "little")
-            header: Any = json.loads(stream.read(length)) if 0 < length < _HEADER else None
-        return {name: math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        with safe_open(path, framework="np") as file:
+            return {name: math.prod(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
         raise ArtifactError(f"{path} cannot be read as weights ({error}). Train the model again.") from error
 
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from leader_core.checks import from_record, problems_of
 from leader_core.domain import PROFILE_FIELDS
-from leader_core.errors import ArtifactError, InputError
+from leader_core.errors import InputError
 
 Pooling = Literal["mean", "recency"]
 
@@ -61,18 +62,12 @@ class StudentConfig:
     equivalence: bool = False
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} = {getattr(self, name)}: expected at least 1"
-            for name in ("d_model", "heads", "ffn", "head_hidden", "max_visits", "max_codes")
-            if getattr(self, name) < 1
-        ]
-        if not problems and self.d_model % self.heads:
+        widths = ("d_model", "heads", "ffn", "head_hidden", "max_visits", "max_codes")
+        problems = problems_of(
+            self, at_least=dict.fromkeys(widths, 1), below_one=("dropout", "attention_dropout")
+        )
+        if self.heads and self.d_model % self.heads:
             problems.append(f"d_model = {self.d_model}: expected a multiple of heads = {self.heads}")
-        problems += [
-            f"{name} = {getattr(self, name)}: expected 0 or more and less than 1"
-            for name in ("dropout", "attention_dropout")
-            if not 0 <= getattr(self, name) < 1
-        ]
         unknown = [name for name in self.profile_fields if name not in PROFILE_FIELDS]
         if unknown:
             problems.append(
@@ -80,8 +75,6 @@ class StudentConfig:
             )
         if len(set(self.profile_fields)) != len(self.profile_fields):
             problems.append("profile_fields: a field is named twice")
-        if self.pooling not in ("mean", "recency"):
-            problems.append(f"pooling = {self.pooling!r}: expected 'mean' or 'recency'")
         if problems:
             raise InputError("; ".join(problems))
 
@@ -96,16 +89,4 @@ class StudentConfig:
         Raises:
             ArtifactError: for fields missing, unknown or out of range.
         """
-        names = {f.name for f in dataclasses.fields(cls)}
-        record = {**_BEFORE, **record}
-        if set(record) != names:
-            differing = ", ".join(sorted(set(record) ^ names))
-            raise ArtifactError(
-                f"config.json of a student: fields missing or unknown: {differing}. Train the model again."
-            )
-        try:
-            return cls(**{**record, "profile_fields": tuple(record["profile_fields"])})
-        except (InputError, TypeError) as error:
-            raise ArtifactError(
-                f"config.json of a student is not usable: {error}. Train the model again."
-            ) from error
+        return from_record(cls, record, later=_BEFORE, of="a student")

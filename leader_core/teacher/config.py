@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from leader_core.errors import ArtifactError, InputError
+from leader_core.checks import from_record, problems_of
+from leader_core.errors import InputError
 from leader_core.wording import PROMPTS
 
 Pooling = Literal["auto", "mean", "first", "last"]
@@ -17,8 +18,8 @@ Quantisation = Literal["none", "8bit", "4bit"]
 Attention = Literal["auto", "sdpa", "eager"]
 
 DEFAULT_BASE: Final = "minilm"
-_ADDED: Final = frozenset({"quantisation", "attention", "equivalence"})
-"""Fields that older teachers' `config.json` lacks; their defaults are what those teachers did."""
+_ADDED: Final[Mapping[str, Any]] = {"quantisation": "none", "attention": "auto", "equivalence": False}
+"""Fields that older teachers' `config.json` lacks, as those teachers mean them: the defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +51,18 @@ class TeacherConfig:
     equivalence: bool = False
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} = {getattr(self, name)}: expected at least {least}"
-            for name, least in (("max_tokens", 16), ("max_history", 0), ("lora_rank", 1))
-            if getattr(self, name) < least
-        ]
+        problems = problems_of(
+            self,
+            at_least={"max_tokens": 16, "max_history": 0, "lora_rank": 1},
+            above_zero=("lora_alpha",),
+            below_one=("lora_dropout",),
+        )
         if self.prompt_version not in PROMPTS:
             problems.append(f"prompt_version = {self.prompt_version!r}: expected one of {', '.join(PROMPTS)}")
         if not self.base.strip():
             problems.append("base is empty: expected 'minilm', a local folder or a hub id")
-        if self.lora_alpha <= 0:
-            problems.append(f"lora_alpha = {self.lora_alpha}: expected more than 0")
-        if not 0 <= self.lora_dropout < 1:
-            problems.append(f"lora_dropout = {self.lora_dropout}: expected 0 or more and less than 1")
         if not self.lora_targets:
             problems.append("lora_targets is empty: expected 'all-linear' or names of linear layers")
-        for name, values in (
-            ("pooling", ("auto", "mean", "first", "last")),
-            ("precision", ("auto", "fp32", "bf16")),
-            ("special_tokens", ("base", "eos")),
-            ("quantisation", ("none", "8bit", "4bit")),
-            ("attention", ("auto", "sdpa", "eager")),
-        ):
-            if getattr(self, name) not in values:
-                problems.append(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(values)}")
         if self.quantisation != "none" and self.precision == "fp32":
             problems.append(
                 f"quantisation = {self.quantisation!r} with precision = 'fp32': expected precision 'auto' or 'bf16'"
@@ -87,8 +76,7 @@ class TeacherConfig:
 
     def identity(self) -> dict[str, Any]:
         """What tells this teacher from another: `to_json` without newer fields that are left at what they always were."""
-        defaults = {f.name: f.default for f in dataclasses.fields(self) if f.name in _ADDED}
-        return {k: v for k, v in self.to_json().items() if k not in defaults or v != defaults[k]}
+        return {k: v for k, v in self.to_json().items() if k not in _ADDED or v != _ADDED[k]}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> TeacherConfig:
@@ -97,15 +85,4 @@ class TeacherConfig:
         Raises:
             ArtifactError: for fields missing, unknown or out of range.
         """
-        names = {f.name for f in dataclasses.fields(cls)}
-        if different := (set(record) ^ names) - (_ADDED - set(record)):
-            differing = ", ".join(sorted(different))
-            raise ArtifactError(
-                f"config.json of a teacher: fields missing or unknown: {differing}. Train the model again."
-            )
-        try:
-            return cls(**{**record, "lora_targets": tuple(record["lora_targets"])})
-        except (InputError, TypeError) as error:
-            raise ArtifactError(
-                f"config.json of a teacher is not usable: {error}. Train the model again."
-            ) from error
+        return from_record(cls, record, later=_ADDED, of="a teacher")

@@ -7,158 +7,65 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final
 
 UNCLASSIFIED: Final = "Not classified"
 
-_INFECTIONS: Final = "Infections"
-_NEOPLASMS: Final = "Neoplasms"
-_ENDOCRINE: Final = "Endocrine, nutritional and metabolic"
-_BLOOD: Final = "Blood and immune system"
-_MENTAL: Final = "Mental and behavioural"
-_NERVOUS: Final = "Nervous system"
-_EYE: Final = "Eye"
-_EAR: Final = "Ear"
-_CIRCULATORY: Final = "Circulatory system"
-_RESPIRATORY: Final = "Respiratory system"
-_DIGESTIVE: Final = "Digestive system"
-_SKIN: Final = "Skin"
-_MUSCULOSKELETAL: Final = "Musculoskeletal system"
-_GENITOURINARY: Final = "Genitourinary system"
-_PREGNANCY: Final = "Pregnancy and childbirth"
-_PERINATAL: Final = "Perinatal period"
-_CONGENITAL: Final = "Congenital anomalies"
-_SYMPTOMS: Final = "Symptoms and signs"
-_INJURY: Final = "Injury and poisoning"
-_EXTERNAL: Final = "External causes"
-_STATUS: Final = "Health status and contact with services"
-_SPECIAL: Final = "Special purposes"
-
-# Each range starts at its key and ends before the next one.
-_ICD9: Final[tuple[tuple[str, str], ...]] = (
-    ("001", _INFECTIONS),
-    ("140", _NEOPLASMS),
-    ("240", _ENDOCRINE),
-    ("280", _BLOOD),
-    ("290", _MENTAL),
-    ("320", _NERVOUS),
-    ("360", _EYE),
-    ("380", _EAR),
-    ("390", _CIRCULATORY),
-    ("460", _RESPIRATORY),
-    ("520", _DIGESTIVE),
-    ("580", _GENITOURINARY),
-    ("630", _PREGNANCY),
-    ("680", _SKIN),
-    ("710", _MUSCULOSKELETAL),
-    ("740", _CONGENITAL),
-    ("760", _PERINATAL),
-    ("780", _SYMPTOMS),
-    ("800", _INJURY),
-    ("E00", _EXTERNAL),
-    ("V01", _STATUS),
+_DIAGNOSES: Final = (  # chapter, where its ranges begin in ICD-9 and in ICD-10; each ends before the next
+    ("Infections", "001", "A00"),
+    ("Neoplasms", "140", "C00"),
+    ("Endocrine, nutritional and metabolic", "240", "E00"),
+    ("Blood and immune system", "280", "D50"),
+    ("Mental and behavioural", "290", "F01"),
+    ("Nervous system", "320", "G00"),
+    ("Eye", "360", "H00"),
+    ("Ear", "380", "H60"),
+    ("Circulatory system", "390", "I00"),
+    ("Respiratory system", "460", "J00"),
+    ("Digestive system", "520", "K00"),
+    ("Genitourinary system", "580", "N00"),
+    ("Pregnancy and childbirth", "630", "O00"),
+    ("Skin", "680", "L00"),
+    ("Musculoskeletal system", "710", "M00"),
+    ("Congenital anomalies", "740", "Q00"),
+    ("Perinatal period", "760", "P00"),
+    ("Symptoms and signs", "780", "R00"),
+    ("Injury and poisoning", "800", "S00"),
+    ("External causes", "E00", "V00"),
+    ("Health status and contact with services", "V01", "Z00"),
+    ("Special purposes", "", "U00"),
 )
-_ICD10: Final[tuple[tuple[str, str], ...]] = (
-    ("A00", _INFECTIONS),
-    ("C00", _NEOPLASMS),
-    ("D50", _BLOOD),
-    ("E00", _ENDOCRINE),
-    ("F01", _MENTAL),
-    ("G00", _NERVOUS),
-    ("H00", _EYE),
-    ("H60", _EAR),
-    ("I00", _CIRCULATORY),
-    ("J00", _RESPIRATORY),
-    ("K00", _DIGESTIVE),
-    ("L00", _SKIN),
-    ("M00", _MUSCULOSKELETAL),
-    ("N00", _GENITOURINARY),
-    ("O00", _PREGNANCY),
-    ("P00", _PERINATAL),
-    ("Q00", _CONGENITAL),
-    ("R00", _SYMPTOMS),
-    ("S00", _INJURY),
-    ("U00", _SPECIAL),
-    ("V00", _EXTERNAL),
-    ("Z00", _STATUS),
+_OBSTETRIC: Final = "Obstetric procedures"
+_OTHER: Final = "Other diagnostic and therapeutic procedures"
+_PROCEDURES: Final = (
+    # Chapter; where its ranges begin in ICD-9; second characters of ICD-10-PCS in the medical and surgical section (0) and
+    # in that of new technology (X), which names body systems its own way; first word of eICU's treatment paths.
+    ("Nervous system procedures", "01", "01", "0", "neurologic"),
+    ("Endocrine procedures", "06", "G", "", "endocrine"),
+    ("Eye procedures", "08", "8", "", ""),
+    ("Ear, nose, mouth and throat procedures", "18", "9C", "", ""),
+    ("Respiratory procedures", "30", "B", "", "pulmonary"),
+    ("Cardiovascular procedures", "35", "23456", "2", "cardiovascular"),
+    ("Blood and lymphatic procedures", "40", "7", "", "hematology"),
+    ("Digestive procedures", "42", "DF", "DF", "gastrointestinal"),
+    ("Urinary procedures", "55", "T", "T", "renal"),
+    ("Male genital procedures", "60", "V", "V", ""),
+    ("Female genital procedures", "65", "U", "", ""),
+    (_OBSTETRIC, "72", "", "", ""),
+    ("Musculoskeletal procedures", "76", "KLMNPQRS", "KNR", ""),
+    ("Skin and breast procedures", "85", "HJ", "H", ""),
+    ("Procedures on body regions", "", "WXY", "W", ""),
+    (_OTHER, "00 17 87", "", "", ""),
 )
-
-_P_NERVOUS: Final = "Nervous system procedures"
-_P_ENDOCRINE: Final = "Endocrine procedures"
-_P_EYE: Final = "Eye procedures"
-_P_ENT: Final = "Ear, nose, mouth and throat procedures"
-_P_RESPIRATORY: Final = "Respiratory procedures"
-_P_CARDIOVASCULAR: Final = "Cardiovascular procedures"
-_P_LYMPHATIC: Final = "Blood and lymphatic procedures"
-_P_DIGESTIVE: Final = "Digestive procedures"
-_P_URINARY: Final = "Urinary procedures"
-_P_MALE: Final = "Male genital procedures"
-_P_FEMALE: Final = "Female genital procedures"
-_P_OBSTETRIC: Final = "Obstetric procedures"
-_P_MUSCULOSKELETAL: Final = "Musculoskeletal procedures"
-_P_SKIN: Final = "Skin and breast procedures"
-_P_REGIONS: Final = "Procedures on body regions"
-_P_OTHER: Final = "Other diagnostic and therapeutic procedures"
-
-_ICD9PCS: Final[tuple[tuple[str, str], ...]] = (
-    ("00", _P_OTHER),
-    ("01", _P_NERVOUS),
-    ("06", _P_ENDOCRINE),
-    ("08", _P_EYE),
-    ("17", _P_OTHER),
-    ("18", _P_ENT),
-    ("30", _P_RESPIRATORY),
-    ("35", _P_CARDIOVASCULAR),
-    ("40", _P_LYMPHATIC),
-    ("42", _P_DIGESTIVE),
-    ("55", _P_URINARY),
-    ("60", _P_MALE),
-    ("65", _P_FEMALE),
-    ("72", _P_OBSTETRIC),
-    ("76", _P_MUSCULOSKELETAL),
-    ("85", _P_SKIN),
-    ("87", _P_OTHER),
-)
-_PCS_BODY_SYSTEMS: Final[dict[str, str]] = {
-    **dict.fromkeys("01", _P_NERVOUS),
-    **dict.fromkeys("23456", _P_CARDIOVASCULAR),
-    "7": _P_LYMPHATIC,
-    "8": _P_EYE,
-    **dict.fromkeys("9C", _P_ENT),
-    "B": _P_RESPIRATORY,
-    **dict.fromkeys("DF", _P_DIGESTIVE),
-    "G": _P_ENDOCRINE,
-    **dict.fromkeys("HJ", _P_SKIN),
-    **dict.fromkeys("KLMNPQRS", _P_MUSCULOSKELETAL),
-    "T": _P_URINARY,
-    "U": _P_FEMALE,
-    "V": _P_MALE,
-    **dict.fromkeys("WXY", _P_REGIONS),
+_RANGES: Final = {
+    "ICD9": sorted((nine, name) for name, nine, _ in _DIAGNOSES if nine),
+    "ICD10": sorted((ten, name) for name, _, ten in _DIAGNOSES),
+    "ICD9PCS": sorted((start, name) for name, starts, *_ in _PROCEDURES for start in starts.split()),
 }
-"""Second character of an ICD-10-PCS code in the medical and surgical section (first character 0)."""
-
-_PCS_NEW_TECHNOLOGY: Final[dict[str, str]] = {
-    "0": _P_NERVOUS,
-    "2": _P_CARDIOVASCULAR,
-    **dict.fromkeys("DF", _P_DIGESTIVE),
-    "H": _P_SKIN,
-    **dict.fromkeys("KNR", _P_MUSCULOSKELETAL),
-    "T": _P_URINARY,
-    "V": _P_MALE,
-    "W": _P_REGIONS,
-}
-"""Second character in the new technology section (first character X), which names body systems its own way."""
-
-_EICU: Final = {
-    "cardiovascular": _P_CARDIOVASCULAR,
-    "endocrine": _P_ENDOCRINE,
-    "gastrointestinal": _P_DIGESTIVE,
-    "hematology": _P_LYMPHATIC,
-    "neurologic": _P_NERVOUS,
-    "pulmonary": _P_RESPIRATORY,
-    "renal": _P_URINARY,
-}
-"""First words of eICU's treatment paths."""
+_MEDICAL: Final = {system: name for name, _, systems, *_ in _PROCEDURES for system in systems}
+_NEW_TECHNOLOGY: Final = {system: name for name, _, _, systems, _ in _PROCEDURES for system in systems}
+_EICU: Final = {word: name for name, *_, word in _PROCEDURES}
 
 _ATC_LENGTHS: Final = (1, 3, 4, 5, 7)
 
@@ -172,20 +79,17 @@ def chapter(code: str) -> str:
     system, _, bare = code.rpartition(":")
     if not bare:
         return UNCLASSIFIED
-    if system == "ICD9":
-        return _in_ranges(_ICD9, bare[:3])
-    if system == "ICD10":
-        return _in_ranges(_ICD10, bare[:3])
-    if system == "ICD9PCS":
-        return _in_ranges(_ICD9PCS, bare[:2])
+    if ranges := _RANGES.get(system):
+        index = bisect_right(ranges, bare[: 2 if system == "ICD9PCS" else 3], key=itemgetter(0)) - 1
+        return ranges[index][1] if index >= 0 else UNCLASSIFIED
     if system == "EICU":
-        return _EICU.get(bare.split("|", 1)[0], _P_OTHER)
+        return _EICU.get(bare.split("|", 1)[0], _OTHER)
     if system == "ICD10PCS":
         if bare[0] == "0":
-            return _PCS_BODY_SYSTEMS.get(bare[1:2], UNCLASSIFIED)
+            return _MEDICAL.get(bare[1:2], UNCLASSIFIED)
         if bare[0] == "X":
-            return _PCS_NEW_TECHNOLOGY.get(bare[1:2], _P_OTHER)
-        return _P_OBSTETRIC if bare[0] == "1" else _P_OTHER
+            return _NEW_TECHNOLOGY.get(bare[1:2], _OTHER)
+        return _OBSTETRIC if bare[0] == "1" else _OTHER
     return UNCLASSIFIED
 
 
@@ -236,8 +140,3 @@ def category_length(system: str, bare: str) -> int:
     if system == "ICD9PCS":
         return 2
     return 4 if system == "ICD9" and bare.startswith("E") else 3
-
-
-def _in_ranges(ranges: tuple[tuple[str, str], ...], key: str) -> str:
-    index = bisect_right(ranges, key, key=lambda entry: entry[0]) - 1
-    return ranges[index][1] if index >= 0 else UNCLASSIFIED

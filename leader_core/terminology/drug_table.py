@@ -79,12 +79,11 @@ class Ingredient:
 
     def code(self, group: RouteGroup | None) -> str | None:
         """The deepest ATC code for a route group: level 5, or level 4 where ATC has no level 5."""
-        if group is not None:
-            for candidate in (group, *NEIGHBOURS[group]):
-                if candidate in self.codes:
-                    return self.codes[candidate]
         if group is None:
             return self.default
+        for candidate in (group, *NEIGHBOURS.get(group, ())):
+            if candidate in self.codes:
+                return self.codes[candidate]
         return self.codes.get(None, self.default)
 
 

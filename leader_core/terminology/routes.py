@@ -36,100 +36,38 @@ ROUTE_GROUPS: Final[tuple[RouteGroup, ...]] = get_args(RouteGroup)
 PARENTERAL: Final[tuple[RouteGroup, ...]] = ("iv", "injection", "neuraxial")
 
 NEIGHBOURS: Final[Mapping[RouteGroup, tuple[RouteGroup, ...]]] = {
-    "oral": (),
     "sublingual": ("oral",),
     "oromucosal": ("oral",),
     "iv": ("injection",),
     "injection": ("iv",),
     "neuraxial": ("injection", "iv"),
-    "inhaled": (),
-    "nasal": (),
     "ophthalmic": ("otic",),
     "otic": ("ophthalmic",),
     "topical": ("transdermal",),
     "transdermal": ("topical",),
-    "rectal": (),
-    "vaginal": (),
-    "irrigation": (),
     "catheter": ("iv",),
     "dialysis": ("iv",),
 }
 """Groups whose code also serves where a drug has none of the wanted group."""
 
-_WORDS: Final[Mapping[str, RouteGroup]] = {
-    "ophth": "ophthalmic",
-    "opht": "ophthalmic",
-    "ophthalmic": "ophthalmic",
-    "ophthal": "ophthalmic",
-    "eye": "ophthalmic",
-    "intravitreal": "ophthalmic",
-    "otic": "otic",
-    "ear": "otic",
-    "nasal": "nasal",
-    "intranasal": "nasal",
-    "inhaler": "inhaled",
-    "inhalation": "inhaled",
-    "inhal": "inhaled",
-    "inh": "inhaled",
-    "aers": "inhaled",
-    "aepb": "inhaled",
-    "nebu": "inhaled",
-    "mdi": "inhaled",
-    "hfa": "inhaled",
-    "neb": "inhaled",
-    "nebs": "inhaled",
-    "nebulizer": "inhaled",
-    "nebulized": "inhaled",
-    "diskus": "inhaled",
-    "respules": "inhaled",
-    "respimat": "inhaled",
-    "patch": "transdermal",
-    "patches": "transdermal",
-    "transdermal": "transdermal",
-    "vaginal": "vaginal",
-    "vag": "vaginal",
-    "enema": "rectal",
-    "suppository": "rectal",
-    "supp": "rectal",
-    "rectal": "rectal",
-    "rinse": "oromucosal",
-    "mouthwash": "oromucosal",
-    "swish": "oromucosal",
-    "viscous": "oromucosal",
-    "lozenge": "oromucosal",
-    "troche": "oromucosal",
-    "irrigation": "irrigation",
-    "irrigant": "irrigation",
-    "cream": "topical",
-    "ointment": "topical",
-    "oint": "topical",
-    "lotion": "topical",
-    "shampoo": "topical",
-    "topical": "topical",
-    "tab": "oral",
-    "tablet": "oral",
-    "cap": "oral",
-    "capsule": "oral",
-    "oral": "oral",
-    "elixir": "oral",
-    "syrup": "oral",
+_FORMS: Final[Mapping[RouteGroup, str]] = {
+    "ophthalmic": "ophth opht ophthalmic ophthal eye intravitreal",
+    "otic": "otic ear",
+    "nasal": "nasal intranasal",
+    "inhaled": "inhaler inhalation inhal inh aers aepb nebu mdi hfa neb nebs nebulizer nebulized diskus respules respimat",
+    "transdermal": "patch patches transdermal",
+    "vaginal": "vaginal vag",
+    "rectal": "enema suppository supp rectal",
+    "oromucosal": "rinse mouthwash swish viscous lozenge troche",
+    "irrigation": "irrigation irrigant",
+    "topical": "cream ointment oint lotion shampoo topical",
+    "oral": "tab tablet cap capsule oral elixir syrup",
     "iv": "iv",
 }
-_FORM_RANK: Final[tuple[RouteGroup, ...]] = (
-    "ophthalmic",
-    "otic",
-    "nasal",
-    "inhaled",
-    "transdermal",
-    "vaginal",
-    "rectal",
-    "oromucosal",
-    "irrigation",
-    "topical",
-    "oral",
-    "iv",
-)
-"""Which word wins where a name has several: 'ophth oint' is for the eye, 'vaginal cream' for the vagina."""
+"""Words of a drug's name that say its form; where a name has several, the earlier group wins: 'ophth oint' is for the eye,
+'vaginal cream' for the vagina."""
+_FORM_OF: Final = {word: group for group, words in _FORMS.items() for word in words.split()}
+
 
 _BRACKETS: Final = re.compile(r"\([^)]*\)?")
 _SEPARATORS: Final = re.compile(r"[-_./,+&]+")
@@ -193,10 +131,10 @@ def _plain_routes() -> dict[str, RouteGroup]:
 
 def effective_group(route: RouteGroup | None, words: Iterable[str]) -> RouteGroup | None:
     """The group to look a drug up by: the route, unless a form in the name says better."""
-    forms = {_WORDS[word] for word in words if word in _WORDS}
+    forms = {_FORM_OF[word] for word in words if word in _FORM_OF}
     if route == "nasal" and "nasal" in forms:
         return route
-    for form in _FORM_RANK:
+    for form in _FORMS:
         if form in forms and (route is None or route in _WEAK_FORMS.get(form, _GENERAL)):
             return form
     return route
@@ -204,7 +142,7 @@ def effective_group(route: RouteGroup | None, words: Iterable[str]) -> RouteGrou
 
 def is_form_word(word: str) -> bool:
     """Whether this word of a drug's name is its form."""
-    return word in _WORDS
+    return word in _FORM_OF
 
 
 @cache

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
+from leader_core.domain import Targets
 from leader_core.errors import TrainingError
 from leader_core.scorer import blocks_of
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.vocabulary import Vocabularies
 from train.console import Report
-from train.evaluation.scoring import Labels, Scores, Targets
+from train.evaluation.scoring import Labels, Scores
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

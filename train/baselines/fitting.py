@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.domain import Fingerprint
+from leader_core.domain import Fingerprint, Targets
 from leader_core.evaluation.metrics import CHOSEN_ON_VALIDATION, choose_threshold
 from leader_core.scorer import CaseScores, blocks_of
 from leader_core.student.encode import EncodedCases
@@ -19,7 +19,7 @@ from train.baselines import BASELINES
 from train.baselines.data import Baseline, TrainingData
 from train.config import DEFAULT_SEED
 from train.console import Report
-from train.evaluation.scoring import Scores, Targets
+from train.evaluation.scoring import Scores
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

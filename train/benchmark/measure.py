@@ -9,31 +9,19 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import psutil
 
-from train.console import Silent as Silent
-
 MIB: Final = 1024 * 1024
 WARM_UP: Final = 3
 FEWEST_RUNS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class LatencySamples:
-    """Times of single calls, in milliseconds."""
-
-    p50_ms: float
-    p95_ms: float
-    runs: int
-
-
 def latency(call: Callable[[Any], object], items: Sequence[Any], seconds: float) -> dict[str, Any]:
-    """Call with one item after another, cyclically, for about `seconds` (and at least 20 times)."""
+    """Call with one item after another, cyclically, for about `seconds` (and at least 20 times); times in milliseconds."""
     for item in items[:WARM_UP]:
         call(item)
     times: list[float] = []
@@ -44,7 +32,7 @@ def latency(call: Callable[[Any], object], items: Sequence[Any], seconds: float)
         call(item)
         times.append(1000 * (time.perf_counter() - start))
     p50, p95 = np.percentile(times, [50, 95])
-    return asdict(LatencySamples(round(float(p50), 3), round(float(p95), 3), len(times)))
+    return {"p50_ms": round(float(p50), 3), "p95_ms": round(float(p95), 3), "runs": len(times)}
 
 
 def best_seconds(

@@ -22,7 +22,8 @@ from leader_core.student.config import StudentConfig
 from leader_core.student.losses import prediction_loss
 from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer
-from train.benchmark.measure import Silent, best_seconds, latency, rounded
+from train.benchmark.measure import best_seconds, latency, rounded
+from train.console import Silent
 from train.student.data import StudentData
 from train.student.loop import StudentTrainer
 from train.student.padded import PaddedBatch, PaddedStudent

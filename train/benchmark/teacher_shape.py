@@ -27,7 +27,8 @@ from leader_core.teacher.model import (
 )
 from leader_core.teacher.scorer import run_batches
 from leader_core.teacher.tokens import EncodedPrompts
-from train.benchmark.measure import MIB, Silent, best_seconds, rounded
+from train.benchmark.measure import MIB, best_seconds, rounded
+from train.console import Silent
 from train.teacher.data import TeacherData
 from train.teacher.loop import TeacherTrainer
 from train.teacher.plan import Shape, matrix_rate, shape_of, token_flops

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from leader_core.errors import InputError
-from leader_core.files import write_json
-from leader_core.outputs import BENCHMARK, Outputs
+from leader_core.outputs import BENCHMARK
 from train.benchmark.measure import isolated, machine, times_faster
 from train.config import load_settings
 from train.console import Report
@@ -22,6 +21,8 @@ DASHBOARD: Final = "dashboard"
 MODEL_PARTS: Final = ("student", "teacher")
 CASES: Final = {"student": 2_000, "teacher": 64, "evaluate": 100_000, "analysis": 300_000}
 ROOT: Final = Path(__file__).resolve().parents[2]
+
+RESULT: Final = BENCHMARK
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,18 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=SHAPES,
         help="with teacher: random weights of this size instead of a trained model; all but tiny need a GPU",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="also write the result there")
 
 
 def _part(name: str) -> str:
     if name not in (*PARTS, DASHBOARD):
         raise argparse.ArgumentTypeError(f"{name}: expected any of {', '.join((*PARTS, DASHBOARD))}")
     return name
-
-
-def outputs(arguments: argparse.Namespace) -> Outputs:
-    if arguments.out:
-        yield arguments.out, BENCHMARK
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -107,8 +102,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     for part in parts:
         report.line(f"measuring {part}")
         result[part] = _measure(part, arguments, report)
-    if arguments.out is not None:
-        write_json(arguments.out, result, BENCHMARK)
     if not arguments.json:
         report.table("Benchmark", ["what", "value"], list(_flat(result)))
     return result

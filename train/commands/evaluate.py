@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import InputError
-from leader_core.files import write_json
-from leader_core.outputs import EVALUATION, Outputs
+from leader_core.outputs import EVALUATION
 from leader_core.scorer import Scorer
 from train.baselines import BASELINES
 from train.config import DEFAULT_SEED
@@ -26,6 +25,8 @@ from train.evaluation.scoring import SPLITS, open_model
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
+
+RESULT: Final = EVALUATION
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,12 +72,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR|FILE.parquet",
         help="another model or its scores: differences on the same cases, with a paired test",
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
-
-
-def outputs(arguments: argparse.Namespace) -> Outputs:
-    if arguments.out:
-        yield arguments.out, EVALUATION
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -132,8 +127,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
             **differences(evaluation, other, groups, seed=seed),
         }
     _show(result, report, cohort.fingerprint, model.trained_on)
-    if arguments.out:
-        write_json(arguments.out, result, EVALUATION)
     return result
 
 

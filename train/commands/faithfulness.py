@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import InputError
-from leader_core.files import write_json
-from leader_core.outputs import FAITHFULNESS, Outputs
+from leader_core.outputs import FAITHFULNESS
 from train.config import DEFAULT_SEED
 from train.console import Report
 from train.evaluation.scoring import SPLITS
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 _DRAWS: Final = 2_000
 _TITLES: Final = {"gradients": "integrated gradients", "removal": "removing one", "random": "random order"}
 
+RESULT: Final = FAITHFULNESS
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cohort", type=Path, required=True, metavar="FILE", help="a cohort database")
@@ -35,12 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=SPLITS, default="test", help="which patients (default: %(default)s)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
-
-
-def outputs(arguments: argparse.Namespace) -> Outputs:
-    if arguments.out:
-        yield arguments.out, FAITHFULNESS
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -79,8 +74,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         **summary(curves, seed),
     }
     _show(result, report)
-    if arguments.out:
-        write_json(arguments.out, result, FAITHFULNESS)
     return result
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from leader_core.errors import InputError
-from leader_core.files import write_json
-from leader_core.outputs import REAL_DATA, Outputs
+from leader_core.outputs import REAL_DATA
 from train.config import load_settings
 from train.console import Report
 from train.evaluation.metrics_text import show_table
+
+RESULT: Final = REAL_DATA
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,12 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train no student: what each profile field adds to a logistic regression on the codes",
     )
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="(default: %(default)s)")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the result there as well")
-
-
-def outputs(arguments: argparse.Namespace) -> Outputs:
-    if arguments.out:
-        yield arguments.out, REAL_DATA
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
@@ -48,8 +43,6 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         cohort = Cohort.open(arguments.cohort)
         worth = measure_profile(cohort, seed=settings.seed, folds=arguments.folds, report=report)
         show_profile(worth, report)
-        if arguments.out:
-            write_json(arguments.out, worth, REAL_DATA)
         return worth
     from train.experiments.realdata import evaluate_folds
     from train.experiments.results import fold_sentences
@@ -67,6 +60,4 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     show_table(report, f"{arguments.folds} folds of {result['cohort']['label']}", overall)
     for sentence in fold_sentences(result):
         report.line(sentence)
-    if arguments.out:
-        write_json(arguments.out, result, REAL_DATA)
     return result

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
 from leader_core.errors import InputError
-from leader_core.evaluation.metrics import average_precision
+from leader_core.evaluation.metrics import mean_prauc
 from leader_core.model_folder import read_manifest
 from leader_core.scorer import ModelScorer
 from leader_core.vocabulary import Vocabulary
@@ -20,7 +20,6 @@ from leader_core.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
 
-Targets = Literal["last", "all"]
 SPLITS: Final[tuple[str, ...]] = ("train", "validation", "test", "all")
 Scores = NDArray[np.float32]
 
@@ -96,15 +95,8 @@ class Labels:
         return table if table is None or not extra else np.pad(table, ((0, extra), (0, extra)))
 
     def mean_prauc(self, scores: Scores) -> float:
-        """Mean average precision of (N, M) scores over the cases that got something: PRAUC of `evaluation.metrics`."""
-        real = self.wide_truth.sum(1)
-        with_truth = real > 0
-        values = (
-            average_precision(scores[with_truth], self.truth[with_truth])
-            * self.truth[with_truth].sum(1)
-            / real[with_truth]
-        )
-        return float(values.mean()) if with_truth.any() else 0.0
+        """PRAUC of (N, M) scores, the mean over cases."""
+        return mean_prauc(scores, self.truth, self.missed)
 
 
 def groups_of(columns: CohortColumns) -> dict[str, NDArray[np.bool_]]:

@@ -30,8 +30,7 @@ from train.teacher.states import FORMAT, INDEX, SHARDS, read_index, write_states
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
-    from leader_core.cohort.cases import Targets
-    from leader_core.domain import Case, Fingerprint
+    from leader_core.domain import Case, Fingerprint, Targets
 
 LEAST: Final = 2
 

@@ -16,12 +16,12 @@ import tomli_w
 
 from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.raw_tables import open_raw
+from leader_core.domain import Targets
 from leader_core.errors import InputError
 from leader_core.files import write_text
 from leader_core.student.config import PAPER_PROFILE
 from train.baselines import BASELINES
 from train.config import CONFIGS, Settings, load_settings, merge_tables
-from train.evaluation.scoring import Targets
 
 SEEDS: Final = (42, 43, 44)
 SEED: Final = SEEDS[0]

@@ -17,8 +17,7 @@ from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.baselines.data import Baseline, TrainingData
 from train.baselines.fitting import FittedBaseline
 from train.baselines.simple import Logistic
-from train.benchmark.measure import Silent
-from train.console import Report
+from train.console import Report, Silent
 from train.evaluation.evaluate import differences_of
 from train.evaluation.scoring import Labels, groups_of
 from train.experiments.realdata import FOLDS, Fold, folds_of, join_cases

@@ -271,7 +271,7 @@ class _FoldRun:
     def _student(self, *, start: bool) -> tuple[Scores, Scores]:
         """Scores of the validation and the judged patients."""
         from leader_core.student.scorer import predict
-        from train.benchmark.measure import Silent
+        from train.console import Silent
         from train.student.data import StudentData
         from train.student.loop import StudentTrainer
 

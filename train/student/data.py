@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.cohort.columns import CohortColumns
-from leader_core.domain import Fingerprint
+from leader_core.domain import Fingerprint, Targets
 from leader_core.errors import InputError, TrainingError
 from leader_core.interactions.shares import DrugShares
 from leader_core.student.config import StudentConfig
 from leader_core.vocabulary import Vocabularies
-from train.student.settings import Targets
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

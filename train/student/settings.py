@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
+from leader_core.checks import problems_of
+from leader_core.domain import Targets
 from leader_core.errors import InputError
 from train.schedule import Schedule
 
-Targets = Literal["last", "all"]
-ThresholdRule = Literal["validation", "fixed"]
 Alignment = Literal["official", "infonce", "off"]
+ThresholdRule = Literal["validation", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +51,14 @@ class StudentTraining:
     )
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} = {getattr(self, name)}: expected at least 1"
-            for name in ("batch_size", "epochs", "patience", "linear_least")
-            if getattr(self, name) < 1
-        ]
-        problems += [
-            f"{name} = {getattr(self, name)}: expected more than 0"
-            for name in ("learning_rate", "tau", "linear_rate", "truth")
-            if not getattr(self, name) > 0
-        ]
-        problems += [
-            f"{name} = {getattr(self, name)}: expected 0 or more"
-            for name in ("alpha", "beta", "probabilities", "linear_penalty")
-            if not getattr(self, name) >= 0
-        ]
-        if not 0 <= self.threshold <= 1:
+        problems = problems_of(
+            self,
+            at_least=dict.fromkeys(("batch_size", "epochs", "patience", "linear_least"), 1)
+            | dict.fromkeys(("alpha", "beta", "probabilities", "linear_penalty", "threshold"), 0),
+            above_zero=("learning_rate", "tau", "linear_rate", "truth"),
+            below_one=("warmup", "linear_dropout"),
+        )
+        if self.threshold > 1:
             problems.append(f"threshold = {self.threshold}: expected 0 to 1")
-        problems += [
-            f"{name} = {getattr(self, name)}: expected 0 or more and less than 1"
-            for name in ("warmup", "linear_dropout")
-            if not 0 <= getattr(self, name) < 1
-        ]
-        choices = {
-            "schedule": get_args(Schedule),
-            "alignment": get_args(Alignment),
-            "targets": get_args(Targets),
-            "threshold_rule": get_args(ThresholdRule),
-        }
-        problems += [
-            f"{name} = {getattr(self, name)!r}: expected one of {', '.join(values)}"
-            for name, values in choices.items()
-            if getattr(self, name) not in values
-        ]
         if problems:
             raise InputError("; ".join(problems))

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leader_core.domain import Case
+from leader_core.domain import Case, Targets
 from leader_core.errors import TrainingError
-from leader_core.evaluation.metrics import average_precision
 from leader_core.teacher.scorer import TeacherReader
 from leader_core.teacher.tokens import EncodedPrompts
 from leader_core.vocabulary import Vocabulary
-from train.teacher.settings import Targets
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -61,20 +59,6 @@ def truth_matrix(cases: Sequence[Case], medications: Vocabulary) -> np.ndarray:
     for row, case in enumerate(cases):
         truth[row, medications.ids(case.prescribed)] = True
     return truth
-
-
-def mean_prauc(scores: np.ndarray, data: TeacherData) -> float:
-    """Mean over cases of the average precision; a medication outside the vocabulary counts as never ranked.
-
-    Cases with nothing prescribed are left out.
-    """
-    named = data.truth.sum(1)
-    real = named + data.missed
-    with_truth = real > 0
-    values = (
-        average_precision(scores[with_truth], data.truth[with_truth]) * named[with_truth] / real[with_truth]
-    )
-    return float(values.mean()) if with_truth.any() else 0.0
 
 
 def step_rows(step: int, batch_size: int, cases: int, seed: int) -> np.ndarray:

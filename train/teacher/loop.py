@@ -15,13 +15,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import AdamW
 
 from leader_core.errors import InputError, TrainingError
+from leader_core.evaluation.metrics import mean_prauc
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.tokens import split_by_length
 from train.checkpoint import TeacherPosition, load_checkpoint, save_checkpoint
 from train.console import Report
 from train.distributed import Processes, like, run_together, whole
 from train.schedule import rate_factor
-from train.teacher.data import TeacherData, mean_prauc, step_rows
+from train.teacher.data import TeacherData, step_rows
 from train.teacher.settings import TeacherTraining
 
 PRIOR_CASES: Final = 256
@@ -192,7 +193,7 @@ class TeacherTrainer:
     ) -> dict[str, torch.Tensor]:
         """Score validation cases, add a row to the history, and give the best weights so far."""
         _, logits = run_together(self.model, validation.encoded, self.processes)
-        score = mean_prauc(logits, validation)
+        score = mean_prauc(logits, validation.truth, validation.missed)
         truth = torch.from_numpy(validation.truth).float()
         loss = float(binary_cross_entropy_with_logits(torch.from_numpy(logits), truth))
         if not math.isfinite(loss):

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from leader_core.errors import InputError, LeaderError
-from leader_core.evaluation.metrics import case_metrics, choose_threshold
+from leader_core.evaluation.metrics import case_metrics, choose_threshold, mean_prauc
 from leader_core.files import write_json
 from leader_core.interactions.shares import write_shares
 from leader_core.model_folder import BaseModel, Manifest, read_manifest, writing_model
@@ -24,7 +24,7 @@ from leader_core.vocabulary import Vocabularies
 from train.checkpoint import TeacherPosition, checkpoint_path
 from train.console import Report
 from train.distributed import Processes, run_together
-from train.teacher.data import TeacherData, mean_prauc, prepare
+from train.teacher.data import TeacherData, prepare
 from train.teacher.loop import TeacherTrainer
 from train.teacher.settings import TeacherTraining
 
@@ -191,7 +191,7 @@ def _validate(
     per_case = case_metrics(probabilities, validation.truth, threshold, None)
     metrics = {
         "cases": len(validation),
-        "prauc": mean_prauc(logits, validation),
+        "prauc": mean_prauc(logits, validation.truth, validation.missed),
         "jaccard": float(per_case.jaccard.mean()),
         "f1": float(per_case.f1.mean()),
         "medications": float(per_case.medications.mean()),

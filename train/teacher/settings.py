@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from leader_core.checks import problems_of
+from leader_core.domain import Targets
 from leader_core.errors import InputError
 from train.schedule import Schedule
 
-Targets = Literal["last", "all"]
 Selection = Literal["best", "last"]
 
 
@@ -41,39 +42,15 @@ class TeacherTraining:
     save_every: int = 50  # steps between states that --resume continues from
 
     def __post_init__(self) -> None:
-        problems = [
-            f"{name} = {getattr(self, name)}: expected {least} or more"
-            for name, least in (
-                ("steps", 0),
-                ("batch_size", 1),
-                ("pass_tokens", 1),
-                ("weight_decay", 0),
-                ("clip", 0),
-                ("validation_cases", 0),
-                ("patience", 0),
-                ("save_every", 1),
-            )
-            if getattr(self, name) < least
-        ]
-        problems += [
-            f"{name} = {getattr(self, name)}: expected more than 0"
-            for name in ("learning_rate", "head_learning_rate", "evaluations")
-            if getattr(self, name) <= 0
-        ]
+        problems = problems_of(
+            self,
+            at_least=dict.fromkeys(("batch_size", "pass_tokens", "save_every"), 1)
+            | dict.fromkeys(("steps", "weight_decay", "clip", "validation_cases", "patience"), 0),
+            above_zero=("learning_rate", "head_learning_rate", "evaluations"),
+            below_one=("warmup", "threshold"),
+        )
         if self.epochs <= 0 and self.steps == 0:
             problems.append(f"epochs = {self.epochs}: expected more than 0, or steps above 0")
-        problems += [
-            f"{name} = {getattr(self, name)}: expected 0 or more and less than 1"
-            for name in ("warmup", "threshold")
-            if not 0 <= getattr(self, name) < 1
-        ]
-        for name, values in (
-            ("targets", ("last", "all")),
-            ("schedule", ("linear", "cosine", "constant")),
-            ("selection", ("best", "last")),
-        ):
-            if getattr(self, name) not in values:
-                problems.append(f"{name} = {getattr(self, name)!r}: expected one of {', '.join(values)}")
         if problems:
             raise InputError("; ".join(problems))
 

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from leader_core.cohort import Cohort
-    from leader_core.cohort.cases import Targets
-    from leader_core.domain import Case
+    from leader_core.domain import Case, Targets
     from leader_core.teacher.scorer import TeacherScorer
     from train.distributed import Processes
 

@@ -94,15 +94,6 @@ def test_the_diagram_belongs_to_the_first_seed_alone() -> None:
     assert (judgements.bins, judgements.ece) == ((), 0.5)
 
 
-def test_the_earlier_layout_names_weights() -> None:
-    own = manifest("teacher")
-    entry = {"cohort": COHORT, "groups": {"overall": GROUP}, "model": {"digest": own.digest}, "split": "test"}
-    record = EvaluationRecord({"synthetic": {"teacher": entry, "other": {**entry, "model": {"digest": "x"}}}})
-    (judgements,) = record.of(own)
-    assert (judgements.cases, judgements.seeds, judgements.bins, judgements.ece) == (20, 1, (), None)
-    assert record.of(replace(own, files={})) == ()
-
-
 @pytest.mark.parametrize(
     "content", ["", "[]", '{"format": 2}', '{"a": {"b": 1}}', '{"format": 2, "cohorts": {"x": 1}}']
 )

@@ -15,6 +15,7 @@ from leader_core.errors import NotFoundError
 from train.benchmark import crowd, dashboard, measure
 from train.cli import call, main, parse
 from train.commands import benchmark
+from train.console import Silent
 
 
 class Clock:
@@ -97,7 +98,7 @@ def test_the_student_is_compared_with_its_published_form(
     monkeypatch.setattr(benchmark, "isolated", _in_this_process)
     monkeypatch.setattr(measure, "FEWEST_RUNS", 2)
     words += ["--model", str(model), "--cases", "8", "--seconds", "0.01"]
-    student = call(parse(["benchmark", "student", *words]), measure.Silent())["student"]
+    student = call(parse(["benchmark", "student", *words]), Silent())["student"]
     assert student["ours"]["cases"] == student["published_padded_form"]["cases"] == 8
     assert student["times_faster"]["scoring"] > 1
 
@@ -107,7 +108,7 @@ def test_searching_is_measured_over_all_codes(
 ) -> None:
     monkeypatch.setattr(benchmark, "isolated", _in_this_process)
     words = ["benchmark", "search", "--cohort", str(synthetic_cohort), "--seconds", "0.1"]
-    result = call(parse(words), measure.Silent())["search"]
+    result = call(parse(words), Silent())["search"]
     assert result["codes"] > 170_000
     assert result["warm_up_seconds"] > 0 and result["patients_in_cohort"] > 0
     assert result["all_queries"]["runs"] >= measure.FEWEST_RUNS

@@ -354,7 +354,7 @@ def test_folds_judge_every_patient_once_by_models_that_saw_none_of_them() -> Non
 
 
 def test_a_student_starts_from_another_where_names_match(model: Path) -> None:
-    from train.benchmark.measure import Silent
+    from train.console import Silent
 
     source = StudentScorer.load(model, "cpu")
     data = StudentData.of(OTHER, "last")  # type: ignore[arg-type]
@@ -379,7 +379,7 @@ def test_a_student_starts_from_another_where_names_match(model: Path) -> None:
 
 
 def test_a_started_student_that_reads_titles_reads_matching_codes_as_the_other_does(tmp_path: Path) -> None:
-    from train.benchmark.measure import Silent
+    from train.console import Silent
 
     config = StudentConfig(profile_fields=("gender",), code_text=True)
     quick = StudentTraining(batch_size=16, epochs=1)
