@@ -13,18 +13,123 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from leader_core.checks import problems_of
+from leader_core.domain import Targets
 from leader_core.errors import InputError
 from leader_core.student.config import StudentConfig
 from leader_core.teacher.config import TeacherConfig
-from train.student.settings import StudentTraining
-from train.teacher.settings import TeacherTraining
+from train.schedule import Schedule
 
 DEFAULT_SEED: Final = 42
 """The seed of every command that is given none."""
 CONFIGS: Final = Path(__file__).parent / "configs"
 PRESETS: Final[tuple[str, ...]] = ("default", "paper")
+
+Selection = Literal["best", "last"]
+ThresholdRule = Literal["validation", "fixed"]
+Alignment = Literal["official", "infonce", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherTraining:
+    """AdamW over adapter and head; selection by the mean average precision of validation cases (PRAUC)."""
+
+    targets: Targets = "all"  # which visits teach: every one with its past, or each patient's last
+    epochs: float = 3.0
+    steps: int = 0  # where above 0, instead of epochs
+    batch_size: int = 32  # cases an optimiser step
+    pass_tokens: int = (
+        4096  # padded tokens in one forward and backward pass; a step takes as many as it needs
+    )
+    learning_rate: float = 1e-3  # of the adapter
+    head_learning_rate: float = 3e-3  # of the head
+    weight_decay: float = 0.0
+    warmup: float = 0.03  # share of the steps
+    schedule: Schedule = "cosine"
+    clip: float = 1.0  # largest gradient norm; 0 = no clipping
+    head_prior: bool = True  # start the head at the training cases' class frequencies
+    gradient_checkpointing: bool = False
+    evaluations: float = 2.0  # an epoch
+    validation_cases: int = 0  # in each evaluation while training; 0 = all
+    patience: int = 0  # evaluations without improvement before stopping; 0 = never stop early
+    selection: Selection = "best"  # which weights are stored: of the best evaluation, or the last ones
+    threshold: float = (
+        0.0  # cut-off stored with the model; 0 = chosen on validation for the best mean Jaccard
+    )
+    save_every: int = 50  # steps between states that --resume continues from
+
+    def __post_init__(self) -> None:
+        problems = problems_of(
+            self,
+            at_least=dict.fromkeys(("batch_size", "pass_tokens", "save_every"), 1)
+            | dict.fromkeys(("steps", "weight_decay", "clip", "validation_cases", "patience"), 0),
+            above_zero=("learning_rate", "head_learning_rate", "evaluations"),
+            below_one=("warmup", "threshold"),
+        )
+        if self.epochs <= 0 and self.steps == 0:
+            problems.append(f"epochs = {self.epochs}: expected more than 0, or steps above 0")
+        if problems:
+            raise InputError("; ".join(problems))
+
+    def total_steps(self, cases: int) -> int:
+        """Optimiser steps over `cases` training cases."""
+        return self.steps or max(1, round(self.epochs * cases / self.batch_size))
+
+    def steps_between_evaluations(self, cases: int) -> int:
+        """Optimiser steps from one evaluation to the next."""
+        return max(1, round(cases / self.batch_size / self.evaluations))
+
+
+@dataclass(frozen=True, slots=True)
+class StudentTraining:
+    """Schedule, losses and targets: `train/configs/default.toml` and `paper.toml` set them, and the values here fill what
+    they leave out. Validation, selection and test use last visits only."""
+
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    schedule: Schedule = "constant"  # of the learning rate over all `epochs`
+    warmup: float = 0.0  # the share of all steps over which the rate rises from nothing
+    epochs: int = 100
+    patience: int = 10  # epochs without a strictly better validation PRAUC
+    truth: float = 1.0  # weight of the prescriptions as targets
+    probabilities: float = (
+        0.0  # weight of the teacher's probabilities as targets; without states added to `truth`
+    )
+    alpha: float = 0.4  # weight of distillation; nothing to weigh without teacher states
+    standardise_states: bool = (
+        True  # bring each of the teacher's H values to mean 0 and variance 1 before use
+    )
+    beta: float = 0.005  # weight of alignment
+    alignment: Alignment = "official"
+    tau: float = 1.0  # temperature of alignment
+    linear_rate: float = 6e-3  # learning rate of the linear path and the carry-over
+    linear_penalty: float = (
+        8e-4  # of the linear path's weights: this times the sum of their squares, divided by 2M
+    )
+    linear_dropout: float = 0.2  # share of a case's columns that a step leaves out
+    linear_least: int = 30  # training cases that a column needs for a weight
+    head_prior: bool = True  # start the last layer at the training cases' class frequencies
+    targets: Targets = "last"  # "all": every visit teaches, with its past as history
+    threshold_rule: ThresholdRule = "validation"
+    threshold: float = 0.3  # used where the rule is "fixed"
+    calibrate: bool = (
+        False  # fit temperature, bias and conformal cut-offs on validation, and store them with the model
+    )
+
+    def __post_init__(self) -> None:
+        problems = problems_of(
+            self,
+            at_least=dict.fromkeys(("batch_size", "epochs", "patience", "linear_least"), 1)
+            | dict.fromkeys(("alpha", "beta", "probabilities", "linear_penalty", "threshold"), 0),
+            above_zero=("learning_rate", "tau", "linear_rate", "truth"),
+            below_one=("warmup", "linear_dropout"),
+        )
+        if self.threshold > 1:
+            problems.append(f"threshold = {self.threshold}: expected 0 to 1")
+        if problems:
+            raise InputError("; ".join(problems))
 
 
 @dataclass(frozen=True, slots=True)

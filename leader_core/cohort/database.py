@@ -24,9 +24,9 @@ from leader_core.cohort.cases import (
     read_unordered,
 )
 from leader_core.cohort.columns import CohortColumns
-from leader_core.cohort.drug_search import DrugSearch
 from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.patient_search import (
+    DrugSearch,
     MatchReason,
     PatientCodes,
     PatientSearch,

@@ -9,18 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.cohort.drug_search import DrugSearch
 from leader_core.search.index import CodeIndex, CodeTable
 from leader_core.search.matching import BestMatches, best_matches, title_matches
 from leader_core.search.query import SearchTerm, parse
 from leader_core.search.words import MOST_WORDS, SMALL_WORDS, content_words, fold, search_words, spellings
+from leader_core.terminology.drug_names import read_drug
 from leader_core.terminology.drugs import AtcLevel
 
 _BLOCK: Final = 1_000_000
@@ -30,6 +30,13 @@ MOST_TITLES: Final = 30
 _PATIENT: Final = re.compile(r"\s*(?:patient|id|#)?\s*#?\s*(\d{1,18})\s*", re.IGNORECASE)
 _ARTICLES: Final = frozenset(("a", "an"))
 _WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'s\b)?|[^A-Za-z0-9]+")
+
+_TEXTS: Final = "SELECT DISTINCT drug FROM orders ORDER BY drug"
+_PATIENTS: Final = "SELECT patient_id FROM orders WHERE drug IN (SELECT unnest($drugs))"
+_ORDERED: Final = """
+SELECT patient_id, list(DISTINCT drug ORDER BY drug) FROM orders
+WHERE patient_id IN (SELECT unnest($patients)) AND drug IN (SELECT unnest($drugs)) GROUP BY patient_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +301,49 @@ class PatientCodes:
         if concept + 1 >= len(self._starts):
             return self._positions[:0]
         return self._positions[self._starts[concept] : self._starts[concept + 1]]
+
+
+class DrugSearch:
+    """Orders of one cohort by the drug they name: a class says too little of one drug."""
+
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._connect = connect
+
+    def warm_up(self) -> None:
+        """Read which drug each order text names, which takes half a second."""
+        _ = self._texts
+
+    @cached_property
+    def _texts(self) -> dict[str, list[str]]:
+        """Order texts by the ingredient that they name."""
+        texts: dict[str, list[str]] = {}
+        for (text,) in self._connect().execute(_TEXTS).fetchall():
+            for ingredient in read_drug(text).ingredients:
+                texts.setdefault(ingredient.name, []).append(text)
+        return texts
+
+    def find(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """The drug that a text names and the order texts that name it too; the first empty where it names none.
+
+        "Insulin" means every insulin, and a single drug also its combinations.
+        """
+        ingredients = read_drug(text).ingredients
+        if len(ingredients) != 1:
+            return "", ()
+        name, words = ingredients[0].name, set(fold(text).split())
+        meant = [each for each in self._texts if each == name or words <= set(fold(each).split())]
+        texts = sorted({text for each in meant for text in self._texts[each]})
+        return (fold(text) if len(meant) > 1 else name), tuple(texts)
+
+    def patients(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """The ids of everybody with one of these order texts, as often as they have one."""
+        rows = self._connect().execute(_PATIENTS, {"drugs": list(texts)}).fetchnumpy()
+        return np.ma.getdata(rows["patient_id"])
+
+    def ordered(self, patient_ids: Sequence[int], texts: Sequence[str]) -> dict[int, list[str]]:
+        """Which of the order texts each of these patients has; without patients who have none."""
+        values = {"patients": list(patient_ids), "drugs": list(texts)}
+        return dict(self._connect().execute(_ORDERED, values).fetchall())
 
 
 def code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:

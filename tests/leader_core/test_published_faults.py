@@ -30,11 +30,10 @@ from leader_core.vocabulary import Vocabularies, Vocabulary
 from leader_core.wording import LEADER_2, PROMPTS
 from tests import raw_tables
 from tests.hospital import Hospital
-from train.config import load_settings
+from train.config import StudentTraining, load_settings
 from train.console import Report
 from train.student.data import Guidance, StudentData
 from train.student.loop import StudentTrainer
-from train.student.settings import StudentTraining
 
 ROOT = Path(__file__).parents[2]
 

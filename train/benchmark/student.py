@@ -23,11 +23,11 @@ from leader_core.student.losses import prediction_loss
 from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer
 from train.benchmark.measure import best_seconds, latency, rounded
+from train.config import StudentTraining
 from train.console import Silent
 from train.student.data import StudentData
 from train.student.loop import StudentTrainer
 from train.student.padded import PaddedBatch, PaddedStudent
-from train.student.settings import StudentTraining
 
 PADDED_BATCH: Final = 16  # cases; more of them cost the padded form more a case, not less
 PADDED_CASES: Final = 64

@@ -21,10 +21,10 @@ from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import SCORING_TOKENS, TeacherScorer
 from leader_core.teacher.tokens import EncodedPrompts, scoring_batches, split_by_length
 from train.benchmark.measure import best_seconds, latency, rounded
+from train.config import TeacherTraining
 from train.console import Silent
 from train.teacher.data import TeacherData, truth_matrix
 from train.teacher.loop import TeacherTrainer
-from train.teacher.settings import TeacherTraining
 
 STEPS: Final = 3
 CASES_A_STEP: Final = 16

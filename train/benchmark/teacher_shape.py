@@ -28,12 +28,12 @@ from leader_core.teacher.model import (
 from leader_core.teacher.scorer import run_batches
 from leader_core.teacher.tokens import EncodedPrompts
 from train.benchmark.measure import MIB, best_seconds, rounded
+from train.config import TeacherTraining
 from train.console import Silent
 from train.teacher.data import TeacherData
 from train.teacher.loop import TeacherTrainer
 from train.teacher.plan import Shape, matrix_rate, shape_of, token_flops
 from train.teacher.run import save_activations
-from train.teacher.settings import TeacherTraining
 
 MEDICATIONS: Final = 112
 

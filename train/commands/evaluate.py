@@ -76,7 +76,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
-    from train.evaluation.evaluate import ModelEvaluation, differences, groups_by
+    from leader_core.evaluation.comparison import METHOD
+    from train.evaluation.evaluate import ModelEvaluation, differences_of, groups_by
     from train.evaluation.sections import later_visits, sections
 
     _check(arguments)
@@ -124,7 +125,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         result["against"] = {
             "name": other.model.name,
             "threshold": other.threshold,
-            **differences(evaluation, other, groups, seed=seed),
+            "method": METHOD,
+            "groups": differences_of(evaluation.cases, other.cases, columns.patient_ids, groups, seed),
         }
     _show(result, report, cohort.fingerprint, model.trained_on)
     return result

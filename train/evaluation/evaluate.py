@@ -18,7 +18,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, PROFILE_FIELDS
 from leader_core.errors import InputError
 from leader_core.evaluation.calibration import bins_to_json, expected_error, reliability
-from leader_core.evaluation.comparison import METHOD, Difference, compare
+from leader_core.evaluation.comparison import Difference, compare
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
 from leader_core.scorer import Scorer, score_columns
 from leader_core.terminology.chapters import UNCLASSIFIED
@@ -262,20 +262,10 @@ class ModelEvaluation:
         ]
 
 
-def differences(
-    first: ModelEvaluation, second: ModelEvaluation, groups: Groups, *, seed: int
-) -> dict[str, Any]:
-    """First minus second, by group and metric, and how it was tested."""
-    return {
-        "method": METHOD,
-        "groups": differences_of(first.cases, second.cases, first.columns.patient_ids, groups, seed),
-    }
-
-
 def differences_of(
     first: CaseMetrics, second: CaseMetrics, patients: NDArray[np.int64], groups: Groups, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """The same from the metrics of cases."""
+    """First minus second, by group and metric."""
     compared = compare(first, second, groups, patients=patients, seed=seed)
     return {name: {key: _plain(value) for key, value in row.items()} for name, row in compared.items()}
 

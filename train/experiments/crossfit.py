@@ -24,9 +24,9 @@ from leader_core.files import replacing_folder, write_sealed
 from leader_core.model_folder import Manifest, read_manifest
 from leader_core.outputs import STATES
 from leader_core.teacher.config import TeacherConfig
+from train.config import TeacherTraining
 from train.console import Report
-from train.teacher.settings import TeacherTraining
-from train.teacher.states import FORMAT, INDEX, SHARDS, read_index, write_states
+from train.teacher.states import FORMAT, INDEX, SHARDS, complete_index, read_index, result_of, write_states
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -110,9 +110,9 @@ def write_crossfitted_states(
     patients = _deal(cohort, given, folds, seed)
     deal = _key(given.digest, cohort.fingerprint.digest, folds, _seed(given, seed))
     run = _key(deal, SHARDS, targets)
-    if (ready := _complete(out, run)) is not None:
+    if ready := complete_index(out, run):
         report.line(f"{out} is complete already")
-        return _result(out, ready)
+        return {**result_of(out, ready), "folds": folds}
     work = out.with_name(f"{out.name}.folds") / deal[:12]
     same: dict[str, Any] = {"device": device, "report": report, **shared}
     parts = []
@@ -135,7 +135,7 @@ def write_crossfitted_states(
     if main:
         _assemble(parts, index, out)
     report.line(f"the {folds} teachers stay in {work.parent}; delete it when they are not needed any more")
-    return _result(out, index)
+    return {**result_of(out, index), "folds": folds}
 
 
 def _deal(cohort: Cohort, given: Manifest, folds: int, seed: int | None) -> list[frozenset[int]]:
@@ -195,14 +195,6 @@ def _key(*record: str | int) -> str:
     return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
-def _complete(out: Path, run: str) -> dict[str, Any] | None:
-    try:
-        index = read_index(out)
-    except (OSError, ValueError, KeyError, TypeError, ArtifactError):
-        return None
-    return index if index.get("run") == run else None
-
-
 def _joined(parts: list[_CrossfitPart], run: str, cohort: Cohort, targets: str) -> dict[str, Any]:
     """One index over the shards of all parts: each names the fold of its teacher."""
     indices = [part.index for part in parts]
@@ -238,15 +230,3 @@ def _assemble(parts: list[_CrossfitPart], index: Mapping[str, Any], out: Path) -
         for source, entry in zip(sources, index["shards"], strict=True):
             shutil.copyfile(source, temporary / entry["name"])
         write_sealed(temporary / INDEX, index)
-
-
-def _result(out: Path, index: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "out": str(out),
-        "cases": index["cases"],
-        "shards": len(index["shards"]),
-        "hidden_size": index["hidden_size"],
-        "medications": len(index["medications"]),
-        "teacher_digest": index["teacher_digest"],
-        "folds": index["folds"],
-    }

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
+from leader_core.evaluation.metrics import CaseMetrics, case_metrics
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from train.baselines.data import Baseline, TrainingData
 from train.baselines.fitting import FittedBaseline
 from train.baselines.simple import Logistic
 from train.console import Report, Silent
-from train.evaluation.evaluate import differences_of
-from train.evaluation.scoring import Labels, groups_of
-from train.experiments.realdata import FOLDS, Fold, folds_of, join_cases
+from train.evaluation.scoring import Labels
+from train.experiments.realdata import FOLDS, Fold, folds_of, over_folds
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -57,19 +56,15 @@ def measure_profile(cohort: Cohort, *, seed: int, folds: int = FOLDS, report: Re
         alone = Logistic()
         parts[ALONE].append(_judge(alone, cohort, fold, without, test))
         parts[NEITHER].append(_judge(Logistic((alone.c,)), cohort, fold, _with_fields(without, ()), test))
-    patients = np.concatenate([test.patient_ids for test in tests])
-    masks = [groups_of(test) for test in tests]
-    groups = {name: np.concatenate([mask[name] for mask in masks]) for name in masks[0]}
-    cases = {name: join_cases(of_model) for name, of_model in parts.items()}
-    models = {}
-    for name, own in cases.items():
-        table = summarise(own, groups, patients=patients, seed=seed)
-        models[name] = {"groups": {key: group.to_json() for key, group in table.items()}}
-        if name not in (CODES, NEITHER):
-            base = cases[NEITHER if name == ALONE else CODES]
-            models[name]["difference"] = differences_of(own, base, patients, groups, seed)
-    fingerprint = dataclasses.asdict(cohort.fingerprint)
-    return {"cohort": fingerprint, "folds": folds, "seed": seed, "cases": len(patients), "models": models}
+    against = {**dict.fromkeys(fields, CODES), ALONE: NEITHER}
+    del against[CODES]
+    return {
+        "cohort": dataclasses.asdict(cohort.fingerprint),
+        "folds": folds,
+        "seed": seed,
+        "cases": sum(map(len, tests)),
+        "models": over_folds(parts, tests, against, seed),
+    }
 
 
 def _with_fields(vocabularies: Vocabularies, fields: tuple[str, ...]) -> Vocabularies:

@@ -23,10 +23,10 @@ from leader_core.evaluation.metrics import CaseMetrics, case_metrics, choose_thr
 from leader_core.scorer import score_columns
 from leader_core.vocabulary import Vocabularies, Vocabulary, diagnoses_read
 from train.baselines.fitting import TrainingData, fit_on
+from train.config import StudentTraining
 from train.console import Report
 from train.evaluation.evaluate import FEWEST, differences_of
 from train.evaluation.scoring import Labels, Scores, groups_of
-from train.student.settings import StudentTraining
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -194,11 +194,8 @@ def evaluate_folds(
         tests.append(fold.test)
         training_cases.append(len(fold.train))
         matched.append(run.matched)
-    patients = np.concatenate([test.patient_ids for test in tests])
-    masks = [groups_of(test) for test in tests]
-    groups = {name: np.concatenate([mask[name] for mask in masks]) for name in masks[0]}
-    cases = {name: join_cases(folds_of_model) for name, folds_of_model in parts.items()}
-    result: dict[str, Any] = {
+    models = over_folds(parts, tests, {name: REFERENCE for name in LABELS if name != REFERENCE}, seed)
+    return {
         "cohort": dataclasses.asdict(cohort.fingerprint),
         "student": {
             "digest": source.manifest.digest,
@@ -206,32 +203,38 @@ def evaluate_folds(
         },
         "folds": folds,
         "seed": seed,
-        "cases": len(patients),
+        "cases": sum(map(len, tests)),
         "training_visits": training_cases,
         "matched_codes": matched,
         "reference": REFERENCE,
         "order": list(LABELS),
+        "models": {name: {"label": LABELS[name], **model} for name, model in models.items()},
     }
-    result["models"] = {name: _entry(name, cases, groups, patients, seed) for name in LABELS}
-    return result
 
 
-def _entry(
-    name: str,
-    cases: Mapping[str, CaseMetrics],
-    groups: Mapping[str, NDArray[np.bool_]],
-    patients: NDArray[np.int64],
-    seed: int,
-) -> dict[str, Any]:
-    """One model's metrics over all folds, and how it differs from the reference."""
-    table = summarise(cases[name], groups, patients=patients, seed=seed)
-    entry: dict[str, Any] = {
-        "label": LABELS[name],
-        "groups": {key: {**group.to_json(), "few": group.cases < FEWEST} for key, group in table.items()},
-    }
-    if name != REFERENCE:
-        entry["difference"] = differences_of(cases[name], cases[REFERENCE], patients, dict(groups), seed)
-    return entry
+def over_folds(
+    parts: Mapping[str, list[CaseMetrics]], tests: list[CohortColumns], against: Mapping[str, str], seed: int
+) -> dict[str, dict[str, Any]]:
+    """Every model's metrics over all folds, and how it differs from the one that it is compared with.
+
+    Args:
+        parts: model -> its cases' metrics, fold by fold.
+        tests: the cases of each fold.
+        against: model -> the one it is compared with.
+    """
+    patients = np.concatenate([test.patient_ids for test in tests])
+    masks = [groups_of(test) for test in tests]
+    groups = {name: np.concatenate([mask[name] for mask in masks]) for name in masks[0]}
+    cases = {name: _join(of_model) for name, of_model in parts.items()}
+    models: dict[str, dict[str, Any]] = {}
+    for name, own in cases.items():
+        table = summarise(own, groups, patients=patients, seed=seed)
+        few = {key: {**group.to_json(), "few": group.cases < FEWEST} for key, group in table.items()}
+        models[name] = {"groups": few}
+        if name in against:
+            base = cases[against[name]]
+            models[name]["difference"] = differences_of(own, base, patients, groups, seed)
+    return models
 
 
 class _FoldRun:
@@ -309,7 +312,7 @@ class _FoldRun:
         return case_metrics(labels.widen(scores), labels.wide_truth, threshold, table, known=labels.known)
 
 
-def join_cases(parts: list[CaseMetrics]) -> CaseMetrics:
+def _join(parts: list[CaseMetrics]) -> CaseMetrics:
     """The cases of all folds, one fold after the other."""
     return CaseMetrics(
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in CaseMetrics.__slots__}

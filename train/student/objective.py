@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from leader_core.student.losses import Distillation, ProfileAlignment, prediction_loss
 from leader_core.student.model import Student
 from leader_core.student.packing import Packed
-from train.student.settings import StudentTraining
+from train.config import StudentTraining
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from leader_core.errors import InputError
-from train.synthetic_hospital.codes import (
-    BoolArray,
-    CodeChoices,
-    CodeList,
-    Codes,
-    FloatArray,
-    diagnosis_codes,
-    procedure_codes,
-)
+from train.synthetic_hospital.arrays import BoolArray, FloatArray
+from train.synthetic_hospital.codes import CodeChoices, CodeList, Codes, diagnosis_codes, procedure_codes
 from train.synthetic_hospital.limits import Bounds, read_limits
 
 FOLDER: Final = Path(__file__).parent / "knowledge"

@@ -35,10 +35,10 @@ from leader_core.teacher.model import (
 )
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
 from leader_core.vocabulary import Vocabularies
+from train.config import TeacherTraining
 from train.console import Report
 from train.teacher.data import prepare
 from train.teacher.run import save_activations
-from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

@@ -22,11 +22,11 @@ from leader_core.teacher.model import TeacherModel, adapter_state, build_model, 
 from leader_core.teacher.scorer import TeacherReader, fit_to_base
 from leader_core.vocabulary import Vocabularies
 from train.checkpoint import TeacherPosition, checkpoint_path
+from train.config import TeacherTraining
 from train.console import Report
 from train.distributed import Processes, run_together
 from train.teacher.data import TeacherData, prepare
 from train.teacher.loop import TeacherTrainer
-from train.teacher.settings import TeacherTraining
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

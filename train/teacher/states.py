@@ -32,7 +32,7 @@ from leader_core.outputs import STATES, UNFINISHED_STATES
 from train.console import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from leader_core.cohort import Cohort
     from leader_core.domain import Case, Targets
@@ -139,16 +139,16 @@ def write_states(
     _check_level(manifest.cohort.atc_level, cohort.fingerprint.atc_level)
     run = _run_key(manifest.digest, cohort.fingerprint.digest, targets, device, sample)
     work = unfinished_path(out)
-    if (ready := _index(out)) and ready.get("run") == run:
+    if ready := complete_index(out, run):
         if processes.main and _index(work):  # what these replaced, by a run that was killed in its last step
             shutil.rmtree(work, ignore_errors=True)
         report.line(f"{out} is complete already")
-        return _result(out, ready)
-    if (ready := _index(work)) and ready.get("run") == run:  # stopped just before the last step
+        return result_of(out, ready)
+    if ready := complete_index(work, run):  # stopped just before the last step
         if processes.main:
             _finish(work, out)
         processes.wait()
-        return _result(out, ready)
+        return result_of(out, ready)
     if processes.main:
         _continue(work, run)
     processes.wait()
@@ -180,7 +180,7 @@ def write_states(
         write_sealed(work / INDEX, index)
         _finish(work, out)
     processes.wait()
-    return _result(out, index)
+    return result_of(out, index)
 
 
 def _describe(scorer: TeacherScorer, run: str, cohort: str, targets: str) -> dict[str, Any]:
@@ -256,6 +256,12 @@ def read_index(folder: Path) -> dict[str, Any]:
             f"{path} was changed since it was written (its seal does not match). Make the states again."
         )
     return record
+
+
+def complete_index(folder: Path, run: str) -> dict[str, Any] | None:
+    """The index of a folder that this very run completed; None where there is none."""
+    index = _index(folder)
+    return index if index and index.get("run") == run else None
 
 
 def _index(folder: Path) -> dict[str, Any] | None:
@@ -341,7 +347,8 @@ def _finish(work: Path, out: Path) -> None:
     move_into_place(work, out, STATES)
 
 
-def _result(out: Path, index: dict[str, Any]) -> dict[str, Any]:
+def result_of(out: Path, index: Mapping[str, Any]) -> dict[str, Any]:
+    """What a command says of a folder of states."""
     return {
         "out": str(out),
         "cases": index["cases"],

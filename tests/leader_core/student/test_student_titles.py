@@ -19,10 +19,10 @@ from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer
 from leader_core.student.titles import TitleEncoder
 from tests.hospital import Hospital
+from train.config import StudentTraining
 from train.console import Report
 from train.student import loop
 from train.student.data import StudentData
-from train.student.settings import StudentTraining
 
 HOSPITAL = Hospital(80)
 CONFIG = StudentConfig(profile_fields=("gender",), code_text=True)

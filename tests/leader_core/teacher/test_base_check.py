@@ -19,9 +19,9 @@ from leader_core.teacher.model import build_model
 from leader_core.teacher.scorer import TeacherReader, fit_to_base, run_batches
 from tests.teacher_fakes import TinyCohort, save_tokenizer, tiny_bert, tiny_llama, tiny_roberta, title
 from train.cli import main
+from train.config import TeacherTraining
 from train.console import Silent
 from train.teacher.plan import plan_teacher
-from train.teacher.settings import TeacherTraining
 
 COHORT: Any = TinyCohort()
 CASES = COHORT.cases("train", "all")[:5]

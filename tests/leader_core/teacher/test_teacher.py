@@ -18,7 +18,7 @@ from leader_core.teacher.model import TeacherModel, adapter_state, build_model, 
 from leader_core.teacher.scorer import TeacherReader, TeacherScorer, fit_to_base, run_batches
 from leader_core.teacher.tokens import encode_cases, scoring_batches, split_by_length
 from tests.teacher_fakes import TinyCohort, quickly_trained, tiny_bert, tiny_llama, title, without_medications
-from train.teacher.settings import TeacherTraining
+from train.config import TeacherTraining
 
 CPU = torch.device("cpu")
 COHORT = TinyCohort()

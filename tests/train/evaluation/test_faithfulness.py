@@ -14,10 +14,10 @@ from leader_core.explain.faithfulness import METHODS, Curves
 from leader_core.student.config import StudentConfig
 from train.cli import main
 from train.commands.faithfulness import summary
+from train.config import StudentTraining
 from train.console import Report
 from train.student.data import StudentData
 from train.student.loop import train_student
-from train.student.settings import StudentTraining
 
 
 def curve(*heights: float) -> np.ndarray:

@@ -29,6 +29,7 @@ from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
 from tests.leader_core.student.test_student_titles import WordVectors, title
 from train.cli import main
+from train.config import StudentTraining
 from train.evaluation.calibrate import without_calibration
 from train.evaluation.evaluate import RARE, code_groups, groups_by
 from train.evaluation.predictions import ABOUT, StoredScores
@@ -37,7 +38,6 @@ from train.experiments.realdata import folds_of, start_from
 from train.experiments.results import fold_sentences
 from train.student.data import StudentData
 from train.student.loop import StudentTrainer, train_student
-from train.student.settings import StudentTraining
 
 HOSPITAL = Hospital(160)
 OTHER = Hospital(60, seed=9)

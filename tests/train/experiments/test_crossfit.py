@@ -16,8 +16,8 @@ from leader_core.errors import InputError
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.scorer import TeacherScorer
 from tests.teacher_fakes import DIAGNOSES, TinyCohort, quickly_trained, tiny_bert
+from train.config import TeacherTraining
 from train.experiments.crossfit import PartOfCohort, fold_of, write_crossfitted_states
-from train.teacher.settings import TeacherTraining
 from train.teacher.states import TeacherStates, write_states
 
 COHORT: Any = TinyCohort()

@@ -14,7 +14,7 @@ from leader_core import InputError
 from leader_core.cohort import Cohort
 from tests import raw_tables
 from train.baselines import BASELINES
-from train.config import load_settings
+from train.config import StudentTraining, load_settings
 from train.console import Report
 from train.experiments.demo_plan import (
     CONFIG,
@@ -33,7 +33,6 @@ from train.experiments.demo_plan import (
 )
 from train.experiments.demo_tasks import goals_of, take_teacher, tasks_of
 from train.experiments.tasks import CommandTask, with_requirements
-from train.student.settings import StudentTraining
 
 DIGEST = "0123456789abcdef"
 

@@ -16,12 +16,12 @@ from leader_core.scorer import score_columns
 from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
+from train.config import StudentTraining
 from train.console import Report
 from train.evaluation.calibrate import FACTORS, with_linear_factor
 from train.evaluation.scoring import Labels
 from train.student import loop
 from train.student.data import StudentData
-from train.student.settings import StudentTraining
 from train.student.weights import set_usual_time
 from train.teacher.states import TeacherStates
 

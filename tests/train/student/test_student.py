@@ -19,10 +19,10 @@ from leader_core.student.config import StudentConfig
 from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
 from train.checkpoint import checkpoint_path
+from train.config import StudentTraining
 from train.console import ProgressFile, Report
 from train.student import loop
 from train.student.data import StudentData
-from train.student.settings import StudentTraining
 from train.teacher.states import TeacherStates
 
 HOSPITAL = Hospital(120)

@@ -13,10 +13,10 @@ from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.scorer import TeacherScorer
 from tests.teacher_fakes import TinyCohort, quickly_trained, tiny_bert
+from train.config import TeacherTraining
 from train.console import ProgressFile
 from train.student.data import guide
 from train.teacher import states
-from train.teacher.settings import TeacherTraining
 from train.teacher.states import TeacherStates, write_states
 
 COHORT: Any = TinyCohort()

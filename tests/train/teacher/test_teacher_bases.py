@@ -27,11 +27,11 @@ from leader_core.teacher.scorer import TeacherReader, run_batches
 from leader_core.vocabulary import Vocabularies
 from tests.teacher_fakes import TINY, TinyCohort, title
 from train.checkpoint import checkpoint_path
+from train.config import TeacherTraining
 from train.console import Silent
 from train.teacher.data import TeacherData, truth_matrix
 from train.teacher.loop import TeacherTrainer
 from train.teacher.run import save_activations, train_teacher
-from train.teacher.settings import TeacherTraining
 
 CPU = torch.device("cpu")
 COHORT: Any = TinyCohort()

@@ -18,11 +18,10 @@ from tests.teacher_fakes import TinyCohort, tiny_bert
 from train.benchmark import teacher_shape
 from train.cli import call, main, parse
 from train.commands import benchmark
-from train.config import CONFIGS, load_settings
+from train.config import CONFIGS, TeacherTraining, load_settings
 from train.console import Silent
 from train.teacher.data import prepare
 from train.teacher.plan import estimate, matrix_rate, pass_bytes, plan_teacher, shape_of, token_flops
-from train.teacher.settings import TeacherTraining
 
 COHORT: Any = TinyCohort()
 
