@@ -198,4 +198,12 @@ def _binned(column: NDArray[Any], patients: NDArray[np.int64], name: Sort, bins:
 
 
 def _row(row: Sequence[Any]) -> PatientRow:
-    return PatientRow(row[0], row[1] or UNKNOWN, *row[2:7], row[7] or UNKNOWN, row[8] or "", *row[9:])
+    values: tuple[Any, ...] = (
+        row[0],
+        row[1] or UNKNOWN,
+        *row[2:7],
+        row[7] or UNKNOWN,
+        row[8] or "",
+        *row[9:],
+    )
+    return PatientRow(*values)

@@ -23,6 +23,7 @@ from leader_core.error_analysis.frame import FIELDS, Bools, Column
 from leader_core.error_analysis.groups import FEWEST, MetricEstimate
 from leader_core.error_analysis.selection import Condition, classed
 from leader_core.error_analysis.stored import Analysis
+from leader_core.evaluation.class_evidence import wilson
 
 FindingKind = Literal["never", "group", "lost", "extra", "lost-group", "calibration", "cut"]
 
@@ -315,13 +316,10 @@ def proportion(hits: int, of: int) -> MetricEstimate:
     """A share with Wilson's 95 % interval.
 
     >>> share = proportion(0, 152)
-    >>> share.value, share.low, round(share.high, 3)
-    (0.0, 0.0, 0.025)
+    >>> [round(bound, 3) for bound in (share.value, share.low, share.high)]
+    [0.0, 0.0, 0.025]
     """
-    from scipy.stats import binomtest
-
-    interval = binomtest(hits, of).proportion_ci(method="wilson")
-    return MetricEstimate(hits / of, float(interval.low), float(interval.high))
+    return MetricEstimate(hits / of, *wilson(hits, of))
 
 
 def sign_test(worse: int, better: int) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -127,7 +127,9 @@ def attribute(
         Token(start, end, value, item)
         for (start, end), value, item in zip(spans, values, items, strict=False)
     )
-    sums = _sums(zip(items, values, strict=True))
+    sums: dict[Item, float] = {}
+    for item, value in zip(items, values, strict=True):
+        sums[item] = sums.get(item, 0.0) + value
     known = code_items(case)
     sums |= {item: 0.0 for item in known if item not in sums and _said_by_others(scorer, case, item, sums)}
     return Attribution(
@@ -161,13 +163,6 @@ def _said_by_others(scorer: ModelScorer, case: Case, item: Item, read: Container
         first.setdefault(as_read, code)
     bearers = [first.get(as_read, item.name) for as_read in scorer.reading.of(item.kind, item.name)]
     return all(code_item(item.visit, item.kind, code) in read for code in bearers)
-
-
-def _sums(pairs: Iterable[tuple[object, float]]) -> dict:  # type: ignore[type-arg]
-    sums: dict[object, float] = {}
-    for key, value in pairs:
-        sums[key] = sums.get(key, 0.0) + value
-    return sums
 
 
 def _ordered(sums: dict[Item, float], case: Case) -> list[Item]:

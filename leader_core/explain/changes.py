@@ -125,7 +125,8 @@ def apply(case: Case, *changes: Change) -> Case:
             raise InputError(
                 f"{change}: expected a code or visit to drop, a code to add, or a profile field to set."
             )
-    return replace(case, profile=profile, history=_renumbered(visits[:-1]), current=_moved(visits))
+    *history, current = _renumbered(visits)
+    return replace(case, profile=profile, history=tuple(history), current=current)
 
 
 def _changed(visit: Visit, kind: Kind, code: str, action: Action) -> Visit:
@@ -146,10 +147,6 @@ def _renumbered(visits: Sequence[Visit | None]) -> tuple[Visit, ...]:
             gone = index - len(left)
             left.append(replace(visit, visit_no=visit.visit_no - gone) if gone and visit.visit_no else visit)
     return tuple(left)
-
-
-def _moved(visits: Sequence[Visit | None]) -> Visit:
-    return _renumbered(visits)[-1]
 
 
 def removals(case: Case, fields: Iterable[str] = ()) -> tuple[Change, ...]:

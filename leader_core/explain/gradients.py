@@ -98,19 +98,13 @@ def integrate(
     with torch.no_grad():
         start, end = (float(score(x[None])[0]) for x in (baseline, inputs))
     while True:
-        values = (
-            _attributions(score, inputs, baseline, steps, at_once, slow, on_progress)
-            if inputs.numel()
-            else _nothing()
-        )
+        values = np.zeros(0)
+        if inputs.numel():
+            values = _attributions(score, inputs, baseline, steps, at_once, slow, on_progress)
         result = Integrated(values, start, end, steps)
         if abs(result.gap) <= result.tolerance or steps * 2 > most:
             return result
         steps *= 2
-
-
-def _nothing() -> NDArray[np.float64]:
-    return np.zeros(0)
 
 
 def _attributions(

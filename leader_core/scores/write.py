@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -210,7 +210,7 @@ class ScoreWriter:
             self._insert(model, block, block.scores, threshold, known)
             new = np.flatnonzero(~np.isin(block.visit_ids, self._prescribed))
             if len(new):
-                fresh = _of(block, new)
+                fresh = CaseBlock(**{f.name: getattr(block, f.name)[new] for f in fields(block)})
                 self._insert(PRESCRIBED, fresh, fresh.truth.astype(np.float32), 0.5, everything)
                 self._prescribed = np.concatenate([self._prescribed, fresh.visit_ids])
             cases += len(block.visit_ids)
@@ -257,24 +257,10 @@ class ScoreWriter:
         threshold: float,
         known: NDArray[np.bool_],
     ) -> None:
-        cursor = self._connection.cursor()
-        cursor.register("block", self._table(model, block, scores, threshold, known))
-        cursor.execute("INSERT INTO case_scores BY NAME SELECT * FROM block")
-        cursor.close()
-
-    def _table(
-        self,
-        model: str,
-        block: CaseBlock,
-        scores: NDArray[np.float32],
-        threshold: float,
-        known: NDArray[np.bool_],
-    ) -> pa.Table:
-        """The rows of one block."""
+        """Write the rows of one block."""
         import pyarrow as pa
 
         chosen = (scores >= threshold) & known
-        metrics = case_metrics(scores, block.truth, threshold, None, known=known)
         rows = len(scores)
         columns: dict[str, pa.Array] = {
             "model": pa.array([model] * rows, pa.string()),
@@ -288,6 +274,7 @@ class ScoreWriter:
         }
         if model != PRESCRIBED:
             columns["probabilities"] = _lists(np.full(rows, scores.shape[1]), scores.ravel())
+            metrics = case_metrics(scores, block.truth, threshold, None, known=known)
             for name in ("jaccard", "f1", "prauc"):
                 columns[name] = pa.array(getattr(metrics, name).astype(np.float32), from_pandas=True)
         statistical = ((chosen @ self._statistical) * chosen).sum(1) / 2
@@ -297,18 +284,10 @@ class ScoreWriter:
         else:
             counts = self._alerts.suggested(block.visit_ids, chosen).sum(1)
             columns |= {name: pa.array(values) for name, values in as_columns(counts).items()}
-        return pa.table(columns)
-
-
-def _of(block: CaseBlock, rows: NDArray[np.int64]) -> CaseBlock:
-    """Some cases of a block."""
-    return CaseBlock(
-        block.visit_ids[rows],
-        block.patient_ids[rows],
-        block.scores[rows],
-        block.truth[rows],
-        block.truncated[rows],
-    )
+        cursor = self._connection.cursor()
+        cursor.register("block", pa.table(columns))
+        cursor.execute("INSERT INTO case_scores BY NAME SELECT * FROM block")
+        cursor.close()
 
 
 def _lists(lengths: NDArray[np.int64], values: NDArray[np.generic]) -> pa.ListArray:

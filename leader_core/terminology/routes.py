@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, get_args
 
 from leader_core.errors import ArtifactError
 from leader_core.terminology import table_rows
@@ -155,5 +155,5 @@ def known_routes() -> Mapping[str, RouteGroup]:
                 f"routes.csv: route {row['route']!r} has the group {row['group']!r}: "
                 f"expected one of {', '.join(ROUTE_GROUPS)}."
             )
-        table[row["route"]] = cast(RouteGroup, row["group"])
+        table[row["route"]] = row["group"]
     return table
