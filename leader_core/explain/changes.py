@@ -125,8 +125,8 @@ def apply(case: Case, *changes: Change) -> Case:
             raise InputError(
                 f"{change}: expected a code or visit to drop, a code to add, or a profile field to set."
             )
-    *history, current = _renumbered(visits)
-    return replace(case, profile=profile, history=tuple(history), current=current)
+    *history, last = _renumbered(visits)
+    return replace(case, profile=profile, history=tuple(history), current=last)
 
 
 def _changed(visit: Visit, kind: Kind, code: str, action: Action) -> Visit:
