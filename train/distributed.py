@@ -9,7 +9,7 @@ then must pass together: who has nothing left passes a single token that counts 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -162,23 +162,19 @@ class Launched(Processes):
 
 @torch.no_grad()
 def run_together(
-    model: TeacherModel,
-    encoded: EncodedPrompts,
-    processes: Processes,
-    *,
-    on_progress: Callable[[int], None] | None = None,
+    model: TeacherModel, encoded: EncodedPrompts, processes: Processes
 ) -> tuple[np.ndarray, np.ndarray]:
     """Hidden (N, H) and logits (N, M) float32 of encoded prompts, in their order and equal in every process.
 
-    Every process must call this with the same prompts. `on_progress` is called after every pass with its number of cases.
+    Every process must call this with the same prompts.
     """
     if processes.count == 1:
-        return run_batches(model, encoded, on_progress=on_progress)
+        return run_batches(model, encoded)
     batches = list(scoring_batches(encoded.lengths, pass_tokens(model)))
     own = processes.own_batches(batches)
     for _ in range(processes.passes(len(own)) - len(own)):  # the others cannot pass without this one
         run_batches(model, encoded, batches=[batches[0][:1]])
-    parts = run_batches(model, encoded, batches=own, on_progress=on_progress)
+    parts = run_batches(model, encoded, batches=own)
     hidden, logits = (processes.total(torch.from_numpy(part)).cpu().numpy() for part in parts)
     return hidden, logits
 

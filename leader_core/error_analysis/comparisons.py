@@ -74,9 +74,8 @@ def shifts(
     codes: Sequence[str],
     first: Bools,
     second: Bools,
-    skip: Sequence[str] = ("split",),
 ) -> tuple[Shift, ...]:
-    """How the second set differs from the first; fields, then numbers, then classes, each largest first.
+    """How the second set differs from the first; fields but the split, then numbers, then classes, each largest first.
 
     Args:
         frame: the N cases.
@@ -84,9 +83,8 @@ def shifts(
         codes: the A classes.
         first: (N,) one set.
         second: (N,) the other.
-        skip: fields to leave out.
     """
-    fields = [_field(c, first, second) for c in frame.columns.values() if c.name not in skip]
+    fields = [_field(c, first, second) for c in frame.columns.values() if c.name != "split"]
     numbers = [_number(name, frame.numbers[name], first, second) for name in NUMBERS]
     classes = _classes(choices, codes, first, second)
     return tuple(

@@ -107,7 +107,6 @@ def by_column(
     metrics: Mapping[str, StoredMetrics],
     column: Column,
     within: Bools | None = None,
-    seed: int = SEED,
 ) -> Grouping:
     """Every metric by the values of a field.
 
@@ -116,10 +115,9 @@ def by_column(
         metrics: model -> its metrics of each case.
         column: the field.
         within: (N,) the cases to look at; all of them by default.
-        seed: of the bootstrap.
     """
     codes = column.codes if within is None else np.where(within, column.codes, np.int16(-1))
-    return _grouped(frame, metrics, column.name, codes, column.values, seed)
+    return _grouped(frame, metrics, column.name, codes, column.values)
 
 
 def by_masks(
@@ -127,12 +125,11 @@ def by_masks(
     metrics: Mapping[str, StoredMetrics],
     name: str,
     masks: Mapping[str, Bools],
-    seed: int = SEED,
 ) -> Grouping:
     """Every metric of groups that may overlap, as saved lists do; the first is the reference."""
     rows: list[GroupScores] = []
     for group, mask in masks.items():
-        rows += _grouped(frame, metrics, name, np.where(mask, 0, -1), (group,), seed).rows
+        rows += _grouped(frame, metrics, name, np.where(mask, 0, -1), (group,)).rows
     return Grouping(name, next(iter(masks), ""), tuple(rows))
 
 
@@ -142,7 +139,6 @@ def _grouped(
     name: str,
     codes: NDArray[Any],
     values: Sequence[str],
-    seed: int,
 ) -> Grouping:
     sizes = np.bincount(codes[codes >= 0].astype(np.int64), minlength=len(values))
     reference = int(sizes.argmax()) if len(values) and sizes.any() else -1
@@ -152,7 +148,7 @@ def _grouped(
         key = own.scored.tobytes()
         if key not in pools:
             pools[key] = patient_pools(np.where(own.scored, codes, -1), len(values), frame.patient_numbers)
-        scored[model] = _model(frame, model, own, pools[key], values, reference, seed)
+        scored[model] = _model(frame, model, own, pools[key], values, reference)
     rows = tuple(scored[model][i] for i in range(len(values)) for model in metrics)
     return Grouping(name, values[reference] if reference >= 0 else "", rows)
 
@@ -164,13 +160,12 @@ def _model(
     pools_of_group: _Pools,
     values: Sequence[str],
     reference: int,
-    seed: int,
 ) -> list[GroupScores]:
     count = len(values)
     rows, pools, people = pools_of_group
     summed = pool_sums(pools, count, _parts(frame, own, rows))
     totals = summed.sum(1)
-    scores, gaps = _estimates(totals, summed, people, reference, seed)
+    scores, gaps = _estimates(totals, summed, people, reference)
     results = []
     for i, value in enumerate(values):
         cases = int(totals[i, _COUNT])
@@ -224,13 +219,12 @@ def _estimates(
     summed: NDArray[np.float64],
     people: NDArray[np.int64],
     reference: int,
-    seed: int,
 ) -> tuple[list[dict[str, MetricEstimate | None]], list[dict[str, MetricEstimate | None]]]:
     """Every group's metrics, and their gaps to the reference group."""
     count = len(totals)
     drawn = np.zeros((POOL_DRAWS, count, _TOPS))
     for i in np.flatnonzero(people).tolist():
-        drawn[:, i] = _metrics(drawn_pools(summed[i], int(people[i]), seed))
+        drawn[:, i] = _metrics(drawn_pools(summed[i], int(people[i]), SEED))
     values = _metrics(totals)
     # A rate over no pair at all is 0, as the evaluator has it; a mean over nothing is undefined.
     defined = (totals[:, _BELOW] > 0) | (np.array(METRICS) == "ddi_rate")

@@ -254,13 +254,12 @@ class Analysis:
         *,
         target: str = "error",
         depth: int = 3,
-        leaf: int | None = None,
         fields: Sequence[str] = FIELDS,
         progress: ShareProgress | None = None,
     ) -> Tree:
         """Where a model's error is highest; see `leader_core.error_analysis.tree`."""
         error = self.error(target, model)
-        return error_tree(self.frame, error, within, depth=depth, leaf=leaf, fields=fields, progress=progress)
+        return error_tree(self.frame, error, within, depth=depth, fields=fields, progress=progress)
 
     def class_counts(self, model: str, within: Bools) -> ClassCounts:
         """What a model did with each class, at its own cut-off."""

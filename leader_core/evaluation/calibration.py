@@ -161,8 +161,6 @@ def fit_calibration(
     truth: Bools,
     *,
     missed: NDArray[np.int64] | None = None,
-    shares: Sequence[float] = SHARES,
-    confidences: Sequence[float] = CONFIDENCES,
 ) -> Calibration:
     """Fit on validation cases.
 
@@ -170,8 +168,6 @@ def fit_calibration(
         probabilities: (N, M) as the model gives them.
         truth: (N, M).
         missed: (N,) prescribed classes that are no column; no set can hold them.
-        shares: of the prescribed classes that a set is to hold.
-        confidences: how often.
 
     Raises:
         ValueError: without cases, or without both prescribed and not prescribed pairs.
@@ -191,8 +187,8 @@ def fit_calibration(
         expected_error(after),
         tuple(
             Cutoff(share, confidence, conformal_cutoff(calibrated, truth, share, confidence, missed=missed))
-            for share in shares
-            for confidence in confidences
+            for share in SHARES
+            for confidence in CONFIDENCES
         ),
         before,
         after,

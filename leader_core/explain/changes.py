@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from leader_core.domain import KINDS, PROFILE_FIELDS, SEVERITY_RANK, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
@@ -76,6 +76,9 @@ def inside(item: Item, whole: Item) -> bool:
     """Whether leaving `whole` out leaves `item` out too."""
     return item == whole or (whole.part == "visit" and item.part == "code" and item.visit == whole.visit)
 
+
+MOST: Final = 12
+"""Interacting drugs that are tried."""
 
 Action = Literal["drop", "set", "add"]
 
@@ -171,7 +174,7 @@ def flips(case: Case, values: Mapping[str, Iterable[str]]) -> tuple[Change, ...]
 
 
 def interacting_drugs(
-    case: Case, table: InteractionTable, among: Iterable[str], vocabulary: Iterable[str], *, most: int = 12
+    case: Case, table: InteractionTable, among: Iterable[str], vocabulary: Iterable[str]
 ) -> tuple[Change, ...]:
     """Drug classes added to the last earlier visit that interact with a class of `among`, most severe first.
 
@@ -192,4 +195,4 @@ def interacting_drugs(
         ]
         if ranks and code not in known:
             ranked.append((min(ranks), -len(ranks), code))
-    return tuple(Change("add", code_item(index, "medication", code)) for _, _, code in sorted(ranked)[:most])
+    return tuple(Change("add", code_item(index, "medication", code)) for _, _, code in sorted(ranked)[:MOST])

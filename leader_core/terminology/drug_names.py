@@ -192,8 +192,8 @@ def _spellings() -> tuple[tuple[str, ...], dict[str, Ingredient]]:
     return tuple(names), names
 
 
-def nearest_names(text: str, limit: int = 2) -> tuple[str, ...]:
-    """Names of drugs that a text which names none may mean, at most two letters away (one in short words), nearest first.
+def nearest_names(text: str) -> tuple[str, ...]:
+    """Two names of drugs that a text which names none may mean, at most two letters away (one in short words), nearest first.
 
     >>> nearest_names("digoxn"), nearest_names("Plavx")
     (('digoxin',), ('Plavix (clopidogrel)',))
@@ -212,7 +212,7 @@ def nearest_names(text: str, limit: int = 2) -> tuple[str, ...]:
     for name, _, _ in sorted(near, key=lambda each: (each[1], each[0][0] != words[0])):
         drug = names[name].name
         meant.setdefault(drug, drug if drug.startswith(name) else f"{name.capitalize()} ({drug})")
-    return tuple(meant.values())[:limit]
+    return tuple(meant.values())[:2]
 
 
 def _misspelt(text: str) -> Ingredient | None:

@@ -217,7 +217,6 @@ class Store:
         author: str,
         *,
         based_on: int,
-        unique_name: bool = False,
     ) -> Entry:
         """Another revision, based on the one numbered `based_on`; without a body it removes the entry.
 
@@ -238,8 +237,6 @@ class Store:
                 key, len(past) + 1, stale, body is None and not stale, past[0].patient_id, past[0].visit_id,
                 author, datetime.now(UTC), current.body if body is None else body,
             )  # fmt: skip
-            if unique_name and body is not None and not stale:
-                self._check_name(kind, body["name"], key)
             if not (stale and body is None):  # a late removal has no text to keep
                 self._insert(kind, revision)
         if stale:

@@ -98,7 +98,6 @@ class SavedCohort:
     name: str
     query: PatientQuery | None
     patient_ids: tuple[int, ...]
-    author: str
     created_at: datetime
     edited_at: datetime
 
@@ -111,7 +110,7 @@ class SavedCohort:
         now, body = entry.now, entry.now.body
         query = _query(body["query"], body["name"]) if "query" in body else None
         return cls(
-            now.key, now.revision, body["name"], query, tuple(body.get("ids", ())), now.author,
+            now.key, now.revision, body["name"], query, tuple(body.get("ids", ())),
             entry.first_written, now.created_at,
         )  # fmt: skip
 
@@ -134,7 +133,6 @@ class Variant:
     name: str
     case: Case
     parent: Parent
-    author: str
     created_at: datetime
     edited_at: datetime
 
@@ -147,7 +145,7 @@ class Variant:
         now, body = entry.now, entry.now.body
         case = case_from_record(body["case"], what=f"variant {body['name']!r}")
         return cls(
-            now.key, now.revision, body["name"], case, Parent(**body["parent"]), now.author,
+            now.key, now.revision, body["name"], case, Parent(**body["parent"]),
             entry.first_written, now.created_at,
         )  # fmt: skip
 

@@ -195,35 +195,22 @@ class Workspace:
 
     # Saved cohorts
 
-    def save_cohort(
-        self,
-        name: str,
-        patients: PatientQuery | Sequence[int],
-        *,
-        author: str = "",
-        based_on: SavedCohort | None = None,
-    ) -> SavedCohort:
-        """Store a filter or a list of patients under a name; `based_on` is the saved cohort that it replaces.
+    def save_cohort(self, name: str, patients: PatientQuery | Sequence[int]) -> SavedCohort:
+        """Store a filter or a list of patients under a name.
 
         Raises:
             InputError: an empty list or name, a name that is taken, or more than `MOST_IDS` patients.
-            StaleEditError: somebody else changed it meanwhile.
         """
         if not isinstance(patients, PatientQuery) and not 0 < len(set(patients)) <= MOST_IDS:
             raise InputError(
                 f"A saved list of {len(set(patients)):,} patients: expected 1 to {MOST_IDS:,}. Save the filter instead."
             )
         body = cohort_body(clean_name(name, "cohort"), patients)
-        if based_on is None:
-            return SavedCohort.of(self._store.put("cohort", body, clean_author(author), unique_name=True))
-        key, version = based_on.cohort_id, based_on.version
-        return SavedCohort.of(
-            self._store.edit("cohort", key, body, clean_author(author), based_on=version, unique_name=True)
-        )
+        return SavedCohort.of(self._store.put("cohort", body, "", unique_name=True))
 
-    def remove_cohort(self, cohort: SavedCohort, *, author: str = "") -> None:
+    def remove_cohort(self, cohort: SavedCohort) -> None:
         """Take a saved cohort off the list; raises StaleEditError where it was changed meanwhile."""
-        self._store.edit("cohort", cohort.cohort_id, None, clean_author(author), based_on=cohort.version)
+        self._store.edit("cohort", cohort.cohort_id, None, "", based_on=cohort.version)
 
     def cohorts(self) -> tuple[SavedCohort, ...]:
         """Saved cohorts by name."""
@@ -232,37 +219,22 @@ class Workspace:
 
     # Variants
 
-    def save_variant(
-        self,
-        name: str,
-        case: Case,
-        *,
-        parent: Parent | None = None,
-        author: str = "",
-        based_on: Variant | None = None,
-    ) -> Variant:
-        """Store a case under a name; `based_on` is the variant that it replaces.
+    def save_variant(self, name: str, case: Case, *, parent: Parent | None = None) -> Variant:
+        """Store a case under a name, with where it came from.
 
         Raises:
             InputError: an empty name, or one that is taken.
-            StaleEditError: somebody else changed it meanwhile; both are stored.
         """
-        origin = parent or (based_on.parent if based_on else Parent())
         body = {
             "name": clean_name(name, "variant"),
             "case": case_to_record(case, identified=True),
-            "parent": asdict(origin),
+            "parent": asdict(parent or Parent()),
         }
-        if based_on is None:
-            return Variant.of(self._store.put("variant", body, clean_author(author), unique_name=True))
-        key, version = based_on.variant_id, based_on.version
-        return Variant.of(
-            self._store.edit("variant", key, body, clean_author(author), based_on=version, unique_name=True)
-        )
+        return Variant.of(self._store.put("variant", body, "", unique_name=True))
 
-    def remove_variant(self, variant: Variant, *, author: str = "") -> None:
+    def remove_variant(self, variant: Variant) -> None:
         """Take a variant off the list; raises StaleEditError where it was changed meanwhile."""
-        self._store.edit("variant", variant.variant_id, None, clean_author(author), based_on=variant.version)
+        self._store.edit("variant", variant.variant_id, None, "", based_on=variant.version)
 
     def variant(self, variant_id: str) -> Variant:
         """One variant; raises NotFoundError."""

@@ -9,7 +9,7 @@ Letters: B cases, V visits, C codes of one kind, D width, K profile fields, M me
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -125,13 +125,14 @@ def _copy_block(mine: PaddedBlock, theirs: Block) -> None:
         getattr(mine, name).load_state_dict(getattr(theirs, other).state_dict())
 
 
-class PaddedBatch:
-    """Cases padded to V visits of C codes, whatever they hold."""
+VISITS: Final = 10
 
-    def __init__(
-        self, encoded: EncodedCases, rows: np.ndarray, *, visits: int = 10, codes: int = 100
-    ) -> None:
-        shape = (len(rows), visits, codes)
+
+class PaddedBatch:
+    """Cases padded to `VISITS` visits of C codes, whatever they hold."""
+
+    def __init__(self, encoded: EncodedCases, rows: np.ndarray, *, codes: int = 100) -> None:
+        shape = (len(rows), VISITS, codes)
         arrays = {kind: np.zeros(shape, np.int64) for kind in KINDS}
         mask = np.zeros(shape[:2], np.int64)
         for b, n in enumerate(rows):
