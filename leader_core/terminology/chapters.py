@@ -12,6 +12,8 @@ from typing import Final
 
 UNCLASSIFIED: Final = "Not classified"
 
+_EXTERNAL: Final = "External causes"
+_STATUS: Final = "Health status and contact with services"
 _DIAGNOSES: Final = (  # chapter, where its ranges begin in ICD-9 and in ICD-10; each ends before the next
     ("Infections", "001", "A00"),
     ("Neoplasms", "140", "C00"),
@@ -32,8 +34,8 @@ _DIAGNOSES: Final = (  # chapter, where its ranges begin in ICD-9 and in ICD-10;
     ("Perinatal period", "760", "P00"),
     ("Symptoms and signs", "780", "R00"),
     ("Injury and poisoning", "800", "S00"),
-    ("External causes", "E00", "V00"),
-    ("Health status and contact with services", "V01", "Z00"),
+    (_EXTERNAL, "E00", "V00"),
+    (_STATUS, "V01", "Z00"),
     ("Special purposes", "", "U00"),
 )
 _OBSTETRIC: Final = "Obstetric procedures"
