@@ -41,6 +41,11 @@ _DIRECTION: Final = re.compile(
     r"(?:once |twice )?(?:daily|weekly|nightly|bid|tid|qid|qd|qhs|qod|prn|stat|once|q\d+h(?:r|rs)?)(?: prn)?",
     re.IGNORECASE,
 )
+_DENIED: Final = re.compile(r"(?:no|not|never|denies|r/o|rule out|negative for)\s+\S.*", re.IGNORECASE)
+_NOT_TAKEN: Final = re.compile(
+    r"(?:hold|stop|avoid|d/c|allerg(?:y|ic) to)\s.*|.*\b(?:held|on hold|stopped|discontinued|d/c'?e?d)\b.*",
+    re.IGNORECASE,
+)
 _FORMULA: Final = re.compile(r"""(?:^|(?<=[\s,;|]))="([^"\n]*)\"""", re.MULTILINE)
 """A spreadsheet's formula for a text: ="0389"."""
 _QUOTES: Final = "\"'“”‘’`"
@@ -198,6 +203,8 @@ def _described(parts: list[str], line: str, kind: Kind, resolver: Resolver) -> l
 
 def _read_codes(piece: str, kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
     """The codes of a piece, each with the words that stand with it; the piece as a whole where it has at most one."""
+    if _DENIED.fullmatch(piece) or (kind == "medication" and _NOT_TAKEN.fullmatch(piece)):
+        return [(piece, Unresolved("seems to say that it is absent or not taken: write what applies"))]
     if kind == "medication" and (sides := _ordered_together(piece)):
         return [each for side in sides for each in _read_codes(side, kind, resolver)]
     groups = _groups(piece, kind, resolver) if len(piece) <= _LONGEST_LINE else None

@@ -89,6 +89,28 @@ def test_what_cannot_be_read_is_listed_with_its_reason(cohort: Cohort) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "taken"),
+    [
+        (
+            "medication",
+            "no warfarin\nD/C warfarin\nwarfarin (held)\nallergic to warfarin\nnot on warfarin",
+            0,
+        ),
+        ("medication", "metoprolol 25 mg PO hold for SBP < 100\nAcetaminophen w/Codeine No.3", 2),
+        ("diagnosis", "no pneumonia\nr/o I21.4\ndenies 428.0", 0),
+        ("diagnosis", "428.0\n410.71 (ruled out earlier)", 2),
+    ],
+)
+def test_what_is_denied_or_not_taken_is_not_read_as_present(
+    cohort: Cohort, kind: Kind, text: str, taken: int
+) -> None:
+    result = read_list(text, kind, cohort)
+    assert len(result.resolved) + len(result.repeated) == taken
+    assert all("not taken" in each.reason for each in result.unmapped)
+    assert taken or len(result.unmapped) == text.count("\n") + 1
+
+
 def test_words_behind_a_code_and_a_comma_are_its_description(cohort: Cohort) -> None:
     (only,) = read_list("428.0, CHF", "diagnosis", cohort).resolved
     assert (only.code.code, only.code.note) == ("ICD9:4280", "'CHF' taken as its description")
