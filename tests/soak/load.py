@@ -249,7 +249,10 @@ async def _all(
         address = f"ws://127.0.0.1:{ports[number % len(ports)]}/_stcore/stream"
         origin: Any = f"http://127.0.0.1:{ports[number % len(ports)]}"
         protocols: Any = ["streamlit"]
-        async with connect(address, origin=origin, subprotocols=protocols, max_size=None) as channel:
+        # No pings, as from a browser: a busy server would be taken for a dead one.
+        async with connect(
+            address, origin=origin, subprotocols=protocols, max_size=None, ping_interval=None
+        ) as channel:
             visitors.append(Visitor(channel, f"visitor {number}", number, patients))
             await visitors[-1].live(until)
 
