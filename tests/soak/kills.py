@@ -195,7 +195,7 @@ def _content(command: Command, folder: Path) -> Any:
         try:
             answer = json.dumps(command.content(folder / command.target))
         except Exception as error:  # noqa: BLE001 - a damaged artefact is an answer too
-            answer = json.dumps(f"unreadable: {error}")
+            answer = json.dumps(f"unreadable: {error}".replace(f"{folder}/", ""))
         os.write(writing, hashlib.sha256(answer.encode()).digest() + answer[:300].encode())
         os._exit(0)
     os.close(writing)
