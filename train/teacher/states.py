@@ -162,8 +162,7 @@ def write_states(
     scorer = _load(teacher, cohort, device, processes)
     # a teacher spread over processes needs them all for every pass; whole ones take a shard each
     own = missing if processes.sharded else missing[processes.rank :: processes.count]
-    ahead = sum(len(cases[blocks[number] : blocks[number] + SHARD]) for number in own)
-    with report.counting(ahead, "states") as step:
+    with report.counting(sum(len(cases[blocks[n] : blocks[n] + SHARD]) for n in own), "states") as step:
         for number in own:
             first, end = blocks[number] + 1, min(blocks[number] + SHARD, len(cases))
             _write_shard(work, number, cases[first - 1 : end], scorer, processes, step)
