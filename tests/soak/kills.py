@@ -244,7 +244,8 @@ def survive(name: str, base: Path, kills: int, dice: random.Random) -> dict[str,
     if done < kills:
         problems.append(f"only {done} of {kills} kills struck in time")
     refused = 0
-    largest = max(path.stat().st_size for path in base.rglob("*out*") if path.is_file())
+    files = (path for output in base.glob("*out*") for path in (output, *output.rglob("*")) if path.is_file())
+    largest = max(path.stat().st_size for path in files)
     for _ in range(FULL_DISKS):
         _copy_outputs(saved, base)
         child, pipe = _child(
