@@ -146,10 +146,9 @@ def test_test_metrics_follow_validation_without_published_ones(
         "prauc": {"value": 0.7216, "low": 0.7137, "high": 0.7297, "mean": 0.72, "std": 0.002},
     }
     cohort = {"label": FINGERPRINT.label, "digest": FINGERPRINT.digest, "synthetic": True}
-    entry = {"cohort": cohort, "groups": {"overall": group}, "model": {"digest": manifest("student").digest}}
-    (tmp_path / "evaluation.json").write_text(
-        json.dumps({"synthetic": {"student": {**entry, "split": "test"}}})
-    )
+    of_student = {"seeds": [42], "groups": {"overall": group}, "digests": [manifest("student").digest]}
+    on_test = {"cohort": cohort, "split": "test", "cases": 829, "models": {"student": of_student}}
+    (tmp_path / "evaluation.json").write_text(json.dumps({"cohorts": {"synthetic": on_test}}))
     monkeypatch.setenv("LEADER_MODELS", str(tmp_path / "models"))
     serve()
     shown = text(open_page("models", model="student"))
