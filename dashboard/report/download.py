@@ -11,7 +11,6 @@ import streamlit as st
 from dashboard.report.content import CaseReport, compose
 from dashboard.report.html import write_html
 from dashboard.report.json_csv import comparison_csv, write_json
-from dashboard.report.pdf import write_pdf
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.server import audit
 from dashboard.server.service import Service
@@ -21,9 +20,16 @@ from leader_core import Case, LeaderError, Recommendation
 from leader_core.domain import ModelName
 from leader_core.explain import Outcomes, leave_one_out
 
+
+def _write_pdf(report: CaseReport) -> bytes:
+    from dashboard.report.pdf import write_pdf  # its library is slow to import, and a start needs it not
+
+    return write_pdf(report)
+
+
 _FORMATS: Final[tuple[tuple[str, str, str, str, Callable[[CaseReport], bytes]], ...]] = (
     ("Report to read and print (HTML)", "html", "text/html", ":material/description:", write_html),
-    ("Report on paper (PDF)", "pdf", "application/pdf", ":material/picture_as_pdf:", write_pdf),
+    ("Report on paper (PDF)", "pdf", "application/pdf", ":material/picture_as_pdf:", _write_pdf),
     ("Case and scores (JSON)", "json", "application/json", ":material/data_object:", write_json),
     ("Comparison table (CSV)", "csv", "text/csv", ":material/table:", comparison_csv),
 )

@@ -17,9 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from cryptography.exceptions import InvalidKey
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-
 from leader_core import InputError, NotFoundError
 from leader_core.files import OutputKind, replacing_file
 
@@ -157,10 +154,17 @@ _PASSWORD_FILE: Final = OutputKind("a password file", False, _is_password_file, 
 
 
 def _hashed(password: str) -> str:
+    from cryptography.hazmat.primitives.kdf.argon2 import (
+        Argon2id,  # slow to import, and only sign-in needs it
+    )
+
     return Argon2id(salt=secrets.token_bytes(16), length=32, **_COST).derive_phc_encoded(_bytes(password))
 
 
 def _matches(password: str, stored: str) -> bool:
+    from cryptography.exceptions import InvalidKey
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
     try:
         Argon2id.verify_phc_encoded(_bytes(password), stored)
     except (InvalidKey, ValueError):

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import psutil
 from safetensors import SafetensorError, safe_open
 
 from leader_core.domain import Case, ModelName, Recommendation
@@ -290,6 +289,8 @@ def measure(
             done += 1
         p50, p95 = np.quantile(spent, (0.5, 0.95), method="inverted_cdf")  # values that occurred
         latencies.append(Latency(model, len(cases), float(p50), float(p95), max(spent)))
+    import psutil  # slow to import
+
     resident = psutil.Process().memory_info().rss
     return Measured(
         tuple(latencies), resident, device_name(engine.device), os.cpu_count() or 1, datetime.now(UTC)
