@@ -67,9 +67,7 @@ def _states(folder: Path) -> str:
 
 def _unfinished_states(folder: Path) -> str:
     for path in sorted(folder.iterdir()):
-        if path.name not in ("run.json", "index.json") and not path.name.startswith(
-            ("states-", ".states-", ".run")
-        ):
+        if not path.name.removeprefix(".").startswith(("states-", "run.json", "index.json")):
             return f"the folder also holds {path.name}"
     return ""
 

@@ -343,6 +343,8 @@ def _finish(work: Path, out: Path) -> None:
     """Move complete states into place, without what only a continued run needs."""
     for path in (work / _RUN, *work.glob("states-*.json")):
         path.unlink(missing_ok=True)
+    for left in work.glob(".*.partial"):  # of runs that were killed while they wrote one of the files
+        shutil.rmtree(left, ignore_errors=True)
     move_into_place(work, out, STATES)
 
 

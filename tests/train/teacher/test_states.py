@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.outputs import STATES, UNFINISHED_STATES
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.scorer import TeacherScorer
 from tests.teacher_fakes import TinyCohort, quickly_trained, tiny_bert
@@ -69,10 +70,15 @@ def test_a_killed_run_continues_shard_by_shard(
     with pytest.raises(KeyboardInterrupt):
         write_states(COHORT, teacher, tmp_path / "states")
     assert not (tmp_path / "states").exists()
+    work = states.unfinished_path(tmp_path / "states")
+    for name in ("run.json", "index.json", "states-00000.json"):  # killed while it wrote one of these
+        (work / f".{name}.x.partial").mkdir()
+    UNFINISHED_STATES.check(work)  # a run of another teacher may replace it
     monkeypatch.setattr(states, "_write_shard", lambda *a: (written.append(a[1]), write(*a))[1])
     write_states(COHORT, teacher, tmp_path / "states")
     assert written == list(range(len(written)))
     assert (tmp_path / "states" / "index.json").read_text() == (tmp_path / "whole" / "index.json").read_text()
+    STATES.check(tmp_path / "states")  # nothing else is in it
     count = len(written)
     write_states(COHORT, teacher, tmp_path / "states")  # complete: nothing is written again
     assert len(written) == count
