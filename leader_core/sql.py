@@ -39,6 +39,15 @@ def connect(
     return duckdb.connect(str(path), read_only=read_only, config={**_NO_DOWNLOADS, **own, **(config or {})})
 
 
+def complete(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring everything into the file of a database: closing does so as well, but is silent where the disk is full.
+
+    Raises:
+        duckdb.Error: the disk is full, or fails.
+    """
+    connection.execute("CHECKPOINT")
+
+
 @cache
 def _spill() -> TemporaryDirectory[str]:
     """Where queries that need more than memory put rows: a folder of this user alone, removed with the process."""

@@ -100,6 +100,7 @@ class ScoreWriter:
                 connection.execute("INSERT INTO codes SELECT unnest(?), unnest(?)", (numbers, list(codes)))
                 yield cls(connection, codes, table, alerts)
                 run(connection, "overview")
+                sql.complete(connection)
             finally:
                 connection.close()
 
@@ -135,6 +136,7 @@ class ScoreWriter:
                 yield cls._continued(connection, path, digest, table, alerts)
                 connection.execute("DROP TABLE overview")
                 run(connection, "overview")
+                sql.complete(connection)
             finally:
                 connection.close()
 

@@ -6,6 +6,8 @@ import argparse
 import errno
 import importlib
 import json
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +196,26 @@ def test_a_failing_disk_or_file_is_one_sentence(
     assert main(["benchmark"]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ") and expected in last and last.endswith(".")
+
+
+def test_a_disk_that_fills_with_the_last_bytes_is_said_and_costs_nothing(
+    synthetic_raw: Path, synthetic_cohort: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.duckdb"
+    shutil.copy2(synthetic_cohort, out)
+    largest = out.stat().st_size * 3 // 4  # DuckDB writes the most when it is told to complete the file
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "cohort", "--raw", str(synthetic_raw), "--out", str(out)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "File too large" in done.stderr.splitlines()[-1]
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert out.read_bytes() == synthetic_cohort.read_bytes()
 
 
 def test_json_is_all_that_stdout_holds(
