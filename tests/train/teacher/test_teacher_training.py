@@ -168,8 +168,11 @@ def test_resuming_a_finished_run_keeps_it_and_another_one_is_refused(
 ) -> None:
     done = fit(bert, tmp_path / "out")
     created = read_manifest(tmp_path / "out").created_at
+    state = checkpoint.checkpoint_path(tmp_path / "out")
+    state.write_bytes(b"of a run that was killed in its last step")
     assert fit(bert, tmp_path / "out", resume=True) == done
     assert read_manifest(tmp_path / "out").created_at == created
+    assert not state.exists()
     step = loop.TeacherTrainer._step
 
     def killed(self: Any, optimizer: Any, trained: Any, number: int) -> float:
