@@ -63,8 +63,7 @@ def train_teacher(
     run = _run_key(config, training, seed, cohort.fingerprint.digest, files.sha256)
     if resume and (finished := _finished(out, run)):
         report.line(f"{out} is complete already: nothing to resume")
-        if processes.main:
-            checkpoint_path(out).unlink(missing_ok=True)  # of a run that was killed in its last step
+        checkpoint_path(out).unlink(missing_ok=True)  # of a run that was killed in its last step
         return _result(out, finished)
     vocabularies = Vocabularies.of_training(cohort, equivalence=config.equivalence)
     reader = TeacherReader(files, config, cohort.title, vocabularies.diagnosis)
