@@ -56,7 +56,11 @@ def build_cohort(build: Path, report: Report) -> Path:
     )
     sources = _digest_of(ROOT / "train" / "synthetic_hospital", *COHORT_SOURCES)
     run_tasks(build, [CommandTask("cohort", commands, (cohort,), settings={"sources": sources})], report)
-    shutil.rmtree(raw, ignore_errors=True)  # quickly written again, and most of the disk
+    if raw.is_dir():  # quickly written again, and most of the disk
+        removed = build / f".{raw.name}.removed.partial"  # the next run removes what a kill leaves of it
+        shutil.rmtree(removed, ignore_errors=True)
+        raw.rename(removed)
+        shutil.rmtree(removed, ignore_errors=True)
     return cohort
 
 
