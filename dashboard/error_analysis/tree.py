@@ -247,7 +247,7 @@ def _add_label(
 ) -> None:
     text = "all cases" if not node.conditions else describe(node.conditions[-1])
     lines = [escape(line, quote=False) for line in textwrap.wrap(text, _LINE, max_lines=2, placeholder="…")]
-    beside = {"xshift": 34, "yshift": 0, "xanchor": "left", "yanchor": "middle", "align": "left"}
+    right = {"xshift": 34, "yshift": 0, "xanchor": "left", "yanchor": "middle", "align": "left"}
     above = {"xshift": 0, "yshift": 33, "xanchor": "center", "yanchor": "bottom", "align": "center"}
     chart.add_annotation(
         x=at[0],
@@ -257,7 +257,7 @@ def _add_label(
         font={"size": 12, "color": theme.COLOURS["ink"].of(mode)},
         bgcolor=theme.COLOURS["paper"].of(mode),
         borderpad=1,
-        **(beside if node.children is None else above),
+        **(right if node.children is None else above),
     )
 
 

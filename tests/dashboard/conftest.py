@@ -39,7 +39,10 @@ def click_instead_of_waiting(event: threading.Event) -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_packages_of_components() -> Iterator[None]:
-    """An AppTest reads the metadata of all installed packages for components of theirs, which costs more than a page."""
+    """An AppTest looks through all installed packages for components of theirs.
+
+    That is 0.19 of a small page's 0.25 seconds of processor time, in some 500 tests.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", list)
         yield
