@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -140,7 +141,7 @@ def check_output(path: Path, kind: OutputKind) -> None:
         raise InputError(
             f"{path} cannot be written: {place} is no folder that you may write to. Name another place."
         )
-    _recover(path, kind)
+    recover(path, kind)
     kind.check(path)
 
 
@@ -188,6 +189,51 @@ def replacing_folder(path: Path, kind: OutputKind | None = None) -> Iterator[Pat
         (work / _NEW).mkdir()
         yield work / _NEW
         _swap(work / _NEW, path, work, kind)
+
+
+@contextmanager
+def creating_file(path: Path) -> Iterator[Path]:
+    """A temporary path next to `path` that becomes it on success, readable by its owner only; what another process put
+    there meanwhile stays.
+    """
+    path = _target(path)
+    with _working_folder(path, None) as work:
+        new = work / _NEW
+        yield new
+        new.chmod(0o600)
+        _flush(new)
+        try:
+            os.link(new, path)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without links, such as exFAT
+            if not path.exists():
+                new.replace(path)
+        _flush_folder(path.parent)
+
+
+def user_folder() -> Path:
+    """A folder of this user alone in the system's temporary one, for what may hold data about patients.
+
+    Raises:
+        InputError: something else is in its place.
+    """
+    folder = Path(tempfile.gettempdir(), f"leader-{os.getuid()}")
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    about = folder.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid() or about.st_mode & 0o077:
+        raise InputError(
+            f"{folder} is not a folder that you alone can read. Remove it, or set TMPDIR to another temporary folder."
+        )
+    return folder
+
+
+@contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """A temporary folder of this user alone, removed in the end; the next one of this name removes what a kill left."""
+    with _working_folder(user_folder() / name, None) as work:
+        yield work
 
 
 def move_into_place(folder: Path, path: Path, kind: OutputKind | None = None) -> None:
@@ -241,7 +287,7 @@ def _exchange(new: Path, path: Path) -> bool:
 def _working_folder(path: Path, kind: OutputKind | None, *, alone: bool = False) -> Iterator[Path]:
     """A locked folder next to `path`, for its owner only, removed in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _recover(path, kind)
+    recover(path, kind)
     while True:
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
         with suppress(FileNotFoundError):  # another process may take it for a leftover before it is locked
@@ -259,7 +305,7 @@ def _working_folder(path: Path, kind: OutputKind | None, *, alone: bool = False)
         os.close(handle)
 
 
-def _recover(path: Path, kind: OutputKind | None) -> None:
+def recover(path: Path, kind: OutputKind | None = None) -> None:
     """Put back or remove what killed runs left next to `path`; what a running one holds stays."""
     for left in _leftovers(path):
         if not left.is_dir():  # of an earlier version

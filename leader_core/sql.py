@@ -5,13 +5,15 @@ A statement gets exactly the parameters that it names; values are bound, never w
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+
+from leader_core.files import user_folder
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,9 +35,8 @@ def connect(
     """
     import duckdb
 
-    own = (
-        {"temp_directory": _spill().name} if path == ":memory:" else {}
-    )  # by default .tmp in the working folder
+    # By default .tmp in the working folder. DuckDB removes there what processes that were killed have left.
+    own = {"temp_directory": str(user_folder())} if path == ":memory:" else {}
     return duckdb.connect(str(path), read_only=read_only, config={**_NO_DOWNLOADS, **own, **(config or {})})
 
 
@@ -48,10 +49,10 @@ def complete(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CHECKPOINT")
 
 
-@cache
-def _spill() -> TemporaryDirectory[str]:
-    """Where queries that need more than memory put rows: a folder of this user alone, removed with the process."""
-    return TemporaryDirectory(prefix="leader-")
+def remove_spilled() -> None:
+    """Remove what queries of this process put on disk, where it ends without closing its connections."""
+    for path in user_folder().glob(f"duckdb_temp_{os.getpid()}_*"):
+        path.unlink(missing_ok=True)
 
 
 @cache

@@ -1,11 +1,13 @@
 """`python -m train COMMAND`."""
 
 import os
+import signal
 import sys
 
 INTERRUPTED = 130
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as after Ctrl-C
     try:
         from train.cli import main
 

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from leader_core import sql
 from leader_core.errors import LeaderError
 from leader_core.files import check_output, write_json
 from leader_core.logs import set_up_logs
@@ -136,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _interrupted() -> int:
+    sql.remove_spilled()
     print("interrupted: nothing half-written was left in place", file=sys.stderr)
     return 130
 

@@ -5,14 +5,16 @@ The stored scores change only when all of them are there; a cancelled or failed 
 
 from __future__ import annotations
 
+import os
 import shlex
-import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,6 +26,7 @@ from dashboard.server.settings import ROOT, ServerSettings
 from dashboard.server.training_runs import start_process, stop
 from dashboard.server.training_state import LOG, PROGRESS, began, last_words, read_lines
 from leader_core import InputError
+from leader_core.files import scratch_folder
 
 SPLITS: Final = ("test", "all")
 COMMAND: Final = (sys.executable, "-m", "train", "scores")
@@ -55,7 +58,8 @@ class ScoringRun:
 
     command: tuple[str, ...] = COMMAND
     reason: str = ""  # why the last one failed
-    _folder: Path | None = None
+    _folder: Path | None = None  # for progress and messages, as long as anybody may read them
+    _leave: ExitStack = field(default_factory=ExitStack)
     _process: subprocess.Popen[bytes] | None = None
     _start: str = ""
     _began: float = 0.0
@@ -75,12 +79,12 @@ class ScoringRun:
                 raise InputError("The cohort is being scored already: wait for it, or cancel it first.")
             audit.record("scored", f"{split} cases")
             self._clear()
-            folder = Path(tempfile.mkdtemp(prefix="leader-scores-"))
+            folder = self._leave.enter_context(scratch_folder("scores"))
             line = [*words(settings, split, self.command), "--progress", str(folder / PROGRESS)]
             try:
                 self._process = start_process(line, folder / "result.txt", folder / LOG)
             except OSError as error:
-                shutil.rmtree(folder, ignore_errors=True)
+                self._clear()
                 raise InputError(f"The scoring could not be started ({error.strerror}).") from error
             self._folder, self._began, self._cancelled = folder, time.time(), False
             self._start = began(self._process.pid)
@@ -127,13 +131,18 @@ class ScoringRun:
             if self.state != "running":
                 self._clear()
 
+    def end(self) -> None:
+        """The server ends, and a run with it."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGINT)
+        self._clear()
+
     def _clear(self) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._leave.close()
         self._folder = self._process = None
 
 
-@st.cache_resource(show_spinner=False)
+@cache
 def get_scoring_run() -> ScoringRun:
     """The server's one run."""
     return ScoringRun()

@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from dashboard.server import audit, serving
 from dashboard.server.accounts import Account
 from dashboard.shared.templates import render
-from leader_core import LeaderError
+from leader_core import LeaderError, sql
 from leader_core.logs import hidden_messages, set_up_logs
 
 log = logging.getLogger("leader.dashboard")
@@ -303,7 +303,13 @@ async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
     set_up_logs()
     with hidden_messages():
         threading.Thread(target=warm_up, name="leader-warm-up", daemon=True).start()
-        yield {}
+        try:
+            yield {}
+        finally:
+            from dashboard.server.scoring_run import get_scoring_run
+
+            get_scoring_run().end()
+            sql.remove_spilled()
 
 
 def warm_up() -> None:

@@ -6,7 +6,6 @@ Every row of PRESCRIPTIONS counts, usable in a cohort or not.
 from __future__ import annotations
 
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from leader_core.cohort.reading import RawReader, first_line
 from leader_core.cohort.stages import DRUGS
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError
+from leader_core.files import scratch_folder
 from leader_core.terminology.drugs import SET_ASIDE_REASONS
 
 MAPPED: Final = "mapped"
@@ -149,13 +149,13 @@ class _Read:
 def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: NdcMap | None) -> _Read:
     with (
         sql.connect() as connection,
-        tempfile.TemporaryDirectory(prefix="leader-tables-") as folder,
+        scratch_folder("tables") as folder,
         ThreadPoolExecutor(1) as pool,
     ):
         prescriptions = SOURCES[raw.source].source_table("prescriptions")
         names = ("patient", prescriptions)  # the first is eICU's unit stays, which its orders are read with
         wanted = {name: raw[name] for name in names if name in raw}
-        reader = RawReader(replace(raw, tables=wanted), Path(folder), connection, pool)
+        reader = RawReader(replace(raw, tables=wanted), folder, connection, pool)
         for name in wanted:
             reader.read(name, by_ndc=ndc_map is not None)
         try:

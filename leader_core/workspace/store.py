@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import sqlite3
-import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,6 +23,7 @@ from typing import Any, Final, Literal
 
 from leader_core import sql
 from leader_core.errors import ArtifactError, InputError, NotFoundError
+from leader_core.files import creating_file, recover, scratch_folder
 from leader_core.workspace.encryption import Cipher, read_body
 from leader_core.workspace.legacy import import_duckdb
 from leader_core.workspace.values import Entry, Revision
@@ -279,6 +279,7 @@ class Store:
     def _open(self, legacy: Path | None) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            recover(self.path)
             if not self.path.exists():
                 rows = import_duckdb(legacy) if legacy and legacy.is_file() else ()
                 if rows and self._cipher is not None:
@@ -309,11 +310,11 @@ class Store:
             self._check(connection)
             return connection
         # SQLite reads the log only where it can write its side files: so in a copy, which holds what the log does.
-        with tempfile.TemporaryDirectory() as folder:
+        with scratch_folder("workspace") as folder:
             for part in (self.path, Path(f"{self.path}-wal")):
                 if part.is_file():
-                    shutil.copyfile(part, Path(folder, part.name))
-            with contextlib.closing(_connect(Path(folder, self.path.name))) as copy:
+                    shutil.copyfile(part, folder / part.name)
+            with contextlib.closing(_connect(folder / self.path.name)) as copy:
                 self._check(copy)
                 connection = _connect(":memory:")
                 copy.backup(connection)
@@ -368,24 +369,12 @@ def _empty() -> sqlite3.Connection:
 
 def _create(path: Path, rows: Iterable[tuple[Any, ...]]) -> None:
     """A new file with these rows, whole or not at all; one that another process created meanwhile stays."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # for its owner only
-    os.close(handle)
-    try:
-        with contextlib.closing(_connect(name)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            with _transaction(connection):
-                _run_scripts(connection, MIGRATIONS[:1])
-                connection.executemany(_INSERT, rows)  # of the first version, as `legacy` reads them
-                _run_scripts(connection, MIGRATIONS[1:])
-        try:
-            os.link(name, path)
-        except FileExistsError:
-            return
-        except OSError:  # a file system without links, such as exFAT
-            if not path.exists():
-                Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    with creating_file(path) as new, contextlib.closing(_connect(new)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        with _transaction(connection):
+            _run_scripts(connection, MIGRATIONS[:1])
+            connection.executemany(_INSERT, rows)  # of the first version, as `legacy` reads them
+            _run_scripts(connection, MIGRATIONS[1:])
 
 
 def _run_scripts(connection: sqlite3.Connection, scripts: Iterable[str]) -> None:

@@ -22,7 +22,6 @@ from dashboard.new_case.page import _START
 from dashboard.prompt.page import MODES
 from dashboard.server import analysis_cache, audit, workspace
 from dashboard.server.service import default_service
-from leader_core import sql
 from leader_core.exchange.case_json import case_to_record
 from leader_core.logs import hidden_messages, set_up_logs
 from tests.dashboard.conftest import OpenPage, Serve
@@ -81,7 +80,6 @@ def test_a_planted_word_is_nowhere_outside_the_databases(
     monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv(audit.FILE, str(outside / "audit.jsonl"))
     monkeypatch.chdir(outside / "here")
-    sql._spill.cache_clear()
     exports: dict[str, Callable[[], Any]] = {}
     exporting = audit.exporting
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,18 @@ from typing import Any
 
 import pytest
 
-from leader_core import files
+from leader_core import files, sql
 from leader_core.errors import InputError
 from leader_core.files import (
     OutputKind,
     check_output,
+    creating_file,
     move_into_place,
+    recover,
     replacing_file,
     replacing_folder,
+    scratch_folder,
+    user_folder,
     write_json,
 )
 
@@ -71,7 +76,7 @@ def _killed_at(step: int, write: Callable[[Path], None], path: Path) -> bool:
         for owner, names in (
             (Path, ("rename", "replace", "mkdir", "write_text")),
             (shutil, ("rmtree",)),
-            (os, ("fsync",)),
+            (os, ("fsync", "link")),
         ):
             for name in names:
                 setattr(owner, name, deadly(getattr(owner, name)))
@@ -110,6 +115,73 @@ def test_a_kill_at_any_step_costs_nothing(
             break
         steps += 1
     assert steps >= 4
+
+
+def _create(path: Path) -> None:
+    with creating_file(path) as new:
+        new.write_text("whole")
+
+
+def test_a_first_writing_that_is_killed_leaves_nothing_and_one_that_comes_late_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "target"
+    for step in range(20):
+        lived = _killed_at(step, _create, path)
+        assert not path.exists() or _content(path) == "whole"
+        recover(path)
+        assert [each.name for each in tmp_path.iterdir()] == ["target"] * path.exists()
+        if lived:
+            break
+        path.unlink(missing_ok=True)
+    assert lived and step >= 4 and stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("another's")
+    _create(path)
+    assert _content(path) == "another's"
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The system's temporary folder, of this test alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_temporary_folders_are_the_users_alone_and_a_killed_ones_go_with_the_next(temporary: Path) -> None:
+    def use(_: Path) -> None:
+        with scratch_folder("work") as folder:
+            (folder / "rows").write_text("of a patient")
+            assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+            os._exit(9)
+
+    for _ in range(2):
+        _killed_at(99, use, temporary)
+        assert len(list(user_folder().iterdir())) == 1
+    with scratch_folder("work"):
+        assert len(list(user_folder().iterdir())) == 1
+    assert list(user_folder().iterdir()) == []
+    user_folder().chmod(0o755)
+    with pytest.raises(InputError, match="you alone can read"):
+        user_folder()
+
+
+def test_rows_that_queries_put_on_disk_go_however_a_process_ends(temporary: Path) -> None:
+    def spill() -> Any:
+        connection = sql.connect(config={"memory_limit": "20MB", "threads": 1})
+        connection.execute("CREATE TABLE t AS SELECT hash(range)::VARCHAR AS a FROM range(1_200_000)")
+        return connection
+
+    for after_ctrl_c in (True, False):
+        if not (child := os.fork()):
+            connection = spill()
+            spilled = list(user_folder().iterdir())
+            if after_ctrl_c:
+                sql.remove_spilled()
+            os._exit(not spilled or connection is None)
+        assert os.waitpid(child, 0)[1] == 0
+        assert bool(list(user_folder().iterdir())) != after_ctrl_c
+    spill().close()
+    assert list(user_folder().iterdir()) == [], "what a killed process left went with the next rows"
 
 
 def test_what_an_earlier_version_left_is_put_back(tmp_path: Path) -> None:

@@ -39,10 +39,12 @@ def test_an_interrupted_command_says_so_and_leaves_nothing_behind(
         places = {"raw": synthetic_raw, "cohort": synthetic_cohort, "models": demo_models, "out": tmp_path / "out",
                   "port": probe.getsockname()[1]}  # fmt: skip
     words = [word.format(**places) for word in COMMANDS[command]]
+    temporary = tmp_path.with_name(f"{tmp_path.name}-temporary")
+    temporary.mkdir()
     ended = 0
     for moment in MOMENTS:
         process = subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+            [sys.executable, "-m", *words], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
@@ -58,5 +60,6 @@ def test_an_interrupted_command_says_so_and_leaves_nothing_behind(
         left = [
             path.name for path in tmp_path.iterdir() if path.name != "out.states.partial"
         ]  # resumed by the next run
+        left += [path.name for path in temporary.rglob("*") if path.name != f"leader-{os.getuid()}"]
         assert left == [], (moment, left)
     assert ended >= 3

@@ -7,7 +7,6 @@ match by name), that student as it is, and two baselines, all on the same folds 
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS
 from leader_core.errors import InputError
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, choose_threshold, summarise
+from leader_core.files import scratch_folder
 from leader_core.scorer import score_columns
 from leader_core.vocabulary import Vocabularies, Vocabulary, diagnoses_read
 from train.baselines.fitting import TrainingData, fit_on
@@ -293,8 +293,8 @@ class _FoldRun:
         )
         if start:
             self.matched = start_from(trainer.student, trainer.encoder, self.source)
-        with tempfile.TemporaryDirectory() as folder:
-            trainer.fit(Path(folder) / "state.safetensors", resume=False)
+        with scratch_folder("fold") as folder:
+            trainer.fit(folder / "state.safetensors", resume=False)
         validation = trainer.validation_scores()
         test = trainer.encoder.columns(fold.test)
         return validation, predict(trainer.student, test, np.arange(len(test)))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from dashboard.server.scoring_run import ScoringRun, typed
 from dashboard.server.settings import ROOT, ServerSettings
 from leader_core import InputError
+from leader_core.files import user_folder
 
 _PROGRAM = """
 import json, sys, time
@@ -23,6 +25,7 @@ with open(path, "a") as file:
         file.write(json.dumps({"event": "part", "label": "teacher", "done": done, "of": 512}) + "\\n")
         file.flush()
 """
+_runs: list[ScoringRun] = []
 
 
 @pytest.fixture
@@ -30,8 +33,19 @@ def settings(tmp_path: Path) -> ServerSettings:
     return ServerSettings(cohort=tmp_path / "a cohort.duckdb", models=tmp_path / "models", device="cpu")
 
 
+@pytest.fixture(autouse=True)
+def _no_folder_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _runs.clear()
+    yield
+    for run in _runs:
+        run.end()
+    assert list(user_folder().iterdir()) == []
+
+
 def _run(more: str) -> ScoringRun:
-    return ScoringRun((sys.executable, "-c", _PROGRAM + more))
+    _runs.append(ScoringRun((sys.executable, "-c", _PROGRAM + more)))
+    return _runs[-1]
 
 
 def _until(holds: Callable[[], bool]) -> None:
@@ -61,6 +75,11 @@ def test_one_at_a_time_and_it_can_be_cancelled(settings: ServerSettings) -> None
     run.cancel()
     _until(lambda: run.state != "running")
     assert run.state == "cancelled"
+    run.start(settings, "all")
+    process = run._process
+    _until(lambda: run.progress() is not None)
+    run.end()
+    assert process is not None and process.wait(20) != 0, "it ends with its server"
 
 
 def test_a_failure_gives_its_reason(settings: ServerSettings) -> None:
