@@ -25,10 +25,10 @@ from leader_core.cohort.cases import (
 )
 from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.layouts import SOURCES
+from leader_core.cohort.patient_codes import PatientCodes
 from leader_core.cohort.patient_search import (
     DrugSearch,
     MatchReason,
-    PatientCodes,
     PatientSearch,
     SearchReading,
     code_table,

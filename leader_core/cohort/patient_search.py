@@ -1,8 +1,4 @@
-"""Searching patients by words and codes: what a search was taken for, who matches it, and by which codes.
-
-Who matches is worked out outside the database: every code's patients are held as positions in the sorted list of ids, four
-bytes each, so that a text of any number of codes is a few passes over one byte per patient.
-"""
+"""Searching patients by words and codes: what a search was taken for, who matches it, and by which codes."""
 
 from __future__ import annotations
 
@@ -16,14 +12,15 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
+from leader_core.cohort.patient_codes import PatientCodes
 from leader_core.search.index import CodeIndex, CodeTable
 from leader_core.search.matching import BestMatches, best_matches, title_matches
+from leader_core.search.persons import OLD, VAGUE, Person, person_of_word, read_person
 from leader_core.search.query import SearchTerm, parse
 from leader_core.search.words import MOST_WORDS, SMALL_WORDS, content_words, fold, search_words, spellings
 from leader_core.terminology.drug_names import read_drug
 from leader_core.terminology.drugs import AtcLevel
 
-_BLOCK: Final = 1_000_000
 _CACHED_TEXTS: Final = 16
 MOST_TITLES: Final = 30
 """How many of the codes behind words of a search are listed."""
@@ -53,6 +50,7 @@ class SearchPart:
     drug: str = ""  # where the words name a drug: its name; its orders count then, and not the class
     orders: tuple[str, ...] = ()  # the order texts that name the drug
     readable: bool = True  # False for another script
+    person: Person | None = None  # where the words are a sex or an age, which `title` says
 
 
 Alternatives = tuple[tuple[SearchPart, ...], ...]
@@ -137,7 +135,7 @@ class PatientSearch:
         """
         reading = self.read(text)
         included = [c for c in reading.clauses if not c.excluded]
-        excluded = [c for c in reading.clauses if c.excluded and c.patients]
+        excluded = [c for c in reading.clauses if c.excluded and (c.patients or _of_persons(c))]
         matches = np.full(len(self._codes.ids), bool(included or excluded))
         for clause in included:
             matches &= self._meeting(clause.alternatives)
@@ -165,8 +163,12 @@ class PatientSearch:
         """A term as one thing where a code has all its words, else as the longest runs of words that are one thing."""
         if not term.readable:
             return (SearchPart(term.text, readable=False),)
+        if term.person is not None:
+            return (_person_part(term.text, term.person),)
         if term.quoted:
             return (self._part(f"“{term.text}”", best_matches(self._own, term.text, quoted=True)),)
+        if term.text.lower() in OLD and (person := read_person(term.text)):
+            return (_person_part(term.text, person),)
         runs = self._runs(term.text.split(), whole=term.text == typed.strip())
         dropped = SMALL_WORDS | (_ARTICLES if len(runs) > 1 else frozenset())
         parts = [self._part(text, matches) for text, matches in runs if text.lower() not in dropped]
@@ -219,6 +221,10 @@ class PatientSearch:
         return BestMatches() if matches.inside or (len(words[0]) == 2 and not matches.in_words) else matches
 
     def _part(self, text: str, matches: BestMatches) -> SearchPart:
+        if person := person_of_word(text):
+            return _person_part(text, person)
+        if text.lower() in VAGUE:  # an age or an earlier illness: nobody can know which
+            return SearchPart(text)
         abbreviated = all(len(word) == 1 for word in fold(text).split())
         if matches.kind == "medication":
             drug, orders = self._drugs.find(text.strip("“”"))
@@ -242,65 +248,14 @@ class PatientSearch:
         return met
 
     def _having(self, part: SearchPart) -> NDArray[np.bool_]:
-        """(N,) who has a code, or for a drug an order, of a part."""
+        """(N,) who is of a part's sex and age, or has a code, or for a drug an order, of it."""
+        if part.person is not None:
+            return self._codes.of_person(part.person)
         if part.drug:
             having = np.zeros(len(self._codes.ids), np.bool_)
             having[np.searchsorted(self._codes.ids, self._drugs.patients(part.orders))] = True
             return having
         return self._codes.having(part.concepts)
-
-
-class PatientCodes:
-    """Which patients ever had each concept: N ids in order, and for concept c the positions `starts[c]:starts[c + 1]`."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        ids = cursor.execute("SELECT patient_id FROM worklist ORDER BY patient_id").fetchnumpy()
-        self.ids: NDArray[np.int64] = ids["patient_id"].astype(np.int64)
-        concepts: list[NDArray[np.int32]] = []
-        positions: list[NDArray[np.int32]] = []
-        for block in cursor.sql("SELECT concept_id, patient_id FROM patient_codes").to_arrow_reader(_BLOCK):
-            concepts.append(block["concept_id"].to_numpy().astype(np.int32))
-            positions.append(np.searchsorted(self.ids, block["patient_id"].to_numpy()).astype(np.int32))
-        every = np.concatenate([np.zeros(0, np.int32), *concepts])
-        self._positions = np.concatenate([np.zeros(0, np.int32), *positions])
-        if np.any(every[1:] < every[:-1]):  # a file that was not written code by code
-            order = np.lexsort((self._positions, every))
-            every, self._positions = every[order], self._positions[order]
-        last = int(every[-1]) if len(every) else -1
-        self._starts = np.searchsorted(every, np.arange(last + 2))
-
-    def having(self, concepts: Sequence[int]) -> NDArray[np.bool_]:
-        """(N,) who has any of the concepts."""
-        having = np.zeros(len(self.ids), np.bool_)
-        for concept in concepts:
-            having[self._of(concept)] = True
-        return having
-
-    def held(self, patient_ids: NDArray[np.int64], concepts: Sequence[int]) -> dict[int, list[int]]:
-        """Which of the concepts each of these patients has, in the concepts' order; without patients who have none."""
-        wanted = np.searchsorted(self.ids, patient_ids)
-        held: dict[int, list[int]] = {}
-        for concept in concepts:
-            positions = self._of(concept)
-            place = np.minimum(np.searchsorted(positions, wanted), max(len(positions) - 1, 0))
-            if len(positions):
-                for patient in patient_ids[positions[place] == wanted].tolist():
-                    held.setdefault(patient, []).append(concept)
-        return held
-
-    def beginning(self, digits: str) -> NDArray[np.bool_]:
-        """(N,) whose id begins with these digits."""
-        begins = np.zeros(len(self.ids), np.bool_)
-        for low, high in _beginnings(digits, int(self.ids[-1]) if len(self.ids) else 0):
-            first, end = np.searchsorted(self.ids, [low, high])
-            begins[first:end] = True
-        return begins
-
-    def _of(self, concept: int) -> NDArray[np.int32]:
-        """The positions of the patients who have a concept, in order."""
-        if concept + 1 >= len(self._starts):
-            return self._positions[:0]
-        return self._positions[self._starts[concept] : self._starts[concept + 1]]
 
 
 class DrugSearch:
@@ -346,6 +301,15 @@ class DrugSearch:
         return dict(self._connect().execute(_ORDERED, values).fetchall())
 
 
+def _of_persons(clause: SearchClause) -> bool:
+    return all(part.person for alternative in clause.alternatives for part in alternative)
+
+
+def _person_part(text: str, person: Person) -> SearchPart:
+    aged = person.ages != Person().ages
+    return SearchPart(text, title=f"{person}{' at the last visit' if aged else ''}", person=person)
+
+
 def code_table(cursor: duckdb.DuckDBPyConnection, level: AtcLevel) -> CodeTable:
     """Every code of the cohort with how many patients have it, by its number."""
     query = "SELECT kind, code, system, title, concept_id, patients FROM concepts ORDER BY concept_id"
@@ -386,20 +350,3 @@ def _joined(pieces: Iterable[tuple[str, bool]]) -> tuple[tuple[str, bool], ...]:
         else:
             joined.append((text, marked))
     return tuple(joined)
-
-
-def _beginnings(text: str, largest: int) -> list[tuple[int, int]]:
-    """The ranges (from, to) of ids up to `largest` whose digits begin with a text.
-
-    >>> _beginnings("12", 1300), _beginnings("0", 9), _beginnings("1x", 9)
-    ([(12, 13), (120, 130), (1200, 1300)], [(0, 1)], [])
-    """
-    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
-        return []
-    if text.startswith("0"):
-        return [(0, 1)] if text == "0" else []
-    low, high, ranges = int(text), int(text) + 1, []
-    while low <= largest:
-        ranges.append((low, high))
-        low, high = 10 * low, 10 * high
-    return ranges

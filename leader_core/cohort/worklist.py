@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from pyarrow import csv
 
 from leader_core import sql
-from leader_core.cohort.patient_search import PatientCodes, PatientSearch
+from leader_core.cohort.patient_codes import PatientCodes
+from leader_core.cohort.patient_search import PatientSearch
 from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
 from leader_core.cohort.statements import run
 from leader_core.domain import UNKNOWN

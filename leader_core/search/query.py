@@ -1,9 +1,9 @@
 """What a search of patients asks for: terms that all must match, alternatives, exclusions, and what cannot be read.
 
 Commas, semicolons and "and" separate terms; "or" gives alternatives of one term; "not", "without" or a minus before a word
-exclude a term; quotation marks hold words together. Ages ("over 70", "65 yo male"), which filters are for, and words such as
-"patients" or "please" are not looked up among the titles of codes. No word of a text disappears: each is in a term, is one
-of these operators, or is listed as unread.
+exclude a term; quotation marks hold words together. Sex and age ("women over 70", "65 yo male") are a term of their own; words
+such as "patients" or "please" are not looked up among the titles of codes. No word of a text disappears: each is in a term, is
+one of these operators, or is listed as unread.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from leader_core.search.persons import PHRASE, Person, read_person
 from leader_core.search.words import LONGEST_TEXT, fold
 
 AND: Final = frozenset(("and", "&", "&&", "+", "plus", "but"))
@@ -21,21 +22,17 @@ _NO_DENIAL: Final = frozenset(("specified", "stated", "elsewhere", "otherwise", 
 """After "not" these belong to a title: "site not specified"."""
 _GREEK: Final = str.maketrans({"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta"})
 _QUOTES: Final = '"“”„«»'
-_SEX: Final = r"(?:male|female|man|woman|men|women|m|f)"
-_YEARS: Final = r"(?:-?\s*(?:years?|yrs?)(?:[\s-]+old)?|-?\s*(?:yo|y/o))"
-_AGE: Final = (
-    rf"(?:(?:over|under|above|below|(?:older|younger)\s+than|aged?)\s+\d{{1,3}}{_YEARS}?|\d{{1,3}}{_YEARS}"
-    rf"|{_SEX}\s+\d{{2,3}}|\d{{2,3}}[\s-]*{_SEX})"
-)
 _PIECE: Final = re.compile(
     rf"[{_QUOTES}]([^{_QUOTES}]*)(?:[{_QUOTES}]|$)|([,;\n]+)"
-    rf"|((?:{_SEX}[\s-]+)?{_AGE}(?:[\s-]*{_SEX})?(?![^\s,;{_QUOTES}]))|([^\s,;{_QUOTES}]+)",
+    rf"|((?:{PHRASE})(?![^\s,;{_QUOTES}]))|([^\s,;{_QUOTES}]+)",
     re.IGNORECASE,
 )
-_MEASURES: Final = frozenset("bmi index percentile iq ef fraction type stage grade level".split())
+_MEASURES: Final = frozenset(
+    "bmi index percentile iq ef lvef fraction type stage grade level inr score gcs".split()
+)
 """After these "over 40" is no age."""
 _ASIDE: Final = frozenset(
-    "patient patients person people man men woman women please find show search list give me who whose has have had having "
+    "patient patients person people please find show search list give me who whose has have had having "
     "is are was were very".split()
 )
 """Words of a request that name nothing to look for."""
@@ -53,6 +50,7 @@ class SearchTerm:
     text: str
     quoted: bool = False  # the words in just this order
     readable: bool = True  # False for another script
+    person: Person | None = None  # where the words are a sex or an age
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +80,13 @@ def parse(text: str) -> ParsedSearch:
     shown, rest = _within_limit(text)
     builder = _Builder()
     for match in _PIECE.finditer(shown):
-        quoted, separator, age, word = match.groups()
+        quoted, separator, person, word = match.groups()
         if quoted is not None:
             builder.quote(quoted)
         elif separator:
             builder.end_clause()
-        elif age:
-            builder.age(age)
+        elif person:
+            builder.person(person)
         else:
             builder.word(word)
     builder.end_clause()
@@ -130,15 +128,20 @@ class _Builder:
         else:
             self._plain(raw)
 
-    def age(self, raw: str) -> None:
-        """An age is listed, and with it what it would have excluded; after "BMI" it is none."""
+    def person(self, raw: str) -> None:
+        """Sex and age are a term of their own; after "BMI" a number is no age."""
         if self._words and self._words[-1].lower() in _MEASURES:
             for word in raw.split():
                 self.word(word)
             return
-        self.unread.append(raw)
-        if not self._words and not self._terms:
-            self._excluded = False
+        person = read_person(raw)
+        if person is None:
+            self.unread.append(raw)
+            return
+        self._end_term()
+        self._terms_end_here()
+        self._terms.append(SearchTerm(raw, person=person))
+        self._last_operator = ""
 
     def quote(self, inner: str) -> None:
         """Words in quotation marks are a term of their own."""
