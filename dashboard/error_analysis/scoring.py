@@ -79,11 +79,11 @@ def _scoring(service: Service, run: ScoringRun) -> None:
 
 
 def _offer(service: Service, run: ScoringRun) -> None:
-    """The button and the command."""
-    if may_score():
-        _form(service, run)
-    else:
-        st.html(markup.note("Scores are made by an administrator, or at a terminal."))
+    """The button and the command, and for others than administrators who does it: opening anew costs everybody time."""
+    if not may_score():
+        st.html(markup.note("Scores are made by an administrator."))
+        return
+    _form(service, run)
     with st.popover("At a terminal", type="tertiary"):
         st.code(typed(read_settings(), "all"), language=None, wrap_lines=True)
         st.html(

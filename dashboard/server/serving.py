@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -19,7 +20,15 @@ from typing import Any, Final, cast
 
 import streamlit as st
 
-from dashboard.server.accounts import LONGEST_SECONDS, ROLES, Account, PasswordFile, Role, Sessions
+from dashboard.server.accounts import (
+    LONGEST_SECONDS,
+    MOST_SESSIONS,
+    ROLES,
+    Account,
+    PasswordFile,
+    Role,
+    Sessions,
+)
 from leader_core import InputError, LeaderError
 
 REQUIRED: Final[Mapping[str, Any]] = {
@@ -41,6 +50,8 @@ REQUIRED: Final[Mapping[str, Any]] = {
 """Streamlit's options that this dashboard is never served without."""
 
 COOKIE: Final = "leader_session"
+PROVIDER_COOKIE: Final = "_streamlit_user"
+"""Streamlit's own, signed, with what a provider said of somebody; long ones are split over several of this beginning."""
 USERS: Final = "LEADER_USERS"
 SIGN_IN: Final = "LEADER_SIGN_IN"
 ROLE_OF: Final = "LEADER_ROLES"
@@ -167,6 +178,34 @@ def current_account() -> Account | None:
         role = _roles().get(name)
         return Account(name, role) if name and role else None
     return None
+
+
+_admitted: Final[dict[str, tuple[str, float]]] = {}
+"""Of provider's cookies, by their digest: whose page was drawn for one, and when at last."""
+
+
+def admit(account: Account) -> None:
+    """A page is drawn for somebody a provider vouched for: requests with the same cookies are theirs."""
+    key = _provider_cookies(st.context.cookies)
+    _admitted.pop(key, None)
+    _admitted[key] = (account.name, time.time())
+    if len(_admitted) > MOST_SESSIONS:
+        _admitted.pop(next(iter(_admitted)), None)
+
+
+def is_admitted(cookies: Mapping[str, str]) -> bool:
+    """Whether a request is of somebody for whom a page was drawn, and who still has a role.
+
+    Raises:
+        InputError: the file of roles cannot be read.
+    """
+    name, drawn = _admitted.get(_provider_cookies(cookies), ("", 0.0))
+    return name in _roles() and time.time() - drawn < LONGEST_SECONDS
+
+
+def _provider_cookies(cookies: Mapping[str, str]) -> str:
+    values = sorted((name, cookies[name]) for name in cookies if name.startswith(PROVIDER_COOKIE))
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
 def account_name() -> str:

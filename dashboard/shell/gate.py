@@ -1,7 +1,8 @@
 """The server around Streamlit: what it warms up, and what stands before every request.
 
 Requests of other origins and hosts are refused here: Streamlit's own check would look up this machine's public address on
-the network. Somebody who is not signed in gets the sign-in page and nothing else, neither files nor the page's channel.
+the network. Where people sign in with a password, others get the sign-in page and nothing else, neither files nor the page's
+channel. The button that leads to a provider is a page of Streamlit's; who has only that may not send files.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -36,6 +37,7 @@ SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 HEALTH: Final = "/health"
 _OPEN: Final = (SIGN_IN, HEALTH, "/_stcore/health")
+_UPLOADS: Final = "/_stcore/upload_file/"
 _OWN_PAGES_ONLY: Final = "This address answers its own pages only."
 _ONLY_HERE: Final = (
     "This server is for the machine that it runs on: nobody signs in to it. To serve others, through a proxy too, start it "
@@ -88,6 +90,9 @@ class Gate:
                 return
             if scope["type"] == "websocket":
                 receive = _while_signed_in(token, receive)
+        if serving.sign_in() == "oidc" and scope["path"].startswith(_UPLOADS) and not _admitted(headers):
+            await _refuse(scope, receive, send, PlainTextResponse("Sign in first.", 403))
+            return
         if scope["type"] == "http":
             receive, send = _in_time(receive), _with_headers(send)
         await self.app(scope, receive, send)
@@ -151,6 +156,15 @@ def _signed_in(token: str) -> bool:
     """Whether a session lasts, which this use prolongs; a password file that cannot be read lets nobody in."""
     try:
         return serving.sessions().account(token, used=True) is not None
+    except LeaderError as error:
+        log.warning("%s", error)
+        return False
+
+
+def _admitted(headers: Headers) -> bool:
+    """Whether a request is of somebody for whom a page was drawn; a file of roles that cannot be read lets nobody in."""
+    try:
+        return serving.is_admitted(cookie_parser(headers.get("cookie", "")))
     except LeaderError as error:
         log.warning("%s", error)
         return False

@@ -102,9 +102,11 @@ def signed_in() -> bool:
     if not serving.sign_in():
         return True
     if (account := serving.current_account()) is not None:
-        if serving.sign_in() == "oidc" and not st.session_state.get(_RECORDED):
-            audit.record("signed in", "with the provider", account=account)
-            st.session_state[_RECORDED] = True
+        if serving.sign_in() == "oidc":
+            if not st.session_state.get(_RECORDED):
+                audit.record("signed in", "with the provider", account=account)
+                st.session_state[_RECORDED] = True
+            serving.admit(account)
         return True
     if serving.sign_in() == "password":
         st.warning("Your session has ended: load this page again to sign in.", icon=":material/lock:")

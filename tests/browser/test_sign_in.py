@@ -43,6 +43,10 @@ def test_people_sign_in_with_a_provider_and_do_what_their_role_may(
         words += ["--audit", str(log), "--port"]
         with started(words, {"HOME": str(tmp_path)}, port):
 
+            def uploaded(page: Page) -> str:
+                """What the server answers to a file."""
+                return str(page.request.put(f"{base}/_stcore/upload_file/a/b").text())
+
             def visitor() -> Page:
                 context = browser.new_context()
                 context.set_default_timeout(PATIENCE)
@@ -50,11 +54,13 @@ def test_people_sign_in_with_a_provider_and_do_what_their_role_may(
                 page.goto(base)
                 expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=PATIENCE)
                 assert rows(page).count() == 0
+                assert uploaded(page) == "Sign in first."
                 page.get_by_role("button", name="Sign in").click()
                 return page
 
             ann = visitor()
             expect(rows(ann).first).to_be_visible(timeout=PATIENCE)
+            assert uploaded(ann) != "Sign in first."
             rows(ann).first.click()
             expect(ann.locator("h1").first).to_contain_text("Patient", timeout=PATIENCE)
 

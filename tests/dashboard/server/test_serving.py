@@ -19,6 +19,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -139,7 +140,16 @@ def test_a_provider_vouches_for_a_verified_address_and_not_for_ever(
     monkeypatch.setattr(serving, "_roles", lambda: {"ann@a.org": "annotator"})
     user = {"is_logged_in": True, "email": "Ann@a.org", "iat": time.time() - 60, **claims}
     monkeypatch.setattr(serving.st, "user", user)
-    assert (serving.current_account() is not None) == may_enter
+    account = serving.current_account()
+    assert (account is not None) == may_enter
+    cookies = {f"{serving.PROVIDER_COOKIE}{n}": f"signed {claims} {n}" for n in ("", "__1")}
+    assert not serving.is_admitted(cookies) and not serving.is_admitted({})
+    if account is not None:
+        monkeypatch.setattr(serving.st, "context", SimpleNamespace(cookies={"other": "1", **cookies}))
+        serving.admit(account)
+        assert serving.is_admitted(cookies) and not serving.is_admitted({serving.PROVIDER_COOKIE: "forged"})
+        monkeypatch.setattr(serving, "_roles", dict)
+        assert not serving.is_admitted(cookies), "taken off the file"
 
 
 def test_guessing_has_to_wait(users: PasswordFile) -> None:
