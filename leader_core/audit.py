@@ -7,6 +7,7 @@ give it to `verify`. Entries name accounts and opaque ids, never what a record s
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -24,7 +25,9 @@ SUFFIX: Final = ".audit.jsonl"
 START: Final = "0" * 64
 """What stands for the hash of the line before the first."""
 _FIELDS: Final = ("number", "time", "account", "action", "object", "previous", "hash")
-_LONGEST_LINE: Final = 4_096  # bytes; an entry is far shorter
+_LONGEST_LINE: Final = (
+    8_192  # bytes: three fields of 200 characters, of which JSON makes up to 12 bytes each, and the rest
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +62,14 @@ class AuditLog:
                 fcntl.flock(handle, fcntl.LOCK_EX)  # until it is closed
                 number, previous = _last(self.path, handle.fileno())
                 entry = _entry(number + 1, datetime.now(UTC).isoformat(), account, action, target, previous)
-                handle.write(_line(entry))
-                handle.flush()
-                os.fsync(handle.fileno())
+                size = os.fstat(handle.fileno()).st_size
+                try:
+                    if handle.write(line := _line(entry)) < len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(handle.fileno())
+                except OSError:  # after a part of a line nothing could follow
+                    handle.truncate(size)
+                    raise
         except OSError as error:
             raise InputError(
                 f"The audit log {self.path} cannot be written ({error.strerror or error}), and without it nothing is opened, "
@@ -71,7 +79,7 @@ class AuditLog:
 
     def _open(self) -> Any:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        return os.fdopen(os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+        return os.fdopen(os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "ab", buffering=0)
 
 
 def read(path: Path) -> Iterator[AuditEntry]:

@@ -37,7 +37,10 @@ SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 HEALTH: Final = "/health"
 _OPEN: Final = (SIGN_IN, HEALTH, "/_stcore/health")
-_UPLOADS: Final = "/_stcore/upload_file/"
+_NOT_FOR_VISITORS: Final = (
+    "/_stcore/upload_file/",
+    "/_stcore/metrics",
+)  # who sees only the button that leads to a provider
 _OWN_PAGES_ONLY: Final = "This address answers its own pages only."
 _ONLY_HERE: Final = (
     "This server is for the machine that it runs on: nobody signs in to it. To serve others, through a proxy too, start it "
@@ -90,7 +93,13 @@ class Gate:
                 return
             if scope["type"] == "websocket":
                 receive = _while_signed_in(token, receive)
-        if serving.sign_in() == "oidc" and scope["path"].startswith(_UPLOADS) and not _admitted(headers):
+        if serving.sign_in() == "oidc" and scope["type"] == "websocket":
+            receive = _until_taken_off(headers, receive)
+        if (
+            serving.sign_in() == "oidc"
+            and scope["path"].startswith(_NOT_FOR_VISITORS)
+            and not _admitted(headers)
+        ):
             await _refuse(scope, receive, send, PlainTextResponse("Sign in first.", 403))
             return
         if scope["type"] == "http":
@@ -177,6 +186,22 @@ def _while_signed_in(token: str, receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "websocket.receive" and not _signed_in(token):
             return {"type": "websocket.disconnect", "code": 1008}
+        return message
+
+    return checked
+
+
+def _until_taken_off(headers: Headers, receive: Receive) -> Receive:
+    """Messages of a page, until somebody for whom it was drawn has lost their role or their time; a new channel says so."""
+    admitted = False
+
+    async def checked() -> Message:
+        nonlocal admitted
+        message = await receive()
+        if message["type"] == "websocket.receive":
+            before, admitted = admitted, _admitted(headers)
+            if before and not admitted:
+                return {"type": "websocket.disconnect", "code": 1008}
         return message
 
     return checked

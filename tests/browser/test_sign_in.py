@@ -73,6 +73,9 @@ def test_people_sign_in_with_a_provider_and_do_what_their_role_may(
             provider.issued = 0.0
             bob = visitor()
             expect(rows(bob).first).to_be_visible(timeout=PATIENCE)
+            roles.write_text(json.dumps({"ann@hospital.example": "annotator"}), "utf-8")
+            rows(bob).first.click()
+            expect(bob.get_by_text("Your address has no role here")).to_be_visible(timeout=PATIENCE)
     entries = [(entry.account, entry.action) for entry in read(log)]
     assert entries == [
         ("ann@hospital.example", "signed in"),

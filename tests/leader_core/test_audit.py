@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,23 @@ def test_two_processes_extend_one_chain(tmp_path: Path) -> None:
     assert [process.wait(60) for process in running] == [0, 0]
     assert verify(path)[0] == 50
     assert {entry.account for entry in read(path)} == {"ann", "bob"}
+
+
+def test_a_full_disk_ends_no_log_and_long_entries_are_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "cohort.audit.jsonl"
+    log = AuditLog(path)
+    log.append(*["\N{GRINNING FACE}" * 300] * 3)
+    log.append("ann", "opened")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 50, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be written"):
+            log.append("ann", "opened", "patient 1")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert verify(path)[0] == 2
+    log.append("ann", "opened", "patient 2")
+    assert verify(path)[0] == 3
 
 
 def test_a_log_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 The commands run in children of one process that has the libraries loaded, as `python -m train` would run them. Half of the
 kills strike after a random time; half before a random change of the disk that Python makes, which finds the short swap. A
-disk that is full in the middle of it ends in a sentence.
+disk that is full in the middle of it ends in a sentence. Of two runs with one target at once, one or both succeed.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ CHANGES = {
 }
 NOTES = "notes"  # not a command: the writes that the dashboard makes
 FULL_DISKS, LONGEST_LOG = 4, 8192  # tries of each command, and bytes that its messages take
+TOGETHER = 3  # pairs of runs with one target
 CONFIG = """
 [teacher]
 base = "{base}"
@@ -265,6 +266,15 @@ def survive(name: str, base: Path, kills: int, dice: random.Random) -> dict[str,
             or _content(command, base) != (later if code == 0 else earlier)
         ):
             problems.append(f"where the disk is full: exit code {code}: {log[-500:]}")
+    for number in range(TOGETHER):
+        _copy_outputs(saved, base)
+        children = [_child(_main(words), base)[0] for words in (first, second)]
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        left = [path.name for path in base.rglob("*partial*")]
+        if sorted(codes) not in ([0, 0], [0, 2]) or _content(command, base) not in (earlier, later) or left:
+            problems.append(
+                f"two at once, {number}: exit codes {codes}, left {left}: {(base / 'log').read_text()[-500:]}"
+            )
     shutil.rmtree(saved)
     return {"kills": done, "earlier_kept": kept, "full_disks_refused": refused, "problems": problems}
 
