@@ -191,7 +191,7 @@ def _clinician(service: Service, subject: Subject) -> None:
         else:
             panel.show_clinical(service, subject, functools.partial(download.show, service, subject))
             if subject.patient_id is not None:
-                with st.expander("Notes and tags"):
+                with st.expander("Notes"):
                     notes.show(service, subject.patient_id, subject.case.current.visit_id)
     link = session.query_for(subject)
     session.remember_open_case(link)

@@ -63,13 +63,11 @@ def show(service: Service) -> None:
     with left:
         st.html(markup.panel_title("Train a student", "on the cohort being served, as a process of its own"))
         show_message(_MESSAGE)
-        place = st.empty()  # emptied first, so that the form does not linger below what is followed
+        form = st.empty()  # a place of its own: what is followed stands below it, so that the form goes at once
         if (running := runs.busy) is not None:
-            place.empty()
-            with place.container():
-                _live(runs, running)
+            _live(runs, running)
         elif allowed(settings):
-            with place.container():
+            with form.container():
                 _form(service, runs, settings)
         else:
             st.html(markup.callout(wording.TRAINING_OFF))

@@ -31,6 +31,7 @@ from leader_core.domain import MODEL_NAMES, Kind, ModelName
 from leader_core.evaluation.trust import ClassTrust
 from leader_core.explain import Outcomes
 from leader_core.model_folder import Manifest
+from leader_core.workspace import Note
 
 CLASSES_ONLY: Final = "Drug classes only (ATC level {level}): no dose, route, timing or duration."
 HIDDEN: Final = (
@@ -91,6 +92,7 @@ class CaseReport:
     reasons: Mapping[str, tuple[Reason, ...]] | None  # by class; None where the student could not say
     drug_names: Mapping[str, Sequence[str]]  # of the drugs ordered, by class
     allergies: tuple[str, ...]
+    written: tuple[Note, ...]  # notes of the people who read the case; none where the orders are hidden
 
     @property
     def data(self) -> Facts:
@@ -126,6 +128,7 @@ def compose(
     drugs: Sequence[str] = (),
     held: Collection[str] = (),
     outcomes: Outcomes | None = None,
+    notes: Sequence[Note] = (),
 ) -> CaseReport:
     """The report of a case under the cut-offs that the recommendations carry.
 
@@ -138,6 +141,7 @@ def compose(
         drugs: those entered for the current stay of a case that was entered, as typed.
         held: classes that were taken out of the suggestions for the patient's conditions.
         outcomes: the student's scores with each thing of the case left out; None where it could not be asked.
+        notes: what people wrote about the patient; left out with `hide`, as they may name what was ordered.
     """
     cohort = engine.cohort
     recorded_orders = not hide and bool(case.prescribed)
@@ -183,6 +187,7 @@ def compose(
         reasons=None if outcomes is None or student is None else reasons(outcomes, case, short),
         drug_names=names,
         allergies=tuple(each for each, _ in case_text.allergies(case, title)),
+        written=() if hide else tuple(notes),
     )
 
 

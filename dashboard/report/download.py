@@ -14,11 +14,13 @@ from dashboard.report.json_csv import comparison_csv, write_json
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
 from dashboard.server import audit
 from dashboard.server.service import Service
+from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, session
 from dashboard.shared.session import Subject
 from leader_core import Case, LeaderError, Recommendation
 from leader_core.domain import ModelName
 from leader_core.explain import Outcomes, leave_one_out
+from leader_core.workspace import Note
 
 
 def _write_pdf(report: CaseReport) -> bytes:
@@ -61,7 +63,7 @@ def show(
             compose(
                 service.engine, subject.case, recommendations, patient_id=subject.patient_id, hide=hidden,
                 made_at=datetime.now(UTC), near=near, drugs=subject.drugs, held=held,
-                outcomes=_outcomes(service, subject.case),
+                outcomes=_outcomes(service, subject.case), notes=_notes(service, subject.patient_id),
             )
         )  # fmt: skip
 
@@ -74,6 +76,10 @@ def show(
             audit.download_button(
                 label, target, writing(write), file, mime, key=f"export-{ending}", icon=icon
             )
+
+
+def _notes(service: Service, patient_id: int | None) -> tuple[Note, ...]:
+    return () if patient_id is None else get_workspace(service).notes(patient_id)
 
 
 def _outcomes(service: Service, case: Case) -> Outcomes | None:

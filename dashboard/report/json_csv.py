@@ -33,6 +33,15 @@ def record(report: CaseReport) -> dict[str, Any]:
         "cohort": asdict(report.fingerprint),
         "models": {part.name: _model(part) for part in report.models},
         "notes": [*report.notices, *report.absent],
+        "written_notes": [
+            {
+                "author": note.author,
+                "edited_at": note.edited_at.isoformat(timespec="seconds"),
+                "visit_id": note.visit_id,
+                "text": note.text,
+            }
+            for note in report.written
+        ],
         "medications": [_medication(report, row) for group in report.groups for row in group.rows],
         "alerts": [
             _alert(report, alert)

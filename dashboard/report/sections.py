@@ -13,13 +13,14 @@ from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import wording
 from dashboard.shared.case_text import Coded, VisitText
 from dashboard.shared.comparison import Row
-from dashboard.shared.formatting import MISSING, count, listing, probability
+from dashboard.shared.formatting import MISSING, count, day, listing, probability
 from leader_core import __version__
 from leader_core.domain import ModelName
 
 if TYPE_CHECKING:
     from dashboard.report.content import CaseReport, RowGroup
 
+NOTES: Final = "Notes of readers, not from the record"
 SIMILAR: Final = "Similar patients of the training split"
 TRUST: Final = "How far to trust these scores"
 SCORES: Final = "A score is from 0 to 1; classes at or above the model's cut-off are suggested (✓)."
@@ -90,6 +91,7 @@ def sections(report: CaseReport) -> tuple[Section, ...]:
     """Everything that the first page has no room for."""
     listed = [
         ("Visits", _visits(report)),
+        (NOTES, _notes(report)),
         ("Alerts of the drugs ordered", _carried(report)),
         ("Alerts if a suggested drug is chosen", _choices(report)),
         ("Medication classes, with scores", _classes(report)),
@@ -122,6 +124,14 @@ def _visit_facts(visit: VisitText) -> Iterator[tuple[str, str]]:
 def _coded(coded: Coded) -> str:
     title, code = coded
     return title if code == title else f"{title} {code}"
+
+
+def _notes(report: CaseReport) -> Iterator[Block]:
+    visit = report.case.current.visit_id
+    for note in report.written:
+        about = ", about another visit" if note.visit_id not in (None, visit) else ""
+        yield Paragraph(f"{note.author or 'No name'}, {day(note.edited_at)}{about}", "heading")
+        yield Paragraph(note.text)
 
 
 def _carried(report: CaseReport) -> Iterator[Block]:

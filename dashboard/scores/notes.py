@@ -90,7 +90,8 @@ def _panel(service: Service, patient_id: int, visit_id: int | None) -> None:
 
 def _note(workspace: Workspace, note: Note, visit_id: int | None) -> None:
     """One note as text, and what can be done with it."""
-    st.html(render("scores/note.html", note=note, other_visit=note.visit_id not in (None, visit_id)))
+    other_visit, late = note.visit_id not in (None, visit_id), workspace.late_edits(note)
+    st.html(render("scores/note.html", note=note, other_visit=other_visit, late=late))
     if not workspace.writable:
         return
     name = _form_name(note.note_id)

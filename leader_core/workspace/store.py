@@ -72,7 +72,7 @@ class StaleEditError(InputError):
         done = "removed" if current.deleted else "changed"
         super().__init__(
             f"This {label} was {done} by {who} while you were editing it. Nothing was overwritten"
-            + (": your text is stored as a version of its own. " if stored else ". ")
+            + (": your text is kept under it, as a late edit. " if stored else ". ")
             + "Look at the present one, then edit again."
         )
         self.current = current

@@ -20,6 +20,7 @@ from leader_core.workspace.values import (
     Note,
     Parent,
     PatientFlags,
+    Revision,
     SavedCohort,
     Star,
     Variant,
@@ -169,6 +170,11 @@ class Workspace:
     def notes(self, patient_id: int | None = None) -> tuple[Note, ...]:
         """Notes about one patient, or all of them; last edited first."""
         return tuple(Note.of(entry) for entry in self._store.entries("note", patient_id=patient_id))
+
+    def late_edits(self, note: Note) -> tuple[Revision, ...]:
+        """Edits of a note that came too late, oldest first: their texts stand in `body["text"]`."""
+        history = self._store.history("note", note.note_id) if note.refused else []
+        return tuple(revision for revision in history if revision.refused)
 
     # Stars
 

@@ -87,7 +87,7 @@ def _edit_the_same_note(one: Visitor, two: Visitor, patient: str) -> None:
     expect(_notes(one.page).filter(has_text="twice")).to_have_count(1)
     two.page.get_by_label("Note", exact=True).fill("Seen by CD as well")
     two.page.get_by_role("button", name="Save", exact=True).click()
-    expect(_notes(two.page).filter(has_text="twice")).to_contain_text("1 late edit stored with it")
+    expect(_notes(two.page).filter(has_text="twice")).to_contain_text("1 late edit")
     expect(
         two.page.get_by_text(re.compile("^This note was changed by .* while you were editing it"))
     ).to_be_visible()

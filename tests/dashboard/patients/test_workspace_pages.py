@@ -84,7 +84,9 @@ def test_a_late_edit_is_reported_and_stored(open_page: OpenPage) -> None:
     assert "Nothing was overwritten" in text(page)
     (standing,) = _workspace().notes(PATIENT)
     assert standing.text == "somebody else's" and standing.refused == 1
-    assert "mine" in {r.body["text"] for r in _workspace()._store.history("note", note.note_id)}
+    assert [edit.body["text"] for edit in _workspace().late_edits(standing)] == ["mine"]
+    shown = text(page)
+    assert "1 late edit" in shown and "<p>mine</p>" in shown
 
 
 def test_what_others_save_never_empties_what_is_being_typed(open_page: OpenPage) -> None:

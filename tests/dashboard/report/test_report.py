@@ -33,6 +33,7 @@ from leader_core.explain import Outcomes, code_item
 from leader_core.explain.changes import drop
 from leader_core.interactions.review import counts_text
 from leader_core.similar import SimilarQuery
+from leader_core.workspace import Note
 from tests.browser.pdf_text import pages, words
 from tests.dashboard.conftest import with_evidence
 from tests.fakes import PAIRS, FakeEngine, FakeSimilar
@@ -58,6 +59,26 @@ def _report(engine: FakeEngine, *, hide: bool = False, case: Case | None = None,
 
 def _words(data: bytes) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", data.decode(), flags=re.DOTALL))
+
+
+def test_notes_stand_in_every_report_but_not_where_the_orders_are_hidden(engine: FakeEngine) -> None:
+    case = engine.cohort.case(10006)
+    note = Note("n", 1, f"Why heparin? {EVIL}", "AB", NOW, NOW, 10006, case.current.visit_id, 1, 0)
+    earlier = replace(note, note_id="m", text="seen before", visit_id=-1)
+    scored = {"student": engine.recommend(case, "student")}
+    common = {"patient_id": 10006, "made_at": NOW, "notes": (note, earlier)}
+    report, hidden = (compose(engine, case, scored, hide=hide, **common) for hide in (False, True))  # type: ignore[arg-type]
+    html = write_html(report)
+    assert EVIL.encode() not in html
+    for written in (_words(html), words(write_pdf(report))):
+        assert "Why heparin?" in written and "seen before" in written and "about another visit" in written
+    assert [each["text"] for each in json.loads(write_json(report))["written_notes"]] == [
+        note.text,
+        "seen before",
+    ]
+    assert (
+        "heparin?" not in _words(write_html(hidden)) and json.loads(write_json(hidden))["written_notes"] == []
+    )
 
 
 def test_the_html_says_everything_and_needs_nothing(engine: FakeEngine) -> None:
