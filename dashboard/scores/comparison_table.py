@@ -30,7 +30,7 @@ def show(
     subject: str,
     note: str,
     prescribed_known: bool,
-    by_area: bool = False,
+    grouping: comparison.Grouping = "agreement",
     own: bool = False,
     more: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
     shares: Callable[[str], str] = lambda code: "",
@@ -52,7 +52,7 @@ def show(
         tagging: where rows can be tagged.
     """
     data = table(
-        rows, scores, thresholds, orders, prescribed_known=prescribed_known, by_area=by_area, own=own
+        rows, scores, thresholds, orders, prescribed_known=prescribed_known, grouping=grouping, own=own
     )
     own_tags = tagging.own() if tagging else {}
     for group in data["groups"]:
@@ -102,7 +102,7 @@ def table(
     orders: Sequence[Order],
     *,
     prescribed_known: bool,
-    by_area: bool = False,
+    grouping: comparison.Grouping = "agreement",
     own: bool = False,
 ) -> dict[str, Any]:
     """What the component draws, as plain JSON values."""
@@ -119,7 +119,14 @@ def table(
             "rows": [_row(row, drugs, prescribed_known) for row in members],
         }
 
-    if by_area:
+    if grouping == "errors":
+        single = wording.ERROR_LABELS_ONE if len(answered) == 1 else {}
+        groups = [
+            group(key, single.get(key, wording.ERROR_LABELS[key]), members, _which(key, members, answered))
+            for key, members in comparison.by_error(rows, answered).items()
+            if members or key != "held"
+        ]
+    elif grouping == "area":
         groups = [group(area, area, members) for area, members in comparison.by_area(rows).items()]
     else:
         groups = [
@@ -163,6 +170,15 @@ def _hint(key: comparison.Group, members: Sequence[comparison.Row], prescribed_k
     if not (members and prescribed_known and key in ("agreed", "teacher", "student")):
         return ""
     return f"{sum(row.prescribed for row in members)} of {len(members)} ordered"
+
+
+def _which(key: comparison.Error, members: Sequence[comparison.Row], models: Sequence[ModelName]) -> str:
+    """Which model erred, of classes that were missed or suggested without an order: "3 by both, 1 by the teacher alone"."""
+    if key not in ("missing", "extra") or len(models) < 2:
+        return ""
+    erred = [tuple(name for name in models if row.selected(name) == (key == "extra")) for row in members]
+    parts = [(erred.count(tuple(models)), "both"), *((erred.count((n,)), f"the {n} alone") for n in models)]
+    return ", ".join(f"{number} by {who}" for number, who in parts if number)
 
 
 def _model(name: str, answer: Scores, threshold: float) -> dict[str, Any]:

@@ -188,8 +188,13 @@ def _table(
     )
     shares = service.engine.shares
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        ways = {"agreement": "By agreement", "area": "By therapeutic area"}
-        grouping = switch("Group by", ways, default="agreement", key="grouping")
+        errors = known and own is None and bool(case.prescribed and recommendations)
+        ways = {
+            **({"errors": "Errors first"} if errors else {}),
+            "agreement": "By agreement",
+            "area": "By therapeutic area",
+        }
+        grouping = switch("Group by", ways, default=next(iter(ways)), key="grouping" if errors else "groups")
         if own is not None:
             decide_first.start_again(subject)
         st.space("stretch")
@@ -205,7 +210,7 @@ def _table(
         subject=identity(subject, "table"),
         note=wording.scope(service.engine.cohort.fingerprint.atc_level),
         prescribed_known=known,
-        by_area=grouping == "area",
+        grouping=grouping,
         own=own is not None,
         more=details,
         shares=lambda code: alerts.class_drugs(shares, code),

@@ -13,6 +13,8 @@ from leader_core.domain import ModelName
 from leader_core.evaluation import metrics
 
 Group = Literal["agreed", "teacher", "student", "held", "missed", "own", "neither"]
+Error = Literal["missing", "extra", "right", "held", "neither"]
+Grouping = Literal["errors", "agreement", "area"]
 GROUPS: Final[tuple[Group, ...]] = ("agreed", "teacher", "student", "held", "missed", "own", "neither")
 
 AREAS: Final[Mapping[str, str]] = {
@@ -136,6 +138,20 @@ def grouped(compared: Iterable[Row]) -> dict[Group, list[Row]]:
     groups: dict[Group, list[Row]] = {name: [] for name in GROUPS}
     for row in compared:
         groups[row.group].append(row)
+    return groups
+
+
+def by_error(compared: Iterable[Row], models: Collection[ModelName]) -> dict[Error, list[Row]]:
+    """Rows by what these models did with what was ordered: missed by one or all, suggested without an order, right."""
+    groups: dict[Error, list[Row]] = {"missing": [], "extra": [], "right": [], "held": [], "neither": []}
+    for row in compared:
+        selected = [row.selected(model) for model in models]
+        if row.held:
+            groups["held"].append(row)
+        elif row.prescribed:
+            groups["right" if all(selected) else "missing"].append(row)
+        else:
+            groups["extra" if any(selected) else "neither"].append(row)
     return groups
 
 

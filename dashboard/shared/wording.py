@@ -94,6 +94,18 @@ GROUP_LABELS_ONE: Final[dict[str, str]] = {
     "missed": "Ordered, not suggested",
     "neither": "Not suggested, not ordered",
 }
+ERROR_LABELS: Final[dict[str, str]] = {
+    "missing": "Ordered, missed by one or both",
+    "extra": "Suggested, not ordered",
+    "right": "Ordered and suggested by both",
+    "held": GROUP_LABELS["held"],
+    "neither": GROUP_LABELS["neither"],
+}
+ERROR_LABELS_ONE: Final[dict[str, str]] = {
+    "missing": "Ordered, not suggested",
+    "right": "Ordered and suggested",
+    "neither": GROUP_LABELS_ONE["neither"],
+}
 
 
 def group_label(key: str, models: int, known: bool) -> str:

@@ -208,6 +208,16 @@ def test_a_cohort_without_patients_is_an_empty_state(serve: Serve, open_page: Op
 def test_a_case_shows_both_models_and_the_prescription(open_page: OpenPage) -> None:
     page = open_page("case", patient=RETURNING)
     data = component_data(page, "comparison")
+    assert [g["key"] for g in data["groups"]] == ["missing", "extra", "right", "neither"], "errors first"
+    missing, extra, right, neither = (g["rows"] for g in data["groups"])
+    assert all(r["prescribed"] and not (r["teacher_selected"] and r["student_selected"]) for r in missing)
+    assert all(not r["prescribed"] and (r["teacher_selected"] or r["student_selected"]) for r in extra)
+    assert all(r["prescribed"] and r["teacher_selected"] and r["student_selected"] for r in right)
+    assert not any(r["prescribed"] or r["teacher_selected"] or r["student_selected"] for r in neither)
+    both = sum(not (r["teacher_selected"] or r["student_selected"]) for r in missing)
+    assert (f"{both} by both" in data["groups"][0]["hint"]) == bool(both)
+    page.segmented_control(key="grouping").set_value("agreement").run()
+    data = component_data(page, "comparison")
     assert [g["key"] for g in data["groups"]] == ["agreed", "teacher", "student", "missed", "neither"]
     row = data["groups"][0]["rows"][0]
     assert isinstance(row["teacher"], float)
@@ -233,7 +243,10 @@ def test_moving_a_cut_off_changes_the_sets_and_the_url(open_page: OpenPage) -> N
     page.slider(key="teacher_cut").set_value(0.95).run()
     after = component_data(page, "comparison")
     assert after["teacher"]["cut"] == 0.95
-    assert len(after["groups"][0]["rows"]) < len(before["groups"][0]["rows"])
+    suggested = [
+        sum(r["teacher_selected"] for g in data["groups"] for r in g["rows"]) for data in (before, after)
+    ]
+    assert suggested[1] < suggested[0]
     assert address(page) == {"patient": RETURNING, "visit": "5", "teacher_cut": "0.95"}
 
 
