@@ -37,12 +37,12 @@ class Ragged:
     @property
     def lengths(self) -> Ints:
         """(R,)"""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
     @property
     def owners(self) -> Ints:
         """(total,) the row that each value belongs to."""
-        return np.repeat(np.arange(len(self)), self.lengths)
+        return np.arange(len(self)).repeat(self.lengths)
 
     def row(self, index: int) -> NDArray[np.int32]:
         """The values of one row."""
@@ -68,10 +68,10 @@ def spans(starts: Ints, lengths: Ints) -> Ints:
     """Positions of runs laid end to end: `starts[i]` to `starts[i] + lengths[i] - 1` for each i."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total, dtype=np.int64) + np.repeat(starts - (ends - lengths), lengths)
+    return np.arange(total, dtype=np.int64) + (starts - (ends - lengths)).repeat(lengths)
 
 
 def _offsets(lengths: NDArray[np.int64] | NDArray[np.bool_]) -> Ints:
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
+    lengths.cumsum(out=offsets[1:])
     return offsets

@@ -226,8 +226,9 @@ class Encoder:
         for kind in KINDS:
             end = columns.current if kind == "medication" else columns.current + 1
             overlong = columns.codes[kind].ids.lengths > self.config.max_codes
-            before = np.concatenate(([0], np.cumsum(overlong)))
-            out |= before[end] > before[first]
+            if overlong.any():
+                before = np.concatenate(([0], np.cumsum(overlong)))
+                out |= before[end] > before[first]
         return out
 
     def _profile(self, columns: CohortColumns) -> Ints:

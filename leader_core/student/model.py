@@ -10,6 +10,7 @@ M medications.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -25,6 +26,7 @@ from leader_core.student.encode import LinearLayout, TokenLayout
 from leader_core.student.packing import LinearInputs, Packed, Rectangle
 
 LAYER_NORM_EPS: Final = 1e-12
+GELU: Final = 2 * math.sqrt(2 / math.pi)
 TITLE_ALONE: Final = 0.1
 """Share of codes that a training step reads by their title alone, as it will have to read those it never saw."""
 
@@ -45,22 +47,24 @@ class Block(nn.Module):
         super().__init__()
         width = config.d_model
         self.heads = config.heads
-        self.attention_dropout = config.attention_dropout
+        self.dropout, self.attention_dropout = config.dropout, config.attention_dropout
         self.attention_norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.query_key_value = nn.Linear(width, 3 * width, bias=False)
         self.attention_out = nn.Linear(width, width)
         self.ffn_norm = nn.LayerNorm(width, eps=LAYER_NORM_EPS)
         self.ffn_in = nn.Linear(width, config.ffn)
         self.ffn_out = nn.Linear(config.ffn, width)
-        self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
         """(T, D) -> (T, D); positions attend to the real positions of their own row only."""
         qkv = self.query_key_value(self.attention_norm(x))
         mixed = [self._attend(r, part) for r, part in zip(rectangles, split(qkv, rectangles), strict=True)]
-        z = x + self.dropout(self.attention_out(torch.cat(mixed)))
-        hidden = functional.gelu(self.ffn_in(self.ffn_norm(z)), approximate="tanh")
-        return self.dropout(z + self.dropout(self.ffn_out(self.dropout(hidden))))  # type: ignore[no-any-return]
+        z = x + self._drop(self.attention_out(torch.cat(mixed)))
+        hidden = gelu(self.ffn_in(self.ffn_norm(z)))
+        return self._drop(z + self._drop(self.ffn_out(self._drop(hidden))))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.dropout) if self.training else x
 
     def _attend(self, rectangle: Rectangle, qkv: Tensor) -> Tensor:
         """(rows * length, 3D) -> (rows * length, D)"""
@@ -71,6 +75,12 @@ class Block(nn.Module):
         return mixed.transpose(1, 2).reshape(rectangle.size, -1)
 
 
+def gelu(x: Tensor) -> Tensor:
+    """The tanh form, by a sigmoid: `functional.gelu` takes twice as long for it on a CPU (1.5 ms to 0.7 for 450,000)."""
+    inner = torch.addcmul(x.new_full((), GELU), x, x, value=0.044715 * GELU)
+    return x * torch.sigmoid(x * inner)
+
+
 def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
     """An array of a packed batch on the model's device."""
     return torch.from_numpy(array).to(device)
@@ -78,7 +88,7 @@ def to_tensor(array: NDArray[np.generic], device: torch.device) -> Tensor:
 
 def split(x: Tensor, rectangles: Sequence[Rectangle]) -> tuple[Tensor, ...]:
     """(T, ...) into the positions of each rectangle."""
-    return x.split([rectangle.size for rectangle in rectangles])
+    return x.split_with_sizes([rectangle.size for rectangle in rectangles])
 
 
 def row_means(x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
@@ -125,7 +135,7 @@ class LinearPath(nn.Module):
             mode="sum",
             per_sample_weights=present,
             include_last_offset=True,
-            padding_idx=0,
+            padding_idx=0 if self.training else None,  # row 0 adds nothing; without it the pass is quicker
         )
         return added if self.factor == 1 else self.factor * added + (1 - self.factor) * self.average
 
@@ -169,6 +179,9 @@ class Student(nn.Module):
         self.set_encoders = nn.ModuleDict({kind: Block(config) for kind in KINDS})
         self.visit_encoder = Block(config)
         self.profile = nn.ModuleList(nn.Embedding(rows, width) for rows in profile_rows)
+        starts = torch.tensor([0, *profile_rows]).cumsum(0)[:-1]
+        self.register_buffer("profile_starts", starts, persistent=False)
+        self.profile_starts: Tensor  # (K,) the first row of each field's table, all of them end to end
         self.profile_out = nn.Linear(max(1, len(profile_rows)) * width, width)
         if not profile_rows:  # without fields one learned vector stands for everybody
             self.profile_constant = nn.Parameter(torch.randn(width))
@@ -197,10 +210,11 @@ class Student(nn.Module):
     def forward(self, packed: Packed) -> StudentOutput:
         """One pass over B packed cases."""
         device = self.codes.weight.device
-        rows = to_tensor(packed.profile, device)
-        fields = [table(rows[:, k]) for k, table in enumerate(self.profile)]
-        tokens = self._embed(to_tensor(packed.tokens, device))
-        output = self.read(packed, tokens, torch.stack(fields, 1) if fields else None)
+        fields = None
+        if self.profile:  # one look-up for all fields
+            rows = to_tensor(packed.profile, device) + self.profile_starts
+            fields = functional.embedding(rows, torch.cat([table.weight for table in self.profile]))  # type: ignore[misc]
+        output = self.read(packed, self._embed(to_tensor(packed.tokens, device)), fields)
         for part in (self.linear, self.carry_over):
             if part is not None:
                 output = output._replace(logits=output.logits + part(packed.linear))
@@ -233,7 +247,7 @@ class Student(nn.Module):
 
     def _encode_sets(self, packed: Packed, tokens: Tensor) -> Tensor:
         """(Q + 1, D): the mean of each set's encoded codes, and the zero vector of the empty set."""
-        parts = tokens.split([sum(r.size for r in packed.rectangles[kind]) for kind in KINDS])
+        parts = tokens.split_with_sizes([sum(r.size for r in packed.rectangles[kind]) for kind in KINDS])
         means = [
             row_means(self.set_encoders[kind](part, rectangles), rectangles)
             for kind, part in zip(KINDS, parts, strict=True)

@@ -75,41 +75,42 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
     visits = encoded.current[rows] - encoded.first[rows] + 1  # (B,)
     order = np.argsort(visits, kind="stable")
     rows, visits = rows[order], visits[order]
-    ends = np.cumsum(visits)
+    ends = visits.cumsum()
     starts = ends - visits
     slots = spans(encoded.first[rows], visits)  # (S,) the visit at each position
-    back = np.repeat(ends, visits) - np.arange(len(slots))
-    earlier = np.empty_like(
-        slots
-    )  # (S,) the visit whose medications a position holds, -1 where it is the profile
-    earlier[1:] = slots[:-1]
-    earlier[starts] = -1
-    current = encoded.current[rows] if with_labels else np.zeros(0, dtype=np.int64)
-    wanted = {"diagnosis": slots, "procedure": slots, "medication": np.concatenate((earlier, current))}
-    packed = {kind: _pack_sets(encoded.sets(kind), wanted[kind], spare) for kind in KINDS}
-    total = sum(p.count for p in packed.values())
-    numbers, first = {}, 0
-    for kind in KINDS:
-        numbers[kind] = np.where(
-            packed[kind].set_of_row < packed[kind].count, packed[kind].set_of_row + first, total
-        )
-        first += packed[kind].count
+    distinct, index = np.unique(slots, return_inverse=True)
+    before = np.roll(index, 1)  # (S,) of `distinct`, the visit whose medications a position holds
+    before[starts] = len(distinct)  # none: it holds the profile
+    current = index[ends - 1] if with_labels else index[:0]
+    read = np.zeros(len(distinct) + 1, dtype=bool)
+    read[before] = read[current] = True
+    number = np.full((len(KINDS), len(distinct) + 1), -1)  # of the set of each stream and visit
+    packed: list[_Sets] = []
+    count = 0
+    for stream, kind in enumerate(KINDS):
+        visited = np.flatnonzero(read[:-1]) if kind == "medication" else np.arange(len(distinct))
+        sets = _pack_sets(encoded.sets(kind), distinct[visited], spare)
+        number[stream, visited[sets.order]] = np.arange(count, count + len(sets.order))
+        count += len(sets.order)
+        packed.append(sets)
+    number[number < 0] = count
+    streams = np.concatenate([number[0, index], number[1, index], number[2, before]])
+    back = ends.repeat(visits) - np.arange(len(slots))
+    recency = np.concatenate([back, back, back])
+    recency[2 * len(slots) + starts] = 0
     # From (stream, position) to (case, stream, position): a case's three streams stand together
-    case_major = spans(np.repeat(starts, len(KINDS)), np.repeat(visits, len(KINDS)))
-    stream = np.repeat(np.tile(np.arange(len(KINDS)), len(rows)), np.repeat(visits, len(KINDS)))
-    streams = np.stack([numbers[kind][: len(slots)] for kind in KINDS])
-    recency = np.stack([back, back, back])
-    recency[-1, starts] = 0
+    begins = (starts[:, None] + len(slots) * np.arange(len(KINDS))).ravel()
+    case_major = spans(begins, visits.repeat(len(KINDS)))
     counts = np.bincount(visits)
     return Packed(
-        tokens=np.concatenate([packed[kind].tokens for kind in KINDS]),
-        rectangles={kind: packed[kind].rectangles for kind in KINDS},
+        tokens=np.concatenate([sets.tokens for sets in packed]),
+        rectangles={kind: sets.rectangles for kind, sets in zip(KINDS, packed, strict=True)},
         visits=tuple(Rectangle(int(counts[n]) * len(KINDS), int(n), None) for n in np.flatnonzero(counts)),
-        set_at_position=streams[stream, case_major],
-        recency=recency[stream, case_major],
+        set_at_position=streams[case_major],
+        recency=recency[case_major],
         profile_positions=len(KINDS) * starts + (len(KINDS) - 1) * visits,
         profile=encoded.profile[rows],
-        prescribed=numbers["medication"][len(slots) :],
+        prescribed=number[2, current],
         restore=np.argsort(order, kind="stable"),
         linear=linear,
     )
@@ -118,31 +119,22 @@ def pack(encoded: EncodedCases, rows: Ints, *, with_labels: bool = False, spare:
 def linear_inputs(encoded: EncodedCases, rows: Ints, layout: LinearLayout) -> LinearInputs:
     """What a linear path and a carry-over read of the cases `rows`. Current medications are not among it."""
     current, first = encoded.current[rows], encoded.first[rows]
-    parts = [encoded.sets(kind).merge(current, current + 1) for kind in ("diagnosis", "procedure")]
-    earlier = [encoded.sets(kind).merge(first, current) for kind in KINDS]
-    starts = [0] * len(parts) + [layout.tokens] * len(earlier)
-    parts += earlier
-    profile = encoded.profile[rows] + layout.profile_starts
-    newcomers = np.flatnonzero(encoded.first_visit[rows])
-    named = [part.values < layout.tokens for part in parts]  # others are read by their title alone
-    owners = [
-        *(part.owners[known] for part, known in zip(parts, named, strict=True)),
-        np.repeat(np.arange(len(rows)), profile.shape[1]),
-        newcomers,
-    ]
-    columns = [
-        *(part.values[known] + start for part, known, start in zip(parts, named, starts, strict=True)),
-        profile.ravel(),
-        np.full(len(newcomers), layout.first_visit),
-    ]
-    keys = np.unique(np.concatenate(owners) * layout.size + np.concatenate(columns))
-    lengths = np.bincount(keys // layout.size, minlength=len(rows))
+    parts = [(encoded.sets(kind).take(current), 0) for kind in ("diagnosis", "procedure")]
+    parts += [(encoded.sets(kind).merge(first, current), layout.tokens) for kind in KINDS]
+    base = layout.size * np.arange(len(rows))  # a column's key is its own and its case's
+    profile = base[:, None] + layout.profile_starts + encoded.profile[rows]
+    keys = [profile.ravel(), base[encoded.first_visit[rows]] + layout.first_visit]
+    for sets, start in parts:
+        named = sets.values < layout.tokens  # others are read by their title alone
+        keys.append((base.repeat(sets.lengths) + start + sets.values)[named])
+    case, column = np.divmod(np.unique(np.concatenate(keys)), layout.size)
+    lengths = np.bincount(case, minlength=len(rows))
     last = encoded.medication.merge(np.maximum(first, current - 1), current)
     taken = np.zeros((len(rows), layout.medications), dtype=bool)
     known = last.values < RESERVED + layout.medications
     taken[last.owners[known], last.values[known] - RESERVED] = True
     return LinearInputs(
-        Ragged.of_lengths(lengths, (keys % layout.size).astype(np.int32)),
+        Ragged.of_lengths(lengths, column.astype(np.int32)),
         taken,
         ~encoded.first_visit[rows],
         encoded.days[rows],
@@ -151,43 +143,37 @@ def linear_inputs(encoded: EncodedCases, rows: Ints, layout: LinearLayout) -> Li
 
 @dataclass(frozen=True, slots=True)
 class _Sets:
-    """The distinct non-empty sets of one kind."""
+    """The non-empty sets of one kind, by length."""
 
     tokens: Ints
     rectangles: tuple[Rectangle, ...]
-    set_of_row: Ints  # which set each wanted row is; `count` where it is empty
-    count: int
+    order: Ints  # which of the wanted rows each set is
 
 
 def _pack_sets(sets: Ragged, wanted: Ints, spare: int) -> _Sets:
-    """Pack each distinct non-empty set among `wanted` (-1: none) once."""
-    distinct, index = np.unique(wanted, return_inverse=True)  # a negative row comes first
-    offsets = sets.offsets
-    lengths = offsets[distinct + 1] - offsets[distinct]
-    if len(distinct) and distinct[0] < 0:
-        lengths[0] = 0
-    by_length = np.argsort(lengths, kind="stable")
-    by_length = by_length[int((lengths == 0).sum()) :]
-    count = len(by_length)
-    number = np.full(len(distinct), count, dtype=np.int64)
-    number[by_length] = np.arange(count)
-    lengths, begins = lengths[by_length], offsets[distinct[by_length]]
+    """Pack the non-empty sets among the rows `wanted`."""
+    begins = sets.offsets[wanted]
+    lengths = sets.offsets[wanted + 1] - begins
+    order = np.argsort(lengths, kind="stable")
+    order = order[int((lengths == 0).sum()) :]
+    lengths, begins = lengths[order], begins[order]
     rectangles = rectangles_of(lengths, spare)
     values = sets.values[spans(begins, lengths)]
     if all(r.mask is None for r in rectangles):
-        return _Sets(values.astype(np.int64), rectangles, number[index], count)
+        return _Sets(values.astype(np.int64), rectangles, order)
     padded = np.repeat([r.length for r in rectangles], [r.rows for r in rectangles])
     tokens = np.full(int(padded.sum()), PAD, dtype=np.int64)
     tokens[spans(np.cumsum(padded) - padded, lengths)] = values
-    return _Sets(tokens, rectangles, number[index], count)
+    return _Sets(tokens, rectangles, order)
 
 
 def rectangles_of(lengths: Ints, spare: int) -> tuple[Rectangle, ...]:
     """Group sorted lengths into rectangles, padding shorter ones where that costs at most `spare` positions."""
-    values, counts = np.unique(lengths, return_counts=True)
+    counts = np.bincount(lengths)
     groups: list[list[int]] = []  # [first row, rows, length, padding] of each, longest first
     row = len(lengths)
-    for value, count in zip(values[::-1].tolist(), counts[::-1].tolist(), strict=True):
+    for value in np.flatnonzero(counts)[::-1].tolist():
+        count = int(counts[value])
         row -= count
         if groups and groups[-1][3] + count * (groups[-1][2] - value) <= spare:
             last = groups[-1]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from leader_core.cohort.columns import CohortColumns
     from leader_core.student.titles import Titles, TitleVectors
 
-PASS: Final = 128  # cases scored at once: as many as a CPU's cache likes
+PASS: Final = 64  # cases scored at once: as many as a CPU's cache likes
 
 
 class StudentScorer(ModelScorer):
