@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from leader_core.errors import InputError
 from leader_core.files import user_folder
 
 if TYPE_CHECKING:
@@ -32,8 +33,14 @@ def connect(
 
     Raises:
         duckdb.Error: the file is no database or cannot be opened.
+        InputError: its name is not UTF-8, which DuckDB needs.
     """
     import duckdb
+
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"The name {str(path)!r} is not UTF-8: choose another one.") from error
 
     # By default .tmp in the working folder. DuckDB removes there what processes that were killed have left.
     own = {"temp_directory": str(user_folder())} if path == ":memory:" else {}

@@ -159,8 +159,8 @@ def _sentence(error: Exception) -> str:
     text = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or "No space left" in text:
-        where = error.filename if isinstance(error, OSError) and error.filename else "what is written"
-        return f"The disk is full ({where}). Free some space; what was there before is as it was."
+        where = f" ({error.filename})" if isinstance(error, OSError) and error.filename else ""
+        return f"The disk is full{where}. Free some space; what was there before is as it was."
     if isinstance(error, MemoryError) or "out of memory" in text.lower():
         return f"The memory does not suffice ({text}). Close other programs, or work on less at once."
     if isinstance(error, OSError):

@@ -20,6 +20,7 @@ from dashboard.new_case.import_preview import (
     show_choices,
     show_rows,
 )
+from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
@@ -265,6 +266,10 @@ def _variants(service: Service) -> None:
 def _open_variant(service: Service, variant_id: str) -> None:
     try:
         variant = get_workspace(service).variant(variant_id)
+        patient = variant.parent.patient_id
+        audit.record_opened(
+            f"variant {variant_id}{f' of patient {patient}' if patient is not None else ''}", "variant"
+        )
     except LeaderError as error:
         set_outcome(ImportOutcome(problem=str(error)))
         return

@@ -38,6 +38,10 @@ _COST: Final[dict[str, Any]] = {"iterations": 2, "lanes": 1, "memory_cost": 19 *
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 
+class WaitError(InputError):
+    """Somebody has to wait before they can sign in; the text may be shown to anybody."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """Who somebody is and what they may do."""
@@ -198,14 +202,15 @@ class Sessions:
         """A new session's token; None where name and password do not belong together.
 
         Raises:
-            InputError: too many wrong passwords for this name; the text says how long to wait.
+            WaitError: too many wrong passwords for this name, or too many people; the text says how long to wait.
+            InputError: the password file cannot be read.
         """
         now = self.clock()
         with self._lock:
             failures = [at for at in self._failures.get(name, []) if now - at < WAIT_SECONDS]
             if len(failures) >= TRIES:
                 seconds = WAIT_SECONDS - (now - failures[0])
-                raise InputError(
+                raise WaitError(
                     f"Too many wrong passwords. Wait {max(1, round(seconds))} seconds, then try again."
                 )
             self._failures[name] = [*failures, now]  # taken back below: tries at the same time count too
@@ -220,7 +225,7 @@ class Sessions:
             self._failures.pop(name, None)
             self._sessions = {t: s for t, s in self._sessions.items() if self._alive(s, now)}
             if len(self._sessions) >= MOST_SESSIONS:
-                raise InputError("Too many people are signed in. Wait until somebody signs out.")
+                raise WaitError("Too many people are signed in. Wait until somebody signs out.")
             self._sessions[token] = _Session(account.name, stored, now, now)
         return token
 

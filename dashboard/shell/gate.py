@@ -26,7 +26,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.server import audit, serving
-from dashboard.server.accounts import Account
+from dashboard.server.accounts import Account, WaitError
 from dashboard.shared.templates import render
 from leader_core import LeaderError, sql
 from leader_core.logs import hidden_messages, set_up_logs
@@ -264,8 +264,11 @@ async def _sign_in(request: Request) -> Response:
     try:
         async with _turns:
             token = await asyncio.to_thread(_begin, name.strip().lower()[:64], password)
-    except LeaderError as error:
+    except WaitError as error:
         return _form(str(error), 429)
+    except LeaderError as error:  # it names files of the server
+        log.warning("%s", error)
+        return _form("Nobody can sign in now: the server's log says why.", 503)
     finally:
         _waiting.remove(turn)
     if token is None:
@@ -309,9 +312,13 @@ def _form(message: str = "", status: int = 200) -> Response:
 async def _sign_out(request: Request) -> Response:
     if serving.sign_in() == "password":
         token = session_token(request.headers)
-        if account := serving.sessions().account(token):
-            audit.record("signed out", account=account)
+        account = serving.sessions().account(token)
         serving.sessions().end(token)
+        if account is not None:
+            try:
+                audit.record("signed out", account=account)
+            except LeaderError as error:  # to leave is allowed all the same
+                log.warning("%s", error)
     response = RedirectResponse(SIGN_IN if serving.sign_in() == "password" else "/", 303)
     response.delete_cookie(serving.COOKIE, path="/")
     return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Mapping
@@ -174,8 +175,15 @@ def _copy(path: Path, out: Path) -> None:
 
 
 def _reading(path: Path) -> sqlite3.Connection:
-    """A connection for reading; SQLite may need to write its side files to see what the log holds."""
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    """A connection for reading. SQLite may need to write its side files to see what the log holds; where there is no log
+    and nothing can be written, such as on a disc, nobody changes the file meanwhile.
+    """
+    fixed = not os.access(path.parent, os.W_OK) and not Path(f"{path}-wal").exists()
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={'ro&immutable=1' if fixed else 'rw'}",
+        timeout=BUSY_SECONDS,
+        uri=True,
+    )
     connection.execute("PRAGMA query_only = ON")
     return connection
 

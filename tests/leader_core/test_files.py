@@ -182,6 +182,8 @@ def test_rows_that_queries_put_on_disk_go_however_a_process_ends(temporary: Path
         assert bool(list(user_folder().iterdir())) != after_ctrl_c
     spill().close()
     assert list(user_folder().iterdir()) == [], "what a killed process left went with the next rows"
+    with pytest.raises(InputError, match="not UTF-8"):
+        sql.connect(temporary / "a\udcff.duckdb")
 
 
 def test_what_an_earlier_version_left_is_put_back(tmp_path: Path) -> None:

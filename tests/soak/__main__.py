@@ -1,6 +1,6 @@
 """The driver of the long checks; each part writes its outcome into `results.json` next to this file.
 
-python -m tests.soak [kills] [damage] [fuzz] [load]     # all without a name
+python -m tests.soak [kills] [damage] [fuzz] [load] [servers]     # all without a name
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 
 RESULTS = Path(__file__).with_name("results.json")
 PARSERS = ("fhir_json", "fhir_xml", "case_json", "pasted_lists", "ndc_map", "search", "drug_names")
-PARTS = ("kills", "damage", "fuzz", "load")
+PARTS = ("kills", "damage", "fuzz", "load", "servers")
 
 
 def kill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -80,6 +80,13 @@ def load(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return run(folder, arguments.sessions, arguments.seconds, arguments.servers)
 
 
+def servers(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Two servers behind nginx; see `servers`."""
+    from tests.soak.servers import run
+
+    return run(folder)
+
+
 def main() -> int:
     """Run some parts; 1 where one found something."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak")
@@ -94,7 +101,7 @@ def main() -> int:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     bad = False
-    for part, check in zip(PARTS, (kill, damage, fuzz, load), strict=True):
+    for part, check in zip(PARTS, (kill, damage, fuzz, load, servers), strict=True):
         if part not in (arguments.parts or PARTS):
             continue
         with tempfile.TemporaryDirectory(prefix=f"soak-{part}-") as place:

@@ -60,6 +60,7 @@ class Visitor:
         self.seconds: dict[str, list[float]] = defaultdict(list)
         self.errors: list[str] = []
         self.saved: list[str] = []
+        self.shown = ""  # of the last page that somebody looked at
         self.fields: dict[str, tuple[str, str, str]] = {}  # kind of field -> widget id, form, fragment
 
     async def run(
@@ -135,9 +136,9 @@ class Visitor:
                 await self.run("case", "case", query)
                 if self.dice.random() < 0.5:
                     await asyncio.sleep(self.dice.uniform(*PAUSE))
-                    await self._write(query)
+                    await self.write(query)
 
-    async def _write(self, query: str) -> None:
+    async def write(self, query: str) -> None:
         """Write a note in the form of the page that is open; it counts as saved where the page then shows it."""
         text = f"{self.name} note {len(self.saved)} {self.dice.randrange(10**9)}"
         try:
@@ -153,24 +154,35 @@ class Visitor:
             self.errors.append(f"note: {text} is not shown after it was saved")
 
 
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 @contextmanager
 def served(
-    folder: Path, cohort: Path, models: Path, servers: int
+    folder: Path, cohort: Path, models: Path, servers: int, *more: str
 ) -> Iterator[list[tuple[int, psutil.Process]]]:
     """So many dashboards over one cohort and one workspace, ready; port and process of each."""
     running: list[tuple[int, subprocess.Popen[bytes]]] = []
     try:
         for number in range(servers):
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                port = free.getsockname()[1]
+            port = free_port()
             words = ["--port", str(port), "--cohort", str(cohort), "--models", str(models)]
-            words += ["--workspace", str(folder / "notes.sqlite"), "--audit", str(folder / "audit.jsonl")]
+            words += [
+                "--workspace",
+                str(folder / "notes.sqlite"),
+                "--audit",
+                str(folder / "audit.jsonl"),
+                *more,
+            ]
             command = [sys.executable, "-c", WATCHED, str(folder / "connections"), *words]
             with (folder / f"server{number}.log").open("wb") as log:
                 running.append((port, subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)))
         for port, _ in running:
-            _wait_until_ready(port)
+            wait_until_ready(port)
         yield [(port, psutil.Process(process.pid)) for port, process in running]
     finally:
         for _, process in running:
@@ -179,7 +191,15 @@ def served(
             process.wait(60)
 
 
-def _wait_until_ready(port: int) -> None:
+def stored_notes(path: Path) -> set[str]:
+    """The texts of all notes of a workspace."""
+    texts = "SELECT json_extract(body, '$.text') FROM entries WHERE kind = 'note'"
+    with sqlite3.connect(path) as connection:
+        return {text for (text,) in connection.execute(texts)}
+
+
+def wait_until_ready(port: int) -> None:
+    """Wait until a server says that cohort and models can be used; raises RuntimeError where it takes too long."""
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
         try:
@@ -214,13 +234,7 @@ def run(folder: Path, sessions: int = 50, seconds: float = 600, servers: int = 1
     errors = [*lost, *(error for visitor in visitors for error in visitor.errors)]
     logs = "".join(path.read_text(errors="replace") for path in sorted(folder.glob("server*.log")))
     errors += [f"log: {line}" for line in logs.splitlines() if "Traceback" in line or "ERROR" in line]
-    with sqlite3.connect(folder / "notes.sqlite") as connection:
-        stored = {
-            body
-            for (body,) in connection.execute(
-                "SELECT json_extract(body, '$.text') FROM entries WHERE kind = 'note'"
-            )
-        }
+    stored = stored_notes(folder / "notes.sqlite")
     saved = {text for visitor in visitors for text in visitor.saved}
     lines = (folder / "connections").read_text().splitlines() if (folder / "connections").exists() else []
     everything = {

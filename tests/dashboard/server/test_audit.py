@@ -14,7 +14,7 @@ from dashboard.server import audit, serving, workspace
 from dashboard.server.accounts import Account
 from dashboard.server.service import get_service
 from leader_core.audit import read
-from leader_core.workspace import ReadOnlyError
+from leader_core.workspace import Parent, ReadOnlyError
 from tests.fakes import FakeCohort
 
 TEST_PATIENT = next(p for p, person in FakeCohort()._people.items() if person["split"] == "test")
@@ -73,15 +73,19 @@ def test_a_role_that_was_taken_away_counts_for_forms_that_are_open(
     assert [action for action, _ in _actions(log)] == ["wrote"]
 
 
-def test_a_compared_and_a_copied_case_are_recorded_too(open_page: OpenPage, log: Path) -> None:
+def test_a_compared_and_a_copied_case_and_a_variant_are_recorded_too(open_page: OpenPage, log: Path) -> None:
     other = TEST_PATIENT - 1
     page = open_page("case", patient=str(TEST_PATIENT), beside=f"{other}-1")
     page.run()
+    notes = workspace.get_workspace(get_service())
+    notes.save_variant("less", FakeCohort().case(other), parent=Parent(patient_id=other))
     copying = open_page("new")
+    next(button for button in copying.button if button.key == "variant-open").click().run()
     copying.text_input(key=_START).set_value(str(other)).run()
     next(button for button in copying.button if button.key == "copy").click().run()
     opened = [what.split(",")[0] for action, what in _actions(log) if action == "opened"]
-    assert opened == [f"patient {TEST_PATIENT}", f"patient {other}", f"patient {other}"]
+    variant = f"variant {notes.variants()[0].variant_id} of patient {other}"
+    assert opened == [f"patient {TEST_PATIENT}", f"patient {other}", variant, f"patient {other}"]
 
 
 def test_an_export_is_recorded_when_its_file_is_made(log: Path) -> None:

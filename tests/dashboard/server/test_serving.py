@@ -31,7 +31,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from dashboard.__main__ import main
 from dashboard.scores import notes
-from dashboard.server import accounts, serving
+from dashboard.server import accounts, audit, serving
 from dashboard.server.accounts import PasswordFile, Sessions
 from dashboard.shell import gate
 from leader_core import InputError, NotFoundError
@@ -485,7 +485,13 @@ def test_a_page_that_is_open_ends_with_its_session(
     serving.sessions().end(token)
     assert _run(channel())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
     token = serving.sessions().begin("ann", PASSWORD) or ""
+    monkeypatch.setenv(audit.FILE, str(users.path.parent))  # a folder: nothing can be recorded
+    leaving = Request({"type": "http", "headers": [(b"cookie", f"{serving.COOKIE}={token}".encode())]})
+    assert _run(gate._sign_out(leaving)).status_code == 303 and serving.sessions().account(token) is None
+    token = serving.sessions().begin("ann", PASSWORD) or ""
     users.path.write_text("no longer readable")
+    refused = _run(gate._sign_in(Request(*_form_request([(b"name=ann&password=b", False)]))))
+    assert refused.status_code == 503 and str(users.path).encode() not in refused.body
     assert _run(gate._while_signed_in(token, receive)())["type"] == "websocket.disconnect"  # type: ignore[arg-type]
 
 

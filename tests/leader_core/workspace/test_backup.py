@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import stat
@@ -60,6 +61,16 @@ def test_a_backup_of_an_open_workspace_comes_back_under_an_open_server(written: 
     assert _texts(kept) == {"second", "third", "after the backup"}
     restore(out, tmp_path / "elsewhere.sqlite")
     assert _texts(tmp_path / "elsewhere.sqlite") == {"second", "third"}
+
+
+def test_a_file_in_a_folder_that_cannot_be_written_is_verified_and_copied(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = written.rename(tmp_path / "100% of #1, why?.sqlite")
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and access(path, mode))
+    assert verify(there) == back_up(there, tmp_path / "other" / "backup.sqlite")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [there.name, "other"], "no side files"
 
 
 @pytest.mark.parametrize(
