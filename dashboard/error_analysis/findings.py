@@ -33,7 +33,7 @@ from leader_core.error_analysis import (
 EVERY: Final = "all"
 KINDS: Final = {
     EVERY: ("All", ()),
-    "never": ("Never suggested", ("never",)),
+    "never": ("Hardly ever suggested", ("never",)),
     "groups": ("Worse groups", ("group",)),
     "lost": ("Lost against the other model", ("lost", "extra", "lost-group")),
     "calibration": ("Calibration", ("calibration",)),
@@ -186,7 +186,7 @@ def table(context: AnalysisContext, chosen: tuple[ErrorFinding, ...]) -> Analysi
 
 
 HEADINGS: Final[Mapping[FindingKind, str]] = {
-    "never": "Never suggested",
+    "never": "Hardly ever suggested",
     "group": "Worse group",
     "lost": "Lost",
     "extra": "Lost",

@@ -261,13 +261,13 @@ class _ReportPdf(PdfPages):
         """One line of small type: texts too long for their column end with "…", and stand in the appendix in full."""
         report = self.report
         texts: list[str] = [line.title]
-        texts += [line.ordered or "not ordered"] if report.prescribed_known else []
+        texts += [line.ordered or "no"] if report.prescribed_known else []
         texts += ["✓" if part.name in line.suggested else "–" for part in report.models]
         texts += [line.like or "–"] if report.like else []
         texts += [line.reason] if report.reasons is not None else []
         top, x = self.get_y(), self.l_margin
         for text, (_, width) in zip(texts, self._columns(), strict=True):
-            run = TextRun(text, _SMALL, "muted" if text in ("–", "not ordered") else "ink")
+            run = TextRun(text, _SMALL, "muted" if text in ("–", "no") else "ink")
             self.style(run)
             self.label(x, top, run._replace(text=self.fitted(text, width - 1.5)))
             x += width

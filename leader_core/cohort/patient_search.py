@@ -169,7 +169,10 @@ class PatientSearch:
             return (self._part(f"“{term.text}”", best_matches(self._own, term.text, quoted=True)),)
         if term.text.lower() in OLD and (person := read_person(term.text)):
             return (_person_part(term.text, person),)
-        runs = self._runs(term.text.split(), whole=term.text == typed.strip())
+        words = term.text.split()
+        while len(words) > 1 and words[0].lower() in SMALL_WORDS:  # "with CHF"
+            words.pop(0)
+        runs = self._runs(words, whole=term.text == typed.strip())
         dropped = SMALL_WORDS | (_ARTICLES if len(runs) > 1 else frozenset())
         parts = [self._part(text, matches) for text, matches in runs if text.lower() not in dropped]
         return tuple(parts) or (SearchPart(term.text),)
