@@ -40,11 +40,7 @@ statement of a script ends its line with a semicolon."""
 BUSY_SECONDS: Final = 10.0
 """How long a write waits for another process's write."""
 
-_LABELS: Final[Mapping[str, str]] = {
-    "cohort": "saved cohort",
-    "error_kind": "kind of error",
-    "row_tag": "tag",
-}
+_LABELS: Final = {"cohort": "saved cohort", "error_kind": "kind of error", "row_tag": "tag"}
 _HISTORY: Final = """
 SELECT key, revision, refused, deleted, patient_id, visit_id, author, created_at, body FROM entries
 WHERE kind = ? AND key = ? ORDER BY revision
@@ -54,7 +50,10 @@ _READ_ONLY: Final = (
     "The workspace {name} cannot be written here ({reason}), so that notes, stars and variants cannot be saved. "
     "Name a file in a folder that can be written with LEADER_WORKSPACE."
 )
-
+_MOVED: Final = (
+    "The workspace {name} was moved, removed or replaced while it is open here, so that nothing more is written to it. Put it "
+    "back, or start the server again; to replace it, use `python -m train workspace restore`."
+)
 
 OnWrite = Callable[[Kind, Revision], None]
 
@@ -121,6 +120,13 @@ class Store:
             ) from error
         except sqlite3.DatabaseError as error:
             raise self._not_a_workspace(str(error)) from error
+        self._file = _identity(path)
+
+    @property
+    def problem(self) -> str:
+        """Why the file cannot be used at all, or not any more; empty where it can."""
+        moved = _identity(self.path) != self._file
+        return self.unreadable or (_MOVED.format(name=self.path.name) if moved else "")
 
     def close(self) -> None:
         with self._lock:
@@ -134,8 +140,8 @@ class Store:
             ReadOnlyError: the file cannot be written, or another process has been writing for `BUSY_SECONDS`.
         """
         with self._lock:
-            if self.read_only_reason:
-                raise ReadOnlyError(self.read_only_reason)
+            if reason := self.read_only_reason or self.problem:
+                raise ReadOnlyError(reason)
             try:
                 with _transaction(self._connection):
                     yield
@@ -358,6 +364,14 @@ def _connect(path: Path | str) -> sqlite3.Connection:
     return sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=str(path).startswith("file:")
     )  # fmt: skip
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Device and number of the file that is at a path; zeros where there is none."""
+    with contextlib.suppress(OSError):
+        about = path.stat()
+        return about.st_dev, about.st_ino
+    return (0, 0)
 
 
 def _empty() -> sqlite3.Connection:

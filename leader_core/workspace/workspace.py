@@ -108,8 +108,8 @@ class Workspace:
 
     @property
     def problem(self) -> str:
-        """Why the file cannot be used at all, as a sentence; empty where it can."""
-        return self._store.unreadable
+        """Why the file cannot be used at all, or not any more, as a sentence; empty where it can."""
+        return self._store.problem
 
     @property
     def notices(self) -> tuple[str, ...]:

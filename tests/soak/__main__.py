@@ -95,7 +95,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], help="these commands or parsers")
     parser.add_argument("--seconds", type=int, default=600, help="of load, and of fuzzing each parser")
     parser.add_argument("--sessions", type=int, default=50)
-    parser.add_argument("--servers", type=int, default=1, help="server processes over one workspace")
+    parser.add_argument("--servers", type=int, default=2, help="server processes over one workspace, of load")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")

@@ -318,6 +318,23 @@ def test_two_processes_write_one_file_at_the_same_time(path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.parametrize("other", ["", "another"])
+def test_a_file_that_is_moved_away_or_replaced_takes_no_note_that_would_be_lost(
+    path: Path, workspace: Workspace, other: str
+) -> None:
+    workspace.add_note("before", patient_id=1)
+    moved = path.rename(path.with_name("moved"))
+    if other:
+        path.write_text(other)
+    assert "was moved, removed or replaced" in workspace.problem
+    with pytest.raises(ReadOnlyError, match="moved, removed or replaced"):
+        workspace.add_note("lost", patient_id=1)
+    assert [note.text for note in workspace.notes()] == ["before"]
+    moved.replace(path)
+    workspace.add_note("after", patient_id=1)
+    assert workspace.problem == "" and len(workspace.notes()) == 2
+
+
 def test_a_file_that_stays_busy_refuses_the_write_in_words(
     path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
