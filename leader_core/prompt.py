@@ -12,8 +12,8 @@ from typing import Final, Literal, Protocol
 
 from leader_core.domain import Case, EquivalentCode, Kind, Prompt, PromptSection, Visit
 from leader_core.errors import InputError
+from leader_core.prompt_templates import PROMPTS, SectionKind, fill, parse
 from leader_core.terminology.equivalence import DiagnosisReading
-from leader_core.wording import PROMPTS, SectionKind, fill, parse
 
 Titles = Callable[[Kind, str], "str | None"]
 

@@ -23,8 +23,8 @@ from transformers import (
 
 from leader_core.domain import Case, Fingerprint, Kind, Visit
 from leader_core.interactions import DrugShares, typical_shares
+from leader_core.prompt_templates import LEADER, PAPER
 from leader_core.teacher.config import TeacherConfig
-from leader_core.wording import LEADER, PAPER
 from train.config import TeacherTraining
 from train.console import Report
 from train.teacher.run import train_teacher

@@ -50,9 +50,6 @@ FIELDS: Final = (
 )
 """Every grouping, in the order in which a page offers them."""
 
-SENSITIVE: Final = ("ethnicity", "insurance", "gender", "age_band", "language")
-"""Fields by which a model should not be worse for anybody."""
-
 NUMBERS: Final = ("age", "visits", "diagnoses", "procedures", "prescribed")
 """Fields that a tree may split anywhere."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from leader_core.checks import from_record, problems_of
 from leader_core.errors import InputError
-from leader_core.wording import PROMPTS
+from leader_core.prompt_templates import PROMPTS
 
 Pooling = Literal["auto", "mean", "first", "last"]
 Precision = Literal["auto", "fp32", "bf16"]

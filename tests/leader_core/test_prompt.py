@@ -12,8 +12,8 @@ import pytest
 from leader_core.domain import Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.prompt import PromptBuilder
+from leader_core.prompt_templates import PROMPTS, fill
 from leader_core.terminology.equivalence import DiagnosisReading
-from leader_core.wording import PROMPTS, fill
 
 TITLES = {
     "ICD9:4280": "Congestive heart failure, unspecified",

@@ -22,12 +22,12 @@ from leader_core.cohort.ndc import normalise_ndc
 from leader_core.cohort.statements import run
 from leader_core.domain import KINDS, Case, Visit
 from leader_core.prompt import PromptBuilder
+from leader_core.prompt_templates import LEADER_2, PROMPTS
 from leader_core.student.config import StudentConfig
 from leader_core.student.encode import RESERVED, Encoder
 from leader_core.student.packing import pack
 from leader_core.student.scorer import build_student
 from leader_core.vocabulary import Vocabularies, Vocabulary
-from leader_core.wording import LEADER_2, PROMPTS
 from tests import raw_tables
 from tests.hospital import Hospital
 from train.config import StudentTraining, load_settings

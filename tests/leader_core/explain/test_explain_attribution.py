@@ -18,6 +18,7 @@ from leader_core.explain.changes import code_items, drop, profile_item, wording_
 from leader_core.explain.gradients import integrate
 from leader_core.explain.phrases import phrases_of
 from leader_core.prompt import PromptBuilder
+from leader_core.prompt_templates import PROMPTS
 from leader_core.student.config import StudentConfig
 from leader_core.student.packing import pack
 from leader_core.student.scorer import StudentScorer, build_student
@@ -26,7 +27,6 @@ from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import TeacherModel, build_model
 from leader_core.teacher.scorer import TeacherReader, TeacherScorer
 from leader_core.vocabulary import Vocabularies, Vocabulary
-from leader_core.wording import PROMPTS
 from tests.explain_fakes import OneModel
 from tests.fakes import manifest
 from tests.hospital import Hospital
