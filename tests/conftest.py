@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # the tests start Python a hundred times: compile once
+sys.dont_write_bytecode = False
 
 settings.register_profile("leader", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("leader")
@@ -28,6 +31,9 @@ SLOW = (
     "tests/train/test_distributed.py",
     "tests/test_atc_level5.py",
     "tests/train/teacher/test_teacher_training.py",
+    "tests/leader_core/test_icd_meaning.py",
+    "tests/train/synthetic_hospital/test_synthesize.py",
+    "tests/train/benchmark/test_benchmark.py",
 )
 
 
@@ -109,8 +115,13 @@ def browser_path() -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slowest files come first, so that workers end together; tests marked `gpu` skip without a CUDA device."""
+    """The slowest files come first, so that workers end together; tests marked `gpu` skip without a CUDA device.
+
+    A file runs in one worker, and so do all journeys: they share a browser and a server.
+    """
     items.sort(key=lambda item: not item.path.as_posix().endswith(SLOW) and "browser" not in item.keywords)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("browser" if "browser" in item.keywords else item.path.stem))
     marked = [item for item in items if "gpu" in item.keywords]
     if marked:
         import torch

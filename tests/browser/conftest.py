@@ -12,9 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 QUIET = (
@@ -139,26 +148,45 @@ def browser(browser_path: Path) -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Callable[..., Visitor]]:
-    """Start a fresh browser session; its arguments are Playwright's for a context."""
-    contexts = []
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> list[BrowserContext]:
+    """Contexts that no test uses now. The next test takes one, and need not load and compile Streamlit's scripts again."""
+    return []
 
-    def start(*, width: int = 1440, height: int = 900, scheme: str = "light") -> Visitor:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,  # type: ignore[arg-type]
-        )
-        contexts.append(context)
+
+@pytest.fixture
+def visit(browser: Browser, contexts: list[BrowserContext], server: str) -> Iterator[Callable[..., Visitor]]:
+    """Start a visitor of the server, whom neither it nor the browser has seen before.
+
+    A module with a server of its own has a fixture `server` for it.
+    """
+    taken = []
+
+    def start(*, width: int = 1440, height: int = 900, scheme: Literal["light", "dark"] = "light") -> Visitor:
+        context = contexts.pop() if contexts else browser.new_context()
+        taken.append(context)
         context.set_default_timeout(PATIENCE)
-        visitor = Visitor(context.new_page(), server)
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        visitor = Visitor(page, server)
         visitor.listen()
         return visitor
 
     expect.set_options(timeout=PATIENCE)
     yield start
-    for context in contexts:
-        context.close()
+    for context in taken:
+        _forget(context, server)
+    contexts += taken
+
+
+def _forget(context: BrowserContext, origin: str) -> None:
+    """Close the pages of a context, and drop cookies and storage: of the visitor only cached files remain."""
+    context.clear_cookies()
+    stored = {"origin": origin, "storageTypes": "local_storage"}
+    context.new_cdp_session(context.pages[0]).send("Storage.clearDataForOrigin", stored)
+    for page in context.pages:
+        page.close()
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:

@@ -1,5 +1,5 @@
-"""Every page and every way to look at a case, wide and narrow, light and dark (`axe.WINDOWS`): complete, no wider than
-the window, and without a serious or critical violation of axe-core.
+"""Every page and every way to look at a case: complete, no wider than the window, and without a serious or critical violation
+of axe-core. `axe.WINDOWS` says which page is checked in which window.
 
 The error analysis' views are checked where there are scores for them, in `test_errors_journey`.
 """
@@ -21,9 +21,28 @@ pytestmark = pytest.mark.browser
 BUNDLE = Path(__file__).parents[1] / "data" / "fhir_bundle.json"
 
 
-@pytest.mark.parametrize(("width", "height", "scheme"), axe.WINDOWS)
+Check = Callable[[str], None]
+PAGES = (  # and what is there once the page stands; every second one is checked wide, the others narrow
+    ("case?patient={one}&tour=2", ".st-key-metrics-teacher"),
+    ("case?patient={two}&beside={one}-1", ".ld-changes"),
+    ("case?patient={two}&show=decide", "fieldset"),
+    ("interactions?patient={one}", ".ld-alert"),
+    ("interactions?check=1", "textarea"),
+    ("interactions?patient={one}&part=matrix", ".js-plotly-plot"),
+    ("interactions?patient={one}&part=safer", ".ld-safer-metrics"),
+    ("prompt?patient={one}&published=1", ".ld-prompt"),
+    ("prompt?patient={one}&mode=edit", "textarea"),
+    ("errors", ".ld-empty"),
+    ("models", ".ld-facts"),
+    ("models?model=student", ".js-plotly-plot"),
+    ("models?model=training", ".st-key-train_start"),
+    ("case?patient=999999999", "[data-testid=stAlert]"),
+)
+
+
+@pytest.mark.parametrize(("width", "height", "scheme", "share"), axe.WINDOWS)
 def test_every_page_opens_complete_fits_and_is_accessible(
-    visit: Callable[..., Visitor], width: int, height: int, scheme: str
+    visit: Callable[..., Visitor], width: int, height: int, scheme: str, share: slice
 ) -> None:
     visitor = visit(width=width, height=height, scheme=scheme)
     page = visitor.page
@@ -38,6 +57,23 @@ def test_every_page_opens_complete_fits_and_is_accessible(
     visitor.open("/?split=test&visits=returning")
     expect(rows(page).nth(1)).to_be_visible()
     one, two = rows(page).all_inner_texts()[:2]
+    for path, there in PAGES[share]:
+        visitor.open("/" + path.format(one=one, two=two))
+        expect(page.locator(there).first).to_be_visible()
+        check(f"{path} {there}")
+    for flow in (_case_tabs, _patients, _clinicians_view, _new_case)[share]:
+        flow(visitor, one, check)
+    visitor.settled()
+    assert problems == {}
+    assert page.evaluate("document.documentElement.lang") == "en"
+
+
+def _patients(visitor: Visitor, patient: str, check: Check) -> None:
+    """The worklist with the tour's offer, all its filters, and the help."""
+    page = visitor.page
+    visitor.open("/?split=test&visits=returning")
+    expect(rows(page).first).to_have_text(patient)
+    expect(page.get_by_role("button", name="Take the tour")).to_be_visible()
     check("patients, with the tour's offer")
     page.get_by_role("button", name="More filters").click()
     expect(page.get_by_text("Diagnosis chapter", exact=True)).to_be_visible()
@@ -46,37 +82,18 @@ def test_every_page_opens_complete_fits_and_is_accessible(
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Help")).to_be_visible()
     check("help")
-    for path, there in (
-        (f"case?patient={one}&tour=2", ".st-key-metrics-teacher"),
-        (f"case?patient={two}&beside={one}-1", ".ld-changes"),
-        (f"case?patient={two}&show=decide", "fieldset"),
-        (f"interactions?patient={one}", ".ld-alert"),
-        ("interactions?check=1", "textarea"),
-        (f"interactions?patient={one}&part=safer", ".ld-safer-metrics"),
-        (f"interactions?patient={one}&part=matrix", ".js-plotly-plot"),
-        (f"prompt?patient={one}&published=1", ".ld-prompt"),
-        (f"prompt?patient={one}&mode=edit", "textarea"),
-        ("errors", ".ld-empty"),
-        ("models", ".ld-facts"),
-        ("models?model=student", ".js-plotly-plot"),
-        ("models?model=training", ".st-key-train_start"),
-        ("case?patient=999999999", "[data-testid=stAlert]"),
-    ):
-        visitor.open(f"/{path}")
-        expect(page.locator(there).first).to_be_visible()
-        check(path.split("?")[0] + " " + there)
-    visitor.open(f"/case?patient={one}", research=False)
+
+
+def _clinicians_view(visitor: Visitor, patient: str, check: Check) -> None:
+    """A case as a clinician sees it, one class open."""
+    page = visitor.page
+    visitor.open(f"/case?patient={patient}", research=False)
     expect(page.locator(".ld-summary")).to_contain_text("Points to it")
     page.locator(".ld-item summary").first.click()
     check("case, clinician's view")
-    _new_case(visitor, check)
-    _case_tabs(visitor, one, check)
-    visitor.settled()
-    assert problems == {}
-    assert page.evaluate("document.documentElement.lang") == "en"
 
 
-def _new_case(visitor: Visitor, check: Callable[[str], None]) -> None:
+def _new_case(visitor: Visitor, _: str, check: Check) -> None:
     """New case with a file read, what was left out of it listed, and the case submitted."""
     page = visitor.page
     visitor.open("/new")
@@ -90,7 +107,7 @@ def _new_case(visitor: Visitor, check: Callable[[str], None]) -> None:
     check("new, submitted")
 
 
-def _case_tabs(visitor: Visitor, patient: str, check: Callable[[str], None]) -> None:
+def _case_tabs(visitor: Visitor, patient: str, check: Check) -> None:
     """What stands in tabs next to the scores."""
     page = visitor.page
     visitor.open(f"/case?patient={patient}")

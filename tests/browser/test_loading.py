@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ROOT, Visitor, started
 
 pytestmark = pytest.mark.browser
 
+Visit = Callable[..., Visitor]
 ROUNDS = 2
 TITLES = ("Patients", "New case", "Error analysis", "Models")
 
@@ -26,7 +27,7 @@ def hold(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def slow_server(browser_path: Path, hold: Path) -> Iterator[str]:
+def server(browser_path: Path, hold: Path) -> Iterator[str]:
     """Made-up models that load until `hold` lets them; see `loading_server`. The tests stand in the order of its life."""
     environment = {"LEADER_WORKSPACE": str(hold / "workspace.sqlite"), "LEADER_HELD": str(hold)}
     with started([str(ROOT / "tests" / "browser" / "loading_server.py")], environment) as base:
@@ -34,15 +35,10 @@ def slow_server(browser_path: Path, hold: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, slow_server: str) -> Iterator[Visitor]:
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    visitor = Visitor(context.new_page(), slow_server)
-    visitor.listen()
+def visitor(visit: Visit) -> Iterator[Visitor]:
+    visitor = visit()
     yield visitor
     visitor.unharmed()
-    context.close()
 
 
 def heading(page: Page, name: str) -> None:
@@ -51,19 +47,18 @@ def heading(page: Page, name: str) -> None:
 
 def test_pages_open_and_rows_lead_on_while_models_load(visitor: Visitor) -> None:
     page = visitor.page
-    for number in range(ROUNDS):
-        visitor.open("/")
-        row = page.locator("table.worklist tbody th a").nth(number)
-        expect(row).to_be_visible()
-        patient = row.inner_text()
-        row.click()
-        expect(page.get_by_role("heading", level=1, name=f"Patient {patient}", exact=True)).to_be_visible()
-        expect(page).to_have_url(re.compile(rf"/case\?patient={patient}\b"))
-        page.get_by_role("link", name="Models", exact=True).click()
-        heading(page, "Models")
-        page.reload()
-        heading(page, "Models")
-        expect(page.get_by_text("not a medical device").first).to_be_visible()
+    visitor.open("/")
+    row = page.locator("table.worklist tbody th a").nth(1)
+    expect(row).to_be_visible()
+    patient = row.inner_text()
+    row.click()
+    expect(page.get_by_role("heading", level=1, name=f"Patient {patient}", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile(rf"/case\?patient={patient}\b"))
+    page.get_by_role("link", name="Models", exact=True).click()
+    heading(page, "Models")
+    page.reload()
+    heading(page, "Models")
+    expect(page.get_by_text("not a medical device").first).to_be_visible()
 
 
 def test_quick_clicks_between_pages_end_on_the_last_one(visitor: Visitor) -> None:
@@ -118,13 +113,13 @@ def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Vis
     expect(page.locator(".st-key-metrics-teacher")).to_be_visible()
 
 
-def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, browser: Browser, hold: Path) -> None:
+def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, visit: Visit, hold: Path) -> None:
     (hold / "models").unlink(missing_ok=True)
     page = visitor.page
     visitor.open("/")
     expect(page.get_by_text("Teacher ready")).to_be_visible()
     (hold / "teacher").touch()
-    other = browser.new_context().new_page()
+    other = visit().page
     other.goto(f"{visitor.base}/case?patient=10072&view=research")
     page.goto(f"{visitor.base}/case?patient=10071&view=research")
     waiting = re.compile("Waiting for the teacher, which is busy|The teacher is reading this case")
@@ -133,4 +128,3 @@ def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, browser: Bro
     (hold / "teacher").unlink()
     for each in (other, page):
         expect(each.locator(".st-key-metrics-teacher")).to_be_visible()
-    other.context.close()
