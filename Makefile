@@ -55,8 +55,8 @@ demo-models: environment ## rebuild the models in assets/demo and print their ev
 demo-ablations: environment ## further rows of that table: what single parts of the student are worth (with the same REAL=DIR)
 	@$(BIN)/python -m train demo --models --rows ablations $(if $(REAL),--real "$(REAL)")
 
-clean: ## remove what can be built again (not .venv, not your own cohorts and models, nor anybody's notes)
-	[ ! -d build ] || find build/ -type f -not -path '*.workspace.*' -delete
+clean: ## remove what can be built again (not .venv, your own cohorts and models, notes, audit logs)
+	[ ! -d build ] || find build/ -type f -not -path '*.workspace.*' -not -name '*.audit.jsonl' -delete
 	[ ! -d build ] || find build/ -mindepth 1 -type d -empty -delete
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
