@@ -12,7 +12,7 @@ import secrets
 import stat
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -94,7 +94,8 @@ class PasswordFile:
             raise InputError(
                 f"A password of {len(password)} characters: expected {SHORTEST_PASSWORD} to {LONGEST_PASSWORD}."
             )
-        self._write({**self._users(), name: {"role": role, "password": _hashed(password)}})
+        entry = {"role": role, "password": _hashed(password)}
+        self._change(lambda users: {**users, name: entry})
         return Account(name, role)
 
     def remove(self, name: str) -> None:
@@ -103,12 +104,15 @@ class PasswordFile:
         Raises:
             NotFoundError: nobody has that name.
         """
-        users = self._users()
-        if name not in users:
-            raise NotFoundError(
-                f"Nobody in {self.path} is called {name!r}. Names: {', '.join(users) or 'none'}."
-            )
-        self._write({key: value for key, value in users.items() if key != name})
+
+        def without(users: dict[str, Any]) -> dict[str, Any]:
+            if name not in users:
+                raise NotFoundError(
+                    f"Nobody in {self.path} is called {name!r}. Names: {', '.join(users) or 'none'}."
+                )
+            return {key: value for key, value in users.items() if key != name}
+
+        self._change(without)
 
     def find(self, name: str, stored: str) -> Account | None:
         """Somebody who may use the server now and still has this hash; a change of the file counts at once."""
@@ -141,8 +145,10 @@ class PasswordFile:
             ) from error
         return users
 
-    def _write(self, users: Mapping[str, Any]) -> None:
-        with replacing_file(self.path, _PASSWORD_FILE) as temporary:
+    def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Write what a change makes of the file; nobody else changes it meanwhile, or an entry would be lost."""
+        with replacing_file(self.path, _PASSWORD_FILE, alone=True) as temporary:
+            users = change(self._users())
             temporary.write_text(json.dumps({"users": users}, indent=2) + "\n", encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import socket
 import stat
 import subprocess
@@ -35,6 +36,7 @@ from dashboard.server import accounts, audit, serving
 from dashboard.server.accounts import PasswordFile, Sessions
 from dashboard.shell import gate
 from leader_core import InputError, NotFoundError
+from leader_core.files import replacing_file
 from tests.dashboard.conftest import OpenPage, text
 
 ROOT = Path(__file__).parents[3]
@@ -70,6 +72,10 @@ def test_a_password_file_holds_no_password_and_is_its_owners(users: PasswordFile
     assert signed_in is not None and signed_in.role == "annotator"
     for name, password in (("ann", PASSWORD + "!"), ("ann", ""), ("ben", PASSWORD), ("Ann", PASSWORD)):
         assert users.signed_in(name, password) is None
+    with replacing_file(users.path) as other, pytest.raises(InputError, match="Another run"):
+        shutil.copyfile(users.path, other)
+        users.put("ben", "viewer", PASSWORD)  # the other's change would be lost, or this one
+    users.put("ann", "annotator", PASSWORD)
     users.path.chmod(0o644)
     with pytest.raises(InputError, match="chmod 600"):
         users.check()
