@@ -318,7 +318,7 @@ class FakeCohort:
     scores = None
     scores_note = ""
 
-    def warm_up_worklist(self) -> None:
+    def warm_up(self) -> None:
         """Nothing to read."""
 
     def chapters(self) -> tuple[str, ...]:

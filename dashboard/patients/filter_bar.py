@@ -72,7 +72,7 @@ def show(service: Service) -> Filters:
             key=search.KEY,
             type="search",
             icon=":material/search:",
-            live="250ms",
+            live=True,  # after 250 ms; a length of time as text would import pandas before the first page
             persist_state="session",
             width=340,
             placeholder="Diagnosis, procedure, drug, code or patient number",

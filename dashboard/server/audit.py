@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import streamlit as st
 
 from dashboard.server import serving
 from dashboard.server.accounts import Account
 from leader_core.audit import AuditLog
-from leader_core.workspace import Revision
+
+if TYPE_CHECKING:
+    from leader_core.workspace import Revision
 
 FILE: Final = "LEADER_AUDIT"
 _LAST_OPENED: Final = "_audit_opened"

@@ -32,6 +32,9 @@ LOADING_ORDER: Final[tuple[ModelName, ...]] = ("student", "teacher")
 POLL_SECONDS: Final = 0.25
 """Seconds that a waiting run lets pass before it shows how long it has waited, where a click can end it."""
 
+FIRST_PAGE: Final = 5.0
+"""Seconds that warming up waits for the first page, which would share the processor with it."""
+
 Readiness = Literal["ready", "loading", "absent", "failed"]
 Work = Literal["score", "explain"]
 CaseKey = tuple[object, ...]
@@ -128,17 +131,24 @@ class Service:
     )
     _lines: dict[tuple[ModelName, Work], Line] = field(default_factory=_new_lines)
     _splits: dict[int, str] = field(default_factory=dict)
+    _wanted: threading.Event = field(default_factory=threading.Event)  # a page is drawn, or waits for a model
     serial: int = field(
         default_factory=itertools.count().__next__
     )  # for keys of caches: no later service has it
 
     def start(self) -> None:
-        """Warm up in a thread of its own: the worklist and the code search first, then one model after the other."""
+        """Warm up in a thread of its own, once the first page is drawn: the worklist and the code search first, then one
+        model after the other.
+        """
         for state in self._loading.values():
             state.began = time.monotonic()
         threading.Thread(
             target=self._warm_up, args=(LOADING_ORDER,), name="leader-loading", daemon=True
         ).start()
+
+    def wait_for_page(self) -> None:
+        """Wait until a page is drawn, or waits for a model; no longer than a browser needs that is opened at once."""
+        self._wanted.wait(FIRST_PAGE)
 
     def with_student(self, folder: Path, display_name: str) -> Service:
         """A service over the same cohort and teacher with the student of `folder`, which loads behind the page."""
@@ -147,6 +157,7 @@ class Service:
         service._lines.update({key: line for key, line in self._lines.items() if key[0] == "teacher"})
         service._answers = self._answers
         service._loading["student"].began = time.monotonic()
+        service._wanted.set()
         threading.Thread(
             target=service._warm_up, args=(("student",),), name="leader-loading", daemon=True
         ).start()
@@ -154,9 +165,9 @@ class Service:
 
     def _warm_up(self, names: tuple[ModelName, ...]) -> None:
         cohort = self.engine.cohort
+        self.wait_for_page()
         try:
-            cohort.warm_up_worklist()
-            cohort.search("hart failure", limit=1)  # a typo makes the index of similar words too
+            cohort.warm_up()
             self.engine.review_set(Case(), cohort.titles("medication"))  # every rule is looked up once
         except Exception:
             log.exception("preparing the worklist, the code search and the interactions failed")
@@ -208,6 +219,7 @@ class Service:
 
     def wait_for_loading(self) -> bool:
         """Wait a moment for the model that is being loaded; whether there was one."""
+        self._wanted.set()
         name = next((n for n in LOADING_ORDER if self.status(n).readiness == "loading"), None)
         if name is not None:
             wait(self._loading[name].done)
@@ -226,6 +238,7 @@ class Service:
             others = "another request" if before == 1 else f"{before} requests before this one"
             show(f"Waiting for the {model}, which is busy with {others}…")
 
+        self._wanted.set()
         while self.status(model).readiness == "loading" and not wait(self._loading[model].done):
             show(f"Loading the {model}…")
         with self._lines[model, work].turn(show_line):
@@ -301,7 +314,7 @@ def failure(model: str, error: Exception, during: str = "on this case") -> str:
 # The engines of this server, and the one that this session looks at
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, hash_funcs={ServerSettings: hash})
 def _open(settings: ServerSettings) -> Service:
     service = Service(open_engine(settings))
     service.start()

@@ -29,7 +29,7 @@ def get_workspace(service: Service) -> Workspace:
     return workspace if may_write() else workspace.read_only(VIEWER)
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, hash_funcs={Fingerprint: hash})
 def _open(path: Path, fingerprint: Fingerprint) -> Workspace:
     return Workspace.open(path, fingerprint, _before_a_write, given_cipher())
 

@@ -359,15 +359,15 @@ async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
 
 
 def warm_up() -> None:
-    """Import the pages, open the cohort and load the models, while the browser still loads Streamlit's own files."""
+    """Open the cohort while the browser still loads Streamlit's own files; import the pages after the first is drawn."""
     from leader_core import LeaderError  # here, not above: the server begins to listen before it
 
     try:
         from dashboard.server.service import default_service
         from dashboard.shell import page
 
-        log.debug("%d pages", len(page.DRAWN))
-        default_service()
+        default_service().wait_for_page()
+        page.import_pages()
     except LeaderError as error:
         log.warning("%s", error)  # the first page says it too
     except Exception:

@@ -5,20 +5,14 @@ A new page: a folder with `page.py`, an entry here in `DRAWN`, and one in `PAGES
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
 import streamlit as st
 
-import dashboard.case.page
-import dashboard.error_analysis.page
-import dashboard.interactions.page
-import dashboard.models.page
-import dashboard.new_case.page
-import dashboard.patients.page
-import dashboard.prompt.page
 from dashboard.server import answers, audit, serving
 from dashboard.server.service import get_service, reopen, student_gone
 from dashboard.server.workspace import get_workspace
@@ -28,16 +22,16 @@ from dashboard.shared.templates import render
 from dashboard.shell import frame
 from leader_core import LeaderError
 
-DRAWN: Final[Mapping[str, Callable[[], None]]] = {
-    "patients": dashboard.patients.page.draw,
-    "case": dashboard.case.page.draw,
-    "new": dashboard.new_case.page.draw,
-    "interactions": dashboard.interactions.page.draw,
-    "prompt": dashboard.prompt.page.draw,
-    "errors": dashboard.error_analysis.page.draw,
-    "models": dashboard.models.page.draw,
+DRAWN: Final[Mapping[str, str]] = {
+    "patients": "patients",
+    "case": "case",
+    "new": "new_case",
+    "interactions": "interactions",
+    "prompt": "prompt",
+    "errors": "error_analysis",
+    "models": "models",
 }
-"""URL path -> what draws the page."""
+"""URL path -> folder of the page, which is imported when it is first drawn: the first page waits for no other."""
 _WITHOUT_MODELS: Final = ("patients", "errors")
 """Pages that look the same whether models are loaded or not: never drawn again for them, so that no word half typed is lost."""
 _RECORDED: Final = "_audit_signed_in"
@@ -59,7 +53,7 @@ def draw() -> None:
         return
     pages = {
         path: st.Page(
-            guarded(DRAWN[path], home=navigation.home_link),
+            guarded(partial(_draw, path), home=navigation.home_link),
             title=title,
             icon=icon,
             url_path=path,
@@ -95,6 +89,16 @@ def draw() -> None:
         frame.follow_loading(service, strip)
         if path not in _WITHOUT_MODELS:
             st.rerun()
+
+
+def _draw(path: str) -> None:
+    import_module(f"dashboard.{DRAWN[path]}.page").draw()
+
+
+def import_pages() -> None:
+    """Import every page, so that none waits for it when it is first opened."""
+    for folder in DRAWN.values():
+        import_module(f"dashboard.{folder}.page")
 
 
 def signed_in() -> bool:

@@ -173,17 +173,15 @@ class Cohort:
             ) from error
 
     def warm_up(self) -> None:
-        """Load what the first look-ups would wait for: titles, interactions, the index of codes and who has them."""
+        """Load what the first look-ups would wait for: the worklist, which until then is answered from the files, several
+        times slower; titles, interactions, the index of codes and which drugs the orders name.
+        """
+        self._worklist.warm_up()
         for kind in KINDS:
             self._titles(kind)
         _ = self.interactions
         self._all_codes()
-        self.warm_up_worklist()
         self._worklist.search().warm_up()
-
-    def warm_up_worklist(self) -> None:
-        """Hold the worklist in memory; until then it is answered from the files, several times slower."""
-        self._worklist.warm_up()
 
     # Cases
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -127,8 +127,6 @@ class Review:
     signals: tuple[Interaction, ...] = ()  # statistical pairs of classes, without severity
     choices: tuple[Choice, ...] = ()
     unknown: tuple[UnknownDrug, ...] = ()
-    held_back: Mapping[str, Alert] = field(default_factory=dict)
-    """Suggested classes that the conditions speak against (more than half of their orders), each with the reason."""
 
     @property
     def carried(self) -> tuple[Alert, ...]:
@@ -222,13 +220,11 @@ def review(
     present = present_conditions(diagnoses)
     alerts = [*_interactions(matching), *_condition_alerts(matching, present), *_duplications(choices)]
     classes = dict.fromkeys(code for choice in choices for code in choice.class_codes)
-    suggested = dict.fromkeys(c.class_code for c in choices if not c.known and not c.written)
     return Review(
         alerts=tuple(sorted(alerts, key=_order)),
         signals=tuple(entry for entry in table.among(classes) if is_statistical(entry)),
         choices=tuple(choices),
         unknown=tuple(unknown),
-        held_back=held_back(suggested, shares, diagnoses),
     )
 
 

@@ -128,8 +128,12 @@ def substitutes(code: str, diagnoses: Iterable[str]) -> tuple[Substitute, ...]:
 
 def indications(diagnoses: Iterable[str]) -> tuple[Indication, ...]:
     """What these diagnoses call for, in the table's order."""
-    present = tuple(diagnoses)
-    return tuple(row for row in all_indications() if row.applies(present))
+    return _called_for(tuple(diagnoses))
+
+
+@lru_cache(maxsize=256)  # a page reviews several sets of one case
+def _called_for(diagnoses: tuple[str, ...]) -> tuple[Indication, ...]:
+    return tuple(row for row in all_indications() if row.applies(diagnoses))
 
 
 @lru_cache

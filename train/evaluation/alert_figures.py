@@ -97,7 +97,7 @@ def alert_figures(
             reviewed = engine.review_set(case, codes)
             figures.of_suggestions.update(reviewed.counts_if_chosen)
             figures.suggested += len(codes)
-            figures.suggested_held_back += len(reviewed.held_back)
+            figures.suggested_held_back += len(engine.held_back(case, codes))
     return figures
 
 

@@ -19,7 +19,7 @@ from leader_core import (
     Review,
     Visit,
 )
-from leader_core.interactions import DrugShare, DrugShares, choices_of, read_statistical, review
+from leader_core.interactions import DrugShare, DrugShares, choices_of, held_back, read_statistical, review
 from tests.fakes import FakeCohort, FakeEngine
 from tests.reviews import review_drugs
 
@@ -154,8 +154,8 @@ def test_statistical_signals_stay_apart() -> None:
 
 
 def test_classes_that_the_conditions_forbid_are_held_back_with_the_reason() -> None:
-    reviewed = of(codes=["A12B", "B01A", "C09A"], diagnoses=["ICD10:E875", "ICD10:D7582"])
-    assert {code: alert.drugs[0].name for code, alert in reviewed.held_back.items()} == {
+    held = held_back(["A12B", "B01A", "C09A"], SHARES, ["ICD10:E875", "ICD10:D7582"])
+    assert {code: alert.drugs[0].name for code, alert in held.items()} == {
         "A12B": "potassium chloride",
         "C09A": "lisinopril",
         "B01A": "heparin",
