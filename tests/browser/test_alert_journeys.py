@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.steps import add_code, both_scored, rows, search_from_keyboard
+from tests.browser.steps import add_code, both_scored, rows, search_from_keyboard, still
 
 pytestmark = pytest.mark.browser
 
@@ -27,6 +27,12 @@ def _section(page: Page, heading: str) -> Locator:
 def _counts(page: Page) -> str:
     """The number of alerts of the drugs ordered, in words."""
     return _section(page, ORDERED).locator(".ld-alert-counts").inner_text().lower()
+
+
+def _scores(page: Page) -> list[str]:
+    """The scores in the table of classes, as text."""
+    still(page)
+    return page.locator("td.score").all_inner_texts()
 
 
 def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path) -> None:
@@ -90,28 +96,45 @@ def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path
 
 
 def test_a_typed_case_shows_no_false_red_and_its_drugs_are_checked(visit: Visit) -> None:
-    """Atrial fibrillation, heart failure and kidney injury; then nafcillin under a penicillin allergy; then a checker."""
+    """Atrial fibrillation, heart failure and kidney injury; then nafcillin under a penicillin allergy; then a checker.
+
+    What is typed gets both recommendations, and after a change what differs from those before.
+    """
     visitor = visit()
     page = visitor.page
     visitor.open("/new")
+    recommend = page.get_by_role("button", name="Recommend", exact=True)
+    expect(recommend).to_be_disabled()
     for words in ("atrial fibrillation", "heart failure", "acute kidney failure"):
         add_code(page, "Diagnoses", words)
-    page.get_by_role("button", name="Recommend", exact=True).click()
+    recommend.click()
     both_scored(page)
+    expect(page.get_by_text("First visit: nothing earlier is known")).to_be_visible()
     expect(_section(page, "If you choose")).to_be_visible()
     expect(page.locator("li.ld-alert.contraindicated")).to_have_count(0)
+    before = _scores(page)
 
     add_code(page, "Diagnoses", "allergy to penicillin")
+    add_code(page, "Diagnoses", "pneumonia")
+    expect(page.get_by_text("Edited since it was scored.")).to_be_visible()
     page.get_by_role("textbox", name="Drugs ordered or planned").fill(
         "Nafcillin 2 g IV; amiodarone; Tikosyn; nosuchdrug"
     )
     page.keyboard.press("Tab")
-    page.get_by_role("button", name="Recommend", exact=True).click()
+    recommend.click()
     ordered = _section(page, ORDERED)
     expect(ordered.locator("strong", has_text="nafcillin in penicillin allergy")).to_be_visible()
     expect(ordered.locator("strong", has_text="amiodarone with dofetilide")).to_be_visible()
     expect(page.get_by_text("“nosuchdrug”").first).to_be_visible()
-    assert "Nafcillin" not in page.url
+    expect(page.get_by_text("Edited since it was scored.")).to_have_count(0)
+    expect(page.get_by_text("Against what you submitted before")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Added: .*pneumonia", re.IGNORECASE))).to_be_visible()
+    both_scored(page)
+    assert _scores(page) != before
+    page.get_by_text("scores that changed").first.click()
+    changed = page.get_by_role("cell", name=re.compile("^([+] added|− removed|rescored)$"))
+    expect(changed.first).to_be_visible()
+    assert not [word for word in ("Nafcillin", "ICD") if word in page.url]
 
     visitor.open("/interactions?check=1")
     page.get_by_role("textbox", name="Drugs, one a line").fill(

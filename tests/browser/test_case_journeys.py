@@ -173,6 +173,9 @@ def test_a_pinned_case_is_compared_with_another_and_the_link_opens_it(visit: Vis
     expect(friend.page.get_by_role("heading", level=2, name=f"Patient {first}", exact=True)).to_be_visible()
     expect(friend.page.locator(".ld-changes").first).to_be_visible()
     friend.unharmed()
+    page.get_by_role("button", name="Leave the comparison").click()
+    expect(page.get_by_role("heading", name="What differs")).to_have_count(0)
+    visitor.unharmed()
 
 
 def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(visit: Visit) -> None:

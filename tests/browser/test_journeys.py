@@ -1,4 +1,4 @@
-"""What people do, in a real browser on real models: find a patient, compare, move a cut-off, enter a case, share a link."""
+"""What people do, in a real browser on real models: find a patient, move a cut-off, sort, share a link."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.steps import add_code, both_scored, class_count
+from tests.browser.steps import both_scored, class_count
 
 pytestmark = pytest.mark.browser
 
@@ -79,36 +79,6 @@ def test_a_heading_sorts_from_the_first_page_on_and_the_order_is_in_the_link(vis
     visitor.unharmed()
 
 
-def test_a_case_entered_from_nothing_gets_both_recommendations(visit: Visit) -> None:
-    visitor = visit()
-    page = visitor.page
-    visitor.open("/new")
-    recommend = page.get_by_role("button", name="Recommend", exact=True)
-    expect(recommend).to_be_disabled()
-    add_code(page, "Diagnoses", "congestive heart failure")
-    expect(recommend).to_be_enabled()
-    recommend.click()
-    both_scored(page)
-    expect(page.get_by_text("First visit: nothing earlier is known")).to_be_visible()
-    first = _table(page)
-
-    add_code(page, "Diagnoses", "pneumonia")
-    expect(page.get_by_text("Edited since it was scored.")).to_be_visible()
-    recommend.click()
-    expect(page.get_by_text("Edited since it was scored.")).to_have_count(0)
-    both_scored(page)
-    expect(page.locator("td.score").first).to_be_visible()
-    _wait_until(lambda: _table(page) != first, page)
-    expect(page.get_by_text("Against what you submitted before")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"^Added: .*pneumonia", re.IGNORECASE))).to_be_visible()
-    page.get_by_text("scores that changed").first.click()
-    expect(
-        page.get_by_role("cell", name=re.compile("^([+] added|− removed|rescored)$")).first
-    ).to_be_visible()
-    assert "ICD" not in page.url
-    visitor.settled()
-
-
 def test_charts_follow_when_light_becomes_dark(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page
@@ -129,16 +99,3 @@ def test_a_stale_link_says_so_and_leads_back(visit: Visit) -> None:
     page.get_by_role("link", name="Go to the worklist").click()
     expect(page.get_by_role("heading", name="Patients")).to_be_visible()
     visitor.unharmed()
-
-
-def _wait_until(true: Callable[[], bool], page: Page) -> None:
-    for _ in range(100):
-        if true():
-            return
-        page.wait_for_timeout(200)
-    raise AssertionError("nothing changed within 20 s")
-
-
-def _table(page: Page) -> str:
-    """The scores in the comparison table, as text."""
-    return " ".join(page.locator("td.score").all_inner_texts())
