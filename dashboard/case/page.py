@@ -35,7 +35,7 @@ def draw() -> None:
     ):  # a place of its own: else all that follows would stand twice while it is drawn again
         if step is not None and not {session.PATIENT, session.CASE} & set(st.query_params):
             _begin_tour(service, step)
-    subject = open_subject(service, "Case")
+    subject = open_subject(service, "case")
     if subject is None:
         return
     _enter(subject)

@@ -111,6 +111,8 @@ def draw() -> None:
         return
     url_state.enter("errors", _BINDINGS)
     with st.container():  # a place of its own, so that the page keeps its place
+        if service.student_name:
+            st.html(markup.callout(wording.STORED_STUDENT.format(name=service.student_name), "student"))
         scoring.offer_again(service)
     if not cases or not cache.analysis.models:
         st.html(

@@ -57,7 +57,7 @@ def draw() -> None:
     if checker.wanted():
         checker.draw(service)
         return
-    subject = open_subject(service, "Interactions")
+    subject = open_subject(service, "interactions")
     if subject is None:
         return
     query = st.query_params.to_dict()

@@ -69,6 +69,8 @@ def draw() -> None:
     tour.offer()
     query = {key: value for key, value in st.query_params.to_dict().items() if key in filter_bar.BINDINGS}
     url_state.enter("patients", filter_bar.BINDINGS, query or st.session_state.get(_LAST))
+    if service.student_name and cohort.scores is not None and view.is_research():
+        st.html(markup.callout(wording.STORED_STUDENT.format(name=service.student_name), "student"))
     filters = filter_bar.show(service)
     if search.lost():
         st.html(markup.callout(search.LOST, "warn"))

@@ -40,7 +40,7 @@ _BINDINGS = {
 
 def draw() -> None:
     service = get_service()
-    subject = open_subject(service, "Prompt")
+    subject = open_subject(service, "prompt")
     if subject is None:
         return
     url_state.enter(f"prompt {subject.query}", _BINDINGS)

@@ -129,6 +129,7 @@ def compose(
     held: Collection[str] = (),
     outcomes: Outcomes | None = None,
     notes: Sequence[Note] = (),
+    student: str = "",
 ) -> CaseReport:
     """The report of a case under the cut-offs that the recommendations carry.
 
@@ -142,6 +143,7 @@ def compose(
         held: classes that were taken out of the suggestions for the patient's conditions.
         outcomes: the student's scores with each thing of the case left out; None where it could not be asked.
         notes: what people wrote about the patient; left out with `hide`, as they may name what was ordered.
+        student: the name of a student that was trained here; empty for the server's own.
     """
     cohort = engine.cohort
     recorded_orders = not hide and bool(case.prescribed)
@@ -171,7 +173,10 @@ def compose(
         prescribed_known=known,
         profile=tuple(case_text.profile_facts(case, cohort.profile_fields)),
         profile_note=case_text.profile_read(student.profile_read) if student is not None else "",
-        notices=_notices(case, drugs_known, drugs, hide=hide),
+        notices=(
+            *_notices(case, drugs_known, drugs, hide=hide),
+            *([wording.REPORT_STUDENT.format(name=student)] if student else []),
+        ),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
         visits=tuple(case_text.visit_texts(case, title)),
         models=tuple(
@@ -259,9 +264,9 @@ def _model_facts(manifest: Manifest, recommendation: Recommendation, cohort: str
     """Identifies the model, so that its scores can be computed again."""
     cut_off = f"{recommendation.threshold:.2f}"
     if abs(recommendation.threshold - manifest.threshold) > 1e-9:
-        cut_off += f", moved by the viewer from {manifest.threshold:.2f}"
+        cut_off += f", moved by the viewer from the model's own, {manifest.threshold:.2f}"
     if manifest.threshold_rule:
-        cut_off += f"; the model's own was {manifest.threshold_rule}"
+        cut_off += f" ({wording.threshold_rule(manifest.threshold_rule)})"
     version = manifest.digest[:12] or "unknown"
     trained = "this cohort" if manifest.cohort.digest == cohort else "another cohort"
     facts = [

@@ -43,6 +43,7 @@ function scrollOnce(data) {
 export default function (component) {
   const { data: [data], parentElement } = component;
   const [, unmount] = mountOnce(parentElement, () => ({ root: document.createElement("span"), leave: keepOpen(parentElement) }));
+  followBanner();
   scrollOnce(data);
   return unmount;
 }

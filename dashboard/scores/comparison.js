@@ -282,6 +282,7 @@ export default function (component) {
     memory.folded.set(holder.key, false);
   }
   draw();
+  followBanner();
   if (fresh) goToLinked(memory);
   return unmount;
 }

@@ -21,3 +21,14 @@ function mountOnce(place, build) {
   return [ui, unmount];
 }
 
+// Keeps the height of the case's banner as a property of the document, for heads of columns that stay in sight below it.
+const bannerHeight = new ResizeObserver(([banner]) => setBannerHeight(banner.target));
+function setBannerHeight(banner) {
+  document.documentElement.style.setProperty("--banner-height", (banner?.offsetHeight ?? 0) + "px");
+}
+function followBanner() {
+  const banner = document.querySelector(".st-key-banner")?.parentElement;
+  bannerHeight.disconnect();
+  setBannerHeight(banner);
+  if (banner) bannerHeight.observe(banner);
+}

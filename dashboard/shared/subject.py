@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.server.serving import account_name
-from dashboard.shared import case_text, markup, navigation, session, wording
+from dashboard.shared import case_text, markup, navigation, session, url_state, wording
 from dashboard.shared.draft import session_draft
 from dashboard.shared.formatting import count, plain
 from dashboard.shared.markup import Titles
@@ -28,12 +28,15 @@ _CHANGED: Final = (
 )
 
 
-def open_subject(service: Service, title: str) -> Subject | None:
+def open_subject(service: Service, page: str) -> Subject | None:
     """The case that the link names; None where none is chosen, after drawing the page's title and links to choose one.
+
+    `page` is the page's path.
 
     Raises:
         LeaderError: a case that is not there; the page's title is drawn, for the sentence to stand under.
     """
+    title = navigation.PAGES[page][0]
     try:
         subject = session.subject(service)
     except LeaderError:
@@ -44,6 +47,7 @@ def open_subject(service: Service, title: str) -> Subject | None:
         st.html(markup.empty(wording.NO_CASE_TITLE, wording.NO_CASE))
         navigation.case_links()
         show_start_cases(service)
+        url_state.publish(page, {})  # a reload keeps the student and the view
     else:
         _remember(subject.query)
         audit.record_opened(subject.audit_name)

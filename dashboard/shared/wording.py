@@ -245,6 +245,10 @@ OTHER_STUDENT: Final = (
     "In this session the student is “{name}”, trained here. "
     "Its scores are not those that were stored for the worklist."
 )
+STORED_STUDENT: Final = (
+    "The stored scores on this page are those of the server's own student, not of “{name}”."
+)
+REPORT_STUDENT: Final = "The student of this report is “{name}”, trained here, not the server's own."
 COHORT_REPLACED: Final = (
     "The cohort was built again since this server opened it; what you see is the earlier one. "
     "Notes stay as they are."

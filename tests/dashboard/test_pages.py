@@ -60,6 +60,7 @@ def test_pages_about_a_case_have_an_empty_state(open_page: OpenPage, path: str) 
     page = open_page(path)
     assert wording.NO_CASE_TITLE in text(page)
     assert [link.value for link in page.page_link] == ["Choose a patient", "Enter a case"]
+    assert component_data(page, "url_state")["query"] == "view=research", "a reload keeps the view"
 
 
 @pytest.mark.parametrize(

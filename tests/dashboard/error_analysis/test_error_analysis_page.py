@@ -59,6 +59,17 @@ def _links(test: AppTest) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.parametrize("path", ["errors", "patients"])
+def test_stored_scores_are_said_to_be_of_another_student_than_the_one_in_use(
+    page: OpenPage, path: str
+) -> None:
+    assert "the server&#39;s own student" not in text(page(path))
+    get_service().student_name = "mine, seed 7"
+    shown = text(page(path))
+    get_service().student_name = ""
+    assert "those of the server&#39;s own student, not of “mine, seed 7”" in shown
+
+
 def test_without_scores_a_button_makes_them_and_a_command_does(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

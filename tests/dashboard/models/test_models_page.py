@@ -258,6 +258,7 @@ def test_a_training_is_followed_and_its_student_used_named_and_left(
     case = open_page("case", patient="10001", student=name)
     assert "“default, seed 1”, trained here," in text(case)
     assert address(case)["student"] == name
+    assert address(open_page("case", student=name)) == {"student": name}, "with no case open too"
     page = press(page, f"leave-{name}")
     assert "trained here," not in text(page)
     assert "student" not in address(page)

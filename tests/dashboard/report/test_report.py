@@ -61,16 +61,19 @@ def _words(data: bytes) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<style>.*?</style>|<[^>]+>", " ", data.decode(), flags=re.DOTALL))
 
 
-def test_notes_stand_in_every_report_but_not_where_the_orders_are_hidden(engine: FakeEngine) -> None:
+def test_notes_and_the_students_name_stand_in_every_report_but_not_where_the_orders_are_hidden(
+    engine: FakeEngine,
+) -> None:
     case = engine.cohort.case(10006)
     note = Note("n", 1, f"Why heparin? {EVIL}", "AB", NOW, NOW, 10006, case.current.visit_id, 1, 0)
     earlier = replace(note, note_id="m", text="seen before", visit_id=-1)
     scored = {"student": engine.recommend(case, "student")}
-    common = {"patient_id": 10006, "made_at": NOW, "notes": (note, earlier)}
+    common = {"patient_id": 10006, "made_at": NOW, "notes": (note, earlier), "student": "mine, seed 7"}
     report, hidden = (compose(engine, case, scored, hide=hide, **common) for hide in (False, True))  # type: ignore[arg-type]
     html = write_html(report)
     assert EVIL.encode() not in html
     for written in (_words(html), words(write_pdf(report))):
+        assert "“mine, seed 7”, trained here" in written
         assert "Why heparin?" in written and "seen before" in written and "about another visit" in written
     assert [each["text"] for each in json.loads(write_json(report))["written_notes"]] == [
         note.text,
