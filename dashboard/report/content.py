@@ -129,7 +129,7 @@ def compose(
     held: Collection[str] = (),
     outcomes: Outcomes | None = None,
     notes: Sequence[Note] = (),
-    student: str = "",
+    student_name: str = "",
 ) -> CaseReport:
     """The report of a case under the cut-offs that the recommendations carry.
 
@@ -143,7 +143,7 @@ def compose(
         held: classes that were taken out of the suggestions for the patient's conditions.
         outcomes: the student's scores with each thing of the case left out; None where it could not be asked.
         notes: what people wrote about the patient; left out with `hide`, as they may name what was ordered.
-        student: the name of a student that was trained here; empty for the server's own.
+        student_name: of a student that was trained here; empty for the server's own.
     """
     cohort = engine.cohort
     recorded_orders = not hide and bool(case.prescribed)
@@ -175,7 +175,7 @@ def compose(
         profile_note=case_text.profile_read(student.profile_read) if student is not None else "",
         notices=(
             *_notices(case, drugs_known, drugs, hide=hide),
-            *([wording.REPORT_STUDENT.format(name=student)] if student else []),
+            *([wording.REPORT_STUDENT.format(name=student_name)] if student_name else []),
         ),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
         visits=tuple(case_text.visit_texts(case, title)),

@@ -64,7 +64,7 @@ def show(
                 service.engine, subject.case, recommendations, patient_id=subject.patient_id, hide=hidden,
                 made_at=datetime.now(UTC), near=near, drugs=subject.drugs, held=held,
                 outcomes=_outcomes(service, subject.case), notes=_notes(service, subject.patient_id),
-                student=service.student_name,
+                student_name=service.student_name,
             )
         )  # fmt: skip
 

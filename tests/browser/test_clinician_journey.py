@@ -42,6 +42,10 @@ def test_a_clinicians_five_minutes(visit: Callable[..., Visitor]) -> None:
     page.locator(".ld-areas tbody").last.scroll_into_view_if_needed()
     expect(page.locator(".ld-areas")).to_contain_text("suggests")
     assert (box := banner.bounding_box()) is not None and 0 <= box["y"] < 80, "the banner stays in sight"
+    heads = page.locator(".ld-areas thead th").first.bounding_box()
+    assert heads is not None and abs(heads["y"] - box["y"] - box["height"]) < 12, (
+        "and the heads of columns below it"
+    )
     main = page.locator("[data-testid=stMain]").inner_text()
     assert not [word for word in ("Jaccard", "F1", "cut-off", "prescri") if word in main]
     code = re.search(r"class-(\w+)", page.locator(".ld-item").last.get_attribute("id") or "")

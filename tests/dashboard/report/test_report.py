@@ -68,7 +68,7 @@ def test_notes_and_the_students_name_stand_in_every_report_but_not_where_the_ord
     note = Note("n", 1, f"Why heparin? {EVIL}", "AB", NOW, NOW, 10006, case.current.visit_id, 1, 0)
     earlier = replace(note, note_id="m", text="seen before", visit_id=-1)
     scored = {"student": engine.recommend(case, "student")}
-    common = {"patient_id": 10006, "made_at": NOW, "notes": (note, earlier), "student": "mine, seed 7"}
+    common = {"patient_id": 10006, "made_at": NOW, "notes": (note, earlier), "student_name": "mine, seed 7"}
     report, hidden = (compose(engine, case, scored, hide=hide, **common) for hide in (False, True))  # type: ignore[arg-type]
     html = write_html(report)
     assert EVIL.encode() not in html
