@@ -173,10 +173,9 @@ class Cohort:
             ) from error
 
     def warm_up(self) -> None:
-        """Load what the first look-ups would wait for: the worklist, which until then is answered from the files, several
-        times slower; titles, interactions, the index of codes and which drugs the orders name.
+        """Load what the first look-ups would wait for: titles, interactions, the index of codes; the worklist, which until
+        then is answered from the files, several times slower; which drugs the orders name.
         """
-        self._worklist.warm_up()
         for kind in KINDS:
             self._titles(kind)
         _ = self.interactions

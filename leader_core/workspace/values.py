@@ -13,7 +13,6 @@ from typing import Any, Final
 from leader_core.cohort.query import PatientQuery
 from leader_core.domain import Case
 from leader_core.errors import ArtifactError, InputError, LeaderError
-from leader_core.exchange.case_json import case_from_record
 
 LONGEST_TEXT: Final = 20_000
 """Characters of a note."""
@@ -142,6 +141,8 @@ class Variant:
         Raises:
             InputError: a case that this version cannot read.
         """
+        from leader_core.exchange.case_json import case_from_record  # it brings all readers of files
+
         now, body = entry.now, entry.now.body
         case = case_from_record(body["case"], what=f"variant {body['name']!r}")
         return cls(

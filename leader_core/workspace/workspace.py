@@ -11,7 +11,6 @@ from typing import Any, Final
 from leader_core.cohort.query import PatientQuery
 from leader_core.domain import Case, Fingerprint
 from leader_core.errors import InputError
-from leader_core.exchange.case_json import case_to_record
 from leader_core.workspace.encryption import Cipher
 from leader_core.workspace.store import OnWrite, Store
 from leader_core.workspace.tags import Tags
@@ -231,6 +230,8 @@ class Workspace:
         Raises:
             InputError: an empty name, or one that is taken.
         """
+        from leader_core.exchange.case_json import case_to_record  # it brings all readers of files
+
         body = {
             "name": clean_name(name, "variant"),
             "case": case_to_record(case, identified=True),

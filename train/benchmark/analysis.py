@@ -99,7 +99,7 @@ def analyse(path: Path) -> dict[str, Any]:
     import psutil
 
     from leader_core.cohort import Cohort
-    from leader_core.error_analysis import FIELDS, Analysis, Selection
+    from leader_core.error_analysis import FIELDS, Analysis, Selection, find
 
     cohort = Cohort.open(path)
     result: dict[str, Any] = {}
@@ -138,5 +138,8 @@ def analyse(path: Path) -> dict[str, Any]:
     timed("truth", lambda: analysis.truth)
     timed("reliability", lambda: analysis.reliability("student", everybody))
     timed("sweep", lambda: analysis.sweep("student", everybody))
+    opened = Analysis.of(cohort)  # nothing read: what the first view of the page waits for
+    timed("first_view_metrics", lambda: opened.by_masks("", SCORED_MODELS, {"": everybody}))
+    timed("first_view_findings", lambda: find(opened, "student", "teacher", everybody))
     result["memory_mib"] = round(psutil.Process().memory_info().rss / 2**20)
     return result
