@@ -226,7 +226,7 @@ def run(folder: Path, sessions: int = 50, seconds: float = 600, servers: int = 1
     with served(folder, folder / cohort.name, models, servers) as running:
         before = [process.memory_info().rss for _, process in running]
         used = [sum(process.cpu_times()[:2]) for _, process in running]
-        visitors, lost = asyncio.run(_all([port for port, _ in running], sessions, seconds, patients))
+        visitors, late, lost = asyncio.run(_all([port for port, _ in running], sessions, seconds, patients))
         after = [process.memory_info().rss for _, process in running]
         used = [
             sum(process.cpu_times()[:2]) - begun for (_, process), begun in zip(running, used, strict=True)
@@ -248,14 +248,17 @@ def run(folder: Path, sessions: int = 50, seconds: float = 600, servers: int = 1
         "three_times_the_single_user_targets": {what: 3 * target for what, target in TARGETS.items()},
         "memory_mib": {"before": [b >> 20 for b in before], "after": [a >> 20 for a in after]},
         "server_cpu_seconds": [round(each) for each in used], "load_average": round(os.getloadavg()[1], 1),
+        "visitors_late_seconds": round(late, 1),
         "connections_elsewhere": sum("127.0.0.1" not in line and "localhost" not in line for line in lines),
     }  # fmt: skip
 
 
 async def _all(
     ports: list[int], sessions: int, seconds: float, patients: dict[str, list[int]]
-) -> tuple[list[Visitor], list[str]]:
-    """All people at once, by turns on each server; what ended a session counts as an error."""
+) -> tuple[list[Visitor], float, list[str]]:
+    """All people at once, by turns on each server; by how many seconds this process itself was late at most, which says
+    whether the machine was busy with something else; what ended a session counts as an error.
+    """
     until = time.monotonic() + seconds
     visitors: list[Visitor] = []
 
@@ -270,7 +273,19 @@ async def _all(
             visitors.append(Visitor(channel, f"visitor {number}", number, patients))
             await visitors[-1].live(until)
 
+    late: list[float] = []
+
+    async def clock() -> None:
+        while True:
+            due = time.monotonic() + 1
+            await asyncio.sleep(1)
+            late.append(time.monotonic() - due)
+
+    ticking = asyncio.create_task(clock())
     ends = await asyncio.gather(*(one(number) for number in range(sessions)), return_exceptions=True)
-    return visitors, [
-        f"a session ended: {type(end).__name__} {end}" for end in ends if isinstance(end, BaseException)
-    ]
+    ticking.cancel()
+    return (
+        visitors,
+        max(late, default=0.0),
+        [f"a session ended: {type(end).__name__} {end}" for end in ends if isinstance(end, BaseException)],
+    )
