@@ -288,11 +288,9 @@ def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> 
 
     rules = condition_rules()
     concepts = connection.execute(_CODES).fetchall()
-    calls = np.zeros((len(concepts), len(rules)), np.int32)
-    lifts = np.zeros_like(calls)
-    for row, (_, code) in enumerate(concepts):
-        calls[row] = [code.startswith(rule.diagnoses) for rule in rules]
-        lifts[row] = [bool(rule.unless) and code.startswith(rule.unless) for rule in rules]
+    codes = [code for _, code in concepts]
+    calls = _begin_with(codes, [rule.diagnoses for rule in rules])
+    lifts = _begin_with(codes, [rule.unless for rule in rules])
     lasting = [number for number, code in concepts if code.startswith(lasting_diagnoses())]
     parts = (
         connection.execute(_VISIT_CODES).fetchnumpy(),
@@ -306,6 +304,12 @@ def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> 
     called, lifted = ((given @ csr_array(table)).toarray() > 0 for table in (calls, lifts))
     result: Flags = called & ~lifted
     return result
+
+
+def _begin_with(codes: Sequence[str], beginnings: Sequence[tuple[str, ...]]) -> NDArray[np.int32]:
+    """(C, R) whether each code has one of each rule's beginnings, which many rules share."""
+    columns = {starts: [code.startswith(starts) for code in codes] for starts in set(beginnings)}
+    return np.array([columns[starts] for starts in beginnings], np.int32).T
 
 
 def _parts(mask: int) -> Iterator[int]:
