@@ -110,6 +110,7 @@ class StudentTraining:
     )
     linear_dropout: float = 0.2  # share of a case's columns that a step leaves out
     linear_least: int = 30  # training cases that a column needs for a weight
+    category_least: int = 30  # training cases that a category needs, over all its codes
     head_prior: bool = True  # start the last layer at the training cases' class frequencies
     targets: Targets = "last"  # "all": every visit teaches, with its past as history
     threshold_rule: ThresholdRule = "validation"
@@ -121,7 +122,7 @@ class StudentTraining:
     def __post_init__(self) -> None:
         problems = problems_of(
             self,
-            at_least=dict.fromkeys(("batch_size", "epochs", "patience", "linear_least"), 1)
+            at_least=dict.fromkeys(("batch_size", "epochs", "patience", "linear_least", "category_least"), 1)
             | dict.fromkeys(("alpha", "beta", "probabilities", "linear_penalty", "threshold"), 0),
             above_zero=("learning_rate", "tau", "linear_rate", "truth"),
             below_one=("warmup", "linear_dropout"),

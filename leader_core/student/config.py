@@ -20,6 +20,7 @@ _BEFORE: Final[Mapping[str, Any]] = {
     "current_apart": False,
     "linear": False,
     "linear_columns": 0,
+    "linear_categories": False,
     "carry_over": False,
     "equivalence": False,
 }
@@ -37,8 +38,9 @@ class StudentConfig:
     `code_text` makes a code's embedding the sum of a map of its title's vector and a part of its own, so that a code
     that training never saw is read by its title.
     `linear` adds a linear model of the codes and profile values to the log-odds: a weight for every class and every
-    column that enough training cases have. `carry_over` adds what a class taken at the last visit, and one not taken
-    then, say of that class now.
+    column that enough training cases have; with `linear_categories` also one for the category of diagnoses and procedures
+    (three characters of an ICD-10 code), which rare codes share with common ones. `carry_over` adds what a class taken at
+    the last visit, and one not taken then, say of that class now.
     `equivalence` reads diagnoses of both ICD versions as ICD-10-CM (`leader_core.terminology.equivalence`).
     """
 
@@ -57,7 +59,8 @@ class StudentConfig:
     code_text: bool = False
     text_width: int = 0  # of the title vectors; set when a student with `code_text` is built
     linear: bool = False
-    linear_columns: int = 0  # that have a weight; set when a student with `linear` is built
+    linear_columns: int = 0  # that have a weight, and categories; set when a student with `linear` is built
+    linear_categories: bool = False
     carry_over: bool = False
     equivalence: bool = False
 

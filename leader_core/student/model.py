@@ -106,18 +106,21 @@ def row_means(x: Tensor, rectangles: Sequence[Rectangle]) -> Tensor:
 
 
 class LinearPath(nn.Module):
-    """A weight for every class and every column that enough training cases have; the other columns add nothing.
+    """A weight for every class and every column that enough training cases have, and one for the category that a column
+    belongs to; columns with neither add nothing.
 
     The weights belong to the hospital that they were learned on. With a `factor` below 1, that much of what they say of
     a case is replaced by what they say of the average training case, so that classes stay as frequent as they were.
     The columns are those of `encode.LinearLayout`; `train/student/loop.py` learns the weights.
     """
 
-    def __init__(self, layout: LinearLayout, columns: int) -> None:
+    def __init__(self, layout: LinearLayout, rows: int, *, categories: bool) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.zeros(columns + 1, layout.medications))  # row 0 stays 0
+        self.weight = nn.Parameter(torch.zeros(rows + 1, layout.medications))  # row 0 stays 0
         self.register_buffer("row", torch.zeros(layout.size, dtype=torch.int32))
         self.row: Tensor  # of each column; 0 where it has no weight
+        self.category: Tensor | None  # the row of each column's category; 0 where it has none
+        self.register_buffer("category", torch.zeros_like(self.row) if categories else None)
         self.register_buffer("average", torch.zeros(layout.medications))
         self.average: Tensor  # (M,) log-odds added to the average training case
         self.factor = 1.0
@@ -126,18 +129,28 @@ class LinearPath(nn.Module):
     def forward(self, inputs: LinearInputs) -> Tensor:
         """B cases -> (B, M) log-odds"""
         device = self.weight.device
-        rows = self.row[to_tensor(inputs.columns.values.astype(np.int64), device)]
+        columns = to_tensor(inputs.columns.values.astype(np.int64), device)
+        offsets = to_tensor(inputs.columns.offsets.astype(np.int32), device)
+        rows = self.row[columns]
         present = functional.dropout(self.weight.new_ones(len(rows)), self.dropout, self.training)
+        if self.category is not None:  # both rows of a column, side by side
+            rows = torch.stack([rows, self.category[columns]], 1).flatten()
+            present, offsets = present.repeat_interleave(2), 2 * offsets
         added = functional.embedding_bag(
             rows,
             self.weight,
-            to_tensor(inputs.columns.offsets.astype(np.int32), device),
+            offsets,
             mode="sum",
             per_sample_weights=present,
             include_last_offset=True,
             padding_idx=0 if self.training else None,  # row 0 adds nothing; without it the pass is quicker
         )
         return added if self.factor == 1 else self.factor * added + (1 - self.factor) * self.average
+
+    def added(self, medication: int) -> Tensor:
+        """(columns,) what each column adds to the log-odds of one class, before the factor."""
+        weight = self.weight[:, medication]
+        return weight[self.row] if self.category is None else weight[self.row] + weight[self.category]
 
 
 class CarryOver(nn.Module):
@@ -204,7 +217,7 @@ class Student(nn.Module):
         self.linear: LinearPath | None = None
         if config.linear:
             columns = LinearLayout(layout.size, layout.medications, tuple(profile_rows))
-            self.linear = LinearPath(columns, config.linear_columns)
+            self.linear = LinearPath(columns, config.linear_columns, categories=config.linear_categories)
         self.carry_over = CarryOver(layout.medications) if config.carry_over else None
 
     def forward(self, packed: Packed) -> StudentOutput:

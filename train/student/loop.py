@@ -39,7 +39,7 @@ from train.student.objective import Batch, Losses, optimizer_of
 from train.student.weights import (
     fill_unseen_rows,
     finish_linear,
-    linear_columns,
+    linear_rows,
     set_usual_time,
     start_at_frequencies,
 )
@@ -77,10 +77,11 @@ class StudentTrainer:
         self.encoded: EncodedCases = self.encoder.columns(data.train)
         self.validation: EncodedCases = self.encoder.columns(data.validation)
         self.labels = Labels.of(data.validation, data.vocabularies.medication)
-        chosen = None
+        linear = None
         if self.config.linear:
-            chosen = linear_columns(self.encoded, training.linear_least)
-            self.config = dataclasses.replace(self.config, linear_columns=int(chosen.sum()))
+            linear = linear_rows(self.encoded, self.encoder, training)
+            last = max(int(rows.max()) for rows in linear if rows is not None)
+            self.config = dataclasses.replace(self.config, linear_columns=last)
         self._report_truncation()
         torch.manual_seed(seed)
         student = build_student(self.config, data.vocabularies)
@@ -88,8 +89,10 @@ class StudentTrainer:
             self._start_from_titles(student, self.vectors)
         if training.head_prior:
             start_at_frequencies(student, self.encoded)
-        if student.linear is not None and chosen is not None:
-            student.linear.row[torch.from_numpy(chosen)] = torch.arange(1, 1 + int(chosen.sum())).int()
+        if student.linear is not None and linear is not None:
+            for buffer, rows in zip((student.linear.row, student.linear.category), linear, strict=True):
+                if buffer is not None:
+                    buffer.copy_(torch.from_numpy(rows))
             student.linear.dropout = training.linear_dropout
         if student.carry_over is not None:
             set_usual_time(student.carry_over, self.encoded.days)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from leader_core.domain import KINDS
 from leader_core.scorer import blocks_of
-from leader_core.student.encode import EncodedCases
+from leader_core.student.encode import EncodedCases, Encoder
 from leader_core.student.model import CarryOver, LinearPath, Student
 from leader_core.student.packing import linear_inputs
+from leader_core.terminology.chapters import parent
+from train.config import StudentTraining
 
 
 def start_at_frequencies(student: Student, encoded: EncodedCases) -> None:
@@ -33,12 +36,42 @@ def fill_unseen_rows(student: Student, profile: np.ndarray) -> None:
                 weight[0] = torch.from_numpy(counts / counts.sum()).to(weight) @ weight
 
 
-def linear_columns(encoded: EncodedCases, least: int) -> np.ndarray:
-    """(columns,) which of them have a weight: those of enough cases, and every profile field's unseen value."""
-    chosen = linear_counts(encoded) >= least
-    if encoded.linear is not None:
-        chosen[encoded.linear.profile_starts] = True
-    return chosen
+def linear_rows(
+    encoded: EncodedCases, encoder: Encoder, training: StudentTraining
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """(columns,) the row of the linear path's weights that each column has, and the one of its category; 0 for none.
+
+    A weight have columns of enough cases, and every profile field's unseen value. Categories are those of diagnoses and
+    procedures, apart for the current visit and earlier ones.
+    """
+    counts, layout = linear_counts(encoded), encoder.linear
+    own = counts >= training.linear_least
+    own[layout.profile_starts] = True
+    rows = np.where(own, own.cumsum(), 0)
+    if not encoder.config.linear_categories:
+        return rows, None
+    members: dict[tuple[str, int], list[int]] = {}
+    for kind in KINDS[:2]:
+        for column, code in enumerate(encoder.vocabularies.of(kind), encoder.layout.offset(kind)):
+            for block in (0, layout.tokens):
+                members.setdefault((category(code), block), []).append(block + column)
+    categories, last = np.zeros_like(rows), int(own.sum())
+    for columns in members.values():
+        if counts[columns].sum() >= training.category_least:
+            last += 1
+            categories[columns] = last
+    return rows, categories
+
+
+def category(code: str) -> str:
+    """The broadest code above one, or itself: the category of a diagnosis, the table of an ICD-10-PCS code.
+
+    >>> category("ICD10:I5023"), category("ICD9:E8859"), category("ICD9PCS:3961"), category("ICD10PCS:5A1D70Z")
+    ('ICD10:I50', 'ICD9:E885', 'ICD9PCS:39', 'ICD10PCS:5A1')
+    """
+    while above := parent(code):
+        code = above
+    return code
 
 
 def linear_counts(encoded: EncodedCases) -> np.ndarray:
@@ -62,7 +95,9 @@ def finish_linear(path: LinearPath, encoded: EncodedCases) -> None:
         for start, rows in zip(layout.profile_starts.tolist(), layout.profile, strict=True):
             field = slice(start, start + rows)
             path.weight[path.row[start]] = shares[field] @ path.weight[path.row[field]]
-        path.average.copy_(shares @ path.weight[path.row])
+        given = [rows for rows in (path.row, path.category) if rows is not None]
+        by_row = torch.stack([torch.bincount(rows, shares, len(path.weight)) for rows in given]).sum(0)
+        path.average.copy_(by_row @ path.weight)
 
 
 def set_usual_time(carry_over: CarryOver, days: np.ndarray) -> None:

@@ -39,7 +39,7 @@ VOCABULARIES = Vocabularies(
 )
 LONGEST = max(HOSPITAL.cases("all", "all"), key=lambda case: len(case.history))
 CLASS = VOCABULARIES.medication.codes[3]
-ADDED = {"linear": True, "linear_columns": 50, "carry_over": True}
+ADDED = {"linear": True, "linear_columns": 50, "linear_categories": True, "carry_over": True}
 
 
 def student(seed: int = 0, **config: object) -> StudentScorer:
@@ -48,8 +48,10 @@ def student(seed: int = 0, **config: object) -> StudentScorer:
     model = build_student(result, VOCABULARIES)
     with torch.no_grad():
         if model.linear is not None:
-            model.linear.weight[1:].normal_()
+            model.linear.weight[1:].normal_(std=0.5)  # in float32 a sure probability has no exact log-odds
             model.linear.row.copy_(torch.arange(len(model.linear.row)) % (result.linear_columns + 1))
+            if model.linear.category is not None:
+                model.linear.category.copy_(torch.arange(len(model.linear.row)) % 7)
             model.linear.average.normal_()
             model.linear.factor = 0.75
         for weight in model.carry_over.parameters() if model.carry_over is not None else ():

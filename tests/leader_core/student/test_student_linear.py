@@ -27,19 +27,22 @@ VOCABULARIES = Vocabularies(
 )
 PLAIN = StudentConfig(profile_fields=("insurance", "gender"))
 COLUMNS = Encoder(PLAIN, VOCABULARIES).linear.size
-CONFIG = replace(PLAIN, linear=True, linear_columns=COLUMNS, carry_over=True)
+CONFIG = replace(PLAIN, linear=True, linear_columns=COLUMNS + 7, linear_categories=True, carry_over=True)
 CASES = HOSPITAL.cases("all", "all")[:60]
 
 
 def student() -> Student:
-    """Random weights in both paths; every third column of the linear path has none."""
+    """Random weights in both paths; every third column of the linear path has none, every fourth no category."""
     torch.manual_seed(0)
     model = build_student(CONFIG, VOCABULARIES).eval().requires_grad_(False)
     assert model.linear is not None and model.carry_over is not None
     with torch.no_grad():
         model.linear.weight[1:].normal_()
         size = len(model.linear.row)
-        model.linear.row.copy_(torch.arange(1, size + 1) * (torch.arange(size) % 3 > 0))
+        columns = torch.arange(size)
+        model.linear.row.copy_((columns + 1) * (columns % 3 > 0))
+        assert model.linear.category is not None
+        model.linear.category.copy_((COLUMNS + 1 + columns % 7) * (columns % 4 > 0))
         model.linear.average.normal_()
         for weight in model.carry_over.parameters():
             weight.normal_()
@@ -61,7 +64,7 @@ def added(model: Student, cases: list[Case]) -> np.ndarray:
 def expected(model: Student, case: Case) -> np.ndarray:
     """(M,) the same of one case, code by code."""
     encoder, path, carry = Encoder(CONFIG, VOCABULARIES), model.linear, model.carry_over
-    assert path is not None and carry is not None
+    assert path is not None and path.category is not None and carry is not None
     tokens, profile = encoder.layout.size, encoder.profile_rows
     columns = set()
     for visits, kinds, start in (
@@ -80,7 +83,7 @@ def expected(model: Student, case: Case) -> np.ndarray:
         start += rows
     if not case.history:
         columns.add(start)
-    total = sum(path.weight[int(path.row[column])] for column in columns)
+    total = sum(path.weight[int(rows[column])] for rows in (path.row, path.category) for column in columns)
     if case.history:
         last = case.history[-1]
         since = 0.0

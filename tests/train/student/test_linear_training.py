@@ -22,11 +22,13 @@ from train.evaluation.calibrate import FACTORS, with_linear_factor
 from train.evaluation.scoring import Labels
 from train.student import loop
 from train.student.data import StudentData
-from train.student.weights import set_usual_time
+from train.student.weights import category, set_usual_time
 from train.teacher.states import TeacherStates
 
 HOSPITAL = Hospital(120)
-CONFIG = StudentConfig(profile_fields=("insurance", "gender"), dropout=0.1, linear=True, carry_over=True)
+CONFIG = StudentConfig(
+    profile_fields=("insurance", "gender"), dropout=0.1, linear=True, linear_categories=True, carry_over=True
+)
 QUICK = StudentTraining(
     batch_size=16, epochs=2, learning_rate=2e-3, targets="all", truth=0.5, probabilities=1.0, linear_least=20
 )
@@ -63,7 +65,16 @@ def test_columns_of_enough_cases_have_a_weight_and_the_folder_holds_them(tmp_pat
         earlier = sum(any(code in visit.diagnoses for visit in case.history) for case in cases)
         assert bool(path.row[token]) == (now >= QUICK.linear_least)
         assert bool(path.row[layout.tokens + layout_token]) == (earlier >= QUICK.linear_least)
-    assert manifest.settings["linear_columns"] == int((path.row > 0).sum()) == len(path.weight) - 1
+    assert path.category is not None
+    by_category = {}
+    for block, visits in ((0, "current"), (layout.tokens, "earlier")):
+        for code in scorer.vocabularies.diagnosis:
+            token = scorer.encoder.layout.offset("diagnosis") + scorer.vocabularies.diagnosis.find(code)
+            by_category.setdefault((visits, category(code)), set()).add(int(path.category[block + token]))
+    assert all(len(rows) == 1 for rows in by_category.values()), "one weight for the codes of a category"
+    assert {len(rows - {0}) for rows in by_category.values()} == {0, 1}, "where enough cases have them"
+    given = torch.cat([path.row, path.category]).unique()
+    assert manifest.settings["linear_columns"] == int((given > 0).sum()) == len(path.weight) - 1
     assert not path.weight[0].any(), "columns without a weight add nothing"
     assert path.weight[1:].abs().max() > 0.01 and path.average.abs().max() > 0
     gender = path.row[layout.profile_starts[1] : layout.profile_starts[1] + 3].tolist()
