@@ -22,6 +22,41 @@ from leader_core.interactions.orders import usual_names
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT.parent / "shared" / "cases" / "clinical"
+HARMS: dict[tuple[str, str], tuple[str, str, str]] = {
+    ("hyperkalaemia", "ACEi"): ("C09AA03", "2767", "E875"),
+    ("thyrotoxicosis", "levothyroxine"): ("H03AA01", "24290", "E0590"),
+    ("thyroid storm", "levothyroxine"): ("H03AA01", "24291", "E0591"),
+    ("hypoglycaemia coma", "insulin"): ("A10AE04", "2510", "E15"),
+    ("sulfonylurea poisoning", "glucose lowering"): ("A10BB07", "9623", "T383X1A"),
+    ("intracerebral haemorrhage", "antithrombotic"): ("B01AA03", "431", "I619"),
+    ("GI bleed", "antithrombotic"): ("B01AF02", "5789", "K922"),
+    ("duodenal ulcer bleed", "antithrombotic"): ("B01AB01", "53240", "K264"),
+    ("NSAID ulcer", "NSAID"): ("M01AE01", "53390", "K279"),
+    ("hypotension", "beta-blocker"): ("C07AB02", "4589", "I959"),
+    ("cardiogenic shock", "beta-blocker"): ("C07AB02", "78551", "R570"),
+    ("complete heart block", "beta-blocker"): ("C07AB02", "4260", "I442"),
+    ("C. difficile", "laxative"): ("A06AB06", "00845", "A0472"),
+    ("bowel obstruction", "laxative"): ("A06AB06", "5609", "K56609"),
+    ("diarrhoea", "laxative"): ("A06AD15", "78791", "R197"),
+    ("ESRD", "potassium"): ("A12BA01", "5856", "N186"),
+    ("hypercalcaemia", "calcium"): ("A12AA03", "27542", "E8352"),
+    ("hepatic encephalopathy", "benzodiazepine"): ("N05BA06", "5722", "K7682"),
+    ("respiratory failure hypercapnic", "benzodiazepine"): ("N05BA06", "51881", "J9602"),
+    ("Parkinson", "antipsychotic"): ("N05AD01", "3320", "G20"),
+    ("QT prolongation", "antipsychotic"): ("N05AD01", "42682", "I4581"),
+    ("HIT", "antithrombotic"): ("B01AB01", "28984", "D7582"),
+    ("pregnancy", "ACEi"): ("C09AA03", "V222", "Z3480"),
+    ("pregnancy", "statin"): ("C10AA05", "V222", "Z3480"),
+    ("neutropenia", "antimetabolite"): ("L01BC01", "28800", "D709"),
+    ("rhabdomyolysis", "statin"): ("C10AA05", "72888", "M6282"),
+    ("acute liver failure", "statin"): ("C10AA05", "570", "K7200"),
+    ("APAP overdose", "acetaminophen"): ("N02BE01", "9654", "T391X1A"),
+    ("myasthenia", "quinolone"): ("J01MA12", "35800", "G7000"),
+    ("bradycardia", "beta-blocker"): ("C07AB02", "42789", "R001"),
+    ("hyponatraemia", "thiazide"): ("C03AA03", "2761", "E871"),
+    ("dehydration", "loop diuretic"): ("C03CA01", "27651", "E860"),
+}
+"""Condition and class of the list of harms: a drug of the class, and the condition in ICD-9-CM and in ICD-10-CM."""
 
 
 def clinical_rows(name: str) -> list[dict[str, str]]:

@@ -20,12 +20,12 @@ from leader_core import Case, Engine, Recommendation, Visit
 from leader_core.domain import ModelName
 from leader_core.terminology.equivalence import current_codes, general_mappings
 from tests.conftest import ROOT
+from tests.reviews import HARMS
 
 with (ROOT / "tests" / "data" / "minimal_pairs.csv").open(encoding="utf-8", newline="") as file:
     PAIRS = tuple(csv.DictReader(file))
 CASES = {"student": 150, "teacher": 40}
-WRONG = {("student", "dextrose: hypernatraemia and hyponatraemia")}
-"""What the models of today have the wrong way round; to be struck out when they are trained again and have it right."""
+RECOMMENDED_HARMS = {"teacher": 5, "student": 7}
 PROFILE = {"gender": "F", "age_band": "65-74"}
 
 
@@ -75,8 +75,25 @@ def test_a_class_scores_higher_where_it_is_called_for(
         )
         for side in ("calls", "against")
     )
-    right = (model, row["pair"]) not in WRONG
-    assert (calls > against) is right, (calls, against)
+    assert calls > against
+
+
+@pytest.mark.parametrize("icd", [1, 2], ids=["icd9", "icd10"])
+@pytest.mark.parametrize("model", get_args(ModelName))
+def test_few_classes_of_the_list_of_harms_are_recommended_though_nothing_is_held_back(
+    engine: Engine, model: ModelName, icd: int
+) -> None:
+    """Of the condition alone. The first models had 5 and 6 (teacher), 14 and 16 (student) of the 32 recommended."""
+    cases = [
+        Case(current=Visit(diagnoses=(f"ICD{(9, 10)[icd - 1]}:{codes[icd]}",))) for codes in HARMS.values()
+    ]
+    results = engine.recommend_many(cases, model)
+    harms = [
+        harm
+        for (harm, codes), result in zip(HARMS.items(), results, strict=True)
+        if codes[0][:4] in {m.code for m in result.selected}
+    ]
+    assert len(harms) <= RECOMMENDED_HARMS[model], harms
 
 
 def _translated(codes: Sequence[str], old: str, new: str) -> tuple[str, ...]:

@@ -119,11 +119,16 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
     StudentRow("student", "Student, distilled"),
     StudentRow("student-undistilled", "Student, undistilled", states=""),
     StudentRow("student-no-linear", "Student - linear path", {"student": {"linear": False}}),
+    StudentRow(
+        "student-no-categories",
+        "Student - categories in the linear path",
+        {"student": {"linear_categories": False}},
+    ),
     StudentRow("student-no-carry-over", "Student - carry-over", {"student": {"carry_over": False}}),
     StudentRow(
-        "student-no-probabilities",
-        "Student - the teacher's probabilities",
-        _training(truth=1.5, probabilities=0.0),
+        "student-probabilities",
+        "Student + the teacher's probabilities as targets",
+        _training(truth=0.5, probabilities=1.0),
     ),
     StudentRow("student-unaligned", "Student, no alignment", _training(alignment="off"), further=True),
     StudentRow(
