@@ -6,7 +6,6 @@ What is built here is built once a session, for all worker processes, through th
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -130,12 +129,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not torch.cuda.is_available():
             for item in marked:
                 item.add_marker(pytest.mark.skip(reason="no CUDA device"))
-
-
-def pytest_collection_finish() -> None:
-    """What is loaded by now stays: looking for garbage in it took an eighth of the tests' processor time."""
-    gc.collect()
-    gc.freeze()
 
 
 def _shared_data(name: str, what: str) -> Path:
