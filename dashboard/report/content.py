@@ -146,22 +146,20 @@ def compose(
         student_name: of a student that was trained here; empty for the server's own.
     """
     cohort = engine.cohort
-    recorded_orders = not hide and bool(case.prescribed)
+    recommendations = {name: recommendations[name] for name in MODEL_NAMES if name in recommendations}
     drugs_known = KnownDrugs.of(engine, case, drugs, hide=hide)
     known = bool(drugs_known.classes)
-    if hide:
-        case = case.observed()
-    recorded = patient_id is not None
-    teacher, student = recommendations.get("teacher"), recommendations.get("student")
-    rows = comparison.rows(teacher, student, drugs_known.classes, cohort.titles("medication"), held=held)
+    case = case.observed() if hide else case
+    recorded, student = patient_id is not None, recommendations.get("student")
+    rows = comparison.rows(
+        recommendations.get("teacher"), student, drugs_known.classes, cohort.titles("medication"), held=held
+    )
 
     def title(kind: Kind, code: str) -> str:
         return cohort.title(kind, code) or code
 
-    short = case_text.short_titles(title)
-    scored = [name for name in MODEL_NAMES if name in recommendations]
     names = _drug_names(drugs_known)
-    orders = case_text.ordered_drugs(drugs_known.orders) or {c: listing(own) for c, own in names.items()}
+    why = reasons(outcomes, case, case_text.short_titles(title)) if outcomes and student else None
     return CaseReport(
         title=f"Patient {patient_id}" if recorded else "Entered case",
         subtitle=_subtitle(engine, case, recorded=recorded),
@@ -173,23 +171,18 @@ def compose(
         prescribed_known=known,
         profile=tuple(case_text.profile_facts(case, cohort.profile_fields)),
         profile_note=case_text.profile_read(student.profile_read) if student is not None else "",
-        notices=(
-            *_notices(case, drugs_known, drugs, hide=hide),
-            *([wording.REPORT_STUDENT.format(name=student_name)] if student_name else []),
-        ),
+        notices=_notices(case, drugs_known, drugs, student_name, hide=hide),
         absent=tuple(NOT_SCORED.format(name=name) for name in MODEL_NAMES if name not in recommendations),
         visits=tuple(case_text.visit_texts(case, title)),
-        models=tuple(
-            _model(engine, name, recommendations[name], case, known=recorded_orders) for name in scored
-        ),
+        models=tuple(_model(engine, *scored, case) for scored in recommendations.items()),
         groups=_groups(rows, known=known, models=len(recommendations)),
-        orders=orders,
+        orders=case_text.ordered_drugs(drugs_known.orders) or {c: listing(own) for c, own in names.items()},
         review=review_part(drugs_known, recommendations, title),
         titles={**cohort.titles("medication"), **{row.code: row.title for row in rows}},
         similar=similar_part(engine, recommendations, near),
         trust_facts=tuple(trust_text.case_facts(recommendations, near.similar)),
         trust=trust_parts(engine, recommendations),
-        reasons=None if outcomes is None or student is None else reasons(outcomes, case, short),
+        reasons=why,
         drug_names=names,
         allergies=tuple(each for each, _ in case_text.allergies(case, title)),
         written=() if hide else tuple(notes),
@@ -212,7 +205,9 @@ def _drug_names(drugs: KnownDrugs) -> dict[str, list[str]]:
     return names
 
 
-def _notices(case: Case, known: KnownDrugs, drugs: Sequence[str], *, hide: bool) -> tuple[str, ...]:
+def _notices(
+    case: Case, known: KnownDrugs, drugs: Sequence[str], student_name: str, *, hide: bool
+) -> tuple[str, ...]:
     """What must be seen before anything else."""
     notices = [HIDDEN] if hide else []
     if case.is_first_visit:
@@ -222,17 +217,17 @@ def _notices(case: Case, known: KnownDrugs, drugs: Sequence[str], *, hide: bool)
     if known.unknown:
         unknown = (f"“{each.text}” ({each.reason})" for each in known.unknown)
         notices.append(NOT_LOOKED_UP.format(drugs=listing(unknown)))
+    if student_name:
+        notices.append(wording.REPORT_STUDENT.format(name=student_name))
     return tuple(notices)
 
 
-def _model(
-    engine: Engine, name: ModelName, recommendation: Recommendation, case: Case, *, known: bool
-) -> ModelPart:
+def _model(engine: Engine, name: ModelName, recommendation: Recommendation, case: Case) -> ModelPart:
     card = engine.models.get(name)
     manifest = card.manifest if card is not None else None
     agreement = comparison.agreement((m.code for m in recommendation.selected), case.prescribed)
     metrics: Facts = (("Classes", str(agreement.selected)),)
-    if known:
+    if case.prescribed:
         metrics = (
             ("Jaccard", score(agreement.jaccard)),
             ("F1", score(agreement.f1)),
