@@ -145,12 +145,11 @@ def compose(
         notes: what people wrote about the patient; left out with `hide`, as they may name what was ordered.
         student_name: of a student that was trained here; empty for the server's own.
     """
-    cohort = engine.cohort
     recommendations = {name: recommendations[name] for name in MODEL_NAMES if name in recommendations}
+    cohort, student = engine.cohort, recommendations.get("student")
     drugs_known = KnownDrugs.of(engine, case, drugs, hide=hide)
-    known = bool(drugs_known.classes)
+    known, recorded = bool(drugs_known.classes), patient_id is not None
     case = case.observed() if hide else case
-    recorded, student = patient_id is not None, recommendations.get("student")
     rows = comparison.rows(
         recommendations.get("teacher"), student, drugs_known.classes, cohort.titles("medication"), held=held
     )
