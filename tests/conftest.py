@@ -114,6 +114,7 @@ def browser_path() -> Path:
     return path
 
 
+@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slowest files come first, so that workers end together; tests marked `gpu` skip without a CUDA device.
 

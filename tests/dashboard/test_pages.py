@@ -317,7 +317,7 @@ def test_without_the_teacher_s_answer_the_student_s_still_stands(
     data = component_data(page, "comparison")
     assert data["teacher"]["ready"] is False
     assert data["student"]["ready"] is True
-    assert data["groups"][0]["label"] == "Suggested by the student"
+    assert data["groups"][0]["label"] == "Ordered, not suggested", "errors come first"
 
 
 @pytest.mark.parametrize("path", ["case", "interactions", "prompt", "models"])
