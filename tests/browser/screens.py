@@ -96,11 +96,12 @@ def _shoot(page: Page, path: Path) -> None:
 
 def _settle(page: Page) -> None:
     """Nothing running, no placeholder left, fonts there."""
+    page.wait_for_timeout(1_500)
     page.wait_for_function(
-        "!document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget]')"
+        "!document.querySelector('[data-testid=stSkeleton], [data-testid=stStatusWidget], [data-testid=stProgress]')"
     )
     page.wait_for_function("document.fonts.status === 'loaded'")
-    page.wait_for_timeout(1_500)
+    page.wait_for_timeout(500)
 
 
 if __name__ == "__main__":
