@@ -15,7 +15,7 @@ PORT ?= 8501
 COHORT ?= build/demo/cohort.duckdb
 MODELS ?= assets/demo/models
 DEVICE ?= auto
-PYTEST ?= -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -114,15 +114,9 @@ def browser_path() -> Path:
     return path
 
 
-@pytest.hookimpl(tryfirst=True)  # before the workers read the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slowest files come first, so that workers end together; tests marked `gpu` skip without a CUDA device.
-
-    A file runs in one worker, and so do all journeys: they share a browser and a server.
-    """
+    """The slowest files come first, so that workers end together; tests marked `gpu` skip without a CUDA device."""
     items.sort(key=lambda item: not item.path.as_posix().endswith(SLOW) and "browser" not in item.keywords)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("browser" if "browser" in item.keywords else item.path.stem))
     marked = [item for item in items if "gpu" in item.keywords]
     if marked:
         import torch
