@@ -25,9 +25,8 @@ SUFFIX: Final = ".audit.jsonl"
 START: Final = "0" * 64
 """What stands for the hash of the line before the first."""
 _FIELDS: Final = ("number", "time", "account", "action", "object", "previous", "hash")
-_LONGEST_LINE: Final = (
-    8_192  # bytes: three fields of 200 characters, of which JSON makes up to 12 bytes each, and the rest
-)
+_LONGEST_LINE: Final = 8_192
+"""Bytes: three fields of 200 characters, of which JSON makes up to 12 bytes each, and the rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,7 @@ def show(service: Service) -> None:
     with left:
         st.html(markup.panel_title("Train a student", "on the cohort being served, as a process of its own"))
         show_message(_MESSAGE)
-        form = (
-            st.empty()
-        )  # a place of its own: what is followed stands below it, so that the form goes at once
+        form = st.empty()  # what is followed stands below it, so that the form goes at once
         if (running := runs.busy) is not None:
             _live(runs, running)
         elif allowed(settings):

@@ -24,7 +24,7 @@ from leader_core.workspace import Note
 
 
 def _write_pdf(report: CaseReport) -> bytes:
-    from dashboard.report.pdf import write_pdf  # its library is slow to import, and a start needs it not
+    from dashboard.report.pdf import write_pdf  # slow to import, and not needed at start-up
 
     return write_pdf(report)
 

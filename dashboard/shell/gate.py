@@ -37,10 +37,8 @@ SIGN_IN: Final = "/sign-in"
 SIGN_OUT: Final = "/sign-out"
 HEALTH: Final = "/health"
 _OPEN: Final = (SIGN_IN, HEALTH, "/_stcore/health")
-_NOT_FOR_VISITORS: Final = (
-    "/_stcore/upload_file/",
-    "/_stcore/metrics",
-)  # who sees only the button that leads to a provider
+_NOT_FOR_VISITORS: Final = ("/_stcore/upload_file/", "/_stcore/metrics")
+"""Refused to whoever sees only the button that leads to a provider."""
 _OWN_PAGES_ONLY: Final = "This address answers its own pages only."
 _ONLY_HERE: Final = (
     "This server is for the machine that it runs on: nobody signs in to it. To serve others, through a proxy too, start it "

@@ -59,7 +59,7 @@ class StudentConfig:
     code_text: bool = False
     text_width: int = 0  # of the title vectors; set when a student with `code_text` is built
     linear: bool = False
-    linear_columns: int = 0  # that have a weight, and categories; set when a student with `linear` is built
+    linear_columns: int = 0  # rows of weights; set when a student with `linear` is built
     linear_categories: bool = False
     carry_over: bool = False
     equivalence: bool = False

@@ -41,8 +41,8 @@ def linear_rows(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """(columns,) the row of the linear path's weights that each column has, and the one of its category; 0 for none.
 
-    A weight have columns of enough cases, and every profile field's unseen value. Categories are those of diagnoses and
-    procedures, apart for the current visit and earlier ones.
+    Columns of enough cases have a weight, and so has every profile field's unseen value. Categories are those of diagnoses
+    and procedures; the current visit and earlier ones have separate weights.
     """
     counts, layout = linear_counts(encoded), encoder.linear
     own = counts >= training.linear_least
