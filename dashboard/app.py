@@ -16,9 +16,9 @@ if (
 
 
 if __name__ == "__main__":
-    from dashboard.shell import page
+    from dashboard.shell import router
 
-    page.draw()
+    router.draw()
 else:  # Streamlit finds `app` by reading this file, and imports it under another name
     import streamlit as st
 

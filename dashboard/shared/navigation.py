@@ -1,6 +1,6 @@
 """The pages' names and addresses in the order of work, and links between them.
 
-A new page: a folder with `page.py`, an entry here in `PAGES`, and one in `DRAWN` in `shell/page.py`.
+A new page: a folder with `page.py`, an entry here in `PAGES`, and one in `DRAWN` in `shell/router.py`.
 """
 
 from __future__ import annotations

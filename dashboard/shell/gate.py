@@ -362,10 +362,10 @@ def warm_up() -> None:
 
     try:
         from dashboard.server.service import default_service
-        from dashboard.shell import page
+        from dashboard.shell import router
 
         default_service().wait_for_page()
-        page.import_pages()
+        router.import_pages()
     except LeaderError as error:
         log.warning("%s", error)  # the first page says it too
     except Exception:

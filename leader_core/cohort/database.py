@@ -24,7 +24,6 @@ from leader_core.cohort.cases import (
     read_unordered,
 )
 from leader_core.cohort.columns import CohortColumns
-from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.patient_codes import PatientCodes
 from leader_core.cohort.patient_search import (
     DrugSearch,
@@ -35,6 +34,7 @@ from leader_core.cohort.patient_search import (
 )
 from leader_core.cohort.query import PatientPage, PatientQuery, PatientRow, Sort, Split, Spread
 from leader_core.cohort.seal import check_seal, file_identity, open_problem, read_fingerprint, verify_content
+from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.statements import run
 from leader_core.cohort.worklist import Worklist
 from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Interaction, Kind, Order, Targets, age_band

@@ -12,8 +12,8 @@ from typing import Any, Final, cast
 import pyarrow as pa
 
 from leader_core.cohort import ndc
-from leader_core.cohort.layouts import is_missing
 from leader_core.cohort.ndc import NdcMap
+from leader_core.cohort.sources import is_missing
 from leader_core.domain import Kind
 from leader_core.terminology import eicu
 from leader_core.terminology.chapters import chapter, parent

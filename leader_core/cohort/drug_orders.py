@@ -19,10 +19,10 @@ from leader_core import sql
 from leader_core.cohort import drug_mapping
 from leader_core.cohort.accounting import NDC_CHECK
 from leader_core.cohort.drug_mapping import AtcLevel
-from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.ndc import NdcCheck, NdcMap, check_of
 from leader_core.cohort.raw_tables import RawFolder, open_raw
 from leader_core.cohort.reading import RawReader, first_line
+from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.stages import DRUGS
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError

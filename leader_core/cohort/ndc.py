@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from leader_core.cohort.layouts import is_missing
+from leader_core.cohort.sources import is_missing
 from leader_core.errors import InputError, NotFoundError
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from leader_core.cohort import layouts
-from leader_core.cohort.layouts import SOURCES, TABLES, check_source, listed
+from leader_core.cohort import sources
 from leader_core.cohort.raw_files import PARQUET, form, plain_blocks, read_sums
+from leader_core.cohort.sources import SOURCES, TABLES, check_source, listed
 from leader_core.errors import InputError, NotFoundError
 
 _HEADER_BYTES: Final = 65_536
@@ -222,7 +222,7 @@ def _check_complete(root: Path, files: Mapping[str, tuple[Path, ...]], source: s
 
 
 def _detect(tables: Mapping[str, RawTable], headers: Mapping[str, tuple[str, ...]]) -> str:
-    source = layouts.detect(headers)
+    source = sources.detect(headers)
     if source is not None:
         return source
     expected = " nor ".join(
@@ -246,7 +246,7 @@ def _checked(root: Path, source: str, tables: Mapping[str, RawTable]) -> RawFold
     problems = [
         f"{table.path} {problem}"
         for name, table in own.items()
-        for problem in layouts.problems(source, name, table.columns)
+        for problem in sources.problems(source, name, table.columns)
     ]
     if problems:
         raise InputError(
@@ -256,9 +256,9 @@ def _checked(root: Path, source: str, tables: Mapping[str, RawTable]) -> RawFold
     notes = [
         f"{table.path.name} lacks {absence}."
         for name, table in own.items()
-        for absence in layouts.absences(source, name, table.columns)
+        for absence in sources.absences(source, name, table.columns)
     ]
-    notes += layouts.absent_tables(source, own)
+    notes += sources.absent_tables(source, own)
     folders = {root, root.parent, *(table.path.parent for table in own.values())}
     return RawFolder(root, source, own, read_sums(sorted(folders)), tuple(notes))
 

@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from leader_core.cohort import eicu
-from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.raw_files import CheckedFile, check_file
 from leader_core.cohort.raw_tables import RawFolder, RawTable
+from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.spreadsheet import DATED, FORMULAS_READ, day_first, has_formulas
 from leader_core.cohort.statements import run
 from leader_core.domain import Kind

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from leader_core import sql
-from leader_core.cohort.layouts import SOURCES
+from leader_core.cohort.sources import SOURCES
 from leader_core.domain import Fingerprint
 from leader_core.errors import ArtifactError
 from leader_core.files import SEAL, seal_of

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from leader_core.cohort.layouts import SOURCES
+from leader_core.cohort.sources import SOURCES
 from leader_core.domain import Concept, Fingerprint, Kind
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.drugs import ATC_LENGTH, map_drug, set_aside

@@ -10,7 +10,7 @@ from typing import Any, Final
 from leader_core.cohort import BuildResult, build_cohort
 from leader_core.cohort.build import DEFAULT_MEMORY, PRESETS
 from leader_core.cohort.damage import MAX_REJECTS
-from leader_core.cohort.layouts import SOURCES
+from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.stages import SPLIT_RULES
 from leader_core.outputs import COHORT, Outputs
 from train.config import DEFAULT_SEED

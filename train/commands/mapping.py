@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from leader_core.cohort.drug_orders import MAPPED, DrugOrders, read_drug_orders
-from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.ndc import read_ndc_map
+from leader_core.cohort.sources import SOURCES
 from leader_core.errors import InputError
 from leader_core.files import replacing_file
 from leader_core.outputs import DRAW, Outputs

@@ -14,8 +14,8 @@ from typing import Any, Final, Literal
 
 import tomli_w
 
-from leader_core.cohort.layouts import SOURCES
 from leader_core.cohort.raw_tables import open_raw
+from leader_core.cohort.sources import SOURCES
 from leader_core.domain import Targets
 from leader_core.errors import InputError
 from leader_core.files import write_text
@@ -58,7 +58,7 @@ REAL_DEMOS: Final[Mapping[str, RealDemo]] = {
         "A hospital stay is a visit; there are no dates, so the order of a patient's stays is partly unknown.",
     ),
 }
-"""By the layout of their tables (`leader_core.cohort.layouts.SOURCES`)."""
+"""By the layout of their tables (`leader_core.cohort.sources.SOURCES`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ import pytest
 from pyarrow import parquet
 
 from leader_core.cohort import BuildResult, Cohort, build_cohort
-from leader_core.cohort.layouts import MISSING_WORDS
 from leader_core.cohort.raw_tables import open_raw
+from leader_core.cohort.sources import MISSING_WORDS
 from leader_core.cohort.spreadsheet import restore_codes
 from leader_core.errors import InputError, NotFoundError
 from tests import raw_tables
