@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -187,6 +188,9 @@ def _user(arguments: argparse.Namespace) -> int:
 
 if __name__ == "__main__":
     try:
+        from leader_core.interrupts import set_up_interrupts
+
+        set_up_interrupts(signal.SIGINT)  # until the server is up, which handles signals itself
         code = main()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)

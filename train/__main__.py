@@ -7,8 +7,10 @@ import sys
 INTERRUPTED = 130
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as after Ctrl-C
     try:
+        from leader_core.interrupts import set_up_interrupts
+
+        set_up_interrupts(signal.SIGINT, signal.SIGTERM)
         from train.cli import main
 
         code = main()

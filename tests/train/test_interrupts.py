@@ -28,6 +28,38 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "dashboard": ("dashboard", "--cohort", "{cohort}", "--models", "{models}", "--port", "{port}"),
 }  # fmt: skip
 
+LOST = """
+import os, signal, sys, time
+from leader_core.interrupts import set_up_interrupts
+set_up_interrupts(signal.SIGINT)
+try:
+    import interrupted
+    time.sleep(60)
+except KeyboardInterrupt:
+    print(sys.modules["interrupted"].complete)
+class Dropping:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+try:
+    Dropping()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("heard")
+"""
+"""Ctrl-C in an import, and in a callback that drops every exception."""
+
+
+def test_ctrl_c_waits_for_an_import_and_comes_again_where_it_was_dropped(tmp_path: Path) -> None:
+    sent = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\ncomplete = sum(range(100_000))\n"
+    (tmp_path / "interrupted.py").write_text(sent)
+    done = subprocess.run(
+        [sys.executable, "-c", LOST], cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        capture_output=True, text=True, check=False, timeout=100,
+    )  # fmt: skip
+    assert done.stdout.split() == ["4999950000", "heard"] and done.stderr == ""
+
 
 @pytest.mark.soak
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,42 @@
+"""Ctrl-C that is heard whenever it comes.
+
+Python raises KeyboardInterrupt wherever the main thread is. Inside an import it can be lost (callbacks of the import
+system's locks, `__del__`), turned into another exception (`__set_name__`) or abort the process (extension modules), so it
+waits until the import is complete. Where it falls into a callback elsewhere, which drops exceptions, it is raised again.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
+
+_AGAIN: Final = 0.05  # seconds until the next try
+
+
+def set_up_interrupts(*numbers: signal.Signals) -> None:
+    """Let these signals raise KeyboardInterrupt in the main thread; one that the process is to ignore stays ignored."""
+    for number in (*numbers, signal.SIGALRM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    sys.unraisablehook = _raise_again
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+            return
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def _raise_again(dropped: UnraisableHookArgs) -> None:
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+    else:
+        sys.__unraisablehook__(dropped)
