@@ -6,6 +6,7 @@ restart signs everybody out.
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import secrets
@@ -30,7 +31,7 @@ IDLE_SECONDS: Final = 30 * 60.0
 LONGEST_SECONDS: Final = 12 * 3600.0
 MOST_SESSIONS: Final = 10_000
 TRIES: Final = 5
-"""Wrong passwords for one name until it has to wait."""
+"""Wrong passwords for one name until it has to wait, from one browser that signed in with it before or from all others."""
 WAIT_SECONDS: Final = 60.0
 
 _COST: Final[dict[str, Any]] = {"iterations": 2, "lanes": 1, "memory_cost": 19 * 1024}
@@ -124,6 +125,20 @@ class PasswordFile:
         entry = self._users().get(name)
         return str(entry["password"]) if entry else ""
 
+    def device(self, name: str) -> str:
+        """What a browser keeps once somebody has signed in there, by which it is known again; void with a new password.
+
+        Source: OWASP, Slow Down Online Guessing Attacks with Device Cookies.
+        """
+        nonce = secrets.token_urlsafe(16)
+        return f"{nonce}.{_device_mark(name, nonce, self.stored(name))}"
+
+    def is_device(self, name: str, device: str) -> bool:
+        """Whether somebody has signed in under this name in the browser that keeps this."""
+        nonce, _, mark = device.partition(".")
+        stored = self.stored(name)
+        return bool(stored) and hmac.compare_digest(_bytes(mark), _device_mark(name, nonce, stored).encode())
+
     def signed_in(self, name: str, password: str) -> Account | None:
         """The account of a name and its password; None where they do not belong together. Takes a twentieth of a second."""
         entry = self._users().get(name)
@@ -182,8 +197,12 @@ def _matches(password: str, stored: str) -> bool:
     return True
 
 
-def _bytes(password: str) -> bytes:
-    return password.encode("utf-8", "surrogatepass")
+def _device_mark(name: str, nonce: str, stored: str) -> str:
+    return hmac.new(stored.encode(), _bytes(f"{name} {nonce}"), "sha256").hexdigest()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 @dataclass(slots=True)
@@ -201,25 +220,28 @@ class Sessions:
     users: PasswordFile
     clock: Callable[[], float] = time.monotonic
     _sessions: dict[str, _Session] = field(default_factory=dict)
-    _failures: dict[str, list[float]] = field(default_factory=dict)
+    _failures: dict[tuple[str, str], list[float]] = field(default_factory=dict)  # by name and known device
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def begin(self, name: str, password: str) -> str | None:
+    def begin(self, name: str, password: str, device: str = "") -> str | None:
         """A new session's token; None where name and password do not belong together.
+
+        Wrong passwords from elsewhere do not keep out a browser where somebody has signed in before (`device`).
 
         Raises:
             WaitError: too many wrong passwords for this name, or too many people; the text says how long to wait.
             InputError: the password file cannot be read.
         """
         now = self.clock()
+        source = name, device if self.users.is_device(name, device) else ""
         with self._lock:
-            failures = [at for at in self._failures.get(name, []) if now - at < WAIT_SECONDS]
+            failures = [at for at in self._failures.get(source, []) if now - at < WAIT_SECONDS]
             if len(failures) >= TRIES:
                 seconds = WAIT_SECONDS - (now - failures[0])
                 raise WaitError(
                     f"Too many wrong passwords. Wait {max(1, round(seconds))} seconds, then try again."
                 )
-            self._failures[name] = [*failures, now]  # taken back below: tries at the same time count too
+            self._failures[source] = [*failures, now]  # taken back below: tries at the same time count too
             if len(self._failures) > MOST_SESSIONS:
                 self._failures.pop(next(iter(self._failures)))
         stored = self.users.stored(name)
@@ -228,7 +250,7 @@ class Sessions:
             return None
         token = secrets.token_urlsafe(32)
         with self._lock:
-            self._failures.pop(name, None)
+            self._failures.pop(source, None)
             self._sessions = {t: s for t, s in self._sessions.items() if self._alive(s, now)}
             if len(self._sessions) >= MOST_SESSIONS:
                 raise WaitError("Too many people are signed in. Wait until somebody signs out.")

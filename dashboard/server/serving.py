@@ -50,6 +50,7 @@ REQUIRED: Final[Mapping[str, Any]] = {
 """Streamlit's options that this dashboard is never served without."""
 
 COOKIE: Final = "leader_session"
+DEVICE_COOKIE: Final = "leader_device"
 PROVIDER_COOKIE: Final = "_streamlit_user"
 """Streamlit's own, signed, with what a provider said of somebody; long ones are split over several of this beginning."""
 USERS: Final = "LEADER_USERS"

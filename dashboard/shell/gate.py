@@ -53,6 +53,7 @@ _LONGEST_FORM: Final = 4_096
 _SLOWEST: Final = 120.0  # seconds that the body of a request may take: 20 MB at 1.4 Mbit/s
 _AT_ONCE: Final = 2  # sign-ins: a hash takes a core
 _MOST_WAITING: Final = 64
+_DEVICE_SECONDS: Final = 365 * 86_400  # for which a browser is known
 _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -261,7 +262,8 @@ async def _sign_in(request: Request) -> Response:
     _waiting.add(turn)
     try:
         async with _turns:
-            token = await asyncio.to_thread(_begin, name.strip().lower()[:64], password)
+            device = request.cookies.get(serving.DEVICE_COOKIE, "")
+            token, device = await asyncio.to_thread(_begin, name.strip().lower()[:64], password, device)
     except WaitError as error:
         return _form(str(error), 429)
     except LeaderError as error:  # it names files of the server
@@ -272,24 +274,25 @@ async def _sign_in(request: Request) -> Response:
     if token is None:
         return _form("Name and password do not belong together.", 401)
     response = RedirectResponse("/", 303)
-    response.set_cookie(
-        serving.COOKIE, token, httponly=True, samesite="strict", secure=serving.behind_tls(), path="/"
-    )
+    cookie: dict[str, Any] = {"httponly": True, "samesite": "strict", "secure": serving.behind_tls()}
+    response.set_cookie(serving.COOKIE, token, path="/", **cookie)
+    response.set_cookie(serving.DEVICE_COOKIE, device, path=SIGN_IN, max_age=_DEVICE_SECONDS, **cookie)
     return response
 
 
-def _begin(name: str, password: str) -> str | None:
-    """A new session's token, recorded in the audit log as a refused try is: by name only where somebody has it, for a
-    password may have been typed in its place.
+def _begin(name: str, password: str, device: str) -> tuple[str | None, str]:
+    """A new session's token and what the browser is known by from now on. Recorded in the audit log as a refused try is: by
+    name only where somebody has it, for a password may have been typed in its place.
     """
-    token = serving.sessions().begin(name, password)
-    known = name if serving.sessions().users.stored(name) else "(no such account)"
+    users = serving.sessions().users
+    token = serving.sessions().begin(name, password, device)
+    known = name if users.stored(name) else "(no such account)"
     try:
         audit.record("signed in" if token else "refused", "", account=Account(known, "viewer"))
     except LeaderError:
         serving.sessions().end(token or "")
         raise
-    return token
+    return token, users.device(name)
 
 
 async def _small_body(request: Request) -> bytes:

@@ -169,6 +169,39 @@ def test_guessing_has_to_wait(users: PasswordFile) -> None:
     assert sessions.begin("ann", PASSWORD)
 
 
+def test_others_guesses_do_not_keep_somebody_out_of_their_own_browser(users: PasswordFile) -> None:
+    users.put("ben", "viewer", PASSWORD)
+    sessions, own = Sessions(users, clock=lambda: 0.0), users.device("ann")
+    nonce, _, mark = own.partition(".")
+    foreign = (
+        "",
+        "x",
+        own + "0",
+        f"other.{mark}",
+        f"{nonce}.",
+        users.device("ben"),
+        users.device("nobody"),
+        "\ud800.é",
+    )
+    for number in range(accounts.TRIES):
+        assert sessions.begin("ann", "wrong", foreign[number]) is None
+    for device in foreign:
+        with pytest.raises(InputError, match="Wait"):
+            sessions.begin("ann", PASSWORD, device)
+    assert sessions.begin("ann", PASSWORD, own)
+    with pytest.raises(InputError, match="Wait"):  # the others still wait
+        sessions.begin("ann", PASSWORD)
+    for _ in range(accounts.TRIES):
+        assert sessions.begin("ann", "wrong", own) is None
+    with pytest.raises(InputError, match="Wait"):
+        sessions.begin("ann", PASSWORD, own)
+    other = users.device("ann")
+    assert sessions.begin("ann", PASSWORD, other)
+    users.put("ann", "viewer", PASSWORD + "!")
+    assert not users.is_device("ann", other), "void with a new password"
+    assert not users.is_device("nobody", users.device("nobody"))
+
+
 @pytest.mark.parametrize("name", sorted(serving.REQUIRED))
 def test_loose_options_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(serving.USERS, raising=False)
@@ -359,8 +392,11 @@ def test_a_session_sees_pages_and_nothing_leaves_this_machine(served: Served) ->
     status, headers, _ = _ask(
         served, "/sign-in", urllib.parse.urlencode({"name": "ann", "password": PASSWORD}).encode()
     )
-    cookie = headers["Set-Cookie"]
-    assert status == 303 and "HttpOnly" in cookie and "SameSite=strict" in cookie
+    cookie, device = headers.get_all("Set-Cookie")
+    assert status == 303 and all(
+        "HttpOnly" in each and "SameSite=strict" in each for each in (cookie, device)
+    )
+    assert "Path=/sign-in" in device
     token = cookie.split(";")[0]
     assert _ask(served, "/", Cookie=token)[0] == 200
     for foreign in ("http://evil.example", "null", served.base.replace("127.0.0.1", "evil.example")):
