@@ -18,6 +18,8 @@ from leader_core.workspace.encryption import Cipher, is_encrypted
 from leader_core.workspace.store import BUSY_SECONDS, MIGRATIONS, Kind, Store
 
 _MAGIC: Final = b"SQLite format 3\0"
+_WRITE_VERSION: Final = 18
+"""Offset of the byte that says 2 in WAL mode, else 1. Source: sqlite.org/fileformat2.html, Database Header."""
 _ENTRIES: Final = "SELECT * FROM entries ORDER BY kind, key, revision"
 _REPLACE: Final = "UPDATE entries SET key = ?, body = ? WHERE kind = ? AND key = ? AND revision = ?"
 
@@ -34,8 +36,17 @@ def _is_workspace(path: Path) -> str:
     return "" if "entries" in tables else "it is a database of something else"
 
 
+def _is_backup(path: Path) -> str:
+    """Why a file is not replaced by a backup: notes are written to a workspace in WAL mode, which no copy made here is in."""
+    with path.open("rb") as stream:
+        stream.seek(_WRITE_VERSION)
+        in_use = stream.read(1) == b"\2"
+    return _is_workspace(path) or ("it is a workspace that notes are written to" if in_use else "")
+
+
 _KINDS: Final = {*get_args(Kind), "annotation", "decision"}  # the last two are of earlier versions
 WORKSPACE: Final = OutputKind("a workspace", False, _is_workspace, private=True)
+BACKUP: Final = OutputKind("a backup of a workspace", False, _is_backup, private=True)
 
 
 def verify(path: Path, cipher: Cipher | None = None) -> Mapping[str, int]:
@@ -96,7 +107,7 @@ def back_up(path: Path, out: Path) -> Mapping[str, int]:
     verify(path)
     if out.exists() and out.resolve() == path.resolve():
         raise InputError(f"{out} is the workspace itself: name another file for its backup.")
-    with replacing_file(out, WORKSPACE) as temporary:
+    with replacing_file(out, BACKUP) as temporary:
         _copy(path, temporary)
         return verify(temporary)
 

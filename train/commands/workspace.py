@@ -10,7 +10,7 @@ from typing import Any
 from leader_core.errors import InputError
 from leader_core.outputs import Outputs
 from leader_core.workspace import default_path
-from leader_core.workspace.backup import WORKSPACE, back_up, encrypt, restore, verify
+from leader_core.workspace.backup import BACKUP, back_up, encrypt, restore, verify
 from leader_core.workspace.encryption import KEY, KEY_FILE, given_cipher
 from train.console import Report
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def outputs(arguments: argparse.Namespace) -> Outputs:
     if arguments.action == "backup" and arguments.out is not None:
-        yield arguments.out, WORKSPACE
+        yield arguments.out, BACKUP
 
 
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
