@@ -147,5 +147,8 @@ def test_the_containers_steps_are_those_that_the_project_has() -> None:
     entry, command = (json.loads(dict(steps)[word]) for word in ("ENTRYPOINT", "CMD"))
     assert entry[1:] == ["-m", "dashboard"]
     assert main_parser().parse_args(command).address == "0.0.0.0"
-    ignored = (ROOT / ".containerignore").read_text(encoding="utf-8").split()
-    assert {".git", ".venv", "build", "*.duckdb"} <= set(ignored)
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    entering = {line[1:] for line in lines if line.startswith("!")}
+    assert lines[1] == "*" and all((ROOT / name).exists() for name in entering)
+    assert {"Makefile", "tools", "assets", "dashboard", "leader_core", "train"} <= entering
+    assert not entering & {".", ".git", ".venv", ".streamlit", "build"}

@@ -140,7 +140,7 @@ def _packages(_: argparse.Namespace) -> Iterator[Finding]:
             installed = "not installed"
         if installed.partition("+")[0] != version:
             wrong.append(f"{name} {version} (here: {installed})")
-    remedy = "Install them: python3 tools/environment.py requirements.txt." if wrong else ""
+    remedy = "Install them: python -m pip install -r requirements.txt." if wrong else ""
     detail = f"other than pinned: {', '.join(wrong)}" if wrong else f"{len(pinned)} as pinned"
     missing = any("not installed" in each for each in wrong)
     yield Finding("packages", "failed" if missing else "warning" if wrong else "ok", detail, remedy)
