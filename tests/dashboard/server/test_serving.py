@@ -495,11 +495,12 @@ def test_a_slow_body_and_a_flood_of_sign_ins_end_in_words(
     at_once: list[int] = []
     running = threading.Semaphore(0)
 
-    def begin(name: str, password: str) -> None:
+    def begin(name: str, password: str, device: str) -> tuple[None, str]:
         running.release()
         time.sleep(0.02)
         at_once.append(running._value)  # type: ignore[attr-defined]
         running.acquire()
+        return None, ""
 
     async def flood() -> list[int]:
         monkeypatch.setattr(gate, "_turns", asyncio.Semaphore(2))
