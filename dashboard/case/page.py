@@ -96,9 +96,12 @@ def _tools(service: Service, subject: Subject) -> None:
 
 
 def _split(service: Service, patient_id: int) -> None:
-    """Which split the patient is in, as a warning where a model that is served learned from them."""
+    """Which split the patient is in, for a clinician whether the models learned from them; a warning if they did."""
     if split := wording.SPLIT_LABELS.get(service.split(patient_id), ""):
-        st.html(patient.tag(f"{split} split", warn=service.learned_from(patient_id)), width="content")
+        learned = service.learned_from(patient_id)
+        plain = "Used to train the models" if learned else "Not used to train the models"
+        text = f"{split} split" if view.is_research() else plain
+        st.html(patient.tag(text, warn=learned), width="content")
 
 
 def _view_choice() -> None:

@@ -1,4 +1,4 @@
-"""The map of cases: each case where the student sees it, coloured by error or by a field; a box drawn on it selects its cases."""
+"""The map of cases: each case where the student sees it, colored by error or by a field; a box drawn on it selects its cases."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def draw(context: AnalysisContext) -> None:
     if st.session_state["colour"] not in options:
         st.session_state["colour"] = "error"
     st.selectbox(
-        "Coloured by", options, format_func=lambda f: NUMBERS.get(f) or FIELDS[f], width=300,
+        "Colored by", options, format_func=lambda f: NUMBERS.get(f) or FIELDS[f], width=300,
         **url_state.mirror("colour", options),
     )  # fmt: skip
     rows = sampled(np.flatnonzero(placed))
@@ -64,7 +64,7 @@ def draw(context: AnalysisContext) -> None:
     charts.draw(
         figure(context, rows, st.session_state["colour"], color_mode()),
         key,
-        f"Map of {count(len(rows), 'case')}, coloured by {NUMBERS.get(st.session_state['colour']) or 'a field'}",
+        f"Map of {count(len(rows), 'case')}, colored by {NUMBERS.get(st.session_state['colour']) or 'a field'}",
         on_select=lambda: _take(key),
         selection_mode=("box",),
     )
@@ -121,7 +121,7 @@ def _sliders(points: NDArray[np.float32]) -> None:
 
 
 def figure(context: AnalysisContext, rows: NDArray[np.int64], colour: str, mode: Mode) -> go.Figure:
-    """Points of some cases (rows of the frame), coloured by an error or a field."""
+    """Points of some cases (rows of the frame), colored by an error or a field."""
     import plotly.graph_objects as go
 
     chart = go.Figure()

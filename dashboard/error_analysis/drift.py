@@ -90,7 +90,7 @@ def _draw_shifts(context: AnalysisContext, key: str, first: Bools) -> None:
     st.html(table(context, [s for s in shifts if s.kind == "field"]).html())
     st.html(
         markup.panel_title(
-            "Numbers and classes ordered", "standardised difference: 0.1 is little, 0.5 is much"
+            "Numbers and classes ordered", "standardized difference: 0.1 is little, 0.5 is much"
         )
     )
     st.html(table(context, _largest([s for s in shifts if s.kind != "field"])).html())

@@ -45,7 +45,7 @@ def draw(context: AnalysisContext) -> None:
     st.html(
         markup.panel_title(
             _heading(context, rows.name, columns.name),
-            "the stronger the colour, the more" if more else "the stronger the colour, the worse",
+            "the stronger the color, the more" if more else "the stronger the color, the worse",
         )
     )
     if not result.cases.any():
@@ -60,7 +60,7 @@ def draw(context: AnalysisContext) -> None:
         wide=True,
     )
     few = ((result.cases > 0) & (result.cases < FEWEST)).any()
-    csv_row("two-fields", table(result), few_note(FEWEST, "Grey cells") if few else "")
+    csv_row("two-fields", table(result), few_note(FEWEST, "Gray cells") if few else "")
 
 
 def heat_map(context: AnalysisContext, rows: str, columns: str) -> HeatMap:

@@ -65,7 +65,7 @@ def offer_again(service: Service) -> None:
 def _scoring(service: Service, run: ScoringRun) -> None:
     """How the last run ended, and the run that goes on or what starts one."""
     if run.state in ("failed", "cancelled"):
-        text = "Cancelled: nothing was changed." if run.state == "cancelled" else f"It failed. {run.reason}"
+        text = "Canceled: nothing was changed." if run.state == "cancelled" else f"It failed. {run.reason}"
         st.html(markup.callout(text, "warn"))
     show_message(_MESSAGE)
     # A slot for each: a run that follows the process does not end, and what is not drawn again would stay there grey.

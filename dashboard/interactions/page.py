@@ -64,7 +64,7 @@ def draw() -> None:
     if "model" in query:  # earlier links named the safer set's own set
         query.setdefault("set", query["model"])
     url_state.enter(f"interactions {subject.query}", _BINDINGS, query)
-    with header(subject, "prompt", "Prompt"):
+    with header(subject, "prompt", wording.PROMPT_LINK):
         checker.open_button()
     session.remember_open_case(session.query_for(subject))
     _body(service, subject)

@@ -30,8 +30,8 @@ _HOW: Final = (
     "Solved exactly, drug by drug. As little as possible is left out, by the sum of the models' probabilities; then as "
     "little as possible is changed: keeping a drug comes before switching to another of the same use, and that before a "
     "substitute of another kind. A class without a known order stands for its most used drug. What the diagnoses call "
-    "for is kept, and the alerts that then exceed the limit are listed. Doses, routes and the reasons for an order are "
-    "not known to the program: a pharmacist decides."
+    "for is kept, and one of several opioids; the alerts that then exceed the limit are listed. Doses, routes and the "
+    "reasons for an order are not known to the program: a pharmacist decides."
 )
 
 _RATE: Final = "For research: statistical pairs as a share of all pairs of the set. Nobody graded them: a low rate is not safety."
@@ -189,7 +189,7 @@ def _metrics(safer: SaferSet) -> list[tuple[str, str, str]]:
             (wording.SEVERITY_LABELS[level], f"{after.get(level, 0)}", f"was {before.get(level, 0)}")
             for level in ("contraindicated", "major", "moderate")
         ),
-        ("Left out", f"{left_out}", f"{safer.cost:.1f} probably needed"),
+        ("Left out", f"{left_out}", f"{safer.cost:.1f} expected to be ordered"),
         *(
             [("DDI rate", f"{safer.ddi_rate:.3f}", f"was {safer.plain_ddi_rate:.3f}")]
             if view.is_research()
@@ -208,9 +208,7 @@ def _change(decision: Decision, titles: Title, avoided: Sequence[str]) -> dict[s
         "how": {"switched": "same class", "substituted": "another class", "left out": "left out"}[
             decision.how
         ],
-        "class": titles(decision.class_code),
-        "code": decision.class_code,
-        "probability": decision.probability,
+        **_class(decision, titles),
         "ordered": decision.ordered,
         "reasons": alerts[:_REASONS],
         "more": max(0, len(alerts) - _REASONS),
@@ -220,7 +218,7 @@ def _change(decision: Decision, titles: Title, avoided: Sequence[str]) -> dict[s
         "purpose": row.purpose if row else "",
         "source": row.source if row else "",
         "in_set": listing([drug.name for drug in decision.in_set]) if after is None else "",
-        "called_for": _called_for(decision),
+        **_called_for(decision),
     }
 
 
@@ -228,14 +226,27 @@ def _staying(decision: Decision, titles: Title, pinned: Sequence[str]) -> dict[s
     own = decision.before
     return {
         "name": own.name if own.codes else titles(own.choice.class_code),
-        "class": titles(decision.class_code),
-        "code": decision.class_code,
-        "probability": decision.probability,
+        **_class(decision, titles),
         "detail": "must stay" if decision.class_code in pinned else "ordered" if decision.ordered else "",
-        "called_for": _called_for(decision),
+        **_called_for(decision),
     }
 
 
-def _called_for(decision: Decision) -> str:
-    """ "sepsis, pneumonia" """
-    return ", ".join(dict.fromkeys(each.condition for each in decision.called_for))
+def _class(decision: Decision, titles: Title) -> dict[str, object]:
+    """The medication's class and score; its code stands in the text in the research view alone."""
+    code = decision.class_code
+    return {
+        "class": titles(code),
+        "atc": code,
+        "code": code if view.is_research() else "",
+        "probability": decision.probability,
+    }
+
+
+def _called_for(decision: Decision) -> dict[str, object]:
+    """ "sepsis, pneumonia", and what rests on no diagnosis: "opioids in the set: one is kept"."""
+    by_diagnoses = dict.fromkeys(each.condition for each in decision.called_for if each.diagnoses)
+    return {
+        "called_for": ", ".join(by_diagnoses),
+        "kept_anyway": [each.statement for each in decision.called_for if not each.diagnoses],
+    }

@@ -49,10 +49,10 @@ _QUICK_TIME, _WHOLE_TIME = "about 8 min on two cores", "about an hour on two cor
 _STATE: Final = {
     "done": ("✓ Finished", "good"),
     "failed": ("✗ Failed", "bad"),
-    "cancelled": ("Cancelled", "warn"),
+    "cancelled": ("Canceled", "warn"),
     "interrupted": ("Interrupted", "warn"),
     "running": ("Training", ""),
-    "cancelling": ("Being cancelled", ""),
+    "cancelling": ("Being canceled", ""),
 }
 
 
@@ -216,7 +216,7 @@ def _draw_progress(run: Run, numbers: DeltaGenerator, curve: DeltaGenerator, dra
     now = time.time()
     progress = read_progress(run.folder, now)
     with numbers.container():
-        stage = "Being cancelled" if run.state == "cancelling" else _stage(progress)
+        stage = "Being canceled" if run.state == "cancelling" else _stage(progress)
         st.progress(progress.fraction, stage)
         st.html(markup.metrics(_numbers(run, progress, now)))
     if len(progress.epochs) != drawn:

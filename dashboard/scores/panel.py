@@ -198,7 +198,7 @@ def _table(
         if own is not None:
             decide_first.start_again(subject)
         st.space("stretch")
-        navigation.link("prompt", "The teacher's prompt", link)
+        navigation.link("prompt", wording.PROMPT_LINK, link)
         if recommendations:
             export()
     _above_the_table(service, held)
@@ -300,6 +300,7 @@ def show_clinical(service: Service, subject: Subject, export: Export, *, current
         if not current:
             return
         navigation.link("interactions", "All alerts and safer set", session.query_for(subject))
+        navigation.link("prompt", wording.PROMPT_LINK, session.query_for(subject))
         if recommendations:
             near = trust_panel.find_similar(service, subject.case)
             export(recommendations, trust_panel.similar_result(service, near), held)

@@ -23,6 +23,8 @@ PAGES: Final[Mapping[str, tuple[str, str]]] = {
     "models": ("Models", ":material/model_training:"),
 }
 """URL path -> (title, icon)."""
+RESEARCH_PAGES: Final = frozenset(("prompt",))
+"""Pages that the clinician's navigation leaves out; links lead to them all the same."""
 _REGISTERED: Final = "_pages"
 
 

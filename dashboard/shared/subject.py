@@ -127,10 +127,10 @@ def _remember(query: Mapping[str, str]) -> None:
 
 
 def show_start_cases(service: Service) -> None:
-    """Cases to start with, as buttons that open one on this page: those opened lately, and a few of the cohort as examples."""
+    """Cases to start with, as buttons that open one on this page: those opened recently, and a few of the cohort as examples."""
     recent = list(_recent_cases(service))
     if recent:
-        st.html(markup.panel_title("Opened lately"))
+        st.html(markup.panel_title("Opened recently"))
         with st.container(gap=None):
             for patient_id, visit_no, label in recent:
                 _button(patient_id, visit_no, label, "recent")

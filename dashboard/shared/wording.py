@@ -67,13 +67,14 @@ STORED_WHILE: Final[dict[str, str]] = {
     "running": "The model is scoring this case now.",
 }
 
+PROMPT_LINK: Final = "The teacher's prompt"
 CUT_PROMPT: Final = (
     "The teacher read {read} of the {whole} codes of this case, as many as fit. Left out: {parts}. "
-    "The Prompt page shows what it read."
+    "“The teacher's prompt” shows what it read."
 )
 CUT_VISITS: Final = "The student read the last {most} of the {visits} visits; it reads no more."
 CUT_TO_FIT: Final[dict[str, str]] = {
-    "teacher": "The teacher could not read all of this case: it was cut to fit. The Prompt page says what.",
+    "teacher": "The teacher could not read all of this case: it was cut to fit. “The teacher's prompt” says what.",
     "student": "The student could not read all of this case: the oldest visits or the last codes of a long list were left out.",
 }
 
@@ -278,7 +279,7 @@ STATES: Final = (
 )
 STATES_FIRST: Final = (
     "The teacher reads these visits first, in the same process: how far it is and the time left are shown, and it can be "
-    "cancelled. Of the other visits the student learns from the orders alone."
+    "canceled. Of the other visits the student learns from the orders alone."
 )
 SELF_CHECK: Final = (
     "Reads every file of both models again, checks that they fit the cohort, and lets each answer two cases."

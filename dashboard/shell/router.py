@@ -16,7 +16,7 @@ import streamlit as st
 from dashboard.server import answers, audit, serving
 from dashboard.server.service import get_service, reopen, student_gone
 from dashboard.server.workspace import get_workspace
-from dashboard.shared import markup, navigation, theme, wording
+from dashboard.shared import markup, navigation, theme, view, wording
 from dashboard.shared.guard import guarded, notice
 from dashboard.shared.templates import render
 from dashboard.shell import frame
@@ -58,6 +58,9 @@ def draw() -> None:
             icon=icon,
             url_path=path,
             default=path == "patients",
+            visibility="hidden"
+            if path in navigation.RESEARCH_PAGES and not view.is_research()
+            else "visible",
         )
         for path, (title, icon) in navigation.PAGES.items()
     }

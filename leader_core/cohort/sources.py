@@ -77,7 +77,7 @@ _VISIT: Final = {
     "marital_status": f"marital status {_UNKNOWN}",
 }
 _ORDER: Final = {
-    "drug_type": "diluents and additives are recognised by their names alone",
+    "drug_type": "diluents and additives are recognized by their names alone",
     "route": "every drug is taken for its commonest route",
     "ndc": "drugs are known by their names alone",
 }
@@ -167,7 +167,7 @@ SOURCES: Final[Mapping[str, SourceLayout]] = {
             "medication": {
                 "drughiclseqno": "orders without a name stay unmapped",
                 "routeadmin": "every drug is taken for its commonest route",
-                "drugordercancelled": "cancelled orders count as orders",
+                "drugordercancelled": "canceled orders count as orders",
             },
         },
         dictionaries={"treatment": ("patientunitstayid", "treatmentstring")},

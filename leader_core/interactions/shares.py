@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SHARES: Final = "drug_shares.json"
 """The file in a model's folder; models from before it have none."""
 FORMAT: Final = 1
-PRIOR: Final = "typical hospital use, by our own judgement (no orders counted)"
+PRIOR: Final = "typical hospital use, by our own judgment (no orders counted)"
 UNKNOWN_ROUTE: Final = "unknown"
 
 _WEIGHTS: Final[Mapping[str | None, float]] = {None: 1.0, "uncommon": 0.1, "rare": 0.01}

@@ -55,7 +55,7 @@ class Substitute:
 
 @dataclass(frozen=True, slots=True)
 class Indication:
-    """Medications that a diagnosis calls for."""
+    """Medications that a diagnosis calls for, or that are not left out wherever they are given."""
 
     condition: str
     diagnoses: tuple[str, ...]  # beginnings of codes with their system; empty: wherever it is given
@@ -64,6 +64,11 @@ class Indication:
     codes: tuple[str, ...]  # beginnings of ATC codes, of level 3 to 5
     keep: Keep
     source: str
+
+    @property
+    def statement(self) -> str:
+        """ "sepsis calls for an antibacterial", or "opioids in the set: one is kept", which rests on no diagnosis."""
+        return f"{self.condition}{' calls for ' if self.diagnoses else ': '}{self.medication}"
 
     @property
     def classes(self) -> frozenset[str]:

@@ -48,7 +48,7 @@ def test_train_cancel_use_and_leave_a_student(visit: Visit) -> None:
     expect(other.page.get_by_text("Elapsed")).to_be_visible()  # a second tab sees the same run
     other.page.get_by_role("button", name="Cancel").click()
     stopped = page.locator("[class*=st-key-run-]").filter(has_text="paper, seed 702")
-    expect(stopped.get_by_text("Cancelled")).to_be_visible()
+    expect(stopped.get_by_text("Canceled")).to_be_visible()
     trained.get_by_role("button", name="Use this student").click()
     named = page.get_by_text("“paper, seed 701”, trained here, ready")
     expect(named).to_be_visible()

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source",
         choices=(*SOURCES, "auto"),
         default="auto",
-        help="layout (default: recognised by the columns)",
+        help="layout (default: recognized by the columns)",
     )
     parser.add_argument(
         "--preset", choices=PRESETS, default="clinical", help="filters and mapping (default: %(default)s)"

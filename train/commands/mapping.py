@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--source",
         choices=(*SOURCES, "auto"),
         default="auto",
-        help="layout (default: recognised by the columns)",
+        help="layout (default: recognized by the columns)",
     )
     parser.add_argument(
         "--atc-level", type=int, choices=(3, 4, 5), default=3, help="of the codes (default: %(default)s)"

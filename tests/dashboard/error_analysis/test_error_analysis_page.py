@@ -401,7 +401,7 @@ def test_the_report_is_one_file_of_what_matters_that_loads_and_runs_nothing(
     assert "default-src 'none'" in html.unescape(written)
     assert not re.search(r"(?:src|href)=\"(?!data:)", written)
     for heading in (
-        "What was analysed",
+        "What was analyzed",
         "How good",
         "What stands out",
         "Three cases",

@@ -208,7 +208,7 @@ def test_the_safer_set_is_compared_with_the_plain_one(serve: Serve, open_page: O
     page = open_page(
         "interactions", patient=RETURNING, part="safer", set="teacher", major="0", avoid=first.code
     )
-    assert "probably needed" in text(page)
+    assert "expected to be ordered" in text(page)
     assert "Left out because it must not appear" in text(page)
     assert "Before: " in text(page)
     assert address(page) == {
@@ -386,7 +386,7 @@ def test_what_changes_has_a_reason_and_a_cost() -> None:
     safer = engine.safer_set(case, recommendation, Limit(contraindicated=0, major=0), avoid=["A06A"])
     html = safer_set.result(safer, str, "2 major", pinned=(), avoided=["A06A"])
     assert "Left out because it must not appear" in html
-    assert f"{safer.cost:.1f} probably needed" in html
+    assert f"{safer.cost:.1f} expected to be ordered" in html
     assert "Before: 2 major (with the most used drug of each class: " in html
     assert f": {counts_text(safer.before.counts)}). After: " in html
     for decision in (*safer.changed("switched"), *safer.changed("substituted")):
@@ -402,10 +402,11 @@ def test_what_could_not_be_met_is_said_with_its_source() -> None:
     case = Case({}, (), Visit(("ICD9:042", "ICD9:01100"), (), ()))
     recommendation = engine.recommend(case, "teacher")
     indication = all_indications()[0]
+    opioid = next(each for each in all_indications() if not each.diagnoses)
     safer = engine.safer_set(case, recommendation, Limit())
     alert = engine.review(case, ["simvastatin", "clarithromycin"]).alerts[0]
     html = safer_set.result(
-        replace(safer, unmet=(Unmet(alert, (indication,)), Unmet(None, (indication,)))),
+        replace(safer, unmet=(Unmet(alert, (indication,)), Unmet(None, (opioid,)))),
         str,
         safer.before.counts_text,
         pinned=(),
@@ -415,4 +416,6 @@ def test_what_could_not_be_met_is_said_with_its_source() -> None:
     assert alert.title in html
     assert alert.management.split(".")[0] in html
     assert indication.source in html
-    assert "Nothing is left of what the diagnoses call for" in html
+    assert f"calls for {indication.medication} (" in html
+    assert f"Opioids in the set: one is kept ({opioid.source})" in html  # no diagnosis of pain is known
+    assert "pain" not in html

@@ -272,7 +272,7 @@ def test_a_running_training_is_seen_in_another_tab_and_cancelled(
     second = until_said(open_page("models", model="training"), "best so far")
     assert "Start training" not in text(second)
     second = press(second, "train_cancel")
-    until_said(second, "Cancelled")
+    until_said(second, "Canceled")
     until_said(first, "Start training")
     assert runs.all()[0].state == "cancelled"
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
 
 from dashboard.case import page as case
 from dashboard.error_analysis import page as errors
@@ -12,7 +16,7 @@ from dashboard.models import page as models
 from dashboard.patients import filter_bar as patients
 from dashboard.prompt import page as prompt
 from dashboard.shared import view
-from tests.dashboard.conftest import OpenPage, component_data
+from tests.dashboard.conftest import OpenPage, component_data, text
 
 SWITCH = "_product_view_switch"
 
@@ -38,6 +42,24 @@ def test_a_link_opens_the_research_view_and_pages_without_it_keep_the_choice(ope
     assert "view=research" in _query(page.run())
     page.query_params["view"] = "nonsense"
     assert "view=research" in _query(page.run())
+
+
+def test_the_teachers_prompt_stands_in_the_research_navigation_alone(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[list[str]] = []
+    navigate = st.navigation
+
+    def navigation(pages: list[st.Page], **arguments: Any) -> st.Page:
+        shown.append([page.title for page in pages if page.visibility == "visible"])
+        return navigate(pages, **arguments)
+
+    monkeypatch.setattr(st, "navigation", navigation)
+    page = open_page("prompt", research=False, patient="10006")
+    assert "Prompt" not in shown[-1] and "Case" in shown[-1]
+    assert "Patient 10006" in text(page), "a link opens it all the same"
+    page.segmented_control(key=SWITCH).set_value(view.RESEARCH).run()
+    assert "Prompt" in shown[-1]
 
 
 def test_no_pages_value_has_the_name_of_another_pages_widget() -> None:

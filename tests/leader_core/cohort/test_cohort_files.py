@@ -142,7 +142,7 @@ def test_columns_that_a_cut_down_copy_lacks_are_said_once(plain: BuildResult, tm
         "ADMISSIONS.csv lacks dischtime: lengths of stay are unknown.",
         "ADMISSIONS.csv lacks religion: religion is unknown.",
         "DIAGNOSES_ICD.csv lacks seq_num: the codes of a visit stand in the order of their text, and none is the main one.",
-        "PRESCRIPTIONS.csv lacks drug_type: diluents and additives are recognised by their names alone.",
+        "PRESCRIPTIONS.csv lacks drug_type: diluents and additives are recognized by their names alone.",
         "PRESCRIPTIONS.csv lacks route: every drug is taken for its commonest route.",
         "PRESCRIPTIONS.csv lacks ndc: drugs are known by their names alone.",
         "No table d_icd_diagnoses and no d_icd_procedures: titles are those of the official code lists.",

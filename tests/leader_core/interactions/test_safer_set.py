@@ -249,6 +249,8 @@ def test_a_regimen_is_kept_whole_but_of_other_drugs_one_is_enough() -> None:
             ("J01X", "J01C", "C07A"), ("J01XA01", "J01CR05", "C07AB02"), ("ICD10:A419", "ICD10:N179", "ICD10:R6521"),
             {"vancomycin": "linezolid", "metoprolol": ""}, (),
         ),
+        # linezolid alone of the vancomycin's class speaks against paroxetine
+        (("J01X", "N06A"), ("J01XA01", "N06AB05"), (), {}, ()),
         # warfarin under heparin is a bridge; a direct oral anticoagulant ends the heparin
         (("B01A",), ("B01AB01", "B01AA03"), ("ICD10:I2699",), {}, ()),
         (("B01A",), ("B01AB05", "B01AF02"), ("ICD10:I4891",), {"enoxaparin": ""}, ()),
