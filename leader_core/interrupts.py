@@ -3,12 +3,14 @@
 Python raises KeyboardInterrupt wherever the main thread is. Inside an import it can be lost (callbacks of the import
 system's locks, `__del__`), turned into another exception (`__set_name__`) or abort the process (extension modules), so it
 waits until the import is complete. Where it falls into a callback elsewhere, which drops exceptions, it is raised again.
+What libraries make of it (DuckDB a RuntimeError, safetensors a ValueError) is told from an error by `interrupted`.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _AGAIN: Final = 0.05  # seconds until the next try
+_raised: Final = threading.Event()
 
 
 def set_up_interrupts(*numbers: signal.Signals) -> None:
@@ -26,12 +29,18 @@ def set_up_interrupts(*numbers: signal.Signals) -> None:
     sys.unraisablehook = _raise_again
 
 
+def interrupted() -> bool:
+    """Whether such a signal has interrupted this process: what ends it since then is no error."""
+    return _raised.is_set()
+
+
 def _interrupt(_: int, frame: FrameType | None) -> None:
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
             return
         frame = frame.f_back
+    _raised.set()
     raise KeyboardInterrupt
 
 

@@ -23,6 +23,7 @@ from typing import Any, Final
 from leader_core import sql
 from leader_core.errors import LeaderError
 from leader_core.files import check_output, write_json
+from leader_core.interrupts import interrupted
 from leader_core.logs import set_up_logs
 from train.console import Report
 
@@ -123,23 +124,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.json and _is_first():
             print(json.dumps(result, ensure_ascii=False, sort_keys=True))
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _interrupted()
     except BrokenPipeError:  # the reader of the output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except _failures() as error:
-        if type(error).__name__ == "InterruptException":  # DuckDB's word for Ctrl-C
-            return _interrupted()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) or interrupted():
+            sql.remove_spilled()
+            print("interrupted: nothing half-written was left in place", file=sys.stderr)
+            return 130
+        if not isinstance(error, _failures()):
+            raise
         log.debug("the command failed", exc_info=True)
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 2
     return int(result.get("exit_code", 0))
-
-
-def _interrupted() -> int:
-    sql.remove_spilled()
-    print("interrupted: nothing half-written was left in place", file=sys.stderr)
-    return 130
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -249,8 +249,6 @@ def _build(job: BuildJob, given: Sequence[Path | None], out: Path, started: floa
         digests = {Path(path).name: sha256_file(Path(path)) for path in given if path is not None}
         accounting.write_meta(job, built, job.reader.digests() | digests, (*_COHORT_TABLES, "visit_alerts"))
         sql.complete(job.connection)
-    except duckdb.InterruptException:
-        raise KeyboardInterrupt from None
     except duckdb.Error as error:
         raise InputError(_database_problem(error)) from error
     return built

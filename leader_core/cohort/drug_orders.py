@@ -167,8 +167,6 @@ def _read_one(raw: RawFolder, level: AtcLevel, ndc_map: NdcMap | None) -> _Read:
             rows = dict(connection.execute("SELECT drug_id, CAST(rows AS BIGINT) FROM drugs").fetchall())
             lines = connection.execute(_UNREADABLE).fetchall()[0][0]
             check = check_of(connection.execute(NDC_CHECK).fetchall())
-        except duckdb.InterruptException:
-            raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise InputError(f"{raw[prescriptions].path} cannot be read: {first_line(error)}.") from error
     codes: dict[int, list[str]] = {}

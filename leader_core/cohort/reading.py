@@ -116,8 +116,6 @@ class RawReader:
             else:
                 run(self.connection, "raw/whole_file")
             yield table
-        except duckdb.InterruptException:
-            raise KeyboardInterrupt from None
         except duckdb.Error as error:
             raise InputError(_unreadable(table, error)) from error
         if not table.parquet:

@@ -30,8 +30,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 LOST = """
 import os, signal, sys, time
-from leader_core.interrupts import set_up_interrupts
+from leader_core.interrupts import interrupted as came, set_up_interrupts
 set_up_interrupts(signal.SIGINT)
+assert not came()
 try:
     import interrupted
     time.sleep(60)
@@ -46,7 +47,7 @@ try:
     Dropping()
     time.sleep(60)
 except KeyboardInterrupt:
-    print("heard")
+    print("heard", came())
 """
 """Ctrl-C in an import, and in a callback that drops every exception."""
 
@@ -58,7 +59,7 @@ def test_ctrl_c_waits_for_an_import_and_comes_again_where_it_was_dropped(tmp_pat
         [sys.executable, "-c", LOST], cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"},
         capture_output=True, text=True, check=False, timeout=100,
     )  # fmt: skip
-    assert done.stdout.split() == ["4999950000", "heard"] and done.stderr == ""
+    assert done.stdout.split() == ["4999950000", "heard", "True"] and done.stderr == ""
 
 
 @pytest.mark.soak
