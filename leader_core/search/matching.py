@@ -78,9 +78,8 @@ def best_matches(index: CodeIndex, text: str, *, quoted: bool = False) -> BestMa
     A title that only denies the text ("without heart failure") does not match it.
     """
     match = Match(index, text, _of_kinds(index, KINDS), 1, partly=False)
-    in_order = _holding_in_order(index, text)
     if quoted:
-        rows = in_order
+        rows = _holding_in_order(index, text)
     else:
         best = int(match.tiers.max(initial=0))
         grade = next((grade for grade in GRADES if best in grade), ())
@@ -93,13 +92,14 @@ def best_matches(index: CodeIndex, text: str, *, quoted: bool = False) -> BestMa
     concepts = index.table.concept_ids[ordered]
     tier = int(match.tiers[ordered[0]])
     title = fold(index.table.titles[ordered[0]])
+    together = quoted or tier >= PHRASE or len(_holding_in_order(index, text)) > 0
     return BestMatches(
         tuple(concepts[concepts >= 0].tolist()),
         index.table.titles[ordered[0]],
         match.hint(ordered[0]),
         index.table.kinds[ordered[0]],
-        together=tier >= PHRASE or len(in_order) > 0,
-        in_words=tier >= WORDS or len(in_order) > 0,
+        together=together,
+        in_words=together or tier >= WORDS,
         inside=tier in (BEGUN, BEGUN_RELATED) and not title.startswith(words[0]),
     )
 
