@@ -142,7 +142,7 @@ def _draw(reviewed: ReviewedSet, drawn: Sequence[Interaction], chosen: Sequence[
     if left_out := [name for code, name in named.items() if code not in everything]:
         notes.append(f"In no pair of these tables: {'; '.join(left_out)}.")
     if apart := sum(alert.kind != "interaction" for alert in reviewed.review.alerts):
-        notes.append(f"{count(apart, 'alert')} about conditions or duplications stand in the list.")
+        notes.append(f"Not drawn: {count(apart, 'alert')} about conditions or duplications; see Alerts.")
     st.html(markup.note(" ".join(notes)))
 
 

@@ -27,11 +27,13 @@ def _pairs(reviewed: ReviewedSet) -> None:
     if not signals:
         st.html(markup.empty(f"No pair of {reviewed.size} carries a signal", wording.NOTHING_LISTED))
         return
+    effects = [signal.effect.split("\n")[0] for signal in signals]
+    said = 3 if any(effects) else 2  # the shipped table names no effects
     rows = [
-        (f"{title(s.code_a)} ({s.code_a})", f"{title(s.code_b)} ({s.code_b})", s.effect.split("\n")[0])
-        for s in signals
+        (f"{title(s.code_a)} ({s.code_a})", f"{title(s.code_b)} ({s.code_b})", effect)[:said]
+        for s, effect in zip(signals, effects, strict=True)
     ]
-    st.html(markup.severity("unknown") + markup.table(["One", "Other", "Reported"], rows))
+    st.html(markup.severity("unknown") + markup.table(["One", "Other", "Reported"][:said], rows))
     sources = "; ".join(dict.fromkeys(signal.source for signal in signals))
     st.html(markup.note(f"Source: {sources}."))
 
