@@ -34,7 +34,7 @@ _WHOLE: Final = "all"
 _MOST: Final = 220
 """Classes that can be drawn at once; a vocabulary of single drugs is drawn area by area."""
 _ACROSS: Final = 1000  # pixels that the cells may take
-_CELL: Final = (7.5, 22.0)  # pixels, least and most
+_CELL: Final = (7.0, 22.0)  # pixels, least and most
 _LABELS: Final = 46  # pixels for codes
 _HEAD: Final = 24
 _FAMILIES: Final = {"clinical": "Clinical alerts", "statistical": "Statistical signal"}
@@ -48,7 +48,7 @@ BINDINGS: Final = {
 
 def show(reviewed: ReviewedSet) -> None:
     """The whole vocabulary, and the card of the chosen cell."""
-    left, right = st.columns([3.2, 1], gap="medium")
+    left, right = st.columns([3.6, 1], gap="medium")
     pair = st.session_state.get(graph.PAIR)
     with left:
         _table(reviewed, pair)
@@ -161,7 +161,7 @@ def cell_size(classes: int) -> float:
     """Pixels of one cell.
 
     >>> cell_size(20), cell_size(125), cell_size(400)
-    (22.0, 8.0, 7.5)
+    (22.0, 8.0, 7.0)
     """
     return max(_CELL[0], min(_CELL[1], _ACROSS / max(classes, 1)))
 

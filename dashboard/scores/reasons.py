@@ -24,7 +24,7 @@ LEAST: Final = 0.2
 class Reason:
     """A thing of the case, and the score without it."""
 
-    text: str  # "Atrial flutter", "Gender: Female", of the class itself "ordered at an earlier visit"
+    text: str  # "Atrial flutter", "Sex: Female", of the class itself "ordered at an earlier visit"
     before: float
     without: float
 

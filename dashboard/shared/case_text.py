@@ -142,11 +142,11 @@ def person(case: Case, age: int | None = None) -> str:
     """Age and gender in words: in years where `age` is given, else the band."""
     gender = wording.GENDER_LABELS.get(case.profile["gender"], "")
     if age is not None:
-        return f"{gender or 'Gender not given'}, {count(age, 'year')}"
+        return f"{gender or 'Sex not given'}, {count(age, 'year')}"
     age_band = case.profile["age_band"]
     if age_band == UNKNOWN:
-        return f"{gender}, age not given" if gender else "age and gender not given"
-    return f"{gender or 'Gender not given'}, {age_band} years"
+        return f"{gender}, age not given" if gender else "age and sex not given"
+    return f"{gender or 'Sex not given'}, {age_band} years"
 
 
 def case_summary(case: Case, *, recorded: bool, admission: bool = False, age: int | None = None) -> str:

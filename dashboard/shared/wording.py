@@ -132,7 +132,7 @@ FIELD_LABELS: Final[dict[str, str]] = {
     "ethnicity": "Ethnicity",
     "admission_type": "Admission type",
     "age_band": "Age band",
-    "gender": "Gender",
+    "gender": "Sex",
 }
 
 SPLIT_LABELS: Final[dict[str, str]] = {"train": "Training", "validation": "Validation", "test": "Test"}

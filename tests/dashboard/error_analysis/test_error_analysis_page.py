@@ -161,10 +161,10 @@ def test_a_choice_in_one_view_selects_for_every_other_and_is_cleared(page: OpenP
     for view in ("heat", "findings", "groups"):
         app = page(part=view, **chosen)
         assert not app.exception and _cases(app) < everybody
-        assert "Gender: Female" in app.button(key="pick-clear").label
+        assert "Sex: Female" in app.button(key="pick-clear").label
         assert address(app)["pick"] == "gender:is:0"
         if view == "groups":
-            assert "Gender: Female" in text(app) and "Male" in text(app), "its own view draws all cases still"
+            assert "Sex: Female" in text(app) and "Male" in text(app), "its own view draws all cases still"
     app.button(key="pick-narrow").click().run()
     assert address(app)["where"] == "gender:is:0" and "pick" not in address(app)
     app = page(part="heat", **chosen)

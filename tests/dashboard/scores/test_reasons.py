@@ -22,7 +22,7 @@ def test_the_largest_falls_are_named_and_small_ones_are_not() -> None:
     )
     named = reasons(outcomes, case, lambda kind, code: f"{kind} {code}")
     assert [(r.text, r.without) for r in named["B03A"]] == [
-        ("diagnosis D2", 0.5), ("Gender: Female", 0.6), ("ordered at an earlier visit", 0.7),
+        ("diagnosis D2", 0.5), ("Sex: Female", 0.6), ("ordered at an earlier visit", 0.7),
     ]  # fmt: skip
     assert named["N02A"] == (), (
         "nothing that is left out moves it much: an earlier diagnosis by 0.2 log-odds at most"
