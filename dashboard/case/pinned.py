@@ -158,7 +158,7 @@ def _name(side: Subject) -> str:
 
 def _scores(service: Service, other: Subject, subject: Subject) -> None:
     """One model's scores of both cases; classes that only one of them gets stand first."""
-    st.html(markup.panel_title("Scores", "classes suggested for one case alone stand first"))
+    st.html(markup.panel_title("Scores", "classes suggested for one case alone come first"))
     name: ModelName = switch("Model", wording.MODEL_LABELS, key=_MODEL, default="student")
     recommendations = []
     for side in (other, subject):

@@ -74,7 +74,7 @@ def draw(context: AnalysisContext) -> None:
     if not grouping.rows:
         st.html(
             markup.empty(
-                "No saved lists", "Save a list on the Patients page; it stands here as a group of its own."
+                "No saved lists", "Save a list on the Patients page; it appears here as a group of its own."
             )
         )
         return

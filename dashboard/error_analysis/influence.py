@@ -45,9 +45,7 @@ def draw(context: AnalysisContext) -> None:
     )
     sample = _sample(context, kind)
     if not sample.codes:
-        text = (
-            f"No such code stands in {FEWEST} of {_DRAWN} cases drawn from those chosen. Choose more cases."
-        )
+        text = f"No such code is in {FEWEST} of {_DRAWN} cases drawn from those chosen. Choose more cases."
         st.html(markup.empty("Too few cases with the same codes", text))
         return
     asked = (kind, context.key)
@@ -84,7 +82,7 @@ def about(sample: InfluenceSample) -> str:
     """How it was measured, and what it does not say."""
     return (
         f"The {len(sample.codes)} most frequent codes of {_DRAWN} cases drawn from those chosen (seed {_SEED}). Each was left "
-        f"out, wherever it stands, of up to {EACH} cases that have it, and the case scored again: bars to the right raise the "
+        f"out, wherever it occurs, of up to {EACH} cases that have it, and the case scored again: bars to the right raise the "
         "probability. Shown: effects of more than two standard errors; the CSV has all. It says what the models would "
         "say otherwise, not what would happen to a patient, nor why."
     )

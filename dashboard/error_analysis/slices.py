@@ -37,7 +37,7 @@ def save_button(context: AnalysisContext) -> None:
         st.button("Save", key="slice-save", type="primary", on_click=_save, args=(context,))
         st.html(
             markup.note(
-                "Saved as a list of patients. It stands under Cases, among the groups by saved list, under Compare "
+                "Saved as a list of patients. It is under Cases, among the groups by saved list, under Compare "
                 "and on the Patients page."
             )
         )

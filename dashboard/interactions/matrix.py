@@ -119,7 +119,7 @@ def _table(reviewed: ReviewedSet, pair: str | None) -> None:
             on_select=lambda: graph.choose_point(key),
             selection_mode="points",
         )
-    bold = " Codes of the patient's set stand in bold." if reviewed.codes else ""
+    bold = " Codes of the patient's set are in bold." if reviewed.codes else ""
     st.html(
         markup.note(
             "Hover a cell for its names, choose it for what the two do together. A pair counts as severe as the share of "

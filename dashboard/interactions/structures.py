@@ -22,8 +22,8 @@ from leader_core.interactions.review import Carrier
 from leader_core.interactions.structures import SharedSubstructure, Structure
 
 _NOTHING_EXPLAINED: Final = (
-    "A shared substructure explains no interaction and predicts none: what the two do together, and why, stands with "
-    "the alerts."
+    "A shared substructure explains no interaction and predicts none: what the two do together, and why, is "
+    "under Alerts."
 )
 _WIDTH: Final = 420
 _HEIGHT: Final = 300

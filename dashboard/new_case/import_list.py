@@ -59,7 +59,7 @@ def _take_list(service: Service, index: int, kind: Kind) -> None:
     draft = session_draft()
     current = index >= len(draft.earlier)
     rows = [(item.text, "", item.reason) for item in result.unmapped if not item.candidates]
-    rows += [(repeated, "", "stands in the list before") for repeated in result.repeated]
+    rows += [(repeated, "", "is in the list already") for repeated in result.repeated]
     notes, added = [], 0
     for item in result.resolved:
         code = item.code

@@ -122,7 +122,7 @@ def _start(service: Service, draft: Draft) -> None:
 def _copy(service: Service) -> None:
     text = str(st.session_state.get(_START) or "").strip()
     if not text.isdecimal() or len(text) > 18:
-        st.session_state[_PROBLEM] = "Give the patient's id as a whole number, as it stands in the worklist."
+        st.session_state[_PROBLEM] = "Give the patient's id as a whole number, as the worklist shows it."
         return
     try:
         case = service.engine.cohort.case(int(text))
@@ -337,4 +337,4 @@ def _submit(draft: Draft) -> None:
             st.html(markup.note("Edited since it was scored."), width="content")
         elif draft.submitted is not None:
             with st.container(key="scored_below", width="content"):
-                st.html(markup.note("The recommendations stand below."), width="content")
+                st.html(markup.note("The recommendations are below."), width="content")

@@ -262,7 +262,7 @@ FOR_RESEARCH: Final = (
     "For research on the models: it counts agreement with what was ordered; an order is not always right."
 )
 UNDATED_VISITS: Final = (
-    "This source has no dates: the stays stand in order of the year of discharge and the age."
+    "This source has no dates: the stays are in order of the year of discharge and the age."
 )
 ORDER_KNOWN: Final = "That tells all stays of this patient apart."
 ORDER_UNKNOWN: Final = (

@@ -130,7 +130,7 @@ class FhirFile:
         earlier = next((self._by_reference[name] for name in names if name in self._by_reference), None)
         if earlier is not None:
             if earlier.data != data:
-                self.leave_out(resource.label, "", "stands in the file before, in another version")
+                self.leave_out(resource.label, "", "is in the file already, in another version")
             return
         self.resources[kind].append(resource)
         for name in names:
