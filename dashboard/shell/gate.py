@@ -24,6 +24,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.server import audit, serving
 from dashboard.server.accounts import Account, WaitError
@@ -49,6 +50,9 @@ _OTHER_HOST: Final = (
     "the Host header (nginx: proxy_set_header Host $http_host; Apache: ProxyPreserveHost On). Pages of other sites are not "
     "answered."
 )
+_MESSAGES: Final = ("rerun_script", "stop_script", "app_heartbeat", "file_urls_request")
+_OPERATIONS: Final = ("deferred_file", "dataframe_chunk")
+_LONGEST_MESSAGE: Final = serving.REQUIRED["server.maxWidgetStateSize"] << 20
 _LONGEST_FORM: Final = 4_096
 _SLOWEST: Final = 120.0  # seconds that the body of a request may take: 20 MB at 1.4 Mbit/s
 _AT_ONCE: Final = 2  # sign-ins: a hash takes a core
@@ -94,6 +98,8 @@ class Gate:
                 receive = _while_signed_in(token, receive)
         if serving.sign_in() == "oidc" and scope["type"] == "websocket":
             receive = _until_taken_off(headers, receive)
+        if scope["type"] == "websocket":
+            receive = _what_pages_send(receive)
         if (
             serving.sign_in() == "oidc"
             and scope["path"].startswith(_NOT_FOR_VISITORS)
@@ -204,6 +210,36 @@ def _until_taken_off(headers: Headers, receive: Receive) -> Receive:
         return message
 
     return checked
+
+
+def _what_pages_send(receive: Receive) -> Receive:
+    """Messages of a page but for those that no page here sends: with them, whoever holds a channel could empty the caches of
+    all people (cohort and models load again), list the untracked files of this checkout, or have files written into it.
+    """
+
+    async def wanted() -> Message:
+        while True:
+            message = await receive()
+            if _is_wanted(message.get("bytes") or b""):
+                return message
+            log.warning("a message that no page sends was dropped")
+
+    return wanted
+
+
+def _is_wanted(data: bytes) -> bool:
+    """Whether one of Streamlit's messages is of a kind that pages send; it refuses itself what is none or too long."""
+    if len(data) > _LONGEST_MESSAGE:
+        return True
+    message = BackMsg()
+    try:
+        message.ParseFromString(data)
+    except Exception:  # noqa: BLE001 - protobuf's own error
+        return True
+    kind = message.WhichOneof("type")
+    if kind == "backend_operation_request":
+        return message.backend_operation_request.WhichOneof("payload") in _OPERATIONS
+    return kind is None or kind in _MESSAGES
 
 
 def _in_time(receive: Receive) -> Receive:

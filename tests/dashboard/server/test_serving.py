@@ -600,6 +600,39 @@ def test_a_proxy_that_puts_its_own_host_in_place_is_named_with_the_remedy(
     assert "--users FILE" in gate._refusal(scope, Headers({"host": "10.0.0.5:8501", **given}))
 
 
+def test_messages_that_no_page_sends_never_reach_streamlit() -> None:
+    """One of them would load cohort and models again for everybody, another write files into the checkout."""
+    from streamlit.proto.BackMsg_pb2 import BackMsg
+
+    kinds = ("rerun_script", "clear_cache", "load_git_info", "install_skills", "dataframe_chunk", "deferred_file",
+             "dismiss_skills_nudge", "set_run_on_save", "debug_shutdown_runtime", "app_heartbeat")  # fmt: skip
+    sent = []
+    for kind in kinds:
+        message = BackMsg()
+        if kind in BackMsg.DESCRIPTOR.fields_by_name:
+            field = BackMsg.DESCRIPTOR.fields_by_name[kind]
+            getattr(message, kind).SetInParent() if field.message_type else setattr(message, kind, True)
+        else:
+            getattr(message.backend_operation_request, kind).SetInParent()
+        sent.append({"type": "websocket.receive", "bytes": message.SerializeToString()})
+    last = {"type": "websocket.disconnect", "code": 1001}
+    waiting = iter([*sent, {"type": "websocket.receive", "bytes": b"no message"}, last])
+
+    async def receive() -> Any:
+        return next(waiting)
+
+    async def all_of_them() -> list[Any]:
+        channel, come = gate._what_pages_send(receive), list[Any]()
+        while last not in come:
+            come.append(await channel())
+        return come
+
+    come = _run(all_of_them())
+    passed = [kind for kind, message in zip(kinds, sent, strict=True) if message in come]
+    assert passed == ["rerun_script", "dataframe_chunk", "deferred_file", "app_heartbeat"]
+    assert len(come) == len(passed) + 2, "what is no message is refused by Streamlit itself"
+
+
 @pytest.mark.parametrize("role", ["viewer", "annotator", "administrator"])
 def test_a_role_decides_what_a_page_offers(
     role: accounts.Role, users: PasswordFile, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
