@@ -56,7 +56,7 @@ def draw(context: AnalysisContext) -> None:
     st.html(
         markup.panel_title(
             f"What stands out about the {model.lower()}",
-            f"{count(len(result.findings), 'finding')}, the heaviest first",
+            f"{count(len(result.findings), 'finding')}, most wrong cases first",
         )
     )
     present = {

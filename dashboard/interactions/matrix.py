@@ -110,7 +110,7 @@ def _table(reviewed: ReviewedSet, pair: str | None) -> None:
     key = f"matrix-{family}-{rows}-{columns}"
     with st.container(key="matrix_box"), st.container(width=int(chart.layout.width)):
         # An element that takes the keyboard's focus, so that arrow keys scroll the table sideways.
-        st.html('<p class="ld-note" tabindex="0">The table scrolls sideways.</p>')
+        st.html('<p class="ld-note ld-wide" tabindex="0">The table scrolls sideways in a narrow window.</p>')
         charts.draw(
             chart,
             key,
