@@ -21,7 +21,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.server.analysis_cache import base, lookup
 from dashboard.shared import markup, url_state
 from dashboard.shared.analysis import FIELDS, METRICS, NUMBERS, field_value, format_estimate
-from dashboard.shared.formatting import MISSING, count
+from dashboard.shared.formatting import MISSING, count, percent
 from leader_core.error_analysis import Bools, Shift
 from leader_core.error_analysis.comparisons import LITTLE, MUCH
 
@@ -115,9 +115,11 @@ def table(context: AnalysisContext, shifts: Sequence[Shift]) -> AnalysisTable:
         if shift.measure != shift.measure:
             text = MISSING
         elif shift.kind == "field":
-            text = f"{field_value(shift.name, shift.value)}: {shift.first:.0%} to {shift.second:.0%}"
+            text = (
+                f"{field_value(shift.name, shift.value)}: {percent(shift.first)} to {percent(shift.second)}"
+            )
         elif shift.kind == "class":
-            text = f"{shift.first:.1%} to {shift.second:.1%}"
+            text = f"{percent(shift.first, 1)} to {percent(shift.second, 1)}"
         else:
             text = f"{shift.first:.1f} to {shift.second:.1f}"
         return TableCell(shift.value, text)

@@ -20,7 +20,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, NUMBERS, TARGETS, model_name
 from dashboard.shared.charts import UNFADED, color_mode, ink_on, shade, with_layout
-from dashboard.shared.formatting import count, listing
+from dashboard.shared.formatting import count, listing, percent
 from dashboard.shared.theme import Mode
 from leader_core import LeaderError
 from leader_core.error_analysis import TREE_FIELDS, Condition, Node, Selection, Tree, tightened
@@ -109,7 +109,7 @@ def summary(context: AnalysisContext, tree: Tree, error: str) -> str:
 
     return (
         f"{error}: highest, {worst.rate:.2f} against {rest:.2f} in all other visits, in {where(worst)} "
-        f"({worst.share:.0%} of all error in {worst.coverage:.0%} of the visits). "
+        f"({percent(worst.share)} of all error in {percent(worst.coverage)} of the visits). "
         f"Lowest, {best.rate:.2f}, in {where(best)}."
     )
 
@@ -158,8 +158,8 @@ def table(context: AnalysisContext, nodes: Sequence[Node]) -> AnalysisTable:
             ("Mean error", "mean error", lambda node: number_cell(node.rate)),
             ("Cases", "cases",
              lambda node: context.opens(node.cases, ", ".join(described(node)), *tightened(node.conditions))),
-            ("Of all cases", "share of cases", lambda node: number_cell(node.coverage, ".0%")),
-            ("Of all error", "share of error", lambda node: number_cell(node.share, ".0%")),
+            ("Of all cases", "share of cases", lambda node: TableCell(node.coverage, percent(node.coverage))),
+            ("Of all error", "share of error", lambda node: TableCell(node.share, percent(node.share))),
             ("", "leaf", lambda node: node.children is None),
         ],
     )  # fmt: skip
@@ -265,6 +265,6 @@ def _hover(node: Node, describe: Callable[[Condition], str]) -> str:
     path = [escape(describe(c), quote=False) for c in node.conditions] or ["all cases"]
     return (
         "<br>".join(path)
-        + f"<br><b>mean error {node.rate:.3f}</b><br>{node.cases:,} cases, {node.coverage:.0%} of all"
-        + f"<br>{node.share:.0%} of all error"
+        + f"<br><b>mean error {node.rate:.3f}</b><br>{node.cases:,} cases, {percent(node.coverage)} of all"
+        + f"<br>{percent(node.share)} of all error"
     )

@@ -19,7 +19,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import markup, theme
 from dashboard.shared.analysis import model_name
 from dashboard.shared.charts import add_squares, color_mode, shade, with_layout
-from dashboard.shared.formatting import MISSING, count
+from dashboard.shared.formatting import MISSING, count, percent
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, ModelAgreement, Selection, classed
 
@@ -147,7 +147,7 @@ def total_table(agreement: ModelAgreement) -> AnalysisTable:
         [
             ("Suggested by", "", lambda row: row[0]),
             ("Ordered", "", lambda row: int(given[row[1]])),
-            ("Of the ordered", "", lambda row: TableCell(None, f"{int(given[row[1]]) / total:.0%}")),
+            ("Of the ordered", "", lambda row: TableCell(None, percent(int(given[row[1]]) / total))),
             ("Not ordered", "", extra),
         ],
     )

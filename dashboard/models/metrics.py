@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dashboard.shared.formatting import MISSING
+from dashboard.shared.formatting import MISSING, percent
 from leader_core.evaluation.calibration import Calibration, Cutoff, KeptPromise
 from leader_core.evaluation.metrics import LABELS
 from leader_core.evaluation.record import StoredEvaluation
@@ -157,8 +157,8 @@ def promises(results: Sequence[KeptPromise]) -> Table:
         rows.append(
             [
                 _share(each.share),
-                f"{each.confidence:.0%}",
-                f"{each.kept:.1%} ± {each.standard_error:.1%}{' ▼ short' if short else ''}",
+                percent(each.confidence),
+                f"{percent(each.kept, 1)} ± {percent(each.standard_error, 1)}{' ▼ short' if short else ''}",
                 f"{each.medications:.1f}",
             ]
         )
@@ -170,7 +170,7 @@ def cutoffs(offered: Sequence[Cutoff]) -> Table:
     rows = [
         [
             _share(each.share),
-            f"{each.confidence:.0%}",
+            percent(each.confidence),
             f"{each.cutoff:.3f}" if each.cutoff is not None else "no set keeps it",
         ]
         for each in offered
@@ -179,7 +179,7 @@ def cutoffs(offered: Sequence[Cutoff]) -> Table:
 
 
 def _share(share: float) -> str:
-    return "everything ordered" if share >= 1 else f"{share:.0%} of what is ordered"
+    return "everything ordered" if share >= 1 else f"{percent(share)} of what is ordered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,15 +40,15 @@ def signed(value: float, digits: int = 2) -> str:
     return text if not float(text) else f"{'+' if value > 0 else '−'}{text}"
 
 
-def percent(share: float) -> str:
-    """A share in whole percent; never 0 or 100 for something that is not.
+def percent(share: float, digits: int = 0) -> str:
+    """A share in percent; in whole percent never 0 or 100 for something that is not.
 
-    >>> [percent(share) for share in (0.624, 0.004, 0.999, 1.0)]
-    ['62 %', '<1 %', '>99 %', '100 %']
+    >>> [percent(share) for share in (0.624, 0.004, 0.999, 1.0)], percent(0.0123, 1)
+    (['62 %', '<1 %', '>99 %', '100 %'], '1.2 %')
     """
-    if 0.0 < share < 0.005:
+    if not digits and 0.0 < share < 0.005:
         return "<1 %"
-    return ">99 %" if 0.995 <= share < 1.0 else f"{share:.0%}".replace("%", " %")
+    return ">99 %" if not digits and 0.995 <= share < 1.0 else f"{share:.{digits}%}".replace("%", " %")
 
 
 def shortened(text: str, most: int) -> str:

@@ -130,7 +130,7 @@ def test_a_calibrated_model_shows_its_reliability_and_promises(serve: Serve, ope
         "0.041 before and 0.012 after calibration",
         "temperature 1.20, bias -0.10",
         "77 validation cases",
-        "80% of what is ordered",
+        "80 % of what is ordered",
         "no set keeps it",
         "this flatters it",
     ):
