@@ -34,8 +34,12 @@ GRADES: Final = (
 )
 """Matches of like worth, where all are wanted and not the best few."""
 
-_DENIED: Final = re.compile(r"\bwithout\b.*?(?=\bwith\b|$)")
-"""In a folded title, from "without" to the next "with"."""
+_DENIED: Final = re.compile(
+    r"\bwithout\b(?:(?:(?!\bwith\b).)*?, (?:and|or)\b[^,]*?|[^,]*?)(?=\bwith\b|[,)]|$)", re.IGNORECASE
+)
+"""From "without" to the next comma, or to the end of a list that has an "and" or "or" after a comma, or to "with"."""
+_CANDIDATES: Final = 4
+"""So many times the matches wanted are looked at for titles that deny the text."""
 _LONGEST_TERM: Final = 5
 _SHORTEST_CODE: Final = 2
 _LONGEST_ABBREVIATION: Final = 4  # letters
@@ -48,15 +52,20 @@ _PLAIN_ENGLISH: Final = frozenset(
 def search_codes(
     index: CodeIndex, text: str, kinds: Iterable[str], limit: int, system: str = ""
 ) -> tuple[Concept, ...]:
-    """The best `limit` matches of these kinds (and of one code system), best first; each says why where its title does not."""
+    """The best `limit` matches of these kinds (and of one code system), best first; each says why where its title does not.
+
+    A title that only denies the text comes last: "diverticulosis with hemorrhage" is not the code without it.
+    """
     wanted = _of_kinds(index, kinds)
     match = Match(index, text, wanted & (index.systems == system) if system else wanted, limit)
     rows = np.flatnonzero(match.tiers) if limit > 0 else np.zeros(0, np.int64)
     keys = match.tiers[rows].astype(np.int64) * len(index) - index.rank[rows]
-    if len(rows) > limit:
-        best = np.argpartition(-keys, limit - 1)[:limit]
+    if len(rows) > (most := _CANDIDATES * limit):
+        best = np.argpartition(-keys, most - 1)[:most]
         rows, keys = rows[best], keys[best]
-    return tuple(_concept(index, row, match.hint(row)) for row in rows[np.argsort(-keys)].tolist())
+    words, titles = content_words(search_words(text)), index.table.titles
+    ordered = sorted(rows[np.argsort(-keys)].tolist(), key=lambda row: denies(titles[row], words))
+    return tuple(_concept(index, row, match.hint(row)) for row in ordered[:limit])
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +136,15 @@ def denies(title: str, words: Sequence[str]) -> bool:
     True
     >>> denies("Duodenal ulcer with hemorrhage, without mention of obstruction", ["hemorrhage"])
     False
+    >>> diabetes = "Diabetes mellitus without mention of complication, type II or unspecified type"
+    >>> denies(diabetes, ["complication"]), denies(diabetes, ["type", "ii"])
+    (True, False)
+    >>> denies("Unspecified dementia without psychotic disturbance, mood disturbance, and anxiety", ["anxiety"])
+    True
     """
-    folded = fold(title)
-    affirmed = _DENIED.sub("", folded).split()
-    if "without" in words or len(affirmed) == len(folded.split()):
+    if "without" not in title.lower() or "without" in words:
         return False
+    folded, affirmed = fold(title), fold(_DENIED.sub(" ", title)).split()
     return any(_holds(folded.split(), word) and not _holds(affirmed, word) for word in words)
 
 
@@ -263,15 +276,15 @@ class Match:
         self._put(np.flatnonzero(levels == PREFIX), BEGUN, why=-1)
         exact = np.flatnonzero(levels == EXACT)
         self._put(exact, WORDS, why=-1)
-        if self._parts:
-            for _, rows, number in self._parts:
-                self._why[rows[self.tiers[rows] == WORDS]] = number
-            return
+        for _, rows, number in self._parts:
+            self._why[rows[self.tiers[rows] == WORDS]] = number
         if len(self._words) > 1 and len(exact):
             together = pc.match_substring(
                 index.words.folded.take(pa.array(exact)), f" {' '.join(self._words)} "
             )
             self._put(exact[together.to_numpy(zero_copy_only=False)], PHRASE, why=-1)
+        if self._parts:
+            return
         # A title that says no more is the code's very name; in a system that the cohort does not use it comes later.
         self._put(exact[(index.content[exact] == len(self._content)) & ~index.foreign[exact]], NAMED, why=-1)
 

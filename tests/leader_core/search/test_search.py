@@ -253,6 +253,19 @@ def test_a_synonym_comes_before_words_that_only_begin_so(index: CodeIndex) -> No
     assert search_codes(index, "PE", ("diagnosis",), 1)[0].title.startswith("Other pulmonary embolism")
 
 
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("diverticulitis of colon with hemorrhage", "Diverticulitis of colon with hemorrhage"),
+        ("diverticulosis with hemorrhage", "Diverticulosis of colon with hemorrhage"),
+        ("esophageal varices with bleeding", "Esophageal varices with bleeding"),
+    ],
+)
+def test_a_title_that_denies_what_is_typed_is_not_first(index: CodeIndex, text: str, title: str) -> None:
+    first = search_codes(index, text, ("diagnosis",), 3)[0]
+    assert first.title.startswith(title)
+
+
 def test_all_words_must_fit_while_any_code_has_them_all(index: CodeIndex) -> None:
     for concept in search_codes(index, "diabetes neuropathy", ("diagnosis",), 12):
         assert "neuropathy" in concept.title.lower()
