@@ -284,7 +284,7 @@ def session_token(headers: Headers) -> str:
 async def _sign_in(request: Request) -> Response:
     if serving.sign_in() != "password":
         return RedirectResponse("/", 303)
-    if request.method == "GET":
+    if request.method != "POST":  # HEAD too
         return _form()
     body = await _small_body(request)
     try:

@@ -378,6 +378,7 @@ def test_nothing_is_served_to_somebody_who_is_not_signed_in(served: Served) -> N
         with pytest.raises((InvalidStatus, ConnectionClosed)):
             _run(_first_messages(served, cookie))
     assert _sign_in(served, "wrong password") == (401, "")
+    assert _ask(served, "/sign-in", method="HEAD")[0] == 200, "no try"
     status, headers, body = _ask(served, "/sign-in")
     assert status == 200 and b"Sign in to" in body and headers["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
