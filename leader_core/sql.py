@@ -24,6 +24,8 @@ _COMMENT: Final = re.compile(r"--[^\n]*")
 
 _NO_DOWNLOADS: Final = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 """Without these, a file of another format makes DuckDB fetch an extension that could read it."""
+_NO_OTHER_FILES: Final = {"enable_external_access": False}
+"""A view in a database that somebody else wrote could read any file of this machine; its own file DuckDB opens all the same."""
 
 
 def connect(
@@ -44,7 +46,18 @@ def connect(
 
     # By default .tmp in the working folder. DuckDB removes there what processes that were killed have left.
     own = {"temp_directory": str(user_folder())} if path == ":memory:" else {}
-    return duckdb.connect(str(path), read_only=read_only, config={**_NO_DOWNLOADS, **own, **(config or {})})
+    alone = _NO_OTHER_FILES if read_only else {}
+    return duckdb.connect(
+        str(path), read_only=read_only, config={**_NO_DOWNLOADS, **alone, **own, **(config or {})}
+    )
+
+
+def allow_only(connection: duckdb.DuckDBPyConnection, *databases: Path) -> None:
+    """From now on a connection reads and writes no files but these databases and their logs, whatever a view in them says."""
+    names = [name for path in databases for name in (str(path), os.path.realpath(path))]
+    paths = [*names, *(f"{name}.wal" for name in names)]
+    connection.execute("SET allowed_paths = $paths", {"paths": paths})
+    connection.execute("SET enable_external_access = false")
 
 
 def complete(connection: duckdb.DuckDBPyConnection) -> None:

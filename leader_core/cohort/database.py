@@ -121,12 +121,12 @@ class Cohort:
         try:
             connection = sql.connect()  # in memory: what one reader defines is not another reader's
             try:
+                sql.allow_only(connection, path, scores_path(path))
                 connection.execute("ATTACH $path AS cohort (TYPE duckdb, READ_ONLY)", {"path": str(path)})
                 connection.execute("USE cohort")
                 cohort = cls(path, connection, _read_meta(connection, path))
                 check_seal(connection, cohort.meta, path)
                 cohort._attach_scores(scores_path(path))
-                connection.execute("SET enable_external_access = false")  # no use for other files
             except BaseException:
                 connection.close()
                 raise

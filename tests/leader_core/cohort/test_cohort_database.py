@@ -16,6 +16,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from leader_core import sql
 from leader_core.cohort import Cohort, PatientQuery, build_cohort
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, PROFILE_FIELDS
@@ -312,7 +313,25 @@ def test_readers_do_not_write_and_see_no_other_file(cohort: Cohort) -> None:
     with pytest.raises(duckdb.Error):
         cursor.execute("DELETE FROM patients")
     with pytest.raises(duckdb.Error):
-        cursor.execute("SELECT * FROM read_text($p)", {"p": str(cohort.path)})
+        cursor.execute("SELECT * FROM read_text($p)", {"p": __file__})
+
+
+def test_a_cohort_of_somebody_else_reads_no_other_file(copy: Path, tmp_path: Path) -> None:
+    """Not even while it is opened: a view in place of a table would show it on the pages."""
+    (tmp_path / "secret").write_text("of this machine")
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(copy)
+    Cohort.open(link).close()
+    with duckdb.connect(str(copy)) as connection:
+        connection.execute("ALTER TABLE meta RENAME TO own")
+        secret = f"SELECT 'label', content FROM read_text('{tmp_path / 'secret'}')"
+        connection.execute(
+            f"CREATE VIEW meta AS SELECT * FROM own WHERE key NOT IN ('seal', 'label') UNION {secret}"
+        )
+    with pytest.raises(ArtifactError, match="disabled by configuration"):
+        Cohort.open(copy)
+    with sql.connect(copy, read_only=True) as reader, pytest.raises(duckdb.Error, match="disabled by"):
+        reader.execute("SELECT * FROM meta")
 
 
 def test_what_is_no_cohort_is_refused(tmp_path: Path) -> None:
