@@ -25,7 +25,10 @@ from typing import Any
 
 import atheris
 
-with atheris.instrument_imports(include=["leader_core"]):
+# Atheris 3.0 never frees the result of a comparison that it traces: of arrays, as in the two, a megabyte an execution.
+with atheris.instrument_imports(
+    include=["leader_core"], exclude=["leader_core.search.matching", "leader_core.search.words"]
+):
     from leader_core import LeaderError
     from leader_core.cohort import Cohort, PatientQuery, build_cohort
     from leader_core.cohort.ndc import parse_ndc_map
