@@ -53,7 +53,7 @@ def ranked(similar: Similar) -> list[str]:
 
 def neighbour_text(neighbour: Neighbour) -> str:
     """Who a training patient is, and how much they share with the case."""
-    gender = wording.GENDER_LABELS.get(neighbour.gender, "gender not recorded")
+    gender = wording.GENDER_LABELS.get(neighbour.gender, "sex not recorded")
     band = neighbour.age_band if neighbour.age_band != UNKNOWN else "age not recorded"
     visit = "first visit" if neighbour.visit_no == 1 else f"visit {neighbour.visit_no}"
     shared = f"{len(neighbour.shared)} of {count(neighbour.diagnoses, 'diagnosis', 'diagnoses')} shared"
@@ -133,7 +133,9 @@ def trust_lines(about: CaseTrust, evidence: Evidence | None, problem: str, unit:
         if unread:
             lines.append(f"{count(len(unread), 'code')} of this case not known, and not read.")
         if by_title := len(about.unseen) - len(unread):
-            lines.append(f"{count(by_title, 'code')} of this case never met in training, read by title only.")
+            lines.append(
+                f"{count(by_title, 'code')} of this case never seen in training, read by title only."
+            )
     if about.truncated:
         lines.append("Could not read all of the case: it was cut to fit.")
     if not about.unseen and not about.truncated:

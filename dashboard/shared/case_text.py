@@ -139,7 +139,7 @@ def short_titles(titles: Callable[[Kind, str], str]) -> Callable[[Kind, str], st
 
 
 def person(case: Case, age: int | None = None) -> str:
-    """Age and gender in words: in years where `age` is given, else the band."""
+    """Age and sex in words: in years where `age` is given, else the band."""
     gender = wording.GENDER_LABELS.get(case.profile["gender"], "")
     if age is not None:
         return f"{gender or 'Sex not given'}, {count(age, 'year')}"
@@ -182,7 +182,7 @@ def unseen_claims(name: str, unseen: Sequence[UnseenCode]) -> list[tuple[str, st
     claims: list[tuple[str, str]] = []
     for by_title, text in (
         (False, "The {name} does not know {codes} of this case and did not read {them}"),
-        (True, "The {name} never met {codes} of this case in training and read only the {titles}"),
+        (True, "The {name} never saw {codes} of this case in training and read only the {titles}"),
     ):
         members = [each for each in unseen if each.by_title is by_title]
         if not members:

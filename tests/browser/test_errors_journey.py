@@ -88,7 +88,7 @@ def test_from_a_finding_to_a_case_and_back(visit: Visit) -> None:
     selected = page.get_by_role("button", name=re.compile("^Selected: "))
     expect(selected).to_be_visible()
     page.get_by_text("Groups", exact=True).first.click()
-    expect(page.get_by_text("Recall by gender")).to_be_visible()
+    expect(page.get_by_text("Recall by sex")).to_be_visible()
     expect(page.get_by_text(re.compile(f"^{number} cases of"))).to_be_visible()
     page.get_by_role("link", name="Open in the worklist").click()
     _through_the_worklist(page, number, explain=True)

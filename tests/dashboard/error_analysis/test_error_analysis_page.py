@@ -245,7 +245,7 @@ def test_the_state_of_the_page_stands_in_its_link(page: OpenPage) -> None:
     }
     app = page(**query)
     assert query.items() <= address(app).items()
-    assert "Teacher: Recall by gender and first or later visit" in text(app)
+    assert "Teacher: Recall by sex and first or later visit" in text(app)
 
 
 def test_a_saved_list_is_a_set_of_cases_and_a_group(page: OpenPage) -> None:

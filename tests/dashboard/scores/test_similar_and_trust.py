@@ -74,7 +74,7 @@ def test_codes_read_by_their_titles_are_not_called_unread() -> None:
         about = CaseTrust(unseen, False, 0.9, 0.9, None, 30)
         return " ".join(trust_text.trust_lines(about, None, "", wording.unit(3)))
 
-    assert "1 code of this case never met in training, read by title only." in lines(titled)
+    assert "1 code of this case never seen in training, read by title only." in lines(titled)
     assert "not read" not in lines(titled)
     assert "1 code of this case not known, and not read." in lines(unread)
 

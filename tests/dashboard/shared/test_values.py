@@ -432,7 +432,7 @@ def test_a_code_read_by_its_title_is_distinguished_from_an_unread_one() -> None:
     titled = UnseenCode("diagnosis", "ICD9:4281", "Left heart failure", by_title=True)
     both = case_text.unseen_sentence("student", (unread, titled, titled))
     assert "does not know 1 code of this case and did not read it: ICD9:0479." in both
-    assert "never met 2 codes of this case in training and read only the titles: Left heart failure" in both
+    assert "never saw 2 codes of this case in training and read only the titles: Left heart failure" in both
     assert "only the title: " in case_text.unseen_sentence("student", (titled,))
     assert "did not read" not in case_text.unseen_sentence("student", (titled,))
 
