@@ -109,6 +109,9 @@ class StudentTraining:
         8e-4  # of the linear path's weights: this times the sum of their squares, divided by 2M
     )
     linear_dropout: float = 0.2  # share of a case's columns that a step leaves out
+    code_dropout: float = 0.0  # share of codes that an epoch does not read
+    history_dropout: float = 0.0  # share of cases that an epoch reads as a first visit
+    less_detail: float = 0.0  # share of diagnoses that an epoch reads as ICD-9-CM would have told them
     linear_least: int = 30  # training cases that a column needs for a weight
     category_least: int = 30  # training cases that a category needs, over all its codes
     head_prior: bool = True  # start the last layer at the training cases' class frequencies
@@ -125,7 +128,7 @@ class StudentTraining:
             at_least=dict.fromkeys(("batch_size", "epochs", "patience", "linear_least", "category_least"), 1)
             | dict.fromkeys(("alpha", "beta", "probabilities", "linear_penalty", "threshold"), 0),
             above_zero=("learning_rate", "tau", "linear_rate", "truth"),
-            below_one=("warmup", "linear_dropout"),
+            below_one=("warmup", "linear_dropout", "code_dropout", "history_dropout", "less_detail"),
         )
         if self.threshold > 1:
             problems.append(f"threshold = {self.threshold}: expected 0 to 1")

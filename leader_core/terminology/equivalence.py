@@ -91,6 +91,17 @@ def icd10_reading(code: str) -> tuple[str, ...]:
     return next(_forward(code), (code,))
 
 
+def through_icd9(code: str) -> str:
+    """What an ICD-10-CM code is read as once it has been written in ICD-9-CM, mostly with less detail; any other code, and
+    one without a single equivalent there and back, itself.
+
+    >>> through_icd9("ICD10:I4891"), through_icd9("ICD10:I4892"), through_icd9("ICD9:4280")
+    ('ICD10:I4891', 'ICD10:I4892', 'ICD9:4280')
+    """
+    back = icd10_reading(next(_backward(code), code))
+    return back[0] if len(back) == 1 else code
+
+
 def _forward(code: str) -> Iterator[tuple[str, ...]]:
     """What an ICD-9-CM code may be read as, best first; nothing for other codes."""
     system, _, bare = code.rpartition(":")

@@ -92,6 +92,8 @@ def _training(**values: Any) -> Overrides:
     return {"student": {"training": values}}
 
 
+AS_RECORDED: Final = {"code_dropout": 0.0, "history_dropout": 0.0, "less_detail": 0.0}
+
 PUBLISHED: Final[Overrides] = {
     "student": {
         "dropout": 0.4,
@@ -110,6 +112,7 @@ PUBLISHED: Final[Overrides] = {
             "standardise_states": False,
             "head_prior": False,
             "threshold_rule": "fixed",
+            **AS_RECORDED,
         },
     }
 }
@@ -125,10 +128,12 @@ STUDENTS: Final[tuple[StudentRow, ...]] = (
         {"student": {"linear_categories": False}},
     ),
     StudentRow("student-no-carry-over", "Student - carry-over", {"student": {"carry_over": False}}),
+    StudentRow("student-no-augmentation", "Student - augmentation", _training(**AS_RECORDED)),
     StudentRow(
         "student-probabilities",
         "Student + the teacher's probabilities as targets",
         _training(truth=0.5, probabilities=1.0),
+        further=True,
     ),
     StudentRow("student-unaligned", "Student, no alignment", _training(alignment="off"), further=True),
     StudentRow(

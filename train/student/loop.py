@@ -34,6 +34,7 @@ from train.config import StudentTraining
 from train.console import Report
 from train.evaluation.scoring import Labels, groups_of
 from train.schedule import rate_factor
+from train.student.augmentation import Augmentation
 from train.student.data import StudentData, fields_read
 from train.student.objective import Batch, Losses, optimizer_of
 from train.student.weights import (
@@ -77,6 +78,8 @@ class StudentTrainer:
         self.encoded: EncodedCases = self.encoder.columns(data.train)
         self.validation: EncodedCases = self.encoder.columns(data.validation)
         self.labels = Labels.of(data.validation, data.vocabularies.medication)
+        self.augmentation = Augmentation(self.encoded, self.encoder, training)
+        self.read = self.encoded  # what the present epoch reads of the training cases
         linear = None
         if self.config.linear:
             linear = linear_rows(self.encoded, self.encoder, training)
@@ -194,7 +197,9 @@ class StudentTrainer:
         began = time.perf_counter()
         epoch = self.progress.epoch + 1
         torch.manual_seed(self.seed * 100_003 + epoch)
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.encoded))
+        rng = np.random.default_rng((self.seed, epoch))
+        order = rng.permutation(len(self.encoded))
+        self.read = self.augmentation.draw(rng)
         self.losses.train()
         totals: dict[str, float] = {}
         size = self.training.batch_size
@@ -250,7 +255,7 @@ class StudentTrainer:
             if self.training.probabilities > 0:
                 probabilities = torch.from_numpy(self.guidance.probabilities(rows)).to(self.device)
         return Batch(
-            pack(self.encoded, rows, with_labels=self.losses.alignment is not None),
+            pack(self.read, rows, with_labels=self.losses.alignment is not None),
             torch.from_numpy(truth).to(self.device),
             torch.from_numpy(guided).to(self.device),
             hidden,
