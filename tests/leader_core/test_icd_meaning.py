@@ -25,7 +25,7 @@ from tests.reviews import HARMS
 with (ROOT / "tests" / "data" / "minimal_pairs.csv").open(encoding="utf-8", newline="") as file:
     PAIRS = tuple(csv.DictReader(file))
 CASES = {"student": 150, "teacher": 40}
-RECOMMENDED_HARMS = {"teacher": 5, "student": 7}
+RECOMMENDED_HARMS = {"teacher": 5, "student": 5}
 PROFILE = {"gender": "F", "age_band": "65-74"}
 
 
@@ -114,7 +114,7 @@ def _translated(codes: Sequence[str], old: str, new: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(result))
 
 
-@pytest.mark.parametrize(("old", "new", "least"), [("ICD9", "ICD10", 0.95), ("ICD10", "ICD9", 0.9)])
+@pytest.mark.parametrize(("old", "new", "least"), [("ICD9", "ICD10", 0.95), ("ICD10", "ICD9", 0.93)])
 @pytest.mark.parametrize("model", get_args(ModelName))
 def test_the_same_diagnoses_in_either_icd_version_select_the_same_classes(
     engine: Engine, model: ModelName, old: str, new: str, least: float
