@@ -31,7 +31,7 @@ _SHOWN: Final = 5
 _FILTERS: Final[Mapping[str, str]] = {
     "first": "First visits only",
     "later": "With earlier visits",
-    "gender": "Same gender",
+    "gender": "Same sex",
     "age": "Same age band",
     "shared": "Shares a diagnosis",
 }
