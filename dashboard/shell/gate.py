@@ -234,7 +234,8 @@ def _is_wanted(data: bytes) -> bool:
     message = BackMsg()
     try:
         message.ParseFromString(data)
-    except Exception:  # noqa: BLE001 - protobuf's own error
+    except Exception:  # noqa: BLE001 - of protobuf, which is not ours to pin
+        log.warning("a message that cannot be read")
         return True
     kind = message.WhichOneof("type")
     if kind == "backend_operation_request":

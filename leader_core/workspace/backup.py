@@ -126,7 +126,10 @@ def restore(backup: Path, path: Path) -> tuple[Mapping[str, int], Path | None]:
         raise InputError(f"{path} is the backup itself: name the workspace that it is to replace.")
     WORKSPACE.check(path)
     if not path.exists() or not path.stat().st_size:
-        return back_up(backup, path), None
+        counts = back_up(backup, path)
+        with closing(_writing(path)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")  # from now on no backup any more
+        return counts, None
     moment = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     # Written under a name without the time, so that the next run clears up after one that was killed.
     copied = path.with_name(f"{path.name}.before-restore")

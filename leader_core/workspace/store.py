@@ -302,7 +302,6 @@ class Store:
         connection = _connect(self.path)
         try:
             self._migrate(connection)
-            connection.execute("PRAGMA journal_mode = WAL")  # a backup that was put in place is not
         except BaseException:
             connection.close()
             raise

@@ -110,8 +110,8 @@ def test_the_command_guards_what_it_writes(
     assert main([*words, str(letter)]) == 2 and main([*words, str(written)]) == 2
     other, copy = tmp_path / "other.workspace.sqlite", tmp_path / "copy.sqlite"
     assert main([*words, str(copy)]) == 0 and main([*words, str(copy)]) == 0, "an earlier backup is replaced"
-    shutil.copy(copy, other)
-    with closing(Workspace.open(other, FINGERPRINT)) as workspace:  # from now on in use
+    restore(copy, other)
+    with closing(Workspace.open(other, FINGERPRINT)) as workspace:
         workspace.add_note("another's", patient_id=4)
     assert main([*words, str(other)]) == 2 and "another's" in _texts(other)
     assert main(["workspace", "verify", "--cohort", str(tmp_path / "c.duckdb")]) == 0
