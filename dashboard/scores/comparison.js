@@ -144,16 +144,20 @@ function line(row, data, memory) {
   for (const side of ["teacher", "student"]) {
     tr.append(bar(side, row[side], row[side + "_text"], row[side + "_selected"], data[side]));
   }
-  const extra = details(row, width(data), memory.ask, memory.tag);
-  extra.hidden = !open;
+  const extra = () => details(row, width(data), memory.ask, memory.tag);
   button.onclick = () => {
-    const now = extra.hidden;
-    extra.hidden = !now;
+    const now = !memory.open.has(row.code);
     button.setAttribute("aria-expanded", String(now));
     arrow.textContent = now ? "▾" : "▸";
-    if (now) memory.open.add(row.code); else memory.open.delete(row.code);
+    if (now) {
+      memory.open.add(row.code);
+      tr.after(extra());
+    } else {
+      memory.open.delete(row.code);
+      tr.nextSibling.remove();
+    }
   };
-  return [tr, extra];
+  return open ? [tr, extra()] : [tr];
 }
 
 function columns(data) {
@@ -203,11 +207,8 @@ function group(entry, data, memory, needle) {
   if (entry.hint) button.append(make("span", entry.hint, "hint"));
   cell.append(button);
   tr.append(cell);
-  tbody.append(tr);
-  const lines = rows.flatMap((row) => line(row, data, memory));
-  const show = (on) => {
-    if (on) tbody.append(...lines); else lines.forEach((one) => one.remove());
-  };
+  // Lines are made when they are shown: two thirds of the classes are folded, and no details are open at first.
+  const show = (on) => tbody.replaceChildren(tr, ...(on ? rows.flatMap((row) => line(row, data, memory)) : []));
   show(!folded);
   let isFolded = folded;
   button.onclick = () => {

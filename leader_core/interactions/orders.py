@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from typing import Final
 
 from leader_core.domain import Order
 from leader_core.interactions.conditions import condition_rules, duplication_rules
 from leader_core.interactions.rules import clinical_rules
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.drugs import DrugMatch, map_drug
+
+_CACHED_TEXTS: Final = 4096  # every set of a case reads the same orders
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
     }
 
 
+@lru_cache(maxsize=_CACHED_TEXTS)
 def drugs_of_text(class_code: str, drug: str, route: str) -> tuple[DrugMatch, ...]:
     """The drugs (ATC level 5, or 4 where there is none) of a class that an order's text and route name."""
     return tuple(m for m in map_drug(drug, route, 5) if m.code.startswith(class_code))

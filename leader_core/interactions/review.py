@@ -270,33 +270,41 @@ def _with_what_is_called_for(alert: Alert, spared: Sequence[Carrier], diagnoses:
 
 
 class Matching:
-    """Choices as rows over all drugs: one row for each code of a known drug, one for a class."""
+    """Choices as rows over their drugs: one row for each code of a known drug, one for a class."""
 
     def __init__(self, choices: Sequence[Choice]) -> None:
         self.choices = choices
-        matrix = severity_matrix()
-        self.own = [[d for d in choice.drugs if d.code in matrix.column] for choice in choices]
-        self.columns = [np.array([matrix.column[d.code] for d in own], np.int64) for own in self.own]
+        column = severity_matrix().column
+        self.own = [[d for d in choice.drugs if d.code in column] for choice in choices]
+        self.columns = [np.array([column[d.code] for d in own], np.int64) for own in self.own]
         self.shares = [np.array([d.share for d in own]) for own in self.own]
-        rows: list[dict[str, float]] = []
-        self._starts: list[int] = []
+        self._starts: list[int] = []  # of each choice, its first row
+        self._rows: list[int] = []  # of each row, its first drug
+        drugs: list[tuple[int, float]] = []  # (column, share)
         for choice, own in zip(choices, self.own, strict=True):
-            self._starts.append(len(rows))
-            if choice.known and own:
-                rows += [{drug.code: 1.0} for drug in own]
-            else:
-                rows.append({drug.code: drug.share for drug in own})
-        self._weights: Any = matrix.weights(rows)
+            self._starts.append(len(self._rows))
+            share = {column[d.code]: 1.0 if choice.known else d.share for d in own} or {0: 0.0}
+            self._rows += range(len(drugs), len(drugs) + len(share)) if choice.known else [len(drugs)]
+            drugs += share.items()
+        self._columns = np.array([drug for drug, _ in drugs], np.int64)
+        self._shares = np.array([share for _, share in drugs])
 
     def pair_shares(self) -> Share:
         """(4, N, N): the part of each pair of choices with at least a severity, minor first."""
-        shares = severity_matrix().pair_shares(self._weights)
-        return np.maximum.reduceat(np.maximum.reduceat(shares, self._starts, axis=1), self._starts, axis=2)
+        severities = severity_matrix().pairs[self._columns[:, None], self._columns]
+        likely = self._shares[:, None] * self._shares
+        shares = []
+        for number in range(1, len(SEVERITY)):
+            rows = np.add.reduceat(np.where(severities >= number, likely, 0.0), self._rows, axis=0)
+            rows = np.maximum.reduceat(np.add.reduceat(rows, self._rows, axis=1), self._starts, axis=0)
+            shares.append(np.maximum.reduceat(rows, self._starts, axis=1))
+        return np.stack(shares)
 
     def condition_shares(self, severities: Rank) -> Share:
-        """(4, N): the part of each choice whose drugs have at least a severity, minor first."""
-        shares = severity_matrix().severities_shares(self._weights, severities)
-        return np.maximum.reduceat(shares, self._starts, axis=1)
+        """(4, N): the part of each choice whose drugs have at least a severity (D,), minor first."""
+        least = np.arange(1, len(SEVERITY))[:, None]
+        likely = np.where(severities[self._columns] >= least, self._shares, 0.0)
+        return np.maximum.reduceat(np.add.reduceat(likely, self._rows, axis=1), self._starts, axis=1)
 
 
 def _interactions(matching: Matching) -> list[Alert]:

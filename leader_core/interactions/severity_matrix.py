@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
-from typing import Any, Final
+from functools import cache, lru_cache
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,35 +51,9 @@ class SeverityMatrix:
     pairs: NDArray[np.int8]  # (D, D) symmetric: severity of two drugs given together
     conditions: NDArray[np.int8]  # (R, D): severity of a drug under a condition rule
 
-    @cached_property
-    def _at_least(self) -> tuple[Any, ...]:
-        """For each severity from minor on, a sparse (D, D) of 1 where two drugs have at least that."""
-        from scipy.sparse import csr_array
-
-        return tuple(csr_array((self.pairs >= number).astype(np.float64)) for number in (1, 2, 3, 4))
-
-    def weights(self, choices: Sequence[Mapping[str, float]]) -> Any:
-        """Sparse (N, D): the share of each drug in each choice; drugs that the tables do not know are left out."""
-        from scipy.sparse import csr_array
-
-        known = [[(self.column[c], s) for c, s in each.items() if c in self.column] for each in choices]
-        rows = np.repeat(np.arange(len(known)), [len(each) for each in known])
-        columns = [column for each in known for column, _ in each]
-        values = [share for each in known for _, share in each]
-        return csr_array((values, (rows, columns)), shape=(len(known), len(self.codes)), dtype=np.float64)
-
-    def pair_shares(self, weights: Any) -> Float:
-        """(4, N, N): the part of each pair of choices that has at least a severity, minor first."""
-        return np.stack([(weights @ table @ weights.T).toarray() for table in self._at_least])
-
     def condition_severities(self, rules: Iterable[int]) -> NDArray[np.int8]:
         """(D,) the most severe of these condition rules for each drug."""
         return self.conditions[list(rules)].max(0)
-
-    def severities_shares(self, weights: Any, severities: NDArray[np.int8]) -> Float:
-        """(4, N): the part of each choice whose drugs have at least a severity, minor first."""
-        thresholds = (severities[:, None] >= np.arange(1, 5)).astype(np.float64)
-        return np.asarray(weights @ thresholds, np.float64).T
 
 
 def ranks(shares: Float) -> NDArray[np.int8]:
