@@ -22,13 +22,14 @@ function mountOnce(place, build) {
 }
 
 // Keeps the height of the case's banner as a property of the document, for heads of columns that stay in sight below it.
-const bannerHeight = new ResizeObserver(([banner]) => setBannerHeight(banner.target));
-function setBannerHeight(banner) {
-  document.documentElement.style.setProperty("--banner-height", (banner?.offsetHeight ?? 0) + "px");
+// The observer reports it once the page is laid out: to ask for it here would lay out a page that is still being drawn.
+const bannerHeight = new ResizeObserver(([banner]) => setBannerHeight(banner.target.offsetHeight));
+function setBannerHeight(height) {
+  document.documentElement.style.setProperty("--banner-height", height + "px");
 }
 function followBanner() {
   const banner = document.querySelector(".st-key-banner")?.parentElement;
   bannerHeight.disconnect();
-  setBannerHeight(banner);
   if (banner) bannerHeight.observe(banner);
+  else setBannerHeight(0);
 }

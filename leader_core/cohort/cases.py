@@ -38,32 +38,27 @@ def check_split(split: str) -> None:
         raise InputError(f"Unknown split {split!r}: expected one of {', '.join(SPLITS)} or all.")
 
 
-def read_case(cursor: duckdb.DuckDBPyConnection, patient_id: int, visit_no: int | None) -> Case:
-    """One patient at one visit (the last by default), with the visits before it as history.
+def read_cases(cursor: duckdb.DuckDBPyConnection, patient_id: int) -> tuple[Case, ...]:
+    """One patient at each of their visits, with the visits before it as history.
 
     Raises:
-        NotFoundError: no such patient, or no such visit of theirs.
+        NotFoundError: no such patient.
     """
     rows = run(cursor, "read/case_visits", {"patient_id": patient_id}).fetchall()
     if not rows:
         raise NotFoundError(f"No patient {patient_id} in this cohort. Look the id up in the worklist.")
-    if visit_no is not None and not 1 <= visit_no <= len(rows):
-        raise NotFoundError(
-            f"Patient {patient_id} has {len(rows)} visit(s), and no visit {visit_no}. "
-            f"Choose a number from 1 to {len(rows)}."
-        )
-    current = len(rows) if visit_no is None else visit_no
     codes: dict[tuple[int, Kind], list[str]] = {}
     for visit_id, kind, code in run(cursor, "read/case_codes", {"patient_id": patient_id}).fetchall():
         codes.setdefault((visit_id, kind), []).append(code)
     visits = [
-        make_visit({kind: tuple(codes.get((row[0], kind), ())) for kind in KINDS}, *row[:4])
-        for row in rows[:current]
+        make_visit({kind: tuple(codes.get((row[0], kind), ())) for kind in KINDS}, *row[:4]) for row in rows
     ]
-    age, gender, *texts = rows[current - 1][4:]
-    profile = {name: value or UNKNOWN for name, value in zip(PROFILE_TEXTS, texts, strict=True)}
-    profile |= {"age_band": age_band(age), "gender": gender or UNKNOWN}
-    return Case(profile=profile, history=tuple(visits[:-1]), current=visits[-1], patient_id=patient_id)
+    cases = []
+    for number, (age, gender, *texts) in enumerate(row[4:] for row in rows):
+        profile = {name: value or UNKNOWN for name, value in zip(PROFILE_TEXTS, texts, strict=True)}
+        profile |= {"age_band": age_band(age), "gender": gender or UNKNOWN}
+        cases.append(Case(profile, tuple(visits[:number]), visits[number], patient_id))
+    return tuple(cases)
 
 
 def read_unordered(cursor: duckdb.DuckDBPyConnection, patient_id: int) -> tuple[int, ...]:

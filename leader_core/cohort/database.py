@@ -18,7 +18,7 @@ from leader_core.cohort.cases import (
     PROFILE_TEXTS,
     check_split,
     read_age,
-    read_case,
+    read_cases,
     read_columns,
     read_orders,
     read_unordered,
@@ -99,7 +99,7 @@ class Cohort:
         self._indexing = threading.Lock()
         self._own_index: CodeIndex | None = None
         self._full_index: CodeIndex | None = None
-        self._case = lru_cache(CACHED_CASES)(lambda *key: read_case(self._cursor(), *key))
+        self._cases = lru_cache(CACHED_CASES)(lambda patient_id: read_cases(self._cursor(), patient_id))
         self._orders = lru_cache(CACHED_CASES)(self._read_orders)
         self._profiles = lru_cache(self._read_profiles)
         self._titles = lru_cache(self._read_titles)
@@ -190,7 +190,13 @@ class Cohort:
         Raises:
             NotFoundError: no such patient, or no such visit of theirs.
         """
-        return self._case(patient_id, visit_no)
+        cases = self._cases(patient_id)
+        if visit_no is not None and not 1 <= visit_no <= len(cases):
+            raise NotFoundError(
+                f"Patient {patient_id} has {len(cases)} visit(s), and no visit {visit_no}. "
+                f"Choose a number from 1 to {len(cases)}."
+            )
+        return cases[-1 if visit_no is None else visit_no - 1]
 
     def age(self, visit_id: int) -> int | None:
         """The patient's age in years at a visit; None where it is not recorded, or there is no such visit."""
