@@ -57,18 +57,19 @@ class PatientCodes:
     def having(self, concepts: Sequence[int]) -> NDArray[np.bool_]:
         """(N,) who has any of the concepts."""
         having = np.zeros(len(self.ids), np.bool_)
-        for concept in concepts:
-            having[self._of(concept)] = True
+        for positions in sorted(map(self._of, concepts), key=len, reverse=True):
+            having[positions] = True
+            if having.all():  # of a letter that thousands of titles have, after a few
+                break
         return having
 
     def held(self, patient_ids: NDArray[np.int64], concepts: Sequence[int]) -> dict[int, list[int]]:
         """Which of the concepts each of these patients has, in the concepts' order; without patients who have none."""
-        wanted = np.searchsorted(self.ids, patient_ids)
+        wanted = np.searchsorted(self.ids, patient_ids).astype(np.int32)  # else all positions are converted
         held: dict[int, list[int]] = {}
         for concept in concepts:
-            positions = self._of(concept)
-            place = np.minimum(np.searchsorted(positions, wanted), max(len(positions) - 1, 0))
-            if len(positions):
+            if len(positions := self._of(concept)):
+                place = np.minimum(positions.searchsorted(wanted), len(positions) - 1)
                 for patient in patient_ids[positions[place] == wanted].tolist():
                     held.setdefault(patient, []).append(concept)
         return held

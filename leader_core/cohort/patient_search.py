@@ -269,7 +269,12 @@ class DrugSearch:
 
     def warm_up(self) -> None:
         """Read which drug each order text names, which takes half a second."""
-        _ = self._texts
+        _ = self._words
+
+    @cached_property
+    def _words(self) -> dict[str, set[str]]:
+        """The words of each ingredient's name."""
+        return {name: set(fold(name).split()) for name in self._texts}
 
     @cached_property
     def _texts(self) -> dict[str, list[str]]:
@@ -289,7 +294,7 @@ class DrugSearch:
         if len(ingredients) != 1:
             return "", ()
         name, words = ingredients[0].name, set(fold(text).split())
-        meant = [each for each in self._texts if each == name or words <= set(fold(each).split())]
+        meant = [each for each, own in self._words.items() if each == name or words <= own]
         texts = sorted({text for each in meant for text in self._texts[each]})
         return (fold(text) if len(meant) > 1 else name), tuple(texts)
 
