@@ -28,7 +28,6 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.server import audit, serving
 from dashboard.server.accounts import Account, WaitError
-from dashboard.shared.templates import render
 from leader_core import LeaderError, sql
 from leader_core.logs import hidden_messages, set_up_logs
 
@@ -342,6 +341,8 @@ async def _small_body(request: Request) -> bytes:
 
 
 def _form(message: str = "", status: int = 200) -> Response:
+    from dashboard.shared.templates import render  # here, not above: the server begins to listen before it
+
     page = HTMLResponse(str(render("shell/sign_in.html", message=message)), status)
     page.headers["Cache-Control"] = "no-store"
     return page

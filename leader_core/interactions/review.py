@@ -352,23 +352,14 @@ def _condition_alerts(matching: Matching, present: Sequence[PresentCondition]) -
             column = matrix.column[drugs[0][0].code]
             most_severe = int(matrix.conditions[list(condition.rules), column].argmax())
             rule = condition_rules()[condition.rules[most_severe]]
+            diagnoses = tuple(code for code in condition.diagnoses if code.startswith(rule.diagnoses))
             alerts.append(
                 Alert(
-                    "condition",
-                    drugs[0],
-                    rule.condition,
-                    tuple(code for code in condition.diagnoses if code.startswith(rule.diagnoses)),
-                    rule.severity,
-                    SEVERITY[number],
-                    min(float(shares[number - 1, i]), 1.0),
-                    _others(drugs),
-                    rule.effect,
-                    "",
-                    rule.management,
-                    rule.evidence,
-                    rule.source,
+                    "condition", drugs[0], rule.condition, diagnoses, rule.severity, SEVERITY[number],
+                    min(float(shares[number - 1, i]), 1.0), _others(drugs),
+                    rule.effect, "", rule.management, rule.evidence, rule.source,
                 )
-            )
+            )  # fmt: skip
     return alerts
 
 
