@@ -5,7 +5,7 @@ A new page: a folder with `page.py`, an entry here in `DRAWN`, and one in `PAGES
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -98,10 +98,10 @@ def _draw(path: str) -> None:
     import_module(f"dashboard.{DRAWN[path]}.page").draw()
 
 
-def import_pages() -> None:
-    """Import every page, so that none waits for it when it is first opened."""
-    for folder in DRAWN.values():
-        import_module(f"dashboard.{folder}.page")
+def import_pages(paths: Iterable[str] = DRAWN) -> None:
+    """Import these pages, so that none waits for it when it is first opened."""
+    for path in paths:
+        import_module(f"dashboard.{DRAWN[path]}.page")
 
 
 def signed_in() -> bool:
