@@ -399,7 +399,7 @@ async def lifespan(_: object) -> AsyncIterator[dict[str, Any]]:
 
 
 def warm_up() -> None:
-    """Open the cohort and import the worklist while the browser still loads Streamlit's own files; import the other pages
+    """Open the cohort and prepare the worklist while the browser still loads Streamlit's own files; import the other pages
     after the first is drawn.
     """
     from leader_core import LeaderError  # here, not above: the server begins to listen before it
@@ -407,9 +407,12 @@ def warm_up() -> None:
     try:
         from dashboard.server.service import default_service
         from dashboard.shell import router
+        from leader_core.cohort import PatientQuery
 
         service = default_service()
         router.import_pages(["patients"])
+        cohort = service.engine.cohort  # which answers again at once what the worklist without filters asks
+        cohort.chapters(), cohort.patients(), cohort.spread(PatientQuery(), "age")
         # Streamlit looks through its callers at the first element of a server, which takes the first page 80 of 350 ms
         # unless Python already knows which module each file is.
         inspect.stack()
