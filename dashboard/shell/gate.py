@@ -402,9 +402,7 @@ def warm_up() -> None:
     """Open the cohort and prepare the worklist while the browser still loads Streamlit's own files; import the other pages
     after the first is drawn.
     """
-    from leader_core import LeaderError  # here, not above: the server begins to listen before it
-
-    try:
+    try:  # imports here, not above: the server begins to listen before them
         from dashboard.server.service import default_service
         from dashboard.shell import router
         from leader_core.cohort import PatientQuery
@@ -413,9 +411,7 @@ def warm_up() -> None:
         router.import_pages(["patients"])
         cohort = service.engine.cohort  # which answers again at once what the worklist without filters asks
         cohort.chapters(), cohort.patients(), cohort.spread(PatientQuery(), "age")
-        # Streamlit looks through its callers at the first element of a server, which takes the first page 80 of 350 ms
-        # unless Python already knows which module each file is.
-        inspect.stack()
+        inspect.stack()  # Streamlit does it for the first element: 80 ms while Python does not know each module's file
         service.wait_for_page()
         router.import_pages()
     except LeaderError as error:
