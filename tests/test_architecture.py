@@ -22,7 +22,7 @@ NEVER: dict[str, frozenset[str]] = {
 """What a room never imports (top-level package names), at module level or inside a function."""
 
 _BELOW_PAGES = frozenset({"server", "shared", "interactions", "scores", "report", "tour"})
-_PAGES = frozenset(p.parent.name for p in (ROOT / "dashboard").glob("*/page.py")) - {"interactions", "shell"}
+_PAGES = frozenset(p.parent.name for p in (ROOT / "dashboard").glob("*/page.py")) - {"interactions"}
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "server": frozenset(),
     "shared": frozenset({"server"}),
@@ -81,6 +81,7 @@ def _imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
                 yield str(argument.values[0].value), node.lineno
 
 
+@cache
 def _called(node: ast.Call) -> str:
     return ast.unparse(node.func)
 

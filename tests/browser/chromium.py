@@ -15,10 +15,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
-NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ABSENT: Final = (
-    "no Chromium: install one (Debian: apt-get install chromium), or set BROWSER_PATH to its program"
-)
+NAMES: Final = (
+    "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
+)  # fmt: skip
+"""The first has no windows of its own to draw, and needs far fewer packages."""
+ABSENT: Final = "no Chromium: install one (Debian: apt-get install chromium-headless-shell), or set BROWSER_PATH to its program"
 
 
 def find() -> Path | None:
@@ -36,7 +37,9 @@ def install() -> Path | None:
     """Install a browser by the first means that works here; None where none does."""
     means: list[list[list[str]]] = []
     if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        means.append([["apt-get", "update", "-q"], ["apt-get", "install", "-y", "-q", "chromium"]])
+        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
+        means.append([["apt-get", "update", "-q"], [*install, "chromium-headless-shell"]])
+        means.append([[*install, "chromium"]])
     means.append([[sys.executable, "-m", "playwright", "install", "chromium"]])
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for commands in means:

@@ -42,9 +42,10 @@ def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path
     visitor.open("/case?tour=4")
     expect(page).to_have_url(re.compile(r"patient=\d+"))
     visitor.settled()
+    expect(page.get_by_role("dialog").get_by_role("heading")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page).not_to_have_url(re.compile(r"tour="))
-    visitor.open(page.url.removeprefix(visitor.base) + "&view=research")
+    page.get_by_role("radio", name="Research view").click()
     both_scored(page)
     visitor.settled()
     counts = _counts(page)
@@ -84,7 +85,7 @@ def test_one_patient_has_the_same_alerts_everywhere(visit: Visit, tmp_path: Path
     expect(page.locator(".ld-structure img")).to_have_count(2)
 
     patient = re.search(r"patient=(\d+)", page.url)[1]  # type: ignore[index]
-    visitor.open("/")
+    visitor.go("/")
     expect(rows(page).nth(1)).to_be_visible()
     search_from_keyboard(page, patient)
     row = page.locator("table.worklist tbody tr", has=page.get_by_role("link", name=patient, exact=True))
@@ -136,7 +137,7 @@ def test_a_typed_case_shows_no_false_red_and_its_drugs_are_checked(visit: Visit)
     expect(changed.first).to_be_visible()
     assert not [word for word in ("Nafcillin", "ICD") if word in page.url]
 
-    visitor.open("/interactions?check=1")
+    visitor.go("/interactions?check=1")
     page.get_by_role("textbox", name="Drugs, one a line").fill(
         "Coumadin 5 mg PO daily\nfluconazole IV, nosuchdrug"
     )

@@ -73,6 +73,8 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     page = visitor.page
     visitor.open(LIST)
     expect(rows(page).nth(2)).to_be_visible()
+    head = page.locator("table.worklist thead th", has_text="Visits")
+    expect(head).to_have_attribute("aria-sort", "descending")  # as the link has it
     names = rows(page).all_inner_texts()
     expect(page.get_by_role("button", name="Help", exact=True)).to_be_visible()
     for _ in range(3):
@@ -99,32 +101,27 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     expect(search).to_have_value("jk?/")
     _on_case(page, names[1])
     expect(help_box).to_be_hidden()
-    visitor.unharmed()
 
-
-def test_a_patient_is_found_and_opened_with_tab_and_enter(visit: Visit) -> None:
-    visitor = visit()
-    page = visitor.page
-    visitor.open(LIST)
-    expect(rows(page).nth(1)).to_be_visible()
-    patient = rows(page).nth(1).inner_text()
-    search_from_keyboard(page, patient)
-    expect(page.get_by_text(re.compile(f"^1 patient · .*search “{patient}”"))).to_be_visible()
-    expect(rows(page)).to_have_text([patient])
+    visitor.go(LIST)
+    search_from_keyboard(page, names[2])
+    expect(page.get_by_text(re.compile(f"^1 patient · .*search “{names[2]}”"))).to_be_visible()
+    expect(rows(page)).to_have_text([names[2]])
     for _ in range(MOST_TABS):
         page.keyboard.press("Tab")
         if rows(page).first.evaluate("row => row.getRootNode().activeElement === row"):
             break
     page.keyboard.press("Enter")
-    _on_case(page, patient)
-    assert patient not in page.url.removeprefix(visitor.base).replace(f"patient={patient}", "")
+    _on_case(page, names[2])
+    assert names[2] not in page.url.removeprefix(visitor.base).replace(f"patient={names[2]}", "")
     visitor.unharmed()
 
 
-def test_deciding_first_hides_until_it_is_revealed_and_is_ones_own(visit: Visit) -> None:
+def test_deciding_first_hides_until_it_is_revealed_and_a_pinned_case_is_compared(visit: Visit) -> None:
+    """What is chosen and pinned is one's own; the link of a comparison opens it for others."""
     visitor = visit()
     page = visitor.page
     visitor.open(LIST)
+    first = rows(page).first.inner_text()
     rows(page).first.click()
     page.get_by_role("radio", name="Decide first").click()
     expect(page).to_have_url(re.compile(r"show=decide"))
@@ -139,7 +136,7 @@ def test_deciding_first_hides_until_it_is_revealed_and_is_ones_own(visit: Visit)
     expect(page.get_by_role("button", name="Take off")).to_have_text(["metoprolol×", "Opioids×"])
     assert "C07A" not in page.url
 
-    friend = visit()
+    friend = visit(width=390, height=844)
     friend.page.goto(page.url)
     expect(friend.page.get_by_text("0 classes chosen")).to_be_visible()
 
@@ -151,31 +148,20 @@ def test_deciding_first_hides_until_it_is_revealed_and_is_ones_own(visit: Visit)
     expect(page.get_by_role("button", name="Unpin")).to_be_visible()
     expect(friend.page.get_by_text("0 classes chosen")).to_be_visible()
     expect(friend.page.get_by_role("button", name="Pin", exact=True)).to_be_visible()
-    visitor.unharmed()
-    friend.unharmed()
 
-
-def test_a_pinned_case_is_compared_with_another_and_the_link_opens_it(visit: Visit) -> None:
-    visitor = visit()
-    page = visitor.page
-    visitor.open(LIST)
-    first = rows(page).first.inner_text()
-    rows(page).first.click()
-    page.get_by_role("button", name="Pin", exact=True).click()
-    expect(page.get_by_role("button", name="Unpin")).to_be_visible()
+    page.get_by_role("radio", name="Show everything").click()
     page.get_by_role("button", name="Next").click()
     page.get_by_role("button", name=f"Compare with {first}").click()
     expect(page.get_by_role("heading", name="What differs")).to_be_visible()
     expect(page.locator(".ld-changes").first).to_be_visible()
     expect(page).to_have_url(re.compile(rf"beside={first}-\d+"))
-    friend = visit(width=390, height=844)
     friend.page.goto(page.url)
     expect(friend.page.get_by_role("heading", level=2, name=f"Patient {first}", exact=True)).to_be_visible()
     expect(friend.page.locator(".ld-changes").first).to_be_visible()
-    friend.unharmed()
     page.get_by_role("button", name="Leave the comparison").click()
     expect(page.get_by_role("heading", name="What differs")).to_have_count(0)
     visitor.unharmed()
+    friend.unharmed()
 
 
 def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(visit: Visit) -> None:
@@ -203,7 +189,7 @@ def test_the_tour_is_offered_once_shown_in_five_steps_and_resumed(visit: Visit) 
     expect(page.get_by_text("Step 4 of 5", exact=True)).to_be_hidden()
     expect(page.locator(".ld-tour-panel")).to_have_count(0)
     assert "tour=" not in page.url
-    page.goto(visitor.base)
+    visitor.go("/")
     expect(rows(page).first).to_be_visible()
     expect(page.get_by_role("button", name="Take the tour")).to_have_count(0)
     resume = page.get_by_role("button", name="Resume at step 4")

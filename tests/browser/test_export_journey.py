@@ -80,7 +80,7 @@ def test_from_the_worklist_to_files_that_say_what_the_page_showed(
     _opens_offline(browser, files["html"], patient, cut)
     visitor.settled()
 
-    visitor.open("/new")
+    visitor.go("/new")
     page.get_by_text("From a file, a list or a saved variant").click()
     page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(files["json"])
     visits = len(read_case_file(files["json"].read_bytes()).history) + 1

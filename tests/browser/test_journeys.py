@@ -1,4 +1,4 @@
-"""What people do, in a real browser on real models: find a patient, move a cut-off, sort, share a link."""
+"""What people do, in a real browser on real models: sort, find a patient, move a cut-off, share a link."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
 from tests.browser.steps import both_scored, class_count
@@ -16,12 +16,28 @@ pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 
 
+def _sorted_by_age(page: Page) -> None:
+    """A heading sorts, from the first page on, and the order is in the link."""
+    head = page.locator("table.worklist thead th", has_text="Age")
+    for order, url in (
+        ("descending", r"\?sort=-age&view=research$"),
+        ("ascending", r"\?sort=age&view=research$"),
+    ):
+        head.get_by_role("button").click()
+        expect(head).to_have_attribute("aria-sort", order)
+        expect(page).to_have_url(re.compile(url))
+        ages = page.locator("table.worklist tbody [data-label=Age]").all_inner_texts()
+        assert len(ages) == 25
+        assert list(map(int, ages)) == sorted(map(int, ages), reverse=order == "descending")
+
+
 def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
     visitor = visit()
     page = visitor.page
-    visitor.open("/")
+    visitor.open("/?page=2")
     rows = page.locator("tbody tr")
     expect(rows).to_have_count(25)
+    _sorted_by_age(page)
 
     page.get_by_placeholder("Diagnosis, procedure, drug, code or patient number").fill("pneumonia")
     expect(page.get_by_text(re.compile(r"^[\d,]+ patients? · search “pneumonia”$"))).to_be_visible()
@@ -55,47 +71,3 @@ def test_from_the_worklist_to_a_cut_off_and_a_shared_link(visit: Visit) -> None:
     expect(friend.page.get_by_role("slider", name="Teacher cut-off")).to_have_value(cut)
     expect(friend.page.get_by_role("tabpanel", name="Trust")).to_contain_text("How far to trust")
     friend.settled()
-
-
-def test_a_heading_sorts_from_the_first_page_on_and_the_order_is_in_the_link(visit: Visit) -> None:
-    visitor = visit()
-    page = visitor.page
-    visitor.open("/?page=2")
-    head = page.locator("table.worklist thead th", has_text="Age")
-    ages = page.locator("table.worklist tbody [data-label=Age]")
-    for order, url in (
-        ("descending", r"\?sort=-age&view=research$"),
-        ("ascending", r"\?sort=age&view=research$"),
-    ):
-        head.get_by_role("button").click()
-        expect(head).to_have_attribute("aria-sort", order)
-        expect(page).to_have_url(re.compile(url))
-        shown = [int(text) for text in ages.all_inner_texts()]
-        assert len(shown) == 25
-        assert shown == sorted(shown, reverse=order == "descending")
-    visitor.open("/?sort=age")
-    expect(head).to_have_attribute("aria-sort", "ascending")
-    assert [int(text) for text in ages.all_inner_texts()] == shown
-    visitor.unharmed()
-
-
-def test_charts_follow_when_light_becomes_dark(visit: Visit) -> None:
-    visitor = visit()
-    page = visitor.page
-    visitor.open("/models?model=student")
-    words = page.locator(".js-plotly-plot text").first
-    expect(words).to_have_css("fill", "rgb(22, 32, 43)")
-    page.emulate_media(color_scheme="dark")
-    expect(words).to_have_css("fill", "rgb(230, 235, 240)")
-    expect(page.get_by_role("heading", level=1)).to_have_css("color", "rgb(230, 235, 240)")
-    visitor.unharmed()
-
-
-def test_a_stale_link_says_so_and_leads_back(visit: Visit) -> None:
-    visitor = visit()
-    page = visitor.page
-    page.goto(f"{visitor.base}/case?patient=999999999")
-    expect(page.get_by_text("No patient 999999999")).to_be_visible()
-    page.get_by_role("link", name="Go to the worklist").click()
-    expect(page.get_by_role("heading", name="Patients")).to_be_visible()
-    visitor.unharmed()

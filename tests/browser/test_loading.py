@@ -34,18 +34,12 @@ def server(browser_path: Path, hold: Path) -> Iterator[str]:
         yield base
 
 
-@pytest.fixture
-def visitor(visit: Visit) -> Iterator[Visitor]:
-    visitor = visit()
-    yield visitor
-    visitor.unharmed()
-
-
 def heading(page: Page, name: str) -> None:
     expect(page.get_by_role("heading", level=1, name=name)).to_be_visible()
 
 
-def test_pages_open_and_rows_lead_on_while_models_load(visitor: Visitor) -> None:
+def test_pages_open_and_no_click_or_letter_is_lost_while_models_load(visit: Visit, hold: Path) -> None:
+    visitor = visit()
     page = visitor.page
     visitor.open("/")
     row = page.locator("table.worklist tbody th a").nth(1)
@@ -59,11 +53,14 @@ def test_pages_open_and_rows_lead_on_while_models_load(visitor: Visitor) -> None
     page.reload()
     heading(page, "Models")
     expect(page.get_by_text("not a medical device").first).to_be_visible()
+    _quick_clicks(page)
+    page.get_by_role("link", name="Patients", exact=True).click()
+    _typed_until_models_are_ready(page, hold)
+    visitor.unharmed()
 
 
-def test_quick_clicks_between_pages_end_on_the_last_one(visitor: Visitor) -> None:
-    page = visitor.page
-    visitor.open("/")
+def _quick_clicks(page: Page) -> None:
+    """They end on the last page."""
     for number in range(ROUNDS):
         for name in TITLES:
             page.get_by_role("link", name=name, exact=True).click()
@@ -73,18 +70,15 @@ def test_quick_clicks_between_pages_end_on_the_last_one(visitor: Visitor) -> Non
         expect(page.locator("h1")).to_have_count(1)
 
 
-def test_no_letter_typed_into_the_search_is_lost_when_models_become_ready(
-    visitor: Visitor, hold: Path
-) -> None:
-    page = visitor.page
-    visitor.open("/")
+def _typed_until_models_are_ready(page: Page, hold: Path) -> None:
+    """No letter of a search is lost when the pages are drawn again for a model that is ready."""
     search = page.get_by_placeholder("Diagnosis, procedure, drug, code or patient number")
     search.click()
     ready = page.get_by_text(re.compile("^(Teacher|Student) ready$"))
     typed = ""
     while ready.count() < 2 or len(typed) % 5:
         if len(typed) == 5:
-            (hold / "models").unlink(missing_ok=True)
+            (hold / "models").unlink()
         typed += "heart"[len(typed) % 5]
         page.keyboard.type(typed[-1])
         page.wait_for_timeout(40 + 70 * (len(typed) % 6))  # sometimes shorter than the pause before a search
@@ -92,39 +86,27 @@ def test_no_letter_typed_into_the_search_is_lost_when_models_become_ready(
     expect(page.get_by_text(f"0 patients · search “{typed}”", exact=True)).to_be_visible()
 
 
-def test_student_stands_and_the_next_case_opens_while_teacher_reads(visitor: Visitor, hold: Path) -> None:
+def test_pages_stand_and_others_open_while_the_teacher_reads(visit: Visit, hold: Path) -> None:
+    """The student's scores stand, the next case opens, and two visitors take turns with the one teacher."""
     (hold / "models").unlink(missing_ok=True)
+    visitor, other = visit(), visit()
     page = visitor.page
     visitor.open("/")
     expect(page.get_by_text("Teacher ready")).to_be_visible()
-    page.locator("table.worklist tbody th a").first.click()
-    student = page.locator(".st-key-metrics-student")
-    seen = set()
     (hold / "teacher").touch()
+    page.locator("table.worklist tbody th a").first.click()
+    scored = page.locator(".st-key-metrics-teacher")
     for _ in range(ROUNDS):
-        expect(student).to_be_visible()
-        expect(page.locator(".st-key-metrics-teacher")).to_have_count(0)
-        seen.add(page.locator("h1").first.inner_text())
+        expect(page.locator(".st-key-metrics-student")).to_be_visible()
+        expect(scored).to_have_count(0)
         before = page.locator("h1").first.inner_text()
         page.locator(".st-key-step_next button").click()
         expect(page.locator("h1").first).not_to_have_text(before)
-    assert len(seen) == ROUNDS
-    (hold / "teacher").unlink()
-    expect(page.locator(".st-key-metrics-teacher")).to_be_visible()
-
-
-def test_two_visitors_take_turns_with_one_teacher(visitor: Visitor, visit: Visit, hold: Path) -> None:
-    (hold / "models").unlink(missing_ok=True)
-    page = visitor.page
-    visitor.open("/")
-    expect(page.get_by_text("Teacher ready")).to_be_visible()
-    (hold / "teacher").touch()
-    other = visit().page
-    other.goto(f"{visitor.base}/case?patient=10072&view=research")
-    page.goto(f"{visitor.base}/case?patient=10071&view=research")
+    other.page.goto(f"{visitor.base}/case?patient=10072&view=research")
     waiting = re.compile("Waiting for the teacher, which is busy|The teacher is reading this case")
-    for each in (other, page):
-        expect(each.get_by_text(waiting).first).to_be_visible()
+    for each in (other, visitor):
+        expect(each.page.get_by_text(waiting).first).to_be_visible()
     (hold / "teacher").unlink()
-    for each in (other, page):
-        expect(each.locator(".st-key-metrics-teacher")).to_be_visible()
+    for each in (other, visitor):
+        expect(each.page.locator(".st-key-metrics-teacher")).to_be_visible()
+        each.unharmed()

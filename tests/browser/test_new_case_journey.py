@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -15,7 +14,6 @@ from tests.browser.steps import add_code, both_scored, still
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
-BUNDLE = Path(__file__).parents[1] / "data" / "fhir_bundle.json"
 
 
 def test_what_is_on_screen_belongs_to_the_case_on_screen(visit: Visit) -> None:
@@ -44,15 +42,6 @@ def test_what_is_on_screen_belongs_to_the_case_on_screen(visit: Visit) -> None:
     expect(results.locator(".ld-difference")).to_contain_text("Added: Urinary tract infection")
     page.get_by_text("Research view").click()
     both_scored(page)
-
-    page.get_by_text("From a file, a list or a saved variant").click()
-    page.locator("input[type=file]").set_input_files(BUNDLE)
-    expect(page.get_by_text("Read fhir_bundle.json")).to_be_visible()
-    expect(page.get_by_text("This case is not scored yet")).to_be_visible()
-    expect(results).to_have_count(0)
-    page.get_by_role("button", name="Recommend", exact=True).click()
-    both_scored(page)
-    expect(page.get_by_text("First visit")).to_have_count(0)
     page.get_by_role("button", name="Start blank").click()
     expect(page.get_by_text("Nothing scored yet")).to_be_visible()
     expect(results).to_have_count(0)

@@ -22,7 +22,7 @@ def test_the_prompt_is_marked_on_request_and_a_link_shows_the_marks_again(
     visitor.open("/?visits=first&sort=diagnoses")
     visitor.settled()
     patient = page.locator("table.worklist tbody th a").first.inner_text()
-    visitor.open(f"/prompt?patient={patient}")
+    visitor.go(f"/prompt?patient={patient}")
     text = page.locator("pre.ld-prompt")
     expect(text).to_be_visible()
     read = text.inner_text()

@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Visitor
-from tests.browser.steps import rows, still
+from tests.browser.steps import rows
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
+LIST = "/?sort=-patient_id&split=test"
 
 
 def _begin(page: Page, text: str, author: str) -> Locator:
@@ -29,16 +30,15 @@ def _notes(page: Page) -> Locator:
 
 
 def _open(visitor: Visitor, patient: str) -> None:
-    visitor.page.goto(f"{visitor.base}/case?patient={patient}&view=research")
-    visitor.page.get_by_role("tab", name="Notes").click()
+    visitor.go(f"/case?patient={patient}&tab=notes")
     expect(visitor.page.get_by_role("button", name="Write a note")).to_be_visible()
-    still(visitor.page)
 
 
 def test_two_people_write_at_once_and_lose_nothing(visit: Visit) -> None:
     one, two = visit(), visit()
-    one.open("/?sort=-patient_id&split=test")
-    expect(rows(one.page).nth(1)).to_be_visible()
+    for person in (one, two):
+        person.open(LIST)
+        expect(rows(person.page).nth(1)).to_be_visible()
     same, other = rows(one.page).all_inner_texts()[:2]
 
     for person in (one, two):  # the same case: both write before either saves
@@ -66,7 +66,7 @@ def test_two_people_write_at_once_and_lose_nothing(visit: Visit) -> None:
 
     _open(one, same)
     _edit_the_same_note(one, two)
-    one.page.goto(f"{one.base}/?sort=-patient_id&split=test")
+    one.go(LIST)
     row = one.page.locator("table.worklist tbody tr", has_text=same)
     expect(row).to_contain_text("★ 2 notes")
     expect(one.page.locator("table.worklist tbody tr", has_text=other)).to_contain_text("1 note")

@@ -24,7 +24,7 @@ from tests.reviews import HARMS
 
 with (ROOT / "tests" / "data" / "minimal_pairs.csv").open(encoding="utf-8", newline="") as file:
     PAIRS = tuple(csv.DictReader(file))
-CASES = {"student": 150, "teacher": 40}
+CASES = {"student": 150, "teacher": 30}
 RECOMMENDED_HARMS = {"teacher": 5, "student": 5}
 PROFILE = {"gender": "F", "age_band": "65-74"}
 
@@ -37,6 +37,19 @@ def _engine(cohort: Path, models: Path) -> Engine:
 @pytest.fixture(scope="module")
 def engine(demo_cohort: Path, demo_models: Path) -> Engine:
     return _engine(demo_cohort, demo_models)
+
+
+_READ: dict[str, Recommendation] = {}
+"""By the teacher's prompt, which a case mostly shares with itself in the other ICD version."""
+
+
+def _scored(engine: Engine, cases: Sequence[Case], model: ModelName) -> Sequence[Recommendation]:
+    if model == "student":
+        return engine.recommend_many(cases, model)
+    prompts = [engine.prompt(case).text for case in cases]
+    new = {text: case for text, case in zip(prompts, cases, strict=True) if text not in _READ}
+    _READ.update(zip(new, engine.recommend_many(list(new.values()), model), strict=True))
+    return [_READ[text] for text in prompts]
 
 
 @cache
@@ -58,7 +71,7 @@ def _pairs(engine: Engine, model: ModelName) -> dict[tuple[str, str, str], Recom
         )
         for pair, icd, side in keys
     ]
-    return dict(zip(keys, engine.recommend_many(cases, model), strict=True))
+    return dict(zip(keys, _scored(engine, cases, model), strict=True))
 
 
 @pytest.mark.parametrize("icd", ["icd9", "icd10"])
@@ -87,7 +100,7 @@ def test_few_classes_of_the_list_of_harms_are_recommended_though_nothing_is_held
     cases = [
         Case(current=Visit(diagnoses=(f"ICD{(9, 10)[icd - 1]}:{codes[icd]}",))) for codes in HARMS.values()
     ]
-    results = engine.recommend_many(cases, model)
+    results = _scored(engine, cases, model)
     harms = [
         harm
         for (harm, codes), result in zip(HARMS.items(), results, strict=True)
@@ -140,9 +153,7 @@ def test_the_same_diagnoses_in_either_icd_version_select_the_same_classes(
         one.current.diagnoses != other.current.diagnoses for one, other in zip(cases, others, strict=True)
     )
     overlaps = []
-    for one, other in zip(
-        engine.recommend_many(cases, model), engine.recommend_many(others, model), strict=True
-    ):
+    for one, other in zip(_scored(engine, cases, model), _scored(engine, others, model), strict=True):
         first, second = ({m.code for m in result.selected} for result in (one, other))
         overlaps.append(len(first & second) / max(1, len(first | second)))
     assert np.mean(overlaps) >= least, f"{np.mean(overlaps):.3f}"

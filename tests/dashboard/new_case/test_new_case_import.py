@@ -170,6 +170,8 @@ def test_what_lasts_can_be_taken_out_and_conditions_are_accepted_by_their_words(
     ("data", "message"),
     [
         (b"[" * 5000, "levels deep"),
+        (b'{"resourceType": "Bundle", "entry": [', "is not JSON"),
+        (b'{"resourceType": "Patient"}', "expected a Bundle"),
         (b"\xff\x00", "not UTF-8"),
         (b'{"schema": "leader-case/1", "current": {"diagnoses": ["<b>"]}}', "begins with ICD9:"),
         (b'{"resourceType": "Bundle"}', "nothing to read"),

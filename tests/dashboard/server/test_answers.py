@@ -71,7 +71,11 @@ def test_what_failed_is_tried_again_only_on_request(serve: Serve, open_page: Ope
     assert component_data(page, "comparison")["teacher"]["ready"]
 
 
-def test_a_model_that_failed_to_load_is_loaded_again_on_request(serve: Serve, open_page: OpenPage) -> None:
+def test_a_model_that_failed_to_load_is_loaded_again_on_request(
+    serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "FIRST_PAGE", 0.0)  # the worklist waits for no model
+
     class Unlucky(FakeEngine):
         attempts = 0
 
