@@ -33,17 +33,16 @@ QUIET = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 PATIENCE = 180_000  # ms; a busy machine with two cores loads a language model in this time
-GO = """path => new Promise(begun => {
-    const app = document.querySelector("[data-testid=stApp]");
-    const watch = new MutationObserver(() => {
-        if (app.dataset.testScriptState === "notRunning") return;
-        watch.disconnect();
-        begun();
-    });
-    watch.observe(app, { attributes: true, attributeFilter: ["data-test-script-state"] });
+GO = """path => {
+    const state = () => document.querySelector("[data-testid=stApp]")?.dataset.testScriptState;
+    const look = () => { window.begun ||= state() !== "notRunning"; };
+    window.begun = false;
+    look();
+    new MutationObserver(look).observe(
+        document.body, { attributes: true, subtree: true, attributeFilter: ["data-test-script-state"] });
     history.pushState(null, "", path);
     dispatchEvent(new PopStateEvent("popstate"));
-})"""
+}"""
 OWN_PROBES = "/_stcore/"  # Streamlit looks for its server below a deep link's path first, and logs the 404
 
 
@@ -77,6 +76,7 @@ class Visitor:
         """Another page, or another case, in the same session, as Back and Forward open them: a quarter of the time of `open`."""
         still(self.page)
         self.page.evaluate(GO, self.base + (in_research(path) if research else path))
+        self.page.wait_for_function("window.begun")
         still(self.page)
 
     def settled(self) -> None:
