@@ -36,7 +36,7 @@ def _leads_back(page: Page, _: str) -> None:
     expect(page.get_by_role("heading", name="Patients")).to_be_visible()
 
 
-PAGES = (
+PAGES: tuple[tuple[str, str], ...] = (
     # And what is there once the page stands. Every second one is checked wide, the others narrow. In no window do two of
     # one page and case follow each other: a link is read on entering.
     ("case?patient={one}&tour=2", ".st-key-metrics-teacher"),
@@ -74,7 +74,7 @@ def test_every_page_opens_complete_fits_and_is_accessible(
     visitor.open("/?split=test&visits=returning")
     expect(rows(page).nth(1)).to_be_visible()
     one, two = rows(page).all_inner_texts()[:2]
-    for flow in (_patients, _case_tabs)[share]:
+    for flow in [_patients, _case_tabs][share]:
         flow(visitor, one, check)
     for path, there in PAGES[share]:
         visitor.go("/" + path.format(one=one, two=two))
@@ -82,7 +82,7 @@ def test_every_page_opens_complete_fits_and_is_accessible(
         check(f"{path} {there}")
         if path in ALSO:
             ALSO[path](page, scheme)
-    for flow in (_new_case, _clinicians_view)[share]:
+    for flow in [_new_case, _clinicians_view][share]:
         flow(visitor, one, check)
     visitor.settled()
     assert problems == {}
