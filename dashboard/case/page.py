@@ -64,9 +64,12 @@ def _begin_tour(service: Service, step: int) -> None:
         chosen = tour.prepared(service, functools.partial(score_now, service))
     if chosen is None:
         return
+    was_research = view.is_research()
     session.set_view("all")
     tour.begin()
     st.query_params.from_dict({**session.case_query(*chosen), tour.TOUR: str(step)})
+    if was_research:  # the switch of the views was drawn before, and would say so still
+        st.rerun()
 
 
 def _tools(service: Service, subject: Subject) -> None:

@@ -324,6 +324,7 @@ def test_the_tour_opens_the_prepared_case_and_its_card(serve: Serve, open_page: 
     panels = ["banner", "person", "cards_alerts", "cards_classes", "view_choice"]
     assert [s["panel"] for s in data["stops"]] == panels
     assert not _has(page, "comparison"), "the tour is in the clinician's view, whatever was looked at before"
+    assert page.segmented_control(key="_product_view_switch").value == "clinician", "and the switch says so"
     again = open_page("case", tour="2", patient=_asked(page, "patient"))
     assert _has(again, "tour")
     assert not _has(open_page("case", patient=RETURNING), "tour")
