@@ -38,8 +38,8 @@ class Augmentation:
             read = np.where(chosen, self._less_detail[tokens], tokens).astype(np.int32)
             cases = replace(cases, diagnosis=Ragged(cases.diagnosis.offsets, read))
         if training.code_dropout:
-            kept = {kind: self._thinned(cases.sets(kind), rng) for kind in KINDS}
-            cases = replace(cases, **kept)
+            diagnosis, procedure, medication = (self._thinned(cases.sets(kind), rng) for kind in KINDS)
+            cases = replace(cases, diagnosis=diagnosis, procedure=procedure, medication=medication)
         if training.history_dropout:
             alone = rng.random(len(cases)) < training.history_dropout
             cases = replace(
