@@ -283,7 +283,10 @@ class Matching:
         drugs: list[tuple[int, float]] = []  # (column, share)
         for choice, own in zip(choices, self.own, strict=True):
             self._starts.append(len(self._rows))
-            share = {column[d.code]: 1.0 if choice.known else d.share for d in own} or {0: 0.0}
+            share: dict[int, float] = {} if own else {0: 0.0}
+            for drug in own:  # drugs of one code, like albuterol and levalbuterol, count together
+                number = column[drug.code]
+                share[number] = 1.0 if choice.known else share.get(number, 0.0) + drug.share
             self._rows += range(len(drugs), len(drugs) + len(share)) if choice.known else [len(drugs)]
             drugs += share.items()
         self._columns = np.array([drug for drug, _ in drugs], np.int64)

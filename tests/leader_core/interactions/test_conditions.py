@@ -17,7 +17,10 @@ from leader_core.interactions.conditions import (
     duplication_rules,
     lasting_diagnoses,
 )
+from leader_core.interactions.orders import OrderedDrug
+from leader_core.interactions.review import drug_choices
 from leader_core.interactions.rules import ASSETS, combinations
+from leader_core.interactions.shares import DrugShare, DrugShares
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.icd import code_title
 from tests.reviews import review_drugs
@@ -70,6 +73,18 @@ def test_class_is_warned_of_by_the_drugs_that_carry_it_and_ranked_by_their_share
     (nsaids,) = review([class_choice("M01A", shares)], NO_PAIRS, shares, diagnoses=["ICD9:4280"]).alerts
     assert nsaids.rank == nsaids.severity == "major"
     assert nsaids.share > 0.9
+
+
+def test_drugs_that_share_a_code_count_together() -> None:
+    """Levalbuterol has albuterol's code: its small share does not take the place of albuterol's."""
+    drugs = tuple(
+        DrugShare(name, "R03AC02", share, {}) for name, share in (("albuterol", 0.6), ("levalbuterol", 0.1))
+    )
+    shares = DrugShares(3, {"R03A": drugs}, "test")
+    beta_blocker = drug_choices([OrderedDrug("propranolol", "C07AA05", ("Propranolol",))], 3)
+    (alert,) = review([class_choice("R03A", shares), *beta_blocker], NO_PAIRS, shares).alerts
+    assert {drug.code for drug in alert.drugs} == {"R03AC02", "C07AA05"}
+    assert alert.share == pytest.approx(0.7)
 
 
 def test_no_warning_without_the_condition_and_sorted_with_it() -> None:
