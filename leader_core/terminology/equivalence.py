@@ -98,7 +98,8 @@ def through_icd9(code: str) -> str:
     >>> through_icd9("ICD10:I4891"), through_icd9("ICD10:I4892"), through_icd9("ICD9:4280")
     ('ICD10:I4891', 'ICD10:I4892', 'ICD9:4280')
     """
-    back = icd10_reading(next(_backward(code), code))
+    before = next(_backward(code), None)
+    back = (code,) if before is None else icd10_reading(before)
     return back[0] if len(back) == 1 else code
 
 
