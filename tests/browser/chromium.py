@@ -38,8 +38,11 @@ def install() -> Path | None:
     means: list[list[list[str]]] = []
     if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
         install = ["apt-get", "install", "-y", "-q", "--no-install-recommends"]
-        means.append([["apt-get", "update", "-q"], [*install, "chromium-headless-shell"]])
-        means.append([[*install, "chromium"]])
+        fonts = (
+            "fonts-liberation"  # what Debian recommends with Chromium: text is as wide here as on a desktop
+        )
+        means.append([["apt-get", "update", "-q"], [*install, "chromium-headless-shell", fonts]])
+        means.append([[*install, "chromium", fonts]])
     means.append([[sys.executable, "-m", "playwright", "install", "chromium"]])
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for commands in means:
