@@ -3,7 +3,7 @@
 Python raises KeyboardInterrupt wherever the main thread is. Inside an import it can be lost (callbacks of the import
 system's locks, `__del__`), turned into another exception (`__set_name__`) or abort the process (extension modules), so it
 waits until the import is complete. Where it falls into a callback elsewhere, which drops exceptions, it is raised again.
-What libraries make of it (DuckDB a RuntimeError, safetensors a ValueError) is told from an error by `interrupted`.
+What libraries make of it (DuckDB a RuntimeError, safetensors a ValueError) `interrupted` distinguishes from an error.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ _raised: Final = threading.Event()
 
 def set_up_interrupts(*numbers: signal.Signals) -> None:
     """Let these signals raise KeyboardInterrupt in the main thread; one that the process is to ignore stays ignored."""
-    for number in (*numbers, signal.SIGALRM):
+    for number in numbers:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    _try_again(signal.SIGINT)
     sys.unraisablehook = _raise_again
 
 
@@ -34,7 +35,8 @@ def interrupted() -> bool:
     return _raised.is_set()
 
 
-def _interrupt(_: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _try_again(number)
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             signal.setitimer(signal.ITIMER_REAL, _AGAIN)
@@ -42,6 +44,11 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
         frame = frame.f_back
     _raised.set()
     raise KeyboardInterrupt
+
+
+def _try_again(number: int) -> None:
+    """Let the timer send this signal, to what handles it then: `_interrupt`, or a server that has begun to run."""
+    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
 
 
 def _raise_again(dropped: UnraisableHookArgs) -> None:

@@ -111,7 +111,7 @@ class StudentTraining:
     linear_dropout: float = 0.2  # share of a case's columns that a step leaves out
     code_dropout: float = 0.0  # share of codes that an epoch does not read
     history_dropout: float = 0.0  # share of cases that an epoch reads as a first visit
-    less_detail: float = 0.0  # share of diagnoses that an epoch reads as ICD-9-CM would have told them
+    less_detail: float = 0.0  # share of diagnoses that an epoch reads with no more detail than ICD-9-CM has
     linear_least: int = 30  # training cases that a column needs for a weight
     category_least: int = 30  # training cases that a category needs, over all its codes
     head_prior: bool = True  # start the last layer at the training cases' class frequencies

@@ -39,7 +39,7 @@ SIGN_OUT: Final = "/sign-out"
 HEALTH: Final = "/health"
 _OPEN: Final = (SIGN_IN, HEALTH, "/_stcore/health")
 _NOT_FOR_VISITORS: Final = ("/_stcore/upload_file/", "/_stcore/metrics")
-"""Refused to whoever sees only the button that leads to a provider."""
+"""Refused to people who have not signed in with a provider yet."""
 _OWN_PAGES_ONLY: Final = "This address answers its own pages only."
 _ONLY_HERE: Final = (
     "This server is for the machine that it runs on: nobody signs in to it. To serve others, through a proxy too, start it "
@@ -213,8 +213,8 @@ def _until_taken_off(headers: Headers, receive: Receive) -> Receive:
 
 
 def _what_pages_send(receive: Receive) -> Receive:
-    """Messages of a page but for those that no page here sends: with them, whoever holds a channel could empty the caches of
-    all people (cohort and models load again), list the untracked files of this checkout, or have files written into it.
+    """The messages of a page, without the kinds that no page here sends: with those, any viewer could empty the caches of
+    everybody (cohort and models load again), list the untracked files of this checkout, or have files written into it.
     """
 
     async def wanted() -> Message:
@@ -228,7 +228,7 @@ def _what_pages_send(receive: Receive) -> Receive:
 
 
 def _is_wanted(data: bytes) -> bool:
-    """Whether one of Streamlit's messages is of a kind that pages send; it refuses itself what is none or too long."""
+    """Whether a message is of a kind that pages send; what is no message or too long, Streamlit refuses itself."""
     if len(data) > _LONGEST_MESSAGE:
         return True
     message = BackMsg()

@@ -32,7 +32,7 @@ def _notes(page: Page) -> Locator:
 def _open(visitor: Visitor, patient: str) -> None:
     visitor.go(f"/case?patient={patient}&tab=notes")
     button = visitor.page.get_by_role("button", name="Write a note")
-    expect(button).to_have_count(1)  # while a run replaces the panel, the one before stands beside it
+    expect(button).to_have_count(1)  # while a run replaces the panel, the earlier one is still on the page
     expect(button).to_be_visible()
 
 

@@ -58,7 +58,7 @@ def test_a_case_without_its_history_is_packed_like_the_same_case_as_a_first_visi
     np.testing.assert_array_equal(read.days[untouched], CASES.days[untouched])
 
 
-def test_less_detail_reads_diagnoses_as_icd9_would_have_told_them() -> None:
+def test_less_detail_reads_diagnoses_with_the_detail_of_icd9() -> None:
     visits = replace(DATA.train.codes["diagnosis"], table=("ICD10:I480", "ICD10:I4891"))
     known = replace(
         DATA.vocabularies, diagnosis=type(DATA.vocabularies.diagnosis).of(("ICD10:I480", "ICD10:I4891"))
