@@ -26,7 +26,7 @@ from leader_core.domain import (
     UnseenCode,
     check_case,
 )
-from leader_core.errors import InputError, NotFoundError
+from leader_core.errors import InputError
 from leader_core.interactions.conditions import findings
 from leader_core.interactions.review import Alert, Choice, Review, choices_of, held_back, review
 from leader_core.interactions.safer_set import Limit, SaferSet, safer_set
@@ -166,36 +166,6 @@ class Engine:
             threshold=threshold,
             interactions=self.cohort.interactions.among(chosen),
         )
-
-    def conformal_set(
-        self, recommendation: Recommendation, *, share: float = 0.9, confidence: float = 0.9
-    ) -> tuple[ScoredMedication, ...]:
-        """The classes that hold at least `share` of what is prescribed in at least `confidence` of cases, best first.
-
-        What is promised, and to whom, stands in `leader_core.evaluation.calibration`.
-
-        Raises:
-            NotFoundError: the model carries no calibration; the text says how to add one.
-            InputError: a promise that it does not carry, or that no set keeps.
-        """
-        card = self._cards.get(recommendation.model)
-        calibration = card.manifest.calibration if card is not None and card.manifest is not None else None
-        if card is None or calibration is None:
-            raise NotFoundError(
-                f"The {recommendation.model} carries no conformal cut-offs. Add them with "
-                "`python -m train calibrate --model DIR --cohort FILE`."
-            )
-        try:
-            chosen = calibration.conformal_set(recommendation, share, confidence)
-        except KeyError:
-            chosen = None
-        if chosen is None:
-            possible = [each for each in calibration.cutoffs if each.cutoff is not None]
-            offered = ", ".join(f"{each.share:g} at {each.confidence:g}" for each in possible) or "none"
-            raise InputError(
-                f"Share {share:g} at confidence {confidence:g}: expected one that the {recommendation.model} keeps: {offered}."
-            )
-        return chosen
 
     @cached_property
     def shares(self) -> DrugShares:

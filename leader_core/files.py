@@ -67,16 +67,13 @@ class OutputKind:
         """
         if not os.path.lexists(path):
             return
-        if path.is_dir():
-            reason = (
-                ("" if not any(path.iterdir()) else self.problem(path)) if self.folder else "it is a folder"
-            )
-        elif path.is_file():
-            reason = (
-                ("" if not path.stat().st_size else self.problem(path)) if not self.folder else "it is a file"
-            )
+        if path.is_dir() if self.folder else path.is_file():
+            empty = not any(path.iterdir()) if self.folder else not path.stat().st_size
+            reason = "" if empty else self.problem(path)
+        elif path.is_dir():
+            reason = "it is a folder"
         else:
-            reason = "it is neither a file nor a folder"
+            reason = "it is a file" if path.is_file() else "it is neither a file nor a folder"
         if reason:
             raise InputError(
                 f"{path} is not replaced: expected {self.name}, but {reason}. Name another place, or move it away."
@@ -141,7 +138,7 @@ def check_output(path: Path, kind: OutputKind) -> None:
         raise InputError(
             f"{path} cannot be written: {place} is no folder that you may write to. Name another place."
         )
-    recover(path, kind)
+    recover(path)
     kind.check(path)
 
 
@@ -164,7 +161,7 @@ def replacing_file(
     path = _target(path)
     if kind is not None:
         kind.check(path)
-    with _working_folder(path, kind, alone=alone) as work:
+    with _working_folder(path, alone=alone) as work:
         yield work / _NEW
         if private or (kind is not None and kind.private):
             (work / _NEW).chmod(0o600)
@@ -185,7 +182,7 @@ def replacing_folder(path: Path, kind: OutputKind | None = None) -> Iterator[Pat
     path = _target(path)
     if kind is not None:
         kind.check(path)
-    with _working_folder(path, kind) as work:
+    with _working_folder(path) as work:
         (work / _NEW).mkdir()
         yield work / _NEW
         _swap(work / _NEW, path, work, kind)
@@ -197,7 +194,7 @@ def creating_file(path: Path) -> Iterator[Path]:
     there meanwhile stays.
     """
     path = _target(path)
-    with _working_folder(path, None) as work:
+    with _working_folder(path) as work:
         new = work / _NEW
         yield new
         new.chmod(0o600)
@@ -232,7 +229,7 @@ def user_folder() -> Path:
 @contextmanager
 def scratch_folder(name: str) -> Iterator[Path]:
     """A temporary folder of this user alone, removed in the end; the next one of this name removes what a kill left."""
-    with _working_folder(user_folder() / name, None) as work:
+    with _working_folder(user_folder() / name) as work:
         yield work
 
 
@@ -243,7 +240,7 @@ def move_into_place(folder: Path, path: Path, kind: OutputKind | None = None) ->
         InputError: something of another kind is there.
     """
     path = _target(path)
-    with _working_folder(path, kind) as work:
+    with _working_folder(path) as work:
         _swap(folder, path, work, kind)
 
 
@@ -284,10 +281,10 @@ def _exchange(new: Path, path: Path) -> bool:
 
 
 @contextmanager
-def _working_folder(path: Path, kind: OutputKind | None, *, alone: bool = False) -> Iterator[Path]:
+def _working_folder(path: Path, *, alone: bool = False) -> Iterator[Path]:
     """A locked folder next to `path`, for its owner only, removed in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    recover(path, kind)
+    recover(path)
     while True:
         work = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
         with suppress(FileNotFoundError):  # another process may take it for a leftover before it is locked
@@ -305,12 +302,9 @@ def _working_folder(path: Path, kind: OutputKind | None, *, alone: bool = False)
         os.close(handle)
 
 
-def recover(path: Path, kind: OutputKind | None = None) -> None:
+def recover(path: Path) -> None:
     """Put back or remove what killed runs left next to `path`; what a running one holds stays."""
     for left in _leftovers(path):
-        if not left.is_dir():  # of an earlier version
-            left.unlink(missing_ok=True)
-            continue
         with suppress(OSError):
             handle = os.open(left, os.O_RDONLY)
             try:
@@ -318,19 +312,12 @@ def recover(path: Path, kind: OutputKind | None = None) -> None:
                     _clear(left, path)
             finally:
                 os.close(handle)
-    old = path.with_name(f".{path.name}.old")  # of an earlier version
-    if old.is_dir() and kind is not None and kind.folder and not kind.problem(old):
-        if os.path.lexists(path):
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.rename(path)
 
 
 def _leftovers(path: Path) -> list[Path]:
     """The working folders of a target, of running and of killed processes."""
-    prefix = f".{glob.escape(path.name)}."
-    patterns = ("*.partial", "*.partial.wal", "spill")  # the last two are an earlier version's
-    return sorted(left for pattern in patterns for left in path.parent.glob(prefix + pattern))
+    named = path.parent.glob(f".{glob.escape(path.name)}.*.partial")
+    return sorted(folder for folder in named if folder.is_dir())
 
 
 def _lock(handle: int) -> bool:

@@ -79,10 +79,4 @@ def read_card(name: ModelName, folder: Path, cohort: Cohort) -> ModelCard:
             error=f"The {name} in {folder} names medications at ATC level {trained.atc_level}, but this cohort is at "
             f"level {here.atc_level}. Build the cohort with --atc-level {trained.atc_level}, or train another model.",
         )
-    notes = list(manifest.notes_on(here))
-    if not manifest.sealed:
-        notes.append(
-            "Its manifest has no seal (an earlier version wrote it): a later change of it would not be noticed. "
-            f"Seal it: python -m train verify {folder} --seal."
-        )
-    return ModelCard(name, folder, manifest, notes=tuple(notes))
+    return ModelCard(name, folder, manifest, notes=manifest.notes_on(here))

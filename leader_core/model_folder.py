@@ -24,8 +24,6 @@ from leader_core.vocabulary import Vocabularies
 MANIFEST: Final = "manifest.json"
 REQUIRED: Final[tuple[str, ...]] = ("model.safetensors", "config.json", "vocabulary.json")
 FORMAT: Final = 2
-UNSEALED: Final = 1
-"""The earlier format, which has no seal: a change of such a manifest is not noticed, which its card says."""
 _PACKAGES: Final[tuple[str, ...]] = ("torch", "transformers", "peft", "safetensors", "duckdb", "numpy")
 
 
@@ -88,11 +86,6 @@ class Manifest:
         return tuple(notes)
 
     @property
-    def sealed(self) -> bool:
-        """Whether a change of the manifest itself would be noticed."""
-        return self.format != UNSEALED
-
-    @property
     def digest(self) -> str:
         """Identifies the weights: their sha256."""
         return self.files.get("model.safetensors", "")
@@ -145,9 +138,9 @@ def read_manifest(folder: Path, *, kind: str | None = None) -> Manifest:
         raise ArtifactError(
             f"{path} is not a manifest this version can read ({error}). Train the model again."
         ) from error
-    if manifest.format not in (UNSEALED, FORMAT):
+    if manifest.format != FORMAT:
         raise ArtifactError(f"{path} has format {manifest.format}, expected {FORMAT}. Train the model again.")
-    if manifest.sealed and sealed.get(SEAL) != seal_of(sealed):
+    if sealed.get(SEAL) != seal_of(sealed):
         raise ArtifactError(
             f"{path} was changed since it was written (its seal does not match). Restore it or train again."
         )
@@ -229,13 +222,6 @@ def copy_model(source: Path, folder: Path, change: Callable[[Path], None] | None
             shutil.copyfile(source / name, temporary / name)
         if change is not None:
             change(temporary)
-
-
-def seal_manifest(folder: Path) -> None:
-    """Give a sound folder of an earlier version the seal that it lacks; nothing else changes."""
-    read_manifest(folder)
-    record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    write_sealed(folder / MANIFEST, {**record, "format": FORMAT})
 
 
 def rewrite_manifest(

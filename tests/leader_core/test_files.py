@@ -186,15 +186,6 @@ def test_rows_that_queries_put_on_disk_go_however_a_process_ends(temporary: Path
         sql.connect(temporary / "a\udcff.duckdb")
 
 
-def test_what_an_earlier_version_left_is_put_back(tmp_path: Path) -> None:
-    (tmp_path / ".target.old").mkdir()
-    (tmp_path / ".target.old" / "ours").write_text("earlier")
-    (tmp_path / ".target.x1y2.partial").mkdir()
-    check_output(tmp_path / "target", ANYTHING)
-    assert _content(tmp_path / "target") == "earlier"
-    assert [p.name for p in tmp_path.iterdir()] == ["target"]
-
-
 def test_a_running_process_keeps_its_working_folder(tmp_path: Path) -> None:
     path = tmp_path / "target"
     with replacing_folder(path, ANYTHING) as temporary:

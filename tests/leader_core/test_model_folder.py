@@ -16,7 +16,6 @@ from leader_core.model_folder import (
     BaseModel,
     Manifest,
     read_manifest,
-    seal_manifest,
     writing_model,
 )
 
@@ -100,8 +99,6 @@ def test_a_changed_manifest_is_refused_whatever_was_changed(folder: Path, name: 
         if record[name] == value:
             continue
         (folder / MANIFEST).write_text(json.dumps({**record, name: value}))
-        if value == 1 and name == "format":
-            continue
         with pytest.raises(ArtifactError, match=r"manifest\.json"):
             read_manifest(folder)
     del record[SEAL]
@@ -116,15 +113,6 @@ def test_a_cut_off_that_is_none_is_refused(folder: Path, threshold: object) -> N
     write_sealed(folder / MANIFEST, {**record, "threshold": threshold})
     with pytest.raises(ArtifactError, match=r"threshold .*expected a number from 0 to 1"):
         read_manifest(folder)
-
-
-def test_a_manifest_of_an_earlier_version_is_read_and_can_be_sealed(folder: Path) -> None:
-    record = json.loads((folder / MANIFEST).read_text())
-    del record[SEAL]
-    (folder / MANIFEST).write_text(json.dumps({**record, "format": 1}))
-    assert not read_manifest(folder).sealed
-    seal_manifest(folder)
-    assert read_manifest(folder).sealed
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "student"}', "not json", "[" * 200_000])

