@@ -63,20 +63,17 @@ class Report:
     @contextmanager
     def counting(self, total: int, label: str) -> Iterator[Callable[[int], None]]:
         """A bar that is moved on by calls with how many of `total` were done, on a terminal."""
-        with tqdm(
-            total=total, desc=label, disable=self.silent or not sys.stderr.isatty(), leave=False
-        ) as bar:
-
-            def step(number: int) -> None:
-                bar.update(number)
-
-            yield step
+        with self._bar(total=total, desc=label) as bar:
+            yield bar.update
 
     def progress(self, items: Iterable[T], *, total: int | None = None, label: str = "") -> Iterable[T]:
         """Iterate with a progress bar on a terminal, silently elsewhere."""
-        return tqdm(
-            items, total=total, desc=label, disable=self.silent or not sys.stderr.isatty(), leave=False
-        )
+        bar: Iterable[T] = self._bar(items, total=total, desc=label)
+        return bar
+
+    def _bar(self, *items: Iterable[Any], total: int | None, desc: str) -> tqdm:
+        hidden = self.silent or not sys.stderr.isatty()
+        return tqdm(*items, total=total, desc=desc, disable=hidden, leave=False)
 
 
 class Silent(Report):
@@ -86,9 +83,11 @@ class Silent(Report):
 
 
 def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _is_number(text: str) -> bool:

@@ -38,4 +38,5 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     label = f"{engine.cohort.fingerprint.label}, {arguments.split}"
     for line in (f"Shares of drugs: {engine.shares.label}", *lines(figures, label)):
         report.line(line)
-    return {"cohort": label, "shares": engine.shares.label, **dataclasses.asdict(figures)}
+    severities = {name: dataclasses.asdict(each) for name, each in figures.severities.items()}
+    return {"cohort": label, "shares": engine.shares.label, **vars(figures), "severities": severities}

@@ -18,6 +18,7 @@ from train.console import Report
 from train.evaluation.drug_mapping import ndc_json, percent, print_ndc
 
 _LISTED: Final = 40  # unmapped strings printed; all of them are in the database
+_FILTERS: Final = ("filter", "patients_before", "patients_after", "visits_before", "visits_after")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,16 +120,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         "cohort": str(result.path),
         "fingerprint": asdict(result.fingerprint),
         "accounting": [{"source_table": t, "reason": r, "rows": n} for t, r, n in result.accounting],
-        "attrition": [
-            dict(
-                zip(
-                    ("step", "filter", "patients_before", "patients_after", "visits_before", "visits_after"),
-                    row,
-                    strict=True,
-                )
-            )
-            for row in result.attrition
-        ],
+        "attrition": [dict(zip(("step", *_FILTERS), row, strict=True)) for row in result.attrition],
         "rows_read": dict(result.rows_read),
         "mapping_rate": result.mapping_rate,
         "unmapped": [{"drug": drug, "route": route, "orders": n} for drug, route, n in result.unmapped],
@@ -145,13 +137,13 @@ def print_result(result: BuildResult, report: Report) -> None:
     report.table("Accounting of all rows", ("table", "reason", "rows"), result.accounting)
     report.table(
         "Filters",
-        ("filter", "patients before", "patients after", "visits before", "visits after"),
+        [name.replace("_", " ") for name in _FILTERS],
         [row[1:] for row in result.attrition],
     )
     report.table(
         "Cohort",
         ("", "value"),
-        [(key.replace("_", " "), _shown(value)) for key, value in asdict(result.fingerprint).items()],
+        [(key.replace("_", " "), value) for key, value in asdict(result.fingerprint).items()],
     )
     for kind, count in result.untitled.items():
         report.line(f"{count:,} {kind} code(s) have no title anywhere and are shown as codes.")
@@ -170,11 +162,3 @@ def print_result(result: BuildResult, report: Report) -> None:
         "have an ATC code."
     )
     report.line(f"Written to {result.path} in {result.seconds:.1f} s.")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -65,11 +65,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "others and the models stay as they are",
     )
     parser.add_argument(
-        "--tasks",
-        metavar="NAME,...",
-        help="with --models: run just these tasks and what they need (teacher, states, student, logistic, …), and no evaluation",
-    )
-    parser.add_argument(
         "--teacher-seeds",
         type=int,
         choices=range(1, len(SEEDS) + 1),
@@ -113,9 +108,8 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         if (path := getattr(arguments, name)) is not None:
             setattr(arguments, name, path.resolve())
     rows = None if arguments.rows is None else named_rows(arguments.rows)
-    tasks = None if arguments.tasks is None else named_tasks(arguments.tasks)
-    if (rows or tasks) and not arguments.models:
-        raise InputError("--rows and --tasks are about the models: give --models with them.")
+    if rows and not arguments.models:
+        raise InputError("--rows is about the models: give --models with it.")
     if arguments.table:
         readme = README if arguments.assets == ASSETS else None
         return {"results": str(write_results(arguments.assets, readme))}
@@ -135,11 +129,5 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         fresh=arguments.fresh,
         jobs=arguments.jobs,
         rows=rows,
-        tasks=tasks,
         teacher_seeds=arguments.teacher_seeds,
     )
-
-
-def named_tasks(text: str) -> frozenset[str]:
-    """Tasks by name, separated by commas; which there are is known once the cohorts are built."""
-    return frozenset({name.strip() for name in text.split(",")} - {""})

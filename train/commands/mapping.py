@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -157,17 +158,7 @@ def _precision_json(path: Path, measured: Precision) -> dict[str, Any]:
         "precision": measured.value,
         "low": measured.low,
         "high": measured.high,
-        "not_correct": [
-            {
-                "drug": pair.drug,
-                "route": pair.route,
-                "expected": pair.expected,
-                "given": given,
-                "verdict": pair.verdict,
-                "remark": pair.remark,
-            }
-            for pair, given in measured.not_correct
-        ],
+        "not_correct": [{**asdict(pair), "given": given} for pair, given in measured.not_correct],
     }
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from train.console import Report
+from train.evaluation.scoring import SPLITS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models", type=Path, default=None, metavar="DIR", help="the folder with the student; without it only the indications"
     )  # fmt: skip
-    parser.add_argument(
-        "--split", choices=("train", "validation", "test", "all"), default="all", help="of the cases"
-    )
+    parser.add_argument("--split", choices=SPLITS, default="all", help="of the cases")
     parser.add_argument(
         "--contraindicated", type=int, default=0, metavar="N", help="alerts allowed (default 0)"
     )
@@ -43,18 +41,12 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
             report.line(f"{'Suggested by the student' if not ordered else 'Ordered'} ({limit}):")
             for line in measured.lines():
                 report.line(f"  {line}")
-            result[name] = dataclasses.asdict(measured)
+            result[name] = vars(measured)
     lifts = indication_lifts(Cohort.open(arguments.cohort))
     report.line("Indications over the training visits: visits, share of them, share of all, lift")
+    rows = []
     for each in lifts:
-        lift = "-" if each.lift is None or not each.support else f"{each.lift:.2f}"
-        mark = "  CONTRADICTED" if each.contradicted else ""
-        report.line(
-            f"  {each.indication.condition}: {each.indication.medication}: {each.support}, {each.share:.0%}, "
-            f"{each.share_of_all:.0%}, {lift}{mark}"
-        )
-    result["indications"] = [
-        {
+        row = {
             "condition": each.indication.condition,
             "medication": each.indication.medication,
             "visits": each.support,
@@ -62,6 +54,11 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
             "share_of_all": each.share_of_all,
             "lift": each.lift if each.support else None,
         }
-        for each in lifts
-    ]
-    return result
+        lift = "-" if row["lift"] is None else f"{row['lift']:.2f}"
+        mark = "  CONTRADICTED" if each.contradicted else ""
+        report.line(
+            f"  {row['condition']}: {row['medication']}: {each.support}, {each.share:.0%}, "
+            f"{each.share_of_all:.0%}, {lift}{mark}"
+        )
+        rows.append(row)
+    return {**result, "indications": rows}

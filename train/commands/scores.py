@@ -127,21 +127,6 @@ def _similar_path(arguments: argparse.Namespace) -> Path:
     return index_path(arguments.out.with_name(arguments.out.name.replace(".scores.", ".")))
 
 
-def _similar(
-    arguments: argparse.Namespace, cohort: Cohort, models: Sequence[ModelScorer], report: Report
-) -> None:
-    """Store the training patients as the student sees them, for `leader_core.similar`."""
-    from leader_core.student.scorer import StudentScorer
-
-    if "student" not in [model.name for model in models]:
-        return
-    student = StudentScorer.load(arguments.models / "student", arguments.device, titles=cohort.title)
-    path = _similar_path(arguments)
-    index = CaseIndex.build(student, cohort)
-    index.save(path)
-    report.line(f"training patients to find similar ones among: {len(index):,}, in {path}")
-
-
 def _added(arguments: argparse.Namespace) -> dict[str, Path]:
     """Name -> file of every `--add`.
 
@@ -181,7 +166,13 @@ def _new(arguments: argparse.Namespace, cohort: Cohort, out: Path, report: Repor
             done[model.name] = writer.add(model.name, own, model.threshold, _known(model, codes), blocks)
             if isinstance(model, StudentScorer):
                 writer.add_map(columns.visit_ids, case_map(model, columns))
-    _similar(arguments, cohort, models, report)
+    for model in models:
+        if isinstance(
+            model, StudentScorer
+        ):  # the training patients as it sees them, for `leader_core.similar`
+            index, path = CaseIndex.build(model, cohort), _similar_path(arguments)
+            index.save(path)
+            report.line(f"training patients to find similar ones among: {len(index):,}, in {path}")
     return done
 
 
@@ -214,11 +205,8 @@ def _join(
 def alerts_of(cohort: Cohort, models: Path | None) -> Callable[[Sequence[str]], VisitAlerts]:
     """Counts the alerts of suggestions: a class means the drugs that the models' training orders say."""
     level = cohort.fingerprint.atc_level
-    shares = (
-        shares_of((models / "student", models / "teacher"), level)
-        if models is not None
-        else cohort.drug_shares()
-    )
+    folders = (models / "student", models / "teacher") if models is not None else None
+    shares = cohort.drug_shares() if folders is None else shares_of(folders, level)
     visits = OrderedVisits.read(cohort.reader())
     return lambda codes: VisitAlerts(visits, level, codes, shares)
 
@@ -243,11 +231,7 @@ def _codes(columns: CohortColumns, models: Sequence[Scorer]) -> tuple[str, ...]:
     return tuple(sorted({*prescribed, *(code for model in models for code in model.medications.codes)}))
 
 
-def _blocks(
-    model: Scorer,
-    columns: CohortColumns,
-    codes: Sequence[str],
-) -> Iterator[CaseBlock]:
+def _blocks(model: Scorer, columns: CohortColumns, codes: Sequence[str]) -> Iterator[CaseBlock]:
     """The cases block by block, over all classes."""
     column_of = {code: i for i, code in enumerate(codes)}
     own = np.array([column_of[code] for code in model.medications.codes])

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 
 RED: Final[tuple[Severity, ...]] = ("contraindicated", "major")
 
-Carried = Mapping[tuple[str, ...], int]
-"""Classes (two, or one and a condition) -> number of the most severe alert that the drugs ordered carry."""
-
 
 @dataclass(slots=True)
 class SeverityFigures:
@@ -51,7 +48,7 @@ class SeverityFigures:
         return (self.ordered + self.mostly) / self.shown if self.shown else None
 
 
-@dataclass(slots=True)
+@dataclass
 class AlertFigures:
     """The figures of a cohort's cases."""
 
@@ -137,7 +134,8 @@ def _by_class(matching: Matching, present: Sequence[PresentCondition]) -> dict[t
     return worst
 
 
-def _carried(alerts: Iterable[Alert]) -> Carried:
+def _carried(alerts: Iterable[Alert]) -> dict[tuple[str, ...], int]:
+    """Classes (two, or one and a condition) -> number of the most severe alert that the drugs ordered carry."""
     carried: dict[tuple[str, ...], int] = {}
     for alert in alerts:
         if alert.kind != "duplication":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import floor
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +29,7 @@ CORRECT: Final = "correct"
 UNMAPPED: Final = "unmapped"
 VERDICTS: Final = (CORRECT, "doubtful", "wrong", UNMAPPED)
 COLUMNS: Final = DRAW_COLUMNS
+LISTED: Final = 20  # disagreements printed; all of them are in the cohort's table `ndc_check`
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,6 @@ def _codes(codes: Iterable[str], level: int) -> list[str]:
     return sorted({code[: ATC_LENGTH[level]] for code in codes})
 
 
-LISTED: Final = 20  # disagreements printed; all of them are in the cohort's table `ndc_check`
-
-
 def percent(share: float) -> str:
     """Two decimals, never rounded up: 100 % means all of them."""
     return f"{floor(round(share * 10_000, 6)) / 100:.2f} %"
@@ -180,14 +178,5 @@ def ndc_json(check: NdcCheck) -> dict[str, Any]:
         "no_drug_by_name": check.orders(SET_ASIDE),
         "mapped_by_ndc": check.orders(FILLED_IN),
         "too_coarse": check.orders(TOO_COARSE),
-        "disagreements": [
-            {
-                "drug": row.drug,
-                "route": row.route,
-                "ndc_code": row.ndc_code,
-                "name_code": row.name_code,
-                "orders": row.orders,
-            }
-            for row in check.disagreements
-        ],
+        "disagreements": [asdict(row) for row in check.disagreements],
     }

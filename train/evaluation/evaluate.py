@@ -18,7 +18,7 @@ from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, PROFILE_FIELDS
 from leader_core.errors import InputError
 from leader_core.evaluation.calibration import bins_to_json, expected_error, reliability
-from leader_core.evaluation.comparison import Difference, compare
+from leader_core.evaluation.comparison import compare
 from leader_core.evaluation.metrics import CaseMetrics, case_metrics, summarise
 from leader_core.scorer import Scorer, score_columns
 from leader_core.terminology.chapters import UNCLASSIFIED
@@ -64,7 +64,8 @@ def groups_by(
                 )
             groups |= {f"codes={key}": mask for key, mask in code_groups(columns, trained_on).items()}
         else:
-            groups |= _masks(name, _values(name, columns, model))
+            values = _values(name, columns, model)
+            groups |= {f"{name}={value}": values == value for value in sorted(set(values.tolist()))}
     return groups
 
 
@@ -160,10 +161,6 @@ def _chapters(columns: CohortColumns) -> NDArray[np.object_]:
     some = ids.lengths > 0
     first[some] = ids.values[ids.offsets[:-1][some]]
     return chapters[first]
-
-
-def _masks(name: str, values: NDArray[np.object_]) -> Groups:
-    return {f"{name}={value}": values == value for value in sorted(set(values.tolist()))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +264,7 @@ def differences_of(
 ) -> dict[str, dict[str, Any]]:
     """First minus second, by group and metric."""
     compared = compare(first, second, groups, patients=patients, seed=seed)
-    return {name: {key: _plain(value) for key, value in row.items()} for name, row in compared.items()}
-
-
-def _plain(difference: Difference | None) -> dict[str, float] | None:
-    return None if difference is None else dataclasses.asdict(difference)
+    return {
+        name: {key: None if each is None else dataclasses.asdict(each) for key, each in row.items()}
+        for name, row in compared.items()
+    }

@@ -99,6 +99,8 @@ def import_scores(
         ArtifactError: no such scores, or of another version.
         InputError: scores of another cohort.
     """
+    import pyarrow.compute as pc
+
     table, about = _read(path)
     if about["cohort"] != cohort.fingerprint.digest:
         raise InputError(
@@ -106,7 +108,7 @@ def import_scores(
             f"{cohort.fingerprint.digest[:12]}…). Score this one: python -m train scores --cohort {cohort.path} --models DIR."
         )
     names, codes = list(about["models"]), tuple(about["codes"])
-    own = {name: table.filter(_equal(table["model"], name)) for name in names}
+    own = {name: table.filter(pc.field("model") == name) for name in names}
     if cohort.scores is not None and _covers(cohort.scores, about["models"], own):
         return {name: cohort.scores.models[name].cases for name in names}
     columns = cohort.columns("all", about["targets"])
@@ -161,12 +163,6 @@ def _read(path: Path) -> tuple[pa.Table, dict[str, Any]]:
             f"{path} is not a file of exported scores ({error}). Write it again: python -m train scores --export FILE."
         ) from error
     return table, about
-
-
-def _equal(column: pa.ChunkedArray, value: str) -> Any:
-    import pyarrow.compute as pc
-
-    return pc.equal(column, value)
 
 
 def _blocks(table: pa.Table, columns: CohortColumns, codes: Sequence[str], path: Path) -> Iterator[CaseBlock]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from leader_core.domain import GRADED, Case
 from leader_core.interactions.conditions import findings
 from leader_core.interactions.orders import drugs_of_text
-from leader_core.interactions.safer_set import Limit, SaferSet
+from leader_core.interactions.safer_set import Limit
 from leader_core.interactions.substitution import Indication, all_indications
 
 if TYPE_CHECKING:
@@ -72,20 +72,20 @@ def _lift(row: Indication, visits: Sequence[tuple[tuple[str, ...], tuple[str, ..
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class SaferSets:
     """What safer sets do to many cases under one limit."""
 
     cases: int
-    changed: int  # cases in which anything changes
-    medications: int  # drugs in all plain sets
-    alerts_before: dict[str, int]  # by severity
-    alerts_after: dict[str, int]
-    how: dict[str, int]  # decisions: kept, switched, substituted, left out
-    classes_removed: int  # classes of plain sets that the safer ones do not have
-    removed_prescribed: int  # of these, classes that were prescribed in the visit
-    unmet: int  # alerts beyond the limit, kept because the diagnoses call for them
-    unmet_cases: int
+    changed: int = 0  # cases in which anything changes
+    medications: int = 0  # drugs in all plain sets
+    alerts_before: Counter[str] = field(default_factory=Counter)  # by severity
+    alerts_after: Counter[str] = field(default_factory=Counter)
+    how: Counter[str] = field(default_factory=Counter)  # decisions: kept, switched, substituted, left out
+    classes_removed: int = 0  # classes of plain sets that the safer ones do not have
+    removed_prescribed: int = 0  # of these, classes that were prescribed in the visit
+    unmet: int = 0  # alerts beyond the limit, kept because the diagnoses call for them
+    unmet_cases: int = 0
 
     def lines(self) -> list[str]:
         """The figures for a reader."""
@@ -93,8 +93,8 @@ class SaferSets:
         return [
             f"cases changed: {self.changed} of {self.cases}",
             f"alerts: {_counted(self.alerts_before)} -> {_counted(self.alerts_after)}",
-            f"of {self.medications} drugs: {self.how.get('switched', 0)} switched within their class, "
-            f"{self.how.get('substituted', 0)} substituted, {self.how.get('left out', 0)} left out",
+            f"of {self.medications} drugs: {self.how['switched']} switched within their class, "
+            f"{self.how['substituted']} substituted, {self.how['left out']} left out",
             f"classes removed: {self.classes_removed}, of which prescribed {self.removed_prescribed} ({removed:.0%})",
             f"could not be met: {self.unmet} alerts in {self.unmet_cases} cases",
         ]
@@ -113,11 +113,8 @@ def safer_sets(engine: Engine, cases: Iterable[Case], limit: Limit, *, ordered: 
         limit: for every case.
         ordered: the drugs ordered in the visit, instead of the most used drugs of the classes suggested.
     """
-    before: Counter[str] = Counter()
-    after: Counter[str] = Counter()
-    how: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
     chosen = [case for case in cases if case.prescribed or not ordered]
+    result = SaferSets(len(chosen))
     for case, recommendation in zip(chosen, engine.recommend_many(chosen), strict=True):
         visit = case.current.visit_id
         safer = engine.safer_set(
@@ -127,28 +124,14 @@ def safer_sets(engine: Engine, cases: Iterable[Case], limit: Limit, *, ordered: 
             codes=case.prescribed if ordered else None,
             orders=engine.cohort.orders(visit) if ordered and visit is not None else (),
         )
-        before.update(safer.before.counts)
-        after.update(safer.after.counts)
-        how.update(decision.how for decision in safer.decisions)
         removed = set(safer.plain) - set(safer.codes)
-        counts["changed"] += _changes(safer)
-        counts["removed"] += len(removed)
-        counts["prescribed"] += len(removed.intersection(case.prescribed))
-        counts["unmet"] += len(safer.unmet)
-        counts["unmet_cases"] += bool(safer.unmet)
-    return SaferSets(
-        len(chosen),
-        counts["changed"],
-        how.total(),
-        dict(before),
-        dict(after),
-        dict(how),
-        counts["removed"],
-        counts["prescribed"],
-        counts["unmet"],
-        counts["unmet_cases"],
-    )
-
-
-def _changes(safer: SaferSet) -> bool:
-    return any(decision.how != "kept" for decision in safer.decisions)
+        result.changed += any(decision.how != "kept" for decision in safer.decisions)
+        result.medications += len(safer.decisions)
+        result.alerts_before.update(safer.before.counts)
+        result.alerts_after.update(safer.after.counts)
+        result.how.update(decision.how for decision in safer.decisions)
+        result.classes_removed += len(removed)
+        result.removed_prescribed += len(removed.intersection(case.prescribed))
+        result.unmet += len(safer.unmet)
+        result.unmet_cases += bool(safer.unmet)
+    return result

@@ -133,13 +133,12 @@ def build_models(
     fresh: bool = False,
     jobs: int | None = None,
     rows: frozenset[str] | None = None,
-    tasks: frozenset[str] | None = None,
     teacher_seeds: int | None = None,
 ) -> dict[str, Any]:
     """Train and evaluate the demo models on the cohort that is built; install two of them and write the tables.
 
     With `rows` just those are trained and evaluated, and the row that all are compared with: the table keeps its other rows,
-    and no model is installed. With `tasks` only these and what they need are run, and nothing is evaluated.
+    and no model is installed.
 
     Args:
         build: folder for what can be rebuilt.
@@ -150,7 +149,6 @@ def build_models(
         fresh: train the teacher even where the installed one has these settings.
         jobs: tasks at once; by default one a core, at most four.
         rows: names of `LABELS`, or None for the rows that are made by default.
-        tasks: names or groups of `tasks_of`.
         teacher_seeds: how many teachers are trained; by default three with CUDA and one without.
     """
     from leader_core.model_folder import copy_model
@@ -158,15 +156,13 @@ def build_models(
     from train.experiments.results import read_evaluation, tables, write_results
 
     table = assets / "evaluation.json"
-    earlier = None if rows is None or tasks is not None else read_evaluation(table)
+    earlier = None if rows is None else read_evaluation(table)
     sources = () if real is None else build_real_cohorts(build, real, report)
     seeds = SEEDS[: teacher_seeds or (len(SEEDS) if _has_cuda(device) else 1)]
     plan = DemoPlan(build, sources, device, seeds, rows or MAIN_ROWS)
     steps = list(tasks_of(plan, None if fresh else assets / "models" / "teacher", report))
-    goals = goals_of(plan, further=rows is None) if tasks is None else tasks
+    goals = goals_of(plan, further=rows is None)
     run_tasks(build, steps, report, goals=goals, jobs=jobs or min(4, os.cpu_count() or 1))
-    if tasks is not None:
-        return {"tasks": sorted(tasks)}
     evaluation = evaluate_all(plan, report)
     if earlier is not None:
         evaluation = join_rows(earlier, evaluation)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,7 @@ from leader_core.scorer import score_columns
 from leader_core.vocabulary import Vocabularies, Vocabulary, diagnoses_read
 from train.baselines.fitting import TrainingData, fit_on
 from train.config import StudentTraining
-from train.console import Report
+from train.console import Report, Silent
 from train.evaluation.evaluate import FEWEST, differences_of
 from train.evaluation.scoring import Labels, Scores, groups_of
 
@@ -180,6 +180,7 @@ def evaluate_folds(
             f"is at level {cohort.fingerprint.atc_level}: expected the same. Name another student."
         )
     torch.set_num_threads(1)  # so few cases make steps too small for threads
+    training = dataclasses.replace(training, targets="all", alpha=0.0)
     parts: dict[str, list[CaseMetrics]] = {name: [] for name in LABELS}
     tests, training_cases, matched = [], [], []
     titles = SharedTitles(TitleEncoder(DEFAULT_BASE)) if source.config.code_text else None
@@ -188,7 +189,7 @@ def evaluate_folds(
             f"fold {number} of {folds}: {len(fold.train)} training visits, {len(fold.validation)} patients choose, "
             f"{len(fold.test)} are evaluated"
         )
-        run = _FoldRun(cohort, fold, source, training, seed, device, report, titles)
+        run = _FoldRun(cohort, fold, source, training, seed, device, titles)
         for name in LABELS:
             parts[name].append(run.judge(name))
         tests.append(fold.test)
@@ -237,32 +238,24 @@ def over_folds(
     return models
 
 
+@dataclass(slots=True)
 class _FoldRun:
     """One fold: every model trained on it once, and judged."""
 
-    def __init__(
-        self,
-        cohort: Cohort,
-        fold: Fold,
-        source: StudentScorer,
-        training: StudentTraining,
-        seed: int,
-        device: str,
-        report: Report,
-        titles: TitleVectors | None = None,
-    ) -> None:
-        self.cohort, self.fold, self.source, self.seed, self.titles = cohort, fold, source, seed, titles
-        self.training = dataclasses.replace(training, targets="all", alpha=0.0)
-        self.device, self.report = device, report
-        self.matched: dict[str, int] = {}
+    cohort: Cohort
+    fold: Fold
+    source: StudentScorer
+    training: StudentTraining
+    seed: int
+    device: str
+    titles: TitleVectors | None
+    matched: dict[str, int] = field(default_factory=dict)  # codes that the started student took over, by kind
 
     def judge(self, name: str) -> CaseMetrics:
         """Metrics of the fold's judged patients."""
         if name == "synthetic":
-            medications = self.source.vocabularies.medication
             test = score_columns(self.source, self.fold.test)
-            threshold = self.source.threshold
-            return self._metrics(medications, test, threshold)
+            return self._metrics(self.source.medications, test, self.source.threshold)
         medications = self.fold.vocabularies.medication
         validation, test = (
             self._student(start=name == "started") if name in ("started", "scratch") else self._baseline(name)
@@ -274,13 +267,12 @@ class _FoldRun:
     def _student(self, *, start: bool) -> tuple[Scores, Scores]:
         """Scores of the validation and the judged patients."""
         from leader_core.student.scorer import predict
-        from train.console import Silent
         from train.student.data import StudentData
         from train.student.loop import StudentTrainer
 
-        fold = self.fold
+        fold, cohort = self.fold, self.cohort
         data = StudentData(
-            fold.train, fold.validation, fold.vocabularies, self.cohort.fingerprint, None, self.cohort.title
+            fold.train, fold.validation, fold.vocabularies, cohort.fingerprint, None, cohort.title
         )
         trainer = StudentTrainer(
             data,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 from pathlib import Path
 
 from leader_core import Engine
-from train.evaluation.alert_figures import alert_figures, lines
+from tests.train.reports import LineReport
+from train.cli import call, parse
+from train.evaluation.alert_figures import alert_figures
 
 
 def test_red_alerts_are_carried_by_the_drugs_ordered(real_cohort: Path, demo_models: Path) -> None:
@@ -22,6 +24,12 @@ def test_red_alerts_are_carried_by_the_drugs_ordered(real_cohort: Path, demo_mod
         figures.prescribed,
         figures.prescribed_held_back,
     )
-    assert any("Held back" in line for line in lines(figures, "demo"))
-    without = alert_figures(engine, [replace(cases[0], current=replace(cases[0].current))], None)
-    assert without.suggested == 0
+
+
+def test_the_command_gives_the_same_as_json_and_as_lines(real_cohort: Path) -> None:
+    report = LineReport()
+    result = call(parse(["alerts", "--cohort", str(real_cohort), "--split", "validation"]), report)
+    record = json.loads(json.dumps(result))
+    assert record == result and (record["cases"], record["suggested"]) == (11, 0)
+    assert record["of_orders"]["major"] > 0 and record["severities"]["major"]["shown"] > 0
+    assert any("Held back" in line for line in report.lines)
