@@ -12,7 +12,6 @@ from dashboard.error_analysis import (
     case_map,
     classes,
     curves,
-    drift,
     findings,
     groups,
     heat,
@@ -59,7 +58,6 @@ VIEWS: Final[Mapping[str, AnalysisView]] = {
     "calibration": AnalysisView("Calibration", curves.draw_calibration),
     "map": AnalysisView("Map of cases", case_map.draw),
     "compare": AnalysisView("Compare", slices.draw),
-    "drift": AnalysisView("Drift", drift.draw, by_metric=True),
     "notes": AnalysisView("Tags and notes", tags.draw),
 }
 """By the name that stands in the page's link."""
@@ -91,7 +89,6 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "second": url_state.Binding.pattern(_NAME, slices.REST),
     "kind": url_state.Binding.choice(findings.EVERY, findings.KINDS),
     "colour": url_state.Binding.choice("error", {**dict.fromkeys(FIELDS), **case_map.NUMBERS}),
-    "against": url_state.Binding.pattern(_NAME, "train"),
 }
 
 

@@ -1,22 +1,24 @@
-"""Slices: the chosen cases saved as a list of the workspace, and two sets of cases next to each other."""
+"""Slices: the chosen cases saved as a list of the workspace, and two sets of cases next to each other: scores and drift."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 import streamlit as st
 
 from dashboard.error_analysis.context import AnalysisContext, case_sets, model_cell
-from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, table_of
+from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, number_cell, table_of
 from dashboard.server import analysis_cache
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup, url_state
-from dashboard.shared.analysis import METRICS, format_estimate, format_gap
-from dashboard.shared.formatting import count
+from dashboard.shared.analysis import FIELDS, METRICS, NUMBERS, field_value, format_estimate, format_gap
+from dashboard.shared.formatting import MISSING, count, percent
 from dashboard.shared.guard import message_of_errors, show_message
-from leader_core.error_analysis import FEWEST, Bools, MetricEstimate, beyond_chance, difference
+from leader_core.error_analysis import FEWEST, Bools, MetricEstimate, Shift, beyond_chance, difference
+from leader_core.error_analysis.comparisons import LITTLE, MUCH
 from leader_core.workspace.values import MOST_IDS
 
 _NAME: Final = "_slice_name"
@@ -27,6 +29,7 @@ _STARS: Final = (
     "A star marks a difference that is more than chance would give, corrected for all differences of this table "
     "(Benjamini and Hochberg: at most 5 % of the stars are expected to be chance)."
 )
+_MOST: Final = 25  # numbers and classes that differ most
 _METRICS: Final = ("prauc", "jaccard", "f1", "precision", "recall", "medications", "ddi_rate")
 
 
@@ -62,7 +65,7 @@ def _save(context: AnalysisContext) -> None:
 
 
 def draw(context: AnalysisContext) -> None:
-    """Which two, and every metric of both with the difference."""
+    """Which two, every metric of both with the difference, and what differs between their cases."""
     sets = case_sets(context.service, context.analysis)
     names = {CHOSEN: "The chosen cases", REST: "All others of the same cases", **sets}
     keys = list(names)
@@ -88,6 +91,10 @@ def draw(context: AnalysisContext) -> None:
     st.html(markup.panel_title("Two slices side by side", "95 % intervals over resampled patients"))
     st.html(shown.html())
     csv_row("compare", shown, _remark(one, other))
+    if np.array_equal(one, other):
+        st.html(markup.empty("Both are the same cases", "Choose another set for one of the two above."))
+    else:
+        _draw_shifts(context, one, other)
 
 
 def _remark(one: Bools, other: Bools) -> str:
@@ -152,5 +159,61 @@ def compare_table(
             (f"{titles[0]} ({int(one.sum()):,})", "one", value(0)),
             (f"{titles[1]} ({int(other.sum()):,})", "other", value(1)),
             ("Difference", "difference", gap),
+        ],
+    )
+
+
+def _draw_shifts(context: AnalysisContext, one: Bools, other: Bools) -> None:
+    """How the other set differs from the first in its fields, numbers and classes ordered."""
+    key = ("shifts", zlib.crc32(one.tobytes()), zlib.crc32(other.tobytes()))
+    shifts = context.cached(key, lambda a: a.shifts(one, other))
+    st.html(
+        markup.panel_title(
+            "Fields that differ",
+            f"stability index: below {LITTLE} is little, above {MUCH} is much, by custom",
+        )
+    )
+    st.html(shift_table(context, [s for s in shifts if s.kind == "field"]).html())
+    st.html(
+        markup.panel_title(
+            "Numbers and classes ordered that differ", "standardized difference: 0.1 is little, 0.5 is much"
+        )
+    )
+    rest = sorted((s for s in shifts if s.kind != "field"), key=lambda s: -abs(np.nan_to_num(s.measure)))
+    st.html(shift_table(context, rest[:_MOST]).html())
+    csv_row("differences", lambda: shift_table(context, shifts), f"The {_MOST} largest; the CSV has all.")
+
+
+def shift_table(context: AnalysisContext, shifts: Sequence[Shift]) -> AnalysisTable:
+    """One row a field, number or class."""
+
+    def name(shift: Shift) -> str:
+        if shift.kind == "field":
+            return FIELDS[shift.name]
+        return context.titled(shift.name) if shift.kind == "class" else f"Mean {NUMBERS[shift.name]}"
+
+    def most(shift: Shift) -> TableCell:
+        if shift.measure != shift.measure:
+            text = MISSING
+        elif shift.kind == "field":
+            text = (
+                f"{field_value(shift.name, shift.value)}: {percent(shift.first)} to {percent(shift.second)}"
+            )
+        elif shift.kind == "class":
+            text = f"{percent(shift.first, 1)} to {percent(shift.second, 1)}"
+        else:
+            text = f"{shift.first:.1f} to {shift.second:.1f}"
+        return TableCell(shift.value, text)
+
+    return table_of(
+        shifts,
+        [
+            ("", "kind", lambda s: s.kind),
+            ("What", "", name),
+            ("", "name", lambda s: s.name),
+            ("Measure", "measure", lambda s: number_cell(s.measure, ".3f")),
+            ("Changed most", "value moved most", most),
+            ("", "first", lambda s: number_cell(s.first)),
+            ("", "second", lambda s: number_cell(s.second)),
         ],
     )

@@ -271,15 +271,13 @@ def test_classes_stand_worst_first_and_are_found_by_words(page: OpenPage, plante
     assert [f"({code})" in name for name in app.dataframe[0].value.iloc[:, 0]] == [True]
 
 
-def test_a_split_is_not_compared_with_itself(page: OpenPage) -> None:
-    app = page(part="drift", of="train", against="train")
-    assert "Compared with which cases?" in text(app) and "against the chosen" not in text(app)
-    box = next(s for s in app.selectbox if s.label == "Compare the chosen cases with")
-    assert (
-        box.value is None and "Training split" not in box.options and "The other scored cases" in box.options
-    )
-    box.set_value("rest").run()
-    assert "against the chosen" in text(app) and address(app)["against"] == "rest"
+def test_a_split_is_compared_with_another_and_not_with_itself(page: OpenPage) -> None:
+    app = page(part="compare", of="train", second="train")
+    assert "Both are the same cases" in text(app) and "Fields that differ" not in text(app)
+    next(s for s in app.selectbox if s.label == "The other").set_value("test").run()
+    shown = text(app)
+    assert "Fields that differ" in shown and "Numbers and classes ordered that differ" in shown
+    assert "<td>Age band</td>" in shown and address(app)["second"] == "test"
 
 
 def test_the_tree_says_what_it_found_and_splits_no_outcome(page: OpenPage) -> None:
