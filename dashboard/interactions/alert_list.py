@@ -1,9 +1,8 @@
-"""The alerts of a set as a list: of chosen severities, with a search; what the drugs ordered carry on the left."""
+"""The alerts of a set as a list: of chosen severities, what the drugs ordered carry on the left."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import streamlit as st
 
@@ -14,26 +13,21 @@ from dashboard.shared import markup, url_state, wording
 from dashboard.shared.case_text import tables_cover
 from dashboard.shared.formatting import listing
 from dashboard.shared.subject import titles_of
-from leader_core import Alert, Review
+from leader_core import Review
 from leader_core.domain import GRADED
 from leader_core.exchange.code_lists import NotUnderstood
 from leader_core.interactions.review import UnknownDrug
-
-_LONG: Final = 8
-"""Alerts from which a search is offered."""
 
 
 def show(reviewed: ReviewedSet) -> None:
     """Everything about one set of a case."""
     review = reviewed.review
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        levels = severities(review)
-        words = _search() if len(review.alerts) >= _LONG else ""
+    levels = severities(review)
     parts = alerts.sections(
         review,
         titles_of(reviewed.service),
         sets.SUGGESTED_BY[reviewed.name],
-        shown=lambda alert: alert.rank in levels and words in _text(alert),
+        shown=lambda alert: alert.rank in levels,
     )
     for column, part in zip(st.columns(len(parts), gap="large"), parts, strict=True):
         column.html(part)
@@ -62,29 +56,6 @@ def severities(review: Review) -> list[str]:
         format_func=lambda level: f"{wording.SEVERITY_LABELS[level]} {ranks.count(level)}",
     )
     return list(chosen)
-
-
-def _search() -> str:
-    return (
-        str(
-            st.text_input(
-                "Find a drug, condition or consequence",
-                key="find_alert",
-                placeholder="Find a drug, condition or consequence",
-                label_visibility="collapsed",
-                width=320,
-            )
-            or ""
-        )
-        .strip()
-        .lower()
-    )
-
-
-def _text(alert: Alert) -> str:
-    """What the search looks through."""
-    drugs = [alert.drugs, *alert.others]
-    return " ".join([alert.title, alert.effect, *(d.name for each in drugs for d in each)]).lower()
 
 
 def not_understood(unknown: Sequence[UnknownDrug | NotUnderstood]) -> None:

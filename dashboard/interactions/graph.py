@@ -16,9 +16,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard.interactions import alert_list, alerts
-from dashboard.interactions.graphml import graphml
 from dashboard.interactions.sets import ReviewedSet
-from dashboard.server import audit
 from dashboard.shared import charts, markup, theme, wording
 from dashboard.shared.charts import color_mode, with_layout
 from dashboard.shared.comparison import area
@@ -28,7 +26,7 @@ from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import macro
 from dashboard.shared.theme import Mode
 from leader_core import Interaction, Review
-from leader_core.domain import GRADED, ModelName
+from leader_core.domain import GRADED
 from leader_core.interactions.review import Carrier
 from leader_core.interactions.safer_set import SERIOUS
 
@@ -62,7 +60,6 @@ def show(reviewed: ReviewedSet) -> None:
         levels = alert_list.severities(review)
         drawn = [entry for entry in entries if entry.severity in levels]
         _draw(reviewed, drawn, pair.split("-") if pair else [about] if about else [])
-        _export(reviewed, drawn)
     with right:
         if not pair and not about:
             text = "Choose a name's circle to see its alerts, or the symbol on a line to see what the two do together."
@@ -159,26 +156,6 @@ def choose_point(chart: str) -> None:
     st.session_state[ABOUT] = None if is_pair else data
 
 
-def _export(reviewed: ReviewedSet, drawn: Sequence[Interaction]) -> None:
-    """The graph as it is shown, for Cytoscape, Gephi and the like."""
-    scores: dict[ModelName, dict[str, float]] = {}
-    for name, each in reviewed.sets.recommendations.items():
-        of_class = {m.code: m.probability for m in each.medications}
-        drugs = (drug for choice in reviewed.review.choices for drug in choice.drugs)
-        scores[name] = {node(d): of_class[d.class_code] for d in drugs if d.class_code in of_class}
-    named = names(reviewed.review, reviewed.titles)
-    file_name = reviewed.file_name("graphml")
-    audit.download_button(
-        "Graph as GraphML",
-        file_name,
-        lambda: graphml(named, drawn, lambda code: named.get(code, code), scores),
-        file_name,
-        "application/graphml+xml",
-        key="export-graph",
-        help="Drugs and classes with both scores, pairs with severity and mechanism, for Cytoscape, Gephi or networkx.",
-    )
-
-
 def severity_key() -> Markup:
     """The lines of the graph: their style says what their colour says."""
     lines = []
@@ -192,7 +169,7 @@ def severity_key() -> Markup:
 def area_key(codes: Iterable[str]) -> Markup:
     """The therapeutic areas of these classes, each with its colour in the graph."""
     rows = [
-        (area(letter), f"background:{theme.AREA_COLOURS.get(letter, theme.AREA_COLOURS['V']).css}")
+        (area(letter), f"background:{theme.area_colour(letter).css}")
         for letter in sorted({code[:1] for code in codes})
     ]
     return macro("swatches", "interactions/charts.html")(rows)
@@ -351,7 +328,7 @@ def _nodes(
     involved = {code for pair in pairs for code in (pair.code_a, pair.code_b)}
     ordered = sorted(codes)
     paper = theme.COLOURS["paper"].of(mode)
-    colours = {c: theme.AREA_COLOURS.get(c[:1], theme.AREA_COLOURS["V"]).of(mode) for c in ordered}
+    colours = {c: theme.area_colour(c).of(mode) for c in ordered}
     chart.add_scatter(
         x=[0.0] * len(ordered),
         y=[heights[c] for c in ordered],

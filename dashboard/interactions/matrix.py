@@ -289,7 +289,7 @@ def _areas(chart: go.Figure, across: Mapping[str, int], down: Mapping[str, int],
         own = [across[code] for code in codes]
         edge = own[-1] + 0.5
         chart.add_shape(type="line", x0=edge, x1=edge, y0=-0.5, y1=height - 0.5, line=line, layer="below")
-        colour = theme.AREA_COLOURS.get(letter, theme.AREA_COLOURS["V"]).of(mode)
+        colour = theme.area_colour(letter).of(mode)
         chart.add_shape(
             type="line", x0=own[0] - 0.35, x1=own[-1] + 0.35, y0=1, y1=1, yref="paper",
             line={"color": colour, "width": 4},

@@ -28,14 +28,15 @@ from dashboard.shared.subject import header, open_subject, titles_of
 from dashboard.shared.widgets import switch
 from leader_core.domain import GRADED
 
-VIEWS: Final[Mapping[str, str]] = {
-    "alerts": "Alerts",
-    "graph": "Graph",
-    "safer": "Safer set",
-    "signal": "Statistical signal",
-    "matrix": "Whole table",
-    "structures": "Structures",
+VIEWS: Final[Mapping[str, tuple[str, Callable[[ReviewedSet], None]]]] = {
+    "alerts": ("Alerts", alert_list.show),
+    "graph": ("Graph", graph.show),
+    "safer": ("Safer set", safer_set.show),
+    "signal": ("Statistical signal", statistical.show),
+    "matrix": ("Whole table", matrix.show),
+    "structures": ("Structures", structures.show),
 }
+"""By the name in the link: its title, and what draws it."""
 _CLINICAL: Final = ("alerts", "graph", "safer")
 """What the clinician's view offers; the research view has all, and a link opens any of them."""
 _LEVELS: Final = ("contraindicated", "major", "moderate")
@@ -60,10 +61,7 @@ def draw() -> None:
     subject = open_subject(service, "interactions")
     if subject is None:
         return
-    query = st.query_params.to_dict()
-    if "model" in query:  # earlier links named the safer set's own set
-        query.setdefault("set", query["model"])
-    url_state.enter(f"interactions {subject.query}", _BINDINGS, query)
+    url_state.enter(f"interactions {subject.query}", _BINDINGS)
     with header(subject, "prompt", wording.PROMPT_LINK):
         checker.open_button()
     session.remember_open_case(session.query_for(subject))
@@ -80,7 +78,7 @@ def _body(service: Service, subject: Subject) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="medium", key="which"):
         chosen = _set(of_case)
     _show(_reviewed(service, subject, of_case, chosen))
-    url_state.publish("interactions", {**session.query_for(subject), **_written()})
+    url_state.publish("interactions", {**session.query_for(subject), **url_state.written(_BINDINGS)})
 
 
 def _set(of_case: Sets) -> str:
@@ -112,32 +110,9 @@ def _show(reviewed: ReviewedSet) -> None:
     part = st.session_state.get("part")
     shown = {
         name: title
-        for name, title in VIEWS.items()
+        for name, (title, _) in VIEWS.items()
         if view.is_research() or name in _CLINICAL or name == part
     }
-    name = switch("View", shown, **url_state.mirror("part", list(shown)))
-    views: dict[str, Callable[[ReviewedSet], None]] = {
-        "alerts": alert_list.show,
-        "graph": graph.show,
-        "safer": safer_set.show,
-        "signal": statistical.show,
-        "matrix": matrix.show,
-        "structures": structures.show,
-    }
+    name = str(switch("View", shown, **url_state.mirror("part", list(shown))))
     with st.container(key=f"view-{name}"):
-        views.get(str(name), alert_list.show)(reviewed)
-
-
-def _written() -> dict[str, str]:
-    """What the URL holds of this view: settings of the other views stay out of it."""
-    part = st.session_state.get("part", "alerts")
-    own = {
-        "set": True,
-        "part": True,
-        "severity": part in ("alerts", "graph"),
-        "about": part == "graph",
-        "pair": part in ("graph", "matrix", "structures"),
-        **dict.fromkeys(safer_set.BINDINGS, part == "safer"),
-        **dict.fromkeys(matrix.BINDINGS, part == "matrix"),
-    }
-    return {key: value for key, value in url_state.written(_BINDINGS).items() if own[key]}
+        VIEWS[name][1](reviewed)

@@ -62,7 +62,7 @@ COLOURS: Final[dict[str, Colour]] = {
 }
 """Every colour by what it means. Teacher is violet and stands left; student is teal and stands right."""
 
-AREA_COLOURS: Final[dict[str, Colour]] = {
+_AREA_COLOURS: Final[dict[str, Colour]] = {
     "A": Colour("#8a5a00", "#e3b85c"),
     "B": Colour("#a61b1b", "#ff9c94"),
     "C": Colour("#1f4e8c", "#8ab8f0"),
@@ -78,7 +78,12 @@ AREA_COLOURS: Final[dict[str, Colour]] = {
     "S": Colour("#55616e", "#9aa7b4"),
     "V": Colour("#55616e", "#9aa7b4"),
 }
-"""Therapeutic areas: the first letter of an ATC code."""
+
+
+def area_colour(code: str) -> Colour:
+    """The colour of an ATC code's therapeutic area, its first letter."""
+    return _AREA_COLOURS.get(code[:1], _AREA_COLOURS["V"])
+
 
 MODEL_ICONS: Final[dict[str, str]] = {"teacher": "◆", "student": "●"}
 """A shape next to each colour, so that colour is never the only cue."""

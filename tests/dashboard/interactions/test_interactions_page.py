@@ -114,16 +114,6 @@ def test_severities_filter_the_list_and_the_link(open_page: OpenPage) -> None:
     assert not ranks("".join(sections(page).values()))
 
 
-def test_a_word_narrows_the_list_and_stays_out_of_the_link(open_page: OpenPage) -> None:
-    page = open_page("interactions", patient=RETURNING)
-    before = len(ranks("".join(sections(page).values())))
-    word = re.search(r"<strong>(\S+) ", "".join(sections(page).values()))[1]  # type: ignore[index]
-    page.text_input(key="find_alert").set_value(word).run()
-    drawn = "".join(sections(page).values())
-    assert 0 < len(ranks(drawn)) < before
-    assert word not in str(address(page))
-
-
 def test_a_link_names_the_pair_of_the_graph(open_page: OpenPage) -> None:
     first = open_page("interactions", patient=RETURNING, part="graph", set="teacher")
     codes = graph.pairs_of(_review_of(first))
@@ -219,13 +209,12 @@ def test_the_safer_set_is_compared_with_the_plain_one(serve: Serve, open_page: O
 
 
 def test_the_safer_set_is_of_the_set_chosen_above(open_page: OpenPage) -> None:
-    """One switch: no second one in the panel, and links of before, which had one, open the set that they name."""
-    page = open_page("interactions", patient=RETURNING, part="safer", model="prescribed")
+    page = open_page("interactions", patient=RETURNING, part="safer", set="prescribed")
     assert page.segmented_control(key=SETS).value == "prescribed"
     assert "Safer set: ordered" in text(page)
     page.segmented_control(key=SETS).set_value("union").run()
     assert "Safer set: all together" in text(page)
-    assert not page.exception and "model" not in address(page)
+    assert not page.exception
 
 
 def test_a_clinician_chooses_between_three_parts_and_links_open_any(open_page: OpenPage) -> None:

@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 import numpy as np
 import pytest
 
-from dashboard.interactions.graphml import graphml
 from dashboard.report.content import CaseReport, compose
 from dashboard.report.download import file_name
 from dashboard.report.first_page import first_page
@@ -36,7 +34,7 @@ from leader_core.similar import SimilarQuery
 from leader_core.workspace import Note
 from tests.browser.pdf_text import pages, words
 from tests.dashboard.conftest import with_evidence
-from tests.fakes import PAIRS, FakeEngine, FakeSimilar
+from tests.fakes import FakeEngine, FakeSimilar
 
 NOW = datetime(2026, 11, 22, 9, 5, tzinfo=UTC)
 EVIL = "<script>alert(1)</script>\"'&"
@@ -329,15 +327,3 @@ def test_file_names_hold_nothing_of_the_case(engine: FakeEngine) -> None:
         == "leader-patient-10006-visit-2-2026-11-22"
     )
     assert file_name(Subject(Case(current=Visit((EVIL,))), "draft"), NOW) == "leader-entered-case-2026-11-22"
-
-
-def test_the_graph_opens_elsewhere_with_scores_and_pairs() -> None:
-    pair = PAIRS[0]
-    codes = (pair.code_a, pair.code_b, "Z99Z")
-    written = graphml(codes, [pair], lambda code: f"<{code}> & more", {"student": {pair.code_a: 0.25}})
-    result = nx.read_graphml(io.BytesIO(written))
-    assert set(result) == set(codes)
-    assert result.nodes[pair.code_a]["title"] == f"<{pair.code_a}> & more"
-    assert result.nodes[pair.code_a]["student"] == 0.25 and "student" not in result.nodes[pair.code_b]
-    assert result.edges[pair.code_a, pair.code_b]["severity"] == pair.severity
-    assert len(result.edges) == 1
