@@ -12,6 +12,11 @@ from leader_core.errors import CaseError
 
 Kind = Literal["diagnosis", "procedure", "medication"]
 KINDS: Final[tuple[Kind, ...]] = ("diagnosis", "procedure", "medication")
+PLURALS: Final[Mapping[Kind, str]] = {
+    "diagnosis": "diagnoses",
+    "procedure": "procedures",
+    "medication": "medications",
+}
 
 Targets = Literal["last", "all"]
 """Whose visits are cases: the last of each patient, or every one with its past as history."""

@@ -5,23 +5,18 @@ It never sees the medications of the current visit, because every case passes th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Literal, Protocol
 
-from leader_core.domain import Case, EquivalentCode, Kind, Prompt, PromptSection, Visit
+from leader_core.domain import PLURALS, Case, EquivalentCode, Kind, Prompt, PromptSection, Visit
 from leader_core.errors import InputError
 from leader_core.prompt_templates import PROMPTS, SectionKind, fill, parse
 from leader_core.terminology.equivalence import DiagnosisReading
 
 Titles = Callable[[Kind, str], "str | None"]
 
-_PLURALS: Final[Mapping[Kind, str]] = {
-    "diagnosis": "diagnoses",
-    "procedure": "procedures",
-    "medication": "medications",
-}
 _CURRENT: Final[tuple[Kind, ...]] = ("diagnosis", "procedure")  # what is read of the current visit
 
 
@@ -93,7 +88,7 @@ class PromptBuilder:
                     self.template.history,
                     {
                         "number": "10",
-                        **dict.fromkeys((_PLURALS[kind] for kind in self.template.history_kinds), ""),
+                        **dict.fromkeys((PLURALS[kind] for kind in self.template.history_kinds), ""),
                     },
                 )
             ),
@@ -173,7 +168,7 @@ class PromptBuilder:
             whole=sum(
                 len(self.reading.pairs(kind, visit.codes(kind)))
                 for visit in (*case.history, case.current)
-                for kind in _PLURALS
+                for kind in PLURALS
             ),
         )
         left = earlier - len(recent)
@@ -303,9 +298,7 @@ class PromptBuilder:
 
     def _lists(self, part: _Part, kinds: Sequence[Kind]) -> dict[str, str]:
         return {
-            _PLURALS[kind]: self.template.separator.join(
-                self.written(kind, code) for code in part.codes[kind]
-            )
+            PLURALS[kind]: self.template.separator.join(self.written(kind, code) for code in part.codes[kind])
             or self._blank(part, kind)
             for kind in kinds
         }
@@ -353,7 +346,7 @@ def _size(part: _Part) -> int:
 def _trimmed(part: _Part, where: str) -> list[str]:
     """One sentence for each list that lost its end."""
     return [
-        f"{_count(number, 'last ' + kind, 'last ' + _PLURALS[kind])} of {where} left out: the prompt was too long."
+        f"{_count(number, 'last ' + kind, 'last ' + PLURALS[kind])} of {where} left out: the prompt was too long."
         for kind, number in part.dropped.items()
         if number
     ]

@@ -11,7 +11,7 @@ import numpy as np
 from leader_core.cohort.columns import CodeColumn, CohortColumns, make_visit
 from leader_core.cohort.query import SPLITS
 from leader_core.cohort.statements import run
-from leader_core.domain import KINDS, UNKNOWN, Case, Kind, Order, age_band
+from leader_core.domain import KINDS, PLURALS, UNKNOWN, Case, Kind, Order, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.ragged import Ragged
 
@@ -24,12 +24,6 @@ PROFILE_TEXTS: Final = (
     "admission_type",
 )
 """Profile fields that stand in the table of visits as text, in the order in which they are read."""
-
-_COUNTS: Final[Mapping[Kind, str]] = {
-    "diagnosis": "diagnoses",
-    "procedure": "procedures",
-    "medication": "medications",
-}
 
 
 def check_split(split: str) -> None:
@@ -112,7 +106,7 @@ def read_columns(cursor: duckdb.DuckDBPyConnection, split: str, targets: str) ->
         first=(every - numbers + 1)[chosen],
         current=chosen,
         profile=_profile(rows, chosen),
-        codes={kind: _code_column(cursor, kind, split, rows[_COUNTS[kind]]) for kind in KINDS},
+        codes={kind: _code_column(cursor, kind, split, rows[PLURALS[kind]]) for kind in KINDS},
     )
 
 

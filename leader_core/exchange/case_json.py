@@ -5,14 +5,14 @@ Files of other formats that hold a case are recognised by their content (`read_f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
 from leader_core.cohort.ndc import NdcMap
-from leader_core.domain import KINDS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
+from leader_core.domain import KINDS, PLURALS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir import Imported, read_fhir
 from leader_core.exchange.fhir_file import LARGEST as LARGEST_FHIR
@@ -20,7 +20,7 @@ from leader_core.exchange.fhir_file import Listed, all_unpacked, is_fhir, shape
 from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
-from leader_core.terminology.icd import SYSTEMS, normalise_icd
+from leader_core.terminology.icd import VERSIONS, normalise_icd, system_of
 
 SCHEMA: Final = "leader-case/1"
 REPORT_SCHEMA: Final = "leader-report/1"
@@ -40,14 +40,8 @@ SHIFTED: Final = range(2100, 2300)
 Source: Johnson et al., MIMIC-III, a freely accessible critical care database, Sci Data 2016;3:160035 (Deidentification).
 """
 
-_PLURAL: Final[Mapping[Kind, str]] = {
-    "diagnosis": "diagnoses",
-    "procedure": "procedures",
-    "medication": "medications",
-}
 _KEYS: Final = ("schema", "profile", "history", "current", "patient_id")
-_VISIT_KEYS: Final = (*_PLURAL.values(), "admitted_at", "discharged_at", "visit_id", "visit_no")
-_VERSION_OF: Final = {"ICD9": 9, "ICD9PCS": 9, "ICD10": 10, "ICD10PCS": 10}
+_VISIT_KEYS: Final = (*PLURALS.values(), "admitted_at", "discharged_at", "visit_id", "visit_no")
 
 
 def read_case_file(data: bytes, what: str = "The case file") -> Case:
@@ -195,17 +189,17 @@ def check_code(kind: Kind, code: str) -> str:
         level = level_of(code)
         return "" if level in (3, 4, 5) else "expected an ATC code like B01A"
     system, _, bare = code.partition(":")
-    expected = [s for s in SYSTEMS if s.endswith("PCS") == (kind == "procedure")]
-    if system not in expected:
-        return f"expected a code that begins with {' or '.join(f'{s}:' for s in expected)}"
-    proper = normalise_icd(bare, _VERSION_OF[system], kind)
+    versions = {system_of(kind, version): version for version in VERSIONS}
+    if system not in versions:
+        return f"expected a code that begins with {' or '.join(f'{s}:' for s in versions)}"
+    proper = normalise_icd(bare, versions[system], kind)
     if proper is None:
         return f"{bare[:20]!r} has not the form of {'an' if system.startswith('I') else 'a'} {system} code"
     return "" if proper == code else f"expected {proper!r}, without a dot and in capitals"
 
 
 def _visit_record(visit: Visit, identified: bool) -> dict[str, Any]:
-    record: dict[str, Any] = {_PLURAL[kind]: list(codes) for kind in KINDS if (codes := visit.codes(kind))}
+    record: dict[str, Any] = {PLURALS[kind]: list(codes) for kind in KINDS if (codes := visit.codes(kind))}
     for name in ("admitted_at", "discharged_at"):
         if (moment := getattr(visit, name)) is not None:
             record[name] = moment.isoformat()
@@ -267,7 +261,7 @@ class _CaseReader:
             self.problems.append(f"{where}: expected an object, found {shape(record)}")
             return Visit()
         self._unknown(record, _VISIT_KEYS, f"{where}.")
-        codes = {kind: self._codes(record.get(_PLURAL[kind], []), kind, where) for kind in KINDS}
+        codes = {kind: self._codes(record.get(PLURALS[kind], []), kind, where) for kind in KINDS}
         admitted, discharged = (
             self._moment(record, name, where) for name in ("admitted_at", "discharged_at")
         )
@@ -284,7 +278,7 @@ class _CaseReader:
         )
 
     def _codes(self, given: object, kind: Kind, where: str) -> tuple[str, ...]:
-        name = f"{where}.{_PLURAL[kind]}"
+        name = f"{where}.{PLURALS[kind]}"
         if not isinstance(given, list):
             self.problems.append(f"{name}: expected a list of codes, found {shape(given)}")
             return ()

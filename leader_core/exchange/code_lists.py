@@ -17,10 +17,11 @@ from leader_core.exchange.paste import PastedList, read_list
 from leader_core.exchange.resolve import NO_COHORT, NO_DRUG, ResolvedCode, split_route
 from leader_core.interactions.orders import OrderedDrug, drug_names, usual_names
 from leader_core.interactions.review import Choice, UnknownDrug, choices_of, drug_choices
-from leader_core.interactions.rules import ATC_CODE, LEVEL_LENGTH
+from leader_core.interactions.rules import ATC_CODE
 from leader_core.interactions.shares import DrugShares
 from leader_core.terminology.drug_names import nearest_names, read_drug
 from leader_core.terminology.drug_table import Ingredient, is_lone, tokens
+from leader_core.terminology.drugs import ATC_LENGTH
 from leader_core.terminology.icd import code_title, listed_titles
 from leader_core.terminology.synonyms import synonyms
 
@@ -112,7 +113,7 @@ def read_drugs(text: str) -> ReadCodes:
     for piece in pieces:
         _add_other_route(read, piece)
     for code, drug in read.items():
-        if len(code) < LEVEL_LENGTH[5]:
+        if len(code) < ATC_LENGTH[5]:
             note = f"ATC has no code for it alone: what is listed about {code} counts"
             read[code] = replace(drug, note="; ".join(filter(None, (drug.note, note))))
     return _sorted(read, unknown)
@@ -176,11 +177,7 @@ def read_choices(
     unknown: list[UnknownDrug] = []
     for text in drugs:
         code = text.strip().upper()
-        if (
-            len(code) == LEVEL_LENGTH[level] < LEVEL_LENGTH[5]
-            and ATC_CODE.fullmatch(code)
-            and shares.of(code)
-        ):
+        if len(code) == ATC_LENGTH[level] < ATC_LENGTH[5] and ATC_CODE.fullmatch(code) and shares.of(code):
             classes.append(code)
             continue
         read = read_drugs(text)

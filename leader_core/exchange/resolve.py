@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from leader_core.cohort.sources import SOURCES
-from leader_core.domain import Concept, Fingerprint, Kind
+from leader_core.domain import PLURALS, Concept, Fingerprint, Kind
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.drugs import ATC_LENGTH, map_drug, set_aside
-from leader_core.terminology.icd import System, code_title, normalise_icd
+from leader_core.terminology.icd import VERSIONS, code_title, normalise_icd, system_of
 from leader_core.terminology.routes import known_routes
 
 CANDIDATES: Final = 5
@@ -24,11 +24,6 @@ EITHER_SYSTEM: Final = "read as"
 """How the note on a code begins that is valid in two systems."""
 NO_COHORT: Final = ""
 """The source of a `CodeBook` that is no cohort: a code of two systems is then not decided."""
-_SYSTEMS: Final[Mapping[Kind, tuple[tuple[int, System], ...]]] = {
-    "diagnosis": ((9, "ICD9"), (10, "ICD10")),
-    "procedure": ((9, "ICD9PCS"), (10, "ICD10PCS")),
-    "medication": (),
-}
 NAMES: Final[Mapping[str, str]] = {
     "ICD9": "ICD-9-CM",
     "ICD10": "ICD-10-CM",
@@ -96,33 +91,26 @@ class Resolver:
 
         A code that is valid in both is read in the system that this cohort has it in, else in the cohort's usual one.
         """
-        shaped = {
-            number: code
-            for number, _ in _SYSTEMS[kind]
-            if version in (None, number) and (code := normalise_icd(text, number, kind)) is not None
-        }
+        versions = VERSIONS if version is None else (version,)
+        shaped = {v: code for v in versions if (code := normalise_icd(text, v, kind)) is not None}
         if not shaped:
-            systems = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if version in (None, n))
-            return Unresolved(f"has not the form of a code in {systems}")
-        known = {number: code for number, code in shaped.items() if self.knows(kind, code)}
+            return Unresolved(f"has not the form of a code in {_systems(kind, versions)}")
+        known = {v: code for v, code in shaped.items() if self.knows(kind, code)}
         if not known:
-            systems = " or ".join(NAMES[s] for n, s in _SYSTEMS[kind] if n in shaped)
-            return Unresolved(f"is no code that the lists of {systems} hold")
+            return Unresolved(f"is no code that the lists of {_systems(kind, shaped)} hold")
         if len(known) == 1:
-            ((number, code),) = known.items()
-            return (self._resolved(kind, code),)
+            return (self._resolved(kind, *known.values()),)
+        nine, ten = (f"{_systems(kind, [v])} ({self.title(kind, code)})" for v, code in known.items())
         if self.preferred is None:
-            meanings = " or ".join(
-                f"{NAMES[s]} ({self.title(kind, known[n])})" for n, s in _SYSTEMS[kind] if n in known
-            )
-            return Unresolved(f"may be {meanings}: write ICD9: or ICD10: before it")
-        own = [number for number, code in known.items() if code in self.own(kind)]
-        number = own[0] if len(own) == 1 else self.preferred
-        names = dict(_SYSTEMS[kind])
-        other = next(n for n in known if n != number)
-        title = self.title(kind, known[other])
-        note = f"{EITHER_SYSTEM} {NAMES[names[number]]}, as this cohort is coded; in {NAMES[names[other]]} it is {title}"
-        return (self._resolved(kind, known[number], note),)
+            return Unresolved(f"may be {nine} or {ten}: write ICD9: or ICD10: before it")
+        own = [v for v, code in known.items() if code in self.own(kind)]
+        chosen = own[0] if len(own) == 1 else self.preferred
+        other = next(v for v in known if v != chosen)
+        note = (
+            f"{EITHER_SYSTEM} {_systems(kind, [chosen])}, as this cohort is coded; "
+            f"in {_systems(kind, [other])} it is {self.title(kind, known[other])}"
+        )
+        return (self._resolved(kind, known[chosen], note),)
 
     def atc(self, text: str) -> Answer:
         """An ATC code, at the cohort's level."""
@@ -178,7 +166,7 @@ class Resolver:
                 return (ResolvedCode(kind, exact.code, exact.title),)
             concepts = found if each == system else concepts
         if concepts:
-            return Unresolved(f"matches {_many(kind)} but names none: choose one", concepts[:CANDIDATES])
+            return Unresolved(f"matches {PLURALS[kind]} but names none: choose one", concepts[:CANDIDATES])
         return Unresolved(
             f"matches no {kind} {f'of {NAMES.get(system, system)} ' if system else ''}that we know"
         )
@@ -219,5 +207,5 @@ def _plain(text: str) -> str:
     return re.sub(r"\W+", " ", text.casefold()).strip()
 
 
-def _many(kind: Kind) -> str:
-    return "diagnoses" if kind == "diagnosis" else f"{kind}s"
+def _systems(kind: Kind, versions: Iterable[int]) -> str:
+    return " or ".join(NAMES[system_of(kind, version)] for version in versions)

@@ -10,11 +10,11 @@ import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from leader_core.domain import Case, Kind, Prompt, PromptSection
+from leader_core.domain import PLURALS, Case, Kind, Prompt, PromptSection
 from leader_core.explain.changes import Item, code_item, visits_of, wording_item
 from leader_core.prompt import PromptBuilder
 
-_KINDS: dict[str, Kind] = {"diagnoses": "diagnosis", "procedures": "procedure", "medications": "medication"}
+_KINDS: dict[str, Kind] = {plural: kind for kind, plural in PLURALS.items()}
 
 
 @dataclass(frozen=True, slots=True)

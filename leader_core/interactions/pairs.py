@@ -18,7 +18,6 @@ import numpy.typing as npt
 from leader_core.domain import SEVERITIES, SEVERITY_RANK, Interaction, Severity
 from leader_core.errors import InputError
 from leader_core.interactions.rules import (
-    LEVEL_LENGTH,
     RARITY_LIMIT,
     ClinicalRule,
     Side,
@@ -26,6 +25,7 @@ from leader_core.interactions.rules import (
     clinical_rules,
     in_words,
 )
+from leader_core.terminology.drugs import ATC_LENGTH, atc_length
 
 _PARTIAL: Final = "Only when combining "
 """How the management of a pair begins that only some drugs of the two classes carry."""
@@ -139,7 +139,7 @@ class _Match:
     @property
     def partial(self) -> bool:
         """Do only some drugs of the two codes carry it? Never so where a code is one ingredient."""
-        if len(self.code_a) == LEVEL_LENGTH[5]:
+        if len(self.code_a) == ATC_LENGTH[5]:
             return False
         return not (self.rule.a.holds_for_all_of(self.code_a) and self.rule.b.holds_for_all_of(self.code_b))
 
@@ -199,9 +199,7 @@ def _class_severity(first: _Match) -> Severity:
 @lru_cache(maxsize=3)
 def _project(level: int) -> dict[tuple[str, str], list[_Match]]:
     """The rules by pair of codes of a level; pairs within one class are left out."""
-    if level not in LEVEL_LENGTH:
-        raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
-    length = LEVEL_LENGTH[level]
+    length = atc_length(level)
     pairs: dict[tuple[str, str], list[_Match]] = defaultdict(list)
     for rule in clinical_rules():
         seen: set[tuple[str, str]] = set()

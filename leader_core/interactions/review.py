@@ -19,7 +19,6 @@ from leader_core.domain import GRADED, SEVERITY_RANK, Interaction, Order, Severi
 from leader_core.interactions.conditions import condition_rules, duplication_rules
 from leader_core.interactions.orders import OrderedDrug, ordered_drugs
 from leader_core.interactions.pairs import InteractionTable, drug_pair, is_statistical
-from leader_core.interactions.rules import LEVEL_LENGTH
 from leader_core.interactions.severity_matrix import (
     NUMBER,
     SEVERITY,
@@ -31,6 +30,7 @@ from leader_core.interactions.severity_matrix import (
 )
 from leader_core.interactions.shares import DrugShares
 from leader_core.interactions.substitution import indications
+from leader_core.terminology.drugs import ATC_LENGTH
 
 AlertKind = Literal["interaction", "condition", "duplication"]
 
@@ -169,7 +169,7 @@ def counts_text(counts: Mapping[Severity, int]) -> str:
 
 def drug_choices(drugs: Iterable[OrderedDrug], level: int) -> tuple[Choice, ...]:
     """Known drugs, each named once however many codes it has, by name."""
-    length = LEVEL_LENGTH[level]
+    length = ATC_LENGTH[level]
     by_name: dict[str, dict[str, Carrier]] = {}
     for drug in drugs:
         codes = by_name.setdefault(drug.name, {})

@@ -15,8 +15,8 @@ from typing import Final, Literal, TypeVar, cast
 
 from leader_core.domain import GRADED, SEVERITY_RANK, Severity
 from leader_core.errors import InputError
-from leader_core.terminology.atc import LENGTHS
 from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.drugs import ATC_LENGTH
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
 RULES: Final = ASSETS / "clinical.csv"
@@ -24,8 +24,6 @@ FREQUENCIES: Final = ASSETS / "frequency.csv"
 USUAL: Final = ASSETS / "usual.csv"
 COMBINATIONS: Final = ASSETS / "combinations.csv"
 
-LEVEL_LENGTH: Final[Mapping[int, int]] = {level: LENGTHS[level] for level in (3, 4, 5)}
-"""Characters of an ATC code at each level a cohort may have."""
 ATC_CODE: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
 """A code of level 3, 4 or 5."""
 EVIDENCE: Final = ("established", "probable", "theoretical")
@@ -52,7 +50,7 @@ class Agent:
 
     def representing(self, length: int) -> tuple[str, ...]:
         """The drug's codes that count for codes of so many characters: rare combinations count for no class."""
-        if length == LEVEL_LENGTH[5]:
+        if length == ATC_LENGTH[5]:
             return self.codes
         return tuple(own for own in self.codes if own not in rare_combinations())
 
@@ -82,7 +80,7 @@ class Side:
         """True where the rule was written for the whole class `code`, with no drug of it spared but rare ones."""
         spared = (own for drug in self.spared_within(code) for own in drug.codes if own.startswith(code))
         return any(code.startswith(own) for own in self.codes) and all(
-            len(code) < LEVEL_LENGTH[5] and frequencies().get(own) == "rare" for own in spared
+            len(code) < ATC_LENGTH[5] and frequencies().get(own) == "rare" for own in spared
         )
 
     @property
@@ -95,7 +93,7 @@ class Side:
 
         Always 0 where the code is a single ingredient.
         """
-        if len(code) == LEVEL_LENGTH[5]:
+        if len(code) == ATC_LENGTH[5]:
             return 0
         return min(
             _RARITY[frequencies()[own]] if own in frequencies() else 0
@@ -229,7 +227,7 @@ def read_side(row: Mapping[str, str], where: str, label: str, suffix: str = "") 
 
 def _rest_of_classes(codes: Sequence[str], listed: Sequence[Agent]) -> tuple[Agent, ...]:
     """The drugs that hospitals order of the classes among these codes, without those listed; by name."""
-    classes = tuple(code for code in codes if len(code) < LEVEL_LENGTH[5])
+    classes = tuple(code for code in codes if len(code) < ATC_LENGTH[5])
     if not classes:
         return ()
     known = {code for drug in listed for code in drug.codes}

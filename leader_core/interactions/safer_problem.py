@@ -24,7 +24,6 @@ from leader_core.interactions.drug_program import (
 )
 from leader_core.interactions.pairs import InteractionTable, is_statistical
 from leader_core.interactions.review import Carrier, Choice
-from leader_core.interactions.rules import LEVEL_LENGTH
 from leader_core.interactions.severity_matrix import NUMBER, groups_of, present_conditions, severity_matrix
 from leader_core.interactions.shares import DrugShares
 from leader_core.interactions.substitution import (
@@ -35,10 +34,11 @@ from leader_core.interactions.substitution import (
     substitutes,
     uses_of,
 )
+from leader_core.terminology.drugs import ATC_LENGTH
 
 SERIOUS: Final[tuple[Severity, ...]] = ("contraindicated", "major")
 """The severities that a limit can count, most severe first."""
-_PHARMACOLOGICAL: Final = LEVEL_LENGTH[3]
+_PHARMACOLOGICAL: Final = ATC_LENGTH[3]
 """Characters of the class within which a drug may be switched, whatever the level of the cohort."""
 
 
@@ -97,7 +97,7 @@ class SlotBuilder:
         self._shares = shares
         self._diagnoses = diagnoses
         self._avoided = avoided
-        self._length = LEVEL_LENGTH[shares.atc_level]
+        self._length = ATC_LENGTH[shares.atc_level]
         self._indications = indications(diagnoses)
         rules = [rule for condition in present_conditions(diagnoses) for rule in condition.rules]
         matrix = severity_matrix()

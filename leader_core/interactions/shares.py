@@ -13,11 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from leader_core.errors import ArtifactError, InputError
+from leader_core.errors import ArtifactError
 from leader_core.files import read_by_class, write_by_class
 from leader_core.interactions.orders import drugs_of_text, usual_names
-from leader_core.interactions.rules import LEVEL_LENGTH, frequencies, usual_order
+from leader_core.interactions.rules import frequencies, usual_order
 from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.drugs import ATC_LENGTH, atc_length
 
 if TYPE_CHECKING:
     import duckdb
@@ -63,7 +64,7 @@ class DrugShares:
 
         A class that was never counted gets the shares of typical use; an ingredient (level 5) is its own only drug.
         """
-        if len(class_code) == LEVEL_LENGTH[5]:
+        if len(class_code) == ATC_LENGTH[5]:
             return (DrugShare(usual_names().get(class_code, class_code), class_code, 1.0, {}),)
         return self.classes.get(class_code) or _typical(class_code)
 
@@ -146,8 +147,7 @@ def typical_shares(atc_level: int) -> DrugShares:
     Raises:
         InputError: a level other than 3, 4 and 5.
     """
-    if atc_level not in LEVEL_LENGTH:
-        raise InputError(f"ATC level {atc_level!r}: expected 3, 4 or 5.")
+    atc_length(atc_level)
     return DrugShares(atc_level, {}, PRIOR)
 
 

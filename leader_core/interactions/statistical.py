@@ -17,7 +17,8 @@ from typing import Final
 
 from leader_core.domain import Interaction
 from leader_core.errors import InputError, NotFoundError
-from leader_core.interactions.rules import ASSETS, ATC_CODE, LEVEL_LENGTH
+from leader_core.interactions.rules import ASSETS, ATC_CODE
+from leader_core.terminology.drugs import ATC_LENGTH, atc_length
 
 SHIPPED: Final = ASSETS / "statistical_atc3.csv"
 
@@ -64,8 +65,7 @@ def read_statistical(
             a mapping that knows none of the compounds, or one that is given and not needed.
         NotFoundError: a file that does not exist.
     """
-    if level not in LEVEL_LENGTH:
-        raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
+    atc_length(level)
     if path is None:
         if level != 3:
             note = (
@@ -76,7 +76,8 @@ def read_statistical(
         pairs = _shipped()
         return StatisticalSignal(level, pairs, (f"{len(pairs)} pairs of ATC level-3 classes. {SOURCE}.",))
     path = _existing(Path(path), "interaction file")
-    header = _header(path)
+    _, first = next(_lines(path, "interaction file"), (0, []))
+    header = [cell.strip().lower() for cell in first]
     if set(_TWOSIDES_COLUMNS) <= set(header):
         return _read_twosides(level, path, _mapping_path(path, mapping), rarest)
     if {"code_a", "code_b"} <= set(header):
@@ -104,17 +105,8 @@ def _existing(path: Path, what: str) -> Path:
     return path
 
 
-def _header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return [cell.strip().lower() for cell in next(csv.reader(stream), [])]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The interaction file {path} is not readable as CSV in UTF-8: {error}.") from error
-
-
 def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
     """Rows of `code_a, code_b[, effect][, source]`; deeper codes are cut to the level."""
-    length = LEVEL_LENGTH[level]
     effects: dict[tuple[str, str], list[str]] = {}
     sources: dict[tuple[str, str], str] = {}
     within = 0
@@ -124,7 +116,7 @@ def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
     for number, cells in lines:
         row = dict(zip(columns, cells, strict=False))
         low, high = sorted(
-            _code_at(level, length, row.get(name) or "", f"{path}, line {number}, column {name}")
+            _code_at(level, row.get(name) or "", f"{path}, line {number}, column {name}")
             for name in ("code_a", "code_b")
         )
         if low == high:
@@ -146,18 +138,18 @@ def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
     return StatisticalSignal(level, pairs, tuple(notes))
 
 
-def _code_at(level: int, length: int, value: str, where: str) -> str:
+def _code_at(level: int, value: str, where: str) -> str:
     code = value.strip().upper()
     if not ATC_CODE.fullmatch(code):
         raise InputError(
             f"{where}: {value!r} is no ATC code of level 3, 4 or 5 (like B01A, B01AA or B01AA03)."
         )
-    if len(code) < length:
+    if len(code) < ATC_LENGTH[level]:
         raise InputError(
             f"{where}: {code} is less specific than ATC level {level}. "
             "Give pairs at the cohort's level or deeper, or build the cohort at this file's level."
         )
-    return code[:length]
+    return code[: ATC_LENGTH[level]]
 
 
 def _mapping_path(path: Path, mapping: Path | str | None) -> Path:
@@ -173,7 +165,7 @@ def _mapping_path(path: Path, mapping: Path | str | None) -> Path:
     )
 
 
-def _read_mapping(path: Path, length: int) -> dict[int, tuple[str, ...]]:
+def _read_mapping(path: Path, level: int) -> dict[int, tuple[str, ...]]:
     """STITCH compound number to its ATC codes, cut to the level; codes that are not ATC raise."""
     table: dict[int, set[str]] = {}
     for number, row in _lines(path, "table from STITCH compound to ATC"):
@@ -187,7 +179,7 @@ def _read_mapping(path: Path, length: int) -> dict[int, tuple[str, ...]]:
             raise InputError(
                 f"{path}, line {number}: {cells[0]!r} is no STITCH compound (like CID000003015)."
             )
-        codes = {_code_at(5, length, cell, f"{path}, line {number}") for cell in cells[1:]}
+        codes = {_code_at(level, cell, f"{path}, line {number}") for cell in cells[1:]}
         table.setdefault(int(compound[1]), set()).update(codes)
     if not table:
         raise InputError(f"{path} maps no compound: expected lines like CID000003015,G03HA01.")
@@ -208,7 +200,7 @@ def _lines(path: Path, what: str) -> Iterator[tuple[int, list[str]]]:
 
 def _read_twosides(level: int, path: Path, mapping: Path, rarest: int) -> StatisticalSignal:
     """Pairs of codes of the compounds that share one of the rarest side effects, with those effects' names."""
-    table = _read_mapping(mapping, LEVEL_LENGTH[level])
+    table = _read_mapping(mapping, level)
     rows, chosen_effects, all_effects = _rarest_rows(path, rarest)
     effects: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
     unmapped: set[str] = set()

@@ -15,7 +15,8 @@ from typing import Final, Literal, cast
 
 from leader_core.errors import InputError
 from leader_core.interactions.conditions import beginnings
-from leader_core.interactions.rules import ASSETS, ATC_CODE, LEVEL_LENGTH, Agent, agents, check_row, read_rows
+from leader_core.interactions.rules import ASSETS, ATC_CODE, Agent, agents, check_row, read_rows
+from leader_core.terminology.drugs import ATC_LENGTH
 
 INTERCHANGEABLE: Final = ASSETS / "interchangeable.csv"
 SUBSTITUTES: Final = ASSETS / "substitutes.csv"
@@ -73,7 +74,7 @@ class Indication:
     @property
     def classes(self) -> frozenset[str]:
         """The ATC classes of level 3 that its drugs are of."""
-        return frozenset(code[: LEVEL_LENGTH[3]] for code in self.codes)
+        return frozenset(code[: ATC_LENGTH[3]] for code in self.codes)
 
     def applies(self, diagnoses: Iterable[str]) -> bool:
         """Does one of these diagnoses call for it, and none lift it?"""
@@ -86,7 +87,7 @@ class Indication:
         Of the codes that stand for a drug only the longest count: with `B01A B01AA` a class of antithrombotics is
         called for, but of the drugs warfarin is and aspirin is not.
         """
-        if len(code) < LEVEL_LENGTH[5] or not code.startswith(self.codes):
+        if len(code) < ATC_LENGTH[5] or not code.startswith(self.codes):
             return code.startswith(self.codes)
         return any(
             code.startswith(own)

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Final
 
+from leader_core.terminology.atc import LENGTHS
+
 UNCLASSIFIED: Final = "Not classified"
 
 _EXTERNAL: Final = "External causes"
@@ -69,8 +71,6 @@ _MEDICAL: Final = {system: name for name, _, systems, *_ in _PROCEDURES for syst
 _NEW_TECHNOLOGY: Final = {system: name for name, _, _, systems, _ in _PROCEDURES for system in systems}
 _EICU: Final = {word: name for name, *_, word in _PROCEDURES}
 
-_ATC_LENGTHS: Final = (1, 3, 4, 5, 7)
-
 
 def chapter(code: str) -> str:
     """The chapter of a diagnosis or procedure code, in plain words; `UNCLASSIFIED` where there is none.
@@ -121,7 +121,7 @@ def parent(code: str) -> str:
     """
     system, colon, bare = code.rpartition(":")
     if not colon:
-        shorter = [n for n in _ATC_LENGTHS if n < len(bare)]
+        shorter = [n for n in LENGTHS.values() if n < len(bare)]
         return bare[: shorter[-1]] if shorter else ""
     if system == "ICD10PCS":
         return f"{system}:{bare[:3]}" if len(bare) > 3 else ""

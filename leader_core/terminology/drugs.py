@@ -16,7 +16,7 @@ from leader_core.terminology.routes import RouteGroup, effective_group, route_gr
 
 AtcLevel = Literal[3, 4, 5]
 ATC_LENGTH: Final[dict[int, int]] = {3: 4, 4: 5, 5: 7}
-"""Characters of an ATC code by level."""
+"""Characters of an ATC code at each level that a cohort may have."""
 
 DILUENT: Final = "diluent"
 FLUSH: Final = "flush"
@@ -29,6 +29,17 @@ SET_ASIDE_REASONS: Final = (DILUENT, FLUSH, ADDITIVE, DEVICE, STUDY, CANCELLED)
 
 _LOCKS: Final = frozenset(("heparin", "sodium citrate"))
 """Left in a catheter these keep it open; they do not treat the patient."""
+
+
+def atc_length(level: int) -> int:
+    """Characters of a code at a level.
+
+    Raises:
+        InputError: a level other than 3, 4 or 5.
+    """
+    if level not in ATC_LENGTH:
+        raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
+    return ATC_LENGTH[level]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +65,7 @@ def map_drug(drug: str, route: str = "", level: int = 3) -> tuple[DrugMatch, ...
     Raises:
         InputError: a level other than 3, 4 or 5.
     """
-    length = ATC_LENGTH.get(level)
-    if length is None:
-        raise InputError(f"ATC level {level!r}: expected 3, 4 or 5.")
+    length = atc_length(level)
     reading = _read(drug)
     if any(other.always for other in reading.others):
         return ()

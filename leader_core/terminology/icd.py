@@ -43,6 +43,7 @@ _SHAPES: Final[dict[System, re.Pattern[str]]] = {
 
 _PCS_START: Final = re.compile(r"[0-9A-HJ-NP-Z]{3,7}")
 
+VERSIONS: Final = (9, 10)
 _SYSTEM_OF: Final[dict[tuple[str, int], System]] = {
     ("diagnosis", 9): "ICD9",
     ("diagnosis", 10): "ICD10",
