@@ -15,8 +15,7 @@ from dashboard.shared.formatting import listing
 from dashboard.shared.subject import titles_of
 from leader_core import Review
 from leader_core.domain import GRADED
-from leader_core.exchange.code_lists import NotUnderstood
-from leader_core.interactions.review import UnknownDrug
+from leader_core.interactions.review import NotUnderstood
 
 
 def show(reviewed: ReviewedSet) -> None:
@@ -58,7 +57,7 @@ def severities(review: Review) -> list[str]:
     return list(chosen)
 
 
-def not_understood(unknown: Sequence[UnknownDrug | NotUnderstood]) -> None:
+def not_understood(unknown: Sequence[NotUnderstood]) -> None:
     """What was typed and could not be looked up: never silently left out."""
     if unknown:
         texts = listing(f"“{each.text}” {each.reason}" for each in unknown)

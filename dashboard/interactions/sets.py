@@ -14,7 +14,7 @@ from dashboard.shared.markup import Title
 from dashboard.shared.session import Subject
 from leader_core import Alert, Case, Engine, Order, Recommendation, Review
 from leader_core.domain import ModelName
-from leader_core.interactions.review import Choice, UnknownDrug
+from leader_core.interactions.review import Choice, NotUnderstood
 from leader_core.interactions.safer_set import SERIOUS
 
 CODE: Final = r"[A-Z]\d{2}[A-Z0-9]{1,4}"
@@ -61,7 +61,7 @@ class KnownDrugs:
         return tuple(dict.fromkeys((*self.prescribed, *(order.code for order in self.orders))))
 
     @property
-    def unknown(self) -> tuple[UnknownDrug, ...]:
+    def unknown(self) -> tuple[NotUnderstood, ...]:
         """What was typed and not understood."""
         return self.entered.unknown if self.entered is not None else ()
 

@@ -8,28 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from leader_core.domain import Recommendation, UnseenCode
 from leader_core.evaluation.class_evidence import EVIDENCE, Evidence, Proportion, read_evidence
 from leader_core.model_folder import Manifest
+
+if TYPE_CHECKING:
+    from leader_core.model_card import ModelCard
 
 FEW: Final = 20
 """Below so many cases a share is shown with a warning."""
 COMMAND: Final = "python -m train calibrate"
 PROMISE: Final = (0.9, 0.9)
 """The share and confidence of the conformal set that is shown; see `leader_core.evaluation.calibration`."""
-
-
-class Card(Protocol):
-    """The part of `leader_core.model_card.ModelCard` that is read here."""
-
-    @property
-    def folder(self) -> Path: ...
-
-    @property
-    def manifest(self) -> Manifest | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +53,7 @@ class CaseTrust:
     scored: int  # classes that the model scores
 
 
-def evidence_of(card: Card) -> Evidence | None:
+def evidence_of(card: ModelCard) -> Evidence | None:
     """What a model's folder says of its classes; None for an early folder without it, or an unsealed one.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.cohort.ndc import NdcMap
 from leader_core.domain import KINDS, PLURALS, PROFILE_FIELDS, UNKNOWN, Case, Kind, Visit
@@ -17,10 +17,12 @@ from leader_core.errors import InputError
 from leader_core.exchange.fhir import Imported, read_fhir
 from leader_core.exchange.fhir_file import LARGEST as LARGEST_FHIR
 from leader_core.exchange.fhir_file import Listed, all_unpacked, is_fhir, shape
-from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.strict_json import read_json
 from leader_core.terminology.atc import level_of
 from leader_core.terminology.icd import VERSIONS, normalise_icd, system_of
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
 
 SCHEMA: Final = "leader-case/1"
 REPORT_SCHEMA: Final = "leader-report/1"
@@ -58,7 +60,7 @@ def read_case_file(data: bytes, what: str = "The case file") -> Case:
 
 def read_file(
     data: bytes | Sequence[bytes],
-    cohort: ProfileBook,
+    cohort: Cohort,
     *,
     current: str | None = None,
     patient: str | None = None,
@@ -114,7 +116,7 @@ def date_notes(case: Case) -> tuple[str, ...]:
 
 def _read_any(
     data: bytes | Sequence[bytes],
-    cohort: ProfileBook,
+    cohort: Cohort,
     current: str | None,
     patient: str | None,
     ndc_map: NdcMap | None,

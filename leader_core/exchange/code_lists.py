@@ -16,7 +16,7 @@ from leader_core.domain import Concept, Fingerprint, Kind, Order
 from leader_core.exchange.paste import PastedList, read_list
 from leader_core.exchange.resolve import NO_COHORT, NO_DRUG, ResolvedCode, split_route
 from leader_core.interactions.orders import OrderedDrug, drug_names, usual_names
-from leader_core.interactions.review import Choice, UnknownDrug, choices_of, drug_choices
+from leader_core.interactions.review import Choice, NotUnderstood, choices_of, drug_choices
 from leader_core.interactions.rules import ATC_CODE
 from leader_core.interactions.shares import DrugShares
 from leader_core.terminology.drug_names import nearest_names, read_drug
@@ -43,14 +43,6 @@ class ReadCode:
     name: str
     written: tuple[str, ...]
     note: str = ""  # what had to be decided: "spelling corrected"
-
-
-@dataclass(frozen=True, slots=True)
-class NotUnderstood:
-    """A piece of the list that means no code, and why."""
-
-    text: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +155,7 @@ def _misspelt_part(word: str, ingredients: Sequence[Ingredient]) -> bool:
 
 def read_choices(
     drugs: Iterable[str], orders: Iterable[Order], shares: DrugShares, level: int
-) -> tuple[tuple[Choice, ...], tuple[UnknownDrug, ...]]:
+) -> tuple[tuple[Choice, ...], tuple[NotUnderstood, ...]]:
     """Drugs or classes one by one, each in any writing, as choices for a review, and what was not understood.
 
     Args:
@@ -174,7 +166,7 @@ def read_choices(
     """
     classes: list[str] = []
     given: list[OrderedDrug] = []
-    unknown: list[UnknownDrug] = []
+    unknown: list[NotUnderstood] = []
     for text in drugs:
         code = text.strip().upper()
         if len(code) == ATC_LENGTH[level] < ATC_LENGTH[5] and ATC_CODE.fullmatch(code) and shares.of(code):
@@ -182,9 +174,9 @@ def read_choices(
             continue
         read = read_drugs(text)
         given += [OrderedDrug(each.name, each.code, each.written) for each in read.codes]
-        unknown += [UnknownDrug(each.text, each.reason) for each in read.unknown]
+        unknown += read.unknown
         if not read.codes and not read.unknown:
-            unknown.append(UnknownDrug(text, "names no drug"))
+            unknown.append(NotUnderstood(text, "names no drug"))
     chosen = choices_of(classes, orders, shares, level)
     ordered = [
         OrderedDrug(d.name, d.code, d.written) for choice in chosen if choice.known for d in choice.drugs

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from leader_core.domain import Case, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir_conditions import OfferedCondition, offered
 from leader_core.exchange.fhir_file import EXPECTED, WHAT, Listed, read_files
-from leader_core.exchange.fhir_patient import ProfileBook
 from leader_core.exchange.fhir_people import PatientChoice, choose_patient
 from leader_core.exchange.fhir_placing import Placing
 from leader_core.exchange.fhir_stays import Stay
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class Imported:
 
 def read_fhir(
     data: bytes | Sequence[bytes],
-    cohort: ProfileBook,
+    cohort: Cohort,
     *,
     current: str | None = None,
     patient: str | None = None,
@@ -76,7 +79,7 @@ def read_fhir(
     return replace(imported, notes=notes, patients=chosen.choices, patient=chosen.label)
 
 
-def _imported(placed: Placing, cohort: ProfileBook, current: str | None) -> Imported:
+def _imported(placed: Placing, cohort: Cohort, current: str | None) -> Imported:
     visits = placed.ordered_visits()
     today = _chosen(visits, current)
     history = placed.history_of(today, visits)
@@ -89,7 +92,7 @@ def _imported(placed: Placing, cohort: ProfileBook, current: str | None) -> Impo
     case = Case(placed.profile(today, cohort), tuple(past), today.visit(len(past) + 1))
     for each in conditions:
         if not each.concepts:
-            placed.leave_out("Condition", each.text, each.reason)
+            placed.file.leave_out("Condition", each.text, each.reason)
     useful = (
         case.current.diagnoses
         or case.current.procedures

@@ -75,6 +75,23 @@ class Resource:
     data: Mapping[str, Any]
 
 
+_UNTRUE: Final[Mapping[str, Sequence[str]]] = {
+    "Encounter": "planned cancelled entered-in-error".split(),
+    "Procedure": "preparation not-done entered-in-error planned".split(),
+    "MedicationRequest": "cancelled draft entered-in-error".split(),
+    "MedicationStatement": "not-taken intended entered-in-error stopped on-hold unknown draft".split(),
+    "MedicationAdministration": "not-done entered-in-error on-hold unknown".split(),
+    "Coverage": "cancelled draft entered-in-error".split(),
+}
+"""Resource type -> statuses in which it did not take place or does not hold."""
+
+
+def untrue(resource: Resource) -> str:
+    """Why a resource, by its status, did not take place or does not hold; empty where it may."""
+    status = word(resource.data.get("status"))
+    return f"its status is {status}" if status in _UNTRUE.get(resource.kind, ()) else ""
+
+
 @dataclass(slots=True)
 class FhirFile:
     """What was read of one or several files."""

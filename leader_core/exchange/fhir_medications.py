@@ -22,6 +22,7 @@ from leader_core.exchange.fhir_file import (
     codings,
     items,
     shape,
+    untrue,
     word,
     words_of,
 )
@@ -37,13 +38,6 @@ _MOST_INGREDIENTS: Final = 200
 MOST_NAMES: Final = 5_000
 """Different names of drugs in one patient's files; each takes milliseconds to read."""
 
-_NOT_TRUE: Final[Mapping[str, frozenset[str]]] = {
-    "MedicationRequest": frozenset(("cancelled", "draft", "entered-in-error")),
-    "MedicationStatement": frozenset(
-        ("not-taken", "intended", "entered-in-error", "stopped", "on-hold", "unknown", "draft")
-    ),
-    "MedicationAdministration": frozenset(("not-done", "entered-in-error", "on-hold", "unknown")),
-}
 _MEANT: Final = ("proposal", "plan", "option")
 _ELSEWHERE: Final = ("discharge", "community", "outpatient")
 """Categories of prescriptions that are not given in the stay in which they are written."""
@@ -53,8 +47,8 @@ def not_given(resource: Resource) -> tuple[str, str]:
     """Why a medication was meant and not given or ordered: its kind, to count, and the reason; empty where it was."""
     data = resource.data
     status, intent = data.get("status"), data.get("intent")
-    if isinstance(status, str) and status in _NOT_TRUE.get(resource.kind, ()):
-        return f"status {status}", f"its status is {status}"
+    if reason := untrue(resource):
+        return f"status {status}", reason
     if data.get("doNotPerform") is True:
         return "not to be given", "it says not to give this"
     if resource.kind == "MedicationRequest":

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.domain import UNKNOWN, age_band
 from leader_core.exchange import fhir_terms
-from leader_core.exchange.fhir_file import Listed, Resource, codings, items, word, words_of
+from leader_core.exchange.fhir_file import Listed, Resource, codings, items, untrue, word, words_of
 from leader_core.exchange.fhir_terms import read_when
-from leader_core.exchange.resolve import CodeBook
+
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
 
 _RACE: Final = "us-core-race"
 _ETHNICITY: Final = "us-core-ethnicity"
@@ -29,23 +31,12 @@ _NO_ETHNICITY: Final = ("not hispanic or latino", "non hispanic or latino", "unk
 _NOT_SAID: Final = ("UNK", "NI", "NASK", "NULL")
 
 
-class ProfileBook(CodeBook, Protocol):
-    """What a whole case needs of a cohort; `Cohort` satisfies it."""
-
-    @property
-    def profile_fields(self) -> tuple[str, ...]:
-        """The fields this cohort records."""
-
-    def profile_values(self, field: str) -> list[str]:
-        """The values a field has in the training split."""
-
-
 def read_profile(
     patient: Resource | None,
     coverages: Sequence[Resource],
     encounter: Resource | None,
     admitted: datetime | None,
-    cohort: ProfileBook,
+    cohort: Cohort,
 ) -> tuple[dict[str, str], list[Listed]]:
     """The profile at the current encounter, and what could not be read of it."""
     attributes: dict[str, str] = {}
@@ -82,9 +73,8 @@ def read_profile(
         ]
         keep(patient, "ethnicity", ", ".join(races), fhir_terms.ethnicity(races, values["ethnicity"]))
     for coverage in coverages:
-        status = word(coverage.data.get("status"))
-        if status in ("cancelled", "draft", "entered-in-error"):
-            listed.append(Listed(coverage.label, "", f"its status is {status}"))
+        if reason := untrue(coverage):
+            listed.append(Listed(coverage.label, "", reason))
             continue
         code, words, typed = _payer(coverage.data)
         payer = fhir_terms.insurance(code, words, values["insurance"], payment_type=typed)

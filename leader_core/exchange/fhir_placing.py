@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from leader_core.domain import Kind
 from leader_core.errors import InputError
@@ -16,9 +16,9 @@ from leader_core.exchange.fhir_conditions import (
     refuted,
     words_for_list,
 )
-from leader_core.exchange.fhir_file import WHAT, FhirFile, Listed, Resource, items, word
+from leader_core.exchange.fhir_file import WHAT, FhirFile, Resource, items, untrue, word
 from leader_core.exchange.fhir_medications import MedicationReader, given_elsewhere, not_given, reported
-from leader_core.exchange.fhir_patient import ProfileBook, read_profile
+from leader_core.exchange.fhir_patient import read_profile
 from leader_core.exchange.fhir_stays import (
     RULE,
     PendingCondition,
@@ -26,13 +26,14 @@ from leader_core.exchange.fhir_stays import (
     Stay,
     StayCalendar,
     find_stays,
-    untrue_encounter,
 )
 from leader_core.exchange.fhir_terms import Span, span_of
 from leader_core.exchange.resolve import Resolver, Unresolved
 
+if TYPE_CHECKING:
+    from leader_core.cohort import Cohort
+
 _MEDICATIONS: Final = ("MedicationRequest", "MedicationStatement", "MedicationAdministration")
-_NOT_DONE: Final = frozenset(("preparation", "not-done", "entered-in-error", "planned"))
 _UNRANKED: Final = 10**6
 """The rank of a code that no encounter ranks."""
 _FURTHER_PAGES: Final = (
@@ -45,7 +46,7 @@ class Placing:
     """Which visit each clinical resource of a file belongs to, or why to none."""
 
     def __init__(
-        self, file: FhirFile, patient: Resource | None, cohort: ProfileBook, ndc_map: Mapping[str, str]
+        self, file: FhirFile, patient: Resource | None, cohort: Cohort, ndc_map: Mapping[str, str]
     ) -> None:
         self.file = file
         self.titles: dict[str, str] = {}
@@ -63,18 +64,13 @@ class Placing:
         self._calendar = StayCalendar(self._stays.visits)
         self._ranks = self._find_ranks()
 
-    def leave_out(self, resource: str, code: str, reason: str) -> None:
-        self.file.listed.append(Listed(resource, code, reason))
-
     def place_all(self) -> None:
         """Every condition, procedure and medication to its visit, to what lasts, or on the list."""
         for resource in self.file.resources["Condition"]:
             if not self._refused(resource, refuted(resource)):
                 self._place_condition(resource)
         for resource in self.file.resources["Procedure"]:
-            status = resource.data.get("status")
-            untrue = f"its status is {status}" if isinstance(status, str) and status in _NOT_DONE else ""
-            if not self._refused(resource, untrue):
+            if not self._refused(resource, untrue(resource)):
                 stay, why = self._stay_of(resource)
                 if stay is not None and stay in self._visits:
                     self._add(resource, "procedure", stay)
@@ -92,7 +88,7 @@ class Placing:
 
     def _find_stays(self) -> SortedStays:
         encounters = self.file.resources["Encounter"]
-        true = [each for each in encounters if not self._refused(each, untrue_encounter(each))]
+        true = [each for each in encounters if not self._refused(each, untrue(each))]
         if encounters and not true:
             reason = next(i.reason for i in self.file.listed if i.resource == encounters[0].label)
             many = (
@@ -110,7 +106,7 @@ class Placing:
         stays = find_stays(self.file, true)
         self._notes += stays.notes
         for stay in stays.outside:
-            self.leave_out(stay.label, "", "is an outpatient encounter, and no visit")
+            self.file.leave_out(stay.label, "", "is an outpatient encounter, and no visit")
         return stays
 
     def _find_ranks(self) -> dict[str, tuple[Stay, int]]:
@@ -142,7 +138,9 @@ class Placing:
             filled.append(every[-1])
         for stay in every:
             if stay not in filled:
-                self.leave_out(stay.label, "", "has no diagnosis, procedure or medication that can be read")
+                self.file.leave_out(
+                    stay.label, "", "has no diagnosis, procedure or medication that can be read"
+                )
         undated = [stay.label for stay in filled if stay.span.start is None and stay.main is not None]
         if undated and len(filled) > 1:
             self._notes.append(
@@ -159,21 +157,25 @@ class Placing:
             if stay is today:
                 continue
             if stay.overlaps(today):
-                self.leave_out(stay.label, "", "overlaps the chosen encounter, and is therefore no history")
+                self.file.leave_out(
+                    stay.label, "", "overlaps the chosen encounter, and is therefore no history"
+                )
             elif later:
-                self.leave_out(stay.label, "", "is later than the chosen encounter, which cannot know it")
+                self.file.leave_out(
+                    stay.label, "", "is later than the chosen encounter, which cannot know it"
+                )
             else:
                 for resource in stay.reported:
                     self._add(resource, "medication", stay)
                 history.append(stay)
         return history
 
-    def _refused(self, resource: Resource, untrue: str) -> bool:
+    def _refused(self, resource: Resource, reason: str) -> bool:
         """Lists what did not happen, or is about somebody else."""
         subject = next(iter(items(resource.data.get("subject"))), {})
         reference = word(subject.get("reference"))
-        if untrue:
-            self._list(resource, untrue)
+        if reason:
+            self._list(resource, reason)
         elif self._patient is None or not reference or reference.startswith("#"):
             return False
         elif self.file.find(subject) is not self._patient:
@@ -184,7 +186,7 @@ class Placing:
 
     def _list(self, resource: Resource, reason: str) -> None:
         medication = resource.kind in _MEDICATIONS
-        self.leave_out(
+        self.file.leave_out(
             resource.label,
             self._medications.words(resource) if medication else words_for_list(resource),
             reason,
@@ -303,7 +305,7 @@ class Placing:
                 stay.codes[kind].setdefault(match.code, rank)
                 self.titles[match.code] = match.title
 
-    def profile(self, today: Stay, cohort: ProfileBook) -> dict[str, str]:
+    def profile(self, today: Stay, cohort: Cohort) -> dict[str, str]:
         begin = today.span.start
         profile, missed = read_profile(
             self._patient,

@@ -44,7 +44,6 @@ _SETTING_WORDS: Final[tuple[tuple[str, Setting], ...]] = (
     ("home", "outpatient"),
 )
 _RANK: Final[Mapping[Setting, int]] = {"hospital": 0, "emergency": 1, "outpatient": 2}
-_NOT_TRUE: Final = frozenset(("planned", "cancelled", "entered-in-error"))
 _BEFORE_ADMISSION: Final = 6 * 3600
 """Seconds that an emergency encounter may end before the stay that it leads to."""
 _EMERGENCY_VISIT: Final = 48 * 3600
@@ -159,12 +158,6 @@ def find_stays(file: FhirFile, encounters: Iterable[Resource]) -> SortedStays:
         if resource is not None
     }
     return SortedStays(inside, outside, by_encounter, notes)
-
-
-def untrue_encounter(resource: Resource) -> str:
-    """Why an encounter is no visit; empty where it is one."""
-    status = resource.data.get("status")
-    return f"its status is {status}" if isinstance(status, str) and status in _NOT_TRUE else ""
 
 
 def setting_of(data: Mapping[str, Any]) -> Setting:

@@ -140,14 +140,14 @@ class Resolver:
         matches = map_drug(name, way, self.atc_level)
         if not matches:
             return Unresolved(NO_DRUG, unknown=True)
-        codes = []
-        for match in matches:
-            guess = {"misspelt": ", spelling corrected", "truncated": ", name cut short"}.get(
-                match.method, ""
+        guessed = {"misspelt": ", spelling corrected", "truncated": ", name cut short"}
+        return tuple(
+            replace(
+                self._resolved("medication", m.code, f"{m.ingredient}{guessed.get(m.method, '')}"),
+                ingredient=m.ingredient,
             )
-            resolved = self._resolved("medication", match.code, f"{match.ingredient}{guess}")
-            codes.append(replace(resolved, ingredient=match.ingredient))
-        return tuple(codes)
+            for m in matches
+        )
 
     def words(self, text: str, kind: Kind) -> Answer:
         """A title in words. Only a title that says just this is taken; a search that merely matches is offered, not taken.

@@ -112,8 +112,8 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownDrug:
-    """Something typed as a drug, or a part of it, that was not understood, so that nothing was looked up for it."""
+class NotUnderstood:
+    """A piece of what was typed that means no code, so that nothing was looked up for it."""
 
     text: str
     reason: str
@@ -126,7 +126,7 @@ class Review:
     alerts: tuple[Alert, ...]  # by rank, then carried before not, then share
     signals: tuple[Interaction, ...] = ()  # statistical pairs of classes, without severity
     choices: tuple[Choice, ...] = ()
-    unknown: tuple[UnknownDrug, ...] = ()
+    unknown: tuple[NotUnderstood, ...] = ()
 
     @property
     def carried(self) -> tuple[Alert, ...]:
@@ -205,7 +205,7 @@ def review(
     shares: DrugShares,
     *,
     diagnoses: Iterable[str] = (),
-    unknown: Iterable[UnknownDrug] = (),
+    unknown: Iterable[NotUnderstood] = (),
 ) -> Review:
     """What the tables say about these choices.
 
