@@ -63,9 +63,7 @@ class PatientQuery:
     visits: tuple[int, int] | None = None
     teacher_jaccard: tuple[float, float] | None = None  # of what each model suggests with what was prescribed
     student_jaccard: tuple[float, float] | None = None
-    gap: tuple[float, float] | None = (
-        None  # share of the suggested classes that only one of the models suggests
-    )
+    gap: tuple[float, float] | None = None  # share of the suggested classes that only one model suggests
     prescribed_severe: tuple[int, int] | None = None  # contraindicated and major alerts of the drugs ordered
     suggested_severe: tuple[int, int] | None = None  # of the model's suggestion that has more of them
     truncated: bool | None = None  # whether the teacher's prompt was cut

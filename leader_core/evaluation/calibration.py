@@ -234,9 +234,8 @@ def _highest_cutoffs(
     """(N,) the highest cut-off that keeps `share` of each case's classes; -inf where none does, inf without any."""
     named = truth.sum(1)
     needed = np.ceil(share * (named + (0 if missed is None else missed)) - 1e-9).astype(np.int64)
-    ranked = -np.sort(
-        np.where(truth, -probabilities.astype(np.float64), np.inf), axis=1
-    )  # best first, then -inf
+    falling = np.where(truth, -probabilities.astype(np.float64), np.inf)
+    ranked = -np.sort(falling, axis=1)  # best first, then -inf
     reachable = np.clip(needed - 1, 0, truth.shape[1] - 1)
     highest = np.take_along_axis(ranked, reachable[:, None], axis=1)[:, 0]
     return np.where(needed == 0, np.inf, np.where(needed > named, -np.inf, highest))

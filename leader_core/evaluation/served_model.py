@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 SAME: Final = 1e-6  # between two answers to the same case
 TOGETHER: Final = 1e-3  # between an answer alone and one in a batch: sums in another order
-STORED: Final = (
-    2e-3  # between an answer now and a stored one, computed in batches and perhaps on another device
-)
+STORED: Final = 2e-3  # between an answer now and a stored one, of batches and perhaps another device
 WEIGHTS: Final = "model.safetensors"
 
 CheckProgress = Callable[[int, int, str], None]

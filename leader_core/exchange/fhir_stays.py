@@ -15,7 +15,7 @@ from itertools import accumulate
 from operator import itemgetter
 from typing import Any, Final, Literal
 
-from leader_core.domain import Kind, Visit
+from leader_core.domain import KINDS, Kind, Visit
 from leader_core.exchange.fhir_file import FhirFile, Resource, items, word
 from leader_core.exchange.fhir_terms import Span, When, span_of
 
@@ -73,20 +73,19 @@ class Stay:
     reach: Span  # of all its encounters
     main: Resource | None  # None where the file has no encounter
     parts: list[Resource] = field(default_factory=list)  # other encounters of the stay
-    codes: dict[Kind, dict[str, int]] = field(
-        default_factory=lambda: {"diagnosis": {}, "procedure": {}, "medication": {}}
-    )  # code -> rank, in the order they came
+    codes: dict[Kind, dict[str, int]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    """Code -> rank, in the order they came."""
     pending: list[PendingCondition] = field(default_factory=list)
     reported: list[Resource] = field(default_factory=list)  # statements of what the patient takes
 
     def visit(self, number: int) -> Visit:
-        def ordered(kind: Kind) -> tuple[str, ...]:
-            return tuple(sorted(self.codes[kind], key=self.codes[kind].__getitem__))
-
+        diagnoses, procedures, medications = (
+            tuple(sorted(codes, key=codes.__getitem__)) for codes in self.codes.values()
+        )
         return Visit(
-            ordered("diagnosis"),
-            ordered("procedure"),
-            ordered("medication"),
+            diagnoses,
+            procedures,
+            medications,
             visit_no=number,
             admitted_at=self.span.start.local if self.span.start else None,
             discharged_at=self.span.end.local if self.span.end else None,
@@ -261,9 +260,7 @@ def _one_stay(earlier: Stay, later: Stay) -> bool:
     end = earlier.reach.end
     if end is None:
         return 0 <= later.began - earlier.began <= _EMERGENCY_VISIT
-    last = (
-        end.instant + (end.until - end.local).total_seconds()
-    )  # the end of the day where only that is known
+    last = end.instant + (end.until - end.local).total_seconds()  # of the day, where only that is known
     return earlier.ended - earlier.began <= _EMERGENCY_VISIT and later.began - last <= _BEFORE_ADMISSION
 
 

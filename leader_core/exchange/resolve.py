@@ -160,9 +160,7 @@ class Resolver:
         for each in dict.fromkeys((system, "")):  # a title of the other system says its code as well
             found = self._cohort.search(text, kinds=(kind,), limit=CANDIDATES + 1, system=each)
             exact = next((c for c in found if _plain(c.title) == _plain(text)), None)
-            if (
-                exact is not None
-            ):  # two systems may share a title; the cohort's own codes come first in a search
+            if exact is not None:  # of two systems with one title the cohort's own comes first in a search
                 return (ResolvedCode(kind, exact.code, exact.title),)
             concepts = found if each == system else concepts
         if concepts:

@@ -50,9 +50,7 @@ class Attribution:
     code: str
     log_odds: float
     baseline_log_odds: float
-    shares: tuple[
-        Share, ...
-    ]  # in the case's order: each item once; of codes read as one, the first bears it all
+    shares: tuple[Share, ...]  # in the case's order, each item once; of codes read as one the first bears all
     unread: tuple[Item, ...]  # codes of the case that the model does not read: unknown to it, or cut to fit
     baseline: str  # in words
     steps: int

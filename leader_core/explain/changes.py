@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from leader_core.domain import KINDS, PROFILE_FIELDS, SEVERITY_RANK, UNKNOWN, Case, Kind, Visit
+from leader_core.domain import KINDS, PLURALS, PROFILE_FIELDS, SEVERITY_RANK, UNKNOWN, Case, Kind, Visit
 from leader_core.errors import InputError
 from leader_core.interactions import InteractionTable
 
@@ -137,9 +137,8 @@ def _changed(visit: Visit, kind: Kind, code: str, action: Action) -> Visit:
     after = (*codes, code) if action == "add" and code not in codes else codes
     if action == "drop":
         after = tuple(each for each in codes if each != code)
-    if kind == "diagnosis":
-        return replace(visit, diagnoses=after)
-    return replace(visit, procedures=after) if kind == "procedure" else replace(visit, medications=after)
+    changed: dict[str, Any] = {PLURALS[kind]: after}
+    return replace(visit, **changed)
 
 
 def _renumbered(visits: Sequence[Visit | None]) -> tuple[Visit, ...]:

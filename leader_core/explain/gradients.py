@@ -300,15 +300,12 @@ TEACHER_BASELINE: Final = (
     "every token of the prompt replaced by the average word vector of the base, "
     "special tokens left as they are"
 )
-TEACHER_BACKWARD: Final = (
-    4  # a pass that keeps what gradients need holds this many times the memory of one that does not
-)
-TEACHER_STEPS: Final = (
-    20  # with 16 most cases of the demo miss the tolerance and are walked again with twice as many
-)
-TEACHER_SLOW: Final = (
-    2  # a base normalises no word alone, but a word in its place: it turns round later than a student's code
-)
+TEACHER_BACKWARD: Final = 4
+"""A pass that keeps what gradients need holds this many times the memory of one that does not."""
+TEACHER_STEPS: Final = 20
+"""With 16 most cases of the demo miss the tolerance and are walked again with twice as many."""
+TEACHER_SLOW: Final = 2
+"""A base normalises no word alone, but a word in its place: it turns round later than a student's code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,9 +137,7 @@ class Flip:
     after: float  # without `removed`
     removed: tuple[Item, ...]  # in the order they were chosen
     flipped: bool  # False: `removed` is as far as the search went, and it does not do it
-    at_least: (
-        int  # no smaller set than this can do it: 1, or 2 where every single removal was tried and none did
-    )
+    at_least: int  # no smaller set can do it: 1, or 2 where every single removal was tried and none did
     scored: int  # cases read in the search, without those of the single removals
 
     @property

@@ -89,9 +89,7 @@ class Alert:
     management: str
     evidence: str
     source: str
-    called_for: tuple[
-        str, ...
-    ] = ()  # of a class held back: its drugs that the diagnoses call for all the same
+    called_for: tuple[str, ...] = ()  # of a class held back: its drugs that the diagnoses call for
 
     @property
     def carried(self) -> bool:

@@ -177,9 +177,7 @@ _Rank = tuple[int, float, str]
 def _covering(slots: Sequence[Slot], ranks: Sequence[_Rank]) -> list[list[DrugOption]]:
     """For each slot the drugs of others that serve the same use and rather stay, or with which its need ends."""
     uses = [[uses_of(code) for code in slot.own.codes] for slot in slots]
-    chosen: dict[int, list[int]] = defaultdict(
-        list
-    )  # exchange group -> slots that may stand for others of it
+    chosen: dict[int, list[int]] = defaultdict(list)  # exchange group -> slots that may stand for others
     for number, own in enumerate(uses):
         for group in frozenset[int]().union(*(each.chosen for each in own)):
             chosen[group].append(number)

@@ -42,9 +42,7 @@ class Structure:
 class SharedSubstructure:
     """The largest common substructure of two drugs within the time allowed."""
 
-    atoms_a: tuple[
-        int, ...
-    ]  # indices in the first drug's SMILES; empty where nothing worth showing is shared
+    atoms_a: tuple[int, ...]  # indices in the first drug's SMILES; empty where nothing telling is shared
     atoms_b: tuple[int, ...]
     smarts: str
     timed_out: bool  # a larger one may exist

@@ -106,9 +106,7 @@ class Uses:
 
     chosen: frozenset[int]  # it may be chosen for another drug
     replaced: frozenset[int]  # another may be chosen for it
-    ended: frozenset[
-        int
-    ]  # another one ends the need for it: a heparin where a direct oral anticoagulant follows
+    ended: frozenset[int]  # another ends the need for it: a heparin where an oral anticoagulant follows
 
 
 @lru_cache(maxsize=4096)

@@ -40,9 +40,7 @@ _LONE: Final = frozenset(
     "potassium sorbitol urea vitamins water zinc".split()
 )
 _SHORT: Final = 3
-_PLAIN_SHORT: Final = frozenset(
-    ("kcl",)
-)  # is what it says wherever it stands: 'KCl in dextrose-NaCl' is potassium
+_PLAIN_SHORT: Final = ("kcl",)  # itself wherever it stands: 'KCl in dextrose-NaCl' is potassium
 
 
 def tokens(text: str) -> tuple[str, ...]:

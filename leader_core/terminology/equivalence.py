@@ -22,9 +22,7 @@ from leader_core.domain import Case, Kind
 from leader_core.terminology.icd import data_folder, listed_titles
 
 _SPREAD: Final = 5  # ICD-10-CM categories: a code spread over as many has no one equivalent
-_NEWEST: Final = (
-    4  # characters of an ICD-10-CM code that a code newer than the mappings may have been split from
-)
+_NEWEST: Final = 4  # characters of a code that one newer than the mappings may have been split from
 
 
 class Mapped(NamedTuple):
