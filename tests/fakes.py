@@ -421,11 +421,11 @@ class FakeSimilar:
 def manifest(kind: str) -> Manifest:
     """A complete manifest as training would write it."""
     table = {
-        "prauc": {"mean": 0.71, "std": 0.004},
-        "jaccard": {"mean": 0.48, "std": 0.005},
-        "f1": {"mean": 0.63, "std": 0.005},
-        "ddi_rate": {"mean": 0.061, "std": 0.001},
-        "medications": {"mean": 14.2, "std": 0.2},
+        "prauc": {"value": 0.71, "low": 0.702, "high": 0.718},
+        "jaccard": {"value": 0.48, "low": 0.471, "high": 0.489},
+        "f1": {"value": 0.63, "low": 0.621, "high": 0.639},
+        "ddi_rate": {"value": 0.061, "low": 0.059, "high": 0.063},
+        "medications": {"value": 14.2, "low": 13.8, "high": 14.6},
     }
     return Manifest(
         kind=kind,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from dashboard.server.service import ModelStatus
 from dashboard.shared import wording
-from dashboard.shared.formatting import MISSING, count, size
+from dashboard.shared.formatting import MISSING, count
 from dashboard.shared.templates import macro
 from leader_core import Fingerprint
 from leader_core.model_folder import Manifest
@@ -30,22 +29,11 @@ def what_it_is(name: str) -> str:
     return "a small network that reads codes and the profile, taught by the teacher"
 
 
-def state_line(status: ModelStatus, folder: Path) -> Markup:
-    """Ready or not, how large, and that its files were verified."""
+def state_line(status: ModelStatus) -> Markup:
+    """Ready or not, and that its files were verified."""
     label, kind = _STATES[status.readiness]
     verified = status.readiness in ("ready", "loading")
-    total = folder_size(folder) if verified else None
-    return macro("state", "models/models.html")(
-        label.format(seconds=status.seconds), kind, verified, "" if total is None else size(total)
-    )
-
-
-def folder_size(folder: Path) -> int | None:
-    """Bytes of a model folder's files; None where it cannot be read."""
-    try:
-        return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-    except OSError:
-        return None
+    return macro("state", "models/models.html")(label.format(seconds=status.seconds), kind, verified)
 
 
 def identity(manifest: Manifest) -> list[tuple[str, str]]:

@@ -43,9 +43,7 @@ def _line(name: str, bins: Sequence[Bin], colour: str, symbol: str, dash: str = 
     )  # fmt: skip
 
 
-def training_curves(
-    history: Sequence[Mapping[str, float]], model: str, mode: Mode = "light"
-) -> go.Figure | None:
+def training_curves(history: Sequence[Mapping[str, float]], model: str, mode: Mode) -> go.Figure | None:
     """Loss and validation metrics over training; None where there is nothing to draw."""
     axis, xs, losses, quality = series(history)
     if not xs or not (losses or quality):

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 from markupsafe import Markup
-from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.server.answers import defer
 from dashboard.server.service import Service
@@ -69,31 +68,25 @@ def _begin(
     placeholder.progress(0.0, "Beginning")
     st.button("Stop", key=f"{name}_stop")
     st.session_state[_key(service, name)] = WorkOutcome("stopped")
-    defer(name, lambda: _work(service, name, models, work, placeholder))
 
-
-def _work(
-    service: Service,
-    name: str,
-    models: Sequence[ModelName],
-    work: Callable[[Report], object],
-    placeholder: DeltaGenerator,
-) -> bool:
     def report(done: int, of: int, doing: str) -> None:
         placeholder.progress(min(1.0, done / of) if of else 0.0, doing.capitalize())
 
-    try:
-        with ExitStack() as turns:
-            for model in models:
-                turns.enter_context(service.exclusive_access(model, "explain"))
-            outcome = WorkOutcome("done", work(report))
-    except LeaderError as error:
-        outcome = WorkOutcome("failed", reason=str(error))
-    except Exception:
-        log.exception("%s failed", name)
-        outcome = WorkOutcome("failed", reason="This failed. The server's log says why.")
-    st.session_state[_key(service, name)] = outcome
-    return True
+    def run() -> bool:
+        try:
+            with ExitStack() as turns:
+                for model in models:
+                    turns.enter_context(service.exclusive_access(model, "explain"))
+                outcome = WorkOutcome("done", work(report))
+        except LeaderError as error:
+            outcome = WorkOutcome("failed", reason=str(error))
+        except Exception:
+            log.exception("%s failed", name)
+            outcome = WorkOutcome("failed", reason="This failed. The server's log says why.")
+        st.session_state[_key(service, name)] = outcome
+        return True
+
+    defer(name, run)
 
 
 def _key(service: Service, name: str) -> str:

@@ -16,18 +16,11 @@ from leader_core.evaluation.metrics import LABELS
 from leader_core.evaluation.record import StoredEvaluation
 from leader_core.model_folder import Manifest
 
-_EARLIER_NAMES: Final[Mapping[str, str]] = {"ddi_rate": "ddi", "medications": "mean_medications"}
-METRICS: Final[Mapping[str, str]] = {
-    name: label for metric, label in LABELS.items() for name in (metric, _EARLIER_NAMES.get(metric, metric))
-}
 GROUPS: Final[Mapping[str, str]] = {
     "overall": "All cases",
     "single-visit": "First visit only",
-    "single_visit": "First visit only",
     "multi-visit": "Two or more visits",
-    "multi_visit": "Two or more visits",
 }
-_IN_TABLE: Final = ("prauc", "jaccard", "precision", "recall", "f1", "ddi_rate", "medications")
 _AT_A_GLANCE: Final = ("prauc", "jaccard", "f1", "medications")
 _PAPER: Final = "LEADER (arXiv 2402.02803)"
 _PAPER_LEVEL: Final = 3
@@ -38,22 +31,19 @@ Table = tuple[list[str], list[list[str]]]
 
 
 def cell(value: Any) -> str:
-    """A metric with its 95 % interval, or its spread, where it has one; a dash where there is none.
+    """A metric with its 95 % interval where it has one; a dash where there is none.
 
-    >>> cell({"value": 0.7216, "low": 0.7137, "high": 0.7297}), cell({"mean": 0.71, "std": 0.004}), cell(18.51)
-    ('0.722 (0.714 to 0.730)', '0.71 ± 0.004', '18.5')
+    >>> cell({"value": 0.7216, "low": 0.7137, "high": 0.7297}), cell(18.51), cell(None)
+    ('0.722 (0.714 to 0.730)', '18.5', '–')
     """
-    record = value if isinstance(value, Mapping) else {}
-    mean = record.get("value", record.get("mean")) if record else value
-    if not isinstance(mean, int | float) or mean != mean:
+    record = value if isinstance(value, Mapping) else {"value": value}
+    number = record.get("value")
+    if not isinstance(number, int | float) or number != number:
         return MISSING
-    digits = 1 if abs(mean) >= 10 else 3
-    if "low" in record and "high" in record:
-        return f"{mean:,.{digits}f} ({record['low']:,.{digits}f} to {record['high']:,.{digits}f})"
-    if record.get("std") is None:
-        return f"{mean:,.{digits}f}"
-    shown = digits if digits == 1 or abs(mean) < 0.1 else 2  # rates that are small by nature keep three
-    return f"{mean:,.{shown}f} ± {record['std']:,.{digits}f}"
+    digits = 1 if abs(number) >= 10 else 3
+    if "low" not in record:
+        return f"{number:,.{digits}f}"
+    return f"{number:,.{digits}f} ({record['low']:,.{digits}f} to {record['high']:,.{digits}f})"
 
 
 def overall(validation: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,62 +58,45 @@ def headline(validation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     for name in _AT_A_GLANCE:
         if (text := cell(overall(validation).get(name))) != MISSING:
             value, _, around = text.partition(" ")
-            rows.append((METRICS[name], value, around.strip("()")))
+            rows.append((LABELS[name], value, around.strip("()")))
     return rows
 
 
 def side_by_side(names: Sequence[str], tables: Sequence[Mapping[str, Any]]) -> Table:
     """Metrics down, models across: all validation cases of each."""
     groups = [overall(table) for table in tables]
-    shown = [m for m in METRICS if any(cell(group.get(m)) != MISSING for group in groups)]
-    return ["", *names], [[METRICS[m], *(cell(group.get(m)) for group in groups)] for m in shown]
+    shown = [m for m in LABELS if any(cell(group.get(m)) != MISSING for group in groups)]
+    return ["", *names], [[LABELS[m], *(cell(group.get(m)) for group in groups)] for m in shown]
 
 
 def spread(validation: Mapping[str, Any]) -> str:
-    """What the numbers of a validation table are: means over rounds with their spread, or one measurement."""
-    nested = [group for group in validation.values() if isinstance(group, Mapping)]
-    values = [value for group in (validation, *nested) for value in group.values()]
-    if any(isinstance(value, Mapping) and "std" in value for value in values):
-        if any(isinstance(value, Mapping) and "low" in value for value in values):
-            return "with 95 % intervals over patients"
-        return "mean ± standard deviation over 10 rounds of 80 % of the cases"
-    return "measured once, on all validation cases: no spread was stored"
+    """What the numbers of a validation table are: with intervals, or measured once."""
+    if overall(validation) is validation:
+        return "measured once, on all validation cases: no spread was stored"
+    return "with 95 % intervals over patients"
 
 
 def table(groups: Mapping[str, Any], where: str, headings: Sequence[str] = ()) -> Table:
-    """Groups down, metrics across; understands nested groups as well as one flat table. Empty without metrics.
+    """Groups down, metrics across; a flat table is the group of all cases. Empty without metrics.
 
     Args:
+        groups: name of a group -> metric -> value.
         where: the text of the first column: which cases these are.
         headings: those of the table that these rows join; by default whatever metrics there are.
     """
-    nested: dict[str, Mapping[str, Any]] = {
-        k: v for k, v in groups.items() if isinstance(v, Mapping) and _has_metrics(v)
-    }
-    if not nested and _has_metrics(groups):
-        nested = {"overall": groups}
-    order = list(GROUPS)
-    ranked = sorted(nested.items(), key=lambda g: order.index(g[0]) if g[0] in order else len(order))
-    names = [m for m in METRICS if m in _IN_TABLE and any(m in group for group in nested.values())]
+    if overall(groups) is groups:
+        groups = {"overall": groups}
+    known = {name: groups[name] for name in GROUPS if name in groups}
+    names = [m for m in LABELS if any(m in group for group in known.values())]
     if headings:
-        names = [m for m in METRICS if METRICS[m] in headings and m in _IN_TABLE]
-    head = list(headings) or ["Measured on", "Group", "Cases", *(METRICS[m] for m in names)]
+        names = [m for m in LABELS if LABELS[m] in headings]
+    if not names:
+        return list(headings), []
     rows = []
-    for number, (key, group) in enumerate(ranked):
-        cases = group.get("cases")
-        rows.append(
-            [
-                where if number == 0 else "",
-                GROUPS.get(key, key),
-                f"{int(cases):,}" if isinstance(cases, int | float) else MISSING,
-                *(cell(group.get(m)) for m in names),
-            ]
-        )
-    return (head, rows) if rows else (list(headings), [])
-
-
-def _has_metrics(group: Mapping[str, Any]) -> bool:
-    return any(name in group for name in METRICS)
+    for number, (name, group) in enumerate(known.items()):
+        cases = f"{group['cases']:,}" if "cases" in group else MISSING
+        rows.append([where if number == 0 else "", GROUPS[name], cases, *(cell(group.get(m)) for m in names)])
+    return list(headings) or ["Measured on", "Group", "Cases", *(LABELS[m] for m in names)], rows
 
 
 def cases_of(evaluation: StoredEvaluation, manifest: Manifest) -> str:
@@ -207,7 +180,7 @@ def published(manifest: Manifest) -> PublishedMetrics | None:
 
 def published_row(metrics: PublishedMetrics, headings: Sequence[str]) -> list[str]:
     """The published metrics as one more row; a dash where nothing was published."""
-    values = {METRICS[name]: getattr(metrics, name) for name in ("prauc", "jaccard", "f1")}
+    values = {LABELS[name]: getattr(metrics, name) for name in ("prauc", "jaccard", "f1")}
     texts = [f"{values[heading]:.3f}" if heading in values else MISSING for heading in headings[3:]]
     return [f"Published: {_PAPER}, {metrics.data}", "All cases", MISSING, *texts]
 

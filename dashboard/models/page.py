@@ -95,7 +95,7 @@ def _head(service: Service, name: ModelName) -> Manifest | None:
     """A model's name and state, and what is wrong with it; its manifest where there is one."""
     model = service.engine.models[name]
     st.html(markup.model_head(name, card.what_it_is(name)))
-    st.html(card.state_line(service.status(name), model.folder))
+    st.html(card.state_line(service.status(name)))
     for text in model.notes:
         st.html(markup.callout(text, "warn"))
     if model.manifest is None:

@@ -106,8 +106,6 @@ def _form(service: Service, runs: TrainingRuns, settings: ServerSettings) -> Non
     ]
     if teaching.teacher is not None:
         st.html(markup.note(wording.STATES_FIRST))
-    if expected := _expected(int(epochs)):
-        st.html(markup.note(expected))
     if st.button("Start training", type="primary", key="train_start"):
         cohort = service.engine.cohort
         sources = TrainingSources(
@@ -166,22 +164,6 @@ def _timed(label: str, card: ModelCard, time_text: str) -> str:
     base = card.manifest.base_model if card.manifest is not None else None
     known = base is not None and base.id == DEFAULT_BASE
     return f"{label}, which the teacher reads first{f' ({time_text})' if known else ''}"
-
-
-def _expected(epochs: int) -> str:
-    """How long so many epochs may take, by the server's own student's training on the same cohort."""
-    engine = default_service().engine
-    manifest = engine.models["student"].manifest
-    if manifest is None or manifest.cohort.digest != engine.cohort.fingerprint.digest:
-        return ""
-    seconds = [float(row["seconds"]) for row in manifest.history if "seconds" in row]
-    if not seconds:
-        return ""
-    one = sum(seconds) / len(seconds)
-    return (
-        f"An epoch of the server's own student took {duration(one)} where it was trained: "
-        f"{count(epochs, 'epoch')} of one like it would take about {duration(epochs * one)} there."
-    )
 
 
 def _live(runs: TrainingRuns, run: Run) -> None:

@@ -62,7 +62,7 @@ COLOURS: Final[dict[str, Colour]] = {
 }
 """Every colour by what it means. Teacher is violet and stands left; student is teal and stands right."""
 
-_AREA_COLOURS: Final[dict[str, Colour]] = {
+AREA_COLOURS: Final[dict[str, Colour]] = {
     "A": Colour("#8a5a00", "#e3b85c"),
     "B": Colour("#a61b1b", "#ff9c94"),
     "C": Colour("#1f4e8c", "#8ab8f0"),
@@ -82,7 +82,7 @@ _AREA_COLOURS: Final[dict[str, Colour]] = {
 
 def area_colour(code: str) -> Colour:
     """The colour of an ATC code's therapeutic area, its first letter."""
-    return _AREA_COLOURS.get(code[:1], _AREA_COLOURS["V"])
+    return AREA_COLOURS.get(code[:1], AREA_COLOURS["V"])
 
 
 MODEL_ICONS: Final[dict[str, str]] = {"teacher": "◆", "student": "●"}

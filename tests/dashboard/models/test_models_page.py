@@ -87,7 +87,7 @@ def test_both_models_at_a_glance(open_page: OpenPage) -> None:
     for words in (
         "Files verified",
         "0.71",
-        "± 0.004",
+        "0.702 to 0.718",
         "0.42, highest mean Jaccard on validation",
         "Not for prescribing",
     ):
@@ -104,7 +104,7 @@ def test_a_link_opens_one_models_page(open_page: OpenPage, model: str, other: st
     page = open_page("models", model=model)
     for words in (
         "First visit only",
-        "0.71 ± 0.004",
+        "0.710 (0.702 to 0.718)",
         "not comparable with published metrics",
         "carries no calibration",
     ):

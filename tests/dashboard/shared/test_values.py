@@ -252,7 +252,8 @@ def test_validation_tables_of_either_shape() -> None:
     headings, rows = metrics.table(manifest("teacher").validation, "Validation")
     assert headings == ["Measured on", "Group", "Cases", "PRAUC", "Jaccard", "F1", "DDI rate", "Medications"]
     assert rows[0][:2] == ["Validation", "All cases"]
-    assert rows[0][3:] == ["0.71 ± 0.004", "0.48 ± 0.005", "0.63 ± 0.005", "0.061 ± 0.001", "14.2 ± 0.2"]
+    assert rows[0][3:5] == ["0.710 (0.702 to 0.718)", "0.480 (0.471 to 0.489)"]
+    assert rows[0][6:] == ["0.061 (0.059 to 0.063)", "14.2 (13.8 to 14.6)"]
     headings, rows = metrics.table({"prauc": 0.5, "jaccard": None, "cases": 11}, "Validation")
     assert headings == ["Measured on", "Group", "Cases", "PRAUC", "Jaccard"]
     assert rows == [["Validation", "All cases", "11", "0.500", "–"]]
@@ -328,12 +329,12 @@ def test_the_matrix_shows_a_pair_on_both_sides_and_says_what_it_is() -> None:
 
 
 def test_curves_draw_the_stored_history_and_nothing_else() -> None:
-    drawn = charts.training_curves(manifest("student").history, "student")
+    drawn = charts.training_curves(manifest("student").history, "student", "light")
     assert drawn is not None
     assert [trace.name for trace in drawn.data] == ["loss", "PRAUC"]
     assert drawn.data[0].line.color == theme.COLOURS["student"].light
-    assert charts.training_curves((), "student") is None
-    assert charts.training_curves(({"epoch": 1.0},), "student") is None
+    assert charts.training_curves((), "student", "light") is None
+    assert charts.training_curves(({"epoch": 1.0},), "student", "light") is None
 
 
 # Theme and settings
