@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,21 +17,17 @@ import numpy as np
 
 from leader_core import (
     Case,
-    CaseError,
     Concept,
+    Engine,
     Fingerprint,
     InputError,
     Interaction,
     InteractionTable,
-    Limit,
     NotFoundError,
     Order,
     Prompt,
     PromptSection,
     Recommendation,
-    SaferSet,
-    ScoredMedication,
-    UnseenCode,
     Visit,
     age_band,
 )
@@ -44,24 +40,16 @@ from leader_core.cohort import (
     SearchReading,
     Spread,
 )
+from leader_core.cohort.columns import CohortColumns
 from leader_core.cohort.patient_search import SearchClause
-from leader_core.domain import Severity
-from leader_core.exchange.code_lists import read_choices
-from leader_core.interactions import (
-    Alert,
-    Choice,
-    DrugShares,
-    Review,
-    choices_of,
-    held_back,
-    review,
-    typical_shares,
-)
-from leader_core.interactions.safer_set import safer_set
+from leader_core.domain import MODEL_NAMES, Kind, ModelName, Severity
+from leader_core.interactions import DrugShares, typical_shares
+from leader_core.model_card import ModelCard
 from leader_core.model_folder import BaseModel, Manifest
-from leader_core.scorer import CaseScores, Progress
+from leader_core.scorer import CaseScores, ModelScorer, Progress
 from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
 from leader_core.similar.find import NeighbourCount
+from leader_core.terminology.equivalence import DiagnosisReading
 from leader_core.vocabulary import Vocabularies, Vocabulary
 
 MEDICATIONS: dict[str, str] = {
@@ -447,22 +435,95 @@ def manifest(kind: str) -> Manifest:
     )
 
 
-@dataclass
-class FakeCard:
-    name: str
-    folder: Path
-    manifest: Manifest | None
-    error: str = ""
-    loaded: bool = False
-    notes: tuple[str, ...] = ()
+class FakeScorer(ModelScorer):
+    """A made-up model: a diagnosis raises its usual classes, an earlier visit those that it had."""
 
-    @property
-    def available(self) -> bool:
-        return self.manifest is not None and not self.error
+    reading = DiagnosisReading((), equivalence=False)
+    profile_read: tuple[str, ...] = ()
+
+    def __init__(self, engine: FakeEngine, name: ModelName) -> None:
+        fields = engine.cohort.profile_fields
+        profile = {field: Vocabulary.of(engine.cohort.profile_values(field)) for field in fields}
+        codes = (Vocabulary.of(each) for each in (DIAGNOSES, PROCEDURES, MEDICATIONS))
+        super().__init__(engine.models[name].manifest or manifest(name), Vocabularies(*codes, profile))
+        self._engine = engine
+        self.profile_read = fields if name == "student" else ()
+
+    def score(self, cases: Sequence[Case], progress: Progress | None = None) -> CaseScores:
+        self._fail()
+        rows = [[self._score(case, code) for code in self.medications.codes] for case in cases]
+        if progress is not None:
+            progress(len(cases), len(cases))
+        return CaseScores(np.array(rows, dtype=np.float32), np.zeros(len(cases), dtype=bool), len(cases))
+
+    def blocks(self, columns: CohortColumns) -> Iterator[tuple[np.ndarray, CaseScores]]:
+        yield np.arange(len(columns)), self.score(columns.cases())
+
+    def truncated(self, columns: CohortColumns) -> np.ndarray:
+        return np.zeros(len(columns), dtype=bool)
+
+    def unseen(self, case: Case) -> list[tuple[Kind, str]]:
+        return [(kind, code) for kind, code in case.codes() if code not in self.vocabularies.of(kind)]
+
+    def by_title(self, kind: Kind, code: str) -> bool:
+        return False
+
+    def prompt(self, case: Case, version: str | None = None) -> Prompt:
+        chosen = version or "leader-1"
+
+        def names(visit: Visit) -> str:
+            return "; ".join(self._engine.cohort.title("diagnosis", c) or c for c in visit.diagnoses)
+
+        parts: list[tuple[str, str, str]] = [
+            ("instruction", "Instruction", f"[{chosen}] A patient is admitted to hospital.\n"),
+            *(
+                ("history", f"Visit {visit.visit_no}", f"Visit {visit.visit_no}: {names(visit)}.\n")
+                for visit in case.history[-3:]
+            ),
+            ("current", "Current visit", f"This visit: {names(case.current)}.\n"),
+            ("question", "Question", "Which medications should be prescribed?"),
+        ]
+        sections, text = [], ""
+        for kind, label, piece in parts:
+            sections.append(PromptSection(kind, label, len(text), len(text) + len(piece), len(piece.split())))  # type: ignore[arg-type]
+            text += piece
+        lost = "Visit 1 was left out: the prompt keeps the last 3 earlier visits."
+        dropped = (lost,) if len(case.history) > 3 else ()
+        return Prompt(text, chosen, sum(s.token_count for s in sections) + 2, 512, tuple(sections), dropped)
+
+    def token_count(self, text: str) -> int:
+        return len(text.split()) + 2
+
+    def score_text(self, text: str) -> np.ndarray:
+        """(M,) as of a case with the diagnoses whose titles are in the text."""
+        self._fail()
+        if not text.strip():
+            raise InputError("The text is empty: write what the teacher should read.")
+        if (tokens := self.token_count(text)) > 512:
+            raise InputError(f"The text has {tokens} tokens, and this teacher reads at most 512.")
+        named = tuple(code for code, (title, _) in DIAGNOSES.items() if title in text)
+        return self.score([Case(current=Visit(diagnoses=named))]).probabilities[0]
+
+    def _fail(self) -> None:
+        if self.name in self._engine.failing:
+            raise self._engine.failing[self.name]
+
+    def _score(self, case: Case, code: str) -> float:
+        wobble = random.Random(f"{self.name}{code}{case.current.diagnoses}").uniform(-0.12, 0.12)
+        reasons = sum(code in DIAGNOSES[d][1] for d in case.current.diagnoses if d in DIAGNOSES)
+        before = any(code in v.medications for v in case.history)
+        old = self.name == "student" and case.profile["age_band"] in ("75-84", "85+") and code == "A06A"
+        base = 0.06 + 0.42 * min(reasons, 2) + 0.22 * before + (0.4 if code in ("N02B", "A06A") else 0.0)
+        return min(0.995, max(0.002, base + wobble + 0.05 * old))
 
 
-class FakeEngine:
-    """The engine's face over the tiny hospital. `absent`, `loading` and `failing` name models in those states."""
+class FakeEngine(Engine):
+    """The engine over the tiny hospital and two made-up models.
+
+    `absent`, `loading` and `failing` name models in those states; `requests` are the cases that were scored.
+    """
+
+    cohort: FakeCohort  # type: ignore[assignment]
 
     def __init__(
         self,
@@ -472,205 +533,52 @@ class FakeEngine:
         loading: Sequence[str] = (),
         failing: Mapping[str, Exception] | None = None,
     ) -> None:
-        self.cohort = cohort or FakeCohort()
-        self.device = "cpu"
+        cards = {name: self._card_of(name, name in absent, name in loading) for name in MODEL_NAMES}
+        super().__init__(cohort or FakeCohort(), cards, "cpu")  # type: ignore[arg-type]
         self.failing = dict(failing or {})
         self.requests: list[tuple[str, Case]] = []
         self._held = threading.Event()
-        self._loading = tuple(loading)
-        self.models: dict[str, FakeCard] = {}
-        for name in ("teacher", "student"):
-            gone = name in absent
-            self.models[name] = FakeCard(
-                name,
-                Path("assets/demo/models") / name,
-                None if gone else manifest(name),
-                error=f"No model in assets/demo/models/{name}: expected a folder with manifest.json. "
-                f"Train one with `python -m train {name}`, or name another folder."
-                if gone
-                else "",
-                loaded=not gone and name not in loading,
-            )
+        self._waiting = tuple(loading)
 
-    def with_student(self, folder: Path) -> FakeEngine:
+    @staticmethod
+    def _card_of(name: ModelName, absent: bool, loading: bool) -> ModelCard:
+        folder = Path("assets/demo/models") / name
+        if not absent:
+            return ModelCard(name, folder, manifest(name), loaded=not loading)
+        error = f"No model in {folder}: expected a folder with manifest.json. "
+        error += f"Train one with `python -m train {name}`, or name another folder."
+        return ModelCard(name, folder, error=error)
+
+    def with_student(self, folder: str | Path) -> FakeEngine:
         other = FakeEngine(self.cohort, failing=self.failing)
-        other.models = {**self.models, "student": FakeCard("student", folder, manifest("student"))}
+        other.models["student"].folder = Path(folder)
         return other
 
     @property
-    def similar(self) -> FakeSimilar:
+    def similar(self) -> FakeSimilar:  # type: ignore[override]
         return FakeSimilar(self.cohort)
 
-    def scorer(self, model: str) -> Any:
-        """The part of a loaded model that explanations use, over the same made-up scores."""
-        engine = self
-        record = self.models[model].manifest or manifest(model)
+    @property
+    def shares(self) -> DrugShares:  # type: ignore[override]
+        return typical_shares(self.cohort.fingerprint.atc_level)
 
-        class Scorer:
-            manifest = record
-            threshold = record.threshold
-            vocabularies = Vocabularies(
-                Vocabulary.of(DIAGNOSES),
-                Vocabulary.of(PROCEDURES),
-                Vocabulary.of(MEDICATIONS),
-                {
-                    name: Vocabulary.of(engine.cohort.profile_values(name))
-                    for name in engine.cohort.profile_fields
-                },
-            )
-            medications = vocabularies.medication
-            profile_read = engine.cohort.profile_fields if model == "student" else ()
-
-            def score(self, cases: Sequence[Case], progress: Progress | None = None) -> CaseScores:
-                if model in engine.failing:
-                    raise engine.failing[model]
-                rows = [[engine._score(case, model, code) for code in sorted(MEDICATIONS)] for case in cases]
-                if progress is not None:
-                    progress(len(cases), len(cases))
-                truncated = np.zeros(len(cases), dtype=bool)
-                return CaseScores(np.array(rows, dtype=np.float32), truncated, len(cases))
-
-        return Scorer()
-
-    def warm_up(self, model: str) -> None:
-        if model in self._loading:
+    def warm_up(self, model: ModelName) -> None:
+        if model in self._waiting:
             self._held.wait(60)
-        self.models[model].loaded = True
+        super().warm_up(model)
 
     def finish_loading(self) -> None:
         self._held.set()
 
-    def recommend(
-        self, case: Case, model: str = "student", *, threshold: float | None = None
-    ) -> Recommendation:
-        if model in self.failing:
-            raise self.failing[model]
-        seen = case.observed()
-        if not (seen.current.diagnoses or seen.current.procedures or seen.history):
-            raise CaseError("The case is empty: give the current visit at least one diagnosis or procedure.")
-        self.requests.append((model, seen))
-        scores = {code: self._score(seen, model, code) for code in MEDICATIONS}
-        cut = (self.models[model].manifest or manifest(model)).threshold if threshold is None else threshold
-        ranked = sorted(scores, key=lambda c: (-scores[c], c))
-        result = Recommendation(
-            model,
-            tuple(ScoredMedication(c, MEDICATIONS[c], scores[c], scores[c] >= cut) for c in ranked),
-            cut,
-            (),
-            tuple(
-                UnseenCode(k, c, self.cohort.title(k, c) or c)
-                for k, c in seen.codes()
-                if c not in DIAGNOSES and c not in PROCEDURES and c not in MEDICATIONS
-            ),
-            self.cohort.profile_fields if model == "student" else (),
-        )
-        return self.with_threshold(result, cut)
+    def recommend_many(
+        self, cases: Sequence[Case], model: ModelName = "student", *, threshold: float | None = None
+    ) -> tuple[Recommendation, ...]:
+        result = super().recommend_many(cases, model, threshold=threshold)
+        self.requests += [(model, case.observed()) for case in cases]
+        return result
 
-    def with_threshold(self, recommendation: Recommendation, threshold: float) -> Recommendation:
-        result = tuple(replace(m, selected=m.probability >= threshold) for m in recommendation.medications)
-        return replace(
-            recommendation,
-            medications=result,
-            threshold=threshold,
-            interactions=self.cohort.interactions.among([m.code for m in result if m.selected]),
-        )
+    def _load_student(self, folder: Path) -> FakeScorer:  # type: ignore[override]
+        return FakeScorer(self, "student")
 
-    @property
-    def shares(self) -> DrugShares:
-        return typical_shares(self.cohort.fingerprint.atc_level)
-
-    def review(
-        self, case: Case, drugs: Sequence[str] | None = None, *, orders: Sequence[Order] = ()
-    ) -> Review:
-        if drugs is None:
-            visit = case.current.visit_id
-            return self.review_set(
-                case, case.prescribed, self.cohort.orders(visit) if visit is not None else ()
-            )
-        level = self.cohort.fingerprint.atc_level
-        choices, unknown = read_choices(drugs, orders, self.shares, level)
-        return review(
-            choices, self.cohort.interactions, self.shares, diagnoses=case.current.diagnoses, unknown=unknown
-        )
-
-    def review_set(self, case: Case, codes: Sequence[str], orders: Sequence[Order] = ()) -> Review:
-        choices = choices_of(codes, orders, self.shares, self.cohort.fingerprint.atc_level)
-        return review(choices, self.cohort.interactions, self.shares, diagnoses=case.current.diagnoses)
-
-    def held_back(self, case: Case, codes: Sequence[str]) -> dict[str, Alert]:
-        return held_back(codes, self.shares, case.current.diagnoses)
-
-    def safer_set(
-        self,
-        case: Case,
-        recommendation: Recommendation,
-        limit: Limit,
-        *,
-        codes: Sequence[str] | None = None,
-        orders: Sequence[Order] = (),
-        known: Sequence[Choice] = (),
-        keep: Sequence[str] = (),
-        avoid: Sequence[str] = (),
-    ) -> SaferSet:
-        return safer_set(
-            [m.code for m in recommendation.selected] if codes is None else codes,
-            {m.code: m.probability for m in recommendation.medications},
-            self.shares,
-            self.cohort.interactions,
-            limit,
-            diagnoses=case.current.diagnoses,
-            orders=orders,
-            known=known,
-            keep=keep,
-            avoid=avoid,
-        )
-
-    def prompt(self, case: Case, *, version: str | None = None) -> Prompt:
-        if self.models["teacher"].manifest is None:
-            raise NotFoundError(self.models["teacher"].error)
-        chosen = version or "leader-1"
-        parts: list[tuple[str, str, str]] = [
-            ("instruction", "Instruction", f"[{chosen}] A patient is admitted to hospital.\n")
-        ]
-        for visit in case.history[-3:]:
-            names = "; ".join(self.cohort.title("diagnosis", c) or c for c in visit.diagnoses)
-            parts.append(("history", f"Visit {visit.visit_no}", f"Visit {visit.visit_no}: {names}.\n"))
-        names = "; ".join(self.cohort.title("diagnosis", c) or c for c in case.current.diagnoses)
-        parts.append(("current", "Current visit", f"This visit: {names}.\n"))
-        parts.append(("question", "Question", "Which medications should be prescribed?"))
-        sections, text = [], ""
-        for kind, label, piece in parts:
-            sections.append(PromptSection(kind, label, len(text), len(text) + len(piece), len(piece.split())))  # type: ignore[arg-type]
-            text += piece
-        dropped = (
-            ("Visit 1 was left out: the prompt keeps the last 3 earlier visits.",)
-            if len(case.history) > 3
-            else ()
-        )
-        return Prompt(text, chosen, sum(s.token_count for s in sections) + 2, 512, tuple(sections), dropped)
-
-    def prompt_tokens(self, text: str) -> int:
-        return len(text.split()) + 2
-
-    def score_prompt(self, text: str) -> Recommendation:
-        if "teacher" in self.failing:
-            raise self.failing["teacher"]
-        if not text.strip():
-            raise InputError("The text is empty: write what the teacher should read.")
-        if (tokens := self.prompt_tokens(text)) > 512:
-            raise InputError(f"The text has {tokens} tokens, and this teacher reads at most 512.")
-        named = tuple(code for code, (title, _) in DIAGNOSES.items() if title in text)
-        read = Case(current=Visit(diagnoses=named, procedures=("ICD9PCS:3893",)))
-        return self.recommend(read, "teacher")
-
-    def _score(self, case: Case, model: str, code: str) -> float:
-        wobble = random.Random(f"{model}{code}{case.current.diagnoses}").uniform(-0.12, 0.12)
-        reasons = sum(code in DIAGNOSES[d][1] for d in case.current.diagnoses if d in DIAGNOSES)
-        before = any(code in v.medications for v in case.history)
-        profile = (
-            0.05
-            if model == "student" and case.profile["age_band"] in ("75-84", "85+") and code == "A06A"
-            else 0.0
-        )
-        base = 0.06 + 0.42 * min(reasons, 2) + 0.22 * before + (0.4 if code in ("N02B", "A06A") else 0.0)
-        return min(0.995, max(0.002, base + wobble + profile))
+    def _load_teacher(self, folder: Path) -> FakeScorer:  # type: ignore[override]
+        return FakeScorer(self, "teacher")

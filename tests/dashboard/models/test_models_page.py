@@ -199,12 +199,7 @@ def test_only_the_same_kind_of_data_is_compared_with_published_metrics() -> None
 # Checks and measurements
 
 
-def test_the_self_check_reports_line_by_line(
-    serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = serve()
-    engine.cohort.scores = None  # type: ignore[attr-defined]
-    engine.recommend_many = lambda cases, name: tuple(engine.recommend(c, name) for c in cases)  # type: ignore[attr-defined]
+def test_the_self_check_reports_line_by_line(open_page: OpenPage) -> None:
     page = press(open_page("models"), "check_start")
     page = until_said(page, "Same case twice")
     shown = text(page)

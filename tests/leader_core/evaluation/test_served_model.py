@@ -27,8 +27,6 @@ from tests.fakes import FINGERPRINT, FakeEngine
 def engine(tmp_path: Path) -> Any:
     """Two models whose files are what their manifests say."""
     served: Any = FakeEngine()
-    served.cohort.scores = None
-    served.recommend_many = lambda cases, name: tuple(served.recommend(case, name) for case in cases)
     for name, card in served.models.items():
         card.folder = tmp_path / name
         card.folder.mkdir()
