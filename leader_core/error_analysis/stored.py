@@ -33,6 +33,7 @@ from leader_core.error_analysis.selection import Condition, Selection
 from leader_core.error_analysis.tree import FIELDS, Tree, error_tree
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.calibration import bin_of
+from leader_core.evaluation.metrics import MEANS
 from leader_core.scores.store import PRESCRIBED
 
 if TYPE_CHECKING:
@@ -150,59 +151,59 @@ class Analysis:
         return tuple(np.unique(self.frame.patient_ids[self.mask(selection, lookup)]).tolist())
 
     def _holds(self, condition: Condition, lookup: Lookup | None) -> Bools:
-        kind, names, number = condition.kind, condition.names, condition.number
         try:
-            if kind in ("is", "not"):
-                column = self.frame.columns[names[0]]
-                if number >= len(column.values):
-                    raise KeyError(names[0])
-                same: Bools = column.codes == int(number)
-                return same if kind == "is" else ~same
-            if kind in ("lt", "ge"):
-                values = self.frame.numbers[names[0]]
-                low = ~(values >= number)  # what is not recorded counts as low, as in the tree
-                return low if kind == "lt" else ~low
-            if kind in ("has", "lacks"):
-                if number >= len(self.frame.chapters):
-                    raise KeyError("chapter")
-                having = (self.frame.chapter_bits >> int(number)) & 1 > 0
-                return having if kind == "has" else ~having
-            return self._holds_more(condition, lookup)
-        except (KeyError, ValueError) as error:
+            return self._holding(condition, lookup)
+        except (LookupError, ValueError) as error:
             raise InputError(
                 f"The link names cases by {condition.text[:80]!r}, which these stored scores do not have. "
                 "Choose the cases again under Error analysis."
             ) from error
 
-    def _holds_more(self, condition: Condition, lookup: Lookup | None) -> Bools:
-        kind, names, number = condition.kind, condition.names, condition.number
-        if kind == "class":
-            place = self.codes.index(names[0])
-            mask = classes.with_state(self.choices, place, condition.who, len(self.frame))
-            for name in condition.who:
-                mask &= self.metrics(name).scored if name != PRESCRIBED else True
-            return mask
-        if kind == "bin":
-            scores = self.probabilities(names[0])
-            if names[1] != "all":
-                place = self.codes.index(names[1])
-                scores = scores[:, place : place + 1]
-            else:
-                scores = scores[:, self.known(names[0])]
-            return self.metrics(names[0]).scored & (bin_of(scores) == int(number)).any(1)
-        if kind == "score":
-            values = self.metrics(names[1]).of(names[0]) if names[0] in _SCORES else None
-            if values is None or names[2] not in ("lt", "ge"):
-                raise KeyError(names[0])
-            return values < number if names[2] == "lt" else values >= number
-        if kind == "box":
-            left, right, bottom, top = map(float, names)
-            x, y = self.case_map.T
-            return (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
-        if kind == "better":
-            return self.metrics(names[0]).jaccard - self.metrics(names[1]).jaccard > number
-        ids = np.array(sorted(lookup(kind, names[0])) if lookup is not None else [], np.int64)
-        return np.isin(self.frame.patient_ids if kind == "list" else self.frame.visit_ids, ids)
+    def _holding(self, condition: Condition, lookup: Lookup | None) -> Bools:
+        """(N,) the cases of one condition; LookupError or ValueError where it is about something that is not there."""
+        names, number, frame = condition.names, condition.number, self.frame
+        match condition.kind:
+            case "is" | "not" as kind:
+                column = frame.columns[names[0]]
+                if number >= len(column.values):
+                    raise LookupError(number)
+                same: Bools = column.codes == int(number)
+                return same if kind == "is" else ~same
+            case "lt" | "ge" as kind:
+                low = ~(
+                    frame.numbers[names[0]] >= number
+                )  # what is not recorded counts as low, as in the tree
+                return low if kind == "lt" else ~low
+            case "has" | "lacks" as kind:
+                if number >= len(frame.chapters):
+                    raise LookupError(number)
+                having = (frame.chapter_bits >> int(number)) & 1 > 0
+                return having if kind == "has" else ~having
+            case "class":
+                mask = classes.with_state(self.choices, self.codes.index(names[0]), condition.who, len(frame))
+                for name in condition.who:
+                    mask &= self.metrics(name).scored if name != PRESCRIBED else True
+                return mask
+            case "bin":
+                model, code = names
+                columns = self.known(model) if code == "all" else [self.codes.index(code)]
+                places = bin_of(self.probabilities(model)[:, columns])
+                return self.metrics(model).scored & (places == int(number)).any(1)
+            case "score":
+                metric, model, side = names
+                if metric not in MEANS:
+                    raise LookupError(metric)
+                values = self.metrics(model).of(metric)
+                return values < number if side == "lt" else values >= number
+            case "box":
+                left, right, bottom, top = map(float, names)
+                x, y = self.case_map.T
+                return (x >= left) & (x <= right) & (y >= bottom) & (y <= top)
+            case "better":
+                return self.metrics(names[0]).jaccard - self.metrics(names[1]).jaccard > number
+            case "list" | "tag" as kind:
+                ids = np.array(sorted(lookup(kind, names[0])) if lookup is not None else [], np.int64)
+                return np.isin(frame.patient_ids if kind == "list" else frame.visit_ids, ids)
 
     # Questions
 
@@ -297,9 +298,6 @@ class Analysis:
                 f"No scores of {model!r} are stored: there are {', '.join(self.models) or 'none'}. "
                 "Add them with `python -m train scores --add NAME=FILE.parquet`."
             )
-
-
-_SCORES: Final = ("prauc", "jaccard", "f1", "precision", "recall", "medications")
 
 
 def _in_order(store: ScoreStore) -> dict[str, ScoredModel]:

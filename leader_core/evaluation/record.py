@@ -62,33 +62,29 @@ class EvaluationRecord:
 
     def _rows(self, manifest: Manifest) -> Iterator[StoredEvaluation]:
         """Rows of several seeds. A row is this model's if its weights are named, or else seed, cut-off and cohort agree."""
-        for on in self._record["cohorts"].values():
-            row, seed = self._row(on["models"], manifest)
-            if row is None:
-                continue
-            plain = on["models"].get(manifest.kind) if manifest.calibration is not None else None
-            yield _judgement(on, row, plain, seed)
+        cohorts = self._record["cohorts"].values()
+        if not any(on["cohort"]["digest"] == manifest.cohort.digest for on in cohorts):
+            return
+        calibrated = manifest.calibration is not None
+        name = f"{manifest.kind}-calibrated" if calibrated else manifest.kind
+        for on in cohorts:
+            row = on["models"].get(name)
+            seed = _seed(row, manifest) if row is not None else None
+            if seed is not None:
+                plain = on["models"].get(manifest.kind) if calibrated else None
+                yield _judgement(on, row, plain, seed)
 
-    def _row(self, models: Mapping[str, Any], manifest: Manifest) -> tuple[Mapping[str, Any] | None, int]:
-        name = f"{manifest.kind}-calibrated" if manifest.calibration is not None else manifest.kind
-        row = models.get(name)
-        seed = manifest.settings.get("seed")
-        if row is None or seed not in row["seeds"] or not self._trained_on(manifest):
-            return None, 0
-        index = row["seeds"].index(seed)
-        digests = row.get("digests")
-        same = (
-            digests[index] == manifest.digest
-            if digests
-            else math.isclose(row["thresholds"][index], manifest.threshold, abs_tol=ROUNDED)
-        )
-        return (row, index) if same else (None, 0)
 
-    def _trained_on(self, manifest: Manifest) -> bool:
-        """Whether the record is about models of this model's cohort at all."""
-        return any(
-            on["cohort"]["digest"] == manifest.cohort.digest for on in self._record["cohorts"].values()
-        )
+def _seed(row: Mapping[str, Any], manifest: Manifest) -> int | None:
+    """Which of a row's seeds a model is; None where it is none of them."""
+    if manifest.settings.get("seed") not in row["seeds"]:
+        return None
+    index: int = row["seeds"].index(manifest.settings.get("seed"))
+    if digests := row.get("digests"):
+        same = digests[index] == manifest.digest
+    else:
+        same = math.isclose(row["thresholds"][index], manifest.threshold, abs_tol=ROUNDED)
+    return index if same else None
 
 
 def _judgement(
@@ -107,13 +103,11 @@ def _judgement(
         bins_before=_bins(plain, seed),
         ece=_error(row, seed),
         ece_before=_error(plain, seed),
-        conformal=tuple(_promise(each) for each in row.get("conformal") or ()),
+        conformal=tuple(
+            KeptPromise(**{field.name: each[field.name] for field in fields(KeptPromise)})
+            for each in row.get("conformal") or ()
+        ),
     )
-
-
-def _promise(record: Mapping[str, Any]) -> KeptPromise:
-    """Other entries of the record, such as the cut-off, are left out."""
-    return KeptPromise(**{field.name: record[field.name] for field in fields(KeptPromise)})
 
 
 def _bins(row: Mapping[str, Any] | None, seed: int) -> tuple[Bin, ...]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -85,69 +86,56 @@ def _files(card: ModelCard) -> dict[str, str]:
 
 def _hashes(card: ModelCard) -> Iterator[Check]:
     """One line per file, read from the disk now."""
+    check = partial(Check, card.name)
     if card.manifest is None:
-        yield Check(card.name, MANIFEST, False, card.error or f"There is no {card.name}.")
-        return
-    for name, expected in sorted(card.manifest.files.items()):
+        yield check(MANIFEST, False, card.error or f"There is no {card.name}.")
+    for name, expected in sorted(_files(card).items()):
         path = Path(card.folder) / name
         if not path.is_file():
-            yield Check(card.name, name, False, "The file is missing, but the manifest lists it.")
-            continue
-        digest = sha256_file(path)
-        if digest == expected:
-            yield Check(card.name, name, True, f"sha256 {digest[:16]}…, as the manifest says")
+            yield check(name, False, "The file is missing, but the manifest lists it.")
+        elif (digest := sha256_file(path)) == expected:
+            yield check(name, True, f"sha256 {digest[:16]}…, as the manifest says")
         else:
-            yield Check(card.name, name, False, f"Changed: sha256 {digest[:16]}…, expected {expected[:16]}….")
+            yield check(name, False, f"Changed: sha256 {digest[:16]}…, expected {expected[:16]}….")
 
 
 def _fit(engine: Engine, card: ModelCard) -> Iterator[Check]:
     """Whether the model knows this cohort's medications."""
-    manifest = card.manifest
-    if manifest is None:
+    if card.manifest is None:
         return
-    trained, here = manifest.cohort, engine.cohort.fingerprint
-    label = "Fit to the cohort"
-    if trained.atc_level != here.atc_level:
+    trained, here = card.manifest.cohort, engine.cohort.fingerprint
+    fits = trained.atc_level == here.atc_level
+    if not fits:
         text = f"It names medications at ATC level {trained.atc_level}, the cohort at level {here.atc_level}."
-        yield Check(card.name, label, False, text)
     elif trained.digest == here.digest:
-        yield Check(card.name, label, True, f"Trained on this very cohort ({here.digest[:16]}…)")
+        text = f"Trained on this very cohort ({here.digest[:16]}…)"
     else:
         text = f"Same ATC level ({here.atc_level}); trained on another cohort: {trained.label}"
-        yield Check(card.name, label, True, text)
+    yield Check(card.name, "Fit to the cohort", fits, text)
 
 
 def _answers(engine: Engine, card: ModelCard, cases: Sequence[Case]) -> Iterator[Check]:
     """Whether answers are probabilities, hold still, follow the case, and agree with stored ones."""
     if not card.available or card.manifest is None:
         return
-    name = card.name
+    name, check = card.name, partial(Check, card.name)
     if not cases:
-        yield Check(name, "Answers", False, "The cohort has no case to answer.")
+        yield check("Answers", False, "The cohort has no case to answer.")
         return
     first = engine.recommend(cases[0], name)
     values = [m.probability for m in first.medications]
     sound = bool(values) and all(math.isfinite(v) and 0 <= v <= 1 for v in values)
-    yield Check(
-        name,
-        "Scores",
-        sound,
-        f"{len(values)} probabilities between 0 and 1" if sound else "Some scores are no probabilities.",
-    )
+    text = f"{len(values)} probabilities between 0 and 1" if sound else "Some scores are no probabilities."
+    yield check("Scores", sound, text)
     gap = _gap(first, engine.recommend(cases[0], name))
-    yield Check(name, "Same case twice", gap <= SAME, _difference(gap, SAME))
+    yield check("Same case twice", gap <= SAME, _difference(gap, SAME))
     pair = engine.recommend_many(tuple(cases[:2]), name)
     gap = _gap(first, pair[0])
-    yield Check(name, "Alone and with another case", gap <= TOGETHER, _difference(gap, TOGETHER))
+    yield check("Alone and with another case", gap <= TOGETHER, _difference(gap, TOGETHER))
     change = _gap(first, engine.recommend(_other(cases), name))
-    yield Check(
-        name,
-        "Another case",
-        change > SAME,
-        f"Scores change by up to {change:.2g}"
-        if change > SAME
-        else "Two different cases get the same scores.",
-    )
+    follows = change > SAME
+    text = f"Scores change by up to {change:.2g}" if follows else "Two different cases get the same scores."
+    yield check("Another case", follows, text)
     yield from _stored(engine, card.manifest, name, cases[0], first)
 
 

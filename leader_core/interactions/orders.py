@@ -10,7 +10,7 @@ from typing import Final
 from leader_core.domain import Order
 from leader_core.interactions.conditions import condition_rules, duplication_rules
 from leader_core.interactions.rules import clinical_rules
-from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.drug_table import shortest_names
 from leader_core.terminology.drugs import DrugMatch, map_drug
 
 _CACHED_TEXTS: Final = 4096  # every set of a case reads the same orders
@@ -62,12 +62,7 @@ def drugs_of_text(class_code: str, drug: str, route: str) -> tuple[DrugMatch, ..
 @cache
 def usual_names() -> Mapping[str, str]:
     """ATC code of level 5 (4 where there is none) -> usual name of every drug of the drug table or of a rule."""
-    names = dict(drug_names())
-    shortest: dict[str, str] = {}
-    for ingredient in sorted(drug_table().ingredients.values(), key=lambda each: (len(each.name), each.name)):
-        for code in ingredient.codes.values():
-            shortest.setdefault(code, ingredient.name)
-    return names | shortest
+    return {**drug_names(), **shortest_names()}
 
 
 @cache

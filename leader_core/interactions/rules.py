@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, TypeVar, cast
+from typing import Final, Literal, TypeVar, cast, get_args
 
 from leader_core.domain import GRADED, SEVERITY_RANK, Severity
 from leader_core.errors import InputError
-from leader_core.terminology.drug_table import drug_table
+from leader_core.terminology.drug_table import shortest_names
 from leader_core.terminology.drugs import ATC_LENGTH
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
@@ -26,8 +26,8 @@ COMBINATIONS: Final = ASSETS / "combinations.csv"
 
 ATC_CODE: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
 """A code of level 3, 4 or 5."""
-EVIDENCE: Final = ("established", "probable", "theoretical")
-
+Evidence = Literal["established", "probable", "theoretical"]
+EVIDENCE: Final = get_args(Evidence)
 Mechanism = Literal["pharmacokinetic", "pharmacodynamic", "both"]
 Frequency = Literal["uncommon", "rare"]
 """How little of a class's use in hospital a drug makes up: a tenth or less, a hundredth or less."""
@@ -120,7 +120,7 @@ class ClinicalRule:
     mechanism: str
     effect: str
     management: str
-    evidence: Literal["established", "probable", "theoretical"]
+    evidence: Evidence
     source: str
 
 
@@ -216,7 +216,7 @@ def read_side(row: Mapping[str, str], where: str, label: str, suffix: str = "") 
     def column(name: str) -> tuple[str, str]:
         return row[f"{name}{suffix}"], f"{where}, column {name}{suffix}"
 
-    codes = _atc_codes(*column("codes"))
+    codes = atc_codes(*column("codes"))
     listed = agents(*column("carriers"))
     if not listed:
         raise InputError(f"{column('carriers')[1]}: expected at least one drug that carries the interaction.")
@@ -243,21 +243,12 @@ def _hospital_drugs() -> tuple[Agent, ...]:
     `combinations` holds the others.
     """
     combined = {code for own in combinations().values() for code in own}
-    names: dict[str, set[str]] = {}
-    for ingredient in drug_table().ingredients.values():
-        for code in ingredient.codes.values():
-            if code not in combined:
-                names.setdefault(code, set()).add(ingredient.name)
-    shortest = ((min(own, key=lambda name: (len(name), name)), code) for code, own in names.items())
-    return tuple(Agent(name, (code,)) for name, code in sorted(shortest))
+    single = ((name, code) for code, name in shortest_names().items() if code not in combined)
+    return tuple(Agent(name, (code,)) for name, code in sorted(single))
 
 
 def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:
-    scales = {
-        "severity": GRADED,
-        "kind": ("pharmacokinetic", "pharmacodynamic", "both"),
-        "evidence": EVIDENCE,
-    }
+    scales = {"severity": GRADED, "kind": get_args(Mechanism), "evidence": EVIDENCE}
     check_row(row, where, scales, ("target", "mechanism", "effect", "management", "source"))
     return ClinicalRule(
         read_side(row, where, "drug_a", "_a"),
@@ -268,12 +259,12 @@ def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:
         mechanism=row["mechanism"],
         effect=row["effect"],
         management=row["management"],
-        evidence=cast(Literal["established", "probable", "theoretical"], row["evidence"]),
+        evidence=cast(Evidence, row["evidence"]),
         source=row["source"],
     )
 
 
-def _atc_codes(cell: str, where: str) -> tuple[str, ...]:
+def atc_codes(cell: str, where: str) -> tuple[str, ...]:
     """ATC codes of level 3 to 5, separated by spaces."""
     codes = tuple(cell.split())
     for code in codes:

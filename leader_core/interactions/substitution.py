@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal, cast
+from typing import Final, Literal, cast, get_args
 
 from leader_core.errors import InputError
 from leader_core.interactions.conditions import beginnings
-from leader_core.interactions.rules import ASSETS, ATC_CODE, Agent, agents, check_row, read_rows
+from leader_core.interactions.rules import ASSETS, Agent, agents, atc_codes, check_row, read_rows
 from leader_core.terminology.drugs import ATC_LENGTH
 
 INTERCHANGEABLE: Final = ASSETS / "interchangeable.csv"
@@ -25,7 +25,6 @@ INDICATIONS: Final = ASSETS / "indications.csv"
 Keep = Literal["one", "all", "same"]
 """Of the medications that a diagnosis calls for: at least one stays, each does, if need be as another drug (a regimen,
 antibacterials of different spectra), or each stays as the drug that it is (an antiseizure drug that controls seizures)."""
-_KEEP: Final = ("one", "all", "same")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def all_indications(path: Path = INDICATIONS) -> tuple[Indication, ...]:
     """Every row of a table, the shipped one by default; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> Indication:
-        check_row(row, where, {"keep": _KEEP}, ("condition", "medication", "codes", "source"))
+        check_row(row, where, {"keep": get_args(Keep)}, ("condition", "medication", "codes", "source"))
         return Indication(
             row["condition"],
             beginnings(row, where, "diagnoses"),
@@ -195,8 +194,4 @@ def all_indications(path: Path = INDICATIONS) -> tuple[Indication, ...]:
 
 
 def _codes(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:
-    codes = tuple((row.get(column) or "").split())
-    for code in codes:
-        if not ATC_CODE.fullmatch(code):
-            raise InputError(f"{where}, column {column}: {code!r} is no ATC code of level 3, 4 or 5.")
-    return codes
+    return atc_codes(row.get(column) or "", f"{where}, column {column}")

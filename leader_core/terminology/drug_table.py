@@ -142,6 +142,16 @@ def drug_table() -> DrugTable:
     )
 
 
+@cache
+def shortest_names() -> Mapping[str, str]:
+    """ATC code of level 5 (4 where there is none) -> the shortest name of its drugs."""
+    names: dict[str, str] = {}
+    for drug in sorted(drug_table().ingredients.values(), key=lambda each: (len(each.name), each.name)):
+        for code in drug.codes.values():
+            names.setdefault(code, drug.name)
+    return names
+
+
 def _name(phrases: dict[tuple[str, ...], Entry], phrase: tuple[str, ...], entry: Entry) -> None:
     if not phrase:
         raise ArtifactError(f"The drug table has an empty name for {entry.name!r}.")
