@@ -81,17 +81,10 @@ class PromptBuilder:
         self._tokens = tokens
         self._texts: dict[tuple[Kind, str], str] = {}
         self._costs: dict[str, int] = {}
+        earlier = {"number": "10"} | {PLURALS[kind]: "" for kind in self.template.history_kinds}
         self._fixed = {
-            "current": self._cost(fill(self.template.current, {"diagnoses": "", "procedures": ""})),
-            "history": self._cost(
-                fill(
-                    self.template.history,
-                    {
-                        "number": "10",
-                        **dict.fromkeys((PLURALS[kind] for kind in self.template.history_kinds), ""),
-                    },
-                )
-            ),
+            "current": self._cost(fill(self.template.current, {PLURALS[kind]: "" for kind in _CURRENT})),
+            "history": self._cost(fill(self.template.history, earlier)),
             "frame": self._cost(fill(self.template.openings[2], {"earlier": "10"}))
             + self._cost(self.template.question)
             + tokens.specials,
@@ -267,41 +260,31 @@ class PromptBuilder:
 
     def _sections(self, plan: _Plan) -> list[tuple[SectionKind, str, int | None]]:
         """(kind, text, visit number) of each stretch, in reading order."""
-        opening = self.template.openings[min(plan.earlier, 2)]
-        needs_count = any(name for _, name in parse(opening))
-        history = reversed(plan.history) if self.template.newest_first else iter(plan.history)
+        template = self.template
+        opening = template.openings[min(plan.earlier, 2)]
+        counted = {"earlier": str(plan.earlier)} if any(name for _, name in parse(opening)) else {}
+        visits = [self._visit(part, "history") for part in plan.history]
         pieces: dict[SectionKind, list[tuple[SectionKind, str, int | None]]] = {
-            "instruction": [
-                ("instruction", fill(opening, {"earlier": str(plan.earlier)} if needs_count else {}), None)
-            ],
-            "history": [
-                (
-                    "history",
-                    fill(
-                        self.template.history,
-                        {"number": str(p.number), **self._lists(p, self.template.history_kinds)},
-                    ),
-                    p.number,
-                )
-                for p in history
-            ],
-            "current": [
-                (
-                    "current",
-                    fill(self.template.current, self._lists(plan.current, _CURRENT)),
-                    plan.current.number,
-                )
-            ],
-            "question": [("question", fill(self.template.question, {}), None)],
+            "instruction": [("instruction", fill(opening, counted), None)],
+            "history": visits[::-1] if template.newest_first else visits,
+            "current": [self._visit(plan.current, "current")],
+            "question": [("question", fill(template.question, {}), None)],
         }
-        return [piece for kind in self.template.order for piece in pieces[kind]]
+        return [piece for kind in template.order for piece in pieces[kind]]
 
-    def _lists(self, part: _Part, kinds: Sequence[Kind]) -> dict[str, str]:
-        return {
-            PLURALS[kind]: self.template.separator.join(self.written(kind, code) for code in part.codes[kind])
+    def _visit(
+        self, part: _Part, where: Literal["current", "history"]
+    ) -> tuple[SectionKind, str, int | None]:
+        """A visit's section: its lists, and of an earlier visit its number."""
+        template = self.template
+        lists = {
+            PLURALS[kind]: template.separator.join(self.written(kind, code) for code in codes)
             or self._blank(part, kind)
-            for kind in kinds
+            for kind, codes in part.codes.items()
         }
+        if where == "current":
+            return "current", fill(template.current, lists), part.number
+        return "history", fill(template.history, {"number": str(part.number), **lists}), part.number
 
     def _blank(self, part: _Part, kind: Kind) -> str:
         """What stands for an empty list: having none and having lost all read differently."""

@@ -137,16 +137,8 @@ def _never(analysis: Analysis, model: str, other: str | None, scored: Bools) -> 
 
 def _groups(analysis: Analysis, model: str, scored: Bools) -> Iterator[ErrorFinding]:
     """Groups whose mean Jaccard is below that of all other cases."""
-    jaccard = analysis.metrics(model).jaccard.astype(np.float64)
-    owner = analysis.frame.patient_numbers
     for column, index, inside, outside in _each_group(analysis, scored):
-        mean, rest = mean_over(jaccard[inside], owner[inside]), mean_over(jaccard[outside], owner[outside])
-        gap, p = difference(mean, rest)
-        yield ErrorFinding(
-            "group", model, (column.name, column.values[index]), int(inside.sum()), int(inside.sum()),
-            mean.estimate(), rest.mean, gap, p, -gap.high * int(inside.sum()),
-            (Condition("is", (column.name,), index),),
-        )  # fmt: skip
+        yield _against_rest(analysis, "group", model, column, index, inside, outside)
 
 
 def _cut(analysis: Analysis, other: str | None, scored: Bools) -> Iterator[ErrorFinding]:
@@ -157,19 +149,32 @@ def _cut(analysis: Analysis, other: str | None, scored: Bools) -> Iterator[Error
     inside, outside = read & (column.codes == 1), read & (column.codes == 0)
     if min(inside.sum(), outside.sum()) < FEWEST:
         return
-    owner = analysis.frame.patient_numbers
-    values = analysis.metrics(reader).jaccard.astype(np.float64)
-    mean, rest = mean_over(values[inside], owner[inside]), mean_over(values[outside], owner[outside])
-    gap, p = difference(mean, rest)
     comparison = next((m for m in ("student", other) if m in analysis.models and m != reader), None)
     apart = float("nan")
     if comparison is not None:
         theirs = analysis.metrics(comparison).jaccard
         apart = float(np.nanmean(theirs[inside]) - np.nanmean(theirs[outside]))
+    yield replace(_against_rest(analysis, "cut", reader, column, 1, inside, outside), other=apart)
+
+
+def _against_rest(
+    analysis: Analysis,
+    kind: FindingKind,
+    model: str,
+    column: Column,
+    index: int,
+    inside: Bools,
+    outside: Bools,
+) -> ErrorFinding:
+    """A group's mean Jaccard against that of the cases outside it."""
+    jaccard = analysis.metrics(model).jaccard.astype(np.float64)
+    owner = analysis.frame.patient_numbers
+    mean, rest = mean_over(jaccard[inside], owner[inside]), mean_over(jaccard[outside], owner[outside])
+    gap, p = difference(mean, rest)
     cases = int(inside.sum())
-    yield ErrorFinding(
-        "cut", reader, ("truncated", column.values[1]), cases, cases, mean.estimate(), rest.mean, gap, p,
-        -gap.high * cases, (Condition("is", ("truncated",), 1),), apart,
+    return ErrorFinding(
+        kind, model, (column.name, column.values[index]), cases, cases, mean.estimate(), rest.mean, gap, p,
+        -gap.high * cases, (Condition("is", (column.name,), index),),
     )  # fmt: skip
 
 

@@ -26,15 +26,9 @@ from leader_core.terminology.synonyms import Synonym, drug_synonyms, synonyms
 _LAST: Final = "\U0010ffff"
 _NARROWS_NOTHING: Final = (
     *SMALL_WORDS,
-    "not",
-    "unspecified",
-    "nos",
-    "nec",
-    "elsewhere",
-    "classified",
-    "organism",
+    *"not unspecified nos nec elsewhere classified organism".split(),
+    *"other mention complication complications site type".split(),
 )
-_NARROWS_NOTHING_ELSE: Final = ("other", "mention", "complication", "complications", "site", "type")
 _UNUSUAL: Final = (
     "sequela subsequent delayed nonunion malunion newborn neonatal puerperium trimester poisoning adverse underdosing "
     "history screening assault military late maternal pregnancy pregnant childbirth congenital contact suspected"
@@ -63,28 +57,23 @@ class CodeTable:
 def with_libraries(own: CodeTable) -> CodeTable:
     """The same, and every code of the installed lists that is not among them."""
     known = set(own.codes)
-    kinds, codes, systems, titles = list(own.kinds), list(own.codes), list(own.systems), list(own.titles)
-
-    def add(kind: Kind, system: str, listed: Iterable[tuple[str, str]]) -> None:
-        new = [(code, title) for code, title in listed if code not in known]
-        kinds.extend([kind] * len(new))
-        systems.extend([system] * len(new))
-        codes.extend(code for code, _ in new)
-        titles.extend(title for _, title in new)
-
+    rows: list[tuple[Kind, str, str, str]] = []
     for system in SYSTEMS:
         kind: Kind = "procedure" if system.endswith("PCS") else "diagnosis"
-        add(kind, system, ((f"{system}:{bare}", title) for bare, title in listed_titles(system).items()))
+        rows += ((kind, f"{system}:{bare}", system, title) for bare, title in listed_titles(system).items())
     length = ATC_LENGTH[own.atc_level]
-    add("medication", "ATC", ((code, t) for code, t in all_atc_titles().items() if len(code) == length))
-    more = len(codes) - len(own)
+    rows += (
+        ("medication", code, "ATC", title) for code, title in all_atc_titles().items() if len(code) == length
+    )
+    rows = [row for row in rows if row[1] not in known]
+    kinds, codes, systems, titles = (list(column) for column in zip(*rows, strict=True))
     return CodeTable(
-        kinds,
-        codes,
-        systems,
-        titles,
-        np.concatenate([own.concept_ids, np.full(more, -1, np.int32)]),
-        np.concatenate([own.patients, np.zeros(more, np.int32)]),
+        own.kinds + kinds,
+        own.codes + codes,
+        own.systems + systems,
+        own.titles + titles,
+        np.concatenate([own.concept_ids, np.full(len(rows), -1, np.int32)]),
+        np.concatenate([own.patients, np.zeros(len(rows), np.int32)]),
         own.atc_level,
     )
 
@@ -102,7 +91,7 @@ class CodeIndex:
         by_code = sorted(range(len(bare)), key=bare.__getitem__)
         self._bare = [bare[row] for row in by_code]
         self._by_code = np.array(by_code, np.int32)
-        no_weight = dict.fromkeys((*_NARROWS_NOTHING, *_NARROWS_NOTHING_ELSE), 0)
+        no_weight = dict.fromkeys(_NARROWS_NOTHING, 0)
         self.content = self.words.weights(no_weight)[: len(table)]
         used = {system for system, n in zip(table.systems, table.patients.tolist(), strict=True) if n}
         self.foreign = np.array([system not in used for system in table.systems], np.bool_)
