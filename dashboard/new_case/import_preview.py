@@ -13,6 +13,7 @@ from dashboard.shared.draft import MAX_EARLIER, Draft, change_draft, session_dra
 from dashboard.shared.formatting import count, plain
 from dashboard.shared.guard import guarded
 from leader_core import Concept
+from leader_core.domain import Kind
 from leader_core.exchange.fhir import EncounterChoice, Imported
 from leader_core.exchange.fhir_conditions import OfferedCondition
 from leader_core.exchange.fhir_file import Listed
@@ -35,7 +36,7 @@ class OptionalCodes:
     label: str
     help: str
     visit: int  # index in the draft
-    kind: str
+    kind: Kind
     codes: tuple[str, ...]
 
 
@@ -53,15 +54,12 @@ class ImportOutcome:
     patients: tuple[PatientChoice, ...] = ()  # of the file, where there are several to choose from
     patient: str = ""  # which of them the case is of
     optional: tuple[OptionalCodes, ...] = ()
-    offered: tuple[
-        OfferedCondition, ...
-    ] = ()  # conditions to choose a code for; their visits as the draft counts
-    accepted: Mapping[str, tuple[tuple[int, str], ...]] = field(
-        default_factory=dict
-    )  # text -> what was added for it
-    visits: int = (
-        0  # earlier visits of the draft when it was read; with others, nothing can be chosen any more
-    )
+    # conditions to choose a code for; their visits as the draft counts
+    offered: tuple[OfferedCondition, ...] = ()
+    # text of a condition -> what was added for it: (visit, code)
+    accepted: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    # earlier visits of the draft when it was read; with others, nothing can be chosen any more
+    visits: int = 0
     turn: int = 0  # counts imports, for the keys of widgets
     list_visit: int = 0  # index of the visit that a list was pasted for
 
@@ -112,7 +110,7 @@ def outcome_of(result: Imported, draft: Draft, name: str, turn: int) -> ImportOu
                 "The models read them as history. Click one to take it out of the case or put it back.",
                 place,
                 "medication",
-                draft.visit(place).of("medication"),
+                draft.visit(place).medications,
             )
         )
     shifted = (
@@ -179,12 +177,8 @@ def _tick(each: OptionalCodes, key: str) -> None:
     """Make the visit hold exactly the ticked ones of these codes."""
     ticked = set(st.session_state.get(key) or ())
     draft = session_draft()
-    for code in each.codes:
-        if code in ticked:
-            draft = draft.with_visit(each.visit, draft.visit(each.visit).with_code(each.kind, code))
-        else:
-            draft = draft.remove(each.visit, each.kind, code)
-    change_draft(draft)
+    others = [code for code in draft.visit(each.visit).codes(each.kind) if code not in each.codes]
+    change_draft(draft.with_codes(each.visit, each.kind, (*others, *(c for c in each.codes if c in ticked))))
 
 
 def _offers(shown: ImportOutcome) -> None:
@@ -258,7 +252,7 @@ def _accept(chosen: Mapping[str, str]) -> None:
             draft = draft.remove(visit, "diagnosis", before)
         concept = next((concept for concept in each.concepts if concept.code == code), None)
         if concept is not None:
-            new = [visit for visit in each.visits if code not in draft.visit(visit).of("diagnosis")]
+            new = [visit for visit in each.visits if code not in draft.visit(visit).diagnoses]
             for visit in new:
                 draft = draft.add(visit, concept)
             accepted[each.text] = tuple((visit, code) for visit in new)

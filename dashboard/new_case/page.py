@@ -200,7 +200,7 @@ def _codes(service: Service, draft: Draft, index: int) -> None:
             continue
         key = f"pick-{kind}-{index}-of-{len(draft.earlier)}"
         query, results = _search_results(key)
-        codes = draft.visit(index).of(kind)
+        codes = draft.visit(index).codes(kind)
         component("new_case/code_search")(
             key=key,
             data={
@@ -237,7 +237,7 @@ def _add_code(key: str, index: int) -> None:
         change_draft(session_draft().add(index, concept))
 
 
-def _remove_code(key: str, index: int, kind: str) -> None:
+def _remove_code(key: str, index: int, kind: Kind) -> None:
     if (code := getattr(st.session_state.get(key), "removed", None)) is not None:
         change_draft(session_draft().remove(index, kind, str(code)))
 

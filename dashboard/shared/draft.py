@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -17,7 +17,8 @@ import streamlit as st
 from dashboard.server.accounts import LONGEST_SECONDS
 from dashboard.server.service import RecentResults, Service
 from dashboard.server.serving import account_name
-from leader_core import UNKNOWN, Case, Concept, Visit
+from leader_core import KINDS, UNKNOWN, Case, Concept, Visit
+from leader_core.domain import Kind
 
 MAX_EARLIER: Final = 9
 SESSION_KEY: Final = "_draft"
@@ -40,36 +41,11 @@ LOST: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class DraftVisit:
-    """One visit's codes by kind, in the order they were entered."""
-
-    codes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def of(self, kind: str) -> tuple[str, ...]:
-        return self.codes.get(kind, ())
-
-    def with_code(self, kind: str, code: str) -> DraftVisit:
-        """The visit with one code more; one that is there already changes nothing."""
-        have = self.of(kind)
-        return self if code in have else DraftVisit({**self.codes, kind: (*have, code)})
-
-    def without_code(self, kind: str, code: str) -> DraftVisit:
-        return DraftVisit({**self.codes, kind: tuple(c for c in self.of(kind) if c != code)})
-
-    @property
-    def empty(self) -> bool:
-        return not any(self.codes.values())
-
-    def as_visit(self, visit_no: int | None = None) -> Visit:
-        return Visit(self.of("diagnosis"), self.of("procedure"), self.of("medication"), visit_no=visit_no)
-
-
-@dataclass(frozen=True, slots=True)
 class Draft:
     """Earlier visits (oldest first), the current one, the profile, and the last version that was submitted."""
 
-    earlier: tuple[DraftVisit, ...] = ()
-    current: DraftVisit = DraftVisit()
+    earlier: tuple[Visit, ...] = ()
+    current: Visit = Visit()
     profile: Mapping[str, str] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)  # code -> title, as it was chosen
     submitted: Case | None = None
@@ -77,22 +53,24 @@ class Draft:
     origin: Case | None = None  # the case it started from, without what was ordered in it
     origin_name: str = ""  # "patient 10006", "variant ‘base’"
     variant_id: str | None = None  # the saved variant it started from
-    drugs: tuple[
-        str, ...
-    ] = ()  # ordered or planned for the current stay, as typed: reviewed, never read by a model
+    drugs: tuple[str, ...] = ()  # of the current stay, as typed: reviewed, never read by a model
 
-    def visit(self, index: int) -> DraftVisit:
+    def visit(self, index: int) -> Visit:
         """`index` counts earlier visits from 0; the number of earlier visits is the current one."""
         return self.current if index >= len(self.earlier) else self.earlier[index]
 
-    def with_visit(self, index: int, visit: DraftVisit) -> Draft:
+    def with_codes(self, index: int, kind: Kind, codes: Iterable[str]) -> Draft:
+        """The draft with these codes of a kind, each once, in place of those that a visit has."""
+        before = self.visit(index)
+        by_kind = {each: before.codes(each) for each in KINDS} | {kind: tuple(dict.fromkeys(codes))}
+        visit = Visit(by_kind["diagnosis"], by_kind["procedure"], by_kind["medication"])
         if index >= len(self.earlier):
             return replace(self, current=visit)
         return replace(self, earlier=(*self.earlier[:index], visit, *self.earlier[index + 1 :]))
 
-    def system_of(self, kind: str) -> str:
+    def system_of(self, kind: Kind) -> str:
         """The code system of the codes of a kind, where all are of one; empty otherwise."""
-        codes = [code for visit in (*self.earlier, self.current) for code in visit.of(kind)]
+        codes = [code for visit in (*self.earlier, self.current) for code in visit.codes(kind)]
         systems = {code.partition(":")[0] for code in codes if ":" in code}
         return systems.pop() if len(systems) == 1 else ""
 
@@ -100,17 +78,16 @@ class Draft:
         """One code more in a visit; the current visit takes no medications, which the models recommend."""
         if concept.kind == "medication" and index >= len(self.earlier):
             return self
-        changed = self.with_visit(index, self.visit(index).with_code(concept.kind, concept.code))
+        have = self.visit(index).codes(concept.kind)
+        changed = self.with_codes(index, concept.kind, (*have, concept.code))
         return replace(changed, titles={**self.titles, concept.code: concept.title})
 
-    def remove(self, index: int, kind: str, code: str) -> Draft:
-        return self.with_visit(index, self.visit(index).without_code(kind, code))
+    def remove(self, index: int, kind: Kind, code: str) -> Draft:
+        return self.with_codes(index, kind, (c for c in self.visit(index).codes(kind) if c != code))
 
     def add_visit(self) -> Draft:
         """One more earlier visit, just before the current one; at most `MAX_EARLIER`."""
-        return (
-            self if len(self.earlier) >= MAX_EARLIER else replace(self, earlier=(*self.earlier, DraftVisit()))
-        )
+        return self if len(self.earlier) >= MAX_EARLIER else replace(self, earlier=(*self.earlier, Visit()))
 
     def remove_visit(self, index: int) -> Draft:
         return replace(self, earlier=(*self.earlier[:index], *self.earlier[index + 1 :]))
@@ -132,7 +109,7 @@ class Draft:
     @property
     def problem(self) -> str:
         """Why it cannot be scored yet, in a sentence; empty where it can."""
-        if not (self.current.of("diagnosis") or self.current.of("procedure")):
+        if not (self.current.diagnoses or self.current.procedures):
             return "Give the current visit at least one diagnosis or procedure."
         return ""
 
@@ -143,11 +120,11 @@ class Draft:
 
     def case(self) -> Case:
         """The case as entered; earlier visits without any code are left out."""
-        filled = [visit for visit in self.earlier if not visit.empty]
+        filled = [visit for visit in self.earlier if any(map(visit.codes, KINDS))]
         return Case(
             profile=dict(self.profile),
-            history=tuple(visit.as_visit(number) for number, visit in enumerate(filled, 1)),
-            current=self.current.as_visit(len(filled) + 1),
+            history=tuple(replace(visit, visit_no=number) for number, visit in enumerate(filled, 1)),
+            current=replace(self.current, visit_no=len(filled) + 1),
         )
 
     @classmethod
@@ -161,22 +138,16 @@ class Draft:
         patient = f"patient {case.patient_id}" if case.patient_id is not None else ""
         draft = cls(
             earlier=tuple(
-                _draft_visit(visit, with_medications=True) for visit in case.history[-MAX_EARLIER:]
+                Visit(visit.diagnoses, visit.procedures, visit.medications)
+                for visit in case.history[-MAX_EARLIER:]
             ),
-            current=_draft_visit(case.current, with_medications=False),
+            current=Visit(case.current.diagnoses, case.current.procedures),
             profile={k: v for k, v in case.profile.items() if v != UNKNOWN},
             titles=dict(titles),
             origin_name=name or patient,
             variant_id=variant_id,
         )
         return replace(draft, origin=draft.case()) if draft.origin_name else draft
-
-
-def _draft_visit(visit: Visit, *, with_medications: bool) -> DraftVisit:
-    codes = {"diagnosis": visit.diagnoses, "procedure": visit.procedures}
-    if with_medications:
-        codes["medication"] = visit.medications
-    return DraftVisit(codes)
 
 
 def session_draft() -> Draft:

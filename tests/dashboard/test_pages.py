@@ -10,8 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.shared import wording
-from dashboard.shared.draft import Draft, DraftVisit
-from leader_core import ArtifactError, LeaderError, NotFoundError
+from dashboard.shared.draft import Draft
+from leader_core import ArtifactError, LeaderError, NotFoundError, Visit
 from leader_core.cohort import PatientQuery
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import DIAGNOSES, FakeCohort, FakeEngine
@@ -365,9 +365,7 @@ def test_text_from_the_data_is_never_markup(
 
 
 def _draft(*codes: str) -> Draft:
-    return Draft(
-        current=DraftVisit({"diagnosis": codes}), titles={c: DIAGNOSES.get(c, (c, ()))[0] for c in codes}
-    )
+    return Draft(current=Visit(codes), titles={c: DIAGNOSES.get(c, (c, ()))[0] for c in codes})
 
 
 def test_a_blank_case_cannot_be_submitted_and_the_page_explains_why(open_page: OpenPage) -> None:
@@ -410,8 +408,8 @@ def test_copying_a_patient_leaves_out_what_was_prescribed(open_page: OpenPage) -
     page.button(key="copy").click().run()
     draft = page.session_state["_draft"]
     assert len(draft.earlier) == 4
-    assert draft.current.of("medication") == ()
-    assert draft.current.of("diagnosis")
+    assert draft.current.medications == ()
+    assert draft.current.diagnoses
 
 
 @pytest.mark.parametrize(("typed", "message"), [("99", "No patient 99"), ("ten", "whole number")])

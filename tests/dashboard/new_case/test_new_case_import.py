@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.scores import case_diff
-from dashboard.shared.draft import SESSION_KEY, Draft, DraftVisit
+from dashboard.shared.draft import SESSION_KEY, Draft
 from leader_core import Case, Visit
 from leader_core.exchange.case_json import case_to_record
 from tests.dashboard.conftest import OpenPage, text
@@ -20,7 +20,7 @@ BUNDLE = (Path(__file__).parents[2] / "data" / "fhir_bundle.json").read_bytes()
 CASE = Case(
     {"gender": "F", "insurance": "Medicare"}, (Visit(("ICD9:4280",), (), ("C03C",)),), Visit(("ICD9:4019",))
 )
-DRAFT = Draft(current=DraftVisit({"diagnosis": ("ICD9:486",)}), profile={"gender": "M"})
+DRAFT = Draft(current=Visit(("ICD9:486",)), profile={"gender": "M"})
 
 
 def _upload(page: AppTest, data: bytes, name: str = "case.json") -> AppTest:
@@ -65,10 +65,8 @@ def test_another_encounter_of_a_bundle_can_be_the_current_visit(open_page: OpenP
     assert not page.exception
     earlier = _draft(page)
     assert earlier.earlier[0] == latest.earlier[0]
-    assert earlier.earlier[1] == DraftVisit({"diagnosis": (), "procedure": (), "medication": ("C09A",)}), (
-        "what the patient took at home"
-    )
-    assert earlier.current.of("diagnosis") == latest.earlier[-1].of("diagnosis")
+    assert earlier.earlier[1] == Visit(medications=("C09A",)), "what the patient took at home"
+    assert earlier.current.diagnoses == latest.earlier[-1].diagnoses
     assert "Encounter/e3" in text(page), "what is later is listed as left out"
     choice = next(s for s in page.selectbox if s.label == "Encounter to recommend for")
     choice.set_value("Encounter/e3").run()
@@ -86,14 +84,14 @@ def test_one_patient_of_several_is_chosen_on_the_page(open_page: OpenPage) -> No
             {"resourceType": "Condition", "id": name, "code": {"coding": coding}, "subject": subject}
         )  # type: ignore[dict-item]
     page = _upload(open_page("new"), "\n".join(map(json.dumps, lines)).encode(), "ward.ndjson")
-    assert _draft(page).current.of("diagnosis") == ("ICD9:4280",)
+    assert _draft(page).current.diagnoses == ("ICD9:4280",)
     choice = next(s for s in page.selectbox if s.label == "Patient of the file")
     assert choice.options[1] == "Patient/b · female · no date of birth · 1 entry"
     choice.set_value("Patient/c").run()
     assert "no diagnosis and no procedure" in page.error[0].value
-    assert _draft(page).current.of("diagnosis") == ("ICD9:4280",), "not changed"
+    assert _draft(page).current.diagnoses == ("ICD9:4280",), "not changed"
     next(s for s in page.selectbox if s.label == "Patient of the file").set_value("Patient/b").run()
-    assert _draft(page).current.of("diagnosis") == ("ICD9:486",) and not page.exception and not page.error
+    assert _draft(page).current.diagnoses == ("ICD9:486",) and not page.exception and not page.error
 
 
 def test_a_map_of_ndcs_comes_with_the_file_that_it_is_for(open_page: OpenPage) -> None:
@@ -104,7 +102,7 @@ def test_a_map_of_ndcs_comes_with_the_file_that_it_is_for(open_page: OpenPage) -
     page = open_page("new")
     table = ("own.csv", b"ndc,atc3\n00056017270,B01A\n", "text/csv")
     page.file_uploader[0].set_value([("case.ndjson", data, "application/json"), table]).run()
-    assert not page.exception and [v.of("medication") for v in _draft(page).earlier] == [("B01A",)]
+    assert not page.exception and [v.medications for v in _draft(page).earlier] == [("B01A",)]
     assert "NDC map own.csv" in text(page)
     page.file_uploader[0].set_value([table]).run()
     assert "together with the FHIR file" in page.error[0].value
@@ -113,8 +111,8 @@ def test_a_map_of_ndcs_comes_with_the_file_that_it_is_for(open_page: OpenPage) -
 def test_a_bundle_lists_what_it_could_not_take_over(open_page: OpenPage) -> None:
     page = _upload(open_page("new"), BUNDLE, "bundle.json")
     draft = _draft(page)
-    assert draft.current.of("diagnosis") == ("ICD9:4280", "ICD9:42731", "ICD9:41401")
-    assert draft.current.of("medication") == ()
+    assert draft.current.diagnoses == ("ICD9:4280", "ICD9:42731", "ICD9:41401")
+    assert draft.current.medications == ()
     assert len(draft.earlier) == 2
     message = text(page)
     for part in (
@@ -148,21 +146,21 @@ def test_what_lasts_can_be_taken_out_and_conditions_are_accepted_by_their_words(
         ).encode(),
         "patient.ndjson",
     )  # fmt: skip
-    assert _draft(page).current.of("diagnosis") == ("ICD9:4280",)
-    assert [v.of("medication") for v in _draft(page).earlier] == [("B01A",)]
+    assert _draft(page).current.diagnoses == ("ICD9:4280",)
+    assert [v.medications for v in _draft(page).earlier] == [("B01A",)]
     problems, home = page.pills
     assert "problems" in problems.label and "at home" in home.label
     home.set_value([]).run()
-    assert _draft(page).earlier[0].of("medication") == ()
+    assert _draft(page).earlier[0].medications == ()
     page.pills[1].set_value(["B01A"]).run()
-    assert _draft(page).earlier[0].of("medication") == ("B01A",)
+    assert _draft(page).earlier[0].medications == ("B01A",)
     accept = next(b for b in page.button if b.label.startswith("Accept the"))
     accept.click().run()
-    assert "ICD9:486" in _draft(page).current.of("diagnosis")
+    assert "ICD9:486" in _draft(page).current.diagnoses
     choice = next(s for s in page.selectbox if s.label.startswith("Pneumonia"))
     assert choice.value == "ICD9:486"
     choice.set_value("").run()
-    assert "ICD9:486" not in _draft(page).current.of("diagnosis")
+    assert "ICD9:486" not in _draft(page).current.diagnoses
     assert not page.exception
 
 
@@ -190,12 +188,12 @@ def test_a_pasted_list_goes_to_the_visit_and_the_rest_is_listed(open_page: OpenP
     page = open_page("new", session={SESSION_KEY: DRAFT})
     page.text_area(key="import-list").set_value("428.0 - CHF\nICD9:486\nxyzzy\nATC B01A").run()
     _button(page, "Add to this visit").click().run()
-    assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280")
-    assert _draft(page).current.of("medication") == ()
+    assert _draft(page).current.diagnoses == ("ICD9:486", "ICD9:4280")
+    assert _draft(page).current.medications == ()
     assert "1 code added" in page.success[0].value
     assert "matches no diagnosis" in text(page) and "what the models recommend" in text(page)
     _button(page, "Undo").click().run()
-    assert _draft(page).current.of("diagnosis") == ("ICD9:486",)
+    assert _draft(page).current.diagnoses == ("ICD9:486",)
 
 
 def test_a_word_with_several_meanings_is_offered(open_page: OpenPage) -> None:
@@ -203,15 +201,15 @@ def test_a_word_with_several_meanings_is_offered(open_page: OpenPage) -> None:
     page = open_page("new", session={SESSION_KEY: DRAFT})
     page.text_area(key="import-list").set_value("heart failure; fibrillation").run()
     _button(page, "Add to this visit").click().run()
-    assert _draft(page).current.of("diagnosis") == ("ICD9:486",)
+    assert _draft(page).current.diagnoses == ("ICD9:486",)
     assert not page.success, "nothing was added yet"
     offered = {box.label: box for box in page.selectbox if box.label.startswith("“")}
     assert list(offered) == ["“heart failure” means", "“fibrillation” means"]
     offered["“heart failure” means"].select_index(0).run()
-    assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280")
+    assert _draft(page).current.diagnoses == ("ICD9:486", "ICD9:4280")
     assert "“heart failure” as Congestive heart failure" in page.success[0].value
     _button(page, "Accept the first of these").click().run()
-    assert _draft(page).current.of("diagnosis") == ("ICD9:486", "ICD9:4280", "ICD9:42731")
+    assert _draft(page).current.diagnoses == ("ICD9:486", "ICD9:4280", "ICD9:42731")
     assert not [box for box in page.selectbox if box.label.startswith("“")]
 
 
@@ -233,7 +231,7 @@ def test_a_variant_is_kept_and_opened_in_another_session(open_page: OpenPage) ->
 
 def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> None:
     start = Draft.from_case(CASE, {}, name="the file x.json")
-    changed = start.with_visit(1, start.current.with_code("diagnosis", "ICD9:42731")).submit()
+    changed = start.with_codes(1, "diagnosis", (*start.current.diagnoses, "ICD9:42731")).submit()
     page = open_page("new", session={SESSION_KEY: changed}, view="research")
     message = text(page)
     assert "Against the file x.json" in message
@@ -246,7 +244,7 @@ def test_the_difference_against_the_case_it_came_from(open_page: OpenPage) -> No
 def test_a_case_from_nothing_is_compared_with_what_was_submitted_before(open_page: OpenPage) -> None:
     first = DRAFT.submit()
     assert "Against" not in text(open_page("new", session={SESSION_KEY: first}))
-    again = first.with_visit(0, first.current.with_code("diagnosis", "ICD9:42731")).submit()
+    again = first.with_codes(0, "diagnosis", (*first.current.diagnoses, "ICD9:42731")).submit()
     assert again.submit() == again, "pressed twice, it is still compared with the one before"
     message = text(open_page("new", session={SESSION_KEY: again}, view="research"))
     assert "Against what you submitted before" in message

@@ -9,12 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.new_case import results
 from dashboard.shared import draft as drafts
-from dashboard.shared.draft import SESSION_KEY, Draft, DraftStore, DraftVisit
+from dashboard.shared.draft import SESSION_KEY, Draft, DraftStore
+from leader_core import Visit
 from tests.dashboard.conftest import OpenPage, address, text
 
-SCORED = Draft(
-    current=DraftVisit({"diagnosis": ("ICD9:4280", "ICD9:42731")}), profile={"gender": "F"}
-).submit()
+SCORED = Draft(current=Visit(("ICD9:4280", "ICD9:42731")), profile={"gender": "F"}).submit()
 RETURNING = "10006"
 
 
@@ -58,7 +57,7 @@ def test_age_and_sex_stand_first_and_the_example_fills_the_form(open_page: OpenP
     assert [box.label for box in page.selectbox[:2]] == ["Age", "Sex"]
     _button(page, "Fill in an example").click().run()
     draft: Draft = page.session_state[SESSION_KEY]
-    assert set(draft.current.of("diagnosis")) >= {"ICD9:42731", "ICD9:4280"}
+    assert set(draft.current.diagnoses) >= {"ICD9:42731", "ICD9:4280"}
     assert draft.profile == {"age_band": "75-84", "gender": "F"} and draft.drugs
     assert page.selectbox(key="profile-gender").value == "F"
 

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from dashboard.new_case import what_if
-from dashboard.shared.draft import SESSION_KEY, Draft, DraftVisit
-from leader_core import Case
+from dashboard.shared.draft import SESSION_KEY, Draft
+from leader_core import Case, Visit
 from leader_core.explain import Change, Outcomes, apply
 from tests.dashboard.conftest import OpenPage, text
 from tests.fakes import MEDICATIONS, FakeEngine
 
 DRAFT = Draft(
-    earlier=(DraftVisit({"diagnosis": ("ICD9:4019",), "medication": ("C07A",)}),),
-    current=DraftVisit({"diagnosis": ("ICD9:4280", "ICD9:42731")}),
+    earlier=(Visit(("ICD9:4019",), medications=("C07A",)),),
+    current=Visit(("ICD9:4280", "ICD9:42731")),
     profile={"age_band": "65-74"},
 ).submit()
 CODES = tuple(MEDICATIONS)

@@ -13,8 +13,8 @@ import streamlit as st
 
 from dashboard.server import answers, service
 from dashboard.shared import wording
-from dashboard.shared.draft import Draft, DraftVisit
-from leader_core import Case, LeaderError, Recommendation
+from dashboard.shared.draft import Draft
+from leader_core import Case, LeaderError, Recommendation, Visit
 from tests.dashboard.conftest import OpenPage, Serve, component_data, text
 from tests.fakes import FakeEngine
 
@@ -56,7 +56,7 @@ def test_an_answer_is_computed_once_for_every_session(serve: Serve, open_page: O
 def test_student_answers_an_entered_case_before_teacher(serve: Serve, open_page: OpenPage) -> None:
     engine = InterruptedTeacher()
     serve(engine)
-    page = open_page("new", session={"_draft": Draft(current=DraftVisit({"diagnosis": ("ICD9:4280",)}))})
+    page = open_page("new", session={"_draft": Draft(current=Visit(("ICD9:4280",)))})
     page.button(key="recommend").click().run()
     assert [model for model, _ in engine.requests] == ["student"]
     assert component_data(page, "comparison")["student"]["ready"]

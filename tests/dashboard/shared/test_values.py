@@ -117,7 +117,7 @@ def test_codes_are_added_once_and_removed_alone() -> None:
     concept = Concept("diagnosis", "ICD9:4280", "ICD9", "Heart failure")
     other = Concept("diagnosis", "ICD9:4019", "ICD9", "Hypertension")
     draft = Draft().add(0, concept).add(0, concept).add(0, other).remove(0, "diagnosis", "ICD9:4280")
-    assert draft.current.of("diagnosis") == ("ICD9:4019",)
+    assert draft.current.diagnoses == ("ICD9:4019",)
 
 
 def test_a_copy_of_a_case_leaves_out_the_prescription_and_keeps_the_history() -> None:
