@@ -150,9 +150,7 @@ def compose(
     drugs_known = KnownDrugs.of(engine, case, drugs, hide=hide)
     known, recorded = bool(drugs_known.classes), patient_id is not None
     case = case.observed() if hide else case
-    rows = comparison.rows(
-        recommendations.get("teacher"), student, drugs_known.classes, cohort.titles("medication"), held=held
-    )
+    rows = comparison.rows(recommendations, drugs_known.classes, cohort.titles("medication"), held=held)
 
     def title(kind: Kind, code: str) -> str:
         return cohort.title(kind, code) or code

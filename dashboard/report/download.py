@@ -43,8 +43,6 @@ def show(
     recommendations: Mapping[ModelName, Recommendation],
     near: SimilarResult = NOT_SEARCHED,
     held: Collection[str] = (),
-    *,
-    hide: bool | None = None,
 ) -> None:
     """A popover with one download per format; a file is written only when its button is clicked.
 
@@ -54,9 +52,8 @@ def show(
         recommendations: under the cut-offs that the page shows; models without scores are left out.
         near: the case's neighbours in the training split, as the page has them.
         held: classes that were taken out of the suggestions for the patient's conditions.
-        hide: leave out what was ordered; by default as the page does.
     """
-    hidden = session.hidden(subject) if hide is None else hide
+    hidden = session.hidden(subject)
 
     def writing(write: Callable[[CaseReport], bytes]) -> Callable[[], bytes]:
         return lambda: write(

@@ -206,7 +206,7 @@ def _label(kind: str, report: CaseReport) -> str:
 
 def _kind(row: Row, models: Sequence[ModelName]) -> str:
     """Which list a class stands in; none where nobody ordered it and no model suggests it."""
-    number = sum(row.selected(name) for name in models)
+    number = len(row.suggested)
     if row.held:
         return "held"
     if row.prescribed:
@@ -241,7 +241,7 @@ def _class_line(row: Row, report: CaseReport) -> ClassLine:
     return ClassLine(
         title=row.title,
         ordered=(listing(report.drug_names.get(row.code, ())) or "ordered") if row.prescribed else "",
-        suggested=tuple(name for name in MODEL_NAMES if row.selected(name)),
+        suggested=tuple(name for name in MODEL_NAMES if name in row.suggested),
         like=f"{100 * like.value:.0f}"
         if like is not None and like.value is not None and like.whole >= FEW
         else "",

@@ -63,10 +63,10 @@ def _medication(report: CaseReport, row: comparison.Row) -> dict[str, Any]:
     return {
         "code": row.code,
         "title": row.title,
-        "teacher": row.teacher,
-        "teacher_selected": row.teacher_selected,
-        "student": row.student,
-        "student_selected": row.student_selected,
+        "teacher": row.scores.get("teacher"),
+        "teacher_selected": "teacher" in row.suggested,
+        "student": row.scores.get("student"),
+        "student_selected": "student" in row.suggested,
         **({"ordered": row.prescribed} if report.prescribed_known else {}),
         **(
             {"reasons": [asdict(r) for r in report.reasons.get(row.code, ())]}
@@ -127,7 +127,8 @@ def comparison_csv(report: CaseReport) -> bytes:
     rows: list[list[Cell]] = [
         [
             row.code, row.title, comparison.area(row.code),
-            _rounded(row.teacher), row.teacher_selected, _rounded(row.student), row.student_selected,
+            _rounded(row.scores.get("teacher")), "teacher" in row.suggested,
+            _rounded(row.scores.get("student")), "student" in row.suggested,
             *([row.prescribed] if report.prescribed_known else []),
         ]
         for group in report.groups

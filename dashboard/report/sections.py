@@ -211,10 +211,10 @@ def _class_table(report: CaseReport, group: RowGroup) -> CellTable:
 
 
 def _score(row: Row, name: ModelName) -> str:
-    value = row.score(name)
+    value = row.scores.get(name)
     if value is None:
         return "not in its vocabulary"
-    return f"{probability(value)}{' ✓' if row.selected(name) else ''}"
+    return f"{probability(value)}{' ✓' if name in row.suggested else ''}"
 
 
 def _reason(reasons: Sequence[Reason]) -> str:

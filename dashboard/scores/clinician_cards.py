@@ -57,7 +57,6 @@ class ClassCard:
 
     key: str
     heading: str
-    note: str
     items: tuple[CardItem, ...]
     empty: str  # what is said where there is none
     folded: bool = False
@@ -115,8 +114,7 @@ def show(
     held = held or {}
     titles = service.engine.cohort.titles("medication")
     rows = comparison.rows(
-        recommendations.get("teacher"),
-        recommendations.get("student"),
+        recommendations,
         drugs.classes,
         titles,
         tuple(own or ()),
@@ -225,7 +223,7 @@ def classes_html(about: CardCase, known: Mapping[str, Sequence[Reason]], note: s
         drugs=drugs,
         others=[row for row in about.rows if row.code not in drugs],
         held_by={
-            row.code: [n for n, r in about.recommendations.items() if (row.score(n) or 0.0) >= r.threshold]
+            row.code: [n for n, r in about.recommendations.items() if row.scores.get(n, 0.0) >= r.threshold]
             for row in matters
             if row.held
         },
@@ -242,7 +240,7 @@ def summary(about: CardCase) -> str:
     """How the suggestions and the orders meet, in a sentence."""
     unit = wording.unit(about.service.engine.cohort.fingerprint.atc_level)
     who = "Both models suggest" if len(about.recommendations) == 2 else f"The {_only(about)} suggests"
-    agreed = [row for row in about.rows if all(row.selected(name) for name in about.recommendations)]
+    agreed = [row for row in about.rows if row.suggested >= set(about.recommendations)]
     if not about.ordered_known:
         return f"{who} {count(len(agreed), unit.one, unit.many)}. What was ordered is not shown or not known."
     both = sum(row.prescribed for row in agreed)
@@ -257,7 +255,7 @@ def own_lines(about: CardCase) -> list[tuple[str, str]] | None:
         return None
     lines = []
     for row in (row for row in about.rows if row.own):
-        names = [name for name in about.recommendations if row.selected(name)]
+        names = [name for name in about.recommendations if name in row.suggested]
         both = len(names) == 2
         who = "both models suggest" if both else f"the {names[0]} suggests" if names else "no model suggests"
         ordered = _drugs(about, row)[1] if row.prescribed else ""
@@ -275,18 +273,12 @@ def cards(about: CardCase, known: Mapping[str, Sequence[Reason]]) -> list[ClassC
     """The groups in the order of importance; what one model alone suggests is folded."""
     two, orders = len(about.recommendations) == 2, about.ordered_known
     who = "Both models suggest" if two else f"The {_only(about)} suggests"
-    new = [r for r in about.rows if not r.prescribed and all(map(r.selected, about.recommendations))]
-    left = [
-        r
-        for r in about.rows
-        if r.prescribed and not r.held and not any(map(r.selected, about.recommendations))
-    ]
+    new = [r for r in about.rows if not r.prescribed and r.suggested >= set(about.recommendations)]
+    left = [r for r in about.rows if r.prescribed and not r.held and not r.suggested]
 
-    def card(
-        key: str, heading: str, members: Sequence[Row], empty: str, note: str = "", folded: bool = False
-    ) -> ClassCard:
+    def card(key: str, heading: str, members: Sequence[Row], empty: str, folded: bool = False) -> ClassCard:
         items = tuple(_item(about, row, known.get(row.code)) for row in members)
-        return ClassCard(key, heading, note, items, empty, folded)
+        return ClassCard(key, heading, items, empty, folded)
 
     result = [
         card(
@@ -317,7 +309,7 @@ def cards(about: CardCase, known: Mapping[str, Sequence[Reason]]) -> list[ClassC
 
 def _item(about: CardCase, row: Row, moved: Sequence[Reason] | None) -> CardItem:
     names = [name for name in reversed(MODEL_NAMES) if name in about.recommendations]
-    main = next((name for name in names if row.selected(name)), names[0])
+    main = next((name for name in names if name in row.suggested), names[0])
     number, text, exact = evidence(about.trusts[main].get(row.code), main)
     label, drugs = _drugs(about, row)
     facts = [("Therapeutic area", comparison.area(row.code))]

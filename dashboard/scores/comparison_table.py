@@ -19,6 +19,7 @@ from leader_core.domain import ModelName
 
 EXPLAINED: Final = "explain"
 """The session's key and the link's parameter for the class whose score is explained."""
+_KEY: Final = "comparison"
 
 
 def show(
@@ -38,7 +39,6 @@ def show(
     against: Mapping[str, Alert] | None = None,
     tagging: RowTagging | None = None,
     focus: str = "",
-    key: str = "comparison",
 ) -> None:
     """Draw the table; opened rows and folded groups survive a change of the cut-off.
 
@@ -65,7 +65,7 @@ def show(
             row["details"] += (more or {}).get(row["code"], ())
             row["tags"] = own_tags.get(row["code"], ())
     component("scores/comparison", "scores/tag_chooser")(
-        key=key,
+        key=_KEY,
         data={
             **data,
             "subject": subject,
@@ -73,8 +73,8 @@ def show(
             "focus": focus,
             "tagging": tagging and tagging.chooser(),
         },
-        on_explained_change=functools.partial(_explain, key),
-        on_tagged_change=functools.partial(write_tag, tagging, key) if tagging else nothing,
+        on_explained_change=_explain,
+        on_tagged_change=functools.partial(write_tag, tagging, _KEY) if tagging else nothing,
     )
 
 
@@ -89,9 +89,9 @@ def _against(alert: Alert) -> dict[str, str]:
     }
 
 
-def _explain(key: str) -> None:
+def _explain() -> None:
     """Open the explanation of the class whose row was clicked."""
-    if code := getattr(st.session_state.get(key), "explained", None):
+    if code := getattr(st.session_state.get(_KEY), "explained", None):
         st.session_state[EXPLAINED] = str(code)
 
 
@@ -176,7 +176,7 @@ def _which(key: comparison.Error, members: Sequence[comparison.Row], models: Seq
     """Which model erred, of classes that were missed or suggested without an order: "3 by both, 1 by the teacher alone"."""
     if key not in ("missing", "extra") or len(models) < 2:
         return ""
-    erred = [tuple(name for name in models if row.selected(name) == (key == "extra")) for row in members]
+    erred = [tuple(name for name in models if (name in row.suggested) == (key == "extra")) for row in members]
     parts = [(erred.count(tuple(models)), "both"), *((erred.count((n,)), f"the {n} alone") for n in models)]
     return ", ".join(f"{number} by {who}" for number, who in parts if number)
 
@@ -208,11 +208,17 @@ def _row(row: comparison.Row, drugs: Mapping[str, str], prescribed_known: bool) 
         "prescribed": row.prescribed and prescribed_known,
         "search": drugs.get(row.code, "") if prescribed_known else "",
         "details": details,
-        "teacher": row.teacher,
-        "teacher_text": "" if row.teacher is None else probability(row.teacher),
-        "teacher_selected": row.teacher_selected,
-        "student": row.student,
-        "student_text": "" if row.student is None else probability(row.student),
-        "student_selected": row.student_selected,
         "own": row.own,
+        **_score("teacher", row),
+        **_score("student", row),
+    }
+
+
+def _score(name: ModelName, row: comparison.Row) -> dict[str, Any]:
+    """One model's score of a class, as a number and as text, and whether it suggests the class."""
+    score = row.scores.get(name)
+    return {
+        name: score,
+        f"{name}_text": "" if score is None else probability(score),
+        f"{name}_selected": name in row.suggested,
     }

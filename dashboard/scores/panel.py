@@ -179,8 +179,7 @@ def _table(
         return
     case = subject.case
     rows = comparison.rows(
-        recommendations.get("teacher"),
-        recommendations.get("student"),
+        recommendations,
         case.prescribed if known else (),
         service.engine.cohort.titles("medication"),
         own or (),

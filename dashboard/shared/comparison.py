@@ -43,15 +43,13 @@ def area(code: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One medication class: a score of each model (None where there is none) and whether it was ordered."""
+    """One medication class: what the models say of it, and whether it was ordered."""
 
     code: str
     title: str
     prescribed: bool
-    teacher: float | None
-    student: float | None
-    teacher_selected: bool
-    student_selected: bool
+    scores: Mapping[ModelName, float]  # of the models that score it
+    suggested: frozenset[ModelName]  # by which models
     own: bool = False  # chosen by the viewer, who decided first
     held: bool = False  # scored high enough, but held back for the patient's conditions
 
@@ -59,29 +57,16 @@ class Row:
     def group(self) -> Group:
         if self.held:
             return "held"
-        if self.teacher_selected and self.student_selected:
-            return "agreed"
-        if self.teacher_selected:
-            return "teacher"
-        if self.student_selected:
-            return "student"
+        if self.suggested:
+            return "agreed" if len(self.suggested) == 2 else next(iter(self.suggested))
         if self.prescribed:
             return "missed"
         return "own" if self.own else "neither"
 
-    def score(self, model: ModelName) -> float | None:
-        """The model's score; None where it gives none."""
-        return self.teacher if model == "teacher" else self.student
-
-    def selected(self, model: ModelName) -> bool:
-        """Whether the model suggests the class."""
-        return self.teacher_selected if model == "teacher" else self.student_selected
-
     @property
     def rank(self) -> float:
         """Mean of the scores there are; sorts a group, best first."""
-        known = [value for value in (self.teacher, self.student) if value is not None]
-        return sum(known) / len(known) if known else -1.0
+        return sum(self.scores.values()) / len(self.scores) if self.scores else -1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +80,7 @@ class Agreement:
 
 
 def rows(
-    teacher: Recommendation | None,
-    student: Recommendation | None,
+    recommendations: Mapping[ModelName, Recommendation],
     prescribed: Sequence[str],
     titles: Mapping[str, str],
     own: Collection[str] = (),
@@ -106,29 +90,26 @@ def rows(
 
     `held` names the classes that were taken out of the suggestions for the patient's conditions.
     """
-    scored: dict[str, dict[str, float]] = {}
     known_titles = dict(titles)
-    chosen: dict[str, set[str]] = {"teacher": set(), "student": set()}
-    for name, recommendation in (("teacher", teacher), ("student", student)):
-        for medication in recommendation.medications if recommendation else ():
-            scored.setdefault(medication.code, {})[name] = medication.probability
+    scores: dict[str, dict[ModelName, float]] = {code: {} for code in (*prescribed, *own)}
+    suggested: dict[str, set[ModelName]] = {}
+    for name, recommendation in recommendations.items():
+        for medication in recommendation.medications:
+            scores.setdefault(medication.code, {})[name] = medication.probability
             known_titles[medication.code] = medication.title
             if medication.selected:
-                chosen[name].add(medication.code)
-    given, mine = set(prescribed), set(own)
+                suggested.setdefault(medication.code, set()).add(name)
     compared = [
         Row(
             code=code,
             title=known_titles.get(code, code),
-            prescribed=code in given,
-            teacher=scored.get(code, {}).get("teacher"),
-            student=scored.get(code, {}).get("student"),
-            teacher_selected=code in chosen["teacher"],
-            student_selected=code in chosen["student"],
-            own=code in mine,
+            prescribed=code in prescribed,
+            scores=by_model,
+            suggested=frozenset(suggested.get(code, ())),
+            own=code in own,
             held=code in held,
         )
-        for code in scored.keys() | given | mine
+        for code, by_model in scores.items()
     ]
     return sorted(compared, key=lambda row: (-row.rank, row.code))
 
@@ -145,7 +126,7 @@ def by_error(compared: Iterable[Row], models: Collection[ModelName]) -> dict[Err
     """Rows by what these models did with what was ordered: missed by one or all, suggested without an order, right."""
     groups: dict[Error, list[Row]] = {"missing": [], "extra": [], "right": [], "held": [], "neither": []}
     for row in compared:
-        selected = [row.selected(model) for model in models]
+        selected = [model in row.suggested for model in models]
         if row.held:
             groups["held"].append(row)
         elif row.prescribed:

@@ -48,12 +48,12 @@ def go(path: str, query: Mapping[str, str] | None = None) -> None:
     st.switch_page(_page(path), query_params={**(query or {}), **shared_query()})
 
 
-def link(path: str, label: str, query: Mapping[str, str] | None = None, *, icon: str | None = None) -> None:
+def link(path: str, label: str, query: Mapping[str, str] | None = None) -> None:
     """A link to another page."""
     st.page_link(
         _page(path),
         label=label,
-        icon=icon or PAGES[path][1],
+        icon=PAGES[path][1],
         query_params={**(query or {}), **shared_query()},
     )
 

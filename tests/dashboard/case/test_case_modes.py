@@ -150,7 +150,7 @@ def test_the_combined_sets_are_what_both_and_what_either_suggest() -> None:
 
 
 def test_a_class_that_only_the_viewer_chose_has_a_group_of_its_own() -> None:
-    rows = comparison.rows(None, None, ("B01A",), MEDICATIONS, ("A02B", "B01A"))
+    rows = comparison.rows({}, ("B01A",), MEDICATIONS, ("A02B", "B01A"))
     assert {r.code: (r.group, r.own) for r in rows} == {"A02B": ("own", True), "B01A": ("missed", True)}
 
 

@@ -182,7 +182,7 @@ def test_cards_work_for_a_case_without_orders() -> None:
     engine = FakeEngine()
     case = Case({}, (), Visit(("ICD9:42731", "ICD9:4280")))
     recs = {name: engine.recommend(case, name) for name in ("teacher", "student")}
-    rows = tuple(comparison.rows(recs["teacher"], recs["student"], (), MEDICATIONS))
+    rows = tuple(comparison.rows(recs, (), MEDICATIONS))
     about = CardCase(
         _Service(engine), case, recs, KnownDrugs(engine, case), {}, rows, {n: {} for n in recs}, ""
     )  # type: ignore[arg-type]

@@ -279,8 +279,6 @@ def test_differences_are_what_was_added_removed_and_rescored() -> None:
 
 def test_the_export_popover_offers_each_format(open_page: OpenPage) -> None:
     def page() -> None:
-        from datetime import UTC, datetime
-
         from dashboard.report import download
         from dashboard.server.service import get_service
         from dashboard.shared.session import Subject
@@ -288,7 +286,7 @@ def test_the_export_popover_offers_each_format(open_page: OpenPage) -> None:
         service = get_service()
         case = service.engine.cohort.case(10006)
         result = {"student": service.engine.recommend(case, "student")}
-        download.show(service, Subject(case, "cohort", 10006, 2), result, hide=datetime.now(UTC).year < 2000)  # type: ignore[arg-type]
+        download.show(service, Subject(case, "cohort", 10006, 2), result)  # type: ignore[arg-type]
 
     test = AppTest.from_function(page, default_timeout=120).run()
     assert not test.exception

@@ -317,7 +317,7 @@ def test_the_csv_keeps_numbers_and_marks_formulas(engine: FakeEngine) -> None:
     report = replace(report, groups=(replace(first, rows=(bad, *first.rows[1:])), *others))
     table = list(csv.DictReader(io.StringIO(comparison_csv(report).decode("utf-8-sig"))))
     assert table[0]["title"] == "'=HYPERLINK(1)"
-    assert float(table[0]["teacher"]) == pytest.approx(bad.teacher, abs=1e-6)
+    assert float(table[0]["teacher"]) == pytest.approx(bad.scores["teacher"], abs=1e-6)
     assert {row["ordered"] for row in table} == {"yes", "no"}
 
 

@@ -44,7 +44,7 @@ def engine() -> FakeEngine:
 def test_rows_fall_into_the_group_that_says_who_suggested_them(engine: FakeEngine) -> None:
     case = engine.cohort.case(10_006)
     teacher, student = engine.recommend(case, "teacher"), engine.recommend(case, "student")
-    rows = comparison.rows(teacher, student, case.prescribed, {})
+    rows = comparison.rows({"teacher": teacher, "student": student}, case.prescribed, {})
     groups = comparison.grouped(rows)
     mine, yours = {m.code for m in teacher.selected}, {m.code for m in student.selected}
     given = set(case.prescribed)
@@ -56,22 +56,22 @@ def test_rows_fall_into_the_group_that_says_who_suggested_them(engine: FakeEngin
 
 
 def test_a_prescribed_class_outside_the_vocabulary_is_not_lost() -> None:
-    rows = comparison.rows(None, None, ("Z99Z",), {"Z99Z": "Something new"})
-    assert [(r.code, r.title, r.group, r.teacher) for r in rows] == [
+    rows = comparison.rows({}, ("Z99Z",), {"Z99Z": "Something new"})
+    assert [(r.code, r.title, r.group, r.scores.get("teacher")) for r in rows] == [
         ("Z99Z", "Something new", "missed", None)
     ]
 
 
 def test_rows_are_best_first_for_either_model(engine: FakeEngine) -> None:
     case = engine.cohort.case(10_006)
-    rows = comparison.rows(None, engine.recommend(case, "student"), (), {})
-    scores = [r.student for r in rows if r.student is not None]
+    rows = comparison.rows({"student": engine.recommend(case, "student")}, (), {})
+    scores = [r.scores["student"] for r in rows if r.scores]
     assert scores == sorted(scores, reverse=True)
 
 
 def test_by_area_leaves_out_classes_that_no_model_suggests(engine: FakeEngine) -> None:
     case = engine.cohort.case(10_006)
-    rows = comparison.rows(engine.recommend(case, "teacher"), None, case.prescribed, {})
+    rows = comparison.rows({"teacher": engine.recommend(case, "teacher")}, case.prescribed, {})
     areas = comparison.by_area(rows)
     assert all(row.group != "neither" for members in areas.values() for row in members)
     assert list(areas) == sorted(areas, key=lambda a: next(k for k, v in comparison.AREAS.items() if v == a))
