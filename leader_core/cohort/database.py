@@ -301,7 +301,7 @@ class Cohort:
         return self._worklist.problems(rows, most)
 
     def _searching(self, codes: PatientCodes) -> PatientSearch:
-        return PatientSearch(codes, self._own_codes(), self._all_codes, DrugSearch(self._cursor))
+        return PatientSearch(codes, self._own_codes(), self._all_codes, DrugSearch(self._cursor, codes.ids))
 
     def chapters(self) -> tuple[str, ...]:
         """The chapters of the cohort's diagnoses, the most frequent first."""

@@ -28,8 +28,12 @@ _PATIENT: Final = re.compile(r"\s*(?:patient|id|#)?\s*#?\s*(\d{1,18})\s*", re.IG
 _ARTICLES: Final = frozenset(("a", "an"))
 _WORD: Final = re.compile(r"[A-Za-z0-9]+(?:'s\b)?|[^A-Za-z0-9]+")
 
-_TEXTS: Final = "SELECT DISTINCT drug FROM orders ORDER BY drug"
-_PATIENTS: Final = "SELECT patient_id FROM orders WHERE drug IN (SELECT unnest($drugs))"
+_TEXTS: Final = "SELECT drug, count(*) AS orders FROM orders GROUP BY drug ORDER BY drug"
+_ORDERS: Final = """
+SELECT t.number, o.patient_id FROM orders AS o
+INNER JOIN (SELECT unnest($texts) AS drug, CAST(unnest(range(len($texts))) AS INTEGER) AS number) AS t ON t.drug = o.drug
+"""
+_BLOCK: Final = 1_000_000
 _ORDERED: Final = """
 SELECT patient_id, list(DISTINCT drug ORDER BY drug) FROM orders
 WHERE patient_id IN (SELECT unnest($patients)) AND drug IN (SELECT unnest($drugs)) GROUP BY patient_id
@@ -255,21 +259,21 @@ class PatientSearch:
         if part.person is not None:
             return self._codes.of_person(part.person)
         if part.drug:
-            having = np.zeros(len(self._codes.ids), np.bool_)
-            having[np.searchsorted(self._codes.ids, self._drugs.patients(part.orders))] = True
-            return having
+            return self._drugs.having(part.orders)
         return self._codes.having(part.concepts)
 
 
 class DrugSearch:
     """Orders of one cohort by the drug they name: a class says too little of one drug."""
 
-    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection], ids: NDArray[np.int64]) -> None:
+        """`connect` opens a cursor; `ids` are those of the N patients, in order."""
         self._connect = connect
+        self._ids = ids
 
     def warm_up(self) -> None:
-        """Read which drug each order text names, which takes half a second."""
-        _ = self._words
+        """Read which drug each order text names, and who has it: two seconds at 300,000 patients, and 40 ms less a search."""
+        _ = self._words, self._places
 
     @cached_property
     def _words(self) -> dict[str, set[str]]:
@@ -280,10 +284,30 @@ class DrugSearch:
     def _texts(self) -> dict[str, list[str]]:
         """Order texts by the ingredient that they name."""
         texts: dict[str, list[str]] = {}
-        for (text,) in self._connect().execute(_TEXTS).fetchall():
+        for text in self._places:
             for ingredient in read_drug(text).ingredients:
                 texts.setdefault(ingredient.name, []).append(text)
         return texts
+
+    @cached_property
+    def _places(self) -> dict[str, NDArray[np.int32]]:
+        """The positions, among the sorted ids, of the patients with each order text; one may stand there twice."""
+        cursor = self._connect()
+        counts = dict(cursor.execute(_TEXTS).fetchall())
+        places = [np.empty(count, np.int32) for count in counts.values()]
+        filled, small = (
+            [0] * len(places),
+            np.min_scalar_type(len(places)),
+        )  # two bytes sort several times faster
+        for block in cursor.sql(_ORDERS, params={"texts": list(counts)}).to_arrow_reader(_BLOCK):
+            numbers = block["number"].to_numpy().astype(small)
+            order = np.argsort(numbers, kind="stable")
+            distinct, starts = np.unique(numbers[order], return_index=True)
+            found = np.searchsorted(self._ids, block["patient_id"].to_numpy())[order]
+            for number, part in zip(distinct.tolist(), np.split(found, starts[1:]), strict=True):
+                places[number][filled[number] : filled[number] + len(part)] = part
+                filled[number] += len(part)
+        return dict(zip(counts, places, strict=True))
 
     def find(self, text: str) -> tuple[str, tuple[str, ...]]:
         """The drug that a text names and the order texts that name it too; the first empty where it names none.
@@ -298,10 +322,12 @@ class DrugSearch:
         texts = sorted({text for each in meant for text in self._texts[each]})
         return (fold(text) if len(meant) > 1 else name), tuple(texts)
 
-    def patients(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """The ids of everybody with one of these order texts, as often as they have one."""
-        rows = self._connect().execute(_PATIENTS, {"drugs": list(texts)}).fetchnumpy()
-        return np.ma.getdata(rows["patient_id"])
+    def having(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """(N,) who has one of these order texts."""
+        having = np.zeros(len(self._ids), np.bool_)
+        for text in texts:
+            having[self._places[text]] = True
+        return having
 
     def ordered(self, patient_ids: Sequence[int], texts: Sequence[str]) -> dict[int, list[str]]:
         """Which of the order texts each of these patients has; without patients who have none."""
