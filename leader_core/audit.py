@@ -14,7 +14,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, astuple, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,6 @@ from leader_core.errors import ArtifactError, InputError, NotFoundError
 SUFFIX: Final = ".audit.jsonl"
 START: Final = "0" * 64
 """What stands for the hash of the line before the first."""
-_FIELDS: Final = ("number", "time", "account", "action", "object", "previous", "hash")
 _LONGEST_LINE: Final = 8_192
 """Bytes: three fields of 200 characters, of which JSON makes up to 12 bytes each, and the rest."""
 
@@ -40,6 +39,9 @@ class AuditEntry:
     object: str  # an opaque id, such as "patient 1031, visit 2"
     previous: str  # hash of the line before
     hash: str
+
+
+_FIELDS: Final = tuple(each.name for each in fields(AuditEntry))
 
 
 @dataclass(slots=True)
@@ -152,12 +154,12 @@ def _entry(number: int, time: str, account: str, action: str, target: str, previ
 
 
 def _hash(entry: AuditEntry) -> str:
-    content = json.dumps([getattr(entry, name) for name in _FIELDS[:-1]], ensure_ascii=True)
+    content = json.dumps(astuple(entry)[:-1], ensure_ascii=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _line(entry: AuditEntry) -> bytes:
-    return json.dumps({name: getattr(entry, name) for name in _FIELDS}, ensure_ascii=True).encode() + b"\n"
+    return json.dumps(asdict(entry), ensure_ascii=True).encode() + b"\n"
 
 
 def _parsed(line: bytes) -> AuditEntry | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from leader_core.errors import CaseError
 
@@ -80,6 +80,12 @@ class Visit:
     visit_no: int | None = None  # 1-based in order of admission, where the visit comes from a cohort
     admitted_at: datetime | None = None
     discharged_at: datetime | None = None
+
+    @classmethod
+    def of(cls, codes: Mapping[Kind, tuple[str, ...]], *others: Any) -> Visit:
+        """A visit from its codes by kind, and its other fields in their order."""
+        values: list[Any] = [*(codes[kind] for kind in KINDS), *others]
+        return cls(*values)
 
     def codes(self, kind: Kind) -> tuple[str, ...]:
         """The visit's codes of one kind."""

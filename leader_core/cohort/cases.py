@@ -8,10 +8,10 @@ from typing import Any, Final
 import duckdb
 import numpy as np
 
-from leader_core.cohort.columns import CodeColumn, CohortColumns, make_visit
+from leader_core.cohort.columns import CodeColumn, CohortColumns
 from leader_core.cohort.query import SPLITS
 from leader_core.cohort.statements import run
-from leader_core.domain import KINDS, PLURALS, UNKNOWN, Case, Kind, Order, age_band
+from leader_core.domain import KINDS, PLURALS, UNKNOWN, Case, Kind, Order, Visit, age_band
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.ragged import Ragged
 
@@ -45,7 +45,7 @@ def read_cases(cursor: duckdb.DuckDBPyConnection, patient_id: int) -> tuple[Case
     for visit_id, kind, code in run(cursor, "read/case_codes", {"patient_id": patient_id}).fetchall():
         codes.setdefault((visit_id, kind), []).append(code)
     visits = [
-        make_visit({kind: tuple(codes.get((row[0], kind), ())) for kind in KINDS}, *row[:4]) for row in rows
+        Visit.of({kind: tuple(codes.get((row[0], kind), ())) for kind in KINDS}, *row[:4]) for row in rows
     ]
     cases = []
     for number, (age, gender, *texts) in enumerate(row[4:] for row in rows):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -122,7 +121,7 @@ class CohortColumns:
             self.discharged_at[rows].astype("datetime64[us]").tolist(),
         )
         return {
-            row: make_visit(
+            row: Visit.of(
                 {kind: self.codes[kind].of(row) for kind in KINDS},
                 None if visit_id < 0 else visit_id,
                 visit_no,
@@ -157,25 +156,6 @@ class CohortColumns:
             },
             codes={kind: CodeColumn.from_lists([v.codes(kind) for v in visits]) for kind in KINDS},
         )
-
-
-def make_visit(
-    codes: Mapping[Kind, tuple[str, ...]],
-    visit_id: int | None,
-    visit_no: int,
-    admitted_at: datetime | None,
-    discharged_at: datetime | None,
-) -> Visit:
-    """A visit of a cohort from its codes by kind."""
-    return Visit(
-        diagnoses=codes["diagnosis"],
-        procedures=codes["procedure"],
-        medications=codes["medication"],
-        visit_id=visit_id,
-        visit_no=visit_no,
-        admitted_at=admitted_at,
-        discharged_at=discharged_at,
-    )
 
 
 def _ids(values: Iterable[int | None]) -> Ints:

@@ -53,7 +53,6 @@ _CACHED_COUNTS: Final = 200  # totals, and distributions
 _CACHED_PAGES: Final = 64  # stepping from case to case and every redraw need the same page
 _CACHED_TEXTS: Final = 16  # one bit per patient
 _EVERY_ROW: Final = 2**62
-_BLOCK: Final = 1_000_000
 
 
 class Worklist:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 FEW: Final = 20
 """Below so many cases a share is shown with a warning."""
-COMMAND: Final = "python -m train calibrate"
 PROMISE: Final = (0.9, 0.9)
 """The share and confidence of the conformal set that is shown; see `leader_core.evaluation.calibration`."""
 

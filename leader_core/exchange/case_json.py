@@ -269,14 +269,12 @@ class _CaseReader:
         )
         if admitted and discharged and (admitted.tzinfo is None) != (discharged.tzinfo is None):
             self.problems.append(f"{where}: one date names a time zone and the other does not")
-        return Visit(
-            codes["diagnosis"],
-            codes["procedure"],
-            codes["medication"],
-            visit_id=self._number(record, "visit_id", f"{where}."),
-            visit_no=self._number(record, "visit_no", f"{where}."),
-            admitted_at=admitted,
-            discharged_at=discharged,
+        return Visit.of(
+            codes,
+            self._number(record, "visit_id", f"{where}."),
+            self._number(record, "visit_no", f"{where}."),
+            admitted,
+            discharged,
         )
 
     def _codes(self, given: object, kind: Kind, where: str) -> tuple[str, ...]:

@@ -79,17 +79,9 @@ class Stay:
     reported: list[Resource] = field(default_factory=list)  # statements of what the patient takes
 
     def visit(self, number: int) -> Visit:
-        diagnoses, procedures, medications = (
-            tuple(sorted(codes, key=codes.__getitem__)) for codes in self.codes.values()
-        )
-        return Visit(
-            diagnoses,
-            procedures,
-            medications,
-            visit_no=number,
-            admitted_at=self.span.start.local if self.span.start else None,
-            discharged_at=self.span.end.local if self.span.end else None,
-        )
+        codes = {kind: tuple(sorted(own, key=own.__getitem__)) for kind, own in self.codes.items()}
+        start, end = self.span.start, self.span.end
+        return Visit.of(codes, None, number, start.local if start else None, end.local if end else None)
 
     @property
     def empty(self) -> bool:

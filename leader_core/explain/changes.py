@@ -72,11 +72,6 @@ def profile_items(case: Case, fields: Iterable[str] = PROFILE_FIELDS) -> tuple[I
     return tuple(profile_item(field) for field in fields if case.profile[field] != UNKNOWN)
 
 
-def inside(item: Item, whole: Item) -> bool:
-    """Whether leaving `whole` out leaves `item` out too."""
-    return item == whole or (whole.part == "visit" and item.part == "code" and item.visit == whole.visit)
-
-
 MOST: Final = 12
 """Interacting drugs that are tried."""
 

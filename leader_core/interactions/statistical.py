@@ -37,9 +37,8 @@ _MAPPING_NAMES: Final = ("drug-atc.csv", "stitch_cid_atc.csv")
 
 @dataclass(frozen=True, slots=True)
 class StatisticalSignal:
-    """Pairs at one level, and in plain sentences what was read, left out, and why."""
+    """Pairs of codes, and in plain sentences what was read, left out, and why."""
 
-    level: int
     pairs: tuple[Interaction, ...]
     notes: tuple[str, ...]
 
@@ -72,9 +71,9 @@ def read_statistical(
                 f"No statistical pairs at ATC level {level}: the published pairs are of level-3 classes and cannot be "
                 "carried down to single drugs. Give a file of pairs (--ddi) to have them."
             )
-            return StatisticalSignal(level, (), (note,))
+            return StatisticalSignal((), (note,))
         pairs = _shipped()
-        return StatisticalSignal(level, pairs, (f"{len(pairs)} pairs of ATC level-3 classes. {SOURCE}.",))
+        return StatisticalSignal(pairs, (f"{len(pairs)} pairs of ATC level-3 classes. {SOURCE}.",))
     path = _existing(Path(path), "interaction file")
     _, first = next(_lines(path, "interaction file"), (0, []))
     header = [cell.strip().lower() for cell in first]
@@ -135,7 +134,7 @@ def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
             f"{within} rows join two codes of one class at ATC level {level} and are no pair of classes."
         )
     pairs = tuple(_signal(low, high, effects[low, high], sources[low, high]) for low, high in sorted(effects))
-    return StatisticalSignal(level, pairs, tuple(notes))
+    return StatisticalSignal(pairs, tuple(notes))
 
 
 def _code_at(level: int, value: str, where: str) -> str:
@@ -229,7 +228,7 @@ def _read_twosides(level: int, path: Path, mapping: Path, rarest: int) -> Statis
         f"side effects, {len(rows)} rows."
     )
     left_out = f"{len(unmapped)} compounds of these rows have no ATC code in {mapping.name} and give no pair."
-    return StatisticalSignal(level, pairs, (read, left_out))
+    return StatisticalSignal(pairs, (read, left_out))
 
 
 def _rarest_rows(path: Path, rarest: int) -> tuple[list[tuple[str, str, str]], int, int]:

@@ -10,7 +10,6 @@ from collections import Counter
 from functools import cache
 from typing import Final
 
-from leader_core.errors import InputError
 from leader_core.terminology import table_rows
 from leader_core.terminology.drug_table import JOINER
 
@@ -50,22 +49,6 @@ def atc_title(code: str) -> str | None:
     ('Corticosteroids for systemic use', 'Aspirin', None)
     """
     return (_classes() if len(code) < LENGTHS[5] else _ingredients()).get(code)
-
-
-def atc_level(code: str, level: int) -> str:
-    """The code's class at a level; a code that is already coarser stays as it is.
-
-    >>> atc_level("B01AC06", 3), atc_level("B05ZB", 5)
-    ('B01A', 'B05ZB')
-
-    Raises:
-        InputError: no ATC code, or a level other than 1 to 5.
-    """
-    if level not in LENGTHS:
-        raise InputError(f"ATC level {level!r}: expected 1 to 5.")
-    if not _SHAPE.fullmatch(code):
-        raise InputError(f"{code!r} is no ATC code: expected one like B01AC06 or B01A, in capitals.")
-    return code[: LENGTHS[level]]
 
 
 def level_of(code: str) -> int | None:

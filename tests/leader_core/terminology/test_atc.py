@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leader_core.errors import InputError
-from leader_core.terminology.atc import LENGTHS, all_atc_titles, atc_level, atc_title, level_of
+from leader_core.terminology.atc import LENGTHS, all_atc_titles, atc_title, level_of
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.icd import code_title
 
@@ -60,7 +59,7 @@ def test_titles_are_plain_sentences() -> None:
 def test_every_code_that_an_order_can_get_has_a_title_at_every_level() -> None:
     codes = {code for i in drug_table().ingredients.values() for code in i.codes.values()}
     assert [c for c in codes if atc_title(c) is None] == []
-    assert [c for c in codes for level in (1, 2, 3, 4) if atc_title(atc_level(c, level)) is None] == []
+    assert [c for c in codes for level in (1, 2, 3, 4) if atc_title(c[: LENGTHS[level]]) is None] == []
 
 
 def test_every_class_of_the_index_has_a_title(reference: Path) -> None:
@@ -68,19 +67,6 @@ def test_every_class_of_the_index_has_a_title(reference: Path) -> None:
         index = {row["code"] for row in csv.DictReader(stream)}
     assert sorted(code for code in index if len(code) <= 4 and atc_title(code) is None) == []
     assert sorted(code for code in TITLES if code not in index) == []
-
-
-def test_level_cuts() -> None:
-    assert [atc_level("B01AC06", level) for level in LENGTHS] == ["B", "B01", "B01A", "B01AC", "B01AC06"]
-    assert atc_level("B05ZB", 5) == "B05ZB"
-
-
-@pytest.mark.parametrize(
-    ("code", "level"), [("B01A", 0), ("B01A", 6), ("b01a", 3), ("B1A", 3), ("", 3), ("X", 7)]
-)
-def test_bad_code_or_level(code: str, level: int) -> None:
-    with pytest.raises(InputError, match="expected"):
-        atc_level(code, level)
 
 
 @given(st.text(max_size=9))
