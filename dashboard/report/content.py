@@ -14,15 +14,13 @@ from dashboard.interactions.sets import KnownDrugs
 from dashboard.report.parts import (
     Facts,
     ReviewPart,
-    SimilarPart,
     TrustPart,
     review_part,
-    similar_part,
     trust_parts,
 )
 from dashboard.scores import trust_text
 from dashboard.scores.reasons import Reason, reasons
-from dashboard.scores.trust_text import NOT_SEARCHED, SimilarResult
+from dashboard.scores.trust_text import NOT_SEARCHED, SimilarPatients, SimilarResult
 from dashboard.shared import case_text, comparison, wording
 from dashboard.shared.case_text import VisitText
 from dashboard.shared.formatting import listing, score
@@ -86,7 +84,7 @@ class CaseReport:
     orders: Mapping[str, str]  # class -> the hospital's own drug strings
     review: ReviewPart
     titles: Mapping[str, str]  # medication class -> title
-    similar: SimilarPart
+    similar: SimilarPatients
     trust_facts: Facts
     trust: tuple[TrustPart, ...]
     reasons: Mapping[str, tuple[Reason, ...]] | None  # by class; None where the student could not say
@@ -176,7 +174,7 @@ def compose(
         orders=case_text.ordered_drugs(drugs_known.orders) or {c: listing(own) for c, own in names.items()},
         review=review_part(drugs_known, recommendations, title),
         titles={**cohort.titles("medication"), **{row.code: row.title for row in rows}},
-        similar=similar_part(engine, recommendations, near),
+        similar=trust_text.similar_patients(engine, recommendations, near),
         trust_facts=tuple(trust_text.case_facts(recommendations, near.similar)),
         trust=trust_parts(engine, recommendations),
         reasons=why,

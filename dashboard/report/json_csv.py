@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dashboard.report.content import CaseReport, ModelPart
-from dashboard.report.parts import SimilarPart, TrustPart
+from dashboard.report.parts import TrustPart
 from dashboard.scores.trust_text import ABOUT_SIMILAR
 from dashboard.shared import comparison, wording
 from dashboard.shared.csv_table import Cell, write_csv
@@ -51,7 +51,7 @@ def record(report: CaseReport) -> dict[str, Any]:
         "alert_counts": {name.lower(): text for name, text in report.review.counts},
         "signals": [asdict(signal) for signal in report.review.signals],
         "interactions_note": report.review.note,
-        "similar_patients": _similar(report.similar),
+        "similar_patients": {"split": "train", "note": ABOUT_SIMILAR, **asdict(report.similar)},
         "trust": {
             "about": dict(report.trust_facts),
             "models": {part.name: _trust(part) for part in report.trust},
@@ -85,12 +85,6 @@ def _alert(report: CaseReport, alert: Alert) -> dict[str, Any]:
         "carried": alert.carried,
         "among": [name.lower() for name in report.review.sets_of(alert)],
     }
-
-
-def _similar(part: SimilarPart) -> dict[str, Any]:
-    """Neighbours of the training split, and how many of them had each class ordered."""
-    values = asdict(part)
-    return {"split": "train", "note": ABOUT_SIMILAR, **values}
 
 
 def _trust(part: TrustPart) -> dict[str, Any]:

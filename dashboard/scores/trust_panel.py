@@ -9,18 +9,17 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.scores import trust_text
-from dashboard.scores.trust_text import SimilarResult
+from dashboard.scores.trust_text import NearPatient, SimilarResult
 from dashboard.server.answers import defer
 from dashboard.server.service import Service, case_key, wait
 from dashboard.shared import markup, navigation, session, theme, url_state, wording
 from dashboard.shared.session import Subject
-from dashboard.shared.subject import titles_of
 from dashboard.shared.templates import render
 from leader_core import Case, LeaderError, Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
 from leader_core.evaluation.class_evidence import Evidence
 from leader_core.evaluation.trust import ClassTrust, case_trust, class_trust
-from leader_core.similar import Neighbour, Preparation, Similar, SimilarQuery
+from leader_core.similar import Preparation, Similar, SimilarQuery
 
 Lines = Mapping[str, list[dict[str, str]]]
 """Label and text of each line, by class."""
@@ -134,12 +133,21 @@ def show_similar(
         text = f"None of {similar.training:,} training patients passes these filters."
         st.html(markup.empty("Nobody is left", text))
         return
-    st.html(
-        markup.note(trust_text.nearest_of(similar)) + _classes(service, subject, recommendations, similar)
+    near = trust_text.similar_patients(service.engine, recommendations, similar_result(service, similar))
+    ordered_known = subject.source == "cohort" and not session.hidden(subject)
+    classes = render(
+        "scores/similar.html",
+        classes=near.given,
+        shown=_CLASSES,
+        names=[*recommendations, *(["prescribed"] if ordered_known else [])],
+        prescribed=subject.case.prescribed,
+        icons=_ICONS,
+        meanings=_MEANINGS,
     )
-    for neighbour in similar.neighbours[:_SHOWN]:
+    st.html(markup.note(near.summary) + classes)
+    for neighbour in near.neighbours[:_SHOWN]:
         _neighbour(service, neighbour)
-    if rest := similar.neighbours[_SHOWN:]:
+    if rest := near.neighbours[_SHOWN:]:
         with st.expander(f"{len(rest)} more patients"):
             for neighbour in rest:
                 _neighbour(service, neighbour)
@@ -173,48 +181,13 @@ def _progress(service: Service, placeholder: DeltaGenerator) -> None:
     )
 
 
-def _classes(
-    service: Service, subject: Subject, recommendations: Mapping[ModelName, Recommendation], similar: Similar
-) -> str:
-    """How many of the neighbours had each class ordered, and whether the models suggest it for this case."""
-    titles = titles_of(service)
-    here: dict[str, set[str]] = {name: {m.code for m in r.selected} for name, r in recommendations.items()}
-    if subject.source == "cohort" and not session.hidden(subject):
-        here["prescribed"] = set(subject.case.prescribed)
-    classes = [
-        {
-            "code": code,
-            "title": titles("medication", code),
-            "given": similar.given[code],
-            "signs": [(name, code in codes) for name, codes in here.items()],
-        }
-        for code in trust_text.ranked(similar)
-    ]
-    return render(
-        "scores/similar.html",
-        classes=classes,
-        shown=_CLASSES,
-        names=list(here),
-        icons=_ICONS,
-        meanings=_MEANINGS,
-    )
-
-
-def _neighbour(service: Service, neighbour: Neighbour) -> None:
+def _neighbour(service: Service, neighbour: NearPatient) -> None:
     """One patient: a link to their case, who they are, and what both have."""
-    titles = titles_of(service)
     with st.container(key=f"near-{neighbour.patient_id}", gap=None):
         label = f"Patient {neighbour.patient_id} · similarity {neighbour.similarity:.2f}"
         navigation.link("case", label, session.case_query(neighbour.patient_id, neighbour.visit_no))
-        st.html(
-            render(
-                "scores/neighbour.html",
-                about=trust_text.neighbour_text(neighbour),
-                shared=[titles("diagnosis", code) for code in neighbour.shared],
-                given=[titles("medication", code) for code in neighbour.given],
-                unit=wording.unit(service.engine.cohort.fingerprint.atc_level),
-            )
-        )
+        unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
+        st.html(render("scores/neighbour.html", neighbour=neighbour, unit=unit))
 
 
 # Trust

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from dashboard.shared import wording
+from dashboard.shared.case_text import Coded
 from dashboard.shared.formatting import count, probability
 from leader_core import UNKNOWN, Engine, LeaderError, Recommendation
-from leader_core.domain import ModelName
+from leader_core.domain import MODEL_NAMES, Kind, ModelName
 from leader_core.evaluation.class_evidence import Evidence, Proportion
 from leader_core.evaluation.trust import FEW, CaseTrust, ClassTrust, evidence_of, widest_gap
 from leader_core.similar import Neighbour, Similar
@@ -35,6 +36,44 @@ class SimilarResult:
     reason: str = ""  # a sentence where there are none
 
 
+@dataclass(frozen=True, slots=True)
+class GivenClass:
+    """How many of the neighbours had a class ordered."""
+
+    code: str
+    title: str
+    count: int
+    of: int
+    weighted: float  # of their similarity
+    suggested: tuple[ModelName, ...]  # the models that suggest it for this case
+
+
+@dataclass(frozen=True, slots=True)
+class NearPatient:
+    """One training patient."""
+
+    patient_id: int
+    visit_no: int
+    similarity: float
+    about: str  # who they are and how much is shared, in words
+    shared: tuple[Coded, ...]  # diagnoses of both
+    given: tuple[Coded, ...]  # classes
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarPatients:
+    """The neighbours for panel and report; none of them and a reason where they cannot be had."""
+
+    summary: str
+    filters: tuple[str, ...] = ()
+    among: int = 0
+    training: int = 0
+    nearness: float | None = None
+    nearer_than: float | None = None
+    given: tuple[GivenClass, ...] = ()  # most often ordered first
+    neighbours: tuple[NearPatient, ...] = ()  # nearest first
+
+
 NOT_SEARCHED: Final = SimilarResult()
 
 
@@ -58,6 +97,53 @@ def neighbour_text(neighbour: Neighbour) -> str:
     visit = "first visit" if neighbour.visit_no == 1 else f"visit {neighbour.visit_no}"
     shared = f"{len(neighbour.shared)} of {count(neighbour.diagnoses, 'diagnosis', 'diagnoses')} shared"
     return f"{gender}, {band}, {visit}, {shared}"
+
+
+def similar_patients(
+    engine: Engine, recommendations: Mapping[ModelName, Recommendation], near: SimilarResult
+) -> SimilarPatients:
+    """The neighbours in words, and which models suggest what they had ordered."""
+    similar = near.similar
+    if similar is None or not similar.neighbours:
+        nobody = f"None of {similar.training:,} training patients passes the filters." if similar else ""
+        return SimilarPatients(nobody or near.reason or NO_NEIGHBOURS, near.filters)
+    selected = {name: {m.code for m in each.selected} for name, each in recommendations.items()}
+
+    def titled(kind: Kind, codes: Sequence[str]) -> tuple[Coded, ...]:
+        return tuple((engine.cohort.title(kind, code) or code, code) for code in codes)
+
+    given = [
+        GivenClass(
+            code=code,
+            title=engine.cohort.title("medication", code) or code,
+            count=similar.given[code].count,
+            of=similar.given[code].total,
+            weighted=similar.given[code].weighted,
+            suggested=tuple(name for name in MODEL_NAMES if code in selected.get(name, ())),
+        )
+        for code in ranked(similar)
+    ]
+    neighbours = [
+        NearPatient(
+            patient_id=n.patient_id,
+            visit_no=n.visit_no,
+            similarity=n.similarity,
+            about=neighbour_text(n),
+            shared=titled("diagnosis", n.shared),
+            given=titled("medication", n.given),
+        )
+        for n in similar.neighbours
+    ]
+    return SimilarPatients(
+        nearest_of(similar),
+        near.filters,
+        similar.among,
+        similar.training,
+        similar.mean_similarity,
+        similar.nearer_than,
+        tuple(given),
+        tuple(neighbours),
+    )
 
 
 def sentence(trust: ClassTrust) -> str:
