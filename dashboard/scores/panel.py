@@ -48,16 +48,14 @@ TABS: Final[Mapping[Tab, str]] = {
 }
 _TAB: Final = "tab"
 _LINKED: Final = {_TAB: url_state.Binding.choice("pairs", TABS), **trust_panel.BINDINGS}
-_HOLD_SWITCH: Final = "hold_clinician"
-_HOLD: Final = {session.HOLD: url_state.Binding.flag()}
-BINDINGS: Final = {**_LINKED, **_HOLD, **cut_offs.BINDINGS, **explain_panel.BINDINGS}
+_HOLD_SWITCH: Final = "hold_switch"
+BINDINGS: Final = {**_LINKED, **cut_offs.BINDINGS, **explain_panel.BINDINGS}
 
 
 def show(service: Service, subject: Subject, page: str, export: Export) -> None:
     """Scores, cut-offs, the comparison table and the alerts, for the page "case" or "new"."""
     query = session.url_query() if page == "case" else st.query_params.to_dict()
     url_state.enter(identity(subject, page), BINDINGS, {**kept(), **query})
-    session.hold_back(st.session_state[session.HOLD])
     _panel(service, subject, page, export)
 
 
@@ -67,13 +65,10 @@ def identity(subject: Subject, page: str) -> str:
 
 
 def kept() -> dict[str, str]:
-    """What stays from case to case where a link does not say: the open tab, and whether suggestions are held back.
-
-    The class that a link is about is explained too.
-    """
+    """What stays from case to case where a link does not say: the open tab; the class that a link is about is explained."""
     tab = {_TAB: st.session_state[_TAB]} if _TAB in st.session_state else {}
     focus = {comparison_table.EXPLAINED: code} if (code := session.focused_class()) else {}
-    return tab | focus | ({session.HOLD: "1"} if session.holding_back() else {})
+    return tab | focus
 
 
 def _panel(service: Service, subject: Subject, page: str, export: Export) -> None:
@@ -226,11 +221,8 @@ def _above_the_table(service: Service, held: Mapping[str, Alert]) -> None:
     with st.container():
         if held:
             unit = wording.unit(service.engine.cohort.fingerprint.atc_level)
-            st.toggle(
-                f"Hold back what the conditions forbid ({count(len(held), unit.one, unit.many)})",
-                help=wording.HOLD_BACK,
-                **url_state.mirror(session.HOLD),
-            )
+            number = count(len(held), unit.one, unit.many)
+            _hold_back(f"Hold back what the conditions forbid ({number})", wording.HOLD_BACK)
         show_message(notes.TAG_MESSAGE)
 
 
@@ -295,7 +287,7 @@ def show_clinical(service: Service, subject: Subject, export: Export, *, current
         if deciding:
             decide_first.start_again(subject)
         if against:
-            _hold_back()
+            _hold_back("Leave out what this patient's conditions forbid", wording.HOLD_BACK_CLINICIAN)
         if not current:
             return
         navigation.link("interactions", "All alerts and safer set", session.query_for(subject))
@@ -305,13 +297,13 @@ def show_clinical(service: Service, subject: Subject, export: Export, *, current
             export(recommendations, trust_panel.similar_result(service, near), held)
 
 
-def _hold_back() -> None:
-    """The switch for classes that the patient's conditions forbid; on unless somebody chose otherwise."""
+def _hold_back(label: str, meaning: str) -> None:
+    """The switch for classes that the patient's conditions forbid; each of the two views has its own choice."""
     st.session_state[_HOLD_SWITCH] = session.holding_back()
     st.toggle(
-        "Leave out what this patient's conditions forbid",
+        label,
         key=_HOLD_SWITCH,
-        help=wording.HOLD_BACK_CLINICIAN,
+        help=meaning,
         on_change=lambda: session.hold_back(st.session_state[_HOLD_SWITCH]),
     )
 

@@ -199,7 +199,7 @@ def test_what_the_conditions_forbid_is_marked_and_held_back_on_request(
     marked = {row["code"]: row["against"]["text"] for row in _rows(page) if "against" in row}
     assert marked == {code: alert.title for code, alert in held.items()}
     before = {g["key"]: len(g["rows"]) for g in component_data(page, "comparison")["groups"]}
-    page.toggle(key="hold_shown").set_value(True).run()
+    page.toggle(key="hold_switch").set_value(True).run()
     groups = {g["key"]: [r["code"] for r in g["rows"]] for g in component_data(page, "comparison")["groups"]}
     assert set(groups["held"]) == set(held)
     assert sum(map(len, groups.values())) == sum(before.values())

@@ -163,7 +163,7 @@ def test_conditions_hold_back_by_default_and_the_switch_stands_in_the_link(
     page = open_page("case", research=False, patient=RETURNING)
     assert "hold" not in address(page)
     if page.toggle:
-        page.toggle(key="hold_clinician").set_value(False).run()
+        page.toggle(key="hold_switch").set_value(False).run()
         assert address(page)["hold"] == "0"
 
 
