@@ -37,7 +37,8 @@ def draw(context: AnalysisContext) -> None:
         st.html(markup.empty("No case", f"{model} has scored none of the chosen cases."))
         return
     bins = reliability(context)
-    never = [i for i in worst_first(context, counts) if counts.prescribed[i] >= _FEW and not counts.chosen[i]]
+    indices = worst_first(context, counts)
+    never = [i for i in indices if counts.prescribed[i] >= _FEW and not counts.chosen[i]]
     if never:
         title = f"Never suggested by the {model.lower()}, though ordered"
         st.html(
@@ -54,13 +55,6 @@ def draw(context: AnalysisContext) -> None:
             f"{count(counts.cases, 'case')} at its own cut-off {threshold:.2f}; worst first, a heading sorts",
         )
     )
-    st.text_input(
-        "Find", key="class_search", placeholder="Words or code", width=220, label_visibility="collapsed"
-    )
-    indices = _matching(context, worst_first(context, counts))
-    if not indices:
-        st.html(markup.empty(f"No {unit.one} matches", "Search for fewer letters."))
-        return
     chosen = _draw_bars(context, counts, bins, indices, unit.one.capitalize())
     st.html(markup.panel_title(context.titled(context.analysis.codes[chosen]), "its counts open their cases"))
     st.html(table(context, counts, bins, [chosen], unit.one.capitalize()).html())
@@ -109,8 +103,7 @@ def _draw_bars(
             st.column_config.NumberColumn(format="%.3f", help="expected calibration error"),
         ),
     }
-    search = st.session_state.get("class_search")
-    key = pick.chart_key(f"classes-{context.model}-{zlib.crc32(context.key.encode())}-{search}")
+    key = pick.chart_key(f"classes-{context.model}-{zlib.crc32(context.key.encode())}")
 
     def take() -> None:
         cells = st.session_state[key].selection.cells
@@ -162,12 +155,6 @@ def worst_first(context: AnalysisContext, counts: ClassCounts) -> list[int]:
     return sorted(
         used, key=lambda i: (counts.prescribed[i] < _FEW, float(f1[i]), -int(counts.prescribed[i]), i)
     )
-
-
-def _matching(context: AnalysisContext, indices: Sequence[int]) -> list[int]:
-    words = str(st.session_state.get("class_search") or "").lower().split()
-    codes = context.analysis.codes
-    return [i for i in indices if all(w in f"{codes[i]} {context.title(codes[i])}".lower() for w in words)]
 
 
 def never_table(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import streamlit as st
@@ -13,7 +14,6 @@ from dashboard.error_analysis.tables import AnalysisTable, csv_row, number_cell,
 from dashboard.scores import explain_table, explanations
 from dashboard.scores.explain_table import ItemGroup, ItemRow
 from dashboard.scores.explanations import Explained
-from dashboard.server.service import Service
 from dashboard.shared import markup, url_state
 from dashboard.shared.formatting import count, listing
 from dashboard.shared.widgets import switch
@@ -30,7 +30,6 @@ _DRAWN: Final = 150  # cases drawn from those chosen, among which the codes are 
 _SEED: Final = 42
 _CLASSES: Final = 4  # shown of each code
 _SURE: Final = 2.0  # standard errors
-_ASKED: Final = "_influence_asked"
 _SECONDS: Final[dict[ModelName, float]] = {"teacher": 0.15, "student": 0.005}
 """A reading of the demo's models on two processor cores, roughly."""
 
@@ -48,17 +47,16 @@ def draw(context: AnalysisContext) -> None:
         text = f"No such code is in {FEWEST} of {_DRAWN} cases drawn from those chosen. Choose more cases."
         st.html(markup.empty("Too few cases with the same codes", text))
         return
-    asked = (kind, context.key)
-    if st.session_state.get(_ASKED) != asked and not _ready(context.service, sample, context):
-        _offer(sample, asked)
-        return
     # The student first: it needs a second or two, the teacher minutes.
-    by_model = {name: _result(context.service, name, sample, context) for name in reversed(MODEL_NAMES)}
+    by_model = {name: _result(context, name, sample) for name in reversed(MODEL_NAMES)}
     results = [by_model[name] for name in MODEL_NAMES]
+    if waiting := [result for result in results if result.status == "waiting"]:
+        _offer(sample, waiting)
     for result in results:
-        if result.status not in ("ready", "running"):
-            st.html(markup.callout(result.reason or f"The {result.model} gives no answer.", result.model))
-        explanations.button(result)
+        if result.status in ("absent", "failed", "stopped"):
+            st.html(markup.callout(result.reason, result.model))
+        if result.status != "waiting":
+            explanations.button(result)
     known = [result.value for result in results if result.value is not None]
     if known:
         missing = (
@@ -104,23 +102,22 @@ def _drawn(context: AnalysisContext, kind: Kind) -> InfluenceSample:
     return influence_sample(cases, kind)
 
 
-def _key(
-    service: Service, name: ModelName, sample: InfluenceSample, context: AnalysisContext
-) -> tuple[object, ...]:
+def _result(context: AnalysisContext, name: ModelName, sample: InfluenceSample) -> Explained[CodeInfluence]:
+    service = context.service
     model, digest, _ = service.key(sample.cases[0], name)
-    return model, digest, zlib.crc32(context.within.tobytes()), f"influence-{sample.kind}"
-
-
-def _ready(service: Service, sample: InfluenceSample, context: AnalysisContext) -> bool:
-    return any(
-        service.explanations.get(_key(service, name, sample, context)) is not None for name in MODEL_NAMES
+    return explanations.explain(
+        service,
+        name,
+        (model, digest, zlib.crc32(context.within.tobytes()), f"influence-{sample.kind}"),
+        lambda on_progress: code_influence(service.engine, name, sample, on_progress=on_progress),
+        on_request=True,
     )
 
 
-def _offer(sample: InfluenceSample, asked: Any) -> None:
+def _offer(sample: InfluenceSample, waiting: Sequence[Explained[CodeInfluence]]) -> None:
     """What it takes, and a button that begins it."""
     readings = len(sample.cases) + sum(map(len, sample.rows))
-    seconds = {name: max(1, round(readings * each)) for name, each in _SECONDS.items()}
+    seconds = {result.model: max(1, round(readings * _SECONDS[result.model])) for result in waiting}
     times = listing(f"the {name} about {count(number, 'second')}" for name, number in seconds.items())
     st.html(
         markup.empty(
@@ -129,21 +126,12 @@ def _offer(sample: InfluenceSample, asked: Any) -> None:
             f"On two processor cores {times}; it can be stopped.",
         )
     )
-    st.button("Compute", icon=":material/calculate:", key="influence-ask", on_click=_ask, args=(asked,))
-
-
-def _ask(asked: Any) -> None:
-    st.session_state[_ASKED] = asked
-
-
-def _result(
-    service: Service, name: ModelName, sample: InfluenceSample, context: AnalysisContext
-) -> Explained[CodeInfluence]:
-    return explanations.explain(
-        service,
-        name,
-        _key(service, name, sample, context),
-        lambda on_progress: code_influence(service.engine, name, sample, on_progress=on_progress),
+    st.button(
+        "Compute",
+        icon=":material/calculate:",
+        key="influence-ask",
+        on_click=explanations.ask,
+        args=[result.key for result in waiting],
     )
 
 

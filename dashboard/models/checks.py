@@ -34,7 +34,8 @@ log = logging.getLogger("leader.dashboard")
 Report = Callable[[int, int, str], None]
 """Called by the work between its steps: what is done, of how much, and what comes next."""
 
-CASES: Final = (10, 20, 50, 100)
+_CASES: Final = 20
+"""Cases that are timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +130,12 @@ def checks(results: Sequence[Check]) -> Markup:
 def _measure(service: Service) -> None:
     st.html(markup.panel_title("Size, speed and memory", "measured on this machine, on request"))
     models = ready(service)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        cases = st.selectbox(
-            "Cases", CASES, index=1, key="measure_cases", width=110, format_func=lambda n: count(n, "case")
-        )
-        pressed = st.button("Measure", key="measure_start", disabled=not models)
-    if pressed:
+    if st.button(f"Measure on {_CASES} cases", key="measure_start", disabled=not models):
         _begin(
             service,
             "measure",
             models,
-            lambda report: measure(service.engine, models, _cases(service, int(cases or 20)), report),
+            lambda report: measure(service.engine, models, _cases(service), report),
         )
         return
     outcome = st.session_state.get(_key(service, "measure"))
@@ -155,12 +151,12 @@ def _measure(service: Service) -> None:
         st.html(markup.note("Times appear when measured: one case at a time, never from stored scores."))
 
 
-def _cases(service: Service, cases: int) -> list[Case]:
+def _cases(service: Service) -> list[Case]:
     """Cases of the test split, else of any."""
     cohort = service.engine.cohort
     rows = (
-        cohort.patients(PatientQuery(splits=("test",), page_size=cases)).rows
-        or cohort.patients(PatientQuery(page_size=cases)).rows
+        cohort.patients(PatientQuery(splits=("test",), page_size=_CASES)).rows
+        or cohort.patients(PatientQuery(page_size=_CASES)).rows
     )
     return [cohort.case(row.patient_id) for row in rows]
 

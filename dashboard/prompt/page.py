@@ -32,7 +32,6 @@ _COLOURS = {
 }
 _BINDINGS = {
     "mode": url_state.Binding.choice("read", MODES),
-    "published": url_state.Binding.flag(),
     "level": url_state.Binding.choice("phrase", salience.LEVELS),
     explain_panel.CLASS: explain_panel.BINDINGS[explain_panel.CLASS],
 }
@@ -44,8 +43,6 @@ def draw() -> None:
     if subject is None:
         return
     url_state.enter(f"prompt {subject.query}", _BINDINGS)
-    if st.session_state["published"]:  # as earlier links have it
-        st.session_state.update(mode="published", published=False)
     header(subject, "interactions", "Interactions")
     _shown(service, subject)
     session.remember_open_case(session.query_for(subject))

@@ -123,7 +123,7 @@ def button(explained: Explained[Any]) -> None:
         st.button(
             f"Explain the {model}'s score",
             key=f"ask-{explained.key[3]}-{model}",
-            on_click=_ask,
+            on_click=ask,
             args=(explained.key,),
             icon=":material/play_arrow:",
         )
@@ -150,8 +150,9 @@ def _end(key: Key, status: Literal["stopped", "failed"], reason: str) -> None:
     st.session_state.setdefault(_ENDED, {})[key] = (status, reason)
 
 
-def _ask(key: Key) -> None:
-    st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), key}
+def ask(*keys: Key) -> None:
+    """Compute what waits for a request, from the next run on; a button's callback."""
+    st.session_state[_ASKED] = {*st.session_state.get(_ASKED, ()), *keys}
 
 
 def _again(key: Key) -> None:

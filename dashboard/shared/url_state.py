@@ -63,11 +63,6 @@ class Binding:
             separator.join,
         )
 
-    @classmethod
-    def flag(cls) -> Binding:
-        """On or off."""
-        return cls(False, lambda text: text == "1", lambda value: "1" if value else "")
-
 
 def read_number(text: str, low: float = 0.0, high: float = 1.0) -> float | None:
     """A number from `low` to `high`, or None.

@@ -46,7 +46,7 @@ PAGES: tuple[tuple[str, str], ...] = (
     ("prompt?patient={one}&mode=edit", "textarea"),
     ("interactions?patient={one}&part=matrix", ".js-plotly-plot"),
     ("models", ".ld-facts"),
-    ("prompt?patient={one}&published=1", ".ld-prompt"),
+    ("prompt?patient={one}&mode=published", ".ld-prompt"),
     ("interactions?patient={one}&part=safer", ".ld-safer-metrics"),
     ("models?model=student", ".js-plotly-plot"),
     ("case?patient={two}&show=decide", "fieldset"),

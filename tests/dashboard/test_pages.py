@@ -448,7 +448,7 @@ def test_the_prompt_stands_as_it_is_read(serve: Serve, open_page: OpenPage) -> N
 
 
 def test_the_published_wording_stands_next_to_ours(open_page: OpenPage) -> None:
-    page = open_page("prompt", patient=RETURNING, published="1")
+    page = open_page("prompt", patient=RETURNING, mode="published")
     assert "version leader-1" in text(page)
     assert "version paper-1" in text(page)
 
