@@ -23,11 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="write a calibrated copy there and leave the model as it is"
     )
     parser.add_argument(
-        "--remove",
-        action="store_true",
-        help="take an earlier calibration away instead; what validation says of each class is written either way",
-    )
-    parser.add_argument(
         "--elsewhere",
         type=Path,
         metavar="FILE",
@@ -46,7 +41,7 @@ def outputs(arguments: argparse.Namespace) -> Outputs:
 def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from leader_core.model_folder import copy_model, read_manifest, rewrite_manifest
-    from train.evaluation.calibrate import calibrated, uncalibrated, with_linear_factor
+    from train.evaluation.calibrate import calibrated, with_linear_factor
     from train.evaluation.scoring import open_model
 
     cohort = Cohort.open(arguments.cohort)
@@ -58,8 +53,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
             "needs that one's validation patients. Name it with --cohort."
         )
     model = open_model(arguments.model, arguments.device, cohort)
-    make = uncalibrated if arguments.remove else calibrated
-    new, evidence = make(model, cohort)
+    new, evidence = calibrated(model, cohort)
     if arguments.elsewhere:
         other = Cohort.open(arguments.elsewhere)
         new = with_linear_factor(model, new, other)
@@ -71,18 +65,10 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
         copy_model(arguments.model, folder, lambda copy: rewrite_manifest(copy, new, evidence, shares))
     else:
         rewrite_manifest(folder, new, evidence, shares)
+    fitted = new.calibration
+    assert fitted is not None  # noqa: S101 (for the type checker)
     report.line(
-        f"{folder}: "
-        + (
-            f"temperature {new.calibration.temperature:.3f}, bias {new.calibration.bias:+.3f}, expected calibration "
-            f"error on validation {new.calibration.ece_before:.4f} before and {new.calibration.ece_after:.4f} after"
-            if new.calibration
-            else "no calibration"
-        )
-        + f"; threshold {new.threshold:.3f}"
+        f"{folder}: temperature {fitted.temperature:.3f}, bias {fitted.bias:+.3f}, expected calibration error on validation "
+        f"{fitted.ece_before:.4f} before and {fitted.ece_after:.4f} after; threshold {new.threshold:.3f}"
     )
-    return {
-        "model": str(folder),
-        "threshold": new.threshold,
-        "calibration": dataclasses.asdict(new.calibration) if new.calibration else None,
-    }
+    return {"model": str(folder), "threshold": new.threshold, "calibration": dataclasses.asdict(fitted)}

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from leader_core.errors import InputError
 from leader_core.evaluation.calibration import fit_calibration
 from leader_core.evaluation.class_evidence import Evidence
@@ -31,7 +28,9 @@ BEFORE: Final = "threshold_before_calibration"
 def with_calibration(manifest: Manifest, scores: Scores, labels: Labels) -> Manifest:
     """The manifest of a model with raw `scores` (N, M) of its validation cases, calibrated."""
     calibration = fit_calibration(scores, labels.truth, missed=labels.missed)
-    threshold = _threshold(manifest, calibration.apply(scores), labels)
+    threshold = manifest.threshold
+    if CHOSEN in manifest.threshold_rule:
+        threshold = choose_threshold(calibration.apply(scores), labels.truth, missed=labels.missed)
     settings = {**manifest.settings, BEFORE: manifest.threshold}
     return replace(manifest, calibration=calibration, threshold=threshold, settings=settings)
 
@@ -47,17 +46,13 @@ def without_calibration(manifest: Manifest) -> Manifest:
 
 def calibrated(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, Evidence]:
     """The manifest of an opened model with a calibration, an earlier one fitted again, and its evidence by class."""
-    model.manifest = without_calibration(model.manifest)
-    manifest, scores, labels = _raw(model, cohort)
-    new = with_calibration(manifest, scores, labels)
-    return new, evidence_of(model.medications.codes, new, scores, labels)
-
-
-def uncalibrated(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, Evidence]:
-    """The manifest without any calibration, and the evidence by class of what the network gives."""
-    manifest, scores, labels = _raw(model, cohort)
-    settings = {key: value for key, value in manifest.settings.items() if key != BEFORE}
-    new = replace(manifest, threshold=_threshold(manifest, scores, labels), settings=settings)
+    columns = cohort.columns("validation", "last")
+    if not len(columns):
+        raise InputError(f"{cohort.path} has no validation patients: calibration needs at least one.")
+    plain = without_calibration(model.manifest)
+    model.manifest = plain  # from here on it gives what the network gives
+    scores, labels = score_columns(model, columns), Labels.of(columns, model.medications)
+    new = with_calibration(plain, scores, labels)
     return new, evidence_of(model.medications.codes, new, scores, labels)
 
 
@@ -98,19 +93,3 @@ def evidence_of(codes: Sequence[str], manifest: Manifest, scores: Scores, labels
     calibration = manifest.calibration
     probabilities = scores if calibration is None else calibration.apply(scores)
     return Evidence.of(codes, probabilities, labels.truth, calibrated=calibration is not None)
-
-
-def _raw(model: ModelScorer, cohort: Cohort) -> tuple[Manifest, NDArray[np.float32], Labels]:
-    """The manifest without calibration, the network's own probabilities of the validation cases, and their truth."""
-    plain = replace(model.manifest, calibration=None)
-    columns = cohort.columns("validation", "last")
-    if not len(columns):
-        raise InputError(f"{cohort.path} has no validation patients: calibration needs at least one.")
-    model.manifest = plain  # from here on it gives what the network gives
-    return plain, score_columns(model, columns), Labels.of(columns, model.medications)
-
-
-def _threshold(manifest: Manifest, scores: Scores, labels: Labels) -> float:
-    if CHOSEN not in manifest.threshold_rule:
-        return manifest.threshold
-    return choose_threshold(scores, labels.truth, missed=labels.missed)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -107,21 +107,13 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
     procedure_rows = tomllib.loads((FOLDER / "procedures.toml").read_text(encoding="utf-8"))
     cues = tomllib.loads((FOLDER / "cues.toml").read_text(encoding="utf-8"))
     formulary = _formulary("formulary.csv", problems)
-    drivers = [raw[c.name] for c in conditions] + list(cues.values())
-    where = [c.name for c in conditions] + list(cues)
+    own = [(c.name, raw[c.name]) for c in conditions]
+    drivers = [*own, *cues.items()]
     groups = {g: i for i, g in enumerate(formulary.groups)}
     names = {p: i for i, p in enumerate(procedure_rows)}
-    meds = [
-        _pairs(row.get("meds", ""), groups, f"{at}.meds", problems)
-        for row, at in zip(drivers, where, strict=True)
-    ]
-    avoid = [
-        _pairs(row.get("avoid", ""), groups, f"{at}.avoid", problems)
-        for row, at in zip(drivers, where, strict=True)
-    ]
-    performed = [
-        _pairs(raw[c.name].get("procedures", ""), names, f"{c.name}.procedures", problems) for c in conditions
-    ]
+    log_absent = _effects(drivers, "meds", groups, lambda p: np.log1p(-min(p, 0.995)), problems)
+    log_avoid = _effects(drivers, "avoid", groups, lambda p: np.log(max(p, 1e-6)), problems)
+    log_no_procedure = _effects(own, "procedures", names, lambda p: np.log1p(-min(p, 0.995)), problems)
     code_lists = [
         CodeList(c.name, raw[c.name].get("codes", ""), c.fertile, raw[c.name].get("codes10", ""))
         for c in conditions
@@ -139,9 +131,9 @@ def load(versions: tuple[int, ...] = (9,)) -> Knowledge:
         conditions=conditions,
         index=index,
         cues=tuple(cues),
-        log_absent=_matrix(meds, len(groups), lambda p: np.log1p(-min(p, 0.995))),
-        log_avoid=_matrix(avoid, len(groups), lambda p: np.log(max(p, 1e-6))),
-        log_no_procedure=_matrix(performed, len(names), lambda p: np.log1p(-min(p, 0.995))),
+        log_absent=log_absent,
+        log_avoid=log_avoid,
+        log_no_procedure=log_no_procedure,
         procedures=tuple(procedure_rows),
         formulary=formulary,
         extras=_formulary("extras.csv", problems),
@@ -168,12 +160,8 @@ def _exclusions(conditions: tuple[HospitalCondition, ...], index: Mapping[str, i
 
 def _condition(name: str, row: Mapping[str, Any], problems: list[str]) -> HospitalCondition:
     """One table of a condition file; unknown keys and clusters are reported."""
-    known = {"kind", "codes", "codes10", "meds", "avoid", "procedures"} | set(
-        HospitalCondition.__dataclass_fields__
-    ) - {
-        "name",
-        "stage",
-    }
+    known = {"kind", "codes", "codes10", "meds", "avoid", "procedures"}
+    known |= {field.name for field in fields(HospitalCondition)} - {"name", "stage"}
     problems += [f"{name}: unknown key {key!r}" for key in row if key not in known]
     problems += [f"{name}: unknown cluster {key!r}" for key in row.get("cluster", {}) if key not in CLUSTERS]
     problems += [f"{name}: unknown group {key!r}" for key in row.get("group", {}) if key not in ETHNICITIES]
@@ -226,23 +214,22 @@ def _order(conditions: list[HospitalCondition], problems: list[str]) -> tuple[Ho
     return tuple(done.values())
 
 
-def _pairs(text: str, names: Mapping[str, int], where: str, problems: list[str]) -> list[tuple[int, float]]:
-    """'statin .7, aspirin .5' as indices and numbers."""
-    pairs = []
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        name, _, value = part.partition(" ")
-        if name not in names or not value:
-            problems.append(f"{where}: unknown or without a number: {part!r}")
-        else:
-            pairs.append((names[name], float(value)))
-    return pairs
-
-
-def _matrix(rows: list[list[tuple[int, float]]], width: int, transform: Any) -> FloatArray:
-    matrix = np.zeros((len(rows), width))
-    for i, row in enumerate(rows):
-        for j, value in row:
-            matrix[i, j] += transform(value)
+def _effects(
+    rows: Sequence[tuple[str, Mapping[str, Any]]],
+    key: str,
+    names: Mapping[str, int],
+    transform: Callable[[float], float],
+    problems: list[str],
+) -> FloatArray:
+    """(rows, names): the numbers of `statin .7, aspirin .5` under a key of each row, transformed; zero for other names."""
+    matrix = np.zeros((len(rows), len(names)))
+    for i, (where, row) in enumerate(rows):
+        for part in filter(None, (piece.strip() for piece in row.get(key, "").split(","))):
+            name, _, value = part.partition(" ")
+            if name not in names or not value:
+                problems.append(f"{where}.{key}: unknown or without a number: {part!r}")
+            else:
+                matrix[i, names[name]] += transform(float(value))
     return matrix
 
 

@@ -313,5 +313,5 @@ def test_it_resembles_the_real_demo(real_cohort: Path, synthetic_cohort: Path) -
     result = compare(real_cohort, synthetic_cohort)
     assert result.prevalence_spearman > 0.8
     assert result.pairs_pearson > 0.85
-    assert abs(result.real.classes_mean - result.synthetic.classes_mean) < 4
-    assert abs(result.real.repeated_classes - result.synthetic.repeated_classes) < 0.12
+    assert abs(result.real["classes_mean"] - result.synthetic["classes_mean"]) < 4
+    assert abs(result.real["repeated_classes"] - result.synthetic["repeated_classes"]) < 0.12
