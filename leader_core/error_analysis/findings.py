@@ -11,7 +11,7 @@ Letters: N cases, A classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -20,15 +20,13 @@ from numpy.typing import NDArray
 
 from leader_core.error_analysis.database import ShareProgress
 from leader_core.error_analysis.frame import FIELDS, Bools, Column
-from leader_core.error_analysis.groups import FEWEST, MetricEstimate
+from leader_core.error_analysis.groups import FEWEST, LEVEL, MetricEstimate, adjust
 from leader_core.error_analysis.selection import Condition, classed
 from leader_core.error_analysis.stored import Analysis
 from leader_core.evaluation.class_evidence import wilson
 
 FindingKind = Literal["never", "group", "lost", "extra", "lost-group", "calibration", "cut"]
 
-LEVEL: Final = 0.05
-"""Adjusted p below which a difference is a finding."""
 RARELY: Final = 0.1
 """A class whose share of orders suggested is below this, with its whole interval, counts as (almost) never suggested."""
 _OUTCOMES: Final = ("prescribed", "truncated", "split")
@@ -100,20 +98,6 @@ def find(
 def is_clear(finding: ErrorFinding) -> bool:
     """Whether a tested difference is for the worse and clearer than chance."""
     return finding.p is not None and finding.p < LEVEL and finding.weight > 0
-
-
-def adjust(p_values: Sequence[float]) -> Floats:
-    """Benjamini and Hochberg's adjusted p of each test.
-
-    >>> adjust([0.01, 0.04, 0.03]).round(3).tolist()
-    [0.03, 0.04, 0.04]
-    """
-    from scipy.stats import false_discovery_control
-
-    if not p_values:
-        return np.zeros(0)
-    adjusted: Floats = false_discovery_control(np.asarray(p_values, np.float64), method="bh")
-    return adjusted
 
 
 def _never(analysis: Analysis, model: str, other: str | None, scored: Bools) -> Iterator[ErrorFinding]:

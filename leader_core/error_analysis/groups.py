@@ -79,12 +79,23 @@ class Grouping:
 
 def beyond_chance(gaps: Sequence[MetricEstimate | None]) -> list[bool]:
     """Which gaps stand after Benjamini and Hochberg's correction for all of them; one without p is not tested."""
+    tested = {i: gap.p for i, gap in enumerate(gaps) if gap is not None and gap.p is not None}
+    beyond = dict(zip(tested, adjust(list(tested.values())) < LEVEL, strict=True))
+    return [bool(beyond.get(i)) for i in range(len(gaps))]
+
+
+def adjust(p_values: Sequence[float]) -> NDArray[np.float64]:
+    """Benjamini and Hochberg's adjusted p of each test.
+
+    >>> adjust([0.01, 0.04, 0.03]).round(3).tolist()
+    [0.03, 0.04, 0.04]
+    """
     from scipy.stats import false_discovery_control
 
-    p = np.array([np.nan if gap is None or gap.p is None else gap.p for gap in gaps], dtype=float)
-    tested = ~np.isnan(p)
-    p[tested] = false_discovery_control(p[tested], method="bh") if tested.any() else p[tested]
-    return [bool(each) for each in p < LEVEL]
+    if not p_values:
+        return np.zeros(0)
+    adjusted: NDArray[np.float64] = false_discovery_control(np.asarray(p_values, np.float64), method="bh")
+    return adjusted
 
 
 def difference(first: MetricEstimate, second: MetricEstimate) -> MetricEstimate:
@@ -102,24 +113,6 @@ def difference(first: MetricEstimate, second: MetricEstimate) -> MetricEstimate:
     return MetricEstimate(value, value - below, value + above, p)
 
 
-def by_column(
-    frame: Frame,
-    metrics: Mapping[str, StoredMetrics],
-    column: Column,
-    within: Bools | None = None,
-) -> Grouping:
-    """Every metric by the values of a field.
-
-    Args:
-        frame: the N cases.
-        metrics: model -> its metrics of each case.
-        column: the field.
-        within: (N,) the cases to look at; all of them by default.
-    """
-    codes = column.codes if within is None else np.where(within, column.codes, np.int16(-1))
-    return _grouped(frame, metrics, column.name, codes, column.values)
-
-
 def by_masks(
     frame: Frame,
     metrics: Mapping[str, StoredMetrics],
@@ -129,17 +122,26 @@ def by_masks(
     """Every metric of groups that may overlap, as saved lists do; the first is the reference."""
     rows: list[GroupScores] = []
     for group, mask in masks.items():
-        rows += _grouped(frame, metrics, name, np.where(mask, 0, -1), (group,)).rows
+        rows += by_value(frame, metrics, name, np.where(mask, 0, -1), (group,)).rows
     return Grouping(name, next(iter(masks), ""), tuple(rows))
 
 
-def _grouped(
+def by_value(
     frame: Frame,
     metrics: Mapping[str, StoredMetrics],
     name: str,
     codes: NDArray[Any],
     values: Sequence[str],
 ) -> Grouping:
+    """Every metric by the values of a field.
+
+    Args:
+        frame: the N cases.
+        metrics: model -> its metrics of each case.
+        name: of the field.
+        codes: (N,) the place of each case's value in `values`; below 0 where the case is left out.
+        values: in the order to show.
+    """
     sizes = np.bincount(codes[codes >= 0].astype(np.int64), minlength=len(values))
     reference = int(sizes.argmax()) if len(values) and sizes.any() else -1
     scored: dict[str, list[GroupScores]] = {}

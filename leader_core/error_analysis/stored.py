@@ -28,7 +28,7 @@ from leader_core.error_analysis.database import (
     read_probabilities,
 )
 from leader_core.error_analysis.frame import Bools, Choices, Column, Frame, StoredMetrics
-from leader_core.error_analysis.groups import Grouping, HeatMap, by_column, by_masks, heat_map
+from leader_core.error_analysis.groups import Grouping, HeatMap, by_masks, by_value, heat_map
 from leader_core.error_analysis.selection import Condition, Selection
 from leader_core.error_analysis.tree import FIELDS, Tree, error_tree
 from leader_core.errors import InputError, NotFoundError
@@ -213,7 +213,9 @@ class Analysis:
         Raises:
             InputError: a field that these cases do not have.
         """
-        return by_column(self.frame, self._many(models), self.column(field), within)
+        column = self.column(field)
+        codes = column.codes if within is None else np.where(within, column.codes, np.int16(-1))
+        return by_value(self.frame, self._many(models), field, codes, column.values)
 
     def by_masks(self, name: str, models: Sequence[str], masks: Mapping[str, Bools]) -> Grouping:
         """Every metric of groups that may overlap."""

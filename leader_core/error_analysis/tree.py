@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leader_core.error_analysis.frame import NUMBERS, PROFILE, Bools, Column, Frame
+from leader_core.error_analysis.groups import FEWEST
 from leader_core.error_analysis.selection import Condition
 from leader_core.errors import InputError
 
 DEEPEST: Final = 4
-FEWEST: Final = 20
 SHARE: Final = 0.01
 """A leaf holds at least this share of the cases, and `FEWEST` of them."""
 COMMON: Final = 12

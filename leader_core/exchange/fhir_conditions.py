@@ -64,43 +64,37 @@ def on_problem_list(resource: Resource) -> bool:
     return "problem-list-item" in stated or "problem" in stated
 
 
-class ConditionReader:
-    """The ICD codes of conditions and procedures."""
+def read_codes(
+    resource: Resource, kind: Kind, resolver: Resolver
+) -> tuple[ResolvedCode, ...] | PendingCondition | Unresolved:
+    """The first ICD code of a concept that we know, the cohort's own version before the other; else its words."""
+    concept = resource.data.get("code")
+    stated = [(fhir_terms.system_of(uri), uri, code) for uri, code, _ in codings(concept)]
+    reasons: list[str] = []
+    like = ""  # a code of another edition of ICD-10, or of none
+    order = {f"icd{resolver.preferred}": 0}
+    for system, uri, code in sorted(stated, key=lambda each: order.get(each[0], 1)):
+        if system not in ("icd9", "icd10"):
+            reasons.append(f"{fhir_terms.system_name(uri)} is not mapped")
+            like = like or (code if system == "other icd10" or not uri else "")
+            continue
+        answer = resolver.icd(code, kind, 9 if system == "icd9" else 10)
+        if not isinstance(answer, Unresolved):
+            return answer
+        reasons.append(answer.reason)
+    reason = "; ".join(dict.fromkeys(reasons)) or _wordless(concept)
+    text = next((cleaned for words in words_of(concept) if (cleaned := _cleaned(words))), "")
+    if kind == "diagnosis" and (text or like):
+        return PendingCondition(resource, text or like, like, reason)
+    return Unresolved(reason)
 
-    def __init__(self, resolver: Resolver) -> None:
-        self._resolver = resolver
 
-    def read(
-        self, resource: Resource, kind: Kind
-    ) -> tuple[ResolvedCode, ...] | PendingCondition | Unresolved:
-        """The first ICD code of a concept that we know, the cohort's own version before the other; else its words."""
-        concept = resource.data.get("code")
-        stated = [(fhir_terms.system_of(uri), uri, code) for uri, code, _ in codings(concept)]
-        reasons: list[str] = []
-        like = ""  # a code of another edition of ICD-10, or of none
-        order = {f"icd{self._resolver.preferred}": 0}
-        for system, uri, code in sorted(stated, key=lambda each: order.get(each[0], 1)):
-            if system not in ("icd9", "icd10"):
-                reasons.append(f"{fhir_terms.system_name(uri)} is not mapped")
-                like = like or (code if system == "other icd10" or not uri else "")
-                continue
-            answer = self._resolver.icd(code, kind, 9 if system == "icd9" else 10)
-            if not isinstance(answer, Unresolved):
-                return answer
-            reasons.append(answer.reason)
-        reason = "; ".join(dict.fromkeys(reasons)) or self._wordless(concept)
-        text = next((cleaned for words in words_of(concept) if (cleaned := _cleaned(words))), "")
-        if kind == "diagnosis" and (text or like):
-            return PendingCondition(resource, text or like, like, reason)
-        return Unresolved(reason)
-
-    @staticmethod
-    def _wordless(concept: object) -> str:
-        if concept is None:
-            return "has no code and no words"
-        if not items(concept):
-            return f"its code is {shape(concept)}: expected a concept"
-        return f"has {'words but ' if words_of(concept) else 'no words and '}no code as text"
+def _wordless(concept: object) -> str:
+    if concept is None:
+        return "has no code and no words"
+    if not items(concept):
+        return f"its code is {shape(concept)}: expected a concept"
+    return f"has {'words but ' if words_of(concept) else 'no words and '}no code as text"
 
 
 def words_for_list(resource: Resource) -> str:

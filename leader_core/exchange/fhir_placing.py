@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.exchange.fhir_conditions import (
-    ConditionReader,
     is_active,
     on_problem_list,
+    read_codes,
     refuted,
     words_for_list,
 )
@@ -51,9 +51,8 @@ class Placing:
         self.file = file
         self.titles: dict[str, str] = {}
         self._patient = patient
-        resolver = Resolver(cohort)
-        self._conditions = ConditionReader(resolver)
-        self._medications = MedicationReader(file, resolver, ndc_map)
+        self._resolver = Resolver(cohort)
+        self._medications = MedicationReader(file, self._resolver, ndc_map)
         self._notes: list[str] = []
         self._not_done: Counter[str] = Counter()  # kind of what was meant and not done -> how many
         self._on_hold = 0
@@ -293,7 +292,7 @@ class Placing:
         answer = (
             self._medications.read(resource)
             if kind == "medication"
-            else self._conditions.read(resource, kind)
+            else read_codes(resource, kind, self._resolver)
         )
         if isinstance(answer, Unresolved):
             self._list(resource, answer.reason)

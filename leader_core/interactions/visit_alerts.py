@@ -26,6 +26,7 @@ from leader_core.interactions.severity_matrix import (
     severity_matrix,
 )
 from leader_core.interactions.shares import DrugShares
+from leader_core.ragged import spans
 
 if TYPE_CHECKING:
     import duckdb
@@ -95,7 +96,7 @@ class OrderedVisits:
             starts.append(len(readings))
         text = rows["text_no"].astype(np.int64)
         first, lengths = np.array(starts[:-1], np.int64), np.diff(starts)
-        flat = np.array(readings, np.int64).reshape(-1, 2)[_ranges(first[text], lengths[text])]
+        flat = np.array(readings, np.int64).reshape(-1, 2)[spans(first[text], lengths[text])]
         visit = np.repeat(np.searchsorted(visit_ids, rows["visit_id"]), lengths[text])
         return cls(
             visit_ids, visit, tuple(classes), flat[:, 0], tuple(drugs), flat[:, 1],
@@ -243,7 +244,7 @@ class _ChoiceTable:
                 own = [rule for i, rule in enumerate(numbers) if pattern >> i & 1]
                 rank = ranks(self._matching.condition_shares(matrix.condition_severities(own)))
                 visits = present[bits[present] == pattern]
-                rows = _ranges(starts[visits], lengths[visits])
+                rows = spans(starts[visits], lengths[visits])
                 rows = rows[rank[choice[rows]] > 0]
                 place = (visit[rows] * 2 + open_choice[choice[rows]]) * LEVELS + rank[choice[rows]]
                 places, number = np.unique(place, return_counts=True)
@@ -274,12 +275,6 @@ def _padded(visit: Ints, choice: Ints, visits: int, nothing: int) -> Iterator[tu
         inside = np.arange(width) < lengths[block][:, None]
         ids = np.where(inside, choice[np.minimum(place, len(choice) - 1)], nothing)
         yield block, ids.astype(np.int32)
-
-
-def _ranges(starts: Ints, lengths: Ints) -> Ints:
-    """The numbers from each start on, as many as its length, one after another."""
-    before = np.cumsum(lengths) - lengths
-    return np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths)
 
 
 def _condition_rules(connection: duckdb.DuckDBPyConnection, visit_ids: Ints) -> Flags:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from leader_core.domain import KINDS, Kind
+from leader_core.ragged import spans
 from leader_core.search.words import SMALL_WORDS, WordIndex, content_words, fold
 from leader_core.terminology.atc import all_atc_titles
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel
@@ -162,8 +163,7 @@ class Aliases:
         terms = np.asarray(numbers, np.int64)
         groups = self.groups[terms]
         first, sizes = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
-        ends = np.cumsum(sizes)
-        at = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(first - (ends - sizes), sizes)
+        at = spans(first, sizes)
         return self.rows[at], self.plain[at], np.repeat(terms, sizes)
 
 
