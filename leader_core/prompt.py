@@ -5,7 +5,7 @@ It never sees the medications of the current visit, because every case passes th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, Literal, Protocol
@@ -17,6 +17,7 @@ from leader_core.terminology.equivalence import DiagnosisReading
 
 Titles = Callable[[Kind, str], "str | None"]
 
+_KIND_OF: Final[Mapping[str, Kind]] = {plural: kind for kind, plural in PLURALS.items()}
 _CURRENT: Final[tuple[Kind, ...]] = ("diagnosis", "procedure")  # what is read of the current visit
 
 
@@ -33,11 +34,30 @@ class Tokens(Protocol):
         ...
 
 
+PlacedCode = tuple[int, Kind, str]
+"""A code of a case: its visit's place in `(*case.history, case.current)`, its kind and itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPiece:
+    """A section of the prompt as it is written: wording, and the titles of codes."""
+
+    kind: SectionKind
+    visit: int | None  # place in `(*case.history, case.current)`
+    number: int | None  # as the prompt counts visits
+    stretches: tuple[tuple[str, PlacedCode | None], ...]  # each with the code that it stands for
+
+    @property
+    def text(self) -> str:
+        return "".join(text for text, _ in self.stretches)
+
+
 @dataclass(slots=True)
 class _Part:
     """A visit on its way into the prompt: its codes, to be cut from the ends of its lists."""
 
-    codes: dict[Kind, list[str]]
+    codes: dict[Kind, list[tuple[str, str]]]  # (code, what is read of it)
+    visit: int
     number: int
     dropped: dict[Kind, int] = field(default_factory=dict)
 
@@ -105,32 +125,25 @@ class PromptBuilder:
         longer: count the text, then ask again with the excess as margin (`build` does).
         """
         plan = self._plan(case, margin)
-        return "".join(text for _, text, _ in self._sections(plan)), bool(plan.dropped)
+        return "".join(piece.text for piece in self._pieces(plan)), bool(plan.dropped)
+
+    def pieces(self, case: Case) -> list[PromptPiece]:
+        """The prompt of a case, section by section, in reading order."""
+        return self._pieces(self._fitting(case)[0])
 
     def build(self, case: Case) -> Prompt:
         """The exact prompt of a case with its sections, token counts and everything that was left out."""
-        margin = 0
-        while True:
-            plan = self._plan(case, margin)
-            pieces = self._sections(plan)
-            text = "".join(piece for _, piece, _ in pieces)
-            spans = self._tokens.spans(text)
-            excess = len(spans) + self._tokens.specials - self.token_limit
-            if excess <= 0 or margin > self.token_limit:
-                break
-            margin += excess
+        plan, spans = self._fitting(case)
+        pieces = self._pieces(plan)
         sections, start, write = [], 0, partial(self.written, "diagnosis")
-        for kind, piece, number in pieces:
-            end = start + len(piece)
+        for piece in pieces:
+            end = start + len(piece.text)
             count = sum(1 for first, _ in spans if start <= first < end)
-            sections.append(
-                PromptSection(
-                    kind, self._label(kind, number, plan.earlier), start, end, count, visit_no=number
-                )
-            )
+            label = self._label(piece.kind, piece.number, plan.earlier)
+            sections.append(PromptSection(piece.kind, label, start, end, count, visit_no=piece.number))
             start = end
         return Prompt(
-            text=text,
+            text="".join(piece.text for piece in pieces),
             version=self.template.version,
             token_count=len(spans) + self._tokens.specials,
             token_limit=self.token_limit,
@@ -146,17 +159,29 @@ class PromptBuilder:
 
     # -- what goes in ------------------------------------------------------------------------------------------
 
+    def _fitting(self, case: Case) -> tuple[_Plan, Sequence[tuple[int, int]]]:
+        """What of a case goes into the prompt, and the spans of its tokens, which the limit holds."""
+        margin = 0
+        while True:
+            plan = self._plan(case, margin)
+            spans = self._tokens.spans("".join(piece.text for piece in self._pieces(plan)))
+            excess = len(spans) + self._tokens.specials - self.token_limit
+            if excess <= 0 or margin > self.token_limit:
+                return plan, spans
+            margin += excess
+
     def _plan(self, case: Case, margin: int) -> _Plan:
         case = case.observed()
         earlier = len(case.history)
-        numbered = [(visit.visit_no or i, visit) for i, visit in enumerate(case.history, start=1)]
-        recent = numbered[max(0, earlier - self.max_history) :] if self.max_history else []
+        recent = (
+            list(enumerate(case.history))[max(0, earlier - self.max_history) :] if self.max_history else []
+        )
         if self.template.repeats_current:
-            recent = [(number, replace(visit, diagnoses=case.current.diagnoses)) for number, visit in recent]
+            recent = [(place, replace(visit, diagnoses=case.current.diagnoses)) for place, visit in recent]
         plan = _Plan(
             earlier=earlier,
-            current=self._part(case.current, case.current.visit_no or earlier + 1, _CURRENT),
-            history=[self._part(visit, number, self.template.history_kinds) for number, visit in recent],
+            current=self._part(case.current, earlier, _CURRENT),
+            history=[self._part(visit, place, self.template.history_kinds) for place, visit in recent],
             dropped=[],
             whole=sum(
                 len(self.reading.pairs(kind, visit.codes(kind)))
@@ -237,9 +262,8 @@ class PromptBuilder:
         codes = part.codes[kind]
         if not codes:
             return self._cost(self._blank(part, kind))
-        return sum(self._cost(self.written(kind, code)) for code in codes) + self._separator * (
-            len(codes) - 1
-        )
+        titles = sum(self._cost(self.written(kind, read)) for _, read in codes)
+        return titles + self._separator * (len(codes) - 1)
 
     def _diagnoses_cost(self, part: _Part) -> int:
         """Tokens saved by leaving a visit's diagnoses out."""
@@ -252,39 +276,46 @@ class PromptBuilder:
             cost = self._costs[text] = len(self._tokens.spans(text))
         return cost
 
-    def _part(self, visit: Visit, number: int, kinds: Sequence[Kind]) -> _Part:
-        codes = {kind: [read for _, read in self.reading.pairs(kind, visit.codes(kind))] for kind in kinds}
-        return _Part(codes, number)
+    def _part(self, visit: Visit, place: int, kinds: Sequence[Kind]) -> _Part:
+        codes = {kind: self.reading.pairs(kind, visit.codes(kind)) for kind in kinds}
+        return _Part(codes, place, visit.visit_no or place + 1)
 
     # -- how it reads ------------------------------------------------------------------------------------------
 
-    def _sections(self, plan: _Plan) -> list[tuple[SectionKind, str, int | None]]:
-        """(kind, text, visit number) of each stretch, in reading order."""
+    def _pieces(self, plan: _Plan) -> list[PromptPiece]:
         template = self.template
         opening = template.openings[min(plan.earlier, 2)]
         counted = {"earlier": str(plan.earlier)} if any(name for _, name in parse(opening)) else {}
-        visits = [self._visit(part, "history") for part in plan.history]
-        pieces: dict[SectionKind, list[tuple[SectionKind, str, int | None]]] = {
-            "instruction": [("instruction", fill(opening, counted), None)],
+        visits = [self._visit("history", template.history, part, plan) for part in plan.history]
+        pieces: dict[SectionKind, list[PromptPiece]] = {
+            "instruction": [PromptPiece("instruction", None, None, ((fill(opening, counted), None),))],
             "history": visits[::-1] if template.newest_first else visits,
-            "current": [self._visit(plan.current, "current")],
-            "question": [("question", fill(template.question, {}), None)],
+            "current": [self._visit("current", template.current, plan.current, plan)],
+            "question": [PromptPiece("question", None, None, ((template.question, None),))],
         }
         return [piece for kind in template.order for piece in pieces[kind]]
 
-    def _visit(
-        self, part: _Part, where: Literal["current", "history"]
-    ) -> tuple[SectionKind, str, int | None]:
-        """A visit's section: its lists, and of an earlier visit its number."""
-        template = self.template
-        lists = {
-            PLURALS[kind]: template.separator.join(self.written(kind, code) for code in codes)
-            or self._blank(part, kind)
-            for kind, codes in part.codes.items()
-        }
-        if where == "current":
-            return "current", fill(template.current, lists), part.number
-        return "history", fill(template.history, {"number": str(part.number), **lists}), part.number
+    def _visit(self, section: SectionKind, wording: str, part: _Part, plan: _Plan) -> PromptPiece:
+        """A visit's section: its wording, filled with its number and the titles of its codes."""
+        stretches: list[tuple[str, PlacedCode | None]] = []
+        for literal, name in parse(wording):
+            stretches.append((literal, None))
+            if name == "number":
+                stretches.append((str(part.number), None))
+            elif name is not None:
+                kind = _KIND_OF[name]
+                repeated = kind == "diagnosis" and self.template.repeats_current
+                place = plan.current.visit if repeated else part.visit
+                stretches += self._list(part, kind, place)
+        return PromptPiece(section, part.visit, part.number, tuple(stretches))
+
+    def _list(self, part: _Part, kind: Kind, place: int) -> Iterator[tuple[str, PlacedCode | None]]:
+        for number, (code, read) in enumerate(part.codes[kind]):
+            if number:
+                yield self.template.separator, None
+            yield self.written(kind, read), (place, kind, code)
+        if not part.codes[kind]:
+            yield self._blank(part, kind), None
 
     def _blank(self, part: _Part, kind: Kind) -> str:
         """What stands for an empty list: having none and having lost all read differently."""
@@ -306,7 +337,7 @@ class PromptBuilder:
             code: None
             for part in (*plan.history, plan.current)
             for kind, codes in part.codes.items()
-            for code in codes
+            for _, code in codes
             if self.written(kind, code) == code
         }
         return tuple(untitled)

@@ -326,7 +326,7 @@ def teacher_gradients(
     prompt = builder.build(case.observed())
     ids, spans = scorer.reader.tokenizer.located(prompt.text)
     ids, spans = ids[: builder.token_limit], spans[: builder.token_limit]
-    phrases = phrases_of(builder, prompt, case)
+    phrases = phrases_of(builder, case)
     positions = [i for i, span in enumerate(spans) if span is not None]
     standing = tuple(span for span in spans if span is not None)
     starts = [phrase.start for phrase in phrases]

@@ -373,7 +373,7 @@ def test_every_phrase_of_the_prompt_is_the_title_of_its_code(version: str, limit
     builder = PromptBuilder(version, odd_title, tokens, limit)  # type: ignore[arg-type]
     for case in (CASE, replace(CASE, profile={}, history=CASE.history * 4), Case(current=CASE.current)):
         prompt = builder.build(case)
-        phrases = phrases_of(builder, prompt, case)
+        phrases = phrases_of(builder, case)
         assert "".join(prompt.text[p.start : p.end] for p in phrases) == prompt.text
         assert [p.start for p in phrases[1:]] == [p.end for p in phrases[:-1]], "end to end"
         named = [p for p in phrases if p.item.part == "code"]
