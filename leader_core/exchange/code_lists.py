@@ -13,8 +13,8 @@ from itertools import pairwise
 from typing import Final
 
 from leader_core.domain import Concept, Fingerprint, Kind, Order
-from leader_core.exchange.paste import PastedList, read_list
-from leader_core.exchange.resolve import NO_COHORT, NO_DRUG, ResolvedCode, split_route
+from leader_core.exchange.paste import read_pieces
+from leader_core.exchange.resolve import NO_COHORT, NO_DRUG, ResolvedCode, Unresolved, split_route
 from leader_core.interactions.orders import OrderedDrug, drug_names, usual_names
 from leader_core.interactions.review import Choice, NotUnderstood, choices_of, drug_choices
 from leader_core.interactions.rules import ATC_CODE
@@ -87,7 +87,7 @@ def read_drugs(text: str) -> ReadCodes:
     Raises:
         InputError: the list is too long.
     """
-    read, unmapped, pieces = _collected(read_list(text, "medication", CodeLists()), "medication")
+    read, unmapped, pieces = _collected(text, "medication")
     unknown = []
     for each in unmapped:  # the interaction tables name a few that the drug table lacks
         code = _codes_by_name().get(_words(each.text))
@@ -197,8 +197,7 @@ def read_diagnoses(text: str) -> ReadCodes:
         InputError: the list is too long.
     """
     lines = re.split(r"[\n\r;\t]+", text)
-    pasted = read_list("\n".join(map(_with_terms_apart, lines)), "diagnosis", CodeLists())
-    read, unmapped, _ = _collected(pasted, "diagnosis")
+    read, unmapped, _ = _collected("\n".join(map(_with_terms_apart, lines)), "diagnosis")
     unknown = []
     for each in unmapped:
         meant = usual_codes(each.text)
@@ -235,28 +234,24 @@ def _with_terms_apart(line: str) -> str:
     return result
 
 
-def _collected(
-    pasted: PastedList, kind: Kind
-) -> tuple[dict[str, ReadCode], list[NotUnderstood], tuple[str, ...]]:
-    """A list by code, what of it is not understood (pieces of another kind too), and the pieces with a drug's name.
-
-    A piece whose codes stood before, wholly or in part, stands with each of its codes.
-    """
-    unknown = [NotUnderstood(each.text, each.reason) for each in pasted.unmapped]
-    pieces = [*dict.fromkeys(match.text for match in pasted.resolved), *pasted.repeated]
-    matches = [
-        (piece, again.code) for piece in pieces for again in read_list(piece, kind, CodeLists()).resolved
-    ]
-    named = tuple(piece for piece, match in matches if match.ingredient)
+def _collected(text: str, kind: Kind) -> tuple[dict[str, ReadCode], list[NotUnderstood], list[str]]:
+    """A list by code, what of it is not understood (pieces of another kind too), and the pieces with a drug's name."""
     read: dict[str, ReadCode] = {}
-    for written, match in matches:
-        if match.kind != kind:
-            unknown.append(NotUnderstood(written, f"is a {match.kind}, not a {kind}"))
+    unknown: list[NotUnderstood] = []
+    named: list[str] = []
+    for piece, answer in read_pieces(text, kind, CodeLists()):
+        if isinstance(answer, Unresolved):
+            unknown.append(NotUnderstood(piece, answer.reason))
             continue
-        note = match.note
-        if match.ingredient:
-            note = match.note.removeprefix(match.ingredient).removeprefix(", ")
-        _add(read, match.code, _name(match), written, note)
+        for match in answer:
+            if match.kind != kind:
+                unknown.append(NotUnderstood(piece, f"is a {match.kind}, not a {kind}"))
+                continue
+            note = match.note
+            if match.ingredient:
+                named.append(piece)
+                note = match.note.removeprefix(match.ingredient).removeprefix(", ")
+            _add(read, match.code, _name(match), piece, note)
     return read, unknown, named
 
 

@@ -85,7 +85,25 @@ class PastedList:
 
 
 def read_list(text: str, kind: Kind, cohort: CodeBook, system: str = "") -> PastedList:
-    """Codes, words or drugs, separated by new lines, semicolons, tabs or commas.
+    """The pieces of a list by what became of them; arguments and errors as in `read_pieces`."""
+    resolved: list[Resolved] = []
+    unmapped: list[Unmapped] = []
+    repeated: list[str] = []
+    seen: set[tuple[Kind, str]] = set()
+    for piece, answer in read_pieces(text, kind, cohort, system):
+        if isinstance(answer, Unresolved):
+            unmapped.append(Unmapped(piece, answer.reason, answer.candidates))
+            continue
+        new = [match for match in answer if (match.kind, match.code) not in seen]
+        seen |= {(match.kind, match.code) for match in new}
+        resolved += [Resolved(piece, match) for match in new]
+        if not new:
+            repeated.append(piece)
+    return PastedList(tuple(resolved), tuple(unmapped), tuple(repeated))
+
+
+def read_pieces(text: str, kind: Kind, cohort: CodeBook, system: str = "") -> list[tuple[str, Answer]]:
+    """Codes, words or drugs, separated by new lines, semicolons, tabs or commas: each piece with what it means.
 
     Args:
         text: as pasted. `ICD9:428.0`, `I50.9`, `428.0 - CHF`, `B01AA03` and `warfarin 5 mg PO` are all understood.
@@ -109,20 +127,7 @@ def read_list(text: str, kind: Kind, cohort: CodeBook, system: str = "") -> Past
     if resolver.searched and len(systems) == 1:
         resolver.system = systems.pop()
         entries = _entries(lines, kind, resolver)
-    resolved: list[Resolved] = []
-    unmapped: list[Unmapped] = []
-    repeated: list[str] = []
-    seen: set[tuple[Kind, str]] = set()
-    for piece, answer in entries:
-        if isinstance(answer, Unresolved):
-            unmapped.append(Unmapped(piece, answer.reason, answer.candidates))
-            continue
-        new = [match for match in answer if (match.kind, match.code) not in seen]
-        seen |= {(match.kind, match.code) for match in new}
-        resolved += [Resolved(piece, match) for match in new]
-        if not new:
-            repeated.append(piece)
-    return PastedList(tuple(resolved), tuple(unmapped), tuple(repeated))
+    return entries
 
 
 def _entries(lines: Sequence[str], kind: Kind, resolver: Resolver) -> list[tuple[str, Answer]]:
