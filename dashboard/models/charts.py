@@ -13,7 +13,6 @@ from leader_core.evaluation.calibration import Bin
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_AXES: Final = ("epoch", "step", "steps", "evaluation")
 _QUALITY: Final = ("prauc", "jaccard", "f1")
 _DASHES: Final = ("solid", "dash", "dot", "dashdot", "longdash")
 
@@ -45,20 +44,18 @@ def _line(name: str, bins: Sequence[Bin], colour: str, symbol: str, dash: str = 
 
 def training_curves(history: Sequence[Mapping[str, float]], model: str, mode: Mode) -> go.Figure | None:
     """Loss and validation metrics over training; None where there is nothing to draw."""
-    axis, xs, losses, quality = series(history)
-    if not xs or not (losses or quality):
+    by_title = {"Loss": measures(history, ("loss",)), "Validation": measures(history, _QUALITY)}
+    panels = {title: lines for title, lines in by_title.items() if lines}
+    if not panels:
         return None
     from plotly.subplots import make_subplots
 
-    panels = [(title, lines) for title, lines in (("Loss", losses), ("Validation", quality)) if lines]
-    chart = make_subplots(
-        rows=1, cols=len(panels), subplot_titles=[title for title, _ in panels], horizontal_spacing=0.12
-    )
+    chart = make_subplots(rows=1, cols=len(panels), subplot_titles=list(panels), horizontal_spacing=0.12)
     colour = theme.COLOURS[model].of(mode)
-    for column, (_, lines) in enumerate(panels, 1):
+    for column, lines in enumerate(panels.values(), 1):
         for number, (name, values) in enumerate(lines.items()):
             chart.add_scatter(
-                x=xs,
+                x=[row["epoch"] for row in history],
                 y=values,
                 name=label(name),
                 mode="lines+markers",
@@ -73,30 +70,19 @@ def training_curves(history: Sequence[Mapping[str, float]], model: str, mode: Mo
         legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
     )  # fmt: skip
     chart.update_annotations(font={"size": 13, "color": theme.COLOURS["ink"].of(mode)})
-    chart.update_xaxes(title={"text": axis, "standoff": 4}, fixedrange=False)
+    chart.update_xaxes(title={"text": "epoch", "standoff": 4}, fixedrange=False)
     chart.update_yaxes(rangemode="normal", fixedrange=False)
     return chart
 
 
-def series(
-    history: Sequence[Mapping[str, float]],
-) -> tuple[str, list[float], dict[str, list[float | None]], dict[str, list[float | None]]]:
-    """The axis' name and values, then losses and validation metrics by name, a gap where a row lacks one.
+def measures(history: Sequence[Mapping[str, float]], words: Sequence[str]) -> dict[str, list[float | None]]:
+    """The values of each measure whose name holds one of the words; a gap where a row lacks it.
 
-    >>> series([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.4, "validation_prauc": 0.7}])
-    ('epoch', [1.0, 2.0], {'loss': [0.5, 0.4]}, {'validation_prauc': [None, 0.7]})
+    >>> measures([{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.4, "validation_prauc": 0.7}], ("prauc",))
+    {'validation_prauc': [None, 0.7]}
     """
-    rows = [row for row in history if isinstance(row, Mapping)]
-    axis = next((name for name in _AXES if rows and all(name in row for row in rows)), "")
-    xs = [float(row[axis]) if axis else float(i) for i, row in enumerate(rows, 1)]
-    names = dict.fromkeys(name for row in rows for name in row)
-
-    def column(name: str) -> list[float | None]:
-        return [float(row[name]) if isinstance(row.get(name), int | float) else None for row in rows]
-
-    losses = {name: column(name) for name in names if "loss" in name}
-    quality = {name: column(name) for name in names if any(part in name for part in _QUALITY)}
-    return axis or "row", xs, losses, quality
+    names = dict.fromkeys(name for row in history for name in row if any(word in name for word in words))
+    return {name: [row.get(name) for row in history] for name in names}
 
 
 def label(name: str) -> str:

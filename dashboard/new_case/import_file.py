@@ -6,7 +6,7 @@ An import changes the session's draft only when all of it succeeded; what could 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 import streamlit as st
 
@@ -116,22 +116,12 @@ def _take_file(service: Service, key: str) -> None:
 
 
 @guarded
-def _take_encounter(service: Service, key: str) -> None:
-    """The same file, with another of its encounters as the current visit."""
-    _read_again(service, current=st.session_state.get(key))
-
-
-@guarded
-def _take_patient(service: Service, key: str) -> None:
-    """The same file, as the case of another of its patients."""
-    _read_again(service, patient=st.session_state.get(key))
-
-
-def _read_again(service: Service, *, current: str | None = None, patient: str | None = None) -> None:
-    upload, shown = st.session_state.get(_FILE), outcome()
-    if upload is not None and shown is not None and (current or patient):
+def _read_again(service: Service, choice: Literal["current", "patient"], key: str) -> None:
+    """The same file, with another of its encounters as the current visit, or as the case of another patient."""
+    upload, shown, chosen = st.session_state.get(_FILE), outcome(), st.session_state.get(key)
+    if upload is not None and shown is not None and chosen:
         st.session_state[_TURN] = _turn() + 1
-        _read(service, upload, current=current, patient=patient or shown.patient or None)
+        _read(service, upload, **{"patient": shown.patient or None, choice: chosen})
 
 
 def _read(
@@ -156,20 +146,34 @@ def _read(
     set_outcome(outcome_of(result, draft, upload.name, _turn()))
 
 
-def _patients(service: Service, shown: ImportOutcome) -> None:
-    """Whose case it is, where the file holds several patients."""
-    texts = {each.label: _patient_text(each) for each in shown.patients}
-    key = f"import-patient-{_turn()}"
-    st.selectbox(
-        "Patient of the file",
-        list(texts),
-        index=list(texts).index(shown.patient),
-        format_func=texts.__getitem__,
-        key=key,
-        on_change=_take_patient,
-        args=(service, key),
-        help="One case is of one patient; what the file has about the others is left alone.",
-    )
+def _choices(service: Service, shown: ImportOutcome) -> None:
+    """Whose case it is, and which encounter is the current visit, where the file holds several."""
+    if shown.patients:
+        texts = {each.label: _patient_text(each) for each in shown.patients}
+        key = f"import-patient-{_turn()}"
+        st.selectbox(
+            "Patient of the file",
+            list(texts),
+            index=list(texts).index(shown.patient),
+            format_func=texts.__getitem__,
+            key=key,
+            on_change=_read_again,
+            args=(service, "patient", key),
+            help="One case is of one patient; what the file has about the others is left alone.",
+        )
+    if shown.encounters:
+        texts = {each.label: _encounter_text(each) for each in reversed(shown.encounters)}
+        key = f"import-encounter-{_turn()}"
+        st.selectbox(
+            "Encounter to recommend for",
+            list(texts),
+            index=list(texts).index(shown.current),
+            format_func=texts.__getitem__,
+            key=key,
+            on_change=_read_again,
+            args=(service, "current", key),
+            help="Earlier encounters are the history; later ones are left out, for the models cannot know them.",
+        )
 
 
 def _patient_text(each: PatientChoice) -> str:
@@ -177,23 +181,6 @@ def _patient_text(each: PatientChoice) -> str:
     return plain(
         " · ".join(filter(None, (each.label, each.gender, born, count(each.resources, "entry", "entries")))),
         90,
-    )
-
-
-def _encounters(service: Service, shown: ImportOutcome) -> None:
-    """Which encounter of the file is the current visit; earlier ones are its history."""
-    labels = [each.label for each in reversed(shown.encounters)]
-    texts = {each.label: _encounter_text(each) for each in shown.encounters}
-    key = f"import-encounter-{'-'.join(reversed(labels))}-{shown.current}"[:200]
-    st.selectbox(
-        "Encounter to recommend for",
-        labels,
-        index=labels.index(shown.current),
-        format_func=texts.__getitem__,
-        key=key,
-        on_change=_take_encounter,
-        args=(service, key),
-        help="Earlier encounters are the history; later ones are left out, for the models cannot know them.",
     )
 
 
@@ -216,10 +203,8 @@ def _outcome(service: Service, index: int) -> None:
         notice(shown.problem)
     if shown.done:
         notice(shown.done, "success", "check")
-    if shown.patients and st.session_state.get(_FILE) is not None:
-        _patients(service, shown)
-    if shown.encounters and st.session_state.get(_FILE) is not None:
-        _encounters(service, shown)
+    if st.session_state.get(_FILE) is not None:
+        _choices(service, shown)
     if shown.notes:
         st.html(markup.plain_list(shown.notes))
     show_choices(shown)

@@ -38,7 +38,7 @@ _LIKE: Final = 16.0
 def write_pdf(report: CaseReport) -> bytes:
     """The PDF's bytes."""
     logging.getLogger("fontTools").setLevel(logging.ERROR)
-    pdf = _ReportPdf(report)
+    pdf = ReportPdf(report)
     pdf.write_head()
     pdf.write_first_page()
     pdf.add_page()
@@ -70,8 +70,12 @@ def muted(text: str, size: float = 8.5) -> TextRun:
     return TextRun(text, size, "muted")
 
 
-class PdfPages(FPDF):
-    """The pages of one report; everything is written downwards, and a full page turns by itself."""
+def _hex(name: str) -> str:
+    return theme.COLOURS[name].light
+
+
+class ReportPdf(FPDF):
+    """One report; everything is written downwards, and a full page turns by itself."""
 
     def __init__(self, report: CaseReport) -> None:
         super().__init__(format="A4")
@@ -174,13 +178,7 @@ class PdfPages(FPDF):
             text = text[:-1]
         return f"{text.rstrip(' ,;')}…"
 
-
-def _hex(name: str) -> str:
-    return theme.COLOURS[name].light
-
-
-class _ReportPdf(PdfPages):
-    """The parts of one report."""
+    # The first page
 
     def write_head(self) -> None:
         report = self.report
