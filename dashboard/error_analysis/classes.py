@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from dashboard.error_analysis import pick
 from dashboard.error_analysis.context import AnalysisContext, show_chosen
@@ -70,38 +69,29 @@ def _draw_bars(
     context: AnalysisContext, counts: ClassCounts, bins: Reliability, indices: Sequence[int], heading: str
 ) -> int:
     """All classes with bars, sorted by a heading; gives the class chosen, at first the worst."""
-    known, order = context.analysis.known(context.model), np.array(indices)
+    import pandas as pd  # slow to import, and not needed at start-up
 
-    def share(values: NDArray[np.float64]) -> list[float | None]:
-        return [None if value != value else float(value) for value in values[order]]
-
-    def number(values: NDArray[np.int64]) -> list[int]:
-        return [int(value) for value in values[order]]
-
-    columns: dict[str, tuple[list[Any], Any]] = {
-        heading: (
-            [context.titled(context.analysis.codes[i]) for i in indices],
-            st.column_config.TextColumn(width="large"),
-        ),
-        "Ordered": (number(counts.prescribed), st.column_config.NumberColumn(format="localized")),
-        "Missed": (
-            number(counts.missed),
-            _bar("%d", int(counts.missed.max(initial=1)), "ordered, not suggested"),
-        ),
-        "Extra": (
-            number(counts.extra),
-            _bar("%d", int(counts.extra.max(initial=1)), "suggested, not ordered"),
-        ),
-        "Recall": (share(counts.recall), _bar("%.2f", 1.0, "share of the orders that is suggested")),
-        "Precision": (
-            share(counts.precision),
-            _bar("%.2f", 1.0, "share of the suggestions that was ordered"),
-        ),
-        "F1": (share(counts.f1), _bar("%.2f", 1.0, "harmonic mean of precision and recall")),
-        "ECE": (
-            [float(bins.error[i]) if known[i] else None for i in indices],
-            st.column_config.NumberColumn(format="%.3f", help="expected calibration error"),
-        ),
+    frame = pd.DataFrame(
+        {
+            heading: list(map(context.titled, context.analysis.codes)),
+            "Ordered": counts.prescribed,
+            "Missed": counts.missed,
+            "Extra": counts.extra,
+            "Recall": counts.recall,
+            "Precision": counts.precision,
+            "F1": counts.f1,
+            "ECE": np.where(context.analysis.known(context.model), bins.error, np.nan),
+        }
+    )
+    columns = {
+        heading: st.column_config.TextColumn(width="large"),
+        "Ordered": st.column_config.NumberColumn(format="localized"),
+        "Missed": _bar("%d", int(counts.missed.max(initial=1)), "ordered, not suggested"),
+        "Extra": _bar("%d", int(counts.extra.max(initial=1)), "suggested, not ordered"),
+        "Recall": _bar("%.2f", 1.0, "share of the orders that is suggested"),
+        "Precision": _bar("%.2f", 1.0, "share of the suggestions that was ordered"),
+        "F1": _bar("%.2f", 1.0, "harmonic mean of precision and recall"),
+        "ECE": st.column_config.NumberColumn(format="%.3f", help="expected calibration error"),
     }
     key = pick.chart_key(f"classes-{context.model}-{zlib.crc32(context.key.encode())}")
 
@@ -110,12 +100,12 @@ def _draw_bars(
         pick.choose(cell_conditions(context, indices, cells[0]) if cells else ())
 
     event: Any = st.dataframe(
-        {name: values for name, (values, _) in columns.items()},
+        frame.iloc[list(indices)],
         key=key,
         hide_index=True,
         height=min(560, 38 + 35 * len(indices)),
         row_height=35,
-        column_config={name: config for name, (_, config) in columns.items()},
+        column_config=columns,
         on_select=take,
         selection_mode="single-cell",
     )

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
 
 from dashboard.error_analysis.classes import reliability
-from dashboard.error_analysis.context import AnalysisContext, chart, link_text, model_cell
+from dashboard.error_analysis.context import AnalysisContext, chart, model_cell
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     TableCell,
-    csv_button,
     csv_row,
     metric_cell,
     number_cell,
     table_of,
 )
-from dashboard.shared import charts, markup, navigation, theme, url_state
-from dashboard.shared.analysis import CASES, METRICS, model_name
-from dashboard.shared.charts import UNFADED, ReliabilityLine, color_mode, model_style, with_layout
-from dashboard.shared.formatting import count
+from dashboard.shared import charts, markup, theme, url_state
+from dashboard.shared.analysis import METRICS, model_name
+from dashboard.shared.charts import ReliabilityLine, color_mode, model_style, with_layout
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import Condition, Reliability, Sweep
 from leader_core.evaluation.calibration import BINS
@@ -58,18 +56,11 @@ def draw_cut_off(context: AnalysisContext) -> None:
     )
     own = {name: context.analysis.models[name].threshold for name in sweeps}
     threshold = float(st.session_state["cut"]) or None
-    event = charts.draw(
+    charts.draw(
         sweep_figure(sweeps, own, _ordered(context), threshold, color_mode()),
         f"cut-{context.model}-{context.other}-{context.selection.text}",
         "Jaccard, F1, classes suggested and interaction rate over the cut-off",
-        on_select="rerun",
-        selection_mode="points",
     )
-    points = event.selection.points if event and event.selection else []
-    chosen = round(float(points[0]["x"]), 2) if points and points[0].get("x") is not None else None
-    if chosen is not None and chosen != st.session_state["cut"]:
-        st.session_state["cut"] = chosen
-        st.rerun()
     st.slider("Cut-off to look at", 0.01, 0.99, step=0.01, key="cut_shown", on_change=_take_cut_off,
               value=threshold or own[context.model])  # fmt: skip
     shown = [
@@ -82,14 +73,8 @@ def draw_cut_off(context: AnalysisContext) -> None:
         )
     ]
     st.html(sweep_table(sweeps, shown).html())
-    with st.container(horizontal=True, vertical_alignment="center"):
-        navigation.link(
-            "patients",
-            f"Open the {count(int(context.within.sum()), 'case')} in the worklist",
-            {CASES: link_text(context.selection)},
-        )
-        st.space("stretch")
-        csv_button("cut-off", lambda: sweep_table(sweeps, _every(sweeps)))
+    every = [(name, "", at) for name, each in sweeps.items() for at in range(len(each.thresholds))]
+    csv_row("cut-off", lambda: sweep_table(sweeps, every))
 
 
 def _take_cut_off() -> None:
@@ -110,26 +95,21 @@ def _nearest_index(result: Sweep, threshold: float) -> int:
     return int(np.abs(result.thresholds - threshold).argmin())
 
 
-def _every(sweeps: Mapping[str, Sweep]) -> list[tuple[str, str, int]]:
-    """Every cut-off."""
-    return [(name, "", at) for name, each in sweeps.items() for at in range(len(each.thresholds))]
-
-
 def sweep_table(sweeps: Mapping[str, Sweep], rows: Sequence[tuple[str, str, int]]) -> AnalysisTable:
     """One row per (model, label, index of the cut-off); without labels there is no column for them."""
+
+    def cell(metric: str) -> Callable[[tuple[str, str, int]], TableCell]:
+        return lambda row: metric_cell(metric, float(getattr(sweeps[row[0]], metric)[row[2]]))
+
     return table_of(
         rows,
         [
             ("Model", "model", lambda row: model_cell(row[0])),
             *([("Cut-off", "", lambda row: row[1])] if any(label for _, label, _ in rows) else []),
             ("At", "cut-off", lambda row: number_cell(sweeps[row[0]].thresholds[row[2]])),
-            *((METRICS[m], m, _sweep_cell(sweeps, m)) for m in _METRICS),
+            *((METRICS[metric], metric, cell(metric)) for metric in _METRICS),
         ],
     )
-
-
-def _sweep_cell(sweeps: Mapping[str, Sweep], metric: str) -> Any:
-    return lambda row: metric_cell(metric, float(getattr(sweeps[row[0]], metric)[row[2]]))
 
 
 def draw_calibration(context: AnalysisContext) -> None:
@@ -140,7 +120,7 @@ def draw_calibration(context: AnalysisContext) -> None:
     st.selectbox(
         "Class",
         [ALL, *codes],
-        format_func=lambda c: "All classes together" if c == ALL else f"{context.title(c)} ({c})",
+        format_func=lambda c: "All classes together" if c == ALL else context.titled(c),
         width=380,
         **url_state.mirror("of_class"),
     )
@@ -150,11 +130,11 @@ def draw_calibration(context: AnalysisContext) -> None:
     if not any(each.counts.any() for each in bins.values()):
         st.html(markup.empty("No case", _NO_CASE))
         return
-    st.html(
-        markup.panel_title(
-            "Predicted against observed", f"expected calibration error: {_errors(bins, index)}"
-        )
+    errors = ", ".join(
+        f"{model_name(name)} {each.overall_error if index is None else each.error[index]:.3f}"
+        for name, each in bins.items()
     )
+    st.html(markup.panel_title("Predicted against observed", f"expected calibration error: {errors}"))
     chart(
         context,
         reliability_figure(context, bins, code, color_mode()),
@@ -163,13 +143,6 @@ def draw_calibration(context: AnalysisContext) -> None:
     )
     st.html(bins_table(context, bins, [code]).html())
     csv_row("calibration", lambda: bins_table(context, bins, [ALL, *codes]))
-
-
-def _errors(bins: Mapping[str, Reliability], index: int | None) -> str:
-    return ", ".join(
-        f"{model_name(name)} {each.overall_error if index is None else each.error[index]:.3f}"
-        for name, each in bins.items()
-    )
 
 
 def bins_table(
@@ -243,11 +216,11 @@ def sweep_figure(
         for model, one in sweeps.items():
             colour, symbol = model_style(model, list(sweeps), mode)
             values = getattr(one, name)
-            at = int(np.abs(one.thresholds - own[model]).argmin())
+            at = _nearest_index(one, own[model])
             chart.add_scatter(
-                x=one.thresholds, y=values, mode="lines+markers",
+                x=one.thresholds, y=values, mode="lines",
                 name=model_name(model), legendgroup=model, showlegend=index == 0,
-                line={"color": colour, "width": 2}, marker={"size": 5, "color": colour, "opacity": 0.01},
+                line={"color": colour, "width": 2},
                 hovertemplate=f"{model_name(model)}: %{{y:.3f}} at %{{x:.2f}}<extra></extra>", row=row, col=col,
             )  # fmt: skip
             chart.add_scatter(
@@ -255,7 +228,7 @@ def sweep_figure(
                 name=f"{model_name(model)}'s own cut-off", legendgroup=model, showlegend=False,
                 marker={"symbol": symbol, "size": 12, "color": colour},
                 hovertemplate=f"{model_name(model)}'s own cut-off: %{{y:.3f}} at %{{x:.2f}}<extra></extra>",
-                row=row, col=col, **UNFADED,
+                row=row, col=col,
             )  # fmt: skip
         if real.get(name) is not None:
             chart.add_hline(y=real[name], line={"color": muted, "dash": "dot", "width": 1.5}, row=row, col=col,

@@ -18,7 +18,7 @@ from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, t
 from dashboard.server.analysis_cache import lookup
 from dashboard.shared import markup, navigation, url_state
 from dashboard.shared.analysis import CASES, FIELDS, field_value, format_gap, model_name
-from dashboard.shared.formatting import count, listing, percent
+from dashboard.shared.formatting import count, listing, percent, uncapitalized
 from dashboard.shared.templates import render
 from dashboard.shared.widgets import switch
 from leader_core.error_analysis import (
@@ -326,7 +326,7 @@ def _bar(label: str, estimate: MetricEstimate, text: str) -> FindingBar:
 def _group(finding: ErrorFinding) -> str:
     field, value = finding.subject
     label = FIELDS.get(field, field)
-    return f"{count(finding.cases, 'case')}, {label[0].lower()}{label[1:]}: {field_value(field, value)}"
+    return f"{count(finding.cases, 'case')}, {uncapitalized(label)}: {field_value(field, value)}"
 
 
 def _p(p: float | None) -> str:

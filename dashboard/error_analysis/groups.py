@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import streamlit as st
 
-from dashboard.error_analysis.context import AnalysisContext, chart, few_note, model_cell
+from dashboard.error_analysis.context import SCORED, AnalysisContext, chart, few_note, model_cell
 from dashboard.error_analysis.tables import (
     AnalysisTable,
     ColumnOf,
@@ -32,7 +32,7 @@ from dashboard.shared.analysis import (
     model_name,
 )
 from dashboard.shared.charts import UNFADED, color_mode, model_style, with_layout
-from dashboard.shared.formatting import count, shortened
+from dashboard.shared.formatting import count, shortened, uncapitalized
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import (
     FEWEST,
@@ -68,7 +68,7 @@ def draw(context: AnalysisContext) -> None:
     grouping = grouping_by(context, field)
     st.html(
         markup.panel_title(
-            f"{METRICS[context.metric]} by {_low(_label(field))}", METRIC_MEANINGS[context.metric]
+            f"{METRICS[context.metric]} by {uncapitalized(_label(field))}", METRIC_MEANINGS[context.metric]
         )
     )
     if not grouping.rows:
@@ -86,7 +86,7 @@ def draw(context: AnalysisContext) -> None:
     )
     table = group_table(context, field, grouping)
     st.html(table.html())
-    csv_row(f"by-{field}", table, few_note(FEWEST) if table.few else "")
+    csv_row(f"by-{field}", lambda: table, few_note(FEWEST) if table.few else "")
     stars = _STARS if grouping.beyond_chance(context.metric) else _NO_STARS
     reference = group_name(context, field, grouping.reference)
     st.html(markup.note(_GAPS.format(reference=reference, stars=stars)))
@@ -94,10 +94,6 @@ def draw(context: AnalysisContext) -> None:
 
 def _label(field: str) -> str:
     return "Saved lists" if field == LISTS else FIELDS[field]
-
-
-def _low(label: str) -> str:
-    return label[0].lower() + label[1:]
 
 
 def overall_table(context: AnalysisContext) -> AnalysisTable:
@@ -162,7 +158,7 @@ def group_name(context: AnalysisContext, field: str, group: str) -> str:
 def _condition(context: AnalysisContext, field: str, group: str) -> Condition:
     """What chooses a group's cases."""
     if field == LISTS:
-        return Condition("list", (group,)) if group != OVERALL else Condition("ge", ("visits",), 0)
+        return Condition("list", (group,)) if group != OVERALL else SCORED
     return Condition("is", (field,), context.analysis.column(field).values.index(group))
 
 

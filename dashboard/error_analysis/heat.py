@@ -18,7 +18,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, METRICS, field_value, format_metric, model_name
 from dashboard.shared.charts import add_squares, color_mode, shade, with_layout
-from dashboard.shared.formatting import count, shortened
+from dashboard.shared.formatting import count, shortened, uncapitalized
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import FEWEST, Condition, HeatMap, Selection
 from leader_core.error_analysis import FIELDS as ALL_FIELDS
@@ -60,7 +60,7 @@ def draw(context: AnalysisContext) -> None:
         wide=True,
     )
     few = ((result.cases > 0) & (result.cases < FEWEST)).any()
-    csv_row("two-fields", table(result), few_note(FEWEST, "Gray cells") if few else "")
+    csv_row("two-fields", lambda: table(result), few_note(FEWEST, "Gray cells") if few else "")
 
 
 def heat_map(context: AnalysisContext, rows: str, columns: str) -> HeatMap:
@@ -71,7 +71,7 @@ def heat_map(context: AnalysisContext, rows: str, columns: str) -> HeatMap:
 
 
 def _heading(context: AnalysisContext, rows: str, columns: str) -> str:
-    down, across = (FIELDS[field][0].lower() + FIELDS[field][1:] for field in (rows, columns))
+    down, across = uncapitalized(FIELDS[rows]), uncapitalized(FIELDS[columns])
     return f"{model_name(context.model)}: {METRICS[context.metric]} by {down} and {across}"
 
 

@@ -90,7 +90,7 @@ def draw(context: AnalysisContext) -> None:
     shown = compare_table(context, titles, one, other)
     st.html(markup.panel_title("Two slices side by side", "95 % intervals over resampled patients"))
     st.html(shown.html())
-    csv_row("compare", shown, _remark(one, other))
+    csv_row("compare", lambda: shown, _remark(one, other))
     if np.array_equal(one, other):
         st.html(markup.empty("Both are the same cases", "Choose another set for one of the two above."))
     else:

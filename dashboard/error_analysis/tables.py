@@ -107,22 +107,17 @@ def metric_cell(name: str, value: float | None) -> TableCell:
     return TableCell(None if value is None or value != value else float(value), format_metric(name, value))
 
 
-def csv_button(name: str, table: AnalysisTable | Callable[[], AnalysisTable]) -> None:
-    """A button that gives a table as a file; a function is called when the button is pressed."""
-    audit.download_button(
-        "CSV",
-        f"error analysis, {name}",
-        lambda: (table if isinstance(table, AnalysisTable) else table()).csv(),
-        f"leader-errors-{name}.csv",
-        "text/csv",
-        key=f"csv-{name}",
-    )
-
-
-def csv_row(name: str, table: AnalysisTable | Callable[[], AnalysisTable], note: str = "") -> None:
-    """The button at the right below a table, with a note at the left."""
+def csv_row(name: str, table: Callable[[], AnalysisTable], note: str = "") -> None:
+    """Below a table a note at the left, and at the right a button that gives a table as a file, made when it is pressed."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if note:
             st.html(markup.note(note), width="content")
         st.space("stretch")
-        csv_button(name, table)
+        audit.download_button(
+            "CSV",
+            f"error analysis, {name}",
+            lambda: table().csv(),
+            f"leader-errors-{name}.csv",
+            "text/csv",
+            key=f"csv-{name}",
+        )

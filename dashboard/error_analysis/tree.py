@@ -20,7 +20,7 @@ from dashboard.error_analysis.tables import (
 from dashboard.shared import markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, NUMBERS, TARGETS, model_name
 from dashboard.shared.charts import UNFADED, color_mode, ink_on, shade, with_layout
-from dashboard.shared.formatting import count, listing, percent
+from dashboard.shared.formatting import count, listing, percent, uncapitalized
 from dashboard.shared.theme import Mode
 from leader_core import LeaderError
 from leader_core.error_analysis import TREE_FIELDS, Condition, Node, Selection, Tree, tightened
@@ -47,7 +47,7 @@ def draw(context: AnalysisContext) -> None:
             codes = list(context.analysis.codes)
             if st.session_state["class"] not in codes:
                 st.session_state["class"] = codes[0]
-            st.selectbox("Class", codes, format_func=lambda c: f"{context.title(c)} ({c})", width=340,
+            st.selectbox("Class", codes, format_func=context.titled, width=340,
                          **url_state.mirror("class"))  # fmt: skip
         st.segmented_control("Depth", [1, 2, 3, 4], required=True, **url_state.mirror("depth"))
     options = _fields(context)
@@ -104,8 +104,7 @@ def summary(context: AnalysisContext, tree: Tree, error: str) -> str:
     def described(condition: Condition) -> str:
         if condition.kind in ("lt", "ge") and (name := condition.names[0]) != "age":
             return f"{'fewer than' if condition.kind == 'lt' else 'at least'} {condition.number:g} {NUMBERS[name]}"
-        words = context.describe(condition)
-        return f"{words[0].lower()}{words[1:]}"
+        return uncapitalized(context.describe(condition))
 
     return (
         f"{error}: highest, {worst.rate:.2f} against {rest:.2f} in all other visits, in {where(worst)} "

@@ -60,6 +60,11 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
+def uncapitalized(text: str) -> str:
+    """A label as it stands within a sentence."""
+    return text[:1].lower() + text[1:]
+
+
 _CODE = re.compile(r"((?<!`)`[^`]+`(?!`))")
 
 
