@@ -132,10 +132,12 @@ class LinearPath(nn.Module):
         columns = to_tensor(inputs.columns.values.astype(np.int64), device)
         offsets = to_tensor(inputs.columns.offsets.astype(np.int32), device)
         rows = self.row[columns]
-        present = functional.dropout(self.weight.new_ones(len(rows)), self.dropout, self.training)
+        present = None
+        if self.training:
+            present = functional.dropout(self.weight.new_ones(len(rows)), self.dropout)
         if self.category is not None:  # both rows of a column, side by side
             rows = torch.stack([rows, self.category[columns]], 1).flatten()
-            present, offsets = present.repeat_interleave(2), 2 * offsets
+            present, offsets = None if present is None else present.repeat_interleave(2), 2 * offsets
         added = functional.embedding_bag(
             rows,
             self.weight,

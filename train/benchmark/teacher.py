@@ -20,7 +20,7 @@ from leader_core.errors import InputError
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import SCORING_TOKENS, TeacherScorer
 from leader_core.teacher.tokens import EncodedPrompts, scoring_batches, split_by_length
-from train.benchmark.measure import best_seconds, latency, rounded
+from train.benchmark.measure import best_seconds_in_turns, latency, rounded
 from train.config import TeacherTraining
 from train.console import Silent
 from train.teacher.data import TeacherData, truth_matrix
@@ -43,11 +43,14 @@ def run(cohort_path: Path, folder: Path, device: str, count: int, seconds: float
     ids = torch.full((1, limit), 1, dtype=torch.int64, device=scorer.model.head.weight.device)
     with torch.no_grad():
         full = latency(lambda _: scorer.model(ids, torch.ones_like(ids)).logits.cpu(), [None], seconds)
-    scoring = best_seconds(lambda: scorer.states(cases), seconds)
     tokens = int(encoded.lengths.sum())
     batches = list(scoring_batches(encoded.lengths, SCORING_TOKENS[ids.device.type]))
     with torch.no_grad():
-        bare = best_seconds(lambda: _bare_passes(scorer.model, encoded, batches, backward=False), seconds)
+        scoring, bare = best_seconds_in_turns(
+            lambda: scorer.states(cases),
+            lambda: _bare_passes(scorer.model, encoded, batches, backward=False),
+            2 * seconds,
+        )
     return {
         "device": str(ids.device),
         "cases": len(cases),
@@ -85,6 +88,12 @@ def _training(scorer: TeacherScorer, data: TeacherData) -> dict[str, Any]:
         evaluations=1.0,
         selection="last",
     )
+    lengths = chosen.encoded.lengths
+    groups = [
+        piece[part]
+        for piece in np.split(np.arange(len(rows)), STEPS)
+        for part in split_by_length(lengths[piece], settings.pass_tokens)
+    ]
     with tempfile.TemporaryDirectory(prefix="leader-benchmark-") as folder:
 
         def train(steps: int) -> None:
@@ -92,16 +101,12 @@ def _training(scorer: TeacherScorer, data: TeacherData) -> dict[str, Any]:
             state = Path(folder) / "state.safetensors"
             TeacherTrainer(model, chosen, one, fitted, 0, "benchmark", state, Silent()).fit(resume=False)
 
+        def bare_passes() -> None:
+            model.train()
+            _bare_passes(model, chosen.encoded, groups, backward=True)
+
         train(1)
-        seconds = best_seconds(lambda: train(STEPS), 0.0, warm_up=False)
-    model.train()
-    lengths = chosen.encoded.lengths
-    groups = [
-        piece[part]
-        for piece in np.split(np.arange(len(rows)), STEPS)
-        for part in split_by_length(lengths[piece], settings.pass_tokens)
-    ]
-    bare = best_seconds(lambda: _bare_passes(model, chosen.encoded, groups, backward=True), 0.0)
+        seconds, bare = best_seconds_in_turns(lambda: train(STEPS), bare_passes, 0.0)
     model.eval().requires_grad_(False)
     tokens = int(lengths.sum())
     return {
