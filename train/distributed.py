@@ -20,7 +20,7 @@ from leader_core.errors import InputError
 from leader_core.scorer import resolve_device
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import pass_tokens, run_batches
-from leader_core.teacher.tokens import EncodedPrompts, scoring_batches
+from leader_core.teacher.tokens import EncodedPrompts, split_by_length
 
 T = TypeVar("T")
 
@@ -170,7 +170,7 @@ def run_together(
     """
     if processes.count == 1:
         return run_batches(model, encoded)
-    batches = list(scoring_batches(encoded.lengths, pass_tokens(model)))
+    batches = split_by_length(encoded.lengths, pass_tokens(model))
     own = processes.own_batches(batches)
     for _ in range(processes.passes(len(own)) - len(own)):  # the others cannot pass without this one
         run_batches(model, encoded, batches=[batches[0][:1]])

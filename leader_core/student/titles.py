@@ -14,7 +14,7 @@ from leader_core.domain import Kind
 from leader_core.ragged import Ragged
 from leader_core.teacher.base import find_base, load_body, read_config
 from leader_core.teacher.model import pool
-from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, scoring_batches
+from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, split_by_length
 
 Titles = Callable[[Kind, str], str | None]
 
@@ -63,7 +63,7 @@ class TitleEncoder:
         rows = [ids[:LONGEST] for ids in self._tokenizer.ids(titles)]
         encoded = EncodedPrompts(Ragged.of(rows), np.zeros(len(rows), dtype=bool))
         out = np.zeros((len(titles), self.width), dtype=np.float32)
-        for chosen in scoring_batches(encoded.lengths, PASS_TOKENS):
+        for chosen in split_by_length(encoded.lengths, PASS_TOKENS):
             ids, mask = encoded.batch(chosen)
             states = self._body(input_ids=ids, attention_mask=mask).last_hidden_state
             out[chosen] = pool(states, mask, "mean").numpy()

@@ -26,7 +26,7 @@ from leader_core.teacher.model import (
     read_adapter,
     restore_adapter,
 )
-from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, encode_cases, scoring_batches
+from leader_core.teacher.tokens import BaseTokenizer, EncodedPrompts, encode_cases, split_by_length
 from leader_core.terminology.equivalence import DiagnosisReading
 from leader_core.vocabulary import Vocabularies
 
@@ -115,7 +115,7 @@ def run_batches(
     logits = np.zeros((len(encoded), medications), dtype=np.float32)
     was_training = model.training
     model.eval()
-    for rows in scoring_batches(encoded.lengths, pass_tokens(model)) if batches is None else batches:
+    for rows in split_by_length(encoded.lengths, pass_tokens(model)) if batches is None else batches:
         ids, mask = encoded.batch(rows)
         output = model(ids.to(device), mask.to(device))
         hidden[rows] = output.hidden.cpu().numpy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -152,13 +152,3 @@ def split_by_length(lengths: np.ndarray, budget: int, overhead: int = 128) -> li
         bounds.append(int(came[bounds[-1]]))
     bounds.reverse()
     return [order[a:b] for a, b in pairwise(bounds)]
-
-
-def scoring_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
-    """Row numbers in batches for one pass over all rows, longest first, each within `budget` padded tokens."""
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, budget // max(int(lengths[order[start]]), 1))
-        yield order[start : start + size]
-        start += size

@@ -19,7 +19,7 @@ from leader_core.cohort import Cohort
 from leader_core.errors import InputError
 from leader_core.teacher.model import TeacherModel
 from leader_core.teacher.scorer import SCORING_TOKENS, TeacherScorer
-from leader_core.teacher.tokens import EncodedPrompts, scoring_batches, split_by_length
+from leader_core.teacher.tokens import EncodedPrompts, split_by_length
 from train.benchmark.measure import best_seconds_in_turns, latency, rounded
 from train.config import TeacherTraining
 from train.console import Silent
@@ -44,7 +44,7 @@ def run(cohort_path: Path, folder: Path, device: str, count: int, seconds: float
     with torch.no_grad():
         full = latency(lambda _: scorer.model(ids, torch.ones_like(ids)).logits.cpu(), [None], seconds)
     tokens = int(encoded.lengths.sum())
-    batches = list(scoring_batches(encoded.lengths, SCORING_TOKENS[ids.device.type]))
+    batches = split_by_length(encoded.lengths, SCORING_TOKENS[ids.device.type])
     with torch.no_grad():
         scoring, bare = best_seconds_in_turns(
             lambda: scorer.states(cases),

@@ -16,7 +16,7 @@ from leader_core.teacher.base import MINILM_SHA256, find_base, load_body
 from leader_core.teacher.config import TeacherConfig
 from leader_core.teacher.model import TeacherModel, adapter_state, build_model, pool, restore_adapter
 from leader_core.teacher.scorer import TeacherReader, TeacherScorer, fit_to_base, run_batches
-from leader_core.teacher.tokens import encode_cases, scoring_batches, split_by_length
+from leader_core.teacher.tokens import encode_cases, split_by_length
 from tests.teacher_fakes import TinyCohort, quickly_trained, tiny_bert, tiny_llama, title, without_medications
 from train.config import TeacherTraining
 
@@ -198,9 +198,9 @@ def test_ids_are_the_prompt_counted_exactly(
 
 def test_batches_hold_every_row_once_within_the_budget() -> None:
     lengths = np.random.default_rng(0).integers(20, 300, 100)
-    for groups in (split_by_length(lengths, 1024), list(scoring_batches(lengths, 1024))):
-        assert sorted(np.concatenate(groups)) == list(range(100))
-        assert all(len(g) * lengths[g].max() <= 1024 for g in groups)
+    groups = split_by_length(lengths, 1024)
+    assert sorted(np.concatenate(groups)) == list(range(100))
+    assert all(len(g) * lengths[g].max() <= 1024 for g in groups)
     assert len(split_by_length(np.full(8, 600), 512)) == 8
     padded = sum(len(g) * lengths[g].max() for g in split_by_length(lengths, 4096))
     assert padded < 1.1 * lengths.sum()
