@@ -11,6 +11,9 @@ import gzip
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from leader_core.cohort import BuildResult, build_cohort
 
 Rows = list[dict[str, object]]
 Tables = dict[str, Rows]
@@ -127,6 +130,12 @@ def write(
         else:
             (folder / f"{name}.csv").write_bytes(data)
     return folder
+
+
+def build(folder: Path, tables: Tables | None = None, **options: Any) -> BuildResult:
+    """The cohort of these tables, or of the hospital in MIMIC-III's layout: `folder/raw` and `folder/c.duckdb`."""
+    raw = write(folder / "raw", mimic3() if tables is None else tables)
+    return build_cohort(raw, folder / "c.duckdb", **options)
 
 
 def _admission(subject: int, hadm: int, admitted: str, discharged: str, **other: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.cohort import BuildResult, Cohort
 from leader_core.cohort.ndc import normalise_ndc
 from leader_core.cohort.statements import run
 from leader_core.domain import KINDS, Case, Visit
@@ -311,13 +311,12 @@ def test_losses_are_single_precision() -> None:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     """The hospital of four, with an order that has neither NDC nor a name that maps, after one that has both."""
-    folder = tmp_path_factory.mktemp("faults")
     tables = raw_tables.mimic3()
     orders = tables["PRESCRIPTIONS"]
     place = next(i for i, row in enumerate(orders) if row["DRUG"] == "Warfarin")
     orders.insert(place + 1, {**orders[place], "DRUG": "Zzyzx Elixir", "NDC": ""})
     orders.insert(place + 1, {**orders[0], "HADM_ID": 10, "DRUG": "Zzyzx Elixir", "NDC": ""})
-    return build_cohort(raw_tables.write(folder / "raw", tables), folder / "cohort.duckdb")
+    return raw_tables.build(tmp_path_factory.mktemp("faults"), tables)
 
 
 def test_a_procedure_with_leading_zeros_has_its_title(built: BuildResult) -> None:

@@ -26,18 +26,12 @@ def accounts(result: BuildResult) -> Accounts:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    folder = tmp_path_factory.mktemp("mimic3")
-    return build_cohort(raw_tables.write(folder / "raw", raw_tables.mimic3()), folder / "cohort.duckdb")
+def cohort(plain: BuildResult) -> Cohort:
+    return Cohort.open(plain.path)
 
 
-@pytest.fixture(scope="module")
-def cohort(built: BuildResult) -> Cohort:
-    return Cohort.open(built.path)
-
-
-def test_every_row_of_every_table_is_accounted_for(built: BuildResult) -> None:
-    assert accounts(built) == {
+def test_every_row_of_every_table_is_accounted_for(plain: BuildResult) -> None:
+    assert accounts(plain) == {
         "patients": {"kept": 2, "patient without a kept visit": 2},
         "admissions": {"kept": 3, "visit without a diagnosis": 1, "visit without a mapped medication": 1},
         "diagnoses_icd": {
@@ -58,7 +52,7 @@ def test_every_row_of_every_table_is_accounted_for(built: BuildResult) -> None:
             "admission of another patient": 1,
         },
     }
-    assert built.rows_read == {
+    assert plain.rows_read == {
         "patients": 4,
         "admissions": 5,
         "diagnoses_icd": 8,
@@ -67,8 +61,8 @@ def test_every_row_of_every_table_is_accounted_for(built: BuildResult) -> None:
     }
 
 
-def test_attrition_counts_each_filter(built: BuildResult) -> None:
-    assert [row[1:] for row in built.attrition] == [
+def test_attrition_counts_each_filter(plain: BuildResult) -> None:
+    assert [row[1:] for row in plain.attrition] == [
         ("readable admission of a known patient", 4, 4, 5, 5),
         ("at least one diagnosis", 4, 3, 5, 4),
         ("at least one mapped medication", 3, 2, 4, 3),
@@ -114,8 +108,7 @@ def test_profile_is_that_of_the_current_visit(cohort: Cohort) -> None:
 def test_ages_are_full_years_hidden_above_89_and_calendar_years_those_of_the_source(
     layout: str, age: int, years: tuple[int | None, ...], tmp_path: Path
 ) -> None:
-    raw = raw_tables.write(tmp_path / "raw", getattr(raw_tables, layout)())
-    build_cohort(raw, tmp_path / "c.duckdb")
+    raw_tables.build(tmp_path, getattr(raw_tables, layout)())
     with duckdb.connect(str(tmp_path / "c.duckdb"), read_only=True) as connection:
         visits = connection.execute("SELECT visit_id, age, calendar_year FROM visits").fetchall()
     assert sorted(visits) == [(10, 61, years[1]), (20, age, years[0]), (30, 91, years[2])]
@@ -165,9 +158,8 @@ def test_the_published_split_and_sample_take_the_patients_that_the_published_cod
 def test_an_unknown_split_or_an_empty_sample_is_refused(
     options: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
     with pytest.raises(InputError, match=message):
-        build_cohort(raw, tmp_path / "c.duckdb", **options)
+        raw_tables.build(tmp_path, **options)
 
 
 def test_the_promised_columns_are_there(cohort: Cohort) -> None:
@@ -202,7 +194,7 @@ def test_the_promised_columns_are_there(cohort: Cohort) -> None:
     assert pairs is not None and pairs[0] == pairs[1] > 0
 
 
-def test_the_split_is_the_documented_hash(built: BuildResult, cohort: Cohort) -> None:
+def test_the_split_is_the_documented_hash(plain: BuildResult, cohort: Cohort) -> None:
     for patient in (1, 2):
         tenth = int(hashlib.md5(f"42:{patient}".encode(), usedforsecurity=False).hexdigest()[:8], 16) % 10
         expected = "train" if tenth < 8 else "validation" if tenth == 8 else "test"
@@ -232,7 +224,7 @@ def test_the_hospital_s_own_titles_win_and_are_separate_by_version(tmp_path: Pat
         {"icd_code": "E8809", "icd_version": 10, "long_title": "Plasma-protein disorder"},
         {"icd_code": "0010", "icd_version": 9, "long_title": "Cholera"},
     ]
-    result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    result = raw_tables.build(tmp_path, tables)
     cohort = Cohort.open(result.path)
     assert cohort.title("diagnosis", "ICD9:E8809") == "Fall on stairs"
     assert cohort.title("diagnosis", "ICD10:E8809") == "Plasma-protein disorder"
@@ -242,24 +234,22 @@ def test_the_hospital_s_own_titles_win_and_are_separate_by_version(tmp_path: Pat
     assert accounts(result)["d_icd_diagnoses"] == {"kept": 2, "code not in the cohort": 1}
 
 
-def test_the_same_tables_give_the_same_digest_whatever_their_form(built: BuildResult, tmp_path: Path) -> None:
+def test_the_same_tables_give_the_same_digest_whatever_their_form(plain: BuildResult, tmp_path: Path) -> None:
     tables = raw_tables.mimic3()
     turned = {name.lower(): [raw_tables._lower(row) for row in rows] for name, rows in tables.items()}
     turned["prescriptions"].reverse()
     raw = raw_tables.write(tmp_path / "raw", turned, compress=True)
     again = build_cohort(raw, tmp_path / "other name.duckdb", label="Renamed")
-    assert again.fingerprint.digest == built.fingerprint.digest
+    assert again.fingerprint.digest == plain.fingerprint.digest
 
     tables["DIAGNOSES_ICD"][0]["ICD9_CODE"] = "4010"
-    other = build_cohort(raw_tables.write(tmp_path / "changed", tables), tmp_path / "changed.duckdb")
-    assert other.fingerprint.digest != built.fingerprint.digest
+    other = raw_tables.build(tmp_path / "changed", tables)
+    assert other.fingerprint.digest != plain.fingerprint.digest
 
 
 @pytest.mark.parametrize(("level", "code"), [(3, "B01A"), (4, "B01AA"), (5, "B01AA03")])
 def test_atc_levels(level: int, code: str, tmp_path: Path) -> None:
-    raw = raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
-    build_cohort(raw, tmp_path / "c.duckdb", atc_level=level)
-    cohort = Cohort.open(tmp_path / "c.duckdb")
+    cohort = Cohort.open(raw_tables.build(tmp_path, atc_level=level).path)
     assert cohort.case(2).current.medications == (code,)
     assert cohort.fingerprint.atc_level == level
 
@@ -272,11 +262,11 @@ def test_synthetic_tables_say_so(tmp_path: Path) -> None:
     assert Cohort.open(tmp_path / "c.duckdb").fingerprint == built
 
 
-def test_meta_names_every_raw_file_by_its_hash(built: BuildResult, cohort: Cohort) -> None:
-    raw = built.path.parent / "raw" / "PRESCRIPTIONS.csv"
+def test_meta_names_every_raw_file_by_its_hash(plain: BuildResult, cohort: Cohort) -> None:
+    raw = plain.path.parent / "raw" / "PRESCRIPTIONS.csv"
     assert cohort.meta["sha256:PRESCRIPTIONS.csv"] == hashlib.sha256(raw.read_bytes()).hexdigest()
     assert {"source", "preset", "parameters", "code_version", "built_at"} <= set(cohort.meta)
-    assert cohort.fingerprint == built.fingerprint
+    assert cohort.fingerprint == plain.fingerprint
 
 
 def test_paper_preset_maps_by_ndc_and_keeps_patients_with_two_prescribed_admissions(tmp_path: Path) -> None:
@@ -286,12 +276,7 @@ def test_paper_preset_maps_by_ndc_and_keeps_patients_with_two_prescribed_admissi
             row["NDC"] = "338-3552-48"  # the same package as the infusion, with dashes and without zeros
     tables["PROCEDURES_ICD"].append({"SUBJECT_ID": 1, "HADM_ID": 20, "SEQ_NUM": 1, "ICD9_CODE": "3961"})
     (tmp_path / "ndc.csv").write_text("ndc,atc3\n00054329425,C03C\n338355248,A07A\n00056017275,B01A\n")
-    result = build_cohort(
-        raw_tables.write(tmp_path / "raw", tables),
-        tmp_path / "c.duckdb",
-        preset="paper",
-        ndc_map=tmp_path / "ndc.csv",
-    )
+    result = raw_tables.build(tmp_path, tables, preset="paper", ndc_map=tmp_path / "ndc.csv")
     case = Cohort.open(result.path).case(1)
     assert case.history[0].medications == ("A07A", "C03C")
     assert case.current.medications == ("A07A",)

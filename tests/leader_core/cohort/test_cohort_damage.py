@@ -22,13 +22,6 @@ def raw(tmp_path: Path) -> Path:
     return raw_tables.write(tmp_path / "raw", raw_tables.mimic3())
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    """What the tables give undamaged."""
-    folder = tmp_path_factory.mktemp("plain")
-    return build_cohort(raw_tables.write(folder / "raw", raw_tables.mimic3()), folder / "c.duckdb")
-
-
 FATAL = {damage.kind: damage for damage in damages() if damage.kind in FOLDERS}
 
 
@@ -106,7 +99,7 @@ def test_ids_that_a_spreadsheet_turned_into_decimals_are_read(plain: BuildResult
     tables = raw_tables.mimic3()
     for row in tables["PRESCRIPTIONS"]:
         row["HADM_ID"] = f"{row['HADM_ID']}.0"
-    decimal = build_cohort(raw_tables.write(tmp_path / "b", tables), tmp_path / "b.duckdb")
+    decimal = raw_tables.build(tmp_path, tables)
     assert decimal.accounting == plain.accounting
     assert decimal.fingerprint.digest == plain.fingerprint.digest
 

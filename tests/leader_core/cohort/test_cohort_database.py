@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from leader_core import sql
-from leader_core.cohort import Cohort, PatientQuery, build_cohort
+from leader_core.cohort import BuildResult, Cohort, PatientQuery
 from leader_core.cohort.columns import CohortColumns
 from leader_core.domain import KINDS, PROFILE_FIELDS
 from leader_core.errors import ArtifactError, InputError, NotFoundError
@@ -27,7 +27,6 @@ from tests import raw_tables
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cohort]:
     """Twenty-five copies of the hand-written hospital, so that every split has patients."""
-    folder = tmp_path_factory.mktemp("read")
     tables: raw_tables.Tables = {}
     for copy in range(25):
         for name, rows in raw_tables.mimic3().items():
@@ -36,23 +35,15 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cohort]:
                 if "HADM_ID" in row:
                     row["HADM_ID"] = int(str(row["HADM_ID"])) + 1000 * copy
             tables.setdefault(name, []).extend(rows)
-    build_cohort(raw_tables.write(folder / "raw", tables), folder / "c.duckdb")
-    opened = Cohort.open(folder / "c.duckdb")
+    opened = Cohort.open(raw_tables.build(tmp_path_factory.mktemp("read"), tables).path)
     yield opened
     opened.close()
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The hand-written hospital's database."""
-    folder = tmp_path_factory.mktemp("small")
-    return build_cohort(raw_tables.write(folder / "raw", raw_tables.mimic3()), folder / "c.duckdb").path
-
-
 @pytest.fixture
-def copy(small: Path, tmp_path: Path) -> Path:
-    """A copy of it, to be changed."""
-    return Path(shutil.copy(small, tmp_path / "c.duckdb"))
+def copy(plain: BuildResult, tmp_path: Path) -> Path:
+    """A copy of the hand-written hospital's database, to be changed."""
+    return Path(shutil.copy(plain.path, tmp_path / "c.duckdb"))
 
 
 @pytest.mark.parametrize("split", ["all", "train", "validation", "test"])

@@ -30,12 +30,6 @@ def case_folder(name: str) -> Path:
     return CASES / name
 
 
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    folder = tmp_path_factory.mktemp("plain")
-    return build_cohort(raw_tables.write(folder / "raw", raw_tables.mimic3()), folder / "c.duckdb")
-
-
 @pytest.mark.parametrize("name", WORDS)
 def test_words_for_nothing_are_missing_values_counted_by_column(
     name: str, plain: BuildResult, tmp_path: Path
@@ -66,7 +60,7 @@ def test_cells_written_as_formulas_of_a_spreadsheet_are_their_text(
             row["ICD9_CODE"] = f'="{row["ICD9_CODE"]}"'
     for row in tables["ADMISSIONS"]:
         row["HADM_ID"] = f'="{row["HADM_ID"]}"'
-    result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    result = raw_tables.build(tmp_path, tables)
     assert result.fingerprint.digest == plain.fingerprint.digest
     assert sum('cells written ="…"' in note for note in result.notes) == 3
 
@@ -108,7 +102,7 @@ def test_dates_of_a_spreadsheet_are_read_where_unambiguous(
     if not order:
         tables["ADMISSIONS"][3]["ADMITTIME"] = "2170-01-15 00:00:00"
     tables["ADMISSIONS"][3]["DISCHTIME"] = "2170-02-01 00:00:00"
-    result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    result = raw_tables.build(tmp_path, tables)
     assert result.fingerprint.digest == plain.fingerprint.digest
     assert [n for n in result.notes if "dates written" in n] == (
         [f"ADMISSIONS.csv: dates written as {order} were read as such."] if order else []
@@ -120,7 +114,7 @@ def test_unreadable_admission_times_name_the_cell(tmp_path: Path) -> None:
     for row in tables["ADMISSIONS"]:
         row["ADMITTIME"] = 95094.416
     with pytest.raises(InputError, match=r"5 of 5 rows .*line 2, column admittime: '95094\.416'"):
-        build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+        raw_tables.build(tmp_path, tables)
 
 
 def test_columns_that_a_cut_down_copy_lacks_are_said_once(plain: BuildResult, tmp_path: Path) -> None:
@@ -132,7 +126,7 @@ def test_columns_that_a_cut_down_copy_lacks_are_said_once(plain: BuildResult, tm
         "PATIENTS": {"DOB"},
     }.items():
         tables[name] = [{k: v for k, v in row.items() if k not in lacking} for row in tables[name]]
-    result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    result = raw_tables.build(tmp_path, tables)
     cohort = Cohort.open(result.path)
     assert len(cohort.cases(targets="all")) == 3
     assert cohort.case(1).profile["religion"] == cohort.case(1).profile["age_band"] == "unknown"
@@ -271,7 +265,7 @@ def test_births_after_admission_and_odd_genders_are_counted(tmp_path: Path) -> N
     tables = raw_tables.mimic3()
     tables["PATIENTS"][0] |= {"DOB": "2199-01-01 00:00:00", "GENDER": "X"}
     tables["PATIENTS"][1]["GENDER"] = "Male"
-    result = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    result = raw_tables.build(tmp_path, tables)
     assert Cohort.open(result.path).case(2).profile["gender"] == "M"
     assert "Patients whose gender is neither F nor M, left as written: 'X' 1." in result.notes
     assert "Admissions before the patient's birth, which leave the age unknown: 2." in result.notes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leader_core.cohort import BuildResult, Cohort, build_cohort
+from leader_core.cohort import BuildResult, Cohort
 from leader_core.cohort.eicu import names_by_hicl
 from leader_core.errors import InputError
 from tests import raw_tables
@@ -71,8 +71,7 @@ def hospital() -> raw_tables.Tables:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    folder = tmp_path_factory.mktemp("eicu")
-    return build_cohort(raw_tables.write(folder / "raw", hospital()), folder / "c.duckdb")
+    return raw_tables.build(tmp_path_factory.mktemp("eicu"), hospital())
 
 
 def test_every_row_is_accounted_for_under_the_source_s_own_tables(built: BuildResult) -> None:
@@ -112,7 +111,7 @@ def test_the_visits_whose_order_is_not_known_are_known_by_patient(built: BuildRe
         tables[table] += [
             {**dict.fromkeys(columns, ""), "patientunitstayid": stay, **cells} for stay in ("15", "16")
         ]
-    cohort = Cohort.open(build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb").path)
+    cohort = Cohort.open(raw_tables.build(tmp_path, tables).path)
     assert cohort.unordered_visits(2001039) == (1, 2), "600 and 800: the same year and age"
     assert cohort.case(3000007).history and cohort.unordered_visits(3000007) == ()
 
@@ -149,7 +148,7 @@ def test_drugs_are_known_by_name_and_by_what_their_number_means_elsewhere(built:
 
 def test_without_the_table_of_treatments_no_visit_has_a_procedure(built: BuildResult, tmp_path: Path) -> None:
     tables = {name: rows for name, rows in hospital().items() if name != "treatment"}
-    plain = build_cohort(raw_tables.write(tmp_path / "raw", tables), tmp_path / "c.duckdb")
+    plain = raw_tables.build(tmp_path, tables)
     assert accounts(plain) == {name: rows for name, rows in accounts(built).items() if name != "treatment"}
     assert "No table treatment: no visit has a procedure." in plain.notes
     assert Cohort.open(plain.path).case(2001039).current.procedures == ()
@@ -169,8 +168,4 @@ def test_a_number_that_means_two_drugs_names_none() -> None:
 def test_without_ndcs_a_map_of_them_is_refused(tmp_path: Path) -> None:
     (tmp_path / "map.csv").write_text("ndc,atc3\n1,B01A\n")
     with pytest.raises(InputError, match="eICU has no NDCs"):
-        build_cohort(
-            raw_tables.write(tmp_path / "raw", hospital()),
-            tmp_path / "c.duckdb",
-            ndc_map=tmp_path / "map.csv",
-        )
+        raw_tables.build(tmp_path, hospital(), ndc_map=tmp_path / "map.csv")

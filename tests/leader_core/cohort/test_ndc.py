@@ -208,7 +208,7 @@ def build(folder: Path, text: str | None = MAP, **options: Any) -> BuildResult:
     if text is not None:
         (folder / "map.csv").write_text(text)
         options["ndc_map"] = folder / "map.csv"
-    return build_cohort(raw_tables.write(folder / "raw", hospital()), folder / "cohort.duckdb", **options)
+    return raw_tables.build(folder, hospital(), **options)
 
 
 def test_every_order_has_one_verdict_and_the_name_wins(tmp_path: Path) -> None:
