@@ -283,10 +283,12 @@ class Match:
                 index.words.folded.take(pa.array(exact)), f" {' '.join(self._words)} "
             )
             self._put(exact[together.to_numpy(zero_copy_only=False)], PHRASE, why=-1)
-        if self._parts:
-            return
         # A title that says no more is the code's very name; in a system that the cohort does not use it comes later.
-        self._put(exact[(index.content[exact] == len(self._content)) & ~index.foreign[exact]], NAMED, why=-1)
+        named = index.content[exact] == len(self._content)
+        if self._parts:  # these rows may have another name of the part
+            typed = f" {' '.join(self._words)} "
+            named &= pc.equal(index.words.folded.take(pa.array(exact)), typed).to_numpy(zero_copy_only=False)
+        self._put(exact[named & ~index.foreign[exact]], NAMED, why=-1)
 
     def _terms(self, levels: NDArray[np.uint8]) -> None:
         aliases = self._index.aliases

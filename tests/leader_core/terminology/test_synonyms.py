@@ -96,9 +96,10 @@ def test_a_synonym_stays_near_its_chapter() -> None:
 
 
 MOVED = {
-    "blood in urine", "drug reaction with eosinophilia", "gangrene", "giant cell arteritis", "hemorrhoids", "insomnia",
-    "monoclonal gammopathy", "posterior reversible encephalopathy", "postoperative bleeding", "sarcoidosis",
-    "slow heart rate", "suicidal thoughts", "thrombotic thrombocytopenic purpura", "transient ischemic attack",
+    "blood in urine", "drug reaction with eosinophilia", "gangrene", "giant cell arteritis", "gout", "hemorrhoids",
+    "high uric acid", "insomnia", "monoclonal gammopathy", "posterior reversible encephalopathy",
+    "postoperative bleeding", "sarcoidosis", "slow heart rate", "suicidal thoughts",
+    "thrombotic thrombocytopenic purpura", "transient ischemic attack", "ventilator-associated pneumonia",
 }  # fmt: skip
 
 
