@@ -5,6 +5,7 @@ What is built here is built once a session, for all worker processes, through th
 
 from __future__ import annotations
 
+import csv
 import fcntl
 import os
 import sys
@@ -47,6 +48,13 @@ def mimic3demo() -> Path:
 def reference() -> Path:
     """Reference files to check our tables against."""
     return _shared_data("reference", "the folder of reference files")
+
+
+@pytest.fixture(scope="session")
+def index(reference: Path) -> dict[str, str]:
+    """ATC code to name, as WHO lists them."""
+    with (reference / "who_atc_index.csv").open(encoding="utf-8", newline="") as stream:
+        return {row["code"]: row["name"] for row in csv.DictReader(stream)}
 
 
 @pytest.fixture(scope="session")

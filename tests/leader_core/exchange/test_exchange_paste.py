@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,13 +18,6 @@ from tests.conftest import ROOT
 from tests.fakes import FINGERPRINT, FakeCohort
 
 FAKE = FakeCohort()
-
-
-@pytest.fixture(scope="module")
-def cohort(synthetic_cohort: Path) -> Iterator[Cohort]:
-    opened = Cohort.open(synthetic_cohort)
-    yield opened
-    opened.close()
 
 
 def _codes(result: PastedList) -> list[str]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,13 +21,6 @@ from tests.fakes import FakeCohort
 
 CASES = ROOT.parent / "shared" / "cases" / "fhir"
 Codes = tuple[str, ...]
-
-
-@pytest.fixture(scope="module")
-def cohort(synthetic_cohort: Path) -> Iterator[Cohort]:
-    opened = Cohort.open(synthetic_cohort)
-    yield opened
-    opened.close()
 
 
 @dataclass(frozen=True)

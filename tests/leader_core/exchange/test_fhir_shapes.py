@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,6 @@ CASES = ROOT.parent / "shared" / "cases" / "fhir"
 OWN = Path(__file__).parents[2] / "data" / "fhir_bundle.json"
 FAKE: Any = FakeCohort()
 ICD9 = "http://hl7.org/fhir/sid/icd-9-cm"
-
-
-@pytest.fixture(scope="module")
-def cohort(synthetic_cohort: Path) -> Iterator[Cohort]:
-    opened = Cohort.open(synthetic_cohort)
-    yield opened
-    opened.close()
 
 
 def _bundles() -> dict[str, dict[str, Any]]:

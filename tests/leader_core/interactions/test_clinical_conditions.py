@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from leader_core.domain import Case, Visit
 from leader_core.interactions import held_back
 from leader_core.interactions.conditions import findings
-from leader_core.interactions.shares import read_shares
-from tests.reviews import HARMS, ROOT, at_least, clinical_rows, warned, warnings_of
+from leader_core.interactions.shares import DrugShares, read_shares
+from tests.reviews import HARMS, at_least, clinical_rows, warned, warnings_of
+
+
+@pytest.fixture(scope="module")
+def shares(demo_models: Path) -> DrugShares:
+    """What a class means by the shipped student."""
+    result = read_shares(demo_models / "student")
+    assert result is not None
+    return result
+
 
 # --- facts of conditions that were wrong
 
@@ -223,10 +234,10 @@ def test_every_group_of_the_list_of_missing_conditions_has_its_samples() -> None
 
 
 @pytest.mark.parametrize("case", HARMS)
-def test_harm_is_warned_of_as_major_and_its_class_held_back(case: tuple[str, str]) -> None:
+def test_harm_is_warned_of_as_major_and_its_class_held_back(
+    shares: DrugShares, case: tuple[str, str]
+) -> None:
     code, *icd = HARMS[case]
-    shares = read_shares(ROOT / "assets" / "demo" / "models" / "student")
-    assert shares is not None
     for diagnosis in (f"ICD9:{icd[0]}", f"ICD10:{icd[1]}"):
         assert at_least(warned(code, diagnosis), "major"), diagnosis
         alert = held_back([code[:4], "A11A"], shares, [diagnosis]).get(code[:4])
@@ -237,12 +248,7 @@ def test_harm_is_warned_of_as_major_and_its_class_held_back(case: tuple[str, str
 @pytest.mark.parametrize(
     ("of_class", "against", "called_for", "held"),
     [
-        (
-            "C03C",
-            "ICD10:E860",
-            "ICD10:I5023",
-            False,
-        ),  # a loop diuretic in acute heart failure, volume depletion coded
+        ("C03C", "ICD10:E860", "ICD10:I5023", False),  # loop diuretic in acute heart failure, depletion coded
         ("C03C", "ICD10:E860", "ICD10:I5022", True),
         ("A10A", "ICD10:E15", "ICD10:E1010", False),  # insulin in ketoacidosis after a low glucose
         ("A12B", "ICD9:5856", "ICD9:2768", False),  # potassium that was measured low, in kidney failure
@@ -251,10 +257,8 @@ def test_harm_is_warned_of_as_major_and_its_class_held_back(case: tuple[str, str
     ],
 )
 def test_what_the_diagnoses_call_for_is_held_back_only_where_a_label_forbids_it(
-    of_class: str, against: str, called_for: str, held: bool
+    shares: DrugShares, of_class: str, against: str, called_for: str, held: bool
 ) -> None:
-    shares = read_shares(ROOT / "assets" / "demo" / "models" / "student")
-    assert shares is not None
     assert of_class in held_back([of_class], shares, [against])
     assert (of_class in held_back([of_class], shares, [against, called_for])) == held
 
@@ -287,9 +291,7 @@ def test_ventilation_lifts_the_warning_of_respiratory_failure(
     assert warned(code, failure, ventilation) is None
 
 
-def test_a_class_held_back_names_its_drugs_that_are_called_for() -> None:
-    shares = read_shares(ROOT / "assets" / "demo" / "models" / "student")
-    assert shares is not None
+def test_a_class_held_back_names_its_drugs_that_are_called_for(shares: DrugShares) -> None:
     held = held_back(["B01A"], shares, ["ICD10:D7582"])["B01A"]
     assert held.title == "heparin in heparin-induced thrombocytopenia"
     assert {"argatroban", "bivalirudin"} & set(held.called_for)

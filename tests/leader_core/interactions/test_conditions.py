@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_left
-from pathlib import Path
 
 import pytest
 
 from leader_core.domain import SEVERITY_RANK
-from leader_core.errors import InputError
 from leader_core.interactions import InteractionTable, class_choice, review, typical_shares
 from leader_core.interactions.conditions import (
-    CONDITIONS,
     condition_rules,
     duplication_rules,
     lasting_diagnoses,
@@ -26,12 +23,6 @@ from leader_core.terminology.icd import code_title
 from tests.reviews import review_drugs
 
 NO_PAIRS = InteractionTable(())
-
-
-@pytest.fixture(scope="module")
-def index(reference: Path) -> dict[str, str]:
-    with (reference / "who_atc_index.csv").open(encoding="utf-8", newline="") as stream:
-        return {row["code"]: row["name"] for row in csv.DictReader(stream)}
 
 
 @pytest.mark.parametrize(
@@ -158,26 +149,3 @@ def test_every_condition_speaks_of_codes_that_exist() -> None:
                 listed = at < len(codes) and codes[at].startswith(prefix)
                 assert listed or code_title("diagnosis", prefix), prefix
     assert code_title("diagnosis", "ICD9:4280")
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [
-        ("severity", "unknown", "column severity: 'unknown' is none of"),
-        ("evidence", "hearsay", "column evidence"),
-        ("diagnoses", "428", "'428' is no beginning of a code"),
-        ("unless", "Z950", "column unless: 'Z950' is no beginning of a code"),
-        ("effect", "", "column effect: expected a text"),
-    ],
-)
-def test_bad_row_is_named(tmp_path: Path, column: str, value: str, message: str) -> None:
-    with CONDITIONS.open(encoding="utf-8", newline="") as stream:
-        row = next(csv.DictReader(stream))
-    path = tmp_path / "conditions.csv"
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, list(row))
-        writer.writeheader()
-        writer.writerow({**row, column: value})
-    with pytest.raises(InputError, match="line 2") as caught:
-        condition_rules(path)
-    assert message in str(caught.value)

@@ -6,6 +6,7 @@ import csv
 import re
 import time
 from collections import Counter
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
@@ -23,20 +24,13 @@ from leader_core.interactions import (
     load_clinical,
     read_statistical,
 )
-from leader_core.interactions.conditions import condition_rules
+from leader_core.interactions.conditions import CONDITIONS, condition_rules
 from leader_core.interactions.pairs import drug_pair, is_partial
 from leader_core.interactions.rules import ASSETS, frequencies
 from leader_core.interactions.rules import combinations as combinations_by_drug
 from leader_core.terminology.drug_table import drug_table
 
 LEVELS = (3, 4, 5)
-
-
-@pytest.fixture(scope="session")
-def index(reference: Path) -> dict[str, str]:
-    """ATC code to name, as WHO lists them."""
-    with (reference / "who_atc_index.csv").open(encoding="utf-8", newline="") as stream:
-        return {row["code"]: row["name"] for row in csv.DictReader(stream)}
 
 
 @pytest.fixture(scope="module")
@@ -283,29 +277,39 @@ def test_levels_other_than_3_to_5_are_refused() -> None:
         read_statistical(1)
 
 
+CLINICAL = (ASSETS / "clinical.csv", clinical_rules)
+ON_CONDITIONS = (CONDITIONS, condition_rules)
+
+
 @pytest.mark.parametrize(
-    ("column", "value", "message"),
+    ("table", "column", "value", "message"),
     [
-        ("severity", "severe", "column severity: 'severe' is none of contraindicated"),
-        ("kind", "magic", "column kind"),
-        ("source", " ", "column source: expected a text"),
-        ("codes_a", "B01A!", "'B01A!' is no ATC code"),
-        ("carriers_b", "", "at least one drug"),
-        ("carriers_b", "aspirin", "is no drug with its ATC level-5 codes"),
+        (CLINICAL, "severity", "severe", "column severity: 'severe' is none of contraindicated"),
+        (CLINICAL, "kind", "magic", "column kind"),
+        (CLINICAL, "source", " ", "column source: expected a text"),
+        (CLINICAL, "codes_a", "B01A!", "'B01A!' is no ATC code"),
+        (CLINICAL, "carriers_b", "", "at least one drug"),
+        (CLINICAL, "carriers_b", "aspirin", "is no drug with its ATC level-5 codes"),
+        (ON_CONDITIONS, "severity", "unknown", "column severity: 'unknown' is none of"),
+        (ON_CONDITIONS, "evidence", "hearsay", "column evidence"),
+        (ON_CONDITIONS, "diagnoses", "428", "'428' is no beginning of a code"),
+        (ON_CONDITIONS, "unless", "Z950", "column unless: 'Z950' is no beginning of a code"),
+        (ON_CONDITIONS, "effect", "", "column effect: expected a text"),
     ],
 )
-def test_bad_row_of_the_clinical_table_is_named(
-    tmp_path: Path, column: str, value: str, message: str
+def test_bad_row_of_a_table_is_named(
+    tmp_path: Path, table: tuple[Path, Callable[[Path], object]], column: str, value: str, message: str
 ) -> None:
-    with (ASSETS / "clinical.csv").open(encoding="utf-8", newline="") as stream:
+    source, read = table
+    with source.open(encoding="utf-8", newline="") as stream:
         row = next(csv.DictReader(stream))
-    path = tmp_path / "clinical.csv"
+    path = tmp_path / source.name
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(row))
         writer.writeheader()
         writer.writerow({**row, column: value})
     with pytest.raises(InputError, match="line 2") as caught:
-        clinical_rules(path)
+        read(path)
     assert message in str(caught.value)
 
 

@@ -307,8 +307,7 @@ def test_the_index_itself_is_not_shipped() -> None:
     assert not [path for path in ROOT.joinpath("assets").rglob("*") if path.name == "who_atc_index.csv"]
 
 
-def test_every_code_exists_and_names_its_ingredient(reference: Path) -> None:
-    index = {row["code"]: row["name"] for row in rows(reference / "who_atc_index.csv")}
+def test_every_code_exists_and_names_its_ingredient(index: dict[str, str]) -> None:
     table = drug_table()
     assert [row for row in coded() if row["atc"] not in index] == []
     wrong = []
@@ -326,9 +325,8 @@ def test_every_code_exists_and_names_its_ingredient(reference: Path) -> None:
     assert wrong == []
 
 
-def test_the_deepest_level_is_used(reference: Path) -> None:
+def test_the_deepest_level_is_used(index: dict[str, str]) -> None:
     """Level 4 stands only where the index has no fifth level that names the ingredient."""
-    index = {row["code"]: row["name"] for row in rows(reference / "who_atc_index.csv")}
     below: dict[str, set[tuple[str, ...]]] = {}
     for code, name in index.items():
         below.setdefault(code[:5], set()).add(tokens(name))
@@ -344,13 +342,13 @@ def test_the_deepest_level_is_used(reference: Path) -> None:
     assert missed == []
 
 
-def test_other_drugs_are_seldom_taken_for_ours(reference: Path) -> None:
+def test_other_drugs_are_seldom_taken_for_ours(index: dict[str, str]) -> None:
     """Official names outside our table stay unmapped, but for a few a letter or two away."""
     table = drug_table()
     names = {
-        row["name"]
-        for row in rows(reference / "who_atc_index.csv")
-        if len(row["code"]) == 7 and tokens(row["name"]) not in table.phrases and " and " not in row["name"]
+        name
+        for code, name in index.items()
+        if len(code) == 7 and tokens(name) not in table.phrases and " and " not in name
     }
     sample = sorted(names)[::4]
     guessed = [n for n in sample if (reading := read_drug(n)).ingredients and reading.method != "name"]
