@@ -142,6 +142,7 @@ class PromptBuilder:
             label = self._label(piece.kind, piece.number, plan.earlier)
             sections.append(PromptSection(piece.kind, label, start, end, count, visit_no=piece.number))
             start = end
+        written = sum(len(codes) for part in (*plan.history, plan.current) for codes in part.codes.values())
         return Prompt(
             text="".join(piece.text for piece in pieces),
             version=self.template.version,
@@ -154,7 +155,7 @@ class PromptBuilder:
                 EquivalentCode(code, write(code), read, tuple(map(write, read)))
                 for code, read in self.reading.changed(case.observed())
             ),
-            left_out=max(0, plan.whole - sum(map(_size, [*plan.history, plan.current]))),
+            left_out=max(0, plan.whole - written),
         )
 
     # -- what goes in ------------------------------------------------------------------------------------------
@@ -351,10 +352,6 @@ class PromptBuilder:
         return f"Visit {number} of {max(earlier + 1, number or 0)}" + (
             " (current)" if kind == "current" else ""
         )
-
-
-def _size(part: _Part) -> int:
-    return sum(len(codes) for codes in part.codes.values())
 
 
 def _trimmed(part: _Part, where: str) -> list[str]:

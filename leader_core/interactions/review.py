@@ -318,13 +318,9 @@ def _interactions(matching: Matching) -> list[Alert]:
     for i, j in zip(*np.nonzero(np.triu(rank, 1)), strict=True):
         number = int(rank[i, j])
         severities = pairs[matching.columns[i][:, None], matching.columns[j]]
-        likely = np.where(severities >= number, matching.shares[i][:, None] * matching.shares[j], 0.0)
-        # Among equally likely pairs the more severe leads.
-        order = np.argsort(-(likely + 1e-9 * severities), axis=None, kind="stable")[: MOST_OTHERS + 1]
+        likely = matching.shares[i][:, None] * matching.shares[j]
         drugs = [
-            _by_name(matching.own[i][a], matching.own[j][b])
-            for a, b in zip(*np.unravel_index(order, likely.shape), strict=True)
-            if likely[a, b] > 0
+            _by_name(matching.own[i][a], matching.own[j][b]) for a, b in _leading(severities, likely, number)
         ]
         entry = drug_pair(drugs[0][0].code, drugs[0][1].code)
         alerts.append(
@@ -346,10 +342,8 @@ def _condition_alerts(matching: Matching, present: Sequence[PresentCondition]) -
         rank = ranks(shares)
         for i in np.flatnonzero(rank):
             number = int(rank[i])
-            own = severities[matching.columns[i]]
-            likely = np.where(own >= number, matching.shares[i], 0.0)
-            order = np.argsort(-(likely + 1e-9 * own), kind="stable")[: MOST_OTHERS + 1]
-            drugs = [(matching.own[i][a],) for a in order if likely[a] > 0]
+            leading = _leading(severities[matching.columns[i]], matching.shares[i], number)
+            drugs = [(matching.own[i][a],) for (a,) in leading]
             column = matrix.column[drugs[0][0].code]
             most_severe = int(matrix.conditions[list(condition.rules), column].argmax())
             rule = condition_rules()[condition.rules[most_severe]]
@@ -368,16 +362,21 @@ def _by_name(one: Carrier, other: Carrier) -> tuple[Carrier, Carrier]:
     return (one, other) if one.name <= other.name else (other, one)
 
 
+def _leading(severities: Rank, shares: Share, number: int) -> list[tuple[int, ...]]:
+    """The places of a few drugs, or pairs of drugs, that carry at least a severity: the most likely first, and among
+    equally likely ones the more severe."""
+    likely = np.where(severities >= number, shares, 0.0)
+    order = np.argsort(-(likely + 1e-9 * severities), axis=None, kind="stable")[: MOST_OTHERS + 1]
+    places = zip(*np.unravel_index(order, likely.shape), strict=True)
+    return [place for place in places if likely[place] > 0]
+
+
 def _others(drugs: Sequence[tuple[Carrier, ...]]) -> tuple[tuple[Carrier, ...], ...]:
     """All but the first, each set of names once."""
-    names = {tuple(drug.name for drug in drugs[0])}
-    result = []
-    for each in drugs[1:]:
-        own = tuple(drug.name for drug in each)
-        if own not in names:
-            names.add(own)
-            result.append(each)
-    return tuple(result)
+    by_names: dict[tuple[str, ...], tuple[Carrier, ...]] = {}
+    for each in drugs:
+        by_names.setdefault(tuple(drug.name for drug in each), each)
+    return tuple(by_names.values())[1:]
 
 
 def _duplications(choices: Sequence[Choice]) -> list[Alert]:

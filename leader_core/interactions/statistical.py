@@ -106,7 +106,7 @@ def _existing(path: Path, what: str) -> Path:
 
 def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
     """Rows of `code_a, code_b[, effect][, source]`; deeper codes are cut to the level."""
-    effects: dict[tuple[str, str], list[str]] = {}
+    effects: dict[tuple[str, str], dict[str, None]] = {}
     sources: dict[tuple[str, str], str] = {}
     within = 0
     lines = _lines(path, "interaction file")
@@ -121,10 +121,9 @@ def _read_code_pairs(level: int, path: Path) -> StatisticalSignal:
         if low == high:
             within += 1
             continue
-        names = effects.setdefault((low, high), [])
-        effect = (row.get("effect") or row.get("side_effect") or "").strip()
-        if effect and effect not in names:
-            names.append(effect)
+        names = effects.setdefault((low, high), {})
+        if effect := (row.get("effect") or row.get("side_effect") or "").strip():
+            names[effect] = None
         sources.setdefault((low, high), (row.get("source") or "").strip() or f"pairs given in {path.name}")
     if not effects and not within:
         raise InputError(f"The interaction file {path} holds no pair: expected lines like B01A,C10A.")
@@ -255,6 +254,7 @@ def _rarest_rows(path: Path, rarest: int) -> tuple[list[tuple[str, str, str]], i
     return list(zip(*columns, strict=True)), len(chosen), len(by_size)
 
 
-def _signal(low: str, high: str, effects: Sequence[str], source: str) -> Interaction:
-    effect = f"Reported together with: {', '.join(effects)}" if effects else ""
+def _signal(low: str, high: str, effects: Iterable[str], source: str) -> Interaction:
+    names = ", ".join(effects)
+    effect = f"Reported together with: {names}" if names else ""
     return Interaction(low, high, "unknown", source, effect=effect, evidence=EVIDENCE)

@@ -244,13 +244,11 @@ def _given(neighbours: tuple[Neighbour, ...]) -> dict[str, NeighbourCount]:
     """Every class that a neighbour was given, by code."""
     weights = {n.patient_id: max(0.0, n.similarity) for n in neighbours}
     whole = sum(weights.values())
-    counts: dict[str, int] = {}
-    heavy: dict[str, float] = {}
+    given: dict[str, list[float]] = {}
     for neighbour in neighbours:
         for code in neighbour.given:
-            counts[code] = counts.get(code, 0) + 1
-            heavy[code] = heavy.get(code, 0.0) + weights[neighbour.patient_id]
+            given.setdefault(code, []).append(weights[neighbour.patient_id])
     return {
-        code: NeighbourCount(counts[code], len(neighbours), heavy[code] / whole if whole else 0.0)
-        for code in sorted(counts)
+        code: NeighbourCount(len(own), len(neighbours), sum(own) / whole if whole else 0.0)
+        for code, own in sorted(given.items())
     }

@@ -13,6 +13,9 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Final, Literal
 
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
 from leader_core.terminology.drug_table import DrugTable, Ingredient, NotADrug, drug_table, is_lone, tokens
 from leader_core.terminology.routes import is_form_word
 
@@ -198,9 +201,6 @@ def nearest_names(text: str) -> tuple[str, ...]:
     >>> nearest_names("digoxn"), nearest_names("Plavx")
     (('digoxin',), ('Plavix (clopidogrel)',))
     """
-    from rapidfuzz import process
-    from rapidfuzz.distance import OSA
-
     words = " ".join(word for word in tokens(text) if word.isalpha())
     if len(words) < _MIN_SUGGESTED:
         return ()
@@ -219,9 +219,6 @@ def _misspelt(text: str) -> Ingredient | None:
     """The drug one letter (two, in long names) away, where every name that near belongs to it."""
     if len(text) < _MIN_MISSPELT:
         return None
-    from rapidfuzz import process
-    from rapidfuzz.distance import OSA
-
     allowed = 2 if len(text) >= _LONG else 1
     choices, names = _spellings()
     near = process.extract(text, choices, scorer=OSA.distance, score_cutoff=allowed, limit=20)

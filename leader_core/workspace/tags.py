@@ -177,13 +177,11 @@ class Tags:
         )
         return {kind.kind_id: kind for kind in (*DEFAULTS, *map(_error_kind, entries))}
 
-    def _check(self, *kind_ids: str) -> None:
-        known = self._kinds()
-        for kind_id in kind_ids:
-            if kind_id not in known and kind_id != NO_ERROR:
-                raise NotFoundError(
-                    f"There is no kind of error {kind_id!r} in this workspace. Choose one of the list."
-                )
+    def _check(self, kind_id: str) -> None:
+        if kind_id not in self._kinds() and kind_id != NO_ERROR:
+            raise NotFoundError(
+                f"There is no kind of error {kind_id!r} in this workspace. Choose one of the list."
+            )
 
 
 def _error_kind(entry: Entry) -> ErrorKind:
