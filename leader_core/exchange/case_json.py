@@ -78,8 +78,26 @@ def read_file(
     Raises:
         InputError: one sentence on why there is no case in it.
     """
-    result = _read_any(data, cohort, current, patient, ndc_map)
-    return replace(result, notes=(*date_notes(result.case), *result.notes))
+    files = all_unpacked([data] if isinstance(data, bytes) else data)
+    if not all(each.strip() for each in files):
+        raise InputError("The file is empty. Export it again.")
+    if len(files) == 1 and not is_fhir(files[0]):
+        result = _read_single(files[0], cohort)
+    else:
+        codes = ndc_map.codes if ndc_map else None
+        result = read_fhir(files, cohort, current=current, patient=patient, ndc_map=codes)
+    given = len(result.case.prescribed)
+    ordered = (
+        f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was ordered, which the models "
+        "do not see."
+    )
+    notes = (
+        *date_notes(result.case),
+        *([ndc_map.note] if ndc_map and result.encounters else []),
+        *result.notes,
+        *([ordered] if given else []),
+    )
+    return replace(result, notes=notes)
 
 
 def date_notes(case: Case) -> tuple[str, ...]:
@@ -114,36 +132,18 @@ def date_notes(case: Case) -> tuple[str, ...]:
     )
 
 
-def _read_any(
-    data: bytes | Sequence[bytes],
-    cohort: Cohort,
-    current: str | None,
-    patient: str | None,
-    ndc_map: NdcMap | None,
-) -> Imported:
-    files = all_unpacked([data] if isinstance(data, bytes) else data)
-    if not all(each.strip() for each in files):
-        raise InputError("The file is empty. Export it again.")
-    if len(files) != 1 or is_fhir(files[0]):
-        codes = ndc_map.codes if ndc_map else None
-        result = read_fhir(files, cohort, current=current, patient=patient, ndc_map=codes)
-        return replace(result, notes=(ndc_map.note, *result.notes)) if ndc_map else result
-    if len(files[0]) > LARGEST:  # says what is wrong with a file that is too large to be a case
-        read_json(files[0], "The file", LARGEST_FHIR)
-    case = read_case_file(files[0], "The file")
+def _read_single(data: bytes, cohort: Cohort) -> Imported:
+    """A case file or an exported report."""
+    if len(data) > LARGEST:  # says what is wrong with a file that is too large to be a case
+        read_json(data, "The file", LARGEST_FHIR)
+    case = read_case_file(data, "The file")
     titles = {code: cohort.title(kind, code) or code for kind, code in case.codes()}
-    notes: tuple[str, ...] = ()
-    if given := len(case.prescribed):
-        notes = (
-            f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was ordered, which the models "
-            "do not see.",
-        )
     listed = tuple(
         Listed("profile", f"{name} {value}"[:120], "is none of this cohort's values, and counts as unknown")
         for name, value in case.profile.items()
         if value not in (UNKNOWN, *cohort.profile_values(name))
     )
-    return Imported(case, titles, listed, notes, (), "")
+    return Imported(case, titles, listed, (), (), "")
 
 
 def case_to_record(case: Case, *, identified: bool = False, prescribed: bool = True) -> dict[str, Any]:

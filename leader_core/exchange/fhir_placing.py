@@ -305,46 +305,30 @@ class Placing:
                 self.titles[match.code] = match.title
 
     def profile(self, today: Stay, cohort: Cohort) -> dict[str, str]:
-        begin = today.span.start
-        profile, missed = read_profile(
-            self._patient,
-            self.file.resources["Coverage"],
-            today.main,
-            begin.local if begin else None,
-            cohort,
-        )
+        admitted = today.span.start.local if today.span.start else None
+        coverages = self.file.resources["Coverage"]
+        profile, missed = read_profile(self._patient, coverages, today.main, admitted, cohort)
         self.file.listed += missed
         return profile
 
     def all_notes(self, today: Stay, problems: Sequence[str], home: Sequence[str]) -> list[str]:
         """Every decision that was taken, for the reader."""
-        notes = list(self._notes)
-        if self.file.versions:
-            notes.insert(
-                0, f"Written as FHIR {' and '.join(sorted(self.file.versions))}, and read as R4 means it."
-            )
-        if self.file.further_pages:
-            notes.insert(0, _FURTHER_PAGES)
-        if self._stays.outside or any(stay.setting != "hospital" for stay in self._stays.visits):
-            notes.append(RULE)
-        if self._not_done:
-            counts = ", ".join(f"{noun} {n}" for noun, n in sorted(self._not_done.items()))
-            notes.append(f"Left out as not given or ordered in the stay: {counts}.")
-        if self._on_hold:
-            notes.append(f"Orders on hold, taken as ordered: {self._on_hold}.")
-        if given := len(today.codes["medication"]):
-            notes.append(
-                f"{given} medication class{'es' if given > 1 else ''} of the current visit: what was ordered, "
-                "which the models do not see."
-            )
-        if problems:
-            notes.append(f"Active problems that belong to no stay join the current visit: {len(problems)}.")
-        if home:
-            notes.append(
-                f"Medicines taken at home, before admission, are the last earlier visit: {len(home)} "
-                f"class{'es' if len(home) > 1 else ''}."
-            )
-        if self.file.ignored:
-            ignored = ", ".join(f"{n} {kind}" for kind, n in sorted(self.file.ignored.items()))
-            notes.append(f"Not read, because no case holds such things: {ignored}.")
-        return notes
+        file, stays = self.file, self._stays
+        not_done = ", ".join(f"{noun} {number}" for noun, number in sorted(self._not_done.items()))
+        ignored = ", ".join(f"{number} {kind}" for kind, number in sorted(file.ignored.items()))
+        classes = f"{len(home)} class{'es' if len(home) > 1 else ''}"
+        notes = (
+            (file.further_pages, _FURTHER_PAGES),
+            (
+                file.versions,
+                f"Written as FHIR {' and '.join(sorted(file.versions))}, and read as R4 means it.",
+            ),
+            *((True, note) for note in self._notes),
+            (stays.outside or any(stay.setting != "hospital" for stay in stays.visits), RULE),
+            (not_done, f"Left out as not given or ordered in the stay: {not_done}."),
+            (self._on_hold, f"Orders on hold, taken as ordered: {self._on_hold}."),
+            (problems, f"Active problems that belong to no stay join the current visit: {len(problems)}."),
+            (home, f"Medicines taken at home, before admission, are the last earlier visit: {classes}."),
+            (ignored, f"Not read, because no case holds such things: {ignored}."),
+        )
+        return [note for applies, note in notes if applies]

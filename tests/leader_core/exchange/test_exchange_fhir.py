@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from leader_core import InputError
 from leader_core.cohort import Cohort
 from leader_core.exchange import fhir_medications
+from leader_core.exchange.case_json import read_file
 from leader_core.exchange.fhir import Imported, read_fhir
 from tests.fakes import FakeCohort
 
@@ -65,7 +66,8 @@ def test_encounters_become_visits_in_order_of_time(imported: Imported) -> None:
     assert [v.visit_no for v in (*imported.case.history, imported.case.current)] == [1, 2, 3]
 
 
-def test_what_the_current_visit_was_given_is_the_truth_and_no_input(imported: Imported) -> None:
+def test_what_the_current_visit_was_given_is_the_truth_and_no_input(cohort: Cohort) -> None:
+    imported = read_file(DATA, cohort)
     assert imported.case.prescribed == ("A10A", "C01B")
     assert imported.case.observed().current.medications == ()
     assert any("2 medication classes of the current visit" in note for note in imported.notes)
