@@ -36,6 +36,7 @@ NO_PAIRS = InteractionTable(())
         ("N05AD01", "ICD10:I4581", "major", "without QT effect"),  # haloperidol and long QT
         ("B01AA03", "ICD9:431", "contraindicated", "reverse"),  # warfarin and intracerebral bleeding
         ("B01AB01", "ICD9:28984", "contraindicated", "Argatroban"),  # heparin and HIT
+        ("B01AF02", "ICD10:J942", "major", "Hold while it bleeds"),  # apixaban and hemothorax
         ("C09AA03", "ICD10:E875", "major", "Hold"),  # lisinopril and hyperkalaemia
         ("A03FA01", "ICD9:3320", "major", "ondansetron"),  # metoclopramide and Parkinson's disease
         ("G04BD04", "ICD10:R338", "contraindicated", "drain"),  # oxybutynin and retention
