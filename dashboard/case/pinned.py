@@ -180,21 +180,14 @@ def _scores(service: Service, other: Subject, subject: Subject) -> None:
         )
     )
     hidden = session.hidden(other) or session.hidden(subject)
-
-    def table(part: list[case_diff.ScoreChange]) -> str:
-        return case_diff.score_table(
-            part,
-            name,
-            _name(other),
-            _name(subject),
-            prescribed=None if hidden else (other.case.prescribed, subject.case.prescribed),
-            caption=f"Scores of the {name} for both cases",
-        )
-
-    st.html(table(changes[:_SHOWN]))
-    if len(changes) > _SHOWN:
-        with st.expander(f"{len(changes) - _SHOWN} more classes"):
-            st.html(table(changes[_SHOWN:]))
+    case_diff.show_scores(
+        changes,
+        name,
+        (_name(other), _name(subject)),
+        f"Scores of the {name} for both cases",
+        most=_SHOWN,
+        prescribed=((), ()) if hidden else (other.case.prescribed, subject.case.prescribed),
+    )
 
 
 def _under_cut_off(service: Service, name: ModelName, recommendation: Recommendation) -> Recommendation:

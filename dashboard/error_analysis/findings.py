@@ -5,9 +5,10 @@ A finding is one sentence that says what is wrong, one line with the numbers beh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, get_args
 
 import streamlit as st
 
@@ -31,8 +32,8 @@ from leader_core.error_analysis import (
 )
 
 EVERY: Final = "all"
-KINDS: Final = {
-    EVERY: ("All", ()),
+KINDS: Final[Mapping[str, tuple[str, tuple[FindingKind, ...]]]] = {
+    EVERY: ("All", get_args(FindingKind)),
     "never": ("Hardly ever suggested", ("never",)),
     "groups": ("Worse groups", ("group",)),
     "lost": ("Lost against the other model", ("lost", "extra", "lost-group")),
@@ -60,16 +61,13 @@ def draw(context: AnalysisContext) -> None:
         )
     )
     present = {
-        name for name, (_, kinds) in KINDS.items() if any(f.kind in kinds for f in result.findings)
-    } | {EVERY}
+        name: title for name, (title, kinds) in KINDS.items() if any(f.kind in kinds for f in result.findings)
+    }
     if st.session_state["kind"] not in present:
         st.session_state["kind"] = EVERY
-    shown = [name for name in KINDS if name in present]
-    if len(shown) > 2:
-        names = {name: KINDS[name][0] for name in shown}
-        switch("Kind of finding", names, **url_state.mirror("kind", shown))
-    kinds = KINDS[st.session_state["kind"]][1]
-    chosen = [f for f in result.findings if not kinds or f.kind in kinds]
+    if len(present) > 2:
+        switch("Kind of finding", present, **url_state.mirror("kind", list(present)))
+    chosen = [f for f in result.findings if f.kind in KINDS[st.session_state["kind"]][1]]
     if not chosen:
         st.html(
             markup.empty(
@@ -82,7 +80,12 @@ def draw(context: AnalysisContext) -> None:
     for finding in chosen[:most]:
         _draw_finding(context, finding)
     if len(chosen) > most:
-        st.button(f"Show all {len(chosen)} findings", key="findings-more", on_click=_show_more)
+        st.button(
+            f"Show all {len(chosen)} findings",
+            key="findings-more",
+            on_click=st.session_state.update,
+            args=({_MORE: True},),
+        )
     if rest := unclear(result, context.other):
         st.html(markup.note(rest))
     csv_row("findings", lambda: table(context, result.findings), method(result))
@@ -106,14 +109,10 @@ def method(result: Findings) -> str:
     )
 
 
-def _show_more() -> None:
-    st.session_state[_MORE] = True
-
-
 def _draw_finding(context: AnalysisContext, finding: ErrorFinding) -> None:
-    key = "-".join((finding.kind, *finding.subject))
+    key = re.sub(r"\W", "-", "-".join((finding.kind, *finding.subject)).lower())  # becomes a class name
     rows = bars(finding, context.other)
-    with st.container(border=True, key=f"finding-{_plain(key)}"):
+    with st.container(border=True, key=f"finding-{key}"):
         st.html(
             render(
                 "error_analysis/finding.html",
@@ -133,7 +132,7 @@ def _draw_finding(context: AnalysisContext, finding: ErrorFinding) -> None:
             st.button(
                 "Selected" if here else f"Select its {count(number, 'case')}",
                 icon=":material/check:" if here else ":material/filter_alt:",
-                key=f"pick-{_plain(key)}",
+                key=f"pick-{key}",
                 disabled=here,
                 on_click=pick.choose,
                 args=(finding.conditions,),
@@ -145,16 +144,13 @@ def _draw_finding(context: AnalysisContext, finding: ErrorFinding) -> None:
 
 
 def _heading(finding: ErrorFinding, other: str | None) -> str:
-    if HEADINGS[finding.kind] != "Lost":
-        return HEADINGS[finding.kind]
+    if finding.kind not in KINDS["lost"][1]:
+        return next(
+            title for name, (title, kinds) in KINDS.items() if name != EVERY and finding.kind in kinds
+        )
     if (finding.model, other) == ("student", "teacher"):
         return "Lost in distillation"
     return f"Worse than the {model_name(other or '').lower()}"
-
-
-def _plain(text: str) -> str:
-    """Text as a part of a key, which becomes a class name."""
-    return "".join(c if c.isalnum() else "-" for c in text.lower())
 
 
 def table(context: AnalysisContext, chosen: tuple[ErrorFinding, ...]) -> AnalysisTable:
@@ -183,17 +179,6 @@ def table(context: AnalysisContext, chosen: tuple[ErrorFinding, ...]) -> Analysi
 
 
 # In words
-
-
-HEADINGS: Final[Mapping[FindingKind, str]] = {
-    "never": "Hardly ever suggested",
-    "group": "Worse group",
-    "lost": "Lost",
-    "extra": "Lost",
-    "lost-group": "Lost",
-    "calibration": "Calibration",
-    "cut": "Cut prompts",
-}
 
 
 @dataclass(frozen=True, slots=True)

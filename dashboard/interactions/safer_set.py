@@ -122,7 +122,7 @@ def _limit() -> Limit:
 
 
 def _pinned_and_avoided(recommendation: Recommendation, titles: Title) -> tuple[list[str], list[str]]:
-    scores = _scores(recommendation)
+    scores = {m.code: m.probability for m in recommendation.medications}
     pinned = [code for code in st.session_state.get("keep") or [] if code in scores]
     excluded = [c for c in st.session_state.get("avoid") or [] if c in scores and c not in pinned]
     st.session_state.update(keep=pinned, avoid=excluded)
@@ -139,10 +139,6 @@ def _pinned_and_avoided(recommendation: Recommendation, titles: Title) -> tuple[
         placeholder="Exclude a class or drug",
     )  # fmt: skip
     return list(keep), list(avoid)
-
-
-def _scores(recommendation: Recommendation) -> dict[str, float]:
-    return {m.code: m.probability for m in recommendation.medications}
 
 
 def conflict(error: ConflictError, titles: Title) -> Markup:

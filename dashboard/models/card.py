@@ -70,16 +70,6 @@ def _part(manifest: Manifest) -> str:
     return "" if taught is None or taught == cases else f", on {taught:,} of {cases:,} training visits"
 
 
-def differing(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Settings that are not the same in both; what only one of them names shows a dash."""
-    one, two = flat(own), flat(other)
-    return [
-        (key, str(one.get(key, MISSING)), str(two.get(key, MISSING)))
-        for key in sorted(one.keys() | two.keys())
-        if one.get(key) != two.get(key)
-    ]
-
-
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Nested settings as dotted names.
 

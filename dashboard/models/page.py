@@ -130,7 +130,6 @@ def _one(service: Service, name: ModelName) -> None:
     if service.student_name and name == "student":
         st.html(markup.panel_title("Compared with the server's own student"))
         training_panel.compared(manifest)
-        training_panel.differences(manifest)
     with st.expander("Settings, packages and file hashes"):
         settings = sorted(card.flat(manifest.settings).items())
         st.html(markup.facts((key, str(value)) for key, value in settings))

@@ -12,7 +12,7 @@ import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.models import card, charts, metrics
+from dashboard.models import charts, metrics
 from dashboard.server.answers import defer
 from dashboard.server.service import STUDENT, Service, choose_student, default_service, student_query
 from dashboard.server.serving import may_administer
@@ -284,8 +284,6 @@ def _run(service: Service, runs: TrainingRuns, run: Run, chosen: bool) -> None:
         with st.expander("Curve and settings"):
             _curve(progress, f"curve-{run.id}")
             st.html(markup.note(run.request.sentence))
-            if manifest is not None:
-                differences(manifest)
 
 
 def _run_name(name: str, label: str = "", kind: str = "", chosen: bool = False) -> Markup:
@@ -339,14 +337,3 @@ def compared(manifest: Manifest) -> None:
         cases = int(metrics.overall(manifest.validation).get("cases", 0) or 0)
         caption = f"Validation, {count(cases, 'case')}, 95 % intervals" if cases else "Validation"
         st.html(markup.table(headings, rows, numeric=frozenset(range(1, len(headings))), caption=caption))
-
-
-def differences(manifest: Manifest) -> None:
-    """Settings that are not those of the server's own student."""
-    own = default_service().engine.models["student"].manifest
-    if own is None:
-        return
-    if rows := card.differing(manifest.settings, own.settings):
-        st.html(markup.table(("Setting", "This student", "The server's own"), rows))
-    else:
-        st.html(markup.note("The same settings as the server's own student."))

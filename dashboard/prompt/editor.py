@@ -95,15 +95,11 @@ def _compare(service: Service, original: Prompt, first: Answer, second: Answer) 
     changes = case_diff.compare_scores(before, edited)
     added = [m for m in changes if m.one_sided and m.second_selected]
     dropped = [m for m in changes if m.one_sided and m.first_selected]
-    caption = "Teacher's scores for the original and for your wording"
     st.html(
         markup.note(
             f"{count(len(added), 'class', 'classes')} suggested only for your wording, "
             f"{len(dropped)} only for the original; the largest change is {max(abs(m.change) for m in changes):.2f}."
         )
-        + case_diff.score_table(changes[:_SHOWN], "teacher", "Original", "Yours", caption=caption)
     )
-    if len(changes) > _SHOWN:
-        with st.expander(f"All {len(changes)} classes"):
-            caption = "All of the teacher's scores for both wordings"
-            st.html(case_diff.score_table(changes, "teacher", "Original", "Yours", caption=caption))
+    caption = "Teacher's scores for the original and for your wording"
+    case_diff.show_scores(changes, "teacher", ("Original", "Yours"), caption, most=_SHOWN)

@@ -119,16 +119,11 @@ def _account(service: Service, prompt: Prompt) -> None:
 
 
 def coloured(prompt: Prompt) -> Markup:
-    """The exact text, nothing added and nothing left out, with each section's background."""
-    pieces: list[tuple[str, str, str]] = []  # text, class, title
-    position = 0
-    for section in sorted(prompt.sections, key=lambda s: s.start):
-        pieces.append((prompt.text[position : section.start], "", ""))
-        text = prompt.text[section.start : section.end]
-        pieces.append((text, f"ld-part-{section.kind}", section.label))
-        position = max(position, section.end)
-    pieces.append((prompt.text[position:], "", ""))
-    return macro("text", _TEMPLATE)(pieces)
+    """The exact text with each section's background."""
+    sections = sorted(prompt.sections, key=lambda s: s.start)
+    return salience.with_marks(
+        prompt.text, ((s.start, s.end, f"ld-part-{s.kind}", s.label) for s in sections)
+    )
 
 
 def budget(prompt: Prompt) -> Markup:

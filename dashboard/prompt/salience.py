@@ -5,6 +5,7 @@ Shown on request only: it costs the teacher some seconds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import streamlit as st
@@ -98,19 +99,24 @@ def marked(prompt: Prompt, attribution: Attribution, level: str) -> Markup:
     """The exact text with every token or phrase that changed the score; its log-odds stand in its title."""
     pieces = _pieces(attribution, level)
     strongest = max((abs(value) for _, _, value in pieces), default=0.0)
-    parts: list[tuple[str, str, str]] = []  # text, classes, title
-    position = 0
+    marks = []
     for start, end, value in pieces:
-        parts.append((prompt.text[position:start], "", ""))
         share = abs(value) / strongest if strongest else 0.0
-        if share < _FAINTEST:
-            parts.append((prompt.text[start:end], "", ""))
-        else:
+        if share >= _FAINTEST:
             strength = min(_STRENGTHS, 1 + int(share * _STRENGTHS))
             css = f"ld-sal {'up' if value > 0 else 'down'} s{strength}"
-            parts.append((prompt.text[start:end], css, f"{signed(value)} log-odds"))
+            marks.append((start, end, css, f"{signed(value)} log-odds"))
+    return with_marks(prompt.text, marks)
+
+
+def with_marks(text: str, marks: Iterable[tuple[int, int, str, str]]) -> Markup:
+    """The exact text, nothing added and nothing left out, with parts of it marked: (start, end, class, title) in order."""
+    parts: list[tuple[str, str, str]] = []  # text, class, title
+    position = 0
+    for start, end, css, title in marks:
+        parts += [(text[position:start], "", ""), (text[start:end], css, title)]
         position = end
-    parts.append((prompt.text[position:], "", ""))
+    parts.append((text[position:], "", ""))
     return macro("text", "prompt/prompt.html")(parts)
 
 

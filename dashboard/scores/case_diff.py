@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from dashboard.shared.formatting import MISSING, signed
+import streamlit as st
+
+from dashboard.shared.formatting import MISSING, count, signed
 from dashboard.shared.templates import render
 from leader_core import KINDS, Case, Recommendation
 from leader_core.domain import Kind
@@ -108,21 +111,23 @@ def compare_suggestions(before: Recommendation, after: Recommendation) -> Sugges
     )
 
 
-def score_table(
+def show_scores(
     changes: Sequence[ScoreChange],
     model: str,
-    first: str,
-    second: str,
-    *,
-    prescribed: tuple[Sequence[str], Sequence[str]] | None = None,
+    names: tuple[str, str],
     caption: str,
-) -> str:
-    """One row per class with a bar for each side; `prescribed` marks the classes ordered in each side's visit."""
-    return render(
-        "scores/score_changes.html",
-        changes=changes,
-        model=model,
-        names=(first, second),
-        prescribed=prescribed or ((), ()),
-        caption=caption,
+    *,
+    most: int,
+    prescribed: tuple[Sequence[str], Sequence[str]] = ((), ()),
+) -> None:
+    """One row per class with a bar for each side, those beyond `most` folded.
+
+    `names` are those of the two sides; `prescribed` marks the classes ordered in each side's visit.
+    """
+    table = functools.partial(
+        render, "scores/score_changes.html", model=model, names=names, prescribed=prescribed, caption=caption
     )
+    st.html(table(changes=changes[:most]))
+    if rest := changes[most:]:
+        with st.expander(f"{count(len(rest), 'more class', 'more classes')}"):
+            st.html(table(changes=rest))

@@ -185,16 +185,9 @@ def _flips(
 ) -> None:
     """The smallest set of removals that takes the class over each model's cut-off, on request."""
     st.html(markup.panel_title("What it would take", "the fewest codes or profile fields to leave out"))
-    key = f"flip-{subject.key}-{code}"
     for name, result in results.items():
         outcomes = result.value
         if not isinstance(outcomes, Outcomes) or name not in recommendations or code not in outcomes.codes:
-            continue
-        if not st.session_state.get(f"{key}-{name}"):
-            label = f"Search in the {name}"
-            st.button(
-                label, key=f"ask-{key}-{name}", on_click=_search, args=(f"{key}-{name}",), type="tertiary"
-            )
             continue
         smallest = explanations.flip(
             service, subject.case, name, code, recommendations[name].threshold, outcomes
@@ -203,11 +196,7 @@ def _flips(
             st.html(markup.callout(_flip_sentence(smallest.value, titles_of(service), subject), name))
         elif smallest.reason:
             st.html(markup.callout(smallest.reason, name))
-        explanations.button(smallest)
-
-
-def _search(key: str) -> None:
-    st.session_state[key] = True
+        explanations.button(smallest, f"Search in the {name}")
 
 
 def _flip_sentence(flip: Flip, titles: markup.Titles, subject: Subject) -> str:

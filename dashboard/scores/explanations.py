@@ -105,7 +105,7 @@ def remove_later(service: Service, case: Case, model: ModelName, then: Callable[
 def flip(
     service: Service, case: Case, model: ModelName, code: str, threshold: float, outcomes: Outcomes
 ) -> Explained[Flip]:
-    """The smallest set of removals that takes a class over a cut-off."""
+    """The smallest set of removals that takes a class over a cut-off, once somebody asks for it."""
     return explain(
         service,
         model,
@@ -113,15 +113,16 @@ def flip(
         lambda on_progress: smallest_flip(
             service.engine, case, model, code, outcomes=outcomes, threshold=threshold, on_progress=on_progress
         ),
+        on_request=True,
     )
 
 
-def button(explained: Explained[Any]) -> None:
-    """A way to stop what is being computed, to begin it, or to begin again what was stopped."""
+def button(explained: Explained[Any], begin: str = "") -> None:
+    """A way to stop what is being computed, to begin it (under this label), or to begin again what was stopped."""
     model = explained.model
     if explained.status == "waiting":
         st.button(
-            f"Explain the {model}'s score",
+            begin or f"Explain the {model}'s score",
             key=f"ask-{explained.key[3]}-{model}",
             on_click=ask,
             args=(explained.key,),

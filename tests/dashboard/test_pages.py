@@ -70,7 +70,7 @@ def test_pages_about_a_case_have_an_empty_state(open_page: OpenPage, path: str) 
         ("interactions", {"patient": "99"}, "No patient 99"),
         ("prompt", {"patient": "99"}, "No patient 99"),
         ("case", {"patient": "abc"}, "expected a whole number"),
-        ("interactions", {"patient": "9" * 40}, "out of range"),
+        ("interactions", {"patient": "9" * 40}, "at most 18 digits"),
         ("prompt", {"patient": RETURNING, "visit": "77"}, "no visit 77"),
         ("case", {"case": "draft"}, "not in this session"),
     ],
