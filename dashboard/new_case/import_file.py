@@ -14,11 +14,13 @@ from dashboard.new_case import import_list
 from dashboard.new_case.import_preview import (
     ImportOutcome,
     forget_outcome,
+    next_turn,
     outcome,
     outcome_of,
     set_outcome,
     show_choices,
     show_rows,
+    this_turn,
 )
 from dashboard.server import audit
 from dashboard.server.service import Service
@@ -40,7 +42,6 @@ from leader_core.exchange.fhir_people import PatientChoice
 from leader_core.terminology.drugs import AtcLevel
 from leader_core.workspace import Parent
 
-_TURN: Final = "_import_turn"
 _FILE: Final = "_import_file"
 """The upload whose encounters or patients can still be chosen between; forgotten when its outcome is dismissed."""
 _SAVED: Final = "_variant_saved"
@@ -75,7 +76,7 @@ def show(service: Service, index: int) -> None:
 
 
 def _file(service: Service) -> None:
-    key = f"import-file-{_turn()}"
+    key = f"import-file-{this_turn()}"
     st.file_uploader(
         "A case file or report of LEADER, or FHIR (JSON, NDJSON or XML, also gzipped)",
         type=["json", "ndjson", "jsonl", "xml", "gz", "csv"],
@@ -90,15 +91,11 @@ def _file(service: Service) -> None:
     )
 
 
-def _turn() -> int:
-    return int(st.session_state.get(_TURN, 0))
-
-
 @guarded
 def _take_file(service: Service, key: str) -> None:
     uploads = st.session_state.get(key)
     if uploads:
-        st.session_state[_TURN] = _turn() + 1  # an empty uploader for the next file
+        next_turn()  # an empty uploader for the next file
         names = [str(upload.name)[:60] for upload in uploads]
         name = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         maps = [upload for upload in uploads if str(upload.name).lower().endswith(".csv")]
@@ -120,7 +117,7 @@ def _read_again(service: Service, choice: Literal["current", "patient"], key: st
     """The same file, with another of its encounters as the current visit, or as the case of another patient."""
     upload, shown, chosen = st.session_state.get(_FILE), outcome(), st.session_state.get(key)
     if upload is not None and shown is not None and chosen:
-        st.session_state[_TURN] = _turn() + 1
+        next_turn()
         _read(service, upload, **{"patient": shown.patient or None, choice: chosen})
 
 
@@ -143,14 +140,14 @@ def _read(
     choices = len(result.encounters) > 1 or result.patients
     st.session_state[_FILE] = upload if choices else None
     replace_draft(draft)
-    set_outcome(outcome_of(result, draft, upload.name, _turn()))
+    set_outcome(outcome_of(result, draft, upload.name, this_turn()))
 
 
 def _choices(service: Service, shown: ImportOutcome) -> None:
     """Whose case it is, and which encounter is the current visit, where the file holds several."""
     if shown.patients:
         texts = {each.label: _patient_text(each) for each in shown.patients}
-        key = f"import-patient-{_turn()}"
+        key = f"import-patient-{this_turn()}"
         st.selectbox(
             "Patient of the file",
             list(texts),
@@ -163,7 +160,7 @@ def _choices(service: Service, shown: ImportOutcome) -> None:
         )
     if shown.encounters:
         texts = {each.label: _encounter_text(each) for each in reversed(shown.encounters)}
-        key = f"import-encounter-{_turn()}"
+        key = f"import-encounter-{this_turn()}"
         st.selectbox(
             "Encounter to recommend for",
             list(texts),
@@ -209,7 +206,6 @@ def _outcome(service: Service, index: int) -> None:
         st.html(markup.plain_list(shown.notes))
     show_choices(shown)
     show_rows(shown)
-    import_list.show_candidates(shown)
     st.button("Dismiss", key="import-dismiss", type="tertiary", icon=":material/close:", on_click=_dismiss)
 
 

@@ -20,6 +20,7 @@ from leader_core.exchange.fhir_file import Listed
 from leader_core.exchange.fhir_people import PatientChoice
 
 _OUTCOME: Final = "_import_outcome"
+_TURN: Final = "_import_turn"
 _FEW_ROWS: Final = 6
 _SCROLL_HEIGHT: Final = 260
 """The height in pixels that more rows than `_FEW_ROWS` scroll in."""
@@ -48,20 +49,19 @@ class ImportOutcome:
     done: str = ""
     notes: tuple[str, ...] = ()
     rows: tuple[tuple[str, str, str], ...] = ()  # what was left out, details, reason
-    candidates: tuple[tuple[str, tuple[Concept, ...]], ...] = ()  # a word of the list, and what it may mean
+    from_list: bool = False  # of a list that was pasted, not of a file
     encounters: tuple[EncounterChoice, ...] = ()  # of the file, where there are several to choose from
     current: str = ""  # which of them is the current visit
     patients: tuple[PatientChoice, ...] = ()  # of the file, where there are several to choose from
     patient: str = ""  # which of them the case is of
     optional: tuple[OptionalCodes, ...] = ()
-    # conditions to choose a code for; their visits as the draft counts
+    # conditions of a file, or words of a list, to choose a code for; their visits as the draft counts
     offered: tuple[OfferedCondition, ...] = ()
-    # text of a condition -> what was added for it: (visit, code)
-    accepted: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=dict)
+    # text of what is offered -> what was added for it, and to which visits
+    accepted: Mapping[str, tuple[tuple[int, Concept], ...]] = field(default_factory=dict)
     # earlier visits of the draft when it was read; with others, nothing can be chosen any more
     visits: int = 0
     turn: int = 0  # counts imports, for the keys of widgets
-    list_visit: int = 0  # index of the visit that a list was pasted for
 
 
 def set_outcome(outcome: ImportOutcome) -> None:
@@ -76,6 +76,17 @@ def outcome() -> ImportOutcome | None:
 
 def forget_outcome() -> None:
     st.session_state.pop(_OUTCOME, None)
+
+
+def this_turn() -> int:
+    """How many imports this session began; part of the keys of their widgets, so that each begins anew."""
+    return int(st.session_state.get(_TURN, 0))
+
+
+def next_turn() -> int:
+    """Count another import."""
+    st.session_state[_TURN] = this_turn() + 1
+    return this_turn()
 
 
 def outcome_of(result: Imported, draft: Draft, name: str, turn: int) -> ImportOutcome:
@@ -152,7 +163,7 @@ def show_choices(shown: ImportOutcome) -> None:
     if not shown.optional and not shown.offered:
         return
     if len(session_draft().earlier) != shown.visits:
-        st.html(markup.note("The visits were changed since: choose the rest of the file by hand."))
+        st.html(markup.note("The visits were changed since: choose the rest by hand."))
         return
     titles = session_draft().titles
     for number, each in enumerate(shown.optional):
@@ -182,17 +193,16 @@ def _tick(each: OptionalCodes, key: str) -> None:
 
 
 def _offers(shown: ImportOutcome) -> None:
-    """A choice for each condition, and one button for those that a code says exactly."""
-    sure = [each for each in shown.offered if each.sure and each.text not in shown.accepted]
-    st.html(
-        markup.panel_title(
-            "Conditions without a code used here", f"{len(shown.offered)}; nothing is taken until you choose"
-        )
-    )
+    """A choice for each condition or word, and one button for those that a code says exactly, or for the first of each."""
+    open_ = [each for each in shown.offered if each.text not in shown.accepted]
+    sure = [each for each in open_ if each.sure or shown.from_list]
+    heading = "Read by their words" if shown.from_list else "Conditions without a code used here"
+    exactly = f"Accept the {count(len(sure), 'condition')} that a code names exactly"
+    st.html(markup.panel_title(heading, f"{len(shown.offered)}; nothing is taken until you choose"))
     with st.container():  # a place of its own, so that what follows keeps its place when the button goes
         if sure:
             st.button(
-                f"Accept the {count(len(sure), 'condition')} that a code names exactly",
+                "Accept the first of each" if shown.from_list else exactly,
                 key=f"import-accept-{shown.turn}",
                 icon=":material/done_all:",
                 on_click=_accept,
@@ -237,7 +247,7 @@ def _choose_offer(text: str, key: str) -> None:
 
 @guarded
 def _accept(chosen: Mapping[str, str]) -> None:
-    """Add the chosen codes to the visits of their conditions, in place of what was chosen before."""
+    """Add the chosen codes to the visits that they are offered for, in place of what was chosen before."""
     shown = outcome()
     draft = session_draft()
     if shown is None or len(draft.earlier) != shown.visits:
@@ -249,13 +259,13 @@ def _accept(chosen: Mapping[str, str]) -> None:
         code = chosen[each.text]
         st.session_state[_offer_key(shown, number)] = code
         for visit, before in accepted.pop(each.text, ()):
-            draft = draft.remove(visit, "diagnosis", before)
+            draft = draft.remove(visit, before.kind, before.code)
         concept = next((concept for concept in each.concepts if concept.code == code), None)
         if concept is not None:
-            new = [visit for visit in each.visits if code not in draft.visit(visit).diagnoses]
+            new = [visit for visit in each.visits if code not in draft.visit(visit).codes(concept.kind)]
             for visit in new:
                 draft = draft.add(visit, concept)
-            accepted[each.text] = tuple((visit, code) for visit in new)
+            accepted[each.text] = tuple((visit, concept) for visit in new)
     change_draft(draft)
     set_outcome(replace(shown, accepted=accepted))
 
