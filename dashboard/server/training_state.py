@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
+import tomli_w
+
 from leader_core import InputError
 
 PRESETS: Final[Mapping[str, str]] = {"default": "Ours (default)", "paper": "As published (paper)"}
@@ -124,11 +126,8 @@ class TrainingRequest:
             own, taught = addition.on if key in self.additions else addition.off
             student.update(own)
             training.update(taught)
-        lines = [f'extends = "{self.preset}"', f"seed = {self.seed}", "", "[student]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in student.items()]
-        lines += ["", "[student.training]"]
-        lines += [f"{key} = {json.dumps(value)}" for key, value in training.items()]
-        return "\n".join(lines) + "\n"
+        record = {"extends": self.preset, "seed": self.seed, "student": {**student, "training": training}}
+        return tomli_w.dumps(record)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
