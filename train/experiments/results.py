@@ -67,7 +67,7 @@ def read_evaluation(path: Path) -> dict[str, Any]:
 
 
 def write_results(assets: Path, readme: Path | None = None) -> Path:
-    """Write `assets/RESULTS.md` from `assets/evaluation.json`, and the README's table where it has the two markers.
+    """Write `assets/demo/RESULTS.md` from `assets/evaluation.json`, and the README's table where it has the two markers.
 
     Raises:
         InputError: the evaluation cannot be read.

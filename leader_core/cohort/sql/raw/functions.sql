@@ -1,7 +1,7 @@
 -- Readers of raw text, shared by every staging table.
 -- raw_csv: every cell as text, so that leading zeros of codes survive and no type is guessed; a line that is no CSV
 --   record of the header's width, or not UTF-8, is set aside in reject_errors instead of ending the run.
--- missing_word: what other programs write for nothing; the same words as `MISSING_WORDS` of damage.py.
+-- missing_word: what other programs write for nothing; the same words as `MISSING_WORDS` of sources.py.
 -- filled: trimmed text, and nothing where only blanks or such a word stand.
 -- whole_number: '142345' and '142345.0' are numbers, '1.5', '1e5' and '0x1f' are not (a plain cast takes them all).
 CREATE TEMP MACRO raw_csv(files, cells) AS TABLE
