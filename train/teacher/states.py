@@ -43,8 +43,8 @@ INDEX: Final = "index.json"
 _RUN: Final = "run.json"  # in the working folder: which run its shards are of
 SHARDS: Final = 1
 """Version of the shards, which a run is known by."""
-UNSEALED, FORMAT = 1, 2
-"""Versions of the index: the earlier one has no seal, and is read all the same."""
+FORMAT: Final = 2
+"""Version of the index."""
 SHARD: Final = 4_096  # cases in a shard
 
 
@@ -248,9 +248,9 @@ def read_index(folder: Path) -> dict[str, Any]:
     """
     path = folder / INDEX
     record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if (version := record["format"]) not in (UNSEALED, FORMAT):
+    if (version := record["format"]) != FORMAT:
         raise ArtifactError(f"{path} has format {version}, expected {FORMAT}. Make the states again.")
-    if version == FORMAT and record.get(SEAL) != seal_of(record):
+    if record.get(SEAL) != seal_of(record):
         raise ArtifactError(
             f"{path} was changed since it was written (its seal does not match). Make the states again."
         )

@@ -122,7 +122,7 @@ def test_a_sample_is_of_training_cases_and_teaches_even_where_last_visits_alone_
     assert (events[-1]["label"], events[-1]["done"], events[-1]["of"]) == ("states", 5, 5)
 
 
-def test_a_changed_index_is_refused_and_an_earlier_one_is_read(teacher: Path, tmp_path: Path) -> None:
+def test_a_changed_index_is_refused_and_so_is_one_of_another_format(teacher: Path, tmp_path: Path) -> None:
     write_states(COHORT, teacher, tmp_path / "states", targets="last")
     path = tmp_path / "states" / "index.json"
     index = json.loads(path.read_text())
@@ -130,4 +130,5 @@ def test_a_changed_index_is_refused_and_an_earlier_one_is_read(teacher: Path, tm
     with pytest.raises(ArtifactError, match="its seal does not match"):
         TeacherStates.open(tmp_path / "states")
     path.write_text(json.dumps({**{k: v for k, v in index.items() if k != "seal"}, "format": 1}))
-    assert len(TeacherStates.open(tmp_path / "states").visit_ids) == index["cases"]
+    with pytest.raises(ArtifactError, match="has format 1, expected 2"):
+        TeacherStates.open(tmp_path / "states")
