@@ -72,7 +72,6 @@ def current_drugs(service: Service, subject: Subject) -> tuple[str, list[Coded]]
 
 
 def _absent(subject: Subject) -> str:
-    """Why no drug stands in the banner."""
     return "hidden" if session.hidden(subject) and subject.case.prescribed else "nothing is recorded"
 
 

@@ -103,7 +103,6 @@ def _comparison(service: Service, other: Subject, subject: Subject) -> None:
 
 
 def _header(other: Subject) -> None:
-    """Who is pinned, under the head of the case that is open."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="pinned_head"):
         st.html(patient.tag("Compared with"), width="content")
         st.html(case_title(other, level=2), width="content")
@@ -117,7 +116,6 @@ def _header(other: Subject) -> None:
 
 
 def _differences(service: Service, other: Subject, subject: Subject) -> None:
-    """What is the same and what is not, in a few lines."""
     one, two = other.case, subject.case
     titles = titles_of(service)
     fields = [f for f in service.engine.cohort.profile_fields if f in wording.FIELD_LABELS]

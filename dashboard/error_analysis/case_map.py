@@ -13,7 +13,7 @@ from dashboard.error_analysis.context import AnalysisContext, show_chosen
 from dashboard.shared import charts, markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, field_value, model_name
 from dashboard.shared.charts import SCALES, color_mode, with_layout
-from dashboard.shared.formatting import count
+from dashboard.shared.formatting import count, uncapitalized
 from dashboard.shared.theme import Mode
 from leader_core.error_analysis import FIELDS as ALL_FIELDS
 from leader_core.error_analysis import Condition, boxed
@@ -21,8 +21,8 @@ from leader_core.error_analysis import Condition, boxed
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-NUMBERS: Final = {"error": "Error (1 − Jaccard)", "gap": "Which model is nearer"}
-"""What else than a field may colour the points."""
+ERROR: Final = "error"
+"""What colours the points where no field does: 1 − Jaccard."""
 MOST: Final = 20_000
 """Points drawn at most: a browser stays quick with them."""
 _HEIGHT: Final = 560
@@ -44,12 +44,12 @@ def draw(context: AnalysisContext) -> None:
             )
         )
         return
-    numbers = [name for name in NUMBERS if name != "gap" or context.other is not None]
-    options = [*numbers, *(f for f in ALL_FIELDS if f in context.analysis.frame.columns)]
+    labels = {ERROR: "Error (1 − Jaccard)", **FIELDS}
+    options = [ERROR, *(f for f in ALL_FIELDS if f in context.analysis.frame.columns)]
     if st.session_state["colour"] not in options:
-        st.session_state["colour"] = "error"
+        st.session_state["colour"] = ERROR
     st.selectbox(
-        "Colored by", options, format_func=lambda f: NUMBERS.get(f) or FIELDS[f], width=300,
+        "Colored by", options, format_func=labels.__getitem__, width=300,
         **url_state.mirror("colour", options),
     )  # fmt: skip
     rows = sampled(np.flatnonzero(placed))
@@ -60,11 +60,11 @@ def draw(context: AnalysisContext) -> None:
         else f"{len(rows):,} of {total:,} cases are drawn, at random"
     )
     st.html(markup.panel_title("Map of cases", f"{detail}; near each other: alike to the student"))
-    key = pick.chart_key(f"map-{st.session_state['colour']}-{context.model}-{context.other}-{context.key}")
+    key = pick.chart_key(f"map-{st.session_state['colour']}-{context.model}-{context.key}")
     charts.draw(
         figure(context, rows, st.session_state["colour"], color_mode()),
         key,
-        f"Map of {count(len(rows), 'case')}, colored by {NUMBERS.get(st.session_state['colour']) or 'a field'}",
+        f"Map of {count(len(rows), 'case')}, colored by {uncapitalized(labels[st.session_state['colour']])}",
         on_select=lambda: _take(key),
         selection_mode=("box",),
     )
@@ -125,11 +125,11 @@ def figure(context: AnalysisContext, rows: NDArray[np.int64], colour: str, mode:
     import plotly.graph_objects as go
 
     chart = go.Figure()
-    if colour in NUMBERS:
-        _by_number(chart, context, rows, colour, mode)
+    if colour == ERROR:
+        _by_error(chart, context, rows, mode)
     else:
         _by_field(chart, context, rows, colour, mode)
-    with_layout(chart, mode, _HEIGHT, showlegend=colour not in NUMBERS)
+    with_layout(chart, mode, _HEIGHT, showlegend=colour != ERROR)
     chart.update_layout(dragmode="select", legend={"itemclick": False, "itemdoubleclick": False})
     for axis in (chart.update_xaxes, chart.update_yaxes):
         axis(showticklabels=False, ticks="", showgrid=False, showline=True, mirror=True)
@@ -146,25 +146,14 @@ def _draw_box(chart: go.Figure, context: AnalysisContext, mode: Mode) -> None:
         chart.add_shape(type="rect", x0=left, x1=right, y0=bottom, y1=top, line=line)
 
 
-def _by_number(
-    chart: go.Figure, context: AnalysisContext, rows: NDArray[np.int64], colour: str, mode: Mode
-) -> None:
-    points, jaccard = context.analysis.case_map[rows], context.analysis.metrics(context.model).jaccard[rows]
-    if colour == "gap" and context.other is not None:
-        values = jaccard - context.analysis.metrics(context.other).jaccard[rows]
-        mine, theirs = model_name(context.model), model_name(context.other)
-        limit = float(np.nanmax(np.abs(values), initial=0.01))
-        middle = theme.COLOURS["surface"].of(mode)
-        ends = (theme.COLOURS["major"].of(mode), theme.COLOURS["accent"].of(mode))
-        scale: Any = [(0.0, ends[0]), (0.5, middle), (1.0, ends[1])]
-        marker = {"cmin": -limit, "cmax": limit}
-        title, texts = f"Jaccard, {mine} minus {theirs}", [f"{mine} minus {theirs}: {v:+.2f}" for v in values]
-    else:
-        values, scale, marker = 1 - jaccard, list(SCALES[mode]), {"cmin": 0.0, "cmax": 1.0}
-        title = f"1 − Jaccard, {model_name(context.model)}"
-        texts = [f"1 − Jaccard {v:.2f}" for v in values]
+def _by_error(chart: go.Figure, context: AnalysisContext, rows: NDArray[np.int64], mode: Mode) -> None:
+    values = 1 - context.analysis.metrics(context.model).jaccard[rows]
+    title = f"1 − Jaccard, {model_name(context.model)}"
     bar = {"title": {"text": title, "side": "right"}, "thickness": 12, "outlinewidth": 0}
-    _scatter(chart, points, texts, title, mode, color=values, colorscale=scale, colorbar=bar, **marker)
+    _scatter(
+        chart, context.analysis.case_map[rows], [f"1 − Jaccard {v:.2f}" for v in values], title, mode,
+        color=values, colorscale=list(SCALES[mode]), colorbar=bar, cmin=0.0, cmax=1.0,
+    )  # fmt: skip
 
 
 def _by_field(

@@ -11,13 +11,7 @@ import streamlit as st
 
 from dashboard.error_analysis import pick
 from dashboard.error_analysis.context import AnalysisContext, show_chosen
-from dashboard.error_analysis.tables import (
-    AnalysisTable,
-    TableCell,
-    csv_row,
-    number_cell,
-    table_of,
-)
+from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, number_cell, table_of
 from dashboard.shared import markup, wording
 from dashboard.shared.analysis import model_name
 from dashboard.shared.formatting import MISSING, count

@@ -22,14 +22,7 @@ from dashboard.shared.analysis import CASES, FIELDS, field_value, format_gap, mo
 from dashboard.shared.formatting import count, listing, percent, uncapitalized
 from dashboard.shared.templates import render
 from dashboard.shared.widgets import switch
-from leader_core.error_analysis import (
-    FEWEST,
-    ErrorFinding,
-    FindingKind,
-    Findings,
-    MetricEstimate,
-    find,
-)
+from leader_core.error_analysis import FEWEST, ErrorFinding, FindingKind, Findings, MetricEstimate, find
 
 EVERY: Final = "all"
 KINDS: Final[Mapping[str, tuple[str, tuple[FindingKind, ...]]]] = {

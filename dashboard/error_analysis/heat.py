@@ -8,13 +8,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.error_analysis.context import AnalysisContext, chart, few_note
-from dashboard.error_analysis.tables import (
-    AnalysisTable,
-    TableCell,
-    csv_row,
-    metric_cell,
-    table_of,
-)
+from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, metric_cell, table_of
 from dashboard.shared import markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, METRICS, field_value, format_metric, model_name
 from dashboard.shared.charts import add_squares, color_mode, shade, with_layout
@@ -132,7 +126,6 @@ def figure(result: HeatMap, mode: Mode) -> go.Figure:
 def _add_cells(
     figure: go.Figure, result: HeatMap, few: bool, limits: tuple[float, float], mode: Mode
 ) -> None:
-    """Cells of many cases, or of few."""
     rows, columns, (low, high) = result.rows, result.columns, limits
     cells = [
         (r, c) for r, c in np.argwhere(result.cases > 0).tolist() if bool(result.cases[r, c] < FEWEST) == few

@@ -88,7 +88,7 @@ _BINDINGS: Final[dict[str, url_state.Binding]] = {
     "first": url_state.Binding.pattern(_NAME, slices.CHOSEN),
     "second": url_state.Binding.pattern(_NAME, slices.REST),
     "kind": url_state.Binding.choice(findings.EVERY, findings.KINDS),
-    "colour": url_state.Binding.choice("error", {**dict.fromkeys(FIELDS), **case_map.NUMBERS}),
+    "colour": url_state.Binding.choice(case_map.ERROR, dict.fromkeys((case_map.ERROR, *FIELDS))),
 }
 
 
@@ -144,7 +144,6 @@ def draw() -> None:
 
 
 def _controls(service: Service, analysis: Analysis) -> None:
-    """Which cases, which models, which metric."""
     cases = {analysis_cache.EVERYBODY: "All scored cases", **case_sets(service, analysis)}
     if st.session_state["of"] not in cases:
         st.session_state["of"] = "test" if "test" in cases else analysis_cache.EVERYBODY

@@ -93,7 +93,6 @@ def varied(every: Sequence[ErrorFinding]) -> list[ErrorFinding]:
 
 
 def _facts(context: AnalysisContext, conditions: str) -> list[tuple[str, str]]:
-    """What was analysed: data, cases, models."""
     fingerprint = context.service.engine.cohort.fingerprint
     people = len(set(context.analysis.frame.patient_ids[context.within].tolist()))
     facts = [

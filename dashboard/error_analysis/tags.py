@@ -10,13 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.error_analysis.context import AnalysisContext, model_cell
-from dashboard.error_analysis.tables import (
-    AnalysisTable,
-    TableCell,
-    csv_row,
-    number_cell,
-    table_of,
-)
+from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, number_cell, table_of
 from dashboard.scores.notes import NO_ERROR_NAME, author
 from dashboard.server.workspace import Workspace, get_workspace
 from dashboard.shared import markup, session

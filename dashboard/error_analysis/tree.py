@@ -10,13 +10,7 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from dashboard.error_analysis.context import AnalysisContext, chart
-from dashboard.error_analysis.tables import (
-    AnalysisTable,
-    TableCell,
-    csv_row,
-    number_cell,
-    table_of,
-)
+from dashboard.error_analysis.tables import AnalysisTable, TableCell, csv_row, number_cell, table_of
 from dashboard.shared import markup, theme, url_state
 from dashboard.shared.analysis import FIELDS, NUMBERS, TARGETS, model_name
 from dashboard.shared.charts import UNFADED, color_mode, ink_on, shade, with_layout
@@ -82,7 +76,6 @@ def draw(context: AnalysisContext) -> None:
 
 
 def _fields(context: AnalysisContext) -> tuple[str, ...]:
-    """What a tree over these cases may split."""
     return tuple(f for f in TREE_FIELDS if f in NUMBERS or f in context.analysis.frame.columns)
 
 

@@ -9,13 +9,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.error_analysis.context import AnalysisContext, chart
-from dashboard.error_analysis.tables import (
-    AnalysisTable,
-    ColumnOf,
-    TableCell,
-    csv_row,
-    table_of,
-)
+from dashboard.error_analysis.tables import AnalysisTable, ColumnOf, TableCell, csv_row, table_of
 from dashboard.shared import markup, theme
 from dashboard.shared.analysis import model_name
 from dashboard.shared.charts import add_squares, color_mode, shade, with_layout

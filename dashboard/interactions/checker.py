@@ -61,7 +61,6 @@ def draw(service: Service) -> None:
 
 
 def _form() -> None:
-    """What is checked; taken when the button is pressed."""
     before: tuple[str, str] = st.session_state.get(_ENTRY, ("", ""))
     with st.form("check", border=False):
         drugs = st.text_area(
@@ -86,7 +85,6 @@ def _form() -> None:
 
 
 def _answer(service: Service) -> None:
-    """The alerts, what was not understood, and how the rest was read."""
     drugs, conditions = st.session_state.get(_ENTRY, ("", ""))
     if not drugs.strip():
         text = (

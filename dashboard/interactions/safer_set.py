@@ -176,7 +176,6 @@ def _counts(safer: SaferSet, page: str) -> str:
 
 
 def _metrics(safer: SaferSet) -> list[tuple[str, str, str]]:
-    """Before and after, and what it costs."""
     before, after = safer.before.counts, safer.after.counts
     left_out = len(safer.changed("left out"))
     return [

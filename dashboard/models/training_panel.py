@@ -208,7 +208,6 @@ def _draw_progress(run: Run, numbers: DeltaGenerator, curve: DeltaGenerator, dra
 
 
 def _stage(progress: TrainingProgress) -> str:
-    """What the process does now."""
     if progress.reading:
         return f"The teacher reads: {progress.read:,} of {progress.to_read:,} visits"
     if not progress.of:

@@ -26,12 +26,7 @@ from dashboard.server import audit
 from dashboard.server.service import Service
 from dashboard.server.workspace import get_workspace
 from dashboard.shared import markup
-from dashboard.shared.draft import (
-    Draft,
-    known_titles,
-    replace_draft,
-    session_draft,
-)
+from dashboard.shared.draft import Draft, known_titles, replace_draft, session_draft
 from dashboard.shared.formatting import count, day, plain
 from dashboard.shared.guard import guarded, notice
 from leader_core import LeaderError
@@ -182,7 +177,6 @@ def _patient_text(each: PatientChoice) -> str:
 
 
 def _encounter_text(each: EncounterChoice) -> str:
-    """When it began, and how many codes it has."""
     counts = [
         count(each.diagnoses, "diagnosis", "diagnoses"),
         count(each.procedures, "procedure"),

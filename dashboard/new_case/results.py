@@ -125,7 +125,6 @@ def _difference(service: Service, draft: Draft) -> None:
 
 
 def _sentence(changes: case_diff.SuggestionChanges | None) -> str:
-    """Which suggestions came and went."""
     if changes is None:
         return "Not compared: one of the two cases has no scores yet."
     parts = [

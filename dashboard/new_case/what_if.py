@@ -62,7 +62,6 @@ def show(service: Service, case: Case, answers: Mapping[ModelName, Recommendatio
 
 
 def _scope(case: Case, model: ModelName) -> str:
-    """What would be tried."""
     parts = ["each diagnosis of the current visit left out"]
     if model == "student":
         parts.append("each profile field that the student reads set to each other value")
@@ -72,7 +71,6 @@ def _scope(case: Case, model: ModelName) -> str:
 
 
 def _changes(service: Service, case: Case, recommendation: Recommendation) -> tuple[Change, ...]:
-    """Everything that is tried, each by itself."""
     cohort, fields = service.engine.cohort, recommendation.profile_read
     values = {field: tuple(cohort.profile_values(field)) for field in fields}
     suggested = [m.code for m in recommendation.selected]

@@ -11,13 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from dashboard.interactions.sets import KnownDrugs
-from dashboard.report.parts import (
-    Facts,
-    ReviewPart,
-    TrustPart,
-    review_part,
-    trust_parts,
-)
+from dashboard.report.parts import Facts, ReviewPart, TrustPart, review_part, trust_parts
 from dashboard.scores import trust_text
 from dashboard.scores.reasons import Reason, reasons
 from dashboard.scores.trust_text import NOT_SEARCHED, SimilarPatients, SimilarResult

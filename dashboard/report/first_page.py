@@ -6,25 +6,26 @@ It is cut to what one A4 page holds; whatever is left out is counted, and stands
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from dashboard.interactions.alerts import AlertGroup
 from dashboard.report.content import CaseReport
 from dashboard.report.parts import ReviewPart
+from dashboard.shared import wording
 from dashboard.shared.case_text import VisitText, short_title
 from dashboard.shared.comparison import Row
 from dashboard.shared.formatting import count, listing
-from leader_core.domain import MODEL_NAMES, ModelName, Severity
+from leader_core.domain import ModelName, Severity
 from leader_core.evaluation.trust import FEW
 
-LIKE: Final = "Of 100 alike"
+_LIKE: Final = "Of 100 alike"
 LIKE_NOTE: Final = (
     "Of 100 alike: of 100 validation patients whom the student scored like this one, how many were ordered a drug of the "
     f"class; a dash where fewer than {FEW} patients were scored so."
 )
-RAISED: Final = "What in the case raised the student's score most"
+_RAISED: Final = "What in the case raised the student's score most"
 NOTHING_ALONE: Final = "no single entry of the case"
 _TITLE: Final = 36  # characters of a title in a table
 _LINES: Final = 77  # lines of small type that the page holds below its title
@@ -45,15 +46,12 @@ class AlertLine:
         return _lines(f"{self.rank}    {self.title}. {self.effect} To do: {self.management}")
 
 
-@dataclass(frozen=True, slots=True)
-class ClassLine:
-    """A class that was ordered or that a model suggests."""
+class ClassColumn(NamedTuple):
+    """A column of the list of classes."""
 
-    title: str
-    ordered: str  # the drugs ordered, by name
-    suggested: tuple[ModelName, ...]
-    like: str  # of 100 patients with such a score, how many were ordered it; empty where that is not known
-    reason: str
+    heading: str
+    look: str = ""  # "teacher", "student", "like" or "reason"
+    width: float = 0.0  # mm on paper; 0 for what is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class ClassList:
     """Classes of one kind of agreement: a line for each of the first, and the names of the others."""
 
     label: str
-    lines: tuple[ClassLine, ...]
+    lines: tuple[tuple[str, ...], ...]  # a text for each column
     more: str
 
 
@@ -76,6 +74,7 @@ class FirstPage:
     alert_heading: str
     alerts: tuple[AlertLine, ...]  # most severe first
     more_alerts: str
+    columns: tuple[ClassColumn, ...]
     classes: tuple[ClassList, ...]
     notes: tuple[str, ...]
 
@@ -122,6 +121,7 @@ def _page(report: CaseReport, limits: Limits) -> FirstPage:
         alert_heading=_alert_heading(report.review),
         alerts=alerts,
         more_alerts=more,
+        columns=tuple(_columns(report)),
         classes=_classes(report, limits),
         notes=_notes(report),
     )
@@ -224,7 +224,7 @@ def _classes(report: CaseReport, limits: Limits) -> tuple[ClassList, ...]:
         rows = [row for row in every if _kind(row, models) == kind]
         most = limits.agreed if kind == "ordered" or not report.models else limits.classes
         shown = rows if len(rows) <= most + 1 else rows[:most]
-        lines = tuple(_class_line(row, report) for row in shown)
+        lines = tuple(tuple(_class_line(row, report)) for row in shown)
         if rows:
             label = f"{_label(kind, report)} ({len(rows)})"
             rest = rows[len(shown) :]
@@ -234,20 +234,34 @@ def _classes(report: CaseReport, limits: Limits) -> tuple[ClassList, ...]:
     return tuple(lists)
 
 
-def _class_line(row: Row, report: CaseReport) -> ClassLine:
-    trust = report.like.get(row.code)
-    like = trust.like if trust is not None else None
-    reasons = (report.reasons or {}).get(row.code, ())
-    return ClassLine(
-        title=row.title,
-        ordered=(listing(report.drug_names.get(row.code, ())) or "ordered") if row.prescribed else "",
-        suggested=tuple(name for name in MODEL_NAMES if name in row.suggested),
-        like=f"{100 * like.value:.0f}"
-        if like is not None and like.value is not None and like.whole >= FEW
-        else "",
-        reason="; ".join(_short(reason.text) for reason in reasons)
-        or (NOTHING_ALONE if report.reasons else ""),
-    )
+def _columns(report: CaseReport) -> Iterator[ClassColumn]:
+    yield ClassColumn("Class", width=49.0)
+    if report.prescribed_known:
+        yield ClassColumn("Ordered as", width=37.0)
+    for part in report.models:
+        yield ClassColumn(wording.MODEL_LABELS[part.name], part.name, 11.5)
+    if report.like:
+        yield ClassColumn(_LIKE, "like", 16.0)
+    if report.reasons is not None:
+        yield ClassColumn(_RAISED, "reason")
+
+
+def _class_line(row: Row, report: CaseReport) -> Iterator[str]:
+    """The texts of a class, in the order of `_columns`."""
+    yield row.title
+    if report.prescribed_known:
+        yield (listing(report.drug_names.get(row.code, ())) or "ordered") if row.prescribed else "no"
+    for part in report.models:
+        yield "✓" if part.name in row.suggested else "–"
+    if report.like:
+        trust = report.like.get(row.code)
+        known = trust is not None and trust.like.value is not None and trust.like.whole >= FEW
+        yield f"{100 * (trust.like.value or 0.0):.0f}" if trust is not None and known else "–"
+    if report.reasons is not None:
+        reasons = report.reasons.get(row.code, ())
+        yield "; ".join(_short(reason.text) for reason in reasons) or (
+            NOTHING_ALONE if report.reasons else ""
+        )
 
 
 def _short(text: str) -> str:

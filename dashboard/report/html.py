@@ -38,8 +38,6 @@ def write_html(report: CaseReport) -> bytes:
         first=first_page.first_page(report),
         sections=sections(report),
         kind_of=lambda block: type(block).__name__,
-        like=first_page.LIKE,
-        raised=first_page.RAISED,
     )
 
 

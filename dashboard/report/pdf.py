@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
@@ -14,7 +14,7 @@ from fpdf.util import Padding
 
 from dashboard.report import first_page
 from dashboard.report.content import CaseReport
-from dashboard.report.first_page import AlertLine, ClassLine
+from dashboard.report.first_page import AlertLine, ClassColumn
 from dashboard.report.sections import (
     ELSEWHERE,
     AlertItem,
@@ -28,11 +28,8 @@ from dashboard.report.sections import (
 )
 from dashboard.shared import theme, wording
 from dashboard.shared.formatting import day
-from leader_core.domain import MODEL_NAMES
 
 _SMALL: Final = 7.5  # points, of the first page
-_MARK: Final = 11.5  # mm of a model's column there
-_LIKE: Final = 16.0
 
 
 def write_pdf(report: CaseReport) -> bytes:
@@ -211,12 +208,14 @@ class ReportPdf(FPDF):
             self.paragraph(muted(page.more_alerts, _SMALL))
         if page.classes:
             self._small_heading("Drug classes")
-            self._class_headings()
+            looks = [c.look if c.look in theme.MODEL_ICONS else "muted" for c in page.columns]
+            headings = zip(page.columns, looks, strict=True)
+            self._class_row((TextRun(c.heading, 7, look, bold=True) for c, look in headings), page.columns)
         for group in page.classes:
             self.ln(0.6)
             self.paragraph(TextRun(group.label, 8, bold=True))
             for line in group.lines:
-                self._class_line(line)
+                self._class_line(line, page.columns)
             if group.more:
                 self.paragraph(muted(group.more, _SMALL))
         self.ln(0.8)
@@ -236,40 +235,23 @@ class ReportPdf(FPDF):
         self.paragraph(*spans)
         self.ln(0.3)
 
-    def _columns(self) -> list[tuple[str, float]]:
-        """The columns of the class list with their width in mm."""
-        report = self.report
-        columns = [("Class", 49.0)]
-        columns += [("Ordered as", 37.0)] if report.prescribed_known else []
-        columns += [(wording.MODEL_LABELS[part.name], _MARK) for part in report.models]
-        columns += [(first_page.LIKE, _LIKE)] if report.like else []
-        if report.reasons is not None:
-            columns.append((first_page.RAISED, self.epw - sum(width for _, width in columns)))
-        return columns
-
-    def _class_headings(self) -> None:
+    def _class_row(self, runs: Iterable[TextRun], columns: Sequence[ClassColumn]) -> None:
+        """A line of the list of classes."""
         top, x = self.get_y(), self.l_margin
-        colours = {wording.MODEL_LABELS[name]: name for name in MODEL_NAMES}
-        for text, width in self._columns():
-            self.label(x, top, TextRun(text, 7, colours.get(text, "muted"), bold=True))
-            x += width
-        self.set_xy(self.l_margin, top + 3.6)
+        for run, column in zip(runs, columns, strict=True):
+            self.label(x, top, run)
+            x += column.width
+        self.set_xy(self.l_margin, top + 3.5)
 
-    def _class_line(self, line: ClassLine) -> None:
+    def _class_line(self, texts: Sequence[str], columns: Sequence[ClassColumn]) -> None:
         """One line of small type: texts too long for their column end with "…", and stand in the appendix in full."""
-        report = self.report
-        texts: list[str] = [line.title]
-        texts += [line.ordered or "no"] if report.prescribed_known else []
-        texts += ["✓" if part.name in line.suggested else "–" for part in report.models]
-        texts += [line.like or "–"] if report.like else []
-        texts += [line.reason] if report.reasons is not None else []
-        top, x = self.get_y(), self.l_margin
-        for text, (_, width) in zip(texts, self._columns(), strict=True):
+        rest = self.epw - sum(column.width for column in columns)
+        runs = []
+        for text, column in zip(texts, columns, strict=True):
             run = TextRun(text, _SMALL, "muted" if text in ("–", "no") else "ink")
             self.style(run)
-            self.label(x, top, run._replace(text=self.fitted(text, width - 1.5)))
-            x += width
-        self.set_xy(self.l_margin, top + 3.45)
+            runs.append(run._replace(text=self.fitted(text, (column.width or rest) - 1.5)))
+        self._class_row(runs, columns)
         self.set_draw_color(225)
         self.set_line_width(0.1)
         self.line(self.l_margin, self.get_y(), self.l_margin + self.epw, self.get_y())

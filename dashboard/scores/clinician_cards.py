@@ -208,9 +208,6 @@ def classes_html(about: CardCase, known: Mapping[str, Sequence[Reason]], note: s
     """
     level = about.service.engine.cohort.fingerprint.atc_level
     matters = [row for row in about.rows if row.group != "neither" or row.held or row.code == about.focus]
-    areas: dict[str, list[Row]] = {}
-    for row in sorted(matters, key=lambda r: (r.code[:1], -r.rank, r.code)):
-        areas.setdefault(comparison.area(row.code), []).append(row)
     drugs = {row.code: _drugs(about, row)[1] for row in matters}
     return render(
         "scores/clinician_cards.html",
@@ -219,7 +216,7 @@ def classes_html(about: CardCase, known: Mapping[str, Sequence[Reason]], note: s
         own=own_lines(about),
         note=note,
         open_items=_OPEN_ITEMS,
-        areas=areas,
+        areas=comparison.by_area(matters),
         drugs=drugs,
         others=[row for row in about.rows if row.code not in drugs],
         held_by={

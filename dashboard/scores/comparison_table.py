@@ -90,7 +90,6 @@ def _against(alert: Alert) -> dict[str, str]:
 
 
 def _explain() -> None:
-    """Open the explanation of the class whose row was clicked."""
     if code := getattr(st.session_state.get(_KEY), "explained", None):
         st.session_state[EXPLAINED] = str(code)
 
@@ -127,7 +126,8 @@ def table(
             if members or key != "held"
         ]
     elif grouping == "area":
-        groups = [group(area, area, members) for area, members in comparison.by_area(rows).items()]
+        matters = comparison.by_area(row for row in rows if row.group != "neither")
+        groups = [group(area, area, members) for area, members in matters.items()]
     else:
         groups = [
             group(

@@ -66,7 +66,6 @@ def areas(titles: Mapping[str, str], shares: DrugShares) -> list[dict[str, Any]]
 
 
 def _terms(code: str) -> list[str]:
-    """Other names of a class."""
     known = (each for each in synonyms() if each.kind == "medication" and code in each.codes)
     return [term for each in known for term in each.terms]
 

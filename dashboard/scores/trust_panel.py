@@ -62,7 +62,6 @@ BINDINGS: Final = {_KEY: url_state.Binding([], read_filters, ".".join)}
 
 
 def _query() -> SimilarQuery:
-    """The session's filters as a query."""
     filters = st.session_state.get(_KEY) or []
     return SimilarQuery(
         count=_COUNT,
@@ -95,7 +94,6 @@ def similar_result(service: Service, similar: Similar | None) -> SimilarResult:
 
 
 def _why_none(service: Service) -> str:
-    """Why there are no neighbours (yet), in a sentence."""
     status = service.status("student")
     if status.readiness == "loading":
         return "They appear when the student is ready."

@@ -137,11 +137,10 @@ def by_error(compared: Iterable[Row], models: Collection[ModelName]) -> dict[Err
 
 
 def by_area(compared: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows that matter (suggested or ordered) by therapeutic area, in ATC's order."""
+    """Rows by therapeutic area, in ATC's order."""
     groups: dict[str, list[Row]] = {}
     for row in sorted(compared, key=lambda r: (r.code[:1], -r.rank, r.code)):
-        if row.group != "neither":
-            groups.setdefault(area(row.code), []).append(row)
+        groups.setdefault(area(row.code), []).append(row)
     return groups
 
 

@@ -213,7 +213,6 @@ def read_whole(service: Service, query: PatientQuery) -> Iterator[PatientRow]:
 
 
 def _person(row: PatientRow) -> str:
-    """Who it is, in a few words."""
     gender = case_text.profile_value("gender", row.gender).lower()
     years = [] if row.age is None else [f"{row.age} years"]
     visits = [count(row.visits, "visit")] if row.visits > 1 else []

@@ -205,9 +205,11 @@ def test_reasons_stand_with_each_class_and_in_the_json(engine: FakeEngine) -> No
     outcomes = Outcomes("student", codes, 0.4, before, (item,), before[None] - np.float32(0.5), 2, 0.0)
     report = compose(engine, case, rec, patient_id=10006, hide=False, made_at=NOW, outcomes=outcomes)  # type: ignore[arg-type]
     title = engine.cohort.title("diagnosis", case.current.diagnoses[0])
-    assert {
-        line.reason for group in first_page(report).classes for line in group.lines if line.suggested
-    } == {title}
+    page = first_page(report)
+    assert [column.heading for column in page.columns][-2:] == [
+        "Student", "What in the case raised the student's score most"
+    ]  # fmt: skip
+    assert {line[-1] for group in page.classes for line in group.lines if line[-2] == "✓"} == {title}
     rows = json.loads(write_json(report))["medications"]
     assert rows[0]["reasons"] == [
         {"text": title, "before": pytest.approx(0.8), "without": pytest.approx(0.3)}
