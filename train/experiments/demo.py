@@ -130,10 +130,10 @@ def build_models(
     *,
     device: str,
     real: Path | None,
-    fresh: bool = False,
-    jobs: int | None = None,
-    rows: frozenset[str] | None = None,
-    teacher_seeds: int | None = None,
+    fresh: bool,
+    jobs: int | None,
+    rows: frozenset[str] | None,
+    teacher_seeds: int | None,
 ) -> dict[str, Any]:
     """Train and evaluate the demo models on the cohort that is built; install two of them and write the tables.
 

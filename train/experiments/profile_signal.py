@@ -19,7 +19,8 @@ from train.baselines.fitting import FittedBaseline
 from train.baselines.simple import Logistic
 from train.console import Report, Silent
 from train.evaluation.scoring import Labels
-from train.experiments.realdata import FOLDS, Fold, folds_of, over_folds
+from train.experiments.realdata import Fold, folds_of, over_folds
+from train.experiments.results_tables import signed, value
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
@@ -32,7 +33,7 @@ NEITHER: Final = "neither codes nor profile"
 NONE: Final = Vocabulary.of(())
 
 
-def measure_profile(cohort: Cohort, *, seed: int, folds: int = FOLDS, report: Report) -> dict[str, Any]:
+def measure_profile(cohort: Cohort, *, seed: int, folds: int, report: Report) -> dict[str, Any]:
     """PRAUC by model and group, and differences to the codes alone (of the profile alone: to neither).
 
     Every visit of a tested patient is a case: the first one of each patient is a first visit, whatever follows.
@@ -90,14 +91,8 @@ def show_profile(result: Mapping[str, Any], report: Report) -> None:
     for name, model in result["models"].items():
         row = [name]
         for group in ("single-visit", "multi-visit"):
-            prauc = model["groups"][group]["prauc"]
-            row.append("-" if prauc is None else f"{prauc['value']:.4f}")
             difference = model.get("difference", {}).get(group, {}).get("prauc")
-            row.append(
-                "-"
-                if difference is None
-                else f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
-            )
+            row += [value(model["groups"][group]["prauc"], 4), signed(difference)]
         rows.append(row)
     report.table(
         f"{result['cohort']['label']}: {result['cases']:,} visits, {result['folds']} folds",

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from leader_core.student.scorer import StudentScorer
     from leader_core.student.titles import TitleVectors
 
-FOLDS: Final = 5
 VALIDATION_SHARE: Final = 0.2  # of the patients that are not judged
 LABELS: Final[Mapping[str, str]] = {
     "started": "Student, started from the synthetic one",
@@ -154,9 +153,9 @@ def evaluate_folds(
     training: StudentTraining,
     *,
     seed: int,
-    folds: int = FOLDS,
-    device: str = "auto",
-    report: Report | None = None,
+    folds: int,
+    device: str,
+    report: Report,
 ) -> dict[str, Any]:
     """Train and judge every model on every fold.
 
@@ -172,7 +171,6 @@ def evaluate_folds(
     from leader_core.teacher.config import DEFAULT_BASE
     from train.student.titles import SharedTitles
 
-    report = report or Report(quiet=True)
     source = StudentScorer.load(student, device, titles=cohort.title, served=cohort.fingerprint)
     if source.manifest.cohort.atc_level != cohort.fingerprint.atc_level:
         raise InputError(

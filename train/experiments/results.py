@@ -29,7 +29,9 @@ from train.experiments.results_tables import (
     main_table,
     parts_table,
     returning_table,
+    signed,
     table,
+    turned,
     value,
 )
 
@@ -122,7 +124,7 @@ def summary(evaluation: Entry) -> str:
             for result in cohorts
         ]
         texts = [
-            f"{title} {-each['value']:+.3f} ({-each['high']:+.3f} to {-each['low']:+.3f})"
+            f"{title} {signed(turned(each), 3)}"
             for title, each in zip(titles, differences, strict=True)
             if each is not None
         ]
@@ -226,12 +228,10 @@ def claim_sentences(models: Entry, reference: str) -> Iterator[str]:
         difference = models.get(claim.row, {}).get("difference", {}).get(claim.group, {}).get(claim.metric)
         if difference is None:
             continue
-        numbers = {
-            key: -difference[old] for key, old in (("value", "value"), ("low", "high"), ("high", "low"))
-        }
+        ours = turned(difference)
         yield (
-            f"- {ANSWERS[-_verdict(difference)]}: *{name}* {claim.words} ({numbers['value']:+.4f}, "
-            f"{numbers['low']:+.4f} to {numbers['high']:+.4f}; p {difference['p']:.4f})."
+            f"- {ANSWERS[_verdict(ours)]}: *{name}* {claim.words} ({ours['value']:+.4f}, "
+            f"{ours['low']:+.4f} to {ours['high']:+.4f}; p {ours['p']:.4f})."
         )
 
 

@@ -79,7 +79,7 @@ def differences_table(models: Entry, evaluation: Entry) -> str:
         )
         p = "–" if overall is None else f"{overall['p']:.4f}"
         selected = [entry["difference"]["multi-visit"].get(metric) for metric in ("jaccard", "f1")]
-        rows.append([entry["label"], _signed(overall), p, *map(_signed, [*visits, *selected])])
+        rows.append([entry["label"], signed(overall), p, *map(signed, [*visits, *selected])])
     method = evaluation["comparison"]
     return f"{table(header, rows)}\n\n{method[0].upper()}{method[1:]}."
 
@@ -173,7 +173,7 @@ def parts_table(sections: Entry) -> str:
         cells = [each["parts"].get(name) for each in sections.values()]
         values = ["–" if cell is None else value(cell["prauc"], 4) for cell in cells]
         rows.append(
-            [name, *values, *(_signed(((cell or {}).get("difference") or {}).get("prauc")) for cell in cells)]
+            [name, *values, *(signed(((cell or {}).get("difference") or {}).get("prauc")) for cell in cells)]
         )
     return table(header, rows)
 
@@ -226,10 +226,21 @@ def interval(score: Entry | None, *, spread: bool = False) -> str:
     return f"{score['value']:.4f}{seeds} ({score['low']:.4f} to {score['high']:.4f})"
 
 
-def _signed(difference: Entry | None) -> str:
+def signed(difference: Entry | None, digits: int = 4) -> str:
     if difference is None:
         return "–"
-    return f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})"
+    number, low, high = (f"{difference[name]:+.{digits}f}" for name in ("value", "low", "high"))
+    return f"{number} ({low} to {high})"
+
+
+def turned(difference: Entry) -> Entry:
+    """The same difference seen from the other side."""
+    return {
+        **difference,
+        "value": -difference["value"],
+        "low": -difference["high"],
+        "high": -difference["low"],
+    }
 
 
 def _mean(values: Sequence[float]) -> str:
