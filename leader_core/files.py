@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from leader_core.errors import ArtifactError, InputError
 
@@ -34,6 +34,7 @@ _REPLACED: Final = "replaced"
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 _IN_THE_WAY: Final = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
+T = TypeVar("T")
 
 SEAL: Final = "seal"
 """Under which key a record carries the digest of all its others."""
@@ -108,17 +109,17 @@ def write_by_class(path: Path, record: Mapping[str, Any]) -> None:
     path.write_text(f'{head}, "classes": {{\n{lines}\n}}}}\n', encoding="utf-8")
 
 
-def read_by_class(path: Path) -> Any:
-    """What `write_by_class` wrote; None where there is no such file.
+def read_by_class(path: Path, parse: Callable[[Any], T]) -> T | None:
+    """What `write_by_class` wrote, parsed; None where there is no such file.
 
     Raises:
-        ArtifactError: the file is no JSON.
+        ArtifactError: the file is no JSON, or `parse` finds another shape.
     """
     if not path.is_file():
         return None
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return parse(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise ArtifactError(
             f"{path} is not readable ({error}). Write it again: python -m train calibrate."
         ) from error

@@ -23,7 +23,6 @@ LONGEST: Final = 600
 MOST: Final = 12
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _CODE: Final = re.compile(r"[A-Z0-9]{1,10}|all")
-_SIDES: Final = ("lt", "ge")
 _ID: Final = re.compile(r"[a-z0-9-]{1,64}")
 
 
@@ -129,35 +128,36 @@ def boxed(left: float, right: float, bottom: float, top: float) -> Condition:
 
 
 def _condition(text: str) -> Condition:
-    parts = text.split(":")
-    head, rest = parts[0], parts[1:]
     try:
-        if head == "class" and _CODE.fullmatch(rest[0]) and len(rest) > 1 and all(map(_is_who, rest[1:])):
-            return Condition("class", tuple(rest))
-        if head in ("list", "tag") and len(rest) == 1 and _ID.fullmatch(rest[0]):
-            return Condition("list" if head == "list" else "tag", (rest[0],))
-        if head == "bin" and len(rest) == 3 and _NAME.fullmatch(rest[0]) and _CODE.fullmatch(rest[1]):
-            return Condition("bin", (rest[0], rest[1]), _whole(rest[2]))
-        if head == "score" and len(rest) == 4 and all(map(_NAME.fullmatch, rest[:2])) and rest[2] in _SIDES:
-            return Condition("score", (rest[0], rest[1], rest[2]), _number(rest[3]))
-        if head == "better" and len(rest) == 3 and all(map(_NAME.fullmatch, rest[:2])):
-            return Condition("better", (rest[0], rest[1]), _number(rest[2]))
-        if head == "box" and len(rest) == 4:
-            return boxed(*map(_number, rest))
-        if len(rest) == 2 and _NAME.fullmatch(head):
-            match rest[0]:
-                case "has" | "lacks" as kind if head == "chapter":
-                    return Condition(kind, (), _whole(rest[1]))
-                case "is" | "not" as kind:
-                    return Condition(kind, (head,), _whole(rest[1]))
-                case "lt" | "ge" as kind:
-                    return Condition(kind, (head,), _number(rest[1]))
-    except (ValueError, IndexError):
+        match text.split(":"):
+            case ["class", code, *who] if _CODE.fullmatch(code) and who and all(map(_is_who, who)):
+                return Condition("class", (code, *who))
+            case ["list" | "tag" as kind, key] if _ID.fullmatch(key):
+                return Condition(kind, (key,))
+            case ["bin", model, code, place] if _NAME.fullmatch(model) and _CODE.fullmatch(code):
+                return Condition("bin", (model, code), _whole(place))
+            case ["score", metric, model, "lt" | "ge" as side, limit] if _named(metric, model):
+                return Condition("score", (metric, model, side), _number(limit))
+            case ["better", first, second, margin] if _named(first, second):
+                return Condition("better", (first, second), _number(margin))
+            case ["box", *sides] if len(sides) == 4:
+                return boxed(*map(_number, sides))
+            case ["chapter", "has" | "lacks" as kind, place]:
+                return Condition(kind, (), _whole(place))
+            case [field, "is" | "not" as kind, place] if _named(field):
+                return Condition(kind, (field,), _whole(place))
+            case [number, "lt" | "ge" as kind, limit] if _named(number):
+                return Condition(kind, (number,), _number(limit))
+    except ValueError:
         pass
     raise InputError(
         f"The link names {text[:60]!r} as a condition on cases, which this version does not know. "
         "Choose the cases again under Error analysis."
     )
+
+
+def _named(*names: str) -> bool:
+    return all(map(_NAME.fullmatch, names))
 
 
 def _is_who(text: str) -> bool:

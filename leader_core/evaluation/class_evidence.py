@@ -19,7 +19,6 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from leader_core.errors import ArtifactError
 from leader_core.files import read_by_class, write_by_class
 
 EVIDENCE: Final = "validation.json"
@@ -147,24 +146,15 @@ class Evidence:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Inverse of `to_json`.
-
-        Raises:
-            ArtifactError: another shape or format.
-        """
-        try:
-            if (record["format"], record["grid"]) != (FORMAT, GRID):
-                raise ArtifactError(f"{EVIDENCE}: format {record['format']!r}, expected {FORMAT}.")
-            cases = int(record["cases"])
-            classes = {
-                str(code): ClassEvidence(
-                    cases, int(each["given"]), float(each["expected"]), _counts(each["counts"])
-                )
-                for code, each in record["classes"].items()
-            }
-            return cls(classes, cases, bool(record["calibrated"]))
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"{EVIDENCE}: not readable ({error}).") from error
+        """Inverse of `to_json`; another shape or format raises TypeError, KeyError, ValueError or AttributeError."""
+        if (record["format"], record["grid"]) != (FORMAT, GRID):
+            raise ValueError(f"format {record['format']!r}, expected {FORMAT}")
+        cases = int(record["cases"])
+        classes = {
+            str(code): ClassEvidence(cases, int(c["given"]), float(c["expected"]), _counts(c["counts"]))
+            for code, c in record["classes"].items()
+        }
+        return cls(classes, cases, bool(record["calibrated"]))
 
 
 def _counts(rows: Iterable[Sequence[int]]) -> Counts:
@@ -182,5 +172,4 @@ def read_evidence(folder: Path) -> Evidence | None:
     Raises:
         ArtifactError: the file is damaged.
     """
-    record = read_by_class(folder / EVIDENCE)
-    return None if record is None else Evidence.from_json(record)
+    return read_by_class(folder / EVIDENCE, Evidence.from_json)

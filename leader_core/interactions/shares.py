@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from leader_core.errors import ArtifactError
 from leader_core.files import read_by_class, write_by_class
 from leader_core.interactions.orders import drugs_of_text, usual_names
 from leader_core.interactions.rules import frequencies, usual_order
@@ -82,28 +81,19 @@ class DrugShares:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> DrugShares:
-        """Inverse of `to_json`.
-
-        Raises:
-            ArtifactError: another shape or format.
-        """
-        try:
-            if record["format"] != FORMAT:
-                raise ArtifactError(f"{SHARES}: format {record['format']!r}, expected {FORMAT}.")
-            classes = {
-                str(code): tuple(
-                    DrugShare(
-                        str(name), str(own), float(share), {str(r): float(s) for r, s in routes.items()}
-                    )
-                    for name, own, share, routes in drugs
-                )
-                for code, drugs in record["classes"].items()
-            }
-            if any(sum(each.share for each in drugs) > 1.001 for drugs in classes.values()):
-                raise ArtifactError(f"{SHARES}: the shares of a class sum to more than 1.")
-            return cls(int(record["atc_level"]), classes, str(record["label"]))
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise ArtifactError(f"{SHARES}: not readable ({error}).") from error
+        """Inverse of `to_json`; another shape or format raises TypeError, KeyError, ValueError or AttributeError."""
+        if record["format"] != FORMAT:
+            raise ValueError(f"format {record['format']!r}, expected {FORMAT}")
+        classes = {
+            str(code): tuple(
+                DrugShare(str(name), str(own), float(share), {str(r): float(s) for r, s in routes.items()})
+                for name, own, share, routes in drugs
+            )
+            for code, drugs in record["classes"].items()
+        }
+        if any(sum(each.share for each in drugs) > 1.001 for drugs in classes.values()):
+            raise ValueError("the shares of a class sum to more than 1")
+        return cls(int(record["atc_level"]), classes, str(record["label"]))
 
 
 def count_shares(reader: duckdb.DuckDBPyConnection, atc_level: int, label: str) -> DrugShares:
@@ -162,8 +152,7 @@ def read_shares(folder: Path) -> DrugShares | None:
     Raises:
         ArtifactError: the file is damaged.
     """
-    record = read_by_class(folder / SHARES)
-    return None if record is None else DrugShares.from_json(record)
+    return read_by_class(folder / SHARES, DrugShares.from_json)
 
 
 def shares_of(folders: Iterable[Path], atc_level: int) -> DrugShares:

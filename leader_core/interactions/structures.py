@@ -95,9 +95,10 @@ def draw(
     options: Any = drawer.drawOptions()
     options.clearBackground = False
     options.setHighlightColour((*HIGHLIGHT, 0.6 if dark else 1.0))
-    rdMolDraw2D.PrepareAndDrawMolecule(
-        drawer, molecule, highlightAtoms=atoms, highlightBonds=_bonds_between(molecule, set(atoms))
-    )
+    between = [
+        b.GetIdx() for b in molecule.GetBonds() if {b.GetBeginAtomIdx(), b.GetEndAtomIdx()} <= {*atoms}
+    ]
+    rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule, highlightAtoms=atoms, highlightBonds=between)
     drawer.FinishDrawing()
     return _named(drawer.GetDrawingText(), f"Structure of {structure.drug}, {structure.formula}")
 
@@ -157,14 +158,6 @@ def _molecule(structure: Structure) -> Any:
             f"Restore {REPRESENTATIVES.name}."
         )
     return molecule
-
-
-def _bonds_between(molecule: Any, atoms: set[int]) -> list[int]:
-    return [
-        bond.GetIdx()
-        for bond in molecule.GetBonds()
-        if bond.GetBeginAtomIdx() in atoms and bond.GetEndAtomIdx() in atoms
-    ]
 
 
 def _named(svg: str, name: str) -> str:

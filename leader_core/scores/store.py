@@ -21,6 +21,7 @@ FORMAT: Final = "2"
 _MODELS: Final = (
     "SELECT model, digest, threshold, cases, scored_at, known FROM stored_scores.models ORDER BY model"
 )
+_CODES: Final = "SELECT code FROM stored_scores.codes ORDER BY code_no"
 _CASE: Final = """
 SELECT probabilities, truncated FROM stored_scores.case_scores
 WHERE visit_id = $visit_id AND model = $model AND probabilities IS NOT NULL
@@ -69,33 +70,24 @@ class ScoreStore:
         remake = "Make them again: python -m train scores."
         try:
             connection.execute("ATTACH $path AS stored_scores (TYPE duckdb, READ_ONLY)", {"path": str(path)})
+            try:
+                meta = dict(connection.execute("SELECT key, value FROM stored_scores.meta").fetchall())
+                if meta.get("format") != FORMAT:
+                    raise ArtifactError(
+                        f"The stored scores {path.name} have format {meta.get('format')!r}, expected {FORMAT!r}. {remake}"
+                    )
+                if meta.get("cohort") != digest:
+                    raise ArtifactError(f"The stored scores {path.name} are of another cohort. {remake}")
+                models = [_model(row) for row in connection.execute(_MODELS).fetchall()]
+                codes = tuple(row[0] for row in connection.execute(_CODES).fetchall())
+            except BaseException:
+                connection.execute("DETACH stored_scores")
+                raise
         except duckdb.Error as error:
             raise ArtifactError(
-                f"The stored scores {path.name} cannot be opened ({str(error).splitlines()[0]}). {remake}"
+                f"{path.name} holds no stored scores that can be read ({str(error).splitlines()[0]}). {remake}"
             ) from error
-        try:
-            meta = dict(connection.execute("SELECT key, value FROM stored_scores.meta").fetchall())
-            if meta.get("format") != FORMAT:
-                raise ArtifactError(
-                    f"The stored scores {path.name} have format {meta.get('format')!r}, expected {FORMAT!r}. {remake}"
-                )
-            if meta.get("cohort") != digest:
-                raise ArtifactError(f"The stored scores {path.name} are of another cohort. {remake}")
-            models = {row[0]: _model(row) for row in connection.execute(_MODELS).fetchall()}
-            codes = tuple(
-                row[0]
-                for row in connection.execute(
-                    "SELECT code FROM stored_scores.codes ORDER BY code_no"
-                ).fetchall()
-            )
-        except (duckdb.Error, ArtifactError) as error:
-            connection.execute("DETACH stored_scores")
-            if isinstance(error, ArtifactError):
-                raise
-            raise ArtifactError(
-                f"{path.name} holds no stored scores ({str(error).splitlines()[0]}). {remake}"
-            ) from error
-        return cls(connection, models, codes)
+        return cls(connection, {model.name: model for model in models}, codes)
 
     def case(self, visit_id: int, model: str) -> tuple[dict[str, float], bool] | None:
         """Score of every class that the model can name, and whether the case was cut to fit; None if not scored."""

@@ -6,7 +6,7 @@ codes; `matching` answers searches from its arrays, which threads may share.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -104,9 +104,7 @@ class CodeIndex:
     def code_rows(self, code: str) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Rows whose bare code, in small letters, is this text; and rows whose code begins with it."""
         first, last = bisect_left(self._bare, code), bisect_left(self._bare, code + _LAST)
-        exact = first
-        while exact < last and self._bare[exact] == code:
-            exact += 1
+        exact = bisect_right(self._bare, code)
         return self._by_code[first:exact], self._by_code[first:last]
 
     def _rank(self, no_weight: dict[str, int]) -> NDArray[np.int64]:
