@@ -173,16 +173,13 @@ class Engine:
         folders = [card.folder for name in ("student", "teacher") if (card := self._card(name)).available]
         return shares_of(folders, self.cohort.fingerprint.atc_level)
 
-    def review(
-        self, case: Case, drugs: Iterable[str] | None = None, *, orders: Iterable[Order] = ()
-    ) -> Review:
+    def review(self, case: Case, drugs: Iterable[str] | None = None) -> Review:
         """What the tables say about a case's drugs and conditions, drug by drug; see `leader_core.interactions.review`.
 
         Args:
             case: its current diagnoses and procedures count, and what lasts of earlier ones (`findings`).
             drugs: ATC codes of drugs (level 5), classes at the cohort's level, or drugs in any hospital's spelling.
                 None takes what was ordered in the case's visit, or where that is not known what a model suggests.
-            orders: the visit's drug strings; a class that has some becomes the drugs that they name.
 
         Raises:
             NotFoundError: `drugs` is None, nothing is known of the visit, and no model is there.
@@ -194,8 +191,7 @@ class Engine:
             return self.review_set(case, codes or self._suggested(case), orders)
         from leader_core.exchange.code_lists import read_choices
 
-        level = self.cohort.fingerprint.atc_level
-        choices, unknown = read_choices(drugs, tuple(orders), self.shares, level)
+        choices, unknown = read_choices(drugs, self.shares)
         return review(
             choices, self.cohort.interactions, self.shares, diagnoses=findings(case), unknown=unknown
         )

@@ -164,12 +164,9 @@ def _progress(path: Path) -> str:
     return "" if isinstance(first, dict) and "event" in first else "it is another file"
 
 
-def _begins(start: str) -> Callable[[Path], str]:
-    def problem(path: Path) -> str:
-        with path.open("rb") as stream:
-            return "" if stream.read(len(start)) == start.encode() else "it is another file"
-
-    return problem
+def _results_page(path: Path) -> str:
+    with path.open("rb") as stream:
+        return "" if stream.readline().startswith(b"# The demo models") else "it is another file"
 
 
 COHORT: Final = OutputKind(
@@ -198,6 +195,6 @@ REAL_DATA: Final = OutputKind("a result of realdata", False, _result("cohort", "
 BENCHMARK: Final = OutputKind("a result of benchmark", False, _result("machine"))
 DRAW: Final = OutputKind("a draw of drug strings that nobody has judged", False, _draw)
 PROGRESS: Final = OutputKind("a file of a command's progress", False, _progress, private=True)
-RESULTS_PAGE: Final = OutputKind("a page of the demo's results", False, _begins("# The demo models"))
+RESULTS_PAGE: Final = OutputKind("a page of the demo's results", False, _results_page)
 
 Outputs = Iterable[tuple[Path, OutputKind]]

@@ -255,7 +255,7 @@ class FakeCohort:
             return dict(MEDICATIONS)
         return dict(PROCEDURES) if kind == "procedure" else {c: t for c, (t, _) in DIAGNOSES.items()}
 
-    def profile_values(self, name: str, split: str = "train") -> list[str]:
+    def profile_values(self, name: str) -> list[str]:
         if name == "age_band":
             return sorted({age_band(p["age"]) for p in self._people.values()})
         return sorted({str(p[name]) for p in self._people.values()} - {"unknown"})

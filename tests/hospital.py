@@ -70,8 +70,8 @@ class Hospital:
             result |= set(case.current.codes(kind))
         return sorted(result)
 
-    def profile_values(self, field: str, split: str = "train") -> list[str]:
-        return sorted({case.profile[field] for case in self.cases(split, "all")})
+    def profile_values(self, field: str) -> list[str]:
+        return sorted({case.profile[field] for case in self.cases("train", "all")})
 
     def reader(self) -> duckdb.DuckDBPyConnection:
         """The visits in a database, without orders."""

@@ -91,7 +91,7 @@ class TinyCohort:
     def vocabulary_codes(self, kind: Kind, split: str = "train") -> list[str]:
         return sorted({code for case in self.cases(split, "all") for code in case.current.codes(kind)})
 
-    def profile_values(self, field: str, split: str = "train") -> list[str]:
+    def profile_values(self, field: str) -> list[str]:
         return ["Private"]
 
 

@@ -101,7 +101,6 @@ class Cohort:
         self._full_index: CodeIndex | None = None
         self._cases = lru_cache(CACHED_CASES)(lambda patient_id: read_cases(self._cursor(), patient_id))
         self._orders = lru_cache(CACHED_CASES)(self._read_orders)
-        self._profiles = lru_cache(self._read_profiles)
         self._titles = lru_cache(self._read_titles)
         self._worklist = Worklist(self._cursor, self._searching)
 
@@ -233,24 +232,23 @@ class Cohort:
         rows = run(self._cursor(), "read/vocabulary_codes", {"kind": kind, "split": split}).fetchall()
         return [row[0] for row in rows]
 
-    def profile_values(self, field: str, split: str = "train") -> list[str]:
-        """The distinct values of a profile field in a split's visits, sorted; `UNKNOWN` among them where it occurs.
+    def profile_values(self, field: str) -> list[str]:
+        """The distinct values of a profile field in the training split, sorted; `UNKNOWN` among them where it occurs.
 
         Raises:
             InputError: a field that no case has.
         """
-        check_split(split)
-        rows = self._profiles(split)
         names = ("age_band", "gender", *PROFILE_TEXTS)
         if field not in names:
             raise InputError(f"Unknown profile field {field!r}: expected one of {', '.join(sorted(names))}.")
-        position = names.index(field)
-        if field == "age_band":
-            return sorted({age_band(row[0]) for row in rows})
-        return sorted({row[position] or UNKNOWN for row in rows})
+        values = {row[names.index(field)] for row in self._profiles}
+        return sorted(
+            {age_band(age) for age in values} if field == "age_band" else {v or UNKNOWN for v in values}
+        )
 
-    def _read_profiles(self, split: str) -> list[tuple[Any, ...]]:
-        return run(self._cursor(), "read/profile_values", {"split": split}).fetchall()
+    @cached_property
+    def _profiles(self) -> list[tuple[Any, ...]]:
+        return run(self._cursor(), "read/profile_values", {"split": "train"}).fetchall()
 
     def title(self, kind: Kind, code: str) -> str | None:
         """A readable title: the cohort's own, else the libraries'; None where nobody has one."""

@@ -46,16 +46,16 @@ _KEYS: Final = ("schema", "profile", "history", "current", "patient_id")
 _VISIT_KEYS: Final = (*PLURALS.values(), "admitted_at", "discharged_at", "visit_id", "visit_no")
 
 
-def read_case_file(data: bytes, what: str = "The case file") -> Case:
+def read_case_file(data: bytes) -> Case:
     """A case from the bytes of a file: a case file, or an exported report, whose case is taken.
 
     Raises:
         InputError: no JSON, or no case of this format; the text lists every problem.
     """
-    record = read_json(data, what, LARGEST)
+    record = read_json(data, "The file", LARGEST)
     if isinstance(record, dict) and record.get("schema") == REPORT_SCHEMA:
         record = record.get("case")
-    return case_from_record(record, what=what)
+    return case_from_record(record, what="The file")
 
 
 def read_file(
@@ -136,7 +136,7 @@ def _read_single(data: bytes, cohort: Cohort) -> Imported:
     """A case file or an exported report."""
     if len(data) > LARGEST:  # says what is wrong with a file that is too large to be a case
         read_json(data, "The file", LARGEST_FHIR)
-    case = read_case_file(data, "The file")
+    case = read_case_file(data)
     titles = {code: cohort.title(kind, code) or code for kind, code in case.codes()}
     listed = tuple(
         Listed("profile", f"{name} {value}"[:120], "is none of this cohort's values, and counts as unknown")
@@ -146,20 +146,18 @@ def _read_single(data: bytes, cohort: Cohort) -> Imported:
     return Imported(case, titles, listed, (), (), "")
 
 
-def case_to_record(case: Case, *, identified: bool = False, prescribed: bool = True) -> dict[str, Any]:
+def case_to_record(case: Case, *, identified: bool = False) -> dict[str, Any]:
     """A case as plain JSON values; unknown profile fields, absent dates and empty lists are left out.
 
     Args:
         case: any case.
         identified: also the patient's and the visits' ids and numbers.
-        prescribed: also what the current visit was given.
     """
-    current = case.current if prescribed else case.observed().current
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "profile": {name: value for name, value in case.profile.items() if value != UNKNOWN},
         "history": [_visit_record(visit, identified) for visit in case.history],
-        "current": _visit_record(current, identified),
+        "current": _visit_record(case.current, identified),
     }
     if identified and case.patient_id is not None:
         record["patient_id"] = case.patient_id

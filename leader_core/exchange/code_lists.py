@@ -12,11 +12,11 @@ from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
-from leader_core.domain import Concept, Fingerprint, Kind, Order
+from leader_core.domain import Concept, Fingerprint, Kind
 from leader_core.exchange.paste import read_pieces
 from leader_core.exchange.resolve import NO_COHORT, NO_DRUG, ResolvedCode, Unresolved, split_route
 from leader_core.interactions.orders import OrderedDrug, drug_names, usual_names
-from leader_core.interactions.review import Choice, NotUnderstood, choices_of, drug_choices
+from leader_core.interactions.review import Choice, NotUnderstood, class_choice, drug_choices
 from leader_core.interactions.rules import ATC_CODE
 from leader_core.interactions.shares import DrugShares
 from leader_core.terminology.drug_names import nearest_names, read_drug
@@ -154,37 +154,30 @@ def _misspelt_part(word: str, ingredients: Sequence[Ingredient]) -> bool:
 
 
 def read_choices(
-    drugs: Iterable[str], orders: Iterable[Order], shares: DrugShares, level: int
+    drugs: Iterable[str], shares: DrugShares
 ) -> tuple[tuple[Choice, ...], tuple[NotUnderstood, ...]]:
     """Drugs or classes one by one, each in any writing, as choices for a review, and what was not understood.
 
     Args:
-        drugs: codes of drugs, classes at the level, or drugs in any hospital's spelling.
-        orders: a visit's drug strings; a class that has some becomes the drugs that they name.
+        drugs: codes of drugs, classes at the level of `shares`, or drugs in any hospital's spelling.
         shares: of the drugs within a class.
-        level: ATC level of the classes.
     """
-    classes: list[str] = []
+    level = shares.atc_level
+    classes: set[str] = set()
     given: list[OrderedDrug] = []
     unknown: list[NotUnderstood] = []
     for text in drugs:
         code = text.strip().upper()
         if len(code) == ATC_LENGTH[level] < ATC_LENGTH[5] and ATC_CODE.fullmatch(code) and shares.of(code):
-            classes.append(code)
+            classes.add(code)
             continue
         read = read_drugs(text)
         given += [OrderedDrug(each.name, each.code, each.written) for each in read.codes]
         unknown += read.unknown
         if not read.codes and not read.unknown:
             unknown.append(NotUnderstood(text, "names no drug"))
-    chosen = choices_of(classes, orders, shares, level)
-    ordered = [
-        OrderedDrug(d.name, d.code, d.written) for choice in chosen if choice.known for d in choice.drugs
-    ]
-    return (
-        (*drug_choices((*given, *ordered), level), *(choice for choice in chosen if not choice.known)),
-        tuple(dict.fromkeys(unknown)),
-    )
+    suggested = (class_choice(code, shares) for code in sorted(classes))
+    return (*drug_choices(given, level), *suggested), tuple(dict.fromkeys(unknown))
 
 
 def read_diagnoses(text: str) -> ReadCodes:

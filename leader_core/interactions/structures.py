@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 REPRESENTATIVES: Final = Path(__file__).resolve().parents[2] / "assets" / "structures" / "representatives.csv"
 HIGHLIGHT: Final = (0.98, 0.78, 0.35)
 _SMALLEST_SHARED: Final = 4  # atoms; less is common to nearly all drugs
+_SECONDS: Final = 1  # the shortest time that the search can keep
 _TELLING_ATOMS: Final = 8
 _TELLING_SHARE: Final = 0.4
 """A shared part that says something: more than a ring, not carbon alone, and this share of the smaller drug."""
@@ -104,19 +105,13 @@ def draw(
 
 
 @lru_cache(maxsize=512)
-def shared(first: Structure, second: Structure, *, timeout_s: int = 2) -> SharedSubstructure:
-    """The largest common substructure, no ring is split; when the time is over, the best one so far.
-
-    Raises:
-        InputError: for a time below one second, the shortest the search can keep.
-    """
-    if timeout_s < 1:
-        raise InputError(f"A search of {timeout_s} s: expected at least 1 s.")
+def shared(first: Structure, second: Structure) -> SharedSubstructure:
+    """The largest common substructure, no ring is split; when the time is over, the best one so far."""
     from rdkit import Chem
     from rdkit.Chem import rdFMCS
 
     a, b = _molecule(first), _molecule(second)
-    common = rdFMCS.FindMCS([a, b], timeout=timeout_s, ringMatchesRingOnly=True, completeRingsOnly=True)
+    common = rdFMCS.FindMCS([a, b], timeout=_SECONDS, ringMatchesRingOnly=True, completeRingsOnly=True)
     if common.numAtoms < _SMALLEST_SHARED:
         return SharedSubstructure((), (), "", bool(common.canceled))
     pattern = Chem.MolFromSmarts(common.smartsString)
@@ -135,13 +130,12 @@ def draw_shared(
     first: Structure,
     second: Structure,
     *,
-    timeout_s: int = 2,
     width: int = 280,
     height: int = 200,
     dark: bool = False,
 ) -> tuple[str, str, SharedSubstructure]:
     """Both drugs as SVG, and what they share, which is marked where it says something."""
-    common = shared(first, second, timeout_s=timeout_s)
+    common = shared(first, second)
     atoms_a, atoms_b = (common.atoms_a, common.atoms_b) if common.telling else ((), ())
     svg_a = draw(first, highlight=atoms_a, width=width, height=height, dark=dark)
     svg_b = draw(second, highlight=atoms_b, width=width, height=height, dark=dark)

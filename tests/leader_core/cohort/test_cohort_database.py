@@ -95,8 +95,6 @@ def test_vocabularies_come_from_the_requested_split_alone(cohort: Cohort) -> Non
     codes = {code for case in cohort.cases("train", "all") for code in case.current.diagnoses}
     assert cohort.vocabulary_codes("diagnosis") == sorted(codes)
     assert cohort.profile_values("insurance") == ["Medicare", "Private"]
-    assert cohort.profile_values("marital_status", "all") == ["MARRIED", "unknown"]
-    assert cohort.profile_values("age_band", "all") == ["55-64", "85+"]
     with pytest.raises(InputError, match="shoe_size"):
         cohort.profile_values("shoe_size")
 

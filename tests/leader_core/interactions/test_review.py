@@ -178,14 +178,13 @@ def engine() -> Engine:
 
 def test_the_engine_reviews_what_is_typed_and_says_what_it_did_not_read(engine: Engine) -> None:
     case = Case(current=Visit(diagnoses=("ICD9:49390",)))
-    reviewed = engine.review(
-        case, ["Zyvox 600 mg", "N06A", "C07AA05", "foobarium"], orders=orders(SERTRALINE)
-    )
+    reviewed = engine.review(case, ["Zyvox 600 mg", "N06A", "sertraline", "C07AA05", "foobarium"])
     assert {c.drugs[0].name for c in reviewed.choices if c.known} == {
         "linezolid",
         "sertraline",
         "propranolol",
     }
+    assert [c.class_code for c in reviewed.choices if not c.known] == ["N06A"]
     assert {"linezolid with sertraline", "propranolol in asthma"} <= {a.title for a in reviewed.carried}
     assert [each.text for each in reviewed.unknown] == ["foobarium"]
 
