@@ -70,17 +70,7 @@ UNMAPPED: Final = "SELECT * FROM unmapped ORDER BY rows DESC, drug, route"
 ACCOUNTING: Final = "SELECT * FROM accounting ORDER BY source_table, reason <> 'kept', rows DESC, reason"
 
 _REQUIRED_TABLES: Final = frozenset(
-    (
-        "patients",
-        "visits",
-        "visit_codes",
-        "concepts",
-        "orders",
-        "interactions",
-        "accounting",
-        "rejects",
-        "meta",
-    )
+    "patients visits visit_codes concepts orders interactions accounting rejects meta".split()
 )
 
 

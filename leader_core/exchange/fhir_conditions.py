@@ -83,7 +83,8 @@ def read_codes(
             return answer
         reasons.append(answer.reason)
     reason = "; ".join(dict.fromkeys(reasons)) or _wordless(concept)
-    text = next((cleaned for words in words_of(concept) if (cleaned := _cleaned(words))), "")
+    cleaned = (_TAG.sub("", words)[:_LONGEST] for words in words_of(concept))
+    text = next(filter(None, cleaned), "")
     if kind == "diagnosis" and (text or like):
         return PendingCondition(resource, text or like, like, reason)
     return Unresolved(reason)
@@ -152,7 +153,3 @@ def _offer(
 
 def _content(text: str) -> frozenset[str]:
     return frozenset(content_words(fold(text).split())) - _SAYS_NOTHING
-
-
-def _cleaned(text: str) -> str:
-    return _TAG.sub("", text)[:_LONGEST]

@@ -18,9 +18,6 @@ from leader_core.exchange.fhir_terms import read_when
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
 
-_RACE: Final = "us-core-race"
-_ETHNICITY: Final = "us-core-ethnicity"
-_RELIGION: Final = "patient-religion"
 _PRIORITIES: Final[Mapping[str, tuple[str, ...]]] = {
     "EM": ("EMERGENCY", "EW EMER.", "DIRECT EMER."),
     "UR": ("URGENT",),
@@ -64,11 +61,11 @@ def read_profile(
         spoken = sorted(items(data.get("communication")), key=lambda item: item.get("preferred") is not True)
         for code, words in _first(spoken[0].get("language")) if spoken else ():
             keep(patient, "language", words or code, fhir_terms.language(code, words, values["language"]))
-        religions = _extension(data, _RELIGION)
+        religions = _extension(data, "patient-religion")
         keep(patient, "religion", ", ".join(religions), fhir_terms.pick(religions, values["religion"]))
         races = [
             name
-            for name in (*_extension(data, _ETHNICITY), *_extension(data, _RACE))
+            for name in (*_extension(data, "us-core-ethnicity"), *_extension(data, "us-core-race"))
             if name.casefold() not in _NO_ETHNICITY
         ]
         keep(patient, "ethnicity", ", ".join(races), fhir_terms.ethnicity(races, values["ethnicity"]))

@@ -55,7 +55,11 @@ def choose_patient(file: FhirFile, wanted: str | None) -> ChosenPatient:
         return ChosenPatient(patients[0] if patients else None)
     numbers = Counter(owners.values())
     by_label = {each.label: each.data for each in patients}
-    choices = tuple(_choice(label, by_label.get(label, {}), numbers[label]) for label in labels)
+    described = ((label, by_label.get(label, {})) for label in labels)
+    choices = tuple(
+        PatientChoice(label, word(data.get("gender"))[:20], word(data.get("birthDate"))[:10], numbers[label])
+        for label, data in described
+    )
     label = wanted or _first(file, owners, labels)
     if label not in labels:
         raise InputError(f"{WHAT} has no patient {label[:60]!r}: choose one of {', '.join(labels)}."[:300])
@@ -88,7 +92,3 @@ def _owner(file: FhirFile, resource: Resource) -> str:
 def _first(file: FhirFile, owners: Mapping[int, str], labels: Mapping[str, None]) -> str:
     with_visits = {owners[id(each)] for kind in ("Encounter", "Condition") for each in file.resources[kind]}
     return next((label for label in labels if label in with_visits), next(iter(labels)))
-
-
-def _choice(label: str, data: Mapping[str, object], resources: int) -> PatientChoice:
-    return PatientChoice(label, word(data.get("gender"))[:20], word(data.get("birthDate"))[:10], resources)

@@ -47,7 +47,6 @@ OTHER_SYSTEMS: Final[Mapping[str, str]] = {
     "http://www.ama-assn.org/go/cpt": "CPT",
     "urn:oid:2.16.840.1.113883.6.285": "HCPCS",
     "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm",
-    "http://hl7.org/fhir/sid/ndc": "NDC",
     "http://loinc.org": "LOINC",
     "http://hl7.org/fhir/sid/cvx": "CVX",
     "http://fdasis.nlm.nih.gov": "UNII",
@@ -196,12 +195,7 @@ def _fold(text: str) -> str:
 
 _DATE: Final = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d)([T ].+)?)?)?")
 _MOMENTS: Final = (
-    "performedDateTime",
-    "authoredOn",
-    "effectiveDateTime",
-    "recordedDate",
-    "onsetDateTime",
-    "dateAsserted",
+    "performedDateTime authoredOn effectiveDateTime recordedDate onsetDateTime dateAsserted".split()
 )
 _PERIODS: Final = ("period", "performedPeriod", "effectivePeriod", "onsetPeriod")
 

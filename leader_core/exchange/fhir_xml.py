@@ -18,20 +18,9 @@ _SEPARATOR: Final = " "  # between namespace and name, as expat gives them
 _LISTS: Final = frozenset(("entry", "parameter", "contained", "extension", "coding"))
 """Lists of which one alone must be a list as well; of others one alone means the same."""
 _FLAGS: Final = frozenset(
-    (
-        "doNotPerform",
-        "notDone",
-        "notPerformed",
-        "notGiven",
-        "wasNotGiven",
-        "wasNotTaken",
-        "reported",
-        "reportedBoolean",
-        "preferred",
-    )
+    "doNotPerform notDone notPerformed notGiven wasNotGiven wasNotTaken reported reportedBoolean preferred".split()
 )
 """Elements that JSON writes as true or false."""
-_WHOLE: Final = frozenset(("rank",))
 _MOST_DIGITS: Final = 10
 
 
@@ -81,7 +70,7 @@ class _Element:
             return self.parts or None
         if self.name in _FLAGS and self.text in ("true", "false"):
             return self.text == "true"
-        if self.name in _WHOLE and self.text.isdecimal() and len(self.text) < _MOST_DIGITS:
+        if self.name == "rank" and self.text.isdecimal() and len(self.text) < _MOST_DIGITS:
             return int(self.text)
         return self.text
 

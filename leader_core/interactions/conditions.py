@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import cache
 from typing import Final, cast
 
 from leader_core.domain import GRADED, Case, Severity
@@ -26,10 +25,6 @@ from leader_core.interactions.rules import (
     read_side,
     with_combinations,
 )
-
-CONDITIONS: Final = ASSETS / "conditions.csv"
-DUPLICATIONS: Final = ASSETS / "duplications.csv"
-LASTING: Final = ASSETS / "lasting.csv"
 
 _TEXTS: Final = ("effect", "management", "source")
 _PREFIX: Final = re.compile(r"ICD(?:9|10)(?:PCS)?:[A-Z0-9]+")
@@ -62,19 +57,19 @@ class DuplicationRule:
     source: str
 
 
-@lru_cache
-def condition_rules(path: Path = CONDITIONS) -> tuple[ConditionRule, ...]:
-    """Every rule of a table, the shipped one by default, in its order; a bad line raises InputError."""
-    return read_rows(path, _condition_rule)
+@cache
+def condition_rules() -> tuple[ConditionRule, ...]:
+    """Every rule of `assets/interactions/conditions.csv`, in its order; a bad line raises InputError."""
+    return read_rows(ASSETS / "conditions.csv", read_condition_rule)
 
 
-@lru_cache(maxsize=1)
+@cache
 def duplication_rules() -> tuple[DuplicationRule, ...]:
     """Every rule of the shipped table, in its order."""
-    return read_rows(DUPLICATIONS, _duplication_rule)
+    return read_rows(ASSETS / "duplications.csv", _duplication_rule)
 
 
-@lru_cache(maxsize=1)
+@cache
 def lasting_diagnoses() -> tuple[str, ...]:
     """Beginnings of the diagnosis codes that count from earlier visits too: an allergy, epilepsy, a pacemaker."""
 
@@ -82,7 +77,7 @@ def lasting_diagnoses() -> tuple[str, ...]:
         check_row(row, where, {}, ("condition", "diagnoses"))
         return beginnings(row, where, "diagnoses")
 
-    return tuple(dict.fromkeys(prefix for row in read_rows(LASTING, parse) for prefix in row))
+    return tuple(dict.fromkeys(prefix for row in read_rows(ASSETS / "lasting.csv", parse) for prefix in row))
 
 
 def findings(case: Case) -> tuple[str, ...]:
@@ -92,7 +87,8 @@ def findings(case: Case) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*case.current.diagnoses, *case.current.procedures, *earlier)))
 
 
-def _condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
+def read_condition_rule(row: Mapping[str, str], where: str) -> ConditionRule:
+    """A rule from its row; InputError where a cell is wrong."""
     check_row(row, where, {"severity": GRADED, "evidence": EVIDENCE}, _TEXTS)
     return ConditionRule(
         read_side(row, where, "drug"),

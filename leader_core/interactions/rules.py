@@ -9,20 +9,17 @@ import csv
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final, Literal, TypeVar, cast, get_args
 
 from leader_core.domain import GRADED, SEVERITY_RANK, Severity
 from leader_core.errors import InputError
+from leader_core.terminology import table_rows
 from leader_core.terminology.drug_table import shortest_names
 from leader_core.terminology.drugs import ATC_LENGTH
 
 ASSETS: Final = Path(__file__).resolve().parents[2] / "assets" / "interactions"
-RULES: Final = ASSETS / "clinical.csv"
-FREQUENCIES: Final = ASSETS / "frequency.csv"
-USUAL: Final = ASSETS / "usual.csv"
-COMBINATIONS: Final = ASSETS / "combinations.csv"
 
 ATC_CODE: Final = re.compile(r"[A-Z]\d{2}[A-Z](?:[A-Z](?:\d{2})?)?")
 """A code of level 3, 4 or 5."""
@@ -124,32 +121,29 @@ class ClinicalRule:
     source: str
 
 
-@lru_cache(maxsize=1)
+@cache
 def frequencies() -> Mapping[str, Frequency]:
     """ATC level-5 codes that make up little of their class in hospital use; those left out are common."""
-    with FREQUENCIES.open(encoding="utf-8", newline="") as stream:
-        return {row["code"]: cast(Frequency, row["frequency"]) for row in csv.DictReader(stream)}
+    return {row["code"]: cast(Frequency, row["frequency"]) for row in table_rows("frequency.csv", ASSETS)}
 
 
-@lru_cache(maxsize=1)
+@cache
 def usual_order() -> Mapping[str, int]:
     """ATC level-5 code -> its place among the drugs that hospitals order most; those left out are seldom ordered."""
-    with USUAL.open(encoding="utf-8", newline="") as stream:
-        return {row["code"]: place for place, row in enumerate(csv.DictReader(stream))}
+    return {row["code"]: place for place, row in enumerate(table_rows("usual.csv", ASSETS))}
 
 
-@lru_cache(maxsize=1)
+@cache
 def combinations() -> Mapping[str, tuple[str, ...]]:
     """Drug to the ATC level-5 codes of the fixed combinations that hold it: they carry what it carries."""
     codes: dict[str, tuple[str, ...]] = {}
-    with COMBINATIONS.open(encoding="utf-8", newline="") as stream:
-        for row in csv.DictReader(stream):
-            for drug in row["drugs"].split("; "):
-                codes[drug] = (*codes.get(drug, ()), row["code"])
+    for row in table_rows("combinations.csv", ASSETS):
+        for drug in row["drugs"].split("; "):
+            codes[drug] = (*codes.get(drug, ()), row["code"])
     return codes
 
 
-@lru_cache(maxsize=1)
+@cache
 def rare_combinations() -> frozenset[str]:
     """Fixed combinations that make up next to nothing of their class."""
     combined = {code for codes in combinations().values() for code in codes}
@@ -177,14 +171,14 @@ def in_words(drugs: Sequence[Agent]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-@lru_cache
-def clinical_rules(path: Path = RULES) -> tuple[ClinicalRule, ...]:
-    """Every rule of a table in the layout of `assets/interactions/clinical.csv`, which it is by default, in its order.
+@cache
+def clinical_rules() -> tuple[ClinicalRule, ...]:
+    """Every rule of `assets/interactions/clinical.csv`, in its order.
 
     Raises:
         InputError: for a value outside its scale, an empty text, or a code that is not ATC; names the line.
     """
-    return read_rows(path, _rule)
+    return read_rows(ASSETS / "clinical.csv", read_rule)
 
 
 def read_rows(path: Path, parse: Callable[[Mapping[str, str], str], T]) -> tuple[T, ...]:
@@ -236,7 +230,7 @@ def _rest_of_classes(codes: Sequence[str], listed: Sequence[Agent]) -> tuple[Age
     )
 
 
-@lru_cache(maxsize=1)
+@cache
 def _hospital_drugs() -> tuple[Agent, ...]:
     """The drugs that hospitals order, one for each ATC code of level 5 (4 where there is none), by name.
 
@@ -247,7 +241,8 @@ def _hospital_drugs() -> tuple[Agent, ...]:
     return tuple(Agent(name, (code,)) for name, code in sorted(single))
 
 
-def _rule(row: Mapping[str, str], where: str) -> ClinicalRule:
+def read_rule(row: Mapping[str, str], where: str) -> ClinicalRule:
+    """A rule from its row; InputError where a cell is wrong."""
     scales = {"severity": GRADED, "kind": get_args(Mechanism), "evidence": EVIDENCE}
     check_row(row, where, scales, ("target", "mechanism", "effect", "management", "source"))
     return ClinicalRule(

@@ -5,7 +5,6 @@ A shared substructure explains no interaction and predicts none. RDKit is import
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import ArtifactError, InputError
+from leader_core.terminology import table_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-REPRESENTATIVES: Final = Path(__file__).resolve().parents[2] / "assets" / "structures" / "representatives.csv"
+_FOLDER: Final = Path(__file__).resolve().parents[2] / "assets" / "structures"
 HIGHLIGHT: Final = (0.98, 0.78, 0.35)
 _SMALLEST_SHARED: Final = 4  # atoms; less is common to nearly all drugs
 _SECONDS: Final = 1  # the shortest time that the search can keep
@@ -58,8 +58,7 @@ class SharedSubstructure:
 @lru_cache(maxsize=1)
 def all_representatives() -> tuple[Structure, ...]:
     """Every drug of the table, in order of class."""
-    with REPRESENTATIVES.open(encoding="utf-8", newline="") as stream:
-        return tuple(Structure(**row) for row in csv.DictReader(stream))
+    return tuple(Structure(**row) for row in table_rows("representatives.csv", _FOLDER))
 
 
 def draw(
@@ -149,7 +148,7 @@ def _molecule(structure: Structure) -> Any:
     if molecule is None:
         raise ArtifactError(
             f"The structure of {structure.drug} cannot be read: {structure.smiles!r} is no SMILES. "
-            f"Restore {REPRESENTATIVES.name}."
+            f"Restore representatives.csv."
         )
     return molecule
 

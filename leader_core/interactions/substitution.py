@@ -9,18 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Final, Literal, cast, get_args
+from functools import cache, lru_cache
+from typing import Literal, cast, get_args
 
 from leader_core.errors import InputError
 from leader_core.interactions.conditions import beginnings
 from leader_core.interactions.rules import ASSETS, Agent, agents, atc_codes, check_row, read_rows
 from leader_core.terminology.drugs import ATC_LENGTH
-
-INTERCHANGEABLE: Final = ASSETS / "interchangeable.csv"
-SUBSTITUTES: Final = ASSETS / "substitutes.csv"
-INDICATIONS: Final = ASSETS / "indications.csv"
 
 Keep = Literal["one", "all", "same"]
 """Of the medications that a diagnosis calls for: at least one stays, each does, if need be as another drug (a regimen,
@@ -139,9 +134,9 @@ def _called_for(diagnoses: tuple[str, ...]) -> tuple[Indication, ...]:
     return tuple(row for row in all_indications() if row.applies(diagnoses))
 
 
-@lru_cache
-def exchange_groups(path: Path = INTERCHANGEABLE) -> tuple[ExchangeGroup, ...]:
-    """Every group of a table, the shipped one by default; a bad line raises InputError."""
+@cache
+def exchange_groups() -> tuple[ExchangeGroup, ...]:
+    """Every group of the table; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> ExchangeGroup:
         check_row(row, where, {}, ("group", "codes"))
@@ -150,12 +145,12 @@ def exchange_groups(path: Path = INTERCHANGEABLE) -> tuple[ExchangeGroup, ...]:
             *(_codes(row, where, column) for column in ("codes", "only_replaced", "only_covered")),
         )
 
-    return read_rows(path, parse)
+    return read_rows(ASSETS / "interchangeable.csv", parse)
 
 
-@lru_cache
-def all_substitutes(path: Path = SUBSTITUTES) -> tuple[Substitute, ...]:
-    """Every row of a table, the shipped one by default; a bad line raises InputError."""
+@cache
+def all_substitutes() -> tuple[Substitute, ...]:
+    """Every row of the table; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> Substitute:
         check_row(row, where, {}, ("drug", "codes", "substitute", "purpose", "source"))
@@ -171,12 +166,12 @@ def all_substitutes(path: Path = SUBSTITUTES) -> tuple[Substitute, ...]:
             row["source"],
         )
 
-    return read_rows(path, parse)
+    return read_rows(ASSETS / "substitutes.csv", parse)
 
 
-@lru_cache
-def all_indications(path: Path = INDICATIONS) -> tuple[Indication, ...]:
-    """Every row of a table, the shipped one by default; a bad line raises InputError."""
+@cache
+def all_indications() -> tuple[Indication, ...]:
+    """Every row of the table; a bad line raises InputError."""
 
     def parse(row: Mapping[str, str], where: str) -> Indication:
         check_row(row, where, {"keep": get_args(Keep)}, ("condition", "medication", "codes", "source"))
@@ -190,7 +185,7 @@ def all_indications(path: Path = INDICATIONS) -> tuple[Indication, ...]:
             row["source"],
         )
 
-    return read_rows(path, parse)
+    return read_rows(ASSETS / "indications.csv", parse)
 
 
 def _codes(row: Mapping[str, str], where: str, column: str) -> tuple[str, ...]:

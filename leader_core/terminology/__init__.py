@@ -8,7 +8,7 @@ from typing import Final
 ASSETS: Final = Path(__file__).parents[2] / "assets" / "terminology"
 
 
-def table_rows(file: str) -> Iterator[dict[str, str]]:
+def table_rows(file: str, folder: Path = ASSETS) -> Iterator[dict[str, str]]:
     """The rows of one of our tables."""
-    with (ASSETS / file).open(encoding="utf-8", newline="") as stream:
+    with (folder / file).open(encoding="utf-8", newline="") as stream:
         yield from csv.DictReader(stream)

@@ -24,10 +24,11 @@ from leader_core.interactions import (
     load_clinical,
     read_statistical,
 )
-from leader_core.interactions.conditions import CONDITIONS, condition_rules
+from leader_core.interactions.conditions import condition_rules, read_condition_rule
 from leader_core.interactions.pairs import drug_pair, is_partial
-from leader_core.interactions.rules import ASSETS, frequencies
+from leader_core.interactions.rules import ASSETS, frequencies, read_rows, read_rule
 from leader_core.interactions.rules import combinations as combinations_by_drug
+from leader_core.terminology import table_rows
 from leader_core.terminology.drug_table import drug_table
 
 LEVELS = (3, 4, 5)
@@ -277,8 +278,8 @@ def test_levels_other_than_3_to_5_are_refused() -> None:
         read_statistical(1)
 
 
-CLINICAL = (ASSETS / "clinical.csv", clinical_rules)
-ON_CONDITIONS = (CONDITIONS, condition_rules)
+CLINICAL = ("clinical.csv", read_rule)
+ON_CONDITIONS = ("conditions.csv", read_condition_rule)
 
 
 @pytest.mark.parametrize(
@@ -298,18 +299,17 @@ ON_CONDITIONS = (CONDITIONS, condition_rules)
     ],
 )
 def test_bad_row_of_a_table_is_named(
-    tmp_path: Path, table: tuple[Path, Callable[[Path], object]], column: str, value: str, message: str
+    tmp_path: Path, table: tuple[str, Callable[..., object]], column: str, value: str, message: str
 ) -> None:
-    source, read = table
-    with source.open(encoding="utf-8", newline="") as stream:
-        row = next(csv.DictReader(stream))
-    path = tmp_path / source.name
+    name, read = table
+    row = next(table_rows(name, ASSETS))
+    path = tmp_path / name
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, list(row))
         writer.writeheader()
         writer.writerow({**row, column: value})
     with pytest.raises(InputError, match="line 2") as caught:
-        read(path)
+        read_rows(path, read)
     assert message in str(caught.value)
 
 
