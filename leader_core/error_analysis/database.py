@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -195,19 +195,6 @@ def _chosen(
     return frame.rows(table["visit_id"].to_numpy()), offsets - offsets[:1], lists.flatten().to_numpy()
 
 
-def _probability_blocks(
-    cursor: duckdb.DuckDBPyConnection, frame: Frame, model: str, classes: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Rows of the frame and their (B, A) probabilities, each case once, in bounded memory."""
-    batches: Any = _relation(cursor, "probabilities", {"model": model}).to_arrow_reader(_BLOCK)
-    for batch in batches:
-        lists: pa.ListArray = batch.column(1)
-        yield (
-            frame.rows(batch.column(0).to_numpy()),
-            lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, classes),
-        )
-
-
 def read_probabilities(
     cursor: duckdb.DuckDBPyConnection,
     frame: Frame,
@@ -218,8 +205,10 @@ def read_probabilities(
     """(N, A) probabilities, 0 where the model has not scored the case; 4 bytes per case and class."""
     out = np.zeros((len(frame), classes), np.float32)
     done = 0
-    for rows, scores in _probability_blocks(cursor, frame, model, classes):
-        out[rows] = scores
+    for batch in _relation(cursor, "probabilities", {"model": model}).to_arrow_reader(_BLOCK):
+        rows = frame.rows(batch.column(0).to_numpy())
+        scores: NDArray[np.float32] = batch.column(1).flatten().to_numpy(zero_copy_only=False)
+        out[rows] = scores.reshape(-1, classes)
         done += len(rows)
         if progress is not None:
             progress(min(1.0, done / max(1, len(frame))))

@@ -7,13 +7,13 @@ visit, medicines taken at home the history. Whatever is not in the case is liste
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from leader_core.domain import Case, Visit
 from leader_core.errors import InputError
 from leader_core.exchange.fhir_conditions import OfferedCondition, offered
-from leader_core.exchange.fhir_file import EXPECTED, WHAT, Listed, read_files
+from leader_core.exchange.fhir_file import EXPECTED, WHAT, FhirFile, Listed, read_files
 from leader_core.exchange.fhir_people import PatientChoice, choose_patient
 from leader_core.exchange.fhir_placing import Placing
 from leader_core.exchange.fhir_stays import Stay
@@ -74,12 +74,6 @@ def read_fhir(
     chosen = choose_patient(file, patient)
     placed = Placing(file, chosen.resource, cohort, ndc_map or {})
     placed.place_all()
-    imported = _imported(placed, cohort, current)
-    notes = (*filter(None, [chosen.note]), *imported.notes)
-    return replace(imported, notes=notes, patients=chosen.choices, patient=chosen.label)
-
-
-def _imported(placed: Placing, cohort: Cohort, current: str | None) -> Imported:
     visits = placed.ordered_visits()
     today = _chosen(visits, current)
     history = placed.history_of(today, visits)
@@ -92,32 +86,32 @@ def _imported(placed: Placing, cohort: Cohort, current: str | None) -> Imported:
     case = Case(placed.profile(today, cohort), tuple(past), today.visit(len(past) + 1))
     for each in conditions:
         if not each.concepts:
-            placed.file.leave_out("Condition", each.text, each.reason)
-    useful = (
-        case.current.diagnoses
-        or case.current.procedures
-        or case.history
-        or any(c.concepts for c in conditions)
-    )
-    if not useful:
-        reasons = [
-            each.reason
-            for each in placed.file.listed
-            if not each.resource.startswith(("Patient", "Coverage"))
-        ] or [f"{kind} is not read" for kind in placed.file.ignored]
-        first = f" (for one: {reasons[0][:100]})" if reasons else ""
-        raise InputError(f"{WHAT} holds no diagnosis and no procedure that can be read{first}: {EXPECTED}.")
+            file.leave_out("Condition", each.text, each.reason)
+    open_conditions = tuple(each for each in conditions if each.concepts)
+    if not (case.current.diagnoses or case.current.procedures or case.history or open_conditions):
+        raise _nothing_in(file)
     return Imported(
         case,
         placed.titles,
-        tuple(placed.file.listed),
-        tuple(placed.all_notes(today, problems, home)),
+        tuple(file.listed),
+        (*filter(None, [chosen.note]), *placed.all_notes(today, problems, home)),
         tuple(_choice(stay) for stay in visits),
         today.label,
         problems,
         len(history) if home else None,
-        tuple(each for each in conditions if each.concepts),
+        open_conditions,
+        chosen.choices,
+        chosen.label,
     )
+
+
+def _nothing_in(file: FhirFile) -> InputError:
+    """Why a file gives no case, with the first reason of what it lists."""
+    reasons = [
+        each.reason for each in file.listed if not each.resource.startswith(("Patient", "Coverage"))
+    ] or [f"{kind} is not read" for kind in file.ignored]
+    first = f" (for one: {reasons[0][:100]})" if reasons else ""
+    return InputError(f"{WHAT} holds no diagnosis and no procedure that can be read{first}: {EXPECTED}.")
 
 
 def _choice(stay: Stay) -> EncounterChoice:

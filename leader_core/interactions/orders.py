@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -35,20 +36,20 @@ class ClassOrders:
 
 def ordered_drugs(orders: Iterable[Order]) -> dict[str, ClassOrders]:
     """By class, the ingredients that the hospital's drug strings name."""
-    drugs: dict[str, dict[tuple[str, str], OrderedDrug]] = {}
-    unread: dict[str, dict[str, None]] = {}
+    drugs: dict[str, dict[tuple[str, str], list[str]]] = defaultdict(lambda: defaultdict(list))
+    unread: dict[str, dict[str, None]] = defaultdict(dict)
     for order in orders:
         written = f"{order.drug} {order.route}".strip() if order.route.lower() != "unknown" else order.drug
-        own = drugs_of_text(order.code, order.drug, order.route)
-        if not own:
-            unread.setdefault(order.code, {})[written] = None
-        for match in own:
-            of_class = drugs.setdefault(order.code, {})
-            own_key = (match.ingredient, match.code)  # albuterol and levalbuterol share a code
-            before = of_class[own_key].written if own_key in of_class else ()
-            of_class[own_key] = OrderedDrug(match.ingredient, match.code, (*before, written))
+        matches = drugs_of_text(order.code, order.drug, order.route)
+        for match in matches:  # albuterol and levalbuterol share a code
+            drugs[order.code][match.ingredient, match.code].append(written)
+        if not matches:
+            unread[order.code][written] = None
     return {
-        code: ClassOrders(tuple(drugs.get(code, {}).values()), tuple(unread.get(code, ())))
+        code: ClassOrders(
+            tuple(OrderedDrug(name, atc, tuple(texts)) for (name, atc), texts in drugs[code].items()),
+            tuple(unread[code]),
+        )
         for code in sorted({*drugs, *unread})
     }
 

@@ -7,7 +7,7 @@ ranked by its severity and by the part of the class that carries it. What is not
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
@@ -168,14 +168,19 @@ def counts_text(counts: Mapping[Severity, int]) -> str:
 def drug_choices(drugs: Iterable[OrderedDrug], level: int) -> tuple[Choice, ...]:
     """Known drugs, each named once however many codes it has, by name."""
     length = ATC_LENGTH[level]
-    by_name: dict[str, dict[str, Carrier]] = {}
+    by_name: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for drug in drugs:
-        codes = by_name.setdefault(drug.name, {})
-        written = (*(codes[drug.code].written if drug.code in codes else ()), *drug.written)
-        codes[drug.code] = Carrier(drug.name, drug.code, drug.code[:length], tuple(dict.fromkeys(written)))
+        by_name[drug.name][drug.code] += drug.written
     return tuple(
-        Choice(tuple(codes[code] for code in sorted(codes)), True, min(codes)[:length])
-        for _, codes in sorted(by_name.items())
+        Choice(
+            tuple(
+                Carrier(name, code, code[:length], tuple(dict.fromkeys(codes[code])))
+                for code in sorted(codes)
+            ),
+            True,
+            min(codes)[:length],
+        )
+        for name, codes in sorted(by_name.items())
     )
 
 
