@@ -81,9 +81,7 @@ def _structure(drug: Carrier) -> Structure | None:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _drawn(first: Structure, second: Structure, dark: bool) -> tuple[tuple[str, str], SharedSubstructure]:
     """SVG of two drugs, and what they share."""
-    one, other, common = structures.draw_shared(
-        first, second, timeout_s=1, width=_WIDTH, height=_HEIGHT, dark=dark
-    )
+    one, other, common = structures.draw_shared(first, second, width=_WIDTH, height=_HEIGHT, dark=dark)
     return (one, other), common
 
 
