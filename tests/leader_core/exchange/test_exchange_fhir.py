@@ -31,7 +31,7 @@ def cohort(synthetic_cohort: Path) -> Iterator[Cohort]:
     opened = Cohort.open(synthetic_cohort)
     own = opened.profile_values
     values = {"language": ["ENGL", "SPAN"], "ethnicity": ["BLACK/AFRICAN AMERICAN", "WHITE"]}
-    opened.profile_values = lambda field, split="train": values.get(field) or own(field, split)  # type: ignore[method-assign]
+    opened.profile_values = lambda field: values.get(field) or own(field)  # type: ignore[method-assign]
     yield opened
     opened.close()
 
