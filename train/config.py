@@ -104,6 +104,7 @@ class StudentTraining:
     beta: float = 0.005  # weight of alignment
     alignment: Alignment = "official"
     tau: float = 1.0  # temperature of alignment
+    weight_decay: float = 0.0  # of the network's matrices, times the learning rate, as AdamW does it
     linear_rate: float = 6e-3  # learning rate of the linear path and the carry-over
     linear_penalty: float = (
         8e-4  # of the linear path's weights: this times the sum of their squares, divided by 2M
@@ -126,7 +127,9 @@ class StudentTraining:
         problems = problems_of(
             self,
             at_least=dict.fromkeys(("batch_size", "epochs", "patience", "linear_least", "category_least"), 1)
-            | dict.fromkeys(("alpha", "beta", "probabilities", "linear_penalty", "threshold"), 0),
+            | dict.fromkeys(
+                ("alpha", "beta", "probabilities", "weight_decay", "linear_penalty", "threshold"), 0
+            ),
             above_zero=("learning_rate", "tau", "linear_rate", "truth"),
             below_one=("warmup", "linear_dropout", "code_dropout", "history_dropout", "less_detail"),
         )

@@ -66,18 +66,31 @@ class Losses(nn.Module):
 
 
 def optimizer_of(losses: Losses, training: StudentTraining) -> torch.optim.Adam:
-    """Adam; the linear path and the carry-over learn at a rate of their own, and the former's weights are penalised."""
+    """Adam. The network's matrices decay by themselves (AdamW); the linear path and the carry-over learn at a rate of their
+    own, and the former's weights are penalised."""
     student = losses.student
     linear = [] if student.linear is None else [student.linear.weight]
     carry_over = [] if student.carry_over is None else list(student.carry_over.parameters())
     apart = {id(weight) for weight in (*linear, *carry_over)}
-    rest = [weight for weight in losses.parameters() if id(weight) not in apart]
+    network = [weight for weight in losses.parameters() if id(weight) not in apart]
     penalty = training.linear_penalty / student.layout.medications
     groups = [
-        {"params": weights, "lr": rate, "initial_lr": rate, "weight_decay": decay}
+        {
+            "params": weights,
+            "lr": rate,
+            "initial_lr": rate,
+            "weight_decay": decay,
+            "decoupled_weight_decay": weights
+            is not linear,  # Adam's own decay is the gradient of the penalty
+        }
         for weights, rate, decay in (
-            (rest, training.learning_rate, 0.0),
-            (linear, training.linear_rate, penalty),  # Adam's decay is the gradient of the penalty
+            (
+                [weight for weight in network if weight.ndim > 1],
+                training.learning_rate,
+                training.weight_decay,
+            ),
+            ([weight for weight in network if weight.ndim < 2], training.learning_rate, 0.0),
+            (linear, training.linear_rate, penalty),
             (carry_over, training.linear_rate, 0.0),
         )
         if weights

@@ -124,6 +124,18 @@ def test_rates_and_the_penalty_are_those_of_the_settings() -> None:
     assert len(every) == len(list(run.losses.parameters()))
 
 
+def test_matrices_of_the_network_decay_and_nothing_else_does() -> None:
+    run = trainer(dataclasses.replace(QUICK, weight_decay=0.5))
+    before = {name: weight.detach().clone() for name, weight in run.losses.named_parameters()}
+    for weight in run.losses.parameters():
+        weight.grad = torch.zeros_like(weight)
+    run.optimizer.step()
+    for name, weight in run.losses.named_parameters():
+        apart = name.startswith(("student.linear.", "student.carry_over."))
+        left = 1 - 0.5 * QUICK.learning_rate if weight.ndim > 1 and not apart else 1.0
+        torch.testing.assert_close(weight, left * before[name], msg=name)
+
+
 def test_the_usual_time_since_the_last_visit_is_that_of_the_training_cases() -> None:
     run = trainer(QUICK)
     carry = run.student.carry_over
