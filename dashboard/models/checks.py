@@ -19,7 +19,7 @@ from dashboard.shared.templates import macro
 from leader_core import Case, LeaderError
 from leader_core.cohort import PatientQuery
 from leader_core.domain import MODEL_NAMES, ModelName
-from leader_core.evaluation.served_model import (
+from leader_core.evaluation.self_check import (
     Check,
     Measured,
     Size,

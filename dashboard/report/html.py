@@ -44,7 +44,7 @@ def write_html(report: CaseReport) -> bytes:
 def write_page(
     template: str, *, title: str, subtitle: str, made_at: datetime, fingerprint: Fingerprint, **values: Any
 ) -> bytes:
-    """A template that extends `report/page.html`, as UTF-8 HTML; the frame shows what is named here."""
+    """A template that extends `report/exported_frame.html`, as UTF-8 HTML; the frame shows what is named here."""
     values |= {"title": title, "subtitle": subtitle, "made_at": made_at, "fingerprint": fingerprint}
     page = render(template, style=_style(), policy=_POLICY, version=__version__, **values)
     return f"{page}\n".encode()

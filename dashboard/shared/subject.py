@@ -21,7 +21,7 @@ from dashboard.shared.markup import Titles
 from dashboard.shared.session import Subject
 from leader_core import LeaderError
 from leader_core.cohort import PatientQuery, PatientRow
-from leader_core.cohort.query import Split
+from leader_core.cohort.worklist_query import Split
 
 _CHANGED: Final = (
     "This page is about the entered case before your latest changes. Recommend it again under New case."

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from leader_core.cohort.database import Cohort
 from leader_core.cohort.patient_search import MatchReason, SearchPart, SearchReading
-from leader_core.cohort.query import PatientPage, PatientQuery, PatientRow, Spread
+from leader_core.cohort.worklist_query import PatientPage, PatientQuery, PatientRow, Spread
 
 if TYPE_CHECKING:
     from leader_core.cohort.build import BuildResult, build_cohort

@@ -15,7 +15,7 @@ from leader_core.cohort import ndc
 from leader_core.cohort.ndc import NdcMap
 from leader_core.cohort.sources import is_missing
 from leader_core.domain import Kind
-from leader_core.terminology import eicu
+from leader_core.terminology import eicu_treatments
 from leader_core.terminology.chapters import chapter, parent
 from leader_core.terminology.drug_table import drug_table
 from leader_core.terminology.drugs import ATC_LENGTH, AtcLevel, map_order
@@ -134,8 +134,12 @@ def map_icd(
         whole = (restored or {}).get((kind, raw, version), raw)
         code = normalise_icd(whole, number, cast(Kind, kind)) if number is not None else None
         reason = "unknown ICD version" if number is None else "not an ICD code" if code is None else None
-        if version == eicu.SYSTEM and kind == "procedure":
-            code, reason = (None, BY_DRUG) if eicu.names_drugs(raw) else (eicu.treatment_code(raw), None)
+        if version == eicu_treatments.SYSTEM and kind == "procedure":
+            code, reason = (
+                (None, BY_DRUG)
+                if eicu_treatments.names_drugs(raw)
+                else (eicu_treatments.treatment_code(raw), None)
+            )
         if is_missing(raw):
             code, reason = None, "missing code"
         rows.append((kind, raw, version, code, reason))

@@ -24,8 +24,8 @@ from pyarrow import csv
 from leader_core import sql
 from leader_core.cohort.patient_codes import PatientCodes
 from leader_core.cohort.patient_search import PatientSearch
-from leader_core.cohort.query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
 from leader_core.cohort.statements import run
+from leader_core.cohort.worklist_query import RANGES, PatientPage, PatientQuery, PatientRow, Sort, Spread
 from leader_core.domain import UNKNOWN
 from leader_core.errors import InputError
 from leader_core.terminology.chapters import BACKGROUND

@@ -21,8 +21,8 @@ from leader_core.domain import Kind
 from leader_core.errors import InputError
 from leader_core.terminology import table_rows
 from leader_core.terminology.chapters import category_length
-from leader_core.terminology.eicu import SYSTEM as EICU
-from leader_core.terminology.eicu import treatment_title
+from leader_core.terminology.eicu_treatments import SYSTEM as EICU
+from leader_core.terminology.eicu_treatments import treatment_title
 
 System = Literal["ICD9", "ICD10", "ICD9PCS", "ICD10PCS"]
 SYSTEMS: Final[tuple[System, ...]] = ("ICD9", "ICD10", "ICD9PCS", "ICD10PCS")

@@ -27,7 +27,7 @@ from train.config import StudentTraining
 from train.console import Silent
 from train.student.data import StudentData
 from train.student.loop import StudentTrainer
-from train.student.padded import PaddedBatch, PaddedStudent
+from train.student.published_form import PaddedBatch, PaddedStudent
 
 PADDED_BATCH: Final = 16  # cases; more of them cost the padded form more a case, not less
 PADDED_CASES: Final = 64

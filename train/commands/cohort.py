@@ -15,7 +15,7 @@ from leader_core.cohort.stages import SPLIT_RULES
 from leader_core.outputs import COHORT, Outputs
 from train.config import DEFAULT_SEED
 from train.console import Report
-from train.evaluation.drug_mapping import ndc_json, percent, print_ndc
+from train.evaluation.mapping_quality import ndc_json, percent, print_ndc
 
 _LISTED: Final = 40  # unmapped strings printed; all of them are in the database
 _FILTERS: Final = ("filter", "patients_before", "patients_after", "visits_before", "visits_after")

@@ -17,7 +17,7 @@ from leader_core.outputs import DRAW, Outputs
 from leader_core.terminology.atc import atc_title
 from leader_core.terminology.drugs import map_drug
 from train.console import Report
-from train.evaluation.drug_mapping import (
+from train.evaluation.mapping_quality import (
     COLUMNS,
     Precision,
     ndc_json,

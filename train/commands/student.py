@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace, report: Report) -> dict[str, Any]:
     from leader_core.cohort import Cohort
     from train.student.data import StudentData
     from train.student.loop import train_student
-    from train.student.titles import kept_titles
+    from train.student.stored_titles import kept_titles
     from train.teacher.states import TeacherStates, write_states
 
     follower = ProgressFile(arguments.progress, quiet=report.quiet) if arguments.progress else None

@@ -48,7 +48,7 @@ from train.experiments.demo_plan import (
     DemoPlan,
     Evaluated,
 )
-from train.student.titles import SharedTitles
+from train.student.stored_titles import SharedTitles
 
 DIGITS: Final = 5
 COMPARED: Final = ("prauc", "jaccard", "f1", "ddi_rate")  # metrics whose differences are stored

@@ -169,7 +169,7 @@ def evaluate_folds(
     from leader_core.student.scorer import StudentScorer
     from leader_core.student.titles import TitleEncoder
     from leader_core.teacher.config import DEFAULT_BASE
-    from train.student.titles import SharedTitles
+    from train.student.stored_titles import SharedTitles
 
     source = StudentScorer.load(student, device, titles=cohort.title, served=cohort.fingerprint)
     if source.manifest.cohort.atc_level != cohort.fingerprint.atc_level:

@@ -35,7 +35,7 @@ from train.experiments.results_tables import (
     value,
 )
 
-TEMPLATE: Final = Path(__file__).with_name("results.md")
+TEMPLATE: Final = Path(__file__).with_name("results_template.md")
 NAME: Final = "RESULTS.md"
 BEGIN: Final = "<!-- demo-results:begin -->"
 END: Final = "<!-- demo-results:end -->"

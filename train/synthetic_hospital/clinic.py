@@ -11,17 +11,14 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from train.synthetic_hospital.arrays import BoolArray, FloatArray, IntArray
 from train.synthetic_hospital.codes import Codes
-from train.synthetic_hospital.conditions import decades_and_sex, draw_conditions
-from train.synthetic_hospital.knowledge import Formulary, Knowledge
+from train.synthetic_hospital.conditions import draw_conditions
+from train.synthetic_hospital.knowledge import Knowledge
 from train.synthetic_hospital.patients import Patients, Text, draw_profile
+from train.synthetic_hospital.prescribing import draw_products, order_chance
 
-_HOME_CORRELATION = 0.92  # correlation of the same home medication between visits of one patient
-_HOSPITAL_CORRELATION = 0.3  # the same for what is ordered only in the hospital
-_AGREEMENT_POWER = 1.3  # odds are raised to this power: clinicians agree more than independent causes would
 _CODED_ACUTE, _CODED_CHRONIC, _CODED_LIFELONG = 0.9, 0.94, 0.985  # probability of being written down
 _TRIES: Final = 60  # draws of a code until one fits the patient
 
@@ -63,8 +60,8 @@ def simulate_visits(
         rng, procedure_visit, procedure, np.zeros(procedure.size, dtype=bool)
     )
     cues = _cues(knowledge, version, diagnosis_visit, diagnosis)
-    chance = _order_chance(knowledge, patients, np.hstack([present, cues]))
-    product_visit, product = _products(rng, knowledge, patients, chance)
+    chance = order_chance(knowledge, patients, np.hstack([present, cues]))
+    product_visit, product = draw_products(rng, knowledge, patients, chance)
     last = patients.visit_no == patients.visits[patients.owner] - 1
     risk = 1 / (1 + np.exp(3.3 - 0.85 * severity - 0.02 * (patients.visit_age - 65)))
     length = np.clip(np.exp(rng.normal(1.6 + 0.2 * np.clip(severity, -2, 5), 0.55)), 0.6, 120)
@@ -192,43 +189,6 @@ def _cues(knowledge: Knowledge, version: IntArray, visit: IntArray, code: IntArr
             True
         )
     return cues_present
-
-
-def _order_chance(knowledge: Knowledge, patients: Patients, drivers: BoolArray) -> FloatArray:
-    """(V, groups) in (0, 1): probabilities join as independent causes, contraindications hold back, age and sex sway."""
-    drive = drivers.astype(np.float64)
-    chance = (1 - np.exp(drive @ knowledge.log_absent)) * np.exp(drive @ knowledge.log_avoid)
-    odds = (chance / (1 - np.minimum(chance, 1 - 1e-9))) ** _AGREEMENT_POWER
-    odds *= np.exp(decades_and_sex(patients) @ knowledge.profile)
-    return np.clip(odds / (1 + odds), 1e-9, 1 - 1e-9)
-
-
-def persistence(drugs: Formulary) -> tuple[FloatArray, FloatArray]:
-    """(groups,) twice: correlation of a patient's orders between visits, and how often the product stays the same."""
-    return (
-        np.where(drugs.persistent, _HOME_CORRELATION, _HOSPITAL_CORRELATION),
-        np.where(drugs.persistent, 0.9, 0.3),
-    )
-
-
-def _products(
-    rng: np.random.Generator, knowledge: Knowledge, patients: Patients, chance: FloatArray
-) -> tuple[IntArray, IntArray]:
-    """Medication products of each visit: a group is ordered where a patient's lasting and passing leanings add up to it."""
-    drugs = knowledge.formulary
-    width = len(drugs.groups)
-    rho, same = persistence(drugs)
-    own = rng.normal(size=(patients.number.size, width))
-    liability = np.sqrt(rho) * own[patients.owner] + np.sqrt(1 - rho) * rng.normal(size=chance.shape)
-    visit, group = np.nonzero(liability < ndtri(chance))
-    usual = rng.random((patients.number.size, width))[patients.owner[visit], group]
-    keep = rng.random(visit.size) < same[group]
-    product = drugs.products.draw(group, np.where(keep, usual, rng.random(visit.size)))
-    more = np.flatnonzero(rng.random(visit.size) < drugs.second[group])
-    other = drugs.products.draw(group[more], rng.random(more.size))
-    pairs = np.stack([np.concatenate([visit, visit[more]]), np.concatenate([product, other])])
-    pairs = np.unique(pairs, axis=1)
-    return pairs[0], pairs[1]
 
 
 _STRIDE: Final = 16  # admission numbers reserved for a patient: more than the most visits there are

@@ -13,8 +13,8 @@ from train.synthetic_hospital.arrays import BoolArray, FloatArray, IntArray
 from train.synthetic_hospital.clinic import Clinic, Stays
 from train.synthetic_hospital.codes import Codes
 from train.synthetic_hospital.knowledge import Knowledge
-from train.synthetic_hospital.orders import Orders, draw_orders
 from train.synthetic_hospital.patients import Text
+from train.synthetic_hospital.prescription_rows import Orders, draw_orders
 
 NOTHING = np.datetime64("NaT", "s")
 

@@ -32,11 +32,12 @@ from leader_core.terminology.drugs import map_order
 from leader_core.vocabulary import Vocabulary
 from train.evaluation.scoring import Labels, Scores
 from train.synthetic_hospital.arrays import BoolArray, FloatArray
-from train.synthetic_hospital.clinic import Stays, persistence
+from train.synthetic_hospital.clinic import Stays
 from train.synthetic_hospital.hospital import CHUNK, draw_chunk_stays, knowledge_of
 from train.synthetic_hospital.knowledge import Formulary
 from train.synthetic_hospital.layouts import LAYOUTS
-from train.synthetic_hospital.orders import written_at_least_once
+from train.synthetic_hospital.prescribing import persistence
+from train.synthetic_hospital.prescription_rows import written_at_least_once
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort

@@ -212,7 +212,7 @@ def test_the_self_check_reports_line_by_line(open_page: OpenPage) -> None:
 def test_times_appear_when_measured(
     serve: Serve, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda device: "a quick device")
+    monkeypatch.setattr("leader_core.evaluation.self_check.device_name", lambda device: "a quick device")
     serve()
     page = open_page("models")
     assert "Times appear when measured" in text(page)

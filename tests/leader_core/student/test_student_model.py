@@ -15,7 +15,7 @@ from leader_core.student.model import Student
 from leader_core.student.packing import pack
 from leader_core.vocabulary import Vocabularies, Vocabulary
 from tests.hospital import Hospital
-from train.student.padded import PaddedBatch, PaddedStudent
+from train.student.published_form import PaddedBatch, PaddedStudent
 
 HOSPITAL = Hospital(80)
 VOCABULARIES = Vocabularies(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.class_evidence import wilson
-from train.evaluation.drug_mapping import JudgedPair, precision, read_judged
+from train.evaluation.mapping_quality import JudgedPair, precision, read_judged
 
 HEAD = "drug,route,expected,verdict,remark\n"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.leader_core.student.test_student_titles import WordVectors
-from train.student.titles import KeptTitles, SharedTitles
+from train.student.stored_titles import KeptTitles, SharedTitles
 
 TITLES = ("heart failure", "broken leg", "heart failure")
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from train.synthetic_hospital import knowledge
-from train.synthetic_hospital.clinic import Clinic, _order_chance, simulate_visits
+from train.synthetic_hospital.clinic import Clinic, simulate_visits
 from train.synthetic_hospital.codes import icd9_titles, icd10_titles
 from train.synthetic_hospital.hospital import icd_version
 from train.synthetic_hospital.knowledge import Knowledge
 from train.synthetic_hospital.patients import Patients, draw_patients
+from train.synthetic_hospital.prescribing import order_chance
 
 Drawn = tuple[Knowledge, Patients, Clinic]
 
@@ -202,7 +203,7 @@ def test_age_and_sex_sway_orders_as_the_table_says(drawn: Drawn) -> None:
     drivers = np.zeros((patients.owner.size, len(know.conditions) + len(know.cues)), dtype=bool)
     drivers[:, : len(know.conditions)] = clinic.present
     older = replace(patients, age=patients.age + 10)
-    now, then = _order_chance(know, patients, drivers), _order_chance(know, older, drivers)
+    now, then = order_chance(know, patients, drivers), order_chance(know, older, drivers)
     of = know.formulary.groups.index
     possible = (patients.age[patients.owner] < 70) & (now[:, of("benzodiazepine")] > 1e-6)
     assert (then < now)[possible, of("benzodiazepine")].all()

@@ -15,7 +15,7 @@ from train.cli import main
 from train.evaluation.predictions import StoredScores
 from train.evaluation.scoring import Labels
 from train.synthetic_hospital.oracle import Oracle
-from train.synthetic_hospital.orders import written_at_least_once
+from train.synthetic_hospital.prescription_rows import written_at_least_once
 
 HOSPITAL_SEED = 7  # of the small hospital in conftest.py
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from leader_core import Case, Recommendation, ScoredMedication
 from leader_core.errors import ArtifactError, InputError
-from leader_core.evaluation.served_model import (
+from leader_core.evaluation.self_check import (
     Check,
     base_parameters,
     folder_size,
@@ -160,7 +160,7 @@ def test_weights_that_are_not_there_are_refused(tmp_path: Path) -> None:
 
 
 def test_every_case_is_timed_alone_after_one_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leader_core.evaluation.served_model.device_name", lambda device: f"device {device}")
+    monkeypatch.setattr("leader_core.evaluation.self_check.device_name", lambda device: f"device {device}")
     engine: Any = FakeEngine()
     cases = [engine.cohort.case(10_001 + n) for n in range(4)]
     ticks = iter([0.0, 0.010, 1.0, 1.020, 2.0, 2.030, 3.0, 3.040] + [0.0, 0.1] * 4)
