@@ -13,9 +13,6 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Final, Literal
 
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
 from leader_core.terminology.drug_table import DrugTable, Ingredient, NotADrug, drug_table, is_lone, tokens
 from leader_core.terminology.routes import is_form_word
 
@@ -205,11 +202,9 @@ def nearest_names(text: str) -> tuple[str, ...]:
     if len(words) < _MIN_SUGGESTED:
         return ()
     names = dict(_spelled())
-    near = process.extract(
-        words, list(names), scorer=OSA.distance, score_cutoff=1 + (len(words) > 6), limit=20
-    )
+    near = _near(words, tuple(names), 1 + (len(words) > 6))
     meant: dict[str, str] = {}
-    for name, _, _ in sorted(near, key=lambda each: (each[1], each[0][0] != words[0])):
+    for name, _ in sorted(near, key=lambda each: (each[1], each[0][0] != words[0])):
         drug = names[name].name
         meant.setdefault(drug, drug if drug.startswith(name) else f"{name.capitalize()} ({drug})")
     return tuple(meant.values())[:2]
@@ -221,8 +216,17 @@ def _misspelt(text: str) -> Ingredient | None:
         return None
     allowed = 2 if len(text) >= _LONG else 1
     choices, names = _spellings()
-    near = process.extract(text, choices, scorer=OSA.distance, score_cutoff=allowed, limit=20)
-    drugs = {names[choice].name: names[choice] for choice, _, _ in near}
-    if len(drugs) != 1 or not any(choice[0] == text[0] for choice, _, _ in near):
+    near = _near(text, choices, allowed)
+    drugs = {names[choice].name: names[choice] for choice, _ in near}
+    if len(drugs) != 1 or not any(choice[0] == text[0] for choice, _ in near):
         return None
     return next(iter(drugs.values()))
+
+
+def _near(text: str, names: Sequence[str], letters: int) -> list[tuple[str, int]]:
+    """Up to twenty names at most so many letters away, each with how many."""
+    from rapidfuzz import process  # slow to import, and most orders are spelt right
+    from rapidfuzz.distance import OSA
+
+    near = process.extract(text, list(names), scorer=OSA.distance, score_cutoff=letters, limit=20)
+    return [(name, distance) for name, distance, _ in near]
