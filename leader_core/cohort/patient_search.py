@@ -272,7 +272,7 @@ class DrugSearch:
         self._ids = ids
 
     def warm_up(self) -> None:
-        """Read which drug each order text names, and who has it: two seconds at 300,000 patients, and 40 ms less a search."""
+        """Read which drug each order text names, and who has it: a second at 300,000 patients, then 40 ms less a search."""
         _ = self._words, self._places
 
     @cached_property
@@ -295,10 +295,8 @@ class DrugSearch:
         cursor = self._connect()
         counts = dict(cursor.execute(_TEXTS).fetchall())
         places = [np.empty(count, np.int32) for count in counts.values()]
-        filled, small = (
-            [0] * len(places),
-            np.min_scalar_type(len(places)),
-        )  # two bytes sort several times faster
+        filled = [0] * len(places)
+        small = np.min_scalar_type(len(places))  # numbers of two bytes sort several times faster
         for block in cursor.sql(_ORDERS, params={"texts": list(counts)}).to_arrow_reader(_BLOCK):
             numbers = block["number"].to_numpy().astype(small)
             order = np.argsort(numbers, kind="stable")
