@@ -1,4 +1,4 @@
-"""Slices: the chosen cases saved as a list of the workspace, and two sets of cases next to each other: scores and drift."""
+"""Slices: the chosen cases saved as a list of the workspace, and two sets of cases compared: scores, fields, classes."""
 
 from __future__ import annotations
 

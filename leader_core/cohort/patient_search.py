@@ -301,8 +301,8 @@ class DrugSearch:
             numbers = block["number"].to_numpy().astype(small)
             order = np.argsort(numbers, kind="stable")
             distinct, starts = np.unique(numbers[order], return_index=True)
-            found = np.searchsorted(self._ids, block["patient_id"].to_numpy())[order]
-            for number, part in zip(distinct.tolist(), np.split(found, starts[1:]), strict=True):
+            block_places = np.searchsorted(self._ids, block["patient_id"].to_numpy())[order]
+            for number, part in zip(distinct.tolist(), np.split(block_places, starts[1:]), strict=True):
                 places[number][filled[number] : filled[number] + len(part)] = part
                 filled[number] += len(part)
         return dict(zip(counts, places, strict=True))
