@@ -11,7 +11,7 @@ import numpy as np
 from leader_core.cohort import Cohort
 from leader_core.cohort.columns import CohortColumns
 from leader_core.interactions.visit_alerts import OrderedVisits, VisitAlerts
-from leader_core.scores import CaseBlock, ScoreWriter, scores_path
+from leader_core.stored_scores import CaseBlock, ScoreWriter, scores_path
 
 CUT = {"teacher": 0.5, "student": 0.3, "popularity": 0.4}
 UNNAMED = 3  # classes the student cannot name

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from leader_core.checks import problems_of
+from leader_core.config_checks import problems_of
 from leader_core.domain import Targets
 from leader_core.errors import InputError
 from leader_core.student.config import StudentConfig

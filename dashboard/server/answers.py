@@ -20,7 +20,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.server.service import LOADING_ORDER, Service, failure
 from leader_core import Case, LeaderError, Recommendation
 from leader_core.domain import MODEL_NAMES, ModelName
-from leader_core.scores import ScoredModel
+from leader_core.stored_scores import ScoredModel
 
 log = logging.getLogger("leader.dashboard")
 

@@ -23,8 +23,8 @@ from leader_core.cohort.accounting import BuildResult
 from leader_core.cohort.damage import MAX_REJECTS
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import read_ndc_map
+from leader_core.cohort.raw_reader import RawReader, first_line
 from leader_core.cohort.raw_tables import RawFolder, open_raw
-from leader_core.cohort.reading import RawReader, first_line
 from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.stages import (
     PRESETS,

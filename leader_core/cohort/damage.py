@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from leader_core.cohort.raw_reader import RawReader, kind_of
 from leader_core.cohort.raw_tables import RawTable
-from leader_core.cohort.reading import RawReader, kind_of
 from leader_core.cohort.sources import SOURCES, is_missing, listed
 from leader_core.cohort.statements import run
 from leader_core.errors import InputError

@@ -41,9 +41,9 @@ from leader_core.domain import KINDS, UNKNOWN, Case, Concept, Interaction, Kind,
 from leader_core.errors import ArtifactError, InputError, NotFoundError
 from leader_core.interactions import InteractionTable
 from leader_core.interactions.shares import DrugShares, count_shares
-from leader_core.scores.store import ScoreStore, attach_nothing, scores_path
 from leader_core.search.index import CodeIndex, with_libraries
 from leader_core.search.matching import search_codes
+from leader_core.stored_scores.store import ScoreStore, attach_nothing, scores_path
 from leader_core.terminology.drugs import AtcLevel
 from leader_core.terminology.icd import code_title
 

@@ -20,8 +20,8 @@ from leader_core.cohort import drug_mapping
 from leader_core.cohort.accounting import NDC_CHECK
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import NdcCheck, NdcMap, check_of
+from leader_core.cohort.raw_reader import RawReader, first_line
 from leader_core.cohort.raw_tables import RawFolder, open_raw
-from leader_core.cohort.reading import RawReader, first_line
 from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.stages import DRUGS
 from leader_core.cohort.statements import run

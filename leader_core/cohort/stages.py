@@ -17,8 +17,8 @@ from leader_core.cohort import drug_mapping
 from leader_core.cohort.damage import check_rejects, count_missing, odd_values
 from leader_core.cohort.drug_mapping import AtcLevel
 from leader_core.cohort.ndc import NdcMap
+from leader_core.cohort.raw_reader import RawReader, kind_of
 from leader_core.cohort.raw_tables import RawFolder
-from leader_core.cohort.reading import RawReader, kind_of
 from leader_core.cohort.sources import SOURCES
 from leader_core.cohort.spreadsheet import restore_codes
 from leader_core.cohort.statements import run

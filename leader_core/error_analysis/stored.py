@@ -34,11 +34,11 @@ from leader_core.error_analysis.tree import FIELDS, Tree, error_tree
 from leader_core.errors import InputError, NotFoundError
 from leader_core.evaluation.calibration import bin_of
 from leader_core.evaluation.metrics import MEANS
-from leader_core.scores.store import PRESCRIBED
+from leader_core.stored_scores.store import PRESCRIBED
 
 if TYPE_CHECKING:
     from leader_core.cohort import Cohort
-    from leader_core.scores import ScoredModel, ScoreStore
+    from leader_core.stored_scores import ScoredModel, ScoreStore
 
 _MODELS_CACHED: Final = 2
 COMMAND: Final = "python -m train scores --cohort {cohort} --models DIR"

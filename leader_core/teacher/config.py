@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from leader_core.checks import from_record, problems_of
+from leader_core.config_checks import from_record, problems_of
 from leader_core.errors import InputError
 from leader_core.prompt_templates import PROMPTS
 

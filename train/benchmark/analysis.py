@@ -58,7 +58,7 @@ def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
     """A cohort of many patients, and three models' scores of their last visits."""
 
     from leader_core.cohort import Cohort
-    from leader_core.scores import ScoreWriter, scores_path
+    from leader_core.stored_scores import ScoreWriter, scores_path
 
     began = time.perf_counter()
     shutil.copyfile(cohort, path)
@@ -83,7 +83,7 @@ def generate(cohort: Path, path: Path, cases: int) -> dict[str, Any]:
 
 
 def _blocks(visits: np.ndarray, patients: np.ndarray, classes: int, model: int) -> Iterator[Any]:
-    from leader_core.scores import CaseBlock
+    from leader_core.stored_scores import CaseBlock
 
     truths, noise = np.random.default_rng(0), np.random.default_rng(model + 1)
     for start in range(0, len(visits), BLOCK):

@@ -15,8 +15,8 @@ from leader_core.errors import LeaderError
 from leader_core.files import replacing_file
 from leader_core.model_folder import read_manifest
 from leader_core.outputs import COHORT, SCORES
-from leader_core.scores import scores_path
-from leader_core.scores.store import run as run_scores
+from leader_core.stored_scores import scores_path
+from leader_core.stored_scores.store import run as run_scores
 from train.console import Report
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from leader_core.outputs import (
     SCORES,
     Outputs,
 )
-from leader_core.scores import scores_path
+from leader_core.stored_scores import scores_path
 from train.console import Report
 from train.experiments.demo import (
     ASSETS,

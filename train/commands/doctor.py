@@ -237,8 +237,8 @@ def _port(arguments: argparse.Namespace) -> Iterator[Finding]:
 
 
 def _optional(arguments: argparse.Namespace) -> Iterator[Finding]:
-    from leader_core.scores import scores_path
     from leader_core.similar import index_path
+    from leader_core.stored_scores import scores_path
 
     make = f"python -m train scores --cohort {arguments.cohort} --models {arguments.models}"
     for what, path in (

@@ -18,10 +18,10 @@ from leader_core.interactions.shares import shares_of
 from leader_core.interactions.visit_alerts import OrderedVisits, VisitAlerts
 from leader_core.outputs import EXPORTED_SCORES, PROGRESS, SCORES, SIMILAR, Outputs
 from leader_core.scorer import ModelScorer, Scorer
-from leader_core.scores import CaseBlock, ScoreWriter, scores_path
-from leader_core.scores.case_map import case_map
-from leader_core.scores.store import PRESCRIBED
 from leader_core.similar import CaseIndex, index_path
+from leader_core.stored_scores import CaseBlock, ScoreWriter, scores_path
+from leader_core.stored_scores.case_map import case_map
+from leader_core.stored_scores.store import PRESCRIBED
 from train.console import ProgressFile, Report
 from train.evaluation.exported_scores import export_scores, import_scores
 from train.evaluation.scoring import SPLITS, open_model, prescriptions

@@ -20,8 +20,8 @@ from leader_core.files import replacing_file
 from leader_core.interactions.visit_alerts import VisitAlerts
 from leader_core.outputs import EXPORTED_SCORES
 from leader_core.scorer import blocks_of
-from leader_core.scores import CaseBlock, ScoreWriter
-from leader_core.scores.store import PRESCRIBED, ScoreStore
+from leader_core.stored_scores import CaseBlock, ScoreWriter
+from leader_core.stored_scores.store import PRESCRIBED, ScoreStore
 from train.evaluation.predictions import ABOUT
 from train.evaluation.scoring import prescriptions
 

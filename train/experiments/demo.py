@@ -16,7 +16,7 @@ from typing import Any, Final
 from leader_core.errors import LeaderError
 from leader_core.files import sha256_file, write_text
 from leader_core.outputs import DEMO_EVALUATION
-from leader_core.scores import scores_path
+from leader_core.stored_scores import scores_path
 from train.baselines import BASELINES
 from train.console import Report
 from train.experiments.demo_plan import (

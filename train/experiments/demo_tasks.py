@@ -202,7 +202,7 @@ def _sections_task(plan: DemoPlan, name: str, digests: Digests) -> CommandTask:
 def take_teacher(installed: Path, out: Path, settings: Settings, data: str, report: Report) -> bool:
     """Copy an installed teacher to `out` where it was trained with these settings on this cohort; whether it was."""
     from leader_core.model_folder import copy_model, read_manifest, rewrite_manifest
-    from train.evaluation.calibrate import without_calibration
+    from train.evaluation.calibrated_manifest import without_calibration
 
     try:
         manifest = read_manifest(installed, kind="teacher")

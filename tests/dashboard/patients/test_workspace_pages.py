@@ -14,7 +14,7 @@ from dashboard.patients import search
 from dashboard.server.service import get_service
 from dashboard.server.workspace import get_workspace
 from leader_core.cohort import PatientQuery
-from leader_core.scores import ScoredModel
+from leader_core.stored_scores import ScoredModel
 from leader_core.workspace import Workspace
 from tests.dashboard.conftest import OpenPage, Serve, address, component_data, text
 from tests.fakes import FakeEngine

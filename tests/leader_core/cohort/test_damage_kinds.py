@@ -12,8 +12,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from leader_core.cohort.raw_reader import RawReader
 from leader_core.cohort.raw_tables import open_raw
-from leader_core.cohort.reading import RawReader
 from leader_core.errors import InputError
 from tests import raw_tables
 from tests.conftest import ROOT

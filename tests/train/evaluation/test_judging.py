@@ -30,7 +30,7 @@ from tests.hospital import Hospital
 from tests.leader_core.student.test_student_titles import WordVectors, title
 from train.cli import main
 from train.config import StudentTraining
-from train.evaluation.calibrate import without_calibration
+from train.evaluation.calibrated_manifest import without_calibration
 from train.evaluation.evaluate import RARE, code_groups, groups_by
 from train.evaluation.predictions import ABOUT, StoredScores
 from train.evaluation.scoring import Labels, open_model

@@ -18,7 +18,7 @@ from leader_core.student.scorer import StudentScorer
 from tests.hospital import Hospital
 from train.config import StudentTraining
 from train.console import Report
-from train.evaluation.calibrate import FACTORS, with_linear_factor
+from train.evaluation.calibrated_manifest import FACTORS, with_linear_factor
 from train.evaluation.scoring import Labels
 from train.student import loop
 from train.student.data import StudentData

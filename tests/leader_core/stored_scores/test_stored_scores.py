@@ -16,7 +16,7 @@ from leader_core.errors import InputError
 from leader_core.evaluation.metrics import case_metrics
 from leader_core.interactions import choices_of, is_statistical, review
 from leader_core.interactions.conditions import findings
-from leader_core.scores import ScoreWriter, scores_path
+from leader_core.stored_scores import ScoreWriter, scores_path
 from tests.planted import CUT, UNNAMED, Planted
 
 MODELS = ("teacher", "student")

@@ -29,7 +29,7 @@ WHERE visit_id = $visit_id AND model = $model AND probabilities IS NOT NULL
 PRESCRIBED: Final = "prescribed"
 """The pseudo-model whose choice is what was really given."""
 
-run = partial(sql.run, "leader_core.scores")
+run = partial(sql.run, "leader_core.stored_scores")
 """Execute `sql/NAME.sql` of this package on a connection; see `leader_core.sql.run`."""
 
 

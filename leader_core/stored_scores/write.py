@@ -21,7 +21,7 @@ from leader_core.files import replacing_file
 from leader_core.interactions import InteractionTable
 from leader_core.interactions.visit_alerts import VisitAlerts, as_columns
 from leader_core.outputs import SCORES
-from leader_core.scores.store import FORMAT, PRESCRIBED, run
+from leader_core.stored_scores.store import FORMAT, PRESCRIBED, run
 
 if TYPE_CHECKING:
     import duckdb

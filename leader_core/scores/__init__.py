@@ -1,4 +1,0 @@
-"""Scores of a whole cohort, stored next to it: what the worklist sorts by and a page shows without waiting for a model."""
-
-from leader_core.scores.store import ScoredModel, ScoreStore, scores_path
-from leader_core.scores.write import CaseBlock, ScoreWriter
