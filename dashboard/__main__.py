@@ -124,7 +124,13 @@ def _set_environment(arguments: argparse.Namespace) -> None:
         audit.FILE: arguments.audit,
     }
     texts = {name: str(path.resolve()) for name, path in paths.items() if path is not None}
-    for name in (*paths, "LEADER_RUNS", "LEADER_STATES", "LEADER_WORKSPACE_KEY_FILE"):
+    for name in (
+        *paths,
+        "LEADER_RUNS",
+        "LEADER_STATES",
+        "LEADER_WORKSPACE_KEY_FILE",
+        "LEADER_COHORT_KEY_FILE",
+    ):
         if name not in texts and os.environ.get(name, "").strip():
             texts[name] = str(Path(os.environ[name].strip()).resolve())
     if arguments.device:

@@ -5,6 +5,7 @@ A statement gets exactly the parameters that it names; values are bound, never w
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 from collections.abc import Mapping
@@ -15,12 +16,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from leader_core.errors import InputError
 from leader_core.files import user_folder
+from leader_core.keys import given_key
 
 if TYPE_CHECKING:
     import duckdb
 
 _PARAMETER: Final = re.compile(r"\$([a-z_]+)")
 _COMMENT: Final = re.compile(r"--[^\n]*")
+
+KEY: Final = "LEADER_COHORT_KEY"
+"""Names the key (`leader_core.keys`) with which cohorts and stored scores are then encrypted and read."""
 
 _NO_DOWNLOADS: Final = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
 """Without these, a file of another format makes DuckDB fetch an extension that could read it."""
@@ -46,10 +51,63 @@ def connect(
 
     # By default .tmp in the working folder. DuckDB removes there what processes that were killed have left.
     own = {"temp_directory": str(user_folder())} if path == ":memory:" else {}
+    options = {**_NO_DOWNLOADS, **own, **(config or {})}
+    if path != ":memory:" and given_key(KEY) is not None:
+        return _connect_encrypted(Path(path), read_only, options)
     alone = _NO_OTHER_FILES if read_only else {}
-    return duckdb.connect(
-        str(path), read_only=read_only, config={**_NO_DOWNLOADS, **alone, **own, **(config or {})}
-    )
+    return duckdb.connect(str(path), read_only=read_only, config={**options, **alone})
+
+
+def _connect_encrypted(path: Path, read_only: bool, config: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    """DuckDB takes a key only where a database is attached."""
+    import duckdb
+
+    connection = duckdb.connect(config=config)
+    try:
+        connection.execute("SET temp_file_encryption = true")
+        if not read_only:
+            load_cipher(connection)
+        attach(connection, path, "encrypted", read_only=read_only)
+        connection.execute("USE encrypted")
+        if read_only:
+            allow_only(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def attach(connection: duckdb.DuckDBPyConnection, path: Path, name: str, *, read_only: bool = True) -> None:
+    """Attach a cohort or stored scores, with the key where the environment gives one.
+
+    Raises:
+        duckdb.Error: no database, an encrypted one without its key, or one in the clear with a key.
+        InputError: see `given_key`.
+    """
+    options, values = ["TYPE duckdb"], {"path": str(path)}
+    if read_only:
+        options.append("READ_ONLY")
+    if (key := given_key(KEY)) is not None:
+        options.append("ENCRYPTION_KEY $key")
+        values["key"] = base64.b64encode(key).decode()
+    connection.execute(f"ATTACH $path AS {name} ({', '.join(options)})", values)
+
+
+def load_cipher(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load what DuckDB writes encrypted databases with; it reads them by itself.
+
+    Raises:
+        InputError: its extension httpfs (OpenSSL) is not installed; it is never fetched here.
+    """
+    import duckdb
+
+    try:
+        connection.execute("LOAD httpfs")
+    except duckdb.Error as error:
+        raise InputError(
+            f"{KEY} is set, and DuckDB writes encrypted files only with its extension httpfs, which is not installed. "
+            """Install it once, with a network: python -c "import duckdb; duckdb.sql('INSTALL httpfs')"."""
+        ) from error
 
 
 def allow_only(connection: duckdb.DuckDBPyConnection, *databases: Path) -> None:

@@ -111,7 +111,7 @@ class Cohort:
             connection = sql.connect()  # in memory: what one reader defines is not another reader's
             try:
                 sql.allow_only(connection, path, scores_path(path))
-                connection.execute("ATTACH $path AS cohort (TYPE duckdb, READ_ONLY)", {"path": str(path)})
+                sql.attach(connection, path, "cohort")
                 connection.execute("USE cohort")
                 cohort = cls(path, connection, _read_meta(connection, path))
                 check_seal(connection, cohort.meta, path)

@@ -135,6 +135,8 @@ def open_problem(path: Path, error: duckdb.Error) -> str:
             f"{path} is held by another program ({Path(holder[1]).name}, process {holder[2]}), which may be writing to it. "
             "Close the file there, or let that program open it read-only; the cohort itself is whole."
         )
+    if re.search("without a key|encryption key|is not encrypted", text):
+        return f"{path} cannot be opened: {text.partition(': ')[2]}. Give its own key, and none for one in the clear: {sql.KEY}."
     if "Permission denied" in text:
         return f"{path} may not be read ({text}). Give yourself the right to read it, or name another cohort."
     return f"{path} cannot be opened as a DuckDB database ({text}). Build the cohort again: python -m train cohort."

@@ -69,7 +69,7 @@ class ScoreStore:
         """
         remake = "Make them again: python -m train scores."
         try:
-            connection.execute("ATTACH $path AS stored_scores (TYPE duckdb, READ_ONLY)", {"path": str(path)})
+            sql.attach(connection, path, "stored_scores")
             try:
                 meta = dict(connection.execute("SELECT key, value FROM stored_scores.meta").fetchall())
                 if meta.get("format") != FORMAT:

@@ -6,19 +6,17 @@ Patient and visit ids, authors and times stay readable, for the database selects
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import json
 import os
-import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
-from leader_core.errors import ArtifactError, InputError
+from leader_core.errors import ArtifactError
+from leader_core.keys import given_key
 
 KEY: Final = "LEADER_WORKSPACE_KEY"
-KEY_FILE: Final = "LEADER_WORKSPACE_KEY_FILE"
+KEY_FILE: Final = f"{KEY}_FILE"
 _HOW: Final = f"with {KEY_FILE}=FILE or {KEY}"
 _FIELD: Final = "encrypted"
 _NONCE: Final = 12  # bytes; NIST SP 800-38D, section 8.2.2
@@ -97,23 +95,7 @@ def given_cipher() -> Cipher | None:
     """By the key that the environment gives, itself or as a file; None where neither is set.
 
     Raises:
-        InputError: no key of 32 bytes in base64, a file that cannot be read, or one that others may read.
+        InputError: see `leader_core.keys.given_key`.
     """
-    name, text = KEY, os.environ.get(KEY, "").strip()
-    if not text and (file := os.environ.get(KEY_FILE, "").strip()):
-        name = file
-        try:
-            if stat.S_IMODE(Path(file).stat().st_mode) & 0o077:
-                raise InputError(f"Others may read the key {file}. Run: chmod 600 {file}.")
-            text = Path(file).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"The workspace's key {file} cannot be read ({error}).") from error
-    elif not text:
-        return None
-    try:
-        secret = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        secret = b""
-    if len(secret) != 32:
-        raise InputError(f"{name} holds no key of 32 bytes in base64. Make one: openssl rand -base64 32.")
-    return Cipher(secret)
+    secret = given_key(KEY)
+    return None if secret is None else Cipher(secret)

@@ -42,8 +42,6 @@ UNCHANGED: Final = (
     "CREATE TABLE unmapped AS SELECT * FROM source.unmapped",
 )
 """Nothing in these is counted in patients."""
-ATTACH: Final = "ATTACH $path AS source (TYPE duckdb, READ_ONLY)"
-ATTACH_SCORES: Final = "ATTACH $path AS source_scores (TYPE duckdb, READ_ONLY)"
 SCORE_CODES: Final = "CREATE TABLE codes AS SELECT * FROM source_scores.codes"
 SCORE_META: Final = """CREATE TABLE meta AS
 SELECT m.key, CASE WHEN m.key = 'cohort' THEN $digest ELSE m.value END AS value
@@ -102,7 +100,7 @@ def _score(source: Path, models: Path, out: Path, report: Report) -> None:
 
 def _repeat(source: Path, copies: int, out: Path) -> None:
     with replacing_file(out, COHORT) as temporary, sql.connect(temporary) as connection:
-        connection.execute(ATTACH, {"path": str(source)})
+        sql.attach(connection, source, "source")
         _run(connection, "crowd/copies", {"copies": copies})
         for name in TABLES:
             _run(connection, f"crowd/{name}", {"copies": copies})
@@ -117,8 +115,8 @@ def _repeat_scores(source: Path, small: Path, models: Path, copies: int, cohort:
     teacher_digest, threshold = _served_teacher(models)
     values = {"copies": copies, "teacher_digest": teacher_digest, "teacher_threshold": threshold}
     with replacing_file(scores_path(cohort), SCORES) as temporary, sql.connect(temporary) as connection:
-        connection.execute(ATTACH, {"path": str(source)})
-        connection.execute(ATTACH_SCORES, {"path": str(small)})
+        sql.attach(connection, source, "source")
+        sql.attach(connection, small, "source_scores")
         _run(connection, "crowd/copies", {"copies": copies})
         connection.execute(SCORE_META, {"digest": digest})
         connection.execute(SCORE_CODES)
@@ -139,6 +137,6 @@ def _served_teacher(models: Path) -> tuple[str, float]:
 
 def _without_teacher(small: Path) -> bool:
     with sql.connect() as connection:
-        connection.execute("ATTACH $path AS stored_scores (TYPE duckdb, READ_ONLY)", {"path": str(small)})
+        sql.attach(connection, small, "stored_scores")
         models = connection.execute("SELECT model FROM stored_scores.models").fetchall()
         return "teacher" not in {model for (model,) in models}
